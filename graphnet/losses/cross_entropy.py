@@ -1,0 +1,86 @@
+"""Softmax cross entropy (Bridle 1990, NIPS 2; label smoothing: Szegedy et al. 2016, CVPR, section 7)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.core.errors import ShapeError
+from graphnet.losses.base import Loss
+from graphnet.losses.classes import check_kind, clean_indices, clean_one_hot
+from graphnet.optimizers.checks import number
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class CrossEntropy(Loss):
+    """``-sum_k q_k log softmax(x)_k`` for each row of *logits* ``x``; its error is ``softmax(x) - q``.
+
+    ``q`` is the one-hot target, or ``(1 - s) one_hot + s / classes`` with label smoothing ``s``. Put no softmax before
+    it. Finite logits neither overflow nor warn; a logit of minus infinity excludes its class.
+
+    Parameters
+    ----------
+    reduction : "mean" or "sum"
+        Mean over all valid rows (every axis but the last), or their sum.
+    label_smoothing : float in [0, 1), keyword only
+
+    Notes
+    -----
+    The prediction is ``(batch, ..., classes)`` with two classes or more. The target is either class indices
+    ``(batch, ...)``, integers from 0 to classes - 1, or one-hot of the prediction's shape.
+
+    Examples
+    --------
+    >>> loss = CrossEntropy(reduction="sum")
+    >>> round(loss.value([[0.0, 0.0], [0.0, 0.0]], [0, 1]), 6)
+    1.386294
+    >>> loss.error([[0.0, 0.0]], [[0, 1]])
+    array([[ 0.5, -0.5]])
+    """
+
+    label_smoothing: float = field(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        share = number("CrossEntropy", "label_smoothing", self.label_smoothing, 0.0, 1.0, below=True)
+        object.__setattr__(self, "label_smoothing", share)
+
+    def check_target(self, prediction_shape: tuple[int, ...], target: Array) -> None:
+        """Class indices over all axes but the last, or one-hot over all."""
+        if prediction_shape[-1] < 2:
+            raise ShapeError("one class leaves nothing to tell apart", where="CrossEntropy",
+                             expected="two logits or more on the last axis", received=f"shape {prediction_shape}",
+                             remedy="Use BinaryCrossEntropy for one logit.")  # fmt: skip
+        if target.shape not in (prediction_shape[:-1], prediction_shape):
+            raise ShapeError("target and prediction do not belong together", where="CrossEntropy",
+                             expected=f"class indices {prediction_shape[:-1]} or one-hot {prediction_shape}",
+                             received=target.shape, remedy="Reshape the target.")  # fmt: skip
+
+    def clean_target(self, prediction_shape: tuple[int, ...], target: Array) -> Array:
+        """Class indices, whichever way they came."""
+        indices = target.ndim < len(prediction_shape)
+        check_kind("CrossEntropy", target, indices=indices)
+        if indices:
+            return clean_indices("CrossEntropy", target, prediction_shape[-1])
+        return clean_one_hot("CrossEntropy", target)
+
+    def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
+        """One loss a row; logits are shifted by the row's maximum, so that no exponential exceeds 1."""
+        shifted = prediction - prediction.max(axis=-1, keepdims=True)
+        powers = np.exp(shifted)
+        total = powers.sum(axis=-1, keepdims=True)
+        logs = shifted - np.log(total)
+        errors = powers / total
+        place = target[..., np.newaxis]
+        losses = -np.take_along_axis(logs, place, -1)[..., 0]
+        share = self.label_smoothing
+        if share:
+            losses = (1.0 - share) * losses - share * logs.mean(axis=-1)
+            errors -= share / prediction.shape[-1]
+        np.put_along_axis(errors, place, np.take_along_axis(errors, place, -1) - (1.0 - share), -1)
+        return losses, errors

@@ -1,0 +1,54 @@
+"""Mean squared error (Gauss 1809, Theoria motus, section 179)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.core.errors import DataError
+from graphnet.losses.base import Loss
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class MeanSquaredError(Loss):
+    """``(x - t)**2`` for each element; its error is ``2 (x - t)``. There is no factor one half.
+
+    Parameters
+    ----------
+    reduction : "mean" or "sum"
+        Mean over all valid elements, or their sum.
+
+    Notes
+    -----
+    The target has the prediction's shape, one axis or more; nothing is broadcast. A mask may cover all axes. The value
+    has the unit of the target squared.
+
+    Examples
+    --------
+    >>> MeanSquaredError().value_and_error([[1.0, 5.0]], [[0.0, 3.0]])
+    (2.5, array([[1., 2.]]))
+    """
+
+    row_axes: ClassVar[int] = 0
+
+    def check_target(self, prediction_shape: tuple[int, ...], target: Array) -> None:
+        """Numbers of the prediction's shape."""
+        self._same_shape(prediction_shape, target)
+
+    def clean_target(self, prediction_shape: tuple[int, ...], target: Array) -> Array:
+        """Finite floats."""
+        values = target.astype(np.result_type(target.dtype, np.float16), copy=False)
+        if not np.isfinite(values).all():
+            raise DataError("the target is not finite", where=type(self).__name__, expected="finite numbers",
+                            received="NaN or infinity", remedy="Drop or mask those rows.")  # fmt: skip
+        return values
+
+    def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
+        """One loss an element."""
+        difference = prediction - target.astype(prediction.dtype, copy=False)
+        return np.square(difference), 2.0 * difference

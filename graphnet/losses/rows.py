@@ -1,0 +1,61 @@
+"""Masks over the leading axes of a prediction, and the valid rows that they leave."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.core.errors import DataError, DtypeError, ShapeError
+from graphnet.optimizers.checks import as_array
+
+Array = npt.NDArray[Any]
+
+
+def checked_size(where: str, shape: tuple[int, ...], row_axes: int) -> None:
+    """Refuse a prediction without a leading axis, or with nothing in it.
+
+    Raises
+    ------
+    ShapeError
+        Fewer axes than ``max(1, row_axes + 1)``.
+    DataError
+        A size of 0.
+    """
+    if len(shape) < row_axes + 1:
+        raise ShapeError("the prediction has too few axes", where=where, expected=f"{row_axes + 1} or more",
+                         received=f"shape {shape}", remedy="Put the batch on axis 0.")  # fmt: skip
+    if 0 in shape:
+        raise DataError("the prediction is empty", where=where, expected="one row or more",
+                        received=f"shape {shape}", remedy="Leave empty batches out.")  # fmt: skip
+
+
+def checked_mask(where: str, shape: tuple[int, ...], mask: npt.ArrayLike | None, row_axes: int) -> Array | None:
+    """``mask`` as a boolean array over leading axes of ``shape`` with at least one True; None stays None.
+
+    Raises
+    ------
+    DtypeError, ShapeError, DataError
+        It is not boolean; its axes are not the leading ones; it masks everything.
+    """
+    if mask is None:
+        return None
+    array = as_array(where, "mask", mask)
+    if array.dtype != np.bool_:
+        raise DtypeError("the mask is not boolean", where=where, expected="dtype bool",
+                         received=f"dtype {array.dtype}", remedy="Compare: mask = lengths > step.")  # fmt: skip
+    leading = shape[: len(shape) - row_axes]
+    if array.ndim == 0 or array.shape != leading[: array.ndim]:
+        raise ShapeError("the mask does not fit the prediction", where=where,
+                         expected=f"{leading} or its first axes, for a prediction of shape {shape}",
+                         received=array.shape, remedy="Give one boolean for each row.")  # fmt: skip
+    if not array.any():
+        raise DataError("every row is masked", where=where, expected="one valid row or more", received="none",
+                        remedy="Leave such batches out.")  # fmt: skip
+    return array
+
+
+def valid(array: Array, mask: Array | None) -> Array:
+    """The rows of ``array`` where ``mask`` is True, as one leading axis; without a mask the array itself."""
+    return array if mask is None else array[mask]

@@ -1,0 +1,65 @@
+"""The share of right answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.core.errors import ConfigError
+from graphnet.losses.base import Loss
+from graphnet.losses.binary_cross_entropy import BinaryCrossEntropy
+from graphnet.losses.cross_entropy import CrossEntropy
+from graphnet.metrics.base import Metric
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(eq=False)
+class Accuracy(Metric):
+    """The share of rows whose greatest score stands at the target's class, from 0 to 1.
+
+    Parameters
+    ----------
+    binary : bool
+        False: scores ``(batch, ..., classes)`` (logits or probabilities; the first of equal ones is the answer)
+        against class indices or one-hot, as :class:`~graphnet.losses.CrossEntropy`. True: every element is a yes-or-no
+        *logit*, yes above 0, against labels of the same shape, yes from 0.5 on, as
+        :class:`~graphnet.losses.BinaryCrossEntropy`.
+
+    Notes
+    -----
+    A row with NaN is wrong.
+
+    Examples
+    --------
+    >>> accuracy = Accuracy()
+    >>> accuracy.update([[0.1, 2.0], [3.0, 1.0], [0.0, 1.0]], [1, 0, 0])
+    >>> round(accuracy.result(), 3)
+    0.667
+    """
+
+    binary: bool = False
+
+    name: ClassVar[str] = "accuracy"
+    higher_is_better: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.binary, bool):
+            raise ConfigError("binary is no boolean", where="Accuracy", expected="True or False",
+                              received=repr(self.binary), remedy="Choose one of the two.")  # fmt: skip
+
+    def loss(self) -> Loss:
+        """The loss whose targets this metric takes."""
+        return BinaryCrossEntropy() if self.binary else CrossEntropy()
+
+    def score(self, prediction: Array, target: Array) -> Array:
+        """1 where right, else 0."""
+        if self.binary:
+            right: Array = ((prediction > 0) == (target >= 0.5)) & ~np.isnan(prediction)
+            return right
+        classes = target if target.ndim < prediction.ndim else np.argmax(target, axis=-1)
+        right = (np.argmax(prediction, axis=-1) == classes) & ~np.isnan(prediction).any(axis=-1)
+        return right

@@ -1,0 +1,20 @@
+"""Optimizers, one a file, and clipping of gradients."""
+
+from graphnet.optimizers.adam import Adam
+from graphnet.optimizers.adam_w import AdamW
+from graphnet.optimizers.base import Optimizer, RegularizerLike
+from graphnet.optimizers.clipping import clip_by_global_norm
+from graphnet.optimizers.rmsprop import RMSprop
+from graphnet.optimizers.sgd import Sgd
+from graphnet.optimizers.sgd_with_momentum import SgdWithMomentum
+
+__all__ = [
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "RegularizerLike",
+    "Sgd",
+    "SgdWithMomentum",
+    "clip_by_global_norm",
+]

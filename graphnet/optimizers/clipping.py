@@ -1,0 +1,95 @@
+"""Clipping of gradients by their common norm (Pascanu, Mikolov & Bengio 2013, ICML, algorithm 1)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.core.errors import DataError, ShapeError
+from graphnet.optimizers.checks import float_array, number
+
+Array = npt.NDArray[Any]
+
+
+def clip_by_global_norm(gradients: Sequence[npt.ArrayLike], limit: float) -> tuple[list[Array], float]:
+    """All gradients scaled by one factor, so that their common norm is at most ``limit``.
+
+    With ``norm = sqrt(sum of all squares of all arrays)`` each ``g`` becomes ``g * limit / norm`` where the norm is
+    above the limit, else it stays as it is. The direction of the whole step does not change.
+
+    Parameters
+    ----------
+    gradients : sequence of arrays
+        Any shapes and float dtypes; none is written.
+    limit : float above 0
+
+    Returns
+    -------
+    clipped : list of arrays
+        New arrays, also where nothing was clipped, in the given order, shapes and dtypes.
+    norm : float
+        The norm before clipping, computed in float64 without overflow of the squares; 0 for no arrays.
+
+    Raises
+    ------
+    DataError
+        The norm is NaN or infinite: no factor would make such a step finite. The caller decides whether to skip the
+        batch or to stop.
+    ShapeError
+        One array instead of a list of arrays.
+    DtypeError, ConfigError
+        Something that is no floats; a limit that is not a positive finite number.
+
+    Examples
+    --------
+    >>> clipped, norm = clip_by_global_norm([np.array([3.0]), np.array([[4.0]])], 1.0)
+    >>> norm, [float(g.item()) for g in clipped]
+    (5.0, [0.6, 0.8])
+    """
+    bound = number("clip_by_global_norm", "limit", limit, 0.0, above=True)
+    arrays = _arrays(gradients)
+    norm = _global_norm(arrays)
+    if norm <= bound:
+        return [array.copy() for array in arrays], norm
+    # In float64: the norm of float32 arrays need not fit into float32.
+    return [(array.astype(np.float64) / norm * bound).astype(array.dtype) for array in arrays], norm
+
+
+def _arrays(gradients: Sequence[npt.ArrayLike]) -> list[Array]:
+    if isinstance(gradients, np.ndarray):
+        raise ShapeError(
+            "the gradients came as one array",
+            where="clip_by_global_norm",
+            expected="a list of arrays",
+            received=f"an array of shape {gradients.shape}",
+            remedy="Put it into a list.",
+        )
+    return [float_array("clip_by_global_norm", f"gradients[{i}]", each) for i, each in enumerate(gradients)]
+
+
+def _global_norm(arrays: Sequence[Array]) -> float:
+    largest = [float(np.max(np.abs(array), initial=0.0)) for array in arrays]
+    top = max(largest, key=_nan_last, default=0.0)
+    if top == 0.0:
+        return 0.0
+    norm = top
+    if math.isfinite(top):
+        norm = top * math.sqrt(sum(float(np.sum(np.square(a.astype(np.float64) / top))) for a in arrays))
+    if math.isfinite(norm):
+        return norm
+    bad = [i for i, array in enumerate(arrays) if not np.isfinite(array).all()]
+    raise DataError(
+        "the gradients' norm is not finite",
+        where="clip_by_global_norm",
+        expected="finite gradients",
+        received=f"NaN or infinity in arrays {bad}" if bad else "numbers too large for float64",
+        remedy="Lower the learning rate, or look for what made the loss NaN.",
+    )
+
+
+def _nan_last(value: float) -> float:
+    return math.inf if math.isnan(value) else value

@@ -1,0 +1,52 @@
+"""RMSprop (Tieleman & Hinton 2012, "Neural networks for machine learning", lecture 6e)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.optimizers.base import Optimizer
+from graphnet.optimizers.checks import number
+
+
+@dataclass(eq=False)
+class RMSprop(Optimizer):
+    """``s <- rho * s + (1 - rho) * g**2``, ``w <- w - rate * g / (sqrt(s) + epsilon)``; ``s`` starts at zero.
+
+    There is no bias correction: the first step has the length ``rate / sqrt(1 - rho)``.
+
+    Parameters
+    ----------
+    learning_rate : float, at least 0
+        Times the layer's delta it is the ``rate``.
+    rho : float in [0, 1)
+        Decay of the mean square.
+    epsilon : float above 0
+        Keeps the quotient finite.
+
+    Examples
+    --------
+    >>> round(float(RMSprop(0.1, 0.75).calculate_update(1.0, 1.0, 40.0)), 6)
+    0.8
+    """
+
+    learning_rate: float = 0.001
+    rho: float = 0.9
+    epsilon: float = 1e-8
+    state_names: ClassVar[tuple[str, ...]] = ("mean_square",)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.rho = number("RMSprop", "rho", self.rho, 0.0, 1.0, below=True)
+        self.epsilon = number("RMSprop", "epsilon", self.epsilon, 0.0, above=True)
+
+    def step(self, rate: float, weights: npt.NDArray[Any], gradient: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """One step of the mean square, then of the weights."""
+        square = self.rho * self.recall("mean_square", weights) + (1 - self.rho) * (gradient * gradient)
+        self.keep(mean_square=square)
+        scale = np.sqrt(square) + self.epsilon
+        new: npt.NDArray[Any] = weights - rate * gradient / scale
+        return new

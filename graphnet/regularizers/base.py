@@ -1,0 +1,53 @@
+"""What all regularizers share."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.core.errors import RuleError
+from graphnet.optimizers.checks import float_array, number
+
+
+@dataclass
+class Regularizer:
+    """Base of the regularizers: a penalty on weights of any shape, scaled by ``alpha``.
+
+    An optimizer takes any object with :meth:`calculate` and :meth:`norm`; this base adds the checks of ``alpha`` and
+    of the weights, and ``config()`` for files.
+
+    Parameters
+    ----------
+    alpha : float, at least 0
+    """
+
+    alpha: float
+
+    def __post_init__(self) -> None:
+        self.alpha = number(type(self).__name__, "alpha", self.alpha, 0.0)
+
+    def calculate(self, weights: npt.ArrayLike) -> Any:
+        """What is added to the gradient: shape and float dtype of ``weights``."""
+        raise self._missing("calculate")
+
+    def norm(self, weights: npt.ArrayLike) -> float:
+        """What is added to the loss."""
+        raise self._missing("norm")
+
+    def config(self) -> dict[str, Any]:
+        """The constructor's arguments by name, plain values for a file."""
+        return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
+
+    def _weights(self, weights: npt.ArrayLike) -> npt.NDArray[Any]:
+        return float_array(type(self).__name__, "weights", weights)
+
+    def _double(self, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        return self._weights(weights).astype(np.float64, copy=False)
+
+    def _missing(self, rule: str) -> RuleError:
+        name = type(self).__name__
+        return RuleError(f"{name} has no {rule}", expected=f"a method {rule}(weights)", remedy="Write it.")

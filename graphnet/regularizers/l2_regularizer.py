@@ -1,0 +1,40 @@
+"""Weight decay and the Euclidean norm of the weights (Krogh & Hertz 1991, NIPS, equation 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.regularizers.base import Regularizer
+
+
+@dataclass
+class L2_Regularizer(Regularizer):
+    """``calculate(w) = alpha * w`` and ``norm(w) = alpha * sqrt(sum w**2)``.
+
+    This is the convention of this framework, and the two do not belong to one function: ``alpha * w`` is the gradient
+    of ``alpha / 2 * sum w**2``, while the norm that is added to the loss has its root taken and no factor one half.
+    A numeric derivative of the reported loss therefore differs from the step.
+
+    Parameters
+    ----------
+    alpha : float, at least 0
+
+    Examples
+    --------
+    >>> L2_Regularizer(0.5).calculate([3.0, -4.0])
+    array([ 1.5, -2. ])
+    >>> L2_Regularizer(0.5).norm([3.0, -4.0])
+    2.5
+    """
+
+    def calculate(self, weights: npt.ArrayLike) -> Any:
+        """``alpha * w``: the shape and the float dtype of ``weights``; a scalar for a scalar."""
+        return self.alpha * self._weights(weights)
+
+    def norm(self, weights: npt.ArrayLike) -> float:
+        """``alpha * sqrt(sum w**2)``, summed in float64."""
+        return self.alpha * float(np.linalg.norm(self._double(weights).ravel()))
