@@ -1,4 +1,4 @@
-"""What all losses share: checks, masks, dtypes and the reduction; a subclass adds the checks of targets and one rule."""
+"""What all losses share: masks, dtypes and the reduction; a subclass adds checks of targets and one rule."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cross entropy of independent yes-or-no outputs (Cox 1958, "The regression analysis of binary sequences", JRSS B 20)."""
+"""Cross entropy of independent yes-or-no outputs (Cox 1958, JRSS B 20)."""
 
 from __future__ import annotations
 

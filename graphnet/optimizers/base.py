@@ -144,7 +144,10 @@ class Optimizer:
 
     def keep(self, **arrays: npt.ArrayLike) -> None:
         """Replace what is kept under these names; the former arrays are not written."""
-        self._state.update({name: np.asarray(array) for name, array in arrays.items()})
+        for name, value in arrays.items():
+            array = np.asarray(value)
+            # A view may show the caller's memory (step is given views), which the caller may write later.
+            self._state[name] = array if array.base is None else array.copy()
 
     @property
     def step_count(self) -> int:
