@@ -1,0 +1,289 @@
+"""How people write graphs: call layers on values, use operators where they read better."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NoReturn
+
+from graphnet.core.errors import GraphError, nearest
+from graphnet.core.graph import Graph, Input, Node, Ref
+from graphnet.core.layer import Layer
+from graphnet.core.scan import CellGraph
+from graphnet.core.shapes import Shape
+
+#: Layers behind ``+``, ``-``, ``*`` on values; filled by whoever provides those layers.
+OPERATORS: dict[str, Callable[..., Layer]] = {}
+
+
+class Value:
+    """A value of a graph that is being built: an input, or an output of a node.
+
+    ``value["port"]`` is another output of the same node; iterating goes over all of them; ``+``, ``-`` and ``*`` with
+    values or numbers add nodes.
+    """
+
+    __slots__ = ("builder", "ref")
+    __array_ufunc__ = None  # numpy arrays on the left must not swallow a value elementwise
+
+    def __init__(self, builder: Builder, ref: Ref) -> None:
+        self.builder = builder
+        self.ref = ref
+
+    def _ports(self) -> tuple[str, ...]:
+        node = self.builder.nodes.get(self.ref.source)
+        return node.layer.output_ports() if node else ("output",)
+
+    def __getitem__(self, port: str) -> Value:
+        if port not in self._ports():
+            raise GraphError(
+                f"no output {port!r}", where=f"node {self.ref.source!r}", expected=" or ".join(self._ports()), received=port
+            )
+        return Value(self.builder, Ref(self.ref.source, port))
+
+    def __iter__(self) -> Iterator[Value]:
+        return (self[port] for port in self._ports())
+
+    def _with(self, other: Any, values: str, number: Callable[[float], tuple[float, float]]) -> Value:
+        """The node for an operator: of two values, or ``scale · value + shift`` with a number."""
+        if isinstance(other, Value):
+            return _operator(values)()(self, other)
+        if isinstance(other, bool) or not isinstance(other, (int, float)):
+            return NotImplemented
+        return _operator("affine")(*number(other))(self)
+
+    def __add__(self, other: Any) -> Value:
+        return self._with(other, "add", lambda n: (1.0, float(n)))
+
+    def __sub__(self, other: Any) -> Value:
+        return self._with(other, "subtract", lambda n: (1.0, -float(n)))
+
+    def __mul__(self, other: Any) -> Value:
+        return self._with(other, "multiply", lambda n: (float(n), 0.0))
+
+    def __rsub__(self, other: Any) -> Value:
+        return self._with(other, "subtract", lambda n: (-1.0, float(n)))
+
+    def __truediv__(self, other: Any) -> Value:
+        if isinstance(other, Value) or other == 0:
+            return NotImplemented
+        return self._with(other, "multiply", lambda n: (1.0 / float(n), 0.0))
+
+    def __neg__(self) -> Value:
+        return self * -1.0
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+    def __bool__(self) -> NoReturn:
+        raise GraphError(
+            "a value of a graph has no truth value", where=str(self), remedy="Branch on configuration, not on values."
+        )
+
+    def __repr__(self) -> str:
+        return f"Value({self.ref}, in {self.builder.name!r})"
+
+
+def _operator(name: str) -> Callable[..., Layer]:
+    if name not in OPERATORS:
+        raise GraphError(f"no layer stands behind the operator {name!r}", remedy="Import graphnet, not graphnet.core.")
+    return OPERATORS[name]
+
+
+class Builder:
+    """A graph in the making.
+
+    Parameters
+    ----------
+    name : str
+
+    Examples
+    --------
+    >>> from graphnet import Builder, FullyConnected
+    >>> g = Builder("scores")
+    >>> x = g.input("x", "batch, feature=4")
+    >>> y = FullyConnected(4, 3)(x, name="dense")
+    >>> g.build(scores=y * 0.5)
+    Graph('scores': x -> 2 nodes -> scores)
+    """
+
+    def __init__(self, name: str = "model") -> None:
+        self.name = name
+        self.inputs: dict[str, Input] = {}
+        self.nodes: dict[str, Node] = {}
+
+    def input(self, name: str, shape: str | Shape | None = None, *, optional: bool = False, integer: bool = False) -> Value:
+        """Declare an input; ``shape`` as ``"time, batch, feature=12"``, or None for any.
+
+        Raises
+        ------
+        GraphError
+            If the name is taken.
+        """
+        self._free(name)
+        self.inputs[name] = Input(Shape.parse(shape) if isinstance(shape, str) else shape, optional, integer)
+        return Value(self, Ref(name))
+
+    def add(self, layer: Layer, *values: Value | None, name: str | None = None) -> Value:
+        """Add a node that applies ``layer`` to ``values`` (None for an optional input that is left out).
+
+        Without a name it is called after its layer's class, with a number where that is taken.
+
+        Raises
+        ------
+        GraphError
+            If the name is taken, a value belongs to another graph, or the number of values does not fit.
+        """
+        if name is None:
+            name = self._fresh(snake_case(type(layer).__name__))
+        self._free(name)
+        place = f"graph {self.name!r}, node {name!r}"
+        for value in values:
+            if value is not None and (not isinstance(value, Value) or value.builder is not self):
+                raise GraphError(
+                    "not a value of this graph", where=place, expected=f"a value of {self.name!r}", received=repr(value),
+                    remedy="Give it to the nested graph as an input, or to a Scan as a context.",
+                )  # fmt: skip
+        if not layer.input_ports().accepts(len(values)):
+            raise GraphError(
+                f"wrong number of inputs for {type(layer).__name__}",
+                where=place, expected=str(layer.input_ports()), received=len(values),
+            )  # fmt: skip
+        self.nodes[name] = Node(name, layer, tuple(None if v is None else v.ref for v in values))
+        return Value(self, Ref(name))
+
+    def build(self, output: Value | None = None, /, **outputs: Value) -> Graph:
+        """The finished graph; a value given without a name is its output named ``output``.
+
+        Raises
+        ------
+        GraphError
+            See :class:`~graphnet.core.graph.Graph`; also if shapes can be inferred and do not fit (a ShapeError).
+        """
+        if output is not None:
+            outputs = {"output": output, **outputs}
+        for name, value in outputs.items():
+            if not isinstance(value, Value) or value.builder is not self:
+                raise GraphError(
+                    "not a value of this graph", where=f"graph {self.name!r}, output {name!r}", received=repr(value)
+                )
+        return Graph(self.name, dict(self.inputs), dict(self.nodes), {n: v.ref for n, v in outputs.items()})
+
+    def _free(self, name: str) -> None:
+        if name in self.inputs or name in self.nodes:
+            raise GraphError("name taken", where=f"graph {self.name!r}", expected="an unused name", received=repr(name))
+
+    def _fresh(self, stem: str) -> str:
+        name, number = stem, 2
+        while name in self.inputs or name in self.nodes:
+            name, number = f"{stem}_{number}", number + 1
+        return name
+
+
+Names = str | Iterable[str] | Mapping[str, int | str | Shape]
+
+
+def _declared(names: Names) -> dict[str, Shape | None]:
+    """Roles by name, from one name, several, or a mapping of names to sizes or shapes."""
+    if isinstance(names, str):
+        return {names: None}
+    if not isinstance(names, Mapping):
+        return dict.fromkeys(names)
+    shapes: dict[str, Shape | None] = {}
+    for name, size in names.items():
+        parsed = Shape.parse(size) if isinstance(size, str) else size
+        shapes[name] = parsed if isinstance(parsed, Shape) else Shape.of((None, parsed))
+    return shapes
+
+
+class Cell(Builder):
+    """The graph of one time step in the making: named sequences, states and contexts, each an attribute.
+
+    Parameters
+    ----------
+    name : str
+    sequences, states, contexts : str, several, or a mapping of names to widths or shapes
+        Widths that are not given follow from the rest when the cell is used.
+
+    Examples
+    --------
+    >>> from graphnet import Cell, Scan
+    >>> cell = Cell("sum", sequences="x", states="s")
+    >>> s = cell.x + cell.s
+    >>> Scan(cell.build(output=s, s=s)).output_ports()
+    ('output', 's')
+    """
+
+    def __init__(self, name: str = "cell", *, sequences: Names = "x", states: Names = "h", contexts: Names = ()) -> None:
+        super().__init__(name)
+        self.roles = {"sequences": _declared(sequences), "states": _declared(states), "contexts": _declared(contexts)}
+        self.values = {n: self.input(n, shape) for role in self.roles.values() for n, shape in role.items()}
+
+    def __getattr__(self, name: str) -> Value:
+        values: dict[str, Value] = self.__dict__.get("values", {})
+        if name not in values:
+            raise AttributeError(f"cell has no input {name!r}; {nearest(name, values) or 'it has ' + ', '.join(values)}")
+        return values[name]
+
+    def build(self, output: Value | None = None, /, **outputs: Value) -> CellGraph:
+        """The finished cell; each state's next value is the output of the same name.
+
+        Raises
+        ------
+        GraphError
+            If a state has no next value, and as :class:`~graphnet.core.graph.Graph`.
+        """
+        graph = super().build(output, **outputs)
+        roles = {role: tuple(names) for role, names in self.roles.items()}
+        return CellGraph(graph.name, graph.inputs, graph.nodes, graph.outputs, **roles)
+
+
+def add_node(layer: Layer, values: tuple[Value | None, ...], name: str | None) -> Value:
+    """Add ``layer`` to the graph that ``values`` belong to (what calling a layer does).
+
+    Raises
+    ------
+    GraphError
+        If no value is given, or an array: arrays go to ``layer.forward``.
+    """
+    for value in values:
+        if isinstance(value, Value):
+            return value.builder.add(layer, *values, name=name)
+    raise GraphError(
+        f"{type(layer).__name__} was called without a value of a graph",
+        expected="values of a Builder or Cell",
+        received=", ".join(type(v).__name__ for v in values) or "nothing",
+        remedy="Call layer.forward(array) to compute with arrays.",
+    )
+
+
+def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
+    """A function that makes a layer and applies it: values are its inputs, everything else its configuration.
+
+    Examples
+    --------
+    >>> from graphnet import Builder, FullyConnected
+    >>> dense = functional(lambda *a, **k: FullyConnected(None, *a, **k), "dense")
+    >>> g = Builder()
+    >>> dense(g.input("x"), 7, name="scores")
+    Value(scores, in 'model')
+    """
+
+    def apply(*arguments: Any, name: str | None = None, **config: Any) -> Value:
+        values = [a for a in arguments if isinstance(a, Value)]
+        return layer(*(a for a in arguments if not isinstance(a, Value)), **config)(*values, name=name)
+
+    apply.__name__ = apply.__qualname__ = name
+    apply.__doc__ = f"Apply a new {getattr(layer, '__name__', name)} layer to values of a graph; ``name=`` names the node."
+    return apply
+
+
+def snake_case(name: str) -> str:
+    """``FullyConnected`` as ``fully_connected``, ``ReLU`` as ``relu``.
+
+    Examples
+    --------
+    >>> snake_case("FullyConnected"), snake_case("LeakyReLU"), snake_case("LSTM"), snake_case("TanH")
+    ('fully_connected', 'leaky_relu', 'lstm', 'tanh')
+    """
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()

@@ -1,0 +1,249 @@
+"""Graphs of layers: frozen data over a networkx DAG, checked when they are made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from graphnet.core.errors import GraphError, nearest
+from graphnet.core.layer import Layer
+from graphnet.core.shapes import Shape
+
+if TYPE_CHECKING:
+    import networkx as nx
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+
+class Ref(NamedTuple):
+    """Where a value comes from: a graph input or a node, and which of its outputs (None: the first)."""
+
+    source: str
+    port: str | None = None
+
+    def __str__(self) -> str:
+        return self.source if self.port is None else f"{self.source}.{self.port}"
+
+    @classmethod
+    def parse(cls, text: str) -> Ref:
+        """Read ``"node"`` or ``"node.port"``."""
+        source, dot, port = text.partition(".")
+        return cls(source, port if dot else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One named input of a graph.
+
+    Parameters
+    ----------
+    shape : Shape, optional
+        Axes and the sizes known beforehand; None: any shape (inside cells and nested graphs it follows from outside).
+    optional : bool
+        May be left out, if all that reads it allows that (the initial state of a Scan starts at zeros then).
+    integer : bool
+        Holds whole numbers (token ids), which are not converted to the dtype of the run.
+    """
+
+    shape: Shape | None = None
+    optional: bool = False
+    integer: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One use of a layer: a name, the layer, and the values that it reads, in the order of the layer's inputs."""
+
+    name: str
+    layer: Layer
+    inputs: tuple[Ref | None, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """Named inputs, named nodes, named outputs; immutable and checked when made.
+
+    Parameters
+    ----------
+    name : str
+    inputs : mapping of name to Input
+    nodes : mapping of name to Node
+        In any order; ``order`` is a topological one.
+    outputs : mapping of name to Ref
+
+    Raises
+    ------
+    GraphError
+        For names that are not identifiers or are used twice, references to nothing, wrong numbers of inputs, cycles
+        (with their path) and a graph without an output.
+
+    Examples
+    --------
+    See :mod:`graphnet.core.builder`, the usual way to make one.
+    """
+
+    name: str
+    inputs: Mapping[str, Input]
+    nodes: Mapping[str, Node]
+    outputs: Mapping[str, Ref]
+    order: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        place = f"graph {self.name!r}"
+        for name in (*self.inputs, *self.nodes, *self.outputs):
+            if not isinstance(name, str) or not NAME.match(name):
+                raise GraphError(
+                    "not a name", where=place, expected="letters, digits and _, not a digit first", received=repr(name)
+                )
+        for name in self.inputs.keys() & self.nodes.keys():
+            raise GraphError("name used for an input and for a node", where=place, received=repr(name))
+        if not self.outputs:
+            raise GraphError("the graph has no output", where=place, expected="at least one named output")
+        for node in self.nodes.values():
+            self._check_node(node, f"{place}, node {node.name!r}")
+        object.__setattr__(self, "outputs", {n: self._resolved(r, f"{place}, output {n!r}") for n, r in self.outputs.items()})
+        object.__setattr__(self, "order", self._sorted(place))
+
+    def _check_node(self, node: Node, place: str) -> None:
+        ports = node.layer.input_ports()
+        if not ports.accepts(len(node.inputs)):
+            raise GraphError(
+                f"wrong number of inputs for {type(node.layer).__name__}",
+                where=place,
+                expected=str(ports),
+                received=", ".join(map(str, node.inputs)) or "none",
+            )
+        for i, ref in enumerate(node.inputs):
+            if ref is not None:
+                self._resolved(ref, place)
+            elif i < len(ports.names) and ports.names[i] not in ports.optional:
+                raise GraphError("an input is missing", where=place, expected=ports.names[i], received="nothing")
+
+    def _resolved(self, ref: Ref, place: str) -> Ref:
+        """``ref`` itself, after checking that it names something; its port dropped when it is the first one."""
+        if ref.source in self.nodes:
+            ports = self.nodes[ref.source].layer.output_ports()
+            if ref.port is not None and ref.port not in ports:
+                raise GraphError(
+                    f"node {ref.source!r} has no output {ref.port!r}",
+                    where=place, expected=" or ".join(ports), received=ref.port, remedy=nearest(ref.port, ports) or None,
+                )  # fmt: skip
+            return Ref(ref.source) if ref.port == ports[0] else ref
+        if ref.source not in self.inputs or ref.port is not None:
+            known = [*self.inputs, *self.nodes]
+            raise GraphError(
+                f"reads {str(ref)!r}, which does not exist",
+                where=place,
+                expected="one of " + ", ".join(known[:20]) + (", …" if len(known) > 20 else ""),
+                received=str(ref),
+                remedy=nearest(ref.source, known) or None,
+            )
+        return ref
+
+    def _sorted(self, place: str) -> tuple[str, ...]:
+        """Node names so that each comes after what it reads; ties in the order of definition."""
+        waiting = {n: {r.source for r in node.inputs if r and r.source in self.nodes} for n, node in self.nodes.items()}
+        readers: dict[str, list[str]] = {n: [] for n in self.nodes}
+        for name, sources in waiting.items():
+            for source in sources:
+                readers[source].append(name)
+        ready = [n for n, sources in waiting.items() if not sources]
+        order: list[str] = []
+        for name in ready:
+            order.append(name)
+            for reader in readers[name]:
+                waiting[reader].discard(name)
+                if not waiting[reader]:
+                    ready.append(reader)
+        if len(order) < len(self.nodes):
+            raise GraphError(f"has a cycle: {' -> '.join(self._cycle())}", where=place)
+        return tuple(order)
+
+    def _cycle(self) -> list[str]:
+        import networkx as nx
+
+        edges = nx.find_cycle(self.networkx)
+        return [edge[0] for edge in edges] + [edges[0][0]]
+
+    @cached_property
+    def networkx(self) -> nx.DiGraph[str]:
+        """The graph as a frozen ``networkx.DiGraph``.
+
+        Vertices are input and node names, with ``kind`` ('input' or 'node') and ``layer`` or ``input``; an edge's
+        ``arguments`` lists every ``(output port, position among the reader's inputs)`` that it stands for, because one
+        edge can carry a value twice (``multiply(x, x)``).
+        """
+        import networkx as nx
+
+        drawn: nx.DiGraph[str] = nx.DiGraph(name=self.name, outputs=dict(self.outputs))
+        for name, given in self.inputs.items():
+            drawn.add_node(name, kind="input", input=given)
+        for name, node in self.nodes.items():
+            drawn.add_node(name, kind="node", layer=node.layer)
+        for name, node in self.nodes.items():
+            for position, ref in enumerate(node.inputs):
+                if ref is None:
+                    continue
+                if not drawn.has_edge(ref.source, name):
+                    drawn.add_edge(ref.source, name, arguments=[])
+                drawn.edges[ref.source, name]["arguments"].append((ref.port, position))
+        return nx.freeze(drawn)
+
+    # ------------------------------------------------------------------ comparing and walking
+    def __eq__(self, other: object) -> bool:
+        """Same structure, names, configurations and sharing of layers; weights do not count."""
+        return isinstance(other, Graph) and self.signature() == other.signature()
+
+    def __hash__(self) -> int:
+        return hash((self.name, tuple(self.inputs), tuple(self.nodes), tuple(self.outputs)))
+
+    def signature(self) -> tuple[Any, ...]:
+        """Everything that makes two graphs equal, as nested tuples."""
+        first: dict[int, str] = {}
+        shared = []
+        for path, layer in self.walk():
+            if first.setdefault(id(layer), path) != path:
+                shared.append((path, first[id(layer)]))
+        return (*_signature(self), tuple(shared))
+
+    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
+        """Every use of a layer, nested graphs included, as ``(path, layer)`` in order, outer before inner."""
+        for name in self.order:
+            layer = self.nodes[name].layer
+            here = f"{path}{name}"
+            yield here, layer
+            inner = subgraph(layer)
+            if inner is not None:
+                yield from inner.walk(f"{here}/")
+
+    def layers(self) -> dict[str, Layer]:
+        """The primitive layers, each once, by the path of its first use: who owns weights."""
+        found: dict[int, tuple[str, Layer]] = {}
+        for path, layer in self.walk():
+            if subgraph(layer) is None:
+                found.setdefault(id(layer), (path, layer))
+        return dict(found.values())
+
+    def __repr__(self) -> str:
+        return f"Graph({self.name!r}: {', '.join(self.inputs)} -> {len(self.nodes)} nodes -> {', '.join(self.outputs)})"
+
+
+def subgraph(layer: Layer) -> Graph | None:
+    """The graph inside a composite layer (``graph``) or a Scan (``cell``); None for a primitive layer."""
+    inner = getattr(layer, "subgraph", None)
+    return inner if isinstance(inner, Graph) else None
+
+
+def _signature(graph: Graph) -> tuple[Any, ...]:
+    nodes = tuple(
+        (n.name, type(n.layer), tuple((k, _configured(v)) for k, v in n.layer.config().items()), n.inputs)
+        for n in (graph.nodes[name] for name in graph.nodes)
+    )
+    return graph.name, tuple(graph.inputs.items()), nodes, tuple(graph.outputs.items())
+
+
+def _configured(value: Any) -> Any:
+    return value.signature() if isinstance(value, Graph) else value

@@ -1,0 +1,73 @@
+"""What a layer owns: trainable weights, and buffers such as running statistics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """How one weight array looks and how it starts; what ``Layer.parameters`` returns, by name.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    fan_in, fan_out : int
+        Numbers of inputs and outputs that one number connects to; initializers scale by them.
+    kind : {'weights', 'bias', 'constant'}
+        Who fills it: the weights initializer, the bias initializer, or nobody (it starts at ``value`` and stays there
+        when ``initialize`` is called).
+    bias_rows : int
+        Rows at the end, of an array of kind 'weights', that the bias initializer fills.
+    value : float, optional
+        Where a 'constant' starts; where a bias (or the bias rows) starts whatever the bias initializer.
+    """
+
+    shape: tuple[int, ...]
+    fan_in: int = 1
+    fan_out: int = 1
+    kind: Literal["weights", "bias", "constant"] = "weights"
+    bias_rows: int = 0
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """An array that a layer keeps but no optimizer trains; what ``Layer.buffers`` returns, by name."""
+
+    shape: tuple[int, ...]
+    value: float = 0.0
+
+
+class Parameter:
+    """One weight array of one layer, its last gradient and its optimizer.
+
+    Attributes
+    ----------
+    name : str
+        The name under which the layer's rules receive it.
+    spec : Weight
+    value : array
+        Replaced, not overwritten, by updates, so that an array once handed out stays what it was.
+    gradient : array or None
+        Of the last ``backward``, summed over the batch; None before it.
+    optimizer : object or None
+    """
+
+    __slots__ = ("gradient", "name", "optimizer", "spec", "value")
+
+    def __init__(self, name: str, spec: Weight, value: Array) -> None:
+        self.name = name
+        self.spec = spec
+        self.value = value
+        self.gradient: Array | None = None
+        self.optimizer: Any = None
+
+    def __repr__(self) -> str:
+        return f"Parameter({self.name!r}, shape={self.value.shape}, dtype={np.dtype(self.value.dtype).name})"

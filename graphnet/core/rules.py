@@ -1,0 +1,90 @@
+"""What a layer class's rules accept, read once from their signatures."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from graphnet.core.errors import RuleError
+
+#: Keywords that ``apply`` may ask for besides its weights, buffers and random draws.
+CONTEXT = ("phase", "lengths", "shapes")
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The named inputs of a node: which may be left out, and whether the last name may repeat."""
+
+    names: tuple[str, ...]
+    optional: frozenset[str] = frozenset()
+    variadic: bool = False
+
+    def accepts(self, count: int) -> bool:
+        """Whether so many inputs, given in order, are enough and not too many."""
+        required = sum(name not in self.optional for name in self.names)
+        if self.variadic:
+            return count >= max(1, required)
+        last = max((i + 1 for i, name in enumerate(self.names) if name not in self.optional), default=0)
+        return last <= count <= len(self.names)
+
+    def __str__(self) -> str:
+        shown = [f"{name} (optional)" if name in self.optional else name for name in self.names]
+        return ", ".join(shown) + (", …" if self.variadic else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """Which keyword arguments one rule takes; ``everything`` when it has ``**kwargs``."""
+
+    names: frozenset[str]
+    everything: bool
+
+    def pick(self, available: dict[str, Any]) -> dict[str, Any]:
+        """Those of ``available`` that the rule takes."""
+        if self.everything:
+            return {name: value for name, value in available.items() if name not in CONTEXT or name in self.names}
+        return {name: value for name, value in available.items() if name in self.names}
+
+
+def _parameters(rule: Callable[..., Any]) -> list[inspect.Parameter]:
+    return [p for p in inspect.signature(rule).parameters.values() if p.name != "self"]
+
+
+@cache
+def keywords(rule: Callable[..., Any]) -> Keywords:
+    """The keywords of an unbound rule: its keyword-only parameters."""
+    found = _parameters(rule)
+    names = frozenset(p.name for p in found if p.kind is p.KEYWORD_ONLY)
+    return Keywords(names, any(p.kind is p.VAR_KEYWORD for p in found))
+
+
+@cache
+def ports(apply: Callable[..., Any]) -> Ports:
+    """The inputs of an unbound ``apply``: its positional parameters; those with a default are optional.
+
+    Raises
+    ------
+    RuleError
+        If ``apply`` takes no input at all.
+    """
+    names, optional, variadic = [], set(), False
+    for p in _parameters(apply):
+        if p.kind is p.VAR_POSITIONAL:
+            variadic = True
+        elif p.kind not in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD):
+            continue
+        elif p.default is not p.empty:
+            optional.add(p.name)
+        names.append(p.name)
+    if not names:
+        raise RuleError(
+            "apply takes no input",
+            where=getattr(apply, "__qualname__", "apply"),
+            expected="apply(self, x, …, *, weights…)",
+            received=str(inspect.signature(apply)),
+            remedy="Name each input as a positional parameter and each weight as a keyword-only one.",
+        )
+    return Ports(tuple(names), frozenset(optional), variadic)

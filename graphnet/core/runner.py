@@ -1,0 +1,321 @@
+"""Runs a graph: arrays in, arrays out, errors back. Compiles once a graph, binds once a shape, dtype and phase."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import dtypes, weights
+from graphnet.core.compiler import Shapes, infer, lower
+from graphnet.core.errors import DataError, DtypeError, ShapeError, StateError, nearest
+from graphnet.core.graph import Graph
+from graphnet.core.numpy_backend import BoundPlan, Run, Setting, only
+from graphnet.core.parameter import Array, Parameter
+from graphnet.core.phase import Phase
+from graphnet.core.plan import Call, Plan
+from graphnet.core.shapes import BATCH, Shape
+
+#: Bound plans that a runner keeps; the least recently used goes first.
+KEPT_BINDINGS = 64
+
+Lengths = Any
+
+
+@dataclass(slots=True)
+class Pass:
+    """The last forward pass, as ``backward`` needs it."""
+
+    bound: BoundPlan
+    tape: list[Any]
+    run: Run
+    shapes: Shapes
+    dtype: str
+    outputs: dict[str, int]
+
+
+class Runner:
+    """Runs one graph, forward and backward.
+
+    Parameters
+    ----------
+    graph : Graph
+
+    Raises
+    ------
+    GraphError, ShapeError
+        If the graph cannot be compiled, or its declared shapes do not fit together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graphnet import Builder, FullyConnected, Runner
+    >>> g = Builder()
+    >>> runner = Runner(g.build(scores=FullyConnected(4, 3)(g.input("x", "batch, feature=4"))))
+    >>> runner.forward({"x": np.ones((2, 4))})["scores"].shape
+    (2, 3)
+    >>> runner.backward({"scores": np.ones((2, 3))})["x"].shape
+    (2, 4)
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.layers = graph.layers()
+        self.plan: Plan = lower(graph)
+        self._bindings: OrderedDict[Any, tuple[BoundPlan, Shapes]] = OrderedDict()
+        self._last: Pass | None = None
+        if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
+            infer(self.plan, self.layers, self.plan.declared)
+
+    # ------------------------------------------------------------------ what it holds
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Every weight array by ``node path/name``; those whose sizes are known."""
+        return {
+            f"{path}/{name}": parameter
+            for path, layer in self.layers.items()
+            for name, parameter in layer._parameters.items()
+        }
+
+    @property
+    def buffers(self) -> dict[str, Array]:
+        """Every untrained array (running statistics) by ``node path/name``."""
+        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer._buffers.items()}
+
+    def materialize(self) -> None:
+        """Make the weights of all layers from the declared shapes of the inputs.
+
+        Raises
+        ------
+        ShapeError
+            If a size that a weight needs is not declared.
+        """
+        self._create(self.plan, infer(self.plan, self.layers, self.plan.declared))
+
+    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
+        """Fill all weights anew; see ``Layer.initialize``."""
+        weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
+
+    # ------------------------------------------------------------------ running
+    def forward(
+        self,
+        inputs: Mapping[str, Any],
+        *,
+        phase: Phase = Phase.train,
+        lengths: Lengths = None,
+        keep: bool = True,
+        input_errors: bool = True,
+    ) -> dict[str, Array]:
+        """The outputs by name.
+
+        Parameters
+        ----------
+        inputs : mapping of input name to array_like
+            Optional inputs may be left out. float32 throughout runs in float32, any float64 in float64; without a float
+            the weights' dtype decides.
+        phase : Phase
+        lengths : array_like of int, or mapping of input name to it, optional
+            Valid steps of each row, for inputs with axes (time, batch, …). What lies beyond is ignored, and comes back
+            as zeros.
+        keep : bool
+            Keep what ``backward`` needs.
+        input_errors : bool
+            Whether ``backward`` shall return errors for the inputs.
+
+        Raises
+        ------
+        ShapeError, DtypeError, DataError
+            Before anything is computed.
+        """
+        arrays = self._arrays(inputs)
+        dtype = self._dtype(arrays)
+        counts = self._lengths(lengths, arrays)
+        slots = [self._converted(name, array, dtype) for name, array in arrays.items()]
+        slots = [a if n is None or a is None else mask(a, n) for a, n in zip(slots, counts, strict=True)]
+        bound, shapes = self._bind(slots, dtype, phase, input_errors)
+        run = Run(self._weights(dtype), counts, keep)
+        bound.start(run)
+        values = [*slots, *[None] * (self.plan.slots - len(slots))]
+        tape = bound.forward(values, run)
+        if phase is Phase.train:
+            self._store_buffers(run)
+        outputs = {name: values[slot] for name, slot in self.plan.outputs}
+        for name, slot in self.plan.outputs:
+            outputs[name] = self._masked(outputs[name], shapes.lengths[slot], counts)
+        self._last = Pass(bound, tape, run, shapes, dtype, dict(self.plan.outputs)) if keep else None
+        return outputs
+
+    def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
+        """The error for each input (None for whole numbers, and for inputs that were left out), and all gradients.
+
+        Parameters
+        ----------
+        errors : mapping of output name to array_like
+            Outputs that are left out have no error.
+
+        Raises
+        ------
+        StateError
+            Without a forward pass before it.
+        ShapeError, DtypeError
+            If an error does not fit its output; nothing has changed then.
+        """
+        last = self._last
+        if last is None:
+            raise StateError("backward before forward", where=repr(self.graph), remedy="Call forward first.")
+        slots: list[Any] = [None] * self.plan.slots
+        for name, error in errors.items():
+            slot = last.outputs.get(name)
+            if slot is None:
+                raise ShapeError(
+                    "no such output", where=repr(self.graph), expected=", ".join(last.outputs), received=name,
+                    remedy=nearest(name, last.outputs) or None,
+                )  # fmt: skip
+            array = self._error(name, error, slot, last)
+            slots[slot] = array if slots[slot] is None else slots[slot] + array
+        last.run.gradients.clear()
+        last.bound.backward(last.tape, slots, last.run)
+        for path, layer in self.layers.items():
+            found = last.run.gradients.get(path, {})
+            for name, parameter in layer._parameters.items():
+                gradient = found.get(name)
+                dtype = parameter.value.dtype
+                parameter.gradient = np.zeros_like(parameter.value) if gradient is None else gradient.astype(dtype, copy=False)
+        pulled: dict[str, Array | None] = {}
+        for i, (name, given) in enumerate(self.graph.inputs.items()):
+            shape = last.shapes.slots[i]
+            if slots[i] is None and shape is not None and not given.integer:
+                slots[i] = np.zeros(shape.sizes, last.dtype)  # type: ignore[arg-type]
+            pulled[name] = None if slots[i] is None else self._masked(slots[i], last.shapes.lengths[i], last.run.lengths)
+        return pulled
+
+    # ------------------------------------------------------------------ checking what comes in
+    def _arrays(self, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
+        """The inputs in the graph's order, as arrays that fit their declarations."""
+        for name in inputs:
+            if name not in self.graph.inputs:
+                raise ShapeError("no such input", where=repr(self.graph), expected=", ".join(self.graph.inputs),
+                                 received=name, remedy=nearest(name, self.graph.inputs) or None)  # fmt: skip
+        arrays: dict[str, Array | None] = {}
+        for name, given in self.graph.inputs.items():
+            if inputs.get(name) is None:
+                if not given.optional:
+                    raise ShapeError("an input is missing", where=repr(self.graph), expected=name)
+                arrays[name] = None
+                continue
+            place = f"{self.graph.name}, input {name!r}"
+            array = arrays[name] = dtypes.as_array(inputs[name], place, integer=given.integer)
+            if given.shape is not None and not given.shape.fits(array.shape):
+                raise ShapeError("does not fit", where=place, expected=given.shape, received=array.shape)
+            if array.ndim == 0:
+                raise ShapeError("a single number has no batch axis", where=place, received="a number",
+                                 remedy="Give an array whose axis 0 is the batch.")  # fmt: skip
+            if 0 in array.shape:
+                raise DataError("an empty array", where=place, expected="at least one row", received=array.shape)
+        return arrays
+
+    def _dtype(self, arrays: Mapping[str, Array | None]) -> str:
+        """float64 if any input is, else float32 if any is, else that of the weights."""
+        found = {a.dtype.name for a in arrays.values() if a is not None and a.dtype.kind == "f"}
+        found = found or {str(layer.dtype) for layer in self.layers.values() if hasattr(layer, "dtype")}
+        return "float32" if found == {"float32"} else "float64"
+
+    def _converted(self, name: str, array: Array | None, dtype: str) -> Array | None:
+        return array if array is None or self.graph.inputs[name].integer else array.astype(dtype, copy=False)
+
+    def _lengths(self, lengths: Lengths, arrays: Mapping[str, Array | None]) -> list[Array | None]:
+        """The row lengths of each input, checked; None where all rows are whole."""
+        named = lengths if isinstance(lengths, Mapping) else None
+        if lengths is not None and named is None:
+            named = {n: lengths for n, a in arrays.items() if a is not None and self._ragged(n)}
+        if lengths is not None and not named:
+            raise ShapeError("no input has axes (time, batch, …)", where=repr(self.graph), received="lengths",
+                             remedy="Declare the input as 'time, batch, feature'.")  # fmt: skip
+        return [self._counts(name, array, (named or {}).get(name)) for name, array in arrays.items()]
+
+    def _ragged(self, name: str) -> bool:
+        shape = self.graph.inputs[name].shape
+        return shape is not None and shape.names[:2] == ("time", BATCH)
+
+    def _counts(self, name: str, array: Array | None, lengths: Any) -> Array | None:
+        if array is None or lengths is None:
+            return None
+        place = f"{self.graph.name}, lengths of {name!r}"
+        counts = np.asarray(lengths)
+        if counts.dtype.kind not in "iu":
+            raise DtypeError("lengths are whole numbers", where=place, expected="integers", received=counts.dtype)
+        if counts.shape != array.shape[1:2]:
+            raise ShapeError("one length for each row", where=place, expected=array.shape[1:2], received=counts.shape)
+        if counts.min() < 0 or counts.max() > len(array):
+            raise DataError("a length outside the array", where=place, expected=f"0 to {len(array)}",
+                            received=f"{counts.min()} to {counts.max()}")  # fmt: skip
+        return None if counts.min() == len(array) else counts.astype(np.int64)
+
+    def _error(self, name: str, error: Any, slot: int, last: Pass) -> Array:
+        place = f"{self.graph.name}, error for {name!r}"
+        array = dtypes.as_array(error, place)
+        shape = last.shapes.slots[slot]
+        if shape is not None and array.shape != shape.sizes:
+            raise ShapeError("an error has the shape of its output", where=place, expected=shape, received=array.shape)
+        return self._masked(array.astype(last.dtype, copy=False), last.shapes.lengths[slot], last.run.lengths)
+
+    @staticmethod
+    def _masked(array: Array, origin: int | None, counts: list[Array | None]) -> Array:
+        lengths = None if origin is None else counts[origin]
+        return array if lengths is None else mask(array, lengths)
+
+    # ------------------------------------------------------------------ binding
+    def _bind(self, slots: list[Array | None], dtype: str, phase: Phase, errors: bool) -> tuple[BoundPlan, Shapes]:
+        key = (tuple(None if a is None else a.shape for a in slots), dtype, phase, errors)
+        found = self._bindings.get(key)
+        if found is None:
+            shapes = infer(self.plan, self.layers, [self._shape(n, a) for n, a in zip(self.graph.inputs, slots, strict=True)])
+            self._create(self.plan, shapes)
+            wanted = [errors and not given.integer for given in self.graph.inputs.values()]
+            found = BoundPlan(self.plan, shapes, Setting(self.layers, phase, dtype), wanted), shapes
+            self._bindings[key] = found
+            if len(self._bindings) > KEPT_BINDINGS:
+                self._bindings.popitem(last=False)
+        self._bindings.move_to_end(key)
+        return found
+
+    def _shape(self, name: str, array: Array | None) -> Shape | None:
+        if array is None:
+            return None
+        declared = self.graph.inputs[name].shape
+        return Shape.of(array.shape, None if declared is None else declared.names)
+
+    def _create(self, plan: Plan, shapes: Shapes) -> None:
+        """Make the weights and buffers that the steps of a plan, and of its cells, need."""
+        for step in plan.steps:
+            if not isinstance(step, Call):
+                self._create(step.cell, shapes.cells[step.path])
+                continue
+            layer = self.layers[step.layer]
+            given: list[Any] = [None if i is None else shapes.slots[i] for i in step.inputs]
+            try:
+                weights.create(layer, layer.parameters(*given), layer.buffers(*given))
+            except ShapeError as error:
+                raise error.at(step.path) from None
+
+    def _weights(self, dtype: str) -> dict[str, dict[str, Array]]:
+        """Each layer's arrays in the dtype of the run; new dictionaries, so that a run may replace buffers in them."""
+        return {
+            path: {n: p.value.astype(dtype, copy=False) for n, p in layer._parameters.items()}
+            | {n: a.astype(dtype, copy=False) for n, a in layer._buffers.items()}
+            for path, layer in self.layers.items()
+        }
+
+    def _store_buffers(self, run: Run) -> None:
+        for path, layer in self.layers.items():
+            for name, old in layer._buffers.items():
+                layer._buffers[name] = run.arrays[path][name].astype(old.dtype, copy=False)
+
+
+def mask(array: Array, lengths: Array) -> Array:
+    """A copy of ``array (time, batch, …)`` with zeros after each row's end."""
+    steps = np.arange(len(array))[:, None] < lengths
+    return only(steps.reshape(-1), array.reshape(-1, *array.shape[2:])).reshape(array.shape)

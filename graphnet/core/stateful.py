@@ -1,0 +1,225 @@
+"""The protocol of a layer that is used by itself: forward, backward, weights, optimizer, phase."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from graphnet.core import weights
+from graphnet.core.errors import ConfigError, ShapeError, StateError
+from graphnet.core.parameter import Array, Parameter
+from graphnet.core.phase import Phase
+
+if TYPE_CHECKING:
+    from graphnet.core.layer import Layer
+    from graphnet.core.runner import Runner
+
+
+class Stateful:
+    """What every layer inherits: it keeps its weights, its last forward pass and its optimizer.
+
+    Everything runs through a :class:`~graphnet.core.runner.Runner` over the layer's graph (for a primitive layer a graph
+    of one node), so a layer alone and a layer in a model compute the same numbers.
+
+    Attributes
+    ----------
+    delta : float
+        ``individual_delta`` of this layer: scales the learning rate, 1 at first.
+    optimizer : object or None
+        What ``set_optimizer`` was given.
+    """
+
+    delta: float
+    optimizer: Any
+    _parameters: dict[str, Parameter]
+    _buffers: dict[str, Array]
+    _phase: Phase
+    _runner: Runner | None
+    _waiting: tuple[Any, Any] | None
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        self = super().__new__(cls)
+        self.delta = 1.0
+        self.optimizer = None
+        self._parameters = {}
+        self._buffers = {}
+        self._phase = Phase.train
+        self._runner = None
+        self._waiting = None
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_runner": None}
+
+    # ------------------------------------------------------------------ running
+    @property
+    def phase(self) -> Phase:
+        """``Phase.train`` (at first) or ``Phase.test``; nested layers follow."""
+        return self._phase
+
+    @phase.setter
+    def phase(self, phase: Phase) -> None:
+        if not isinstance(phase, Phase):
+            raise ConfigError("not a phase", where=type(self).__name__, expected="Phase.train or Phase.test", received=phase)
+        self._phase = phase
+
+    def _running(self, count: int) -> Runner:
+        """The runner over this layer's graph, for so many inputs."""
+        from graphnet.core.runner import Runner
+        from graphnet.core.single import graph_of
+
+        if self._runner is None or len(self._runner.graph.inputs) < count:
+            self._runner = Runner(graph_of(self._layer, count))
+        return self._runner
+
+    @property
+    def _layer(self) -> Layer:
+        return self  # type: ignore[return-value]
+
+    def forward(self, *inputs: Any) -> Any:
+        """The output for an input array (for layers with several inputs, one argument each).
+
+        Parameters
+        ----------
+        *inputs : array_like
+            float32 or float64, kept; whole numbers and lists are converted to the layer's dtype. The batch is axis 0.
+
+        Returns
+        -------
+        array, or a tuple of arrays for a layer with several outputs
+
+        Raises
+        ------
+        ShapeError, DtypeError, DataError
+            Before anything is computed; the layer is then as it was.
+        """
+        runner = self._running(len(inputs))
+        given = dict(zip(runner.graph.inputs, inputs, strict=False))
+        if len(inputs) > len(runner.graph.inputs) or not self._layer.input_ports().accepts(len(inputs)):
+            raise ShapeError("wrong number of inputs", where=repr(self), expected=str(self._layer.input_ports()),
+                             received=len(inputs))  # fmt: skip
+        outputs = [_own(array) for array in runner.forward(given, phase=self._phase).values()]
+        return outputs[0] if len(outputs) == 1 else tuple(outputs)
+
+    def backward(self, *errors: Any) -> Any:
+        """The error for the input, from the error for the output; then one update of the weights, if there is an optimizer.
+
+        Parameters
+        ----------
+        *errors : array_like
+            The loss's gradient with respect to the output of the last ``forward``; same shape as that output.
+
+        Returns
+        -------
+        array, or a tuple of arrays for a layer with several inputs (None for whole-number inputs)
+
+        Raises
+        ------
+        StateError
+            Before the first ``forward``.
+        ShapeError, DtypeError
+            If an error does not have the output's shape; nothing has changed then.
+        """
+        if self._runner is None:
+            raise StateError("backward before forward", where=repr(self), remedy="Call forward with an input first.")
+        names = list(self._runner.graph.outputs)
+        if len(errors) > len(names):
+            raise ShapeError("too many errors", where=repr(self), expected=", ".join(names), received=len(errors))
+        pulled = self._runner.backward(dict(zip(names, errors, strict=False)))
+        self._update()
+        found = [None if array is None else _own(array) for array in pulled.values()]
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def _update(self) -> None:
+        """One optimizer step for each weight array that has an optimizer and a gradient."""
+        updates = []
+        for layer in weights.owners(self._layer).values():
+            for parameter in layer._parameters.values():
+                if parameter.optimizer is not None and parameter.gradient is not None:
+                    updates.append((parameter, weights.updated(parameter, self.delta * layer.delta, repr(layer))))
+        for parameter, value in updates:
+            parameter.value = value
+
+    # ------------------------------------------------------------------ weights
+    @property
+    def trainable(self) -> bool:
+        """Whether this layer has weights (or will have them, once it has seen an input)."""
+        return weights.has_weights(self._layer)
+
+    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
+        """Fill the weights anew.
+
+        Parameters
+        ----------
+        weights_initializer, bias_initializer : object
+            With ``initialize(weights_shape, fan_in, fan_out) -> array``. If a size is not known yet, it happens when it is.
+
+        Raises
+        ------
+        RuleError
+            If an initializer returns another shape; nothing has changed then.
+        """
+        weights.initialize(weights.owners(self._layer).values(), weights_initializer, bias_initializer)
+
+    def _draw_known_weights(self) -> None:
+        """Fresh weights, uniform in [0, 1), as far as the configuration tells their shapes."""
+        try:
+            specs = self._layer.parameters()
+        except ShapeError:
+            return
+        weights.create(self._layer, specs)
+
+    def get_weights(self) -> Any:
+        """A copy of the weights: one array, or a dictionary by path where the layer has several arrays of equal standing.
+
+        Raises
+        ------
+        StateError
+            If the layer has no weights, or their sizes are not known yet.
+        """
+        return weights.get(self._layer, lambda parameter: parameter.value)
+
+    def get_gradient_weights(self) -> Any:
+        """The gradient of the last ``backward``, summed over the batch; shaped like ``get_weights()``.
+
+        Raises
+        ------
+        StateError
+            Before the first ``backward``.
+        """
+        return weights.get(self._layer, weights.gradient)
+
+    def set_weights(self, values: Any) -> None:
+        """Copy ``values`` into the weights; they keep their dtype.
+
+        Raises
+        ------
+        ShapeError
+            If the shape differs; the message has both.
+        """
+        weights.put(self._layer, values)
+
+    def set_optimizer(self, optimizer: Any) -> None:
+        """From now on ``backward`` also updates the weights.
+
+        The first weight array uses ``optimizer`` itself, every further one a copy of its own; biases that are arrays of
+        their own are not regularized.
+
+        Parameters
+        ----------
+        optimizer : object or None
+            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None stops updates.
+        """
+        self.optimizer = optimizer
+        weights.set_optimizer(self._layer, optimizer)
+
+    def calculate_regularization_loss(self) -> float:
+        """The optimizer's regularizer's norm of the weights; 0 without one."""
+        return weights.regularization_loss(self._layer)
+
+
+def _own(array: Array) -> Array:
+    """A copy that the caller may write to: the runner may still need the array, or it may be the caller's input."""
+    return np.array(array)
+

@@ -1,0 +1,26 @@
+"""A fixed scale and shift, behind operators such as ``1 - z``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphnet.core.layer import Layer
+
+
+class Affine(Layer):
+    """``y = scale · x + shift``, elementwise, with fixed numbers.
+
+    Parameters
+    ----------
+    scale, shift : float
+    """
+
+    scale: float = 1.0
+    shift: float = 0.0
+
+    def apply(self, x: Any) -> tuple[Any, Any]:  # type: ignore[override]
+        y = x if self.scale == 1.0 else x * self.scale
+        return y if self.shift == 0.0 else y + self.shift, None
+
+    def pull(self, saved: Any, error: Any) -> Any:  # type: ignore[override]
+        return error if self.scale == 1.0 else error * self.scale

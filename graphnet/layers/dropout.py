@@ -1,0 +1,41 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphnet.core.layer import Layer, require
+from graphnet.core.parameter import Array
+from graphnet.core.shapes import Shape
+
+
+class Dropout(Layer):
+    """``y = x · m / p`` with ``m`` 1 with probability p and 0 otherwise, drawn anew for each number; test phase: ``y = x``.
+
+    Inverted dropout (Srivastava et al. 2014, section 10), so that the test phase changes nothing.
+
+    Parameters
+    ----------
+    probability : float
+        p, of *keeping* a unit, in (0, 1].
+    """
+
+    probability: float
+
+    draws: ClassVar[tuple[str, ...]] = ("mask",)
+
+    def check(self) -> None:
+        p = self.probability
+        require(isinstance(p, (int, float)) and 0 < p <= 1, self, "probability", "the probability of keeping, in (0, 1]")
+
+    def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Array]:
+        kept = rng.random(inputs[0].sizes) < self.probability  # type: ignore[arg-type]
+        return {"mask": kept / self.probability}
+
+    def apply(self, x: Any, *, mask: Any) -> tuple[Any, Any]:  # type: ignore[override]
+        return (x, None) if mask is None else (x * mask, mask)
+
+    def pull(self, mask: Any, error: Any) -> Any:  # type: ignore[override]
+        return error if mask is None else error * mask

@@ -1,0 +1,87 @@
+"""The dense layer."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.layer import Layer, positive, require
+from graphnet.core.parameter import Weight
+from graphnet.core.shapes import FEATURE, Shape
+from graphnet.layers.sizes import last_size
+
+
+class FullyConnected(Layer):
+    """``y = x · W + b`` on the last axis; any number of axes before it.
+
+    ``weights`` is one array ``(input_size + 1, output_size)`` whose last row is the bias ``b``; without a bias it has
+    ``input_size`` rows. fan_in = input_size, fan_out = output_size.
+
+    Parameters
+    ----------
+    input_size : int or None
+        Features of the input; None: taken from the first input.
+    output_size : int
+        Features of the output.
+    bias : bool or float
+        False: none. True: filled by the bias initializer. A number: starts at that, whatever the bias initializer (a
+        forget gate starts well at 1.0: Jozefowicz, Zaremba & Sutskever 2015, section 2.2).
+    dtype : {'float64', 'float32'}
+        Of the weights.
+
+    Raises
+    ------
+    ShapeError
+        If the last axis of the input is not ``input_size`` long.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = FullyConnected(2, 1)
+    >>> layer.set_weights([[3.0], [5.0], [0.5]])
+    >>> layer.forward(np.array([[1.0, 10.0]]))
+    array([[53.5]])
+    """
+
+    input_size: int | None
+    output_size: int
+    bias: bool | float = field(default=True, kw_only=True)
+    dtype: str = field(default="float64", kw_only=True)
+
+    def check(self) -> None:
+        require(self.input_size is None or self.input_size != 0, self, "input_size", "a whole number of at least 1, or None")
+        if self.input_size is not None:
+            positive(self, "input_size")
+        positive(self, "output_size")
+        require(isinstance(self.bias, (bool, int, float)), self, "bias", "True, False or a number")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Weight]:
+        rows = last_size(self, self.input_size, inputs)
+        bias = self.bias is not False
+        value = None if isinstance(self.bias, bool) else float(self.bias)
+        return {
+            "weights": Weight(
+                (rows + bias, self.output_size), fan_in=rows, fan_out=self.output_size, bias_rows=int(bias), value=value
+            )
+        }
+
+    def infer(self, x: Shape) -> Shape:  # type: ignore[override]
+        last_size(self, self.input_size, (x,), known=False)
+        return x.resized(-1, self.output_size, FEATURE)
+
+    def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:  # type: ignore[override]
+        if self.bias is False:
+            return x @ weights, x
+        return x @ weights[:-1] + weights[-1], x
+
+    def pull(self, x: Any, error: Any, *, weights: Any) -> Any:  # type: ignore[override]
+        return error @ (weights if self.bias is False else weights[:-1]).T
+
+    def grad(self, x: Any, error: Any) -> dict[str, Any]:  # type: ignore[override]
+        rows, errors = x.reshape(-1, x.shape[-1]), error.reshape(-1, error.shape[-1])
+        kernel = rows.T @ errors
+        if self.bias is False:
+            return {"weights": kernel}
+        return {"weights": np.concatenate([kernel, errors.sum(0, keepdims=True)])}
