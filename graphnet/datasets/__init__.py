@@ -1,0 +1,15 @@
+"""Data sets: the small real ones that graphnet knows by name, and a user's own from an npz file.
+
+>>> import graphnet.datasets
+>>> vowels = graphnet.datasets.load("japanese_vowels")
+>>> len(vowels.train), vowels.train.inputs["frames"][0].shape, vowels.train.targets[0]
+(270, (20, 12), np.int64(0))
+"""
+
+from __future__ import annotations
+
+from graphnet.datasets.dataset import Dataset, Split
+from graphnet.datasets.npz_file import npz
+from graphnet.datasets.table import load, names
+
+__all__ = ["Dataset", "Split", "load", "names", "npz"]

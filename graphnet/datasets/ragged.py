@@ -1,0 +1,57 @@
+"""Sequences of different length, stored end to end in one array."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnet.core.errors import DataError, DtypeError, ShapeError
+
+
+def cut(frames: NDArray[Any], lengths: NDArray[Any], where: str = "lengths") -> list[NDArray[Any]]:
+    """Cut an array of all frames into one array a sequence (views, in order).
+
+    Parameters
+    ----------
+    frames : array, (all frames, ...)
+        The sequences end to end.
+    lengths : integer array, (sequences,)
+        The frames of each; a sequence may be empty.
+    where : str
+        The place that an error names.
+
+    Raises
+    ------
+    DtypeError, ShapeError, DataError
+        The lengths are not integers, not one axis or do not add up to the frames; one is negative.
+
+    >>> [part.tolist() for part in cut(np.arange(5), np.array([2, 0, 3]))]
+    [[0, 1], [], [2, 3, 4]]
+    """
+    check_lengths(frames, lengths, where)
+    ends = np.cumsum(lengths, dtype=np.int64)
+    return [frames[end - length : end] for end, length in zip(ends, lengths.astype(np.int64), strict=True)]
+
+
+def check_lengths(frames: NDArray[Any], lengths: NDArray[Any], where: str) -> None:
+    """Refuse lengths that cannot cut ``frames``; see :func:`cut`."""
+    if not np.issubdtype(lengths.dtype, np.integer):
+        raise DtypeError("lengths count frames", where=where, expected="integers", received=lengths.dtype)
+    if lengths.ndim != 1:
+        raise ShapeError("lengths have one axis", where=where, expected="(sequences,)", received=lengths.shape)
+    if np.any(lengths < 0):
+        at = int(np.argmax(lengths < 0))
+        raise DataError(
+            "a length is negative", where=where, expected="0 or more", received=f"{lengths[at]} at position {at}"
+        )
+    total = int(lengths.sum(dtype=np.int64))
+    if frames.ndim == 0 or total != len(frames):
+        raise ShapeError(
+            "the lengths do not add up to the frames",
+            where=where,
+            expected=f"a sum of {len(frames) if frames.ndim else 'frames on axis 0, for'}",
+            received=total,
+            remedy="Store the sequences end to end along axis 0, and the frames of each in order",
+        )
