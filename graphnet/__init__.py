@@ -1,7 +1,17 @@
-"""graphnet: neural-network layers as plugins, models as graphs, on a CPU."""
+"""graphnet: neural-network layers as plugins, models as graphs, on a CPU.
+
+Layers and graphs are here; training, model files and plugins load when they are first used, so that importing graphnet
+stays quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from graphnet.core.builder import Builder, Cell, Value, functional
 from graphnet.core.composite import Composite, Subgraph
+from graphnet.core.dtypes import as_array
 from graphnet.core.errors import (
     ConfigError,
     DataError,
@@ -24,3 +34,100 @@ from graphnet.core.runner import Runner
 from graphnet.core.scan import CellGraph, Scan
 from graphnet.core.shapes import Shape, broadcast
 from graphnet.layers import *  # noqa: F403
+if TYPE_CHECKING:
+    from graphnet.model import Model, load
+    from graphnet.network import NeuralNetwork
+    from graphnet.training import Trainer, TrainingConfig
+
+    __version__: str
+
+#: Public names that are imported when they are first asked for, and where they are.
+_LATER = {
+    "Model": "graphnet.model",
+    "load": "graphnet.model",
+    "NeuralNetwork": "graphnet.network",
+    "Trainer": "graphnet.training",
+    "TrainingConfig": "graphnet.training",
+}
+
+_ALL = [
+    "Add",
+    "Affine",
+    "BatchNormalization",
+    "Buffer",
+    "Builder",
+    "Cell",
+    "CellGraph",
+    "Composite",
+    "Concatenate",
+    "ConfigError",
+    "DataError",
+    "Dropout",
+    "DtypeError",
+    "Embedding",
+    "FileError",
+    "Flatten",
+    "FullyConnected",
+    "Graph",
+    "GraphError",
+    "GraphnetError",
+    "Input",
+    "Last",
+    "Layer",
+    "LayerNormalization",
+    "MeanOverTime",
+    "Model",
+    "Multiply",
+    "NeuralNetwork",
+    "Node",
+    "Parameter",
+    "Phase",
+    "PluginError",
+    "Ref",
+    "Reshape",
+    "RuleError",
+    "Runner",
+    "Scan",
+    "Shape",
+    "ShapeError",
+    "Split",
+    "StateError",
+    "Subgraph",
+    "Subtract",
+    "Trainer",
+    "TrainingConfig",
+    "UnknownNameError",
+    "Value",
+    "Weight",
+    "as_array",
+    "broadcast",
+    "concatenate",
+    "dense",
+    "dropout",
+    "embedding",
+    "flatten",
+    "functional",
+    "generator",
+    "load",
+    "multiply",
+    "positive",
+    "require",
+    "reshape",
+    "seed",
+    "split",
+    "using",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("graphnet")
+    if name in _LATER:
+        return getattr(importlib.import_module(_LATER[name]), name)
+    raise AttributeError(f"module 'graphnet' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LATER])

@@ -37,7 +37,10 @@ class Value:
     def __getitem__(self, port: str) -> Value:
         if port not in self._ports():
             raise GraphError(
-                f"no output {port!r}", where=f"node {self.ref.source!r}", expected=" or ".join(self._ports()), received=port
+                f"no output {port!r}",
+                where=f"node {self.ref.source!r}",
+                expected=" or ".join(self._ports()),
+                received=port,
             )
         return Value(self.builder, Ref(self.ref.source, port))
 
@@ -49,7 +52,7 @@ class Value:
         if isinstance(other, Value):
             return _operator(values)()(self, other)
         if isinstance(other, bool) or not isinstance(other, (int, float)):
-            return NotImplemented
+            return NotImplemented  # type: ignore[no-any-return]
         return _operator("affine")(*number(other))(self)
 
     def __add__(self, other: Any) -> Value:
@@ -112,7 +115,9 @@ class Builder:
         self.inputs: dict[str, Input] = {}
         self.nodes: dict[str, Node] = {}
 
-    def input(self, name: str, shape: str | Shape | None = None, *, optional: bool = False, integer: bool = False) -> Value:
+    def input(
+        self, name: str, shape: str | Shape | None = None, *, optional: bool = False, integer: bool = False
+    ) -> Value:
         """Declare an input; ``shape`` as ``"time, batch, feature=12"``, or None for any.
 
         Raises
@@ -141,14 +146,19 @@ class Builder:
         for value in values:
             if value is not None and (not isinstance(value, Value) or value.builder is not self):
                 raise GraphError(
-                    "not a value of this graph", where=place, expected=f"a value of {self.name!r}", received=repr(value),
+                    "not a value of this graph",
+                    where=place,
+                    expected=f"a value of {self.name!r}",
+                    received=repr(value),
                     remedy="Give it to the nested graph as an input, or to a Scan as a context.",
-                )  # fmt: skip
+                )
         if not layer.input_ports().accepts(len(values)):
             raise GraphError(
                 f"wrong number of inputs for {type(layer).__name__}",
-                where=place, expected=str(layer.input_ports()), received=len(values),
-            )  # fmt: skip
+                where=place,
+                expected=str(layer.input_ports()),
+                received=len(values),
+            )
         self.nodes[name] = Node(name, layer, tuple(None if v is None else v.ref for v in values))
         return Value(self, Ref(name))
 
@@ -214,7 +224,9 @@ class Cell(Builder):
     ('output', 's')
     """
 
-    def __init__(self, name: str = "cell", *, sequences: Names = "x", states: Names = "h", contexts: Names = ()) -> None:
+    def __init__(
+        self, name: str = "cell", *, sequences: Names = "x", states: Names = "h", contexts: Names = ()
+    ) -> None:
         super().__init__(name)
         self.roles = {"sequences": _declared(sequences), "states": _declared(states), "contexts": _declared(contexts)}
         self.values = {n: self.input(n, shape) for role in self.roles.values() for n, shape in role.items()}
@@ -222,7 +234,9 @@ class Cell(Builder):
     def __getattr__(self, name: str) -> Value:
         values: dict[str, Value] = self.__dict__.get("values", {})
         if name not in values:
-            raise AttributeError(f"cell has no input {name!r}; {nearest(name, values) or 'it has ' + ', '.join(values)}")
+            raise AttributeError(
+                f"cell has no input {name!r}; {nearest(name, values) or 'it has ' + ', '.join(values)}"
+            )
         return values[name]
 
     def build(self, output: Value | None = None, /, **outputs: Value) -> CellGraph:
@@ -274,7 +288,9 @@ def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
         return layer(*(a for a in arguments if not isinstance(a, Value)), **config)(*values, name=name)
 
     apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = f"Apply a new {getattr(layer, '__name__', name)} layer to values of a graph; ``name=`` names the node."
+    apply.__doc__ = (
+        f"Apply a new {getattr(layer, '__name__', name)} layer to values of a graph; ``name=`` names the node."
+    )
     return apply
 
 

@@ -21,7 +21,7 @@ def name(dtype: Any, where: str | None = None) -> str:
         For every other dtype.
     """
     try:
-        found = np.dtype(dtype).name
+        found = str(np.dtype(dtype).name)
     except TypeError:
         found = repr(dtype)
     if found not in KEPT:
@@ -44,9 +44,12 @@ def as_array(value: Any, where: str, *, integer: bool = False) -> Array:
         array: Array = np.asarray(value)
     except ValueError as error:
         raise DtypeError(
-            "cannot be read as one array", where=where, expected="rows of equal length", received=str(error),
+            "cannot be read as one array",
+            where=where,
+            expected="rows of equal length",
+            received=str(error),
             remedy="Pad rows to one length and give their lengths.",
-        ) from error  # fmt: skip
+        ) from error
     if integer and array.dtype.kind not in "iu":
         raise DtypeError("takes whole numbers", where=where, expected="an integer dtype", received=array.dtype.name)
     if array.dtype.kind not in "biu" and array.dtype.name not in KEPT:

@@ -104,7 +104,9 @@ class Graph:
             raise GraphError("the graph has no output", where=place, expected="at least one named output")
         for node in self.nodes.values():
             self._check_node(node, f"{place}, node {node.name!r}")
-        object.__setattr__(self, "outputs", {n: self._resolved(r, f"{place}, output {n!r}") for n, r in self.outputs.items()})
+        object.__setattr__(
+            self, "outputs", {n: self._resolved(r, f"{place}, output {n!r}") for n, r in self.outputs.items()}
+        )
         object.__setattr__(self, "order", self._sorted(place))
 
     def _check_node(self, node: Node, place: str) -> None:
@@ -129,8 +131,11 @@ class Graph:
             if ref.port is not None and ref.port not in ports:
                 raise GraphError(
                     f"node {ref.source!r} has no output {ref.port!r}",
-                    where=place, expected=" or ".join(ports), received=ref.port, remedy=nearest(ref.port, ports) or None,
-                )  # fmt: skip
+                    where=place,
+                    expected=" or ".join(ports),
+                    received=ref.port,
+                    remedy=nearest(ref.port, ports) or None,
+                )
             return Ref(ref.source) if ref.port == ports[0] else ref
         if ref.source not in self.inputs or ref.port is not None:
             known = [*self.inputs, *self.nodes]
@@ -190,7 +195,8 @@ class Graph:
                 if not drawn.has_edge(ref.source, name):
                     drawn.add_edge(ref.source, name, arguments=[])
                 drawn.edges[ref.source, name]["arguments"].append((ref.port, position))
-        return nx.freeze(drawn)
+        nx.freeze(drawn)
+        return drawn
 
     # ------------------------------------------------------------------ comparing and walking
     def __eq__(self, other: object) -> bool:

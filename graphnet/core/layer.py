@@ -22,7 +22,7 @@ def plain(value: Any) -> Any:
     """A configuration value as the plain Python data that files hold: no numpy scalars, no lists, dtypes by name."""
     if isinstance(value, np.generic):
         return value.item()
-    if isinstance(value, (np.dtype, type)) and not isinstance(value, bool):
+    if isinstance(value, (np.dtype, type)):
         return dtypes.name(value)
     if isinstance(value, (list, tuple)):
         return tuple(plain(item) for item in value)
@@ -35,8 +35,9 @@ class Layer(Stateful):
 
     An author writes ``apply`` and ``pull``; ``infer`` where the output's shape differs from the input's; ``parameters``
     and ``grad`` where there are weights. The rules are pure: they keep nothing in ``self`` and never write to their
-    arguments, so one layer can stand in many places of a graph and run at every time step. Everything else (``forward``,
-    ``backward``, ``get_weights``, ``set_optimizer``, …) is inherited from :class:`~graphnet.core.stateful.Stateful`.
+    arguments, so one layer can stand in many places of a graph and run at every time step. Everything else
+    (``forward``, ``backward``, ``get_weights``, ``set_optimizer``, …) is inherited from
+    :class:`~graphnet.core.stateful.Stateful`.
 
     Each subclass becomes a dataclass by itself; ``check`` is called after construction.
 
@@ -74,7 +75,7 @@ class Layer(Stateful):
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             setattr(self, field.name, plain(getattr(self, field.name)))
         if hasattr(self, "dtype"):
-            self.dtype = dtypes.name(self.dtype, where=type(self).__name__)
+            setattr(self, "dtype", dtypes.name(getattr(self, "dtype"), where=type(self).__name__))  # noqa: B009, B010
         self.check()
         self._draw_known_weights()
 
@@ -108,7 +109,7 @@ class Layer(Stateful):
     draws: ClassVar[tuple[str, ...]] = ()
 
     def apply(self, *inputs: Any, **weights: Any) -> tuple[Any, Any]:
-        """``(output, saved)``: the output (a tuple for several) and whatever ``pull`` and ``grad`` want to see again."""
+        """``(output, saved)``: the output (a tuple for several) and what ``pull`` and ``grad`` want to see again."""
         raise NotImplementedError(f"{type(self).__name__} has no apply")
 
     def pull(self, saved: Any, error: Any, **weights: Any) -> Any:
@@ -134,15 +135,8 @@ class Layer(Stateful):
 
     def config(self) -> dict[str, Any]:
         """The fields that differ from their defaults: what a file holds, and ``repr`` shows."""
-        found = {}
-        for field in dataclasses.fields(self):  # type: ignore[arg-type]
-            value = getattr(self, field.name)
-            default = field.default_factory() if callable(field.default_factory) else field.default
-            if field.default is dataclasses.MISSING and not callable(field.default_factory):
-                found[field.name] = value
-            elif type(value) is not type(plain(default)) or value != plain(default):
-                found[field.name] = value
-        return found
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {f.name: getattr(self, f.name) for f in fields if not _is_default(f, getattr(self, f.name))}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
@@ -152,6 +146,13 @@ class Layer(Stateful):
         from graphnet.core.builder import add_node
 
         return add_node(self, values, name)
+
+
+def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Whether a field holds its default; True is not 1 here."""
+    default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    default = plain(default)
+    return type(value) is type(default) and bool(value == default)
 
 
 def require(condition: bool, layer: Layer, field: str, expected: str) -> None:
@@ -164,7 +165,10 @@ def require(condition: bool, layer: Layer, field: str, expected: str) -> None:
     """
     if not condition:
         raise ConfigError(
-            f"{field} is out of range", where=type(layer).__name__, expected=expected, received=repr(getattr(layer, field))
+            f"{field} is out of range",
+            where=type(layer).__name__,
+            expected=expected,
+            received=repr(getattr(layer, field)),
         )
 
 

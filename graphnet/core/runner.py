@@ -9,20 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import dtypes, weights
+from graphnet.core import boundary, dtypes, weights
 from graphnet.core.compiler import Shapes, infer, lower
-from graphnet.core.errors import DataError, DtypeError, ShapeError, StateError, nearest
+from graphnet.core.errors import ShapeError, StateError, nearest
 from graphnet.core.graph import Graph
-from graphnet.core.numpy_backend import BoundPlan, Run, Setting, only
+from graphnet.core.numpy_backend import BoundPlan, Run, Setting, mask
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Plan
-from graphnet.core.shapes import BATCH, Shape
+from graphnet.core.shapes import Shape
 
 #: Bound plans that a runner keeps; the least recently used goes first.
 KEPT_BINDINGS = 64
-
-Lengths = Any
 
 
 @dataclass(slots=True)
@@ -105,7 +103,7 @@ class Runner:
         inputs: Mapping[str, Any],
         *,
         phase: Phase = Phase.train,
-        lengths: Lengths = None,
+        lengths: Any = None,
         keep: bool = True,
         input_errors: bool = True,
     ) -> dict[str, Array]:
@@ -130,21 +128,18 @@ class Runner:
         ShapeError, DtypeError, DataError
             Before anything is computed.
         """
-        arrays = self._arrays(inputs)
-        dtype = self._dtype(arrays)
-        counts = self._lengths(lengths, arrays)
-        slots = [self._converted(name, array, dtype) for name, array in arrays.items()]
-        slots = [a if n is None or a is None else mask(a, n) for a, n in zip(slots, counts, strict=True)]
+        arrays = boundary.arrays(self.graph, inputs)
+        dtype = boundary.dtype(arrays, self.layers.values())
+        counts = boundary.lengths(self.graph, lengths, arrays)
+        slots = boundary.converted(self.graph, arrays, counts, dtype)
         bound, shapes = self._bind(slots, dtype, phase, input_errors)
         run = Run(self._weights(dtype), counts, keep)
         bound.start(run)
-        values = [*slots, *[None] * (self.plan.slots - len(slots))]
+        values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
         tape = bound.forward(values, run)
         if phase is Phase.train:
             self._store_buffers(run)
-        outputs = {name: values[slot] for name, slot in self.plan.outputs}
-        for name, slot in self.plan.outputs:
-            outputs[name] = self._masked(outputs[name], shapes.lengths[slot], counts)
+        outputs = {name: masked(values[slot], shapes.lengths[slot], counts) for name, slot in self.plan.outputs}
         self._last = Pass(bound, tape, run, shapes, dtype, dict(self.plan.outputs)) if keep else None
         return outputs
 
@@ -167,112 +162,57 @@ class Runner:
         if last is None:
             raise StateError("backward before forward", where=repr(self.graph), remedy="Call forward first.")
         slots: list[Any] = [None] * self.plan.slots
-        for name, error in errors.items():
-            slot = last.outputs.get(name)
-            if slot is None:
-                raise ShapeError(
-                    "no such output", where=repr(self.graph), expected=", ".join(last.outputs), received=name,
-                    remedy=nearest(name, last.outputs) or None,
-                )  # fmt: skip
-            array = self._error(name, error, slot, last)
+        for slot, array in [self._error(name, error, last) for name, error in errors.items()]:
             slots[slot] = array if slots[slot] is None else slots[slot] + array
         last.run.gradients.clear()
         last.bound.backward(last.tape, slots, last.run)
-        for path, layer in self.layers.items():
-            found = last.run.gradients.get(path, {})
-            for name, parameter in layer._parameters.items():
-                gradient = found.get(name)
-                dtype = parameter.value.dtype
-                parameter.gradient = np.zeros_like(parameter.value) if gradient is None else gradient.astype(dtype, copy=False)
-        pulled: dict[str, Array | None] = {}
-        for i, (name, given) in enumerate(self.graph.inputs.items()):
-            shape = last.shapes.slots[i]
-            if slots[i] is None and shape is not None and not given.integer:
-                slots[i] = np.zeros(shape.sizes, last.dtype)  # type: ignore[arg-type]
-            pulled[name] = None if slots[i] is None else self._masked(slots[i], last.shapes.lengths[i], last.run.lengths)
-        return pulled
+        self._collect(last.run.gradients)
+        return {name: self._pulled(i, slots[i], last) for i, name in enumerate(self.graph.inputs)}
 
-    # ------------------------------------------------------------------ checking what comes in
-    def _arrays(self, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
-        """The inputs in the graph's order, as arrays that fit their declarations."""
-        for name in inputs:
-            if name not in self.graph.inputs:
-                raise ShapeError("no such input", where=repr(self.graph), expected=", ".join(self.graph.inputs),
-                                 received=name, remedy=nearest(name, self.graph.inputs) or None)  # fmt: skip
-        arrays: dict[str, Array | None] = {}
-        for name, given in self.graph.inputs.items():
-            if inputs.get(name) is None:
-                if not given.optional:
-                    raise ShapeError("an input is missing", where=repr(self.graph), expected=name)
-                arrays[name] = None
-                continue
-            place = f"{self.graph.name}, input {name!r}"
-            array = arrays[name] = dtypes.as_array(inputs[name], place, integer=given.integer)
-            if given.shape is not None and not given.shape.fits(array.shape):
-                raise ShapeError("does not fit", where=place, expected=given.shape, received=array.shape)
-            if array.ndim == 0:
-                raise ShapeError("a single number has no batch axis", where=place, received="a number",
-                                 remedy="Give an array whose axis 0 is the batch.")  # fmt: skip
-            if 0 in array.shape:
-                raise DataError("an empty array", where=place, expected="at least one row", received=array.shape)
-        return arrays
-
-    def _dtype(self, arrays: Mapping[str, Array | None]) -> str:
-        """float64 if any input is, else float32 if any is, else that of the weights."""
-        found = {a.dtype.name for a in arrays.values() if a is not None and a.dtype.kind == "f"}
-        found = found or {str(layer.dtype) for layer in self.layers.values() if hasattr(layer, "dtype")}
-        return "float32" if found == {"float32"} else "float64"
-
-    def _converted(self, name: str, array: Array | None, dtype: str) -> Array | None:
-        return array if array is None or self.graph.inputs[name].integer else array.astype(dtype, copy=False)
-
-    def _lengths(self, lengths: Lengths, arrays: Mapping[str, Array | None]) -> list[Array | None]:
-        """The row lengths of each input, checked; None where all rows are whole."""
-        named = lengths if isinstance(lengths, Mapping) else None
-        if lengths is not None and named is None:
-            named = {n: lengths for n, a in arrays.items() if a is not None and self._ragged(n)}
-        if lengths is not None and not named:
-            raise ShapeError("no input has axes (time, batch, …)", where=repr(self.graph), received="lengths",
-                             remedy="Declare the input as 'time, batch, feature'.")  # fmt: skip
-        return [self._counts(name, array, (named or {}).get(name)) for name, array in arrays.items()]
-
-    def _ragged(self, name: str) -> bool:
-        shape = self.graph.inputs[name].shape
-        return shape is not None and shape.names[:2] == ("time", BATCH)
-
-    def _counts(self, name: str, array: Array | None, lengths: Any) -> Array | None:
-        if array is None or lengths is None:
-            return None
-        place = f"{self.graph.name}, lengths of {name!r}"
-        counts = np.asarray(lengths)
-        if counts.dtype.kind not in "iu":
-            raise DtypeError("lengths are whole numbers", where=place, expected="integers", received=counts.dtype)
-        if counts.shape != array.shape[1:2]:
-            raise ShapeError("one length for each row", where=place, expected=array.shape[1:2], received=counts.shape)
-        if counts.min() < 0 or counts.max() > len(array):
-            raise DataError("a length outside the array", where=place, expected=f"0 to {len(array)}",
-                            received=f"{counts.min()} to {counts.max()}")  # fmt: skip
-        return None if counts.min() == len(array) else counts.astype(np.int64)
-
-    def _error(self, name: str, error: Any, slot: int, last: Pass) -> Array:
+    # ------------------------------------------------------------------ errors in, gradients out
+    def _error(self, name: str, error: Any, last: Pass) -> tuple[int, Array]:
+        """The slot and the checked error of one output."""
+        slot = last.outputs.get(name)
+        if slot is None:
+            raise ShapeError(
+                "no such output",
+                where=repr(self.graph),
+                expected=", ".join(last.outputs),
+                received=name,
+                remedy=nearest(name, last.outputs) or None,
+            )
         place = f"{self.graph.name}, error for {name!r}"
         array = dtypes.as_array(error, place)
         shape = last.shapes.slots[slot]
         if shape is not None and array.shape != shape.sizes:
             raise ShapeError("an error has the shape of its output", where=place, expected=shape, received=array.shape)
-        return self._masked(array.astype(last.dtype, copy=False), last.shapes.lengths[slot], last.run.lengths)
+        return slot, masked(array.astype(last.dtype, copy=False), last.shapes.lengths[slot], last.run.lengths)
 
-    @staticmethod
-    def _masked(array: Array, origin: int | None, counts: list[Array | None]) -> Array:
-        lengths = None if origin is None else counts[origin]
-        return array if lengths is None else mask(array, lengths)
+    def _pulled(self, slot: int, error: Any, last: Pass) -> Array | None:
+        """The error for one input; zeros where none arrived."""
+        shape = last.shapes.slots[slot]
+        if shape is None or self.graph.inputs[self.plan.inputs[slot]].integer:
+            return None
+        if error is None:
+            return np.zeros([n or 0 for n in shape], last.dtype)
+        return masked(error, last.shapes.lengths[slot], last.run.lengths)
+
+    def _collect(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
+        """Hand the gradients of a pass to the parameters; zeros where no error arrived."""
+        for path, layer in self.layers.items():
+            found = gradients.get(path, {})
+            for name, p in layer._parameters.items():
+                gradient = found.get(name)
+                p.gradient = np.zeros_like(p.value) if gradient is None else gradient.astype(p.value.dtype, copy=False)
 
     # ------------------------------------------------------------------ binding
     def _bind(self, slots: list[Array | None], dtype: str, phase: Phase, errors: bool) -> tuple[BoundPlan, Shapes]:
         key = (tuple(None if a is None else a.shape for a in slots), dtype, phase, errors)
         found = self._bindings.get(key)
         if found is None:
-            shapes = infer(self.plan, self.layers, [self._shape(n, a) for n, a in zip(self.graph.inputs, slots, strict=True)])
+            shapes = infer(
+                self.plan, self.layers, [self._shape(n, a) for n, a in zip(self.graph.inputs, slots, strict=True)]
+            )
             self._create(self.plan, shapes)
             wanted = [errors and not given.integer for given in self.graph.inputs.values()]
             found = BoundPlan(self.plan, shapes, Setting(self.layers, phase, dtype), wanted), shapes
@@ -315,7 +255,7 @@ class Runner:
                 layer._buffers[name] = run.arrays[path][name].astype(old.dtype, copy=False)
 
 
-def mask(array: Array, lengths: Array) -> Array:
-    """A copy of ``array (time, batch, …)`` with zeros after each row's end."""
-    steps = np.arange(len(array))[:, None] < lengths
-    return only(steps.reshape(-1), array.reshape(-1, *array.shape[2:])).reshape(array.shape)
+def masked(array: Array, origin: int | None, counts: list[Array | None]) -> Array:
+    """``array`` with zeros after the rows' ends, where it has row lengths (those of the input ``origin``)."""
+    lengths = None if origin is None else counts[origin]
+    return array if lengths is None else mask(array, lengths)

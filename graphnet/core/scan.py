@@ -43,21 +43,28 @@ class CellGraph(Graph):
         for name in roles:
             if name not in self.inputs:
                 raise GraphError(
-                    f"role for {name!r}, which is no input of the cell", where=place,
-                    expected=", ".join(self.inputs), received=name, remedy=nearest(name, self.inputs) or None,
-                )  # fmt: skip
+                    f"role for {name!r}, which is no input of the cell",
+                    where=place,
+                    expected=", ".join(self.inputs),
+                    received=name,
+                    remedy=nearest(name, self.inputs) or None,
+                )
         if sorted(roles) != sorted(self.inputs):
             raise GraphError(
                 "every input of a cell needs exactly one role",
-                where=place, expected=", ".join(self.inputs), received=", ".join(roles),
+                where=place,
+                expected=", ".join(self.inputs),
+                received=", ".join(roles),
                 remedy="Name each input once, among sequences, states or contexts.",
-            )  # fmt: skip
+            )
         for name in self.states:
             if name not in self.outputs:
                 raise GraphError(
-                    f"state {name!r} has no next value", where=place,
-                    expected=f"an output of the cell named {name!r}", received=", ".join(self.outputs),
-                )  # fmt: skip
+                    f"state {name!r} has no next value",
+                    where=place,
+                    expected=f"an output of the cell named {name!r}",
+                    received=", ".join(self.outputs),
+                )
 
     def signature(self) -> tuple[Any, ...]:
         return (*super().signature(), self.sequences, self.states, self.contexts)

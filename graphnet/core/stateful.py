@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Stateful:
     """What every layer inherits: it keeps its weights, its last forward pass and its optimizer.
 
-    Everything runs through a :class:`~graphnet.core.runner.Runner` over the layer's graph (for a primitive layer a graph
-    of one node), so a layer alone and a layer in a model compute the same numbers.
+    Everything runs through a :class:`~graphnet.core.runner.Runner` over the layer's graph (for a primitive layer a
+    graph of one node), so a layer alone and a layer in a model compute the same numbers.
 
     Attributes
     ----------
@@ -61,7 +61,9 @@ class Stateful:
     @phase.setter
     def phase(self, phase: Phase) -> None:
         if not isinstance(phase, Phase):
-            raise ConfigError("not a phase", where=type(self).__name__, expected="Phase.train or Phase.test", received=phase)
+            raise ConfigError(
+                "not a phase", where=type(self).__name__, expected="Phase.train or Phase.test", received=phase
+            )
         self._phase = phase
 
     def _running(self, count: int) -> Runner:
@@ -97,13 +99,17 @@ class Stateful:
         runner = self._running(len(inputs))
         given = dict(zip(runner.graph.inputs, inputs, strict=False))
         if len(inputs) > len(runner.graph.inputs) or not self._layer.input_ports().accepts(len(inputs)):
-            raise ShapeError("wrong number of inputs", where=repr(self), expected=str(self._layer.input_ports()),
-                             received=len(inputs))  # fmt: skip
+            raise ShapeError(
+                "wrong number of inputs",
+                where=repr(self),
+                expected=str(self._layer.input_ports()),
+                received=len(inputs),
+            )
         outputs = [_own(array) for array in runner.forward(given, phase=self._phase).values()]
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, *errors: Any) -> Any:
-        """The error for the input, from the error for the output; then one update of the weights, if there is an optimizer.
+        """The error for the input from that for the output; then one update of the weights, if there is an optimizer.
 
         Parameters
         ----------
@@ -137,7 +143,8 @@ class Stateful:
         for layer in weights.owners(self._layer).values():
             for parameter in layer._parameters.values():
                 if parameter.optimizer is not None and parameter.gradient is not None:
-                    updates.append((parameter, weights.updated(parameter, self.delta * layer.delta, repr(layer))))
+                    delta = layer.delta if layer is self else self.delta * layer.delta
+                    updates.append((parameter, weights.updated(parameter, delta, repr(layer))))
         for parameter, value in updates:
             parameter.value = value
 
@@ -153,7 +160,7 @@ class Stateful:
         Parameters
         ----------
         weights_initializer, bias_initializer : object
-            With ``initialize(weights_shape, fan_in, fan_out) -> array``. If a size is not known yet, it happens when it is.
+            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Sizes not known yet are filled when they are.
 
         Raises
         ------
@@ -171,7 +178,7 @@ class Stateful:
         weights.create(self._layer, specs)
 
     def get_weights(self) -> Any:
-        """A copy of the weights: one array, or a dictionary by path where the layer has several arrays of equal standing.
+        """A copy of the weights: one array, or a dictionary by path where a composite layer has several.
 
         Raises
         ------
@@ -209,7 +216,7 @@ class Stateful:
         Parameters
         ----------
         optimizer : object or None
-            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None stops updates.
+            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: no updates.
         """
         self.optimizer = optimizer
         weights.set_optimizer(self._layer, optimizer)
@@ -222,4 +229,3 @@ class Stateful:
 def _own(array: Array) -> Array:
     """A copy that the caller may write to: the runner may still need the array, or it may be the caller's input."""
     return np.array(array)
-

@@ -37,7 +37,7 @@ def has_weights(layer: Layer) -> bool:
 
 # ---------------------------------------------------------------------- making
 def fresh(spec: Weight, dtype: str) -> Array:
-    """Weights before any initializer: uniform in [0, 1); constants and biases with a value of their own start at that."""
+    """Weights before any initializer: uniform in [0, 1), or the value that they have of their own."""
     if spec.kind == "constant" or (spec.kind == "bias" and spec.value is not None):
         return np.full(spec.shape, spec.value or 0.0, dtype)
     array = random.generator().random(spec.shape).astype(dtype)
@@ -58,10 +58,12 @@ def create(layer: Layer, specs: Mapping[str, Weight], buffers: Mapping[str, Buff
         made = layer._parameters.get(name)
         if made is not None and made.value.shape != spec.shape:
             raise ShapeError(
-                f"{name} was made for inputs of another size", where=repr(layer),
-                expected=f"an input for {name} of shape {made.value.shape}", received=f"one for {spec.shape}",
+                f"{name} was made for inputs of another size",
+                where=repr(layer),
+                expected=f"an input for {name} of shape {made.value.shape}",
+                received=f"one for {spec.shape}",
                 remedy="A layer that stands in two places needs inputs of the same size there.",
-            )  # fmt: skip
+            )
     for name, buffer in (buffers or {}).items():
         layer._buffers.setdefault(name, np.full(buffer.shape, buffer.value, _dtype(layer)))
     missing = [name for name in specs if name not in layer._parameters]
@@ -108,9 +110,11 @@ def _asked(initializer: Any, shape: tuple[int, ...], spec: Weight, place: str) -
     array = np.asarray(initializer.initialize(shape, spec.fan_in, spec.fan_out))
     if tuple(n for n in array.shape if n != 1) != tuple(n for n in shape if n != 1) or array.dtype.kind not in "biuf":
         raise RuleError(
-            f"initializer {type(initializer).__name__} returned something else", where=place,
-            expected=f"numbers of shape {shape}", received=f"{array.dtype} of shape {array.shape}",
-        )  # fmt: skip
+            f"initializer {type(initializer).__name__} returned something else",
+            where=place,
+            expected=f"numbers of shape {shape}",
+            received=f"{array.dtype} of shape {array.shape}",
+        )
     return array.reshape(shape)
 
 
@@ -136,9 +140,10 @@ def main(layer: Layer) -> dict[str, Parameter]:
     if not found:
         waits = has_weights(layer)
         raise StateError(
-            "the sizes of the weights are not known yet" if waits else "the layer has no weights", where=repr(layer),
+            "the sizes of the weights are not known yet" if waits else "the layer has no weights",
+            where=repr(layer),
             remedy="Give the sizes to the constructor, or call forward once." if waits else None,
-        )  # fmt: skip
+        )
     return dict(list(found.items())[:1]) if "" in owners(layer) else found
 
 
@@ -162,12 +167,16 @@ def gradient(parameter: Parameter) -> Array:
 
 
 def put(layer: Layer, values: Any) -> None:
-    """Copy ``values`` (an array, or a dictionary where there are several) into the weights, after checking all of them."""
+    """Copy ``values`` (an array, or a dictionary where there are several) into the weights, once all are checked."""
     parameters = main(layer)
     given = values if isinstance(values, Mapping) else dict.fromkeys(list(parameters)[:1], values)
     if given.keys() != parameters.keys():
-        raise ShapeError("not the weights of this layer", where=repr(layer),
-                         expected=", ".join(parameters), received=", ".join(map(str, given)))  # fmt: skip
+        raise ShapeError(
+            "not the weights of this layer",
+            where=repr(layer),
+            expected=", ".join(parameters),
+            received=", ".join(map(str, given)),
+        )
     checked = {name: fitting(p, given[name], f"{layer!r}, {name}") for name, p in parameters.items()}
     for name, value in checked.items():
         parameters[name].value = value
@@ -183,8 +192,7 @@ def fitting(parameter: Parameter, value: Any, place: str) -> Array:
     """
     array = dtypes.as_array(value, place)
     if array.shape != parameter.value.shape:
-        raise ShapeError("weights of another shape", where=place,
-                         expected=parameter.value.shape, received=array.shape)  # fmt: skip
+        raise ShapeError("weights of another shape", where=place, expected=parameter.value.shape, received=array.shape)
     return array.astype(parameter.value.dtype)
 
 
@@ -193,13 +201,18 @@ def set_optimizer(layer: Layer, optimizer: Any) -> None:
     """Give every weight array an optimizer: see ``Stateful.set_optimizer``."""
     found = owners(layer)
     for owner in found.values():
-        owner.optimizer = optimizer if owner is layer else copy.deepcopy(optimizer)
+        owner.optimizer = optimizer if owner is layer else copied(optimizer)
         _give_optimizer(owner)
+
+
+def copied(optimizer: Any) -> Any:
+    """An independent optimizer of the same configuration, without the moments of another array where it can say so."""
+    return optimizer.fresh() if hasattr(optimizer, "fresh") else copy.deepcopy(optimizer)
 
 
 def _give_optimizer(layer: Layer) -> None:
     for i, parameter in enumerate(layer._parameters.values()):
-        parameter.optimizer = layer.optimizer if i == 0 else copy.deepcopy(layer.optimizer)
+        parameter.optimizer = layer.optimizer if i == 0 else copied(layer.optimizer)
         if parameter.spec.kind == "bias" and getattr(parameter.optimizer, "regularizer", None) is not None:
             parameter.optimizer.regularizer = None
 
@@ -218,12 +231,19 @@ def updated(parameter: Parameter, delta: float, place: str) -> Array:
     place = f"{place}, optimizer {type(optimizer).__name__}"
     if array.dtype.kind not in "biuf" or array.shape != parameter.value.shape:
         raise RuleError(
-            "calculate_update returned no new weights", where=place,
-            expected=f"numbers of shape {parameter.value.shape}", received=f"{type(new).__name__} of shape {array.shape}",
-        )  # fmt: skip
+            "calculate_update returned no new weights",
+            where=place,
+            expected=f"numbers of shape {parameter.value.shape}",
+            received=f"{type(new).__name__} of shape {array.shape}",
+        )
     if not np.isfinite(array).all():
-        raise RuleError("the new weights are not finite", where=place, expected="finite numbers", received="NaN or infinity",
-                        remedy="Lower the learning rate, or clip the gradients.")  # fmt: skip
+        raise RuleError(
+            "the new weights are not finite",
+            where=place,
+            expected="finite numbers",
+            received="NaN or infinity",
+            remedy="Lower the learning rate, or clip the gradients.",
+        )
     return array.astype(parameter.value.dtype)
 
 

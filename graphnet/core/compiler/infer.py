@@ -69,9 +69,10 @@ class _Inference:
         found = None if slot is None else self.shapes[slot]
         if found is None:
             raise ShapeError(
-                "the shape of an input is not known", where=place,
+                "the shape of an input is not known",
+                where=place,
                 remedy="Declare the input's axes, such as 'batch, feature=4'.",
-            )  # fmt: skip
+            )
         return found
 
     def given(self, slot: int | None, place: str, position: int, ports: Ports) -> Shape | None:
@@ -91,8 +92,12 @@ class _Inference:
             raise error.at(step.path) from None
         outputs = (found,) if isinstance(found, Shape) else tuple(found)
         if len(outputs) != len(step.outputs):
-            raise RuleError("infer returned the wrong number of shapes", where=step.path,
-                            expected=len(step.outputs), received=len(outputs))  # fmt: skip
+            raise RuleError(
+                "infer returned the wrong number of shapes",
+                where=step.path,
+                expected=len(step.outputs),
+                received=len(outputs),
+            )
         origins = [self.lengths[slot] for slot in step.inputs if slot is not None]
         origin = next((o for o in origins if o is not None), None)
         for slot, shape in zip(step.outputs, outputs, strict=True):
@@ -124,17 +129,21 @@ class _Inference:
         for shape in sequences:
             if shape.rank < 2:
                 raise ShapeError(
-                    "a sequence needs a time axis and one more", where=step.path,
-                    expected="(time, batch, feature) or (time, feature)", received=str(shape),
-                )  # fmt: skip
+                    "a sequence needs a time axis and one more",
+                    where=step.path,
+                    expected="(time, batch, feature) or (time, feature)",
+                    received=str(shape),
+                )
         found: list[int | None] = []
         for axis in (0, 1):
             known = {s.sizes[axis] for s in sequences} - {None}
             if len(known) > 1 and (axis == 0 or all(s.rank > 2 for s in sequences)):
                 raise ShapeError(
-                    f"sequences of one Scan differ on axis {axis}", where=step.path,
-                    expected="equal numbers of steps and rows", received=" and ".join(map(str, sequences)),
-                )  # fmt: skip
+                    f"sequences of one Scan differ on axis {axis}",
+                    where=step.path,
+                    expected="equal numbers of steps and rows",
+                    received=" and ".join(map(str, sequences)),
+                )
             found.append(known.pop() if known else None)
         return found[0], found[1]
 
@@ -150,14 +159,18 @@ class _Inference:
             for name, before, after in zip(names, entered, left, strict=True):
                 if not before.fits(after):
                     raise ShapeError(
-                        f"state {name!r} leaves the cell in another shape than it entered", where=step.path,
-                        expected=str(before), received=str(after),
-                    )  # fmt: skip
+                        f"state {name!r} leaves the cell in another shape than it entered",
+                        where=step.path,
+                        expected=str(before),
+                        received=str(after),
+                    )
             merged = [_merge(a, b) for a, b in zip(entered, left, strict=True)]
             if merged == entered:
                 return replace(found, lengths=(None,) * len(found.lengths))  # row lengths belong to the outer plan
             entered = merged
-        raise ShapeError("the sizes of the states do not settle", where=step.path, received=", ".join(map(str, entered)))
+        raise ShapeError(
+            "the sizes of the states do not settle", where=step.path, received=", ".join(map(str, entered))
+        )
 
     @staticmethod
     def leaving(step: Loop, found: Shapes, slot: int, name: str) -> Shape:
@@ -180,9 +193,12 @@ class _Inference:
             shape = Shape(given.names, (batch, *given.sizes[1:]))
         if not shape.fits(given):
             raise ShapeError(
-                f"initial state {name!r} does not fit the sequences", where=step.path,
-                expected=str(shape), received=str(given), remedy="A state has one row for each row of the batch.",
-            )  # fmt: skip
+                f"initial state {name!r} does not fit the sequences",
+                where=step.path,
+                expected=str(shape),
+                received=str(given),
+                remedy="A state has one row for each row of the batch.",
+            )
         return _merge(shape, given)
 
 

@@ -52,7 +52,9 @@ class _Lowering:
     def present(slot: int | None, place: str) -> int:
         if slot is None:
             raise GraphError(
-                "an output is an optional input that was left out", where=place, remedy="Give the input, or drop the output."
+                "an output is an optional input that was left out",
+                where=place,
+                remedy="Give the input, or drop the output.",
             )
         return slot
 
@@ -96,10 +98,16 @@ class _Lowering:
         plan = _Lowering(self.owners).plan(ordered, f"{path}/", (*cell.emitted, *cell.states))
         emitted = len(cell.emitted)
         return Loop(
-            path, plan, tuple(i for i in inputs[:n] if i is not None), tuple(inputs[n : n + s]),
-            tuple(i for i in inputs[n + s :] if i is not None), tuple(outputs[:emitted]), tuple(outputs[emitted:]),
-            scan.reverse, scan.bptt_length,
-        )  # fmt: skip
+            path,
+            plan,
+            tuple(i for i in inputs[:n] if i is not None),
+            tuple(inputs[n : n + s]),
+            tuple(i for i in inputs[n + s :] if i is not None),
+            tuple(outputs[:emitted]),
+            tuple(outputs[emitted:]),
+            scan.reverse,
+            scan.bptt_length,
+        )
 
 
 def _alive(graph: Graph, wanted: frozenset[str]) -> set[str]:

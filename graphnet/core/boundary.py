@@ -1,0 +1,108 @@
+"""What comes in from users: converted and checked before anything runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import dtypes
+from graphnet.core.errors import DataError, DtypeError, ShapeError, nearest
+from graphnet.core.graph import Graph
+from graphnet.core.layer import Layer
+from graphnet.core.numpy_backend import mask
+from graphnet.core.parameter import Array
+from graphnet.core.shapes import BATCH, TIME
+
+
+def arrays(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
+    """The inputs in the graph's order, as arrays that fit their declarations."""
+    for name in inputs:
+        if name not in graph.inputs:
+            raise ShapeError(
+                "no such input",
+                where=repr(graph),
+                expected=", ".join(graph.inputs),
+                received=name,
+                remedy=nearest(name, graph.inputs) or None,
+            )
+    arrays: dict[str, Array | None] = {}
+    for name, given in graph.inputs.items():
+        if inputs.get(name) is None:
+            if not given.optional:
+                raise ShapeError("an input is missing", where=repr(graph), expected=name)
+            arrays[name] = None
+            continue
+        place = f"{graph.name}, input {name!r}"
+        array = arrays[name] = dtypes.as_array(inputs[name], place, integer=given.integer)
+        if given.shape is not None and not given.shape.fits(array.shape):
+            raise ShapeError("does not fit", where=place, expected=given.shape, received=array.shape)
+        if array.ndim == 0:
+            raise ShapeError(
+                "a single number has no batch axis",
+                where=place,
+                received="a number",
+                remedy="Give an array whose axis 0 is the batch.",
+            )
+        if 0 in array.shape:
+            raise DataError("an empty array", where=place, expected="at least one row", received=array.shape)
+    return arrays
+
+
+def dtype(arrays: Mapping[str, Array | None], layers: Iterable[Layer]) -> str:
+    """float64 if any input is, else float32 if any is, else that of the weights."""
+    found = {a.dtype.name for a in arrays.values() if a is not None and a.dtype.kind == "f"}
+    found = found or {str(layer.dtype) for layer in layers if hasattr(layer, "dtype")}
+    return "float32" if found == {"float32"} else "float64"
+
+
+def converted(
+    graph: Graph, arrays: Mapping[str, Array | None], counts: list[Array | None], dtype: str
+) -> list[Array | None]:
+    """The arrays in the dtype of the run, with zeros after the rows' ends."""
+    found: list[Array | None] = []
+    for (name, array), lengths in zip(arrays.items(), counts, strict=True):
+        if array is not None and not graph.inputs[name].integer:
+            array = array.astype(dtype, copy=False)
+        found.append(array if array is None or lengths is None else mask(array, lengths))
+    return found
+
+
+def lengths(graph: Graph, lengths: Any, arrays: Mapping[str, Array | None]) -> list[Array | None]:
+    """The row lengths of each input, checked; None where all rows are whole."""
+    named = lengths if isinstance(lengths, Mapping) else None
+    if lengths is not None and named is None:
+        named = {n: lengths for n, a in arrays.items() if a is not None and _ragged(graph, n)}
+    if lengths is not None and not named:
+        raise ShapeError(
+            "no input has axes (time, batch, …)",
+            where=repr(graph),
+            received="lengths",
+            remedy="Declare the input as 'time, batch, feature'.",
+        )
+    return [_counts(graph, name, array, (named or {}).get(name)) for name, array in arrays.items()]
+
+
+def _ragged(graph: Graph, name: str) -> bool:
+    shape = graph.inputs[name].shape
+    return shape is not None and shape.names[:2] == (TIME, BATCH)
+
+
+def _counts(graph: Graph, name: str, array: Array | None, lengths: Any) -> Array | None:
+    if array is None or lengths is None:
+        return None
+    place = f"{graph.name}, lengths of {name!r}"
+    counts = np.asarray(lengths)
+    if counts.dtype.kind not in "iu":
+        raise DtypeError("lengths are whole numbers", where=place, expected="integers", received=counts.dtype)
+    if counts.shape != array.shape[1:2]:
+        raise ShapeError("one length for each row", where=place, expected=array.shape[1:2], received=counts.shape)
+    if counts.min() < 0 or counts.max() > len(array):
+        raise DataError(
+            "a length outside the array",
+            where=place,
+            expected=f"0 to {len(array)}",
+            received=f"{counts.min()} to {counts.max()}",
+        )
+    return None if counts.min() == len(array) else counts.astype(np.int64)

@@ -1,0 +1,138 @@
+"""One use of a primitive layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import random, rules
+from graphnet.core.compiler import Shapes
+from graphnet.core.numpy_backend.promises import Promises
+from graphnet.core.numpy_backend.rows import Rows, add, only
+from graphnet.core.numpy_backend.setting import Run, Setting
+from graphnet.core.phase import Phase
+from graphnet.core.plan import Call
+
+
+class BoundCall:
+    """A step that applies a layer, with everything about it looked up.
+
+    ``wanted`` says whether an error must go on to the inputs; ``trained`` whether the layer has weights.
+    """
+
+    def __init__(self, step: Call, shapes: Shapes, setting: Setting, wanted: bool) -> None:
+        layer = self.layer = setting.layers[step.layer]
+        self.owner = step.layer
+        self.inputs = [i if i is not None and shapes.slots[i] is not None else None for i in step.inputs]
+        self.outputs = step.outputs
+        self.several = len(step.outputs) > 1
+        self.expected = [shapes.slots[i] for i in step.outputs]
+        self.given: list[Any] = [None if i is None else shapes.slots[i] for i in self.inputs]
+        self.origin = None if self.inputs[0] is None else shapes.lengths[self.inputs[0]]
+        self.context: dict[str, Any] = {"phase": setting.phase, "lengths": None, "shapes": tuple(self.given)}
+        self.takes = {name: rules.keywords(getattr(type(layer), name)) for name in ("apply", "pull", "grad")}
+        training = setting.phase is Phase.train
+        self.draws = layer.draws if training else ()
+        self.updates = training and bool(layer.buffers(*self.given))
+        self.trained = bool(layer.parameters(*self.given))
+        self.wanted = wanted
+        self.dtype = setting.dtype
+        self.promises = Promises(step.path, layer, setting.dtype)
+        self.checked_outputs = self.checked_errors = False
+        self.apply_with: dict[str, Any] = {}
+        self.pull_with: dict[str, Any] = {}
+        self.grad_with: dict[str, Any] = {}
+
+    def start(self, run: Run) -> None:
+        """Look up what stays the same for the whole run."""
+        available = {**self.context, **dict.fromkeys(self.layer.draws), **run.arrays.get(self.owner, {})}
+        if self.origin is not None:
+            available["lengths"] = run.lengths[self.origin]
+        self.apply_with = self.takes["apply"].pick(available)
+        own = {name: available[name] for name in self.layer._parameters}
+        self.pull_with, self.grad_with = self.takes["pull"].pick(own), self.takes["grad"].pick(own)
+
+    # ------------------------------------------------------------------ forward
+    def forward(self, slots: list[Any], run: Run) -> Any:
+        """Fill the output's slot; returns what the backward pass needs."""
+        given = {**self.apply_with, **self.drawn()} if self.draws else self.apply_with
+        try:
+            output, saved = self.layer.apply(*[None if i is None else slots[i] for i in self.inputs], **given)
+        except Exception as error:
+            raise self.promises.placed(error) from error.__cause__
+        outputs = output if self.several else (output,)
+        if not self.checked_outputs:
+            self.promises.outputs(outputs, self.expected)
+            self.checked_outputs = True
+        for slot, array in zip(self.outputs, outputs, strict=True):
+            slots[slot] = array
+        if self.updates:
+            self.update(saved, run)
+        return saved
+
+    def drawn(self) -> dict[str, Any]:
+        """The random arrays of one application, in the dtype of the run."""
+        made = self.layer.draw(random.generator(), *self.given)
+        return {name: made[name].astype(self.dtype, copy=False) for name in self.draws}
+
+    def update(self, saved: Any, run: Run) -> None:
+        """Put new buffer values where this run's next uses of the layer read them."""
+        arrays = run.arrays[self.owner]
+        new = self.layer.update(saved, **{name: arrays[name] for name in self.layer._buffers})
+        arrays |= {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
+        self.start(run)
+
+    # ------------------------------------------------------------------ backward
+    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+        """Add to the errors of the inputs and to the gradients; ``rows`` says which rows count in the gradients."""
+        error = self.error(errors)
+        if error is None:
+            return
+        try:
+            if self.trained and rows is not False:
+                self.collect(self.layer.grad(saved, counted(error, rows), **self.grad_with), run)
+            if self.wanted:
+                self.pass_on(self.layer.pull(saved, error, **self.pull_with), errors)
+        except Exception as problem:
+            raise self.promises.placed(problem) from problem.__cause__
+
+    def collect(self, gradients: dict[str, Any], run: Run) -> None:
+        """Add to the gradients of the run."""
+        total = run.gradients.setdefault(self.owner, {})
+        for name, gradient in gradients.items():
+            if name in total:
+                total[name] += gradient
+            else:
+                total[name] = self.promises.gradient(name, gradient)
+
+    def pass_on(self, pulled: Any, errors: list[Any]) -> None:
+        """Add to the errors of the inputs."""
+        each = pulled if isinstance(pulled, tuple) else (pulled,)
+        if not self.checked_errors:
+            self.promises.errors(each, self.given)
+            self.checked_errors = True
+        for slot, array in zip(self.inputs, each, strict=True):
+            if slot is not None and array is not None:
+                add(errors, slot, array)
+
+    def error(self, errors: list[Any]) -> Any:
+        """The error for the output, or for all outputs, zeros where one was not used; None when none was."""
+        if not self.several:
+            return errors[self.outputs[0]]
+        found = [errors[slot] for slot in self.outputs]
+        if all(error is None for error in found):
+            return None
+        return tuple(
+            np.zeros([n or 0 for n in shape], self.dtype) if error is None and shape is not None else error
+            for error, shape in zip(found, self.expected, strict=True)
+        )
+
+
+def counted(error: Any, rows: Rows) -> Any:
+    """The error with zeros in the rows that do not count."""
+    if rows is None or rows is False:
+        return error
+    if isinstance(error, tuple):
+        return tuple(counted(one, rows) for one in error)
+    return only(rows, error)

@@ -1,0 +1,128 @@
+"""A Scan: a cell's bound plan, run once a step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compiler import Shapes
+from graphnet.core.numpy_backend import plan as plans
+from graphnet.core.numpy_backend.rows import Rows, active, add, both, choose, counting, only
+from graphnet.core.numpy_backend.setting import Run, Setting
+from graphnet.core.parameter import Array
+from graphnet.core.plan import Loop
+
+
+class BoundLoop:
+    """A step that scans.
+
+    The first slots of the cell are the sequences' steps, then the states, then the contexts.
+    """
+
+    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool]) -> None:
+        self.step, self.dtype = step, setting.dtype
+        self.single = step.path in shapes.single
+        inner = shapes.cells[step.path]
+        self.sizes = [None if shape is None else tuple(n or 0 for n in shape) for shape in inner.slots]
+        n, s = len(step.sequences), len(step.initial)
+        self.states = range(n, n + s)
+        self.contexts = range(n + s, n + s + len(step.contexts))
+        needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
+        self.body = plans.BoundPlan(step.cell, inner, setting, needs)
+        self.rest = [None] * (step.cell.slots - len(needs))
+        self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
+        self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
+        self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
+
+    def start(self, run: Run) -> None:
+        """Look up what stays the same for the whole run."""
+        self.body.start(run)
+
+    def order(self, steps: int) -> range:
+        """Time in the order of processing."""
+        return range(steps - 1, -1, -1) if self.step.reverse else range(steps)
+
+    def zeros(self, slot: int, *leading: int) -> Array:
+        return np.zeros((*leading, *(self.sizes[slot] or ())), self.dtype)
+
+    # ------------------------------------------------------------------ forward
+    def forward(self, slots: list[Any], run: Run) -> Any:
+        """Fill the slots of outputs and final states; returns what the backward pass needs."""
+        step = self.step
+        sequences = [slots[i][:, None] if self.single else slots[i] for i in step.sequences]
+        steps = len(sequences[0])
+        lengths = None if self.origin is None else run.lengths[self.origin]
+        live = active(steps, lengths)
+        states = self.initial(slots)
+        contexts = [slots[i] for i in step.contexts]
+        outputs = [self.zeros(slot, steps) for slot in self.emitted]
+        tapes: list[Any] = [None] * steps
+        for t in self.order(steps):
+            rows = live[t]
+            if rows is False:
+                continue
+            here = [*(x[t] for x in sequences), *states, *contexts, *self.rest]
+            tapes[t] = self.body.forward(here, run)
+            for output, slot in zip(outputs, self.emitted, strict=True):
+                output[t] = here[slot] if rows is None else only(rows, here[slot])
+            new = [here[slot] for slot in self.next]
+            states = new if rows is None else [choose(rows, a, b) for a, b in zip(new, states, strict=True)]
+        for slot, array in zip(step.outputs, outputs, strict=True):
+            slots[slot] = array[:, 0] if self.single else array
+        for slot, array in zip(step.finals, states, strict=True):
+            slots[slot] = array
+        return tapes, live, counting(steps, lengths, step.bptt_length, step.reverse)
+
+    def initial(self, slots: list[Any]) -> list[Array]:
+        """The states before the first step; zeros where none is given."""
+        given = [None if slot is None else slots[slot] for slot in self.step.initial]
+        return [self.zeros(inner) if s is None else s for s, inner in zip(given, self.states, strict=True)]
+
+    # ------------------------------------------------------------------ backward
+    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+        """Add to the errors of sequences, initial states and contexts, and to the gradients."""
+        step = self.step
+        given = [errors[i] for i in step.outputs]
+        carried = [errors[i] for i in step.finals]
+        if all(error is None for error in (*given, *carried)):
+            return
+        if self.single:
+            given = [None if error is None else error[:, None] for error in given]
+        tapes, live, counts = saved
+        pulled = [self.zeros(i, len(tapes)) for i in range(len(step.sequences))]
+        totals: list[Any] = [None] * step.cell.slots
+        for t in reversed(self.order(len(tapes))):
+            if live[t] is False:
+                continue
+            here = self.entering(t, given, carried, live[t])
+            self.body.backward(tapes[t], here, run, both(rows, counts[t]))
+            for i, total in enumerate(pulled):
+                if here[i] is not None:
+                    total[t] = here[i] if live[t] is None else only(live[t], here[i])
+            carried = [before(here[i], old, live[t]) for i, old in zip(self.states, carried, strict=True)]
+            for slot in self.contexts:
+                if here[slot] is not None:
+                    add(totals, slot, here[slot])
+        found = [total[:, 0] for total in pulled] if self.single else pulled
+        found = [*found, *carried, *(totals[slot] for slot in self.contexts)]
+        for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
+            if outer is not None and array is not None:
+                add(errors, outer, array)
+
+    def entering(self, t: int, given: list[Any], carried: list[Any], live: Rows) -> list[Any]:
+        """The errors with which the backward pass of one step of the cell begins."""
+        here: list[Any] = [None] * self.step.cell.slots
+        steps = [None if error is None else error[t] for error in given]
+        for slot, error in zip((*self.emitted, *self.next), (*steps, *carried), strict=True):
+            if error is not None:
+                add(here, slot, error if live is None else only(live, error))
+        return here
+
+
+def before(new: Any, old: Any, live: Rows) -> Any:
+    """The error for a state before a step: what the step gave; for rows that had ended, what came."""
+    if live is None or (new is None and old is None):
+        return new
+    new = np.zeros_like(old) if new is None else new
+    return choose(live, new, np.zeros_like(new) if old is None else old)

@@ -1,0 +1,54 @@
+"""A plan bound to shapes, a dtype and a phase."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphnet.core.compiler import Shapes
+from graphnet.core.numpy_backend.call import BoundCall
+from graphnet.core.numpy_backend.loop import BoundLoop
+from graphnet.core.numpy_backend.rows import Rows
+from graphnet.core.numpy_backend.setting import Run, Setting
+from graphnet.core.plan import Call, Plan
+
+
+class BoundPlan:
+    """The steps of a plan, bound.
+
+    Parameters
+    ----------
+    wanted : list of bool
+        For which inputs errors are wanted; steps that lead to none, and have no weights, are skipped on the way back.
+    """
+
+    def __init__(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> None:
+        needs = [*wanted, *[False] * (plan.slots - len(wanted))]
+        self.steps: list[BoundCall | BoundLoop] = []
+        for step in plan.steps:
+            if isinstance(step, Call):
+                call = BoundCall(step, shapes, setting, any(needs[i] for i in step.inputs if i is not None))
+                self.steps.append(call)
+                leads, outputs = call.wanted or call.trained, step.outputs
+            else:
+                self.steps.append(BoundLoop(step, shapes, setting, needs))
+                leads, outputs = True, (*step.outputs, *step.finals)
+            for slot in outputs:
+                needs[slot] = leads
+
+    def start(self, run: Run) -> None:
+        """Look up what stays the same for a whole run."""
+        for step in self.steps:
+            step.start(run)
+
+    def forward(self, slots: list[Any], run: Run) -> list[Any]:
+        """Fill ``slots`` in order; returns what the backward pass needs, an entry a step, if the run keeps it."""
+        if run.keep:
+            return [step.forward(slots, run) for step in self.steps]
+        for step in self.steps:
+            step.forward(slots, run)
+        return []
+
+    def backward(self, tape: list[Any], errors: list[Any], run: Run, rows: Rows = None) -> None:
+        """Fill ``errors`` from the outputs back to the inputs and add to the run's gradients."""
+        for step, saved in zip(reversed(self.steps), reversed(tape), strict=True):
+            step.backward(saved, errors, run, rows)

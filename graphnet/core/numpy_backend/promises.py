@@ -1,0 +1,78 @@
+"""The first run of a bound step checks what the layer's rules return; later runs do not pay for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.errors import GraphnetError, RuleError
+from graphnet.core.layer import Layer
+from graphnet.core.parameter import Array
+from graphnet.core.shapes import Shape
+
+
+class Promises:
+    """What the rules of one layer, in one place of a graph, must return.
+
+    Parameters
+    ----------
+    path : str
+        Of the node.
+    layer : Layer
+    dtype : str
+        Of the run.
+    """
+
+    def __init__(self, path: str, layer: Layer, dtype: str) -> None:
+        self.path, self.layer, self.dtype = path, layer, dtype
+
+    def outputs(self, outputs: Any, expected: Sequence[Shape | None]) -> None:
+        """Check what ``apply`` returned as its outputs."""
+        if not isinstance(outputs, tuple) or len(outputs) != len(expected):
+            raise self.broken("apply", f"{len(expected)} outputs in a tuple", type(outputs).__name__)
+        for array, shape in zip(outputs, expected, strict=True):
+            self.compare("apply", array, shape)
+
+    def errors(self, pulled: tuple[Any, ...], expected: Sequence[Shape | None]) -> None:
+        """Check what ``pull`` returned: one error for each input, None for no error."""
+        if len(pulled) != len(expected):
+            raise self.broken("pull", f"{len(expected)} errors, one for each input", len(pulled))
+        for array, shape in zip(pulled, expected, strict=True):
+            if array is not None and shape is not None:
+                self.compare("pull", array, shape)
+
+    def gradient(self, name: str, gradient: Any) -> Array:
+        """The first gradient of a weight in a run: checked, and a copy to add to."""
+        parameter = self.layer._parameters.get(name)
+        if parameter is None:
+            raise self.broken("grad", f"gradients for {', '.join(self.layer._parameters)}", repr(name))
+        if np.shape(gradient) != parameter.value.shape:
+            raise self.broken("grad", f"shape {parameter.value.shape} for {name}", f"shape {np.shape(gradient)}")
+        return np.array(gradient, self.dtype)
+
+    def compare(self, rule: str, array: Any, shape: Shape | None) -> None:
+        """Check one array that a rule returned."""
+        if not isinstance(array, (np.ndarray, np.generic)):
+            raise self.broken(rule, f"an array of shape {shape}", type(array).__name__)
+        if shape is not None and array.shape != shape.sizes:
+            raise self.broken(rule, f"shape {shape}", f"shape {array.shape}")
+        if array.dtype.name != self.dtype:
+            raise self.broken(rule, f"dtype {self.dtype}, as the input", f"dtype {array.dtype}")
+
+    def broken(self, rule: str, expected: object, received: object) -> RuleError:
+        """The error for a rule that returned something else."""
+        return RuleError(
+            f"{rule} of {type(self.layer).__name__} returned something else than it must",
+            where=self.path,
+            expected=expected,
+            received=received,
+        )
+
+    def placed(self, error: Exception) -> Exception:
+        """An error that a rule raised, with the node's path."""
+        if isinstance(error, GraphnetError):
+            return error.at(self.path)
+        error.add_note(f"raised by node {self.path}, {self.layer!r}")
+        return error

@@ -1,0 +1,40 @@
+"""The LSTM as a layer."""
+
+from dataclasses import field
+from typing import ClassVar
+
+from graphnet import CellGraph, require
+from graphnet_recurrent.cells import lstm_cell
+from graphnet_recurrent.recurrent import Recurrent
+
+
+class LSTM(Recurrent):
+    """Long short-term memory with forget gate; the equations are in :func:`lstm_cell`; ``y_t = [h_t, 1] · V``.
+
+    ``get_weights()`` is ``(input_size + hidden_size + 1, 4 · hidden_size)``; its columns are the input gate, the forget
+    gate, the candidate and the output gate. Arguments, shapes, memory and truncation: see :class:`Recurrent`. Sources:
+    Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000.
+
+    Parameters
+    ----------
+    forget_bias : bool or float
+        Where the forget gate's bias starts; True leaves it to the bias initializer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = LSTM(3, 5, None)
+    >>> layer.forward(np.ones((7, 4, 3))).shape, sorted(layer.state)
+    ((7, 4, 5), ['c', 'h'])
+    """
+
+    forget_bias: bool | float = field(default=True, kw_only=True)
+
+    gates: ClassVar[tuple[str, ...]] = ("input_gate", "forget_gate", "candidate", "output_gate")
+
+    def check(self) -> None:
+        super().check()
+        require(self.forget_bias is not False, self, "forget_bias", "True or a number")
+
+    def cell(self) -> CellGraph:
+        return lstm_cell(self.hidden_size, self.dtype, self.forget_bias)
