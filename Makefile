@@ -1,0 +1,57 @@
+# make setup | demo | test | lint | types | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file)))
+# Two stamps: the distributions as a user has them (with plots), and those with the developers' tools as well.
+USER_READY := $(VENV)/.user-ready
+DEVELOPER_READY := $(VENV)/.developer-ready
+
+.PHONY: setup demo test lint types suites clean-environments wheels clean
+.NOTPARALLEL:
+
+setup: $(DEVELOPER_READY)
+
+$(BIN)/python:
+	@command -v "$(PYTHON)" >/dev/null || { echo "graphnet needs Python 3.11 or newer; there is no '$(PYTHON)'. Say which with: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "graphnet needs Python 3.11 or newer; %s is %d.%d. Say which with: make PYTHON=/path/to/python3" % (sys.executable, sys.version_info[0], sys.version_info[1]))'
+	@"$(PYTHON)" -c 'import ensurepip, venv' || { echo "This Python has no venv module: install your system's package for it (python3-venv)" >&2; exit 1; }
+	@echo "setup: creating $(VENV)"
+	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+
+$(USER_READY): $(PYPROJECTS) | $(BIN)/python
+	@echo "setup: installing graphnet and its plugins into $(VENV)"
+	@$(PIP) -e ".[plot]" $(PLUGINS)
+	@touch $@
+
+$(DEVELOPER_READY): $(PYPROJECTS) | $(BIN)/python
+	@echo "setup: installing graphnet, its plugins and the developers' tools into $(VENV)"
+	@$(PIP) -e ".[test,dev,plot,digits]" $(PLUGINS)
+	@touch $(USER_READY) $@
+
+demo: $(USER_READY)
+	@$(BIN)/graphnet train examples/japanese_vowels/model.yaml
+
+test: lint types suites clean-environments
+
+lint: $(DEVELOPER_READY)
+	$(BIN)/python -m ruff check .
+
+types: $(DEVELOPER_READY)
+	$(BIN)/python -m mypy
+
+suites: $(DEVELOPER_READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+
+clean-environments: $(DEVELOPER_READY)
+	$(BIN)/python scripts/clean_environments.py
+
+wheels: $(DEVELOPER_READY)
+	$(BIN)/python scripts/build_wheels.py
+
+clean:
+	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
