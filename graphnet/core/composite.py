@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from graphnet.core.errors import RuleError
+from contextlib import suppress
+
+from graphnet.core.errors import RuleError, ShapeError
 from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
 from graphnet.core.rules import Ports
@@ -41,6 +43,13 @@ class Composite(Layer):
             raise RuleError(
                 "build returned no graph", where=type(self).__name__, expected="a Graph", received=repr(self._graph)
             )
+        self._draw_inner_weights()
+
+    def _draw_inner_weights(self) -> None:
+        """Fresh weights as far as the declared shapes tell their sizes."""
+        runner = self._running(0)
+        with suppress(ShapeError):  # sizes that are not known yet come from the first input
+            runner.materialize()
 
     @property
     def graph(self) -> Graph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -102,14 +102,15 @@ class Graph:
             raise GraphError("name used for an input and for a node", where=place, received=repr(name))
         if not self.outputs:
             raise GraphError("the graph has no output", where=place, expected="at least one named output")
-        for node in self.nodes.values():
-            self._check_node(node, f"{place}, node {node.name!r}")
+        nodes = {n: self._checked(node, f"{place}, node {node.name!r}") for n, node in self.nodes.items()}
+        object.__setattr__(self, "nodes", nodes)
         object.__setattr__(
             self, "outputs", {n: self._resolved(r, f"{place}, output {n!r}") for n, r in self.outputs.items()}
         )
         object.__setattr__(self, "order", self._sorted(place))
 
-    def _check_node(self, node: Node, place: str) -> None:
+    def _checked(self, node: Node, place: str) -> Node:
+        """The node, after checking that its inputs exist and are as many as its layer takes."""
         ports = node.layer.input_ports()
         if not ports.accepts(len(node.inputs)):
             raise GraphError(
@@ -119,10 +120,10 @@ class Graph:
                 received=", ".join(map(str, node.inputs)) or "none",
             )
         for i, ref in enumerate(node.inputs):
-            if ref is not None:
-                self._resolved(ref, place)
-            elif i < len(ports.names) and ports.names[i] not in ports.optional:
-                raise GraphError("an input is missing", where=place, expected=ports.names[i], received="nothing")
+            if ref is None and (i >= len(ports.names) or ports.names[i] not in ports.optional):
+                missing = ports.names[min(i, len(ports.names) - 1)]
+                raise GraphError("an input is missing", where=place, expected=missing, received="nothing")
+        return replace(node, inputs=tuple(None if ref is None else self._resolved(ref, place) for ref in node.inputs))
 
     def _resolved(self, ref: Ref, place: str) -> Ref:
         """``ref`` itself, after checking that it names something; its port dropped when it is the first one."""

@@ -106,13 +106,12 @@ class _Inference:
 
     def loop(self, step: Loop) -> None:
         sequences = [self.shape(slot, step.path) for slot in step.sequences]
-        steps, batch = self.common(step, sequences)
         single = all(s.rank == 2 and s.names[1] != BATCH for s in sequences)
         if single:
             self.single.add(step.path)
             sequences = [Shape((s.names[0], BATCH, s.names[1]), (s.sizes[0], 1, s.sizes[1])) for s in sequences]
-            batch = 1
-        within = [s.without(0).resized(0, s.sizes[1], BATCH) for s in sequences]
+        steps, batch = self.common(step, sequences)
+        within = [s.resized(_batch_axis(s), batch, BATCH).without(0) for s in sequences]
         cell = self.cells[step.path] = self.settle(step, within, batch)
         origin = next((self.lengths[s] for s in step.sequences if self.lengths[s] is not None), None)
         time = sequences[0].names[0]
@@ -134,18 +133,22 @@ class _Inference:
                     expected="(time, batch, feature) or (time, feature)",
                     received=str(shape),
                 )
-        found: list[int | None] = []
-        for axis in (0, 1):
-            known = {s.sizes[axis] for s in sequences} - {None}
-            if len(known) > 1 and (axis == 0 or all(s.rank > 2 for s in sequences)):
-                raise ShapeError(
-                    f"sequences of one Scan differ on axis {axis}",
-                    where=step.path,
-                    expected="equal numbers of steps and rows",
-                    received=" and ".join(map(str, sequences)),
-                )
-            found.append(known.pop() if known else None)
-        return found[0], found[1]
+        return (
+            self.agreed(step, sequences, [shape.sizes[0] for shape in sequences], "steps"),
+            self.agreed(step, sequences, [shape.sizes[_batch_axis(shape)] for shape in sequences], "rows"),
+        )
+
+    @staticmethod
+    def agreed(step: Loop, sequences: Sequence[Shape], sizes: list[int | None], what: str) -> int | None:
+        known = set(sizes) - {None}
+        if len(known) > 1:
+            raise ShapeError(
+                f"sequences of one Scan differ in their {what}",
+                where=step.path,
+                expected=f"equal numbers of {what}",
+                received=" and ".join(map(str, sequences)),
+            )
+        return known.pop() if known else None
 
     def settle(self, step: Loop, within: list[Shape], batch: int | None) -> Shapes:
         """Infer the cell until what leaves it as a state has the shape in which it entered."""
@@ -166,11 +169,24 @@ class _Inference:
                     )
             merged = [_merge(a, b) for a, b in zip(entered, left, strict=True)]
             if merged == entered:
+                self.known(step, within, names, merged)
                 return replace(found, lengths=(None,) * len(found.lengths))  # row lengths belong to the outer plan
             entered = merged
         raise ShapeError(
             "the sizes of the states do not settle", where=step.path, received=", ".join(map(str, entered))
         )
+
+    @staticmethod
+    def known(step: Loop, within: list[Shape], names: Sequence[str], states: list[Shape]) -> None:
+        """Refuse states without a width where everything else has its sizes."""
+        for name, shape in zip(names, states, strict=True):
+            if not shape.known and all(s.known for s in within):
+                raise ShapeError(
+                    f"the width of state {name!r} follows from nothing",
+                    where=step.path,
+                    received=str(shape),
+                    remedy=f"Declare it in the cell, such as states={{{name!r}: 8}}, or give an initial state.",
+                )
 
     @staticmethod
     def leaving(step: Loop, found: Shapes, slot: int, name: str) -> Shape:
@@ -205,6 +221,11 @@ class _Inference:
 def ragged(shape: Shape) -> bool:
     """Whether rows of a value may differ in length: its first two axes are time and batch."""
     return shape.rank >= 2 and shape.names[:2] == (TIME, BATCH)
+
+
+def _batch_axis(shape: Shape) -> int:
+    """The batch axis of a sequence: the one of that name, else the one after time."""
+    return shape.names.index(BATCH, 1) if BATCH in shape.names[1:] else 1
 
 
 def _merge(a: Shape, b: Shape) -> Shape:

@@ -4,10 +4,9 @@ from collections.abc import Callable
 
 from graphnet import Layer
 from graphnet.plugins import hookimpl
+from graphnet_recurrent.activations import Sigmoid, TanH
 from graphnet_recurrent.lstm import LSTM
 from graphnet_recurrent.rnn import RNN
-from graphnet_recurrent.sigmoid import Sigmoid
-from graphnet_recurrent.tanh import TanH
 
 
 @hookimpl
