@@ -20,7 +20,7 @@ $(BIN)/python:
 	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "graphnet needs Python 3.11 or newer; %s is %d.%d. Say which with: make PYTHON=/path/to/python3" % (sys.executable, sys.version_info[0], sys.version_info[1]))'
 	@"$(PYTHON)" -c 'import ensurepip, venv' || { echo "This Python has no venv module: install your system's package for it (python3-venv)" >&2; exit 1; }
 	@echo "setup: creating $(VENV)"
-	@"$(PYTHON)" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
+	@"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(USER_READY): $(PYPROJECTS) | $(BIN)/python
 	@echo "setup: installing graphnet and its plugins into $(VENV)"
