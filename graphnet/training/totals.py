@@ -1,0 +1,128 @@
+"""Loss and metrics over the batches of an epoch, however the examples were divided into batches."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Mapping
+
+from graphnet.core.errors import ConfigError, nearest
+from graphnet.core.graph import Graph
+from graphnet.core.parameter import Array
+from graphnet.losses import Loss
+from graphnet.metrics import Metric
+from graphnet.training.batches import Batch
+from graphnet.training.config import TrainingConfig
+
+
+def losses_of(graph: Graph, config: TrainingConfig) -> dict[str, Loss]:
+    """The loss of each output that has one.
+
+    Raises
+    ------
+    ConfigError
+        If one loss is given for several outputs, or one for an output that does not exist.
+    """
+    if isinstance(config.loss, Loss):
+        if len(graph.outputs) > 1:
+            raise ConfigError(
+                "one loss for several outputs",
+                where="TrainingConfig.loss",
+                expected=f"a mapping with some of {', '.join(graph.outputs)}",
+                received=repr(config.loss),
+            )
+        return {next(iter(graph.outputs)): config.loss}
+    for name in config.loss:
+        if name not in graph.outputs:
+            raise ConfigError(
+                "a loss for an output that does not exist",
+                where="TrainingConfig.loss",
+                expected=", ".join(graph.outputs),
+                received=name,
+                remedy=nearest(name, graph.outputs) or None,
+            )
+    return dict(config.loss)
+
+
+def terms(loss: Loss, shape: tuple[int, ...], mask: Array | None) -> int:
+    """How many single losses a loss takes the mean of.
+
+    Examples
+    --------
+    >>> from graphnet.losses import CrossEntropy, MeanSquaredError
+    >>> terms(CrossEntropy(), (5, 3), None), terms(MeanSquaredError(), (5, 3), None)
+    (5, 15)
+    """
+    leading = shape[: len(shape) - loss.row_axes]
+    return math.prod(leading) if mask is None else int(mask.sum()) * math.prod(leading[mask.ndim :])
+
+
+class Totals:
+    """What is added up batch by batch: the loss of each output, the metrics, and the regularization loss.
+
+    Parameters
+    ----------
+    losses : mapping of output name to Loss
+    metrics : tuple of Metric
+        Of the first output with a loss; copied.
+    """
+
+    def __init__(self, losses: Mapping[str, Loss], metrics: tuple[Metric, ...]) -> None:
+        self.losses = losses
+        self.main = next(iter(losses))
+        self.metrics = tuple(copy.deepcopy(metric) for metric in metrics)
+        for metric in self.metrics:
+            metric.reset()
+        self._sums = dict.fromkeys(losses, 0.0)
+        self._terms = dict.fromkeys(losses, 0)
+        self._penalty = 0.0
+        self.examples = 0
+
+    def errors(self, outputs: Mapping[str, Array], batch: Batch) -> tuple[float, dict[str, Array]]:
+        """Add a batch; its loss, and the error of each output (none where every sequence is empty)."""
+        total, found = 0.0, {}
+        for name, loss in self._valid(batch).items():
+            value, found[name] = loss.value_and_error(outputs[name], batch.targets[name], batch.masks[name])
+            total += value
+            self._add(name, value, outputs[name], batch.masks[name])
+        self._measure(outputs, batch)
+        return total, found
+
+    def add(self, outputs: Mapping[str, Array], batch: Batch) -> None:
+        """Add a batch without asking for errors."""
+        for name, loss in self._valid(batch).items():
+            value = loss.value(outputs[name], batch.targets[name], batch.masks[name])
+            self._add(name, value, outputs[name], batch.masks[name])
+        self._measure(outputs, batch)
+
+    def penalize(self, penalty: float, rows: int) -> None:
+        """Add the regularization loss that held for a batch of so many rows."""
+        self._penalty += penalty * rows
+
+    def _valid(self, batch: Batch) -> dict[str, Loss]:
+        masks = batch.masks
+        return {name: loss for name, loss in self.losses.items() if (mask := masks[name]) is None or mask.any()}
+
+    def _add(self, name: str, value: float, output: Array, mask: Array | None) -> None:
+        count = terms(self.losses[name], output.shape, mask)
+        self._sums[name] += value * (count if self.losses[name].reduction == "mean" else 1)
+        self._terms[name] += count
+
+    def _measure(self, outputs: Mapping[str, Array], batch: Batch) -> None:
+        self.examples += batch.rows
+        mask = batch.masks[self.main]
+        if mask is None or mask.any():
+            for metric in self.metrics:
+                metric.update(outputs[self.main], batch.targets[self.main], mask)
+
+    @property
+    def loss(self) -> float:
+        """The loss over everything added: means over all terms, or sums, and the mean of the regularization loss."""
+        found = self._penalty / max(1, self.examples)
+        for name, loss in self.losses.items():
+            found += self._sums[name] / (max(1, self._terms[name]) if loss.reduction == "mean" else 1)
+        return found
+
+    def results(self) -> dict[str, float]:
+        """The metrics by name, over everything added; none before the first valid row."""
+        return {metric.name: metric.result() for metric in self.metrics} if self._terms[self.main] else {}
