@@ -33,7 +33,25 @@ from graphnet.core.random import generator, seed, using
 from graphnet.core.runner import Runner
 from graphnet.core.scan import CellGraph, Scan
 from graphnet.core.shapes import Shape, broadcast
-from graphnet.layers import *  # noqa: F403
+from graphnet.functions import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
+from graphnet.layers import (
+    Add,
+    Affine,
+    BatchNormalization,
+    Concatenate,
+    Dropout,
+    Embedding,
+    Flatten,
+    FullyConnected,
+    Last,
+    LayerNormalization,
+    MeanOverTime,
+    Multiply,
+    Reshape,
+    Split,
+    Subtract,
+)
+
 if TYPE_CHECKING:
     from graphnet.model import Model, load
     from graphnet.network import NeuralNetwork
@@ -50,7 +68,7 @@ _LATER = {
     "TrainingConfig": "graphnet.training",
 }
 
-_ALL = [
+__all__ = [
     "Add",
     "Affine",
     "BatchNormalization",

@@ -64,8 +64,6 @@ class Layer(Stateful):
     rowwise: ClassVar[bool] = False
     #: Positions of inputs that are whole numbers (token ids) and stay so.
     integer_inputs: ClassVar[tuple[int, ...]] = ()
-    #: Names for the axes of an input array, by rank, where they differ from the usual ones.
-    axis_names: ClassVar[dict[int, tuple[str, ...]]] = {}
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -3,9 +3,39 @@
 from graphnet.core.builder import OPERATORS
 from graphnet.layers.add import Add
 from graphnet.layers.affine import Affine
+from graphnet.layers.attributes import BiasAttribute, WeightsAttribute
+from graphnet.layers.batch_normalization import BatchNormalization
+from graphnet.layers.concatenate import Concatenate
 from graphnet.layers.dropout import Dropout
+from graphnet.layers.embedding import Embedding
+from graphnet.layers.flatten import Flatten
 from graphnet.layers.fully_connected import FullyConnected
+from graphnet.layers.last import Last
+from graphnet.layers.layer_normalization import LayerNormalization
+from graphnet.layers.mean_over_time import MeanOverTime
+from graphnet.layers.multiply import Multiply
+from graphnet.layers.reshape import Reshape
+from graphnet.layers.split import Split
+from graphnet.layers.subtract import Subtract
 
-OPERATORS |= {"add": Add, "affine": Affine}
+OPERATORS |= {"add": Add, "affine": Affine, "multiply": Multiply, "subtract": Subtract}
 
-__all__ = ["Add", "Affine", "Dropout", "FullyConnected"]
+__all__ = [
+    "Add",
+    "Affine",
+    "BatchNormalization",
+    "BiasAttribute",
+    "Concatenate",
+    "Dropout",
+    "Embedding",
+    "Flatten",
+    "FullyConnected",
+    "Last",
+    "LayerNormalization",
+    "MeanOverTime",
+    "Multiply",
+    "Reshape",
+    "Split",
+    "Subtract",
+    "WeightsAttribute",
+]

@@ -21,11 +21,11 @@ class Add(Layer):
     def infer(self, *inputs: Shape) -> Shape:
         return broadcast(inputs)
 
-    def apply(self, *inputs: Any) -> tuple[Any, Any]:  # type: ignore[override]
+    def apply(self, *inputs: Any) -> tuple[Any, Any]:
         total = inputs[0] + inputs[1] if len(inputs) > 1 else inputs[0]
         for x in inputs[2:]:
             total = total + x
         return total, [x.shape for x in inputs]
 
-    def pull(self, shapes: Any, error: Any) -> Any:  # type: ignore[override]
+    def pull(self, shapes: Any, error: Any) -> Any:
         return tuple(unbroadcast(error, shape) for shape in shapes)

@@ -18,9 +18,9 @@ class Affine(Layer):
     scale: float = 1.0
     shift: float = 0.0
 
-    def apply(self, x: Any) -> tuple[Any, Any]:  # type: ignore[override]
+    def apply(self, x: Any) -> tuple[Any, Any]:
         y = x if self.scale == 1.0 else x * self.scale
         return y if self.shift == 0.0 else y + self.shift, None
 
-    def pull(self, saved: Any, error: Any) -> Any:  # type: ignore[override]
+    def pull(self, saved: Any, error: Any) -> Any:
         return error if self.scale == 1.0 else error * self.scale

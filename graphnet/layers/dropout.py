@@ -12,7 +12,7 @@ from graphnet.core.shapes import Shape
 
 
 class Dropout(Layer):
-    """``y = x · m / p`` with ``m`` 1 with probability p and 0 otherwise, drawn anew for each number; test phase: ``y = x``.
+    """``y = x · m / p``: m is 1 with probability p, else 0, drawn anew for each number; test phase: ``y = x``.
 
     Inverted dropout (Srivastava et al. 2014, section 10), so that the test phase changes nothing.
 
@@ -28,14 +28,16 @@ class Dropout(Layer):
 
     def check(self) -> None:
         p = self.probability
-        require(isinstance(p, (int, float)) and 0 < p <= 1, self, "probability", "the probability of keeping, in (0, 1]")
+        require(
+            isinstance(p, (int, float)) and 0 < p <= 1, self, "probability", "the probability of keeping, in (0, 1]"
+        )
 
     def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Array]:
         kept = rng.random(inputs[0].sizes) < self.probability  # type: ignore[arg-type]
         return {"mask": kept / self.probability}
 
-    def apply(self, x: Any, *, mask: Any) -> tuple[Any, Any]:  # type: ignore[override]
+    def apply(self, x: Any, *, mask: Any) -> tuple[Any, Any]:
         return (x, None) if mask is None else (x * mask, mask)
 
-    def pull(self, mask: Any, error: Any) -> Any:  # type: ignore[override]
+    def pull(self, mask: Any, error: Any) -> Any:
         return error if mask is None else error * mask

@@ -10,10 +10,11 @@ import numpy as np
 from graphnet.core.layer import Layer, positive, require
 from graphnet.core.parameter import Weight
 from graphnet.core.shapes import FEATURE, Shape
+from graphnet.layers.attributes import WeightsAttribute
 from graphnet.layers.sizes import last_size
 
 
-class FullyConnected(Layer):
+class FullyConnected(WeightsAttribute, Layer):
     """``y = x · W + b`` on the last axis; any number of axes before it.
 
     ``weights`` is one array ``(input_size + 1, output_size)`` whose last row is the bias ``b``; without a bias it has
@@ -51,7 +52,9 @@ class FullyConnected(Layer):
     dtype: str = field(default="float64", kw_only=True)
 
     def check(self) -> None:
-        require(self.input_size is None or self.input_size != 0, self, "input_size", "a whole number of at least 1, or None")
+        require(
+            self.input_size is None or self.input_size != 0, self, "input_size", "a whole number of at least 1, or None"
+        )
         if self.input_size is not None:
             positive(self, "input_size")
         positive(self, "output_size")
@@ -67,19 +70,19 @@ class FullyConnected(Layer):
             )
         }
 
-    def infer(self, x: Shape) -> Shape:  # type: ignore[override]
+    def infer(self, x: Shape) -> Shape:
         last_size(self, self.input_size, (x,), known=False)
         return x.resized(-1, self.output_size, FEATURE)
 
-    def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:  # type: ignore[override]
+    def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:
         if self.bias is False:
             return x @ weights, x
         return x @ weights[:-1] + weights[-1], x
 
-    def pull(self, x: Any, error: Any, *, weights: Any) -> Any:  # type: ignore[override]
+    def pull(self, x: Any, error: Any, *, weights: Any) -> Any:
         return error @ (weights if self.bias is False else weights[:-1]).T
 
-    def grad(self, x: Any, error: Any) -> dict[str, Any]:  # type: ignore[override]
+    def grad(self, x: Any, error: Any) -> dict[str, Any]:
         rows, errors = x.reshape(-1, x.shape[-1]), error.reshape(-1, error.shape[-1])
         kernel = rows.T @ errors
         if self.bias is False:

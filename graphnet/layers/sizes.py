@@ -10,7 +10,7 @@ from graphnet.core.shapes import Shape
 
 
 def last_size(layer: Layer, configured: int | None, inputs: Sequence[Shape], *, known: bool = True) -> int:
-    """The size of the last axis: as configured, else the first input's; -1 where ``known`` is False and nothing says it.
+    """The size of the last axis: as configured, else the first input's; -1 if nothing says it and ``known`` is False.
 
     Raises
     ------

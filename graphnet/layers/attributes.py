@@ -1,0 +1,76 @@
+"""Weights as attributes of a layer: readable, assignable, and editable in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphnet.core import weights as stored
+from graphnet.core.errors import StateError
+from graphnet.core.layer import Layer
+from graphnet.core.parameter import Array, Parameter
+
+
+def parameter(layer: Layer, name: str) -> Parameter:
+    """One weight array of a layer, by name.
+
+    Raises
+    ------
+    StateError
+        If the layer does not have it, or not yet.
+    """
+    found = layer._parameters.get(name)
+    if found is None:
+        raise StateError(
+            f"there is no {name} yet",
+            where=repr(layer),
+            received=", ".join(layer._parameters) or "no weights",
+            remedy="Give the sizes to the constructor, or call forward once.",
+        )
+    return found
+
+
+class WeightsAttribute:
+    """Gives a layer the attribute ``weights``: the array itself, so that editing it in place counts; assigning copies.
+
+    Raises
+    ------
+    ShapeError
+        When an array of another shape is assigned; the message has both.
+    """
+
+    @property
+    def weights(self) -> Array:
+        """The weights; ``get_weights()`` is a copy of them."""
+        return parameter(self, "weights").value  # type: ignore[arg-type]
+
+    @weights.setter
+    def weights(self, values: Any) -> None:
+        _assign(self, "weights", values)
+
+
+class BiasAttribute(WeightsAttribute):
+    """The same for ``bias``, where that is an array of its own, with its gradient."""
+
+    @property
+    def bias(self) -> Array:
+        """The bias; editing it in place counts, assigning copies."""
+        return parameter(self, "bias").value  # type: ignore[arg-type]
+
+    @bias.setter
+    def bias(self, values: Any) -> None:
+        _assign(self, "bias", values)
+
+    def get_gradient_bias(self) -> Array:
+        """The bias's gradient of the last ``backward``, summed over the batch.
+
+        Raises
+        ------
+        StateError
+            Before the first ``backward``.
+        """
+        return stored.gradient(parameter(self, "bias")).copy()  # type: ignore[arg-type]
+
+
+def _assign(layer: Any, name: str, values: Any) -> None:
+    found = parameter(layer, name)
+    found.value = stored.fitting(found, values, f"{layer!r}, {name}")

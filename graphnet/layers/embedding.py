@@ -1,0 +1,80 @@
+"""Vectors for whole numbers."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphnet.core.errors import DataError
+from graphnet.core.layer import Layer, positive
+from graphnet.core.parameter import Weight
+from graphnet.core.shapes import FEATURE, Shape
+from graphnet.layers.attributes import WeightsAttribute
+
+
+class Embedding(WeightsAttribute, Layer):
+    """``y = W[x]``: row x of a table, for each whole number x in ``0 … count - 1``.
+
+    ``weights`` is ``(count, size)``; fan_in = count, fan_out = size. There is no error for the input.
+
+    Parameters
+    ----------
+    count : int
+        Different numbers (tokens).
+    size : int
+        Length of each vector.
+    dtype : {'float64', 'float32'}
+        Of the weights, and of the output where nothing else says.
+
+    Raises
+    ------
+    DtypeError
+        If the input does not hold whole numbers.
+    DataError
+        If one lies outside the table.
+    """
+
+    count: int
+    size: int
+    dtype: str = field(default="float64", kw_only=True)
+
+    integer_inputs: ClassVar[tuple[int, ...]] = (0,)
+
+    def check(self) -> None:
+        positive(self, "count", "size")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Weight]:
+        return {"weights": Weight((self.count, self.size), fan_in=self.count, fan_out=self.size)}
+
+    def infer(self, tokens: Shape) -> Shape:
+        return tokens.extended(FEATURE, self.size)
+
+    def apply(self, tokens: Any, *, weights: Any) -> tuple[Any, Any]:
+        if tokens.dtype.kind not in "iu":
+            tokens = self._whole(tokens)
+        if tokens.min() < 0 or tokens.max() >= self.count:
+            raise DataError(
+                "a token outside the table",
+                where=repr(self),
+                expected=f"0 to {self.count - 1}",
+                received=f"{tokens.min()} to {tokens.max()}",
+            )
+        return weights[tokens], (tokens, weights.shape)
+
+    def _whole(self, tokens: Any) -> Any:
+        """Tokens that came as floats (an input that was not declared integer)."""
+        whole = tokens.astype(np.int64)
+        if not (whole == tokens).all():
+            raise DataError("takes whole numbers", where=repr(self), expected="token ids", received="fractions")
+        return whole
+
+    def pull(self, saved: Any, error: Any) -> Any:
+        return None
+
+    def grad(self, saved: Any, error: Any) -> dict[str, Any]:
+        tokens, shape = saved
+        gradient = np.zeros(shape, error.dtype)
+        np.add.at(gradient, tokens.reshape(-1), error.reshape(-1, shape[1]))
+        return {"weights": gradient}

@@ -1,0 +1,44 @@
+"""The last valid step of each row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.layer import Layer
+from graphnet.core.shapes import Shape
+from graphnet.layers.sequences import single, without_time
+
+
+class Last(Layer):
+    """``y_b = x[length_b - 1, b]``: ``(time, batch, …) -> (batch, …)``; zeros for a row of length 0.
+
+    Without lengths every row is whole. One sequence ``(time, feature)`` gives ``(1, feature)``.
+
+    Raises
+    ------
+    ShapeError
+        If the input has no axis beside time.
+    """
+
+    def infer(self, x: Shape) -> Shape:
+        return without_time(x, self)
+
+    def apply(self, x: Any, *, lengths: Any, shapes: Any) -> tuple[Any, Any]:
+        rows = x[:, None] if single(shapes[0]) else x
+        if lengths is None:
+            return rows[-1], (x.shape, None)
+        columns = np.arange(rows.shape[1])
+        found = rows[lengths - 1, columns]
+        return np.where((lengths > 0).reshape(-1, *[1] * (found.ndim - 1)), found, x.dtype.type(0)), (x.shape, lengths)
+
+    def pull(self, saved: Any, error: Any) -> Any:
+        shape, lengths = saved
+        errors = np.zeros((shape[0], *error.shape), error.dtype)
+        if lengths is None:
+            errors[-1] = error
+        else:
+            there = np.flatnonzero(lengths > 0)
+            errors[lengths[there] - 1, there] = error[there]
+        return errors.reshape(shape)

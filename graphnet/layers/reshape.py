@@ -1,0 +1,50 @@
+"""Another arrangement of each row."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+from graphnet.core.errors import ShapeError
+from graphnet.core.layer import Layer, require
+from graphnet.core.shapes import Shape
+from graphnet.layers.rows import kept
+
+
+class Reshape(Layer):
+    """``(batch, …) -> (batch, *shape)``, in row-major order; sequences keep their time axis too.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of each row; one entry may be -1 and follows from the rest. Axes are named as usual for their number.
+
+    Raises
+    ------
+    ShapeError
+        If a row has another number of elements.
+    """
+
+    shape: tuple[int, ...]
+
+    def check(self) -> None:
+        sizes = self.shape if isinstance(self.shape, tuple) else ()
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and (n >= 1 or n == -1) for n in sizes)
+        require(whole and len(sizes) > 0 and sizes.count(-1) <= 1, self, "shape", "sizes of at least 1, one perhaps -1")
+
+    def infer(self, x: Shape) -> Shape:
+        leading = kept(x)
+        rest = x.sizes[leading:]
+        count = None if None in rest else prod(n or 0 for n in rest)
+        known = prod(n for n in self.shape if n != -1)
+        if count is not None and (count % known if -1 in self.shape else count != known):
+            raise ShapeError("a row cannot take this shape", where=repr(self), expected=self.shape, received=str(x))
+        sizes = [(None if count is None else count // known) if n == -1 else n for n in self.shape]
+        names = Shape.of([None, *sizes]).names[1:]
+        return Shape((*x.names[:leading], *names), (*x.sizes[:leading], *sizes))
+
+    def apply(self, x: Any, *, shapes: Any) -> tuple[Any, Any]:
+        return x.reshape(*x.shape[: kept(shapes[0])], *self.shape), x.shape
+
+    def pull(self, shape: Any, error: Any) -> Any:
+        return error.reshape(shape)

@@ -1,0 +1,25 @@
+"""What layers over time share: axis 0 is the time axis."""
+
+from __future__ import annotations
+
+from graphnet.core.errors import ShapeError
+from graphnet.core.layer import Layer
+from graphnet.core.shapes import BATCH, Shape
+
+
+def single(x: Shape) -> bool:
+    """Whether a sequence has no batch axis: ``(time, feature)``."""
+    return x.rank == 2 and x.names[1] != BATCH
+
+
+def without_time(x: Shape, layer: Layer) -> Shape:
+    """The shape of one step; a single sequence is a batch of one.
+
+    Raises
+    ------
+    ShapeError
+        If there is no axis beside time.
+    """
+    if x.rank < 2:
+        raise ShapeError("no sequence", where=repr(layer), expected="(time, batch, …)", received=str(x))
+    return Shape((BATCH, x.names[1]), (1, x.sizes[1])) if single(x) else x.without(0)

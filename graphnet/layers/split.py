@@ -1,0 +1,64 @@
+"""One value in parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.errors import ShapeError
+from graphnet.core.layer import Layer, require
+from graphnet.core.shapes import Shape
+
+
+class Split(Layer):
+    """``x = [y_0, y_1, …]`` along one axis: the inverse of Concatenate; outputs ``part_0``, ``part_1``, …
+
+    Parameters
+    ----------
+    parts : int or tuple of int
+        So many equal parts, or parts of these sizes.
+    axis : int
+        -1: the features.
+
+    Raises
+    ------
+    ShapeError
+        If the axis cannot be split so.
+    """
+
+    parts: int | tuple[int, ...]
+    axis: int = -1
+
+    def check(self) -> None:
+        sizes = self.parts if isinstance(self.parts, tuple) else (self.parts,)
+        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in sizes)
+        require(whole and bool(sizes), self, "parts", "a whole number of at least 1, or several")
+        require(isinstance(self.axis, int) and self.axis != 0, self, "axis", "a whole number, not 0")
+
+    def output_ports(self) -> tuple[str, ...]:
+        count = len(self.parts) if isinstance(self.parts, tuple) else self.parts
+        return tuple(f"part_{i}" for i in range(count))
+
+    def infer(self, x: Shape) -> tuple[Shape, ...]:
+        axis = x.axis(self.axis)
+        size = x.sizes[axis]
+        if isinstance(self.parts, tuple):
+            fits = size is None or size == sum(self.parts)
+            sizes: list[int | None] = list(self.parts)
+        else:
+            fits = size is None or size % self.parts == 0
+            sizes = [None if size is None else size // self.parts] * self.parts
+        if not fits:
+            raise ShapeError("cannot be split so", where=repr(self), expected=f"parts {self.parts}", received=str(x))
+        return tuple(x.resized(axis, n) for n in sizes)
+
+    def apply(self, x: Any) -> tuple[Any, Any]:
+        axis = self.axis if self.axis >= 0 else x.ndim + self.axis
+        widths = self.parts if isinstance(self.parts, tuple) else (x.shape[axis] // self.parts,) * self.parts
+        before, ends = (slice(None),) * axis, [sum(widths[: i + 1]) for i in range(len(widths))]
+        parts = tuple(x[(*before, slice(end - n, end))] for end, n in zip(ends, widths, strict=True))
+        return parts if len(parts) > 1 else parts[0], None
+
+    def pull(self, saved: Any, errors: Any) -> Any:
+        return np.concatenate(errors if isinstance(errors, tuple) else (errors,), axis=self.axis)
