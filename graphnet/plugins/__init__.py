@@ -1,0 +1,8 @@
+"""Plugins: what they may register (``hookspecs``), how they load (``manager``), what is known (``registry``)."""
+
+from graphnet.plugins.current import manager, using
+from graphnet.plugins.hookspecs import hookimpl
+from graphnet.plugins.manager import Plugin, PluginManager
+from graphnet.plugins.registry import Entry, Registry
+
+__all__ = ["Entry", "Plugin", "PluginManager", "Registry", "hookimpl", "manager", "using"]

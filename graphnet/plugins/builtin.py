@@ -1,0 +1,61 @@
+"""What ships with graphnet itself, registered through the same hooks as everything else."""
+
+from __future__ import annotations
+
+from graphnet import datasets, initializers, layers, losses, metrics, optimizers, regularizers
+from graphnet.core.layer import Layer
+from graphnet.plugins.hookspecs import Register, hookimpl
+
+
+@hookimpl
+def graphnet_register_layers(register: Register) -> None:
+    """Register every layer of ``graphnet.layers``."""
+    for name in layers.__all__:
+        thing = getattr(layers, name)
+        if issubclass(thing, Layer):
+            register(thing)
+
+
+@hookimpl
+def graphnet_register_optimizers(register: Register) -> None:
+    """Register every optimizer of ``graphnet.optimizers``."""
+    _all(register, optimizers, optimizers.Optimizer)
+
+
+@hookimpl
+def graphnet_register_regularizers(register: Register) -> None:
+    """Register every regularizer of ``graphnet.regularizers``."""
+    _all(register, regularizers, regularizers.Regularizer)
+
+
+@hookimpl
+def graphnet_register_initializers(register: Register) -> None:
+    """Register every initializer of ``graphnet.initializers``."""
+    _all(register, initializers, initializers.Initializer)
+
+
+@hookimpl
+def graphnet_register_losses(register: Register) -> None:
+    """Register every loss of ``graphnet.losses``."""
+    _all(register, losses, losses.Loss)
+
+
+@hookimpl
+def graphnet_register_metrics(register: Register) -> None:
+    """Register every metric of ``graphnet.metrics``."""
+    _all(register, metrics, metrics.Metric)
+
+
+@hookimpl
+def graphnet_register_datasets(register: Register) -> None:
+    """Register every data set of ``graphnet.datasets``."""
+    for name, loader in datasets.table.LOADERS.items():
+        register(loader, name)
+
+
+def _all(register: Register, module: object, base: type) -> None:
+    """Register the classes of a module that are more than their base."""
+    for name in module.__all__:  # type: ignore[attr-defined]
+        thing = getattr(module, name)
+        if isinstance(thing, type) and issubclass(thing, base) and thing is not base:
+            register(thing)

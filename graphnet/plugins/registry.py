@@ -1,0 +1,121 @@
+"""What plugins registered, by kind and name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from graphnet.core.errors import PluginError, UnknownNameError
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One registered object.
+
+    ``id`` is ``distribution/name`` and always finds it; the short ``name`` does while it is unique.
+    """
+
+    kind: str
+    name: str
+    object: Callable[..., Any]
+    distribution: str
+    version: str
+
+    @property
+    def id(self) -> str:
+        """``distribution/name``."""
+        return f"{self.distribution}/{self.name}"
+
+    @property
+    def origin(self) -> str:
+        """``distribution version``."""
+        return f"{self.distribution} {self.version}"
+
+
+class Registry:
+    """Entries by kind (layers, optimizers, …) and name."""
+
+    def __init__(self) -> None:
+        self._entries: dict[str, dict[str, Entry]] = {}
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Add all of ``entries``, or none of them.
+
+        Raises
+        ------
+        PluginError
+            If an id is taken; the message names both owners.
+        """
+        new: dict[tuple[str, str], Entry] = {}
+        for entry in entries:
+            owner = new.get((entry.kind, entry.id)) or self._entries.get(entry.kind, {}).get(entry.id)
+            if owner is not None:
+                raise PluginError(
+                    f"{entry.kind[:-1]} {entry.name!r} of {entry.origin} is already registered by {owner.origin}",
+                    where=entry.id,
+                    remedy="Rename one of the two, or uninstall one of the distributions.",
+                )
+            new[entry.kind, entry.id] = entry
+        for entry in new.values():
+            self._entries.setdefault(entry.kind, {})[entry.id] = entry
+
+    def entries(self, kind: str) -> list[Entry]:
+        """All entries of a kind, in the order in which they were registered."""
+        return list(self._entries.get(kind, {}).values())
+
+    def get(self, kind: str, name: str) -> Entry:
+        """The entry of a short name or of a ``distribution/name``.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is none; the message has the nearest names and who offers them.
+        PluginError
+            If two distributions offer the short name; the message names both.
+        """
+        found = [e for e in self.entries(kind) if name in (e.id, e.name)]
+        if len(found) > 1:
+            raise PluginError(
+                f"{kind[:-1]} {name!r} is offered by {' and by '.join(e.origin for e in found)}",
+                expected="a qualified name",
+                received=name,
+                remedy="Write " + " or ".join(e.id for e in found) + ".",
+            )
+        if not found:
+            raise UnknownNameError(f"unknown {kind[:-1]} {name!r}", remedy=self._suggestion(kind, name))
+        return found[0]
+
+    def _suggestion(self, kind: str, name: str) -> str:
+        entries = self.entries(kind)
+        by_name = {e.name.lower(): e for e in entries}
+        close = difflib.get_close_matches(name.rpartition("/")[2].lower(), by_name, n=3, cutoff=0.6)
+        if close:
+            return "did you mean " + " or ".join(f"{by_name[c].name!r} ({by_name[c].origin})" for c in close) + "?"
+        known = ", ".join(sorted(e.name for e in entries)) or "none"
+        return f"Known {kind}: {known}. A plugin may be missing; `graphnet plugins` lists those that are there."
+
+    def entry_of(self, thing: object, kind: str = "layers") -> Entry:
+        """The entry of a registered object, such as a layer's class.
+
+        Raises
+        ------
+        PluginError
+            If it is not registered.
+        """
+        for entry in self.entries(kind):
+            if entry.object is thing:
+                return entry
+        name = getattr(thing, "__name__", repr(thing))
+        raise PluginError(
+            f"{name} is not registered, so no file can name it",
+            expected=f"one of the registered {kind}",
+            received=f"{getattr(thing, '__module__', '?')}.{name}",
+            remedy=f"Register it in a plugin's graphnet_register_{kind} hook.",
+        )
+
+    def short_name(self, entry: Entry) -> str:
+        """The name to write in a file: short while it is unique."""
+        same = [e for e in self.entries(entry.kind) if e.name == entry.name]
+        return entry.name if len(same) == 1 else entry.id
