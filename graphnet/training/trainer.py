@@ -79,7 +79,7 @@ class Trainer:
         self.stopping = False
 
     def fit(
-        self, inputs: Any, targets: Any, *, lengths: Any = None, validation: Any = None, warm_start: bool = False
+        self, inputs: Any, targets: Any, *, lengths: Any = None, validation_data: Any = None, warm_start: bool = False
     ) -> History:
         """Train on these examples; afterwards the weights of the best epoch are in place.
 
@@ -87,7 +87,7 @@ class Trainer:
         ----------
         inputs, targets, lengths
             As :func:`graphnet.training.examples.examples`.
-        validation : (inputs, targets) or (inputs, targets, lengths), optional
+        validation_data : (inputs, targets) or (inputs, targets, lengths), optional
             Examples to choose the best epoch with; without them ``config.validation`` says how many are held out.
         warm_start : bool
             Go on from the present weights; otherwise they are drawn anew.
@@ -106,7 +106,7 @@ class Trainer:
         RuleError
             If a layer or an optimizer broke its promise.
         """
-        data, held = self._divided(inputs, targets, lengths, validation)
+        data, held = self._divided(inputs, targets, lengths, validation_data)
         with self._setting():
             self._make_weights(data, warm_start)
             self._run(data, held)

@@ -1,0 +1,18 @@
+"""``graphnet evaluate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("evaluate")
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data", help="Name of a data set, or path of an .npz file, instead of the run's own.")
+def command(run: Path, data: str | None) -> None:
+    """Measure the weights of a run on the test split of its data."""
+    from graphnet.training.session import evaluate_run, told
+
+    for line in told(evaluate_run(run, data=data)):
+        click.echo(line)

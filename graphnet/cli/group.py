@@ -1,0 +1,90 @@
+"""The command ``graphnet``: its options, its errors, and which commands it has."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from graphnet.core.errors import GraphnetError, RuleError
+
+#: Commands by name, and the module of each; a module is imported when its command is asked for.
+COMMANDS = {
+    "train": "graphnet.cli.train",
+    "evaluate": "graphnet.cli.evaluate",
+    "predict": "graphnet.cli.predict",
+    "show": "graphnet.cli.show",
+    "layers": "graphnet.cli.layers",
+    "plugins": "graphnet.cli.plugins",
+}
+
+#: Set in a context's ``meta`` once everything has been checked and something runs.
+RUNNING = "graphnet.running"
+
+
+class WrongInput(click.ClickException):
+    """Refused before anything ran: one message to stderr, exit status 2."""
+
+    exit_code = 2
+
+    def show(self, file: Any = None) -> None:
+        """Print the message."""
+        click.echo(f"graphnet: error: {self.message}", err=True)
+
+
+class Failed(WrongInput):
+    """Went wrong while running: exit status 1."""
+
+    exit_code = 1
+
+
+class Commands(click.Group):
+    """A group that imports its commands late, and turns graphnet's errors into messages."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order in which people meet them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name."""
+        if cmd_name not in COMMANDS:
+            return None
+        found: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        return found
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; an error of graphnet is a message, unless a traceback is wanted."""
+        try:
+            return super().invoke(ctx)
+        except (GraphnetError, OSError) as error:
+            if ctx.params["traceback"] or isinstance(error, BrokenPipeError):
+                raise
+            running = ctx.meta.get(RUNNING) or isinstance(error, (RuleError, OSError))
+            raise (Failed if running else WrongInput)(str(error)) from None
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from importlib.metadata import version
+
+    click.echo(f"graphnet {version('graphnet')}")
+    ctx.exit()
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+@click.option("--no-plugins", is_flag=True, help="Load no plugin but what comes with graphnet.")
+@click.option("--traceback", is_flag=True, help="Show where in the code an error was raised.")
+@click.pass_context
+def main(ctx: click.Context, no_plugins: bool, traceback: bool) -> None:
+    """Neural-network layers as plugins, models as graphs."""
+    if no_plugins:
+        from graphnet.plugins import PluginManager, using
+
+        manager = PluginManager()
+        manager.load(allow=())
+        ctx.with_resource(using(manager))

@@ -1,0 +1,137 @@
+"""How far a training run is: bars on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+from graphnet.training.callbacks import Callback
+from graphnet.training.history import EpochRecord, History
+
+if TYPE_CHECKING:
+    from graphnet.training.trainer import Trainer
+
+#: Plain lines of a run, about; the last epoch has one in any case.
+LINES = 20
+#: Seconds between two looks at a bar.
+PAUSE = 0.1
+
+
+def progress(stream: TextIO) -> Callback:
+    """What suits a stream: bars where it is a terminal, else lines."""
+    return Bars(stream) if stream.isatty() else Lines(stream)
+
+
+def figures(record: EpochRecord) -> str:
+    """Loss and first metric of an epoch, those held out after a stroke.
+
+    Examples
+    --------
+    >>> figures(EpochRecord(1, 0.5, {"accuracy": 0.75}, 0.625, {"accuracy": 0.5}))
+    'loss 0.5000 / 0.6250  accuracy 0.750 / 0.500'
+    """
+    held = "" if record.validation_loss is None else f" / {record.validation_loss:.4f}"
+    parts = [f"loss {record.loss:.4f}{held}"]
+    for name, value in list(record.metrics.items())[:1]:
+        held = f" / {record.validation_metrics[name]:.3f}" if name in record.validation_metrics else ""
+        parts.append(f"{name} {value:.3f}{held}")
+    return "  ".join(parts)
+
+
+def ending(history: History) -> str:
+    """How a run ended, in a line."""
+    reasons = {
+        "patience": "no better epoch for a while",
+        "callback": "a callback said so",
+        "interrupted": "interrupted",
+        "failed": "failed",
+    }
+    why = f", stopped: {reasons[history.stopped]}" if history.stopped in reasons else ""
+    return f"best epoch {history.best_epoch} of {len(history)}{why}"
+
+
+class Lines(Callback):
+    """A line an epoch; of long runs about twenty, evenly spaced, and the last."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self.shown = 0
+
+    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+        """Perhaps print a line."""
+        if record.epoch % math.ceil(trainer.config.epochs / LINES) == 0:
+            self._line(trainer, record)
+
+    def on_end(self, trainer: Trainer, history: History) -> None:
+        """Print the last epoch, if it was not, and how the run ended."""
+        if history.epochs and self.shown != len(history):
+            self._line(trainer, history.epochs[-1])
+        if history.epochs:
+            print(ending(history), file=self.stream, flush=True)
+
+    def _line(self, trainer: Trainer, record: EpochRecord) -> None:
+        self.shown = record.epoch
+        total = trainer.config.epochs
+        rate = record.examples / record.seconds if record.seconds else 0.0
+        text = f"epoch {record.epoch:>{len(str(total))}}/{total}  {figures(record)}  {rate:.0f} examples/s"
+        print(text, file=self.stream, flush=True)
+
+
+class Bars(Callback):
+    """A bar over all batches of the run, with loss, metric, rate and time left."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        self._bar: Any = None
+        self._task: Any = None
+        self._told = "loss …"
+        self._done = self._examples = 0
+        self._begun = self._drawn = 0.0
+
+    def on_start(self, trainer: Trainer, batches: int) -> None:
+        """Begin to draw."""
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("epoch {task.fields[epoch]}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[rate]} examples/s"),
+            TimeRemainingColumn(),
+        )
+        self._bar = Progress(*columns, console=Console(file=self.stream))
+        fields = {"epoch": f"1/{trainer.config.epochs}", "told": self._told, "rate": "…"}
+        self._task = self._bar.add_task("training", total=batches * trainer.config.epochs, **fields)
+        self._begun = time.monotonic()
+        self._bar.start()
+
+    def on_batch_end(self, trainer: Trainer, epoch: int, batch: int, loss: float) -> None:
+        """Move on, a few times a second."""
+        self._done += 1
+        now = time.monotonic()
+        if now - self._drawn >= PAUSE:
+            self._drawn = now
+            told = self._told if epoch > 1 else f"loss {loss:.4f}"
+            self._draw({"epoch": f"{epoch}/{trainer.config.epochs}", "told": told})
+
+    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+        """Show the figures of the epoch."""
+        self._told = figures(record)
+        self._examples += record.examples
+        rate = self._examples / max(time.monotonic() - self._begun, 1e-9)
+        self._draw({"told": self._told, "rate": f"{rate:.0f}"})
+
+    def on_end(self, trainer: Trainer, history: History) -> None:
+        """Stop drawing; say how the run ended."""
+        if self._bar is None:
+            return
+        self._draw({})
+        self._bar.stop()
+        if history.epochs:
+            print(ending(history), file=self.stream, flush=True)
+
+    def _draw(self, fields: Mapping[str, Any]) -> None:
+        self._bar.update(self._task, completed=self._done, **fields)

@@ -1,0 +1,52 @@
+"""``graphnet train``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from graphnet.cli.group import RUNNING
+
+INTERRUPTED = 130
+
+
+@click.command("train")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--data", help="Name of a data set, or path of an .npz file, instead of the model file's.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the run; new or empty.")
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where numbered runs go."
+)
+@click.option("--seed", type=int, help="Seed of weights, dropout and the order of the examples.")
+@click.option("--epochs", type=int, help="Passes over the training examples.")
+@click.option("--batch-size", type=int, help="Examples an update.")
+@click.option("--threads", type=int, help="BLAS threads.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    model: Path,
+    data: str | None,
+    output: Path | None,
+    runs: Path,
+    seed: int | None,
+    epochs: int | None,
+    batch_size: int | None,
+    threads: int | None,
+) -> None:
+    """Train the model in a file, and leave a folder with everything about the run."""
+    from graphnet.cli.progress import progress
+    from graphnet.training.session import prepare, told
+
+    settings = {"seed": seed, "epochs": epochs, "batch_size": batch_size, "threads": threads}
+    shown = progress(sys.stdout)
+    session = prepare(model, data=data, output=output, runs=runs, callbacks=[shown], **settings)
+    ctx.meta[RUNNING] = True
+    history = session.run()
+    if history.stopped == "interrupted":
+        click.echo("interrupted; the best weights so far were kept", err=True)
+    for line in (f"run: {session.path}", *told(session.test)):
+        click.echo(line)
+    if history.stopped == "interrupted":
+        ctx.exit(INTERRUPTED)

@@ -1,0 +1,259 @@
+"""A model: a graph, its weights and how it is trained, ready to use."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import random
+from graphnet.core.errors import ConfigError, FileError, ShapeError
+from graphnet.core.graph import Graph
+from graphnet.core.parameter import Array
+from graphnet.core.phase import Phase
+from graphnet.core.runner import Runner
+from graphnet.training.batches import Examples
+from graphnet.training.callbacks import Callback
+from graphnet.training.config import TrainingConfig
+from graphnet.training.evaluation import evaluate
+from graphnet.training.examples import examples
+from graphnet.training.history import History
+from graphnet.training.run import MODEL, VERSIONS, WEIGHTS, refuse_used
+from graphnet.training.sources import SequenceSource
+from graphnet.training.trainer import Trainer
+from graphnet.training.versions import versions
+
+#: Examples that ``predict`` runs at a time.
+ROWS = 256
+
+
+class Model:
+    """A graph with its weights, and how it is trained.
+
+    Parameters
+    ----------
+    graph : Graph
+    config : TrainingConfig, optional
+
+    Attributes
+    ----------
+    graph : Graph
+    config : TrainingConfig
+        Of the next ``fit``, and the losses and metrics of ``evaluate``.
+    runner : Runner
+    history : History or None
+        Of the last ``fit`` of this object.
+    path : Path or None
+        Where it was loaded from.
+
+    Raises
+    ------
+    GraphError, ShapeError
+        If the graph cannot be compiled.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graphnet import Builder, FullyConnected
+    >>> from graphnet.optimizers import Adam
+    >>> g = Builder("classes")
+    >>> model = Model(g.build(scores=FullyConnected(2, 2)(g.input("x", "batch, feature=2"))))
+    >>> x = np.array([[0.0, 1.0], [1.0, 0.0]])
+    >>> history = model.fit(x, [0, 1], optimizer=Adam(0.1), epochs=50, seed=3)
+    >>> model.predict(x).argmax(axis=1)
+    array([0, 1])
+    """
+
+    def __init__(self, graph: Graph, config: TrainingConfig | None = None) -> None:
+        self.graph = graph
+        self.config = TrainingConfig() if config is None else config
+        self.runner = Runner(graph)
+        self.history: History | None = None
+        self.path: Path | None = None
+
+    # ------------------------------------------------------------------ using it
+    def predict(self, inputs: Any, *, lengths: Any = None, batch_size: int = ROWS) -> Any:
+        """The outputs for some examples, in the test phase.
+
+        Parameters
+        ----------
+        inputs : array, list of sequences, or mapping of input name to either
+            See :func:`graphnet.training.examples.examples`.
+        lengths : int array, or mapping of input name to it, optional
+            Valid steps of each row of a padded array; outputs beyond them are zero.
+        batch_size : int
+            Examples run at a time; the outputs depend on it in rounding only.
+
+        Returns
+        -------
+        array, list of arrays, or mapping of output name to either
+            No mapping where the graph has one output. A list, of the valid steps of each sequence, for an output with
+            axes (time, batch, …) where its sequences came as a list. The caller may write to all of it.
+
+        Raises
+        ------
+        ShapeError, DtypeError, DataError, ConfigError
+            Before anything runs.
+        """
+        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+            raise ConfigError(
+                "batch_size is no count", where="predict", expected="a whole number from 1", received=repr(batch_size)
+            )
+        data = examples(self.runner, inputs, lengths=lengths, dtype=self.config.dtype)
+        parts: dict[str, list[Array]] = {name: [] for name in self.graph.outputs}
+        for batch in data.batches(int(batch_size)):
+            outputs = self.runner.forward(batch.inputs, phase=Phase.test, lengths=batch.given_lengths, keep=False)
+            for name, output in outputs.items():
+                parts[name] += _parts(data, name, output, batch.lengths)
+        found = {name: self._joined(data, name, arrays) for name, arrays in parts.items()}
+        return next(iter(found.values())) if len(found) == 1 else found
+
+    @staticmethod
+    def _joined(data: Examples, name: str, arrays: list[Array]) -> Any:
+        return arrays if _listed(data, name) else np.concatenate(arrays, axis=data.outputs[name].axis)
+
+    def evaluate(self, inputs: Any, targets: Any, *, lengths: Any = None) -> dict[str, float]:
+        """``loss`` and every metric of ``config`` by name, in the test phase.
+
+        Parameters
+        ----------
+        inputs, targets, lengths
+            See :func:`graphnet.training.examples.examples`.
+
+        Raises
+        ------
+        ConfigError, ShapeError, DtypeError, DataError
+            Before anything runs.
+        """
+        return evaluate(self.runner, self.config, inputs, targets, lengths=lengths)
+
+    def fit(
+        self,
+        inputs: Any,
+        targets: Any,
+        *,
+        lengths: Any = None,
+        validation_data: Any = None,
+        warm_start: bool = False,
+        callbacks: Iterable[Callback] = (),
+        **settings: Any,
+    ) -> History:
+        """Train on some examples; see :meth:`graphnet.training.trainer.Trainer.fit`.
+
+        Parameters
+        ----------
+        inputs, targets, lengths, validation_data
+            See there.
+        warm_start : bool
+            Go on from the present weights; otherwise they are drawn anew from the seed.
+        callbacks : iterable of Callback
+        **settings
+            Fields of :class:`~graphnet.training.config.TrainingConfig`, which replace those of ``config`` from now on.
+
+        Raises
+        ------
+        ConfigError, ShapeError, DtypeError, DataError
+            Before anything changes.
+        StateError
+            If the loss is no longer finite.
+        """
+        config = self.config.changed(**settings)
+        trainer = Trainer(self.graph, config, callbacks=callbacks)
+        try:
+            trainer.fit(inputs, targets, lengths=lengths, validation_data=validation_data, warm_start=warm_start)
+        finally:
+            if trainer.history.epochs:
+                self.config, self.history, self.runner = config, trainer.history, trainer.runner
+        return trainer.history
+
+    # ------------------------------------------------------------------ files
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the graph, the configuration and the weights to a new folder, which ``graphnet.load`` opens.
+
+        Raises
+        ------
+        FileError
+            If the folder holds something, or cannot be written.
+        ShapeError
+            If the sizes of the weights are not known yet.
+        """
+        from graphnet.io import atomic, save_weights, write_model
+
+        self._materialize()
+        path = Path(folder)
+        refuse_used(path)
+        path.mkdir(parents=True, exist_ok=True)
+        write_model(path / MODEL, self.graph, self.config)
+        save_weights(path / WEIGHTS, self.runner)
+        atomic.write(path / VERSIONS, (json.dumps(versions(), indent=2) + "\n").encode())
+
+    def _materialize(self) -> None:
+        """Make the weights that do not exist yet, with draws that do not count."""
+        with random.using(np.random.default_rng(self.config.seed)):
+            self.runner.materialize()
+
+    def __repr__(self) -> str:
+        return f"Model({self.graph!r})"
+
+
+def load(path: str | os.PathLike[str]) -> Model:
+    """A model from a folder that ``graphnet train`` or ``Model.save`` wrote, with its weights; or from a model file.
+
+    A model file alone has no weights: they are drawn with the initializers and the seed of its configuration, ready
+    for ``fit``.
+
+    Raises
+    ------
+    FileError
+        If there is nothing to read, or a file does not say what it must.
+    UnknownNameError, PluginError
+        If a layer or a plugin that it needs is not there; the message says what to install.
+    """
+    from graphnet.io import load_weights, read_model
+
+    path = Path(path)
+    folder = path if path.is_dir() else None
+    file = path if folder is None else folder / MODEL
+    _require(file, "a model file, or the folder of a run")
+    if folder is not None:
+        _require(folder / WEIGHTS, "the weights of a run")
+    read = read_model(file)
+    model = Model(read.graph, read.training)
+    model.path = path
+    _initialize(model)
+    if folder is not None:
+        load_weights(folder / WEIGHTS, model.runner)
+    return model
+
+
+def _initialize(model: Model) -> None:
+    """Initial weights, as far as the declared inputs tell their sizes; the rest follows at the first input."""
+    with random.using(np.random.default_rng(model.config.seed)):
+        with contextlib.suppress(ShapeError):
+            model.runner.materialize()
+        model.runner.initialize(model.config.weights_initializer, model.config.bias_initializer)
+
+
+def _require(path: Path, expected: str) -> None:
+    if not path.is_file():
+        received = "a folder" if path.is_dir() else "nothing there"
+        raise FileError("cannot be read", where=str(path), expected=expected, received=received)
+
+
+def _listed(data: Examples, name: str) -> bool:
+    """Whether the valid steps of an output come back as a list."""
+    origin = data.outputs[name].origin
+    return origin is not None and isinstance(data.inputs[origin], SequenceSource)
+
+
+def _parts(data: Examples, name: str, output: Array, lengths: Any) -> list[Array]:
+    """One array a sequence, or the whole array."""
+    if not _listed(data, name):
+        return [output]
+    counts = lengths[data.outputs[name].origin]
+    return [np.array(output[:count, i]) for i, count in enumerate(counts)]
