@@ -14,8 +14,8 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.errors import GraphnetError, StateError
 from graphnet.core.graph import Graph
-from graphnet.core.phase import Phase
 from graphnet.core.runner import Runner
+from graphnet.core.shapes import Shape
 from graphnet.training import evaluation
 from graphnet.training.batches import Batch, Examples, split
 from graphnet.training.best import Best
@@ -146,22 +146,19 @@ class Trainer:
             yield
 
     def _make_weights(self, data: Examples, warm_start: bool) -> None:
-        """Make the weights that do not exist yet, then fill all of them."""
-        self._probe(data)
-        if warm_start:
-            return
-        if self.runner.buffers:
+        """Make the weights that do not exist yet, with draws that do not count; then fill all of them."""
+        sized = Runner(_sized(self.graph, data.batch(np.arange(1), 1)))
+        with random.using(np.random.default_rng(0)):
+            sized.materialize()
+            if warm_start:
+                return
             for layer in self.runner.layers.values():
                 layer._buffers.clear()
-            self.runner = Runner(self.graph)
-            self._probe(data)
+            sized.materialize()
+        for parameter in self.runner.parameters.values():
+            if parameter.spec.kind == "constant":  # initializers leave these as they are, trained or not
+                parameter.value = np.full_like(parameter.value, parameter.spec.value or 0.0)
         self.runner.initialize(self.config.weights_initializer, self.config.bias_initializer)
-
-    def _probe(self, data: Examples) -> None:
-        """Run one example, with draws that do not count, so that the weights' sizes are known."""
-        with random.using(np.random.default_rng(0)):
-            batch = data.batch(np.arange(1), 1)
-            self.runner.forward(batch.inputs, phase=Phase.test, lengths=batch.given_lengths, keep=False)
 
     # ------------------------------------------------------------------ the epochs
     def _run(self, data: Examples, held: Examples | None) -> None:
@@ -252,3 +249,13 @@ class Trainer:
             return updates.step()
         except GraphnetError as error:
             raise error.at(place) from None
+
+
+def _sized(graph: Graph, batch: Batch) -> Graph:
+    """The same graph of the same layers, with inputs declared to be as large as those of a batch."""
+    inputs = dict(graph.inputs)
+    for name, array in batch.inputs.items():
+        declared = inputs[name].shape
+        shape = Shape.of(array.shape, None if declared is None else declared.names)
+        inputs[name] = replace(inputs[name], shape=shape)
+    return Graph(graph.name, inputs, graph.nodes, graph.outputs)
