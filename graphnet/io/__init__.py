@@ -1,0 +1,18 @@
+"""Files: models as YAML, weights as safetensors, everything written whole or not at all."""
+
+from graphnet.io import atomic
+from graphnet.io.reading import FORMAT, ModelFile, parse_model, read_model
+from graphnet.io.weights import load_weights, save_weights
+from graphnet.io.writing import model_text, write_model
+
+__all__ = [
+    "FORMAT",
+    "ModelFile",
+    "atomic",
+    "load_weights",
+    "model_text",
+    "parse_model",
+    "read_model",
+    "save_weights",
+    "write_model",
+]

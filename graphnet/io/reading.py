@@ -1,0 +1,247 @@
+"""Model files to graphs."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from graphnet.core.composite import Composite, Subgraph
+from graphnet.core.errors import ConfigError, FileError, GraphError, GraphnetError, PluginError, RuleError, nearest
+from graphnet.core.graph import Graph, Input, Node, Ref, subgraph
+from graphnet.core.layer import Layer
+from graphnet.core.runner import Runner
+from graphnet.core.scan import CellGraph, Scan
+from graphnet.core.shapes import Shape
+from graphnet.io import requirements
+from graphnet.io.tree import Item, Place, read
+from graphnet.io.values import construct
+from graphnet.plugins import PluginManager, manager
+
+if TYPE_CHECKING:
+    from graphnet.training.config import TrainingConfig
+
+FORMAT = "graphnet/1"
+TOP = ("format", "name", "plugins", "inputs", "nodes", "outputs", "training")
+GRAPH = ("name", "inputs", "nodes", "outputs")
+ROLES = ("sequences", "states", "contexts")
+WHAT = ("layer", "shares", "graph", "scan")
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """What a model file says.
+
+    Attributes
+    ----------
+    graph : Graph
+    training : TrainingConfig or None
+    plugins : dict of str to str
+        Needed distributions and their versions.
+    path : Path or None
+    """
+
+    graph: Graph
+    training: TrainingConfig | None = None
+    plugins: dict[str, str] = field(default_factory=dict)
+    path: Path | None = None
+
+
+def read_model(path: str | os.PathLike[str]) -> ModelFile:
+    """Read a model file.
+
+    Raises
+    ------
+    FileError
+        If there is no such file, or it is no YAML.
+    GraphnetError
+        With file, line and key path, for everything else that is wrong.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        told = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
+        raise FileError("cannot be read", where=str(path), expected="a model file", received=told) from None
+    return parse_model(text, str(path), path=Path(path))
+
+
+def parse_model(text: str, source: str = "<text>", *, path: Path | None = None) -> ModelFile:
+    """Read a model from its text; see :func:`read_model`."""
+    top = read(text, source)
+    keys = top.mapping()
+    if "format" in keys and keys["format"].value != FORMAT:
+        raise FileError(
+            "another format", where=str(keys["format"].place), expected=FORMAT, received=keys["format"].described()
+        )
+    keys = top.mapping(TOP, required=("format", "inputs", "nodes", "outputs"))
+    plugins = manager()
+    needed = requirements.check(keys.get("plugins"), plugins)
+    reader = _Reader(plugins)
+    default = path.stem if path is not None else "model"
+    graph = reader.graph(top, default if default.isidentifier() else "model", "")
+    reader.check_shapes(graph)
+    return ModelFile(graph, reader.training(keys.get("training")), needed, path)
+
+
+class _Reader:
+    """One file being read: the layers and places met so far, by node path."""
+
+    def __init__(self, plugins: PluginManager) -> None:
+        self.plugins = plugins
+        self.registry = plugins.registry
+        self.layers: dict[str, Layer] = {}
+        self.places: dict[str, Place] = {}
+
+    # ------------------------------------------------------------------ graphs
+    def graph(self, item: Item, name: str, path: str, keys: tuple[str, ...] = (), roles: bool = False) -> Graph:
+        """A graph, or with ``roles`` a cell, from the mapping that describes it."""
+        parts = item.mapping((*TOP, *keys) if not path else (*GRAPH, *keys), required=("inputs", "nodes", "outputs"))
+        name = parts["name"].text("a name") if "name" in parts else name
+        inputs = {n: self.input(i) for n, i in parts["inputs"].mapping().items()}
+        nodes = {n: self.node(n, i, f"{path}{n}") for n, i in parts["nodes"].mapping().items()}
+        outputs = {n: Ref.parse(i.text("node or node.port")) for n, i in parts["outputs"].mapping().items()}
+        try:
+            if not roles:
+                return Graph(name, inputs, nodes, outputs)
+            named = {role: tuple(parts[role].texts()) if role in parts else () for role in ROLES}
+            return CellGraph(name, inputs, nodes, outputs, **named)
+        except GraphError as error:
+            raise error.at(str(self.located(error, item, parts))) from None
+
+    @staticmethod
+    def located(error: GraphError, item: Item, parts: dict[str, Item]) -> Place:
+        """The place of the node or output that an error speaks of."""
+        for kind, key in (("node", "nodes"), ("output", "outputs")):
+            found = re.search(rf", {kind} '([^']*)'", error.where or "")
+            if found and found[1] in parts[key].value:
+                place: Place = parts[key].value[found[1]].place
+                return place
+        return item.place
+
+    def input(self, item: Item) -> Input:
+        """``time, batch, feature=12``, or a mapping with more."""
+        if item.value is None:
+            return Input()
+        if isinstance(item.value, str):
+            return Input(self.shape(item))
+        parts = item.mapping(("shape", "optional", "integer"))
+        flags = {}
+        for flag in ("optional", "integer"):
+            if flag in parts:
+                if not isinstance(parts[flag].value, bool):
+                    raise parts[flag].wrong("true or false")
+                flags[flag] = parts[flag].value
+        return Input(self.shape(parts["shape"]) if "shape" in parts else None, **flags)
+
+    @staticmethod
+    def shape(item: Item) -> Shape:
+        try:
+            return Shape.parse(item.text("axes, such as 'time, batch, feature=12'"))
+        except GraphnetError as error:
+            raise error.at(str(item.place)) from None
+
+    # ------------------------------------------------------------------ nodes
+    def node(self, name: str, item: Item, path: str) -> Node:
+        parts = item.mapping((*WHAT, "with", "inputs"), required=("inputs",))
+        what = [key for key in WHAT if key in parts]
+        if len(what) != 1:
+            raise ConfigError(
+                "a node is one of several things",
+                where=str(item.place),
+                expected="exactly one of " + ", ".join(WHAT),
+                received=", ".join(what) or "none of them",
+            )
+        if "with" in parts and what != ["layer"]:
+            raise ConfigError("'with' configures a layer", where=str(parts["with"].place), received=what[0])
+        self.places[path] = item.place
+        layer = self.layer(what[0], parts, name, path)
+        self.remember(layer, path, item.place)
+        return Node(name, layer, self.references(parts["inputs"], layer))
+
+    def layer(self, what: str, parts: dict[str, Item], name: str, path: str) -> Layer:
+        item = parts[what]
+        if what == "layer":
+            return self.registered(item, parts.get("with") or Item(None, item.place))
+        if what == "graph":
+            return Subgraph(self.graph(item, name, f"{path}/"))
+        if what == "scan":
+            return self.scan(item, name, path)
+        found = self.layers.get(item.text("the path of a node"))
+        if found is None:
+            raise GraphError(
+                f"shares the layer of {item.value!r}, which does not stand before it",
+                where=str(item.place),
+                expected="the path of a node above",
+                received=item.value,
+                remedy=nearest(item.value, self.layers) or None,
+            )
+        return found
+
+    def registered(self, item: Item, config: Item) -> Layer:
+        try:
+            entry = self.registry.get("layers", item.text("the name of a layer"))
+        except GraphnetError as error:
+            raise error.at(str(item.place)) from None
+        if entry.object in (Scan, Subgraph, Composite):
+            raise item.wrong("a layer that a file can configure")
+        made = construct(config, entry.object, self.registry, f"layer {entry.name}")
+        if not isinstance(made, Layer):
+            raise RuleError("no layer came out", where=str(item.place), received=repr(made))
+        return made
+
+    def scan(self, item: Item, name: str, path: str) -> Scan:
+        parts = item.mapping(("cell", "reverse", "bptt_length"), required=("cell",))
+        cell = self.graph(parts["cell"], name, f"{path}/", ROLES, roles=True)
+        options: dict[str, Any] = {key: parts[key].value for key in ("reverse", "bptt_length") if key in parts}
+        if not isinstance(options.get("reverse", False), bool):
+            raise parts["reverse"].wrong("true or false")
+        try:
+            return Scan(cell, **options)  # type: ignore[arg-type]
+        except GraphnetError as error:
+            raise error.at(str(parts["bptt_length"].place)) from None
+
+    def remember(self, layer: Layer, path: str, place: Place) -> None:
+        """Let later nodes share this layer, and the layers inside it."""
+        self.layers[path] = layer
+        inner = subgraph(layer)
+        if inner is not None:
+            for deeper, found in inner.walk(f"{path}/"):
+                self.layers.setdefault(deeper, found)
+                self.places.setdefault(deeper, place)
+
+    def references(self, item: Item, layer: Layer) -> tuple[Ref | None, ...]:
+        """Inputs as one reference, a list in order, or a mapping by port."""
+        if not isinstance(item.value, dict):
+            return tuple(self.reference(part) for part in item.items())
+        ports = layer.input_ports().names
+        given = item.mapping(ports)
+        last = max((ports.index(name) for name in given), default=-1)
+        return tuple(self.reference(given[name]) if name in given else None for name in ports[: last + 1])
+
+    @staticmethod
+    def reference(item: Item) -> Ref | None:
+        return None if item.value is None else Ref.parse(item.text("node or node.port"))
+
+    # ------------------------------------------------------------------ the rest
+    def check_shapes(self, graph: Graph) -> None:
+        """Compile the graph, and tell shapes that do not fit with the place of their node."""
+        try:
+            Runner(graph)
+        except GraphnetError as error:
+            path = (error.where or "").split(":")[0]
+            while path and path not in self.places:
+                path = path.rpartition("/")[0]
+            raise (error.at(str(self.places[path])) if path else error) from None
+
+    def training(self, item: Item | None) -> TrainingConfig | None:
+        if item is None:
+            return None
+        from graphnet.training.config import TrainingConfig
+
+        made: TrainingConfig = construct(item, TrainingConfig, self.registry, "training")
+        return made
+
+
+__all__ = ["FORMAT", "ModelFile", "PluginError", "parse_model", "read_model"]

@@ -1,0 +1,159 @@
+"""YAML as a tree in which every value knows its file, line and key path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from graphnet.core.errors import ConfigError, FileError, nearest
+
+PLAIN = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a value stands: ``file:line: key.path``."""
+
+    source: str
+    line: int
+    path: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}" + (f": {self.path}" if self.path else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A value and its place; the value is a scalar, a dictionary of Items or a list of Items."""
+
+    value: Any
+    place: Place
+
+    # ------------------------------------------------------------------ reading with expectations
+    def mapping(self, allowed: Iterable[str] | None = None, required: Iterable[str] = ()) -> dict[str, Item]:
+        """The value as a mapping with known keys.
+
+        Raises
+        ------
+        ConfigError
+            If it is none, has a key that is not allowed, or lacks one.
+        """
+        if not isinstance(self.value, dict):
+            raise self.wrong("a mapping")
+        known = None if allowed is None else list(allowed)
+        for key, item in self.value.items():
+            if known is not None and key not in known:
+                raise ConfigError(
+                    f"unknown key {key!r}",
+                    where=str(item.place),
+                    expected=f"one of {', '.join(known)}",
+                    received=key,
+                    remedy=nearest(key, known) or None,
+                )
+        for key in required:
+            if key not in self.value:
+                raise ConfigError(
+                    f"the key {key!r} is missing", where=str(self.place), expected=key, received=_listed(self.value)
+                )
+        return dict(self.value)
+
+    def text(self, expected: str = "text") -> str:
+        """The value as text.
+
+        Raises
+        ------
+        ConfigError
+            If it is anything else.
+        """
+        if not isinstance(self.value, str):
+            raise self.wrong(expected)
+        return self.value
+
+    def texts(self, expected: str = "names") -> list[str]:
+        """The value as a list of texts; a single one is a list of one.
+
+        Raises
+        ------
+        ConfigError
+            If it is anything else.
+        """
+        return [item.text(expected) for item in self.items()]
+
+    def items(self) -> list[Item]:
+        """The entries of a list; a scalar is a list of one."""
+        return list(self.value) if isinstance(self.value, list) else [self]
+
+    def wrong(self, expected: str) -> ConfigError:
+        """The error for a value that is not what it must be."""
+        return ConfigError("wrong value", where=str(self.place), expected=expected, received=self.described())
+
+    def described(self) -> str:
+        """The value in a few words, for errors."""
+        if isinstance(self.value, dict):
+            return f"a mapping with {_listed(self.value)}"
+        if isinstance(self.value, list):
+            return f"a list of {len(self.value)}"
+        return f"{self.value!r} ({type(self.value).__name__})"
+
+
+def _listed(keys: Iterable[str]) -> str:
+    return ", ".join(keys) or "no keys"
+
+
+def read(text: str, source: str) -> Item:
+    """The tree of a YAML text.
+
+    Only plain data: no tags, no anchors, no timestamps, no duplicate keys.
+
+    Raises
+    ------
+    FileError
+        With file and line.
+    """
+    try:
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            if isinstance(event, yaml.AliasEvent):
+                raise _refused("aliases are not part of model files", source, event, "Write the value out.")
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        problem = ", ".join(part for part in (error.context, error.problem) if part)
+        raise FileError(f"no YAML: {problem}", where=f"{source}:{line}") from None
+    except (yaml.YAMLError, RecursionError) as error:
+        raise FileError(f"no YAML: {str(error).splitlines()[0]}", where=source) from None
+    if node is None:
+        raise FileError("the file is empty", where=source, expected="a model")
+    return _item(node, source, "")
+
+
+def _refused(problem: str, source: str, node: Any, remedy: str | None = None) -> FileError:
+    return FileError(problem, where=f"{source}:{node.start_mark.line + 1}", remedy=remedy)
+
+
+def _item(node: yaml.Node, source: str, path: str) -> Item:
+    place = Place(source, node.start_mark.line + 1, path)
+    if node.tag not in PLAIN:
+        raise _refused(f"the tag {node.tag!r} is not plain data", source, node, "Put text into quotes.")
+    if isinstance(node, yaml.MappingNode):
+        return Item(dict(_pairs(node, source, path)), place)
+    if isinstance(node, yaml.SequenceNode):
+        return Item([_item(child, source, f"{path}[{i}]") for i, child in enumerate(node.value)], place)
+    constructed = yaml.constructor.SafeConstructor()
+    kind = PLAIN[node.tag]
+    value = node.value if kind == "str" else getattr(constructed, f"construct_yaml_{kind}")(node)
+    return Item(value, place)
+
+
+def _pairs(node: yaml.MappingNode, source: str, path: str) -> Iterator[tuple[str, Item]]:
+    seen: set[str] = set()
+    for key, value in node.value:
+        name = key.value
+        if not isinstance(key, yaml.ScalarNode) or key.tag not in PLAIN:
+            raise _refused("a key must be plain text", source, key)
+        if name in seen:
+            raise _refused(f"the key {name!r} stands here twice", source, key)
+        seen.add(name)
+        yield name, _item(value, source, f"{path}.{name}" if path else name)

@@ -1,0 +1,149 @@
+"""Graphs to model files: text that a person can review, the same for equal graphs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from graphnet.core.composite import Subgraph
+from graphnet.core.errors import GraphError
+from graphnet.core.graph import Graph, Input, Node, subgraph
+from graphnet.core.layer import Layer
+from graphnet.core.scan import CellGraph, Scan
+from graphnet.io import atomic, requirements
+from graphnet.io.reading import FORMAT, ROLES
+from graphnet.io.values import KINDS, differing, written
+from graphnet.plugins import Entry, manager
+
+if TYPE_CHECKING:
+    from graphnet.training.config import TrainingConfig
+
+
+def write_model(path: str | os.PathLike[str], graph: Graph, training: TrainingConfig | None = None) -> None:
+    """Write a model file, whole or not at all.
+
+    Raises
+    ------
+    PluginError
+        If a layer's class is not registered.
+    GraphError
+        If layers are shared in a way that a file cannot say.
+    FileError
+        If the file cannot be written.
+    """
+    atomic.write(path, model_text(graph, training).encode("utf-8"))
+
+
+def model_text(graph: Graph, training: TrainingConfig | None = None) -> str:
+    """The text of a model file; ``parse_model`` of it gives an equal graph and configuration."""
+    writer = _Writer()
+    body = writer.graph(graph, "")
+    more = {} if training is None else {"training": writer.training(training)}
+    plugins = Flow(requirements.of(writer.used))
+    whole = {"format": FORMAT, "name": graph.name, "plugins": plugins, **body, **more}
+    return yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
+
+
+class Flow(dict[str, Any]):
+    """A mapping that is written on one line."""
+
+
+class _Dumper(yaml.SafeDumper):
+    """Indented lists, flow style where asked for, and no aliases."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_Dumper.add_representer(
+    Flow, lambda d, data: d.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
+)
+_Dumper.add_representer(list, lambda d, data: d.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True))
+
+
+class _Writer:
+    """One file being written: which layers stand where, and which entries of the registry it uses."""
+
+    def __init__(self) -> None:
+        self.registry = manager().registry
+        self.used: list[Entry] = []
+        self.first: dict[int, str] = {}
+
+    def graph(self, graph: Graph, path: str) -> dict[str, Any]:
+        return {
+            "inputs": {name: self.input(given) for name, given in graph.inputs.items()},
+            "nodes": {name: self.node(node, f"{path}{name}") for name, node in graph.nodes.items()},
+            "outputs": {name: str(ref) for name, ref in graph.outputs.items()},
+        }
+
+    @staticmethod
+    def input(given: Input) -> Any:
+        shape = None if given.shape is None else str(given.shape)[1:-1]
+        flags = {flag: True for flag in ("optional", "integer") if getattr(given, flag)}
+        if not flags:
+            return shape
+        return Flow({**({} if shape is None else {"shape": shape}), **flags})
+
+    def node(self, node: Node, path: str) -> dict[str, Any]:
+        refs = [None if ref is None else str(ref) for ref in node.inputs]
+        inputs = refs[0] if len(refs) == 1 else refs
+        return {**self.layer(node.layer, node.name, path), "inputs": inputs}
+
+    def layer(self, layer: Layer, name: str, path: str) -> dict[str, Any]:
+        if id(layer) in self.first:
+            return {"shares": self.first[id(layer)]}
+        self.first[id(layer)] = path
+        if isinstance(layer, Scan):
+            return {"scan": self.scan(layer, name, path)}
+        if isinstance(layer, Subgraph):
+            return {"graph": self.nested(layer.graph, name, path)}
+        self.inner(layer, path)
+        entry = self.registry.entry_of(type(layer))
+        self.used.append(entry)
+        config = {field: written(value, self.registry) for field, value in layer.config().items()}
+        return {"layer": self.registry.short_name(entry), **({"with": Flow(config)} if config else {})}
+
+    def inner(self, layer: Layer, path: str) -> None:
+        """The layers that a composite makes for itself can be shared later, but not be what stood before."""
+        inner = subgraph(layer)
+        if inner is None:
+            return
+        for deeper, found in inner.walk(f"{path}/"):
+            if self.first.setdefault(id(found), deeper).split("/")[0] != path.split("/")[0]:
+                raise GraphError(
+                    "a file cannot say that a composite layer shares a layer that stands before it",
+                    where=deeper,
+                    received=f"the layer of {self.first[id(found)]}",
+                    remedy="Write the composite as a nested graph.",
+                )
+
+    def nested(self, graph: Graph, name: str, path: str) -> dict[str, Any]:
+        return {**({} if graph.name == name else {"name": graph.name}), **self.graph(graph, f"{path}/")}
+
+    def scan(self, scan: Scan, name: str, path: str) -> dict[str, Any]:
+        cell: CellGraph = scan.cell
+        roles = {role: list(getattr(cell, role)) for role in ROLES if getattr(cell, role)}
+        options = {key: getattr(scan, key) for key in ("reverse", "bptt_length") if getattr(scan, key)}
+        named = {} if cell.name == name else {"name": cell.name}
+        return {"cell": {**named, **roles, **self.graph(cell, f"{path}/")}, **options}
+
+    def training(self, config: TrainingConfig) -> dict[str, Any]:
+        for value in config.config().values():
+            self.note(value)
+        return {name: self.line(written(value, self.registry)) for name, value in config.config().items()}
+
+    def note(self, value: Any) -> None:
+        """Remember which entries the training uses, and so which plugins."""
+        for part in value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else (value,):
+            for base, kind in KINDS.items():
+                if isinstance(part, base):
+                    self.used.append(self.registry.entry_of(type(part), kind))
+
+    @staticmethod
+    def line(value: Any) -> Any:
+        return Flow(value) if isinstance(value, dict) else value
+
+
+__all__ = ["differing", "model_text", "write_model"]

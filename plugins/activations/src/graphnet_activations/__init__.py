@@ -1,0 +1,23 @@
+"""Activation layers for graphnet: ReLU and its kin, and SoftMax, which is a loss layer too."""
+
+from graphnet_activations.functional import elu, gelu, hard_sigmoid, leaky_relu, relu, silu, softmax, softplus
+from graphnet_activations.layers import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, SoftMax, Softplus
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "HardSigmoid",
+    "LeakyReLU",
+    "ReLU",
+    "SiLU",
+    "SoftMax",
+    "Softplus",
+    "elu",
+    "gelu",
+    "hard_sigmoid",
+    "leaky_relu",
+    "relu",
+    "silu",
+    "softmax",
+    "softplus",
+]

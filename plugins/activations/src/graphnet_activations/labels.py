@@ -1,0 +1,76 @@
+"""What SoftMax asks of inputs and labels when it is a loss layer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphnet import DataError, DtypeError, Layer, Shape, ShapeError, as_array
+
+Array = NDArray[Any]
+
+
+def checked_input(layer: Layer, value: Any) -> Array:
+    """``value`` as an array of floats; whole numbers become float64.
+
+    Raises
+    ------
+    ShapeError
+        Without an axis of classes.
+    DtypeError
+        A dtype that cannot be kept.
+    DataError
+        An empty batch.
+    """
+    x = as_array(value, repr(layer))
+    layer.infer(Shape.of(x.shape))
+    if x.size == 0:
+        raise DataError("an empty batch", where=repr(layer), expected="at least one row", received=x.shape)
+    return x if x.dtype.kind == "f" else x.astype(np.float64)
+
+
+def one_hot(layer: Any, value: Any, shape: tuple[int, ...]) -> Array:
+    """Labels as an array, once they are one-hot along the layer's axis and of the prediction's shape.
+
+    Raises
+    ------
+    ShapeError
+        Another shape; the message has both.
+    DtypeError
+        Labels that are no numbers.
+    DataError
+        NaN; a row that is not one 1 and zeros otherwise.
+    """
+    where = f"{layer!r}, labels"
+    labels: Array = np.asarray(value)
+    if labels.dtype.kind not in "biuf":
+        raise DtypeError("labels are no numbers", where=where, expected="zeros and ones", received=labels.dtype)
+    if labels.shape != shape:
+        raise ShapeError(
+            "labels and input differ in shape",
+            where=where,
+            expected=shape,
+            received=labels.shape,
+            remedy="Encode classes as rows of numpy.eye(classes).",
+        )
+    wrong = ((labels != 0) & (labels != 1)).any(layer.axis) | ((labels == 1).sum(layer.axis) != 1)
+    if wrong.any():
+        place = tuple(int(i) for i in np.argwhere(wrong)[0])
+        received = np.moveaxis(labels, layer.axis, -1)[place]
+        raise DataError(
+            "labels are not one-hot",
+            where=where,
+            expected="one 1 in each row, zeros otherwise",
+            received=f"{received} in row {place}",
+        )
+    return labels
+
+
+def cross_entropy(layer: Any, x: Array, labels: Array) -> float:
+    """``Σ (log Σ_j exp(x_j) - x_label)`` over all rows, summed in float64."""
+    shifted = x - x.max(layer.axis, keepdims=True)
+    own = np.where(labels == 1, shifted, 0.0).sum(layer.axis)
+    rows = np.log(np.exp(shifted).sum(layer.axis)) - own
+    return float(rows.sum(dtype=np.float64))

@@ -1,0 +1,44 @@
+"""The rectifier with a slope on the negative side."""
+
+from typing import Any
+
+import numpy as np
+
+from graphnet import Layer
+from graphnet_activations.checks import finite
+
+
+class LeakyReLU(Layer):
+    """``y = x`` where x > 0, else ``slope · x``, elementwise (Maas, Hannun & Ng 2013, section 2).
+
+    dy/dx is 1 where x > 0, else ``slope`` (at x = 0 too).
+
+    Parameters
+    ----------
+    slope : float
+        Any finite number; usually small and positive.
+
+    Raises
+    ------
+    ConfigError
+        If the slope is not a finite number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> LeakyReLU(0.1).forward(np.array([[-2.0, 0.0, 3.0]]))
+    array([[-0.2,  0. ,  3. ]])
+    """
+
+    elementwise = True
+
+    slope: float = 0.01
+
+    def check(self) -> None:
+        finite(self, "slope")
+
+    def apply(self, x: Any) -> tuple[Any, Any]:
+        return np.where(x > 0.0, x, self.slope * x), x
+
+    def pull(self, x: Any, error: Any) -> Any:
+        return np.where(x > 0.0, error, self.slope * error)

@@ -1,0 +1,30 @@
+"""The rectifier."""
+
+from typing import Any
+
+import numpy as np
+
+from graphnet import Layer
+
+
+class ReLU(Layer):
+    """``y = max(x, 0)``, elementwise; range [0, ∞) (Nair & Hinton 2010, ICML).
+
+    Keeps its activation for ``backward``: dy/dx is 1 where y > 0, else 0 (at x = 0 too). NaN stays NaN.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> relu = ReLU()
+    >>> relu.forward(np.array([[-2.0, 0.0, 3.0]])), relu.backward(np.array([[5.0, 5.0, 5.0]]))
+    (array([[0., 0., 3.]]), array([[0., 0., 5.]]))
+    """
+
+    elementwise = True
+
+    def apply(self, x: Any) -> tuple[Any, Any]:
+        y = np.maximum(x, 0.0)
+        return y, y
+
+    def pull(self, y: Any, error: Any) -> Any:
+        return np.where(y > 0.0, error, 0.0)

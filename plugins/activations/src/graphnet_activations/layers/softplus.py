@@ -1,0 +1,30 @@
+"""The smooth rectifier."""
+
+from typing import Any
+
+import numpy as np
+
+from graphnet import Layer
+
+
+class Softplus(Layer):
+    """``y = log(1 + exp(x))``, elementwise; range (0, ∞) (Dugas et al. 2001, NIPS 13).
+
+    Computed as ``max(x, 0) + log1p(exp(-|x|))``, which neither overflows nor loses small values. Keeps its activation:
+    dy/dx = 1 / (1 + exp(-x)) = 1 - exp(-y).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Softplus().forward(np.array([[0.0, 1e4]])).round(4)
+    array([[6.9310e-01, 1.0000e+04]])
+    """
+
+    elementwise = True
+
+    def apply(self, x: Any) -> tuple[Any, Any]:
+        y = np.maximum(x, 0.0) + np.log1p(np.exp(-np.abs(x)))
+        return y, y
+
+    def pull(self, y: Any, error: Any) -> Any:
+        return error * -np.expm1(-y)

@@ -1,0 +1,8 @@
+"""Convolution and pooling layers for graphnet."""
+
+from graphnet_conv.average_pooling import AveragePooling
+from graphnet_conv.conv import Conv
+from graphnet_conv.global_average_pooling import GlobalAveragePooling
+from graphnet_conv.pooling import Pooling
+
+__all__ = ["AveragePooling", "Conv", "GlobalAveragePooling", "Pooling"]
