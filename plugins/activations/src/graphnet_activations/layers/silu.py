@@ -15,8 +15,8 @@ class SiLU(Layer):
     Examples
     --------
     >>> import numpy as np
-    >>> SiLU().forward(np.array([[0.0, 1.0, 1e4]])).round(4)
-    array([[0.0000e+00, 7.3110e-01, 1.0000e+04]])
+    >>> SiLU().forward(np.array([[0.0, 1.0, 100.0]])).round(4)
+    array([[  0.    ,   0.7311, 100.    ]])
     """
 
     elementwise = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
@@ -49,14 +49,8 @@ class SoftMax(Layer):
 
     axis: int = -1
 
-    _prediction: Any  # of the last forward with labels; None after one without
-
-    def __new__(cls, *arguments: Any, **options: Any) -> Self:
-        self = super().__new__(cls, *arguments, **options)
-        self._prediction = None
-        return self
-
     def check(self) -> None:
+        self._prediction: Any = None  # of the last forward with labels; None after one without
         require(isinstance(self.axis, int) and not isinstance(self.axis, bool), self, "axis", "a whole number")
 
     # ------------------------------------------------------------------ the function

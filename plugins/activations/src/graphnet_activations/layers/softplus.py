@@ -16,8 +16,8 @@ class Softplus(Layer):
     Examples
     --------
     >>> import numpy as np
-    >>> Softplus().forward(np.array([[0.0, 1e4]])).round(4)
-    array([[6.9310e-01, 1.0000e+04]])
+    >>> Softplus().forward(np.array([[0.0, 100.0]])).round(4)
+    array([[  0.6931, 100.    ]])
     """
 
     elementwise = True
