@@ -222,7 +222,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     _require(file, "a model file, or the folder of a run")
     if folder is not None:
         _require(folder / WEIGHTS, "the weights of a run")
-    read = read_model(file)
+    with random.using(np.random.default_rng(0)):  # making layers draws weights, which must not count
+        read = read_model(file)
     model = Model(read.graph, read.training)
     model.path = path
     _initialize(model)

@@ -122,7 +122,8 @@ class Bars(Callback):
         self._told = figures(record)
         self._examples += record.examples
         rate = self._examples / max(time.monotonic() - self._begun, 1e-9)
-        self._draw({"told": self._told, "rate": f"{rate:.0f}"})
+        epoch = f"{record.epoch}/{trainer.config.epochs}"
+        self._draw({"epoch": epoch, "told": self._told, "rate": f"{rate:.0f}"})
 
     def on_end(self, trainer: Trainer, history: History) -> None:
         """Stop drawing; say how the run ended."""

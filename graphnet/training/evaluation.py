@@ -42,6 +42,6 @@ def evaluate(
         Before anything runs.
     """
     losses = losses_of(runner.graph, config)
-    data = examples(runner, inputs, targets, losses=losses, lengths=lengths, dtype=config.dtype)
+    data = examples(runner, inputs, targets, losses=losses, metrics=config.metrics, lengths=lengths, dtype=config.dtype)
     found = totals(runner, data, losses, config)
     return {"loss": found.loss, **found.results()}

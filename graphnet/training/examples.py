@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
 from graphnet.core.runner import Runner
 from graphnet.losses import Loss
+from graphnet.metrics import Metric
 from graphnet.training.batches import Examples
 from graphnet.training.lengths import checked_lengths
 from graphnet.training.ports import InputPort, input_ports, output_ports
@@ -26,6 +27,7 @@ def examples(
     targets: Any = None,
     *,
     losses: Mapping[str, Loss] | None = None,
+    metrics: Sequence[Metric] = (),
     lengths: Any = None,
     dtype: str = "float32",
 ) -> Examples:
@@ -43,6 +45,8 @@ def examples(
         as many steps as the sequence, or a padded array (time, batch, …); for any other one row an example.
     losses : mapping of output name to Loss, optional
         Needed with targets.
+    metrics : sequence of Metric, optional
+        Of the first output with a loss; they too must be able to use its targets.
     lengths : int array, or mapping of input name to it, optional
         Valid steps of each row of padded arrays.
     dtype : str
@@ -67,7 +71,7 @@ def examples(
         _refuse_untold(graph, losses or {}, wanted)
     found = Examples(sources, wanted, outputs)
     _check_counts(graph, found)
-    check_targets(graph, found, losses or {})
+    check_targets(graph, found, losses or {}, metrics)
     return found
 
 

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from graphnet.core import random
 from graphnet.core.errors import ConfigError, FileError
 from graphnet.datasets import Dataset
 from graphnet.model import Model, load
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.data import check_inputs, is_file, open_data
-from graphnet.training.examples import examples
 from graphnet.training.history import History
 from graphnet.training.run import RunFolder
 from graphnet.training.trainer import Trainer
@@ -90,7 +92,8 @@ def prepare(
     """
     from graphnet.io import read_model
 
-    file = read_model(path)
+    with random.using(np.random.default_rng(0)):  # making layers draws weights, which must not count
+        file = read_model(path)
     given = {name: value for name, value in settings.items() if value is not None}
     config = (file.training or TrainingConfig()).changed(**given)
     where = Path(path).parent if data is None else Path()
@@ -101,7 +104,7 @@ def prepare(
     trainer = Trainer(file.graph, config.changed(data=named), callbacks=[folder, *callbacks])
     for part in (found.train, found.test):
         if len(part):
-            examples(trainer.runner, part.inputs, part.targets, losses=trainer.losses, dtype=config.dtype)
+            trainer.examples(part.inputs, part.targets)
     return Session(trainer, found, folder)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from graphnet.core.errors import DataError, GraphnetError, ShapeError
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
 from graphnet.losses import Loss
+from graphnet.metrics import Metric
 from graphnet.training.batches import Examples
 from graphnet.training.ports import OutputPort
 from graphnet.training.sources import ArraySource, SequenceSource, Source, sequences
@@ -71,22 +72,34 @@ def check_steps(place: str, target: SequenceSource, sequence: Source, origin: st
         )
 
 
-def check_targets(graph: Graph, found: Examples, losses: Mapping[str, Loss]) -> None:
-    """Let each loss look at all targets, as far as the output's shape is known."""
-    for name, source in found.targets.items():
-        counted = False
-        for start in range(0, len(found), CHECKED):
-            rows = slice(start, min(start + CHECKED, len(found)))
-            target = source.take(rows)
-            mask = found.mask(name, rows, len(target))
-            if mask is not None and not mask.any():
-                continue
-            counted = True
-            shape = found.outputs[name].sized(rows.stop - start, len(target))
-            if shape is not None:
-                _check_target(losses[name], shape, target, mask, f"{graph.name}, target of {name!r}")
-        if not counted:
-            raise DataError("every sequence is empty", where=f"{graph.name}, target of {name!r}", expected="one step")
+def check_targets(graph: Graph, found: Examples, losses: Mapping[str, Loss], metrics: Sequence[Metric] = ()) -> None:
+    """Let each loss, and each metric of the first output, look at all targets, as far as the output's shape is known.
+
+    Raises
+    ------
+    ShapeError, DtypeError, DataError
+        As the loss; also if no target has a valid step.
+    """
+    for i, (name, loss) in enumerate(losses.items()):
+        if name in found.targets:
+            judges = [loss, *(metric.loss() for metric in metrics if i == 0)]
+            _check_output(found, name, judges, f"{graph.name}, target of {name!r}")
+
+
+def _check_output(found: Examples, name: str, judges: Sequence[Loss], place: str) -> None:
+    counted = False
+    for start in range(0, len(found), CHECKED):
+        rows = slice(start, min(start + CHECKED, len(found)))
+        target = found.targets[name].take(rows)
+        mask = found.mask(name, rows, len(target))
+        if mask is not None and not mask.any():
+            continue
+        counted = True
+        shape = found.outputs[name].sized(rows.stop - start, len(target))
+        for judge in judges if shape is not None else ():
+            _check_target(judge, shape or (), target, mask, place)
+    if not counted:
+        raise DataError("every sequence is empty", where=place, expected="one step")
 
 
 def _check_target(loss: Loss, shape: tuple[int, ...], target: Array, mask: Array | None, place: str) -> None:

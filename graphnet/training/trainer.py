@@ -119,15 +119,25 @@ class Trainer:
     # ------------------------------------------------------------------ before the first epoch
     def _divided(self, inputs: Any, targets: Any, lengths: Any, validation: Any) -> tuple[Examples, Examples | None]:
         """The examples to train on, and those held out."""
-        data = self._examples(inputs, targets, lengths)
+        data = self.examples(inputs, targets, lengths)
         if validation is not None:
-            return data, self._examples(*validation)
+            return data, self.examples(*validation)
         rng = np.random.default_rng(self._seeds()[1])
         rows, held = split(len(data), self.config.validation, rng)
         return (data, None) if rows is None or held is None else (data.chosen(rows), data.chosen(held))
 
-    def _examples(self, inputs: Any, targets: Any, lengths: Any = None) -> Examples:
-        return examples(self.runner, inputs, targets, losses=self.losses, lengths=lengths, dtype=self.config.dtype)
+    def examples(self, inputs: Any, targets: Any, lengths: Any = None) -> Examples:
+        """Examples as ``fit`` takes them, with everything about them checked; see there."""
+        config = self.config
+        return examples(
+            self.runner,
+            inputs,
+            targets,
+            losses=self.losses,
+            metrics=config.metrics,
+            lengths=lengths,
+            dtype=config.dtype,
+        )
 
     def _seeds(self) -> list[np.random.SeedSequence]:
         """Independent seeds: for the order of the examples, for the choice of those held out."""
