@@ -17,9 +17,9 @@ class Conv(BiasAttribute, Layer):
 
         y[b, k, u, v] = bias[k] + Σ_{c, i, j} weights[k, c, i, j] · x[b, c, s·u + d·i - p, s·v + d·j - p]
 
-    Input ``(batch, channels, y, x)``, or ``(batch, channels, x)`` for signals; ``weights`` is ``(num_kernels, channels, m, n)``
-    or ``(num_kernels, channels, m)``, ``bias`` ``(num_kernels,)``; both are attributes too. fan_in = channels·m·n, fan_out =
-    num_kernels·m·n.
+    Input ``(batch, channels, y, x)``, or ``(batch, channels, x)`` for signals; ``weights`` is ``(num_kernels, channels,
+    m, n)`` or ``(num_kernels, channels, m)``, ``bias`` ``(num_kernels,)``; both are attributes too.
+    fan_in = channels·m·n, fan_out = num_kernels·m·n.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ class Conv(BiasAttribute, Layer):
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
         shape, padded, places, _ = saved
-        errors = error.reshape(padded[0], self.num_kernels, -1)
+        errors = error.reshape(padded[0], -1).T.reshape(self.num_kernels, -1)
         cols = weights.reshape(self.num_kernels, -1).T @ errors
         total = images(cols, padded, places, self._kernel, self._stride, self._dilation)
         (top, bottom), (left, right) = _pair(self._padded, (0, 0))

@@ -27,8 +27,8 @@ def spread(layer: Layer, field: str, axes: int, least: int = 1) -> tuple[int, ..
 def pads(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Pads:
     """Zeros before and after each spatial axis.
 
-    'same' keeps the size at stride 1 and puts an odd cell at the end; 'valid' adds none; else one number, or one number or
-    pair for each axis.
+    'same' keeps the size at stride 1 and puts an odd cell at the end; 'valid' adds none; else one number, or one
+    number or pair for each axis.
     """
     if padding == "same":
         totals = [(m - 1) * d for m, d in zip(kernel, dilation, strict=True)]

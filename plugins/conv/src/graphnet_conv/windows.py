@@ -8,7 +8,7 @@ Pair = tuple[int, int]
 
 
 def columns(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
-    """``(batch, channels, y, x)`` to ``(batch, channels · m · n, places)``: what the kernel sees at each place, copied once.
+    """``(batch, channels, y, x)`` to ``(batch, channels · m · n, places)``: what the kernel sees at each place.
 
     Whole rows of places are copied at a time, and a product with the kernels then gives images with no transposition.
     """
@@ -22,14 +22,20 @@ def columns(x: Any, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
 
 
 def images(cols: Any, shape: tuple[int, ...], places: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Any:
-    """The transposed of ``columns``: adds each column up where it was seen; one addition for each cell of the kernel."""
-    (m, n), (sy, sx), (dy, dx), (oy, ox) = kernel, stride, dilation, places
+    """The transposed of ``columns``, from ``(channels · m · n, places · batch)`` to images of ``shape``.
+
+    Adds each column up where it was seen, one addition for each cell of the kernel. The batch is last meanwhile, so
+    that each addition goes over long unbroken runs of memory.
+    """
+    batch, channels, height, width = shape
     if kernel == stride == (1, 1):
-        return cols.reshape(shape)
-    total = np.zeros(shape, cols.dtype)
-    parts = cols.reshape(shape[0], shape[1], m, n, oy, ox)
-    for i in range(m):
-        for j in range(n):
-            top, left = i * dy, j * dx
-            total[:, :, top : top + oy * sy : sy, left : left + ox * sx : sx][:, :, :oy, :ox] += parts[:, :, i, j]
-    return total
+        return cols.reshape(-1, batch).T.reshape(shape)
+    total = np.zeros((channels, height, width, batch), cols.dtype)
+    parts = cols.reshape(channels, *kernel, *places, batch)
+    for i, j in np.ndindex(*kernel):
+        seen_y, seen_x = (
+            slice(cell * d, cell * d + (count - 1) * s + 1, s)
+            for cell, d, count, s in zip((i, j), dilation, places, stride, strict=True)
+        )
+        total[:, seen_y, seen_x] += parts[:, i, j]
+    return total.reshape(-1, batch).T.reshape(shape)
