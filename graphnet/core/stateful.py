@@ -216,7 +216,7 @@ class Stateful:
         Parameters
         ----------
         optimizer : object or None
-            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: no updates.
+            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: none.
         """
         self.optimizer = optimizer
         weights.set_optimizer(self._layer, optimizer)

@@ -133,8 +133,9 @@ def _refused(problem: str, source: str, node: Any, remedy: str | None = None) ->
     return FileError(problem, where=f"{source}:{node.start_mark.line + 1}", remedy=remedy)
 
 
-def _item(node: yaml.Node, source: str, path: str) -> Item:
-    place = Place(source, node.start_mark.line + 1, path)
+def _item(node: yaml.Node, source: str, path: str, line: int | None = None) -> Item:
+    """The tree below a node; ``line`` is that of its key, where it has one."""
+    place = Place(source, node.start_mark.line + 1 if line is None else line, path)
     if node.tag not in PLAIN:
         raise _refused(f"the tag {node.tag!r} is not plain data", source, node, "Put text into quotes.")
     if isinstance(node, yaml.MappingNode):
@@ -156,4 +157,4 @@ def _pairs(node: yaml.MappingNode, source: str, path: str) -> Iterator[tuple[str
         if name in seen:
             raise _refused(f"the key {name!r} stands here twice", source, key)
         seen.add(name)
-        yield name, _item(value, source, f"{path}.{name}" if path else name)
+        yield name, _item(value, source, f"{path}.{name}" if path else name, key.start_mark.line + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import sys
 import types
 import typing
@@ -39,8 +40,8 @@ def fields_of(thing: Any) -> dict[str, Any]:
 
 def _type_of(thing: type, field: str) -> Any:
     """The type of one field, whatever else its class has; Any where the annotation cannot be resolved."""
-    owner = next(base for base in thing.__mro__ if field in base.__dict__.get("__annotations__", {}))
-    holder = types.SimpleNamespace(__annotations__={field: owner.__annotations__[field]})
+    owner = next(base for base in thing.__mro__ if field in inspect.get_annotations(base))
+    holder = types.SimpleNamespace(__annotations__={field: inspect.get_annotations(owner)[field]})
     try:
         return typing.get_type_hints(holder, vars(sys.modules[owner.__module__]))[field]
     except NameError:

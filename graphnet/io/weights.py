@@ -29,7 +29,7 @@ def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     from safetensors.numpy import save
 
     runner.materialize() if _undrawn(runner) else None
-    arrays = {name: np.ascontiguousarray(array) for name, array in _arrays(runner).items()}
+    arrays = {name: np.array(array, order="C") for name, array in _arrays(runner).items()}
     atomic.write(path, save(arrays, metadata={"format": FORMAT, "graph": runner.graph.name}))
 
 

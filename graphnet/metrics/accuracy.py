@@ -61,5 +61,5 @@ class Accuracy(Metric):
             right: Array = ((prediction > 0) == (target >= 0.5)) & ~np.isnan(prediction)
             return right
         classes = target if target.ndim < prediction.ndim else np.argmax(target, axis=-1)
-        right = (np.argmax(prediction, axis=-1) == classes) & ~np.isnan(prediction).any(axis=-1)
-        return right
+        best: Array = np.argmax(prediction, axis=-1)
+        return (best == classes) & ~np.isnan(prediction).any(axis=-1)

@@ -1,0 +1,231 @@
+"""Plugins: loaded in a fixed order, each by itself; what fails is reported and leaves nothing behind."""
+
+import inspect
+import subprocess
+import sys
+import types
+from importlib import metadata
+
+import pytest
+
+from graphnet import FullyConnected, Layer, PluginError, UnknownNameError
+from graphnet.plugins import PluginManager, hookimpl, hookspecs, manager, using
+
+
+class Cube(Layer):
+    """y = x³."""
+
+    def apply(self, x):
+        return x**3, x
+
+    def pull(self, x, error):
+        return error * 3 * x**2
+
+
+def plugin(**functions):
+    module = types.ModuleType("some_plugin")
+    for name, function in functions.items():
+        function.__name__ = name
+        setattr(module, name, hookimpl(function) if name in hookspecs.KINDS else function)
+    return module
+
+
+def loaded(module, name="foo", distribution="graphnet-foo", version="1.2"):
+    host = PluginManager()
+    host.load(allow=())
+    record = host.register(module, name=name, distribution=distribution, version=version)
+    return host, record
+
+
+def test_a_layer_registers_and_is_found_by_both_names():
+    host, record = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
+    assert (record.status, [e.id for e in record.entries]) == ("loaded", ["graphnet-foo/Cube"])
+    for name in ("Cube", "graphnet-foo/Cube"):
+        assert host.registry.get("layers", name).object is Cube
+    assert host.registry.entry_of(Cube).origin == "graphnet-foo 1.2"
+
+
+def raising(register):
+    register(Cube)
+    raise RuntimeError("out of order")
+
+
+BROKEN = {
+    "a hook raises": (plugin(graphnet_register_layers=raising), "RuntimeError: out of order"),
+    "a hook exits": (plugin(graphnet_register_layers=lambda register: sys.exit(3)), "SystemExit: 3"),
+    "no class": (plugin(graphnet_register_layers=lambda register: register(Cube())), "an object that is no class"),
+    "no layer": (plugin(graphnet_register_layers=lambda register: register(int)), "a class that is no layer"),
+    "the base": (plugin(graphnet_register_layers=lambda register: register(Layer)), "a class that is no layer"),
+    "no name": (plugin(graphnet_register_layers=lambda register: register(Cube, "my cube")), "which is no identifier"),
+    "twice": (
+        plugin(graphnet_register_layers=lambda register: [register(Cube), register(Cube)]),
+        "layer 'Cube' of graphnet-foo 1.2 is already registered by graphnet-foo 1.2",
+    ),
+    "misspelt": (
+        plugin(graphnet_register_layer=lambda register: register(Cube)),
+        "graphnet_register_layer is no hook.*did you mean 'graphnet_register_layers'",
+    ),
+    "wrong argument": (
+        plugin(graphnet_register_layers=lambda registry: registry(Cube)),
+        "Argument.*registry.*are declared in the hookimpl but can not be found",
+    ),
+    "rubbish optimizer": (
+        plugin(graphnet_register_optimizers=lambda register: register(dict)),
+        "a class without calculate_update",
+    ),
+    "rubbish data set": (plugin(graphnet_register_datasets=lambda register: register(3, "three")), "cannot be called"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_what_fails_is_reported_and_leaves_nothing(kind):
+    module, reason = BROKEN[kind]
+    clean = PluginManager()
+    clean.load(allow=())
+    host, record = loaded(module)
+    assert record.status == "failed"
+    assert __import__("re").search(reason, record.reason, flags=16), record.reason
+    assert "graphnet-foo 1.2" in record.reason
+    assert record.entries == []
+    assert record.trace
+    assert [e.id for e in host.registry.entries("layers")] == [e.id for e in clean.registry.entries("layers")]
+    after = host.register(plugin(graphnet_register_layers=lambda register: register(Cube)), name="bar")
+    assert after.status == "loaded"
+
+
+def test_a_plain_function_with_the_name_of_a_hook_is_told():
+    module = types.ModuleType("unmarked")
+    module.graphnet_register_layers = lambda register: register(Cube)
+    _, record = loaded(module)
+    assert "not marked as a hook; expected @hookimpl above it" in record.reason
+
+
+def test_one_short_name_of_two_distributions():
+    host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
+    other = type("Cube", (Cube,), {})
+    host.register(plugin(graphnet_register_layers=lambda register: register(other)), name="bar", distribution="bar", version="2")
+    with pytest.raises(PluginError, match=r"'Cube' is offered by graphnet-foo 1.2 and by bar 2.*Write graphnet-foo/Cube or bar/Cube"):
+        host.registry.get("layers", "Cube")
+    assert host.registry.get("layers", "bar/Cube").object is other
+
+
+def test_two_owners_of_one_id_are_both_named():
+    host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
+    again = host.register(
+        plugin(graphnet_register_layers=lambda register: register(Cube)), name="baz", distribution="graphnet-foo", version="9"
+    )
+    assert again.status == "failed"
+    assert "of graphnet-foo 9 is already registered by graphnet-foo 1.2" in again.reason
+
+
+def test_unknown_names_list_the_nearest_with_their_origin():
+    host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
+    with pytest.raises(UnknownNameError, match=r"unknown layer 'Cubee'. did you mean 'Cube' \(graphnet-foo 1.2\)\?"):
+        host.registry.get("layers", "Cubee")
+    with pytest.raises(UnknownNameError) as caught:
+        host.registry.get("layers", "Zebra")
+    assert "did you mean" not in str(caught.value)
+    assert "FullyConnected" in str(caught.value)
+
+
+class Point:
+    """An entry point of a distribution that is not installed."""
+
+    def __init__(self, name, distribution, load):
+        self.name, self.value, self.module = name, f"{name}.plugin", f"{name}.plugin"
+        self.dist = types.SimpleNamespace(metadata={"Name": distribution}, version="3.1")
+        self.load = load
+
+
+def broken():
+    raise ImportError("no module named 'heavy'")
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Four entry points, one of which cannot be imported and one of which has the name of another."""
+    cube = plugin(graphnet_register_layers=lambda register: register(Cube))
+    points = [
+        Point("zeta", "a-dist", lambda: cube),
+        Point("alpha", "b-dist", broken),
+        Point("zeta", "c-dist", lambda: plugin()),
+        Point("last", "d-dist", lambda: plugin(graphnet_register_layers=lambda register: register(Cube, "Cubic"))),
+    ]
+    monkeypatch.setattr(metadata, "entry_points", lambda group: list(reversed(points)) if group == "graphnet" else [])
+
+
+def statuses(host):
+    return [(p.distribution, p.name, p.status) for p in host.plugins[1:]]
+
+
+def test_entry_points_load_in_a_fixed_order_and_each_by_itself(installed):
+    host = PluginManager()
+    host.load()
+    assert statuses(host) == [
+        ("a-dist", "zeta", "loaded"),
+        ("b-dist", "alpha", "failed"),
+        ("c-dist", "zeta", "failed"),
+        ("d-dist", "last", "loaded"),
+    ]
+    assert "importing alpha.plugin failed: ImportError: no module named 'heavy'" in host.plugins[2].reason
+    assert "also that of a-dist" in host.plugins[3].reason
+    assert host.registry.get("layers", "Cubic").object is Cube
+
+
+def test_an_allow_list_and_the_environment(installed, monkeypatch):
+    host = PluginManager()
+    host.load(allow=["d-dist", "nobody"])
+    assert [(d, s) for d, _, s in statuses(host)] == [
+        ("nobody", "failed"), ("a-dist", "skipped"), ("b-dist", "skipped"), ("c-dist", "skipped"), ("d-dist", "loaded"),
+    ]  # fmt: skip
+    monkeypatch.setenv("GRAPHNET_PLUGINS", "none")
+    host = PluginManager()
+    host.load()
+    assert {s for _, _, s in statuses(host)} == {"skipped"}
+    assert host.registry.get("layers", "FullyConnected").object is FullyConnected
+    monkeypatch.setenv("GRAPHNET_PLUGINS", "last, zeta")
+    host = PluginManager()
+    host.load()
+    assert [s for _, _, s in statuses(host)] == ["loaded", "skipped", "failed", "loaded"]
+
+
+def test_the_manager_in_use_can_be_replaced():
+    host = PluginManager()
+    before = manager()
+    with using(host):
+        assert manager() is host
+    assert manager() is before
+
+
+def test_every_hook_is_documented_and_registers_something_of_graphnets_own():
+    host = PluginManager()
+    host.load(allow=())
+    for name, kind in hookspecs.KINDS.items():
+        assert inspect.getdoc(getattr(hookspecs, name)), name
+        assert host.registry.entries(kind), kind
+    assert all(e.object.__doc__ for kind in hookspecs.KINDS.values() for e in host.registry.entries(kind))
+
+
+@pytest.mark.no_plugins
+def test_importing_graphnet_loads_no_plugin():
+    code = "import sys, graphnet; print([m for m in sys.modules if m.startswith('graphnet_') or m == 'graphnet.plugins'])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+
+
+@pytest.mark.no_plugins
+def test_without_a_plugin_graphnet_says_what_a_model_needs(monkeypatch):
+    from graphnet.io import parse_model
+
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [])
+    host = PluginManager()
+    host.load()
+    text = """
+format: graphnet/1
+plugins: {graphnet-recurrent: '>=0.1'}
+inputs: {x: 'time, batch, feature=2'}
+nodes: {lstm: {layer: LSTM, with: {input_size: 2, hidden_size: 3, output_size: null}, inputs: x}}
+outputs: {y: lstm}
+"""
+    with using(host), pytest.raises(PluginError, match=r"needs graphnet-recurrent >=0.1, which is not installed.*pip install"):
+        parse_model(text)

@@ -1,0 +1,98 @@
+"""Weight files: what is written is what is read, and nothing is put in place before all of it is checked."""
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+from graphnet import BatchNormalization, Builder, FileError, FullyConnected, Phase, Runner, ShapeError
+from graphnet.io import load_weights, save_weights
+
+
+def model(width=3, dtype="float64", name="m"):
+    g = Builder(name)
+    x = BatchNormalization(width, dtype=dtype)(g.input("x", f"batch, feature={width}"), name="scaled")
+    runner = Runner(g.build(y=FullyConnected(width, 2, dtype=dtype)(x, name="head")))
+    runner.materialize()
+    return runner
+
+
+def trained(**options):
+    runner = model(**options)
+    runner.forward({"x": np.random.default_rng(0).normal(size=(8, 3))})
+    return runner
+
+
+def test_round_trip_to_the_bit_with_running_statistics(tmp_path):
+    runner, other = trained(), model()
+    save_weights(tmp_path / "w.safetensors", runner)
+    load_weights(tmp_path / "w.safetensors", other)
+    x = np.random.default_rng(1).normal(size=(4, 3))
+    expected = runner.forward({"x": x}, phase=Phase.test)["y"]
+    np.testing.assert_array_equal(other.forward({"x": x}, phase=Phase.test)["y"], expected)
+    assert sorted(load_file(tmp_path / "w.safetensors")) == [
+        "head/weights", "scaled/batches", "scaled/bias", "scaled/mean", "scaled/variance", "scaled/weights",
+    ]  # fmt: skip
+
+
+def test_a_layer_keeps_its_dtype(tmp_path):
+    save_weights(tmp_path / "w", trained())
+    other = model(dtype="float32")
+    load_weights(tmp_path / "w", other)
+    assert {p.value.dtype.name for p in other.parameters.values()} == {"float32"}
+
+
+def unchanged(runner):
+    return {name: p.value.tobytes() for name, p in runner.parameters.items()}
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (lambda a: a.pop("head/weights"), FileError, "it lacks head/weights"),
+        (lambda a: a.update({"head/weigths": a["head/weights"]}), FileError, r"it also has head/weigths.*did you mean 'head/w"),
+        (lambda a: a.update({"head/weights": np.ones((9, 2))}), ShapeError, r"head/weights.*expected \(4, 2\), received \(9, 2\)"),
+        (lambda a: a.update({"scaled/mean": np.ones(3, np.int64)}), FileError, "scaled/mean.*expected float32 or float64"),
+    ],
+)  # fmt: skip
+def test_files_that_do_not_fit_change_nothing(tmp_path, change, error, message):
+    save_weights(tmp_path / "w", trained())
+    arrays = load_file(tmp_path / "w")
+    change(arrays)
+    save_file(arrays, tmp_path / "w")
+    runner = model()
+    before = unchanged(runner)
+    with pytest.raises(error, match=message):
+        load_weights(tmp_path / "w", runner)
+    assert unchanged(runner) == before
+
+
+def test_broken_files(tmp_path):
+    path = tmp_path / "w"
+    save_weights(path, trained())
+    whole = path.read_bytes()
+    rng = np.random.default_rng(0)
+    runner = model()
+    before = unchanged(runner)
+    for broken in (b"", b"x", whole[:10], whole[:-1], rng.bytes(500), whole[:8] + rng.bytes(len(whole) - 8)):
+        path.write_bytes(broken)
+        with pytest.raises(FileError, match="not a whole safetensors file"):
+            load_weights(path, runner)
+    with pytest.raises(FileError, match="cannot be read"):
+        load_weights(tmp_path / "nowhere", runner)
+    assert unchanged(runner) == before
+
+
+def test_nan_weights_are_kept(tmp_path):
+    runner = trained()
+    runner.parameters["head/weights"].value = np.full((4, 2), np.nan)
+    save_weights(tmp_path / "w", runner)
+    load_weights(tmp_path / "w", runner)
+    assert np.isnan(runner.parameters["head/weights"].value).all()
+
+
+def test_sizes_that_are_not_known_yet(tmp_path):
+    g = Builder("m")
+    runner = Runner(g.build(FullyConnected(None, 2)(g.input("x"), name="head")))
+    with pytest.raises(ShapeError, match="not known"):
+        save_weights(tmp_path / "w", runner)
+    assert not (tmp_path / "w").exists()
