@@ -182,7 +182,7 @@ def test_bars_on_a_terminal(folder, monkeypatch):
     prepare("model.yaml", output="run", callbacks=[bars], epochs=3).run()
     shown = screen.getvalue()
     assert "epoch 3/3" in shown and "accuracy" in shown and "examples/s" in shown and "0:00:00" in shown
-    assert shown.rstrip().splitlines()[-1].startswith("best epoch")
+    assert shown.rstrip().endswith("best epoch 3 of 3")
 
 
 # ------------------------------------------------------------------ train, refused

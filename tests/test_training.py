@@ -573,6 +573,12 @@ def test_targets_need_the_steps_of_their_sequences():
         trainer.fit(x, np.zeros((5, 13), int))
 
 
+@pytest.mark.parametrize("value", [0.2, (1,), rows()[0]])
+def test_validation_data_are_inputs_and_targets(value):
+    with pytest.raises(ConfigError, match=r"\(inputs, targets\)"):
+        Trainer(line(), squared()).fit(*rows(), validation_data=value)
+
+
 def test_an_input_without_a_batch_axis_cannot_be_divided():
     g = Builder("steps")
     graph = g.build(FullyConnected(3, 2)(g.input("x", "time, feature=3")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import time
@@ -91,7 +92,7 @@ class RunFolder(Callback):
     def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
         """Add a line; now and then, write better weights."""
         with (self._folder / METRICS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record.flat()) + "\n")
+            file.write(line(record))
         if record.best and time.monotonic() - self._written >= PAUSE:
             self._weights(trainer)
 
@@ -102,8 +103,7 @@ class RunFolder(Callback):
         from graphnet.io import atomic
 
         self._weights(trainer)
-        lines = "".join(json.dumps(record.flat()) + "\n" for record in history.epochs)
-        atomic.write(self._folder / METRICS, lines.encode())
+        atomic.write(self._folder / METRICS, "".join(map(line, history.epochs)).encode())
         picture = learning_curve(history, trainer.graph.name)
         if picture is not None:
             atomic.write(self._folder / CURVE, picture)
@@ -118,9 +118,9 @@ class RunFolder(Callback):
                 "stopped": history.stopped,
                 "epochs": len(history),
                 "best_epoch": history.best_epoch,
-                "best": None if best is None else best.flat(),
+                "best": None if best is None else _finite(best.flat()),
                 "seconds": sum(record.seconds for record in history.epochs),
-                "test": dict(test),
+                "test": _finite(test),
             },
         )
 
@@ -140,6 +140,22 @@ class RunFolder(Callback):
         from graphnet.io import atomic
 
         atomic.write(self._folder / name, (json.dumps(value, indent=2) + "\n").encode())
+
+
+def line(record: EpochRecord) -> str:
+    """An epoch as a line of JSON, which knows no NaN and no infinity: those become null.
+
+    Examples
+    --------
+    >>> from graphnet.training import EpochRecord
+    >>> line(EpochRecord(1, 0.5, validation_loss=float("nan")))[:54]
+    '{"epoch": 1, "loss": 0.5, "validation_loss": null, "le'
+    """
+    return json.dumps(_finite(record.flat()), allow_nan=False) + "\n"
+
+
+def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in figures.items()}
 
 
 def refuse_used(path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
-from graphnet.core.errors import GraphnetError, StateError
+from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.graph import Graph
 from graphnet.core.runner import Runner
 from graphnet.core.shapes import Shape
@@ -121,6 +121,14 @@ class Trainer:
         """The examples to train on, and those held out."""
         data = self.examples(inputs, targets, lengths)
         if validation is not None:
+            if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+                raise ConfigError(
+                    "validation_data cannot be used",
+                    where="Trainer.fit",
+                    expected="(inputs, targets) or (inputs, targets, lengths)",
+                    received=type(validation).__name__,
+                    remedy="To hold out a share of the examples, set validation in the configuration.",
+                )
             return data, self.examples(*validation)
         rng = np.random.default_rng(self._seeds()[1])
         rows, held = split(len(data), self.config.validation, rng)
