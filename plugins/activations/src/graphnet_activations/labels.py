@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnet import DataError, DtypeError, Layer, Shape, ShapeError, as_array
+from graphnet import DataError, Layer, Shape, ShapeError, as_array
 
 Array = NDArray[Any]
 
@@ -18,14 +18,16 @@ def checked_input(layer: Layer, value: Any) -> Array:
     Raises
     ------
     ShapeError
-        Without an axis of classes.
+        Without an axis of classes, and one for the batch.
     DtypeError
         A dtype that cannot be kept.
     DataError
         An empty batch.
     """
     x = as_array(value, repr(layer))
-    layer.infer(Shape.of(x.shape))
+    shape = layer.infer(Shape.of(x.shape))
+    if x.ndim < 2:
+        raise ShapeError("no batch axis", where=repr(layer), expected="(batch, classes)", received=str(shape))
     if x.size == 0:
         raise DataError("an empty batch", where=repr(layer), expected="at least one row", received=x.shape)
     return x if x.dtype.kind == "f" else x.astype(np.float64)
@@ -39,14 +41,12 @@ def one_hot(layer: Any, value: Any, shape: tuple[int, ...]) -> Array:
     ShapeError
         Another shape; the message has both.
     DtypeError
-        Labels that are no numbers.
+        Labels that are no numbers, or no array at all.
     DataError
         NaN; a row that is not one 1 and zeros otherwise.
     """
     where = f"{layer!r}, labels"
-    labels: Array = np.asarray(value)
-    if labels.dtype.kind not in "biuf":
-        raise DtypeError("labels are no numbers", where=where, expected="zeros and ones", received=labels.dtype)
+    labels: Array = as_array(value, where)
     if labels.shape != shape:
         raise ShapeError(
             "labels and input differ in shape",

@@ -1,0 +1,49 @@
+"""The activations one number at a time, by the math module, and numeric derivatives: what the layers are compared with."""
+
+import math
+
+import numpy as np
+
+from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, Softplus
+
+
+def gelu_tanh(x):
+    return x / (1.0 + math.exp(-2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
+
+
+#: Each layer with its function of one number, and the places where it has no derivative.
+ELEMENTWISE = [
+    (ReLU(), lambda x: x if x > 0 else 0.0, [0.0]),
+    (LeakyReLU(), lambda x: x if x > 0 else x / 100, [0.0]),
+    (LeakyReLU(slope=-0.3), lambda x: abs(x) * (1.0 if x > 0 else 0.3), [0.0]),
+    (ELU(), lambda x: x if x > 0 else math.exp(x) - 1.0, []),
+    (ELU(alpha=2.5), lambda x: x if x > 0 else 2.5 * (math.exp(x) - 1.0), [0.0]),
+    (GELU(), gelu_tanh, []),
+    (SiLU(), lambda x: x / (1.0 + math.exp(-x)), []),
+    (Softplus(), lambda x: math.log(1.0 + math.exp(x)), []),
+    (HardSigmoid(), lambda x: 0.0 if x <= -3 else 1.0 if x >= 3 else (x + 3.0) / 6.0, [-3.0, 3.0]),
+]
+
+
+def each(function, x):
+    """A function of one number, applied to every number of an array."""
+    return np.array([function(float(v)) for v in np.ravel(x)]).reshape(np.shape(x))
+
+
+def numeric(f, x, h=1e-5):
+    """Central differences of a scalar function at ``x``."""
+    found = np.zeros(np.shape(x))
+    for index in np.ndindex(*np.shape(x)):
+        up, down = np.array(x), np.array(x)
+        up[index] += h
+        down[index] -= h
+        found[index] = (f(up) - f(down)) / (2 * h)
+    return found
+
+
+def close(found, expected, tolerance=1e-6):
+    """Largest difference, relative to the largest number expected, within ``tolerance``."""
+    scale = max(np.abs(expected).max(), 1e-3)
+    worst = np.abs(np.asarray(found) - expected).max() / scale
+    assert np.shape(found) == np.shape(expected)
+    assert worst <= tolerance, f"relative difference {worst:.2e}"
