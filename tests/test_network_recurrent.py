@@ -13,12 +13,12 @@ recurrent = pytest.importorskip("graphnet_recurrent")
 
 
 class Frames:
-    """Halves of one sequence, in turn; the label is the running sum of the first feature."""
+    """Halves of one sequence, in turn; the label is the running sum of the first feature over the half."""
 
     def __init__(self, shape=(12, 3)):
         rng = np.random.default_rng(1)
         self.x = rng.normal(size=shape) * 0.3
-        self.y = np.cumsum(self.x[..., :1], axis=0)
+        self.y = np.concatenate([np.cumsum(half[..., :1], axis=0) for half in np.split(self.x, 2)])
         self.at = 0
 
     def forward(self):
