@@ -1,0 +1,174 @@
+"""Pooling, AveragePooling and GlobalAveragePooling against plain loops and numeric derivatives."""
+
+import inspect
+
+import numpy as np
+import pytest
+from conv_oracle import agree, pool, slopes
+
+from graphnet import Builder, ConfigError, DataError, Phase, Runner, ShapeError, StateError
+from graphnet_conv import AveragePooling, GlobalAveragePooling, Pooling
+
+#: name: (input shape, stride, window)
+CASES = {
+    "side by side": ((2, 3, 4, 6), (2, 2), (2, 2)),
+    "overlapping": ((2, 2, 5, 6), (1, 2), (3, 3)),
+    "overlapping, stride 1": ((2, 1, 4, 5), (1, 1), (2, 3)),
+    "windows leave a rest": ((2, 2, 8, 7), (3, 2), (3, 2)),
+    "stride above the window": ((1, 2, 8, 9), (4, 3), (2, 2)),
+    "stride above the image": ((1, 2, 3, 4), (9, 9), (2, 3)),
+    "one window": ((3, 2, 3, 4), (1, 1), (3, 4)),
+    "1x1": ((2, 2, 3, 4), (1, 1), (1, 1)),
+    "1x1 with stride": ((2, 2, 5, 4), (2, 3), (1, 1)),
+    "one number as stride": ((2, 2, 5, 6), 2, (2, 3)),
+    "signal": ((2, 3, 8), (2,), (2,)),
+    "signal, overlapping": ((2, 3, 8), 1, (3,)),
+    "signal, a rest": ((2, 2, 9), (4,), (2,)),
+}
+TABLE = pytest.mark.parametrize(("shape", "stride", "window"), CASES.values(), ids=CASES)
+BOTH = pytest.mark.parametrize("layer", [Pooling, AveragePooling])
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(41)
+
+
+@TABLE
+@BOTH
+def test_forward_and_backward_equal_the_plain_loop(layer, shape, stride, window, rng):
+    made, x, average = layer(stride, window), rng.normal(size=shape), layer is AveragePooling
+    expected, _ = pool(x, window, stride, average=average)
+    for phase in Phase:
+        made.phase = phase
+        agree(made.forward(x), expected, 1e-14)
+    error = rng.normal(size=expected.shape)
+    agree(made.backward(error), pool(x, window, stride, error, average)[1], 1e-14)
+
+
+@TABLE
+@BOTH
+def test_backward_equals_the_numeric_derivative(layer, shape, stride, window, rng):
+    """Numbers at least 0.01 apart, so that no maximum changes place on the way."""
+    made, x = layer(stride, window), rng.permutation(np.prod(shape)).reshape(shape) * 0.01
+    error = rng.normal(size=made.forward(x).shape)
+    agree(made.backward(error), slopes(lambda moved: float((made.forward(moved) * error).sum()), x, 1e-3))
+
+
+@TABLE
+def test_ties_go_to_the_first_maximum_in_row_major_order(shape, stride, window, rng):
+    made, x = Pooling(stride, window), rng.integers(-1, 2, size=shape) * 1.0
+    expected, _ = pool(x, window, stride)
+    error = rng.normal(size=expected.shape)
+    agree(made.forward(x), expected, 1e-14)
+    agree(made.backward(error), pool(x, window, stride, error)[1], 1e-14)
+
+
+def test_a_tie_by_hand():
+    made = Pooling((2, 2), (2, 2))
+    made.forward([[[[1.0, 5.0], [5.0, 5.0]]]])
+    np.testing.assert_array_equal(made.backward([[[[3.0]]]]), [[[[0.0, 3.0], [0.0, 0.0]]]])
+
+
+def test_negative_maxima_are_kept():
+    assert Pooling(1, (2,)).forward([[[-3.0, -2.0, -7.0]]]).tolist() == [[[-2.0, -2.0]]]
+    assert Pooling(1, (2,)).forward([[[-np.inf, -np.inf]]]).tolist() == [[[-np.inf]]]
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (3, 2, 6), (1, 1, 1, 1), (2, 3, 2, 2, 2)])
+def test_global_average(shape, rng):
+    made, x = GlobalAveragePooling(), rng.normal(size=shape)
+    y = made.forward(x)
+    agree(y, [[np.mean(channel) for channel in row] for row in x], 1e-14)
+    error = rng.normal(size=y.shape)
+    pulled = made.backward(error)
+    agree(pulled, slopes(lambda moved: float((made.forward(moved) * error).sum()), x))
+    pulled[:] = 0.0
+
+
+# ---------------------------------------------------------------------- what holds for all three
+LAYERS = pytest.mark.parametrize(
+    "made", [Pooling(2, (2, 2)), AveragePooling(2, (2, 2)), GlobalAveragePooling()], ids=repr
+)
+
+
+@LAYERS
+def test_sequences_of_images(made, rng):
+    builder = Builder()
+    graph = builder.build(seen=made(builder.input("frames", "time, batch, channel=3, y, x")))
+    runner, x = Runner(graph), rng.normal(size=(4, 2, 3, 5, 6))
+    y = runner.forward({"frames": x})["seen"]
+    error = rng.normal(size=y.shape)
+    pulled = runner.backward({"seen": error})["frames"]
+    for t in range(4):
+        agree(y[t], made.forward(x[t]), 1e-14)
+        agree(pulled[t], made.backward(error[t]), 1e-14)
+
+
+@LAYERS
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_dtype_and_memory(made, dtype, rng):
+    x = rng.normal(size=(2, 3, 4, 6)).astype(dtype)
+    expected = made.forward(x)
+    error = rng.normal(size=expected.shape).astype(dtype)
+    pulled = made.backward(error)
+    assert expected.dtype == pulled.dtype == dtype
+    frozen = x.copy()
+    frozen.flags.writeable = error.flags.writeable = False
+    for same in (frozen, np.asfortranarray(x), np.repeat(x, 2, axis=3)[..., ::2]):
+        y = made.forward(same)
+        agree(y, expected, 1e-6)
+        y[:] = 0.0
+        agree(made.backward(np.asfortranarray(error)), pulled, 1e-6)
+    np.testing.assert_array_equal(frozen, x)
+
+
+@LAYERS
+def test_no_weights_and_bad_input(made):
+    assert not made.trainable
+    assert made.calculate_regularization_loss() == 0
+    fresh = type(made)(**made.config())
+    with pytest.raises(StateError, match="backward before forward"):
+        fresh.backward(np.ones((1, 1)))
+    with pytest.raises(DataError, match="an empty array"):
+        made.forward(np.ones((0, 3, 4, 4)))
+    with pytest.raises(ShapeError, match=r"expected \(batch, channel, y, x\)"):
+        made.forward(np.ones((2, 3)))
+    y = made.forward(np.ones((2, 3, 4, 4)))
+    with pytest.raises(ShapeError, match="the shape of its output"):
+        made.backward(np.ones((2, 3, 4, 4)))
+    assert made.backward(y).shape == (2, 3, 4, 4)
+
+
+@BOTH
+def test_constructor_and_shape_errors(layer):
+    assert list(inspect.signature(layer).parameters) == ["stride_shape", "pooling_shape"]
+    with pytest.raises(ShapeError, match="window is larger than the input; expected at least 3"):
+        layer((1, 1), (3, 2)).forward(np.ones((1, 2, 2, 4)))
+    with pytest.raises(ShapeError, match=r"expected \(batch, channel, x\)"):
+        layer(1, (3,)).forward(np.ones((1, 2, 4, 4)))
+    with pytest.raises(ShapeError, match="another rank"):
+        layer(1, (3, 3)).forward(np.ones((1, 2, 4, 4, 4)))
+
+
+@BOTH
+@pytest.mark.parametrize(
+    ("field", "stride", "window"),
+    [
+        ("pooling_shape", 1, 2),
+        ("pooling_shape", 1, ()),
+        ("pooling_shape", 1, (2, 2, 2)),
+        ("pooling_shape", 1, (0, 2)),
+        ("pooling_shape", 1, (2.0, 2)),
+        ("pooling_shape", 1, (True, 2)),
+        ("stride_shape", (1, 1), (2,)),
+        ("stride_shape", 0, (2, 2)),
+        ("stride_shape", (1, -1), (2, 2)),
+        ("stride_shape", 1.5, (2, 2)),
+        ("stride_shape", None, (2, 2)),
+        ("stride_shape", "2", (2, 2)),
+    ],
+)
+def test_bad_configuration(layer, field, stride, window):
+    with pytest.raises(ConfigError, match=f"{layer.__name__}: {field} is out of range"):
+        layer(stride, window)
