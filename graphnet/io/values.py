@@ -42,8 +42,9 @@ def _type_of(thing: type, field: str) -> Any:
     """The type of one field, whatever else its class has; Any where the annotation cannot be resolved."""
     owner = next(base for base in thing.__mro__ if field in inspect.get_annotations(base))
     holder = types.SimpleNamespace(__annotations__={field: inspect.get_annotations(owner)[field]})
+    module = sys.modules.get(owner.__module__)
     try:
-        return typing.get_type_hints(holder, vars(sys.modules[owner.__module__]))[field]
+        return typing.get_type_hints(holder, {} if module is None else vars(module))[field]
     except NameError:
         return Any
 

@@ -30,7 +30,7 @@ def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
 
     runner.materialize() if _undrawn(runner) else None
     arrays = {name: np.array(array, order="C") for name, array in _arrays(runner).items()}
-    atomic.write(path, save(arrays, metadata={"format": FORMAT, "graph": runner.graph.name}))
+    atomic.write(path, save(arrays, metadata={"format": FORMAT}))
 
 
 def _undrawn(runner: Runner) -> bool:
