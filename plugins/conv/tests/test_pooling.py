@@ -86,6 +86,19 @@ def test_global_average(shape, rng):
     pulled[:] = 0.0
 
 
+def test_not_a_number_is_not_hidden():
+    y = Pooling((2, 2), (2, 2)).forward([[[[1.0, np.nan, 3.0, 4.0], [5.0, 0.0, 2.0, 1.0]]]])
+    np.testing.assert_array_equal(y, [[[[np.nan, 4.0]]]])
+
+
+@pytest.mark.parametrize("window", [(16, 16), (17, 16)])
+def test_windows_of_more_cells_than_a_byte_counts(window):
+    """The last cell wins, so the number of the winner is the largest there is."""
+    made, x = Pooling(1, window), np.arange(float(np.prod(window))).reshape(1, 1, *window)
+    assert made.forward(x).item() == x.max()
+    assert made.backward([[[[2.0]]]]).ravel().tolist() == [0.0] * (x.size - 1) + [2.0]
+
+
 # ---------------------------------------------------------------------- what holds for all three
 LAYERS = pytest.mark.parametrize(
     "made", [Pooling(2, (2, 2)), AveragePooling(2, (2, 2)), GlobalAveragePooling()], ids=repr

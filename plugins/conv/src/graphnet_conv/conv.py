@@ -70,10 +70,10 @@ class Conv(BiasAttribute, Layer):
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         cells, channels = prod(self.convolution_shape[1:]), self.convolution_shape[0]
-        fans = {"fan_in": channels * cells, "fan_out": self.num_kernels * cells}
+        fan_in, fan_out = channels * cells, self.num_kernels * cells
         return {
-            "weights": Weight((self.num_kernels, *self.convolution_shape), **fans),
-            "bias": Weight((self.num_kernels,), **fans, kind="bias"),
+            "weights": Weight((self.num_kernels, *self.convolution_shape), fan_in, fan_out),
+            "bias": Weight((self.num_kernels,), fan_in, fan_out, kind="bias"),
         }
 
     def infer(self, x: Shape) -> Shape:

@@ -34,7 +34,7 @@ def places(shape: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, .
 
 
 class Pooling(Layer):
-    """The maximum of each window, without padding; ties go to the first cell in row-major order.
+    """The maximum of each window, without padding; ties go to the first cell in row-major order. NaN stays NaN.
 
     ``(batch, channels, y, x)`` or ``(batch, channels, x)``; a size n becomes ``(n - window) // stride + 1``.
 
@@ -68,18 +68,17 @@ class Pooling(Layer):
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         first, *others = places(x.shape, self._window, self._stride)
-        best = x[first].copy()
-        winner = np.zeros(best.shape, np.int32)
+        best = x[first]
+        winner = np.zeros(best.shape, np.min_scalar_type(len(others)))
         for number, place in enumerate(others, start=1):
             seen = x[place]
-            better = seen > best
-            winner[better] = number
-            best = np.where(better, seen, best)
+            winner = np.where(seen > best, number, winner)
+            best = np.maximum(best, seen)
         return best, (x.shape, winner)
 
     def pull(self, saved: Any, error: Any) -> Any:
         shape, winner = saved
         total = np.zeros(shape, error.dtype)
         for number, place in enumerate(places(shape, self._window, self._stride)):
-            total[place] += np.where(winner == number, error, 0.0)
+            total[place] += error * (winner == number)
         return total
