@@ -39,8 +39,9 @@ class ELU(Layer):
         finite(self, "alpha", 0.0)
 
     def apply(self, x: Any) -> tuple[Any, Any]:
-        y = np.where(x > 0.0, x, self.alpha * np.expm1(np.minimum(x, 0.0)))
+        y = np.maximum(x, 0.0) + self.alpha * np.expm1(np.minimum(x, 0.0))
         return y, y
 
     def pull(self, y: Any, error: Any) -> Any:
-        return error * np.where(y > 0.0, 1.0, y + self.alpha)
+        above = y > 0.0
+        return error * above + error * (np.minimum(y, 0.0) + self.alpha) * ~above

@@ -38,7 +38,8 @@ class LeakyReLU(Layer):
         finite(self, "slope")
 
     def apply(self, x: Any) -> tuple[Any, Any]:
-        return np.where(x > 0.0, x, self.slope * x), x
+        return np.maximum(x, 0.0) + self.slope * np.minimum(x, 0.0), x
 
     def pull(self, x: Any, error: Any) -> Any:
-        return np.where(x > 0.0, error, self.slope * error)
+        above = x > 0.0
+        return error * above + self.slope * error * ~above

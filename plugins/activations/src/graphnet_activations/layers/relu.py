@@ -27,4 +27,4 @@ class ReLU(Layer):
         return y, y
 
     def pull(self, y: Any, error: Any) -> Any:
-        return np.where(y > 0.0, error, 0.0)
+        return error * (y > 0.0)  # on a mask without a pattern np.where takes many times longer

@@ -23,7 +23,7 @@ class SiLU(Layer):
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         power = np.exp(-np.abs(x))
-        s = np.where(x >= 0.0, 1.0, power) / (1.0 + power)
+        s = np.maximum(power, x >= 0.0) / (1.0 + power)  # a power is at most 1, and x >= 0 is 1 where true
         y = x * s
         return y, (y, s)
 
