@@ -26,12 +26,10 @@ class Stateful:
     ----------
     delta : float
         ``individual_delta`` of this layer: scales the learning rate, 1 at first.
-    optimizer : object or None
-        What ``set_optimizer`` was given.
     """
 
     delta: float
-    optimizer: Any
+    _optimizer: Any
     _parameters: dict[str, Parameter]
     _buffers: dict[str, Array]
     _phase: Phase
@@ -41,7 +39,7 @@ class Stateful:
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         self = super().__new__(cls)
         self.delta = 1.0
-        self.optimizer = None
+        self._optimizer = None
         self._parameters = {}
         self._buffers = {}
         self._phase = Phase.train
@@ -218,8 +216,16 @@ class Stateful:
         optimizer : object or None
             With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: none.
         """
-        self.optimizer = optimizer
         weights.set_optimizer(self._layer, optimizer)
+
+    @property
+    def optimizer(self) -> Any:
+        """What ``set_optimizer`` was given; assigning does the same."""
+        return self._optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Any) -> None:
+        self.set_optimizer(optimizer)
 
     def calculate_regularization_loss(self) -> float:
         """The optimizer's regularizer's norm of the weights; 0 without one."""

@@ -199,9 +199,9 @@ def fitting(parameter: Parameter, value: Any, place: str) -> Array:
 # ---------------------------------------------------------------------- updating
 def set_optimizer(layer: Layer, optimizer: Any) -> None:
     """Give every weight array an optimizer: see ``Stateful.set_optimizer``."""
-    found = owners(layer)
-    for owner in found.values():
-        owner.optimizer = optimizer if owner is layer else copied(optimizer)
+    layer._optimizer = optimizer
+    for owner in owners(layer).values():
+        owner._optimizer = optimizer if owner is layer else copied(optimizer)
         _give_optimizer(owner)
 
 
@@ -212,7 +212,7 @@ def copied(optimizer: Any) -> Any:
 
 def _give_optimizer(layer: Layer) -> None:
     for i, parameter in enumerate(layer._parameters.values()):
-        parameter.optimizer = layer.optimizer if i == 0 else copied(layer.optimizer)
+        parameter.optimizer = layer._optimizer if i == 0 else copied(layer._optimizer)
         if parameter.spec.kind == "bias" and getattr(parameter.optimizer, "regularizer", None) is not None:
             parameter.optimizer.regularizer = None
 

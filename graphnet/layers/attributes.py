@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet.core import weights as stored
+from graphnet.core.dtypes import as_array
 from graphnet.core.errors import StateError
 from graphnet.core.layer import Layer
 from graphnet.core.parameter import Array, Parameter
@@ -31,6 +32,8 @@ def parameter(layer: Layer, name: str) -> Parameter:
 
 class WeightsAttribute:
     """Gives a layer the attribute ``weights``: the array itself, so that editing it in place counts; assigning copies.
+
+    Axes of length 1 may be missing from what is assigned, or be too many; ``set_weights`` is strict.
 
     Raises
     ------
@@ -73,4 +76,13 @@ class BiasAttribute(WeightsAttribute):
 
 def _assign(layer: Any, name: str, values: Any) -> None:
     found = parameter(layer, name)
-    found.value = stored.fitting(found, values, f"{layer!r}, {name}")
+    array = as_array(values, f"{layer!r}, {name}")
+    shape = found.value.shape
+    if _long(array.shape) == _long(shape):
+        array = array.reshape(shape)
+    found.value = stored.fitting(found, array, f"{layer!r}, {name}")
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes above 1: axes of length 1 may be missing from what is assigned, or be too many."""
+    return tuple(size for size in shape if size != 1)

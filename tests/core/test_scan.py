@@ -123,7 +123,7 @@ def test_a_single_sequence_needs_no_batch_axis():
     np.testing.assert_allclose(found["y"], ys, rtol=1e-12)
     np.testing.assert_allclose(found["h"], [h], rtol=1e-12)
     expected = grad(lambda x: (plain(*weights(runner), x, np.zeros(H))[0] * e).sum())(x)
-    np.testing.assert_allclose(runner.backward({"y": e})["x"], expected, rtol=1e-10)
+    np.testing.assert_allclose(runner.backward({"y": e})["x"], expected, rtol=1e-10, atol=1e-12)
 
 
 def test_a_final_state_alone_carries_errors_back():
@@ -133,7 +133,7 @@ def test_a_final_state_alone_carries_errors_back():
     runner.forward({"x": x})
     pulled = runner.backward({"h": eh})["x"]
     loss = lambda x: sum((plain(*weights(runner), x[:, b], np.zeros(H))[1] * eh[b]).sum() for b in range(B))  # noqa: E731
-    np.testing.assert_allclose(pulled, grad(loss)(x), rtol=1e-10)
+    np.testing.assert_allclose(pulled, grad(loss)(x), rtol=1e-10, atol=1e-12)
 
 
 def words():
@@ -173,9 +173,9 @@ def test_a_scan_in_a_scan():
     assert (found["y"] * ey).sum() + (found["letters"] * el).sum() == pytest.approx(loss(x, u, w), rel=1e-12)
     pulled = runner.backward({"y": ey, "letters": el})["x"]
     ex, eu, ew = grad(loss, (0, 1, 2))(x, u, w)
-    np.testing.assert_allclose(pulled, ex, rtol=1e-10)
-    np.testing.assert_allclose(runner.parameters["outer/inner/u/weights"].gradient, eu, rtol=1e-10)
-    np.testing.assert_allclose(runner.parameters["outer/inner/w/weights"].gradient, ew, rtol=1e-10)
+    np.testing.assert_allclose(pulled, ex, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(runner.parameters["outer/inner/u/weights"].gradient, eu, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(runner.parameters["outer/inner/w/weights"].gradient, ew, rtol=1e-10, atol=1e-12)
 
 
 def test_a_state_that_changes_its_shape_is_refused():
@@ -269,4 +269,4 @@ def test_weights_of_a_cell_used_outside_too():
             total = total + h.sum()
         return total
 
-    np.testing.assert_allclose(shared.get_gradient_weights(), grad(loss)(shared.get_weights()), rtol=1e-10)
+    np.testing.assert_allclose(shared.get_gradient_weights(), grad(loss)(shared.get_weights()), rtol=1e-10, atol=1e-12)

@@ -1,0 +1,10 @@
+"""Every test draws the same random numbers, whatever ran before it."""
+
+import pytest
+
+import graphnet
+
+
+@pytest.fixture(autouse=True)
+def _seeded():
+    graphnet.seed(0)
