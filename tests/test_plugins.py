@@ -8,7 +8,7 @@ from importlib import metadata
 
 import pytest
 
-from graphnet import FullyConnected, Layer, PluginError, UnknownNameError
+from graphnet import FullyConnected, Layer, PluginError, StateError, UnknownNameError
 from graphnet.plugins import PluginManager, hookimpl, hookspecs, manager, using
 
 
@@ -50,15 +50,36 @@ def raising(register):
     raise RuntimeError("out of order")
 
 
+class Mute(Exception):
+    def __str__(self):
+        raise ValueError("not even this")
+
+
+def mute(register):
+    raise Mute
+
+
+def generating(register):
+    yield register(Cube)
+
+
+async def waiting(register):
+    register(Cube)
+
+
 BROKEN = {
     "a hook raises": (plugin(graphnet_register_layers=raising), "RuntimeError: out of order"),
     "a hook exits": (plugin(graphnet_register_layers=lambda register: sys.exit(3)), "SystemExit: 3"),
+    "an error that cannot be told": (plugin(graphnet_register_layers=mute), "Mute: its message cannot be shown"),
+    "a list is returned": (plugin(graphnet_register_layers=lambda register: [Cube]), "returned something.*received list"),
+    "a generator": (plugin(graphnet_register_layers=generating), "returned something.*received generator"),
+    "a coroutine": (plugin(graphnet_register_layers=waiting), "returned something.*received coroutine"),
     "no class": (plugin(graphnet_register_layers=lambda register: register(Cube())), "an object that is no class"),
     "no layer": (plugin(graphnet_register_layers=lambda register: register(int)), "a class that is no layer"),
     "the base": (plugin(graphnet_register_layers=lambda register: register(Layer)), "a class that is no layer"),
     "no name": (plugin(graphnet_register_layers=lambda register: register(Cube, "my cube")), "which is no identifier"),
     "twice": (
-        plugin(graphnet_register_layers=lambda register: [register(Cube), register(Cube)]),
+        plugin(graphnet_register_layers=lambda register: register(Cube) or register(Cube)),
         "layer 'Cube' of graphnet-foo 1.2 is already registered by graphnet-foo 1.2",
     ),
     "misspelt": (
@@ -103,8 +124,12 @@ def test_a_plain_function_with_the_name_of_a_hook_is_told():
 def test_one_short_name_of_two_distributions():
     host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
     other = type("Cube", (Cube,), {})
-    host.register(plugin(graphnet_register_layers=lambda register: register(other)), name="bar", distribution="bar", version="2")
-    with pytest.raises(PluginError, match=r"'Cube' is offered by graphnet-foo 1.2 and by bar 2.*Write graphnet-foo/Cube or bar/Cube"):
+    host.register(
+        plugin(graphnet_register_layers=lambda register: register(other)), name="bar", distribution="bar", version="2"
+    )
+    with pytest.raises(
+        PluginError, match=r"'Cube' is offered by graphnet-foo 1.2 and by bar 2.*Write graphnet-foo/Cube or bar/Cube"
+    ):
         host.registry.get("layers", "Cube")
     assert host.registry.get("layers", "bar/Cube").object is other
 
@@ -112,7 +137,10 @@ def test_one_short_name_of_two_distributions():
 def test_two_owners_of_one_id_are_both_named():
     host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
     again = host.register(
-        plugin(graphnet_register_layers=lambda register: register(Cube)), name="baz", distribution="graphnet-foo", version="9"
+        plugin(graphnet_register_layers=lambda register: register(Cube)),
+        name="baz",
+        distribution="graphnet-foo",
+        version="9",
     )
     assert again.status == "failed"
     assert "of graphnet-foo 9 is already registered by graphnet-foo 1.2" in again.reason
@@ -189,6 +217,65 @@ def test_an_allow_list_and_the_environment(installed, monkeypatch):
     assert [s for _, _, s in statuses(host)] == ["loaded", "skipped", "failed", "loaded"]
 
 
+def test_metadata_that_cannot_be_read_hide_no_other_plugin(monkeypatch):
+    nameless, useless = Point("first", None, lambda: plugin()), Point("second", "x-dist", lambda: plugin())
+    useless.dist = None
+    cube = Point("third", "y-dist", lambda: plugin(graphnet_register_layers=lambda register: register(Cube)))
+    monkeypatch.setattr(metadata, "entry_points", lambda group: [nameless, useless, cube])
+    host = PluginManager()
+    host.load()
+    assert statuses(host) == [
+        ("first.plugin", "first", "loaded"), ("second.plugin", "second", "loaded"), ("y-dist", "third", "loaded"),
+    ]  # fmt: skip
+    assert host.plugins[2].version == "unknown"
+
+
+def test_one_broken_list_of_entry_points_hides_no_other(tmp_path, monkeypatch):
+    for name, points in (("sound", "[graphnet]\ncube = sound_plugin\n"), ("broken", "[graphnet]\nno equals sign\n")):
+        folder = tmp_path / f"{name}-1.0.dist-info"
+        folder.mkdir()
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (folder / "entry_points.txt").write_text(points)
+    (tmp_path / "sound_plugin.py").write_text(
+        "from graphnet import Dropout\nfrom graphnet.plugins import hookimpl\n\n\n"
+        "@hookimpl\ndef graphnet_register_layers(register):\n    register(Dropout, 'Dropped')\n"
+    )
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    host = PluginManager()
+    host.load()
+    assert ("sound", "cube", "loaded") in statuses(host)
+    assert host.registry.get("layers", "Dropped").id == "sound/Dropped"
+    monkeypatch.delitem(sys.modules, "sound_plugin")
+
+
+def test_what_registers_after_its_hook_is_refused():
+    kept = []
+    _, record = loaded(plugin(graphnet_register_layers=lambda register: kept.append(register)))
+    assert record.status == "loaded"
+    with pytest.raises(PluginError, match="after the hook had returned"):
+        kept[0](Cube)
+    assert record.entries == []
+
+
+def test_loading_twice_is_refused():
+    host = PluginManager()
+    host.load(allow=())
+    before = len(host.plugins)
+    with pytest.raises(StateError, match="already loaded"):
+        host.load(allow=())
+    assert len(host.plugins) == before
+
+
+def test_a_keyboard_interrupt_is_no_failure():
+    def interrupted(register):
+        raise KeyboardInterrupt
+
+    host = PluginManager()
+    with pytest.raises(KeyboardInterrupt):
+        host.register(plugin(graphnet_register_layers=interrupted), name="slow")
+    assert host.plugins == []
+
+
 def test_the_manager_in_use_can_be_replaced():
     host = PluginManager()
     before = manager()
@@ -208,7 +295,9 @@ def test_every_hook_is_documented_and_registers_something_of_graphnets_own():
 
 @pytest.mark.no_plugins
 def test_importing_graphnet_loads_no_plugin():
-    code = "import sys, graphnet; print([m for m in sys.modules if m.startswith('graphnet_') or m == 'graphnet.plugins'])"
+    code = (
+        "import sys, graphnet; print([m for m in sys.modules if m.startswith('graphnet_') or m == 'graphnet.plugins'])"
+    )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
@@ -227,5 +316,8 @@ inputs: {x: 'time, batch, feature=2'}
 nodes: {lstm: {layer: LSTM, with: {input_size: 2, hidden_size: 3, output_size: null}, inputs: x}}
 outputs: {y: lstm}
 """
-    with using(host), pytest.raises(PluginError, match=r"needs graphnet-recurrent >=0.1, which is not installed.*pip install"):
+    with (
+        using(host),
+        pytest.raises(PluginError, match=r"needs graphnet-recurrent >=0.1, which is not installed.*pip install"),
+    ):
         parse_model(text)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from graphnet.core.errors import PluginError, UnknownNameError
+from graphnet.core.errors import PluginError, UnknownNameError, nearest
+from graphnet.plugins.hookspecs import KINDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,11 @@ class Entry:
     version: str
 
     @property
+    def what(self) -> str:
+        """The kind of a single one: ``layer``, ``loss``."""
+        return singular(self.kind)
+
+    @property
     def id(self) -> str:
         """``distribution/name``."""
         return f"{self.distribution}/{self.name}"
@@ -32,6 +38,11 @@ class Entry:
     def origin(self) -> str:
         """``distribution version``."""
         return f"{self.distribution} {self.version}"
+
+
+def singular(kind: str) -> str:
+    """``layer`` for ``layers``, ``loss`` for ``losses``, ``data set`` for ``datasets``."""
+    return {"losses": "loss", "datasets": "data set"}.get(kind, kind.removesuffix("s"))
 
 
 class Registry:
@@ -53,7 +64,7 @@ class Registry:
             owner = new.get((entry.kind, entry.id)) or self._entries.get(entry.kind, {}).get(entry.id)
             if owner is not None:
                 raise PluginError(
-                    f"{entry.kind[:-1]} {entry.name!r} of {entry.origin} is already registered by {owner.origin}",
+                    f"{entry.what} {entry.name!r} of {entry.origin} is already registered by {owner.origin}",
                     where=entry.id,
                     remedy="Rename one of the two, or uninstall one of the distributions.",
                 )
@@ -62,7 +73,17 @@ class Registry:
             self._entries.setdefault(entry.kind, {})[entry.id] = entry
 
     def entries(self, kind: str) -> list[Entry]:
-        """All entries of a kind, in the order in which they were registered."""
+        """All entries of a kind, in the order in which they were registered.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such kind.
+        """
+        if kind not in KINDS.values():
+            known = ", ".join(KINDS.values())
+            near = nearest(kind, KINDS.values())
+            raise UnknownNameError(f"unknown kind {kind!r}", expected=f"one of {known}", remedy=near or None)
         return list(self._entries.get(kind, {}).values())
 
     def get(self, kind: str, name: str) -> Entry:
@@ -78,23 +99,32 @@ class Registry:
         found = [e for e in self.entries(kind) if name in (e.id, e.name)]
         if len(found) > 1:
             raise PluginError(
-                f"{kind[:-1]} {name!r} is offered by {' and by '.join(e.origin for e in found)}",
+                f"{singular(kind)} {name!r} is offered by {' and by '.join(e.origin for e in found)}",
                 expected="a qualified name",
                 received=name,
                 remedy="Write " + " or ".join(e.id for e in found) + ".",
             )
         if not found:
-            raise UnknownNameError(f"unknown {kind[:-1]} {name!r}", remedy=self._suggestion(kind, name))
+            raise UnknownNameError(f"unknown {singular(kind)} {name!r}", remedy=self._suggestion(kind, name))
         return found[0]
 
     def _suggestion(self, kind: str, name: str) -> str:
         entries = self.entries(kind)
+        distribution = name.rpartition("/")[0]
+        if distribution and distribution not in self._distributions():
+            near = nearest(distribution, self._distributions())
+            told = f"No loaded plugin is of {distribution!r}; `graphnet plugins` lists those that are there."
+            return f"{near} {told}".strip()
         by_name = {e.name.lower(): e for e in entries}
         close = difflib.get_close_matches(name.rpartition("/")[2].lower(), by_name, n=3, cutoff=0.6)
         if close:
             return "did you mean " + " or ".join(f"{by_name[c].name!r} ({by_name[c].origin})" for c in close) + "?"
         known = ", ".join(sorted(e.name for e in entries)) or "none"
         return f"Known {kind}: {known}. A plugin may be missing; `graphnet plugins` lists those that are there."
+
+    def _distributions(self) -> list[str]:
+        """Who registered anything."""
+        return sorted({entry.distribution for kind in self._entries.values() for entry in kind.values()})
 
     def entry_of(self, thing: object, kind: str = "layers") -> Entry:
         """The entry of a registered object, such as a layer's class.
