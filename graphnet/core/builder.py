@@ -35,7 +35,7 @@ class Value:
         return node.layer.output_ports() if node else ("output",)
 
     def __getitem__(self, port: str) -> Value:
-        if port not in self._ports():
+        if port not in self._ports() or self.ref.source in self.builder.inputs:
             raise GraphError(
                 f"no output {port!r}",
                 where=f"node {self.ref.source!r}",
@@ -45,7 +45,7 @@ class Value:
         return Value(self.builder, Ref(self.ref.source, port))
 
     def __iter__(self) -> Iterator[Value]:
-        return (self[port] for port in self._ports())
+        return iter([self]) if self.ref.source in self.builder.inputs else (self[port] for port in self._ports())
 
     def _with(self, other: Any, values: str, number: Callable[[float], tuple[float, float]]) -> Value:
         """The node for an operator: of two values, or ``scale · value + shift`` with a number."""

@@ -69,7 +69,8 @@ class Stateful:
         from graphnet.core.runner import Runner
         from graphnet.core.single import graph_of
 
-        if self._runner is None or len(self._runner.graph.inputs) < count:
+        known = 0 if self._runner is None else len(self._runner.graph.inputs)
+        if self._runner is None or known < count or (known > count and self._layer.input_ports().variadic):
             self._runner = Runner(graph_of(self._layer, count))
         return self._runner
 
@@ -162,9 +163,13 @@ class Stateful:
 
         Raises
         ------
+        ConfigError
+            If one has no ``initialize``.
         RuleError
             If an initializer returns another shape; nothing has changed then.
         """
+        for given in (weights_initializer, bias_initializer):
+            self._check_has(given, "initialize", "an initializer")
         weights.initialize(weights.owners(self._layer).values(), weights_initializer, bias_initializer)
 
     def _draw_known_weights(self) -> None:
@@ -215,8 +220,19 @@ class Stateful:
         ----------
         optimizer : object or None
             With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: none.
+
+        Raises
+        ------
+        ConfigError
+            If it has no ``calculate_update``.
         """
+        if optimizer is not None:
+            self._check_has(optimizer, "calculate_update", "an optimizer")
         weights.set_optimizer(self._layer, optimizer)
+
+    def _check_has(self, thing: Any, method: str, what: str) -> None:
+        if not callable(getattr(thing, method, None)) or isinstance(thing, type):
+            raise ConfigError(f"not {what}", where=repr(self), expected=f"an object with {method}", received=repr(thing))
 
     @property
     def optimizer(self) -> Any:
