@@ -8,8 +8,9 @@ Two times three folds with equal shares of the classes; the test set is not look
 import statistics
 import sys
 
-import graphnet
 import numpy as np
+
+import graphnet
 from graphnet import datasets
 
 FOLDS, REPEATS = 3, 2

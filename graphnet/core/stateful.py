@@ -232,7 +232,8 @@ class Stateful:
 
     def _check_has(self, thing: Any, method: str, what: str) -> None:
         if not callable(getattr(thing, method, None)) or isinstance(thing, type):
-            raise ConfigError(f"not {what}", where=repr(self), expected=f"an object with {method}", received=repr(thing))
+            expected = f"an object with {method}"
+            raise ConfigError(f"not {what}", where=repr(self), expected=expected, received=repr(thing))
 
     @property
     def optimizer(self) -> Any:
