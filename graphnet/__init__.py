@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from graphnet.core.builder import Builder, Cell, Value, functional
+from graphnet.core.builder import Builder, Value, functional
+from graphnet.core.cell import Cell
 from graphnet.core.composite import Composite, Subgraph
 from graphnet.core.dtypes import as_array
 from graphnet.core.errors import (

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from graphnet.core.errors import RuleError, ShapeError
 from graphnet.core.graph import Graph
-from graphnet.core.layer import Layer
+from graphnet.core.layer import Layer, missing_rule
 from graphnet.core.rules import Ports
 
 
@@ -34,7 +34,7 @@ class Composite(Layer):
 
     def build(self) -> Graph:
         """The graph of this layer; called once, when the layer is made."""
-        raise NotImplementedError(f"{type(self).__name__} has no build")
+        raise missing_rule(self, "build(self)", "It returns a Graph.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
 import numpy as np
 
 from graphnet.core import dtypes, rules
-from graphnet.core.errors import ConfigError
+from graphnet.core.errors import ConfigError, RuleError
 from graphnet.core.parameter import Array, Buffer, Weight
 from graphnet.core.rules import Ports
 from graphnet.core.shapes import Shape
@@ -108,15 +108,15 @@ class Layer(Stateful):
 
     def apply(self, *inputs: Any, **weights: Any) -> tuple[Any, Any]:
         """``(output, saved)``: the output (a tuple for several) and what ``pull`` and ``grad`` want to see again."""
-        raise NotImplementedError(f"{type(self).__name__} has no apply")
+        raise missing_rule(self, "apply(self, x)", "It returns (output, saved).")
 
     def pull(self, saved: Any, error: Any, **weights: Any) -> Any:
         """The error for the input (a tuple, one for each, for several), linear in ``error``; None for no error."""
-        raise NotImplementedError(f"{type(self).__name__} has no pull")
+        raise missing_rule(self, "pull(self, saved, error)", "It returns the error for the input.")
 
     def grad(self, saved: Any, error: Any, **weights: Any) -> dict[str, Any]:
         """The gradient of each weight by name, summed over the rows, such as ``x.T @ error`` and ``error.sum(0)``."""
-        raise NotImplementedError(f"{type(self).__name__} has no grad")
+        raise missing_rule(self, "grad(self, saved, error)", "It returns the gradient of each weight by name.")
 
     def update(self, saved: Any, **buffers: Any) -> dict[str, Any]:
         """The buffers' new values after one train-phase ``apply``."""
@@ -151,6 +151,13 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     default = plain(default)
     return type(value) is type(default) and bool(value == default)
+
+
+def missing_rule(layer: Layer, rule: str, returns: str) -> RuleError:
+    """The error for a layer whose author has not written a rule that is needed."""
+    name = type(layer).__name__
+    remedy = f"Write it. {returns}"
+    return RuleError(f"{name} has no {rule.split('(')[0]}", where=name, expected=f"a method {rule}", remedy=remedy)
 
 
 def require(condition: bool, layer: Layer, field: str, expected: str) -> None:

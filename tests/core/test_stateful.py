@@ -108,3 +108,11 @@ def test_a_layer_in_two_places_needs_inputs_of_one_size():
     runner = Runner(g.build(layer(layer(g.input("x", "batch, feature=3"), name="a"), name="b")))
     with pytest.raises(ShapeError, match=r"b: .*weights was made for inputs of another size"):
         runner.forward({"x": np.ones((1, 3))})
+
+
+@pytest.mark.parametrize(("missing", "message"), [("apply", "apply takes no input|has no apply"), ("pull", "has no pull")])
+def test_a_rule_that_is_not_written_is_told(missing, message):
+    written = {"apply": lambda self, x: (x, None), "pull": lambda self, saved, error: error}
+    layer = type("Unfinished", (Layer,), {n: f for n, f in written.items() if n != missing})()
+    with pytest.raises(RuleError, match=message):
+        layer.backward(layer.forward(np.ones((3, 2))))

@@ -13,6 +13,7 @@ from graphnet import (
     FullyConnected,
     Graph,
     Parameter,
+    RuleError,
     Scan,
     ShapeError,
     StateError,
@@ -74,7 +75,12 @@ class Recurrent(Composite):
     # ------------------------------------------------------------------ the graph
     def cell(self) -> CellGraph:
         """The graph of one time step, whose first state is the hidden state."""
-        raise NotImplementedError(f"{type(self).__name__} has no cell")
+        raise RuleError(
+            f"{type(self).__name__} has no cell",
+            where=type(self).__name__,
+            expected="a method cell(self)",
+            remedy="Write it. It returns a CellGraph.",
+        )
 
     def build(self) -> Graph:
         cell = self.cell()
