@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save, save_file
 
 from graphnet import BatchNormalization, Builder, FileError, FullyConnected, Phase, Runner, ShapeError
 from graphnet.io import load_weights, save_weights
@@ -96,3 +96,45 @@ def test_sizes_that_are_not_known_yet(tmp_path):
     with pytest.raises(ShapeError, match="not known"):
         save_weights(tmp_path / "w", runner)
     assert not (tmp_path / "w").exists()
+
+
+def test_another_format_is_refused(tmp_path):
+    save_weights(tmp_path / "w", trained())
+    arrays = load_file(tmp_path / "w")
+    (tmp_path / "w").write_bytes(save(arrays, metadata={"format": "graphnet-weights/2"}))
+    runner = model()
+    before = unchanged(runner)
+    with pytest.raises(FileError, match="another format; expected graphnet-weights/1, received graphnet-weights/2"):
+        load_weights(tmp_path / "w", runner)
+    assert unchanged(runner) == before
+    save_file(arrays, tmp_path / "w", metadata={"made": "elsewhere"})
+    load_weights(tmp_path / "w", runner)
+    assert unchanged(runner) != before
+
+
+def test_equal_weights_are_equal_files(tmp_path):
+    runner = trained()
+    save_weights(tmp_path / "a", runner)
+    save_weights(tmp_path / "b", runner)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_random_damage_is_told_or_harmless(tmp_path):
+    path = tmp_path / "w"
+    save_weights(path, trained())
+    whole = path.read_bytes()
+    rng = np.random.default_rng(5)
+    refused = 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for position in rng.integers(0, 400, size=3):
+            damaged[position] = rng.integers(256)
+        path.write_bytes(damaged[: rng.integers(len(whole))] if rng.random() < 0.3 else damaged)
+        runner = model()
+        before = unchanged(runner)
+        try:
+            load_weights(path, runner)
+        except (FileError, ShapeError):
+            refused += 1
+            assert unchanged(runner) == before
+    assert refused > 200

@@ -1,7 +1,7 @@
 """Files: models as YAML, weights as safetensors, everything written whole or not at all."""
 
 from graphnet.io import atomic
-from graphnet.io.reading import FORMAT, ModelFile, parse_model, read_model
+from graphnet.io.model_file import FORMAT, ModelFile, parse_model, read_model
 from graphnet.io.weights import load_weights, save_weights
 from graphnet.io.writing import model_text, write_model
 

@@ -1,96 +1,35 @@
-"""Model files to graphs."""
+"""From the tree of a file to graphs and what they are made of."""
 
 from __future__ import annotations
 
-import os
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core.composite import Composite, Subgraph
-from graphnet.core.errors import ConfigError, FileError, GraphError, GraphnetError, PluginError, RuleError, nearest
+from graphnet.core.errors import ConfigError, GraphError, GraphnetError, RuleError, nearest
 from graphnet.core.graph import Graph, Input, Node, Ref, subgraph
 from graphnet.core.layer import Layer
 from graphnet.core.runner import Runner
 from graphnet.core.scan import CellGraph, Scan
 from graphnet.core.shapes import Shape
-from graphnet.io import requirements
-from graphnet.io.tree import Item, Place, read
-from graphnet.io.values import construct
-from graphnet.plugins import PluginManager, manager
+from graphnet.io.objects import construct
+from graphnet.io.tree import Item, Place
+from graphnet.plugins import Registry
 
 if TYPE_CHECKING:
     from graphnet.training.config import TrainingConfig
 
-FORMAT = "graphnet/1"
 TOP = ("format", "name", "plugins", "inputs", "nodes", "outputs", "training")
 GRAPH = ("name", "inputs", "nodes", "outputs")
 ROLES = ("sequences", "states", "contexts")
 WHAT = ("layer", "shares", "graph", "scan")
 
 
-@dataclass(frozen=True)
-class ModelFile:
-    """What a model file says.
-
-    Attributes
-    ----------
-    graph : Graph
-    training : TrainingConfig or None
-    plugins : dict of str to str
-        Needed distributions and their versions.
-    path : Path or None
-    """
-
-    graph: Graph
-    training: TrainingConfig | None = None
-    plugins: dict[str, str] = field(default_factory=dict)
-    path: Path | None = None
-
-
-def read_model(path: str | os.PathLike[str]) -> ModelFile:
-    """Read a model file.
-
-    Raises
-    ------
-    FileError
-        If there is no such file, or it is no YAML.
-    GraphnetError
-        With file, line and key path, for everything else that is wrong.
-    """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        told = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
-        raise FileError("cannot be read", where=str(path), expected="a model file", received=told) from None
-    return parse_model(text, str(path), path=Path(path))
-
-
-def parse_model(text: str, source: str = "<text>", *, path: Path | None = None) -> ModelFile:
-    """Read a model from its text; see :func:`read_model`."""
-    top = read(text, source)
-    keys = top.mapping()
-    if "format" in keys and keys["format"].value != FORMAT:
-        raise FileError(
-            "another format", where=str(keys["format"].place), expected=FORMAT, received=keys["format"].described()
-        )
-    keys = top.mapping(TOP, required=("format", "inputs", "nodes", "outputs"))
-    plugins = manager()
-    needed = requirements.check(keys.get("plugins"), plugins)
-    reader = _Reader(plugins)
-    default = path.stem if path is not None else "model"
-    graph = reader.graph(top, default if default.isidentifier() else "model", "")
-    reader.check_shapes(graph)
-    return ModelFile(graph, reader.training(keys.get("training")), needed, path)
-
-
-class _Reader:
+class Reader:
     """One file being read: the layers and places met so far, by node path."""
 
-    def __init__(self, plugins: PluginManager) -> None:
-        self.plugins = plugins
-        self.registry = plugins.registry
+    def __init__(self, registry: Registry) -> None:
+        self.registry = registry
         self.layers: dict[str, Layer] = {}
         self.places: dict[str, Place] = {}
 
@@ -107,17 +46,19 @@ class _Reader:
                 return Graph(name, inputs, nodes, outputs)
             named = {role: tuple(parts[role].texts()) if role in parts else () for role in ROLES}
             return CellGraph(name, inputs, nodes, outputs, **named)
-        except GraphError as error:
+        except GraphnetError as error:
             raise error.at(str(self.located(error, item, parts))) from None
 
     @staticmethod
-    def located(error: GraphError, item: Item, parts: dict[str, Item]) -> Place:
-        """The place of the node or output that an error speaks of."""
-        for kind, key in (("node", "nodes"), ("output", "outputs")):
-            found = re.search(rf", {kind} '([^']*)'", error.where or "")
-            if found and found[1] in parts[key].value:
-                place: Place = parts[key].value[found[1]].place
-                return place
+    def located(error: GraphnetError, item: Item, parts: dict[str, Item]) -> Place:
+        """The place of the node, output or name that an error speaks of."""
+        for kind, keys in (("node", ("nodes",)), ("output", ("outputs",)), ("", ("inputs", "nodes", "outputs"))):
+            told = re.search(rf", {kind} '([^']*)'", error.where or "") if kind else None
+            name = repr(told[1]) if told else None if kind else error.received
+            for key in keys:
+                for known, part in parts[key].mapping().items():
+                    if repr(known) == name:
+                        return part.place
         return item.place
 
     def input(self, item: Item) -> Input:
@@ -141,6 +82,8 @@ class _Reader:
             return Shape.parse(item.text("axes, such as 'time, batch, feature=12'"))
         except GraphnetError as error:
             raise error.at(str(item.place)) from None
+        except ValueError:  # digits that are none, such as ², or too many
+            raise item.wrong("axes, such as 'time, batch, feature=12'") from None
 
     # ------------------------------------------------------------------ nodes
     def node(self, name: str, item: Item, path: str) -> Node:
@@ -200,7 +143,7 @@ class _Reader:
         try:
             return Scan(cell, **options)  # type: ignore[arg-type]
         except GraphnetError as error:
-            raise error.at(str(parts["bptt_length"].place)) from None
+            raise error.at(str(parts.get("bptt_length", item).place)) from None
 
     def remember(self, layer: Layer, path: str, place: Place) -> None:
         """Let later nodes share this layer, and the layers inside it."""
@@ -234,6 +177,10 @@ class _Reader:
             while path and path not in self.places:
                 path = path.rpartition("/")[0]
             raise (error.at(str(self.places[path])) if path else error) from None
+        except Exception as error:  # a rule of a stranger's layer
+            raise RuleError(
+                f"a layer's rule failed: {type(error).__name__}: {error}", where=f"graph {graph.name!r}"
+            ) from error
 
     def training(self, item: Item | None) -> TrainingConfig | None:
         if item is None:
@@ -242,6 +189,3 @@ class _Reader:
 
         made: TrainingConfig = construct(item, TrainingConfig, self.registry, "training")
         return made
-
-
-__all__ = ["FORMAT", "ModelFile", "PluginError", "parse_model", "read_model"]

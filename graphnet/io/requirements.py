@@ -18,7 +18,9 @@ COMPARISONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     ">": operator.gt,
     "<": operator.lt,
 }
-_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(\d+(?:\.\d+)*)\s*\Z")
+#: The names that distributions may have, PEP 508.
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
+_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(\d{1,9}(?:\.\d{1,9})*)\s*\Z", re.ASCII)
 
 
 def meets(version: str, requirement: str) -> bool:
@@ -41,9 +43,15 @@ def meets(version: str, requirement: str) -> bool:
 
 
 def _aligned(a: str, b: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    first, second = (tuple(int(n) for n in re.findall(r"\d+", v.split("+")[0])[:4]) for v in (a, b))
+    first, second = _release(a), _release(b)
     length = max(len(first), len(second))
     return first + (0,) * (length - len(first)), second + (0,) * (length - len(second))
+
+
+def _release(version: str) -> tuple[int, ...]:
+    """The release numbers at the start of a version: ``(0, 2)`` for 0.2rc1.dev3."""
+    found = re.match(r"v?((?:\d+\.)*\d+)", version.strip(), re.ASCII)
+    return tuple(int(number) for number in found[1].split(".")) if found else ()
 
 
 def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
@@ -59,6 +67,13 @@ def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
     needed = {} if item is None else item.mapping()
     for distribution, wanted in needed.items():
         requirement = wanted.text("a version requirement, such as '>=0.1'")
+        if not NAME.fullmatch(distribution):
+            raise ConfigError(
+                "not the name of a distribution",
+                where=str(wanted.place),
+                expected="a name",
+                received=repr(distribution),
+            )
         try:
             meets("0", requirement)
         except ValueError:
@@ -68,15 +83,15 @@ def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
 
 
 def _check_one(distribution: str, requirement: str, item: Item, manager: PluginManager) -> None:
-    own = [plugin for plugin in manager.plugins if plugin.distribution == distribution]
-    install = f"Install it: pip install '{distribution}{requirement.replace(' ', '')}'"
+    own = [plugin for plugin in manager.plugins if _plain(plugin.distribution) == _plain(distribution)]
+    install = f"nstall it: pip install '{distribution}{''.join(requirement.split())}'."
     if not own:
         known = {plugin.distribution for plugin in manager.plugins}
-        hint = nearest(distribution, known)
+        hint = nearest(distribution, sorted(known))
         raise PluginError(
             f"the model needs {distribution} {requirement}, which is not installed",
             where=str(item.place),
-            remedy=f"{install}{f' ({hint})' if hint else ''}.",
+            remedy=f"{hint} If not, i{install}" if hint else f"I{install}",
         )
     broken = next((plugin for plugin in own if plugin.status != "loaded"), None)
     if broken is not None:
@@ -91,8 +106,13 @@ def _check_one(distribution: str, requirement: str, item: Item, manager: PluginM
             where=str(item.place),
             expected=requirement,
             received=own[0].version,
-            remedy=f"{install}.",
+            remedy=f"I{install}",
         )
+
+
+def _plain(distribution: str) -> str:
+    """A distribution's name as package indexes compare it (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def of(entries: Iterable[Entry]) -> Mapping[str, str]:
@@ -112,7 +132,7 @@ def _own_version(entries: Iterable[Entry]) -> str:
 
 
 def _floor(version: str) -> str:
-    numbers = re.findall(r"\d+", version)[:2]
+    numbers = [str(number) for number in _release(version)[:2]]
     if not numbers:
         raise ConfigError("a plugin has no version number", expected="a version such as 0.1.0", received=version)
     return ">=" + ".".join(numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,8 @@ import yaml
 from graphnet.core.errors import ConfigError, FileError, nearest
 
 PLAIN = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null", "map", "seq")}
+#: YAML 1.1 reads 017 as 15 and 1:30 as 90; here a number is decimal.
+DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]{0,999})", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,10 @@ class Item:
             If it is anything else.
         """
         if not isinstance(self.value, str):
-            raise self.wrong(expected)
+            error = self.wrong(expected)
+            if isinstance(self.value, bool):
+                error.remedy = "YAML reads yes, no, on and off as true and false: put a name like that into quotes."
+            raise error
         return self.value
 
     def texts(self, expected: str = "names") -> list[str]:
@@ -96,7 +102,7 @@ class Item:
             return f"a mapping with {_listed(self.value)}"
         if isinstance(self.value, list):
             return f"a list of {len(self.value)}"
-        return f"{self.value!r} ({type(self.value).__name__})"
+        return f"{repr(self.value)[:80]} ({type(self.value).__name__})"
 
 
 def _listed(keys: Iterable[str]) -> str:
@@ -115,18 +121,26 @@ def read(text: str, source: str) -> Item:
     """
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent):
-                raise _refused("aliases are not part of model files", source, event, "Write the value out.")
+            _check_event(event, source)
         node = yaml.compose(text, Loader=yaml.SafeLoader)
+        if node is None:
+            raise FileError("the file is empty", where=source, expected="a model")
+        return _item(node, source, "")
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = ", ".join(part for part in (error.context, error.problem) if part)
         raise FileError(f"no YAML: {problem}", where=f"{source}:{line}") from None
-    except (yaml.YAMLError, RecursionError) as error:
+    except yaml.YAMLError as error:
         raise FileError(f"no YAML: {str(error).splitlines()[0]}", where=source) from None
-    if node is None:
-        raise FileError("the file is empty", where=source, expected="a model")
-    return _item(node, source, "")
+
+
+def _check_event(event: yaml.Event, source: str) -> None:
+    """Refuse what plain data does not need."""
+    if isinstance(event, yaml.AliasEvent):
+        raise _refused("aliases are not part of model files", source, event, "Write the value out.")
+    tag = getattr(event, "tag", None)
+    if tag is not None:
+        raise _refused(f"the tag {tag!r} is not plain data", source, event, "Leave it out.")
 
 
 def _refused(problem: str, source: str, node: Any, remedy: str | None = None) -> FileError:
@@ -137,15 +151,23 @@ def _item(node: yaml.Node, source: str, path: str, line: int | None = None) -> I
     """The tree below a node; ``line`` is that of its key, where it has one."""
     place = Place(source, node.start_mark.line + 1 if line is None else line, path)
     if node.tag not in PLAIN:
-        raise _refused(f"the tag {node.tag!r} is not plain data", source, node, "Put text into quotes.")
+        kind = node.tag.rpartition(":")[2]  # a date, << or =
+        raise _refused(f"a {kind} is no part of model files", source, node, "Put text into quotes.")
     if isinstance(node, yaml.MappingNode):
         return Item(dict(_pairs(node, source, path)), place)
     if isinstance(node, yaml.SequenceNode):
         return Item([_item(child, source, f"{path}[{i}]") for i, child in enumerate(node.value)], place)
-    constructed = yaml.constructor.SafeConstructor()
+    return Item(_scalar(node.value, node, place), place)
+
+
+def _scalar(text: str, node: yaml.Node, place: Place) -> Any:
+    """The value of a scalar."""
     kind = PLAIN[node.tag]
-    value = node.value if kind == "str" else getattr(constructed, f"construct_yaml_{kind}")(node)
-    return Item(value, place)
+    if kind == "str":
+        return text
+    if (kind == "int" and not DECIMAL.fullmatch(text)) or (kind == "float" and ":" in text):
+        raise Item(text[:40], place).wrong("a decimal number, or text in quotes")
+    return getattr(yaml.constructor.SafeConstructor(), f"construct_yaml_{kind}")(node)
 
 
 def _pairs(node: yaml.MappingNode, source: str, path: str) -> Iterator[tuple[str, Item]]:

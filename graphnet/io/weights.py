@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     """
     from safetensors.numpy import save
 
-    runner.materialize() if _undrawn(runner) else None
+    if _undrawn(runner):
+        runner.materialize()
     arrays = {name: np.array(array, order="C") for name, array in _arrays(runner).items()}
     atomic.write(path, save(arrays, metadata={"format": FORMAT}))
 
@@ -49,7 +51,7 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     Raises
     ------
     FileError
-        If the file cannot be read, lacks an array or has one too many.
+        If the file cannot be read, is of another format, lacks an array or has one too many.
     ShapeError
         If an array has another shape; the message has both.
     """
@@ -68,18 +70,16 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
             remedy=near or None,
         )
     for name, array in wanted.items():
-        if found[name].shape != array.shape:
-            raise ShapeError(
-                "weights of another shape", where=f"{path}: {name}", expected=array.shape, received=found[name].shape
-            )
-        if found[name].dtype.name not in ("float32", "float64"):
-            raise FileError(
-                "weights of another dtype",
-                where=f"{path}: {name}",
-                expected="float32 or float64",
-                received=found[name].dtype,
-            )
+        _check_array(f"{path}: {name}", found[name], array)
     _put(runner, found)
+
+
+def _check_array(where: str, found: Array, wanted: Array) -> None:
+    """Refuse an array of another shape, or of no floats."""
+    if found.shape != wanted.shape:
+        raise ShapeError("weights of another shape", where=where, expected=wanted.shape, received=found.shape)
+    if found.dtype.name not in ("float32", "float64"):
+        raise FileError("weights of another dtype", where=where, expected="float32 or float64", received=found.dtype)
 
 
 def _put(runner: Runner, found: dict[str, Array]) -> None:
@@ -101,7 +101,8 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     Raises
     ------
     FileError
-        If there is no such file, or it is not whole.
+        If there is no such file, it is not whole, or it is of another format. Safetensors without a word on their
+        format are taken as they are.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -114,4 +115,13 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
         arrays: dict[str, Any] = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise FileError("not a whole safetensors file", where=str(path), received=str(error)) from None
+    told = _metadata(data).get("format", FORMAT)
+    if told != FORMAT:
+        raise FileError("weights in another format", where=str(path), expected=FORMAT, received=told)
     return arrays
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """What a whole safetensors file says of itself, in the JSON header after its length in 8 bytes."""
+    length = int.from_bytes(data[:8], "little")
+    return json.loads(data[8 : 8 + length]).get("__metadata__") or {}

@@ -13,8 +13,9 @@ from graphnet.core.graph import Graph, Input, Node, subgraph
 from graphnet.core.layer import Layer
 from graphnet.core.scan import CellGraph, Scan
 from graphnet.io import atomic, requirements
-from graphnet.io.reading import FORMAT, ROLES
-from graphnet.io.values import KINDS, differing, written
+from graphnet.io.model_file import FORMAT
+from graphnet.io.objects import written
+from graphnet.io.reading import ROLES
 from graphnet.plugins import Entry, manager
 
 if TYPE_CHECKING:
@@ -102,16 +103,22 @@ class _Writer:
         self.inner(layer, path)
         entry = self.registry.entry_of(type(layer))
         self.used.append(entry)
-        config = {field: written(value, self.registry) for field, value in layer.config().items()}
+        config = {field: written(value, self.registry, self.used) for field, value in layer.config().items()}
         return {"layer": self.registry.short_name(entry), **({"with": Flow(config)} if config else {})}
 
     def inner(self, layer: Layer, path: str) -> None:
-        """The layers that a composite makes for itself can be shared later, but not be what stood before."""
+        """The layers that a composite makes for itself can be shared later, but not be what stood before.
+
+        Raises
+        ------
+        GraphError
+            If one of them stood before.
+        """
         inner = subgraph(layer)
         if inner is None:
             return
         for deeper, found in inner.walk(f"{path}/"):
-            if self.first.setdefault(id(found), deeper).split("/")[0] != path.split("/")[0]:
+            if not self.first.setdefault(id(found), deeper).startswith(f"{path}/"):
                 raise GraphError(
                     "a file cannot say that a composite layer shares a layer that stands before it",
                     where=deeper,
@@ -130,20 +137,9 @@ class _Writer:
         return {"cell": {**named, **roles, **self.graph(cell, f"{path}/")}, **options}
 
     def training(self, config: TrainingConfig) -> dict[str, Any]:
-        for value in config.config().values():
-            self.note(value)
-        return {name: self.line(written(value, self.registry)) for name, value in config.config().items()}
-
-    def note(self, value: Any) -> None:
-        """Remember which entries the training uses, and so which plugins."""
-        for part in value if isinstance(value, tuple) else value.values() if isinstance(value, dict) else (value,):
-            for base, kind in KINDS.items():
-                if isinstance(part, base):
-                    self.used.append(self.registry.entry_of(type(part), kind))
+        plain = {name: written(value, self.registry, self.used) for name, value in config.config().items()}
+        return {name: self.line(value) for name, value in plain.items()}
 
     @staticmethod
     def line(value: Any) -> Any:
         return Flow(value) if isinstance(value, dict) else value
-
-
-__all__ = ["differing", "model_text", "write_model"]

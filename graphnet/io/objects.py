@@ -1,0 +1,127 @@
+"""Objects of registered classes, from files and to files: ``Name`` or ``{Name: {field: value}}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.errors import ConfigError, GraphnetError, nearest
+from graphnet.io.fields import Field, differing, fields_of
+from graphnet.io.tree import Item, Place
+from graphnet.io.values import KINDS, Converter, Unfit
+from graphnet.plugins import Entry, Registry
+
+
+# ---------------------------------------------------------------------- reading
+def construct(item: Item, thing: Any, registry: Registry, what: str) -> Any:
+    """Make an object of a class from a mapping of its fields.
+
+    Raises
+    ------
+    GraphnetError
+        With file, line and key path.
+    """
+    known = fields_of(thing)
+    given = {} if item.value is None else item.mapping()
+    _check_names(item, given, known, what)
+    converter = Converter(registry, named)
+    values = {name: converter.convert(value, known[name].type) for name, value in given.items()}
+    try:
+        return thing(**values)
+    except GraphnetError as error:
+        raise error.at(str(_culprit(error, given) or item.place)) from None
+    except Exception as error:  # the class is a stranger's
+        raise ConfigError(
+            f"{what} cannot be made of this: {type(error).__name__}: {error}",
+            where=str(item.place),
+            received=item.described(),
+        ) from error
+
+
+def _check_names(item: Item, given: Mapping[str, Item], known: Mapping[str, Field], what: str) -> None:
+    """Refuse fields that a class does not have, and the lack of those that it needs."""
+    for name, value in given.items():
+        if name not in known:
+            raise ConfigError(
+                f"{what} has no field {name!r}",
+                where=str(value.place),
+                expected=f"one of {', '.join(known)}" if known else "no field",
+                received=name,
+                remedy=nearest(name, known) or None,
+            )
+    needed = [name for name, field in known.items() if field.required and name not in given]
+    if needed:
+        raise ConfigError(
+            f"{what} needs {', '.join(needed)}",
+            where=str(item.place),
+            expected=", ".join(needed),
+            received=", ".join(given) or "nothing",
+        )
+
+
+def _culprit(error: GraphnetError, given: Mapping[str, Item]) -> Place | None:
+    """The place of the field that an error speaks of, if it names one."""
+    words = f"{error.where or ''} {error.problem}".replace(".", " ").split()
+    return next((given[word].place for word in words if word in given), None)
+
+
+def named(item: Item, kind: str, registry: Registry) -> Any:
+    """The object of ``Name`` or ``{Name: {field: value}}``.
+
+    Raises
+    ------
+    GraphnetError
+        With file, line and key path.
+    Unfit
+        If it is neither.
+    """
+    fields: Item | None = None
+    if isinstance(item.value, dict) and len(item.value) == 1:
+        ((name, fields),) = item.value.items()
+    elif isinstance(item.value, str):
+        name = item.value
+    else:
+        raise Unfit
+    try:
+        entry = registry.get(kind, name)
+    except GraphnetError as error:
+        raise error.at(str(item.place)) from None
+    return construct(fields or Item(None, item.place), entry.object, registry, entry.name)
+
+
+# ---------------------------------------------------------------------- writing
+def written(value: Any, registry: Registry, used: list[Entry]) -> Any:
+    """A value of a field as plain data for a file; the entries of the registry that it needs are added to ``used``.
+
+    Raises
+    ------
+    ConfigError, PluginError
+        If a file cannot hold it.
+    """
+    value = value.item() if isinstance(value, np.generic) else value
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [written(part, registry, used) for part in value]
+    if isinstance(value, Mapping):
+        return {str(name): written(part, registry, used) for name, part in value.items()}
+    entry = _entry(value, registry)
+    used.append(entry)
+    config = {name: written(part, registry, used) for name, part in differing(value).items()}
+    return {registry.short_name(entry): config} if config else registry.short_name(entry)
+
+
+def _entry(value: Any, registry: Registry) -> Entry:
+    """The entry of the class of an object, of whichever kind."""
+    for kind in KINDS.values():
+        for entry in registry.entries(kind):
+            if entry.object is type(value):
+                return entry
+    for base, kind in KINDS.items():
+        if isinstance(value, base):
+            return registry.entry_of(type(value), kind)
+    raise ConfigError(
+        "cannot be written to a file", expected="plain values or registered objects", received=repr(value)
+    )

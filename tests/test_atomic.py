@@ -1,0 +1,61 @@
+"""Files are written whole or not at all."""
+
+import os
+import stat
+import sys
+
+import pytest
+
+from graphnet import FileError
+from graphnet.io import atomic
+
+
+def test_what_is_written_replaces_what_was_there(tmp_path):
+    path = tmp_path / "file"
+    for data in (b"first", b"", b"third" * 1000):
+        atomic.write(path, data)
+        assert path.read_bytes() == data
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_a_rename_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    atomic.write(path, b"old")
+
+    def full(*names):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(FileError, match="cannot be written; received No space left on device"):
+        atomic.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
+    def interrupted(handle):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        atomic.write(tmp_path / "file", b"new")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_is_not_there(tmp_path):
+    with pytest.raises(FileError, match="No such file or directory"):
+        atomic.write(tmp_path / "no" / "file", b"new")
+    with pytest.raises(FileError, match="directory"):
+        atomic.write(tmp_path, b"new")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions and links of POSIX")
+def test_permissions_are_those_of_new_files_and_links_stay(tmp_path):
+    path = tmp_path / "file"
+    link = tmp_path / "link"
+    link.symlink_to(path)
+    (tmp_path / "plain").write_bytes(b"")
+    atomic.write(link, b"new")
+    assert link.is_symlink()
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
