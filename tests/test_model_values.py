@@ -229,6 +229,16 @@ def test_an_optimizer_without_a_base_is_read_and_written():
         parse_model(written.replace("steps: 7", "step: 7"))
 
 
+def test_annotations_of_a_class_without_a_module_are_read(monkeypatch):
+    monkeypatch.setattr(Plain, "__module__", "nowhere")
+    monkeypatch.setitem(Plain.__init__.__annotations__, "rate", "float")
+    monkeypatch.setitem(Plain.__init__.__annotations__, "steps", "Unknown[")
+    found = parse_model(
+        text("Same", more="training: {optimizer: {Plain: {rate: 1, steps: [4, a]}}}")
+    ).training.optimizer
+    assert (found.rate, found.steps) == (1.0, (4, "a"))
+
+
 def test_numpy_numbers_are_written_as_numbers():
     g = Builder("m")
     graph = g.build(Everything(np.int64(3), np.float32(0.5), np.bool_(True))(g.input("x")))

@@ -54,7 +54,7 @@ def _type_of(thing: type, name: str) -> Any:
         if found is None and "__init__" in vars(base):
             found = inspect.get_annotations(base.__init__).get(name)  # type: ignore[misc]
         if found is not None:
-            return _resolved(found, vars(sys.modules[base.__module__]))
+            return _resolved(found, getattr(sys.modules.get(base.__module__), "__dict__", {}))
     return Any
 
 
