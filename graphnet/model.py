@@ -188,12 +188,14 @@ class Model:
         path = Path(folder)
         refuse_used(path)
         path.mkdir(parents=True, exist_ok=True)
-        write_model(path / MODEL, self.graph, self.config)
+        write_model(path / MODEL, self.runner.completed(), self.config)
         save_weights(path / WEIGHTS, self.runner)
         atomic.write(path / VERSIONS, (json.dumps(versions(), indent=2) + "\n").encode())
 
     def _materialize(self) -> None:
         """Make the weights that do not exist yet, with draws that do not count."""
+        if self.runner.drawn:
+            return
         with random.using(np.random.default_rng(self.config.seed)):
             self.runner.materialize()
 

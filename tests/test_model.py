@@ -233,3 +233,15 @@ def test_loading_draws_nothing_from_the_global_generator(tmp_path):
     graphnet.load(tmp_path / "saved")
     graphnet.load(tmp_path / "saved" / "model.yaml")
     assert np.array_equal(generator().random(3), expected)
+
+
+@pytest.mark.parametrize("shape", [None, "batch, feature"])
+def test_sizes_that_the_graph_leaves_open_are_saved_as_they_were_seen(tmp_path, shape):
+    g = Builder("open")
+    model = Model(g.build(scores=FullyConnected(None, 2)(g.input("x", shape), name="head")))
+    x = np.random.default_rng(0).normal(size=(12, 5))
+    model.fit(x, np.arange(12) % 2, epochs=2, seed=1)
+    model.save(tmp_path / "saved")
+    again = graphnet.load(tmp_path / "saved")
+    np.testing.assert_array_equal(again.predict(x), model.predict(x))
+    assert str(again.graph.inputs["x"].shape) == "(batch, feature=5)"

@@ -19,6 +19,7 @@ from graphnet import (
     Layer,
     PluginError,
     RuleError,
+    ShapeError,
     TrainingConfig,
 )
 from graphnet.initializers import He, Initializer
@@ -213,7 +214,7 @@ def test_errors_of_strangers_and_of_yaml_have_a_place(layer, config, error, mess
 
 
 def test_sizes_that_are_no_digits_are_told():
-    with pytest.raises(ConfigError, match="inputs.x: wrong value; expected axes"):
+    with pytest.raises(ShapeError, match="inputs.x: not an axis; expected name or name=size, received 'feature=²'"):
         parse_model(text("Same", shape="batch, feature=²"))
 
 

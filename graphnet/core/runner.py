@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from graphnet.core.numpy_backend import BoundPlan, Run, Setting, mask
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Plan
-from graphnet.core.shapes import Shape
+from graphnet.core.shapes import BATCH, TIME, Shape
 
 #: Bound plans that a runner keeps; the least recently used goes first.
 KEPT_BINDINGS = 64
@@ -65,6 +65,7 @@ class Runner:
         self.plan: Plan = lower(graph)
         self._bindings: OrderedDict[Any, tuple[BoundPlan, Shapes]] = OrderedDict()
         self._last: Pass | None = None
+        self._seen: dict[str, Shape] = {}
         if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
             infer(self.plan, self.layers, self.plan.declared)
 
@@ -82,6 +83,25 @@ class Runner:
     def buffers(self) -> dict[str, Array]:
         """Every untrained array (running statistics) by ``node path/name``."""
         return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer._buffers.items()}
+
+    @property
+    def drawn(self) -> bool:
+        """Whether every layer with weights has them: sizes that nothing declares come with the first ``forward``."""
+        return all(layer._parameters or not layer.trainable for layer in self.layers.values())
+
+    def completed(self) -> Graph:
+        """The graph with the sizes of its inputs as the last ``forward`` saw them, time and batch left free.
+
+        A file of it says all that the weights' sizes follow from, also where the graph itself left them open.
+        """
+        inputs = {}
+        for name, given in self.graph.inputs.items():
+            seen = self._seen.get(name)
+            if seen is None or (given.shape is not None and given.shape.fits(seen) and _closed(given.shape)):
+                inputs[name] = given
+            else:
+                inputs[name] = replace(given, shape=_opened(seen))
+        return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
 
     def materialize(self) -> None:
         """Make the weights of all layers from the declared shapes of the inputs.
@@ -215,6 +235,7 @@ class Runner:
             )
             self._create(self.plan, shapes)
             wanted = [errors and not given.integer for given in self.graph.inputs.values()]
+            self._seen |= {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
             found = BoundPlan(self.plan, shapes, Setting(self.layers, phase, dtype), wanted), shapes
             self._bindings[key] = found
             if len(self._bindings) > KEPT_BINDINGS:
@@ -259,3 +280,14 @@ def masked(array: Array, origin: int | None, counts: list[Array | None]) -> Arra
     """``array`` with zeros after the rows' ends, where it has row lengths (those of the input ``origin``)."""
     lengths = None if origin is None else counts[origin]
     return array if lengths is None else mask(array, lengths)
+
+
+def _closed(shape: Shape) -> bool:
+    """Whether every axis but time and batch has a size."""
+    return all(size is not None or name in (TIME, BATCH) for name, size in zip(shape.names, shape.sizes, strict=True))
+
+
+def _opened(shape: Shape) -> Shape:
+    """The shape with time and batch left free."""
+    sizes = (None if name in (TIME, BATCH) else size for name, size in zip(shape.names, shape.sizes, strict=True))
+    return Shape(shape.names, tuple(sizes))

@@ -62,7 +62,7 @@ class Shape:
         names, sizes = [], []
         for part in filter(None, (piece.strip() for piece in text.strip().strip("()").split(","))):
             name, equals, size = (piece.strip() for piece in part.partition("="))
-            if not name.isidentifier() or (equals and not size.isdigit()):
+            if not name.isidentifier() or (equals and not (size.isascii() and size.isdigit() and len(size) < 19)):
                 raise ShapeError("not an axis", expected="name or name=size", received=repr(part))
             names.append(name)
             sizes.append(int(size) if equals else None)

@@ -82,8 +82,6 @@ class Reader:
             return Shape.parse(item.text("axes, such as 'time, batch, feature=12'"))
         except GraphnetError as error:
             raise error.at(str(item.place)) from None
-        except ValueError:  # digits that are none, such as ², or too many
-            raise item.wrong("axes, such as 'time, batch, feature=12'") from None
 
     # ------------------------------------------------------------------ nodes
     def node(self, name: str, item: Item, path: str) -> Node:

@@ -29,14 +29,10 @@ def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     """
     from safetensors.numpy import save
 
-    if _undrawn(runner):
+    if not runner.drawn:
         runner.materialize()
     arrays = {name: np.array(array, order="C") for name, array in _arrays(runner).items()}
     atomic.write(path, save(arrays, metadata={"format": FORMAT}))
-
-
-def _undrawn(runner: Runner) -> bool:
-    return any(not layer._parameters and layer.trainable for layer in runner.layers.values())
 
 
 def _arrays(runner: Runner) -> dict[str, Array]:
@@ -56,7 +52,7 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
         If an array has another shape; the message has both.
     """
     found = read_arrays(path)
-    if _undrawn(runner):
+    if not runner.drawn:
         runner.materialize()
     wanted = _arrays(runner)
     missing, extra = wanted.keys() - found.keys(), found.keys() - wanted.keys()

@@ -86,6 +86,7 @@ class RunFolder(Callback):
         if self.data is not None:
             config = config.changed(data=_relative(Path(self.data), self.path))
         self._begun = True
+        self._config = config
         write_model(self.path / MODEL, trainer.graph, config)
         self._json(VERSIONS, versions(trainer.config.threads))
 
@@ -131,8 +132,11 @@ class RunFolder(Callback):
         return self.path
 
     def _weights(self, trainer: Trainer) -> None:
-        from graphnet.io import save_weights
+        from graphnet.io import save_weights, write_model
 
+        graph = trainer.runner.completed()
+        if graph is not trainer.graph:  # sizes that the file left open, and that the weights now have
+            write_model(self._folder / MODEL, graph, self._config)
         save_weights(self._folder / WEIGHTS, trainer.runner)
         self._written = time.monotonic()
 

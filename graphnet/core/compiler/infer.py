@@ -90,6 +90,9 @@ class _Inference:
             found = layer.infer(*given)  # type: ignore[arg-type]  # None only for optional inputs
         except GraphnetError as error:
             raise error.at(step.path) from None
+        except Exception as error:
+            error.add_note(f"raised by infer of node {step.path}, {layer!r}")
+            raise
         outputs = (found,) if isinstance(found, Shape) else tuple(found)
         if len(outputs) != len(step.outputs):
             raise RuleError(

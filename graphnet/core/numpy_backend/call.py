@@ -24,7 +24,7 @@ class BoundCall:
     def __init__(self, step: Call, shapes: Shapes, setting: Setting, wanted: bool) -> None:
         layer = self.layer = setting.layers[step.layer]
         self.owner = step.layer
-        self.inputs = [i if i is not None and shapes.slots[i] is not None else None for i in step.inputs]
+        self.inputs: list[Any] = [i if i is not None and shapes.slots[i] is not None else None for i in step.inputs]
         self.outputs = step.outputs
         self.several = len(step.outputs) > 1
         self.expected = [shapes.slots[i] for i in step.outputs]
@@ -39,7 +39,10 @@ class BoundCall:
         self.wanted = wanted
         self.dtype = setting.dtype
         self.promises = Promises(step.path, layer, setting.dtype)
-        self.checked_outputs = self.checked_errors = False
+        self.checked_errors = False
+        self.apply, self.output = layer.apply, step.outputs[0]
+        self.plain = not (self.several or self.draws or self.updates or None in self.inputs)
+        self.forward = self.first_forward
         self.apply_with: dict[str, Any] = {}
         self.pull_with: dict[str, Any] = {}
         self.grad_with: dict[str, Any] = {}
@@ -54,17 +57,30 @@ class BoundCall:
         self.pull_with, self.grad_with = self.takes["pull"].pick(own), self.takes["grad"].pick(own)
 
     # ------------------------------------------------------------------ forward
-    def forward(self, slots: list[Any], run: Run) -> Any:
-        """Fill the output's slot; returns what the backward pass needs."""
-        given = {**self.apply_with, **self.drawn()} if self.draws else self.apply_with
+    def first_forward(self, slots: list[Any], run: Run) -> Any:
+        """The first run of this step: checks what ``apply`` returns, then makes way for the quicker ones."""
+        saved = self.any_forward(slots, run)
+        outputs = tuple(slots[slot] for slot in self.outputs)
+        self.promises.outputs(outputs, self.expected)
+        self.forward = self.plain_forward if self.plain else self.any_forward
+        return saved
+
+    def plain_forward(self, slots: list[Any], run: Run) -> Any:
+        """One output, no random draws, no buffers, every input there: nothing to decide."""
         try:
-            output, saved = self.layer.apply(*[None if i is None else slots[i] for i in self.inputs], **given)
+            slots[self.output], saved = self.apply(*[slots[i] for i in self.inputs], **self.apply_with)
         except Exception as error:
             raise self.promises.placed(error) from error.__cause__
-        outputs = output if self.several else (output,)
-        if not self.checked_outputs:
-            self.promises.outputs(outputs, self.expected)
-            self.checked_outputs = True
+        return saved
+
+    def any_forward(self, slots: list[Any], run: Run) -> Any:
+        """Fill the outputs' slots; returns what the backward pass needs."""
+        given = {**self.apply_with, **self.drawn()} if self.draws else self.apply_with
+        try:
+            output, saved = self.apply(*[None if i is None else slots[i] for i in self.inputs], **given)
+        except Exception as error:
+            raise self.promises.placed(error) from error.__cause__
+        outputs = self.promises.several(output, len(self.outputs)) if self.several else (output,)
         for slot, array in zip(self.outputs, outputs, strict=True):
             slots[slot] = array
         if self.updates:

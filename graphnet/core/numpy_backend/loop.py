@@ -50,29 +50,51 @@ class BoundLoop:
     def forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the slots of outputs and final states; returns what the backward pass needs."""
         step = self.step
-        sequences = [slots[i][:, None] if self.single else slots[i] for i in step.sequences]
+        sequences = [list(slots[i][:, None] if self.single else slots[i]) for i in step.sequences]
         steps = len(sequences[0])
         lengths = None if self.origin is None else run.lengths[self.origin]
         live = active(steps, lengths)
         states = self.initial(slots)
-        contexts = [slots[i] for i in step.contexts]
         outputs = [self.zeros(slot, steps) for slot in self.emitted]
-        tapes: list[Any] = [None] * steps
-        for t in self.order(steps):
-            rows = live[t]
-            if rows is False:
-                continue
-            here = [*(x[t] for x in sequences), *states, *contexts, *self.rest]
-            tapes[t] = self.body.forward(here, run)
-            for output, slot in zip(outputs, self.emitted, strict=True):
-                output[t] = here[slot] if rows is None else only(rows, here[slot])
-            new = [here[slot] for slot in self.next]
-            states = new if rows is None else [choose(rows, a, b) for a, b in zip(new, states, strict=True)]
+        rest = [*(slots[i] for i in step.contexts), *self.rest]
+        go = self.whole if lengths is None else self.ragged
+        tapes, states = go(sequences, states, rest, outputs, live, run)
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = array[:, 0] if self.single else array
         for slot, array in zip(step.finals, states, strict=True):
             slots[slot] = array
         return tapes, live, counting(steps, lengths, step.bptt_length, step.reverse)
+
+    def whole(
+        self, sequences: list[Any], states: list[Any], rest: list[Any], outputs: list[Any], live: list[Rows], run: Run
+    ) -> tuple[list[Any], list[Any]]:
+        """All steps where every row is whole; the tapes of the steps and the final states."""
+        tapes: list[Any] = [None] * len(live)
+        emitted, after, body = self.emitted, self.next, self.body
+        for t in self.order(len(live)):
+            here = [x[t] for x in sequences] + states + rest
+            tapes[t] = body.forward(here, run)
+            for output, slot in zip(outputs, emitted, strict=True):
+                output[t] = here[slot]
+            states = [here[slot] for slot in after]
+        return tapes, states
+
+    def ragged(
+        self, sequences: list[Any], states: list[Any], rest: list[Any], outputs: list[Any], live: list[Rows], run: Run
+    ) -> tuple[list[Any], list[Any]]:
+        """The same where rows end early: their states stay, their outputs are zero."""
+        tapes: list[Any] = [None] * len(live)
+        for t in self.order(len(live)):
+            rows = live[t]
+            if rows is False:
+                continue
+            here = [x[t] for x in sequences] + states + rest
+            tapes[t] = self.body.forward(here, run)
+            for output, slot in zip(outputs, self.emitted, strict=True):
+                output[t] = here[slot] if rows is None else only(rows, here[slot])
+            new = [here[slot] for slot in self.next]
+            states = new if rows is None else [choose(rows, a, b) for a, b in zip(new, states, strict=True)]
+        return tapes, states
 
     def initial(self, slots: list[Any]) -> list[Array]:
         """The states before the first step; zeros where none is given."""

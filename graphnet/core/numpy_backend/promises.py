@@ -28,10 +28,14 @@ class Promises:
     def __init__(self, path: str, layer: Layer, dtype: str) -> None:
         self.path, self.layer, self.dtype = path, layer, dtype
 
-    def outputs(self, outputs: Any, expected: Sequence[Shape | None]) -> None:
+    def several(self, output: Any, count: int) -> tuple[Any, ...]:
+        """Several outputs of ``apply``, which must be a tuple of so many."""
+        if not isinstance(output, tuple) or len(output) != count:
+            raise self.broken("apply", f"{count} outputs in a tuple", type(output).__name__)
+        return output
+
+    def outputs(self, outputs: Sequence[Any], expected: Sequence[Shape | None]) -> None:
         """Check what ``apply`` returned as its outputs."""
-        if not isinstance(outputs, tuple) or len(outputs) != len(expected):
-            raise self.broken("apply", f"{len(expected)} outputs in a tuple", type(outputs).__name__)
         for array, shape in zip(outputs, expected, strict=True):
             self.compare("apply", array, shape)
 
