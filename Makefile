@@ -1,4 +1,4 @@
-# make setup | demo | test | lint | types | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | test | lint | types | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file))
 USER_READY := $(VENV)/.user-ready
 DEVELOPER_READY := $(VENV)/.developer-ready
 
-.PHONY: setup demo test lint types suites clean-environments wheels clean
+.PHONY: setup demo bench test lint types suites clean-environments wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -48,6 +48,11 @@ suites: $(DEVELOPER_READY)
 
 clean-environments: $(DEVELOPER_READY)
 	$(BIN)/python scripts/clean_environments.py
+
+# Peers that are not installed are skipped, and the output says so.
+bench: $(USER_READY)
+	$(BIN)/python benchmarks/recurrent.py
+	$(BIN)/python benchmarks/recurrent.py --threads 2
 
 wheels: $(DEVELOPER_READY)
 	$(BIN)/python scripts/build_wheels.py
