@@ -35,6 +35,7 @@ class Stateful:
     _phase: Phase
     _runner: Runner | None
     _waiting: tuple[Any, Any] | None
+    _given: int
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         self = super().__new__(cls)
@@ -45,6 +46,7 @@ class Stateful:
         self._phase = Phase.train
         self._runner = None
         self._waiting = None
+        self._given = 0
         return self
 
     def __getstate__(self) -> dict[str, Any]:
@@ -105,6 +107,7 @@ class Stateful:
                 received=len(inputs),
             )
         outputs = [_own(array) for array in runner.forward(given, phase=self._phase).values()]
+        self._given = len(inputs)
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, *errors: Any) -> Any:
@@ -117,7 +120,7 @@ class Stateful:
 
         Returns
         -------
-        array, or a tuple of arrays for a layer with several inputs (None for whole-number inputs)
+        array, or a tuple of arrays where ``forward`` was given several inputs (None for whole numbers)
 
         Raises
         ------
@@ -133,7 +136,7 @@ class Stateful:
             raise ShapeError("too many errors", where=repr(self), expected=", ".join(names), received=len(errors))
         pulled = self._runner.backward(dict(zip(names, errors, strict=False)))
         self._update()
-        found = [None if array is None else _own(array) for array in pulled.values()]
+        found = [None if array is None else _own(array) for array in list(pulled.values())[: self._given]]
         return found[0] if len(found) == 1 else tuple(found)
 
     def _update(self) -> None:

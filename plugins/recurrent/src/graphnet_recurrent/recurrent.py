@@ -1,7 +1,7 @@
 """What every recurrent layer shares: a cell in a Scan, a FullyConnected, and a state that can be kept."""
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +14,7 @@ from graphnet import (
     Graph,
     Parameter,
     RuleError,
+    Runner,
     Scan,
     ShapeError,
     StateError,
@@ -70,7 +71,6 @@ class Recurrent(Composite):
                 positive(self, name)
         self.memory: bool = False
         self.state: dict[str, np.ndarray] | None = None
-        self._single = False
 
     # ------------------------------------------------------------------ the graph
     def cell(self) -> CellGraph:
@@ -122,15 +122,26 @@ class Recurrent(Composite):
         """
         x = self._sequences(input_tensor)
         states = self._initial(x)
-        runner = self._running(1)
+        runner = self._running_on(x.ndim)
         outputs = runner.forward({"x": x, **states}, phase=self.phase, lengths=lengths)
         output = np.array(outputs.pop("output"))
         self.state = {name: np.array(array) for name, array in outputs.items()}
-        self._single = np.ndim(input_tensor) == 2
-        return output[:, 0] if self._single else output
+        self._runner, self._given = runner, 1
+        return output
+
+    def _running_on(self, rank: int) -> Runner:
+        """The runner for a batch of sequences, or for one sequence without a batch axis: the same graph and weights."""
+        graph = self.graph
+        if rank == 2:
+            x = graph.inputs["x"]
+            single = replace(x, shape=None if x.shape is None else x.shape.without("batch"))
+            graph = replace(graph, inputs={**graph.inputs, "x": single})
+        if self._runner is None or self._runner.graph.inputs["x"] != graph.inputs["x"]:
+            return Runner(graph)
+        return self._runner
 
     def _sequences(self, value: Any) -> np.ndarray:
-        """The input as (time, batch, feature)."""
+        """The input as an array, of a rank and width that fit."""
         x = as_array(value, f"{self!r}, input")
         size = self.input_size
         if x.ndim not in (2, 3) or (size is not None and x.shape[-1] != size):
@@ -141,45 +152,23 @@ class Recurrent(Composite):
                 expected=f"(time, batch, {last}) or (time, {last})",
                 received=x.shape,
             )
-        return x[:, None] if x.ndim == 2 else x
+        return x
 
     def _initial(self, x: np.ndarray) -> dict[str, np.ndarray]:
         """The states to start from; none for zeros."""
         if not self.memory or self.state is None:
             return {}
         rows = len(next(iter(self.state.values())))
-        if rows != x.shape[1]:
+        given = x.shape[1] if x.ndim == 3 else 1
+        if rows != given:
             raise StateError(
                 "the kept state has another number of rows than the input",
                 where=repr(self),
                 expected=f"{rows} rows",
-                received=f"{x.shape[1]} rows",
+                received=f"{given} rows",
                 remedy="Call reset_state() to begin new sequences, or toggle_memory() to start from zeros each time.",
             )
         return {n: s.astype(x.dtype) if x.dtype.kind == "f" else s for n, s in self.state.items()}
-
-    def backward(self, error_tensor: Any) -> Any:
-        """The error for every step of the input; then one update of the weights, if there is an optimizer.
-
-        Parameters
-        ----------
-        error_tensor : array_like, shaped like the last output
-        """
-        if not self._single:
-            return self._first(super().backward(error_tensor))
-        error = as_array(error_tensor, f"{self!r}, error")
-        if error.ndim != 2:
-            raise ShapeError(
-                "an error has the shape of its output",
-                where=repr(self),
-                expected="(time, output_size)",
-                received=error.shape,
-            )
-        return self._first(super().backward(error[:, None]))[:, 0]
-
-    @staticmethod
-    def _first(pulled: tuple[Any, ...]) -> np.ndarray:
-        return pulled[0]  # type: ignore[no-any-return]
 
     # ------------------------------------------------------------------ weights
     @property
