@@ -21,8 +21,8 @@ class Weight:
     fan_in, fan_out : int
         Numbers of inputs and outputs that one number connects to; initializers scale by them.
     kind : {'weights', 'bias', 'constant'}
-        Who fills it: the weights initializer, the bias initializer, or nobody (it starts at ``value`` and stays there
-        when ``initialize`` is called).
+        Who fills it: the weights initializer, the bias initializer, or nobody (it starts at ``value``, where
+        ``initialize`` puts it back).
     bias_rows : int
         Rows at the end, of an array of kind 'weights', that the bias initializer fills.
     value : float, optional

@@ -81,9 +81,8 @@ def initialize(layers: Iterable[Layer], weights_initializer: Any, bias_initializ
     layers = list(layers)
     for layer in layers:
         for parameter in layer._parameters.values():
-            if parameter.spec.kind != "constant":
-                value = _initial(parameter, weights_initializer, bias_initializer, repr(layer))
-                found.append((parameter, value.astype(_dtype(layer))))
+            value = _initial(parameter, weights_initializer, bias_initializer, repr(layer))
+            found.append((parameter, value.astype(_dtype(layer))))
     for layer in layers:
         layer._waiting = (weights_initializer, bias_initializer)
     for parameter, value in found:
@@ -93,6 +92,8 @@ def initialize(layers: Iterable[Layer], weights_initializer: Any, bias_initializ
 def _initial(parameter: Parameter, weights_initializer: Any, bias_initializer: Any, place: str) -> Array:
     spec = parameter.spec
     rows = spec.bias_rows
+    if spec.kind == "constant":
+        return np.full(spec.shape, spec.value or 0.0)
 
     def bias(shape: tuple[int, ...]) -> Array:
         if spec.value is not None:

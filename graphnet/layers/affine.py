@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphnet.core.layer import Layer
+from graphnet.core.layer import Layer, require
+from graphnet.layers.checks import finite
 
 
 class Affine(Layer):
@@ -13,10 +14,15 @@ class Affine(Layer):
     Parameters
     ----------
     scale, shift : float
+        Finite.
     """
 
     scale: float = 1.0
     shift: float = 0.0
+
+    def check(self) -> None:
+        require(finite(self.scale), self, "scale", "a finite number")
+        require(finite(self.shift), self, "shift", "a finite number")
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         y = x if self.scale == 1.0 else x * self.scale

@@ -11,26 +11,30 @@ from graphnet.core.errors import ShapeError, StateError
 from graphnet.core.layer import Layer, positive, require
 from graphnet.core.parameter import Buffer, Weight
 from graphnet.core.phase import Phase
-from graphnet.core.shapes import CHANNEL, FEATURE, Shape
+from graphnet.core.shapes import Shape
 from graphnet.layers.attributes import BiasAttribute
+from graphnet.layers.checks import finite
 from graphnet.layers.rows import valid
+from graphnet.layers.statistics import feature_axis, moments
 
 
 class BatchNormalization(BiasAttribute, Layer):
     """``y = γ · (x - mean) / √(variance + ε) + β`` (Ioffe & Szegedy 2015, algorithm 1).
 
-    Statistics are per feature for ``(batch, features)`` and for sequences ``(time, batch, features)``, of which only
-    valid steps count, and per channel for signals and images ``(batch, channels, …)``. The variance is the biased one,
-    over N. The test phase uses running statistics; after the first training batch they equal that batch's, then
-    ``running ← momentum · running + (1 - momentum) · batch``.
+    Statistics are per feature for ``(batch, features)`` and for sequences ``(time, batch, features)``, and per channel
+    for signals and images ``(batch, channels, …)`` and sequences of them; of sequences only valid steps count. The
+    variance is the biased one, over N. The test phase uses running statistics; after the first training batch they
+    equal that batch's, then ``running ← momentum · running + (1 - momentum) · batch``.
 
-    ``weights`` is γ and starts at 1, ``bias`` is β and starts at 0; ``initialize`` leaves both as they are.
+    ``weights`` is γ and starts at 1, ``bias`` is β and starts at 0; ``initialize`` puts both there, whatever the
+    initializers. A regularizer holds for γ alone.
 
     Parameters
     ----------
     channels : int, optional
         Features or channels; None: taken from the first input.
     epsilon : float, at least 0
+        With 0 a feature that is the same in every row cannot be normalized: NaN.
     momentum : float in [0, 1)
     dtype : {'float64', 'float32'}
         Of weights and running statistics.
@@ -38,9 +42,17 @@ class BatchNormalization(BiasAttribute, Layer):
     Raises
     ------
     ShapeError
-        If the input has another number of features or channels.
+        If the input has another number of features or channels, or no axis for them.
     StateError
         In the test phase before any training batch.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = BatchNormalization(epsilon=1.0)
+    >>> layer.forward(np.array([[0.0, 5.0], [2 * 3**0.5, 5.0]])).round(3)
+    array([[-0.866,  0.   ],
+           [ 0.866,  0.   ]])
     """
 
     channels: int | None = None
@@ -50,51 +62,38 @@ class BatchNormalization(BiasAttribute, Layer):
 
     def check(self) -> None:
         positive(self, "channels")
-        require(isinstance(self.epsilon, (int, float)) and self.epsilon >= 0, self, "epsilon", "a number of at least 0")
-        fits = isinstance(self.momentum, (int, float)) and 0 <= self.momentum < 1
-        require(fits, self, "momentum", "a number from 0, below 1")
+        require(finite(self.epsilon) and self.epsilon >= 0, self, "epsilon", "a finite number of at least 0")
+        require(finite(self.momentum) and 0 <= self.momentum < 1, self, "momentum", "a number from 0, below 1")
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         shape = (self._size(inputs),)
-        return {"weights": Weight(shape, kind="constant", value=1.0), "bias": Weight(shape, kind="constant", value=0.0)}
+        return {"weights": Weight(shape, kind="constant", value=1.0), "bias": Weight(shape, kind="bias", value=0.0)}
 
     def buffers(self, *inputs: Shape) -> dict[str, Buffer]:
         shape = (self._size(inputs),)
         return {"mean": Buffer(shape), "variance": Buffer(shape), "batches": Buffer(())}
 
     def infer(self, x: Shape) -> Shape:
-        found = x.sizes[_axis(x, self)]
+        axis = feature_axis(x, self)
+        found = x.sizes[axis]
         if self.channels is not None and found is not None and found != self.channels:
-            raise ShapeError(
-                "another number of features or channels", where=repr(self), expected=self.channels, received=str(x)
-            )
-        return x
+            expected = x.resized(axis, self.channels)
+            raise ShapeError("another number of features or channels", where=repr(self), expected=expected, received=x)
+        return x if self.channels is None else x.resized(axis, self.channels)
 
     def apply(
-        self,
-        x: Any,
-        *,
-        weights: Any,
-        bias: Any,
-        mean: Any,
-        variance: Any,
-        batches: Any,
-        phase: Any,
-        lengths: Any,
+        self, x: Any, *, weights: Any, bias: Any, mean: Any, variance: Any, batches: Any, phase: Any, lengths: Any,
         shapes: Any,
-    ) -> tuple[Any, Any]:
-        axis = _axis(shapes[0], self)
+    ) -> tuple[Any, Any]:  # fmt: skip
+        axis = feature_axis(shapes[0], self)
         across = tuple(i for i in range(x.ndim) if i != axis)
         aligned = tuple(-1 if i == axis else 1 for i in range(x.ndim))
-        mask = None if lengths is None or axis != x.ndim - 1 or x.ndim < 3 else valid(lengths, x.shape[0], x.ndim)
+        mask = None if lengths is None else valid(lengths, x.shape[0], x.ndim)
         if phase is Phase.test:
-            if float(batches) == 0:
-                raise StateError(
-                    "no running statistics yet", where=repr(self), remedy="Run at least one training batch first."
-                )
+            self._require_statistics(batches)
             count, centre, spread = None, mean.reshape(aligned), variance.reshape(aligned)
         else:
-            count, centre, spread = _statistics(x, across, mask)
+            count, centre, spread = moments(x, across, mask)
         scale = 1.0 / np.sqrt(spread + self.epsilon)
         normal = (x - centre) * scale
         saved = normal, scale, count, mask, across, aligned, centre, spread
@@ -103,21 +102,21 @@ class BatchNormalization(BiasAttribute, Layer):
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
         normal, scale, count, mask, across, aligned, _, _ = saved
         given = error * weights.reshape(aligned)
-        if count is None:
+        if count is None:  # the test phase: statistics are constants
             return given * scale
-        if mask is None:
-            mean, along = given.sum(across, keepdims=True) / count, (given * normal).sum(across, keepdims=True) / count
-            return (given - mean - normal * along) * scale
-        # Steps beyond a row's end were normalised with statistics that they are no part of, but do depend on those.
         mean, along = given.sum(across, keepdims=True) / count, (given * normal).sum(across, keepdims=True) / count
-        return (given - np.where(mask, mean + normal * along, normal.dtype.type(0))) * scale
+        through = mean + normal * along
+        # Steps beyond a row's end were normalized with statistics that they are no part of.
+        return (given - (through if mask is None else np.where(mask, through, normal.dtype.type(0)))) * scale
 
     def grad(self, saved: Any, error: Any) -> dict[str, Any]:
         normal, across = saved[0], saved[4]
         return {"weights": (error * normal).sum(across), "bias": error.sum(across)}
 
     def update(self, saved: Any, *, mean: Any, variance: Any, batches: Any) -> dict[str, Any]:
-        centre, spread = saved[6], saved[7]
+        mask, centre, spread = saved[3], saved[6], saved[7]
+        if mask is not None and not mask.any():  # a batch of empty rows has no statistics
+            return {}
         keep = self.momentum if float(batches) else 0.0
         return {
             "mean": keep * mean + (1.0 - keep) * centre.reshape(-1),
@@ -125,12 +124,15 @@ class BatchNormalization(BiasAttribute, Layer):
             "batches": batches + 1,
         }
 
+    def _require_statistics(self, batches: Any) -> None:
+        if float(batches) == 0:
+            remedy = "Run at least one training batch first."
+            raise StateError("no running statistics yet", where=repr(self), remedy=remedy)
+
     def _size(self, inputs: tuple[Shape, ...]) -> int:
-        size = (
-            self.channels
-            if self.channels is not None
-            else (inputs[0].sizes[_axis(inputs[0], self)] if inputs else None)
-        )
+        size = self.channels
+        if size is None and inputs:
+            size = inputs[0].sizes[feature_axis(inputs[0], self)]
         if size is None:
             raise ShapeError(
                 "the number of features is not known yet",
@@ -138,25 +140,3 @@ class BatchNormalization(BiasAttribute, Layer):
                 remedy="Give channels to the constructor, or declare the size on the graph's input.",
             )
         return size
-
-
-def _axis(x: Shape, layer: Layer) -> int:
-    """The axis of features or channels."""
-    if x.rank < 2:
-        raise ShapeError("needs a batch axis and one more", where=repr(layer), expected="(batch, …)", received=str(x))
-    if x.rank == 2 or x.names[-1] == FEATURE:
-        return x.rank - 1
-    return x.names.index(CHANNEL) if CHANNEL in x.names else 1
-
-
-def _statistics(x: Any, across: tuple[int, ...], mask: Any) -> tuple[Any, Any, Any]:
-    """Number of rows, mean and biased variance over the rows that count."""
-    if mask is None:
-        count = 1
-        for axis in across:
-            count *= x.shape[axis]
-        mean = x.sum(across, keepdims=True) / count
-        return count, mean, ((x - mean) ** 2).sum(across, keepdims=True) / count
-    count = max(int(mask.sum()), 1)
-    mean = np.where(mask, x, x.dtype.type(0)).sum(across, keepdims=True) / count
-    return count, mean, np.where(mask, (x - mean) ** 2, x.dtype.type(0)).sum(across, keepdims=True) / count

@@ -9,6 +9,8 @@ import numpy as np
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer, require
 from graphnet.core.shapes import Shape
+from graphnet.layers.checks import whole
+from graphnet.layers.rows import inner_axis
 
 
 class Concatenate(Layer):
@@ -17,23 +19,22 @@ class Concatenate(Layer):
     Parameters
     ----------
     axis : int
-        -1: the features. The batch (0) cannot be joined: rows would no longer belong to their inputs.
+        -1: the features. The rows themselves (the batch; time and batch) cannot be joined.
 
     Raises
     ------
     ShapeError
-        If the inputs differ elsewhere.
+        If the inputs differ elsewhere, or the axis numbers the rows.
     """
 
     axis: int = -1
 
     def check(self) -> None:
-        whole = isinstance(self.axis, int) and not isinstance(self.axis, bool)
-        require(whole and self.axis != 0, self, "axis", "a whole number, not 0")
+        require(whole(self.axis) and self.axis != 0, self, "axis", "a whole number, not 0")
 
     def infer(self, *inputs: Shape) -> Shape:
         first = inputs[0]
-        axis = first.axis(self.axis)
+        axis = inner_axis(first, self.axis, self)
         for other in inputs[1:]:
             if other.rank != first.rank or not first.resized(axis, None).fits(other):
                 raise ShapeError(
@@ -42,8 +43,10 @@ class Concatenate(Layer):
                     expected=str(first.resized(axis, None)),
                     received=str(other),
                 )
-        sizes = [x.sizes[axis] for x in inputs]
-        return first.resized(axis, None if None in sizes else sum(n or 0 for n in sizes))
+        sizes = [next((n for n in each if n is not None), None) for each in zip(*inputs, strict=True)]
+        widths = [x.sizes[axis] for x in inputs]
+        sizes[axis] = None if None in widths else sum(n or 0 for n in widths)
+        return Shape(first.names, tuple(sizes))
 
     def apply(self, *inputs: Any) -> tuple[Any, Any]:
         return np.concatenate(inputs, axis=self.axis), [x.shape[self.axis] for x in inputs]

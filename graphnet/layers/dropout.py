@@ -9,6 +9,7 @@ import numpy as np
 from graphnet.core.layer import Layer, require
 from graphnet.core.parameter import Array
 from graphnet.core.shapes import Shape
+from graphnet.layers.checks import finite
 
 
 class Dropout(Layer):
@@ -28,9 +29,7 @@ class Dropout(Layer):
 
     def check(self) -> None:
         p = self.probability
-        require(
-            isinstance(p, (int, float)) and 0 < p <= 1, self, "probability", "the probability of keeping, in (0, 1]"
-        )
+        require(finite(p) and 0 < p <= 1, self, "probability", "the probability of keeping, in (0, 1]")
 
     def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Array]:
         kept = rng.random(inputs[0].sizes) < self.probability  # type: ignore[arg-type]

@@ -52,8 +52,8 @@ class Embedding(WeightsAttribute, Layer):
         return tokens.extended(FEATURE, self.size)
 
     def apply(self, tokens: Any, *, weights: Any) -> tuple[Any, Any]:
-        if tokens.dtype.kind not in "iu":
-            tokens = self._whole(tokens)
+        if tokens.dtype.kind not in "iu" and not (np.floor(tokens) == tokens).all():
+            raise DataError("takes whole numbers", where=repr(self), expected="token ids", received="NaN or fractions")
         if tokens.min() < 0 or tokens.max() >= self.count:
             raise DataError(
                 "a token outside the table",
@@ -61,14 +61,9 @@ class Embedding(WeightsAttribute, Layer):
                 expected=f"0 to {self.count - 1}",
                 received=f"{tokens.min()} to {tokens.max()}",
             )
-        return weights[tokens], (tokens, weights.shape)
-
-    def _whole(self, tokens: Any) -> Any:
-        """Tokens that came as floats (an input that was not declared integer)."""
-        whole = tokens.astype(np.int64)
-        if not (whole == tokens).all():
-            raise DataError("takes whole numbers", where=repr(self), expected="token ids", received="fractions")
-        return whole
+        # Tokens come as floats where a graph's input was not declared integer.
+        rows = tokens if tokens.dtype.kind in "iu" else tokens.astype(np.int64)
+        return weights[rows], (rows, weights.shape)
 
     def pull(self, saved: Any, error: Any) -> Any:
         return None

@@ -11,6 +11,7 @@ from graphnet.core.layer import Layer, positive, require
 from graphnet.core.parameter import Weight
 from graphnet.core.shapes import FEATURE, Shape
 from graphnet.layers.attributes import WeightsAttribute
+from graphnet.layers.checks import finite, whole
 from graphnet.layers.sizes import last_size
 
 
@@ -52,13 +53,10 @@ class FullyConnected(WeightsAttribute, Layer):
     dtype: str = field(default="float64", kw_only=True)
 
     def check(self) -> None:
-        require(
-            self.input_size is None or self.input_size != 0, self, "input_size", "a whole number of at least 1, or None"
-        )
-        if self.input_size is not None:
-            positive(self, "input_size")
+        known = self.input_size is None or whole(self.input_size, 1)
+        require(known, self, "input_size", "a whole number of at least 1, or None")
         positive(self, "output_size")
-        require(isinstance(self.bias, (bool, int, float)), self, "bias", "True, False or a number")
+        require(isinstance(self.bias, bool) or finite(self.bias), self, "bias", "True, False or a finite number")
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         rows = last_size(self, self.input_size, inputs)
@@ -75,16 +73,23 @@ class FullyConnected(WeightsAttribute, Layer):
         return x.resized(-1, self.output_size, FEATURE)
 
     def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:
-        if self.bias is False:
-            return x @ weights, x
-        return x @ weights[:-1] + weights[-1], x
+        y = _rows(x) @ (weights if self.bias is False else weights[:-1])
+        if self.bias is not False:
+            y = y + weights[-1]
+        return y if x.ndim == 2 else y.reshape(*x.shape[:-1], self.output_size), x
 
     def pull(self, x: Any, error: Any, *, weights: Any) -> Any:
-        return error @ (weights if self.bias is False else weights[:-1]).T
+        given = _rows(error) @ (weights if self.bias is False else weights[:-1]).T
+        return given if error.ndim == 2 else given.reshape(*error.shape[:-1], given.shape[-1])
 
     def grad(self, x: Any, error: Any) -> dict[str, Any]:
-        rows, errors = x.reshape(-1, x.shape[-1]), error.reshape(-1, error.shape[-1])
+        rows, errors = _rows(x), _rows(error)
         kernel = rows.T @ errors
         if self.bias is False:
             return {"weights": kernel}
         return {"weights": np.concatenate([kernel, errors.sum(0, keepdims=True)])}
+
+
+def _rows(x: Any) -> Any:
+    """All axes before the last as one: one product of matrices instead of one for each time step."""
+    return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])

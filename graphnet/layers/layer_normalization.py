@@ -11,13 +11,15 @@ from graphnet.core.layer import Layer, positive, require
 from graphnet.core.parameter import Weight
 from graphnet.core.shapes import Shape
 from graphnet.layers.attributes import BiasAttribute
+from graphnet.layers.checks import finite
 from graphnet.layers.sizes import last_size
 
 
 class LayerNormalization(BiasAttribute, Layer):
     """``y = g · (x - mean) / √(variance + ε) + b`` over the last axis (Ba, Kiros & Hinton 2016, equation 3).
 
-    ``weights`` is the gain g and starts at 1, ``bias`` is b and starts at 0; ``initialize`` leaves both as they are.
+    ``weights`` is the gain g and starts at 1, ``bias`` is b and starts at 0; ``initialize`` puts both there.
+    A regularizer holds for g alone.
     Each row is by itself: train and test phase are the same, and it may stand in a cell.
 
     Parameters
@@ -40,11 +42,11 @@ class LayerNormalization(BiasAttribute, Layer):
 
     def check(self) -> None:
         positive(self, "size")
-        require(isinstance(self.epsilon, (int, float)) and self.epsilon > 0, self, "epsilon", "a number above 0")
+        require(finite(self.epsilon) and self.epsilon > 0, self, "epsilon", "a finite number above 0")
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         shape = (last_size(self, self.size, inputs),)
-        return {"weights": Weight(shape, kind="constant", value=1.0), "bias": Weight(shape, kind="constant", value=0.0)}
+        return {"weights": Weight(shape, kind="constant", value=1.0), "bias": Weight(shape, kind="bias", value=0.0)}
 
     def infer(self, x: Shape) -> Shape:
         last_size(self, self.size, (x,), known=False)

@@ -8,6 +8,7 @@ from typing import Any
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer, require
 from graphnet.core.shapes import Shape
+from graphnet.layers.checks import whole
 from graphnet.layers.rows import kept
 
 
@@ -29,8 +30,8 @@ class Reshape(Layer):
 
     def check(self) -> None:
         sizes = self.shape if isinstance(self.shape, tuple) else ()
-        whole = all(isinstance(n, int) and not isinstance(n, bool) and (n >= 1 or n == -1) for n in sizes)
-        require(whole and len(sizes) > 0 and sizes.count(-1) <= 1, self, "shape", "sizes of at least 1, one perhaps -1")
+        fits = all(whole(n, 1) or (whole(n) and n == -1) for n in sizes)
+        require(fits and len(sizes) > 0 and sizes.count(-1) <= 1, self, "shape", "sizes of at least 1, one perhaps -1")
 
     def infer(self, x: Shape) -> Shape:
         leading = kept(x)

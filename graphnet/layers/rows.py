@@ -6,12 +6,34 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.errors import ShapeError
+from graphnet.core.layer import Layer
 from graphnet.core.shapes import BATCH, TIME, Shape
 
 
 def kept(x: Shape) -> int:
     """How many leading axes stay where each row is rearranged: the batch, or time and batch."""
     return 2 if x.names[:2] == (TIME, BATCH) else 1
+
+
+def inner_axis(x: Shape, axis: int, layer: Layer) -> int:
+    """The position, from 0, of an axis inside each row.
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` has no such axis, or it numbers the rows (the batch; time and batch): joined or cut there, they would
+        no longer belong to the rows of other values.
+    """
+    found = x.axis(axis)
+    if found < kept(x):
+        raise ShapeError(
+            "cannot join or split the rows themselves",
+            where=repr(layer),
+            expected=f"an axis after {x.names[kept(x) - 1]}",
+            received=f"axis {axis} of {x}",
+        )
+    return found
 
 
 def valid(lengths: Any, steps: int, rank: int) -> Any:

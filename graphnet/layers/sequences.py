@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer
-from graphnet.core.shapes import BATCH, Shape
+from graphnet.core.shapes import BATCH, TIME, Shape
 
 
 def single(x: Shape) -> bool:
@@ -18,8 +18,8 @@ def without_time(x: Shape, layer: Layer) -> Shape:
     Raises
     ------
     ShapeError
-        If there is no axis beside time.
+        If there is no axis beside time, or time is declared as a later axis.
     """
-    if x.rank < 2:
+    if x.rank < 2 or TIME in x.names[1:]:
         raise ShapeError("no sequence", where=repr(layer), expected="(time, batch, …)", received=str(x))
     return Shape((BATCH, x.names[1]), (1, x.sizes[1])) if single(x) else x.without(0)

@@ -9,6 +9,8 @@ import numpy as np
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer, require
 from graphnet.core.shapes import Shape
+from graphnet.layers.checks import whole
+from graphnet.layers.rows import inner_axis
 
 
 class Split(Layer):
@@ -19,12 +21,12 @@ class Split(Layer):
     parts : int or tuple of int
         So many equal parts, or parts of these sizes.
     axis : int
-        -1: the features.
+        -1: the features. The rows themselves (the batch; time and batch) cannot be split.
 
     Raises
     ------
     ShapeError
-        If the axis cannot be split so.
+        If the axis cannot be split so, or numbers the rows.
     """
 
     parts: int | tuple[int, ...]
@@ -32,16 +34,16 @@ class Split(Layer):
 
     def check(self) -> None:
         sizes = self.parts if isinstance(self.parts, tuple) else (self.parts,)
-        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in sizes)
-        require(whole and bool(sizes), self, "parts", "a whole number of at least 1, or several")
-        require(isinstance(self.axis, int) and self.axis != 0, self, "axis", "a whole number, not 0")
+        fits = bool(sizes) and all(whole(n, 1) for n in sizes)
+        require(fits, self, "parts", "a whole number of at least 1, or several")
+        require(whole(self.axis) and self.axis != 0, self, "axis", "a whole number, not 0")
 
     def output_ports(self) -> tuple[str, ...]:
         count = len(self.parts) if isinstance(self.parts, tuple) else self.parts
         return tuple(f"part_{i}" for i in range(count))
 
     def infer(self, x: Shape) -> tuple[Shape, ...]:
-        axis = x.axis(self.axis)
+        axis = inner_axis(x, self.axis, self)
         size = x.sizes[axis]
         if isinstance(self.parts, tuple):
             fits = size is None or size == sum(self.parts)

@@ -1,0 +1,52 @@
+"""Mean and variance of each feature or channel over the rows of a batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.errors import ShapeError
+from graphnet.core.layer import Layer
+from graphnet.core.shapes import BATCH, CHANNEL, FEATURE, Shape
+from graphnet.layers.rows import kept
+
+
+def feature_axis(x: Shape, layer: Layer) -> int:
+    """The axis of features or channels: the one named so, else the first after those that number the rows.
+
+    Raises
+    ------
+    ShapeError
+        If there is none.
+    """
+    first = kept(x)
+    if x.rank <= first or (x.rank == 2 and x.names[1] == BATCH):
+        raise ShapeError(
+            "needs an axis of features or channels",
+            where=repr(layer),
+            expected="(batch, features) or (batch, channels, …), perhaps with time before batch",
+            received=x,
+        )
+    if x.names[-1] == FEATURE:
+        return x.rank - 1
+    return x.names.index(CHANNEL) if CHANNEL in x.names[first:] else first
+
+
+def moments(x: Any, across: tuple[int, ...], mask: Any) -> tuple[Any, Any, Any]:
+    """Number of values, mean and biased variance over the axes ``across``, of what ``mask`` (or None) lets count.
+
+    Without a single row that counts, the number is 1, mean and variance are 0.
+    """
+    if mask is None:
+        count = 1
+        for axis in across:
+            count *= x.shape[axis]
+        mean = x.sum(across, keepdims=True) / count
+        return count, mean, ((x - mean) ** 2).sum(across, keepdims=True) / count
+    count = max(int(mask.sum()), 1)
+    for axis in across[2:]:
+        count *= x.shape[axis]
+    nothing = x.dtype.type(0)
+    mean = np.where(mask, x, nothing).sum(across, keepdims=True) / count
+    return count, mean, np.where(mask, (x - mean) ** 2, nothing).sum(across, keepdims=True) / count

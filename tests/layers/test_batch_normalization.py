@@ -1,0 +1,166 @@
+"""Batch normalization: statistics by hand, phases, images, sequences."""
+
+import numpy as np
+import pytest
+from numeric import close, numeric
+
+from graphnet import BatchNormalization, Builder, Phase, Runner, ShapeError, StateError
+
+
+def batches(*shape, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=shape) * rng.uniform(0.5, 2, size=shape[-1]) + rng.normal(size=shape[-1])
+
+
+def test_training_output_by_hand():
+    x = batches(6, 3)
+    layer = BatchNormalization(epsilon=0.01)
+    layer.forward(x)
+    layer.weights, layer.bias = [2, 3, 4], [0.5, 0, -1]
+    expected = (x - x.mean(0)) / np.sqrt(x.var(0) + 0.01) * [2, 3, 4] + [0.5, 0, -1]
+    np.testing.assert_allclose(layer.forward(x), expected, rtol=1e-12)
+
+
+def test_epsilon_is_1e_10_unless_told_otherwise():
+    x = np.array([[1e-5], [-1e-5]])
+    np.testing.assert_allclose(BatchNormalization().forward(x), [[0.5**0.5], [-(0.5**0.5)]], rtol=1e-9)
+    assert BatchNormalization(epsilon=1e-5).epsilon == 1e-5
+
+
+@pytest.mark.parametrize("momentum", [0.8, 0.0, 0.35])
+def test_the_test_phase_uses_running_statistics(momentum):
+    layer = BatchNormalization(3, **({} if momentum == 0.8 else {"momentum": momentum}))
+    first, second, third = (batches(5 + i, 3, seed=i) for i in range(3))
+    layer.forward(first)
+    layer.phase = Phase.test
+    mean, variance = first.mean(0), first.var(0)
+    np.testing.assert_allclose(layer.forward(third), (third - mean) / np.sqrt(variance + 1e-10), rtol=1e-12)
+    layer.phase = Phase.train
+    layer.forward(second)
+    layer.phase = Phase.test
+    mean = momentum * mean + (1 - momentum) * second.mean(0)
+    variance = momentum * variance + (1 - momentum) * second.var(0)
+    for _ in range(2):  # the test phase changes no statistics
+        np.testing.assert_allclose(layer.forward(third), (third - mean) / np.sqrt(variance + 1e-10), rtol=1e-12)
+    np.testing.assert_allclose(layer.forward(third[:1]), ((third - mean) / np.sqrt(variance + 1e-10))[:1], rtol=1e-12)
+
+
+def test_the_test_phase_before_any_training_batch():
+    for layer in (BatchNormalization(3), BatchNormalization()):
+        layer.phase = Phase.test
+        with pytest.raises(StateError, match="no running statistics yet.*Run at least one training batch"):
+            layer.forward(batches(4, 3))
+        layer.phase = Phase.train
+        assert layer.forward(batches(4, 3)).std() == pytest.approx(1)
+
+
+def test_statistics_are_constants_in_the_test_phase():
+    layer, x = BatchNormalization(3), batches(5, 3)
+    layer.forward(batches(7, 3, seed=3))
+    layer.weights = [2, -1, 0.5]
+    layer.phase = Phase.test
+    error = np.random.default_rng(9).normal(size=x.shape)
+    layer.forward(x)
+    close(layer.backward(error), numeric(lambda v: (layer.forward(v) * error).sum(), x))
+    normal = (x - layer._buffers["mean"]) / np.sqrt(layer._buffers["variance"] + 1e-10)
+    np.testing.assert_allclose(layer.get_gradient_weights(), (error * normal).sum(0), rtol=1e-12)
+
+
+@pytest.mark.parametrize("shape", [(4, 3, 5), (4, 3, 2, 6)])
+def test_images_are_normalized_per_channel(shape):
+    x = np.random.default_rng(1).normal(size=shape) * 3 + 1
+    flat, images = BatchNormalization(3), BatchNormalization(3)
+    for layer in (flat, images):
+        layer.weights, layer.bias = [2, -1, 0.5], [1, 2, 3]
+    long = np.moveaxis(x, 1, -1)
+    y = images.forward(x)
+    np.testing.assert_allclose(np.moveaxis(y, 1, -1), flat.forward(long.reshape(-1, 3)).reshape(long.shape), rtol=1e-12)
+    error = np.random.default_rng(2).normal(size=shape)
+    pulled = flat.backward(np.moveaxis(error, 1, -1).reshape(-1, 3)).reshape(long.shape)
+    np.testing.assert_allclose(np.moveaxis(images.backward(error), 1, -1), pulled, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(images.get_gradient_weights(), flat.get_gradient_weights(), rtol=1e-11)
+    np.testing.assert_allclose(
+        images.get_gradient_bias(), error.sum(tuple(i for i in range(x.ndim) if i != 1)), rtol=1e-12
+    )
+
+
+def running(shape, **config):
+    g = Builder("m")
+    return Runner(g.build(y=BatchNormalization(**config)(g.input("x", shape), name="n")))
+
+
+@pytest.mark.parametrize("axes", ["feature=3", "channel=3, x=2", "channel=3, y=2, x=2"])
+@pytest.mark.parametrize("lengths", [[5, 2, 4, 0], [3, 3, 3, 3], None])
+def test_sequences_are_normalized_over_their_valid_steps(axes, lengths):
+    inner = tuple(int(part.split("=")[1]) for part in axes.split(", "))
+    x = np.random.default_rng(4).normal(size=(5, 4, *inner)) * 2 + 3
+    runner = running(f"time, batch, {axes}")
+    y = runner.forward({"x": x}, lengths=lengths)["y"]
+    valid = np.arange(5)[:, None] < np.array(lengths or [5] * 4)
+    alone = BatchNormalization(3)
+    np.testing.assert_allclose(y[valid], alone.forward(x[valid]), rtol=1e-12)
+    assert not y[~valid].any()
+    for name in ("mean", "variance", "batches"):
+        np.testing.assert_allclose(runner.buffers[f"n/{name}"], alone._buffers[name], rtol=1e-12)
+    error = np.random.default_rng(5).normal(size=x.shape)
+    pulled = runner.backward({"y": error})["x"]
+    np.testing.assert_allclose(pulled[valid], alone.backward(error[valid]), rtol=1e-10, atol=1e-12)
+    assert not pulled[~valid].any()
+    np.testing.assert_allclose(runner.parameters["n/weights"].gradient, alone.get_gradient_weights(), rtol=1e-11)
+
+
+def test_empty_rows_alone_leave_the_statistics():
+    runner = running("time, batch, feature=3")
+    x = np.random.default_rng(4).normal(size=(5, 2, 3))
+    assert not runner.forward({"x": x}, lengths=[0, 0])["y"].any()
+    with pytest.raises(StateError, match="n: .*no running statistics yet"):
+        runner.forward({"x": x}, phase=Phase.test)
+    runner.forward({"x": x}, lengths=[4, 1])
+    before = runner.buffers
+    runner.forward({"x": x}, lengths=[0, 0])
+    for name, array in runner.buffers.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_a_sequence_without_a_batch_axis():
+    x = np.random.default_rng(4).normal(size=(5, 3))
+    np.testing.assert_allclose(
+        running("time, feature=3").forward({"x": x})["y"], BatchNormalization().forward(x), rtol=1e-14
+    )
+
+
+def test_a_single_row_or_a_constant_feature_gives_beta():
+    layer = BatchNormalization(2)
+    layer.bias = [4, 5]
+    np.testing.assert_array_equal(layer.forward([[7.0, -3.0]]), [[4, 5]])
+    np.testing.assert_array_equal(layer.forward(np.full((6, 2), 3.0, np.float32)), np.tile([4, 5], (6, 1)))
+    assert np.isfinite(layer.backward(np.ones((6, 2), np.float32))).all()
+
+
+def test_sizes_come_from_the_first_input_and_then_stay():
+    layer = BatchNormalization()
+    layer.forward(batches(4, 3))
+    assert layer.get_weights().shape == layer.bias.shape == (3,)
+    with pytest.raises(ShapeError, match="another size"):
+        layer.forward(batches(4, 5))
+    assert layer.forward(batches(4, 3)).shape == (4, 3)
+
+
+@pytest.mark.parametrize(("shape", "message"), [
+    ("batch, feature=4", r"n: .*expected \(batch, feature=3\), received \(batch, feature=4\)"),
+    ("batch, channel=4, x=3", r"expected \(batch, channel=3, x=3\)"),
+    ("time, batch", "needs an axis of features or channels"),
+    ("batch", "needs an axis of features or channels"),
+])  # fmt: skip
+def test_an_input_that_does_not_fit_is_told_before_anything_runs(shape, message):
+    with pytest.raises(ShapeError, match=message):
+        running(shape, channels=3)
+
+
+def test_statistics_keep_their_dtype():
+    layer = BatchNormalization(3, dtype="float32")
+    layer.forward(batches(5, 3))
+    assert {a.dtype.name for a in layer._buffers.values()} == {"float32"}
+    wide = BatchNormalization(3)
+    wide.forward(batches(5, 3).astype(np.float32))
+    assert {a.dtype.name for a in wide._buffers.values()} == {"float64"}
