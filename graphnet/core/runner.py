@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -159,7 +159,9 @@ class Runner:
         tape = bound.forward(values, run)
         if phase is Phase.train:
             self._store_buffers(run)
-        outputs = {name: masked(values[slot], shapes.lengths[slot], counts) for name, slot in self.plan.outputs}
+        outputs = {
+            name: apart(masked(values[slot], shapes.lengths[slot], counts), slots) for name, slot in self.plan.outputs
+        }
         self._last = Pass(bound, tape, run, shapes, dtype, dict(self.plan.outputs)) if keep else None
         return outputs
 
@@ -280,6 +282,11 @@ def masked(array: Array, origin: int | None, counts: list[Array | None]) -> Arra
     """``array`` with zeros after the rows' ends, where it has row lengths (those of the input ``origin``)."""
     lengths = None if origin is None else counts[origin]
     return array if lengths is None else mask(array, lengths)
+
+
+def apart(output: Array, inputs: Sequence[Array | None]) -> Array:
+    """The output; a copy where it is the caller's own input, or a view of it."""
+    return output.copy() if any(x is not None and np.may_share_memory(output, x) for x in inputs) else output
 
 
 def _closed(shape: Shape) -> bool:

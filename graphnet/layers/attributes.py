@@ -11,17 +11,21 @@ from graphnet.core.layer import Layer
 from graphnet.core.parameter import Array, Parameter
 
 
+class NoWeightsYetError(StateError, AttributeError):
+    """An attribute that has no array yet; also an AttributeError, so that ``hasattr`` says no."""
+
+
 def parameter(layer: Layer, name: str) -> Parameter:
     """One weight array of a layer, by name.
 
     Raises
     ------
-    StateError
+    NoWeightsYetError
         If the layer does not have it, or not yet.
     """
     found = layer._parameters.get(name)
     if found is None:
-        raise StateError(
+        raise NoWeightsYetError(
             f"there is no {name} yet",
             where=repr(layer),
             received=", ".join(layer._parameters) or "no weights",

@@ -173,9 +173,6 @@ class Trainer:
             for layer in self.runner.layers.values():
                 layer._buffers.clear()
             sized.materialize()
-        for parameter in self.runner.parameters.values():
-            if parameter.spec.kind == "constant":  # initializers leave these as they are, trained or not
-                parameter.value = np.full_like(parameter.value, parameter.spec.value or 0.0)
         self.runner.initialize(self.config.weights_initializer, self.config.bias_initializer)
 
     # ------------------------------------------------------------------ the epochs

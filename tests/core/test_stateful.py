@@ -116,3 +116,23 @@ def test_a_rule_that_is_not_written_is_told(missing, message):
     layer = type("Unfinished", (Layer,), {n: f for n, f in written.items() if n != missing})()
     with pytest.raises(RuleError, match=message):
         layer.backward(layer.forward(np.ones((3, 2))))
+
+
+def test_an_output_is_never_the_callers_input():
+    from graphnet import Affine, Builder, Flatten
+
+    for layer in (Affine(), Flatten()):
+        g = Builder("m")
+        runner = Runner(g.build(y=layer(g.input("x", "batch, feature=2"))))
+        x = np.ones((3, 2))
+        runner.forward({"x": x})["y"][:] = 7.0
+        assert (x == 1).all()
+
+
+def test_hasattr_works_before_the_sizes_are_known():
+    from graphnet import BatchNormalization
+
+    layer = BatchNormalization()
+    assert not hasattr(layer, "weights")
+    layer.forward(np.ones((4, 2)))
+    assert hasattr(layer, "weights")
