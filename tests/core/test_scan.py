@@ -270,3 +270,40 @@ def test_weights_of_a_cell_used_outside_too():
         return total
 
     np.testing.assert_allclose(shared.get_gradient_weights(), grad(loss)(shared.get_weights()), rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("pooled", [True, False])
+def test_a_ragged_context_keeps_its_lengths_inside_the_cell(pooled):
+    """A cell that reads a whole second sequence, row by row, at every step."""
+    from graphnet import MeanOverTime
+
+    rng = np.random.default_rng(6)
+    read = Cell("read", sequences="u", states={"a": H})
+    a = Tanh()(dense(read.u, H, name="u") + dense(read.a, H, name="a"))
+    inner = read.build(output=a, a=a)
+    outer = Cell("outer", sequences="x", states={"h": H}, contexts={"m": f"time, batch, feature={D}"})
+    seen = dense(MeanOverTime()(outer.m), H, name="mean") if pooled else Scan(inner)(outer.m, name="inner")["a"]
+    h = Tanh()(dense(outer.x, H, name="x") + dense(outer.h, H, name="h") + seen)
+    g = Builder("m")
+    x, m = (g.input(n, f"time, batch, feature={D}") for n in "xm")
+    runner = Runner(g.build(y=Scan(outer.build(output=h, h=h))(x, None, m, name="outer")))
+    runner.materialize()
+    x, m, e = rng.normal(size=(T, B, D)), rng.normal(size=(4, B, D)), rng.normal(size=(T, B, H))
+    lengths = {"x": [5, 2, 3], "m": [4, 1, 3]}
+    m[1:, 1] = np.nan
+    y = runner.forward({"x": x, "m": m}, lengths=lengths)["y"]
+    pulled = runner.backward({"y": e})
+    gradients = {n: p.gradient for n, p in runner.parameters.items()}
+    total = {n: np.zeros_like(p) for n, p in gradients.items()}
+    for b in range(B):
+        n, k = lengths["x"][b], lengths["m"][b]
+        alone = runner.forward({"x": x[:n, b : b + 1], "m": m[:k, b : b + 1]})["y"]
+        np.testing.assert_allclose(y[:n, b], alone[:, 0], rtol=1e-12, atol=1e-14)
+        back = runner.backward({"y": e[:n, b : b + 1]})
+        np.testing.assert_allclose(pulled["x"][:n, b], back["x"][:, 0], rtol=1e-11, atol=1e-13)
+        np.testing.assert_allclose(pulled["m"][:k, b], back["m"][:, 0], rtol=1e-11, atol=1e-13)
+        assert not pulled["m"][k:, b].any()
+        for name, p in runner.parameters.items():
+            total[name] += p.gradient
+    for name, found in gradients.items():
+        np.testing.assert_allclose(found, total[name], rtol=1e-10, atol=1e-12)

@@ -8,7 +8,7 @@ cells whose states have no declared size.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from graphnet.core.errors import GraphnetError, RuleError, ShapeError
 from graphnet.core.layer import Layer
@@ -173,7 +173,7 @@ class _Inference:
             merged = [_merge(a, b) for a, b in zip(entered, left, strict=True)]
             if merged == entered:
                 self.known(step, within, names, merged)
-                return replace(found, lengths=(None,) * len(found.lengths))  # row lengths belong to the outer plan
+                return found
             entered = merged
         raise ShapeError(
             "the sizes of the states do not settle", where=step.path, received=", ".join(map(str, entered))

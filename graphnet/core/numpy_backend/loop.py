@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,15 @@ class BoundLoop:
         self.rest = [None] * (step.cell.slots - len(needs))
         self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
         self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
+        self.ragged_contexts = [shapes.lengths[slot] for slot in step.contexts]
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
 
     def start(self, run: Run) -> None:
-        """Look up what stays the same for the whole run."""
-        self.body.start(run)
+        """Look up what stays the same for the whole run; in the cell, contexts keep the lengths of their rows."""
+        contexts = [None if origin is None else run.lengths[origin] for origin in self.ragged_contexts]
+        steps_and_states: list[Array | None] = [None] * (len(self.step.sequences) + len(self.step.initial))
+        self.inner = replace(run, lengths=[*steps_and_states, *contexts])
+        self.body.start(self.inner)
 
     def order(self, steps: int) -> range:
         """Time in the order of processing."""
@@ -58,7 +63,7 @@ class BoundLoop:
         outputs = [self.zeros(slot, steps) for slot in self.emitted]
         rest = [*(slots[i] for i in step.contexts), *self.rest]
         go = self.whole if lengths is None else self.ragged
-        tapes, states = go(sequences, states, rest, outputs, live, run)
+        tapes, states = go(sequences, states, rest, outputs, live, self.inner)
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = array[:, 0] if self.single else array
         for slot, array in zip(step.finals, states, strict=True):
@@ -118,7 +123,7 @@ class BoundLoop:
             if live[t] is False:
                 continue
             here = self.entering(t, given, carried, live[t])
-            self.body.backward(tapes[t], here, run, both(rows, counts[t]))
+            self.body.backward(tapes[t], here, self.inner, both(rows, counts[t]))
             for i, total in enumerate(pulled):
                 if here[i] is not None:
                     total[t] = here[i] if live[t] is None else only(live[t], here[i])
