@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,15 @@ from graphnet.core.runner import Runner
 from graphnet.core.stateful import Stateful
 
 
-def in_graph(layer: Any) -> bool:
-    """Whether a layer's rules are all there is to it: no ``forward`` or ``backward`` of its own, no state kept."""
+def in_graph(layer: Any, layers: Sequence[Any] = ()) -> bool:
+    """Whether a layer's rules are all there is to it: no ``forward`` or ``backward`` of its own, no state kept.
+
+    A layer of graphnet's that could keep a state, keeps none now, and stands in the list more than once counts too:
+    its own ``backward`` would know only its last place.
+    """
+    keeps = getattr(layer, "stateful_protocol", False)
+    if keeps and isinstance(layer, Layer) and sum(other is layer for other in layers) > 1:
+        return not getattr(layer, "memory", False)
     return (
         isinstance(layer, Layer)
         and not getattr(layer, "stateful_protocol", False)
@@ -57,6 +64,10 @@ class Segment:
         output = self._runner.forward({"x": x}, phase=self.phase, keep=keep, input_errors=input_errors)["output"]
         return np.array(output)
 
+    def remember(self) -> Callable[[], None]:
+        """A function that undoes a later ``forward``."""
+        return self._runner.remember()
+
     def backward(self, error: Any) -> Array | None:
         """The error for the input; the gradients are the parameters' then."""
         return self._runner.backward({"output": error})["x"]
@@ -75,6 +86,22 @@ class Own:
     def forward(self, x: Any, *, keep: bool, input_errors: bool) -> Any:
         """The layer's output."""
         return self.layers[0].forward(x)
+
+    def remember(self) -> Callable[[], None]:
+        """A function that undoes a later ``forward`` of a layer of graphnet's; of a stranger nothing is known."""
+        layer = self.layers[0]
+        if not isinstance(layer, Layer):
+            return lambda: None
+        kept, runner = dict(vars(layer)), layer._runner
+        inner = None if runner is None else runner.remember()
+
+        def undo() -> None:
+            vars(layer).clear()
+            vars(layer).update(kept)
+            if inner is not None:
+                inner()
+
+        return undo
 
     def backward(self, error: Any) -> Any:
         """The layer's error."""
@@ -103,6 +130,16 @@ class Chain:
             x = segment.forward(x, keep=keep, input_errors=i > 0)
         return x
 
+    def remember(self) -> Callable[[], None]:
+        """A function that undoes a later ``forward``."""
+        undoes = [segment.remember() for segment in self.segments]
+
+        def undo() -> None:
+            for each in undoes:
+                each()
+
+        return undo
+
     def backward(self, error: Any) -> None:
         """Every gradient, then one step of every optimizer: all weights of graph layers change, or none."""
         gradients: dict[int, Array | None] = {}
@@ -111,9 +148,7 @@ class Chain:
             for parameter in segment.parameters():
                 before = gradients.get(id(parameter))
                 gradients[id(parameter)] = parameter.gradient = _sum(before, parameter.gradient)
-        found = [update for layer in self._graph_layers() for update in _updates(layer)]
-        for parameter, value in found:
-            parameter.value = value
+        weights.step(update for layer in self._graph_layers() for update in weights.pending(layer))
 
     def _graph_layers(self) -> list[Layer]:
         """Each layer of a segment, once."""
@@ -122,16 +157,17 @@ class Chain:
 
 def chain_key(layers: Sequence[Any]) -> tuple[Any, ...]:
     """What a chain depends on: the layers, their phases, and whether they run in a graph."""
-    return tuple((id(layer), layer.phase, True) if in_graph(layer) else (id(layer), None, False) for layer in layers)
+    inside = [in_graph(layer, layers) for layer in layers]
+    return tuple((id(la), la.phase if there else None, there) for la, there in zip(layers, inside, strict=True))
 
 
 def _segments(layers: Sequence[Any]) -> Iterator[Segment | Own]:
     waiting: list[Layer] = []
     for layer in layers:
-        if waiting and not (in_graph(layer) and layer.phase is waiting[0].phase):
+        if waiting and not (in_graph(layer, layers) and layer.phase is waiting[0].phase):
             yield Segment(waiting)
             waiting = []
-        if in_graph(layer):
+        if in_graph(layer, layers):
             waiting.append(layer)
         else:
             yield Own(layer)
@@ -144,12 +180,3 @@ def _sum(before: Array | None, gradient: Array | None) -> Array | None:
     if before is None or gradient is None:
         return gradient
     return before + gradient
-
-
-def _updates(layer: Layer) -> Iterator[tuple[Parameter, Array]]:
-    """New weights of one layer, as its optimizers make them."""
-    for owner in weights.owners(layer).values():
-        delta = owner.delta if owner is layer else layer.delta * owner.delta
-        for parameter in owner._parameters.values():
-            if parameter.optimizer is not None and parameter.gradient is not None:
-                yield parameter, weights.updated(parameter, delta, repr(owner))

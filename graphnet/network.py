@@ -79,7 +79,21 @@ class NeuralNetwork:
         return {**self.__dict__, "_chains": {}, "_last": None}
 
     def append_trainable_layer(self, layer: Any) -> None:
-        """Initialize a layer, give it a copy of the optimizer and append it."""
+        """Initialize a layer, give it a copy of the optimizer and append it.
+
+        Raises
+        ------
+        ConfigError
+            If it has no ``initialize``.
+        """
+        if not callable(getattr(layer, "initialize", None)):
+            raise ConfigError(
+                "not a layer with weights",
+                where="NeuralNetwork",
+                expected="an object with initialize",
+                received=repr(layer),
+                remedy="Append layers without weights to network.layers.",
+            )
         layer.initialize(self.weights_initializer, self.bias_initializer)
         optimizer = copy.deepcopy(self.optimizer)
         if hasattr(layer, "set_optimizer"):
@@ -116,11 +130,27 @@ class NeuralNetwork:
             Without a data layer or a loss layer.
         """
         self._require("data_layer", "loss_layer")
-        x, labels = self.data_layer.forward()
+        x, labels = self._batch()
         chain = self._chain()
-        loss = self.loss_layer.forward(chain.forward(x), labels)
+        undo = chain.remember()
+        try:
+            loss = self.loss_layer.forward(chain.forward(x), labels)
+        except BaseException:
+            undo()
+            raise
         self._last = chain, labels
         return loss + self._regularization_loss()
+
+    def _batch(self) -> tuple[Any, Any]:
+        batch = self.data_layer.forward()
+        if not isinstance(batch, (tuple, list)) or len(batch) != 2:
+            raise ConfigError(
+                "the data layer's forward gives no batch",
+                where="NeuralNetwork",
+                expected="(input, labels)",
+                received=type(batch).__name__,
+            )
+        return batch[0], batch[1]
 
     def backward(self) -> None:
         """Every gradient of the last ``forward``'s loss, and one update of every layer that has an optimizer.

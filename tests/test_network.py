@@ -479,3 +479,39 @@ def test_an_error_names_the_layer():
     net.layers.append(FullyConnected(4, 2))
     with pytest.raises(ValueError, match="fully_connected_3"):
         net.forward()
+
+
+def test_labels_that_the_loss_layer_refuses_change_nothing():
+    from graphnet import BatchNormalization, DataError
+
+    class Refusing(Squares):
+        def forward(self, prediction, labels):
+            if np.isnan(labels).any():
+                raise DataError("NaN in the labels")
+            return super().forward(prediction, labels)
+
+    class Batches:
+        def __init__(self):
+            self.number = 0
+
+        def forward(self):
+            self.number += 1
+            return np.arange(6.0).reshape(3, 2) * self.number, np.ones((3, 2)) * (np.nan if self.number == 2 else 1)
+
+    def network(batches):
+        seed(3)
+        made = NeuralNetwork(Sgd(0.1), Xavier(), Constant(0.0))
+        made.append_trainable_layer(FullyConnected(2, 2))
+        made.append_trainable_layer(BatchNormalization(2))
+        made.data_layer, made.loss_layer = batches, Refusing()
+        made.forward()
+        return made
+
+    disturbed, twin = network(Batches()), network(Batches())
+    with pytest.raises(DataError):
+        disturbed.forward()
+    for each in (disturbed, twin):
+        each.backward()
+    for a, b in zip(disturbed.layers, twin.layers, strict=True):
+        np.testing.assert_array_equal(a.get_weights(), b.get_weights())
+    np.testing.assert_array_equal(disturbed.test(np.ones((1, 2))), twin.test(np.ones((1, 2))))

@@ -84,3 +84,39 @@ def test_an_lstm_learns_a_running_sum():
     net = built(recurrent.LSTM, (12, 20, 3), Adam(0.01))
     net.train(300)
     assert np.mean(net.loss[-10:]) < 0.1 * np.mean(net.loss[:10])
+
+
+@pytest.mark.parametrize("layer", [recurrent.RNN, recurrent.LSTM])
+def test_one_layer_object_twice_shares_its_weights_and_sums_its_gradients(layer):
+    rng = np.random.default_rng(2)
+    x, labels = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
+
+    class Data:
+        def forward(self):
+            return x, labels
+
+    class Squares:
+        def forward(self, prediction, labels):
+            self.prediction = prediction
+            return float(((prediction - labels) ** 2).sum())
+
+        def backward(self, labels):
+            return 2 * (self.prediction - labels)
+
+    shared = layer(3, 3, None)
+    network = NeuralNetwork(Sgd(0.0), Xavier(), Constant(0.1))
+    network.data_layer, network.loss_layer = Data(), Squares()
+    network.append_trainable_layer(shared)
+    network.layers.append(shared)
+    weights = shared.get_weights()
+    network.forward()
+    network.backward()
+    found = shared.get_gradient_weights()
+    for place in [(0, 0), (2, 1), (6, 2), (4, weights.shape[1] - 1)]:
+        values = []
+        for sign in (1, -1):
+            moved = weights.copy()
+            moved[place] += sign * 1e-5
+            shared.set_weights(moved)
+            values.append(network.forward())
+        assert found[place] == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-6)

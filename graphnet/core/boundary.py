@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import dtypes
-from graphnet.core.errors import DataError, DtypeError, ShapeError, nearest
+from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
 from graphnet.core.numpy_backend import mask
@@ -18,6 +18,13 @@ from graphnet.core.shapes import BATCH, TIME
 
 def arrays(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
     """The inputs in the graph's order, as arrays that fit their declarations."""
+    if not isinstance(inputs, Mapping):
+        raise ConfigError(
+            "inputs go by name",
+            where=repr(graph),
+            expected="a mapping of input name to array",
+            received=type(inputs).__name__,
+        )
     for name in inputs:
         if name not in graph.inputs:
             raise ShapeError(

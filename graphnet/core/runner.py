@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from graphnet.core import boundary, dtypes, weights
 from graphnet.core.compiler import Shapes, infer, lower
-from graphnet.core.errors import ShapeError, StateError, nearest
+from graphnet.core.errors import ConfigError, ShapeError, StateError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.numpy_backend import BoundPlan, Run, Setting, mask
 from graphnet.core.parameter import Array, Parameter
@@ -117,6 +117,18 @@ class Runner:
         """Fill all weights anew; see ``Layer.initialize``."""
         weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
 
+    def remember(self) -> Callable[[], None]:
+        """A function that undoes what a later ``forward`` changes: the pass for ``backward``, and the buffers."""
+        last = self._last
+        buffers = [(layer, dict(layer._buffers)) for layer in self.layers.values()]
+
+        def undo() -> None:
+            self._last = last
+            for layer, kept in buffers:
+                layer._buffers = kept
+
+        return undo
+
     # ------------------------------------------------------------------ running
     def forward(
         self,
@@ -183,6 +195,13 @@ class Runner:
         last = self._last
         if last is None:
             raise StateError("backward before forward", where=repr(self.graph), remedy="Call forward first.")
+        if not isinstance(errors, Mapping):
+            raise ConfigError(
+                "errors go by name",
+                where=repr(self.graph),
+                expected="a mapping of output name to array",
+                received=type(errors).__name__,
+            )
         slots: list[Any] = [None] * self.plan.slots
         for slot, array in [self._error(name, error, last) for name, error in errors.items()]:
             slots[slot] = array if slots[slot] is None else slots[slot] + array

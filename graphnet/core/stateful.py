@@ -98,7 +98,11 @@ class Stateful:
             Before anything is computed; the layer is then as it was.
         """
         runner = self._running(len(inputs))
-        given = dict(zip(runner.graph.inputs, inputs, strict=False))
+        # Copies, because the caller may write to an array before backward has read it.
+        given = {
+            n: np.array(x) if isinstance(x, np.ndarray) else x
+            for n, x in zip(runner.graph.inputs, inputs, strict=False)
+        }
         if len(inputs) > len(runner.graph.inputs) or not self._layer.input_ports().accepts(len(inputs)):
             raise ShapeError(
                 "wrong number of inputs",
@@ -141,14 +145,7 @@ class Stateful:
 
     def _update(self) -> None:
         """One optimizer step for each weight array that has an optimizer and a gradient."""
-        updates = []
-        for layer in weights.owners(self._layer).values():
-            for parameter in layer._parameters.values():
-                if parameter.optimizer is not None and parameter.gradient is not None:
-                    delta = layer.delta if layer is self else self.delta * layer.delta
-                    updates.append((parameter, weights.updated(parameter, delta, repr(layer))))
-        for parameter, value in updates:
-            parameter.value = value
+        weights.step(weights.pending(self._layer))
 
     # ------------------------------------------------------------------ weights
     @property

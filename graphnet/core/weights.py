@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -116,6 +116,10 @@ def _asked(initializer: Any, shape: tuple[int, ...], spec: Weight, place: str) -
             expected=f"numbers of shape {shape}",
             received=f"{array.dtype} of shape {array.shape}",
         )
+    if not np.isfinite(array).all():
+        raise RuleError(
+            f"initializer {type(initializer).__name__} returned NaN or infinity", where=place, expected="finite numbers"
+        )
     return array.reshape(shape)
 
 
@@ -216,6 +220,44 @@ def _give_optimizer(layer: Layer) -> None:
         parameter.optimizer = layer._optimizer if i == 0 else copied(layer._optimizer)
         if parameter.spec.kind == "bias" and getattr(parameter.optimizer, "regularizer", None) is not None:
             parameter.optimizer.regularizer = None
+
+
+def pending(layer: Layer) -> Iterator[tuple[Parameter, float, str]]:
+    """The parameters inside a layer that have an optimizer and a gradient, with the delta and the place of each."""
+    for owner in owners(layer).values():
+        delta = owner.delta if owner is layer else layer.delta * owner.delta
+        for parameter in owner._parameters.values():
+            if parameter.optimizer is not None and parameter.gradient is not None:
+                yield parameter, delta, repr(owner)
+
+
+def step(updates: Iterable[tuple[Parameter, float, str]]) -> None:
+    """One optimizer step for each parameter, with its delta and its place for errors; all of them, or none.
+
+    Raises
+    ------
+    RuleError
+        See ``updated``; weights and optimizers are then as they were.
+    """
+    updates = list(updates)
+    before = [(p.optimizer, _snapshot(p.optimizer)) for p, _, _ in updates]
+    try:
+        values = [updated(*each) for each in updates]
+    except BaseException:
+        for optimizer, kept in before:
+            if kept is not None:
+                vars(optimizer).clear()
+                vars(optimizer).update(kept)
+        raise
+    for (parameter, _, _), value in zip(updates, values, strict=True):
+        parameter.value = value
+
+
+def _snapshot(optimizer: Any) -> dict[str, Any] | None:
+    """An optimizer's attributes as they are; its arrays are replaced by steps, not written to."""
+    if not hasattr(optimizer, "__dict__"):
+        return None
+    return {name: dict(value) if isinstance(value, dict) else value for name, value in vars(optimizer).items()}
 
 
 def updated(parameter: Parameter, delta: float, place: str) -> Array:

@@ -279,11 +279,11 @@ def test_a_ragged_context_keeps_its_lengths_inside_the_cell(pooled):
 
     rng = np.random.default_rng(6)
     read = Cell("read", sequences="u", states={"a": H})
-    a = Tanh()(dense(read.u, H, name="u") + dense(read.a, H, name="a"))
+    a = Tanh()(dense(read.u, H, name="from_u") + dense(read.a, H, name="from_a"))
     inner = read.build(output=a, a=a)
     outer = Cell("outer", sequences="x", states={"h": H}, contexts={"m": f"time, batch, feature={D}"})
     seen = dense(MeanOverTime()(outer.m), H, name="mean") if pooled else Scan(inner)(outer.m, name="inner")["a"]
-    h = Tanh()(dense(outer.x, H, name="x") + dense(outer.h, H, name="h") + seen)
+    h = Tanh()(dense(outer.x, H, name="from_x") + dense(outer.h, H, name="from_h") + seen)
     g = Builder("m")
     x, m = (g.input(n, f"time, batch, feature={D}") for n in "xm")
     runner = Runner(g.build(y=Scan(outer.build(output=h, h=h))(x, None, m, name="outer")))

@@ -8,7 +8,7 @@ import pytest
 
 from graphnet import Add, ConfigError, FullyConnected, Layer, RuleError, Runner, ShapeError, Split
 from graphnet.initializers import Constant
-from graphnet.optimizers import Adam, Sgd
+from graphnet.optimizers import Adam, Sgd, SgdWithMomentum
 
 
 def test_a_variadic_layer_takes_any_number_each_time():
@@ -136,3 +136,33 @@ def test_hasattr_works_before_the_sizes_are_known():
     assert not hasattr(layer, "weights")
     layer.forward(np.ones((4, 2)))
     assert hasattr(layer, "weights")
+
+
+@pytest.mark.parametrize("optimizer", [Adam(0.1), SgdWithMomentum(0.1, 0.9)])
+def test_a_refused_step_leaves_the_optimizer_as_it_was(optimizer):
+    layer = FullyConnected(3, 2)
+    layer.set_optimizer(optimizer)
+    x, error = np.random.default_rng(0).normal(size=(4, 3)), np.ones((4, 2))
+    layer.forward(x)
+    layer.backward(error)
+    twin = copy.deepcopy(layer)
+    layer.forward(x)
+    with pytest.raises(RuleError, match="not finite"):
+        layer.backward(np.full((4, 2), np.nan))
+    for each in (layer, twin):
+        each.forward(x)
+        each.backward(error)
+    np.testing.assert_array_equal(layer.get_weights(), twin.get_weights())
+
+
+@pytest.mark.parametrize("wrong", [np.ones((2, 2)), None, 3, [1]])
+def test_a_runner_takes_arrays_by_name(wrong):
+    from graphnet import Affine, Builder
+
+    g = Builder("m")
+    runner = Runner(g.build(y=Affine()(g.input("x", "batch, feature=2"))))
+    with pytest.raises(ConfigError, match="inputs go by name"):
+        runner.forward(wrong)
+    runner.forward({"x": np.ones((1, 2))})
+    with pytest.raises(ConfigError, match="errors go by name"):
+        runner.backward(wrong)

@@ -123,7 +123,7 @@ class BoundLoop:
             if live[t] is False:
                 continue
             here = self.entering(t, given, carried, live[t])
-            self.body.backward(tapes[t], here, self.inner, both(rows, counts[t]))
+            self.body.backward(tapes[t], here, run, both(rows, counts[t]))
             for i, total in enumerate(pulled):
                 if here[i] is not None:
                     total[t] = here[i] if live[t] is None else only(live[t], here[i])

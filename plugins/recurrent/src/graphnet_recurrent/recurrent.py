@@ -97,7 +97,11 @@ class Recurrent(Composite):
 
     # ------------------------------------------------------------------ running
     def toggle_memory(self) -> None:
-        """Flip ``memory``: False, as at first, starts each ``forward`` from zeros; True, where the last one ended."""
+        """Flip ``memory``: False, as at first, starts each ``forward`` from zeros; True, where the last one ended.
+
+        It holds for ``forward`` of this layer. In a graph that a Runner runs, the state comes in and goes out by the
+        layer's inputs and outputs of the states' names.
+        """
         self.memory = not self.memory
 
     def reset_state(self) -> None:
