@@ -1,85 +1,89 @@
-"""Training step and forward pass of recurrent layers, against torch's own and a loop in torch.
+"""Recurrent layers, and cells of one's own, against torch, jax and onnxruntime, interleaved in one process.
 
-A *training step* is forward over the sequence, then backward giving the input's error and every weight gradient.
+A training step is forward over the sequence, then backward to the input's error and every weight gradient; forward keeps
+nothing. Times are in ms: median (quartiles); a ratio is graphnet's time over the other's, median of the rounds' ratios,
+so that below 1 graphnet is the faster one.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from environment import variables
+from report import Table
 
 SHAPES = ((20, 8, 16, 16), (100, 1, 32, 32), (100, 32, 64, 128), (50, 64, 256, 256), (200, 16, 512, 512))
+KINDS = ("LSTM", "RNN", "GRU", "peephole-coupled", "minimal-gated")
+PASSES = ("training", "forward")
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kinds", nargs="+", default=["LSTM", "RNN"], choices=["LSTM", "RNN"])
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--dtypes", nargs="+", default=["float32"], choices=["float32", "float64"])
-    parser.add_argument("--seconds", type=float, default=4.0, help="for each row of the table")
-    parser.add_argument("--shapes", type=int, default=len(SHAPES), help="only the first so many shapes")
-    return parser.parse_args()
+    """The command line; with --quick, what is not given is narrower."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kinds", nargs="+", default=KINDS, choices=KINDS, metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument("--shapes", nargs="+", type=shape, help="time,batch,input,hidden, or a number from 1 to 5")
+    parser.add_argument("--dtypes", nargs="+", choices=["float32", "float64"])
+    parser.add_argument("--threads", nargs="+", type=int)
+    parser.add_argument("--passes", nargs="+", default=PASSES, choices=PASSES)
+    parser.add_argument("--seconds", type=float, help="for each row; three rounds are run at least")
+    parser.add_argument("--quick", action="store_true", help="three shapes, float32, one thread, less than two minutes")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table there")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the ratios there (matplotlib)")
+    given = parser.parse_args()
+    given.shapes = given.shapes or SHAPES[: 3 if given.quick else None]
+    given.dtypes = given.dtypes or (["float32"] if given.quick else ["float32", "float64"])
+    given.threads = given.threads or ([1] if given.quick else [1, 2])
+    given.seconds = given.seconds or (0.6 if given.quick else 2.0)
+    return given
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """``20,8,16,16``, or the number of one of the five."""
+    numbers = tuple(int(part) for part in text.split(","))
+    if len(numbers) == 1 and 1 <= numbers[0] <= len(SHAPES):
+        return SHAPES[numbers[0] - 1]
+    if len(numbers) != 4 or min(numbers) < 1:
+        raise argparse.ArgumentTypeError(f"expected time,batch,input,hidden or 1 to {len(SHAPES)}, received {text}")
+    return numbers
 
 
 def main() -> None:
-    """Print one row a kind, dtype, shape and pass."""
+    """Print the table as it grows, then write what was asked for."""
     given = arguments()
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = str(given.threads)
-    os.environ["OPENBLAS_THREAD_TIMEOUT"] = "20"  # idle workers of one library must not starve the other's
+    if given.plot:
+        from plot import available
 
-    from timing import machine
+        available()
+    table = Table()
+    for threads in given.threads:
+        for record in measured(given, threads):
+            for line in table.add(record):
+                print(line, flush=True)
+    if given.markdown:
+        given.markdown.write_text(table.text(), encoding="utf-8")
+    if given.plot:
+        from plot import draw
 
-    print(machine(given.threads))
-    print("| layer | dtype | time, batch, input, hidden | pass | graphnet | torch.nn | ratio | torch loop | ratio |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for kind in given.kinds:
-        for dtype in given.dtypes:
-            for shape in SHAPES[: given.shapes]:
-                row(kind, dtype, shape, given.seconds, given.threads)
-
-
-def row(kind: str, dtype: str, shape: tuple[int, int, int, int], seconds: float, threads: int) -> None:
-    """Check agreement, time, and print the two lines of one shape."""
-    import numpy as np
-    from contenders import CONTENDERS, GATES
-    from timing import interleaved
-
-    time, batch, features, units = shape
-    rng = np.random.default_rng(0)
-    weights = (rng.normal(size=(features + units + 1, GATES[kind] * units)) / np.sqrt(units)).astype(dtype)
-    x, error = (rng.normal(size=(time, batch, n)).astype(dtype) for n in (features, units))
-    made = {}
-    for name, make in CONTENDERS.items():
-        try:
-            made[name] = make(kind, weights, x, error)
-        except ImportError as missing:
-            print(f"skipped: {name} ({missing})")
-    if "torch.nn" in made:
-        import torch
-
-        torch.set_num_threads(threads)
-    agree({name: step() for name, (step, _) in made.items()}, 1e-9 if dtype == "float64" else 5e-3)
-    for title, which in (("training", 0), ("forward", 1)):
-        found = interleaved({name: steps[which] for name, steps in made.items()}, seconds / 2)
-        cells = [str(found["graphnet"])]
-        for name in ("torch.nn", "torch loop"):
-            there = name in found
-            cells += [str(found[name]), f"{found['graphnet'].ratio(found[name]):.2f}"] if there else ["–", "–"]
-        print(f"| {kind} | {dtype} | {', '.join(map(str, shape))} | {title} | {' | '.join(cells)} |", flush=True)
+        for file in draw(table, given.plot):
+            print(f"wrote {file}")
 
 
-def agree(results: dict, tolerance: float) -> None:
-    """Refuse to time contenders that compute different numbers."""
-    import numpy as np
-
-    expected = results["graphnet"]
-    for name, found in results.items():
-        for a, b in zip(found, expected, strict=True):
-            worst = np.abs(a - b).max() / np.abs(b).max()
-            if worst > tolerance:
-                raise SystemExit(f"{name} computes other numbers than graphnet: relative difference {worst:.1e}")
+def measured(given: argparse.Namespace, threads: int) -> Iterator[dict[str, Any]]:
+    """The records of one worker process: libraries take their number of threads from the environment, once."""
+    plan = {name: getattr(given, name) for name in ("kinds", "shapes", "dtypes", "passes", "seconds")}
+    command = [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(plan | {"threads": threads})]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | variables(threads), text=True) as worker:
+        assert worker.stdout is not None
+        yield from map(json.loads, worker.stdout)
+    if worker.returncode:
+        raise SystemExit(worker.returncode)
 
 
 if __name__ == "__main__":

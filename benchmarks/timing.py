@@ -2,68 +2,79 @@
 
 from __future__ import annotations
 
-import os
-import platform
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib import metadata
 
 import numpy as np
+
+#: Each turn takes at least so long, in seconds: short runs are repeated, and their mean is the turn's time.
+TURN = 2e-3
+#: Runs longer than this, in seconds, need no untimed run before them in every turn.
+LONG = 5e-2
+#: Rest before each turn with several threads, in seconds: until then a library's idle workers may still spin.
+REST = 1.5e-2
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one contender over the rounds."""
+    """Seconds of one contender, one number a round."""
 
     seconds: np.ndarray
 
     @property
-    def median(self) -> float:
-        """The median, in seconds."""
-        return float(np.median(self.seconds))
+    def quartiles(self) -> tuple[float, float, float]:
+        """Lower quartile, median, upper quartile, in seconds."""
+        low, middle, high = np.percentile(self.seconds, [25, 50, 75])
+        return float(low), float(middle), float(high)
 
     def ratio(self, other: Timing) -> float:
         """The median over rounds of this contender's time over another's in the same round."""
         return float(np.median(self.seconds / other.seconds))
 
-    def __str__(self) -> str:
-        low, middle, high = np.percentile(self.seconds, [25, 50, 75]) * 1e3
-        return f"{middle:.3g} ms ({low:.3g} to {high:.3g})"
 
+def interleaved(
+    contenders: Mapping[str, Callable[[], object]], seconds: float, threads: int = 1, least: int = 3
+) -> dict[str, Timing]:
+    """Run all contenders in turn, round after round, for about so many seconds and at least ``least`` rounds.
 
-def interleaved(contenders: Mapping[str, Callable[[], object]], seconds: float, least: int = 5) -> dict[str, Timing]:
-    """Run all contenders in turn, round after round, for about so many seconds and at least ``least`` rounds."""
-    for run in contenders.values():
-        run()
-        run()
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    Who begins moves on by one each round, so that nobody always runs after the same other.
+    """
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(next(iter(found.values()))) < least:
-        for name, run in contenders.items():
-            start = time.perf_counter()
-            run()
-            found[name].append(time.perf_counter() - start)
+    once = {name: _warmed(run) for name, run in contenders.items()}
+    found: dict[str, list[float]] = {name: [] for name in contenders}
+    names, rounds = list(contenders), 0
+    while rounds < least or time.perf_counter() < end:
+        for i in range(len(names)):
+            name = names[(i + rounds) % len(names)]
+            if threads > 1:
+                time.sleep(REST)
+            found[name].append(_turn(contenders[name], once[name]))
+        rounds += 1
     return {name: Timing(np.array(times)) for name, times in found.items()}
 
 
-def machine(threads: int) -> str:
-    """One line about where and with what the numbers were made."""
-    names = ("graphnet", "numpy", "torch", "jax", "onnxruntime")
-    versions = ", ".join(f"{name} {_version(name)}" for name in names if _version(name))
-    return f"{_processor()}, {os.cpu_count()} cores, {threads} threads, Python {platform.python_version()}, {versions}"
+def _warmed(run: Callable[[], object]) -> float:
+    """About how long one run takes, in seconds, once it is warm."""
+    run()
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
 
 
-def _version(name: str) -> str:
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
+def _turn(run: Callable[[], object], once: float) -> float:
+    """Seconds of one run: an untimed one first, which wakes threads and fills caches, where runs are short."""
+    if once < LONG:
+        run()
+    repeats = max(1, math.ceil(TURN / once))
+    start = time.perf_counter()
+    for _ in range(repeats):
+        run()
+    return (time.perf_counter() - start) / repeats
 
 
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+def shown(quartiles: tuple[float, float, float]) -> str:
+    """Median and quartiles in milliseconds."""
+    low, middle, high = (1e3 * q for q in quartiles)
+    return f"{middle:.3g} ({low:.3g} to {high:.3g})"

@@ -1,0 +1,41 @@
+"""Where and with what numbers are made, and how a process is held to a number of threads."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+
+LIBRARIES = ("graphnet", "numpy", "torch", "jax", "onnxruntime")
+
+
+def variables(threads: int) -> dict[str, str]:
+    """What to set before numpy is imported, for so many threads in every library."""
+    found = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"), str(threads))
+    found["OPENBLAS_THREAD_TIMEOUT"] = "20"  # idle workers of one library must not starve another's
+    found["JAX_PLATFORMS"] = "cpu"
+    if threads == 1:
+        found["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    return found
+
+
+def machine() -> str:
+    """One line: processor, cores, Python, versions."""
+    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES if version(name))
+    return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+
+
+def version(name: str) -> str:
+    """The installed version of a distribution, or nothing."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,57 @@
+"""The table of recurrent.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from timing import shown
+
+PEERS = ("torch.nn", "torch loop", "jax scan", "onnxruntime")
+HEADER = (
+    "| layer | dtype | threads | time, batch, input, hidden | pass | graphnet | " + " | ".join(PEERS) + " |",
+    "|" + "---|" * (6 + len(PEERS)),
+)
+LEGEND = (
+    "Times in ms: median (lower to upper quartile) over rounds. **Bold**: graphnet's time over the other's, the median of "
+    "the ratios within a round; below 1 graphnet is the faster one.\n"
+)
+
+
+class Table:
+    """Rows as they come from the workers, and what was said beside them."""
+
+    def __init__(self) -> None:
+        self.machine = ""
+        self.skipped: list[str] = []
+        self.rows: list[dict[str, Any]] = []
+
+    def add(self, record: dict[str, Any]) -> Iterator[str]:
+        """Take one record; the lines to print for it."""
+        if "machine" in record:
+            if not self.machine:
+                self.machine = record["machine"]
+                yield from (self.machine, "", LEGEND)
+                yield from HEADER
+        elif "skipped" in record:
+            if record["skipped"] not in self.skipped:
+                self.skipped.append(record["skipped"])
+                yield f"skipped: {record['skipped']}"
+        else:
+            self.rows.append(record)
+            yield line(record)
+
+    def text(self) -> str:
+        """The whole table as Markdown."""
+        skipped = [f"skipped: {reason}  " for reason in self.skipped]
+        return "\n".join([self.machine, "", LEGEND, *HEADER, *map(line, self.rows), "", *skipped]) + "\n"
+
+
+def line(row: dict[str, Any]) -> str:
+    """One row of the table."""
+    cells = [row["kind"], row["dtype"], str(row["threads"]), ", ".join(map(str, row["shape"])), row["pass"]]
+    cells.append(shown(row["quartiles"]["graphnet"]))
+    for peer in PEERS:
+        there = peer in row["ratios"]
+        cells.append(f"{shown(row['quartiles'][peer])} **{row['ratios'][peer]:.2f}**" if there else "–")
+    return f"| {' | '.join(cells)} |"
