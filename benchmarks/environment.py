@@ -19,9 +19,9 @@ def variables(threads: int) -> dict[str, str]:
     return found
 
 
-def machine() -> str:
-    """One line: processor, cores, Python, versions."""
-    versions = ", ".join(f"{name} {version(name)}" for name in LIBRARIES if version(name))
+def machine(libraries: tuple[str, ...] = LIBRARIES) -> str:
+    """One line: processor, cores, Python, versions of those libraries that are installed."""
+    versions = ", ".join(f"{name} {version(name)}" for name in libraries if version(name))
     return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
 
 

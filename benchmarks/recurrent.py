@@ -1,8 +1,8 @@
 """Recurrent layers, and cells of one's own, against torch, jax and onnxruntime, interleaved in one process.
 
-A training step is forward over the sequence, then backward to the input's error and every weight gradient; forward keeps
-nothing. Times are in ms: median (quartiles); a ratio is graphnet's time over the other's, median of the rounds' ratios,
-so that below 1 graphnet is the faster one.
+A training step is forward over the sequence, then backward to the input's error and every weight gradient; a forward
+pass keeps nothing. Times are in ms: median (quartiles); a ratio is graphnet's time over the other's, the median of the
+rounds' ratios, so that below 1 graphnet is the faster one.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ HEADER = (
     "|" + "---|" * (6 + len(PEERS)),
 )
 LEGEND = (
-    "Times in ms: median (lower to upper quartile) over rounds. **Bold**: graphnet's time over the other's, the median of "
-    "the ratios within a round; below 1 graphnet is the faster one.\n"
+    "Times in ms: median (lower to upper quartile) over rounds. **Bold**: graphnet's time over the other's, the\n"
+    "median of the ratios within a round; below 1 graphnet is the faster one.\n"
 )
 
 

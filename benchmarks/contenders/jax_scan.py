@@ -7,9 +7,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from problems import Problem
+
 from contenders.contender import Contender
 from contenders.equations import STATES, STEPS, Functions
-from problems import Problem
 
 jax.config.update("jax_enable_x64", True)  # float32 arrays stay float32
 BY = Functions(jax.nn.sigmoid, jnp.tanh, lambda z, n: jnp.split(z, n, -1))

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
-from contenders.contender import Contender, Unavailable
 from onnx import TensorProto, helper, numpy_helper
 from problems import Problem
+
+from contenders.contender import Contender, Unavailable
 
 #: ONNX's order of the gates, in blocks of ours: i o f c from i f g o; z r h from r z n.
 ORDER = {"LSTM": (0, 3, 1, 2), "RNN": (0,), "GRU": (1, 0, 2)}
@@ -26,10 +27,13 @@ def make(problem: Problem) -> Contender:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         session.run(None, {"x": problem.x})
     except Exception as refusal:  # its exceptions have no class in common but this one
-        raise Unavailable(
-            f"{problem.kind} in {problem.dtype}: {str(refusal).splitlines()[0].split(' : ')[-1]}"
-        ) from None
+        raise Unavailable(f"{problem.kind} in {problem.dtype}: {_short(str(refusal))}") from None
     return Contender(lambda: session.run(None, {"x": problem.x})[0][:, 0])
+
+
+def _short(refusal: str) -> str:
+    """Its first line, without what onnxruntime puts before the reason."""
+    return refusal.splitlines()[0].split(" : ")[-1].split("Status Message: ")[-1]
 
 
 def _model(problem: Problem) -> Any:

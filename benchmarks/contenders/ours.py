@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from cells import scanned
-from contenders.contender import Contender
 from problems import LAYOUT, Problem, common_order, node_weights
 
+from contenders.contender import Contender
 from graphnet import Phase, Runner
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from contenders.contender import Contender, Unavailable
 from problems import Problem
+
+from contenders.contender import Contender, Unavailable
 
 
 def make(problem: Problem) -> Contender:
@@ -32,7 +33,7 @@ def make(problem: Problem) -> Contender:
 
 
 def _in(problem: Problem) -> list[np.ndarray]:
-    """The weights as torch orders them: transposed, and two biases, of which only a GRU's candidate needs the second."""
+    """The weights as torch orders them: transposed, with two biases; only a GRU's candidate needs the second."""
     p = problem.weights
     second = np.zeros_like(p["b"][0])
     if problem.kind == "GRU":

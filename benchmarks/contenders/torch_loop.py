@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from problems import Problem
+
 from contenders.contender import Contender
 from contenders.equations import STATES, STEPS, Functions
-from problems import Problem
 
 BY = Functions(torch.sigmoid, torch.tanh, lambda z, n: z.chunk(n, -1))
 
