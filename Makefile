@@ -49,10 +49,14 @@ suites: $(DEVELOPER_READY)
 clean-environments: $(DEVELOPER_READY)
 	$(BIN)/python scripts/clean_environments.py
 
-# Peers that are not installed are skipped, and the output says so.
+# Peers that are not installed are skipped, and the output says so. make bench QUICK=1 takes less than two minutes.
+BENCHMARKS := recurrent compile_time tiny_nodes memory stream
 bench: $(USER_READY)
-	$(BIN)/python benchmarks/recurrent.py
-	$(BIN)/python benchmarks/recurrent.py --threads 2
+	@for name in $(BENCHMARKS); do \
+		echo "== benchmarks/$$name.py"; \
+		$(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick) || exit 1; \
+		echo; \
+	done
 
 wheels: $(DEVELOPER_READY)
 	$(BIN)/python scripts/build_wheels.py

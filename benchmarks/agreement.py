@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-#: Largest difference allowed, relative to the largest number of the array.
-TOLERANCE = {"float32": 2e-3, "float64": 1e-9}
+#: Largest difference allowed, relative to the largest number of the array: some hundred times what rounding makes.
+TOLERANCE = {"float32": 1e-4, "float64": 1e-11}
 
 
 def agree(results: Mapping[str, Mapping[str, np.ndarray]], dtype: str) -> None:

@@ -32,9 +32,8 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
     parser.add_argument("--quick", action="store_true", help="the same; it takes seconds")
     given = parser.parse_args()
-    print(
-        f"{machine(('graphnet', 'numpy'))}\nbatch {given.batch}, {given.features} features, {given.units} units, {given.dtype}\n"
-    )
+    print(machine(("graphnet", "numpy")))
+    print(f"batch {given.batch}, {given.features} features, {given.units} units, {given.dtype}\n")
     print("| steps | peak, MB | needed, MB | ratio | forward alone, MB | KB a further step | needed |")
     print("|---|---|---|---|---|---|---|")
     numbers = given.features + 7 * given.units

@@ -40,9 +40,8 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     given = parser.parse_args()
     chunks = max(10, (given.steps or (20_000 if given.quick else 200_000)) // given.chunk)
-    print(
-        f"{machine(('graphnet', 'numpy'))}\nLSTM, {given.units} units, batch 1, float32, chunks of {given.chunk}, 1 thread\n"
-    )
+    print(machine(("graphnet", "numpy")))
+    print(f"LSTM, {given.units} units, batch 1, float32, chunks of {given.chunk}, 1 thread\n")
     print("| steps so far | steps/s | peak memory, MB | mean squared error |\n|---|---|---|---|")
     peaks = list(tenths(learner(given.units), stream(given.chunk), chunks, given.chunk))
     grown = peaks[-1] - peaks[0]
