@@ -13,6 +13,7 @@ def variables(threads: int) -> dict[str, str]:
     """What to set before numpy is imported, for so many threads in every library."""
     found = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"), str(threads))
     found["OPENBLAS_THREAD_TIMEOUT"] = "20"  # idle workers of one library must not starve another's
+    found |= dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 30))  # see README: pages
     found["JAX_PLATFORMS"] = "cpu"
     if threads == 1:
         found["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
