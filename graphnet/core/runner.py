@@ -167,8 +167,13 @@ class Runner:
         bound, shapes = self._bind(slots, dtype, phase, input_errors)
         run = Run(self._weights(dtype), counts, keep)
         bound.start(run)
+        run.previous, self._last = [self._last], None
         values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
-        tape = bound.forward(values, run)
+        try:
+            tape = bound.forward(values, run)
+        except BaseException:
+            self._last = run.previous[0] if run.previous else None
+            raise
         if phase is Phase.train:
             self._store_buffers(run)
         outputs = {

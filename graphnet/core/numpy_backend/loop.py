@@ -30,7 +30,7 @@ class BoundLoop:
         self.states = range(n, n + s)
         self.contexts = range(n + s, n + s + len(step.contexts))
         needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
-        self.body = plans.BoundPlan(step.cell, inner, setting, needs)
+        self.body = plans.BoundPlan(step.cell, inner, setting, needs, nested=True)
         self.rest = [None] * (step.cell.slots - len(needs))
         self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
         self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]

@@ -7,6 +7,7 @@ from typing import Any
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.loop import BoundLoop
+from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.plan import Call, Plan
@@ -19,18 +20,21 @@ class BoundPlan:
     ----------
     wanted : list of bool
         For which inputs errors are wanted; steps that lead to none, and have no weights, are skipped on the way back.
+    nested : bool
+        Whether this is the plan of a cell, whose steps run many times a pass: nothing in it may keep arrays of its own.
     """
 
-    def __init__(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> None:
+    def __init__(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool], nested: bool = False) -> None:
         needs = [*wanted, *[False] * (plan.slots - len(wanted))]
-        self.steps: list[BoundCall | BoundLoop] = []
+        self.steps: list[BoundCall | BoundLoop | BoundScan] = []
+        make = BoundLoop if nested else BoundScan
         for step in plan.steps:
             if isinstance(step, Call):
                 call = BoundCall(step, shapes, setting, any(needs[i] for i in step.inputs if i is not None))
                 self.steps.append(call)
                 leads, outputs = call.wanted or call.trained, step.outputs
             else:
-                self.steps.append(BoundLoop(step, shapes, setting, needs))
+                self.steps.append(make(step, shapes, setting, needs))
                 leads, outputs = True, (*step.outputs, *step.finals)
             for slot in outputs:
                 needs[slot] = leads

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from graphnet.core.layer import Layer
 from graphnet.core.parameter import Array
@@ -12,11 +13,13 @@ from graphnet.core.phase import Phase
 
 @dataclass(slots=True)
 class Setting:
-    """What holds for a whole bound plan: the layers, the phase and the dtype."""
+    """What holds for a whole bound plan: the layers, the phase, the dtype, the backend, and its passes (None: all)."""
 
     layers: Mapping[str, Layer]
     phase: Phase
     dtype: str
+    backend: str = "numpy"
+    passes: frozenset[str] | None = None
 
 
 @dataclass(slots=True)
@@ -27,3 +30,8 @@ class Run:
     lengths: list[Array | None]
     keep: bool = True
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
+    previous: list[Any] = field(default_factory=list)
+
+    def release(self) -> None:
+        """Let go of the pass before this one: from here on its arrays may be written over."""
+        self.previous.clear()

@@ -1,0 +1,184 @@
+"""The order of units in the buffers: homes that want to be neighbours share a buffer, in the order that saves most calls.
+
+Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. Orders are searched for up to
+six lanes; above that they stay as they are drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import permutations
+from typing import TYPE_CHECKING, Any
+
+from graphnet.core.compiler.program import RING_BUFFER, STATIC_BUFFER, Buffer
+
+if TYPE_CHECKING:
+    from graphnet.core.compiler.place import Home
+
+#: With more lanes than this an exhaustive search would take longer than it saves.
+SEARCHED = 6
+
+#: What a group wants: how much one call counts, and for each member the homes it touches (the output's first).
+Want = tuple[int, list[tuple[int, ...]]]
+
+
+def runs(members: Sequence[int], chains: Mapping[int, tuple[Any, ...]]) -> list[list[int]]:
+    """The members in runs: within one, each touches what follows what the one before touched."""
+    ordered = sorted(members, key=lambda m: (chains[m][0].buffer, chains[m][0].start))
+    found: list[list[int]] = []
+    for member in ordered:
+        if found and _follows(chains[found[-1][-1]], chains[member]):
+            found[-1].append(member)
+        else:
+            found.append([member])
+    return found
+
+
+def _follows(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
+    return all(
+        a.buffer == b.buffer and a.stop == b.start and a.shift == b.shift for a, b in zip(before, after, strict=True)
+    )
+
+
+class Arrangement:
+    """Buffers, and the place of each home in them.
+
+    Parameters
+    ----------
+    wants : list of (weight, chains)
+    homes : list of Home
+    search : bool
+        Whether homes may share buffers at all.
+    """
+
+    def __init__(self, wants: Sequence[Want], homes: Sequence[Home], search: bool) -> None:
+        self.homes = homes
+        self.wants = [w for w in wants if len(w[1]) > 1] if search else []
+        self.parent = list(range(len(homes)))
+        self.lane = list(range(len(homes)))
+        self._join()
+        self.classes = self._classes()
+        self._link()
+        self.buffers: list[Buffer] = []
+        self.places: dict[int, tuple[int, int]] = {}
+        self._lay(self._searched())
+
+    # ------------------------------------------------------------------ sets of homes
+    @staticmethod
+    def _root(parent: list[int], item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    def _sort(self, home: int) -> tuple[Any, ...]:
+        """What homes must have in common to share a buffer."""
+        h = self.homes[home]
+        return (h.kind, h.boolean, h.shift, h.kind in (RING_BUFFER,) and home)
+
+    def _join(self) -> None:
+        """Put homes that want to be neighbours into one class."""
+        for _, chains in self.wants:
+            for column in zip(*chains, strict=True):
+                if len(set(column)) < len(column) or len({self._sort(h) for h in column}) > 1:
+                    continue
+                roots = [self._root(self.parent, h) for h in column]
+                for root in roots[1:]:
+                    self.parent[self._root(self.parent, root)] = self._root(self.parent, roots[0])
+
+    def _classes(self) -> dict[int, list[int]]:
+        found: dict[int, list[int]] = {}
+        for home in range(len(self.homes)):
+            found.setdefault(self._root(self.parent, home), []).append(home)
+        return found
+
+    def _link(self) -> None:
+        """Homes in different classes that one member of a group touches keep the same lane, where that is possible."""
+        members = {c: {h for h in homes} for c, homes in self.classes.items()}
+        for _, chains in sorted(self.wants, key=lambda w: -len(w[1])):
+            for i in range(1, len(chains[0])):
+                pairs = [(chain[0], chain[i]) for chain in chains]
+                self._link_pairs(pairs, members)
+
+    def _link_pairs(self, pairs: list[tuple[int, int]], members: dict[int, set[int]]) -> None:
+        before = list(self.lane)
+        for a, b in pairs:
+            self.lane[self._root(self.lane, b)] = self._root(self.lane, a)
+        touched = {self._root(self.parent, h) for pair in pairs for h in pair}
+        for c in touched:
+            lanes = [self._root(self.lane, h) for h in members[c]]
+            if len(set(lanes)) < len(lanes):
+                self.lane = before
+                return
+
+    # ------------------------------------------------------------------ the order
+    def _searched(self) -> dict[int, int]:
+        """The rank of each lane."""
+        bundles: dict[int, set[int]] = {}
+        together = list(range(len(self.homes)))
+        for homes in self.classes.values():
+            lanes = [self._root(self.lane, h) for h in homes]
+            for lane in lanes[1:]:
+                together[self._root(together, lane)] = self._root(together, lanes[0])
+        for home in range(len(self.homes)):
+            lane = self._root(self.lane, home)
+            bundles.setdefault(self._root(together, lane), set()).add(lane)
+        rank = {lane: lane for lanes in bundles.values() for lane in lanes}
+        for lanes in bundles.values():
+            if 2 < len(lanes) <= SEARCHED:
+                self._best(sorted(lanes), rank)
+        return rank
+
+    def _best(self, lanes: list[int], rank: dict[int, int]) -> None:
+        """Give some lanes the order with the fewest calls."""
+        chosen = set(lanes)
+        wants = []
+        for weight, chains in self.wants:
+            if self._root(self.lane, chains[0][0]) in chosen:
+                wants.append((weight, [tuple(self._root(self.lane, h) for h in chain) for chain in chains], chains))
+        occupied = [
+            {self._root(self.lane, h) for h in self.classes[c]}
+            for c in {self._root(self.parent, h) for _, _, chains in wants for chain in chains for h in chain}
+        ]
+        best: tuple[float, tuple[int, ...]] | None = None
+        for order in permutations(lanes):
+            cost = self._cost(order, wants, occupied, best[0] if best else float("inf"))
+            if best is None or cost < best[0]:
+                best = (cost, order)
+        if best is not None:
+            for position, lane in enumerate(best[1]):
+                rank[lane] = lanes[0] + position / (len(lanes) + 1)  # type: ignore[assignment]
+
+    def _cost(self, order: tuple[int, ...], wants: Any, occupied: list[set[int]], limit: float) -> float:
+        """Calls, weighted, with the lanes in some order."""
+        steps: list[dict[int, int]] = []
+        for lanes in occupied:
+            here = [lane for lane in order if lane in lanes]
+            steps.append(dict(zip(here, here[1:], strict=False)))
+        cost = 0.0
+        for weight, chains, _ in wants:
+            firsts = {chain[0]: chain for chain in chains}
+            calls = len(chains)
+            for chain in chains:
+                following = [step.get(chain[0]) for step in steps if chain[0] in step]
+                if following and all(n in firsts for n in following):
+                    calls -= 1
+            cost += weight * calls
+            if cost >= limit:
+                return cost
+        return cost
+
+    def _lay(self, rank: dict[int, int]) -> None:
+        """Buffers with their homes in order."""
+        for homes in self.classes.values():
+            ordered = sorted(homes, key=lambda h: (rank[self._root(self.lane, h)], h))
+            start = 0
+            for home in ordered:
+                self.places[home] = (len(self.buffers), start)
+                start += self.homes[home].width
+            first = self.homes[ordered[0]]
+            ahead = any(self.homes[h].shift for h in ordered)
+            self.buffers.append(Buffer(first.kind, start, first.boolean, ahead))
+
+
+__all__ = ["STATIC_BUFFER", "Arrangement", "runs"]

@@ -1,0 +1,93 @@
+"""Equal calls on neighbouring units become one call; the order of the units is searched for that.
+
+Four gates' ``tanh`` become one over four times as many units; three of them then become sigmoids in one call, if the
+order keeps the three together. Values are *mates* when they are made alike, from mates: the same operation, in the same
+phase, of values that are mates in turn. Not applied to calls that share an operand (numpy pays more for stretching it
+than for the calls). Costs a search over the orders of up to six neighbours; more keep the order in which they are drawn.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict
+from collections.abc import Sequence
+
+from graphnet.core.compiler.operations import CONSTANT, FIXED, LEAVES, ROWS, Trace
+from graphnet.core.compiler.phases import BACKWARD, FORWARD, STATIC
+
+#: Phases whose values are made by steps.
+STEPPED = (STATIC, *FORWARD, *BACKWARD)
+
+
+def groups(trace: Trace, when: Sequence[str], enabled: bool = True, wide: bool = True) -> dict[str, list[list[int]]]:
+    """The values of each phase in an order in which they can be made, mates together."""
+    labels = _labels(trace, when)
+    mates: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for number, operation in enumerate(trace.values):
+        if operation.kind == ROWS and when[number] in STEPPED and operation.name != "columns":
+            together = wide if operation.name == "dot" else enabled
+            mates[when[number], labels[number] if together else -1 - number].append(number)
+    found: dict[str, list[list[int]]] = {phase: [] for phase in STEPPED}
+    for (phase, _), members in mates.items():
+        alike = trace[members[0]].name == "dot" or _apart(trace, members)
+        found[phase] += [members] if alike else [[m] for m in members]
+    return {phase: _scheduled(trace, members) for phase, members in found.items()}
+
+
+def _labels(trace: Trace, when: Sequence[str]) -> list[int]:
+    """For each value a number that mates share."""
+    seen: dict[object, int] = {}
+    labels: list[int] = []
+    for number, operation in enumerate(trace.values):
+        key: object
+        if operation.kind == CONSTANT:
+            key = ("constant", operation.attr)
+        elif operation.kind == FIXED:
+            key = ("fixed", operation.width == 1)
+        elif operation.name == "dot":
+            key = ("dot", operation.args[0], when[number])
+        elif operation.kind != ROWS or operation.name in LEAVES or not operation.elementwise:
+            key = ("itself", number)
+        elif operation.name == "copy" and operation.attr is not None:
+            key = ("itself", number)
+        else:
+            stretched = tuple(trace[a].width == operation.width for a in operation.args)
+            key = (operation.name, when[number], stretched, tuple(labels[a] for a in operation.args))
+        labels.append(seen.setdefault(key, len(seen)))
+    return labels
+
+
+def _apart(trace: Trace, members: list[int]) -> bool:
+    """Whether no two members share an operand of rows."""
+    for operands in zip(*(trace[m].args for m in members), strict=True):
+        rows = [a for a in operands if trace[a].kind == ROWS]
+        if len(set(rows)) < len(rows):
+            return False
+    return True
+
+
+def _scheduled(trace: Trace, groups: list[list[int]]) -> list[list[int]]:
+    """The groups in an order in which each comes after what it needs."""
+    owner = {value: i for i, group in enumerate(groups) for value in group}
+    waits = [set[int]() for _ in groups]
+    leads: list[list[int]] = [[] for _ in groups]
+    for i, group in enumerate(groups):
+        for value in group:
+            for arg in trace[value].args:
+                while trace[arg].name == "columns":
+                    arg = trace[arg].args[0]
+                before = owner.get(arg)
+                if before is not None and before != i and before not in waits[i]:
+                    waits[i].add(before)
+                    leads[before].append(i)
+    ready = [(min(group), i) for i, group in enumerate(groups) if not waits[i]]
+    heapq.heapify(ready)
+    order: list[list[int]] = []
+    while ready:
+        _, i = heapq.heappop(ready)
+        order.append(groups[i])
+        for j in leads[i]:
+            waits[j].discard(i)
+            if not waits[j]:
+                heapq.heappush(ready, (min(groups[j]), j))
+    return order

@@ -1,0 +1,521 @@
+"""Give every value a place in a planned buffer, and turn the trace into steps.
+
+``a = x + y; b = tanh(a)``: where ``a`` is not used again, ``b`` is made in its place. A value that the way back needs has
+room for every step; one that another phase needs, for a block of steps; the others for the step that is being made.
+Values are written over only after their last use, never while a mate of the same call still reads them, and never where
+they are a state, a carried error or kept for the way back. Off: each value has a buffer of its own. Costs one walk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from graphnet.core.compiler.arrange import Arrangement, runs
+from graphnet.core.compiler.operations import CONSTANT, FIXED, ROWS, TOTAL, Trace
+from graphnet.core.compiler.phases import BACK_LOOP, BACKWARD, FINISH, FORWARD, LOOP, ORDER, STATIC
+from graphnet.core.compiler.program import (
+    BLOCK_BUFFER,
+    FULL_BUFFER,
+    RING_BUFFER,
+    STATIC_BUFFER,
+    STEP_BUFFER,
+    Buffer,
+    Fixed,
+    Given,
+    Number,
+    Operand,
+    Pack,
+    Packed,
+    Place,
+    Program,
+    Sink,
+    Step,
+)
+
+#: How long buffers last, from the shortest.
+LASTING = {STEP_BUFFER: 0, BLOCK_BUFFER: 1, FULL_BUFFER: 2}
+STAGED_LEAVES = ("sequence", "emitted_error")
+
+
+@dataclass(slots=True)
+class Home:
+    """A range of units that one value, and those that take its place later, live in."""
+
+    kind: str
+    width: int
+    boolean: bool
+    shift: int = 0
+    pinned: bool = False
+
+
+@dataclass(slots=True)
+class Uses:
+    """Where a value is read: the last group, by its number, and how often there; and whether on the way back."""
+
+    last: int = -1
+    count: int = 0
+    phases: set[str] = field(default_factory=set)
+
+
+class Placing:
+    """The places of one trace."""
+
+    def __init__(
+        self, trace: Trace, when: Sequence[str], groups: dict[str, list[list[int]]], reuse: bool, arrange: bool
+    ) -> None:
+        self.trace, self.when, self.groups, self.reuse = trace, when, groups, reuse
+        self.backward = any(when[v] in BACKWARD for v in range(len(trace)))
+        self.homes: list[Home] = []
+        self.home: dict[tuple[int, str], int] = {}
+        self.staged: list[tuple[str, object, int, str]] = []
+        self.sequence = [(phase, group) for phase in groups for group in groups[phase]]
+        self.uses = self._uses()
+        self.leaving = self._leaving()
+        self._leaves()
+        self._outcomes()
+        for number, (phase, group) in enumerate(self.sequence):
+            self._settle(number, phase, group)
+        self.arrangement = Arrangement(self._wants(), self.homes, arrange)
+
+    # ------------------------------------------------------------------ what is read, and where
+    def base(self, value: int) -> tuple[int, int]:
+        """The value whose home holds a value, and the first unit there (columns are part of another's home)."""
+        start = 0
+        while self.trace[value].name == "columns":
+            start += self.trace[value].attr[0]
+            value = self.trace[value].args[0]
+        return value, start
+
+    def _uses(self) -> list[Uses]:
+        uses = [Uses() for _ in range(len(self.trace))]
+        for number, (phase, group) in enumerate(self.sequence):
+            for member in group:
+                for arg in self.trace[member].args:
+                    self._use(uses, arg, number, phase)
+        after = len(self.sequence)
+        for value, operation in enumerate(self.trace.values):
+            if operation.name in ("outer", "rowsum") and self.when[value] != "unused":
+                for arg in operation.args:
+                    self._use(uses, arg, after, BACKWARD[-1])
+        roles = self.trace.roles
+        for value in roles.emitted:
+            self._use(uses, value, after, FORWARD[-1])
+        for v in (*roles.sequence_errors, *roles.context_errors):
+            if v is not None:
+                self._use(uses, v, after, BACKWARD[-1])
+        return uses
+
+    def _use(self, uses: list[Uses], value: int, number: int, phase: str) -> None:
+        found = uses[self.base(value)[0]]
+        found.count = found.count + 1 if found.last == number else 1
+        found.last = number
+        found.phases.add(phase)
+
+    def _leaving(self) -> dict[int, int]:
+        """Products that are nothing but the error of a sequence: written where the run wants them, rows first."""
+        found: dict[int, int] = {}
+        users, roles = self.trace.users(), self.trace.roles
+        alone = {group[0] for _, group in self.sequence if len(group) == 1}
+        for k, v in enumerate(roles.sequence_errors):
+            if v is None or v not in alone or self.trace[v].name not in ("dot", "dots"):
+                continue
+            if not users[v] and roles.all().count(v) == 1 and self.when[v] == BACKWARD[-1]:
+                found[v] = k
+        return found
+
+    # ------------------------------------------------------------------ homes
+    def _new(self, kind: str, width: int, boolean: bool = False, shift: int = 0, pinned: bool = False) -> int:
+        self.homes.append(Home(kind, width, boolean, shift, pinned))
+        return len(self.homes) - 1
+
+    def direct(self, value: int, phase: str) -> bool:
+        """Whether an array that the run was given can be read as it is: by products over many steps."""
+        name = self.trace[value].name
+        return name in STAGED_LEAVES and phase not in (LOOP, BACK_LOOP)
+
+    def _leaves(self) -> None:
+        """Homes for what comes from outside."""
+        for value, operation in enumerate(self.trace.values):
+            if operation.kind != ROWS or self.when[value] != "leaf":
+                continue
+            if operation.name == "context":
+                self.home[value, ""] = self._new(STATIC_BUFFER, operation.width, pinned=True)
+                self.staged.append((operation.name, operation.attr, self.home[value, ""], STATIC))
+            elif operation.name == "draw":
+                self.home[value, ""] = self._new(FULL_BUFFER, operation.width, pinned=True)
+                self.staged.append((operation.name, operation.attr, self.home[value, ""], STATIC))
+            elif operation.name == "carried_error":
+                self.home[value, ""] = self._new(RING_BUFFER, operation.width)
+            elif operation.name in STAGED_LEAVES:
+                self._stage(value)
+
+    def _stage(self, value: int) -> None:
+        """Copies of a given array, units first, for each direction in which it is read other than by block products."""
+        for way in (FORWARD, BACKWARD):
+            if any(self._reads_units(value, phase) for phase in self.uses[value].phases if phase in way):
+                home = self._new(BLOCK_BUFFER, self.trace[value].width, pinned=True)
+                self.home[value, way[0]] = home
+                self.staged.append((self.trace[value].name, self.trace[value].attr, home, way[0]))
+
+    def _reads_units(self, value: int, phase: str) -> bool:
+        """Whether something in a phase needs the array units first."""
+        roles = self.trace.roles
+        if value in roles.emitted and phase == FORWARD[-1]:
+            return True
+        if value in (*roles.sequence_errors, *roles.context_errors) and phase == BACKWARD[-1]:
+            return True
+        for number, operation in enumerate(self.trace.values):
+            if self.when[number] != phase or not any(self.base(a)[0] == value for a in operation.args):
+                continue
+            if operation.name not in ("dot", "outer", "rowsum", "columns") or not self.direct(value, phase):
+                return True
+            if operation.name == "columns":
+                return True
+            if any(a != value and self.base(a)[0] == value for a in operation.args):
+                return True
+        return False
+
+    def _outcomes(self) -> None:
+        """Homes for next states and carried errors: where the next step looks for them."""
+        roles = self.trace.roles
+        leaves = {(op.name, op.attr): v for v, op in enumerate(self.trace.values) if op.name in ("state", "carried_error")}
+        for k, value in enumerate(roles.next):
+            leaf = leaves.get(("state", k))
+            read = set(self.uses[value].phases) | (self.uses[leaf].phases if leaf is not None else set())
+            kind = FULL_BUFFER if any(p in BACKWARD for p in read) else BLOCK_BUFFER
+            home = self._new(kind, self.trace[value].width, shift=1, pinned=True)
+            self.home[value, ""] = home
+            if leaf is not None:
+                self.home[leaf, ""] = home
+        for k, carried in enumerate(roles.carried):
+            if carried is not None:
+                leaf = leaves.get(("carried_error", k))
+                if leaf is None:
+                    home = self._new(RING_BUFFER, self.trace[carried].width)
+                else:
+                    home = self.home[leaf, ""]
+                self.home[carried, ""] = home
+
+    def _settle(self, number: int, phase: str, group: list[int]) -> None:
+        """Homes for the values of one group: new ones, or those of operands that are not needed any more."""
+        taken = self._takeover(number, phase, group) if self.reuse else None
+        for j, value in enumerate(group):
+            if (value, "") in self.home or value in self.leaving:
+                continue
+            operation = self.trace[value]
+            kind = self._kind(value, phase)
+            if taken is None:
+                self.home[value, ""] = self._new(kind, operation.width, operation.boolean, pinned=kind == FULL_BUFFER)
+                continue
+            home = self.homes[taken[j]]
+            self.home[value, ""] = taken[j]
+            if kind == FULL_BUFFER:
+                home.pinned = True
+            if home.kind in LASTING and LASTING[kind] > LASTING[home.kind]:
+                home.kind = kind
+
+    def _kind(self, value: int, phase: str) -> str:
+        """How long a value must last."""
+        if phase == STATIC:
+            return STATIC_BUFFER
+        read = self.uses[value].phases
+        if phase in FORWARD and any(p in BACKWARD for p in read):
+            return FULL_BUFFER
+        return STEP_BUFFER if phase in (LOOP, BACK_LOOP) and read <= {phase} else BLOCK_BUFFER
+
+    def _takeover(self, number: int, phase: str, group: list[int]) -> list[int] | None:
+        """The homes of one operand of each member, if all of them may be written over."""
+        first = self.trace[group[0]]
+        if not first.elementwise or any((value, "") in self.home for value in group) or phase == STATIC:
+            return None
+        if first.name == "where":  # is made in two strokes: the first would spoil an operand of the second
+            return None
+        for position in sorted(range(len(first.args)), key=lambda p: self._unlike(group[0], first.args[p], phase)):
+            found = [self._free(number, phase, value, self.trace[value].args[position]) for value in group]
+            homes = [h for h in found if h is not None]
+            if len(set(homes)) == len(group):
+                return homes
+        return None
+
+    def _unlike(self, value: int, arg: int, phase: str) -> bool:
+        """Whether an operand lasts longer or shorter than the value would have to."""
+        home = self.home.get((arg, ""))
+        return home is None or self.homes[home].kind != self._kind(value, phase)
+
+    def _free(self, number: int, phase: str, value: int, arg: int) -> int | None:
+        """The home of an operand that is read here for the last time."""
+        operation = self.trace[arg]
+        own = self.trace[value]
+        fits = operation.kind == ROWS and operation.shape == own.shape and operation.boolean == own.boolean
+        home = self.home.get((arg, ""))
+        uses = self.uses[arg]
+        if not fits or home is None or operation.name == "columns" or (uses.last, uses.count) != (number, 1):
+            return None
+        found = self.homes[home]
+        if found.pinned or (found.kind == RING_BUFFER and self._kind(value, phase) != STEP_BUFFER):
+            return None
+        if found.kind == RING_BUFFER and operation.name != "carried_error":
+            return None
+        forward = phase in FORWARD
+        made = operation.name == "carried_error" or (self.when[arg] in FORWARD) == forward
+        return home if made and found.kind != STATIC_BUFFER else None
+
+    # ------------------------------------------------------------------ neighbours
+    def operands(self, value: int) -> list[int]:
+        """The operands of a value whose places matter for its call: all but the rows of a product."""
+        operation = self.trace[value]
+        return [] if operation.name == "dot" else list(operation.args)
+
+    def _wants(self) -> list[tuple[int, list[tuple[int, ...]]]]:
+        """For each group, how much a call counts, and for each member the homes that must follow each other."""
+        wants: list[tuple[int, list[tuple[int, ...]]]] = []
+        for phase, group in self.sequence:
+            weight = 8 if phase in (LOOP, BACK_LOOP) else 1
+            if self.trace[group[0]].name == "dots":
+                wants.append((weight, [(self.at(a, phase)[0],) for a in self.trace[group[0]].args[::2]]))
+            if len(group) > 1:
+                wants.append((weight, [self._homes_of(value, phase) for value in group]))
+        return wants
+
+    def _homes_of(self, value: int, phase: str) -> tuple[int, ...]:
+        rows = [a for a in self.operands(value) if self.trace[a].kind == ROWS]
+        return (self.home[value, ""], *(self.at(a, phase)[0] for a in rows))
+
+    def at(self, value: int, phase: str) -> tuple[int, int]:
+        """The home of a value as one phase sees it, and the first unit in it."""
+        base, start = self.base(value)
+        home = self.home.get((base, ""))
+        if home is None:
+            home = self.home[base, FORWARD[0] if phase in FORWARD else BACKWARD[0]]
+        return home, start
+
+    # ------------------------------------------------------------------ the program
+    def place(self, value: int, phase: str) -> Place:
+        """Where a value is."""
+        home, start = self.at(value, phase)
+        buffer, offset = self.arrangement.places[home]
+        base = self.base(value)[0]
+        follows = base in self.trace.roles.next or base in [c for c in self.trace.roles.carried if c is not None]
+        ahead = self.homes[home].shift if base in self.trace.roles.next else 0
+        if self.homes[home].kind == RING_BUFFER:
+            ahead = 1 if follows else 0
+        return Place(buffer, offset + start, offset + start + self.trace[value].width, ahead)
+
+    def operand(self, value: int, phase: str) -> Operand:
+        """A value as one phase reads it."""
+        operation = self.trace[value]
+        if operation.kind == CONSTANT:
+            return Number(float(operation.attr))
+        if operation.name in STAGED_LEAVES and self.direct(value, phase):
+            way = FORWARD[0] if phase in FORWARD else BACKWARD[0]
+            if (value, way) not in self.home:
+                return Given(operation.name, int(operation.attr), operation.width)
+        return self.place(value, phase)
+
+
+def program(trace: Trace, placing: Placing, paths: Sequence[tuple[str, ...]] = ()) -> Program:
+    """The plan of a placed trace."""
+    return _Program(trace, placing).run()
+
+
+class _Program:
+    """One program in the making."""
+
+    def __init__(self, trace: Trace, placing: Placing) -> None:
+        self.trace, self.placing = trace, placing
+        self.fixed: dict[int, int] = {}
+        self.fixed_list: list[Fixed] = []
+        self.packs: dict[Pack, int] = {}
+        self.steps: list[Step] = []
+        self.positions = placing.arrangement.places
+
+    def run(self) -> Program:
+        trace, placing, roles = self.trace, self.placing, self.trace.roles
+        leaving = placing.leaving
+        for phase, group in placing.sequence:
+            self.group(phase, group, leaving)
+        last_forward, last_backward = FORWARD[-1], BACKWARD[-1]
+        places = {v: i for i, v in enumerate(v for v in range(len(trace)) if self.sum(v))}
+        sinks = self.sinks(places)
+        totals = self.totals(places)
+        errors: list[Place | Given | None] = []
+        for k, v in enumerate(roles.sequence_errors):
+            given = v is not None and leaving.get(v) == k
+            errors.append(None if v is None else self.error(v, k, given))
+        return Program(
+            tuple(placing.arrangement.buffers),
+            tuple(self.fixed_list),
+            tuple(self.packs),
+            tuple(self.steps),
+            tuple(sinks),
+            tuple((n, attr, self.whole(home), way) for n, attr, home, way in placing.staged),
+            tuple(placing.place(v, last_forward) for v in roles.emitted),
+            tuple(placing.place(v, LOOP) for v in roles.next),
+            tuple(placing.place(v, BACK_LOOP) for v in roles.carried if v is not None),
+            tuple(errors),
+            tuple(None if v is None else placing.place(v, last_backward) for v in roles.context_errors),
+            totals[0],
+            tuple((key, totals[1][v]) for key, v in roles.gradients.items()),
+        )
+
+    def error(self, value: int, index: int, given: bool) -> Place | Given:
+        if given:
+            return Given("sequence_error", index, self.trace[value].width)
+        return self.placing.place(value, BACKWARD[-1])
+
+    def whole(self, home: int) -> Place:
+        buffer, offset = self.positions[home]
+        return Place(buffer, offset, offset + self.placing.homes[home].width)
+
+    # ------------------------------------------------------------------ steps
+    def group(self, phase: str, group: list[int], leaving: dict[int, int]) -> None:
+        first = self.trace[group[0]]
+        if first.name == "dots":
+            self.dots(phase, group[0], leaving)
+        elif first.name == "join":
+            for part, place in self.parts(phase, group[0]):
+                self.steps.append(Step(phase, "copy", place, (self.placing.operand(part, phase),)))
+        elif group[0] in leaving:
+            output = Given("sequence_error", leaving[group[0]], first.width)
+            rows = self.placing.operand(first.args[0], phase)
+            self.steps.append(Step(phase, "dot", output, (rows, self.pack("wide", [first.args[1]]))))
+        else:
+            for run in self.runs(phase, group):
+                self.call(phase, run)
+
+    def parts(self, phase: str, join: int) -> Iterable[tuple[int, Place]]:
+        place, start = self.placing.place(join, phase), 0
+        for part in self.trace[join].args:
+            width = self.trace[part].width
+            yield part, Place(place.buffer, place.start + start, place.start + start + width, place.shift)
+            start += width
+
+    def runs(self, phase: str, group: list[int]) -> list[list[int]]:
+        """The members of a group in runs of neighbours."""
+        if len(group) == 1:
+            return [group]
+        chains = {}
+        for value in group:
+            rows = [a for a in self.placing.operands(value) if self.trace[a].kind == ROWS]
+            chains[value] = tuple(self.placing.place(v, phase) for v in (value, *rows))
+        return runs(group, chains)
+
+    def call(self, phase: str, run: list[int]) -> None:
+        """One call for a run of mates."""
+        first = self.trace[run[0]]
+        places = [self.placing.place(v, phase) for v in run]
+        output = merged(places)
+        if first.name == "dot":
+            operands: tuple[Operand, ...] = (
+                self.placing.operand(first.args[0], phase),
+                self.pack("wide", [self.trace[v].args[1] for v in run]),
+            )
+        else:
+            operands = tuple(self.together(phase, run, i) for i in range(len(first.args)))
+        attr = first.attr if first.name == "reduce" else None
+        self.steps.append(Step(phase, first.name, output, operands, attr))
+
+    def together(self, phase: str, run: list[int], position: int) -> Operand:
+        """One operand of a run of mates."""
+        values = [self.trace[v].args[position] for v in run]
+        operation = self.trace[values[0]]
+        if operation.kind == FIXED:
+            return self.pack("units", values)
+        if operation.kind == CONSTANT:
+            return Number(float(operation.attr))
+        if len(values) == 1:
+            return self.placing.operand(values[0], phase)
+        return merged([self.placing.place(v, phase) for v in values])
+
+    def dots(self, phase: str, value: int, leaving: dict[int, int]) -> None:
+        """A sum of products, as few as the places of the rows allow."""
+        args = self.trace[value].args
+        pairs = [(rows, fixed) for rows, fixed in zip(args[::2], args[1::2], strict=True)]
+        weights = dict(pairs) if len({r for r, _ in pairs}) == len(pairs) else None
+        chains = {rows: (self.placing.place(rows, phase),) for rows, _ in pairs}
+        output: Place | Given = (
+            Given("sequence_error", leaving[value], self.trace[value].width)
+            if value in leaving
+            else self.placing.place(value, phase)
+        )
+        if weights is None:
+            blocks = [[pair] for pair in pairs]
+        else:
+            blocks = [[(r, weights[r]) for r in run] for run in runs(list(weights), chains)]
+        for number, block in enumerate(blocks):
+            rows = merged([chains[r][0] for r, _ in block])
+            pack = self.pack("deep", [f for _, f in block])
+            self.steps.append(Step(phase, "dot", output, (rows, pack), None, add=number > 0))
+
+    def pack(self, form: str, values: Sequence[int]) -> Packed:
+        found = Pack(form, tuple(self.fixed_value(v) for v in values))
+        return Packed(self.packs.setdefault(found, len(self.packs)))
+
+    def fixed_value(self, value: int) -> int:
+        """The number of a fixed value in the program."""
+        if value not in self.fixed:
+            operation = self.trace[value]
+            args = tuple(self.fixed_value(a) for a in operation.args)
+            name = operation.name
+            self.fixed_list.append(Fixed(name, args, operation.attr, operation.shape))
+            self.fixed[value] = len(self.fixed_list) - 1
+        return self.fixed[value]
+
+    # ------------------------------------------------------------------ sums over rows
+    def sum(self, value: int) -> bool:
+        return self.trace[value].name in ("outer", "rowsum") and self.placing.when[value] != "unused"
+
+    def sinks(self, places: dict[int, int]) -> list[Sink]:
+        """The sums over rows and steps: those of one left side and neighbouring right sides in one product."""
+        phase = BACKWARD[-1]
+        by_left: dict[int | None, list[int]] = {}
+        for value in places:
+            operation = self.trace[value]
+            by_left.setdefault(operation.args[0] if operation.name == "outer" else None, []).append(value)
+        found: list[Sink] = []
+        for left, values in by_left.items():
+            right = {v: self.placing.operand(self.trace[v].args[-1], phase) for v in values}
+            chains = {v: (place,) for v, place in right.items() if isinstance(place, Place)}
+            single = [[v] for v in values if v not in chains]
+            operand = None if left is None else self.placing.operand(left, phase)
+            for run in [*runs(list(chains), chains), *single]:
+                found.append(self.sink(operand, run, right, places))
+        return found
+
+    def sink(self, left: Operand | None, run: list[int], right: dict[int, Operand], places: dict[int, int]) -> Sink:
+        parts, start = [], 0
+        for value in run:
+            width = self.trace[self.trace[value].args[-1]].width
+            parts.append((places[value], start, start + width))
+            start += width
+        whole = [right[v] for v in run]
+        operand = merged([p for p in whole if isinstance(p, Place)]) if len(run) > 1 else whole[0]
+        return Sink(left, operand, tuple(parts))
+
+    def totals(self, places: dict[int, int]) -> tuple[tuple[Fixed, ...], dict[int, int]]:
+        """What is made of the sums after the last step; sums come first, by number, then the rest."""
+        listed = [Fixed("total", (), None, self.trace[v].shape) for v in places]
+        numbers = dict(places)
+        for value, operation in enumerate(self.trace.values):
+            if self.placing.when[value] != FINISH or operation.kind != TOTAL:
+                continue
+            args: list[int] = []
+            for arg in operation.args:
+                if arg not in numbers:
+                    numbers[arg] = len(listed)
+                    kind = self.trace[arg].kind
+                    fixed = Fixed("constant", (), self.trace[arg].attr, ())
+                    listed.append(Fixed("fixed", (self.fixed_value(arg),), None, ()) if kind == FIXED else fixed)
+                args.append(numbers[arg])
+            numbers[value] = len(listed)
+            listed.append(Fixed(operation.name, tuple(args), operation.attr, operation.shape))
+        return tuple(listed), numbers
+
+
+def merged(places: Sequence[Place]) -> Place:
+    """Neighbouring places as one."""
+    return Place(places[0].buffer, places[0].start, places[-1].stop, places[0].shift)
+
+
+__all__ = ["ORDER", "Home", "Placing", "merged", "program"]

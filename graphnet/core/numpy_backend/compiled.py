@@ -1,0 +1,344 @@
+"""A Scan that runs by its program: what can be done for many steps at once is, the rest in straight lines."""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import random
+from graphnet.core.compiler import Shapes
+from graphnet.core.compiler.joint import Subject
+from graphnet.core.compiler.passes import EVERY, compiled
+from graphnet.core.compiler.phases import AFTER, BACK_AFTER, BACK_BEFORE, BACK_LOOP, BEFORE, LOOP, STATIC
+from graphnet.core.compiler.program import Place, Program, Sink
+from graphnet.core.numpy_backend.fixed import Packs, gradients
+from graphnet.core.numpy_backend.loops import BoundLoops
+from graphnet.core.numpy_backend.rows import Rows, add
+from graphnet.core.numpy_backend.setting import Run, Setting
+from graphnet.core.numpy_backend.steps import Action, Arrays, BlockSteps
+from graphnet.core.numpy_backend.workspace import Block, Workspace
+from graphnet.core.parameter import Array
+from graphnet.core.plan import Loop
+
+
+@dataclass(eq=False)
+class Tape:
+    """What the way back needs of one forward pass, besides the workspace that it holds."""
+
+    workspace: BoundWorkspace
+    given: dict[tuple[str, int], Array]
+    fixed: list[Any]
+    ended: Array | None
+    lengths: Array | None
+
+
+class BoundWorkspace:
+    """A workspace with all calls on it."""
+
+    def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
+        self.program = program
+        self.space = Workspace(program, steps, batch, dtype)
+        self.packs = Packs(program, batch, dtype)
+        self.calls = BlockSteps(self.space, self.packs)
+        self.phases = {name: [s for s in program.steps if s.phase == name] for name in
+                       (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)}  # fmt: skip
+        first = self.space.blocks[0]
+        self.static = self.calls.actions(self.phases[STATIC], first)
+        self.forward = [self._forward(block) for block in self.space.blocks]
+        self.backward = [self._backward(block) for block in self.space.blocks]
+        states = [(p, Place(p.buffer, p.start, p.stop, 0)) for p in program.states]
+        carried = [(p, Place(p.buffer, p.start, p.stop, 0)) for p in program.carried]
+        self.loop = BoundLoops(self.phases[LOOP], self.space, self.packs, states, backward=False)
+        self.back_loop = BoundLoops(self.phases[BACK_LOOP], self.space, self.packs, carried, backward=True)
+        self.holder: Any = None
+
+    def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
+        before = [self._staging(name, int(attr), place, block)  # type: ignore[call-overload]
+                  for name, attr, place, way in self.program.staged if way == BEFORE]  # fmt: skip
+        before += self.calls.actions(self.phases[BEFORE], block)
+        return before, self.calls.actions(self.phases[AFTER], block)
+
+    def _backward(self, block: Block) -> tuple[list[Action], list[Action], list[tuple[list[Action], Any, Any, Sink]]]:
+        before = [self._staging(name, int(attr), place, block)  # type: ignore[call-overload]
+                  for name, attr, place, way in self.program.staged if way == BACK_BEFORE]  # fmt: skip
+        before += self.calls.actions(self.phases[BACK_BEFORE], block)
+        after = self.calls.actions(self.phases[BACK_AFTER], block)
+        sinks = []
+        for sink in self.program.sinks:
+            prepare, right = self.calls.flat(sink.right, block)
+            left = None
+            if sink.left is not None:
+                more, left = self.calls.flat(sink.left, block)
+                prepare = prepare + more
+            sinks.append((prepare, left, right, sink))
+        return before, after, sinks
+
+    def _staging(self, name: str, index: int, place: Place, block: Block) -> Action:
+        target, key = self.space.whole(place, block), (name, index)
+
+        def action(given: Arrays) -> None:
+            np.copyto(target, given[key][block.start : block.stop].transpose(0, 2, 1))
+
+        return action
+
+
+class CompiledLoop:
+    """A step that scans by a program; the same interface as BoundLoop.
+
+    Raises
+    ------
+    Untraceable
+        If the cell has a rule that cannot be read; it is run as it is written then.
+    """
+
+    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool) -> None:
+        self.step, self.setting = step, setting
+        self.single = step.path in shapes.single
+        inner = shapes.cells[step.path]
+        n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
+        roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
+        roles += [("context", i) for i in range(c)]
+        needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
+        subject = Subject(
+            step.cell, inner, setting.layers, setting.phase, setting.dtype, tuple(roles), tuple(needs),
+            len(step.outputs), backward,
+        )  # fmt: skip
+        passes = EVERY if setting.passes is None else setting.passes
+        self.program = compiled(subject, passes)
+        self.inner, self.roles = inner, roles
+        first = shapes.slots[step.sequences[0]]
+        assert first is not None
+        self.steps = first.sizes[0] or 0
+        self.batch = 1 if self.single else first.sizes[1] or 0
+        self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
+        self.draws = [(attr, place) for name, attr, place, _ in self.program.staged if name == "draw"]
+        self.spaces: list[BoundWorkspace] = []
+
+    def start(self, run: Run) -> None:
+        """Nothing to look up: it is all bound."""
+
+    def workspace(self) -> BoundWorkspace:
+        """A workspace that no other pass holds."""
+        for space in self.spaces:
+            if space.holder is None or space.holder() is None:
+                return space
+        self.spaces = [s for s in self.spaces if s.holder is not None][:1]
+        self.spaces.append(BoundWorkspace(self.program, self.steps, self.batch, self.setting.dtype))
+        return self.spaces[-1]
+
+    # ------------------------------------------------------------------ forward
+    def forward(self, slots: list[Any], run: Run) -> Any:
+        """Fill the slots of outputs and final states; returns what the way back needs."""
+        step = self.step
+        run.release()
+        bound = self.workspace()
+        space, program = bound.space, self.program
+        given = {("sequence", k): self.inward(slots[i]) for k, i in enumerate(step.sequences)}
+        fixed = bound.packs.fill(run.arrays)
+        lengths = None if self.origin is None else run.lengths[self.origin]
+        ended = self.ended(lengths)
+        self.enter(bound, slots)
+        outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
+        for number, block in enumerate(space.blocks):
+            before, after = bound.forward[number]
+            self.carry_on(space, number)
+            for action in before:
+                action(given)
+            bound.loop.run(block, self.part(ended, block))
+            for action in after:
+                action(given)
+            for output, place in zip(outputs, program.emitted, strict=True):
+                np.copyto(output[block.start : block.stop], space.whole(place, block).transpose(0, 2, 1))
+        for slot, array in zip(step.outputs, outputs, strict=True):
+            if ended is not None:
+                array[ended] = 0
+            slots[slot] = self.outward(array)
+        for slot, place in zip(step.finals, program.states, strict=True):
+            slots[slot] = space.at(place, self.steps - 1).T.copy()
+        if not run.keep:
+            return None
+        tape = Tape(bound, given, fixed, ended, lengths)
+        bound.holder = weakref.ref(tape)
+        return tape
+
+    def inward(self, array: Array) -> Array:
+        """A sequence in the order of processing, with a batch axis."""
+        array = array[:, None] if self.single else array
+        return np.ascontiguousarray(array[::-1] if self.step.reverse else array)
+
+    def outward(self, array: Array) -> Array:
+        """The other way round."""
+        array = array[::-1] if self.step.reverse else array
+        return array[:, 0] if self.single else array
+
+    def ended(self, lengths: Array | None) -> Array | None:
+        """Which rows have ended at which step, in the order of processing."""
+        if lengths is None:
+            return None
+        found = np.arange(self.steps)[:, None] >= lengths
+        return found[::-1] if self.step.reverse else found
+
+    @staticmethod
+    def part(ended: Array | None, block: Block) -> Array | None:
+        """The rows that have ended, for the steps of a block; None where none has."""
+        if ended is None:
+            return None
+        found = ended[block.start : block.stop]
+        return found if found.any() else None
+
+    def enter(self, bound: BoundWorkspace, slots: list[Any]) -> None:
+        """Initial states, contexts and random draws."""
+        space, step = bound.space, self.step
+        for place, slot in zip(self.program.states, step.initial, strict=True):
+            target = space.at(Place(place.buffer, place.start, place.stop, 0), 0)
+            given = None if slot is None else slots[slot]
+            target[...] = 0 if given is None else given.T
+        for name, index, place, _ in self.program.staged:
+            if name == "context":
+                space.at(place, 0)[...] = slots[step.contexts[int(index)]].T  # type: ignore[call-overload]
+        if self.draws:
+            self.draw(space)
+        for action in bound.static:
+            action({})
+
+    def draw(self, space: Workspace) -> None:
+        """All random arrays, in the order in which the steps would draw them."""
+        rng = random.generator()
+        by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
+        for attr, place in self.draws:
+            path, owner, name = attr  # type: ignore[misc]
+            by_call.setdefault((path, owner), []).append((name, place))
+        calls = [(s, by_call[s.path, s.layer]) for s in self.step.cell.steps if (s.path, getattr(s, "layer", "")) in by_call]  # type: ignore[union-attr]
+        for t in range(self.steps):
+            for call, wanted in calls:
+                shapes = [None if i is None else self.inner.slots[i] for i in call.inputs]  # type: ignore[union-attr]
+                made = self.setting.layers[call.layer].draw(rng, *shapes)  # type: ignore[union-attr, arg-type]
+                for name, place in wanted:
+                    space.at(place, t)[...] = made[name].T
+
+    def carry_on(self, space: Workspace, number: int) -> None:
+        """Bring the states from the end of one block to the beginning of the next."""
+        if number == 0:
+            return
+        before = space.blocks[number - 1]
+        for place in self.program.states:
+            if space.kind(place) == "block":
+                array = space.arrays[place.buffer][:, place.start : place.stop]
+                array[0] = array[before.steps]
+
+    # ------------------------------------------------------------------ backward
+    def backward(self, tape: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+        """Add to the errors of sequences, initial states and contexts, and to the gradients."""
+        step, program = self.step, self.program
+        arrived = [errors[i] for i in step.outputs]
+        final = [errors[i] for i in step.finals]
+        if all(error is None for error in (*arrived, *final)):
+            return
+        bound: BoundWorkspace = tape.workspace
+        space = bound.space
+        given = dict(tape.given)
+        for k, (error, place) in enumerate(zip(arrived, program.emitted, strict=True)):
+            given["emitted_error", k] = self.error(error, place.width, tape.ended)
+        for k, wanted in enumerate(program.sequence_errors):
+            if wanted is not None:
+                width = self.inner.slots[k].sizes[-1] or 0  # type: ignore[union-attr]
+                given["sequence_error", k] = np.empty((self.steps, self.batch, width), space.dtype)
+        for place, error in zip(program.carried, final, strict=True):
+            space.at(Place(place.buffer, place.start, place.stop, 0), self.steps - 1)[...] = 0 if error is None else error.T
+        contexts: list[Any] = [None] * len(program.context_errors)
+        sums: list[Any] = [None] * sum(t.name == "total" for t in program.totals)
+        for number in range(len(space.blocks) - 1, -1, -1):
+            self.back_block(tape, number, given, contexts, sums)
+        self.collect(gradients(program, self.filled(sums), tape.fixed), run)
+        found: list[Any] = [given.get(("sequence_error", k)) for k in range(len(step.sequences))]
+        found = [None if a is None else self.outward(self.live(a, tape.ended)) for a in found]
+        found += [space.at(place, 0).T.copy() for place in program.carried]
+        found += [None if c is None else c.T.copy() for c in contexts]
+        for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
+            if outer is not None and array is not None:
+                add(errors, outer, array)
+
+    def error(self, error: Any, width: int, ended: Array | None) -> Array:
+        """The error of an emitted output, in the order of processing; zeros where none came, and after rows' ends."""
+        if error is None:
+            return np.zeros((self.steps, self.batch, width), self.setting.dtype)
+        array = self.inward(error)
+        return array if ended is None else np.where(ended[..., None], array.dtype.type(0), array)
+
+    @staticmethod
+    def live(array: Array, ended: Array | None) -> Array:
+        """The error of a sequence: zero after the rows' ends."""
+        if ended is not None:
+            array[ended] = 0
+        return array
+
+    def back_block(self, tape: Tape, number: int, given: Any, contexts: list[Any], sums: list[Any]) -> None:
+        """One block of the way back."""
+        bound, program = tape.workspace, self.program
+        space = bound.space
+        block = space.blocks[number]
+        before, after, sinks = bound.backward[number]
+        for action in before:
+            action(given)
+        bound.back_loop.run(block, self.part(tape.ended, block))
+        for action in after:
+            action(given)
+        for k, place in enumerate(program.sequence_errors):
+            if isinstance(place, Place):
+                target = given["sequence_error", k][block.start : block.stop]
+                np.copyto(target, space.whole(place, block).transpose(0, 2, 1))
+        for k, context in enumerate(program.context_errors):
+            if context is not None:
+                part = space.whole(context, block).sum(0)
+                contexts[k] = part if contexts[k] is None else contexts[k] + part
+        counted = self.counted(tape.lengths, block)
+        for prepare, left, right, sink in sinks:
+            for action in prepare:
+                action(given)
+            self.sink(sink, None if left is None else left(given), right(given), counted, sums)
+
+    def counted(self, lengths: Array | None, block: Block) -> Any:
+        """The rows of a block that count in the gradients: a slice, or a truth value for each."""
+        last = self.step.bptt_length
+        if last is None or last >= self.steps:
+            return None
+        if lengths is None or self.step.reverse:
+            first = max(0, self.steps - last - block.start)
+            return slice(first * self.batch, None) if first else None
+        steps = np.arange(block.start, block.stop)[:, None]
+        return (steps >= lengths - last).reshape(-1)
+
+    @staticmethod
+    def sink(sink: Sink, left: Any, right: Any, counted: Any, sums: list[Any]) -> None:
+        """Add one sum over the rows of a block."""
+        if counted is not None:
+            right = right[counted]
+            left = None if left is None else left[counted]
+        if not len(right):
+            return
+        total = right.sum(0) if left is None else np.dot(left.T, right)
+        for part, start, stop in sink.parts:
+            own = total[..., start:stop]
+            sums[part] = own if sums[part] is None else np.add(sums[part], own, sums[part])
+
+    def filled(self, sums: list[Any]) -> list[Array]:
+        """The sums; zeros where no row counted."""
+        return [
+            np.zeros(total.shape, self.setting.dtype) if found is None else found
+            for found, total in zip(sums, self.program.totals, strict=False)
+        ]
+
+    @staticmethod
+    def collect(found: dict[tuple[str, str], Array], run: Run) -> None:
+        for (owner, name), gradient in found.items():
+            total = run.gradients.setdefault(owner, {})
+            if name in total:
+                total[name] = total[name] + gradient
+            else:
+                total[name] = np.ascontiguousarray(gradient)
+
+
+__all__ = ["BoundWorkspace", "CompiledLoop", "Tape"]

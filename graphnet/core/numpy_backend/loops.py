@@ -1,0 +1,148 @@
+"""The loops of a program, bound: straight lines of calls on arrays that were sliced beforehand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compiler.operations import UFUNCS
+from graphnet.core.compiler.program import Number, Operand, Packed, Place, Step
+from graphnet.core.numpy_backend.fixed import Packs
+from graphnet.core.numpy_backend.source import Body, scalar
+from graphnet.core.numpy_backend.workspace import Block, Workspace
+from graphnet.core.parameter import Array
+
+#: The key of the rows that have ended, among the arrays that change by step.
+ENDED = "ended"
+
+
+class BoundLoops:
+    """One direction: the loop over a block where all rows run, and the one where some have ended.
+
+    Parameters
+    ----------
+    steps : list of Step
+    workspace : Workspace
+    packs : Packs
+    held : list of (Place, Place)
+        Pairs (new, old): where a row has ended, new takes the number of old (states, forward) or what old was when the
+        step began (carried errors, backward).
+    backward : bool
+    """
+
+    def __init__(
+        self, steps: list[Step], workspace: Workspace, packs: Packs, held: list[tuple[Place, Place]], backward: bool
+    ) -> None:
+        self.steps, self.workspace, self.packs = steps, workspace, packs
+        self.held, self.backward = held, backward
+        self.flat = workspace.batch == 1
+        self.constants: dict[float, Any] = {}
+        self.scratch: dict[int, Array] = {}
+        self.whole, self.whole_keys = self.built(masked=False)
+        self._masked: tuple[Callable[[Sequence[Any]], None], list[Any]] | None = None
+
+    def built(self, masked: bool) -> tuple[Callable[[Sequence[Any]], None], list[Any]]:
+        """The loop, and what its changing arrays are."""
+        body = Body()
+        if masked and self.backward:
+            self.hold_back(body)
+        for step in self.steps:
+            self.line(body, step)
+        if masked:
+            self.hold(body)
+        return body.function(), body.varying
+
+    def hold(self, body: Body) -> None:
+        """After a step: rows that have ended keep what they had."""
+        for k, (new, old) in enumerate(self.held):
+            kept = body.constant(self.keep(k, new)) if self.backward else self.name(body, old)
+            body.lines.append(f"{body.constant(np.copyto)}({self.name(body, new)}, {kept}, where={body.changing(ENDED)})")
+
+    def hold_back(self, body: Body) -> None:
+        """Before a step backward: the errors of rows that have ended wait, and nothing goes through the cell."""
+        copyto, zero = body.constant(np.copyto), body.constant(self.number(0.0))
+        for k, (new, old) in enumerate(self.held):
+            kept = body.constant(self.keep(k, new))
+            body.lines.append(f"{copyto}({kept}, {self.name(body, old)})")
+            body.lines.append(f"{copyto}({self.name(body, old)}, {zero}, where={body.changing(ENDED)})")
+
+    def keep(self, k: int, place: Place) -> Array:
+        if k not in self.scratch:
+            self.scratch[k] = np.zeros((place.width, self.workspace.batch), self.workspace.dtype)
+        return self.scratch[k]
+
+    # ------------------------------------------------------------------ lines
+    def line(self, body: Body, step: Step) -> None:
+        output = self.name(body, step.output)
+        if step.name == "dot":
+            self.dot(body, step)
+            return
+        operands = [self.name(body, o) for o in step.operands]
+        if step.name == "copy":
+            body.call(np.copyto, output, *operands)
+        elif step.name == "where":
+            condition, a, b = operands
+            body.call(np.copyto, output, b)
+            body.lines.append(f"{body.constant(np.copyto)}({output}, {a}, where={condition})")
+        elif step.name == "reduce":
+            body.call(UFUNCS[str(step.attr)].reduce, operands[0], "0", "None", output, "True")
+        else:
+            body.call(UFUNCS[step.name], *operands, output)
+
+    def dot(self, body: Body, step: Step) -> None:
+        rows, weights = step.operands
+        assert isinstance(weights, Packed) and isinstance(step.output, Place)
+        pack = self.packs.arrays[weights.pack]
+        output = self.name(body, step.output, self.flat)
+        given = self.name(body, rows, self.flat)
+        if not step.add:
+            body.call(np.dot, body.constant(pack), given, output)
+            return
+        made = np.zeros((len(pack), self.workspace.batch), self.workspace.dtype)
+        made = made[:, 0] if self.flat else made
+        body.call(np.dot, body.constant(pack), given, body.constant(made))
+        body.call(np.add, output, body.constant(made), output)
+
+    def name(self, body: Body, operand: Operand | Any, flat: bool = False) -> str:
+        """The name of an operand in the text."""
+        if isinstance(operand, Number):
+            return body.constant(self.number(operand.value))
+        if isinstance(operand, Packed):
+            return body.constant(self.packs.arrays[operand.pack])
+        if self.workspace.kind(operand) in ("static", "step"):
+            return body.constant(self.fixed(operand, flat))
+        return body.changing((operand, flat))
+
+    def fixed(self, place: Place, flat: bool) -> Array:
+        """The one view of a place that does not change; the same object each time."""
+        views = self.__dict__.setdefault("views", {})
+        if (place, flat) not in views:
+            array = self.workspace.at(place, 0)
+            views[place, flat] = array[:, 0] if flat else array
+        return views[place, flat]  # type: ignore[no-any-return]
+
+    def number(self, value: float) -> Any:
+        if value not in self.constants:
+            self.constants[value] = scalar(value, self.workspace.dtype)
+        return self.constants[value]
+
+    # ------------------------------------------------------------------ running
+    def run(self, block: Block, ended: Array | None) -> None:
+        """All steps of a block; ``ended`` (steps, batch) says which rows have ended, None for none."""
+        if ended is None:
+            function, keys = self.whole, self.whole_keys
+        else:
+            if self._masked is None:
+                self._masked = self.built(masked=True)
+            function, keys = self._masked
+        lists = [self.each(key, block, ended) for key in keys]
+        function(lists if lists else [range(block.steps)])
+
+    def each(self, key: Any, block: Block, ended: Array | None) -> Sequence[Array]:
+        if key == ENDED:
+            assert ended is not None
+            return list(ended[::-1] if self.backward else ended)
+        place, flat = key
+        return self.workspace.each(place, block, flat, self.backward)

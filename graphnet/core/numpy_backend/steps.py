@@ -1,0 +1,159 @@
+"""The steps of a program outside its loops, bound: each a call over all steps of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compiler.operations import UFUNCS
+from graphnet.core.compiler.program import Given, Number, Operand, Packed, Place, Step
+from graphnet.core.numpy_backend.fixed import Packs
+from graphnet.core.numpy_backend.source import scalar
+from graphnet.core.numpy_backend.workspace import Block, Workspace
+from graphnet.core.parameter import Array
+
+#: The arrays of a run: sequences, errors of outputs, errors of sequences; ``(steps, batch, features)``.
+Arrays = Mapping[tuple[str, int], Array]
+Action = Callable[[Arrays], object]
+
+
+class BlockSteps:
+    """Makes the calls of one block and one phase after the other."""
+
+    def __init__(self, workspace: Workspace, packs: Packs) -> None:
+        self.workspace, self.packs = workspace, packs
+        self.scratch: dict[Any, Array] = {}
+        self.gathered: dict[Place, Array] = {}
+
+    # ------------------------------------------------------------------ one phase of a block
+    def actions(self, steps: list[Step], block: Block) -> list[Action]:
+        """The calls of some steps, in order."""
+        found: list[Action] = []
+        self.gathered = {}
+        for step in steps:
+            if step.name == "dot":
+                found += self.dot(step, block)
+            else:
+                found.append(self.elementwise(step, block))
+            self.forget(step.output)
+        return found
+
+    def forget(self, output: Operand) -> None:
+        """Gathered copies of what a step has written over are no longer true."""
+        for place in [p for p in self.gathered if isinstance(output, Place) and overlap(p, output)]:
+            del self.gathered[place]
+
+    def array(self, operand: Operand, block: Block) -> Any:
+        """A place, pack or number as an operand of an elementwise call over a block."""
+        if isinstance(operand, Place):
+            return self.workspace.whole(operand, block)
+        if isinstance(operand, Packed):
+            return self.packs.arrays[operand.pack]
+        assert isinstance(operand, Number)
+        return scalar(operand.value, self.workspace.dtype)
+
+    def elementwise(self, step: Step, block: Block) -> Action:
+        out = self.array(step.output, block)
+        args = [self.array(o, block) for o in step.operands]
+        return bound(step, args, out)
+
+    # ------------------------------------------------------------------ products
+    def dot(self, step: Step, block: Block) -> list[Action]:
+        rows, weights = step.operands
+        assert isinstance(weights, Packed)
+        pack = self.packs.arrays[weights.pack]
+        if isinstance(rows, Place) and self.workspace.whole(rows, block).ndim == 2:
+            a, out = self.array(rows, block), self.array(step.output, block)
+            return [lambda given: np.matmul(pack, a, out)]
+        prepare, flat = self.flat(rows, block)
+        if isinstance(step.output, Given):
+            return [*prepare, self._into_given(step.output, flat, pack, block, step.add)]
+        return [*prepare, self._into_place(self.array(step.output, block), flat, pack, step.add)]
+
+    def _into_given(self, output: Given, flat: Any, pack: Array, block: Block, add: bool) -> Action:
+        key, width = (output.name, output.index), output.width
+
+        def action(given: Arrays) -> None:
+            out = given[key][block.start : block.stop].reshape(-1, width)
+            if add:
+                out += np.matmul(flat(given), pack.T)
+            else:
+                np.matmul(flat(given), pack.T, out)
+
+        return action
+
+    def _into_place(self, out: Array, flat: Any, pack: Array, add: bool) -> Action:
+        steps, width, batch = out.shape
+        if batch == 1:
+            out = out[:, :, 0]
+            if add:
+                return lambda given: np.add(out, np.matmul(flat(given), pack.T), out)
+            return lambda given: np.matmul(flat(given), pack.T, out)
+        made = self._scratch("product", width * steps * batch).reshape(width, steps * batch)
+        source, target = made.reshape(width, steps, batch), out.transpose(1, 0, 2)
+
+        def action(given: Arrays) -> None:
+            np.matmul(pack, flat(given).T, made)
+            if add:
+                np.add(target, source, target)
+            else:
+                np.copyto(target, source)
+
+        return action
+
+    def _scratch(self, key: Any, size: int) -> Array:
+        found = self.scratch.get(key)
+        if found is None or found.size < size:
+            found = self.scratch[key] = np.empty(size, self.workspace.dtype)
+        return found[:size]
+
+    def flat(self, operand: Operand, block: Block) -> tuple[list[Action], Callable[[Arrays], Array]]:
+        """What must be done first, and how to get an operand as ``(steps · batch, width)``."""
+        if isinstance(operand, Given):
+            key, width = (operand.name, operand.index), operand.width
+            return [], lambda given: given[key][block.start : block.stop].reshape(-1, width)
+        assert isinstance(operand, Place)
+        whole = self.workspace.whole(operand, block)
+        if whole.shape[2] == 1:
+            rows = whole[:, :, 0]
+            return [], lambda given: rows
+        steps, width, batch = whole.shape
+        known = self.gathered.get(operand)
+        if known is not None:
+            rows = known
+            return [], lambda given: rows
+        made = self._scratch(operand, width * steps * batch).reshape(width, steps, batch)
+        source = whole.transpose(1, 0, 2)
+        gathered = self.gathered[operand] = made.reshape(width, steps * batch).T
+        return [lambda given: np.copyto(made, source)], lambda given: gathered
+
+
+def overlap(a: Place, b: Place) -> bool:
+    """Whether two places share units."""
+    return a.buffer == b.buffer and a.start < b.stop and b.start < a.stop
+
+
+def bound(step: Step, args: list[Any], out: Any) -> Action:
+    """An elementwise step, a copy, a choice or a reduction, on arrays over a block."""
+    if step.name == "copy":
+        source = args[0]
+        return lambda given: np.copyto(out, source)
+    if step.name == "where":
+        condition, a, b = args
+
+        def choose(given: Arrays) -> None:
+            np.copyto(out, b)
+            np.copyto(out, a, where=condition)
+
+        return choose
+    if step.name == "reduce":
+        reduce, x = UFUNCS[str(step.attr)].reduce, args[0]
+        return lambda given: reduce(x, -2, None, out, True)
+    function = UFUNCS[step.name]
+    if len(args) == 1:
+        x = args[0]
+        return lambda given: function(x, out)
+    x, y = args
+    return lambda given: function(x, y, out)

@@ -1,0 +1,118 @@
+"""The arrays of one program for so many steps and rows, with every view that its calls need."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compiler.program import (
+    BLOCK_BUFFER,
+    FULL_BUFFER,
+    RING_BUFFER,
+    STATIC_BUFFER,
+    STEP_BUFFER,
+    Place,
+    Program,
+)
+from graphnet.core.parameter import Array
+
+#: Rows (steps times batch) of a block: enough for products to run at full speed, few enough to stay near the core.
+BLOCK_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Steps ``start`` to ``stop`` in the order of processing."""
+
+    start: int
+    stop: int
+
+    @property
+    def steps(self) -> int:
+        """How many steps."""
+        return self.stop - self.start
+
+
+def blocks(steps: int, batch: int) -> list[Block]:
+    """Steps in blocks of about equal length."""
+    count = max(1, round(steps * batch / BLOCK_ROWS)) if steps * batch > 1.5 * BLOCK_ROWS else 1
+    count = min(count, steps)
+    ends = [steps * (i + 1) // count for i in range(count)]
+    return [Block(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+class Workspace:
+    """Arrays by buffer; ``(steps, units, batch)`` where they last."""
+
+    def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
+        self.program, self.steps, self.batch = program, steps, batch
+        self.blocks = blocks(steps, batch)
+        self.longest = max(b.steps for b in self.blocks)
+        self.dtype = np.dtype(dtype)
+        self.arrays = [self._empty(i) for i in range(len(program.buffers))]
+        self._lists: dict[Any, list[Array]] = {}
+
+    def _empty(self, number: int) -> Array:
+        buffer = self.program.buffers[number]
+        lasting = {
+            STATIC_BUFFER: (),
+            STEP_BUFFER: (),
+            RING_BUFFER: (2,),
+            BLOCK_BUFFER: (self.longest + buffer.ahead,),
+            FULL_BUFFER: (self.steps + buffer.ahead,),
+        }[buffer.kind]
+        return np.zeros((*lasting, buffer.units, self.batch), bool if buffer.boolean else self.dtype)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(a.nbytes for a in self.arrays)
+
+    def kind(self, place: Place) -> str:
+        """How long a place lasts."""
+        return self.program.buffers[place.buffer].kind
+
+    def whole(self, place: Place, block: Block) -> Array:
+        """A place over all steps of a block, ``(steps, units, batch)``; without steps where it has none."""
+        array = self.arrays[place.buffer][..., place.start : place.stop, :]
+        kind = self.kind(place)
+        if kind in (STATIC_BUFFER, STEP_BUFFER, RING_BUFFER):
+            return array
+        first = (0 if kind == BLOCK_BUFFER else block.start) + place.shift
+        return array[first : first + block.steps]
+
+    def at(self, place: Place, step: int) -> Array:
+        """A place at one step; what the step after it finds with ``shift`` 1 and the last step."""
+        array = self.arrays[place.buffer][..., place.start : place.stop, :]
+        kind = self.kind(place)
+        if kind in (STATIC_BUFFER, STEP_BUFFER):
+            return array
+        if kind == RING_BUFFER:
+            return array[(step + 1 - place.shift) % 2]
+        if kind == BLOCK_BUFFER:
+            block = next((b for b in reversed(self.blocks) if b.start <= step), self.blocks[0])
+            step -= block.start
+        return array[step + place.shift]
+
+    def each(self, place: Place, block: Block, flat: bool, backward: bool) -> list[Array]:
+        """A place at every step of a block, in the order in which they are made; vectors where ``flat``."""
+        key = (place, block.start, flat, backward)
+        found = self._lists.get(key)
+        if found is None:
+            if self.kind(place) == RING_BUFFER:
+                found = [self.at(place, t) for t in range(block.start, block.stop)]
+            else:
+                found = list(self.whole(place, block))
+            if flat:
+                found = [a[:, 0] for a in found]
+            if backward:
+                found.reverse()
+            if self.steps <= KEPT_VIEWS:
+                self._lists[key] = found
+        return found
+
+
+#: Views by step are kept for runs of up to so many steps; beyond, they would weigh as much as the numbers.
+KEPT_VIEWS = 1024
