@@ -103,6 +103,7 @@ class _Joint:
 
     def placed(self, step: Call, rule: Any, *arguments: Any) -> None:
         """Run a rule of one node; whatever it raises says that it cannot be traced."""
+        self.trace.path = step.path
         try:
             rule(step, *arguments)
         except Untraceable as problem:

@@ -86,11 +86,16 @@ class Roles:
 
 
 class Trace:
-    """The values of one cell, each after those it is made of, and their roles."""
+    """The values of one cell, each after those it is made of, and their roles.
+
+    ``paths`` says of each value which node's rule it comes from; ``path`` is that of the values that are added next.
+    """
 
     def __init__(self) -> None:
         self.values: list[Operation] = []
         self.roles = Roles((), ())
+        self.paths: list[str] = []
+        self.path = ""
         self._index: dict[Operation, int] = {}
 
     def __getitem__(self, value: int) -> Operation:
@@ -105,6 +110,7 @@ class Trace:
         if found is None:
             found = self._index[operation] = len(self.values)
             self.values.append(operation)
+            self.paths.append(self.path)
         return found
 
     # ------------------------------------------------------------------ making values
@@ -223,6 +229,7 @@ class Trace:
         mapping: dict[int, int] = {}
         for number, operation in enumerate(self.values):
             if number in alive:
+                new.path = self.paths[number]
                 mapping[number] = build(new, operation, tuple(mapping[a] for a in operation.args), number)
         new.roles = self.roles.mapped(mapping.__getitem__)
         return new

@@ -375,14 +375,19 @@ class _Program:
             self.dots(phase, group[0], leaving)
         elif first.name == "join":
             for part, place in self.parts(phase, group[0]):
-                self.steps.append(Step(phase, "copy", place, (self.placing.operand(part, phase),)))
+                self.steps.append(Step(phase, "copy", place, (self.placing.operand(part, phase),), paths=self.paths(group)))
         elif group[0] in leaving:
             output = Given("sequence_error", leaving[group[0]], first.width)
             rows = self.placing.operand(first.args[0], phase)
-            self.steps.append(Step(phase, "dot", output, (rows, self.pack("wide", [first.args[1]]))))
+            pack = self.pack("wide", [first.args[1]])
+            self.steps.append(Step(phase, "dot", output, (rows, pack), paths=self.paths(group)))
         else:
             for run in self.runs(phase, group):
                 self.call(phase, run)
+
+    def paths(self, values: Sequence[int]) -> tuple[str, ...]:
+        """The nodes that a call works for."""
+        return tuple(dict.fromkeys(self.trace.paths[v] for v in values))
 
     def parts(self, phase: str, join: int) -> Iterable[tuple[int, Place]]:
         place, start = self.placing.place(join, phase), 0
@@ -414,7 +419,7 @@ class _Program:
         else:
             operands = tuple(self.together(phase, run, i) for i in range(len(first.args)))
         attr = first.attr if first.name == "reduce" else None
-        self.steps.append(Step(phase, first.name, output, operands, attr))
+        self.steps.append(Step(phase, first.name, output, operands, attr, paths=self.paths(run)))
 
     def together(self, phase: str, run: list[int], position: int) -> Operand:
         """One operand of a run of mates."""
@@ -446,7 +451,8 @@ class _Program:
         for number, block in enumerate(blocks):
             rows = merged([chains[r][0] for r, _ in block])
             pack = self.pack("deep", [f for _, f in block])
-            self.steps.append(Step(phase, "dot", output, (rows, pack), None, add=number > 0))
+            paths = self.paths([r for r, _ in block])
+            self.steps.append(Step(phase, "dot", output, (rows, pack), None, number > 0, paths))
 
     def pack(self, form: str, values: Sequence[int]) -> Packed:
         found = Pack(form, tuple(self.fixed_value(v) for v in values))
