@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,8 @@ import numpy as np
 
 from graphnet.core import boundary, dtypes, weights
 from graphnet.core.compiler import Shapes, infer, lower
-from graphnet.core.errors import ConfigError, ShapeError, StateError, nearest
+from graphnet.core.compiler.passes import PASSES
+from graphnet.core.errors import ConfigError, ShapeError, StateError, UnknownNameError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.numpy_backend import BoundPlan, Run, Setting, mask
 from graphnet.core.parameter import Array, Parameter
@@ -19,6 +21,8 @@ from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Plan
 from graphnet.core.shapes import BATCH, TIME, Shape
 
+#: The backends that are always there, the default first.
+BACKENDS = ("numpy", "reference")
 #: Bound plans that a runner keeps; the least recently used goes first.
 KEPT_BINDINGS = 64
 
@@ -41,11 +45,18 @@ class Runner:
     Parameters
     ----------
     graph : Graph
+    backend : {'numpy', 'reference'}, optional
+        How it runs: 'numpy' by compiled programs, 'reference' node by node. None: what the environment variable
+        GRAPHNET_BACKEND says, else 'numpy'.
+    passes : iterable of str, optional
+        The compiler's passes to apply (see ``graphnet.core.compiler.passes``); None: all.
 
     Raises
     ------
     GraphError, ShapeError
         If the graph cannot be compiled, or its declared shapes do not fit together.
+    UnknownNameError
+        If there is no such backend or pass.
 
     Examples
     --------
@@ -59,7 +70,11 @@ class Runner:
     (2, 4)
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(
+        self, graph: Graph, *, backend: str | None = None, passes: Iterable[str] | None = None
+    ) -> None:
+        self.backend = known(backend or os.environ.get("GRAPHNET_BACKEND") or BACKENDS[0], BACKENDS, "backend")
+        self.passes = None if passes is None else frozenset(known(name, PASSES, "pass") for name in passes)
         self.graph = graph
         self.layers = graph.layers()
         self.plan: Plan = lower(graph)
@@ -262,7 +277,7 @@ class Runner:
             self._create(self.plan, shapes)
             wanted = [errors and not given.integer for given in self.graph.inputs.values()]
             self._seen |= {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
-            found = BoundPlan(self.plan, shapes, Setting(self.layers, phase, dtype), wanted), shapes
+            found = BoundPlan(self.plan, shapes, Setting(self.layers, phase, dtype, self.backend, self.passes), wanted), shapes
             self._bindings[key] = found
             if len(self._bindings) > KEPT_BINDINGS:
                 self._bindings.popitem(last=False)
@@ -300,6 +315,19 @@ class Runner:
         for path, layer in self.layers.items():
             for name, old in layer._buffers.items():
                 layer._buffers[name] = run.arrays[path][name].astype(old.dtype, copy=False)
+
+
+def known(name: str, names: Sequence[str], what: str) -> str:
+    """A name that must be one of some."""
+    if name not in names:
+        raise UnknownNameError(
+            f"no such {what}",
+            where="Runner",
+            expected=", ".join(names),
+            received=name,
+            remedy=nearest(name, names) or None,
+        )
+    return name
 
 
 def masked(array: Array, origin: int | None, counts: list[Array | None]) -> Array:
