@@ -1,6 +1,7 @@
 """Convolution."""
 
 from dataclasses import field
+from functools import reduce
 from math import prod
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from graphnet import Layer, Shape, ShapeError, Weight, positive, require
 from graphnet.layers import BiasAttribute
 from graphnet_conv.geometry import check_padding, pads, resized, resulting, spatial, spread
-from graphnet_conv.windows import Pair, columns, images
+from graphnet_conv.windows import Window, batch_first, batch_last
 
 
 class Conv(BiasAttribute, Layer):
@@ -65,8 +66,8 @@ class Conv(BiasAttribute, Layer):
         check_padding(self, axes)
         stride, dilation = spread(self, "stride_shape", axes), spread(self, "dilation", axes)
         padded = pads(self.padding, shape[1:], dilation)
-        self._axes, self._padded = axes, padded
-        self._kernel, self._stride, self._dilation = _pair(shape[1:]), _pair(stride), _pair(dilation)
+        self._axes, self._padded, self._margins = axes, padded, _pair(padded, (0, 0))
+        self._window = Window(_pair(shape[1:]), _pair(stride), _pair(dilation))
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         cells, channels = prod(self.convolution_shape[1:]), self.convolution_shape[0]
@@ -83,44 +84,50 @@ class Conv(BiasAttribute, Layer):
             raise ShapeError(
                 "another number of channels", where=repr(self), expected=self.convolution_shape[0], received=str(x)
             )
-        stride, dilation = self._stride[-self._axes :], self._dilation[-self._axes :]
+        stride, dilation = self._window.stride[-self._axes :], self._window.dilation[-self._axes :]
         sizes = resulting(x, self, self.convolution_shape[1:], stride, self._padded, dilation)
         return resized(x, sizes, self.num_kernels)
 
     def apply(self, x: Any, *, weights: Any, bias: Any) -> tuple[Any, Any]:
-        given = self._images(x)
-        (top, bottom), (left, right) = _pair(self._padded, (0, 0))
-        padded = np.pad(given, ((0, 0), (0, 0), (top, bottom), (left, right))) if top + bottom + left + right else given
-        cols = columns(padded, self._kernel, self._stride, self._dilation)
-        y = weights.reshape(self.num_kernels, -1) @ cols + bias[:, None]
-        places = self._places(padded.shape)
+        seen, window = batch_last(self._images(x), self._margins), self._window
+        kernels = weights.reshape(self.num_kernels, -1)
+        parts = [kernels @ window.columns(seen, rows) for rows in window.blocks(seen)]
+        y = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        y += bias[:, None]
+        places = window.places(seen.shape)
         shape = (*x.shape[: -self._axes - 1], self.num_kernels, *places[-self._axes :])
-        return y.reshape(shape), (x.shape, padded.shape, places, cols)
+        return batch_first(y.reshape(self.num_kernels, *places, -1)).reshape(shape), (x.shape, seen)
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
-        shape, padded, places, _ = saved
-        errors = error.reshape(padded[0], -1).T.reshape(self.num_kernels, -1)
-        cols = weights.reshape(self.num_kernels, -1).T @ errors
-        total = images(cols, padded, places, self._kernel, self._stride, self._dilation)
-        (top, bottom), (left, right) = _pair(self._padded, (0, 0))
-        inner = total[:, :, top : padded[2] - bottom, left : padded[3] - right]
-        return inner.reshape(shape)
+        shape, seen = saved
+        window, errors = self._window, batch_last(self._images(error))
+        kernels = weights.reshape(self.num_kernels, -1).T
+        if window.trivial:
+            total = (kernels @ _rows(errors, (0, None))).reshape(seen.shape)
+        else:
+            total = np.zeros(seen.shape, error.dtype)
+            for rows in window.blocks(seen):
+                window.add_columns(total, kernels @ _rows(errors, rows), rows)
+        (top, bottom), (left, right) = self._margins
+        inner = total[:, top : seen.shape[1] - bottom, left : seen.shape[2] - right]
+        return batch_first(inner).reshape(shape)
 
     def grad(self, saved: Any, error: Any) -> dict[str, Any]:
-        _, padded, _, cols = saved
-        errors = error.reshape(padded[0], self.num_kernels, -1)
-        kernels = np.matmul(errors, cols.transpose(0, 2, 1)).sum(0)
-        return {"weights": kernels.reshape(self.num_kernels, *self.convolution_shape), "bias": errors.sum((0, 2))}
+        _, seen = saved
+        window, errors = self._window, batch_last(self._images(error))
+        each = (_rows(errors, rows) @ window.columns(seen, rows).T for rows in window.blocks(seen))
+        kernels = reduce(np.add, each).reshape(self.num_kernels, *self.convolution_shape)
+        return {"weights": kernels, "bias": _rows(errors, (0, None)).sum(1)}
 
     def _images(self, x: Any) -> Any:
         """The input as ``(rows, channels, y, x)``."""
         sizes = x.shape[-self._axes - 1 :]
         return x.reshape(-1, sizes[0], *((1,) * (2 - self._axes)), *sizes[1:])
 
-    def _places(self, padded: tuple[int, ...]) -> Pair:
-        each = zip(padded[2:], self._kernel, self._stride, self._dilation, strict=True)
-        y, x = ((size - (m - 1) * d - 1) // s + 1 for size, m, s, d in each)
-        return y, x
+
+def _rows(errors: Any, rows: tuple[int, int | None]) -> Any:
+    """``(kernels, y, x, batch)`` at some rows as ``(kernels, places · batch)``."""
+    return errors[:, slice(*rows)].reshape(len(errors), -1)
 
 
 def _pair(each: Any, before: Any = 1) -> Any:
