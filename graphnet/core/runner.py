@@ -264,7 +264,11 @@ class Runner:
             found = gradients.get(path, {})
             for name, p in layer._parameters.items():
                 gradient = found.get(name)
-                p.gradient = np.zeros_like(p.value) if gradient is None else gradient.astype(p.value.dtype, copy=False)
+                if gradient is None:
+                    p.gradient = np.zeros_like(p.value)
+                else:
+                    same = gradient.dtype is p.value.dtype
+                    p.gradient = gradient if same else gradient.astype(p.value.dtype, copy=False)
 
     # ------------------------------------------------------------------ binding
     def _bind(self, slots: list[Array | None], dtype: str, phase: Phase, errors: bool) -> tuple[BoundPlan, Shapes]:
@@ -305,14 +309,21 @@ class Runner:
 
     def _weights(self, dtype: str) -> dict[str, dict[str, Array]]:
         """Each layer's arrays in the dtype of the run; new dictionaries, so that a run may replace buffers in them."""
-        return {
-            path: {n: p.value.astype(dtype, copy=False) for n, p in layer._parameters.items()}
-            | {n: a.astype(dtype, copy=False) for n, a in layer._buffers.items()}
-            for path, layer in self.layers.items()
-        }
+        wanted = np.dtype(dtype)
+        found: dict[str, dict[str, Array]] = {}
+        for path, layer in self.layers.items():
+            own = found[path] = {n: p.value for n, p in layer._parameters.items()}
+            if layer._buffers:
+                own |= layer._buffers
+            for name, array in own.items():
+                if array.dtype is not wanted:
+                    own[name] = array.astype(wanted, copy=False)
+        return found
 
     def _store_buffers(self, run: Run) -> None:
         for path, layer in self.layers.items():
+            if not layer._buffers:
+                continue
             for name, old in layer._buffers.items():
                 layer._buffers[name] = run.arrays[path][name].astype(old.dtype, copy=False)
 

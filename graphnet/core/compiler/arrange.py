@@ -74,7 +74,7 @@ class Arrangement:
     def _sort(self, home: int) -> tuple[Any, ...]:
         """What homes must have in common to share a buffer."""
         h = self.homes[home]
-        return (h.kind, h.boolean, h.shift, h.kind in (RING_BUFFER,) and home)
+        return (h.kind, h.boolean, h.kind == RING_BUFFER and home)
 
     def _join(self) -> None:
         """Put homes that want to be neighbours into one class."""
@@ -112,7 +112,7 @@ class Arrangement:
                 return
 
     # ------------------------------------------------------------------ the order
-    def _searched(self) -> dict[int, int]:
+    def _searched(self) -> dict[int, float]:
         """The rank of each lane."""
         bundles: dict[int, set[int]] = {}
         together = list(range(len(self.homes)))
@@ -123,13 +123,24 @@ class Arrangement:
         for home in range(len(self.homes)):
             lane = self._root(self.lane, home)
             bundles.setdefault(self._root(together, lane), set()).add(lane)
-        rank = {lane: lane for lanes in bundles.values() for lane in lanes}
+        rank = self._appearance()
         for lanes in bundles.values():
             if 2 < len(lanes) <= SEARCHED:
-                self._best(sorted(lanes), rank)
+                self._best(sorted(lanes, key=rank.__getitem__), rank)
         return rank
 
-    def _best(self, lanes: list[int], rank: dict[int, int]) -> None:
+    def _appearance(self) -> dict[int, float]:
+        """The lanes in the order in which calls name them."""
+        found: dict[int, float] = {}
+        for _, chains in self.wants:
+            for chain in chains:
+                for home in chain:
+                    found.setdefault(self._root(self.lane, home), len(found))
+        for home in range(len(self.homes)):
+            found.setdefault(self._root(self.lane, home), len(found))
+        return found
+
+    def _best(self, lanes: list[int], rank: dict[int, float]) -> None:
         """Give some lanes the order with the fewest calls."""
         chosen = set(lanes)
         wants = []
@@ -146,8 +157,9 @@ class Arrangement:
             if best is None or cost < best[0]:
                 best = (cost, order)
         if best is not None:
+            first = rank[lanes[0]]
             for position, lane in enumerate(best[1]):
-                rank[lane] = lanes[0] + position / (len(lanes) + 1)  # type: ignore[assignment]
+                rank[lane] = first + position / (len(lanes) + 1)
 
     def _cost(self, order: tuple[int, ...], wants: Any, occupied: list[set[int]], limit: float) -> float:
         """Calls, weighted, with the lanes in some order."""
@@ -168,7 +180,7 @@ class Arrangement:
                 return cost
         return cost
 
-    def _lay(self, rank: dict[int, int]) -> None:
+    def _lay(self, rank: dict[int, float]) -> None:
         """Buffers with their homes in order."""
         for homes in self.classes.values():
             ordered = sorted(homes, key=lambda h: (rank[self._root(self.lane, h)], h))

@@ -7,6 +7,7 @@ Untraceable says where and why.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,12 @@ class Subject:
     wanted: tuple[bool, ...]
     emitted: int
     backward: bool
+
+    @property
+    def rows(self) -> int:
+        """Rows of a step."""
+        shape = self.shapes.slots[0]
+        return 1 if shape is None else math.prod(n or 0 for n in shape.sizes[:-1])
 
 
 def trace(subject: Subject) -> Trace:

@@ -25,11 +25,11 @@ def groups(trace: Trace, when: Sequence[str], enabled: bool = True, wide: bool =
     mates: dict[tuple[str, int], list[int]] = defaultdict(list)
     for number, operation in enumerate(trace.values):
         if operation.kind == ROWS and when[number] in STEPPED and operation.name != "columns":
-            together = wide if operation.name == "dot" else enabled
+            together = wide if operation.name in ("dot", "dots") else enabled
             mates[when[number], labels[number] if together else -1 - number].append(number)
     found: dict[str, list[list[int]]] = {phase: [] for phase in STEPPED}
     for (phase, _), members in mates.items():
-        alike = trace[members[0]].name == "dot" or _apart(trace, members)
+        alike = trace[members[0]].name in ("dot", "dots") or _apart(trace, members)
         found[phase] += [members] if alike else [[m] for m in members]
     return {phase: _scheduled(trace, members) for phase, members in found.items()}
 
@@ -46,6 +46,8 @@ def _labels(trace: Trace, when: Sequence[str]) -> list[int]:
             key = ("fixed", operation.width == 1)
         elif operation.name == "dot":
             key = ("dot", operation.args[0], when[number])
+        elif operation.name == "dots":
+            key = ("dots", operation.args[::2], when[number])
         elif operation.kind != ROWS or operation.name in LEAVES or not operation.elementwise:
             key = ("itself", number)
         elif operation.name == "copy" and operation.attr is not None:

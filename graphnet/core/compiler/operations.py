@@ -13,7 +13,7 @@ import numpy as np
 ROWS, FIXED, TOTAL, CONSTANT = "rows", "fixed", "total", "constant"
 
 #: Leaves of each kind, by operation name.
-LEAVES = frozenset({"sequence", "state", "context", "draw", "emitted_error", "carried_error", "weight", "constant"})
+LEAVES = frozenset({"sequence", "state", "context", "draw", "emitted_error", "carried_error", "weight", "constant", "ones"})
 
 #: ufuncs that may be named in a plan; everything else is not traced.
 UFUNCS: dict[str, np.ufunc] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graphnet.core.compiler import joint
+from graphnet.core.compiler.augment import augment
 from graphnet.core.compiler.ends import ends
 from graphnet.core.compiler.factor import factor
 from graphnet.core.compiler.joint import Subject
@@ -17,15 +18,17 @@ from graphnet.core.compiler.split import split
 from graphnet.core.compiler.sums import order
 
 #: The passes that may be left out; with none, a program runs the rules' operations one by one.
-PASSES = ("split", "order", "factor", "merge", "phases", "recompute", "lanes", "place")
+PASSES = ("split", "order", "factor", "merge", "augment", "phases", "recompute", "lanes", "place")
 EVERY = frozenset(PASSES)
 
 
-def rewritten(trace: Trace, passes: frozenset[str] = EVERY) -> Trace:
+def rewritten(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Trace:
     """The trace after the passes that rewrite it."""
     for name, rewrite in (("split", split), ("order", order), ("factor", factor), ("merge", merge)):
         if name in passes:
             trace = rewrite(trace)
+    if {"augment", "phases"} <= passes:
+        trace = augment(trace, rows)
     trace = ends(trace)
     return recompute(trace) if {"recompute", "phases"} <= passes else trace
 
@@ -38,7 +41,7 @@ def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:
     Untraceable
         If a rule cannot be read.
     """
-    trace = rewritten(joint.trace(subject), passes)
+    trace = rewritten(joint.trace(subject), passes, subject.rows)
     when = phases(trace, "phases" in passes)
     lanes = "lanes" in passes
     placing = Placing(trace, when, groups(trace, when, lanes, "merge" in passes), "place" in passes, lanes or "merge" in passes)

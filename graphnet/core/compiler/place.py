@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from graphnet.core.compiler.arrange import Arrangement, runs
 from graphnet.core.compiler.operations import CONSTANT, FIXED, ROWS, TOTAL, Trace
-from graphnet.core.compiler.phases import BACK_LOOP, BACKWARD, FINISH, FORWARD, LOOP, ORDER, STATIC
+from graphnet.core.compiler.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP, ORDER, STATIC
 from graphnet.core.compiler.program import (
     BLOCK_BUFFER,
     FULL_BUFFER,
@@ -27,6 +27,7 @@ from graphnet.core.compiler.program import (
     Operand,
     Pack,
     Packed,
+    Part,
     Place,
     Program,
     Sink,
@@ -145,13 +146,25 @@ class Placing:
             elif operation.name == "draw":
                 self.home[value, ""] = self._new(FULL_BUFFER, operation.width, pinned=True)
                 self.staged.append((operation.name, operation.attr, self.home[value, ""], STATIC))
+            elif operation.name == "ones":
+                kind = FULL_BUFFER if any(p in BACKWARD for p in self.uses[value].phases) else BLOCK_BUFFER
+                self.home[value, ""] = self._new(kind, 1, pinned=True)
+                self.staged.append((operation.name, operation.attr, self.home[value, ""], STATIC))
             elif operation.name == "carried_error":
                 self.home[value, ""] = self._new(RING_BUFFER, operation.width)
             elif operation.name in STAGED_LEAVES:
                 self._stage(value)
 
     def _stage(self, value: int) -> None:
-        """Copies of a given array, units first, for each direction in which it is read other than by block products."""
+        """Copies of a given array, units first, for each direction in which it is read other than by block products.
+
+        One copy for both directions where the forward loop multiplies it together with a state, whose neighbour it is.
+        """
+        if any(self.trace[m].name == "dots" and value in self.trace[m].args[::2] for p, g in self.sequence for m in g if p == LOOP):
+            kind = FULL_BUFFER if any(p in BACKWARD for p in self.uses[value].phases) else BLOCK_BUFFER
+            home = self.home[value, ""] = self._new(kind, self.trace[value].width, pinned=True)
+            self.staged.append((self.trace[value].name, self.trace[value].attr, home, FORWARD[0]))
+            return
         for way in (FORWARD, BACKWARD):
             if any(self._reads_units(value, phase) for phase in self.uses[value].phases if phase in way):
                 home = self._new(BLOCK_BUFFER, self.trace[value].width, pinned=True)
@@ -265,7 +278,7 @@ class Placing:
     def operands(self, value: int) -> list[int]:
         """The operands of a value whose places matter for its call: all but the rows of a product."""
         operation = self.trace[value]
-        return [] if operation.name == "dot" else list(operation.args)
+        return [] if operation.name in ("dot", "dots") else list(operation.args)
 
     def _wants(self) -> list[tuple[int, list[tuple[int, ...]]]]:
         """For each group, how much a call counts, and for each member the homes that must follow each other."""
@@ -309,7 +322,7 @@ class Placing:
             return Number(float(operation.attr))
         if operation.name in STAGED_LEAVES and self.direct(value, phase):
             way = FORWARD[0] if phase in FORWARD else BACKWARD[0]
-            if (value, way) not in self.home:
+            if (value, way) not in self.home and (value, "") not in self.home:
                 return Given(operation.name, int(operation.attr), operation.width)
         return self.place(value, phase)
 
@@ -336,9 +349,8 @@ class _Program:
         for phase, group in placing.sequence:
             self.group(phase, group, leaving)
         last_forward, last_backward = FORWARD[-1], BACKWARD[-1]
-        places = {v: i for i, v in enumerate(v for v in range(len(trace)) if self.sum(v))}
-        sinks = self.sinks(places)
-        totals = self.totals(places)
+        sinks, parts = self.sinks()
+        totals = self.totals(parts)
         errors: list[Place | Given | None] = []
         for k, v in enumerate(roles.sequence_errors):
             given = v is not None and leaving.get(v) == k
@@ -372,14 +384,15 @@ class _Program:
     def group(self, phase: str, group: list[int], leaving: dict[int, int]) -> None:
         first = self.trace[group[0]]
         if first.name == "dots":
-            self.dots(phase, group[0], leaving)
+            for run in self.runs(phase, group):
+                self.dots(phase, run, leaving)
         elif first.name == "join":
             for part, place in self.parts(phase, group[0]):
                 self.steps.append(Step(phase, "copy", place, (self.placing.operand(part, phase),), paths=self.paths(group)))
         elif group[0] in leaving:
             output = Given("sequence_error", leaving[group[0]], first.width)
             rows = self.placing.operand(first.args[0], phase)
-            pack = self.pack("wide", [first.args[1]])
+            pack = self.pack("product", [first.args[1]])
             self.steps.append(Step(phase, "dot", output, (rows, pack), paths=self.paths(group)))
         else:
             for run in self.runs(phase, group):
@@ -414,7 +427,7 @@ class _Program:
         if first.name == "dot":
             operands: tuple[Operand, ...] = (
                 self.placing.operand(first.args[0], phase),
-                self.pack("wide", [self.trace[v].args[1] for v in run]),
+                self.pack("product", [self.trace[v].args[1] for v in run]),
             )
         else:
             operands = tuple(self.together(phase, run, i) for i in range(len(first.args)))
@@ -433,29 +446,23 @@ class _Program:
             return self.placing.operand(values[0], phase)
         return merged([self.placing.place(v, phase) for v in values])
 
-    def dots(self, phase: str, value: int, leaving: dict[int, int]) -> None:
-        """A sum of products, as few as the places of the rows allow."""
-        args = self.trace[value].args
-        pairs = [(rows, fixed) for rows, fixed in zip(args[::2], args[1::2], strict=True)]
-        weights = dict(pairs) if len({r for r, _ in pairs}) == len(pairs) else None
-        chains = {rows: (self.placing.place(rows, phase),) for rows, _ in pairs}
-        output: Place | Given = (
-            Given("sequence_error", leaving[value], self.trace[value].width)
-            if value in leaving
-            else self.placing.place(value, phase)
-        )
-        if weights is None:
-            blocks = [[pair] for pair in pairs]
+    def dots(self, phase: str, run: list[int], leaving: dict[int, int]) -> None:
+        """Sums of products of the same rows, in as few products as the places of the rows allow."""
+        rows = self.trace[run[0]].args[::2]
+        chains = {i: (self.placing.place(r, phase),) for i, r in enumerate(rows)}
+        output: Place | Given
+        if run[0] in leaving:
+            output = Given("sequence_error", leaving[run[0]], self.trace[run[0]].width)
         else:
-            blocks = [[(r, weights[r]) for r in run] for run in runs(list(weights), chains)]
-        for number, block in enumerate(blocks):
-            rows = merged([chains[r][0] for r, _ in block])
-            pack = self.pack("deep", [f for _, f in block])
-            paths = self.paths([r for r, _ in block])
-            self.steps.append(Step(phase, "dot", output, (rows, pack), None, number > 0, paths))
+            output = merged([self.placing.place(v, phase) for v in run])
+        for number, block in enumerate(runs(list(chains), chains)):
+            operand = merged([chains[i][0] for i in block])
+            pack = self.pack("product", [self.trace[v].args[2 * i + 1] for v in run for i in block], len(block))
+            paths = self.paths([*run, *(rows[i] for i in block)])
+            self.steps.append(Step(phase, "dot", output, (operand, pack), None, number > 0, paths))
 
-    def pack(self, form: str, values: Sequence[int]) -> Packed:
-        found = Pack(form, tuple(self.fixed_value(v) for v in values))
+    def pack(self, form: str, values: Sequence[int], deep: int = 1) -> Packed:
+        found = Pack(form, tuple(self.fixed_value(v) for v in values), deep)
         return Packed(self.packs.setdefault(found, len(self.packs)))
 
     def fixed_value(self, value: int) -> int:
@@ -472,51 +479,101 @@ class _Program:
     def sum(self, value: int) -> bool:
         return self.trace[value].name in ("outer", "rowsum") and self.placing.when[value] != "unused"
 
-    def sinks(self, places: dict[int, int]) -> list[Sink]:
-        """The sums over rows and steps: those of one left side and neighbouring right sides in one product."""
+    def sinks(self) -> tuple[list[Sink], dict[int, Part]]:
+        """The sums over rows and steps, in as few products as the places allow; which part of them each value is."""
         phase = BACKWARD[-1]
         by_left: dict[int | None, list[int]] = {}
-        for value in places:
-            operation = self.trace[value]
-            by_left.setdefault(operation.args[0] if operation.name == "outer" else None, []).append(value)
-        found: list[Sink] = []
+        for value, operation in enumerate(self.trace.values):
+            if self.sum(value):
+                by_left.setdefault(operation.args[0] if operation.name == "outer" else None, []).append(value)
+        rows: dict[tuple[Operand, ...], list[tuple[Operand | None, list[int]]]] = {}
         for left, values in by_left.items():
             right = {v: self.placing.operand(self.trace[v].args[-1], phase) for v in values}
             chains = {v: (place,) for v, place in right.items() if isinstance(place, Place)}
             single = [[v] for v in values if v not in chains]
             operand = None if left is None else self.placing.operand(left, phase)
             for run in [*runs(list(chains), chains), *single]:
-                found.append(self.sink(operand, run, right, places))
-        return found
+                rows.setdefault(tuple(right[v] for v in run), []).append((operand, run))
+        sinks: list[Sink] = []
+        parts: dict[int, Part] = {}
+        for rights, lefts in rows.items():
+            self.stack(rights, lefts, sinks, parts)
+        return sinks, parts
 
-    def sink(self, left: Operand | None, run: list[int], right: dict[int, Operand], places: dict[int, int]) -> Sink:
-        parts, start = [], 0
-        for value in run:
-            width = self.trace[self.trace[value].args[-1]].width
-            parts.append((places[value], start, start + width))
-            start += width
-        whole = [right[v] for v in run]
-        operand = merged([p for p in whole if isinstance(p, Place)]) if len(run) > 1 else whole[0]
-        return Sink(left, operand, tuple(parts))
+    def stack(
+        self,
+        rights: tuple[Operand, ...],
+        lefts: list[tuple[Operand | None, list[int]]],
+        sinks: list[Sink],
+        parts: dict[int, Part],
+    ) -> None:
+        """The sums of one right side: those of neighbouring left sides in one."""
+        right = merged([r for r in rights if isinstance(r, Place)]) if len(rights) > 1 else rights[0]
+        chains = {i: (left,) for i, (left, _) in enumerate(lefts) if isinstance(left, Place)}
+        for block in [*runs(list(chains), chains), *([i] for i in range(len(lefts)) if i not in chains)]:
+            row = 0
+            for i in block:
+                column = 0
+                for value in lefts[i][1]:
+                    shape = self.trace[value].shape
+                    parts[value] = Part(len(sinks), (row, row + shape[0] if len(shape) > 1 else 0), (column, column + shape[-1]))
+                    column += shape[-1]
+                row += self.trace[lefts[i][1][0]].shape[0] if lefts[i][0] is not None else 0
+            left = lefts[block[0]][0] if len(block) == 1 else merged([chains[i][0] for i in block])
+            sinks.append(Sink(left, right, row, column))
 
-    def totals(self, places: dict[int, int]) -> tuple[tuple[Fixed, ...], dict[int, int]]:
-        """What is made of the sums after the last step; sums come first, by number, then the rest."""
-        listed = [Fixed("total", (), None, self.trace[v].shape) for v in places]
-        numbers = dict(places)
-        for value, operation in enumerate(self.trace.values):
-            if self.placing.when[value] != FINISH or operation.kind != TOTAL:
-                continue
-            args: list[int] = []
-            for arg in operation.args:
-                if arg not in numbers:
-                    numbers[arg] = len(listed)
-                    kind = self.trace[arg].kind
-                    fixed = Fixed("constant", (), self.trace[arg].attr, ())
-                    listed.append(Fixed("fixed", (self.fixed_value(arg),), None, ()) if kind == FIXED else fixed)
-                args.append(numbers[arg])
-            numbers[value] = len(listed)
-            listed.append(Fixed(operation.name, tuple(args), operation.attr, operation.shape))
+    def totals(self, parts: dict[int, Part]) -> tuple[tuple[Fixed, ...], dict[int, int]]:
+        """What is made of the sums after the last step: parts of sinks first of all, then operations on them."""
+        listed: list[Fixed] = []
+        numbers: dict[int, int] = {}
+
+        def number(value: int) -> int:
+            if value in numbers:
+                return numbers[value]
+            operation = self.trace[value]
+            part = self.part(value, parts)
+            if part is not None:
+                made = Fixed("part of a sink", (), part, operation.shape)
+            elif operation.kind == CONSTANT:
+                made = Fixed("constant", (), operation.attr, ())
+            elif operation.kind == FIXED:
+                made = Fixed("fixed", (self.fixed_value(value),), None, ())
+            else:
+                made = Fixed(operation.name, tuple(number(a) for a in operation.args), operation.attr, operation.shape)
+            listed.append(made)
+            numbers[value] = len(listed) - 1
+            return numbers[value]
+
+        for value in self.trace.roles.gradients.values():
+            number(value)
         return tuple(listed), numbers
+
+    def part(self, value: int, parts: dict[int, Part]) -> Part | None:
+        """A total that is a rectangle of a sink: a sum itself, or neighbours below each other."""
+        if value in parts:
+            return parts[value]
+        operation = self.trace[value]
+        if operation.name == "reshape" and operation.args[0] in parts:
+            found = parts[operation.args[0]]
+            flat = operation.shape in ((found.columns[1] - found.columns[0],), (1, found.columns[1] - found.columns[0]))
+            if flat and found.rows[1] - found.rows[0] == 1:
+                return found
+        if operation.name == "reshape" and operation.kind == TOTAL:
+            inner = self.part(operation.args[0], parts)
+            width = operation.shape[-1] if operation.shape else 0
+            if inner is not None and inner.rows[1] - inner.rows[0] == 1 and operation.shape == (1, width):
+                return inner if inner.columns[1] - inner.columns[0] == width else None
+        if operation.name != "concatenate" or operation.attr != 0:
+            return None
+        found_parts = [self.part(a, parts) for a in operation.args]
+        first = found_parts[0]
+        for before, after in zip(found_parts, found_parts[1:], strict=False):
+            if before is None or after is None or (before.sink, before.columns) != (after.sink, after.columns):
+                return None
+            if before.rows[1] != after.rows[0]:
+                return None
+        last = found_parts[-1]
+        return Part(first.sink, (first.rows[0], last.rows[1]), first.columns) if first and last else None
 
 
 def merged(places: Sequence[Place]) -> Place:

@@ -78,12 +78,13 @@ class Fixed:
 class Pack:
     """Fixed values put together for one call, numbers of the list of fixed values.
 
-    ``wide``: matrices side by side, (inputs, outputs). ``deep``: matrices below each other. ``units``: vectors one after
-    the other.
+    ``product``: matrices (inputs, outputs), so many below each other for each of the results that lie side by side.
+    ``units``: vectors one after the other.
     """
 
     form: str
     parts: tuple[int, ...]
+    deep: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +104,22 @@ class Step:
 class Sink:
     """A sum over rows and steps: ``left.T @ right``, or without ``left`` the sum of ``right``.
 
-    ``parts``: (number of the total, first column, last column) in the result.
+    ``rows`` and ``columns`` are its shape, ``rows`` 0 for a sum of ``right``.
     """
 
     left: Operand | None
     right: Operand
-    parts: tuple[tuple[int, int, int], ...]
+    rows: int
+    columns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Part of the result of a sink: the rows and columns from the first to before the second."""
+
+    sink: int
+    rows: tuple[int, int]
+    columns: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.passes import EVERY, compiled
 from graphnet.core.compiler.phases import AFTER, BACK_AFTER, BACK_BEFORE, BACK_LOOP, BEFORE, LOOP, STATIC
-from graphnet.core.compiler.program import Place, Program, Sink
+from graphnet.core.compiler.program import Place, Program
 from graphnet.core.numpy_backend.fixed import Packs, gradients
 from graphnet.core.numpy_backend.loops import BoundLoops
 from graphnet.core.numpy_backend.rows import Rows, add
@@ -46,6 +46,9 @@ class BoundWorkspace:
         self.phases = {name: [s for s in program.steps if s.phase == name] for name in
                        (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)}  # fmt: skip
         first = self.space.blocks[0]
+        for name, _, place, _ in program.staged:
+            if name == "ones":
+                self.space.arrays[place.buffer][..., place.start : place.stop, :] = 1
         self.static = self.calls.actions(self.phases[STATIC], first)
         self.forward = [self._forward(block) for block in self.space.blocks]
         self.backward = [self._backward(block) for block in self.space.blocks]
@@ -61,7 +64,7 @@ class BoundWorkspace:
         before += self.calls.actions(self.phases[BEFORE], block)
         return before, self.calls.actions(self.phases[AFTER], block)
 
-    def _backward(self, block: Block) -> tuple[list[Action], list[Action], list[tuple[list[Action], Any, Any, Sink]]]:
+    def _backward(self, block: Block) -> tuple[list[Action], list[Action], list[tuple[list[Action], Any, Any]]]:
         before = [self._staging(name, int(attr), place, block)  # type: ignore[call-overload]
                   for name, attr, place, way in self.program.staged if way == BACK_BEFORE]  # fmt: skip
         before += self.calls.actions(self.phases[BACK_BEFORE], block)
@@ -73,7 +76,7 @@ class BoundWorkspace:
             if sink.left is not None:
                 more, left = self.calls.flat(sink.left, block)
                 prepare = prepare + more
-            sinks.append((prepare, left, right, sink))
+            sinks.append((prepare, left, right))
         return before, after, sinks
 
     def _staging(self, name: str, index: int, place: Place, block: Block) -> Action:
@@ -249,10 +252,10 @@ class CompiledLoop:
         for place, error in zip(program.carried, final, strict=True):
             space.at(Place(place.buffer, place.start, place.stop, 0), self.steps - 1)[...] = 0 if error is None else error.T
         contexts: list[Any] = [None] * len(program.context_errors)
-        sums: list[Any] = [None] * sum(t.name == "total" for t in program.totals)
+        sums: list[Any] = [None] * len(program.sinks)
         for number in range(len(space.blocks) - 1, -1, -1):
             self.back_block(tape, number, given, contexts, sums)
-        self.collect(gradients(program, self.filled(sums), tape.fixed), run)
+        self.collect(gradients(program, sums, tape.fixed, self.setting.dtype), run)
         found: list[Any] = [given.get(("sequence_error", k)) for k in range(len(step.sequences))]
         found = [None if a is None else self.outward(self.live(a, tape.ended)) for a in found]
         found += [space.at(place, 0).T.copy() for place in program.carried]
@@ -295,10 +298,10 @@ class CompiledLoop:
                 part = space.whole(context, block).sum(0)
                 contexts[k] = part if contexts[k] is None else contexts[k] + part
         counted = self.counted(tape.lengths, block)
-        for prepare, left, right, sink in sinks:
+        for number, (prepare, left, right) in enumerate(sinks):
             for action in prepare:
                 action(given)
-            self.sink(sink, None if left is None else left(given), right(given), counted, sums)
+            self.sink(number, None if left is None else left(given), right(given), counted, sums)
 
     def counted(self, lengths: Array | None, block: Block) -> Any:
         """The rows of a block that count in the gradients: a slice, or a truth value for each."""
@@ -312,7 +315,7 @@ class CompiledLoop:
         return (steps >= lengths - last).reshape(-1)
 
     @staticmethod
-    def sink(sink: Sink, left: Any, right: Any, counted: Any, sums: list[Any]) -> None:
+    def sink(number: int, left: Any, right: Any, counted: Any, sums: list[Any]) -> None:
         """Add one sum over the rows of a block."""
         if counted is not None:
             right = right[counted]
@@ -320,16 +323,7 @@ class CompiledLoop:
         if not len(right):
             return
         total = right.sum(0) if left is None else np.dot(left.T, right)
-        for part, start, stop in sink.parts:
-            own = total[..., start:stop]
-            sums[part] = own if sums[part] is None else np.add(sums[part], own, sums[part])
-
-    def filled(self, sums: list[Any]) -> list[Array]:
-        """The sums; zeros where no row counted."""
-        return [
-            np.zeros(total.shape, self.setting.dtype) if found is None else found
-            for found, total in zip(sums, self.program.totals, strict=False)
-        ]
+        sums[number] = total if sums[number] is None else np.add(sums[number], total, total)
 
     @staticmethod
     def collect(found: dict[tuple[str, str], Array], run: Run) -> None:

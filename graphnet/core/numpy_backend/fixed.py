@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from graphnet.core.compiler.operations import UFUNCS
-from graphnet.core.compiler.program import Fixed, Pack, Program
+from graphnet.core.compiler.program import Fixed, Pack, Part, Program
 from graphnet.core.parameter import Array
 
 
@@ -41,6 +42,61 @@ def operation(fixed: Fixed) -> Callable[..., Any]:
     return table[name]
 
 
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """A fixed value that is a rectangle of one weight array, maybe transposed, times a number."""
+
+    weight: tuple[str, str]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+    flipped: bool = False
+    factor: float = 1.0
+
+    def part(self, spec: Sequence[Any]) -> Rectangle | None:
+        """Part of it by slices, or one row; None for anything else."""
+        bounds = [self.rows, self.columns][:: -1 if self.flipped else 1]
+        for axis, item in enumerate(spec):
+            first, last = bounds[axis]
+            if isinstance(item, int) and axis == 0 and len(spec) == 1 and not self.flipped:
+                row = first + item if item >= 0 else last + item
+                bounds[0] = (row, row + 1)
+            elif isinstance(item, tuple) and len(item) == 3 and item[2] in (None, 1):
+                start, stop, _ = slice(*item).indices(last - first)
+                bounds[axis] = (first + start, first + stop)
+            else:
+                return None
+        rows, columns = bounds[:: -1 if self.flipped else 1]
+        return replace(self, rows=rows, columns=columns)
+
+    def below(self, other: Rectangle) -> bool:
+        """Whether the other one follows it in the same array."""
+        mine, own = replace(self, rows=(0, 0)), replace(other, rows=(0, 0))
+        return not self.flipped and mine == own and self.rows[1] == other.rows[0]
+
+
+@dataclass(slots=True)
+class Fill:
+    """Where a rectangle goes; ``array`` and ``view`` are those of the last run."""
+
+    source: Rectangle
+    target: Array
+    array: Array | None = None
+    view: Any = None
+
+    def run(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
+        """Copy the numbers of the weight as they are now."""
+        path, name = self.source.weight
+        array = arrays[path][name]
+        if array is not self.array:
+            rows, columns = slice(*self.source.rows), slice(*self.source.columns)
+            view = array[rows, columns]
+            self.array, self.view = array, view if self.source.flipped else view.T
+        if self.source.factor == 1.0:
+            self.target[...] = self.view
+        else:
+            np.multiply(self.view, self.source.factor, self.target)
+
+
 class Packs:
     """The packs of a program as arrays, filled anew from the weights of each run."""
 
@@ -48,46 +104,89 @@ class Packs:
         self.program, self.dtype = program, np.dtype(dtype)
         self.functions = [None if f.name in ("weight", "constant") else operation(f) for f in program.fixed]
         self.arrays = [self._empty(pack, batch) for pack in program.packs]
-        self.fills = self._fills(batch)
+        self.rectangles = self._rectangles()
+        self.fills: list[Fill] = []
+        self.others: list[tuple[int, bool, Array]] = []
+        for pack, array in zip(program.packs, self.arrays, strict=True):
+            self._plan(pack, array)
+        self.needed = self._needed()
 
     def _empty(self, pack: Pack, batch: int) -> Array:
         shapes = [self.program.fixed[p].shape for p in pack.parts]
-        if pack.form == "wide":
-            return np.empty((sum(s[1] for s in shapes), shapes[0][0]), self.dtype)
-        if pack.form == "deep":
-            return np.empty((shapes[0][1], sum(s[0] for s in shapes)), self.dtype)
+        if pack.form == "product":
+            outputs, inputs = sum(s[1] for s in shapes[:: pack.deep]), sum(s[0] for s in shapes[: pack.deep])
+            return np.empty((outputs, inputs), self.dtype)
         return np.empty((sum(s[-1] if s else 1 for s in shapes), batch), self.dtype)
 
-    def _fills(self, batch: int) -> list[tuple[int, float | None, bool, Array]]:
-        """For each part of each pack: the fixed value, a factor to fill it with, whether to flip it, and where."""
-        found = []
-        for pack, array in zip(self.program.packs, self.arrays, strict=True):
-            start = 0
-            for part in pack.parts:
-                shape = self.program.fixed[part].shape
-                size = shape[1] if pack.form == "wide" else shape[0] if pack.form == "deep" else (shape or (1,))[-1]
-                target = array[:, start : start + size] if pack.form == "deep" else array[start : start + size]
-                value, factor = self._factored(part)
-                found.append((value, factor, pack.form != "units", target))
-                start += size
+    def _rectangles(self) -> list[Rectangle | None]:
+        """Which fixed values are rectangles of a weight."""
+        found: list[Rectangle | None] = []
+        for fixed in self.program.fixed:
+            found.append(self._rectangle(fixed, found))
         return found
 
-    def _factored(self, part: int) -> tuple[int, float | None]:
-        """A part as another fixed value times a number, where it is that: one pass over it instead of two."""
-        fixed = self.program.fixed[part]
+    def _rectangle(self, fixed: Fixed, found: list[Rectangle | None]) -> Rectangle | None:
+        if fixed.name == "weight" and len(fixed.shape) == 2:
+            return Rectangle(fixed.attr, (0, fixed.shape[0]), (0, fixed.shape[1]))  # type: ignore[arg-type]
+        inner = found[fixed.args[0]] if fixed.args else None
         if fixed.name == "multiply":
             for a, b in (fixed.args, fixed.args[::-1]):
-                if self.program.fixed[b].name == "constant" and self.program.fixed[a].shape == fixed.shape:
-                    return a, float(self.program.fixed[b].attr)  # type: ignore[arg-type]
-        return part, None
+                scaled, number = found[a], self.program.fixed[b]
+                if scaled is not None and number.name == "constant":
+                    return replace(scaled, factor=scaled.factor * float(number.attr))  # type: ignore[arg-type]
+        if inner is None:
+            return None
+        if fixed.name == "part":
+            return inner.part(fixed.attr)  # type: ignore[arg-type]
+        if fixed.name == "transpose":
+            return replace(inner, flipped=not inner.flipped)
+        row = inner.rows[1] - inner.rows[0] == 1 and not inner.flipped
+        width = inner.columns[1] - inner.columns[0]
+        return inner if fixed.name == "reshape" and row and fixed.shape in ((width,), (1, width)) else None
+
+    def _plan(self, pack: Pack, array: Array) -> None:
+        """How to fill one pack: as few copies as the weights allow."""
+        row = column = 0
+        for i, part in enumerate(pack.parts):
+            shape, source = self.program.fixed[part].shape, self.rectangles[part]
+            if pack.form == "units":
+                width = shape[-1] if shape else 1
+                rows, columns, row = (row, row + width), (0, array.shape[1]), row + width
+            else:
+                rows, columns, column = (row, row + shape[1]), (column, column + shape[0]), column + shape[0]
+                if (i + 1) % pack.deep == 0:
+                    row, column = row + shape[1], 0
+            target = array[slice(*rows), slice(*columns)]
+            last = self.fills[-1] if self.fills else None
+            if source is None:
+                self.others.append((part, pack.form != "units", target))
+            elif i % pack.deep and last is not None and last.source.below(source) and pack.form != "units":
+                start = columns[1] - shape[0] - last.target.shape[1]
+                self.fills[-1] = Fill(
+                    replace(source, rows=(last.source.rows[0], source.rows[1])), array[slice(*rows), start : columns[1]]
+                )
+            else:
+                self.fills.append(Fill(source, target))
+
+    def _needed(self) -> list[bool]:
+        """Which fixed values must be computed: for packs that are no rectangles, and for gradients."""
+        found = [False] * len(self.program.fixed)
+        for value, *_ in self.others:
+            found[value] = True
+        for total in self.program.totals:
+            if total.name == "fixed":
+                found[total.args[0]] = True
+        for i in range(len(found) - 1, -1, -1):
+            if found[i]:
+                for arg in self.program.fixed[i].args:
+                    found[arg] = True
+        return found
 
     def evaluate(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
-        """All fixed values that something needs."""
+        """The fixed values that are needed, by number."""
         values: list[Any] = [None] * len(self.program.fixed)
-        for i, fixed in enumerate(self.program.fixed):
-            if not self.needed[i]:
-                continue
-            function = self.functions[i]
+        for i in (i for i, needed in enumerate(self.needed) if needed):
+            fixed, function = self.program.fixed[i], self.functions[i]
             if function is not None:
                 values[i] = function(*[values[a] for a in fixed.args])
             elif fixed.name == "weight":
@@ -97,42 +196,27 @@ class Packs:
                 values[i] = fixed.attr
         return values
 
-    @property
-    def needed(self) -> list[bool]:
-        """Which fixed values are read, by packs or by gradients."""
-        if not hasattr(self, "_needed"):
-            found = [False] * len(self.program.fixed)
-            for value, *_ in self.fills:
-                found[value] = True
-            for total in self.program.totals:
-                if total.name == "fixed":
-                    found[total.args[0]] = True
-            for i in range(len(found) - 1, -1, -1):
-                if found[i]:
-                    for arg in self.program.fixed[i].args:
-                        found[arg] = True
-            self._needed = found
-        return self._needed
-
     def fill(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
-        """Fill all packs; returns the fixed values."""
-        values = self.evaluate(arrays)
-        for value, factor, flip, target in self.fills:
-            array = values[value]
-            array = array.T if flip else np.reshape(array, (-1, 1))
-            if factor is None:
-                target[...] = array
-            else:
-                np.multiply(array, target.dtype.type(factor), target)
+        """Fill all packs; returns the fixed values that gradients need."""
+        for fill in self.fills:
+            fill.run(arrays)
+        values = self.evaluate(arrays) if self.others or any(self.needed) else []
+        for value, flip, target in self.others:
+            target[...] = values[value].T if flip else np.reshape(values[value], (-1, 1))
         return values
 
 
-def gradients(program: Program, sums: Sequence[Array], fixed: Sequence[Any]) -> dict[tuple[str, str], Array]:
-    """The gradients by layer and name, from the sums over rows and steps."""
+def gradients(program: Program, sums: Sequence[Any], fixed: Sequence[Any], dtype: Any) -> dict[tuple[str, str], Array]:
+    """The gradients by layer and name, from the sums over rows and steps (None where no row counted)."""
     values: list[Any] = []
-    for i, total in enumerate(program.totals):
-        if total.name == "total":
-            values.append(sums[i])
+    for total in program.totals:
+        if isinstance(total.attr, Part):
+            part, whole = total.attr, sums[total.attr.sink]
+            if whole is None:
+                values.append(np.zeros(total.shape, dtype))
+                continue
+            rows = whole[part.rows[0] : part.rows[1]] if whole.ndim > 1 else whole
+            values.append(rows[..., part.columns[0] : part.columns[1]].reshape(total.shape))
         elif total.name == "constant":
             values.append(total.attr)
         elif total.name == "fixed":

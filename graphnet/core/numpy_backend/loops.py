@@ -11,7 +11,7 @@ from graphnet.core.compiler.operations import UFUNCS
 from graphnet.core.compiler.program import Number, Operand, Packed, Place, Step
 from graphnet.core.numpy_backend.fixed import Packs
 from graphnet.core.numpy_backend.source import Body, scalar
-from graphnet.core.numpy_backend.workspace import Block, Workspace
+from graphnet.core.numpy_backend.workspace import KEPT_VIEWS, Block, Workspace
 from graphnet.core.parameter import Array
 
 #: The key of the rows that have ended, among the arrays that change by step.
@@ -40,6 +40,7 @@ class BoundLoops:
         self.flat = workspace.batch == 1
         self.constants: dict[float, Any] = {}
         self.scratch: dict[int, Array] = {}
+        self.lists: dict[int, list[Any]] = {}
         self.whole, self.whole_keys = self.built(masked=False)
         self._masked: tuple[Callable[[Sequence[Any]], None], list[Any]] | None = None
 
@@ -137,8 +138,12 @@ class BoundLoops:
             if self._masked is None:
                 self._masked = self.built(masked=True)
             function, keys = self._masked
-        lists = [self.each(key, block, ended) for key in keys]
-        function(lists if lists else [range(block.steps)])
+        lists = self.lists.get(block.start) if ended is None else None
+        if lists is None:
+            lists = [self.each(key, block, ended) for key in keys] or [range(block.steps)]
+            if ended is None and self.workspace.steps <= KEPT_VIEWS:
+                self.lists[block.start] = lists
+        function(lists)
 
     def each(self, key: Any, block: Block, ended: Array | None) -> Sequence[Array]:
         if key == ENDED:
