@@ -66,8 +66,7 @@ class Arrangement:
     # ------------------------------------------------------------------ sets of homes
     @staticmethod
     def _root(parent: list[int], item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
+        while parent[item] != item:  # no shortcuts: a link may be taken back
             item = parent[item]
         return item
 
@@ -101,14 +100,17 @@ class Arrangement:
                 self._link_pairs(pairs, members)
 
     def _link_pairs(self, pairs: list[tuple[int, int]], members: dict[int, set[int]]) -> None:
-        before = list(self.lane)
+        changed: list[tuple[int, int]] = []
         for a, b in pairs:
-            self.lane[self._root(self.lane, b)] = self._root(self.lane, a)
+            root = self._root(self.lane, b)
+            changed.append((root, self.lane[root]))
+            self.lane[root] = self._root(self.lane, a)
         touched = {self._root(self.parent, h) for pair in pairs for h in pair}
         for c in touched:
             lanes = [self._root(self.lane, h) for h in members[c]]
             if len(set(lanes)) < len(lanes):
-                self.lane = before
+                for root, old in reversed(changed):
+                    self.lane[root] = old
                 return
 
     # ------------------------------------------------------------------ the order
@@ -124,9 +126,13 @@ class Arrangement:
             lane = self._root(self.lane, home)
             bundles.setdefault(self._root(together, lane), set()).add(lane)
         rank = self._appearance()
+        touching: dict[int, list[Want]] = {}
+        for want in self.wants:
+            touching.setdefault(self._root(self.lane, want[1][0][0]), []).append(want)
         for lanes in bundles.values():
             if 2 < len(lanes) <= SEARCHED:
-                self._best(sorted(lanes, key=rank.__getitem__), rank)
+                ordered = sorted(lanes, key=rank.__getitem__)
+                self._best(ordered, rank, [want for lane in ordered for want in touching.get(lane, ())])
         return rank
 
     def _appearance(self) -> dict[int, float]:
@@ -140,13 +146,11 @@ class Arrangement:
             found.setdefault(self._root(self.lane, home), len(found))
         return found
 
-    def _best(self, lanes: list[int], rank: dict[int, float]) -> None:
+    def _best(self, lanes: list[int], rank: dict[int, float], touching: list[Want]) -> None:
         """Give some lanes the order with the fewest calls."""
-        chosen = set(lanes)
         wants = []
-        for weight, chains in self.wants:
-            if self._root(self.lane, chains[0][0]) in chosen:
-                wants.append((weight, [tuple(self._root(self.lane, h) for h in chain) for chain in chains], chains))
+        for weight, chains in touching:
+            wants.append((weight, [tuple(self._root(self.lane, h) for h in chain) for chain in chains], chains))
         occupied = [
             {self._root(self.lane, h) for h in self.classes[c]}
             for c in {self._root(self.parent, h) for _, _, chains in wants for chain in chains for h in chain}

@@ -88,101 +88,71 @@ class BoundWorkspace:
         return action
 
 
-class CompiledLoop:
-    """A step that scans by a program; the same interface as BoundLoop.
+class CompiledProgram:
+    """A program with the workspaces that it runs in.
 
-    Raises
-    ------
-    Untraceable
-        If the cell has a rule that cannot be read; it is run as it is written then.
+    Parameters
+    ----------
+    program : Program
+    steps, batch : int
+    setting : Setting
     """
 
-    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool) -> None:
-        self.step, self.setting = step, setting
-        self.single = step.path in shapes.single
-        inner = shapes.cells[step.path]
-        n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
-        roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
-        roles += [("context", i) for i in range(c)]
-        needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
-        subject = Subject(
-            step.cell, inner, setting.layers, setting.phase, setting.dtype, tuple(roles), tuple(needs),
-            len(step.outputs), backward,
-        )  # fmt: skip
-        passes = EVERY if setting.passes is None else setting.passes
-        self.program = compiled(subject, passes)
-        self.inner, self.roles = inner, roles
-        first = shapes.slots[step.sequences[0]]
-        assert first is not None
-        self.steps = first.sizes[0] or 0
-        self.batch = 1 if self.single else first.sizes[1] or 0
-        self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
-        self.draws = [(attr, place) for name, attr, place, _ in self.program.staged if name == "draw"]
-        self.spaces: list[BoundWorkspace] = []
+    #: The gradients count the uses of the weights in so many last steps; None: in all.
+    bptt_length: int | None = None
+    reverse = False
 
-    def start(self, run: Run) -> None:
-        """Nothing to look up: it is all bound."""
+    def __init__(self, program: Program, steps: int, batch: int, setting: Setting) -> None:
+        self.program, self.steps, self.batch, self.setting = program, steps, batch, setting
+        self.draws = [(attr, place) for name, attr, place, _ in program.staged if name == "draw"]
+        self.spaces: list[BoundWorkspace] = []
 
     def workspace(self) -> BoundWorkspace:
         """A workspace that no other pass holds."""
         for space in self.spaces:
             if space.holder is None or space.holder() is None:
                 return space
-        self.spaces = [s for s in self.spaces if s.holder is not None][:1]
         self.spaces.append(BoundWorkspace(self.program, self.steps, self.batch, self.setting.dtype))
         return self.spaces[-1]
 
     # ------------------------------------------------------------------ forward
-    def forward(self, slots: list[Any], run: Run) -> Any:
-        """Fill the slots of outputs and final states; returns what the way back needs."""
-        step = self.step
-        run.release()
+    def run_forward(
+        self, given: dict[tuple[str, int], Array], run: Run, lengths: Array | None, enter: Any, draw: Any
+    ) -> tuple[Tape, list[Array]]:
+        """All blocks forward; what the way back needs, and the emitted outputs ``(steps, batch, features)``."""
         bound = self.workspace()
         space, program = bound.space, self.program
-        given = {("sequence", k): self.inward(slots[i]) for k, i in enumerate(step.sequences)}
         fixed = bound.packs.fill(run.arrays)
-        lengths = None if self.origin is None else run.lengths[self.origin]
         ended = self.ended(lengths)
-        self.enter(bound, slots)
+        if enter is not None:
+            enter(space)
+        if self.draws:
+            draw(space)
+        for action in bound.static:
+            action({})
         outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
         for number, block in enumerate(space.blocks):
             before, after = bound.forward[number]
             self.carry_on(space, number)
             for action in before:
                 action(given)
-            bound.loop.run(block, self.part(ended, block))
+            if bound.loop.steps:
+                bound.loop.run(block, self.part(ended, block))
             for action in after:
                 action(given)
             for output, place in zip(outputs, program.emitted, strict=True):
                 np.copyto(output[block.start : block.stop], space.whole(place, block).transpose(0, 2, 1))
-        for slot, array in zip(step.outputs, outputs, strict=True):
-            if ended is not None:
-                array[ended] = 0
-            slots[slot] = self.outward(array)
-        for slot, place in zip(step.finals, program.states, strict=True):
-            slots[slot] = space.at(place, self.steps - 1).T.copy()
-        if not run.keep:
-            return None
         tape = Tape(bound, given, fixed, ended, lengths)
-        bound.holder = weakref.ref(tape)
-        return tape
-
-    def inward(self, array: Array) -> Array:
-        """A sequence in the order of processing, with a batch axis."""
-        array = array[:, None] if self.single else array
-        return np.ascontiguousarray(array[::-1] if self.step.reverse else array)
-
-    def outward(self, array: Array) -> Array:
-        """The other way round."""
-        array = array[::-1] if self.step.reverse else array
-        return array[:, 0] if self.single else array
+        if run.keep:
+            bound.holder = weakref.ref(tape)
+        return tape, outputs
 
     def ended(self, lengths: Array | None) -> Array | None:
         """Which rows have ended at which step, in the order of processing."""
         if lengths is None:
             return None
         found = np.arange(self.steps)[:, None] >= lengths
-        return found[::-1] if self.step.reverse else found
+        return found[::-1] if self.reverse else found
 
     @staticmethod
     def part(ended: Array | None, block: Block) -> Array | None:
@@ -191,36 +161,6 @@ class CompiledLoop:
             return None
         found = ended[block.start : block.stop]
         return found if found.any() else None
-
-    def enter(self, bound: BoundWorkspace, slots: list[Any]) -> None:
-        """Initial states, contexts and random draws."""
-        space, step = bound.space, self.step
-        for place, slot in zip(self.program.states, step.initial, strict=True):
-            target = space.at(Place(place.buffer, place.start, place.stop, 0), 0)
-            given = None if slot is None else slots[slot]
-            target[...] = 0 if given is None else given.T
-        for name, index, place, _ in self.program.staged:
-            if name == "context":
-                space.at(place, 0)[...] = slots[step.contexts[int(index)]].T  # type: ignore[call-overload]
-        if self.draws:
-            self.draw(space)
-        for action in bound.static:
-            action({})
-
-    def draw(self, space: Workspace) -> None:
-        """All random arrays, in the order in which the steps would draw them."""
-        rng = random.generator()
-        by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
-        for attr, place in self.draws:
-            path, owner, name = attr  # type: ignore[misc]
-            by_call.setdefault((path, owner), []).append((name, place))
-        calls = [(s, by_call[s.path, s.layer]) for s in self.step.cell.steps if (s.path, getattr(s, "layer", "")) in by_call]  # type: ignore[union-attr]
-        for t in range(self.steps):
-            for call, wanted in calls:
-                shapes = [None if i is None else self.inner.slots[i] for i in call.inputs]  # type: ignore[union-attr]
-                made = self.setting.layers[call.layer].draw(rng, *shapes)  # type: ignore[union-attr, arg-type]
-                for name, place in wanted:
-                    space.at(place, t)[...] = made[name].T
 
     def carry_on(self, space: Workspace, number: int) -> None:
         """Bring the states from the end of one block to the beginning of the next."""
@@ -233,50 +173,18 @@ class CompiledLoop:
                 array[0] = array[before.steps]
 
     # ------------------------------------------------------------------ backward
-    def backward(self, tape: Any, errors: list[Any], run: Run, rows: Rows) -> None:
-        """Add to the errors of sequences, initial states and contexts, and to the gradients."""
-        step, program = self.step, self.program
-        arrived = [errors[i] for i in step.outputs]
-        final = [errors[i] for i in step.finals]
-        if all(error is None for error in (*arrived, *final)):
-            return
-        bound: BoundWorkspace = tape.workspace
-        space = bound.space
-        given = dict(tape.given)
-        for k, (error, place) in enumerate(zip(arrived, program.emitted, strict=True)):
-            given["emitted_error", k] = self.error(error, place.width, tape.ended)
+    def run_backward(self, tape: Tape, given: dict[tuple[str, int], Array], run: Run) -> list[Array | None]:
+        """All blocks on the way back: fills the errors of sequences in ``given``; returns those of the contexts."""
+        program, space = self.program, tape.workspace.space
         for k, wanted in enumerate(program.sequence_errors):
             if wanted is not None:
-                width = self.inner.slots[k].sizes[-1] or 0  # type: ignore[union-attr]
-                given["sequence_error", k] = np.empty((self.steps, self.batch, width), space.dtype)
-        for place, error in zip(program.carried, final, strict=True):
-            space.at(Place(place.buffer, place.start, place.stop, 0), self.steps - 1)[...] = 0 if error is None else error.T
+                given["sequence_error", k] = np.empty((self.steps, self.batch, wanted.width), space.dtype)
         contexts: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.sinks)
         for number in range(len(space.blocks) - 1, -1, -1):
             self.back_block(tape, number, given, contexts, sums)
         self.collect(gradients(program, sums, tape.fixed, self.setting.dtype), run)
-        found: list[Any] = [given.get(("sequence_error", k)) for k in range(len(step.sequences))]
-        found = [None if a is None else self.outward(self.live(a, tape.ended)) for a in found]
-        found += [space.at(place, 0).T.copy() for place in program.carried]
-        found += [None if c is None else c.T.copy() for c in contexts]
-        for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
-            if outer is not None and array is not None:
-                add(errors, outer, array)
-
-    def error(self, error: Any, width: int, ended: Array | None) -> Array:
-        """The error of an emitted output, in the order of processing; zeros where none came, and after rows' ends."""
-        if error is None:
-            return np.zeros((self.steps, self.batch, width), self.setting.dtype)
-        array = self.inward(error)
-        return array if ended is None else np.where(ended[..., None], array.dtype.type(0), array)
-
-    @staticmethod
-    def live(array: Array, ended: Array | None) -> Array:
-        """The error of a sequence: zero after the rows' ends."""
-        if ended is not None:
-            array[ended] = 0
-        return array
+        return contexts
 
     def back_block(self, tape: Tape, number: int, given: Any, contexts: list[Any], sums: list[Any]) -> None:
         """One block of the way back."""
@@ -305,10 +213,10 @@ class CompiledLoop:
 
     def counted(self, lengths: Array | None, block: Block) -> Any:
         """The rows of a block that count in the gradients: a slice, or a truth value for each."""
-        last = self.step.bptt_length
+        last = self.bptt_length
         if last is None or last >= self.steps:
             return None
-        if lengths is None or self.step.reverse:
+        if lengths is None or self.reverse:
             first = max(0, self.steps - last - block.start)
             return slice(first * self.batch, None) if first else None
         steps = np.arange(block.start, block.stop)[:, None]
@@ -335,4 +243,127 @@ class CompiledLoop:
                 total[name] = np.ascontiguousarray(gradient)
 
 
-__all__ = ["BoundWorkspace", "CompiledLoop", "Tape"]
+
+
+class CompiledLoop(CompiledProgram):
+    """A step that scans by a program; the same interface as BoundLoop.
+
+    Raises
+    ------
+    Untraceable
+        If the cell has a rule that cannot be read; it is run as it is written then.
+    """
+
+    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool) -> None:
+        self.step = step
+        self.single = step.path in shapes.single
+        inner = shapes.cells[step.path]
+        n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
+        roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
+        roles += [("context", i) for i in range(c)]
+        needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
+        subject = Subject(
+            step.cell, inner, setting.layers, setting.phase, setting.dtype, tuple(roles), tuple(needs),
+            len(step.outputs), backward,
+        )  # fmt: skip
+        program = compiled(subject, EVERY if setting.passes is None else setting.passes)
+        self.inner = inner
+        first = shapes.slots[step.sequences[0]]
+        assert first is not None
+        super().__init__(program, first.sizes[0] or 0, 1 if self.single else first.sizes[1] or 0, setting)
+        self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
+        self.reverse, self.bptt_length = step.reverse, step.bptt_length
+
+    def start(self, run: Run) -> None:
+        """Nothing to look up: it is all bound."""
+
+    # ------------------------------------------------------------------ forward
+    def forward(self, slots: list[Any], run: Run) -> Any:
+        """Fill the slots of outputs and final states; returns what the way back needs."""
+        step, program = self.step, self.program
+        run.release()
+        given = {("sequence", k): self.inward(slots[i]) for k, i in enumerate(step.sequences)}
+        lengths = None if self.origin is None else run.lengths[self.origin]
+        tape, outputs = self.run_forward(given, run, lengths, lambda space: self.enter(space, slots), self.draw)
+        for slot, array in zip(step.outputs, outputs, strict=True):
+            slots[slot] = self.outward(live(array, tape.ended))
+        space = tape.workspace.space
+        for slot, place in zip(step.finals, program.states, strict=True):
+            slots[slot] = space.at(place, self.steps - 1).T.copy()
+        return tape if run.keep else None
+
+    def inward(self, array: Array) -> Array:
+        """A sequence in the order of processing, with a batch axis."""
+        array = array[:, None] if self.single else array
+        return np.ascontiguousarray(array[::-1] if self.step.reverse else array)
+
+    def outward(self, array: Array) -> Array:
+        """The other way round."""
+        array = array[::-1] if self.step.reverse else array
+        return array[:, 0] if self.single else array
+
+    def enter(self, space: Workspace, slots: list[Any]) -> None:
+        """Initial states and contexts."""
+        step = self.step
+        for place, slot in zip(self.program.states, step.initial, strict=True):
+            target = space.at(Place(place.buffer, place.start, place.stop, 0), 0)
+            given = None if slot is None else slots[slot]
+            target[...] = 0 if given is None else given.T
+        for name, index, place, _ in self.program.staged:
+            if name == "context":
+                space.at(place, 0)[...] = slots[step.contexts[int(index)]].T  # type: ignore[call-overload]
+
+    def draw(self, space: Workspace) -> None:
+        """All random arrays, in the order in which the steps would draw them."""
+        rng = random.generator()
+        by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
+        for attr, place in self.draws:
+            path, owner, name = attr  # type: ignore[misc]
+            by_call.setdefault((path, owner), []).append((name, place))
+        calls = [(s, by_call[s.path, s.layer]) for s in self.step.cell.steps if (s.path, getattr(s, "layer", "")) in by_call]  # type: ignore[union-attr]
+        for t in range(self.steps):
+            for call, wanted in calls:
+                shapes = [None if i is None else self.inner.slots[i] for i in call.inputs]  # type: ignore[union-attr]
+                made = self.setting.layers[call.layer].draw(rng, *shapes)  # type: ignore[union-attr, arg-type]
+                for name, place in wanted:
+                    space.at(place, t)[...] = made[name].T
+
+    # ------------------------------------------------------------------ backward
+    def backward(self, tape: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+        """Add to the errors of sequences, initial states and contexts, and to the gradients."""
+        step, program = self.step, self.program
+        arrived = [errors[i] for i in step.outputs]
+        final = [errors[i] for i in step.finals]
+        if all(error is None for error in (*arrived, *final)):
+            return
+        space = tape.workspace.space
+        given = dict(tape.given)
+        for k, (error, place) in enumerate(zip(arrived, program.emitted, strict=True)):
+            given["emitted_error", k] = self.error(error, place.width, tape.ended)
+        for place, error in zip(program.carried, final, strict=True):
+            entering = space.at(Place(place.buffer, place.start, place.stop, 0), self.steps - 1)
+            entering[...] = 0 if error is None else error.T
+        contexts = self.run_backward(tape, given, run)
+        found: list[Any] = [given.get(("sequence_error", k)) for k in range(len(step.sequences))]
+        found = [None if a is None else self.outward(live(a, tape.ended)) for a in found]
+        found += [space.at(place, 0).T.copy() for place in program.carried]
+        found += [None if c is None else c.T.copy() for c in contexts]
+        for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
+            if outer is not None and array is not None:
+                add(errors, outer, array)
+
+    def error(self, error: Any, width: int, ended: Array | None) -> Array:
+        """The error of an emitted output, in the order of processing; zeros where none came, and after rows' ends."""
+        if error is None:
+            return np.zeros((self.steps, self.batch, width), self.setting.dtype)
+        array = self.inward(error)
+        return array if ended is None else np.where(ended[..., None], array.dtype.type(0), array)
+
+def live(array: Array, ended: Array | None) -> Array:
+    """A sequence with zeros after the rows' ends."""
+    if ended is not None:
+        array[ended] = 0
+    return array
+
+
+__all__ = ["BoundWorkspace", "CompiledLoop", "CompiledProgram", "Tape"]

@@ -7,8 +7,9 @@ from typing import Any
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.loop import BoundLoop
-from graphnet.core.numpy_backend.scan import BoundScan
+from graphnet.core.numpy_backend.region import BoundRegion, regions
 from graphnet.core.numpy_backend.rows import Rows
+from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.plan import Call, Plan
 
@@ -26,7 +27,7 @@ class BoundPlan:
 
     def __init__(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool], nested: bool = False) -> None:
         needs = [*wanted, *[False] * (plan.slots - len(wanted))]
-        self.steps: list[BoundCall | BoundLoop | BoundScan] = []
+        self.steps: list[BoundCall | BoundLoop | BoundScan | BoundRegion] = []
         make = BoundLoop if nested else BoundScan
         for step in plan.steps:
             if isinstance(step, Call):
@@ -38,6 +39,8 @@ class BoundPlan:
                 leads, outputs = True, (*step.outputs, *step.finals)
             for slot in outputs:
                 needs[slot] = leads
+        if not nested and setting.backend != "reference":
+            self.steps = regions(plan, self.steps, shapes, setting, needs)
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for a whole run."""

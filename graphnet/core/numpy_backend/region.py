@@ -1,0 +1,233 @@
+"""Neighbouring nodes outside Scans as one program: buffers planned, errors collected, no rule called again.
+
+To the program a row is a step, and there is no state: everything is made in blocks of rows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import random
+from graphnet.core.compiler import Shapes
+from graphnet.core.compiler.joint import Subject, trace
+from graphnet.core.compiler.passes import EVERY, compiled
+from graphnet.core.compiler.symbol import Untraceable
+from graphnet.core.numpy_backend.call import BoundCall
+from graphnet.core.numpy_backend.compiled import CompiledProgram, Tape
+from graphnet.core.numpy_backend.rows import Rows, add
+from graphnet.core.numpy_backend.setting import Run, Setting
+from graphnet.core.numpy_backend.workspace import Workspace
+from graphnet.core.parameter import Array
+from graphnet.core.plan import Call, Loop, Plan
+
+#: Fewer nodes than this are called one by one: a program copies what goes in and out.
+LEAST = 3
+
+
+def subplan(steps: Sequence[Call], shapes: Shapes, needed: set[int]) -> tuple[Plan, Shapes, list[int], list[int]]:
+    """Steps as a plan of their own, its shapes, and the slots of the outer plan that go in and come out."""
+    numbers: dict[int, int] = {}
+    made = {slot for step in steps for slot in step.outputs}
+    inputs = list(dict.fromkeys(i for s in steps for i in s.inputs if i is not None and i not in made))
+    outputs = [slot for step in steps for slot in step.outputs if slot in needed]
+    for slot in (*inputs, *(slot for step in steps for slot in step.outputs)):
+        numbers[slot] = len(numbers)
+    inner = tuple(
+        Call(s.path, s.layer, tuple(None if i is None else numbers[i] for i in s.inputs), tuple(numbers[o] for o in s.outputs))
+        for s in steps
+    )
+    names = tuple(f"input {i}" for i in range(len(inputs)))
+    places = tuple(str(slot) for slot in numbers)
+    plan = Plan(names, (None,) * len(inputs), tuple((str(o), numbers[o]) for o in outputs), inner, places)
+    kept = Shapes(tuple(shapes.slots[slot] for slot in numbers), (None,) * len(numbers), {}, frozenset())
+    return plan, kept, inputs, outputs
+
+
+def regions(plan: Plan, bound: list[Any], shapes: Shapes, setting: Setting, needs: list[bool]) -> list[Any]:
+    """The bound steps of a plan, with neighbours that can be read put together."""
+    found: list[Any] = []
+    known: dict[Any, bool] = {}
+    for steps, own in _neighbours(plan, bound, shapes, setting, needs, known):
+        if len(steps) < LEAST:
+            found += own
+            continue
+        inside = {id(step) for step in steps}
+        read = {i for s in plan.steps if id(s) not in inside for i in _reads(s)}
+        read |= {slot for _, slot in plan.outputs}
+        found.append(BoundRegion(steps, own, shapes, setting, read, needs))
+    return found
+
+
+def _reads(step: Call | Loop) -> list[int]:
+    inputs = step.inputs if isinstance(step, Call) else (*step.sequences, *step.initial, *step.contexts)
+    return [i for i in inputs if i is not None]
+
+
+def _neighbours(
+    plan: Plan, bound: list[Any], shapes: Shapes, setting: Setting, needs: list[bool], known: dict[Any, bool]
+) -> list[tuple[list[Any], list[Any]]]:
+    """The steps in runs: those that can be read, on the same rows, together; every other one by itself."""
+    found: list[tuple[list[Any], list[Any]]] = []
+    before: Any = None
+    for step, own in zip(plan.steps, bound, strict=True):
+        rows = _rows(step, shapes, setting, needs, known) if isinstance(step, Call) else None
+        if rows is not None and rows == before:
+            found[-1][0].append(step)
+            found[-1][1].append(own)
+        else:
+            found.append(([step], [own]))
+        before = rows
+    return found
+
+
+def _rows(step: Call, shapes: Shapes, setting: Setting, needs: list[bool], known: dict[Any, bool]) -> Any:
+    """The rows' axes of a step that can be read; None for any other."""
+    given = [None if i is None else shapes.slots[i] for i in step.inputs]
+    made = [shapes.slots[i] for i in step.outputs]
+    if any(s is None or s.rank < 2 or not s.known for s in (*given, *made)):
+        return None
+    layer = setting.layers[step.layer]
+    wanted = tuple(needs[i] for i in step.inputs if i is not None)
+    key = (type(layer), repr(layer), tuple(s.sizes for s in given if s), wanted)
+    if key not in known:
+        known[key] = _readable(step, shapes, setting, needs)
+    return made[0].sizes[:-1] if known[key] and made[0] is not None else None
+
+
+def _readable(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> bool:
+    plan, kept, inputs, outputs = subplan([step], shapes, set(step.outputs))
+    roles = tuple(("sequence", i) for i in range(len(inputs)))
+    wanted = tuple(needs[i] for i in inputs)
+    try:
+        trace(Subject(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
+    except Untraceable:
+        return False
+    return True
+
+
+class BoundRegion:
+    """Several steps of a plan, run by a program; one by one where it cannot be made.
+
+    Parameters
+    ----------
+    calls : list of BoundCall
+        The same steps, bound one by one.
+    needed : set of int
+        The slots that others read.
+    needs : list of bool
+        For each slot, whether an error must go on to it.
+    """
+
+    def __init__(
+        self, steps: Sequence[Call], calls: Sequence[BoundCall], shapes: Shapes, setting: Setting, needed: set[int], needs: list[bool]
+    ) -> None:
+        self.steps, self.calls, self.setting = list(steps), list(calls), setting
+        self.plan, self.shapes, self.inputs, self.outputs = subplan(steps, shapes, needed)
+        self.wanted = tuple(needs[slot] for slot in self.inputs)
+        self.reason: str | None = None
+        self.made: dict[bool, CompiledRegion | None] = {}
+
+    def program(self, keep: bool) -> CompiledRegion | None:
+        """The program, with a way back or without; None where the steps are run one by one."""
+        if keep not in self.made:
+            try:
+                self.made[keep] = CompiledRegion(self, keep)
+            except Untraceable as reason:
+                self.reason, self.made[keep] = str(reason), None
+        return self.made[keep]
+
+    def start(self, run: Run) -> None:
+        """Look up what stays the same for the whole run."""
+        if self.program(run.keep) is None:
+            for call in self.calls:
+                call.start(run)
+
+    def forward(self, slots: list[Any], run: Run) -> Any:
+        """Fill the slots that others read; returns what the way back needs."""
+        program = self.made[run.keep]
+        if program is not None:
+            return program.forward(slots, run)
+        return [call.forward(slots, run) for call in self.calls]
+
+    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+        """Add to the errors of the slots that go in, and to the gradients."""
+        if isinstance(saved, Tape):
+            program = self.made[True]
+            assert program is not None
+            program.backward(saved, errors, run)
+            return
+        for call, kept in zip(reversed(self.calls), reversed(saved), strict=True):
+            call.backward(kept, errors, run, rows)
+
+
+class CompiledRegion(CompiledProgram):
+    """The program of a region, for some rows.
+
+    Raises
+    ------
+    Untraceable
+        If a rule cannot be read, or rows differ.
+    """
+
+    def __init__(self, region: BoundRegion, backward: bool) -> None:
+        setting = region.setting
+        roles = tuple(("sequence", i) for i in range(len(region.inputs)))
+        subject = Subject(
+            region.plan, region.shapes, setting.layers, setting.phase, setting.dtype, roles, region.wanted,
+            len(region.outputs), backward,
+        )  # fmt: skip
+        self.inputs, self.outputs, self.region = region.inputs, region.outputs, region
+        shapes = region.shapes.slots
+        self.shapes_in = [tuple(n or 0 for n in shapes[i].sizes) for i in range(len(region.inputs))]  # type: ignore[union-attr]
+        self.shapes_out = [tuple(n or 0 for n in shapes[slot].sizes) for _, slot in region.plan.outputs]  # type: ignore[union-attr]
+        program = compiled(subject, EVERY if setting.passes is None else setting.passes)
+        super().__init__(program, math.prod(self.shapes_out[0][:-1]), 1, setting)
+
+    def forward(self, slots: list[Any], run: Run) -> Tape | None:
+        """Fill the slots that come out."""
+        run.release()
+        given = {("sequence", k): self.rows(slots[i]) for k, i in enumerate(self.inputs)}
+        tape, outputs = self.run_forward(given, run, None, None, self.draw)
+        for slot, array, shape in zip(self.outputs, outputs, self.shapes_out, strict=True):
+            slots[slot] = array.reshape(shape)
+        return tape
+
+    def backward(self, tape: Tape, errors: list[Any], run: Run) -> None:
+        """Add to the errors of what went in, and to the gradients."""
+        arrived = [errors[slot] for slot in self.outputs]
+        if all(error is None for error in arrived):
+            return
+        given = dict(tape.given)
+        for k, (error, place) in enumerate(zip(arrived, self.program.emitted, strict=True)):
+            shape = (self.steps, 1, place.width)
+            given["emitted_error", k] = np.zeros(shape, self.setting.dtype) if error is None else self.rows(error)
+        self.run_backward(tape, given, run)
+        for k, (slot, shape) in enumerate(zip(self.inputs, self.shapes_in, strict=True)):
+            found = given.get(("sequence_error", k))
+            if found is not None:
+                add(errors, slot, found.reshape(shape))
+
+    @staticmethod
+    def rows(array: Array) -> Array:
+        """An array as ``(rows, 1, features)``."""
+        return np.ascontiguousarray(array).reshape(-1, 1, array.shape[-1])
+
+    def draw(self, space: Workspace) -> None:
+        """All random arrays, in the order of the nodes."""
+        rng = random.generator()
+        wanted = {(path, owner): [] for (path, owner, _), _ in self.draws}  # type: ignore[var-annotated, misc]
+        for (path, owner, name), place in self.draws:  # type: ignore[misc]
+            wanted[path, owner].append((name, place))
+        for step in self.region.plan.steps:
+            assert isinstance(step, Call)
+            found = wanted.get((step.path, step.layer))
+            if found:
+                shapes = [None if i is None else self.region.shapes.slots[i] for i in step.inputs]
+                made = self.setting.layers[step.layer].draw(rng, *shapes)  # type: ignore[arg-type]
+                for name, place in found:
+                    target = space.arrays[place.buffer][:, place.start : place.stop, 0]
+                    target[...] = made[name].reshape(target.shape)
