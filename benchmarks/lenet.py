@@ -1,7 +1,8 @@
 """LeNet (LeCun et al. 1998, Proc. IEEE, figure 2, with dense second convolution and maxima) against the same in torch.
 
-A training step is forward, the loss's error, and backward to every weight gradient; a forward pass keeps nothing. Then the
-same for each layer alone. Outputs and gradients are compared in float64 first, where no rounding picks another maximum.
+A training step is forward, the loss's error, and backward to every weight gradient; a forward pass keeps nothing. Then
+the same for each layer alone. Outputs and gradients are compared in float64 first, where no rounding picks another
+maximum.
 """
 
 from __future__ import annotations
@@ -186,11 +187,12 @@ def alone(layer: Layer, x: np.ndarray, first: bool) -> dict[str, dict[str, Calla
     import torch
 
     function, own = torch_layer(layer)
-    given = torch.tensor(x, requires_grad=not first)
+    given = torch.tensor(np.ascontiguousarray(x), requires_grad=not first)
     runner = Runner(graph_of(layer, x))
     y = runner.forward({"x": x})["output"]
-    error = np.random.default_rng(3).normal(size=y.shape).astype(x.dtype)
-    pulled, wanted = torch.tensor(error), [*own] if first else [given, *own]
+    error = np.empty_like(y)  # in memory as a layer behind would leave it
+    error[...] = np.random.default_rng(3).normal(size=y.shape)
+    pulled, wanted = torch.tensor(np.ascontiguousarray(error)), [*own] if first else [given, *own]
 
     def step() -> object:
         runner.forward({"x": x}, input_errors=not first)

@@ -7,7 +7,8 @@ import numpy as np
 
 from graphnet import Layer, Shape
 from graphnet_conv.geometry import resized, resulting
-from graphnet_conv.pooling import check_window, places
+from graphnet_conv.pooling import check_window
+from graphnet_conv.strips import alike, handed_out, reduced, steps, strips
 
 
 class AveragePooling(Layer):
@@ -35,15 +36,16 @@ class AveragePooling(Layer):
         return resized(x, resulting(x, self, self._window, self._stride, ((0, 0),) * len(self._window)))
 
     def apply(self, x: Any) -> tuple[Any, Any]:
-        first, *others = places(x.shape, self._window, self._stride)
-        total = x[first]
-        for place in others:
-            total = total + x[place]
-        return total / prod(self._window), x.shape
+        total, shapes = x, []
+        for step in steps(self._window, self._stride):
+            shapes.append(total.shape)
+            total = reduced(np.add, strips(total, step))
+        mean = total / prod(self._window)
+        return mean, (shapes, mean)
 
-    def pull(self, shape: Any, error: Any) -> Any:
-        each = error / prod(self._window)
-        total = np.zeros(shape, error.dtype)
-        for place in places(shape, self._window, self._stride):
-            total[place] += each
-        return total
+    def pull(self, saved: Any, error: Any) -> Any:
+        shapes, mean = saved
+        error = alike(error, mean) / prod(self._window)
+        for shape, step in zip(shapes[::-1], steps(self._window, self._stride)[::-1], strict=True):
+            error = handed_out(error, [1] * step[1], np.empty_like(error, shape=shape), step)
+        return error

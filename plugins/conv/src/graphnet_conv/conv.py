@@ -115,8 +115,8 @@ class Conv(BiasAttribute, Layer):
     def grad(self, saved: Any, error: Any) -> dict[str, Any]:
         _, seen = saved
         window, errors = self._window, batch_last(self._images(error))
-        each = (_rows(errors, rows) @ window.columns(seen, rows).T for rows in window.blocks(seen))
-        kernels = reduce(np.add, each).reshape(self.num_kernels, *self.convolution_shape)
+        each = (window.columns(seen, rows) @ _rows(errors, rows).T for rows in window.blocks(seen))
+        kernels = reduce(np.add, each).T.reshape(self.num_kernels, *self.convolution_shape)
         return {"weights": kernels, "bias": _rows(errors, (0, None)).sum(1)}
 
     def _images(self, x: Any) -> Any:

@@ -1,11 +1,13 @@
 """Max pooling."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from graphnet import Layer, Shape, require
 from graphnet_conv.geometry import resized, resulting, spread
+from graphnet_conv.strips import alike, handed_out, reduced, steps, strips
 
 
 def check_window(layer: Layer) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -21,16 +23,6 @@ def check_window(layer: Layer) -> tuple[tuple[int, ...], tuple[int, ...]]:
     whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in sizes)
     require(whole and len(sizes) in (1, 2), layer, "pooling_shape", "(m, n) for images or (m,) for signals")
     return sizes, spread(layer, "stride_shape", len(sizes))
-
-
-def places(shape: tuple[int, ...], window: tuple[int, ...], stride: tuple[int, ...]) -> list[tuple[Any, ...]]:
-    """For each cell of the window, in row-major order, the index of what it sees at all places."""
-    axes = len(window)
-    counts = [(size - m) // s + 1 for size, m, s in zip(shape[-axes:], window, stride, strict=True)]
-    return [
-        (..., *(slice(i, i + (count - 1) * s + 1, s) for i, count, s in zip(cell, counts, stride, strict=True)))
-        for cell in np.ndindex(*window)
-    ]
 
 
 class Pooling(Layer):
@@ -67,18 +59,29 @@ class Pooling(Layer):
         return resized(x, resulting(x, self, self._window, self._stride, ((0, 0),) * len(self._window)))
 
     def apply(self, x: Any) -> tuple[Any, Any]:
-        first, *others = places(x.shape, self._window, self._stride)
-        best = x[first]
-        winner = np.zeros(best.shape, np.min_scalar_type(len(others)))
-        for number, place in enumerate(others, start=1):
-            seen = x[place]
-            winner = np.where(seen > best, number, winner)
-            best = np.maximum(best, seen)
-        return best, (x.shape, winner)
+        levels = [x]
+        for step in steps(self._window, self._stride):
+            levels.append(reduced(np.maximum, strips(levels[-1], step)))
+        return levels[-1], levels
 
     def pull(self, saved: Any, error: Any) -> Any:
-        shape, winner = saved
-        total = np.zeros(shape, error.dtype)
-        for number, place in enumerate(places(shape, self._window, self._stride)):
-            total[place] += error * (winner == number)
-        return total
+        error = alike(error, saved[-1])
+        passes = reversed(steps(self._window, self._stride))
+        for x, best, step in zip(saved[-2::-1], saved[:0:-1], passes, strict=True):
+            error = handed_out(error, winners(strips(x, step), best), np.empty_like(x), step)
+        return error
+
+
+def winners(cells: list[Any], best: Any) -> Iterator[Any]:
+    """For each cell of a window along one axis, the places where it is the first with the maximum.
+
+    The last cell has all that no other has, so that no error is lost in a window with NaN.
+    """
+    waiting: Any = None  # places that have no winner yet; None: all
+    for cell in cells[:-1]:
+        won = cell == best
+        if waiting is not None:
+            won &= waiting
+        yield won
+        waiting = ~won if waiting is None else waiting ^ won
+    yield 1 if waiting is None else waiting

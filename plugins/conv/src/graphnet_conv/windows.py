@@ -1,7 +1,7 @@
 """Images to the columns that a kernel sees, and back; the batch is the last axis.
 
-With images as ``(channels, y, x, batch)`` in memory, one product of matrices does a convolution for the whole batch, and
-each copy and addition goes over unbroken runs of memory, as long as a row of places times the batch.
+With images as ``(channels, y, x, batch)`` in memory, one product of matrices does a convolution for the whole batch,
+and each copy and addition goes over unbroken runs of memory, as long as a row of places times the batch.
 """
 
 from collections.abc import Iterator
