@@ -10,6 +10,7 @@ import numpy as np
 from graphnet import Layer, Shape, ShapeError, Weight, positive, require
 from graphnet.layers import BiasAttribute
 from graphnet_conv.geometry import check_padding, pads, resized, resulting, spatial, spread
+from graphnet_conv.products import inner, product
 from graphnet_conv.windows import Window, batch_first, batch_last
 
 
@@ -91,7 +92,7 @@ class Conv(BiasAttribute, Layer):
     def apply(self, x: Any, *, weights: Any, bias: Any) -> tuple[Any, Any]:
         seen, window = batch_last(self._images(x), self._margins), self._window
         kernels = weights.reshape(self.num_kernels, -1)
-        parts = [kernels @ window.columns(seen, rows) for rows in window.blocks(seen)]
+        parts = [product(kernels, window.columns(seen, rows)) for rows in window.blocks(seen)]
         y = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
         y += bias[:, None]
         places = window.places(seen.shape)
@@ -103,19 +104,19 @@ class Conv(BiasAttribute, Layer):
         window, errors = self._window, batch_last(self._images(error))
         kernels = weights.reshape(self.num_kernels, -1).T
         if window.trivial:
-            total = (kernels @ _rows(errors, (0, None))).reshape(seen.shape)
+            total = product(kernels, _rows(errors, (0, None))).reshape(seen.shape)
         else:
             total = np.zeros(seen.shape, error.dtype)
             for rows in window.blocks(seen):
-                window.add_columns(total, kernels @ _rows(errors, rows), rows)
+                window.add_columns(total, product(kernels, _rows(errors, rows)), rows)
         (top, bottom), (left, right) = self._margins
-        inner = total[:, top : seen.shape[1] - bottom, left : seen.shape[2] - right]
-        return batch_first(inner).reshape(shape)
+        image = total[:, top : seen.shape[1] - bottom, left : seen.shape[2] - right]
+        return batch_first(image).reshape(shape)
 
     def grad(self, saved: Any, error: Any) -> dict[str, Any]:
         _, seen = saved
         window, errors = self._window, batch_last(self._images(error))
-        each = (window.columns(seen, rows) @ _rows(errors, rows).T for rows in window.blocks(seen))
+        each = (inner(window.columns(seen, rows), _rows(errors, rows)) for rows in window.blocks(seen))
         kernels = reduce(np.add, each).T.reshape(self.num_kernels, *self.convolution_shape)
         return {"weights": kernels, "bias": _rows(errors, (0, None)).sum(1)}
 
