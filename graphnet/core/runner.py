@@ -12,9 +12,10 @@ import numpy as np
 
 from graphnet.core import boundary, dtypes, weights
 from graphnet.core.compiler import Shapes, infer, lower
-from graphnet.core.compiler.passes import PASSES
+from graphnet.core.compiler.passes import PASSES, undisturbed
 from graphnet.core.errors import ConfigError, ShapeError, StateError, UnknownNameError, nearest
 from graphnet.core.graph import Graph
+from graphnet.core.layer import Layer
 from graphnet.core.numpy_backend import BoundPlan, Run, Setting, mask
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
@@ -81,6 +82,8 @@ class Runner:
         self._bindings: OrderedDict[Any, tuple[BoundPlan, Shapes]] = OrderedDict()
         self._last: Pass | None = None
         self._seen: dict[str, Shape] = {}
+        #: The layers that have arrays; the others need not be asked in each pass.
+        self._holders: list[tuple[str, Layer]] = []
         if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
             infer(self.plan, self.layers, self.plan.declared)
 
@@ -260,7 +263,7 @@ class Runner:
 
     def _collect(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
         """Hand the gradients of a pass to the parameters; zeros where no error arrived."""
-        for path, layer in self.layers.items():
+        for path, layer in self._holders:
             found = gradients.get(path, {})
             for name, p in layer._parameters.items():
                 gradient = found.get(name)
@@ -281,8 +284,11 @@ class Runner:
             self._create(self.plan, shapes)
             wanted = [errors and not given.integer for given in self.graph.inputs.values()]
             self._seen |= {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
-            found = BoundPlan(self.plan, shapes, Setting(self.layers, phase, dtype, self.backend, self.passes), wanted), shapes
+            setting = Setting(self.layers, phase, dtype, self.backend, self.passes)
+            with undisturbed():
+                found = BoundPlan(self.plan, shapes, setting, wanted), shapes
             self._bindings[key] = found
+            self._holders = [(path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers]
             if len(self._bindings) > KEPT_BINDINGS:
                 self._bindings.popitem(last=False)
         self._bindings.move_to_end(key)
@@ -311,7 +317,7 @@ class Runner:
         """Each layer's arrays in the dtype of the run; new dictionaries, so that a run may replace buffers in them."""
         wanted = np.dtype(dtype)
         found: dict[str, dict[str, Array]] = {}
-        for path, layer in self.layers.items():
+        for path, layer in self._holders:
             own = found[path] = {n: p.value for n, p in layer._parameters.items()}
             if layer._buffers:
                 own |= layer._buffers
@@ -321,7 +327,7 @@ class Runner:
         return found
 
     def _store_buffers(self, run: Run) -> None:
-        for path, layer in self.layers.items():
+        for path, layer in self._holders:
             if not layer._buffers:
                 continue
             for name, old in layer._buffers.items():

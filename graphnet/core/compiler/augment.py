@@ -17,7 +17,7 @@ CHEAPER_THAN_A_CALL = 20_000
 
 def augment(trace: Trace, rows: int) -> Trace:
     """The trace with small sums of products as one operation ``dots``."""
-    found = _candidates(trace)
+    found = _candidates(trace) if trace.has("state") else {}
     if sum(rows * (size + 1) * trace[v].width for v, (_, size) in found.items()) > CHEAPER_THAN_A_CALL or not found:
         return trace
 

@@ -14,16 +14,16 @@ from graphnet.core.compiler.operations import LEAVES, ROWS, Operation, Roles, Tr
 
 def ends(trace: Trace) -> Trace:
     """The trace with copies where they are needed."""
-    fixed = trace.rewritten(_kept)
+    fixed = trace.rewritten(_kept) if trace.has("carried_error") else trace
     roles = fixed.roles
-    state, carried = fixed.depends(["state"]), fixed.depends(["carried_error"])
+    state = fixed.depends(["state"])
     following = _own(fixed, roles.next, state, "next", set())
     widths = _widths(fixed, len(roles.next))
     before = [fixed.copy(fixed.constant(0.0), w, ("carried", k)) if v is None else v for k, (v, w) in
               enumerate(zip(roles.carried, widths, strict=False))]  # fmt: skip
-    state, carried = fixed.depends(["state"]), fixed.depends(["carried_error"])
+    carried = fixed.depends(["carried_error"])
     others = {v for v in (*roles.sequence_errors, *roles.context_errors, *following) if v is not None}
-    read = {v for v, users in enumerate(fixed.users()) if users}
+    read = {a for operation in fixed.values for a in operation.args} if before else set()
     errors = _own(fixed, before, carried, "carried", others | read)
     emitted = tuple(_timed(fixed, v, ("emit", k)) for k, v in enumerate(roles.emitted))
     sequences = tuple(None if v is None else _timed(fixed, v, ("leave", k)) for k, v in enumerate(roles.sequence_errors))

@@ -26,7 +26,7 @@ class Form:
 
 def factor(trace: Trace) -> Trace:
     """The trace with chains of products on carried errors factored."""
-    return _Factors(trace).run()
+    return _Factors(trace).run() if trace.has("carried_error") else trace
 
 
 class _Factors:

@@ -12,6 +12,8 @@ from graphnet.core.compiler.operations import ROWS, Operation, Trace, same
 
 def merge(trace: Trace) -> Trace:
     """The trace with sums of products as one operation ``dots``, whose arguments are rows and weights in turn."""
+    if not trace.has("state", "carried_error"):
+        return trace
     alive = trace.ancestors(trace.roles.all())
     uses = [0] * len(trace)
     for number in alive:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -96,7 +96,7 @@ class Trace:
         self.roles = Roles((), ())
         self.paths: list[str] = []
         self.path = ""
-        self._index: dict[Operation, int] = {}
+        self._index: dict[Any, int] = {}
 
     def __getitem__(self, value: int) -> Operation:
         return self.values[value]
@@ -106,9 +106,11 @@ class Trace:
 
     def add(self, operation: Operation) -> int:
         """The number of the value; that of an equal one where there is one."""
-        found = self._index.get(operation)
+        o = operation
+        key = (o.name, o.args, o.attr, o.shape)
+        found = self._index.get(key)
         if found is None:
-            found = self._index[operation] = len(self.values)
+            found = self._index[key] = len(self.values)
             self.values.append(operation)
             self.paths.append(self.path)
         return found
@@ -124,10 +126,11 @@ class Trace:
 
     def ufunc(self, name: str, *args: int) -> int:
         """A ufunc of rows, fixed values and constants; of the kind that its arguments make."""
-        kinds = [self[a].kind for a in args]
+        values = self.values
+        kinds = [values[a].kind for a in args]
         boolean = name in COMPARISONS
         if ROWS in kinds:
-            width = max(self[a].shape[-1] if self[a].shape else 1 for a in args)
+            width = max([values[a].shape[-1] if values[a].shape else 1 for a in args])
             return self.add(Operation(name, args, None, ROWS, (width,), boolean))
         kind = TOTAL if TOTAL in kinds else FIXED if FIXED in kinds else CONSTANT
         if kind == CONSTANT:
@@ -205,21 +208,32 @@ class Trace:
 
     def ancestors(self, values: Iterable[int]) -> set[int]:
         """The values and everything they are made of."""
-        found: set[int] = set()
-        waiting = list(values)
+        made, found = self.values, set(values)
+        waiting = list(found)
         while waiting:
-            value = waiting.pop()
-            if value not in found:
-                found.add(value)
-                waiting.extend(self[value].args)
+            for arg in made[waiting.pop()].args:
+                if arg not in found:
+                    found.add(arg)
+                    waiting.append(arg)
         return found
+
+    def has(self, *names: str) -> bool:
+        """Whether any value is of one of these names."""
+        return any(operation.name in names for operation in self.values)
 
     def depends(self, names: Iterable[str]) -> list[bool]:
         """For each value, whether it is made of a leaf of one of these names."""
         chosen = frozenset(names)
+        if not self.has(*chosen):
+            return [False] * len(self.values)
         found: list[bool] = []
         for operation in self.values:
-            found.append(operation.name in chosen or any(found[a] for a in operation.args))
+            hangs = operation.name in chosen
+            for arg in () if hangs else operation.args:
+                if found[arg]:
+                    hangs = True
+                    break
+            found.append(hangs)
         return found
 
     def rewritten(self, build: Callable[[Trace, Operation, tuple[int, ...], int], int]) -> Trace:
@@ -230,11 +244,14 @@ class Trace:
         for number, operation in enumerate(self.values):
             if number in alive:
                 new.path = self.paths[number]
-                mapping[number] = build(new, operation, tuple(mapping[a] for a in operation.args), number)
+                mapping[number] = build(new, operation, tuple([mapping[a] for a in operation.args]), number)
         new.roles = self.roles.mapped(mapping.__getitem__)
         return new
 
 
 def same(new: Trace, operation: Operation, args: tuple[int, ...]) -> int:
     """The operation as it is, on new arguments."""
-    return new.add(replace(operation, args=args))
+    if args == operation.args:
+        return new.add(operation)
+    o = operation
+    return new.add(Operation(o.name, args, o.attr, o.kind, o.shape, o.boolean))

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from graphnet.core.compiler import joint
 from graphnet.core.compiler.augment import augment
 from graphnet.core.compiler.ends import ends
@@ -17,14 +21,33 @@ from graphnet.core.compiler.recompute import recompute
 from graphnet.core.compiler.split import split
 from graphnet.core.compiler.sums import order
 
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Without collections of garbage: a compilation makes many small objects and few cycles."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 #: The passes that may be left out; with none, a program runs the rules' operations one by one.
 PASSES = ("split", "order", "factor", "merge", "augment", "phases", "recompute", "lanes", "place")
 EVERY = frozenset(PASSES)
 
 
 def rewritten(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Trace:
-    """The trace after the passes that rewrite it."""
-    for name, rewrite in (("split", split), ("order", order), ("factor", factor), ("merge", merge)):
+    """The trace after the passes that rewrite it.
+
+    Without a loop there is nothing to take out of it: such a trace stays as the rules wrote it, but for joins.
+    """
+    if "split" in passes:
+        trace = split(trace)
+    if not trace.has("state"):
+        return ends(trace)
+    for name, rewrite in (("order", order), ("factor", factor), ("merge", merge)):
         if name in passes:
             trace = rewrite(trace)
     if {"augment", "phases"} <= passes:
@@ -41,6 +64,11 @@ def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:
     Untraceable
         If a rule cannot be read.
     """
+    with undisturbed():
+        return _program(subject, passes)
+
+
+def _program(subject: Subject, passes: frozenset[str]) -> Program:
     trace = rewritten(joint.trace(subject), passes, subject.rows)
     when = phases(trace, "phases" in passes)
     lanes = "lanes" in passes

@@ -30,6 +30,7 @@ from graphnet.core.compiler.program import (
     Part,
     Place,
     Program,
+    Section,
     Sink,
     Step,
 )
@@ -78,6 +79,7 @@ class Placing:
         for number, (phase, group) in enumerate(self.sequence):
             self._settle(number, phase, group)
         self.arrangement = Arrangement(self._wants(), self.homes, arrange)
+        self._places: dict[tuple[int, bool], Place] = {}
 
     # ------------------------------------------------------------------ what is read, and where
     def base(self, value: int) -> tuple[int, int]:
@@ -116,12 +118,15 @@ class Placing:
     def _leaving(self) -> dict[int, int]:
         """Products that are nothing but the error of a sequence: written where the run wants them, rows first."""
         found: dict[int, int] = {}
-        users, roles = self.trace.users(), self.trace.roles
+        roles = self.trace.roles
+        if all(v is None for v in roles.sequence_errors):
+            return found
+        read = {a for operation in self.trace.values for a in operation.args}
         alone = {group[0] for _, group in self.sequence if len(group) == 1}
         for k, v in enumerate(roles.sequence_errors):
             if v is None or v not in alone or self.trace[v].name not in ("dot", "dots"):
                 continue
-            if not users[v] and roles.all().count(v) == 1 and self.when[v] == BACKWARD[-1]:
+            if v not in read and roles.all().count(v) == 1 and self.when[v] == BACKWARD[-1]:
                 found[v] = k
         return found
 
@@ -306,6 +311,13 @@ class Placing:
     # ------------------------------------------------------------------ the program
     def place(self, value: int, phase: str) -> Place:
         """Where a value is."""
+        key = (value, phase in FORWARD)
+        found = self._places.get(key)
+        if found is None:
+            found = self._places[key] = self._place(value, phase)
+        return found
+
+    def _place(self, value: int, phase: str) -> Place:
         home, start = self.at(value, phase)
         buffer, offset = self.arrangement.places[home]
         base = self.base(value)[0]
@@ -510,17 +522,22 @@ class _Program:
         """The sums of one right side: those of neighbouring left sides in one."""
         right = merged([r for r in rights if isinstance(r, Place)]) if len(rights) > 1 else rights[0]
         chains = {i: (left,) for i, (left, _) in enumerate(lefts) if isinstance(left, Place)}
-        for block in [*runs(list(chains), chains), *([i] for i in range(len(lefts)) if i not in chains)]:
-            row = 0
+        joined = runs(list(chains), chains)
+        others = [[i] for i in range(len(lefts)) if i not in chains]
+        row, sections = 0, []
+        for block in sorted([*joined, *others], key=lambda b: (lefts[b[0]][0] is None, min(b))):
+            first = row
             for i in block:
                 column = 0
+                height = 1 if lefts[i][0] is None else self.trace[lefts[i][1][0]].shape[0]
                 for value in lefts[i][1]:
-                    shape = self.trace[value].shape
-                    parts[value] = Part(len(sinks), (row, row + shape[0] if len(shape) > 1 else 0), (column, column + shape[-1]))
-                    column += shape[-1]
-                row += self.trace[lefts[i][1][0]].shape[0] if lefts[i][0] is not None else 0
+                    width = self.trace[value].shape[-1]
+                    parts[value] = Part(len(sinks), (row, row + height), (column, column + width))
+                    column += width
+                row += height
             left = lefts[block[0]][0] if len(block) == 1 else merged([chains[i][0] for i in block])
-            sinks.append(Sink(left, right, row, column))
+            sections.append(Section(left, (first, row)))
+        sinks.append(Sink(right, tuple(sections), column))
 
     def totals(self, parts: dict[int, Part]) -> tuple[tuple[Fixed, ...], dict[int, int]]:
         """What is made of the sums after the last step: parts of sinks first of all, then operations on them."""

@@ -101,16 +101,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Sink:
-    """A sum over rows and steps: ``left.T @ right``, or without ``left`` the sum of ``right``.
-
-    ``rows`` and ``columns`` are its shape, ``rows`` 0 for a sum of ``right``.
-    """
+class Section:
+    """Rows of a sink, from the first to before the second: ``left.T @ right``; without ``left`` the sum of ``right``."""
 
     left: Operand | None
+    rows: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Sink:
+    """Sums over rows and steps with one right side, below each other in one array ``(rows, columns)``."""
+
     right: Operand
-    rows: int
+    sections: tuple[Section, ...]
     columns: int
+
+    @property
+    def rows(self) -> int:
+        """Rows of the array."""
+        return self.sections[-1].rows[1]
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,10 +18,10 @@ CHEAP = frozenset("add subtract multiply negative square maximum minimum absolut
 
 def recompute(trace: Trace) -> Trace:
     """The trace with second copies of cheap values for the backward pass."""
-    again = _again(trace)
+    when = phases(trace)
+    again = _again(trace, when)
     if not again:
         return trace
-    when = phases(trace)
     twins: dict[int, int] = {}
 
     def build(new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
@@ -36,9 +36,8 @@ def recompute(trace: Trace) -> Trace:
     return trace.rewritten(build)
 
 
-def _again(trace: Trace) -> set[int]:
+def _again(trace: Trace, when: list[str]) -> set[int]:
     """The values to be made twice."""
-    when = phases(trace)
     users = trace.users()
     roles = set(trace.roles.next)
     needed = [any(when[u] in BACKWARD for u in users[v]) for v in range(len(trace))]

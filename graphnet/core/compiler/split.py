@@ -13,7 +13,7 @@ from graphnet.core.compiler.operations import FIXED, ROWS, Operation, Trace, sam
 
 def split(trace: Trace) -> Trace:
     """The trace without joins and columns where these can be avoided."""
-    return trace.rewritten(_build)
+    return trace.rewritten(_build) if trace.has("join", "columns") else trace
 
 
 def _build(new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:

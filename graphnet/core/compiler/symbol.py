@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from graphnet.core.compiler.operations import FIXED, ROWS, TOTAL, UFUNCS, Trace
+from graphnet.core.compiler.operations import COMPARISONS, FIXED, ROWS, TOTAL, UFUNCS, Trace
 
 
 class Untraceable(Exception):
@@ -48,7 +48,7 @@ class Symbol(NDArrayOperatorsMixin):
         flipped: bool = False,
     ) -> None:
         self.trace, self.value, self.shape, self.lead = trace, value, shape, lead
-        self.dtype, self.flipped = np.dtype(dtype), flipped
+        self.dtype, self.flipped = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype), flipped
 
     # ------------------------------------------------------------------ what it says of itself
     @property
@@ -284,8 +284,13 @@ def elementwise(name: str, *values: Any) -> Symbol:
     dtype = floats[0].dtype if floats else np.result_type(dtype, float)
     if name == "power" and not isinstance(values[1], Symbol) and float(values[1]) in SIMPLE_POWERS:
         return SIMPLE_POWERS[float(values[1])](values[0])
-    args = [_number(trace, v) for v in values]
-    rows = [s for s in found if s.kind == ROWS]
+    args = [v.value if isinstance(v, Symbol) else _number(trace, v) for v in values]
+    rows = [s for s in found if trace.values[s.value].kind == ROWS]
+    if len(rows) == len(found) and len({(s.shape, s.lead, s.flipped, s.dtype) for s in rows}) == 1 and not rows[0].flipped:
+        first = rows[0]  # the common case: rows of one shape
+        value = trace.ufunc(name, *args)
+        if first.shape[:-1] == first.lead:
+            return Symbol(trace, value, first.shape, first.lead, bool if name in COMPARISONS else dtype)
     shape = np.broadcast_shapes(*[s.shape for s in found])
     if not rows:
         value = trace.ufunc(name, *args)

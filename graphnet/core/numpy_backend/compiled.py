@@ -11,7 +11,7 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject
-from graphnet.core.compiler.passes import EVERY, compiled
+from graphnet.core.compiler.passes import EVERY, compiled, undisturbed
 from graphnet.core.compiler.phases import AFTER, BACK_AFTER, BACK_BEFORE, BACK_LOOP, BEFORE, LOOP, STATIC
 from graphnet.core.compiler.program import Place, Program
 from graphnet.core.numpy_backend.fixed import Packs, gradients
@@ -64,7 +64,7 @@ class BoundWorkspace:
         before += self.calls.actions(self.phases[BEFORE], block)
         return before, self.calls.actions(self.phases[AFTER], block)
 
-    def _backward(self, block: Block) -> tuple[list[Action], list[Action], list[tuple[list[Action], Any, Any]]]:
+    def _backward(self, block: Block) -> tuple[list[Action], list[Action], list[tuple[list[Action], Any, list[Any], tuple[int, int]]]]:
         before = [self._staging(name, int(attr), place, block)  # type: ignore[call-overload]
                   for name, attr, place, way in self.program.staged if way == BACK_BEFORE]  # fmt: skip
         before += self.calls.actions(self.phases[BACK_BEFORE], block)
@@ -72,11 +72,14 @@ class BoundWorkspace:
         sinks = []
         for sink in self.program.sinks:
             prepare, right = self.calls.flat(sink.right, block)
-            left = None
-            if sink.left is not None:
-                more, left = self.calls.flat(sink.left, block)
-                prepare = prepare + more
-            sinks.append((prepare, left, right))
+            sections: list[Any] = []
+            for section in sink.sections:
+                left = None
+                if section.left is not None:
+                    more, left = self.calls.flat(section.left, block)
+                    prepare = prepare + more
+                sections.append((left, *section.rows))
+            sinks.append((prepare, right, sections, (sink.rows, sink.columns)))
         return before, after, sinks
 
     def _staging(self, name: str, index: int, place: Place, block: Block) -> Action:
@@ -112,7 +115,8 @@ class CompiledProgram:
         for space in self.spaces:
             if space.holder is None or space.holder() is None:
                 return space
-        self.spaces.append(BoundWorkspace(self.program, self.steps, self.batch, self.setting.dtype))
+        with undisturbed():
+            self.spaces.append(BoundWorkspace(self.program, self.steps, self.batch, self.setting.dtype))
         return self.spaces[-1]
 
     # ------------------------------------------------------------------ forward
@@ -206,10 +210,10 @@ class CompiledProgram:
                 part = space.whole(context, block).sum(0)
                 contexts[k] = part if contexts[k] is None else contexts[k] + part
         counted = self.counted(tape.lengths, block)
-        for number, (prepare, left, right) in enumerate(sinks):
+        for k, (prepare, right, sections, shape) in enumerate(sinks):
             for action in prepare:
                 action(given)
-            self.sink(number, None if left is None else left(given), right(given), counted, sums)
+            sums[k] = self.sink(sums[k], right(given), sections, shape, counted, given)
 
     def counted(self, lengths: Array | None, block: Block) -> Any:
         """The rows of a block that count in the gradients: a slice, or a truth value for each."""
@@ -223,15 +227,20 @@ class CompiledProgram:
         return (steps >= lengths - last).reshape(-1)
 
     @staticmethod
-    def sink(number: int, left: Any, right: Any, counted: Any, sums: list[Any]) -> None:
-        """Add one sum over the rows of a block."""
+    def sink(before: Any, right: Array, sections: list[Any], shape: tuple[int, int], counted: Any, given: Any) -> Any:
+        """The sums over the rows of a block, added to those of the blocks before."""
         if counted is not None:
             right = right[counted]
-            left = None if left is None else left[counted]
         if not len(right):
-            return
-        total = right.sum(0) if left is None else np.dot(left.T, right)
-        sums[number] = total if sums[number] is None else np.add(sums[number], total, total)
+            return before
+        total = np.empty(shape, right.dtype)
+        for left, first, last in sections:
+            if left is None:
+                np.add.reduce(right, 0, None, total[first])
+                continue
+            rows = left(given) if counted is None else left(given)[counted]
+            np.dot(rows.T, right, total[first:last])
+        return total if before is None else np.add(before, total, before)
 
     @staticmethod
     def collect(found: dict[tuple[str, str], Array], run: Run) -> None:

@@ -215,8 +215,8 @@ def gradients(program: Program, sums: Sequence[Any], fixed: Sequence[Any], dtype
             if whole is None:
                 values.append(np.zeros(total.shape, dtype))
                 continue
-            rows = whole[part.rows[0] : part.rows[1]] if whole.ndim > 1 else whole
-            values.append(rows[..., part.columns[0] : part.columns[1]].reshape(total.shape))
+            found = whole[part.rows[0] : part.rows[1], part.columns[0] : part.columns[1]]
+            values.append(found if found.shape == total.shape else found.reshape(total.shape))
         elif total.name == "constant":
             values.append(total.attr)
         elif total.name == "fixed":

@@ -48,16 +48,20 @@ class BlockSteps:
     def array(self, operand: Operand, block: Block) -> Any:
         """A place, pack or number as an operand of an elementwise call over a block."""
         if isinstance(operand, Place):
-            return self.workspace.whole(operand, block)
+            return self.squeezed(self.workspace.whole(operand, block))
         if isinstance(operand, Packed):
-            return self.packs.arrays[operand.pack]
+            return self.squeezed(self.packs.arrays[operand.pack])
         assert isinstance(operand, Number)
         return scalar(operand.value, self.workspace.dtype)
+
+    def squeezed(self, array: Array) -> Array:
+        """Without the axis of a batch of one: numpy goes through fewer axes faster."""
+        return array[..., 0] if self.workspace.batch == 1 else array
 
     def elementwise(self, step: Step, block: Block) -> Action:
         out = self.array(step.output, block)
         args = [self.array(o, block) for o in step.operands]
-        return bound(step, args, out)
+        return bound(step, args, out, -1 if self.workspace.batch == 1 else -2)
 
     # ------------------------------------------------------------------ products
     def dot(self, step: Step, block: Block) -> list[Action]:
@@ -65,12 +69,13 @@ class BlockSteps:
         assert isinstance(weights, Packed)
         pack = self.packs.arrays[weights.pack]
         if isinstance(rows, Place) and self.workspace.whole(rows, block).ndim == 2:
-            a, out = self.array(rows, block), self.array(step.output, block)
+            a, out = self.workspace.whole(rows, block), self.workspace.whole(step.output, block)  # type: ignore[arg-type]
             return [lambda given: np.matmul(pack, a, out)]
         prepare, flat = self.flat(rows, block)
         if isinstance(step.output, Given):
             return [*prepare, self._into_given(step.output, flat, pack, block, step.add)]
-        return [*prepare, self._into_place(self.array(step.output, block), flat, pack, step.add)]
+        assert isinstance(step.output, Place)
+        return [*prepare, self._into_place(self.workspace.whole(step.output, block), flat, pack, step.add)]
 
     def _into_given(self, output: Given, flat: Any, pack: Array, block: Block, add: bool) -> Action:
         key, width = (output.name, output.index), output.width
@@ -135,8 +140,8 @@ def overlap(a: Place, b: Place) -> bool:
     return a.buffer == b.buffer and a.start < b.stop and b.start < a.stop
 
 
-def bound(step: Step, args: list[Any], out: Any) -> Action:
-    """An elementwise step, a copy, a choice or a reduction, on arrays over a block."""
+def bound(step: Step, args: list[Any], out: Any, axis: int) -> Action:
+    """An elementwise step, a copy, a choice or a reduction over the units (an axis), on arrays over a block."""
     if step.name == "copy":
         source = args[0]
         return lambda given: np.copyto(out, source)
@@ -150,7 +155,7 @@ def bound(step: Step, args: list[Any], out: Any) -> Action:
         return choose
     if step.name == "reduce":
         reduce, x = UFUNCS[str(step.attr)].reduce, args[0]
-        return lambda given: reduce(x, -2, None, out, True)
+        return lambda given: reduce(x, axis, None, out, True)
     function = UFUNCS[step.name]
     if len(args) == 1:
         x = args[0]
