@@ -15,6 +15,9 @@ from graphnet.core.numpy_backend import mask
 from graphnet.core.parameter import Array
 from graphnet.core.shapes import BATCH, TIME
 
+#: The floating dtypes by numpy's character for them.
+FLOATS = {"f": "float32", "d": "float64"}
+
 
 def arrays(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
     """The inputs in the graph's order, as arrays that fit their declarations."""
@@ -59,7 +62,7 @@ def arrays(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
 
 def dtype(arrays: Mapping[str, Array | None], layers: Iterable[Layer]) -> str:
     """float64 if any input is, else float32 if any is, else that of the weights."""
-    found = {a.dtype.name for a in arrays.values() if a is not None and a.dtype.kind == "f"}
+    found = {FLOATS.get(a.dtype.char, "") for a in arrays.values() if a is not None} - {""}
     found = found or {str(layer.dtype) for layer in layers if hasattr(layer, "dtype")}
     return "float32" if found == {"float32"} else "float64"
 

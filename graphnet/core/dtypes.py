@@ -52,7 +52,7 @@ def as_array(value: Any, where: str, *, integer: bool = False) -> Array:
         ) from error
     if integer and array.dtype.kind not in "iu":
         raise DtypeError("takes whole numbers", where=where, expected="an integer dtype", received=array.dtype.name)
-    if array.dtype.kind not in "biu" and array.dtype.name not in KEPT:
+    if array.dtype.kind not in "biu" and array.dtype.char not in "fd":
         raise DtypeError(
             "has a dtype that cannot be kept",
             where=where,

@@ -192,6 +192,7 @@ class Runner:
         except BaseException:
             self._last = run.previous[0] if run.previous else None
             raise
+        run.release()
         if phase is Phase.train:
             self._store_buffers(run)
         outputs = {

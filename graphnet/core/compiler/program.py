@@ -6,7 +6,10 @@ for it (1). A *step* makes the numbers of one place from others. What a native b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from graphnet.core.compiler.phases import LOOP
 
 #: Buffers hold ``(units, batch)`` numbers: once a run, once and again for each step, two in turn (carried errors),
 #: for each step of a block, for each step.
@@ -148,4 +151,13 @@ class Program:
     context_errors: tuple[Place | None, ...]
     totals: tuple[Fixed, ...] = ()
     gradients: tuple[tuple[tuple[str, str], int], ...] = ()
-    notes: tuple[tuple[str, str], ...] = field(default=())
+
+    def written(self) -> Iterator[tuple[str, Place]]:
+        """Every place that is written, with the phase in which it is."""
+        for step in self.steps:
+            if isinstance(step.output, Place):
+                yield step.phase, step.output
+        for _, _, place, phase in self.staged:
+            yield phase, place
+        for place in self.states:
+            yield LOOP, place

@@ -14,6 +14,7 @@ from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.passes import EVERY, compiled, undisturbed
 from graphnet.core.compiler.phases import AFTER, BACK_AFTER, BACK_BEFORE, BACK_LOOP, BEFORE, LOOP, STATIC
 from graphnet.core.compiler.program import Place, Program
+from graphnet.core.numpy_backend.denormals import Flushed
 from graphnet.core.numpy_backend.fixed import Packs, gradients
 from graphnet.core.numpy_backend.loops import BoundLoops
 from graphnet.core.numpy_backend.rows import Rows, add
@@ -135,17 +136,18 @@ class CompiledProgram:
         for action in bound.static:
             action({})
         outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
-        for number, block in enumerate(space.blocks):
-            before, after = bound.forward[number]
-            self.carry_on(space, number)
-            for action in before:
-                action(given)
-            if bound.loop.steps:
-                bound.loop.run(block, self.part(ended, block))
-            for action in after:
-                action(given)
-            for output, place in zip(outputs, program.emitted, strict=True):
-                np.copyto(output[block.start : block.stop], space.whole(place, block).transpose(0, 2, 1))
+        with Flushed():
+            for number, block in enumerate(space.blocks):
+                before, after = bound.forward[number]
+                self.carry_on(space, number)
+                for action in before:
+                    action(given)
+                if bound.loop.steps:
+                    bound.loop.run(block, self.part(ended, block))
+                for action in after:
+                    action(given)
+                for output, place in zip(outputs, program.emitted, strict=True):
+                    np.copyto(output[block.start : block.stop], space.whole(place, block).transpose(0, 2, 1))
         tape = Tape(bound, given, fixed, ended, lengths)
         if run.keep:
             bound.holder = weakref.ref(tape)
@@ -185,8 +187,9 @@ class CompiledProgram:
                 given["sequence_error", k] = np.empty((self.steps, self.batch, wanted.width), space.dtype)
         contexts: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.sinks)
-        for number in range(len(space.blocks) - 1, -1, -1):
-            self.back_block(tape, number, given, contexts, sums)
+        with Flushed():
+            for number in range(len(space.blocks) - 1, -1, -1):
+                self.back_block(tape, number, given, contexts, sums)
         self.collect(gradients(program, sums, tape.fixed, self.setting.dtype), run)
         return contexts
 

@@ -25,6 +25,8 @@ class BlockSteps:
     def __init__(self, workspace: Workspace, packs: Packs) -> None:
         self.workspace, self.packs = workspace, packs
         self.scratch: dict[Any, Array] = {}
+        outputs = [s.output for s in workspace.program.steps if s.name == "dot" and isinstance(s.output, Place)]
+        self.widest = max((place.width for place in outputs), default=0)
         self.gathered: dict[Place, Array] = {}
 
     # ------------------------------------------------------------------ one phase of a block
@@ -96,7 +98,7 @@ class BlockSteps:
             if add:
                 return lambda given: np.add(out, np.matmul(flat(given), pack.T), out)
             return lambda given: np.matmul(flat(given), pack.T, out)
-        made = self._scratch("product", width * steps * batch).reshape(width, steps * batch)
+        made = self._scratch("product", self.widest, width * steps * batch).reshape(width, steps * batch)
         source, target = made.reshape(width, steps, batch), out.transpose(1, 0, 2)
 
         def action(given: Arrays) -> None:
@@ -108,11 +110,12 @@ class BlockSteps:
 
         return action
 
-    def _scratch(self, key: Any, size: int) -> Array:
-        found = self.scratch.get(key)
-        if found is None or found.size < size:
-            found = self.scratch[key] = np.empty(size, self.workspace.dtype)
-        return found[:size]
+    def _scratch(self, key: Any, units: int, numbers: int) -> Array:
+        """Room for so many numbers, of what is at most so many units over a block."""
+        if key not in self.scratch:
+            size = units * self.workspace.longest * self.workspace.batch
+            self.scratch[key] = np.empty(size, self.workspace.dtype)
+        return self.scratch[key][:numbers]
 
     def flat(self, operand: Operand, block: Block) -> tuple[list[Action], Callable[[Arrays], Array]]:
         """What must be done first, and how to get an operand as ``(steps · batch, width)``."""
@@ -129,7 +132,7 @@ class BlockSteps:
         if known is not None:
             rows = known
             return [], lambda given: rows
-        made = self._scratch(operand, width * steps * batch).reshape(width, steps, batch)
+        made = self._scratch(operand, width, width * steps * batch).reshape(width, steps, batch)
         source = whole.transpose(1, 0, 2)
         gathered = self.gathered[operand] = made.reshape(width, steps * batch).T
         return [lambda given: np.copyto(made, source)], lambda given: gathered

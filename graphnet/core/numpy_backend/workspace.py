@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from graphnet.core.compiler.phases import BACKWARD
 from graphnet.core.compiler.program import (
     BLOCK_BUFFER,
     FULL_BUFFER,
@@ -18,8 +20,8 @@ from graphnet.core.compiler.program import (
 )
 from graphnet.core.parameter import Array
 
-#: Rows (steps times batch) of a block: enough for products to run at full speed, few enough to stay near the core.
-BLOCK_ROWS = 1024
+#: Rows (steps times batch) of a block: enough for products to run at full speed, few enough to stay near the core and to
+BLOCK_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +54,30 @@ class Workspace:
         self.longest = max(b.steps for b in self.blocks)
         self.dtype = np.dtype(dtype)
         self.arrays = [self._empty(i) for i in range(len(program.buffers))]
+        self._overlay()
         self._lists: dict[Any, list[Array]] = {}
+
+    def _overlay(self) -> None:
+        """Room for the blocks of the way forward and of the way back: the same, since neither outlives its own."""
+        ways: list[set[int]] = [set(), set()]
+        for phase, place in self.program.written():
+            if self.kind(place) == BLOCK_BUFFER:
+                ways[phase in BACKWARD].add(place.buffer)
+        ways[0] -= ways[1]
+        shapes = {i: (self.longest + self.program.buffers[i].ahead, self.program.buffers[i].units, self.batch) for i in ways[0] | ways[1]}
+        plain = [[i for i in sorted(way) if not self.program.buffers[i].boolean] for way in ways]
+        room = np.zeros(max(sum(math.prod(shapes[i]) for i in way) for way in plain), self.dtype)
+        for way in plain:
+            start = 0
+            for i in way:
+                size = math.prod(shapes[i])
+                self.arrays[i] = room[start : start + size].reshape(shapes[i])
+                start += size
 
     def _empty(self, number: int) -> Array:
         buffer = self.program.buffers[number]
+        if buffer.kind == BLOCK_BUFFER and not buffer.boolean:
+            return np.empty(0, self.dtype)  # see _overlay
         lasting = {
             STATIC_BUFFER: (),
             STEP_BUFFER: (),
@@ -68,7 +90,8 @@ class Workspace:
     @property
     def nbytes(self) -> int:
         """Bytes of all arrays."""
-        return sum(a.nbytes for a in self.arrays)
+        bases = {id(a if a.base is None else a.base): (a if a.base is None else a.base) for a in self.arrays}
+        return sum(a.nbytes for a in bases.values())
 
     def kind(self, place: Place) -> str:
         """How long a place lasts."""
