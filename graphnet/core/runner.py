@@ -71,9 +71,7 @@ class Runner:
     (2, 4)
     """
 
-    def __init__(
-        self, graph: Graph, *, backend: str | None = None, passes: Iterable[str] | None = None
-    ) -> None:
+    def __init__(self, graph: Graph, *, backend: str | None = None, passes: Iterable[str] | None = None) -> None:
         self.backend = known(backend or os.environ.get("GRAPHNET_BACKEND") or BACKENDS[0], BACKENDS, "backend")
         self.passes = None if passes is None else frozenset(known(name, PASSES, "pass") for name in passes)
         self.graph = graph
@@ -289,7 +287,9 @@ class Runner:
             with undisturbed():
                 found = BoundPlan(self.plan, shapes, setting, wanted), shapes
             self._bindings[key] = found
-            self._holders = [(path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers]
+            self._holders = [
+                (path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers
+            ]
             if len(self._bindings) > KEPT_BINDINGS:
                 self._bindings.popitem(last=False)
         self._bindings.move_to_end(key)

@@ -1,13 +1,13 @@
-"""The order of units in the buffers: homes that want to be neighbours share a buffer, in the order that saves most calls.
+"""The order of units in the buffers: homes that want to be neighbours share one, in the order that saves most calls.
 
-Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. Orders are searched for up to
-six lanes; above that they stay as they are drawn.
+Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. Orders are searched for up
+to six lanes; above that they stay as they are drawn.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core.compiler.program import RING_BUFFER, STATIC_BUFFER, Buffer
@@ -93,7 +93,7 @@ class Arrangement:
 
     def _link(self) -> None:
         """Homes in different classes that one member of a group touches keep the same lane, where that is possible."""
-        members = {c: {h for h in homes} for c, homes in self.classes.items()}
+        members = {c: set(homes) for c, homes in self.classes.items()}
         for _, chains in sorted(self.wants, key=lambda w: -len(w[1])):
             for i in range(1, len(chains[0])):
                 pairs = [(chain[0], chain[i]) for chain in chains]
@@ -129,9 +129,9 @@ class Arrangement:
         touching: dict[int, list[Want]] = {}
         for want in self.wants:
             touching.setdefault(self._root(self.lane, want[1][0][0]), []).append(want)
-        for lanes in bundles.values():
-            if 2 < len(lanes) <= SEARCHED:
-                ordered = sorted(lanes, key=rank.__getitem__)
+        for bundle in bundles.values():
+            if 2 < len(bundle) <= SEARCHED:
+                ordered = sorted(bundle, key=rank.__getitem__)
                 self._best(ordered, rank, [want for lane in ordered for want in touching.get(lane, ())])
         return rank
 
@@ -170,8 +170,8 @@ class Arrangement:
         steps: list[dict[int, int]] = []
         for lanes in occupied:
             here = [lane for lane in order if lane in lanes]
-            steps.append(dict(zip(here, here[1:], strict=False)))
-        cost = 0.0
+            steps.append(dict(pairwise(here)))
+        cost: float = 0.0
         for weight, chains, _ in wants:
             firsts = {chain[0]: chain for chain in chains}
             calls = len(chains)

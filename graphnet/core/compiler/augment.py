@@ -1,10 +1,10 @@
 """Small products go back into the loop: one product of ``[x, h, 1]`` instead of a sum made outside.
 
 ``(x @ V + b) + h @ W`` costs a product in the loop, an addition there, and a product and an addition before it. Where
-all of that is small, ``[x, h, 1] @ [V; W; b]`` is one call and nothing else, and the gradients of ``V``, ``W`` and ``b``
-are one sum over rows. Applied where the multiply-adds that it moves into each step take less time than one call; never
-to values that somebody else uses, nor to inputs that are not sequences. Costs those multiply-adds in every step, and a
-copy of the input, units first.
+all of that is small, ``[x, h, 1] @ [V; W; b]`` is one call and nothing else, and the gradients of ``V``, ``W`` and
+``b`` are one sum over rows. Applied where the multiply-adds that it moves into each step take less time than one call;
+never to values that somebody else uses, nor to inputs that are not sequences. Costs those multiply-adds in every step,
+and a copy of the input, units first.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def augment(trace: Trace, rows: int) -> Trace:
 
 
 def _candidates(trace: Trace) -> dict[int, tuple[int, int]]:
-    """Sums of a product in the forward loop and of what is made before it: which operand is the product, and its size."""
+    """Sums of a product in the forward loop and what is made before it: which operand the product is, and its size."""
     uses = [0] * len(trace)
     alive = trace.ancestors(trace.roles.all())
     for number in alive:

@@ -1,8 +1,8 @@
 """Give the loose ends of a trace places of their own: copies where a value cannot be written where it is wanted.
 
 A next state that is a leaf (``s' = x``), is shared (two states with one next value) or does not hang on the loop is
-copied at each step; so is a carried error. Sums over rows of a carried error read a copy that stays. Not a pass that can
-be left out: the later ones rely on it. Costs a call a step where it applies, nothing elsewhere.
+copied at each step; so is a carried error. Sums over rows of a carried error read a copy that stays. Not a pass that
+can be left out: the later ones rely on it. Costs a call a step where it applies, nothing elsewhere.
 """
 
 from __future__ import annotations
@@ -26,8 +26,12 @@ def ends(trace: Trace) -> Trace:
     read = {a for operation in fixed.values for a in operation.args} if before else set()
     errors = _own(fixed, before, carried, "carried", others | read)
     emitted = tuple(_timed(fixed, v, ("emit", k)) for k, v in enumerate(roles.emitted))
-    sequences = tuple(None if v is None else _timed(fixed, v, ("leave", k)) for k, v in enumerate(roles.sequence_errors))
-    contexts = tuple(None if v is None else _timed(fixed, v, ("context", k)) for k, v in enumerate(roles.context_errors))
+    sequences = tuple(
+        None if v is None else _timed(fixed, v, ("leave", k)) for k, v in enumerate(roles.sequence_errors)
+    )
+    contexts = tuple(
+        None if v is None else _timed(fixed, v, ("context", k)) for k, v in enumerate(roles.context_errors)
+    )
     fixed.roles = Roles(emitted, following, sequences, errors, contexts, roles.gradients)
     return fixed
 

@@ -1,9 +1,9 @@
 """Write each error in the loop as one coefficient times one basis; the coefficients leave the loop.
 
-``((error · o) · (1 - t·t)) · f`` becomes ``error · k`` with ``k = o · (1 - t·t) · f``: of three products that hang on the
-carried error, one is left, and ``k`` is made for many steps at once. Only sums, products with weights and reductions
-make a new basis. Applied to values that hang on a carried error, where the rest is known before. Costs one more value
-for each use of a chain, made outside the loop.
+``((error · o) · (1 - t·t)) · f`` becomes ``error · k`` with ``k = o · (1 - t·t) · f``: of three products that hang on
+the carried error, one is left, and ``k`` is made for many steps at once. Only sums, products with weights and
+reductions make a new basis. Applied to values that hang on a carried error, where the rest is known before. Costs one
+more value for each use of a chain, made outside the loop.
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ class _Factors:
         divide = operation.name == "divide"
         if new[other].kind == CONSTANT:
             number = float(new[other].attr)
-            return Form(f.basis, f.factors, f.divisors, f.scale / number if divide else f.scale * number, operation.width)
+            return Form(
+                f.basis, f.factors, f.divisors, f.scale / number if divide else f.scale * number, operation.width
+            )
         factors = f.factors if divide else (*f.factors, other)
         divisors = (*f.divisors, other) if divide else f.divisors
         return Form(f.basis, factors, divisors, f.scale, operation.width)

@@ -1,8 +1,8 @@
 """Run a cell's rules on symbols, forward and backward: one graph of operations for both.
 
-``h = tanh(x @ W + b)`` becomes ``dot, add, tanh``; its backward pass ``1 - h·h, error · that, dot with W.T, outer, rowsum``
-in the same graph, where ``h`` is one value. Costs one run of each rule. Not possible where a rule cannot be traced:
-Untraceable says where and why.
+``h = tanh(x @ W + b)`` becomes ``dot, add, tanh``; its backward pass ``1 - h·h, error · that, dot with W.T, outer,
+rowsum`` in the same graph, where ``h`` is one value. Costs one run of each rule. Not possible where a rule cannot be
+traced: Untraceable says where and why.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Four gates' ``tanh`` become one over four times as many units; three of them then become sigmoids in one call, if the
 order keeps the three together. Values are *mates* when they are made alike, from mates: the same operation, in the same
 phase, of values that are mates in turn. Not applied to calls that share an operand (numpy pays more for stretching it
-than for the calls). Costs a search over the orders of up to six neighbours; more keep the order in which they are drawn.
+than for the calls). Costs a search over the orders of up to six neighbours; more keep the order in which they are
+drawn.
 """
 
 from __future__ import annotations
@@ -48,9 +49,12 @@ def _labels(trace: Trace, when: Sequence[str]) -> list[int]:
             key = ("dot", operation.args[0], when[number])
         elif operation.name == "dots":
             key = ("dots", operation.args[::2], when[number])
-        elif operation.kind != ROWS or operation.name in LEAVES or not operation.elementwise:
-            key = ("itself", number)
-        elif operation.name == "copy" and operation.attr is not None:
+        elif (
+            operation.kind != ROWS
+            or operation.name in LEAVES
+            or not operation.elementwise
+            or (operation.name == "copy" and operation.attr is not None)
+        ):
             key = ("itself", number)
         else:
             stretched = tuple(trace[a].width == operation.width for a in operation.args)

@@ -13,21 +13,20 @@ import numpy as np
 ROWS, FIXED, TOTAL, CONSTANT = "rows", "fixed", "total", "constant"
 
 #: Leaves of each kind, by operation name.
-LEAVES = frozenset({"sequence", "state", "context", "draw", "emitted_error", "carried_error", "weight", "constant", "ones"})
-
-#: ufuncs that may be named in a plan; everything else is not traced.
-UFUNCS: dict[str, np.ufunc] = {
-    name: getattr(np, name)
-    for name in (
-        "add subtract multiply divide negative positive absolute fabs square sqrt cbrt reciprocal power exp exp2 expm1 "
-        "log log1p log2 log10 tanh sinh cosh sin cos tan arctan arcsin arccos arcsinh arctanh maximum minimum fmax fmin "
-        "sign heaviside floor ceil rint trunc hypot arctan2 logaddexp greater greater_equal less less_equal equal "
-        "not_equal logical_and logical_or logical_not isfinite isnan copysign"
-    ).split()
-}
-COMPARISONS = frozenset(
-    "greater greater_equal less less_equal equal not_equal logical_and logical_or logical_not isfinite isnan".split()
+LEAVES = frozenset(
+    {"sequence", "state", "context", "draw", "emitted_error", "carried_error", "weight", "constant", "ones"}
 )
+
+#: Elementwise functions that may be named in a plan; everything else is not traced.
+ARITHMETIC = ("add", "subtract", "multiply", "divide", "negative", "positive", "absolute", "fabs", "square", "sqrt")
+POWERS = ("cbrt", "reciprocal", "power", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "hypot", "logaddexp")
+TRIGONOMETRY = ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2")
+HYPERBOLIC = ("tanh", "sinh", "cosh", "arcsinh", "arccosh", "arctanh")
+CHOICES = ("maximum", "minimum", "fmax", "fmin", "sign", "copysign", "heaviside", "floor", "ceil", "rint", "trunc")
+ORDER = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
+COMPARISONS = frozenset((*ORDER, "logical_and", "logical_or", "logical_not", "isfinite", "isnan"))
+NAMES = (*ARITHMETIC, *POWERS, *TRIGONOMETRY, *HYPERBOLIC, *CHOICES, *sorted(COMPARISONS))
+UFUNCS: dict[str, np.ufunc] = {name: getattr(np, name) for name in NAMES}
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from graphnet.core.compiler.recompute import recompute
 from graphnet.core.compiler.split import split
 from graphnet.core.compiler.sums import order
 
+
 @contextmanager
 def undisturbed() -> Iterator[None]:
     """Without collections of garbage: a compilation makes many small objects and few cycles."""
@@ -72,5 +73,7 @@ def _program(subject: Subject, passes: frozenset[str]) -> Program:
     trace = rewritten(joint.trace(subject), passes, subject.rows)
     when = phases(trace, "phases" in passes)
     lanes = "lanes" in passes
-    placing = Placing(trace, when, groups(trace, when, lanes, "merge" in passes), "place" in passes, lanes or "merge" in passes)
+    placing = Placing(
+        trace, when, groups(trace, when, lanes, "merge" in passes), "place" in passes, lanes or "merge" in passes
+    )
     return program(trace, placing)

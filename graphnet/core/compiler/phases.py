@@ -1,10 +1,10 @@
 """Say of each value when it is made: before, in or after the loop, forward and backward.
 
-``tanh(x @ W + h @ U)``: ``x @ W`` does not hang on the state and is made before the loop, for many steps at once; a value
-that hangs on the state but feeds none, such as an output layer, is made after it; what is left stays in. Likewise
-backward with the carried error: local derivatives before, input errors and weight gradients after. Off: every value of
-the forward pass is made in its loop, every other one in the backward loop (sums over rows stay outside: they have no
-place inside). Costs two walks over the trace.
+``tanh(x @ W + h @ U)``: ``x @ W`` does not hang on the state and is made before the loop, for many steps at once; a
+value that hangs on the state but feeds none, such as an output layer, is made after it; what is left stays in.
+Likewise backward with the carried error: local derivatives before, input errors and weight gradients after. Off: every
+value of the forward pass is made in its loop, every other one in the backward loop (sums over rows stay outside: they
+have no place inside). Costs two walks over the trace.
 """
 
 from __future__ import annotations

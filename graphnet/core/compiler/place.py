@@ -1,15 +1,17 @@
 """Give every value a place in a planned buffer, and turn the trace into steps.
 
-``a = x + y; b = tanh(a)``: where ``a`` is not used again, ``b`` is made in its place. A value that the way back needs has
-room for every step; one that another phase needs, for a block of steps; the others for the step that is being made.
-Values are written over only after their last use, never while a mate of the same call still reads them, and never where
-they are a state, a carried error or kept for the way back. Off: each value has a buffer of its own. Costs one walk.
+``a = x + y; b = tanh(a)``: where ``a`` is not used again, ``b`` is made in its place. A value that the way back needs
+has room for every step; one that another phase needs, for a block of steps; the others for the step that is being
+made. Values are written over only after their last use, never while a mate of the same call still reads them, and
+never where they are a state, a carried error or kept for the way back. Off: each value has a buffer of its own. Costs
+one walk.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from graphnet.core.compiler.arrange import Arrangement, runs
 from graphnet.core.compiler.operations import CONSTANT, FIXED, ROWS, TOTAL, Trace
@@ -20,7 +22,6 @@ from graphnet.core.compiler.program import (
     RING_BUFFER,
     STATIC_BUFFER,
     STEP_BUFFER,
-    Buffer,
     Fixed,
     Given,
     Number,
@@ -165,7 +166,12 @@ class Placing:
 
         One copy for both directions where the forward loop multiplies it together with a state, whose neighbour it is.
         """
-        if any(self.trace[m].name == "dots" and value in self.trace[m].args[::2] for p, g in self.sequence for m in g if p == LOOP):
+        if any(
+            self.trace[m].name == "dots" and value in self.trace[m].args[::2]
+            for p, g in self.sequence
+            for m in g
+            if p == LOOP
+        ):
             kind = FULL_BUFFER if any(p in BACKWARD for p in self.uses[value].phases) else BLOCK_BUFFER
             home = self.home[value, ""] = self._new(kind, self.trace[value].width, pinned=True)
             self.staged.append((self.trace[value].name, self.trace[value].attr, home, FORWARD[0]))
@@ -197,7 +203,9 @@ class Placing:
     def _outcomes(self) -> None:
         """Homes for next states and carried errors: where the next step looks for them."""
         roles = self.trace.roles
-        leaves = {(op.name, op.attr): v for v, op in enumerate(self.trace.values) if op.name in ("state", "carried_error")}
+        leaves = {
+            (op.name, op.attr): v for v, op in enumerate(self.trace.values) if op.name in ("state", "carried_error")
+        }
         for k, value in enumerate(roles.next):
             leaf = leaves.get(("state", k))
             read = set(self.uses[value].phases) | (self.uses[leaf].phases if leaf is not None else set())
@@ -209,10 +217,8 @@ class Placing:
         for k, carried in enumerate(roles.carried):
             if carried is not None:
                 leaf = leaves.get(("carried_error", k))
-                if leaf is None:
-                    home = self._new(RING_BUFFER, self.trace[carried].width)
-                else:
-                    home = self.home[leaf, ""]
+                new = leaf is None
+                home = self._new(RING_BUFFER, self.trace[carried].width) if new else self.home[leaf, ""]  # type: ignore[index]
                 self.home[carried, ""] = home
 
     def _settle(self, number: int, phase: str, group: list[int]) -> None:
@@ -356,7 +362,7 @@ class _Program:
         self.positions = placing.arrangement.places
 
     def run(self) -> Program:
-        trace, placing, roles = self.trace, self.placing, self.trace.roles
+        placing, roles = self.placing, self.trace.roles
         leaving = placing.leaving
         for phase, group in placing.sequence:
             self.group(phase, group, leaving)
@@ -400,7 +406,9 @@ class _Program:
                 self.dots(phase, run, leaving)
         elif first.name == "join":
             for part, place in self.parts(phase, group[0]):
-                self.steps.append(Step(phase, "copy", place, (self.placing.operand(part, phase),), paths=self.paths(group)))
+                self.steps.append(
+                    Step(phase, "copy", place, (self.placing.operand(part, phase),), paths=self.paths(group))
+                )
         elif group[0] in leaving:
             output = Given("sequence_error", leaving[group[0]], first.width)
             rows = self.placing.operand(first.args[0], phase)
@@ -584,7 +592,7 @@ class _Program:
             return None
         found_parts = [self.part(a, parts) for a in operation.args]
         first = found_parts[0]
-        for before, after in zip(found_parts, found_parts[1:], strict=False):
+        for before, after in pairwise(found_parts):
             if before is None or after is None or (before.sink, before.columns) != (after.sink, after.columns):
                 return None
             if before.rows[1] != after.rows[0]:

@@ -1,13 +1,15 @@
 """The plan of a cell, forward and backward: plain data. No arrays, no times, no batch sizes, no callables.
 
 A *place* is a range of units in a buffer, at the step that is being made (``shift`` 0) or where the next step will look
-for it (1). A *step* makes the numbers of one place from others. What a native backend needs to run a whole Scan is here.
+for it (1). A *step* makes the numbers of one place from others. What a native backend needs to run a whole Scan is
+here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from graphnet.core.compiler.phases import LOOP
 
@@ -69,11 +71,11 @@ Operand = Place | Given | Packed | Number
 
 @dataclass(frozen=True, slots=True)
 class Fixed:
-    """A value made of weights once a run: a weight (``attr`` is its layer's path and name), or an operation on others."""
+    """A value made once a run: a weight (``attr`` is its layer's path and name), or an operation on others."""
 
     name: str
     args: tuple[int, ...]
-    attr: object
+    attr: Any
     shape: tuple[int, ...]
 
 
@@ -105,7 +107,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Rows of a sink, from the first to before the second: ``left.T @ right``; without ``left`` the sum of ``right``."""
+    """Rows of a sink, first to before second: ``left.T @ right``; without ``left`` the sum of ``right``."""
 
     left: Operand | None
     rows: tuple[int, int]
@@ -143,7 +145,7 @@ class Program:
     packs: tuple[Pack, ...]
     steps: tuple[Step, ...]
     sinks: tuple[Sink, ...]
-    staged: tuple[tuple[str, object, Place, str], ...]
+    staged: tuple[tuple[str, Any, Place, str], ...]
     emitted: tuple[Place, ...]
     states: tuple[Place, ...]
     carried: tuple[Place, ...]

@@ -13,7 +13,9 @@ from dataclasses import replace
 from graphnet.core.compiler.operations import FIXED, LEAVES, ROWS, Operation, Trace, same
 from graphnet.core.compiler.phases import BACKWARD, FORWARD, phases
 
-CHEAP = frozenset("add subtract multiply negative square maximum minimum absolute greater greater_equal less".split())
+CHEAP = frozenset(
+    ("add", "subtract", "multiply", "negative", "square", "maximum", "minimum", "absolute", "greater", "less")
+)
 
 
 def recompute(trace: Trace) -> Trace:
@@ -55,5 +57,6 @@ def _again(trace: Trace, when: list[str]) -> set[int]:
 def _kept(trace: Trace, when: list[str], needed: list[bool], found: set[int], value: int) -> bool:
     """Whether a value is there on the way back in any case."""
     operation = trace[value]
-    return value in found or operation.kind == FIXED or (
-        operation.name in LEAVES and operation.name != "draw") or (needed[value] and when[value] in FORWARD)  # fmt: skip
+    leaf = operation.name in LEAVES and operation.name != "draw"
+    saved = needed[value] and when[value] in FORWARD
+    return value in found or operation.kind == FIXED or leaf or saved

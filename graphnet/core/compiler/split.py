@@ -2,11 +2,13 @@
 
 ``concatenate([x, h]) @ W`` becomes ``x @ W[:2] + h @ W[2:]``; four columns of one wide product become four products;
 ``tanh`` of a joined value becomes a join of tanhs. What is left is made of unbroken values, so that each part can be
-placed where it belongs (the part with ``x`` before the time loop). Not applied to reductions and extremes. Costs nothing
-that ``merge`` does not win back: equal products are put together again, in the order that suits.
+placed where it belongs (the part with ``x`` before the time loop). Not applied to reductions and extremes. Costs
+nothing that ``merge`` does not win back: equal products are put together again, in the order that suits.
 """
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from graphnet.core.compiler.operations import FIXED, ROWS, Operation, Trace, same
 
@@ -105,7 +107,7 @@ def elementwise(new: Trace, operation: Operation, args: tuple[int, ...]) -> int:
         return same(new, operation, args)
     ends = sorted(seams)
     parts = []
-    for start, stop in zip(ends, ends[1:], strict=False):
+    for start, stop in pairwise(ends):
         own = tuple(_narrowed(new, a, operation.width, start, stop) for a in args)
         parts.append(new.add(Operation(operation.name, own, operation.attr, ROWS, (stop - start,), operation.boolean)))
     return new.join(*parts)

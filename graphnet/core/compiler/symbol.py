@@ -1,8 +1,8 @@
 """Symbolic arrays: what a layer's rules are run on, once, so that the compiler can read them.
 
-``apply`` of a TanH on a symbol gives the one operation ``tanh``; its ``pull`` gives two products and a difference. A rule
-that needs numbers (a branch on values, ``np.asarray``, assignment in place) raises Untraceable, and its layer is run as
-it is written.
+``apply`` of a TanH on a symbol gives the one operation ``tanh``; its ``pull`` gives two products and a difference. A
+rule that needs numbers (a branch on values, ``np.asarray``, assignment in place) raises Untraceable, and its layer is
+run as it is written.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Symbol(NDArrayOperatorsMixin):
         return self._like(value, (*self.lead, self.trace[value].width), dtype)
 
     @property
-    def T(self) -> Symbol:  # noqa: N802  numpy's name
+    def T(self) -> Symbol:
         return self.transpose()
 
     def transpose(self, *axes: Any) -> Symbol:
@@ -120,9 +120,7 @@ class Symbol(NDArrayOperatorsMixin):
             return Symbol(self.trace, self.value, self.shape[::-1], self.lead, self.dtype, not self.flipped)
         if self.ndim < 2:
             return self
-        return self._like(
-            self.trace.fixed("transpose", (self.value,), None, self.shape[::-1]), self.shape[::-1]
-        )
+        return self._like(self.trace.fixed("transpose", (self.value,), None, self.shape[::-1]), self.shape[::-1])
 
     def copy(self) -> Symbol:
         return self
@@ -178,7 +176,11 @@ class Symbol(NDArrayOperatorsMixin):
         elif items[0] is Ellipsis:
             before = [slice(None)] * (self.ndim - len(before)) + before
         else:
-            before = [*items[: items.index(Ellipsis)], *[slice(None)] * (self.ndim - len(before)), *items[items.index(Ellipsis) + 1 :]]
+            before = [
+                *items[: items.index(Ellipsis)],
+                *[slice(None)] * (self.ndim - len(before)),
+                *items[items.index(Ellipsis) + 1 :],
+            ]
         *rows, last = before
         if len(before) != self.ndim or any(i != slice(None) for i in rows) or not isinstance(last, slice):
             self._refuse("it picks rows, or single columns, of an array")
@@ -227,7 +229,7 @@ class Symbol(NDArrayOperatorsMixin):
 
     def mean(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Symbol:
         axes = range(self.ndim) if axis is None else np.atleast_1d(axis)
-        return self.sum(axis=axis, keepdims=keepdims) / math.prod(self.shape[a] for a in axes)
+        return self.sum(axis=axis, keepdims=keepdims) / math.prod(self.shape[a] for a in axes)  # type: ignore[no-any-return]
 
     def dot(self, other: Any) -> Any:
         return self @ other
@@ -246,7 +248,9 @@ class Symbol(NDArrayOperatorsMixin):
             self._refuse(f"it uses np.{ufunc.__name__}")
         return elementwise(ufunc.__name__, *inputs)
 
-    def _ufunc_reduce(self, ufunc: np.ufunc, x: Symbol, axis: Any = 0, keepdims: bool = False, **options: Any) -> Symbol:
+    def _ufunc_reduce(
+        self, ufunc: np.ufunc, x: Symbol, axis: Any = 0, keepdims: bool = False, **options: Any
+    ) -> Symbol:
         if ufunc is np.add:
             return x.sum(axis=axis, keepdims=keepdims)
         if ufunc in (np.maximum, np.minimum):
@@ -256,7 +260,7 @@ class Symbol(NDArrayOperatorsMixin):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         known = FUNCTIONS.get(function.__name__)
         if known is None:
-            self._refuse(f"it uses np.{function.__name__}")
+            return self._refuse(f"it uses np.{function.__name__}")
         return known(*args, **kwargs)
 
 
@@ -283,10 +287,14 @@ def elementwise(name: str, *values: Any) -> Symbol:
     floats = [s for s in found if s.dtype.kind == "f"]
     dtype = floats[0].dtype if floats else np.result_type(dtype, float)
     if name == "power" and not isinstance(values[1], Symbol) and float(values[1]) in SIMPLE_POWERS:
-        return SIMPLE_POWERS[float(values[1])](values[0])
+        return SIMPLE_POWERS[float(values[1])](values[0])  # type: ignore[no-any-return]
     args = [v.value if isinstance(v, Symbol) else _number(trace, v) for v in values]
     rows = [s for s in found if trace.values[s.value].kind == ROWS]
-    if len(rows) == len(found) and len({(s.shape, s.lead, s.flipped, s.dtype) for s in rows}) == 1 and not rows[0].flipped:
+    if (
+        len(rows) == len(found)
+        and len({(s.shape, s.lead, s.flipped, s.dtype) for s in rows}) == 1
+        and not rows[0].flipped
+    ):
         first = rows[0]  # the common case: rows of one shape
         value = trace.ufunc(name, *args)
         if first.shape[:-1] == first.lead:
@@ -369,7 +377,7 @@ def concatenate(arrays: Any, axis: int = 0, **options: Any) -> Symbol:
     if kinds == {ROWS}:
         if axis % first.ndim != first.ndim - 1 or any(p.lead != first.lead or p.flipped for p in parts):
             raise Untraceable("it joins rows of several batches")
-        return first._rows(trace.join(*[p.value for p in parts]))
+        return first._rows(trace.join(*[p.value for p in parts]))  # type: ignore[no-any-return]
     if ROWS in kinds:
         raise Untraceable("it concatenates rows with weights")
     axis %= first.ndim
@@ -423,5 +431,3 @@ def split(x: Symbol, parts: Any, axis: int) -> list[Symbol]:
     size = x.shape[-1]
     ends = [size * (i + 1) // parts for i in range(parts)] if isinstance(parts, int) else [*parts, size]
     return [x[..., a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
-
-

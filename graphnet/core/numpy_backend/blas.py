@@ -9,6 +9,7 @@ where GRAPHNET_BLAS=asis.
 from __future__ import annotations
 
 import ctypes
+import importlib
 import os
 from functools import cache
 from pathlib import Path
@@ -40,8 +41,8 @@ def widen() -> str:
 def _wide_processor() -> bool:
     """Whether the processor has the instructions that the wide kernels need."""
     try:
-        from numpy._core._multiarray_umath import __cpu_features__ as features
-    except ImportError:
+        features = importlib.import_module("numpy._core._multiarray_umath").__cpu_features__
+    except (ImportError, AttributeError):
         return False
     return all(features.get(name, False) for name in ("AVX512_SKX", "FMA3"))
 

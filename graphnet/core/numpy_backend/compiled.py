@@ -22,7 +22,7 @@ from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.steps import Action, Arrays, BlockSteps
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
-from graphnet.core.plan import Loop
+from graphnet.core.plan import Call, Loop
 
 
 @dataclass(eq=False)
@@ -60,13 +60,15 @@ class BoundWorkspace:
         self.holder: Any = None
 
     def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
-        before = [self._staging(name, int(attr), place, block)  # type: ignore[call-overload]
+        before = [self._staging(name, int(attr), place, block)
                   for name, attr, place, way in self.program.staged if way == BEFORE]  # fmt: skip
         before += self.calls.actions(self.phases[BEFORE], block)
         return before, self.calls.actions(self.phases[AFTER], block)
 
-    def _backward(self, block: Block) -> tuple[list[Action], list[Action], list[tuple[list[Action], Any, list[Any], tuple[int, int]]]]:
-        before = [self._staging(name, int(attr), place, block)  # type: ignore[call-overload]
+    def _backward(
+        self, block: Block
+    ) -> tuple[list[Action], list[Action], list[tuple[list[Action], Any, list[Any], tuple[int, int]]]]:
+        before = [self._staging(name, int(attr), place, block)
                   for name, attr, place, way in self.program.staged if way == BACK_BEFORE]  # fmt: skip
         before += self.calls.actions(self.phases[BACK_BEFORE], block)
         after = self.calls.actions(self.phases[BACK_AFTER], block)
@@ -255,8 +257,6 @@ class CompiledProgram:
                 total[name] = np.ascontiguousarray(gradient)
 
 
-
-
 class CompiledLoop(CompiledProgram):
     """A step that scans by a program; the same interface as BoundLoop.
 
@@ -323,21 +323,20 @@ class CompiledLoop(CompiledProgram):
             target[...] = 0 if given is None else given.T
         for name, index, place, _ in self.program.staged:
             if name == "context":
-                space.at(place, 0)[...] = slots[step.contexts[int(index)]].T  # type: ignore[call-overload]
+                space.at(place, 0)[...] = slots[step.contexts[int(index)]].T
 
     def draw(self, space: Workspace) -> None:
         """All random arrays, in the order in which the steps would draw them."""
         rng = random.generator()
         by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
-        for attr, place in self.draws:
-            path, owner, name = attr  # type: ignore[misc]
+        for (path, owner, name), place in self.draws:
             by_call.setdefault((path, owner), []).append((name, place))
-        calls = [(s, by_call[s.path, s.layer]) for s in self.step.cell.steps if (s.path, getattr(s, "layer", "")) in by_call]  # type: ignore[union-attr]
+        calls = [s for s in self.step.cell.steps if isinstance(s, Call) and (s.path, s.layer) in by_call]
         for t in range(self.steps):
-            for call, wanted in calls:
-                shapes = [None if i is None else self.inner.slots[i] for i in call.inputs]  # type: ignore[union-attr]
-                made = self.setting.layers[call.layer].draw(rng, *shapes)  # type: ignore[union-attr, arg-type]
-                for name, place in wanted:
+            for call in calls:
+                shapes: list[Any] = [None if i is None else self.inner.slots[i] for i in call.inputs]
+                made = self.setting.layers[call.layer].draw(rng, *shapes)
+                for name, place in by_call[call.path, call.layer]:
                     space.at(place, t)[...] = made[name].T
 
     # ------------------------------------------------------------------ backward
@@ -370,6 +369,7 @@ class CompiledLoop(CompiledProgram):
             return np.zeros((self.steps, self.batch, width), self.setting.dtype)
         array = self.inward(error)
         return array if ended is None else np.where(ended[..., None], array.dtype.type(0), array)
+
 
 def live(array: Array, ended: Array | None) -> Array:
     """A sequence with zeros after the rows' ends."""

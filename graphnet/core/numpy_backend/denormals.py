@@ -1,4 +1,4 @@
-"""Numbers too small for a normal exponent count as zero while a program runs: processors take them a hundred times slower.
+"""Numbers too small for a normal exponent count as zero while a program runs: many processors are slow with them.
 
 An error that dies away over hundreds of steps ends in such numbers. The mode is the thread's own and is put back
 afterwards, whatever happens. Where the C library does not give access to it, nothing is done.

@@ -30,14 +30,14 @@ def operation(fixed: Fixed) -> Callable[..., Any]:
     if name in UFUNCS:
         return UFUNCS[name]
     if name == "part":
-        where = index(attr)  # type: ignore[arg-type]
+        where = index(attr)
         return lambda a: a[where]
     table: dict[str, Callable[..., Any]] = {
         "transpose": lambda a: a.T,
         "reshape": lambda a: a.reshape(attr),
         "concatenate": lambda *parts: np.concatenate(parts, attr),
         "matmul": np.matmul,
-        "sum": lambda a: a.sum(axis=attr[0], keepdims=attr[1]),  # type: ignore[index]
+        "sum": lambda a: a.sum(axis=attr[0], keepdims=attr[1]),
     }
     return table[name]
 
@@ -127,17 +127,17 @@ class Packs:
 
     def _rectangle(self, fixed: Fixed, found: list[Rectangle | None]) -> Rectangle | None:
         if fixed.name == "weight" and len(fixed.shape) == 2:
-            return Rectangle(fixed.attr, (0, fixed.shape[0]), (0, fixed.shape[1]))  # type: ignore[arg-type]
+            return Rectangle(fixed.attr, (0, fixed.shape[0]), (0, fixed.shape[1]))
         inner = found[fixed.args[0]] if fixed.args else None
         if fixed.name == "multiply":
             for a, b in (fixed.args, fixed.args[::-1]):
                 scaled, number = found[a], self.program.fixed[b]
                 if scaled is not None and number.name == "constant":
-                    return replace(scaled, factor=scaled.factor * float(number.attr))  # type: ignore[arg-type]
+                    return replace(scaled, factor=scaled.factor * float(number.attr))
         if inner is None:
             return None
         if fixed.name == "part":
-            return inner.part(fixed.attr)  # type: ignore[arg-type]
+            return inner.part(fixed.attr)
         if fixed.name == "transpose":
             return replace(inner, flipped=not inner.flipped)
         row = inner.rows[1] - inner.rows[0] == 1 and not inner.flipped
@@ -190,7 +190,7 @@ class Packs:
             if function is not None:
                 values[i] = function(*[values[a] for a in fixed.args])
             elif fixed.name == "weight":
-                path, name = fixed.attr  # type: ignore[misc]
+                path, name = fixed.attr
                 values[i] = arrays[path][name]
             else:
                 values[i] = fixed.attr

@@ -59,7 +59,9 @@ class BoundLoops:
         """After a step: rows that have ended keep what they had."""
         for k, (new, old) in enumerate(self.held):
             kept = body.constant(self.keep(k, new)) if self.backward else self.name(body, old)
-            body.lines.append(f"{body.constant(np.copyto)}({self.name(body, new)}, {kept}, where={body.changing(ENDED)})")
+            body.lines.append(
+                f"{body.constant(np.copyto)}({self.name(body, new)}, {kept}, where={body.changing(ENDED)})"
+            )
 
     def hold_back(self, body: Body) -> None:
         """Before a step backward: the errors of rows that have ended wait, and nothing goes through the cell."""
@@ -112,6 +114,7 @@ class BoundLoops:
             return body.constant(self.number(operand.value))
         if isinstance(operand, Packed):
             return body.constant(self.packs.arrays[operand.pack])
+        assert isinstance(operand, Place)
         if self.workspace.kind(operand) in ("static", "step"):
             return body.constant(self.fixed(operand, flat))
         return body.changing((operand, flat))

@@ -15,6 +15,7 @@ from graphnet.core import random
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject, trace
 from graphnet.core.compiler.passes import EVERY, compiled
+from graphnet.core.compiler.program import Place
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram, Tape
@@ -37,7 +38,12 @@ def subplan(steps: Sequence[Call], shapes: Shapes, needed: set[int]) -> tuple[Pl
     for slot in (*inputs, *(slot for step in steps for slot in step.outputs)):
         numbers[slot] = len(numbers)
     inner = tuple(
-        Call(s.path, s.layer, tuple(None if i is None else numbers[i] for i in s.inputs), tuple(numbers[o] for o in s.outputs))
+        Call(
+            s.path,
+            s.layer,
+            tuple(None if i is None else numbers[i] for i in s.inputs),
+            tuple(numbers[o] for o in s.outputs),
+        )
         for s in steps
     )
     names = tuple(f"input {i}" for i in range(len(inputs)))
@@ -123,7 +129,13 @@ class BoundRegion:
     """
 
     def __init__(
-        self, steps: Sequence[Call], calls: Sequence[BoundCall], shapes: Shapes, setting: Setting, needed: set[int], needs: list[bool]
+        self,
+        steps: Sequence[Call],
+        calls: Sequence[BoundCall],
+        shapes: Shapes,
+        setting: Setting,
+        needed: set[int],
+        needs: list[bool],
     ) -> None:
         self.steps, self.calls, self.setting = list(steps), list(calls), setting
         self.plan, self.shapes, self.inputs, self.outputs = subplan(steps, shapes, needed)
@@ -203,8 +215,8 @@ class CompiledRegion(CompiledProgram):
             return
         given = dict(tape.given)
         for k, (error, place) in enumerate(zip(arrived, self.program.emitted, strict=True)):
-            shape = (self.steps, 1, place.width)
-            given["emitted_error", k] = np.zeros(shape, self.setting.dtype) if error is None else self.rows(error)
+            zeros = (self.steps, 1, place.width)
+            given["emitted_error", k] = np.zeros(zeros, self.setting.dtype) if error is None else self.rows(error)
         self.run_backward(tape, given, run)
         for k, (slot, shape) in enumerate(zip(self.inputs, self.shapes_in, strict=True)):
             found = given.get(("sequence_error", k))
@@ -219,9 +231,9 @@ class CompiledRegion(CompiledProgram):
     def draw(self, space: Workspace) -> None:
         """All random arrays, in the order of the nodes."""
         rng = random.generator()
-        wanted = {(path, owner): [] for (path, owner, _), _ in self.draws}  # type: ignore[var-annotated, misc]
-        for (path, owner, name), place in self.draws:  # type: ignore[misc]
-            wanted[path, owner].append((name, place))
+        wanted: dict[tuple[str, str], list[tuple[str, Place]]] = {}
+        for (path, owner, name), place in self.draws:
+            wanted.setdefault((path, owner), []).append((name, place))
         for step in self.region.plan.steps:
             assert isinstance(step, Call)
             found = wanted.get((step.path, step.layer))

@@ -157,7 +157,8 @@ def bound(step: Step, args: list[Any], out: Any, axis: int) -> Action:
 
         return choose
     if step.name == "reduce":
-        reduce, x = UFUNCS[str(step.attr)].reduce, args[0]
+        reduce: Any = UFUNCS[str(step.attr)].reduce
+        x = args[0]
         return lambda given: reduce(x, axis, None, out, True)
     function = UFUNCS[step.name]
     if len(args) == 1:

@@ -20,7 +20,8 @@ from graphnet.core.compiler.program import (
 )
 from graphnet.core.parameter import Array
 
-#: Rows (steps times batch) of a block: enough for products to run at full speed, few enough to stay near the core and to
+#: Rows (steps times batch) of a block: enough for products to run at full speed, few enough to stay near the core and
+#: to
 BLOCK_ROWS = 256
 
 
@@ -64,7 +65,10 @@ class Workspace:
             if self.kind(place) == BLOCK_BUFFER:
                 ways[phase in BACKWARD].add(place.buffer)
         ways[0] -= ways[1]
-        shapes = {i: (self.longest + self.program.buffers[i].ahead, self.program.buffers[i].units, self.batch) for i in ways[0] | ways[1]}
+        shapes = {
+            i: (self.longest + self.program.buffers[i].ahead, self.program.buffers[i].units, self.batch)
+            for i in ways[0] | ways[1]
+        }
         plain = [[i for i in sorted(way) if not self.program.buffers[i].boolean] for way in ways]
         room = np.zeros(max(sum(math.prod(shapes[i]) for i in way) for way in plain), self.dtype)
         for way in plain:
@@ -97,7 +101,7 @@ class Workspace:
         """How long a place lasts."""
         return self.program.buffers[place.buffer].kind
 
-    def whole(self, place: Place, block: Block) -> Array:
+    def whole(self, place: Place, block: Block) -> Any:
         """A place over all steps of a block, ``(steps, units, batch)``; without steps where it has none."""
         array = self.arrays[place.buffer][..., place.start : place.stop, :]
         kind = self.kind(place)
@@ -106,7 +110,7 @@ class Workspace:
         first = (0 if kind == BLOCK_BUFFER else block.start) + place.shift
         return array[first : first + block.steps]
 
-    def at(self, place: Place, step: int) -> Array:
+    def at(self, place: Place, step: int) -> Any:
         """A place at one step; what the step after it finds with ``shift`` 1 and the last step."""
         array = self.arrays[place.buffer][..., place.start : place.stop, :]
         kind = self.kind(place)
