@@ -1,12 +1,12 @@
 """The order of units in the buffers: homes that want to be neighbours share one, in the order that saves most calls.
 
-Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. Orders are searched for up
-to six lanes; above that they stay as they are drawn.
+Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. With few lanes every order is
+tried, with more of them what moving lanes about leads to; very many stay as they are drawn.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise, permutations
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +15,8 @@ from graphnet.core.compiler.program import RING_BUFFER, STATIC_BUFFER, Buffer
 if TYPE_CHECKING:
     from graphnet.core.compiler.place import Home
 
-#: With more lanes than this an exhaustive search would take longer than it saves.
-SEARCHED = 6
+#: Up to so many lanes every order is tried; up to so many more, exchanges of two and moves of one; more stay as drawn.
+SEARCHED, IMPROVED = 5, 12
 
 #: What a group wants: how much one call counts, and for each member the homes it touches (the output's first).
 Want = tuple[int, list[tuple[int, ...]]]
@@ -38,6 +38,18 @@ def _follows(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
     return all(
         a.buffer == b.buffer and a.stop == b.start and a.shift == b.shift for a, b in zip(before, after, strict=True)
     )
+
+
+def _changed(order: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The order with any run of one to three lanes moved elsewhere: all that exchanges and moves can do in one go."""
+    found = []
+    for size in (1, 2, 3):
+        for i in range(len(order) - size + 1):
+            moved, rest = order[i : i + size], order[:i] + order[i + size :]
+            for j in range(len(rest) + 1):
+                if j != i:
+                    found += [rest[:j] + moved + rest[j:], rest[:j] + moved[::-1] + rest[j:]]
+    return found
 
 
 class Arrangement:
@@ -130,7 +142,7 @@ class Arrangement:
         for want in self.wants:
             touching.setdefault(self._root(self.lane, want[1][0][0]), []).append(want)
         for bundle in bundles.values():
-            if 2 < len(bundle) <= SEARCHED:
+            if 2 < len(bundle) <= IMPROVED:
                 ordered = sorted(bundle, key=rank.__getitem__)
                 self._best(ordered, rank, [want for lane in ordered for want in touching.get(lane, ())])
         return rank
@@ -150,38 +162,39 @@ class Arrangement:
         """Give some lanes the order with the fewest calls."""
         wants = []
         for weight, chains in touching:
-            wants.append((weight, [tuple(self._root(self.lane, h) for h in chain) for chain in chains], chains))
-        occupied = [
-            {self._root(self.lane, h) for h in self.classes[c]}
-            for c in {self._root(self.parent, h) for _, _, chains in wants for chain in chains for h in chain}
-        ]
-        best: tuple[float, tuple[int, ...]] | None = None
-        for order in permutations(lanes):
-            cost = self._cost(order, wants, occupied, best[0] if best else float("inf"))
-            if best is None or cost < best[0]:
-                best = (cost, order)
-        if best is not None:
-            first = rank[lanes[0]]
-            for position, lane in enumerate(best[1]):
-                rank[lane] = first + position / (len(lanes) + 1)
+            placed = [tuple((self._root(self.parent, h), self._root(self.lane, h)) for h in chain) for chain in chains]
+            wants.append((weight, placed, set(placed)))
+        classes = {c for _, placed, _ in wants for chain in placed for c, _ in chain}
+        occupied = {c: {self._root(self.lane, h) for h in self.classes[c]} for c in classes}
+        best, lowest = tuple(lanes), self._cost(tuple(lanes), wants, occupied, float("inf"))
+        candidates: Iterable[tuple[int, ...]] = permutations(lanes) if len(lanes) <= SEARCHED else _changed(best)
+        while candidates:
+            before = lowest
+            for order in candidates:
+                cost = self._cost(order, wants, occupied, lowest)
+                if cost < lowest:
+                    best, lowest = order, cost
+            candidates = _changed(best) if lowest < before and len(lanes) > SEARCHED else ()
+        first = rank[lanes[0]]
+        for position, lane in enumerate(best):
+            rank[lane] = first + position / (len(lanes) + 1)
 
-    def _cost(self, order: tuple[int, ...], wants: Any, occupied: list[set[int]], limit: float) -> float:
+    @staticmethod
+    def _cost(order: tuple[int, ...], wants: Any, occupied: dict[int, set[int]], limit: float) -> float:
         """Calls, weighted, with the lanes in some order."""
-        steps: list[dict[int, int]] = []
-        for lanes in occupied:
+        follows: dict[tuple[int, int], tuple[int, int]] = {}
+        for c, lanes in occupied.items():
             here = [lane for lane in order if lane in lanes]
-            steps.append(dict(pairwise(here)))
+            follows.update({(c, a): (c, b) for a, b in pairwise(here)})
         cost: float = 0.0
-        for weight, chains, _ in wants:
-            firsts = {chain[0]: chain for chain in chains}
-            calls = len(chains)
-            for chain in chains:
-                following = [step.get(chain[0]) for step in steps if chain[0] in step]
-                if following and all(n in firsts for n in following):
+        for weight, placed, members in wants:
+            calls = len(placed)
+            for chain in placed:
+                if tuple([follows.get(home) for home in chain]) in members:
                     calls -= 1
             cost += weight * calls
             if cost >= limit:
-                return cost
+                break
         return cost
 
     def _lay(self, rank: dict[int, float]) -> None:

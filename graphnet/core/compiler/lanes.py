@@ -14,14 +14,20 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from graphnet.core.compiler.operations import CONSTANT, FIXED, LEAVES, ROWS, Trace
-from graphnet.core.compiler.phases import BACKWARD, FORWARD, STATIC
+from graphnet.core.compiler.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
 
 #: Phases whose values are made by steps.
 STEPPED = (STATIC, *FORWARD, *BACKWARD)
 
 
-def groups(trace: Trace, when: Sequence[str], enabled: bool = True, wide: bool = True) -> dict[str, list[list[int]]]:
-    """The values of each phase in an order in which they can be made, mates together."""
+def groups(
+    trace: Trace, when: Sequence[str], enabled: bool = True, wide: bool = True, pairs: bool = False
+) -> dict[str, list[list[int]]]:
+    """The values of each phase in an order in which they can be made, mates together.
+
+    With ``pairs``, also two equal calls of a loop on values that are no mates, such as ``f · c`` and ``i · g``: one call
+    if the places turn out so that ``f i`` and ``c g`` are neighbours.
+    """
     labels = _labels(trace, when)
     mates: dict[tuple[str, int], list[int]] = defaultdict(list)
     for number, operation in enumerate(trace.values):
@@ -32,7 +38,46 @@ def groups(trace: Trace, when: Sequence[str], enabled: bool = True, wide: bool =
     for (phase, _), members in mates.items():
         alike = trace[members[0]].name in ("dot", "dots") or _apart(trace, members)
         found[phase] += [members] if alike else [[m] for m in members]
+    if pairs:
+        for phase in (LOOP, BACK_LOOP):
+            found[phase] = _paired(trace, when, found[phase])
     return {phase: _scheduled(trace, members) for phase, members in found.items()}
+
+
+def _paired(trace: Trace, when: Sequence[str], groups: list[list[int]]) -> list[list[int]]:
+    """The groups of a loop with single calls of one kind in twos, where neither needs the other."""
+    order = _scheduled(trace, groups)
+    joined: list[list[int]] = []
+    waiting: dict[tuple[str, int], int] = {}
+    for group in order:
+        operation = trace[group[0]]
+        plain = len(group) == 1 and operation.elementwise and len(operation.args) == 2 and operation.name != "copy"
+        if not plain or any(trace[a].kind != ROWS or trace[a].width != operation.width for a in operation.args):
+            joined.append(group)
+            continue
+        key = (operation.name, operation.width)
+        before = waiting.get(key)
+        fits = before is not None and not set(trace[joined[before][0]].args) & set(operation.args)
+        if before is not None and fits and not _hangs(trace, when, group[0], joined[before][0]):
+            joined[before] = [*joined[before], *group]
+            del waiting[key]
+            continue
+        waiting[key] = len(joined)
+        joined.append(group)
+    return joined
+
+
+def _hangs(trace: Trace, when: Sequence[str], value: int, on: int) -> bool:
+    """Whether a value of a loop is made of another one of the same loop, in the same step."""
+    waiting, seen = [value], {value}
+    while waiting:
+        for arg in trace[waiting.pop()].args:
+            if arg == on:
+                return True
+            if arg > on and arg not in seen and when[arg] == when[on]:
+                seen.add(arg)
+                waiting.append(arg)
+    return False
 
 
 def _labels(trace: Trace, when: Sequence[str]) -> list[int]:

@@ -72,8 +72,12 @@ def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:
 def _program(subject: Subject, passes: frozenset[str]) -> Program:
     trace = rewritten(joint.trace(subject), passes, subject.rows)
     when = phases(trace, "phases" in passes)
-    lanes = "lanes" in passes
-    placing = Placing(
-        trace, when, groups(trace, when, lanes, "merge" in passes), "place" in passes, lanes or "merge" in passes
-    )
-    return program(trace, placing)
+    lanes, wide = "lanes" in passes, "merge" in passes
+    found = None
+    for pairs in (False, True) if lanes and trace.has("state") else (False,):
+        grouped = groups(trace, when, lanes, wide, pairs)
+        made = program(trace, Placing(trace, when, grouped, "place" in passes, lanes or wide))
+        if found is None or made.calls < found.calls:
+            found = made
+    assert found is not None
+    return found

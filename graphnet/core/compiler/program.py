@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from graphnet.core.compiler.phases import LOOP
+from graphnet.core.compiler.phases import BACK_LOOP, LOOP
 
 #: Buffers hold ``(units, batch)`` numbers: once a run, once and again for each step, two in turn (carried errors),
 #: for each step of a block, for each step.
@@ -153,6 +153,11 @@ class Program:
     context_errors: tuple[Place | None, ...]
     totals: tuple[Fixed, ...] = ()
     gradients: tuple[tuple[tuple[str, str], int], ...] = ()
+
+    @property
+    def calls(self) -> int:
+        """Calls a step in the loops, forward and backward."""
+        return sum(step.phase in (LOOP, BACK_LOOP) for step in self.steps)
 
     def written(self) -> Iterator[tuple[str, Place]]:
         """Every place that is written, with the phase in which it is."""
