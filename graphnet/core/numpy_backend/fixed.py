@@ -115,6 +115,8 @@ class Packs:
         shapes = [self.program.fixed[p].shape for p in pack.parts]
         if pack.form == "product":
             outputs, inputs = sum(s[1] for s in shapes[:: pack.deep]), sum(s[0] for s in shapes[: pack.deep])
+            if batch == 1:  # one row by a matrix that lies inputs first: a quarter faster
+                return np.empty((inputs, outputs), self.dtype).T
             return np.empty((outputs, inputs), self.dtype)
         return np.empty((sum(s[-1] if s else 1 for s in shapes), batch), self.dtype)
 
