@@ -26,6 +26,8 @@ CHOICES = ("maximum", "minimum", "fmax", "fmin", "sign", "copysign", "heaviside"
 ORDER = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 COMPARISONS = frozenset((*ORDER, "logical_and", "logical_or", "logical_not", "isfinite", "isnan"))
 NAMES = (*ARITHMETIC, *POWERS, *TRIGONOMETRY, *HYPERBOLIC, *CHOICES, *sorted(COMPARISONS))
+#: Those whose output numpy wants by name; the others take it by position, which is quicker.
+NAMED_OUTPUT = frozenset(("maximum", "minimum"))
 UFUNCS: dict[str, np.ufunc] = {name: getattr(np, name) for name in NAMES}
 
 

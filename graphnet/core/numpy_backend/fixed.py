@@ -68,6 +68,11 @@ class Rectangle:
         rows, columns = bounds[:: -1 if self.flipped else 1]
         return replace(self, rows=rows, columns=columns)
 
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether it has a shape; a vector is one row."""
+        sizes = (self.rows[1] - self.rows[0], self.columns[1] - self.columns[0])[:: -1 if self.flipped else 1]
+        return sizes == (shape if len(shape) == 2 else (1, *shape))
+
     def below(self, other: Rectangle) -> bool:
         """Whether the other one follows it in the same array."""
         mine, own = replace(self, rows=(0, 0)), replace(other, rows=(0, 0))
@@ -139,7 +144,9 @@ class Packs:
         if inner is None:
             return None
         if fixed.name == "part":
-            return inner.part(fixed.attr)
+            vector = len(self.program.fixed[fixed.args[0]].shape) == 1
+            found_part = inner.part(((None, None, None), *fixed.attr) if vector else fixed.attr)
+            return found_part if found_part is not None and found_part.fits(fixed.shape) else None
         if fixed.name == "transpose":
             return replace(inner, flipped=not inner.flipped)
         row = inner.rows[1] - inner.rows[0] == 1 and not inner.flipped

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compiler.operations import UFUNCS
+from graphnet.core.compiler.operations import NAMED_OUTPUT, UFUNCS
 from graphnet.core.compiler.program import Number, Operand, Packed, Place, Step
 from graphnet.core.numpy_backend.fixed import Packs
 from graphnet.core.numpy_backend.source import Body, scalar
@@ -92,7 +92,8 @@ class BoundLoops:
         elif step.name == "reduce":
             body.call(UFUNCS[str(step.attr)].reduce, operands[0], "0", "None", output, "True")
         else:
-            body.call(UFUNCS[step.name], *operands, output)
+            named = step.name in NAMED_OUTPUT
+            body.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
 
     def dot(self, body: Body, step: Step) -> None:
         rows, weights = step.operands

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compiler.operations import UFUNCS
+from graphnet.core.compiler.operations import NAMED_OUTPUT, UFUNCS
 from graphnet.core.compiler.program import Given, Number, Operand, Packed, Place, Step
 from graphnet.core.numpy_backend.fixed import Packs
 from graphnet.core.numpy_backend.source import scalar
@@ -165,4 +165,6 @@ def bound(step: Step, args: list[Any], out: Any, axis: int) -> Action:
         x = args[0]
         return lambda given: function(x, out)
     x, y = args
+    if step.name in NAMED_OUTPUT:
+        return lambda given: function(x, y, out=out)
     return lambda given: function(x, y, out)
