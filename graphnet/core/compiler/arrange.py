@@ -1,7 +1,7 @@
 """The order of units in the buffers: homes that want to be neighbours share one, in the order that saves most calls.
 
-Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. With few lanes every order is
-tried, with more of them what moving lanes about leads to; very many stay as they are drawn.
+Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. With few lanes every order
+is tried, with more of them what moving lanes about leads to; very many stay as they are drawn.
 """
 
 from __future__ import annotations

@@ -25,8 +25,8 @@ def groups(
 ) -> dict[str, list[list[int]]]:
     """The values of each phase in an order in which they can be made, mates together.
 
-    With ``pairs``, also two equal calls of a loop on values that are no mates, such as ``f · c`` and ``i · g``: one call
-    if the places turn out so that ``f i`` and ``c g`` are neighbours.
+    With ``pairs``, also two equal calls of a loop on values that are no mates, such as ``f · c`` and ``i · g``: one
+    call if the places turn out so that ``f i`` and ``c g`` are neighbours.
     """
     labels = _labels(trace, when)
     mates: dict[tuple[str, int], list[int]] = defaultdict(list)
