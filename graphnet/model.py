@@ -72,7 +72,7 @@ class Model:
     def __init__(self, graph: Graph, config: TrainingConfig | None = None) -> None:
         self.graph = graph
         self.config = TrainingConfig() if config is None else config
-        self.runner = Runner(graph)
+        self.runner = Runner(graph, backend=self.config.backend)
         self.history: History | None = None
         self.path: Path | None = None
 

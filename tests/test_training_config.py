@@ -50,6 +50,7 @@ def test_numbers_of_numpy_and_lists_become_plain():
         ({"validation": math.nan}, "validation"),
         ({"patience": 0}, "patience.*or None"),
         ({"threads": 0}, "threads"),
+        ({"backend": "numpi"}, "backend.*numpy"),
         ({"data": ""}, "data"),
         ({"data": 3}, "data"),
         ({"loss": "CrossEntropy"}, "loss.*a Loss"),
@@ -133,3 +134,15 @@ def test_cosine_falls_to_its_end_and_stays_there():
     assert factors[0] == 1.0 and factors[2] == pytest.approx(0.6)
     assert factors[4:] == pytest.approx([0.2] * 5)
     assert factors == sorted(factors, reverse=True)
+
+
+def test_the_backend_of_a_run():
+    from graphnet import Builder, FullyConnected
+    from graphnet.model import Model
+    from graphnet.training import Trainer
+
+    g = Builder("line")
+    graph = g.build(FullyConnected(1, 1)(g.input("x", "batch, feature=1")))
+    config = TrainingConfig(backend="reference")
+    assert Trainer(graph, config).runner.backend == Model(graph, config).runner.backend == "reference"
+    assert Trainer(graph).runner.backend == "numpy"

@@ -23,6 +23,7 @@ INTERRUPTED = 130
 @click.option("--epochs", type=int, help="Passes over the training examples.")
 @click.option("--batch-size", type=int, help="Examples an update.")
 @click.option("--threads", type=int, help="BLAS threads.")
+@click.option("--backend", help="What runs the graph: numpy, or reference (node by node).")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -34,12 +35,13 @@ def command(
     epochs: int | None,
     batch_size: int | None,
     threads: int | None,
+    backend: str | None,
 ) -> None:
     """Train the model in a file, and leave a folder with everything about the run."""
     from graphnet.cli.progress import progress
     from graphnet.training.session import prepare, told
 
-    settings = {"seed": seed, "epochs": epochs, "batch_size": batch_size, "threads": threads}
+    settings = {"seed": seed, "epochs": epochs, "batch_size": batch_size, "threads": threads, "backend": backend}
     shown = progress(sys.stdout)
     session = prepare(model, data=data, output=output, runs=runs, callbacks=[shown], **settings)
     ctx.meta[RUNNING] = True

@@ -9,6 +9,7 @@ from typing import Any
 
 from graphnet.core import dtypes
 from graphnet.core.errors import ConfigError, nearest
+from graphnet.core.runner import BACKENDS
 from graphnet.core.weights import copied
 from graphnet.initializers import Constant, Xavier
 from graphnet.initializers.base import Initializer
@@ -60,6 +61,8 @@ class TrainingConfig:
         Stop after so many epochs without a better one.
     threads : int, optional
         BLAS threads while training (small products are faster with 1); None: as the process has them.
+    backend : str, optional
+        What runs the graph: 'numpy', or 'reference' (node by node); None: as :class:`graphnet.Runner` chooses.
 
     Raises
     ------
@@ -93,6 +96,7 @@ class TrainingConfig:
     validation: float = 0.0
     patience: int | None = None
     threads: int | None = 1
+    backend: str | None = None
 
     def __post_init__(self) -> None:
         self._put(
@@ -111,6 +115,8 @@ class TrainingConfig:
             patience=checks.whole("patience", self.patience, 1, optional=True),
             threads=checks.whole("threads", self.threads, 1, optional=True),
         )
+        if self.backend is not None:
+            checks.choice("backend", self.backend, BACKENDS)
         checks.method("optimizer", self.optimizer, "calculate_update")
         checks.method("weights_initializer", self.weights_initializer, "initialize")
         checks.method("bias_initializer", self.bias_initializer, "initialize")

@@ -73,7 +73,7 @@ class Trainer:
         self.graph = graph
         self.config = TrainingConfig() if config is None else config
         self.callbacks = tuple(callbacks)
-        self.runner = Runner(graph)
+        self.runner = Runner(graph, backend=self.config.backend)
         self.losses = losses_of(graph, self.config)
         self.history = History()
         self.stopping = False
