@@ -57,6 +57,14 @@ class BoundWorkspace:
         carried = [(p, Place(p.buffer, p.start, p.stop, 0)) for p in program.carried]
         self.loop = BoundLoops(self.phases[LOOP], self.space, self.packs, states, backward=False)
         self.back_loop = BoundLoops(self.phases[BACK_LOOP], self.space, self.packs, carried, backward=True)
+        self.emitted = [
+            [self.space.whole(place, block).transpose(0, 2, 1) for place in program.emitted]
+            for block in self.space.blocks
+        ]
+        self.initial = [self.space.at(old, 0) for _, old in states]
+        self.final = [self.space.at(new, steps - 1) for new, _ in states]
+        self.arriving = [self.space.at(old, steps - 1) for _, old in carried]
+        self.leaving = [self.space.at(new, 0) for new, _ in carried]
         self.holder: Any = None
 
     def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
@@ -132,7 +140,7 @@ class CompiledProgram:
         fixed = bound.packs.fill(run.arrays)
         ended = self.ended(lengths)
         if enter is not None:
-            enter(space)
+            enter(bound)
         if self.draws:
             draw(space)
         for action in bound.static:
@@ -148,8 +156,8 @@ class CompiledProgram:
                     bound.loop.run(block, self.part(ended, block))
                 for action in after:
                     action(given)
-                for output, place in zip(outputs, program.emitted, strict=True):
-                    np.copyto(output[block.start : block.stop], space.whole(place, block).transpose(0, 2, 1))
+                for output, source in zip(outputs, bound.emitted[number], strict=True):
+                    np.copyto(output[block.start : block.stop], source)
         tape = Tape(bound, given, fixed, ended, lengths)
         if run.keep:
             bound.holder = weakref.ref(tape)
@@ -203,7 +211,8 @@ class CompiledProgram:
         before, after, sinks = bound.backward[number]
         for action in before:
             action(given)
-        bound.back_loop.run(block, self.part(tape.ended, block))
+        if bound.back_loop.steps:
+            bound.back_loop.run(block, self.part(tape.ended, block))
         for action in after:
             action(given)
         for k, place in enumerate(program.sequence_errors):
@@ -292,16 +301,15 @@ class CompiledLoop(CompiledProgram):
     # ------------------------------------------------------------------ forward
     def forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the slots of outputs and final states; returns what the way back needs."""
-        step, program = self.step, self.program
+        step = self.step
         run.release()
         given = {("sequence", k): self.inward(slots[i]) for k, i in enumerate(step.sequences)}
         lengths = None if self.origin is None else run.lengths[self.origin]
-        tape, outputs = self.run_forward(given, run, lengths, lambda space: self.enter(space, slots), self.draw)
+        tape, outputs = self.run_forward(given, run, lengths, lambda bound: self.enter(bound, slots), self.draw)
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = self.outward(live(array, tape.ended))
-        space = tape.workspace.space
-        for slot, place in zip(step.finals, program.states, strict=True):
-            slots[slot] = space.at(place, self.steps - 1).T.copy()
+        for slot, array in zip(step.finals, tape.workspace.final, strict=True):
+            slots[slot] = array.T.copy()
         return tape if run.keep else None
 
     def inward(self, array: Array) -> Array:
@@ -314,11 +322,10 @@ class CompiledLoop(CompiledProgram):
         array = array[::-1] if self.step.reverse else array
         return array[:, 0] if self.single else array
 
-    def enter(self, space: Workspace, slots: list[Any]) -> None:
+    def enter(self, bound: BoundWorkspace, slots: list[Any]) -> None:
         """Initial states and contexts."""
-        step = self.step
-        for place, slot in zip(self.program.states, step.initial, strict=True):
-            target = space.at(Place(place.buffer, place.start, place.stop, 0), 0)
+        step, space = self.step, bound.space
+        for target, slot in zip(bound.initial, step.initial, strict=True):
             given = None if slot is None else slots[slot]
             target[...] = 0 if given is None else given.T
         for name, index, place, _ in self.program.staged:
@@ -347,17 +354,15 @@ class CompiledLoop(CompiledProgram):
         final = [errors[i] for i in step.finals]
         if all(error is None for error in (*arrived, *final)):
             return
-        space = tape.workspace.space
         given = dict(tape.given)
         for k, (error, place) in enumerate(zip(arrived, program.emitted, strict=True)):
             given["emitted_error", k] = self.error(error, place.width, tape.ended)
-        for place, error in zip(program.carried, final, strict=True):
-            entering = space.at(Place(place.buffer, place.start, place.stop, 0), self.steps - 1)
+        for entering, error in zip(tape.workspace.arriving, final, strict=True):
             entering[...] = 0 if error is None else error.T
         contexts = self.run_backward(tape, given, run)
         found: list[Any] = [given.get(("sequence_error", k)) for k in range(len(step.sequences))]
         found = [None if a is None else self.outward(live(a, tape.ended)) for a in found]
-        found += [space.at(place, 0).T.copy() for place in program.carried]
+        found += [array.T.copy() for array in tape.workspace.leaving]
         found += [None if c is None else c.T.copy() for c in contexts]
         for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
             if outer is not None and array is not None:
