@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from graphnet.optimizers.base import Optimizer
 from graphnet.optimizers.checks import number
+from graphnet.optimizers.fused import Block, FusedOptimizer, running_mean
 
 
 @dataclass(eq=False)
-class Adam(Optimizer):
+class Adam(FusedOptimizer):
     """Adaptive moments with bias correction; in step ``t = 1, 2, ...``::
 
         v <- mu * v + (1 - mu) * g              (first moment, starts at zero)
@@ -40,6 +40,7 @@ class Adam(Optimizer):
     rho: float = 0.999
     epsilon: float = field(default=1e-8, kw_only=True)
     state_names: ClassVar[tuple[str, ...]] = ("first_moment", "second_moment", "step_count")
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,12 +49,16 @@ class Adam(Optimizer):
         self.rho = number(where, "rho", self.rho, 0.0, 1.0, below=True)
         self.epsilon = number(where, "epsilon", self.epsilon, 0.0, above=True)
 
-    def step(self, rate: float, weights: npt.NDArray[Any], gradient: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def rule(self, block: Block) -> None:
         """One step of both moments, then of the weights."""
-        count = self.step_count + 1
-        first = self.mu * self.recall("first_moment", weights) + (1 - self.mu) * gradient
-        second = self.rho * self.recall("second_moment", weights) + (1 - self.rho) * (gradient * gradient)
-        self.keep(first_moment=first, second_moment=second, step_count=np.int64(count))
-        scale = np.sqrt(second / (1 - self.rho**count)) + self.epsilon
-        new: npt.NDArray[Any] = weights - rate * (first / (1 - self.mu**count)) / scale
-        return new
+        gradient, (first, second), scratch, t = block.gradient, block.new, block.scratch, block.number
+        running_mean(block.old[0], gradient, self.mu, out=first, scratch=scratch)
+        np.multiply(gradient, gradient, out=scratch)
+        running_mean(block.old[1], scratch, self.rho, out=second, scratch=scratch)
+        # The corrections are numbers: they cost a product where the formula has two quotients of arrays.
+        np.sqrt(second, out=scratch)
+        np.multiply(scratch, 1.0 / math.sqrt(1.0 - self.rho**t), out=scratch)
+        np.add(scratch, self.epsilon, out=scratch)
+        np.divide(first, scratch, out=scratch)
+        np.multiply(scratch, block.rate / (1.0 - self.mu**t), out=scratch)
+        np.subtract(block.weights, scratch, out=block.out)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-import numpy.typing as npt
+import numpy as np
 
 from graphnet.optimizers.adam import Adam
 from graphnet.optimizers.checks import number
+from graphnet.optimizers.fused import Block
 
 
 @dataclass(eq=False)
@@ -32,11 +33,14 @@ class AdamW(Adam):
     """
 
     weight_decay: float = 0.01
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.weight_decay = number("AdamW", "weight_decay", self.weight_decay, 0.0)
 
-    def step(self, rate: float, weights: npt.NDArray[Any], gradient: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def rule(self, block: Block) -> None:
         """Adam's step from the decayed weights; the moments see the gradient alone."""
-        return super().step(rate, weights - rate * self.weight_decay * weights, gradient)
+        np.multiply(block.weights, block.rate * self.weight_decay, out=block.out)
+        np.subtract(block.weights, block.out, out=block.out)
+        super().rule(block._replace(weights=block.out))

@@ -41,6 +41,13 @@ class Optimizer:
     learning_rate : float, at least 0
         May be assigned between steps (a schedule).
 
+    Attributes
+    ----------
+    elementwise : bool, of the class
+        Whether each new weight follows from that weight, its gradient and its own moments alone, so that many layers'
+        weights may be updated as one flat array with one instance; the Trainer then does so. False unless the class
+        itself says ``elementwise = True``: a subclass does not inherit it, for its rule may be another one.
+
     Examples
     --------
     >>> @dataclass(eq=False)
@@ -56,6 +63,12 @@ class Optimizer:
     _state: dict[str, Array] = field(default_factory=dict, init=False, repr=False)
 
     state_names: ClassVar[tuple[str, ...]] = ()
+    elementwise: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "elementwise" not in vars(cls):
+            cls.elementwise = False
 
     def __post_init__(self) -> None:
         self.learning_rate = number(type(self).__name__, "learning_rate", self.learning_rate, 0.0)
@@ -64,7 +77,7 @@ class Optimizer:
         """The rule: new weights from ``weights`` and ``gradient``, float arrays of one shape that must not be written.
 
         ``rate`` is the learning rate times the layer's delta: a number, or an array of the weights' shape where
-        several layers' weights lie in one flat array. Every rule here is elementwise, so both come out the same.
+        several layers' weights lie in one flat array. Both come out the same where the rule is ``elementwise``.
         """
         raise RuleError(
             f"{type(self).__name__} has no step",

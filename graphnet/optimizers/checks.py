@@ -128,7 +128,8 @@ def fitting_gradient(where: str, gradient_tensor: npt.ArrayLike, weights: npt.ND
             received=gradient.shape,
             remedy="Pass the gradient of the loss with respect to these very weights.",
         )
-    return read_only(np.broadcast_to(gradient.astype(weights.dtype, copy=False), weights.shape))
+    gradient = gradient.astype(weights.dtype, copy=False)
+    return read_only(gradient if gradient.shape == weights.shape else np.broadcast_to(gradient, weights.shape))
 
 
 def rule_result(

@@ -52,11 +52,16 @@ def clip_by_global_norm(gradients: Sequence[npt.ArrayLike], limit: float) -> tup
     """
     bound = number("clip_by_global_norm", "limit", limit, 0.0, above=True)
     arrays = _arrays(gradients)
-    norm = _global_norm(arrays)
+    norm = global_norm(arrays)
     if norm <= bound:
         return [array.copy() for array in arrays], norm
+    return [scaled(array, norm, bound) for array in arrays], norm
+
+
+def scaled(gradient: Array, norm: float, limit: float) -> Array:
+    """``gradient * limit / norm`` as a new array of its dtype."""
     # In float64: the norm of float32 arrays need not fit into float32.
-    return [(array.astype(np.float64) / norm * bound).astype(array.dtype) for array in arrays], norm
+    return (gradient.astype(np.float64) / norm * limit).astype(gradient.dtype)
 
 
 def _arrays(gradients: Sequence[npt.ArrayLike]) -> list[Array]:
@@ -71,7 +76,14 @@ def _arrays(gradients: Sequence[npt.ArrayLike]) -> list[Array]:
     return [float_array("clip_by_global_norm", f"gradients[{i}]", each) for i, each in enumerate(gradients)]
 
 
-def _global_norm(arrays: Sequence[Array]) -> float:
+def global_norm(arrays: Sequence[Array]) -> float:
+    """The square root of the sum of all squares, in float64 without overflow; 0 for no arrays.
+
+    Raises
+    ------
+    DataError
+        If it is NaN or infinite.
+    """
     largest = [float(np.max(np.abs(array), initial=0.0)) for array in arrays]
     top = max(largest, key=_nan_last, default=0.0)
     if top == 0.0:

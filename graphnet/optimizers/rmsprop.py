@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
-from graphnet.optimizers.base import Optimizer
 from graphnet.optimizers.checks import number
+from graphnet.optimizers.fused import Block, FusedOptimizer, running_mean
 
 
 @dataclass(eq=False)
-class RMSprop(Optimizer):
+class RMSprop(FusedOptimizer):
     """``s <- rho * s + (1 - rho) * g**2``, ``w <- w - rate * g / (sqrt(s) + epsilon)``; ``s`` starts at zero.
 
     There is no bias correction: the first step has the length ``rate / sqrt(1 - rho)``.
@@ -37,16 +36,20 @@ class RMSprop(Optimizer):
     rho: float = 0.9
     epsilon: float = 1e-8
     state_names: ClassVar[tuple[str, ...]] = ("mean_square",)
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.rho = number("RMSprop", "rho", self.rho, 0.0, 1.0, below=True)
         self.epsilon = number("RMSprop", "epsilon", self.epsilon, 0.0, above=True)
 
-    def step(self, rate: float, weights: npt.NDArray[Any], gradient: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def rule(self, block: Block) -> None:
         """One step of the mean square, then of the weights."""
-        square = self.rho * self.recall("mean_square", weights) + (1 - self.rho) * (gradient * gradient)
-        self.keep(mean_square=square)
-        scale = np.sqrt(square) + self.epsilon
-        new: npt.NDArray[Any] = weights - rate * gradient / scale
-        return new
+        gradient, (old,), (square,), scratch = block.gradient, block.old, block.new, block.scratch
+        np.multiply(gradient, gradient, out=scratch)
+        running_mean(old, scratch, self.rho, out=square, scratch=scratch)
+        np.sqrt(square, out=scratch)
+        np.add(scratch, self.epsilon, out=scratch)
+        np.divide(gradient, scratch, out=scratch)
+        np.multiply(scratch, block.rate, out=scratch)
+        np.subtract(block.weights, scratch, out=block.out)

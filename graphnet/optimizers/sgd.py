@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
-import numpy.typing as npt
+import numpy as np
 
-from graphnet.optimizers.base import Optimizer
+from graphnet.optimizers.fused import Block, FusedOptimizer
 
 
 @dataclass(eq=False)
-class Sgd(Optimizer):
+class Sgd(FusedOptimizer):
     """``w <- w - rate * g``; remembers nothing, so one instance may serve many weight arrays.
 
     Parameters
@@ -25,6 +25,9 @@ class Sgd(Optimizer):
     2.0
     """
 
-    def step(self, rate: float, weights: npt.NDArray[Any], gradient: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    elementwise: ClassVar[bool] = True
+
+    def rule(self, block: Block) -> None:
         """One step down the gradient."""
-        return weights - rate * gradient
+        np.multiply(block.gradient, block.rate, out=block.out)
+        np.subtract(block.weights, block.out, out=block.out)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy.typing as npt
+import numpy as np
 
-from graphnet.optimizers.base import Optimizer
 from graphnet.optimizers.checks import number
+from graphnet.optimizers.fused import Block, FusedOptimizer
 
 
 @dataclass(eq=False)
-class SgdWithMomentum(Optimizer):
+class SgdWithMomentum(FusedOptimizer):
     """``v <- momentum * v - rate * g``, ``w <- w + v``; the velocity ``v`` starts at zero.
 
     Parameters
@@ -32,13 +32,16 @@ class SgdWithMomentum(Optimizer):
 
     momentum: float = 0.9
     state_names: ClassVar[tuple[str, ...]] = ("velocity",)
+    elementwise: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.momentum = number("SgdWithMomentum", "momentum", self.momentum, 0.0, 1.0, below=True)
 
-    def step(self, rate: float, weights: npt.NDArray[Any], gradient: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    def rule(self, block: Block) -> None:
         """One step of the velocity, then of the weights."""
-        velocity = self.momentum * self.recall("velocity", weights) - rate * gradient
-        self.keep(velocity=velocity)
-        return weights + velocity
+        (old,), (velocity,) = block.old, block.new
+        np.multiply(old, self.momentum, out=velocity)
+        np.multiply(block.gradient, block.rate, out=block.scratch)
+        np.subtract(velocity, block.scratch, out=velocity)
+        np.add(block.weights, velocity, out=block.out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,9 +23,21 @@ class Regularizer:
     Parameters
     ----------
     alpha : float, at least 0
+
+    Attributes
+    ----------
+    elementwise : bool, of the class
+        Whether ``calculate`` answers for each weight from that weight alone, so that many layers' weights may come as
+        one flat array. False unless the class itself says ``elementwise = True``: a subclass does not inherit it.
     """
 
     alpha: float
+    elementwise: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "elementwise" not in vars(cls):
+            cls.elementwise = False
 
     def __post_init__(self) -> None:
         self.alpha = number(type(self).__name__, "alpha", self.alpha, 0.0)

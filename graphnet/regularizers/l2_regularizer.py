@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ class L2_Regularizer(Regularizer):
     >>> L2_Regularizer(0.5).norm([3.0, -4.0])
     2.5
     """
+
+    elementwise: ClassVar[bool] = True
 
     def calculate(self, weights: npt.ArrayLike) -> Any:
         """``alpha * w``: the shape and the float dtype of ``weights``; a scalar for a scalar."""

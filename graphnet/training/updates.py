@@ -10,13 +10,18 @@ import numpy as np
 from graphnet.core import weights
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.runner import Runner
-from graphnet.optimizers import clip_by_global_norm
+from graphnet.optimizers.clipping import global_norm
 from graphnet.training.config import TrainingConfig
+from graphnet.training.flat import FlatGroup, Member, clipped
 from graphnet.training.schedule import rate_factor
 
 
 class Updates:
-    """The optimizers of a training run: one for each weight array of a graph, apart from those that the layers hold.
+    """The optimizers of a training run, apart from those that the layers hold.
+
+    Weight arrays of one dtype and delta (and both with the regularizer, or both without) are updated together, as one
+    flat array, where optimizer and regularizer say that they are ``elementwise``; see :class:`FlatGroup`. Every other
+    weight array has an optimizer of its own. The results are the same but for rounding.
 
     Parameters
     ----------
@@ -27,17 +32,33 @@ class Updates:
 
     def __init__(self, runner: Runner, config: TrainingConfig) -> None:
         self.config = config
-        self.steps: list[tuple[str, Parameter, Parameter, float]] = []
-        for path, layer in runner.layers.items():
-            for name, parameter in layer._parameters.items():
-                # A stand-in carries the run's optimizer and the clipped gradient; the layer's own stay as they are.
-                stand_in = Parameter(name, parameter.spec, parameter.value)
-                stand_in.optimizer = self._optimizer(parameter)
-                self.steps.append((f"{path}/{name}", parameter, stand_in, layer.delta))
+        self.members = [
+            Member(f"{path}/{name}", parameter, layer.delta)
+            for path, layer in runner.layers.items()
+            for name, parameter in layer._parameters.items()
+        ]
+        groups: dict[Any, list[Member]] = {}
+        for i, member in enumerate(self.members):
+            groups.setdefault(self._key(member) or i, []).append(member)
+        self.parts: list[FlatGroup | SingleArray] = [
+            (FlatGroup if isinstance(key, tuple) else SingleArray)(group, self._optimizer(group[0].parameter))
+            for key, group in groups.items()
+        ]
+
+    def _key(self, member: Member) -> tuple[Any, ...] | None:
+        """What arrays of one group have in common; None for an array that cannot be in one."""
+        dtype, held = member.parameter.value.dtype, self._regularized(member.parameter)
+        rules = [self.config.optimizer, *([self.config.regularizer] if held else [])]
+        if dtype.name not in ("float32", "float64") or not isinstance(member.delta, (int, float)):
+            return None
+        return (dtype, member.delta, held) if all(getattr(r, "elementwise", False) is True for r in rules) else None
+
+    def _regularized(self, parameter: Parameter) -> bool:
+        return self.config.regularizer is not None and parameter.spec.kind != "bias"
 
     def _optimizer(self, parameter: Parameter) -> Any:
         made = weights.copied(self.config.optimizer)
-        if self.config.regularizer is not None and parameter.spec.kind != "bias":
+        if self._regularized(parameter):
             made.add_regularizer(self.config.regularizer)
         return made
 
@@ -47,8 +68,8 @@ class Updates:
         if first is None:
             return None
         rate = first * rate_factor(self.config, epoch)
-        for _, _, stand_in, _ in self.steps:
-            stand_in.optimizer.learning_rate = rate
+        for part in self.parts:
+            part.optimizer.learning_rate = rate
         return rate
 
     def penalty(self) -> float:
@@ -56,7 +77,7 @@ class Updates:
         regularizer = self.config.regularizer
         if regularizer is None:
             return 0.0
-        return sum(float(regularizer.norm(p.value)) for _, p, _, _ in self.steps if p.spec.kind != "bias")
+        return sum(float(regularizer.norm(m.parameter.value)) for m in self.members if self._regularized(m.parameter))
 
     def step(self) -> float:
         """Update all weights from their gradients, or none; returns the gradients' common norm before clipping.
@@ -64,21 +85,68 @@ class Updates:
         Raises
         ------
         DataError
-            If the norm is not finite.
+            If the norm is not finite and gradients are to be clipped.
         RuleError
-            If an optimizer returns anything but finite numbers of the weights' shape.
+            If an optimizer returns anything but finite numbers of the weights' shape. Weights and optimizers are as
+            they were after any error.
         """
-        gradients = [weights.gradient(parameter) for _, parameter, _, _ in self.steps]
-        clipped, norm = self._clipped(gradients)
-        found = []
-        for (place, parameter, stand_in, delta), gradient in zip(self.steps, clipped, strict=True):
-            stand_in.value, stand_in.gradient = parameter.value, gradient
-            found.append((parameter, weights.updated(stand_in, delta, place)))
-        for parameter, value in found:
-            parameter.value = value
+        norm = self._norm(sum(part.gather() for part in self.parts))
+        before = [part.snapshot() for part in self.parts]
+        try:
+            for part in self.parts:
+                part.propose(norm, self.config.clip_norm)
+        except BaseException:
+            for part, kept in zip(self.parts, before, strict=True):
+                part.restore(kept)
+            raise
+        for part in self.parts:
+            part.commit()
         return norm
 
-    def _clipped(self, gradients: list[Array]) -> tuple[list[Array], float]:
-        if self.config.clip_norm is not None:
-            return clip_by_global_norm(gradients, self.config.clip_norm)
-        return gradients, math.sqrt(sum(float(np.vdot(g, g)) for g in gradients))
+    def _norm(self, squares: float) -> float:
+        """The root of the gradients' sum of squares, computed again with care where that overflowed or vanished."""
+        if self.config.clip_norm is None:
+            return math.sqrt(squares)
+        size = sum(member.parameter.value.size for member in self.members)
+        # What squares lose by falling below the least float32 is then less than rounding.
+        if math.isfinite(squares) and squares > size * float(np.finfo(np.float32).tiny) / np.finfo(np.float32).eps:
+            return math.sqrt(squares)
+        return global_norm([np.asarray(weights.gradient(member.parameter)) for member in self.members])
+
+
+class SingleArray:
+    """One weight array with an optimizer of its own; its methods are those of :class:`FlatGroup`."""
+
+    def __init__(self, members: list[Member], optimizer: Any) -> None:
+        (self.member,) = members
+        self.optimizer = optimizer
+        self._gradient: Array = np.zeros(())
+        self._proposed: Array = self._gradient
+
+    def gather(self) -> float:
+        """Read the gradient; returns its sum of squares."""
+        self._gradient = weights.gradient(self.member.parameter)
+        return float(np.vdot(self._gradient, self._gradient))
+
+    def snapshot(self) -> Any:
+        """What :meth:`restore` needs to undo :meth:`propose`."""
+        return weights._snapshot(self.optimizer)
+
+    def restore(self, kept: Any) -> None:
+        """Put the optimizer back to what it was."""
+        if kept is not None:
+            vars(self.optimizer).clear()
+            vars(self.optimizer).update(kept)
+
+    def propose(self, norm: float, limit: float | None) -> None:
+        """Compute the new weights; put none in place."""
+        parameter = self.member.parameter
+        # A stand-in carries the run's optimizer and the clipped gradient; the layer's own stay as they are.
+        stand_in = Parameter(parameter.name, parameter.spec, parameter.value)
+        stand_in.optimizer = self.optimizer
+        stand_in.gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
+        self._proposed = weights.updated(stand_in, self.member.delta, self.member.place)
+
+    def commit(self) -> None:
+        """Give the parameter the weights that were proposed."""
+        self.member.parameter.value = self._proposed

@@ -1,0 +1,60 @@
+"""One step of an optimizer over many weight arrays: as one flat array, and array by array.
+
+python benchmarks/optimizer_step.py [--arrays 100] [--size 64] [--dtype float64] [--seconds 3]
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import numpy as np
+from timing import interleaved, shown
+
+from graphnet import Builder, FullyConnected
+from graphnet.core.runner import Runner
+from graphnet.optimizers import Adam
+from graphnet.training import TrainingConfig
+from graphnet.training.updates import Updates
+
+
+class Plain(Adam):
+    """Adam that does not say that it is elementwise: every array has one of its own."""
+
+
+def network(arrays: int, size: int, dtype: str) -> Runner:
+    """So many matrices, with random weights and gradients."""
+    builder = Builder("arrays")
+    value = builder.input("x", f"batch, feature={size}")
+    for _ in range(arrays):
+        value = FullyConnected(size, size, bias=False, dtype=dtype)(value)
+    runner = Runner(builder.build(value))
+    rng = np.random.default_rng(0)
+    for parameter in runner.parameters.values():
+        parameter.gradient = rng.normal(size=parameter.value.shape).astype(dtype)
+    return runner
+
+
+def stepping(optimizer: Adam, arrays: int, size: int, dtype: str) -> Callable[[], float]:
+    """A whole step of the Trainer's: gradients read, new weights checked and put in place."""
+    return Updates(network(arrays, size, dtype), TrainingConfig(optimizer=optimizer)).step
+
+
+def main() -> None:
+    """Print the medians and quartiles of both, and their ratio."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--arrays", type=int, default=100)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
+    parser.add_argument("--seconds", type=float, default=3.0)
+    given = parser.parse_args()
+    sizes = given.arrays, given.size, given.dtype
+    times = interleaved({"flat": stepping(Adam(), *sizes), "each": stepping(Plain(), *sizes)}, given.seconds)
+    print(f"Adam, {given.arrays} arrays of {given.size} x {given.size}, {given.dtype}; median (quartiles) in ms")
+    print(f"one flat array   {shown(times['flat'].quartiles)}")
+    print(f"array by array   {shown(times['each'].quartiles)}")
+    print(f"ratio            {times['each'].ratio(times['flat']):.2f}")
+
+
+if __name__ == "__main__":
+    main()
