@@ -15,6 +15,8 @@ COMMANDS = {
     "evaluate": "graphnet.cli.evaluate",
     "predict": "graphnet.cli.predict",
     "show": "graphnet.cli.show",
+    "explain": "graphnet.cli.explain",
+    "profile": "graphnet.cli.profile",
     "layers": "graphnet.cli.layers",
     "plugins": "graphnet.cli.plugins",
 }

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from graphnet.core.errors import GraphError, nearest
 from graphnet.core.layer import Layer
+from graphnet.core.phase import Phase
 from graphnet.core.shapes import Shape
 
 if TYPE_CHECKING:
     import networkx as nx
+
+    from graphnet.core.explain import Explanation
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
@@ -233,6 +236,37 @@ class Graph:
             if subgraph(layer) is None:
                 found.setdefault(id(layer), (path, layer))
         return dict(found.values())
+
+    def explain(
+        self,
+        *,
+        batch: int = 32,
+        steps: int = 50,
+        dtype: str = "float32",
+        phase: Phase = Phase.train,
+        passes: Iterable[str] | None = None,
+    ) -> Explanation:
+        """What the compiler makes of this graph, pass by pass, and why it leaves something alone; ``print`` it.
+
+        Parameters
+        ----------
+        batch, steps : int
+            Sizes for what the inputs leave open.
+        dtype : {'float32', 'float64'}
+        phase : Phase
+        passes : iterable of str, optional
+            As for :class:`graphnet.Runner`.
+
+        Raises
+        ------
+        ShapeError
+            If an input has no declared shape, or shapes do not fit.
+        UnknownNameError
+            If there is no such pass.
+        """
+        from graphnet.core.explain import explain
+
+        return explain(self, batch=batch, steps=steps, dtype=dtype, phase=phase, passes=passes)
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}: {', '.join(self.inputs)} -> {len(self.nodes)} nodes -> {', '.join(self.outputs)})"

@@ -232,6 +232,15 @@ class Runner:
         self._collect(last.run.gradients)
         return {name: self._pulled(i, slots[i], last) for i, name in enumerate(self.graph.inputs)}
 
+    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
+        """The plan bound to shapes of the inputs, as ``forward`` binds it; makes weights that are not there yet."""
+        found = infer(self.plan, self.layers, shapes)
+        self._create(self.plan, found)
+        wanted = [not given.integer for given in self.graph.inputs.values()]
+        with undisturbed():
+            setting = Setting(self.layers, phase, dtype, self.backend, self.passes)
+            return BoundPlan(self.plan, found, setting, wanted), found
+
     # ------------------------------------------------------------------ errors in, gradients out
     def _error(self, name: str, error: Any, last: Pass) -> tuple[int, Array]:
         """The slot and the checked error of one output."""

@@ -33,8 +33,8 @@ class TrainingConfig:
     loss : Loss or mapping of output name to Loss
         One loss is for a graph with one output. Outputs without a loss are not trained on.
     optimizer : Optimizer
-        Every weight array gets a copy of its own; this one is never used. A regularizer that it holds moves to
-        ``regularizer``.
+        Every group of weight arrays that can be updated together gets a copy of its own; this one is never used. A
+        regularizer that it holds moves to ``regularizer``.
     regularizer : Regularizer, optional
         Of every weight array but biases that are arrays of their own.
     metrics : tuple of Metric

@@ -39,22 +39,33 @@ PASSES = ("split", "order", "factor", "merge", "augment", "phases", "recompute",
 EVERY = frozenset(PASSES)
 
 
-def rewritten(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Trace:
-    """The trace after the passes that rewrite it.
+def stages(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Iterator[tuple[str, Trace]]:
+    """The trace after each of the passes that rewrite it, by name.
 
     Without a loop there is nothing to take out of it: such a trace stays as the rules wrote it, but for joins.
     """
     if "split" in passes:
         trace = split(trace)
-    if not trace.has("state"):
-        return ends(trace)
+        yield "split", trace
+    loop = trace.has("state")
     for name, rewrite in (("order", order), ("factor", factor), ("merge", merge)):
-        if name in passes:
+        if loop and name in passes:
             trace = rewrite(trace)
-    if {"augment", "phases"} <= passes:
+            yield name, trace
+    if loop and {"augment", "phases"} <= passes:
         trace = augment(trace, rows)
+        yield "augment", trace
     trace = ends(trace)
-    return recompute(trace) if {"recompute", "phases"} <= passes else trace
+    yield "ends", trace
+    if loop and {"recompute", "phases"} <= passes:
+        yield "recompute", recompute(trace)
+
+
+def rewritten(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Trace:
+    """The trace after all passes that rewrite it."""
+    for _, after in stages(trace, passes, rows):
+        trace = after
+    return trace
 
 
 def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:

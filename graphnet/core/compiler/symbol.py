@@ -307,7 +307,7 @@ def elementwise(name: str, *values: Any) -> Symbol:
             name == "multiply" and kinds.count(TOTAL) == 1) or (name == "divide" and kinds[1] != TOTAL)  # fmt: skip
         affine = name in ("add", "subtract") and kinds.count(TOTAL) != len(kinds)
         if trace[value].kind == TOTAL and (not linear or affine):
-            raise Untraceable(f"its gradient is not linear in sums over the rows (np.{name})")
+            raise Untraceable(f"what it does with a sum over the rows is not linear (np.{name})")
         return Symbol(trace, value, shape, (), bool if trace[value].boolean else dtype)
     like = rows[0]
     if any(s.flipped != like.flipped or s.lead != like.lead for s in rows):

@@ -266,6 +266,25 @@ class CompiledProgram:
                 total[name] = np.ascontiguousarray(gradient)
 
 
+def subject_of(step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool) -> Subject:
+    """What is traced of a Scan: its cell, whose inputs are sequences, states and contexts in this order."""
+    n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
+    roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
+    roles += [("context", i) for i in range(c)]
+    needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
+    return Subject(
+        step.cell,
+        shapes.cells[step.path],
+        setting.layers,
+        setting.phase,
+        setting.dtype,
+        tuple(roles),
+        tuple(needs),
+        len(step.outputs),
+        backward,
+    )
+
+
 class CompiledLoop(CompiledProgram):
     """A step that scans by a program; the same interface as BoundLoop.
 
@@ -279,14 +298,7 @@ class CompiledLoop(CompiledProgram):
         self.step = step
         self.single = step.path in shapes.single
         inner = shapes.cells[step.path]
-        n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
-        roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
-        roles += [("context", i) for i in range(c)]
-        needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
-        subject = Subject(
-            step.cell, inner, setting.layers, setting.phase, setting.dtype, tuple(roles), tuple(needs),
-            len(step.outputs), backward,
-        )  # fmt: skip
+        subject = subject_of(step, shapes, setting, wanted, backward)
         program = compiled(subject, EVERY if setting.passes is None else setting.passes)
         self.inner = inner
         first = shapes.slots[step.sequences[0]]
@@ -383,4 +395,4 @@ def live(array: Array, ended: Array | None) -> Array:
     return array
 
 
-__all__ = ["BoundWorkspace", "CompiledLoop", "CompiledProgram", "Tape"]
+__all__ = ["BoundWorkspace", "CompiledLoop", "CompiledProgram", "Tape", "subject_of"]

@@ -100,19 +100,20 @@ def _rows(step: Call, shapes: Shapes, setting: Setting, needs: list[bool], known
     wanted = tuple(needs[i] for i in step.inputs if i is not None)
     key = (type(layer), repr(layer), tuple(s.sizes for s in given if s), wanted)
     if key not in known:
-        known[key] = _readable(step, shapes, setting, needs)
+        known[key] = unreadable(step, shapes, setting, needs) is None
     return made[0].sizes[:-1] if known[key] and made[0] is not None else None
 
 
-def _readable(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> bool:
+def unreadable(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> str | None:
+    """Why the rules of a step cannot be read; None where they can."""
     plan, kept, inputs, outputs = subplan([step], shapes, set(step.outputs))
     roles = tuple(("sequence", i) for i in range(len(inputs)))
     wanted = tuple(needs[i] for i in inputs)
     try:
         trace(Subject(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
-    except Untraceable:
-        return False
-    return True
+    except Untraceable as reason:
+        return str(reason)
+    return None
 
 
 class BoundRegion:
@@ -142,6 +143,14 @@ class BoundRegion:
         self.wanted = tuple(needs[slot] for slot in self.inputs)
         self.reason: str | None = None
         self.made: dict[bool, CompiledRegion | None] = {}
+
+    def subject(self, backward: bool) -> Subject:
+        """What is traced: the steps, whose inputs are all sequences of rows."""
+        s = self.setting
+        roles = tuple(("sequence", i) for i in range(len(self.inputs)))
+        return Subject(
+            self.plan, self.shapes, s.layers, s.phase, s.dtype, roles, self.wanted, len(self.outputs), backward
+        )
 
     def program(self, keep: bool) -> CompiledRegion | None:
         """The program, with a way back or without; None where the steps are run one by one."""
@@ -186,12 +195,7 @@ class CompiledRegion(CompiledProgram):
     """
 
     def __init__(self, region: BoundRegion, backward: bool) -> None:
-        setting = region.setting
-        roles = tuple(("sequence", i) for i in range(len(region.inputs)))
-        subject = Subject(
-            region.plan, region.shapes, setting.layers, setting.phase, setting.dtype, roles, region.wanted,
-            len(region.outputs), backward,
-        )  # fmt: skip
+        setting, subject = region.setting, region.subject(backward)
         self.inputs, self.outputs, self.region = region.inputs, region.outputs, region
         shapes = region.shapes.slots
         self.shapes_in = [tuple(n or 0 for n in shapes[i].sizes) for i in range(len(region.inputs))]  # type: ignore[union-attr]

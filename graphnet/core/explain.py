@@ -1,0 +1,314 @@
+"""What the compiler makes of a graph, pass by pass, and why it leaves something alone."""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import random
+from graphnet.core.compiler import joint
+from graphnet.core.compiler.joint import Subject
+from graphnet.core.compiler.operations import FIXED, LEAVES, ROWS, TOTAL, Trace
+from graphnet.core.compiler.passes import EVERY, PASSES, compiled, stages
+from graphnet.core.compiler.phases import BACKWARD, FORWARD, phases
+from graphnet.core.compiler.program import Packed, Program, Step
+from graphnet.core.compiler.symbol import Untraceable
+from graphnet.core.errors import ShapeError
+from graphnet.core.graph import Graph
+from graphnet.core.numpy_backend.call import BoundCall
+from graphnet.core.numpy_backend.compiled import subject_of
+from graphnet.core.numpy_backend.region import LEAST, BoundRegion, unreadable
+from graphnet.core.numpy_backend.scan import BoundScan
+from graphnet.core.numpy_backend.setting import Setting
+from graphnet.core.numpy_backend.workspace import Workspace
+from graphnet.core.phase import Phase
+from graphnet.core.plan import Call
+from graphnet.core.runner import Runner
+from graphnet.core.shapes import TIME, Shape
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part of a graph: a Scan, neighbours outside Scans, or a single node.
+
+    Attributes
+    ----------
+    path : str
+        Of the Scan, or of the first and last node.
+    kind : str
+        'Scan', 'nodes' or 'node'.
+    reason : str or None
+        Why it runs node by node; None where it is compiled.
+    notes : tuple of (str, str)
+        What each pass did: its name, and a line.
+    calls : tuple of (str, str)
+        Every call, by phase, with the nodes that it works for.
+    calls_forward, calls_backward : int
+        Calls of numpy at each step of the loops; 0 without a loop.
+    loop, outside : int
+        Multiply-adds of products, in one step of the loops and outside them for one step, forward and backward.
+    buffers : tuple of (str, int, int)
+        How long buffers last, how many there are, and their bytes.
+    """
+
+    path: str
+    kind: str
+    reason: str | None = None
+    notes: tuple[tuple[str, str], ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    calls_forward: int = 0
+    calls_backward: int = 0
+    loop: int = 0
+    outside: int = 0
+    buffers: tuple[tuple[str, int, int], ...] = ()
+
+    def lines(self) -> list[str]:
+        """The part as text."""
+        head = f"{self.path} ({self.kind})"
+        if self.reason is not None:
+            return [head, f"    node by node: {self.reason}"]
+        found = [head, *(f"    {name:<10} {note}" for name, note in self.notes)]
+        if self.calls_forward or self.calls_backward:
+            found.append(
+                f"    {'calls':<10} {self.calls_forward} forward and {self.calls_backward} backward at each step"
+            )
+        madds = f"{self.loop:,} a step in the loops, {self.outside:,} a step outside"
+        found.append(f"    {'products':<10} multiply-adds: {madds}")
+        for kind, count, size in self.buffers:
+            found.append(f"    {'buffers':<10} {kind}: {count}, {size / 1e6:.3g} MB")
+        phase = ""
+        for when, call in self.calls:
+            found.append(f"      {when if when != phase else '':<13} {call}")
+            phase = when
+        return found
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What :meth:`graphnet.Graph.explain` says; ``str`` of it is the text."""
+
+    graph: str
+    setting: str
+    parts: tuple[Part, ...]
+
+    def __str__(self) -> str:
+        blocks = ["\n".join(part.lines()) for part in self.parts]
+        return "\n\n".join([f"{self.graph}: {self.setting}", *blocks])
+
+    def to_dict(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return asdict(self)
+
+
+def explain(
+    graph: Graph,
+    *,
+    batch: int = 32,
+    steps: int = 50,
+    dtype: str = "float32",
+    phase: Phase = Phase.train,
+    passes: Iterable[str] | None = None,
+) -> Explanation:
+    """What the compiler makes of a graph; see :meth:`graphnet.Graph.explain`."""
+    runner = Runner(copy.deepcopy(graph), passes=passes)  # weights that are made on the way are not the graph's own
+    shapes = [sized(name, given.shape, batch, steps) for name, given in graph.inputs.items() if not given.optional]
+    given = iter(shapes)
+    inputs = [None if g.optional else next(given) for g in graph.inputs.values()]
+    with random.using(np.random.default_rng(0)):
+        bound, found = runner.bound(inputs, dtype, phase)
+    chosen = EVERY if runner.passes is None else runner.passes
+    alone = {s.path: s for s in runner.plan.steps if isinstance(s, Call)}
+    setting = Setting(runner.layers, phase, dtype)
+
+    def single(step: BoundCall) -> Part:
+        path = step.promises.path
+        reason = unreadable(alone[path], found, setting, [True] * runner.plan.slots)
+        fewer = f"fewer than {LEAST} neighbours that the compiler can read are called one by one"
+        return Part(path, "node", reason.removeprefix(f"{path}: ") if reason else fewer)
+
+    parts = tuple(single(s) if isinstance(s, BoundCall) else _part(s, chosen, steps) for s in bound.steps)
+    return Explanation(graph.name, f"{phase.name} phase, batch {batch}, {steps} steps, {dtype}", parts)
+
+
+def sized(name: str, shape: Shape | None, batch: int, steps: int) -> Shape:
+    """An input's shape with its open time and batch filled in."""
+    if shape is None:
+        raise ShapeError("has no declared shape", where=f"input {name!r}", remedy="Declare it: 'batch, feature=4'.")
+    sizes = [
+        n if n is not None else steps if axis == TIME else batch for axis, n in zip(shape.names, shape, strict=True)
+    ]
+    return Shape(shape.names, tuple(sizes))
+
+
+def _part(step: Any, passes: frozenset[str], steps: int) -> Part:
+    if isinstance(step, BoundRegion):
+        path = f"{step.steps[0].path} … {step.steps[-1].path}"
+        shape = step.shapes.slots[0]
+        rows = 1 if shape is None else int(np.prod([n or 1 for n in shape.sizes[:-1]]))
+        return _compiled(path, "nodes", step.subject(True), passes, (rows, 1))
+    assert isinstance(step, BoundScan)
+    subject = subject_of(step.step, step.shapes, step.setting, step.wanted, True)
+    first = step.shapes.slots[step.step.sequences[0]]
+    sizes = () if first is None else first.sizes
+    single = step.step.path in step.shapes.single
+    return _compiled(step.step.path, "Scan", subject, passes, (sizes[0] or steps, 1 if single else sizes[1] or 1))
+
+
+def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], size: tuple[int, int]) -> Part:
+    try:
+        trace = joint.trace(subject)
+    except Untraceable as reason:
+        remedy = "Functions of whole arrays, without assignment in place or branches on values, can be read."
+        return Part(path, kind, f"{reason}. {remedy}")
+    notes = [("trace", f"{_counted(trace)}, forward and backward, equal ones once")]
+    before = trace
+    for name, after in stages(trace, passes, subject.rows):
+        notes.append((name, _change(name, before, after)))
+        before = after
+    notes += [(name, "left out") for name in PASSES[:5] if name not in passes]
+    program = compiled(subject, passes)
+    notes += _placed(before, program, subject, passes)
+    space = Workspace(program, *size, subject.dtype)
+    forward = sum(s.phase == FORWARD[1] for s in program.steps)
+    inside, outside = _multiply_adds(program)
+    return Part(
+        path,
+        kind,
+        None,
+        tuple(notes),
+        tuple((s.phase, _told(s, path)) for s in program.steps),
+        forward,
+        program.calls - forward,
+        inside * size[1],
+        outside * size[1],
+        _buffers(program, space),
+    )
+
+
+# ---------------------------------------------------------------------- what passes did
+def _made(trace: Trace) -> Counter[str]:
+    alive = trace.ancestors(trace.roles.all())
+    kinds = (ROWS, TOTAL)
+    return Counter(
+        o.name for v, o in enumerate(trace.values) if v in alive and o.kind in kinds and o.name not in LEAVES
+    )
+
+
+def _counted(trace: Trace) -> str:
+    found = _made(trace)
+    products = found["dot"] + found["dots"]
+    sums = f"{found['outer']} sums of products over rows"
+    return f"{sum(found.values())} operations, {products} products with weights, {sums}"
+
+
+def _change(name: str, before: Trace, after: Trace) -> str:
+    """What one pass changed, in a line."""
+    old, new = _made(before), _made(after)
+    products = f"{old['dot'] + old['dots']} products with weights -> {new['dot'] + new['dots']}"
+    if old == new and (name not in ("order", "factor") or len(before) == len(after)):
+        return f"left alone: {LEFT_ALONE[name]}"
+    if name == "split":
+        return f"{old['join'] + old['columns']} joins and cuts of rows -> {new['join'] + new['columns']}; {products}"
+    if name == "order":
+        folded = sum(o.name == "multiply" and o.kind == FIXED for o in after.values)
+        fewer = old["multiply"] + old["add"] + old["subtract"] - new["multiply"] - new["add"] - new["subtract"]
+        return f"sums in one order; {folded} arrays of weights took up a constant; {fewer} sums and products fewer"
+    if name == "factor":
+        return (
+            f"{_hot(before)} products on carried errors -> {_hot(after)}; their coefficients are made outside the loop"
+        )
+    if name == "merge":
+        return f"{products}: sums of products became deeper ones"
+    if name == "augment":
+        return f"{new['dots'] - old['dots']} sums with the input and the bias became one product in the loop"
+    if name == "recompute":
+        again = sorted({after.paths[v] for v, o in enumerate(after.values) if o.attr == "again"})
+        return f"made again on the way back: {', '.join(again)}"
+    return f"{sum(old.values())} operations -> {sum(new.values())}"
+
+
+LEFT_ALONE = {
+    "split": "nothing is joined or cut",
+    "order": "no sum could be ordered better, and no constant be taken up by weights",
+    "factor": "no chain of products hangs on a carried error",
+    "merge": "no sum of products in a loop",
+    "augment": "the products are too large to go back into the loop, or there is no sum with a sequence in one",
+    "ends": "each next state and carried error has a place of its own",
+    "recompute": "nothing that the way back needs is cheaper to make than to keep",
+}
+
+
+def _hot(trace: Trace) -> int:
+    """Products, number by number, that hang on a carried error."""
+    alive, hot = trace.ancestors(trace.roles.all()), trace.depends(["carried_error"])
+    return sum(hot[v] and o.name in ("multiply", "divide") and v in alive for v, o in enumerate(trace.values))
+
+
+def _placed(trace: Trace, program: Program, subject: Subject, passes: frozenset[str]) -> list[tuple[str, str]]:
+    """What phases, lanes and place did."""
+    when = Counter(p for p, o in zip(phases(trace, "phases" in passes), trace.values, strict=True) if o.kind == ROWS)
+    told = ", ".join(f"{phase} {when[phase]}" for phase in (*FORWARD, *BACKWARD) if when[phase])
+    sums = sum(len(s.sections) for s in program.sinks)
+    notes = [("phases", f"operations: {told}; {sums} sums over rows after the loop, in {len(program.sinks)} arrays")]
+    if "phases" not in passes:
+        notes = [("phases", f"left out: {told}")]
+    alone = compiled(subject, passes - {"lanes"})
+    change = f"{len(alone.steps)} calls -> {len(program.steps)}; in the loops {alone.calls} -> {program.calls} a step"
+    notes.append(("lanes", change if "lanes" in passes else "left out"))
+    apart = compiled(subject, passes - {"place"})
+    units = [sum(b.units for b in p.buffers) for p in (apart, program)]
+    notes.append(("place", f"{units[0]} units of buffers -> {units[1]}" if "place" in passes else "left out"))
+    return notes
+
+
+# ---------------------------------------------------------------------- calls, products, buffers
+def _told(step: Step, path: str) -> str:
+    nodes = ", ".join(p.removeprefix(f"{path}/") for p in step.paths if p)
+    width = step.output.width
+    return f"{step.name} of {width} units" + (f": {nodes}" if nodes else "")
+
+
+def _multiply_adds(program: Program) -> tuple[int, int]:
+    """Multiply-adds for one row and step: in the loops, and outside."""
+    inside = outside = 0
+    for step in program.steps:
+        if step.name != "dot":
+            continue
+        pack = step.operands[1]
+        assert isinstance(pack, Packed)
+        size = _inputs(program, pack) * step.output.width
+        if step.phase in (FORWARD[1], BACKWARD[1]):
+            inside += size
+        else:
+            outside += size
+    outside += sum((section.rows[1] - section.rows[0]) * s.columns for s in program.sinks for section in s.sections)
+    return inside, outside
+
+
+def _inputs(program: Program, packed: Packed) -> int:
+    pack = program.packs[packed.pack]
+    return sum(program.fixed[part].shape[0] for part in pack.parts[: pack.deep])
+
+
+def _buffers(program: Program, space: Workspace) -> tuple[tuple[str, int, int], ...]:
+    meaning = {
+        "full": "kept for every step",
+        "block": "for a block of steps",
+        "step": "for one step",
+        "ring": "carried errors",
+        "static": "once a run",
+    }
+    found = []
+    for kind, told in meaning.items():
+        arrays = [a for b, a in zip(program.buffers, space.arrays, strict=True) if b.kind == kind]
+        if arrays:
+            found.append((told, len(arrays), sum(a.nbytes for a in arrays)))
+    return tuple(found)
+
+
+__all__ = ["Explanation", "Part", "explain"]
