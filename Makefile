@@ -50,7 +50,7 @@ clean-environments: $(DEVELOPER_READY)
 	$(BIN)/python scripts/clean_environments.py
 
 # Peers that are not installed are skipped, and the output says so. make bench QUICK=1 takes less than two minutes.
-BENCHMARKS := recurrent compile_time tiny_nodes memory stream
+BENCHMARKS := recurrent compile_time tiny_nodes memory stream lenet optimizer_step
 bench: $(USER_READY)
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; \
