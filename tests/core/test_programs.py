@@ -1,6 +1,8 @@
 """Programs against the node-by-node run: the same numbers, whatever the cell, the passes and the way it is run."""
 
+import dataclasses
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -398,3 +400,38 @@ def test_the_environment_chooses_the_backend(monkeypatch):
     monkeypatch.setenv("GRAPHNET_BACKEND", "fast")
     with pytest.raises(LookupError, match="fast"):
         Runner(graph("direct"))
+
+
+def plain(value):
+    """Whether a value is data: numbers, text, tuples, and frozen dataclasses of these."""
+    if dataclasses.is_dataclass(value):
+        return all(plain(getattr(value, f.name)) for f in dataclasses.fields(value))
+    if isinstance(value, tuple):
+        return all(plain(v) for v in value)
+    return value is None or type(value) in (int, float, bool, str)
+
+
+@pytest.mark.parametrize("name", CELLS)
+def test_a_program_is_plain_data(name):
+    found = []
+    for _ in range(2):
+        runner = Runner(graph(name))
+        runner.forward(inputs(np.random.default_rng(1), 4, 3))
+        found.append(next(iter(runner._bindings.values()))[0].steps[0].made[True])
+    assert plain(found[0].program)
+    assert found[0].program == found[1].program
+
+
+def test_the_loops_text_has_no_name_of_the_model():
+    from graphnet.core.numpy_backend import source
+
+    source._compiled.cache_clear()
+    texts = []
+    compile_ = compile
+    source.compile = lambda text, *rest: texts.append(text) or compile_(text, *rest)
+    try:
+        Runner(graph("gru")).forward(inputs(np.random.default_rng(1), 4, 3))
+    finally:
+        del source.compile
+    words = set(re.findall(r"[a-zA-Z_]+", " ".join(texts)))
+    assert texts and words <= {"def", "make", "run", "lists", "for", "in", "zip", "return", "c", "v", "out", "where"}

@@ -102,14 +102,16 @@ def _labels(trace: Trace, when: Sequence[str]) -> list[int]:
         ):
             key = ("itself", number)
         else:
-            stretched = tuple(trace[a].width == operation.width for a in operation.args)
-            key = (operation.name, when[number], stretched, tuple(labels[a] for a in operation.args))
+            stretched = tuple([trace.values[a].width == operation.width for a in operation.args])
+            key = (operation.name, when[number], stretched, tuple([labels[a] for a in operation.args]))
         labels.append(seen.setdefault(key, len(seen)))
     return labels
 
 
 def _apart(trace: Trace, members: list[int]) -> bool:
     """Whether no two members share an operand of rows."""
+    if len(members) == 1:
+        return True
     for operands in zip(*(trace[m].args for m in members), strict=True):
         rows = [a for a in operands if trace[a].kind == ROWS]
         if len(set(rows)) < len(rows):
@@ -122,11 +124,12 @@ def _scheduled(trace: Trace, groups: list[list[int]]) -> list[list[int]]:
     owner = {value: i for i, group in enumerate(groups) for value in group}
     waits = [set[int]() for _ in groups]
     leads: list[list[int]] = [[] for _ in groups]
+    values = trace.values
     for i, group in enumerate(groups):
         for value in group:
-            for arg in trace[value].args:
-                while trace[arg].name == "columns":
-                    arg = trace[arg].args[0]
+            for arg in values[value].args:
+                while values[arg].name == "columns":
+                    arg = values[arg].args[0]
                 before = owner.get(arg)
                 if before is not None and before != i and before not in waits[i]:
                     waits[i].add(before)

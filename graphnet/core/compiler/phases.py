@@ -50,8 +50,9 @@ def phases(trace: Trace, enabled: bool = True) -> list[str]:
         elif not enabled:
             phase = BACK_LOOP
         else:
-            reads = any(trace[a].name == "carried_error" for a in operation.args)
-            phase = _within(BACKWARD, carried[number], number in feeds_carried or reads)
+            hangs = carried[number]
+            reads = hangs and any(trace[a].name == "carried_error" for a in operation.args)
+            phase = _within(BACKWARD, hangs, number in feeds_carried or reads)
         found.append(phase)
     return _reachable(trace, found)
 

@@ -85,17 +85,18 @@ class Placing:
     # ------------------------------------------------------------------ what is read, and where
     def base(self, value: int) -> tuple[int, int]:
         """The value whose home holds a value, and the first unit there (columns are part of another's home)."""
-        start = 0
-        while self.trace[value].name == "columns":
-            start += self.trace[value].attr[0]
-            value = self.trace[value].args[0]
+        operation, start = self.trace.values[value], 0
+        while operation.name == "columns":
+            start += operation.attr[0]
+            value = operation.args[0]
+            operation = self.trace.values[value]
         return value, start
 
     def _uses(self) -> list[Uses]:
         uses = [Uses() for _ in range(len(self.trace))]
         for number, (phase, group) in enumerate(self.sequence):
             for member in group:
-                for arg in self.trace[member].args:
+                for arg in self.trace.values[member].args:
                     self._use(uses, arg, number, phase)
         after = len(self.sequence)
         for value, operation in enumerate(self.trace.values):
@@ -269,12 +270,13 @@ class Placing:
 
     def _free(self, number: int, phase: str, value: int, arg: int) -> int | None:
         """The home of an operand that is read here for the last time."""
-        operation = self.trace[arg]
-        own = self.trace[value]
+        uses = self.uses[arg]
+        if uses.last != number or uses.count != 1:
+            return None
+        operation, own = self.trace.values[arg], self.trace.values[value]
         fits = operation.kind == ROWS and operation.shape == own.shape and operation.boolean == own.boolean
         home = self.home.get((arg, ""))
-        uses = self.uses[arg]
-        if not fits or home is None or operation.name == "columns" or (uses.last, uses.count) != (number, 1):
+        if not fits or home is None or operation.name == "columns":
             return None
         found = self.homes[home]
         if found.pinned or (found.kind == RING_BUFFER and self._kind(value, phase) != STEP_BUFFER):
