@@ -26,6 +26,8 @@ from graphnet.core.shapes import BATCH, TIME, Shape
 BACKENDS = ("numpy", "reference")
 #: Bound plans that a runner keeps; the least recently used goes first.
 KEPT_BINDINGS = 64
+#: Bytes of arrays that bound plans may keep for a next pass of their shape.
+IDLE_BYTES = 256 * 2**20
 
 
 @dataclass(slots=True)
@@ -84,6 +86,10 @@ class Runner:
         self._holders: list[tuple[str, Layer]] = []
         if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
             infer(self.plan, self.layers, self.plan.declared)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds anew."""
+        return {**self.__dict__, "_bindings": OrderedDict(), "_last": None, "_holders": self._holders}
 
     # ------------------------------------------------------------------ what it holds
     @property
@@ -296,6 +302,7 @@ class Runner:
             with undisturbed():
                 found = BoundPlan(self.plan, shapes, setting, wanted), shapes
             self._bindings[key] = found
+            self._trim()
             self._holders = [
                 (path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers
             ]
@@ -303,6 +310,15 @@ class Runner:
                 self._bindings.popitem(last=False)
         self._bindings.move_to_end(key)
         return found
+
+    def _trim(self) -> None:
+        """Give back the idle arrays of bindings that were not used for long, where all together are large."""
+        total = 0
+        for bound, _ in reversed(self._bindings.values()):
+            idle = bound.idle()
+            total += idle
+            if idle and total > IDLE_BYTES:
+                bound.drop()
 
     def _shape(self, name: str, array: Array | None) -> Shape | None:
         if array is None:

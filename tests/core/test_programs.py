@@ -1,5 +1,6 @@
 """Programs against the node-by-node run: the same numbers, whatever the cell, the passes and the way it is run."""
 
+import copy
 import dataclasses
 import itertools
 import re
@@ -435,3 +436,32 @@ def test_the_loops_text_has_no_name_of_the_model():
         del source.compile
     words = set(re.findall(r"[a-zA-Z_]+", " ".join(texts)))
     assert texts and words <= {"def", "make", "run", "lists", "for", "in", "zip", "return", "c", "v", "out", "where"}
+
+
+def test_a_copy_has_arrays_of_its_own():
+    rng = np.random.default_rng(17)
+    runner = Runner(graph("lstm"))
+    weighted(runner, rng)
+    given = inputs(rng, 5, 3)
+    expected = runner.forward(given)
+    for other in (copy.deepcopy(runner), copy.deepcopy(copy.deepcopy(runner))):
+        for p in other.parameters.values():
+            p.value = p.value * 0.5
+        assert np.abs(other.forward(given)["y"] - expected["y"]).max() > 1e-3
+        for name, array in runner.forward(given).items():
+            np.testing.assert_array_equal(array, expected[name])
+
+
+def test_idle_arrays_are_given_back(monkeypatch):
+    from graphnet.core import runner as module
+
+    monkeypatch.setattr(module, "IDLE_BYTES", 100_000)
+    rng = np.random.default_rng(18)
+    runner = Runner(graph("gru"))
+    weighted(runner, rng)
+    first = runner.forward(inputs(np.random.default_rng(0), 50, 3))["y"]
+    for steps in range(51, 80):
+        runner.forward(inputs(rng, steps, 3))
+    assert len(runner._bindings) == 30
+    assert sum(bound.idle() for bound, _ in runner._bindings.values()) < 300_000
+    np.testing.assert_array_equal(runner.forward(inputs(np.random.default_rng(0), 50, 3))["y"], first)

@@ -67,6 +67,11 @@ class BoundWorkspace:
         self.leaving = [self.space.at(new, 0) for new, _ in carried]
         self.holder: Any = None
 
+    @property
+    def free(self) -> bool:
+        """Whether no pass holds it."""
+        return self.holder is None or self.holder() is None
+
     def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
         before = [self._staging(name, int(attr), place, block)
                   for name, attr, place, way in self.program.staged if way == BEFORE]  # fmt: skip
@@ -124,11 +129,19 @@ class CompiledProgram:
     def workspace(self) -> BoundWorkspace:
         """A workspace that no other pass holds."""
         for space in self.spaces:
-            if space.holder is None or space.holder() is None:
+            if space.free:
                 return space
         with undisturbed():
             self.spaces.append(BoundWorkspace(self.program, self.steps, self.batch, self.setting.dtype))
         return self.spaces[-1]
+
+    def idle(self) -> int:
+        """Bytes of the workspaces that no pass holds."""
+        return sum(s.space.nbytes for s in self.spaces if s.free)
+
+    def drop(self) -> None:
+        """Give those back."""
+        self.spaces = [s for s in self.spaces if not s.free]
 
     # ------------------------------------------------------------------ forward
     def run_forward(

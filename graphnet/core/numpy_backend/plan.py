@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend.call import BoundCall
+from graphnet.core.numpy_backend.compiled import CompiledProgram
 from graphnet.core.numpy_backend.loop import BoundLoop
 from graphnet.core.numpy_backend.region import BoundRegion, regions
 from graphnet.core.numpy_backend.rows import Rows
@@ -41,6 +43,20 @@ class BoundPlan:
                 needs[slot] = leads
         if not nested and setting.backend != "reference":
             self.steps = regions(plan, self.steps, shapes, setting, needs)
+
+    def _programs(self) -> Iterator[CompiledProgram]:
+        for step in self.steps:
+            if isinstance(step, (BoundScan, BoundRegion)):
+                yield from (made for made in step.made.values() if isinstance(made, CompiledProgram))
+
+    def idle(self) -> int:
+        """Bytes of arrays that no pass holds."""
+        return sum(program.idle() for program in self._programs())
+
+    def drop(self) -> None:
+        """Give those back; they are made again when they are needed."""
+        for program in self._programs():
+            program.drop()
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for a whole run."""
