@@ -125,6 +125,7 @@ class CompiledProgram:
         self.program, self.steps, self.batch, self.setting = program, steps, batch, setting
         self.draws = [(attr, place) for name, attr, place, _ in program.staged if name == "draw"]
         self.spaces: list[BoundWorkspace] = []
+        self.flushed = Flushed()
 
     def workspace(self) -> BoundWorkspace:
         """A workspace that no other pass holds."""
@@ -159,7 +160,7 @@ class CompiledProgram:
         for action in bound.static:
             action({})
         outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
-        with Flushed():
+        with self.flushed:
             for number, block in enumerate(space.blocks):
                 before, after = bound.forward[number]
                 self.carry_on(space, number)
@@ -210,7 +211,7 @@ class CompiledProgram:
                 given["sequence_error", k] = np.empty((self.steps, self.batch, wanted.width), space.dtype)
         contexts: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.sinks)
-        with Flushed():
+        with self.flushed:
             for number in range(len(space.blocks) - 1, -1, -1):
                 self.back_block(tape, number, given, contexts, sums)
         self.collect(gradients(program, sums, tape.fixed, self.setting.dtype), run)
