@@ -20,6 +20,7 @@ from graphnet.core.numpy_backend.loops import BoundLoops
 from graphnet.core.numpy_backend.rows import Rows, add
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.steps import Action, Arrays, BlockSteps
+from graphnet.core.numpy_backend.waiting import Waiting, stretches
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
 from graphnet.core.plan import Call, Loop
@@ -63,6 +64,7 @@ class BoundWorkspace:
         ]
         self.initial = [self.space.at(old, 0) for _, old in states]
         self.final = [self.space.at(new, steps - 1) for new, _ in states]
+        self.carried = [old for _, old in carried]
         self.arriving = [self.space.at(old, steps - 1) for _, old in carried]
         self.leaving = [self.space.at(new, 0) for new, _ in carried]
         self.holder: Any = None
@@ -211,13 +213,18 @@ class CompiledProgram:
                 given["sequence_error", k] = np.empty((self.steps, self.batch, wanted.width), space.dtype)
         contexts: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.sinks)
+        waiting = Waiting(tape.workspace.arriving) if tape.ended is not None else None
         with self.flushed:
             for number in range(len(space.blocks) - 1, -1, -1):
-                self.back_block(tape, number, given, contexts, sums)
+                self.back_block(tape, number, given, contexts, sums, waiting)
+        if waiting is not None:
+            waiting.end(tape.workspace.leaving)
         self.collect(gradients(program, sums, tape.fixed, self.setting.dtype), run)
         return contexts
 
-    def back_block(self, tape: Tape, number: int, given: Any, contexts: list[Any], sums: list[Any]) -> None:
+    def back_block(
+        self, tape: Tape, number: int, given: Any, contexts: list[Any], sums: list[Any], waiting: Waiting | None
+    ) -> None:
         """One block of the way back."""
         bound, program = tape.workspace, self.program
         space = bound.space
@@ -225,8 +232,12 @@ class CompiledProgram:
         before, after, sinks = bound.backward[number]
         for action in before:
             action(given)
-        if bound.back_loop.steps:
-            bound.back_loop.run(block, self.part(tape.ended, block))
+        if bound.back_loop.steps and waiting is None:
+            bound.back_loop.run(block)
+        elif waiting is not None:
+            for start, stop, rows in stretches(tape.ended[block.start : block.stop]):  # type: ignore[index]
+                waiting.change(rows, [space.at(place, block.start + stop - 1) for place in bound.carried])
+                bound.back_loop.stretch(block, start, stop)
         for action in after:
             action(given)
         for k, place in enumerate(program.sequence_errors):
@@ -399,7 +410,7 @@ class CompiledLoop(CompiledProgram):
         if error is None:
             return np.zeros((self.steps, self.batch, width), self.setting.dtype)
         array = self.inward(error)
-        return array if ended is None else np.where(ended[..., None], array.dtype.type(0), array)
+        return array if ended is None else live(array.copy(), ended)
 
 
 def live(array: Array, ended: Array | None) -> Array:

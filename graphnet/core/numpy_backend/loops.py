@@ -19,7 +19,7 @@ ENDED = "ended"
 
 
 class BoundLoops:
-    """One direction: the loop over a block where all rows run, and the one where some have ended.
+    """One direction: the loop over a block where all rows run, and, forward, the one where some have ended.
 
     Parameters
     ----------
@@ -27,8 +27,7 @@ class BoundLoops:
     workspace : Workspace
     packs : Packs
     held : list of (Place, Place)
-        Pairs (new, old): where a row has ended, new takes the number of old (states, forward) or what old was when the
-        step began (carried errors, backward).
+        Pairs (new, old) of places of one state: forward, where a row has ended, new takes the number of old.
     backward : bool
     """
 
@@ -39,16 +38,14 @@ class BoundLoops:
         self.held, self.backward = held, backward
         self.flat = workspace.batch == 1
         self.constants: dict[float, Any] = {}
-        self.scratch: dict[int, Array] = {}
         self.lists: dict[int, list[Any]] = {}
+        self.lasting: dict[tuple[Place, bool], Array] = {}
         self.whole, self.whole_keys = self.built(masked=False)
         self._masked: tuple[Callable[[Sequence[Any]], None], list[Any]] | None = None
 
     def built(self, masked: bool) -> tuple[Callable[[Sequence[Any]], None], list[Any]]:
         """The loop, and what its changing arrays are."""
         body = Body()
-        if masked and self.backward:
-            self.hold_back(body)
         for step in self.steps:
             self.line(body, step)
         if masked:
@@ -56,25 +53,11 @@ class BoundLoops:
         return body.function(), body.varying
 
     def hold(self, body: Body) -> None:
-        """After a step: rows that have ended keep what they had."""
-        for k, (new, old) in enumerate(self.held):
-            kept = body.constant(self.keep(k, new)) if self.backward else self.name(body, old)
-            body.lines.append(
-                f"{body.constant(np.copyto)}({self.name(body, new)}, {kept}, where={body.changing(ENDED)})"
-            )
-
-    def hold_back(self, body: Body) -> None:
-        """Before a step backward: the errors of rows that have ended wait, and nothing goes through the cell."""
-        copyto, zero = body.constant(np.copyto), body.constant(self.number(0.0))
-        for k, (new, old) in enumerate(self.held):
-            kept = body.constant(self.keep(k, new))
-            body.lines.append(f"{copyto}({kept}, {self.name(body, old)})")
-            body.lines.append(f"{copyto}({self.name(body, old)}, {zero}, where={body.changing(ENDED)})")
-
-    def keep(self, k: int, place: Place) -> Array:
-        if k not in self.scratch:
-            self.scratch[k] = np.zeros((place.width, self.workspace.batch), self.workspace.dtype)
-        return self.scratch[k]
+        """After a step forward: the states of rows that have ended stay what they were."""
+        copyto = body.constant(np.copyto)
+        for new, old in self.held:
+            ended = body.changing(ENDED)
+            body.lines.append(f"{copyto}({self.name(body, new)}, {self.name(body, old)}, where={ended})")
 
     # ------------------------------------------------------------------ lines
     def line(self, body: Body, step: Step) -> None:
@@ -122,11 +105,10 @@ class BoundLoops:
 
     def fixed(self, place: Place, flat: bool) -> Array:
         """The one view of a place that does not change; the same object each time."""
-        views = self.__dict__.setdefault("views", {})
-        if (place, flat) not in views:
+        if (place, flat) not in self.lasting:
             array = self.workspace.at(place, 0)
-            views[place, flat] = array[:, 0] if flat else array
-        return views[place, flat]  # type: ignore[no-any-return]
+            self.lasting[place, flat] = array[:, 0] if flat else array
+        return self.lasting[place, flat]
 
     def number(self, value: float) -> Any:
         if value not in self.constants:
@@ -134,24 +116,35 @@ class BoundLoops:
         return self.constants[value]
 
     # ------------------------------------------------------------------ running
-    def run(self, block: Block, ended: Array | None) -> None:
-        """All steps of a block; ``ended`` (steps, batch) says which rows have ended, None for none."""
+    def run(self, block: Block, ended: Array | None = None) -> None:
+        """All steps of a block; ``ended`` (steps, batch) says, forward, which rows have ended; None for none."""
         if ended is None:
-            function, keys = self.whole, self.whole_keys
-        else:
-            if self._masked is None:
-                self._masked = self.built(masked=True)
-            function, keys = self._masked
-        lists = self.lists.get(block.start) if ended is None else None
-        if lists is None:
-            lists = [self.each(key, block, ended) for key in keys] or [range(block.steps)]
-            if ended is None and self.workspace.steps <= KEPT_VIEWS:
-                self.lists[block.start] = lists
-        function(lists)
+            self.whole(self.views(block))
+            return
+        if self._masked is None:
+            self._masked = self.built(masked=True)
+        function, keys = self._masked
+        known = self.lists.get(~block.start)  # no start of a block is negative: those of the other loop
+        if known is None:
+            known = [None if key == ENDED else self.each(key, block) for key in keys]
+            if self.workspace.steps <= KEPT_VIEWS:
+                self.lists[~block.start] = known
+        function([list(ended) if one is None else one for one in known])
 
-    def each(self, key: Any, block: Block, ended: Array | None) -> Sequence[Array]:
-        if key == ENDED:
-            assert ended is not None
-            return list(ended[::-1] if self.backward else ended)
+    def stretch(self, block: Block, start: int, stop: int) -> None:
+        """Some steps of a block, on the way back."""
+        lists = self.views(block)
+        self.whole([one[block.steps - stop : block.steps - start] for one in lists])
+
+    def views(self, block: Block) -> list[Any]:
+        """For each changing name, its arrays at the steps of a block."""
+        lists = self.lists.get(block.start)
+        if lists is None:
+            lists = [self.each(key, block) for key in self.whole_keys] or [range(block.steps)]
+            if self.workspace.steps <= KEPT_VIEWS:
+                self.lists[block.start] = lists
+        return lists
+
+    def each(self, key: Any, block: Block) -> Sequence[Array]:
         place, flat = key
         return self.workspace.each(place, block, flat, self.backward)

@@ -62,5 +62,6 @@ def both(a: Rows, b: Rows) -> Rows:
 
 def mask(array: Array, lengths: Array) -> Array:
     """A copy of ``array (time, batch, …)`` with zeros after each row's end."""
-    steps = np.arange(len(array))[:, None] < lengths
-    return only(steps.reshape(-1), array.reshape(-1, *array.shape[2:])).reshape(array.shape)
+    found = array.copy()
+    found[np.arange(len(array))[:, None] >= lengths] = 0
+    return found
