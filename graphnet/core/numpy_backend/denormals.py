@@ -7,6 +7,7 @@ afterwards, whatever happens. Where the C library does not give access to it, no
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 import sys
 from types import TracebackType
@@ -42,7 +43,8 @@ class Flushed:
 
 def _library() -> ctypes.PyDLL | None:
     """The C library's floating-point environment, where its layout is known."""
-    if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or platform.libc_ver()[0] != "glibc":
+    glibc = "CS_GNU_LIBC_VERSION" in getattr(os, "confstr_names", {})
+    if not sys.platform.startswith("linux") or platform.machine() != "x86_64" or not glibc:
         return None
     try:
         library = ctypes.PyDLL("libm.so.6")
