@@ -28,6 +28,8 @@ class BlockSteps:
         outputs = [s.output for s in workspace.program.steps if s.name == "dot" and isinstance(s.output, Place)]
         self.widest = max((place.width for place in outputs), default=0)
         self.gathered: dict[Place, Array] = {}
+        self.views: dict[tuple[int, int, int, int, int], Array] = {}
+        self.scalars: dict[float, Any] = {}
 
     # ------------------------------------------------------------------ one phase of a block
     def actions(self, steps: list[Step], block: Block) -> list[Action]:
@@ -50,11 +52,17 @@ class BlockSteps:
     def array(self, operand: Operand, block: Block) -> Any:
         """A place, pack or number as an operand of an elementwise call over a block."""
         if isinstance(operand, Place):
-            return self.squeezed(self.workspace.whole(operand, block))
+            key = (operand.buffer, operand.start, operand.stop, operand.shift, block.start)
+            found = self.views.get(key)
+            if found is None:  # one view for all calls that read or write it: less memory to go through
+                found = self.views[key] = self.squeezed(self.workspace.whole(operand, block))
+            return found
         if isinstance(operand, Packed):
             return self.squeezed(self.packs.arrays[operand.pack])
         assert isinstance(operand, Number)
-        return scalar(operand.value, self.workspace.dtype)
+        if operand.value not in self.scalars:
+            self.scalars[operand.value] = scalar(operand.value, self.workspace.dtype)
+        return self.scalars[operand.value]
 
     def squeezed(self, array: Array) -> Array:
         """Without the axis of a batch of one: numpy goes through fewer axes faster."""
