@@ -25,6 +25,10 @@ from graphnet.core.parameter import Array
 BLOCK_ROWS = 256
 
 
+#: Bytes of a line of the cache.
+LINE = 64
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Steps ``start`` to ``stop`` in the order of processing."""
@@ -54,34 +58,40 @@ class Workspace:
         self.blocks = blocks(steps, batch)
         self.longest = max(b.steps for b in self.blocks)
         self.dtype = np.dtype(dtype)
-        self.arrays = [self._empty(i) for i in range(len(program.buffers))]
-        self._overlay()
+        self.arrays = self._arrays()
         self._lists: dict[Any, list[Array]] = {}
 
-    def _overlay(self) -> None:
-        """Room for the blocks of the way forward and of the way back: the same, since neither outlives its own."""
-        ways: list[set[int]] = [set(), set()]
+    def _arrays(self) -> list[Array]:
+        """All buffers, out of one piece of memory; those for truth values by themselves.
+
+        Blocks of the way forward and of the way back have the same room, since neither outlives its own.
+        """
+        ways: tuple[set[int], set[int]] = (set(), set())
         for phase, place in self.program.written():
             if self.kind(place) == BLOCK_BUFFER:
                 ways[phase in BACKWARD].add(place.buffer)
-        ways[0] -= ways[1]
-        shapes = {
-            i: (self.longest + self.program.buffers[i].ahead, self.program.buffers[i].units, self.batch)
-            for i in ways[0] | ways[1]
-        }
-        plain = [[i for i in sorted(way) if not self.program.buffers[i].boolean] for way in ways]
-        room = np.zeros(max(sum(math.prod(shapes[i]) for i in way) for way in plain), self.dtype)
-        for way in plain:
-            start = 0
-            for i in way:
-                size = math.prod(shapes[i])
-                self.arrays[i] = room[start : start + size].reshape(shapes[i])
-                start += size
+        shapes = [self._shape(i) for i in range(len(self.program.buffers))]
+        plain = [i for i, b in enumerate(self.program.buffers) if not b.boolean]
+        starts: dict[int, int] = {}
+        shared = ways[0] - ways[1]
+        end = self._lay([i for i in plain if i not in shared and i not in ways[1]], shapes, starts, 0)
+        total = max(self._lay([i for i in plain if i in way], shapes, starts, end) for way in (shared, ways[1]))
+        room = np.zeros(total, self.dtype)
+        return [
+            room[starts[i] : starts[i] + math.prod(shape)].reshape(shape) if i in starts else np.zeros(shape, bool)
+            for i, shape in enumerate(shapes)
+        ]
 
-    def _empty(self, number: int) -> Array:
+    def _lay(self, numbers: list[int], shapes: list[tuple[int, ...]], starts: dict[int, int], start: int) -> int:
+        """Places for some buffers one after the other, each at the beginning of a line of the cache; their end."""
+        line = LINE // self.dtype.itemsize
+        for i in numbers:
+            starts[i] = start
+            start += -(-math.prod(shapes[i]) // line) * line
+        return start
+
+    def _shape(self, number: int) -> tuple[int, ...]:
         buffer = self.program.buffers[number]
-        if buffer.kind == BLOCK_BUFFER and not buffer.boolean:
-            return np.empty(0, self.dtype)  # see _overlay
         lasting = {
             STATIC_BUFFER: (),
             STEP_BUFFER: (),
@@ -89,7 +99,7 @@ class Workspace:
             BLOCK_BUFFER: (self.longest + buffer.ahead,),
             FULL_BUFFER: (self.steps + buffer.ahead,),
         }[buffer.kind]
-        return np.zeros((*lasting, buffer.units, self.batch), bool if buffer.boolean else self.dtype)
+        return (*lasting, buffer.units, self.batch)
 
     @property
     def nbytes(self) -> int:
