@@ -186,9 +186,10 @@ class Runner:
         dtype = boundary.dtype(arrays, self.layers.values())
         counts = boundary.lengths(self.graph, lengths, arrays)
         slots = boundary.converted(self.graph, arrays, counts, dtype)
-        bound, shapes = self._bind(slots, dtype, phase, input_errors)
-        run = Run(self._weights(dtype), counts, keep)
-        bound.start(run)
+        with undisturbed():
+            bound, shapes = self._bind(slots, dtype, phase, input_errors)
+            run = Run(self._weights(dtype), counts, keep)
+            bound.start(run)
         run.previous, self._last = [self._last], None
         values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
         try:
@@ -299,8 +300,7 @@ class Runner:
             wanted = [errors and not given.integer for given in self.graph.inputs.values()]
             self._seen |= {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
             setting = Setting(self.layers, phase, dtype, self.backend, self.passes)
-            with undisturbed():
-                found = BoundPlan(self.plan, shapes, setting, wanted), shapes
+            found = BoundPlan(self.plan, shapes, setting, wanted), shapes
             self._bindings[key] = found
             self._trim()
             self._holders = [
