@@ -72,6 +72,17 @@ class Odd(Layer):
         return error * slope + error * (x > -0.3) * 0.5
 
 
+class Between(Layer):
+    """x where it is between two numbers: truth values multiplied, added, combined."""
+
+    def apply(self, x):
+        inside = (x > -0.4) * (x < 0.6)
+        return np.where(inside, x, 0.1), x
+
+    def pull(self, x, error):
+        return np.where((x > -0.4) & ~(x >= 0.6), error, 0.0)
+
+
 class Soft(Layer):
     """softmax over the features."""
 
@@ -134,7 +145,7 @@ def normalized(c):
 
 def odd(c):
     h = Odd()(dense(c.x, H) + dense(c.h, H, bias=False))
-    return {"y": Odd()(h), "h": Tanh()(h), "c": Tanh()(h)}
+    return {"y": Odd()(h) + Between()(h), "h": Tanh()(h), "c": Tanh()(h)}
 
 
 def shifted(c):

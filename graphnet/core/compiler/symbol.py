@@ -244,7 +244,7 @@ class Symbol(NDArrayOperatorsMixin):
             self._refuse(f"it uses np.{ufunc.__name__}.{method} with {', '.join(options)}")
         if ufunc is np.matmul:
             return matmul(*inputs)
-        if ufunc.__name__ not in UFUNCS or ufunc.nout != 1:
+        if ufunc.__name__ not in UFUNCS and ufunc.__name__ not in BITWISE:
             self._refuse(f"it uses np.{ufunc.__name__}")
         return elementwise(ufunc.__name__, *inputs)
 
@@ -269,12 +269,14 @@ def _symbols(values: Sequence[Any]) -> list[Symbol]:
     return [v for v in values if isinstance(v, Symbol)]
 
 
-def _number(trace: Trace, value: Any) -> int:
+def _number(trace: Trace, value: Any, dtype: Any) -> int:
     """The value of an operand: a symbol's own, or a Python number."""
     if isinstance(value, Symbol):
         return value.value
-    if isinstance(value, (np.generic, np.ndarray)) and (value.ndim or value.dtype == np.float64):
-        raise Untraceable("it uses an array, or a number with a dtype of its own, that is no argument of the rule")
+    if isinstance(value, (np.generic, np.ndarray)) and value.ndim:
+        raise Untraceable("it uses an array that is no argument of the rule")
+    if isinstance(value, (np.generic, np.ndarray)) and np.result_type(dtype, value.dtype) != dtype:
+        raise Untraceable(f"it uses a number of dtype {value.dtype}, which would make the result that, too")
     if isinstance(value, (bool, int, float, np.generic, np.ndarray)):
         return trace.constant(float(value))
     raise Untraceable(f"it computes with a {type(value).__name__}")
@@ -288,7 +290,13 @@ def elementwise(name: str, *values: Any) -> Symbol:
     dtype = floats[0].dtype if floats else np.result_type(dtype, float)
     if name == "power" and not isinstance(values[1], Symbol) and float(values[1]) in SIMPLE_POWERS:
         return SIMPLE_POWERS[float(values[1])](values[0])  # type: ignore[no-any-return]
-    args = [v.value if isinstance(v, Symbol) else _number(trace, v) for v in values]
+    if all(v.dtype == bool if isinstance(v, Symbol) else isinstance(v, bool) for v in values):
+        name = OF_TRUTHS.get(name, name)
+        if name not in COMPARISONS:
+            raise Untraceable(f"it uses np.{name} of truth values")
+    elif name in BITWISE:
+        raise Untraceable(f"it uses np.{name} of numbers")
+    args = [v.value if isinstance(v, Symbol) else _number(trace, v, dtype) for v in values]
     rows = [s for s in found if trace.values[s.value].kind == ROWS]
     if (
         len(rows) == len(found)
@@ -362,8 +370,8 @@ def where(condition: Any, a: Any, b: Any) -> Symbol:
     rows = [s for s in found if s.kind == ROWS]
     if not rows or any(s.flipped or s.lead != rows[0].lead or s.shape[:-1] != s.lead for s in rows):
         raise Untraceable("np.where on something else than rows")
-    value = trace.where(*[_flat(trace, _number(trace, v)) for v in (condition, a, b)])
     dtype = next((s.dtype for s in found if s.dtype.kind == "f"), np.dtype(float))
+    value = trace.where(*[_flat(trace, _number(trace, v, dtype)) for v in (condition, a, b)])
     return Symbol(trace, value, (*rows[0].lead, trace[value].width), rows[0].lead, dtype)
 
 
@@ -396,6 +404,18 @@ def filled(number: float) -> Any:
     return like
 
 
+#: What arithmetic with truth values alone means.
+OF_TRUTHS = {
+    "multiply": "logical_and",
+    "minimum": "logical_and",
+    "add": "logical_or",
+    "maximum": "logical_or",
+    "bitwise_and": "logical_and",
+    "bitwise_or": "logical_or",
+    "invert": "logical_not",
+    "bitwise_xor": "not_equal",
+}
+BITWISE = frozenset(("bitwise_and", "bitwise_or", "bitwise_xor", "invert"))
 SIMPLE_POWERS: dict[float, Any] = {
     1.0: lambda x: x,
     2.0: lambda x: x * x,
