@@ -285,55 +285,67 @@ def _number(trace: Trace, value: Any, dtype: Any) -> int:
 def elementwise(name: str, *values: Any) -> Symbol:
     """A ufunc of symbols and numbers."""
     found = _symbols(values)
-    trace, dtype = found[0].trace, found[0].dtype
-    floats = [s for s in found if s.dtype.kind == "f"]
-    dtype = floats[0].dtype if floats else np.result_type(dtype, float)
+    trace = found[0].trace
+    dtype = next((s.dtype for s in found if s.dtype.kind == "f"), np.dtype(float))
     if name == "power" and not isinstance(values[1], Symbol) and float(values[1]) in SIMPLE_POWERS:
         return SIMPLE_POWERS[float(values[1])](values[0])  # type: ignore[no-any-return]
-    if all(v.dtype == bool if isinstance(v, Symbol) else isinstance(v, bool) for v in values):
-        name = OF_TRUTHS.get(name, name)
-        if name not in COMPARISONS:
-            raise Untraceable(f"it uses np.{name} of truth values")
-    elif name in BITWISE:
-        raise Untraceable(f"it uses np.{name} of numbers")
+    name = _meant(name, values)
     args = [v.value if isinstance(v, Symbol) else _number(trace, v, dtype) for v in values]
     rows = [s for s in found if trace.values[s.value].kind == ROWS]
-    if (
-        len(rows) == len(found)
-        and len({(s.shape, s.lead, s.flipped, s.dtype) for s in rows}) == 1
-        and not rows[0].flipped
-    ):
-        first = rows[0]  # the common case: rows of one shape
-        value = trace.ufunc(name, *args)
-        if first.shape[:-1] == first.lead:
-            return Symbol(trace, value, first.shape, first.lead, bool if name in COMPARISONS else dtype)
-    shape = np.broadcast_shapes(*[s.shape for s in found])
     if not rows:
-        value = trace.ufunc(name, *args)
-        kinds = [trace[a].kind for a in args]
-        linear = name in ("add", "subtract", "negative", "positive") or (
-            name == "multiply" and kinds.count(TOTAL) == 1) or (name == "divide" and kinds[1] != TOTAL)  # fmt: skip
-        affine = name in ("add", "subtract") and kinds.count(TOTAL) != len(kinds)
-        if trace[value].kind == TOTAL and (not linear or affine):
+        return _of_fixed(trace, name, args, np.broadcast_shapes(*[s.shape for s in found]), dtype)
+    like = rows[0]
+    alike = len(rows) == len(found) and len({(s.shape, s.lead, s.flipped) for s in rows}) == 1
+    if not alike or like.flipped or like.shape[:-1] != like.lead:
+        shape = _rows_of(trace, found, rows, args)
+        value = trace.ufunc(name, *[_flat(trace, a) for a in args])
+        return Symbol(trace, value, shape, like.lead, bool if trace[value].boolean else dtype)
+    return Symbol(trace, trace.ufunc(name, *args), like.shape, like.lead, bool if name in COMPARISONS else dtype)
+
+
+def _meant(name: str, values: Sequence[Any]) -> str:
+    """The operation that a ufunc is on these operands: arithmetic with truth values alone is logic."""
+    if all(v.dtype == bool if isinstance(v, Symbol) else isinstance(v, bool) for v in values):
+        logic = OF_TRUTHS.get(name, name)
+        if logic not in COMPARISONS:
+            raise Untraceable(f"it uses np.{name} of truth values")
+        return logic
+    if name in BITWISE:
+        raise Untraceable(f"it uses np.{name} of numbers")
+    return name
+
+
+def _of_fixed(trace: Trace, name: str, args: list[int], shape: tuple[int, ...], dtype: Any) -> Symbol:
+    """A ufunc of fixed values, or one of totals that is linear in them."""
+    value = trace.ufunc(name, *args)
+    if trace[value].kind == TOTAL:
+        totals = [trace[a].kind == TOTAL for a in args]
+        linear = {
+            "add": all(totals),
+            "subtract": all(totals),
+            "negative": True,
+            "positive": True,
+            "multiply": totals.count(True) == 1,
+            "divide": totals == [True, False],
+        }
+        if not linear.get(name, False):
             raise Untraceable(f"what it does with a sum over the rows is not linear (np.{name})")
-        return Symbol(trace, value, shape, (), bool if trace[value].boolean else dtype)
+    return Symbol(trace, value, shape, (), bool if trace[value].boolean else dtype)
+
+
+def _rows_of(trace: Trace, found: Sequence[Symbol], rows: Sequence[Symbol], args: list[int]) -> tuple[int, ...]:
+    """The shape of a ufunc's result from rows and others, where these go together."""
     like = rows[0]
     if any(s.flipped != like.flipped or s.lead != like.lead for s in rows):
         raise Untraceable("it mixes rows of different axes")
     if like.flipped or any(trace[a].kind == TOTAL for a in args):
         raise Untraceable("it computes with transposed rows, or with sums over rows")
-    for s in found:
-        if s.kind == FIXED and math.prod(s.shape[:-1]) != 1:
-            raise Untraceable("it combines rows with an array of several rows")
+    if any(s.kind == FIXED and math.prod(s.shape[:-1]) != 1 for s in found):
+        raise Untraceable("it combines rows with an array of several rows")
+    shape = np.broadcast_shapes(*[s.shape for s in found])
     if shape[:-1] != like.lead:
         raise Untraceable(f"shapes {', '.join(str(s.shape) for s in found)} do not make rows")
-    value = trace.ufunc(name, *[_flat(trace, a) for a in args])
-    return Symbol(trace, value, shape, like.lead, bool if trace[value].boolean else like_dtype(dtype, rows))
-
-
-def like_dtype(dtype: Any, rows: Sequence[Symbol]) -> Any:
-    """The floating dtype of a result."""
-    return next((s.dtype for s in rows if s.dtype.kind == "f"), dtype)
+    return shape
 
 
 def _flat(trace: Trace, value: int) -> int:
