@@ -21,7 +21,7 @@ from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.errors import ShapeError
 from graphnet.core.graph import Graph
 from graphnet.core.numpy_backend.call import BoundCall
-from graphnet.core.numpy_backend.compiled import subject_of
+from graphnet.core.numpy_backend.compiled_loop import subject_of
 from graphnet.core.numpy_backend.region import LEAST, BoundRegion, unreadable
 from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.setting import Setting

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from graphnet.core.compiler import joint
+from graphnet.core.compiler.assemble import program
 from graphnet.core.compiler.augment import augment
 from graphnet.core.compiler.ends import ends
 from graphnet.core.compiler.factor import factor
@@ -15,7 +16,7 @@ from graphnet.core.compiler.lanes import groups
 from graphnet.core.compiler.merge import merge
 from graphnet.core.compiler.operations import Trace
 from graphnet.core.compiler.phases import phases
-from graphnet.core.compiler.place import Placing, program
+from graphnet.core.compiler.place import Placing
 from graphnet.core.compiler.program import Program
 from graphnet.core.compiler.recompute import recompute
 from graphnet.core.compiler.split import split

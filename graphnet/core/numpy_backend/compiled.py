@@ -1,4 +1,4 @@
-"""A Scan that runs by its program: what can be done for many steps at once is, the rest in straight lines."""
+"""A program that runs: what can be done for many steps at once is, the rest in straight lines."""
 
 from __future__ import annotations
 
@@ -8,22 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random
-from graphnet.core.compiler import Shapes
-from graphnet.core.compiler.joint import Subject
-from graphnet.core.compiler.passes import EVERY, compiled, undisturbed
+from graphnet.core.compiler.passes import undisturbed
 from graphnet.core.compiler.phases import AFTER, BACK_AFTER, BACK_BEFORE, BACK_LOOP, BEFORE, LOOP, STATIC
 from graphnet.core.compiler.program import Place, Program
 from graphnet.core.numpy_backend.denormals import Flushed
 from graphnet.core.numpy_backend.fixed import Packs, gradients
 from graphnet.core.numpy_backend.loops import BoundLoops
-from graphnet.core.numpy_backend.rows import Rows, add
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.steps import Action, Arrays, BlockSteps
 from graphnet.core.numpy_backend.waiting import Waiting, stretches
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
-from graphnet.core.plan import Call, Loop
 
 
 @dataclass(eq=False)
@@ -289,135 +284,3 @@ class CompiledProgram:
                 total[name] = total[name] + gradient
             else:
                 total[name] = np.ascontiguousarray(gradient)
-
-
-def subject_of(step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool) -> Subject:
-    """What is traced of a Scan: its cell, whose inputs are sequences, states and contexts in this order."""
-    n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
-    roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
-    roles += [("context", i) for i in range(c)]
-    needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
-    return Subject(
-        step.cell,
-        shapes.cells[step.path],
-        setting.layers,
-        setting.phase,
-        setting.dtype,
-        tuple(roles),
-        tuple(needs),
-        len(step.outputs),
-        backward,
-    )
-
-
-class CompiledLoop(CompiledProgram):
-    """A step that scans by a program; the same interface as BoundLoop.
-
-    Raises
-    ------
-    Untraceable
-        If the cell has a rule that cannot be read; it is run as it is written then.
-    """
-
-    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool) -> None:
-        self.step = step
-        self.single = step.path in shapes.single
-        inner = shapes.cells[step.path]
-        subject = subject_of(step, shapes, setting, wanted, backward)
-        program = compiled(subject, EVERY if setting.passes is None else setting.passes)
-        self.inner = inner
-        first = shapes.slots[step.sequences[0]]
-        assert first is not None
-        super().__init__(program, first.sizes[0] or 0, 1 if self.single else first.sizes[1] or 0, setting)
-        self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
-        self.reverse, self.bptt_length = step.reverse, step.bptt_length
-
-    def start(self, run: Run) -> None:
-        """Nothing to look up: it is all bound."""
-
-    # ------------------------------------------------------------------ forward
-    def forward(self, slots: list[Any], run: Run) -> Any:
-        """Fill the slots of outputs and final states; returns what the way back needs."""
-        step = self.step
-        run.release()
-        given = {("sequence", k): self.inward(slots[i]) for k, i in enumerate(step.sequences)}
-        lengths = None if self.origin is None else run.lengths[self.origin]
-        tape, outputs = self.run_forward(given, run, lengths, lambda bound: self.enter(bound, slots), self.draw)
-        for slot, array in zip(step.outputs, outputs, strict=True):
-            slots[slot] = self.outward(live(array, tape.ended))
-        for slot, array in zip(step.finals, tape.workspace.final, strict=True):
-            slots[slot] = array.T.copy()
-        return tape if run.keep else None
-
-    def inward(self, array: Array) -> Array:
-        """A sequence in the order of processing, with a batch axis."""
-        array = array[:, None] if self.single else array
-        return np.ascontiguousarray(array[::-1] if self.step.reverse else array)
-
-    def outward(self, array: Array) -> Array:
-        """The other way round."""
-        array = array[::-1] if self.step.reverse else array
-        return array[:, 0] if self.single else array
-
-    def enter(self, bound: BoundWorkspace, slots: list[Any]) -> None:
-        """Initial states and contexts."""
-        step, space = self.step, bound.space
-        for target, slot in zip(bound.initial, step.initial, strict=True):
-            given = None if slot is None else slots[slot]
-            target[...] = 0 if given is None else given.T
-        for name, index, place, _ in self.program.staged:
-            if name == "context":
-                space.at(place, 0)[...] = slots[step.contexts[int(index)]].T
-
-    def draw(self, space: Workspace) -> None:
-        """All random arrays, in the order in which the steps would draw them."""
-        rng = random.generator()
-        by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
-        for (path, owner, name), place in self.draws:
-            by_call.setdefault((path, owner), []).append((name, place))
-        calls = [s for s in self.step.cell.steps if isinstance(s, Call) and (s.path, s.layer) in by_call]
-        for t in range(self.steps):
-            for call in calls:
-                shapes: list[Any] = [None if i is None else self.inner.slots[i] for i in call.inputs]
-                made = self.setting.layers[call.layer].draw(rng, *shapes)
-                for name, place in by_call[call.path, call.layer]:
-                    space.at(place, t)[...] = made[name].T
-
-    # ------------------------------------------------------------------ backward
-    def backward(self, tape: Any, errors: list[Any], run: Run, rows: Rows) -> None:
-        """Add to the errors of sequences, initial states and contexts, and to the gradients."""
-        step, program = self.step, self.program
-        arrived = [errors[i] for i in step.outputs]
-        final = [errors[i] for i in step.finals]
-        if all(error is None for error in (*arrived, *final)):
-            return
-        given = dict(tape.given)
-        for k, (error, place) in enumerate(zip(arrived, program.emitted, strict=True)):
-            given["emitted_error", k] = self.error(error, place.width, tape.ended)
-        for entering, error in zip(tape.workspace.arriving, final, strict=True):
-            entering[...] = 0 if error is None else error.T
-        contexts = self.run_backward(tape, given, run)
-        found: list[Any] = [given.get(("sequence_error", k)) for k in range(len(step.sequences))]
-        found = [None if a is None else self.outward(live(a, tape.ended)) for a in found]
-        found += [array.T.copy() for array in tape.workspace.leaving]
-        found += [None if c is None else c.T.copy() for c in contexts]
-        for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
-            if outer is not None and array is not None:
-                add(errors, outer, array)
-
-    def error(self, error: Any, width: int, ended: Array | None) -> Array:
-        """The error of an emitted output, in the order of processing; zeros where none came, and after rows' ends."""
-        if error is None:
-            return np.zeros((self.steps, self.batch, width), self.setting.dtype)
-        array = self.inward(error)
-        return array if ended is None else live(array.copy(), ended)
-
-
-def live(array: Array, ended: Array | None) -> Array:
-    """A sequence with zeros after the rows' ends."""
-    if ended is not None:
-        array[ended] = 0
-    return array
-
-
-__all__ = ["BoundWorkspace", "CompiledLoop", "CompiledProgram", "Tape", "subject_of"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.symbol import Untraceable
-from graphnet.core.numpy_backend.compiled import CompiledLoop
+from graphnet.core.numpy_backend.compiled_loop import CompiledLoop
 from graphnet.core.numpy_backend.loop import BoundLoop
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.setting import Run, Setting
