@@ -4,11 +4,8 @@ Everything that a plan and its shapes settle is settled when it is bound: which 
 wanted, whether rows end early, every view of every array that a time loop touches.
 """
 
-from graphnet.core.numpy_backend.blas import widen
 from graphnet.core.numpy_backend.plan import BoundPlan
 from graphnet.core.numpy_backend.rows import mask
 from graphnet.core.numpy_backend.setting import Run, Setting
-
-widen()
 
 __all__ = ["BoundPlan", "Run", "Setting", "mask"]
