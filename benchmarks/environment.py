@@ -6,6 +6,8 @@ import os
 import platform
 from importlib import metadata
 
+from threadpoolctl import threadpool_info
+
 LIBRARIES = ("graphnet", "numpy", "torch", "jax", "onnxruntime")
 
 
@@ -21,9 +23,16 @@ def variables(threads: int) -> dict[str, str]:
 
 
 def machine(libraries: tuple[str, ...] = LIBRARIES) -> str:
-    """One line: processor, cores, Python, versions of those libraries that are installed."""
+    """One line: processor, cores, Python, versions of those libraries that are installed, kernels of numpy's BLAS."""
     versions = ", ".join(f"{name} {version(name)}" for name in libraries if version(name))
-    return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+    return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}{_kernels()}"
+
+
+def _kernels() -> str:
+    """For which processor numpy's BLAS multiplies, where it says so; and whether somebody has chosen that."""
+    found = [info.get("architecture") for info in threadpool_info() if info.get("internal_api") == "openblas"]
+    chosen = " (set by OPENBLAS_CORETYPE)" if os.environ.get("OPENBLAS_CORETYPE") else ""
+    return f", BLAS kernels {found[0]}{chosen}" if found else ""
 
 
 def version(name: str) -> str:
