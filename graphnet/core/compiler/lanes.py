@@ -3,8 +3,7 @@
 Four gates' ``tanh`` become one over four times as many units; three of them then become sigmoids in one call, if the
 order keeps the three together. Values are *mates* when they are made alike, from mates: the same operation, in the same
 phase, of values that are mates in turn. Not applied to calls that share an operand (numpy pays more for stretching it
-than for the calls). Costs a search over the orders of up to six neighbours; more keep the order in which they are
-drawn.
+than for the calls). Costs a search over the orders of up to a dozen neighbours (see ``arrange``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Give every value a place in a planned buffer, and turn the trace into steps.
+"""Give every value a place in a planned buffer.
 
 ``a = x + y; b = tanh(a)``: where ``a`` is not used again, ``b`` is made in its place. A value that the way back needs
 has room for every step; one that another phase needs, for a block of steps; the others for the step that is being
