@@ -42,7 +42,11 @@ class _Sums:
 
     def sum(self, new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
         form = self.form(new, operation, args)
-        if form is None or any(not new[t].shape or new[t].shape[-1] != operation.width for t in form):
+        if form is None:
+            return same(new, operation, args)
+        form = self.one_number(new, form)
+        rows = [new[t] for t in form if new[t].kind != CONSTANT]
+        if any(r.width != operation.width or not r.shape for r in rows):
             return same(new, operation, args)
         if self.inner(number):
             # Not made by itself: the one sum that uses it takes its terms. The number stands for it until then.
@@ -50,6 +54,16 @@ class _Sums:
             self.forms[placeholder] = form
             return placeholder
         return self.make(new, form, number)
+
+    @staticmethod
+    def one_number(new: Trace, form: Form) -> Form:
+        """The sum with all its constants as one."""
+        numbers = {t: factor for t, factor in form.items() if new[t].kind == CONSTANT}
+        if not numbers:
+            return form
+        total = sum(factor * float(new[t].attr) for t, factor in numbers.items())
+        rest = {t: factor for t, factor in form.items() if t not in numbers}
+        return rest if total == 0.0 and rest else {**rest, new.constant(total): 1.0}
 
     def inner(self, number: int) -> bool:
         """Whether a sum is used once, by another sum or a multiplication by a constant."""
@@ -62,7 +76,7 @@ class _Sums:
             return False
         if user.name in ("add", "subtract", "negative"):
             others = [a for a in user.args if a != number]
-            return all(self.trace[a].kind in (ROWS, FIXED) and self.trace[a].width == user.width for a in others)
+            return all(self.trace[a].kind == CONSTANT or self.trace[a].width == user.width for a in others)
         constant = any(self.trace[a].kind == CONSTANT for a in user.args)
         return user.name == "multiply" and constant and self.folds_later(number)
 
@@ -84,15 +98,14 @@ class _Sums:
 
     def form(self, new: Trace, operation: Operation, args: tuple[int, ...]) -> Form | None:
         """The terms of a sum; None for other operations."""
-        if operation.name in ("add", "subtract") and all(new[a].kind != CONSTANT for a in args):
+        if operation.name in ("add", "subtract"):
             sign = 1.0 if operation.name == "add" else -1.0
             return combined((self.terms(a), factor) for a, factor in zip(args, (1.0, sign), strict=True))
         if operation.name == "negative":
             return combined([(self.terms(args[0]), -1.0)])
         if operation.name == "multiply" and any(new[a].kind == CONSTANT for a in args):
             constant, other = sorted(args, key=lambda a: new[a].kind != CONSTANT)
-            if other in self.forms or (new[other].name == "dot" and self.single.get(other)):
-                return combined([(self.terms(other), float(new[constant].attr))])
+            return combined([(self.terms(other), float(new[constant].attr))])
         return None
 
     def terms(self, value: int) -> Form:
@@ -104,7 +117,7 @@ class _Sums:
         groups: list[list[int]] = [[], [], [], []]
         for term, factor in form.items():
             hot = self.hot.get(term, (False, False))[hot_by]
-            rank = (2 if new[term].name == "dot" else 3) if hot else (1 if new[term].kind == FIXED else 0)
+            rank = (2 if new[term].name == "dot" else 3) if hot else (0 if new[term].kind == ROWS else 1)
             groups[rank].append(self.scaled(new, term, factor))
         total: int | None = None
         for group in (groups[0] + groups[1], groups[2], groups[3]):
@@ -139,6 +152,8 @@ class _Sums:
             return term
         constant = new.constant(factor)
         operation = new[term]
+        if operation.kind == CONSTANT:
+            return new.constant(factor * float(operation.attr))
         if operation.kind == FIXED:
             return new.ufunc("multiply", term, constant)
         hot = self.hot.get(term, (False, False))
