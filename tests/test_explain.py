@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from recipes import Tanh
 
 from graphnet import (
     Builder,
@@ -22,17 +23,6 @@ from graphnet import (
 from graphnet.cli.group import main
 from graphnet.core.compiler.passes import PASSES
 from graphnet.core.profile import profile
-
-
-class Tanh(Layer):
-    """tanh."""
-
-    def apply(self, x):
-        y = np.tanh(x)
-        return y, y
-
-    def pull(self, y, error):
-        return error * (1 - y * y)
 
 
 class Branching(Layer):

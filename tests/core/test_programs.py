@@ -7,6 +7,7 @@ import re
 
 import numpy as np
 import pytest
+from recipes import Tanh
 
 from graphnet import Builder, Cell, Layer, LayerNormalization, Phase, Runner, Scan, Split, concatenate, dense
 from graphnet.core.compiler.passes import PASSES
@@ -14,17 +15,6 @@ from graphnet.core.numpy_backend.region import BoundRegion
 from graphnet.core.numpy_backend.scan import BoundScan
 
 D, H = 3, 4
-
-
-class Tanh(Layer):
-    """tanh."""
-
-    def apply(self, x):
-        y = np.tanh(x)
-        return y, y
-
-    def pull(self, y, error):
-        return error * (1 - y * y)
 
 
 class Logistic(Layer):
