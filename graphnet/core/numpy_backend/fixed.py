@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compiler.operations import UFUNCS
-from graphnet.core.compiler.program import Fixed, Pack, Part, Program
+from graphnet.core.compiler.phases import BACK_LOOP, LOOP, STATIC
+from graphnet.core.compiler.program import Fixed, Pack, Packed, Part, Program
 from graphnet.core.parameter import Array
 
 
@@ -40,6 +41,10 @@ def operation(fixed: Fixed) -> Callable[..., Any]:
         "sum": lambda a: a.sum(axis=attr[0], keepdims=attr[1]),
     }
     return table[name]
+
+
+#: Phases whose products take one step at a time: there a copy that lies as BLAS likes it pays.
+ONE_BY_ONE = (STATIC, LOOP, BACK_LOOP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +93,23 @@ class Fill:
     array: Array | None = None
     view: Any = None
 
-    def run(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
-        """Copy the numbers of the weight as they are now."""
+    def seen(self, arrays: Mapping[str, Mapping[str, Array]]) -> Any:
+        """The rectangle of the weight as it is now, results first."""
         path, name = self.source.weight
         array = arrays[path][name]
         if array is not self.array:
             rows, columns = slice(*self.source.rows), slice(*self.source.columns)
             view = array[rows, columns]
             self.array, self.view = array, view if self.source.flipped else view.T
+        return self.view
+
+    def run(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
+        """Copy the numbers of the weight as they are now."""
+        view = self.seen(arrays)
         if self.source.factor == 1.0:
-            self.target[...] = self.view
+            self.target[...] = view
         else:
-            np.multiply(self.view, self.source.factor, self.target)
+            np.multiply(view, self.source.factor, self.target)
 
 
 class Packs:
@@ -108,13 +118,31 @@ class Packs:
     def __init__(self, program: Program, batch: int, dtype: str) -> None:
         self.program, self.dtype = program, np.dtype(dtype)
         self.functions = [None if f.name in ("weight", "constant") else operation(f) for f in program.fixed]
-        self.arrays = [self._empty(pack, batch) for pack in program.packs]
         self.rectangles = self._rectangles()
+        self.direct = self._direct()
+        self.arrays = [
+            np.empty((0, 0), self.dtype) if i in self.direct else self._empty(pack, batch)
+            for i, pack in enumerate(program.packs)
+        ]
         self.fills: list[Fill] = []
         self.others: list[tuple[int, bool, Array]] = []
-        for pack, array in zip(program.packs, self.arrays, strict=True):
-            self._plan(pack, array)
+        for i, (pack, array) in enumerate(zip(program.packs, self.arrays, strict=True)):
+            if i not in self.direct:
+                self._plan(pack, array)
         self.needed = self._needed()
+
+    def _direct(self) -> dict[int, Fill]:
+        """Packs that are one rectangle of a weight, and read by products over many steps alone: these need no copy."""
+        found: dict[int, Fill] = {}
+        loops = {
+            o.pack for s in self.program.steps if s.phase in ONE_BY_ONE for o in s.operands if isinstance(o, Packed)
+        }
+        for i, pack in enumerate(self.program.packs):
+            source = self.rectangles[pack.parts[0]]
+            plain = pack.form == "product" and len(pack.parts) == 1 and i not in loops
+            if plain and source is not None and source.factor == 1.0:
+                found[i] = Fill(source, np.empty(0, self.dtype))
+        return found
 
     def _empty(self, pack: Pack, batch: int) -> Array:
         shapes = [self.program.fixed[p].shape for p in pack.parts]
@@ -207,6 +235,8 @@ class Packs:
 
     def fill(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Fill all packs; returns the fixed values that gradients need."""
+        for i, fill in self.direct.items():
+            self.arrays[i] = fill.seen(arrays)
         for fill in self.fills:
             fill.run(arrays)
         values = self.evaluate(arrays) if self.others or any(self.needed) else []

@@ -77,40 +77,42 @@ class BlockSteps:
     def dot(self, step: Step, block: Block) -> list[Action]:
         rows, weights = step.operands
         assert isinstance(weights, Packed)
-        pack = self.packs.arrays[weights.pack]
+        packs, number = self.packs.arrays, weights.pack  # an array that needs no copy is another one in each run
         if isinstance(rows, Place) and self.workspace.whole(rows, block).ndim == 2:
+            pack = packs[number]
             a, out = self.workspace.whole(rows, block), self.workspace.whole(step.output, block)  # type: ignore[arg-type]
             return [lambda given: np.matmul(pack, a, out)]
         prepare, flat = self.flat(rows, block)
         if isinstance(step.output, Given):
-            return [*prepare, self._into_given(step.output, flat, pack, block, step.add)]
+            return [*prepare, self._into_given(step.output, flat, number, block, step.add)]
         assert isinstance(step.output, Place)
-        return [*prepare, self._into_place(self.workspace.whole(step.output, block), flat, pack, step.add)]
+        return [*prepare, self._into_place(self.workspace.whole(step.output, block), flat, number, step.add)]
 
-    def _into_given(self, output: Given, flat: Any, pack: Array, block: Block, add: bool) -> Action:
-        key, width = (output.name, output.index), output.width
+    def _into_given(self, output: Given, flat: Any, number: int, block: Block, add: bool) -> Action:
+        key, width, packs = (output.name, output.index), output.width, self.packs.arrays
 
         def action(given: Arrays) -> None:
             out = given[key][block.start : block.stop].reshape(-1, width)
             if add:
-                out += np.matmul(flat(given), pack.T)
+                out += np.matmul(flat(given), packs[number].T)
             else:
-                np.matmul(flat(given), pack.T, out)
+                np.matmul(flat(given), packs[number].T, out)
 
         return action
 
-    def _into_place(self, out: Array, flat: Any, pack: Array, add: bool) -> Action:
+    def _into_place(self, out: Array, flat: Any, number: int, add: bool) -> Action:
         steps, width, batch = out.shape
+        packs = self.packs.arrays
         if batch == 1:
             out = out[:, :, 0]
             if add:
-                return lambda given: np.add(out, np.matmul(flat(given), pack.T), out)
-            return lambda given: np.matmul(flat(given), pack.T, out)
+                return lambda given: np.add(out, np.matmul(flat(given), packs[number].T), out)
+            return lambda given: np.matmul(flat(given), packs[number].T, out)
         made = self._scratch("product", self.widest, width * steps * batch).reshape(width, steps * batch)
         source, target = made.reshape(width, steps, batch), out.transpose(1, 0, 2)
 
         def action(given: Arrays) -> None:
-            np.matmul(pack, flat(given).T, made)
+            np.matmul(packs[number], flat(given).T, made)
             if add:
                 np.add(target, source, target)
             else:

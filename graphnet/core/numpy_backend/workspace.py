@@ -20,9 +20,11 @@ from graphnet.core.compiler.program import (
 )
 from graphnet.core.parameter import Array
 
-#: Rows (steps times batch) of a block: enough for products to run at full speed, few enough to stay near the core and
-#: to
+#: Rows (steps times batch) of a block where there is a loop: enough for products to run at full speed, few enough to
+#: stay near the core.
 BLOCK_ROWS = 256
+#: The same without a loop: fewer sums of weight gradients to add up.
+LOOPLESS_ROWS = 4096
 
 
 #: Bytes of a line of the cache.
@@ -42,9 +44,9 @@ class Block:
         return self.stop - self.start
 
 
-def blocks(steps: int, batch: int) -> list[Block]:
-    """Steps in blocks of about equal length."""
-    count = max(1, round(steps * batch / BLOCK_ROWS)) if steps * batch > 1.5 * BLOCK_ROWS else 1
+def blocks(steps: int, batch: int, rows: int) -> list[Block]:
+    """Steps in blocks of about equal length, of about so many rows."""
+    count = max(1, round(steps * batch / rows)) if steps * batch > 1.5 * rows else 1
     count = min(count, steps)
     ends = [steps * (i + 1) // count for i in range(count)]
     return [Block(a, b) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
@@ -55,7 +57,7 @@ class Workspace:
 
     def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
         self.program, self.steps, self.batch = program, steps, batch
-        self.blocks = blocks(steps, batch)
+        self.blocks = blocks(steps, batch, BLOCK_ROWS if program.calls else LOOPLESS_ROWS)
         self.longest = max(b.steps for b in self.blocks)
         self.dtype = np.dtype(dtype)
         self.arrays = self._arrays()
