@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from graphnet import lookup as _lookup  # noqa: F401  # the core finds the backends of plugins through it
 from graphnet.core.builder import Builder, Value, functional
 from graphnet.core.cell import Cell
 from graphnet.core.composite import Composite, Subgraph

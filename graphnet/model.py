@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.callbacks import Callback
 from graphnet.core import random
-from graphnet.core.errors import ConfigError, FileError, ShapeError
+from graphnet.core.errors import ConfigError, FileError, GraphnetError, RuleError, ShapeError
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
 from graphnet.core.phase import Phase
 from graphnet.core.runner import Runner
 from graphnet.training.batches import Examples
-from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.evaluation import evaluate
 from graphnet.training.examples import examples
@@ -191,6 +191,36 @@ class Model:
         write_model(path / MODEL, self.runner.completed(), self.config)
         save_weights(path / WEIGHTS, self.runner)
         atomic.write(path / VERSIONS, (json.dumps(versions(), indent=2) + "\n").encode())
+
+    def export(self, form: str = "mermaid") -> str | bytes:
+        """This model as a file for other programs.
+
+        Parameters
+        ----------
+        form : str
+            Name of an exporter, graphnet's or a plugin's.
+
+        Raises
+        ------
+        UnknownNameError
+            If there is no such exporter.
+        RuleError
+            If the exporter fails, or returns neither text nor bytes.
+        """
+        from graphnet.plugins import manager
+
+        entry = manager().registry.get("exporters", form)
+        try:
+            made = entry.object(self)
+        except GraphnetError:
+            raise
+        except Exception as error:  # the exporter is a stranger's
+            raise RuleError(f"the exporter failed: {type(error).__name__}: {error}", where=entry.id) from error
+        if not isinstance(made, (str, bytes)):
+            raise RuleError(
+                "the exporter returned no file", where=entry.id, expected="text or bytes", received=type(made).__name__
+            )
+        return made
 
     def _materialize(self) -> None:
         """Make the weights that do not exist yet, with draws that do not count."""

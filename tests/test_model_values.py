@@ -24,10 +24,10 @@ from graphnet import (
 )
 from graphnet.initializers import He, Initializer
 from graphnet.io import model_text, parse_model
-from graphnet.io.requirements import meets
 from graphnet.losses import CrossEntropy
 from graphnet.optimizers import Adam
 from graphnet.plugins import PluginManager, hookimpl, using
+from graphnet.plugins.versions import meets
 
 
 class Same(Layer):

@@ -88,7 +88,7 @@ BROKEN = {
     ),
     "wrong argument": (
         plugin(graphnet_register_layers=lambda registry: registry(Cube)),
-        "Argument.*registry.*are declared in the hookimpl but can not be found",
+        r"graphnet_register_layers asks for registry; expected graphnet_register_layers\(register\), version 2 of the hooks",
     ),
     "rubbish optimizer": (
         plugin(graphnet_register_optimizers=lambda register: register(dict)),
@@ -289,7 +289,7 @@ def test_every_hook_is_documented_and_registers_something_of_graphnets_own():
     host.load(allow=())
     for name, kind in hookspecs.KINDS.items():
         assert inspect.getdoc(getattr(hookspecs, name)), name
-        assert host.registry.entries(kind), kind
+        assert host.registry.entries(kind) or kind == "commands", kind
     assert all(e.object.__doc__ for kind in hookspecs.KINDS.values() for e in host.registry.entries(kind))
 
 

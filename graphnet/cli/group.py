@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -17,12 +19,16 @@ COMMANDS = {
     "show": "graphnet.cli.show",
     "explain": "graphnet.cli.explain",
     "profile": "graphnet.cli.profile",
+    "export": "graphnet.cli.export",
     "layers": "graphnet.cli.layers",
     "plugins": "graphnet.cli.plugins",
+    "check": "graphnet.cli.check",
 }
 
 #: Set in a context's ``meta`` once everything has been checked and something runs.
 RUNNING = "graphnet.running"
+#: Set while the plugins that the options allow are in use.
+LOADED = "graphnet.loaded"
 
 
 class WrongInput(click.ClickException):
@@ -45,25 +51,55 @@ class Commands(click.Group):
     """A group that imports its commands late, and turns graphnet's errors into messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which people meet them."""
-        return list(COMMANDS)
+        """The commands in the order in which people meet them, those of plugins last."""
+        from graphnet.cli import provided
+
+        with _plugins(ctx):
+            return [*COMMANDS, *provided.names()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by name."""
+        """A command by name; plugins are loaded only where it is none of graphnet's own."""
         if cmd_name not in COMMANDS:
-            return None
+            from graphnet.cli import provided
+
+            with _plugins(ctx):
+                return provided.command(cmd_name)
         found: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
         return found
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error of graphnet is a message, unless a traceback is wanted."""
         try:
-            return super().invoke(ctx)
+            with _plugins(ctx):
+                return super().invoke(ctx)
         except (GraphnetError, OSError) as error:
             if ctx.params["traceback"] or isinstance(error, BrokenPipeError):
                 raise
             running = ctx.meta.get(RUNNING) or isinstance(error, (RuleError, OSError))
             raise (Failed if running else WrongInput)(str(error)) from None
+
+
+@contextmanager
+def _plugins(ctx: click.Context) -> Iterator[None]:
+    """The plugins that the options allow, inside the block; without options those that the environment allows."""
+    allow = () if ctx.params.get("no_plugins") else ctx.params.get("plugins")
+    if allow is None or ctx.meta.get(LOADED):
+        yield
+        return
+    from graphnet.plugins import PluginManager, using
+
+    manager = PluginManager()
+    manager.load(allow=allow)
+    ctx.meta[LOADED] = True
+    try:
+        with using(manager):
+            yield
+    finally:
+        ctx.meta[LOADED] = False
+
+
+def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str] | None:
+    return None if value is None else [name.strip() for name in value.split(",") if name.strip()]
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
@@ -79,14 +115,15 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
-@click.option("--no-plugins", is_flag=True, help="Load no plugin but what comes with graphnet.")
+@click.option("--no-plugins", is_flag=True, is_eager=True, help="Load no plugin but what comes with graphnet.")
+@click.option(
+    "--plugins",
+    metavar="NAMES",
+    is_eager=True,
+    callback=_names,
+    help="Load only these plugins (entry points or distributions, separated by commas); -NAME leaves one out.",
+)
 @click.option("--traceback", is_flag=True, help="Show where in the code an error was raised.")
 @click.pass_context
-def main(ctx: click.Context, no_plugins: bool, traceback: bool) -> None:
+def main(ctx: click.Context, no_plugins: bool, plugins: list[str] | None, traceback: bool) -> None:
     """Neural-network layers as plugins, models as graphs."""
-    if no_plugins:
-        from graphnet.plugins import PluginManager, using
-
-        manager = PluginManager()
-        manager.load(allow=())
-        ctx.with_resource(using(manager))

@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import boundary, dtypes, weights
+from graphnet.core import backends, boundary, dtypes, weights
+from graphnet.core.backends import Bound
 from graphnet.core.compiler import Shapes, infer, lower
 from graphnet.core.compiler.passes import PASSES, undisturbed
 from graphnet.core.errors import ConfigError, ShapeError, StateError, UnknownNameError, nearest
@@ -22,8 +23,7 @@ from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Plan
 from graphnet.core.shapes import BATCH, TIME, Shape
 
-#: The backends that are always there, the default first.
-BACKENDS = ("numpy", "reference")
+DEFAULT = next(iter(backends.BUILT_IN))
 #: Bound plans that a runner keeps; the least recently used goes first.
 KEPT_BINDINGS = 64
 #: Bytes of arrays that bound plans may keep for a next pass of their shape.
@@ -34,7 +34,7 @@ IDLE_BYTES = 256 * 2**20
 class Pass:
     """The last forward pass, as ``backward`` needs it."""
 
-    bound: BoundPlan
+    bound: Bound
     tape: list[Any]
     run: Run
     shapes: Shapes
@@ -48,9 +48,9 @@ class Runner:
     Parameters
     ----------
     graph : Graph
-    backend : {'numpy', 'reference'}, optional
-        How it runs: 'numpy' by compiled programs, 'reference' node by node. None: what the environment variable
-        GRAPHNET_BACKEND says, else 'numpy'.
+    backend : str, optional
+        How it runs: 'numpy' by compiled programs, 'reference' node by node, or the name of a plugin's backend. None:
+        what the environment variable GRAPHNET_BACKEND says, else 'numpy'.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compiler.passes``); None: all.
 
@@ -74,12 +74,13 @@ class Runner:
     """
 
     def __init__(self, graph: Graph, *, backend: str | None = None, passes: Iterable[str] | None = None) -> None:
-        self.backend = known(backend or os.environ.get("GRAPHNET_BACKEND") or BACKENDS[0], BACKENDS, "backend")
+        self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
+        self._backend = backends.find(self.backend)
         self.passes = None if passes is None else frozenset(known(name, PASSES, "pass") for name in passes)
         self.graph = graph
         self.layers = graph.layers()
         self.plan: Plan = lower(graph)
-        self._bindings: OrderedDict[Any, tuple[BoundPlan, Shapes]] = OrderedDict()
+        self._bindings: OrderedDict[Any, tuple[Bound, Shapes]] = OrderedDict()
         self._last: Pass | None = None
         self._seen: dict[str, Shape] = {}
         #: The layers that have arrays; the others need not be asked in each pass.
@@ -240,12 +241,12 @@ class Runner:
         return {name: self._pulled(i, slots[i], last) for i, name in enumerate(self.graph.inputs)}
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
-        """The plan bound to shapes of the inputs, as ``forward`` binds it; makes weights that are not there yet."""
+        """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
         found = infer(self.plan, self.layers, shapes)
         self._create(self.plan, found)
         wanted = [not given.integer for given in self.graph.inputs.values()]
         with undisturbed():
-            setting = Setting(self.layers, phase, dtype, self.backend, self.passes)
+            setting = Setting(self.layers, phase, dtype, self.backend != "reference", self.passes)
             return BoundPlan(self.plan, found, setting, wanted), found
 
     # ------------------------------------------------------------------ errors in, gradients out
@@ -289,7 +290,7 @@ class Runner:
                     p.gradient = gradient if same else gradient.astype(p.value.dtype, copy=False)
 
     # ------------------------------------------------------------------ binding
-    def _bind(self, slots: list[Array | None], dtype: str, phase: Phase, errors: bool) -> tuple[BoundPlan, Shapes]:
+    def _bind(self, slots: list[Array | None], dtype: str, phase: Phase, errors: bool) -> tuple[Bound, Shapes]:
         key = (tuple(None if a is None else a.shape for a in slots), dtype, phase, errors)
         found = self._bindings.get(key)
         if found is None:
@@ -299,8 +300,8 @@ class Runner:
             self._create(self.plan, shapes)
             wanted = [errors and not given.integer for given in self.graph.inputs.values()]
             self._seen |= {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
-            setting = Setting(self.layers, phase, dtype, self.backend, self.passes)
-            found = BoundPlan(self.plan, shapes, setting, wanted), shapes
+            setting = Setting(self.layers, phase, dtype, passes=self.passes)
+            found = self._backend.bind(self.plan, shapes, setting, wanted), shapes
             self._bindings[key] = found
             self._trim()
             self._holders = [

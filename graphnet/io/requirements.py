@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-import operator
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from graphnet.core.errors import ConfigError, PluginError, nearest
 from graphnet.io.tree import Item
 from graphnet.plugins import Entry, PluginManager
+from graphnet.plugins.versions import meets, plain, release
 
-COMPARISONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
-    ">=": operator.ge,
-    "<=": operator.le,
-    "==": operator.eq,
-    "!=": operator.ne,
-    ">": operator.gt,
-    "<": operator.lt,
-}
 #: The names that distributions may have, PEP 508.
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
-_CLAUSE = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(\d{1,9}(?:\.\d{1,9})*)\s*\Z", re.ASCII)
-
-
-def meets(version: str, requirement: str) -> bool:
-    """Whether a version meets ``">=0.1, <2"``; only the release numbers are compared.
-
-    Raises
-    ------
-    ValueError
-        If the requirement is not of that form.
-
-    Examples
-    --------
-    >>> meets("0.10.2", ">=0.9"), meets("1.0", "<1"), meets("1.0.0", "==1.0")
-    (True, False, True)
-    """
-    clauses = [_CLAUSE.match(clause) for clause in requirement.split(",")]
-    if None in clauses:
-        raise ValueError(requirement)
-    return all(COMPARISONS[c[1]](*_aligned(version, c[2])) for c in clauses if c)
-
-
-def _aligned(a: str, b: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    first, second = _release(a), _release(b)
-    length = max(len(first), len(second))
-    return first + (0,) * (length - len(first)), second + (0,) * (length - len(second))
-
-
-def _release(version: str) -> tuple[int, ...]:
-    """The release numbers at the start of a version: ``(0, 2)`` for 0.2rc1.dev3."""
-    found = re.match(r"v?((?:\d+\.)*\d+)", version.strip(), re.ASCII)
-    return tuple(int(number) for number in found[1].split(".")) if found else ()
 
 
 def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
@@ -83,7 +43,7 @@ def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
 
 
 def _check_one(distribution: str, requirement: str, item: Item, manager: PluginManager) -> None:
-    own = [plugin for plugin in manager.plugins if _plain(plugin.distribution) == _plain(distribution)]
+    own = [plugin for plugin in manager.plugins if plain(plugin.distribution) == plain(distribution)]
     install = f"nstall it: pip install '{distribution}{''.join(requirement.split())}'."
     if not own:
         known = {plugin.distribution for plugin in manager.plugins}
@@ -110,11 +70,6 @@ def _check_one(distribution: str, requirement: str, item: Item, manager: PluginM
         )
 
 
-def _plain(distribution: str) -> str:
-    """A distribution's name as package indexes compare it (PEP 503)."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
-
-
 def of(entries: Iterable[Entry]) -> Mapping[str, str]:
     """What a file that uses these entries requires: at least the installed versions, to the second number."""
     found = {"graphnet": _floor(_own_version(entries))} | {e.distribution: _floor(e.version) for e in entries}
@@ -132,7 +87,7 @@ def _own_version(entries: Iterable[Entry]) -> str:
 
 
 def _floor(version: str) -> str:
-    numbers = [str(number) for number in _release(version)[:2]]
+    numbers = [str(number) for number in release(version)[:2]]
     if not numbers:
         raise ConfigError("a plugin has no version number", expected="a version such as 0.1.0", received=version)
     return ">=" + ".".join(numbers)

@@ -8,6 +8,7 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
+from graphnet.callbacks import Callback
 from graphnet.initializers import Initializer
 from graphnet.io.tree import Item
 from graphnet.losses import Loss
@@ -23,6 +24,7 @@ KINDS: dict[Any, str] = {
     Initializer: "initializers",
     Loss: "losses",
     Metric: "metrics",
+    Callback: "callbacks",
 }
 #: Numbers such as ``1e-3``, which YAML 1.1 takes for text because they lack a dot or a sign.
 _EXPONENT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+", re.ASCII)

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from graphnet import datasets, initializers, layers, losses, metrics, optimizers, regularizers
+from typing import TYPE_CHECKING
+
+from graphnet import callbacks, datasets, exporters, initializers, layers, losses, metrics, optimizers, regularizers
+from graphnet.core import backends
 from graphnet.core.layer import Layer
 from graphnet.plugins.hookspecs import Register, hookimpl
+
+if TYPE_CHECKING:
+    from graphnet.testing import Case
 
 
 @hookimpl
@@ -51,6 +57,44 @@ def graphnet_register_datasets(register: Register) -> None:
     """Register every data set of ``graphnet.datasets``."""
     for name, loader in datasets.table.LOADERS.items():
         register(loader, name)
+
+
+@hookimpl
+def graphnet_register_callbacks(register: Register) -> None:
+    """Register every callback of ``graphnet.callbacks``."""
+    _all(register, callbacks, callbacks.Callback)
+
+
+@hookimpl
+def graphnet_register_backends(register: Register) -> None:
+    """Register the backends that are always there."""
+    for name, backend in backends.BUILT_IN.items():
+        register(backend, name)
+
+
+@hookimpl
+def graphnet_register_exporters(register: Register) -> None:
+    """Register every exporter of ``graphnet.exporters``."""
+    for name in exporters.__all__:
+        register(getattr(exporters, name))
+
+
+@hookimpl
+def graphnet_register_commands(register: Register) -> None:
+    """Register nothing: graphnet's own commands are there without a plugin being loaded."""
+
+
+@hookimpl
+def graphnet_register_cases(register: Register) -> None:
+    """Register the cases of graphnet's own layers."""
+    register(layer_cases)
+
+
+def layer_cases() -> list[Case]:
+    """The cases of graphnet's own layers, imported when they are asked for."""
+    from graphnet.testing.own_cases import CASES
+
+    return CASES
 
 
 def _all(register: Register, module: object, base: type) -> None:

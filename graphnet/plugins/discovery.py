@@ -7,6 +7,7 @@ from importlib import metadata
 from typing import NamedTuple
 
 from graphnet.plugins.record import VARIABLE
+from graphnet.plugins.versions import required
 
 GROUP = "graphnet"
 
@@ -18,6 +19,14 @@ class Found(NamedTuple):
     name: str
     version: str
     point: metadata.EntryPoint
+
+    @property
+    def requirement(self) -> str:
+        """The version of graphnet that the distribution asks for; empty for any."""
+        try:
+            return required(self.point.dist.requires or [], "graphnet")  # type: ignore[union-attr]
+        except Exception:
+            return ""
 
 
 def installed() -> list[Found]:
@@ -56,13 +65,27 @@ def _found(point: metadata.EntryPoint) -> Found:
     return Found(str(name or point.value), point.name, str(version or "unknown"), point)
 
 
-def allowed() -> set[str] | None:
-    """The allow list in the environment; None where it says nothing."""
-    text = os.environ.get(VARIABLE)
-    if text is None or not text.strip():
-        return None
-    names = {name.strip() for name in text.split(",")} - {""}
-    return set() if names == {"none"} else names
+class Allowed(NamedTuple):
+    """Which plugins may load: those of ``names`` (None: all), less those of ``out``."""
+
+    names: frozenset[str] | None = None
+    out: frozenset[str] = frozenset()
+
+    def admits(self, *names: str) -> bool:
+        """Whether a plugin, given by the names that it goes by, may load."""
+        return not self.out & set(names) and (self.names is None or bool(self.names & set(names)))
+
+
+def allowed(text: str | None = None) -> Allowed:
+    """The allow list of a text such as ``recurrent,swish`` or ``-swish``; of the environment, where there is no
+    text."""
+    given = os.environ.get(VARIABLE, "") if text is None else text
+    parts = {name.strip() for name in given.split(",")} - {""}
+    out = frozenset(name[1:] for name in parts if name.startswith("-"))
+    names = frozenset(name for name in parts if not name.startswith("-"))
+    if names == {"none"}:
+        return Allowed(frozenset())
+    return Allowed(names or None, out)
 
 
 def version(distribution: str) -> str:

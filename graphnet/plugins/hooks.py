@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import pluggy
@@ -21,8 +22,10 @@ def call(module: object, record: Plugin) -> list[Entry]:
     PluginError
         For a misspelt hook, one that is not marked, or one that returns something; and whatever the hooks raise.
     """
+    _check_api(module, record)
     host = pluggy.PluginManager(hookspecs.PROJECT)
     host.add_hookspecs(hookspecs)
+    _check_arguments(module)
     host.register(module, name=record.name)
     _check(module, host)
     found: list[Entry] = []
@@ -31,6 +34,39 @@ def call(module: object, record: Plugin) -> list[Entry]:
         _check_returned(hook, getattr(host.hook, hook)(register=collector))
         collector.open = False
     return found
+
+
+def _check_api(module: object, record: Plugin) -> None:
+    """Refuse a plugin that needs a newer contract of hooks, before any of its hooks is called."""
+    needed = getattr(module, hookspecs.NEEDED, 1)
+    if isinstance(needed, bool) or not isinstance(needed, int) or needed < 1:
+        raise PluginError(
+            f"{hookspecs.NEEDED} is no version", where=record.distribution, expected="1, 2, …", received=repr(needed)
+        )
+    if needed > hookspecs.API:
+        raise PluginError(
+            "written for a newer graphnet",
+            where=record.distribution,
+            expected=f"hooks of version {needed}",
+            received=f"version {hookspecs.API} of this graphnet",
+            remedy="Upgrade graphnet: pip install --upgrade graphnet",
+        )
+
+
+def _check_arguments(module: object) -> None:
+    """Refuse hooks that ask for arguments which this version of the contract does not give."""
+    for name in hookspecs.KINDS:
+        hook = getattr(module, name, None)
+        if not inspect.isfunction(hook) or not hasattr(hook, f"{hookspecs.PROJECT}_impl"):
+            continue
+        required = [p for p in inspect.signature(hook).parameters.values() if p.default is p.empty]
+        unknown = [p.name for p in required if p.name != "register" and p.kind is not p.VAR_KEYWORD]
+        if unknown:
+            raise PluginError(
+                f"{name} asks for {', '.join(unknown)}",
+                expected=f"{name}(register), version {hookspecs.API} of the hooks",
+                received=f"{name}{inspect.signature(hook)}",
+            )
 
 
 def _check(module: object, host: pluggy.PluginManager) -> None:

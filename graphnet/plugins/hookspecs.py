@@ -3,6 +3,11 @@
 A plugin is a module that an entry point of the group ``graphnet`` names; it implements any of these with ``@hookimpl``.
 ``register(object, name=None)`` takes the object and, where that is not the object's own, the name under which files and
 people know it.
+
+The contract has a version, ``API``. Hooks are only ever added to it, and arguments only to their ends, so a plugin
+that was
+written for an older version goes on working; one that says, by ``GRAPHNET_PLUGIN_API = n`` in its module, that it
+needs a newer one is told so before any of its hooks is called.
 """
 
 from __future__ import annotations
@@ -13,6 +18,10 @@ from typing import Any, Protocol
 import pluggy
 
 PROJECT = "graphnet"
+#: The version of this contract. 1: layers to data sets; 2: callbacks, backends, exporters, commands and cases.
+API = 2
+#: The name, in a plugin's module, of the version that it needs.
+NEEDED = "GRAPHNET_PLUGIN_API"
 
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -59,6 +68,31 @@ def graphnet_register_datasets(register: Register) -> None:
     """Register functions that take nothing and return a ``graphnet.datasets.Dataset``."""
 
 
+@hookspec
+def graphnet_register_callbacks(register: Register) -> None:
+    """Register callback classes: subclasses of ``graphnet.training.Callback``, which model files may name."""
+
+
+@hookspec
+def graphnet_register_backends(register: Register) -> None:
+    """Register backend classes: with ``bind(plan, shapes, setting, wanted)``; see ``graphnet.core.backends``."""
+
+
+@hookspec
+def graphnet_register_exporters(register: Register) -> None:
+    """Register functions that take a ``graphnet.Model`` and return a file as text or bytes, for ``graphnet export``."""
+
+
+@hookspec
+def graphnet_register_commands(register: Register) -> None:
+    """Register ``click.Command`` objects: further commands of ``graphnet``."""
+
+
+@hookspec
+def graphnet_register_cases(register: Register) -> None:
+    """Register functions that take nothing and return a list of ``graphnet.testing.Case``, for ``graphnet check``."""
+
+
 #: What each hook registers, by hook name.
 KINDS = {
     "graphnet_register_layers": "layers",
@@ -68,4 +102,11 @@ KINDS = {
     "graphnet_register_losses": "losses",
     "graphnet_register_metrics": "metrics",
     "graphnet_register_datasets": "datasets",
+    "graphnet_register_callbacks": "callbacks",
+    "graphnet_register_backends": "backends",
+    "graphnet_register_exporters": "exporters",
+    "graphnet_register_commands": "commands",
+    "graphnet_register_cases": "cases",
 }
+#: The version of the contract that brought each kind.
+SINCE = {kind: 1 if number < 7 else 2 for number, kind in enumerate(KINDS.values())}

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from graphnet.core.errors import StateError, nearest
-from graphnet.plugins import discovery, hooks
-from graphnet.plugins.discovery import Found
+from graphnet.core.errors import PluginError, StateError, nearest
+from graphnet.plugins import discovery, hooks, versions
+from graphnet.plugins.discovery import Allowed, Found
+from graphnet.plugins.guard import SLOW, Intact, guarded
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Registry
 
@@ -43,8 +44,9 @@ class PluginManager:
         Parameters
         ----------
         allow : collection of str, optional
-            Names of distributions or entry points to load; the others are listed as skipped. None: what the
-            environment variable GRAPHNET_PLUGINS says ("none", or names separated by commas), else all.
+            Names of distributions or entry points to load; the others are listed as skipped; a name after a ``-`` is
+            left out. None: what the environment variable GRAPHNET_PLUGINS says ("none", or such names separated by
+            commas), else all.
 
         Raises
         ------
@@ -57,22 +59,22 @@ class PluginManager:
             raise StateError("the plugins are already loaded", remedy="Make another PluginManager.")
         self._loaded = True
         self.register(builtin, name="builtin", distribution="graphnet", version=discovery.version("graphnet"))
-        allowed = discovery.allowed() if allow is None else set(allow)
+        allowed = discovery.allowed(None if allow is None else ",".join(allow) or "none")
         points = discovery.installed()
-        self._report_missing(allowed or set(), {name for found in points for name in found[:2]})
+        self._report_missing(allowed.names or frozenset(), {name for found in points for name in found[:2]})
         owners: dict[str, str] = {}
         for found in points:
             self._load_point(found, allowed, owners)
 
-    def _report_missing(self, allowed: set[str], known: set[str]) -> None:
+    def _report_missing(self, allowed: frozenset[str], known: set[str]) -> None:
         for name in sorted(allowed - known):
             reason = f"no such plugin is installed. {nearest(name, sorted(known))}".strip()
             self.plugins.append(Plugin(name, name, "", "failed", reason))
 
-    def _load_point(self, found: Found, allowed: set[str] | None, owners: dict[str, str]) -> None:
+    def _load_point(self, found: Found, allowed: Allowed, owners: dict[str, str]) -> None:
         """Import the module of an entry point and register it, unless it must not be or cannot be."""
         record = Plugin(found.name, found.distribution, found.version)
-        if allowed is not None and not allowed & {found.name, found.distribution}:
+        if not allowed.admits(found.name, found.distribution):
             record.status, record.reason = "skipped", "not among the allowed plugins"
         elif owners.setdefault(found.name, found.distribution) != found.distribution:
             first = owners[found.name]
@@ -84,32 +86,73 @@ class PluginManager:
         self.plugins.append(record)
 
     def _import(self, found: Found, record: Plugin) -> None:
-        started = time.perf_counter()
+        started, others = time.perf_counter(), self._intact()
         try:
-            module = found.point.load()
+            self._check_version(found)
+            with guarded(record.notes):
+                module = found.point.load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit() in a plugin must not end the host
-            record.fail(error, f"importing {found.point.value} failed: ")
-            record.seconds = time.perf_counter() - started
-            self.plugins.append(record)
+            known = isinstance(error, PluginError) and error.where == found.distribution
+            record.fail(error, "" if known else f"importing {found.point.value} failed: ")
+            others.restore()
+            self._done(record, started)
             return
-        self._register(module, record, started)
+        self._register(module, record, started, others)
+
+    def _check_version(self, found: Found) -> None:
+        """Refuse a plugin whose distribution asks for another graphnet."""
+        own = discovery.version("graphnet")
+        if versions.unmet(own, found.requirement):
+            raise PluginError(
+                "written for another version of graphnet",
+                where=found.distribution,
+                expected=f"graphnet {found.requirement}",
+                received=f"graphnet {own}",
+                remedy=f"Install them together: pip install graphnet {found.distribution}",
+            )
+
+    def _intact(self) -> Intact:
+        return Intact(entry for plugin in self.plugins for entry in plugin.entries)
+
+    def _done(self, record: Plugin, started: float) -> None:
+        record.seconds = time.perf_counter() - started
+        if record.seconds > SLOW:
+            record.notes.append(
+                f"it takes {record.seconds:.1f} s to load; import what is large inside the functions that need it"
+            )
+        self.plugins.append(record)
 
     def register(self, module: object, *, name: str, distribution: str | None = None, version: str = "0") -> Plugin:
         """Load a plugin that is at hand, such as a module in a test; returns what became of it."""
-        return self._register(module, Plugin(name, distribution or name, version), time.perf_counter())
+        record = Plugin(name, distribution or name, version)
+        return self._register(module, record, time.perf_counter(), self._intact())
 
-    def _register(self, module: object, record: Plugin, started: float) -> Plugin:
+    def _register(self, module: object, record: Plugin, started: float, others: Intact) -> Plugin:
         """Call the hooks of one plugin; all that it registers counts, or none of it."""
         try:
-            entries = hooks.call(module, record)
+            with guarded(record.notes):
+                entries = hooks.call(module, record)
+            self._check_others(others, record)
             self.registry.add(entries)
             record.entries = entries
         except KeyboardInterrupt:
             raise
         except BaseException as error:
             record.fail(error)
-        record.seconds = time.perf_counter() - started
-        self.plugins.append(record)
+            others.restore()
+        self._done(record, started)
         return record
+
+    @staticmethod
+    def _check_others(others: Intact, record: Plugin) -> None:
+        """Refuse a plugin that changed classes of others; they are as they were again."""
+        changed = others.restore()
+        if changed:
+            raise PluginError(
+                f"it changes classes of others: {', '.join(changed[:3])}",
+                where=record.distribution,
+                expected="its own classes, registered by its hooks",
+                remedy="What it changed was put back.",
+            )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphnet.core.errors import GraphnetError
 from graphnet.plugins.registry import Entry
 
-#: ``none`` for no plugins, or the names of those allowed, separated by commas.
+#: ``none`` for no plugins; or the names of those allowed, or, after a ``-``, left out; separated by commas.
 VARIABLE = "GRAPHNET_PLUGINS"
 
 
@@ -29,6 +29,8 @@ class Plugin:
         That importing and registering took.
     entries : list of Entry
         What it registered; empty unless it is loaded.
+    notes : list of str
+        What it does that it should not, though it works: prints, takes long, changes settings of the process.
     """
 
     name: str
@@ -39,13 +41,19 @@ class Plugin:
     trace: str = ""
     seconds: float = 0.0
     entries: list[Entry] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def fail(self, error: BaseException, doing: str = "") -> None:
         """Note that the plugin failed with ``error`` while ``doing`` something, and what to do about it."""
         told = _told(error) if isinstance(error, GraphnetError) else f"{type(error).__name__}: {_told(error)}"
         self.status, self.trace = "failed", "".join(traceback.format_exception(error))
-        advice = f"Mend or uninstall {self.distribution} {self.version}".rstrip()
-        self.reason = f"{doing}{told.rstrip('.')}. {advice}, or leave it out by {VARIABLE}."
+        self.reason = f"{doing}{told.rstrip('.')}. {self._advice(error)}"
+
+    def _advice(self, error: BaseException) -> str:
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        install = f"If {missing} is a package of its own, install it. " if missing else ""
+        mend = f"Mend or uninstall {self.distribution} {self.version}".rstrip()
+        return f"{install}{mend}, or leave it out: {VARIABLE}=-{self.name}."
 
 
 def _told(error: BaseException) -> str:

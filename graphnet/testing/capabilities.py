@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from graphnet.core.errors import ConfigError, nearest
 
-#: Each capability, and what it says. Those of a layer follow from its class and from what its case is given; a case adds
+#: Each capability, and what it says. Those of a layer follow from its class and from what its case is given; a case
+#: adds
 #: or takes away by ``claims`` and ``disclaims``.
 CAPABILITIES = {
     "derivative": "its backward rule is the derivative of its forward rule (a surrogate gradient disclaims this)",

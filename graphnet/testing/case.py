@@ -27,8 +27,9 @@ class Case:
     config : mapping of str to object
         The constructor's arguments by name.
     inputs : str, tuple of int or array; a list of these; or a mapping of input name to one
-        The sizes of the inputs, in order or by name. Text names the axes (``"time=5, batch=3, feature=4"``); a tuple has
-        the axes usual for its rank, batch first. An array gives the values themselves. Inputs that may be left out may be
+        The sizes of the inputs, in order or by name. Text names the axes (``"time=5, batch=3, feature=4"``); a tuple
+        has the axes usual for its rank, batch first. An array gives the values themselves. Inputs that may be left out
+        may be
         left out here as well; the checks then run with and without those whose sizes they know. Make no two sizes
         equal: a transposition shows itself then.
     domain : (float, float), optional

@@ -9,7 +9,9 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from graphnet.core.errors import ConfigError, nearest
+from graphnet.callbacks import Callback
+from graphnet.core import backends
+from graphnet.core.errors import ConfigError, UnknownNameError, nearest
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 
@@ -56,6 +58,18 @@ def text(name: str, value: Any) -> str | None:
     return value
 
 
+def backend(name: str, value: Any) -> None:
+    """The name of a backend, or None."""
+    if value is None:
+        return
+    if not isinstance(value, str):
+        refuse(name, "the name of a backend, or None", value)
+    try:
+        backends.find(value)
+    except UnknownNameError as error:
+        refuse(name, f"one of {error.expected}, or None", value, error.remedy)
+
+
 def choice(name: str, value: Any, known: Iterable[str]) -> None:
     """One of a few names."""
     known = tuple(known)
@@ -90,6 +104,14 @@ def metrics(value: Any) -> tuple[Metric, ...]:
     names = [metric.name for metric in found]
     if len(set(names)) < len(names):
         refuse("metrics", "metrics with names of their own", names)
+    return found
+
+
+def callbacks(value: Any) -> tuple[Callback, ...]:
+    """A tuple of Callbacks."""
+    found = (value,) if isinstance(value, Callback) else tuple(value) if isinstance(value, (list, tuple)) else None
+    if found is None or not all(isinstance(callback, Callback) for callback in found):
+        refuse("callbacks", "Callbacks", value)
     return found
 
 

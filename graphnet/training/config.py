@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphnet.callbacks import Callback
 from graphnet.core import dtypes
 from graphnet.core.errors import ConfigError, nearest
-from graphnet.core.runner import BACKENDS
 from graphnet.core.weights import copied
 from graphnet.initializers import Constant, Xavier
 from graphnet.initializers.base import Initializer
@@ -39,6 +39,8 @@ class TrainingConfig:
         Of every weight array but biases that are arrays of their own.
     metrics : tuple of Metric
         Of the first output that has a loss. The first metric decides which epoch was the best.
+    callbacks : tuple of Callback
+        What listens to the run, besides those that the Trainer is given.
     epochs, batch_size : int, at least 1
     shuffle : bool
         Draw a new order of the examples for each epoch.
@@ -62,7 +64,8 @@ class TrainingConfig:
     threads : int, optional
         BLAS threads while training (small products are faster with 1); None: as the process has them.
     backend : str, optional
-        What runs the graph: 'numpy', or 'reference' (node by node); None: as :class:`graphnet.Runner` chooses.
+        What runs the graph: 'numpy', 'reference' (node by node), or the name of a plugin's; None: as
+        :class:`graphnet.Runner` chooses.
 
     Raises
     ------
@@ -82,6 +85,7 @@ class TrainingConfig:
     optimizer: Optimizer = field(default_factory=Adam)
     regularizer: Regularizer | None = None
     metrics: tuple[Metric, ...] = ()
+    callbacks: tuple[Callback, ...] = ()
     epochs: int = 20
     batch_size: int = 32
     shuffle: bool = True
@@ -103,6 +107,7 @@ class TrainingConfig:
             data=checks.text("data", self.data),
             loss=checks.losses(self.loss),
             metrics=checks.metrics(self.metrics),
+            callbacks=checks.callbacks(self.callbacks),
             epochs=checks.whole("epochs", self.epochs, 1),
             batch_size=checks.whole("batch_size", self.batch_size, 1),
             shuffle=checks.truth("shuffle", self.shuffle),
@@ -115,8 +120,7 @@ class TrainingConfig:
             patience=checks.whole("patience", self.patience, 1, optional=True),
             threads=checks.whole("threads", self.threads, 1, optional=True),
         )
-        if self.backend is not None:
-            checks.choice("backend", self.backend, BACKENDS)
+        checks.backend("backend", self.backend)
         checks.method("optimizer", self.optimizer, "calculate_update")
         checks.method("weights_initializer", self.weights_initializer, "initialize")
         checks.method("bias_initializer", self.bias_initializer, "initialize")

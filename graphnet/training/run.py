@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from graphnet.callbacks import Callback
 from graphnet.core.errors import FileError
-from graphnet.training.callbacks import Callback
 from graphnet.training.curve import learning_curve
 from graphnet.training.versions import versions
 

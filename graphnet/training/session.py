@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.callbacks import Callback
 from graphnet.core import random
 from graphnet.core.errors import ConfigError, FileError
 from graphnet.datasets import Dataset
 from graphnet.model import Model, load
-from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.data import check_inputs, is_file, open_data
 from graphnet.training.history import History

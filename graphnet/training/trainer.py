@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.callbacks import Callback
 from graphnet.core import random
 from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.graph import Graph
@@ -19,7 +20,6 @@ from graphnet.core.shapes import Shape
 from graphnet.training import evaluation
 from graphnet.training.batches import Batch, Examples, split
 from graphnet.training.best import Best
-from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.examples import examples
 from graphnet.training.history import EpochRecord, History
@@ -72,7 +72,7 @@ class Trainer:
     ) -> None:
         self.graph = graph
         self.config = TrainingConfig() if config is None else config
-        self.callbacks = tuple(callbacks)
+        self.callbacks = (*self.config.callbacks, *callbacks)
         self.runner = Runner(graph, backend=self.config.backend)
         self.losses = losses_of(graph, self.config)
         self.history = History()

@@ -41,7 +41,7 @@ class BoundPlan:
                 leads, outputs = True, (*step.outputs, *step.finals)
             for slot in outputs:
                 needs[slot] = leads
-        if not nested and setting.backend != "reference":
+        if not nested and setting.compiled:
             self.steps = regions(plan, self.steps, shapes, setting, needs)
 
     def _programs(self) -> Iterator[CompiledProgram]:

@@ -32,7 +32,7 @@ class BoundScan:
         return self.made[keep]
 
     def _make(self, keep: bool) -> CompiledLoop | BoundLoop:
-        if self.setting.backend != "reference":
+        if self.setting.compiled:
             try:
                 return CompiledLoop(self.step, self.shapes, self.setting, self.wanted, keep)
             except Untraceable as reason:

@@ -13,12 +13,13 @@ from graphnet.core.phase import Phase
 
 @dataclass(slots=True)
 class Setting:
-    """What holds for a whole bound plan: the layers, the phase, the dtype, the backend, and its passes (None: all)."""
+    """What holds for a whole bound plan: the layers, the phase, the dtype, whether to compile, and the passes (None:
+    all)."""
 
     layers: Mapping[str, Layer]
     phase: Phase
     dtype: str
-    backend: str = "numpy"
+    compiled: bool = True
     passes: frozenset[str] | None = None
 
 

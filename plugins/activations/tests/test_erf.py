@@ -8,7 +8,9 @@ from graphnet_activations.erf import erf
 
 
 def test_against_the_math_module():
-    z = np.concatenate([np.random.default_rng(0).uniform(-8, 8, 5000), np.linspace(-6.1, 6.1, 1000), [1e300, -1e300, 0.0]])
+    z = np.concatenate(
+        [np.random.default_rng(0).uniform(-8, 8, 5000), np.linspace(-6.1, 6.1, 1000), [1e300, -1e300, 0.0]]
+    )
     expected = np.array([math.erf(v) for v in z])
     np.testing.assert_allclose(erf(z), expected, rtol=0, atol=3e-16)
     single = erf(z[:-3].astype(np.float32))

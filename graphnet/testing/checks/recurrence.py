@@ -1,0 +1,257 @@
+"""Sequences: rows of different length, state that is kept, truncated backpropagation through time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.errors import StateError
+from graphnet.core.phase import Phase
+from graphnet.core.shapes import BATCH, TIME
+from graphnet.testing import derivatives
+from graphnet.testing.check import check, fault, short
+from graphnet.testing.checks.traits import batch_axis
+from graphnet.testing.subject import Arrays, Passed, Subject
+
+
+def _phase(s: Subject) -> Phase:
+    return Phase.test if "phases" in s.capabilities else Phase.train
+
+
+@check("sequence", "ragged")
+def ragged_rows(s: Subject) -> None:
+    """Each row of a ragged batch comes out, forward and back, as if it were alone; what lies beyond its end changes
+    nothing."""
+    s.require(not s.fixed, "the values of the inputs are fixed")
+    steps = max(s.steps or 1, 4)
+    for rows, seed in ((4, 0), (3, 1), (5, 2)):
+        rng = np.random.default_rng(seed)
+        lengths = np.append(rng.integers(1, steps + 1, rows - 2), [1, steps])
+        rng.shuffle(lengths)
+        values = s.values(seed, rows=rows, steps=steps)
+        for backend in ("reference", "numpy"):
+            runner = s.runner(provided=values, backend=backend)
+            whole = s.run(_spoilt(s, values, lengths), runner, phase=_phase(s), lengths=lengths)
+            _compare_rows(s, values, whole, lengths, backend)
+
+
+def _sequences(s: Subject) -> list[str]:
+    return [name for name, shape in s.shapes.items() if shape.names[:2] == (TIME, BATCH)]
+
+
+def _spoilt(s: Subject, values: Arrays, lengths: np.ndarray) -> Arrays:
+    """The same sequences with large numbers beyond the ends of their rows."""
+    found = dict(values)
+    for name in _sequences(s):
+        found[name] = values[name].copy()
+        for row, length in enumerate(lengths):
+            if name not in s.integer:
+                found[name][length:, row] = 1e3
+    return found
+
+
+def _compare_rows(s: Subject, values: Arrays, whole: Passed, lengths: np.ndarray, backend: str) -> None:
+    totals: Arrays = {}
+    for row, length in enumerate(lengths):
+        what = f"row {row} of length {length} in a batch of lengths {lengths.tolist()} (backend {backend!r})"
+        given = {n: _row(s, n, a, row, length) for n, a in values.items()}
+        errors = {n: _out(s, n, e, row, length) for n, e in whole.errors.items()}
+        alone = s.run(given, s.runner(provided=given), phase=_phase(s), errors=errors)
+        for name, array in alone.outputs.items():
+            s.agree(_out(s, name, whole.outputs[name], row, length), array, f"{what}: output {name!r}")
+        for name, back in alone.pulled.items():
+            full = whole.pulled[name]
+            if back is not None and full is not None:
+                s.agree(_row(s, name, full, row, length), back, f"{what}: error for {name!r}")
+                if name in _sequences(s) and length < len(full):
+                    beyond = np.abs(full[length:, row]).max(initial=0.0)
+                    s.expect(beyond == 0, f"{what}: an error comes back beyond its end", expected=0, received=beyond)
+        for name, gradient in alone.gradients.items():
+            totals[name] = totals.get(name, 0.0) + gradient
+    for name, total in totals.items():
+        s.agree(
+            whole.gradients[name],
+            total,
+            f"lengths {lengths.tolist()}: the gradient of {name!r} is not the sum over the rows alone",
+        )
+
+
+def _row(s: Subject, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
+    """One row of an input, up to its end, as a batch of one."""
+    shape = s.shapes[name]
+    if not shape.has(BATCH) or shape.size(BATCH) == 1:
+        return array
+    axis = shape.axis(BATCH)
+    picked = np.take(array, [row], axis=axis)
+    return picked[:length] if name in _sequences(s) else picked
+
+
+def _out(s: Subject, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
+    """One row of an output; its valid steps, where it is a sequence."""
+    axis = batch_axis(s, name)
+    if axis is None:
+        return array
+    picked = np.take(array, [row], axis=axis)
+    return picked[:length] if axis == 1 and _timed(s, name) else picked
+
+
+def _timed(s: Subject, output: str) -> bool:
+    from graphnet.core.compiler import infer, lower
+
+    graph = s.graph()
+    plan = lower(graph)
+    found = infer(plan, graph.layers(), [s.shapes[name] for name in graph.inputs])
+    shape = found.slots[dict(plan.outputs)[output]]
+    return shape is not None and shape.names[:2] == (TIME, BATCH)
+
+
+@check("derivative", "sequence", "ragged")
+def ragged_derivatives(s: Subject) -> None:
+    """The derivatives with rows of different length."""
+    s.require(not s.fixed, "the values of the inputs are fixed")
+    steps = max(s.steps or 1, 4)
+    for lengths in ([steps, 1, 2], [2, steps, steps - 1, 3]):
+        values = s.values(3, rows=len(lengths), steps=steps)
+        where = f"with rows of lengths {lengths}"
+        s.looked += derivatives.check(s, values, lengths=np.array(lengths), where=where, full=False)
+
+
+# ---------------------------------------------------------------------- layers that keep a state
+def _layer(s: Subject, **changes: Any) -> Any:
+    """A layer with the case's weights; the same ones whatever the changes."""
+    layer: Any = s.make(**changes)
+    graph = s.graph(layer)
+    from graphnet.core.runner import Runner
+
+    s.filled(Runner(graph, backend="reference"))
+    layer.phase = _phase(s)
+    return layer
+
+
+def _x(s: Subject, seed: int = 3, steps: int | None = None) -> np.ndarray:
+    name = next(n for n in s.names if n not in s.optional)
+    return s.values(seed, steps=max(s.steps or 1, 5) if steps is None else steps)[name]
+
+
+@check("sequence", "memory")
+def halves(s: Subject) -> None:
+    """With memory, a sequence in two parts comes out as in one; without, each forward starts anew."""
+    x = _x(s)
+    whole = _layer(s).forward(x)
+    for cut in (1, len(x) // 2, len(x) - 1):
+        layer = _layer(s)
+        layer.toggle_memory()
+        parts = [layer.forward(x[:cut]), layer.forward(x[cut:])]
+        s.agree(np.concatenate(parts), whole, f"with memory, in two parts at step {cut}")
+    layer = _layer(s)
+    for _ in range(2):
+        s.agree(layer.forward(x), whole, "without memory, a second forward")
+
+
+@check("sequence", "memory")
+def memory(s: Subject) -> None:
+    """toggle_memory goes on and off, reset_state forgets, a state with another number of rows is refused."""
+    x = _x(s)
+    whole = _layer(s).forward(x)
+    layer = _layer(s)
+    s.expect(layer.memory is False, "memory is not off at first", expected=False, received=layer.memory)
+    layer.toggle_memory()
+    first, second = layer.forward(x), layer.forward(x)
+    s.agree(first, whole, "with memory, the first forward")
+    s.expect(not np.allclose(second, whole), "with memory, a second forward starts from zeros")
+    layer.toggle_memory()
+    s.agree(layer.forward(x), whole, "with memory switched off again")
+    layer.toggle_memory()
+    layer.forward(x)
+    if callable(getattr(layer, "reset_state", None)):
+        layer.reset_state()
+        s.agree(layer.forward(x), whole, "after reset_state")
+    more = np.concatenate([x, x[:, :1]], axis=1)
+    try:
+        layer.forward(more)
+    except StateError as error:
+        s.expect("reset" in str(error), f"the error does not say how to reset: {short(error)}")
+    except Exception as error:
+        raise fault(f"a state with other rows: {type(error).__name__}", expected="a StateError") from error
+    else:
+        raise fault("a state with another number of rows is taken", expected="a StateError that says how to reset")
+
+
+@check("sequence", "memory", "ragged")
+def memory_of_ragged_rows(s: Subject) -> None:
+    """With memory, a ragged batch goes on, row by row, from where each row ended."""
+    import inspect
+
+    s.require("lengths" in inspect.signature(s.case.layer.forward).parameters, "forward takes no lengths")
+    x = _x(s)
+    lengths = np.minimum(len(x), 1 + np.arange(x.shape[1]) % len(x))
+    layer = _layer(s)
+    layer.toggle_memory()
+    layer.forward(x, lengths)
+    after = layer.forward(x)
+    for row, length in enumerate(lengths):
+        alone = _layer(s)
+        alone.toggle_memory()
+        alone.forward(x[:length, row : row + 1])
+        s.agree(after[:, row : row + 1], alone.forward(x[:, row : row + 1]), f"after a row of length {length}")
+
+
+@check("sequence", "memory")
+def one_sequence(s: Subject) -> None:
+    """A 2-D input is one sequence: the same numbers as a batch of one."""
+    x = _x(s)[:, :1]
+    batch, single = _layer(s), _layer(s)
+    expected, found = batch.forward(x), single.forward(x[:, 0])
+    s.agree(found, expected[:, 0], "a 2-D input")
+    error = np.random.default_rng(1).standard_normal(expected.shape)
+    back = batch.backward(error)
+    s.agree(single.backward(error[:, 0]), back[:, 0], "the error for a 2-D input")
+
+
+@check("sequence", "truncation", "weights")
+def truncation(s: Subject) -> None:
+    """bptt_length: all steps is exact backpropagation; fewer count the weights' uses in the last steps alone, and the
+    error for the input goes back through every step."""
+    x = _x(s)
+    exact = _gradients(_layer(s, bptt_length=len(x)), x)
+    longer = _gradients(_layer(s, bptt_length=len(x) + 7), x)
+    for found, expected, what in zip(longer, exact, ("error for the input", "gradient"), strict=True):
+        s.agree(found, expected, f"bptt_length beyond the sequence: the {what}")
+    for k in (1, 2, len(x) - 1):
+        back, gradient = _gradients(_layer(s, bptt_length=k), x)
+        s.agree(back, exact[0], f"bptt_length={k}: the error for the input")
+        if "memory" in s.capabilities:
+            layer = _layer(s, bptt_length=len(x))
+            layer.toggle_memory()
+            layer.forward(x[:-k])
+            error = _error(layer.forward(x[-k:]), len(x))
+            layer.backward(error)
+            s.agree(gradient, layer.get_gradient_weights(), f"bptt_length={k}: the gradient of the weights")
+
+
+def _error(output: np.ndarray, steps: int) -> np.ndarray:
+    """The last steps of one error for a sequence of so many steps."""
+    rng = np.random.default_rng(2)
+    return rng.standard_normal((steps, *output.shape[1:]))[steps - len(output) :]
+
+
+def _gradients(layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    output = layer.forward(x)
+    back = layer.backward(_error(output, len(x)))
+    gradient = layer.get_gradient_weights()
+    if isinstance(gradient, dict):
+        gradient = np.concatenate([array.ravel() for array in gradient.values()])
+    return back, gradient
+
+
+@check("derivative", "sequence", "truncation", "weights")
+def exact_truncation(s: Subject) -> None:
+    """With a bptt_length of all steps or more, the gradients are the derivatives."""
+    x = _x(s)
+    values = s.values(3, steps=len(x))
+    layer = _layer(s, bptt_length=len(x))
+    from graphnet.core.runner import Runner
+
+    runner = s.with_weights(Runner(s.graph(layer), backend="reference"))
+    s.looked += derivatives.check(s, values, runner=runner, where="with bptt_length of all steps", full=False)

@@ -1,0 +1,270 @@
+"""The protocol of weights: reading, writing, filling, updating."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import random, weights
+from graphnet.core.composite import Composite
+from graphnet.core.errors import GraphnetError
+from graphnet.core.layer import Layer
+from graphnet.core.phase import Phase
+from graphnet.core.shapes import Shape
+from graphnet.optimizers import Sgd
+from graphnet.regularizers import L1_Regularizer
+from graphnet.testing.check import check, short
+from graphnet.testing.subject import Arrays, Subject
+
+RATE = 0.013
+
+
+def ready(s: Subject) -> Layer:
+    """A layer with weights, by itself."""
+    runner = s.runner()
+    layer: Layer = runner.graph.nodes[next(iter(runner.graph.nodes))].layer
+    return layer
+
+
+def alone(s: Subject) -> None:
+    """Skip where the layer by itself would take the axes of its inputs for others."""
+    from graphnet.core.errors import GraphnetError
+
+    layer = s.make()
+    if isinstance(layer, Composite):
+        return
+    named = list(s.shapes.values())
+    plain = [Shape.of(shape.sizes) for shape in named]
+    given = [s.shapes.get(name) for name in s.ports.names] if not s.ports.variadic else named
+    try:
+        told = [layer.infer(*shapes) for shapes in (given, [g and Shape.of(g.sizes) for g in given])]  # type: ignore[arg-type]
+    except GraphnetError:
+        told = [None, 0]  # type: ignore[list-item]
+    sizes = [
+        [shape.sizes for shape in ([each] if isinstance(each, Shape) else each or [])] for each in told if each != 0
+    ]
+    s.require(len(sizes) == 2 and sizes[0] == sizes[1] and plain, "by itself it would take its axes for others")
+
+
+def given(s: Subject, values: Arrays) -> list[Any]:
+    """The inputs of ``layer.forward``, in order; layers with a protocol of their own take the required ones."""
+    names = [n for n in s.names if n not in s.optional] if _own_forward(s) else list(s.names)
+    return [values[name] for name in names]
+
+
+def _own_forward(s: Subject) -> bool:
+    return s.case.layer.forward is not Layer.forward
+
+
+def forward(s: Subject, layer: Layer, values: Arrays, seed: int = 3) -> list[np.ndarray]:
+    """What ``layer.forward`` returns, as a list."""
+    with random.using(np.random.default_rng(seed)):
+        output = layer.forward(*given(s, values))
+    return list(output) if isinstance(output, tuple) else [output]
+
+
+def backward(layer: Layer, errors: list[np.ndarray]) -> list[Any]:
+    """What ``layer.backward`` returns, as a list."""
+    pulled = layer.backward(*errors)
+    return list(pulled) if isinstance(pulled, tuple) else [pulled]
+
+
+def errors_for(outputs: list[np.ndarray], seed: int = 11) -> list[np.ndarray]:
+    """Errors for some outputs."""
+    rng = np.random.default_rng(seed)
+    return [rng.standard_normal(y.shape) for y in outputs]
+
+
+@check()
+def by_itself(s: Subject) -> None:
+    """By itself, through forward and backward, a layer computes what it computes in a graph."""
+    alone(s)
+    for phase in Phase:
+        layer, runner = ready(s), s.runner(provided=_names(s))
+        values = {name: s.values(5)[name] for name in _names(s)}
+        layer.phase = phase
+        outputs = forward(s, layer, values)
+        expected = s.run(values, runner, phase=phase, errors=False).outputs
+        errors = errors_for(outputs)
+        passed = s.run(
+            values, s.runner(provided=_names(s)), phase=phase, errors=dict(zip(expected, errors, strict=False))
+        )
+        pulled = backward(layer, errors)
+        for (name, array), found in zip(passed.outputs.items(), outputs, strict=False):
+            s.agree(found, array, f"forward by itself, {phase.name} phase: output {name!r}")
+        for (name, back), got in zip(passed.pulled.items(), pulled, strict=False):
+            if back is not None and got is not None:
+                s.agree(got, back, f"backward by itself, {phase.name} phase: error for {name!r}")
+        own = weights.named(layer)
+        for parameter, gradient in zip(own.values(), passed.gradients.values(), strict=True):
+            s.agree(
+                parameter.gradient, gradient, f"backward by itself, {phase.name} phase: gradient of {parameter.name!r}"
+            )
+
+
+def _names(s: Subject) -> list[str]:
+    return [n for n in s.names if n not in s.optional] if _own_forward(s) else list(s.names)
+
+
+def _each(values: Any) -> list[tuple[str, np.ndarray]]:
+    """One array, or a dictionary of them, by name."""
+    return list(values.items()) if isinstance(values, dict) else [("", values)]
+
+
+def _like(values: Any, change: Callable[[np.ndarray], np.ndarray]) -> Any:
+    return {n: change(a) for n, a in values.items()} if isinstance(values, dict) else change(values)
+
+
+@check("weights")
+def weights_round_trip(s: Subject) -> None:
+    """get_weights and set_weights copy, agree with each other and with the gradient, and refuse other shapes."""
+    alone(s)
+    layer, values = ready(s), s.values(6)
+    rng = np.random.default_rng(8)
+    before = layer.get_weights()
+    outputs = forward(s, layer, values)
+    new = _like(before, lambda a: a + 0.1 * rng.standard_normal(a.shape).astype(a.dtype))
+    layer.set_weights(new)
+    for (name, found), (_, wanted) in zip(_each(layer.get_weights()), _each(new), strict=True):
+        s.agree(found, wanted, f"get_weights after set_weights {name}".rstrip(), 1e-6)
+    kept = _like(new, np.array)
+    for _, array in (*_each(new), *_each(layer.get_weights())):
+        if array.flags.writeable:
+            array += 1.0
+    for (name, found), (_, wanted) in zip(_each(layer.get_weights()), _each(kept), strict=True):
+        s.agree(found, wanted, f"the weights change with an array that was handed in or out {name}".rstrip(), 1e-6)
+    layer.set_weights(before)
+    for found, wanted in zip(forward(s, layer, values), outputs, strict=True):
+        s.agree(found, wanted, "the output after set_weights(get_weights())")
+    wrong = _like(before, lambda a: np.zeros((*a.shape[:-1], a.shape[-1] + 1)) if a.ndim else np.zeros(2))
+    try:
+        layer.set_weights(wrong)
+    except GraphnetError as error:
+        s.expect(True, short(error))
+    except Exception as error:
+        s.expect(False, "set_weights with another shape", expected="a ShapeError", received=type(error).__name__)
+    else:
+        s.expect(False, "set_weights takes an array of another shape", expected="a ShapeError", received="no error")
+    _gradient(s, layer, values)
+
+
+def _gradient(s: Subject, layer: Layer, values: Arrays) -> None:
+    """get_gradient_weights is the derivative with respect to what set_weights sets."""
+    if "derivative" not in s.capabilities:
+        return
+    rng = np.random.default_rng(9)
+    base, buffers = layer.get_weights(), _buffers(layer)
+    outputs = forward(s, layer, values)
+    errors = errors_for(outputs)
+    _restore(buffers)
+    forward(s, layer, values)
+    backward(layer, errors)
+    gradient = layer.get_gradient_weights()
+    direction = _like(base, lambda a: rng.standard_normal(a.shape))
+    pairs = list(zip(_each(gradient), _each(direction), strict=True))
+    for (name, a), (_, b) in pairs:
+        s.expect(
+            a.shape == b.shape,
+            f"get_gradient_weights {name} is not shaped like get_weights",
+            expected=b.shape,
+            received=a.shape,
+        )
+    found = sum(float((a * b).sum()) for (_, a), (_, b) in pairs)
+
+    def at(step: float) -> float:
+        moved = {n: a + step * b for (n, a), (_, b) in zip(_each(base), _each(direction), strict=True)}
+        layer.set_weights(moved if isinstance(base, dict) else moved[""])
+        _restore(buffers)
+        return float(sum((y * e).sum() for y, e in zip(forward(s, layer, values), errors, strict=True)))
+
+    from graphnet.testing.derivatives import slope
+
+    right, expected = slope(at, found, max(1.0, *(np.abs(a).max() * np.sqrt(a.size) for _, a in _each(gradient))), 3e-5)
+    s.expect(
+        right,
+        "get_gradient_weights is not the derivative",
+        expected=f"{expected:.6g} along a direction",
+        received=f"{found:.6g}",
+    )
+
+
+def _buffers(layer: Layer) -> list[tuple[Layer, dict[str, Any]]]:
+    return [(owner, dict(owner._buffers)) for owner in weights.owners(layer).values()]
+
+
+def _restore(kept: list[tuple[Layer, dict[str, Any]]]) -> None:
+    for owner, buffers in kept:
+        owner._buffers = dict(buffers)
+
+
+class _Told:
+    """An initializer that fills with one number."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def initialize(self, weights_shape: tuple[int, ...], fan_in: int, fan_out: int) -> np.ndarray:
+        """An array of the shape."""
+        return np.full(weights_shape, self.value)
+
+
+@check("weights")
+def initializes(s: Subject) -> None:
+    """Fresh weights follow from the seed, and initialize fills weights and biases with what the initializers give."""
+    one, two = (weights.named(s.runner_of(s.make(seed=5))) for _ in range(2))
+    for name, parameter in one.items():
+        s.agree(two[name].value, parameter.value, f"fresh weights {name!r} of one seed", 0.0)
+    layer = ready(s)
+    layer.initialize(_Told(0.25), _Told(-0.5))
+    for name, parameter in weights.named(layer).items():
+        spec, value = parameter.spec, parameter.value
+        bias = -0.5 if spec.value is None else spec.value
+        expected = np.full(spec.shape, 0.25)
+        if spec.kind == "constant":
+            expected = np.full(spec.shape, spec.value or 0.0)
+        elif spec.kind == "bias":
+            expected = np.full(spec.shape, bias)
+        elif spec.bias_rows:
+            expected[-spec.bias_rows :] = bias
+        s.agree(value, expected, f"initialize, {name!r}", 1e-6)
+
+
+@check("weights")
+def optimizer_step(s: Subject) -> None:
+    """With an optimizer, backward returns the error of the weights that forward used, then updates each array once."""
+    alone(s)
+    values = s.values(6)
+    plain, trained = ready(s), ready(s)
+    trained.set_optimizer(Sgd(RATE))
+    trained.delta = 0.5
+    outputs = forward(s, plain, values)
+    forward(s, trained, values)
+    errors = errors_for(outputs)
+    expected, found = backward(plain, errors), backward(trained, errors)
+    for a, b in zip(found, expected, strict=True):
+        if b is not None:
+            s.agree(a, b, "the error of a backward that also updates")
+    own = weights.named(trained)
+    for name, parameter in weights.named(plain).items():
+        s.agree(
+            own[name].value,
+            parameter.value - 0.5 * RATE * parameter.gradient,  # type: ignore[operator]
+            f"{name!r} after one step of Sgd({RATE}) with delta 0.5",
+            1e-6,
+        )
+
+
+@check("weights")
+def regularization(s: Subject) -> None:
+    """calculate_regularization_loss is the regularizer's norm of all weights but lone biases; 0 without one."""
+    layer = ready(s)
+    s.agree(
+        np.array(layer.calculate_regularization_loss()), np.array(0.0), "the regularization loss without an optimizer"
+    )
+    optimizer = Sgd(RATE)
+    optimizer.add_regularizer(L1_Regularizer(0.3))
+    layer.set_optimizer(optimizer)
+    expected = sum(0.3 * np.abs(p.value).sum() for p in weights.named(layer).values() if p.spec.kind != "bias")
+    s.agree(np.array(layer.calculate_regularization_loss()), np.array(expected), "the regularization loss", 1e-6)

@@ -1,0 +1,95 @@
+"""A model run in a fresh process, from its files."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from graphnet.core.layer import Layer
+from graphnet.core.runner import Runner
+from graphnet.testing.check import fault, short
+
+
+def importable(layer: type[Layer]) -> bool:
+    """Whether another process can find the class: at the top of a module that has a file."""
+    module = sys.modules.get(layer.__module__)
+    found = getattr(module, layer.__qualname__, None) if "." not in layer.__qualname__ else None
+    return found is layer and layer.__module__ != "__main__" and bool(getattr(module, "__file__", None))
+
+
+def outputs(folder: Path, layer: type[Layer], runner: Runner, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The outputs of a model in the test phase, computed by another process from files in ``folder``.
+
+    Raises
+    ------
+    Fault
+        If that process fails; with its last words.
+    """
+    from graphnet.io import save_weights, write_model
+    from graphnet.plugins import manager
+
+    entry = manager().registry.entry_of(layer)
+    write_model(folder / "model.yaml", runner.completed())
+    save_weights(folder / "weights.safetensors", runner)
+    np.savez(folder / "inputs.npz", **values)  # type: ignore[arg-type]
+    installed = entry.distribution != "checked"
+    module = sys.modules[layer.__module__]
+    about = {
+        "path": sys.path,
+        "module": layer.__module__,
+        "file": None if installed else str(module.__file__),
+        "name": layer.__qualname__,
+    }
+    (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
+    command = [sys.executable, "-m", "graphnet.testing.fresh", str(folder)]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise fault(f"a fresh process cannot read it: {short(done.stderr.strip().splitlines()[-1:] or done.stdout)}")
+    with np.load(folder / "outputs.npz") as found:
+        return {name: np.array(found[name]) for name in found.files}
+
+
+def main(folder: Path) -> None:
+    """What the fresh process does."""
+    import importlib.util
+    import types
+
+    from graphnet.core.phase import Phase
+    from graphnet.io import load_weights, read_model
+    from graphnet.plugins import PluginManager, hookimpl, using
+
+    about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
+    host = PluginManager()
+    host.load()
+    if about["file"] is not None:
+        sys.path[:] = about["path"]
+        spec = importlib.util.spec_from_file_location(about["module"], about["file"])
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[about["module"]] = module
+        spec.loader.exec_module(module)
+
+        @hookimpl
+        def graphnet_register_layers(register: object) -> None:
+            register(getattr(module, about["name"]))  # type: ignore[operator]
+
+        plugin = types.ModuleType("checked")
+        plugin.graphnet_register_layers = graphnet_register_layers  # type: ignore[attr-defined]
+        host.register(plugin, name="checked", distribution="checked", version="1.0")
+    with using(host), np.load(folder / "inputs.npz") as inputs:
+        runner = Runner(read_model(folder / "model.yaml").graph, backend="reference")
+        values = {name: np.array(inputs[name]) for name in inputs.files}
+        runner.materialize()
+        load_weights(folder / "weights.safetensors", runner)
+        np.savez(folder / "outputs.npz", **runner.forward(values, phase=Phase.test))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,16 @@
+"""What the conformance kit is told of the layers of this distribution."""
+
+from graphnet.testing import Case
+from graphnet_recurrent.activations import Sigmoid, TanH
+from graphnet_recurrent.lstm import LSTM
+from graphnet_recurrent.rnn import RNN
+
+ROWS, SEQUENCE = "batch=4, feature=3", "time=6, batch=2, feature=3"
+SIZES = {"input_size": 3, "hidden_size": 4, "output_size": 5}
+
+CASES = [
+    *(Case(layer, {}, shape) for layer in (TanH, Sigmoid) for shape in (ROWS, SEQUENCE)),
+    *(Case(layer, {**SIZES, "bptt_length": 6}, SEQUENCE, refused=[{"hidden_size": 0}]) for layer in (RNN, LSTM)),
+    *(Case(layer, {**SIZES, "output_size": None}, SEQUENCE) for layer in (RNN, LSTM)),
+    Case(LSTM, {**SIZES, "input_size": None, "forget_bias": 1.0}, SEQUENCE),
+]
