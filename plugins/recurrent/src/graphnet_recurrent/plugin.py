@@ -1,16 +1,36 @@
 """What graphnet finds through this distribution's entry point."""
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from graphnet import Layer
 from graphnet.plugins import hookimpl
+from graphnet.plugins.hookspecs import Register
 from graphnet_recurrent.activations import Sigmoid, TanH
+from graphnet_recurrent.cells.clocked import Clocked
+from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
+from graphnet_recurrent.gru import GRU
 from graphnet_recurrent.lstm import LSTM
 from graphnet_recurrent.rnn import RNN
+from graphnet_recurrent.scale import Peephole
+
+if TYPE_CHECKING:
+    from graphnet.testing import Case
 
 
 @hookimpl
-def graphnet_register_layers(register: Callable[[type[Layer]], None]) -> None:
+def graphnet_register_layers(register: Register) -> None:
     """Register the layers of this distribution."""
-    for layer in (TanH, Sigmoid, RNN, LSTM):
+    for layer in (TanH, Sigmoid, RNN, LSTM, GRU, Peephole, Clocked, SlotSoftMax):
         register(layer)
+
+
+@hookimpl
+def graphnet_register_cases(register: Register) -> None:
+    """Register the cases of these layers."""
+    register(cases)
+
+
+def cases() -> "list[Case]":
+    """The cases, imported when they are asked for."""
+    from graphnet_recurrent.cases import CASES
+
+    return CASES

@@ -1,0 +1,42 @@
+"""A recurrent cell with attention over its own past (after Cheng, Dong & Lapata 2016, LSTMN, equations 4-6)."""
+
+from graphnet import Affine, Cell, CellGraph, FullyConnected, concatenate, dense, split
+from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
+from graphnet_recurrent.functional import tanh
+
+
+def attention_cell(units: int, memory: int, dtype: str = "float64") -> CellGraph:
+    """The state follows from the input and from a weighted mean of the last ``memory`` states.
+
+    With the past states p_1 = h_{t-1}, p_2 = h_{t-2}, …, p_m, of which those before the first step do not count::
+
+        s_i = tanh(p_i · K + x_t · Q + b_q) · v        a = softmax(s)        m = Σ a_i p_i
+        h_t = tanh([x_t, m] · W + b)
+
+    Scores and mean are those of the LSTMN, which differs in three ways: it attends to all states so far and not to the
+    last few, its scores also read the last mean, and the new state comes from an LSTM that attends to its memories too.
+
+    Parameters
+    ----------
+    units : int
+        Width of the output h.
+    memory : int
+        How many past states are kept. The state ``past`` is ``(batch, memory · units)``, the newest first; the state
+        ``filled`` ``(batch, memory)`` is 1 for those that count, 0 for the others.
+    dtype : {'float64', 'float32'}
+        Of the weights: K ``(units, units)``, Q with b_q ``(features + 1, units)``, v ``(units, 1)``, W with b
+        ``(features + units + 1, units)``.
+    """
+    cell = Cell("attention", sequences="x", states={"past": memory * units, "filled": memory})
+    past, filled = list(split(cell.past, memory, name="slots")), list(split(cell.filled, memory, name="flags"))
+    key = FullyConnected(units, units, bias=False, dtype=dtype)
+    score = FullyConnected(units, 1, bias=False, dtype=dtype)
+    query = dense(cell.x, units, dtype=dtype, name="query")
+    scores = [score(tanh(key(p, name=f"key_{i}") + query), name=f"score_{i}") for i, p in enumerate(past)]
+    weights = split(SlotSoftMax()(concatenate(*scores), cell.filled, name="attention"), memory, name="weights")
+    parts = [w * p for w, p in zip(weights, past, strict=True)]
+    mean = sum(parts[1:], start=parts[0])
+    h = tanh(dense(concatenate(cell.x, mean, name="joined"), units, dtype=dtype, name="hidden"), name="activation")
+    one = Affine(0.0, 1.0)(filled[0], name="one")
+    following = {"past": concatenate(h, *past[:-1]), "filled": concatenate(one, *filled[:-1])}
+    return cell.build(output=h, **following)

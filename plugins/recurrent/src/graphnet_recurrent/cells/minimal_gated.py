@@ -1,0 +1,28 @@
+"""Minimal gated unit (Zhou, Wu, Zhang & Zhou 2016, arXiv:1603.09420)."""
+
+from graphnet import Cell, CellGraph, concatenate, dense
+from graphnet_recurrent.functional import sigmoid, tanh
+
+
+def minimal_gated_cell(units: int, dtype: str = "float64") -> CellGraph:
+    """A gated unit with one gate, which both forgets and resets.
+
+    ::
+
+        f = σ([x_t, h_{t-1}] · W_f + b_f)        n = tanh([x_t, f ⊙ h_{t-1}] · W_n + b_n)
+        h_t = (1 - f) ⊙ h_{t-1} + f ⊙ n
+
+    Parameters
+    ----------
+    units : int
+        Width of the state ``h``, which is the output.
+    dtype : {'float64', 'float32'}
+        Of the two weight arrays, each ``(features + units + 1, units)``: rows of ``x``, rows of ``h``, bias.
+    """
+    cell = Cell("minimal_gated", sequences="x", states={"h": units})
+    joined = concatenate(cell.x, cell.h, name="joined")
+    f = sigmoid(dense(joined, units, dtype=dtype, name="forget_gate"), name="forget_activation")
+    reset = concatenate(cell.x, f * cell.h, name="reset")
+    n = tanh(dense(reset, units, dtype=dtype, name="candidate"), name="candidate_activation")
+    h = (1 - f) * cell.h + f * n
+    return cell.build(output=h, h=h)

@@ -1,0 +1,36 @@
+"""A softmax over those slots of a memory that are filled."""
+
+from typing import Any
+
+import numpy as np
+
+from graphnet import Layer, Shape
+
+
+class SlotSoftMax(Layer):
+    """``y_i = filled_i · exp(x_i) / Σ_j filled_j · exp(x_j)`` over the last axis; 0 everywhere where nothing is filled.
+
+    ``scores`` and ``filled`` are ``(…, slots)``. A slot counts as filled above ½; what the score of another one is does
+    not matter. Neither overflows nor divides by zero. No error goes to ``filled``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> scores, filled = np.array([[5.0, 5.0, 1e4], [1.0, 2.0, 3.0]]), np.array([[1.0, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    >>> SlotSoftMax().forward(scores, filled)
+    array([[0.5, 0.5, 0. ],
+           [0. , 0. , 0. ]])
+    """
+
+    def infer(self, scores: Shape, filled: Shape) -> Shape:
+        return scores
+
+    def apply(self, scores: Any, filled: Any) -> tuple[Any, Any]:
+        counts = filled > 0.5
+        given = np.where(counts, scores, -1e30)
+        powers = np.where(counts, np.exp(given - given.max(-1, keepdims=True)), 0.0)
+        y = powers / np.maximum(powers.sum(-1, keepdims=True), 1.0)  # the largest power is 1, where there is one
+        return y, y
+
+    def pull(self, y: Any, error: Any) -> Any:
+        return y * (error - (error * y).sum(-1, keepdims=True)), None
