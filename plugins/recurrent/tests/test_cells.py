@@ -9,6 +9,8 @@ from graphnet import Builder, ConfigError, Phase, Runner, Scan, ShapeError
 from graphnet.io import read_model, write_model
 from graphnet.plugins import PluginManager, using
 from graphnet_recurrent import GRU, Peephole, cells, plugin
+from graphnet_recurrent.cells.clocked import Clocked
+from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
 
 T, B, D, H = 6, 3, 3, 4
 
@@ -251,6 +253,12 @@ def test_bad_periods(units, periods, told):
         cells.clockwork_cell(units, periods)
 
 
+@pytest.mark.parametrize("memory", [0, 1.5, True])
+def test_bad_memory(memory):
+    with pytest.raises(ConfigError, match="attention_cell: memory"):
+        cells.attention_cell(H, memory)
+
+
 def test_attention_is_the_only_way_from_step_to_step(rng):
     """Without the weights of the attended mean, each step is by itself."""
     runner, given = made("attention", rng), inputs("attention", rng)
@@ -287,6 +295,40 @@ def test_peephole_layer_refuses():
     with pytest.raises(ConfigError, match="units"):
         Peephole(0)
     assert Peephole(H, dtype="float32").get_weights().dtype == np.float32
+
+
+@pytest.mark.parametrize("period", [1, 2, 5])
+def test_clocked_layer(period, rng):
+    layer, phase = Clocked(period), rng.integers(0, period, size=(6, 1)).astype(float)
+    new, old = rng.normal(size=(2, 6, H))
+    errors = rng.normal(size=(6, H)), rng.normal(size=(6, 1))
+    y, following = layer.forward(new, old, phase)
+    for b in range(6):
+        np.testing.assert_array_equal(y[b], new[b] if phase[b, 0] == 0 else old[b])
+        assert following[b, 0] == (phase[b, 0] + 1) % period
+    given = [new, old, phase]
+    for k, pulled in enumerate(layer.backward(*errors)):
+
+        def loss(v, k=k):
+            outputs = Clocked(period).forward(*given[:k], v, *given[k + 1 :])
+            return sum((a * e).sum() for a, e in zip(outputs, errors, strict=True))
+
+        close(pulled, numeric(loss, given[k]), 1e-8)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes"),
+    [
+        (Clocked(2), [(3, 4), (3, 5), (3, 1)]),
+        (Clocked(2), [(3, 4), (3, 4), (3, 4)]),
+        (Clocked(2), [(3, 4), (3, 4), (2, 1)]),
+        (SlotSoftMax(), [(3, 4), (3, 5)]),
+        (SlotSoftMax(), [(3, 4), (3, 1)]),
+    ],
+)
+def test_shapes_that_do_not_fit(layer, shapes):
+    with pytest.raises(ShapeError):
+        layer.forward(*(np.zeros(shape) for shape in shapes))
 
 
 # ---------------------------------------------------------------------- GRU as a layer

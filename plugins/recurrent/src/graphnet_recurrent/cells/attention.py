@@ -1,6 +1,6 @@
 """A recurrent cell with attention over its own past (after Cheng, Dong & Lapata 2016, LSTMN, equations 4-6)."""
 
-from graphnet import Affine, Cell, CellGraph, FullyConnected, concatenate, dense, split
+from graphnet import Affine, Cell, CellGraph, ConfigError, FullyConnected, concatenate, dense, split
 from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
 from graphnet_recurrent.functional import tanh
 
@@ -26,7 +26,15 @@ def attention_cell(units: int, memory: int, dtype: str = "float64") -> CellGraph
     dtype : {'float64', 'float32'}
         Of the weights: K ``(units, units)``, Q with b_q ``(features + 1, units)``, v ``(units, 1)``, W with b
         ``(features + units + 1, units)``.
+
+    Raises
+    ------
+    ConfigError
+        If ``memory`` is not at least 1.
     """
+    if not isinstance(memory, int) or isinstance(memory, bool) or memory < 1:
+        expected = "a whole number of at least 1"
+        raise ConfigError("memory is out of range", where="attention_cell", expected=expected, received=repr(memory))
     cell = Cell("attention", sequences="x", states={"past": memory * units, "filled": memory})
     past, filled = list(split(cell.past, memory, name="slots")), list(split(cell.filled, memory, name="flags"))
     key = FullyConnected(units, units, bias=False, dtype=dtype)

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, positive
+from graphnet import Layer, Shape, ShapeError, positive
 
 
 class Clocked(Layer):
@@ -18,6 +18,11 @@ class Clocked(Layer):
     ----------
     period : int
         At least 1.
+
+    Raises
+    ------
+    ShapeError
+        If ``new`` and ``old`` differ in shape, or the phase is not 1 wide.
 
     Examples
     --------
@@ -37,7 +42,10 @@ class Clocked(Layer):
         return ("output", "phase")
 
     def infer(self, new: Shape, old: Shape, phase: Shape) -> tuple[Shape, Shape]:
-        return new, phase
+        if not new.fits(old) or not phase.fits(new.resized(-1, 1)):
+            given = f"{new}, {old}, {phase}"
+            raise ShapeError("inputs do not fit", where=repr(self), expected="(…, n), (…, n), (…, 1)", received=given)
+        return new, phase.resized(-1, 1)
 
     def apply(self, new: Any, old: Any, phase: Any) -> tuple[Any, Any]:
         now = phase < 0.5

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape
+from graphnet import Layer, Shape, ShapeError
 
 
 class SlotSoftMax(Layer):
@@ -12,6 +12,11 @@ class SlotSoftMax(Layer):
 
     ``scores`` and ``filled`` are ``(…, slots)``. A slot counts as filled above ½; what the score of another one is does
     not matter. Neither overflows nor divides by zero. No error goes to ``filled``.
+
+    Raises
+    ------
+    ShapeError
+        If the two differ in shape.
 
     Examples
     --------
@@ -23,6 +28,8 @@ class SlotSoftMax(Layer):
     """
 
     def infer(self, scores: Shape, filled: Shape) -> Shape:
+        if not scores.fits(filled):
+            raise ShapeError("needs one flag a score", where=repr(self), expected=scores, received=filled)
         return scores
 
     def apply(self, scores: Any, filled: Any) -> tuple[Any, Any]:
