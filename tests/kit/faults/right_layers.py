@@ -1,0 +1,9 @@
+"""Right layers that a careless kit would blame, of every sort."""
+
+from __future__ import annotations
+
+from right_sequences import RIGHT as SEQUENCES
+from right_values import RIGHT as VALUES
+from right_weights import RIGHT as WEIGHTS
+
+RIGHT = [*VALUES, *WEIGHTS, *SEQUENCES]
