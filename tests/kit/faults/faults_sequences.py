@@ -161,16 +161,6 @@ class RowsShareState(Elman):
         return np.concatenate([y[:, :1], y[:, 1:] + 0 * y[:, :1] + 1e-3 * y[:, :1]], 1), saved
 
 
-class LooksAhead(Layer):
-    """The sum of all valid steps up to each: causal."""
-
-    def apply(self, x):
-        return np.cumsum(x[::-1], 0)[::-1], None
-
-    def pull(self, saved, error):
-        return np.cumsum(error, 0)
-
-
 class RaggedFirstRow(StepMean):
     """The mean over each row's valid steps."""
 
@@ -235,6 +225,8 @@ class Start(Composite):
 
     units: int
 
+    optional: ClassVar[bool] = True
+
     def check(self):
         positive(self, "units")
 
@@ -246,18 +238,14 @@ class Start(Composite):
         """The initial state as the Scan gets it."""
         return start
 
-    def end(self, y, start):
-        """The final state as it comes out."""
-        return y["h"]
-
     def build(self):
         cell = Cell("elman", sequences="x", states={"h": self.units})
         h = self.step(cell)
         g = Builder("start")
         x = g.input("x", "time, batch, feature")
-        start = g.input("start", f"batch, feature={self.units}", optional=self.begin(None) is None)
+        start = g.input("start", f"batch, feature={self.units}", optional=self.optional)
         y = Scan(cell.build(output=h, h=h))(x, self.begin(start), name="scan")
-        return g.build(y, last=self.end(y, start))
+        return g.build(y, last=y["h"])
 
 
 class FlippedHalf(Layer):
@@ -273,8 +261,33 @@ class FlippedHalf(Layer):
 class StartHalved(Start):
     """An Elman cell in a Scan; the initial state's error is halved."""
 
+    optional: ClassVar[bool] = False
+
     def begin(self, start):
-        return None if start is None else FlippedHalf()(start, name="begin")
+        return FlippedHalf()(start, name="begin")
+
+
+class StartRemembered(Start):
+    """An Elman cell in a Scan; without an initial state it starts at zeros."""
+
+    def check(self):
+        super().check()
+        self.begun = None
+
+    def forward(self, x, start=None):
+        if start is not None:
+            self.begun = np.array(start)
+        if self.begun is None or len(self.begun) != np.shape(x)[1]:
+            return super().forward(x)
+        return super().forward(x, self.begun)
+
+
+class StartUnpaid(Start):
+    """An Elman cell in a Scan; the initial state gets its error."""
+
+    def backward(self, *errors):
+        found = super().backward(*errors)
+        return (found[0], np.zeros_like(found[1])) if isinstance(found, tuple) else found
 
 
 class StepHalved(Start):
@@ -401,10 +414,8 @@ class StateHandedOut(Net):
 
     def forward(self, input_tensor, lengths=None):
         output = super().forward(input_tensor, lengths)
-        return output if self.output_size is not None or output.ndim != 3 else self._tied(output)
-
-    def _tied(self, output):
-        self.state = {"h": output[-1]}
+        if lengths is None and self.output_size is None and output.ndim == 3:
+            self.state = {"h": output[-1]}
         return output
 
 
@@ -502,9 +513,6 @@ FAULTS = [
     Fault("start at one in grad", Case(StartsAtOne, SIZES, SEQUENCE), "the gradient takes ones for the initial zeros"),
     Fault("batch for time", Case(BatchIsTime, SIZES, SEQUENCE), "runs along the batch, not along time"),
     Fault("rows share a state", Case(RowsShareState, SIZES, SEQUENCE), "row 0 leaks into the other rows"),
-    Fault(
-        "looks ahead", Case(LooksAhead, {}, SEQUENCE, claims={"ragged"}), "sums what comes after each step, not before"
-    ),
     Fault("ragged: first row", Case(RaggedFirstRow, {}, SEQUENCE), "row 0 is divided by the longest possible length"),
     Fault("ragged: last row", Case(RaggedLastRow, {}, SEQUENCE), "the last row's error goes to padding as well"),
     Fault("ragged: ignored", Case(RaggedIgnored, {}, SEQUENCE), "lengths are ignored: padding counts in the mean"),
@@ -513,6 +521,10 @@ FAULTS = [
     Fault("ragged: empty rows", Case(RaggedEmpty, {}, SEQUENCE), "NaN for an empty row"),
     Fault("ragged: sorts", Case(RaggedWrites, {}, SEQUENCE), "sorts the lengths in place"),
     Fault("initial state's error halved", Case(StartHalved, UNITS, BEGUN), "half the error of the initial state"),
+    Fault(
+        "initial state remembered", Case(StartRemembered, UNITS, BEGUN), "a given state holds for later calls as well"
+    ),
+    Fault("initial state without error", Case(StartUnpaid, UNITS, BEGUN), "zeros for the initial state's error"),
     Fault("state's error halved", Case(StepHalved, UNITS, SEQUENCE), "half the state's error is lost at each step"),
     Fault("cell remembers", Case(StepRemembers, UNITS, SEQUENCE), "a layer in the cell keeps its last step in self"),
     Fault("memory always", Case(MemoryAlways, NET, SEQUENCE), "memory is on from the start"),
