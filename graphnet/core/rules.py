@@ -30,6 +30,13 @@ class Ports:
         last = max((i + 1 for i, name in enumerate(self.names) if name not in self.optional), default=0)
         return last <= count <= len(self.names)
 
+    def for_given(self, pulled: Any, count: int) -> tuple[Any, ...]:
+        """What a ``pull`` returned as a tuple, an error for each input that was given: those of optional inputs that
+        were left out at the end may be there or not.
+        """
+        each = pulled if isinstance(pulled, tuple) else (pulled,)
+        return each[:count] if not self.variadic and len(each) == len(self.names) else each
+
     def __str__(self) -> str:
         shown = [f"{name} (optional)" if name in self.optional else name for name in self.names]
         return ", ".join(shown) + (", …" if self.variadic else "")

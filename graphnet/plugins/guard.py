@@ -89,6 +89,7 @@ SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
         lambda: random.generator().bit_generator.state,
         lambda kept: setattr(random.generator().bit_generator, "state", kept),
     ),
+    "numpy's print options": (np.get_printoptions, lambda kept: np.set_printoptions(**kept)),
     "numpy's error handling": (np.geterr, lambda kept: np.seterr(**kept)),
     "the working directory": (_folder, _set_folder),
     "the environment": (lambda: dict(os.environ), _set_environment),

@@ -80,7 +80,11 @@ def slope(f: Callable[[float], float], found: float, scale: float, step: float =
         return True, best
     middle, small, slack = f(0.0), step / 64, 1e-4 * scale
     right, left = (f(small) - middle) / small, (middle - f(-small)) / small
-    if abs(right - left) > 10 * slack:  # a kink just here
+    if abs(right - left) > 10 * slack or max(abs(right), abs(left)) > 1e3 * scale:
+        jump = max(abs(f(small / 64) - middle), abs(f(-small / 64) - middle))
+        if jump > 0.5 * small * max(abs(right), abs(left)):
+            return bool(np.isfinite(found)), 0.0  # no derivative here at all
+        # a kink just here
         return min(left, right) - slack <= found <= max(left, right) + slack, (left + right) / 2
     if abs(coarse - fine) <= 0.2 * TOLERANCE * scale:
         return False, best

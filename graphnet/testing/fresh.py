@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
 from graphnet.core.runner import Runner
 from graphnet.testing.check import fault, short
@@ -22,8 +23,12 @@ def importable(layer: type[Layer]) -> bool:
     return found is layer and layer.__module__ != "__main__" and bool(getattr(module, "__file__", None))
 
 
-def outputs(folder: Path, layer: type[Layer], runner: Runner, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def outputs(
+    folder: Path, layer: type[Layer], runner: Runner, values: dict[str, np.ndarray], first: Graph | None = None
+) -> dict[str, np.ndarray]:
     """The outputs of a model in the test phase, computed by another process from files in ``folder``.
+
+    That process uses the graph ``first`` before.
 
     Raises
     ------
@@ -35,6 +40,8 @@ def outputs(folder: Path, layer: type[Layer], runner: Runner, values: dict[str, 
 
     entry = manager().registry.entry_of(layer)
     write_model(folder / "model.yaml", runner.completed())
+    if first is not None:
+        write_model(folder / "first.yaml", first)
     save_weights(folder / "weights.safetensors", runner)
     np.savez(folder / "inputs.npz", **values)  # type: ignore[arg-type]
     installed = entry.distribution != "checked"
@@ -84,6 +91,9 @@ def main(folder: Path) -> None:
         plugin.graphnet_register_layers = graphnet_register_layers  # type: ignore[attr-defined]
         host.register(plugin, name="checked", distribution="checked", version="1.0")
     with using(host), np.load(folder / "inputs.npz") as inputs:
+        if (folder / "first.yaml").exists():
+            other = Runner(read_model(folder / "first.yaml").graph, backend="reference")
+            other.forward({name: np.array(inputs[name]) for name in inputs.files})
         runner = Runner(read_model(folder / "model.yaml").graph, backend="reference")
         values = {name: np.array(inputs[name]) for name in inputs.files}
         runner.materialize()

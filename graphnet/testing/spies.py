@@ -52,16 +52,21 @@ def arrays(thing: Any, place: str = "") -> Iterator[tuple[str, np.ndarray]]:
             yield from arrays(part, f"{place}[{name!r}]" if place else str(name))
 
 
-def frozen(thing: Any) -> list[tuple[str, np.ndarray, np.ndarray]]:
+#: An array with its place, what it held, and whether it could be written to.
+Frozen = tuple[str, np.ndarray, np.ndarray, bool]
+
+
+def frozen(thing: Any) -> list[Frozen]:
     """Every array in a nest, with a copy of what it holds now."""
-    return [(place, array, array.copy()) for place, array in arrays(thing)]
+    return [(place, array, array.copy(), array.flags.writeable) for place, array in arrays(thing)]
 
 
-def written(kept: list[tuple[str, np.ndarray, np.ndarray]]) -> str | None:
+def written(kept: list[Frozen]) -> str | None:
     """The place of the first array that is no longer what it was."""
-    return next(
-        (place for place, array, before in kept if not np.array_equal(array, before, equal_nan=_float(array))), None
-    )
+    for place, array, before, writeable in kept:
+        if array.flags.writeable != writeable or not np.array_equal(array, before, equal_nan=_float(array)):
+            return place
+    return None
 
 
 def _float(array: np.ndarray) -> bool:

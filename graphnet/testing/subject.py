@@ -73,7 +73,12 @@ class Subject:
 
     # ------------------------------------------------------------------ layers
     def make(self, seed: int = SEED, **changes: Any) -> Layer:
-        """A new layer of the case's configuration."""
+        """A new layer of the case's configuration, with weights in float64: numeric derivatives need that."""
+        own = {"dtype": "float64"} if self.case.config.get("dtype") is not None else {}
+        return self.as_given(seed, **{**own, **changes})
+
+    def as_given(self, seed: int = SEED, **changes: Any) -> Layer:
+        """A new layer of exactly the case's configuration."""
         with random.using(np.random.default_rng(seed)):
             return self.case.layer(**{**self.case.config, **changes})
 
@@ -191,11 +196,11 @@ class Subject:
                 try:
                     with warnings.catch_warnings(), np.errstate(all="ignore"):
                         warnings.simplefilter("ignore")
-                        passed = self.run()
+                        outputs = self.run(errors=False).outputs
                 except Exception:  # the check `runs` tells it
                     self.domain, self.positive = given, False
                     return
-                if all(np.isfinite(array).all() for _, array in passed.results()):
+                if all(np.isfinite(array).all() for array in outputs.values()):
                     return
         self.domain, self.positive = given, False
 

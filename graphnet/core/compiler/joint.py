@@ -195,7 +195,7 @@ class _Joint:
         if not any(self.needs[i] for i in step.inputs if i is not None):
             return
         pulled = layer.pull(saved, error, **rules.keywords(type(layer).pull).pick(own))
-        each = pulled if isinstance(pulled, tuple) else (pulled,)
+        each = layer.input_ports().for_given(pulled, len(step.inputs))
         for slot, found in zip(step.inputs, each, strict=True):
             if slot is not None and found is not None and self.needs[slot]:
                 self.add(errors, slot, self.checked(found, self.shape(slot)))

@@ -15,6 +15,8 @@ from collections.abc import Sequence
 from graphnet.core.compiler.operations import CONSTANT, FIXED, LEAVES, ROWS, Trace
 from graphnet.core.compiler.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
 
+#: Crossing pairs up to which they are undone one by one, so that most stay.
+MANY_STUCK = 8
 #: Phases whose values are made by steps.
 STEPPED = (STATIC, *FORWARD, *BACKWARD)
 
@@ -39,8 +41,20 @@ def groups(
         found[phase] += [members] if alike else [[m] for m in members]
     if pairs:
         for phase in (LOOP, BACK_LOOP):
-            found[phase] = _paired(trace, when, found[phase])
+            found[phase] = _untangled(trace, found[phase], _paired(trace, when, found[phase]))
     return {phase: _scheduled(trace, members) for phase, members in found.items()}
+
+
+def _untangled(trace: Trace, single: list[list[int]], paired: list[list[int]]) -> list[list[int]]:
+    """The pairs, less those that wait for each other: neither member needs its partner, but two pairs may cross."""
+    mates = {tuple(group) for group in single}
+    while True:
+        done = {value for group in _scheduled(trace, paired) for value in group}
+        stuck = [i for i, group in enumerate(paired) if group[0] not in done and tuple(group) not in mates]
+        if not stuck:
+            return paired
+        undone = set(stuck if len(stuck) > MANY_STUCK else stuck[-1:])
+        paired = [part for i, group in enumerate(paired) for part in ([[v] for v in group] if i in undone else [group])]
 
 
 def _paired(trace: Trace, when: Sequence[str], groups: list[list[int]]) -> list[list[int]]:

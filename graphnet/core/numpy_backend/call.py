@@ -23,7 +23,7 @@ class BoundCall:
 
     def __init__(self, step: Call, shapes: Shapes, setting: Setting, wanted: bool) -> None:
         layer = self.layer = setting.layers[step.layer]
-        self.owner = step.layer
+        self.owner, self.ports = step.layer, layer.input_ports()
         self.inputs: list[Any] = [i if i is not None and shapes.slots[i] is not None else None for i in step.inputs]
         self.outputs = step.outputs
         self.several = len(step.outputs) > 1
@@ -124,7 +124,7 @@ class BoundCall:
 
     def pass_on(self, pulled: Any, errors: list[Any]) -> None:
         """Add to the errors of the inputs."""
-        each = pulled if isinstance(pulled, tuple) else (pulled,)
+        each = self.ports.for_given(pulled, len(self.inputs))
         if not self.checked_errors:
             self.promises.errors(each, self.given)
             self.checked_errors = True

@@ -6,9 +6,11 @@ import tempfile
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 
 from graphnet.core.errors import GraphnetError, PluginError
+from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
 from graphnet.core.runner import Runner
@@ -47,7 +49,7 @@ def file_round_trip(s: Subject) -> None:
     """Written to a model file and a weights file and read again, it is the same layer with the same weights."""
     from graphnet.io import load_weights, model_text, parse_model, save_weights
 
-    runner = s.runner()
+    runner = s.runner(s.as_given())
     for seed in range(2):
         s.run(s.values(seed), runner)
     with registered(s.case.layer), tempfile.TemporaryDirectory() as folder:
@@ -75,15 +77,29 @@ def file_round_trip(s: Subject) -> None:
             s.all_agree(s.run(s.values(4), again, phase=phase), expected, f"read from files, {phase.name} phase", 0.0)
 
 
+def _sibling(s: Subject) -> Graph | None:
+    """The same layer with other numbers in its configuration, where there are any that it takes."""
+    layer = s.make()
+    floats = {n: 0.9 * v for n, v in ((f.name, getattr(layer, f.name)) for f in fields(layer)) if type(v) is float}  # type: ignore[arg-type]
+    if not floats:
+        return None
+    try:
+        return s.graph(s.make(**floats))
+    except GraphnetError:
+        return None
+
+
 @check("file")
 def fresh_process(s: Subject) -> None:
-    """A process that never saw it reads its files and computes the same numbers, to the bit."""
+    """A process that never saw it reads its files and computes the same numbers, to the bit, also after another layer of
+    its class with another configuration.
+    """
     s.require(fresh.importable(s.case.layer), "its class cannot be imported by name from a file")
     runner = s.runner()
     s.run(s.values(0), runner)
     with registered(s.case.layer):
         expected = s.run(s.values(4), runner, phase=Phase.test, errors=False).outputs
         with tempfile.TemporaryDirectory() as folder:
-            found = fresh.outputs(Path(folder), s.case.layer, runner, s.values(4))
+            found = fresh.outputs(Path(folder), s.case.layer, runner, s.values(4), _sibling(s))
     for name, array in expected.items():
         s.agree(found[name], array, f"in a fresh process: output {name!r}", 0.0)

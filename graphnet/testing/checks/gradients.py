@@ -138,7 +138,7 @@ def linear_errors(s: Subject) -> None:
                     abs(a), abs(b), 1e-9
                 )
                 expected = a * one[name] + b * two[name]
-                problem = np.abs(array - expected).max(initial=0.0) <= 1e-7 * size
+                problem = np.abs(array - expected).max(initial=0.0) <= 1e-10 * size
                 s.expect(
                     problem,
                     f"{name} is not linear in the error",

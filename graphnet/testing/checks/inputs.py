@@ -9,6 +9,7 @@ import numpy as np
 
 from graphnet.core.errors import ConfigError, GraphnetError, RuleError
 from graphnet.core.phase import Phase
+from graphnet.core.shapes import BATCH
 from graphnet.testing.check import check, fault, short
 from graphnet.testing.checks.weights import alone, given, ready
 from graphnet.testing.subject import Subject
@@ -16,8 +17,11 @@ from graphnet.testing.subject import Subject
 
 @check()
 def extremes(s: Subject) -> None:
-    """Large finite inputs (up to 1e4) give no NaN, forward or back."""
+    """Large finite inputs (up to 1e4) give no NaN, forward or back, no infinity where those of size 600 give nothing
+    large, and a row of zeros gives no NaN.
+    """
     s.require(s.domain is None and not s.fixed and len(s.integer) < len(s.names), "the inputs are not free")
+    _zeros(s)
     for scale in (100.0, 1e4):
         values = s.values(3, scale=scale)
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -31,6 +35,39 @@ def extremes(s: Subject) -> None:
                     f"{name} has NaN for inputs of size {scale:g}",
                     expected="numbers; subtract a maximum before an exponential, divide by no zero",
                 )
+
+
+    below, above = (_extreme(s, size) for size in (600.0, 1e4))
+    for name, array in above.items():
+        tame = np.abs(below[name]).max(initial=0.0) < 1e12
+        s.expect(
+            not (tame and np.isinf(array).any()),
+            f"output {name!r} is infinite for inputs of size 1e4",
+            expected="a finite number, as for inputs of size 600: an exponential overflows inside",
+        )
+
+
+def _extreme(s: Subject, size: float) -> dict[str, np.ndarray]:
+    """The outputs for inputs of one size and both signs."""
+    values = {n: a if n in s.integer else size * np.sign(a) for n, a in s.values(3).items()}
+    return _silent(s, values)
+
+
+def _zeros(s: Subject) -> None:
+    """A first row (and a first step) of zeros."""
+    values = s.values(3)
+    for name, shape in s.shapes.items():
+        if name not in s.integer:
+            axis = shape.axis(BATCH) if shape.has(BATCH) else 0
+            np.moveaxis(values[name], axis, 0)[0] = 0.0
+    for name, array in _silent(s, values).items():
+        s.expect(not np.isnan(array).any(), f"output {name!r} has NaN for a row of zeros", expected="numbers: divide by no zero")
+
+
+def _silent(s: Subject, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        return s.run(values, errors=False).outputs
 
 
 @check()

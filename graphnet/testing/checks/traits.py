@@ -8,7 +8,7 @@ import numpy as np
 
 from graphnet.core import rules
 from graphnet.core.phase import Phase
-from graphnet.core.shapes import BATCH, Shape
+from graphnet.core.shapes import BATCH, TIME, Shape
 from graphnet.testing.check import check
 from graphnet.testing.subject import Arrays, Passed, Subject
 
@@ -66,6 +66,26 @@ def rowwise(s: Subject) -> None:
     for chosen, what in ((order, "in another order"), (order[:2], "fewer of them"), (order[:1], "one alone")):
         part = picked_pass(s, values, whole, chosen, phase)
         _same_rows(s, part, whole, chosen, f"it is not rowwise: its rows {what}")
+    if "sequence" in s.capabilities:
+        _steps_apart(s, values, whole, phase)
+
+
+def _steps_apart(s: Subject, values: Arrays, whole: Passed, phase: Phase) -> None:
+    """Steps are rows as well: the same in another order."""
+    timed = [name for name, shape in s.shapes.items() if shape.names[:1] == (TIME,)]
+    steps = len(values[timed[0]])
+    order = np.roll(np.arange(steps), 1)
+    moved = {n: a[order] if n in timed else a for n, a in values.items()}
+    s.expect(
+        all(len(y) == steps for y in whole.outputs.values()), "it is not rowwise: it has another number of steps"
+    )
+    part = s.run(moved, phase=phase, errors={n: e[order] for n, e in whole.errors.items()})
+    for name, array in part.outputs.items():
+        s.agree(array, whole.outputs[name][order], f"it is not rowwise: its steps in another order: output {name!r}")
+    for name in timed:
+        back, full = part.pulled[name], whole.pulled[name]
+        if back is not None and full is not None:
+            s.agree(back, full[order], f"it is not rowwise: its steps in another order: error for {name!r}")
 
 
 @check("rows")

@@ -1,0 +1,58 @@
+"""Random gated cells: compiled, they give what the node-by-node run gives."""
+
+import random
+
+import numpy as np
+import pytest
+from recipes import Tanh
+
+from graphnet import Builder, Cell, Runner, Scan, concatenate, dense
+
+WIDTH = 4
+
+
+def gated(seed):
+    """A cell of gates, products and mixtures of its two states, in an order that nobody chose."""
+    rng = random.Random(seed)
+    cell = Cell("random", sequences="x", states={"h": WIDTH, "c": WIDTH})
+    values = [cell.h, cell.c]
+
+    def gate(value):
+        return Tanh()(dense(concatenate(cell.x, value), WIDTH))
+
+    for _ in range(rng.randint(4, 10)):
+        a, b, kind = rng.choice(values), rng.choice(values), rng.choice(["gate", "gate", "times", "times", "mix", "tanh", "deep"])
+        if kind == "mix":
+            z = 0.5 * gate(rng.choice(values)) + 0.5
+            values.append((1 - z) * a + z * b)
+        else:
+            make = {"gate": lambda a, b: gate(a), "times": lambda a, b: a * b, "tanh": lambda a, b: Tanh()(a)}
+            values.append(make.get(kind, lambda a, b: gate(a * b))(a, b))
+    return cell.build(output=values[-1], h=values[-1], c=values[-2])
+
+
+def crossing():
+    """The smallest cell in which pairs of equal calls once waited for each other."""
+    cell = Cell("crossing", sequences="x", states={"h": WIDTH, "c": WIDTH})
+    h = Tanh()(cell.h)
+    c = Tanh()(dense(concatenate(cell.x, cell.c), WIDTH)) * cell.c
+    return cell.build(output=h, h=h, c=c)
+
+
+def everything(cell, backend, seed):
+    builder = Builder()
+    runner = Runner(builder.build(Scan(cell)(builder.input("x", "time, batch, feature=3"), name="scan")), backend=backend)
+    runner.materialize()
+    rng = np.random.default_rng(seed)
+    for parameter in runner.parameters.values():
+        parameter.value = rng.normal(size=parameter.value.shape)
+    outputs = runner.forward({"x": rng.normal(size=(5, 2, 3))})
+    pulled = runner.backward({name: rng.normal(size=y.shape) for name, y in outputs.items()})
+    return [*outputs.values(), pulled["x"], *(p.gradient for p in runner.parameters.values())]
+
+
+@pytest.mark.parametrize("seed", range(120))
+def test_a_random_cell(seed):
+    cell = crossing() if seed == 0 else gated(seed)
+    for found, expected in zip(everything(cell, "numpy", seed), everything(cell, "reference", seed), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-11)

@@ -1,0 +1,53 @@
+"""Every wrong layer is caught, by the checks that the docs say; no right one is blamed."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import pytest
+import wrong_phases
+import wrong_rules
+import wrong_sequences
+import wrong_weights
+
+from graphnet.testing import CHECKS, conformance
+from graphnet.testing.report import Prepared
+
+MODULES = (wrong_rules, wrong_weights, wrong_phases, wrong_sequences)
+WRONG = [*wrong_rules.RULES, *wrong_weights.WEIGHTS, *wrong_phases.PHASES, *wrong_sequences.SEQUENCES]
+PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
+
+
+def table():
+    """The checks that the docs say catch each wrong layer."""
+    rows = [line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").split("## Wrong layers")[1].splitlines()]
+    return {cells[0].strip(): [n.strip() for n in cells[2].split(",")] for cells in rows if len(cells) == 3}
+
+
+TABLE = table()
+
+
+def test_there_are_at_least_forty_each_with_a_fault_of_its_own():
+    assert len({wrong.case.layer for wrong in WRONG}) == len(WRONG) >= 40
+    assert len({wrong.fault for wrong in WRONG}) == len(WRONG)
+    assert {wrong.name for wrong in WRONG} == set(TABLE) - {"layer", "---"}
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
+def test_it_is_caught_by_the_first_check_that_the_docs_name(wrong):
+    name = TABLE[wrong.name][0]
+    with contextlib.redirect_stdout(io.StringIO()):
+        outcome = Prepared(wrong.case).run(name)
+    assert outcome.status == "failed", f"{wrong.name} ({wrong.fault}) passes {name}"
+    assert len(outcome.told) > 20
+
+
+def test_every_check_but_a_few_catches_a_wrong_layer():
+    named = {name for names in TABLE.values() for name in names}
+    assert set(CHECKS) - named <= {"name_free", "exact_truncation"}
+
+
+@conformance(*(case for module in MODULES for case in module.RIGHT))
+def test_right_layers(check):
+    """The right layers that the wrong ones are made from."""
+    check()
