@@ -9,12 +9,12 @@ The table of wrong layers is measured: every check runs on every one of them (ab
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 import io
 import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from distributions import ROOT
@@ -46,20 +46,20 @@ def hooks_page() -> str:
         [
             "# Hooks and traits",
             "",
-            "Written by `python scripts/reference.py` from `graphnet/plugins/hookspecs.py`, `graphnet/plugins/fitting.py` and",
-            "`graphnet/core/layer.py`. How to use them: [plugins.md](plugins.md). An example of each hook: `examples/hooks/`.",
+            "Written by `python scripts/reference.py` from `graphnet/plugins/hookspecs.py`, `fitting.py` beside it, and",
+            "`graphnet/core/layer.py`. How to use them: [plugins.md](plugins.md). An example of each: `examples/hooks/`.",
             "",
             f"## Hooks, version {hookspecs.API}",
             "",
             "A hook is called once, with `register(object, name=None)`. A plugin whose module says",
-            f"`{hookspecs.NEEDED} = n` needs version n; hooks are only ever added, so one that says nothing works with all.",
+            f"`{hookspecs.NEEDED} = n` needs version n; hooks are only ever added: one that says nothing works.",
             "",
             *rows,
             "",
             "## Traits of a layer",
             "",
-            "Class attributes of `graphnet.Layer`. The compiler reads rules by itself; the first two are promises for layers",
-            "that it cannot read, and the conformance kit checks them.",
+            "Class attributes of `graphnet.Layer`. The compiler reads rules by itself; the first two are promises for",
+            "layers that it cannot read, and the conformance kit checks them.",
             "",
             "| trait | default | promises |",
             "|---|---|---|",
@@ -110,8 +110,8 @@ def conformance_page() -> str:
             "",
             "## Checks",
             "",
-            "A check applies to a layer that has all the capabilities in its second column; the last column counts the wrong",
-            "layers below that it catches.",
+            "A check applies to a layer that has all the capabilities in its second column; the last column counts the",
+            "wrong layers below that it catches.",
             "",
             "| check | needs | looks at | catches |",
             "|---|---|---|---|",
@@ -119,8 +119,8 @@ def conformance_page() -> str:
             "",
             "## Capabilities",
             "",
-            "Those of a layer follow from its class and from a few passes; a case adds some by `claims` and takes some away by",
-            "`disclaims`.",
+            "Those of a layer follow from its class and from a few passes; a case adds some by `claims` and takes some",
+            "away by `disclaims`.",
             "",
             "| capability | says |",
             "|---|---|",
@@ -139,12 +139,8 @@ def conformance_page() -> str:
 def wrong_layers() -> list[Any]:
     """Every wrong layer of tests/kit."""
     sys.path.insert(0, str(ROOT / "tests" / "kit"))
-    import wrong_phases
-    import wrong_rules
-    import wrong_sequences
-    import wrong_weights
-
-    return [*wrong_rules.RULES, *wrong_weights.WEIGHTS, *wrong_phases.PHASES, *wrong_sequences.SEQUENCES]
+    lists = {"wrong_rules": "RULES", "wrong_weights": "WEIGHTS", "wrong_phases": "PHASES", "wrong_sequences": "SEQUENCES"}
+    return [wrong for module, name in lists.items() for wrong in getattr(importlib.import_module(module), name)]
 
 
 def caught(case: Any) -> list[str]:

@@ -32,7 +32,7 @@ def capabilities(subject: Subject) -> set[str]:
     if "bptt_length" in {field.name for field in dataclasses.fields(layer)}:  # type: ignore[arg-type]
         found.add("truncation")
     found |= _inside(subject) | _shaped(subject, found)
-    if found & {"elementwise", "rowwise", "buffers", "memory"} and subject.batch is not None:
+    if found & {"elementwise", "rowwise", "buffers", "memory", "sequence"} and subject.batch is not None:
         found.add("rows")
     return found | _measured(subject, found)
 
@@ -82,7 +82,7 @@ def _measured(subject: Subject, known: set[str]) -> set[str]:
     """Patterns that show themselves only in numbers."""
     found = set()
     try:
-        if "random" in known and _scales(subject):
+        if "random" in known and (_scales(subject) or _adds(subject)):
             found.add("unbiased")
         if "buffers" in known and _estimates(subject):
             found.add("statistics")
@@ -107,6 +107,20 @@ def _scales(subject: Subject) -> bool:
     moved = output(bumped)
     same = y.shape == x.shape and np.allclose(output(2 * x), 2 * y, rtol=1e-9, atol=0)
     return bool(same and np.array_equal(moved.flat[1:], y.flat[1:]))
+
+
+def _adds(subject: Subject) -> bool:
+    """Whether the train phase adds something that was drawn, whatever the input."""
+    values = subject.values(1)
+    if subject.integer:
+        return False
+
+    def noise(scale: float) -> Any:
+        given = {name: scale * array for name, array in values.items()}
+        both = [subject.run(given, phase=phase, errors=False).outputs for phase in Phase]
+        return np.concatenate([(both[0][name] - both[1][name]).ravel() for name in both[0]])
+
+    return bool(np.allclose(noise(1.0), noise(2.0), rtol=1e-9, atol=1e-12) and np.abs(noise(1.0)).max() > 0)
 
 
 def _estimates(subject: Subject) -> bool:

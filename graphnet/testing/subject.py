@@ -205,14 +205,21 @@ class Subject:
         self.domain, self.positive = given, False
 
     # ------------------------------------------------------------------ graphs and passes
-    def graph(self, layer: Layer | None = None, provided: Iterable[str] | None = None, *, free: bool = True) -> Graph:
+    def graph(
+        self,
+        layer: Layer | None = None,
+        provided: Iterable[str] | None = None,
+        *,
+        free: bool = True,
+        sized: Mapping[str, Shape] | None = None,
+    ) -> Graph:
         """The graph of one node around a layer, its inputs' batch and time left free."""
         layer = self.make() if layer is None else layer
         names = self.names if provided is None else [name for name in self.names if name in set(provided)]
         builder = Builder("checked")
         values = {}
         for name in names:
-            shape = self.shapes[name]
+            shape = (sized or self.shapes)[name]
             for axis in (BATCH, TIME) if free else ():
                 shape = shape.resized(axis, None) if shape.has(axis) and shape.size(axis) != 1 else shape
             values[name] = builder.input(name, shape, integer=name in self.integer)
@@ -302,9 +309,19 @@ class Subject:
 
     # ------------------------------------------------------------------ what it can do
     @cached_property
+    def seen(self) -> set[str]:
+        """What it is seen to have, whatever the case claims and disclaims."""
+        return observed.capabilities(self)
+
+    @property
+    def steady(self) -> Phase:
+        """The phase in which two passes of the same values are the same."""
+        return Phase.test if {"phases", "buffers", "random"} & (self.capabilities | self.seen) else Phase.train
+
+    @cached_property
     def capabilities(self) -> frozenset[str]:
         """What it is seen to have, with the case's claims and without what it disclaims."""
-        found = observed.capabilities(self)
+        found = self.seen
         return frozenset((found | set(self.case.claims)) - set(self.case.disclaims))
 
     def primitives(self) -> dict[str, Layer]:

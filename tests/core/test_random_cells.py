@@ -21,7 +21,11 @@ def gated(seed):
         return Tanh()(dense(concatenate(cell.x, value), WIDTH))
 
     for _ in range(rng.randint(4, 10)):
-        a, b, kind = rng.choice(values), rng.choice(values), rng.choice(["gate", "gate", "times", "times", "mix", "tanh", "deep"])
+        a, b, kind = (
+            rng.choice(values),
+            rng.choice(values),
+            rng.choice(["gate", "gate", "times", "times", "mix", "tanh", "deep"]),
+        )
         if kind == "mix":
             z = 0.5 * gate(rng.choice(values)) + 0.5
             values.append((1 - z) * a + z * b)
@@ -41,7 +45,9 @@ def crossing():
 
 def everything(cell, backend, seed):
     builder = Builder()
-    runner = Runner(builder.build(Scan(cell)(builder.input("x", "time, batch, feature=3"), name="scan")), backend=backend)
+    runner = Runner(
+        builder.build(Scan(cell)(builder.input("x", "time, batch, feature=3"), name="scan")), backend=backend
+    )
     runner.materialize()
     rng = np.random.default_rng(seed)
     for parameter in runner.parameters.values():

@@ -139,7 +139,10 @@ def test_the_decorator_makes_one_item_a_check(tmp_path):
     source.write_text(source.read_text().replace("FACTOR = 3", "FACTOR = -3"))
     wrong = pytest_run()
     assert wrong.returncode == 1
-    assert "Cube(), input_errors: the error for input 'x' (pull) is not the derivative: all of it is -1 times" in wrong.stdout
+    assert (
+        "Cube(), input_errors: the error for input 'x' (pull) is not the derivative: all of it is -1 times"
+        in wrong.stdout
+    )
 
 
 def test_the_command_checks_a_distribution_and_speaks_json():
@@ -173,7 +176,9 @@ def test_the_command_fails_for_a_wrong_layer():
         assert guess(Sign).layer is Sign
         done = CliRunner().invoke(main, ["check", "graphnet"])
     assert done.exit_code == 1
-    assert "failed: Sign() as guessed, input_errors: the error for input 'x' (pull) is not the derivative" in done.output
+    assert (
+        "failed: Sign() as guessed, input_errors: the error for input 'x' (pull) is not the derivative" in done.output
+    )
 
 
 def test_the_generated_pages_have_every_hook_trait_and_check():

@@ -20,7 +20,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 
 def table():
     """The checks that the docs say catch each wrong layer."""
-    rows = [line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").split("## Wrong layers")[1].splitlines()]
+    rows = [
+        line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").split("## Wrong layers")[1].splitlines()
+    ]
     return {cells[0].strip(): [n.strip() for n in cells[2].split(",")] for cells in rows if len(cells) == 3}
 
 

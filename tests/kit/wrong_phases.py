@@ -59,7 +59,9 @@ class Always(Drop):
     """Drops in the test phase as well."""
 
     def apply(self, x, *, mask):
-        return super().apply(x, mask=np.random.default_rng(0).integers(0, 2, x.shape).astype(x.dtype) if mask is None else mask)
+        return super().apply(
+            x, mask=np.random.default_rng(0).integers(0, 2, x.shape).astype(x.dtype) if mask is None else mask
+        )
 
 
 class Breaks(Drop):
@@ -126,8 +128,7 @@ class SwappedStatistics(Norm):
     """Keeps the mean for the variance, and the variance for the mean."""
 
     def update(self, saved, *, mean, variance):
-        new = super().update((*saved[:2], saved[3], np.abs(saved[2])), mean=mean, variance=variance)
-        return new
+        return super().update((*saved[:2], saved[3], np.abs(saved[2])), mean=mean, variance=variance)
 
 
 class NeverUpdated(Norm):

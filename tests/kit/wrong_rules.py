@@ -223,14 +223,14 @@ class GlobalRandom(Cube):
     """Adds noise from numpy's global generator."""
 
     def apply(self, x):
-        return x**3 + 1e-3 * np.random.standard_normal(x.shape).astype(x.dtype), x
+        return x**3 + 1e-3 * np.random.standard_normal(x.shape).astype(x.dtype), x  # noqa: NPY002
 
 
 class Reseeding(Cube):
     """Seeds numpy's global generator."""
 
     def apply(self, x):
-        np.random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
         return x**3, x
 
 

@@ -17,7 +17,10 @@ class Dense(Layer):
     size: int = 3
 
     def parameters(self, *inputs):
-        return {"weights": Weight((3, self.size), 3, self.size), "bias": Weight((self.size,), 3, self.size, kind="bias")}
+        return {
+            "weights": Weight((3, self.size), 3, self.size),
+            "bias": Weight((self.size,), 3, self.size, kind="bias"),
+        }
 
     def infer(self, x):
         if x.size(-1) not in (None, 3):
@@ -328,7 +331,10 @@ class DeepDense(Dense):
 
     def grad(self, x, error):
         rows = x.reshape(-1, x.shape[-1])
-        return {"weights": rows.T @ error.reshape(-1, error.shape[-1]), "bias": error.sum(axis=0).reshape(-1, self.size)[0]}
+        return {
+            "weights": rows.T @ error.reshape(-1, error.shape[-1]),
+            "bias": error.sum(axis=0).reshape(-1, self.size)[0],
+        }
 
 
 WEIGHTS = [

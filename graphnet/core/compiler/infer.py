@@ -93,7 +93,14 @@ class _Inference:
         except Exception as error:
             error.add_note(f"raised by infer of node {step.path}, {layer!r}")
             raise
-        outputs = (found,) if isinstance(found, Shape) else tuple(found)
+        outputs = (found,) if isinstance(found, Shape) else found
+        if not isinstance(outputs, (tuple, list)) or not all(isinstance(shape, Shape) for shape in outputs):
+            raise RuleError(
+                "infer returned no shape",
+                where=step.path,
+                expected="a Shape, or a tuple of them, one for each output",
+                received=repr(found)[:200],
+            )
         if len(outputs) != len(step.outputs):
             raise RuleError(
                 "infer returned the wrong number of shapes",

@@ -7,10 +7,13 @@ traced: Untraceable says where and why.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from graphnet.core import rules
 from graphnet.core.compiler.infer import Shapes
@@ -58,11 +61,29 @@ def trace(subject: Subject) -> Trace:
     return _Joint(subject).run()
 
 
+class _Apart(dict[str, Layer]):
+    """Copies of layers, made when they are asked for: what a rule keeps in self (which it should not) stays there, and
+    no symbol is left in the layer that its owner uses.
+    """
+
+    def __init__(self, layers: Mapping[str, Layer]) -> None:
+        super().__init__()
+        self.own = layers
+
+    def __missing__(self, path: str) -> Layer:
+        made = self[path] = copy.copy(self.own[path])
+        for name, value in vars(made).items():
+            if isinstance(value, (dict, list, set)) and name not in ("_parameters", "_buffers"):
+                object.__setattr__(made, name, value.copy())
+        return made
+
+
 class _Joint:
     """One trace in the making."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
+        self.layers = _Apart(subject.layers)
         self.trace = Trace()
         self.saved: list[Any] = []
         self.needs = [*subject.wanted, *[False] * (subject.plan.slots - len(subject.wanted))]
@@ -121,7 +142,7 @@ class _Joint:
 
     # ------------------------------------------------------------------ forward
     def forward(self, step: Call, slots: list[Symbol | None]) -> None:
-        layer = self.subject.layers[step.layer]
+        layer = self.layers[step.layer]
         given = [None if i is None else slots[i] for i in step.inputs]
         shapes = [None if i is None else self.subject.shapes.slots[i] for i in step.inputs]
         takes = rules.keywords(type(layer).apply)
@@ -156,6 +177,9 @@ class _Joint:
         if shape is None:
             raise Untraceable("it draws for an input that was left out")
         sizes = tuple(n or 0 for n in shape.sizes)
+        made = layer.draw(np.random.default_rng(0), *shapes)  # type: ignore[arg-type]
+        if {name: np.shape(array) for name, array in made.items()} != dict.fromkeys(layer.draws, sizes):
+            raise Untraceable("it draws arrays of other shapes than its first input's")
         return {name: self.leaf("draw", (step.path, step.layer, name), sizes) for name in layer.draws}
 
     def checked(self, found: Any, shape: tuple[int, ...]) -> Symbol:
@@ -185,7 +209,7 @@ class _Joint:
         return Roles(roles.emitted, roles.next, tuple(found["sequence"]), carried, contexts, gradients)
 
     def pull(self, step: Call, saved: Any, errors: list[Symbol | None]) -> None:
-        layer = self.subject.layers[step.layer]
+        layer = self.layers[step.layer]
         error = self.error(step, errors)
         if error is None:
             return

@@ -90,12 +90,15 @@ class BoundCall:
     def drawn(self) -> dict[str, Any]:
         """The random arrays of one application, in the dtype of the run."""
         made = self.layer.draw(random.generator(), *self.given)
+        if not isinstance(made, dict) or set(made) != set(self.draws):
+            raise self.promises.broken("draw", f"arrays for {', '.join(self.draws)}", _names(made))
         return {name: made[name].astype(self.dtype, copy=False) for name in self.draws}
 
     def update(self, saved: Any, run: Run) -> None:
         """Put new buffer values where this run's next uses of the layer read them."""
         arrays = run.arrays[self.owner]
         new = self.layer.update(saved, **{name: arrays[name] for name in self.layer._buffers})
+        self.promises.buffers(new, {name: arrays[name] for name in self.layer._buffers})
         arrays |= {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
         self.start(run)
 
@@ -143,6 +146,10 @@ class BoundCall:
             np.zeros([n or 0 for n in shape], self.dtype) if error is None and shape is not None else error
             for error, shape in zip(found, self.expected, strict=True)
         )
+
+
+def _names(made: Any) -> str:
+    return ", ".join(map(str, made)) if isinstance(made, dict) else type(made).__name__
 
 
 def counted(error: Any, rows: Rows) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,15 @@ class Promises:
         if np.shape(gradient) != parameter.value.shape:
             raise self.broken("grad", f"shape {parameter.value.shape} for {name}", f"shape {np.shape(gradient)}")
         return np.array(gradient, self.dtype)
+
+    def buffers(self, new: Any, known: Mapping[str, Array]) -> None:
+        """Check what ``update`` returned: new values of buffers that there are, in their shapes."""
+        if not isinstance(new, dict) or set(new) - set(known):
+            received = ", ".join(map(str, new)) if isinstance(new, dict) else type(new).__name__
+            raise self.broken("update", f"values for {', '.join(known)}", received)
+        for name, value in new.items():
+            if np.shape(value) != known[name].shape:
+                raise self.broken("update", f"shape {known[name].shape} for {name}", f"shape {np.shape(value)}")
 
     def compare(self, rule: str, array: Any, shape: Shape | None) -> None:
         """Check one array that a rule returned."""

@@ -91,8 +91,8 @@ def _sibling(s: Subject) -> Graph | None:
 
 @check("file")
 def fresh_process(s: Subject) -> None:
-    """A process that never saw it reads its files and computes the same numbers, to the bit, also after another layer of
-    its class with another configuration.
+    """A process that never saw it reads its files and computes the same numbers, to the bit, also after another layer
+    of its class with another configuration.
     """
     s.require(fresh.importable(s.case.layer), "its class cannot be imported by name from a file")
     runner = s.runner()

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compiler import infer, lower
-from graphnet.core.errors import ShapeError
+from graphnet.core.errors import RuleError, ShapeError
 from graphnet.core.phase import Phase
+from graphnet.core.runner import Runner
 from graphnet.core.shapes import BATCH, TIME, Shape
 from graphnet.plugins.guard import guarded
 from graphnet.testing.check import Fault, check, fault, short
@@ -81,6 +82,27 @@ def shapes(s: Subject) -> None:
                 expected=shape,
                 received=array.shape,
             )
+    _other_features(s)
+
+
+def _other_features(s: Subject) -> None:
+    """With two more numbers on the last axis: infer refuses them, or tells what apply returns."""
+    if s.fixed or s.integer:
+        return
+    last = {name: shape for name, shape in s.shapes.items() if shape.names[-1] not in (BATCH, TIME)}
+    given = {n: shape.resized(-1, (shape.sizes[-1] or 0) + 2) if n in last else shape for n, shape in s.shapes.items()}
+    rng = np.random.default_rng(1)
+    low, high = s.domain or (0.5, 1.5)
+    values = {n: rng.uniform(low, high, tuple(size or 1 for size in shape)) for n, shape in given.items()}
+    try:
+        runner = Runner(s.graph(s.make(), sized=given))
+        s.with_weights(runner)
+        runner.forward(values)
+    except RuleError as error:
+        raise fault(f"infer is right for {', '.join(map(str, s.shapes.values()))} alone: {short(error)}") from error
+    except Exception:  # refused, or not computable: the check bad_input looks at how
+        return
+    s.looked += 1
 
 
 def sizes(s: Subject) -> list[tuple[int | None, int | None]]:

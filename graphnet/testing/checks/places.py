@@ -7,15 +7,9 @@ import copy
 import numpy as np
 
 from graphnet.core.builder import Builder, Value
-from graphnet.core.phase import Phase
 from graphnet.core.runner import Runner
 from graphnet.testing.check import check, fault, short
 from graphnet.testing.subject import Passed, Subject
-
-
-def _phase(s: Subject) -> Phase:
-    """The phase in which two passes of the same values are the same."""
-    return Phase.test if "phases" in s.capabilities else Phase.train
 
 
 @check()
@@ -28,7 +22,7 @@ def batches_apart(s: Subject) -> None:
     for seed, rows in ((0, more), (1, None), (5, None)):
         s.run(s.values(seed, rows=rows), runner)
     for layer, buffers in kept:
-        layer._buffers = buffers
+        layer._buffers = dict(buffers)
     after = s.run(s.values(2), runner, seed=4)
     s.all_agree(after, fresh, "a pass depends on the passes before it")
     for _ in range(12):
@@ -36,6 +30,29 @@ def batches_apart(s: Subject) -> None:
             layer._buffers = dict(buffers)
         again = s.run(s.values(2), runner, seed=4)
     s.all_agree(again, fresh, "a pass depends on how many there were before")
+    _without_what_was_given(s)
+    if "weights" in s.capabilities:
+        changed = s.runner()
+        kept = [(layer, dict(layer._buffers)) for layer in changed.layers.values()]
+        s.run(s.values(2), changed, seed=4)
+        s.with_weights(changed, seed=77)
+        for layer, buffers in kept:
+            layer._buffers = buffers
+        expected = s.run(s.values(2), s.with_weights(s.runner(), seed=77), seed=4)
+        s.all_agree(s.run(s.values(2), changed, seed=4), expected, "after a pass with other weights")
+
+
+def _without_what_was_given(s: Subject) -> None:
+    """An optional input that was given once is not remembered when it is left out."""
+    if not s.optional:
+        return
+    needed = [name for name in s.names if name not in s.optional]
+    values = s.values(2, without=s.optional)
+    fresh = s.run(values, s.runner(provided=needed), phase=s.steady)
+    layer = s.make()
+    s.run(s.values(1), s.runner(layer), phase=s.steady)
+    again = s.run(values, s.runner(layer, provided=needed), phase=s.steady)
+    s.all_agree(again, fresh, "an optional input is remembered")
 
 
 @check()
@@ -58,11 +75,11 @@ def two_places(s: Subject) -> None:
     s.require(runner is not None, "the sizes of its weights are not declared")
     assert runner is not None
     values = {"first": s.values(1), "second": s.values(2)}
-    both = s.run({f"{p}_{n}": a for p, arrays in values.items() for n, a in arrays.items()}, runner, phase=_phase(s))
+    both = s.run({f"{p}_{n}": a for p, arrays in values.items() for n, a in arrays.items()}, runner, phase=s.steady)
     alone = {}
     for place, arrays in values.items():
         errors = {n: both.errors[f"{place}_{n}"] for n in single.outputs}
-        alone[place] = s.run(arrays, phase=_phase(s), errors=errors)
+        alone[place] = s.run(arrays, phase=s.steady, errors=errors)
         for kind, found, expected in (
             ("output", both.outputs, alone[place].outputs),
             ("error for", both.pulled, alone[place].pulled),
@@ -88,9 +105,9 @@ def two_layers(s: Subject) -> None:
     """Two layers of one class, used in turns, do not feel each other."""
     first, second = s.runner(), s.with_weights(s.runner(), seed=99)
     values, others = s.values(1), s.values(2)
-    expected = s.run(values, s.runner(), phase=_phase(s))
-    outputs = s.run(values, first, phase=_phase(s), errors=False).outputs
-    s.run(others, second, phase=_phase(s))
+    expected = s.run(values, s.runner(), phase=s.steady)
+    outputs = s.run(values, first, phase=s.steady, errors=False).outputs
+    s.run(others, second, phase=s.steady)
     pulled = first.backward(expected.errors)
     found = Passed(outputs, expected.errors, dict(pulled), {n: p.gradient for n, p in first.parameters.items()})  # type: ignore[misc]
     s.all_agree(found, expected, "after another layer of its class was used")
@@ -100,15 +117,15 @@ def two_layers(s: Subject) -> None:
 def copies(s: Subject) -> None:
     """A copy (copy.deepcopy) computes the same, and has weights of its own."""
     runner = s.runner()
-    expected = s.run(runner=runner, phase=_phase(s))
+    expected = s.run(runner=runner, phase=s.steady)
     layer = runner.graph.nodes[next(iter(runner.graph.nodes))].layer
     try:
         twin = copy.deepcopy(layer)
     except Exception as error:
         raise fault(f"copy.deepcopy fails: {type(error).__name__}: {short(error)}") from error
     other = Runner(s.graph(twin), backend="reference")
-    found = s.run(runner=other, phase=_phase(s))
+    found = s.run(runner=other, phase=s.steady)
     s.all_agree(found, expected, "a copy")
     for parameter in other.parameters.values():
         parameter.value = np.zeros_like(parameter.value)
-    s.all_agree(s.run(runner=runner, phase=_phase(s)), expected, "after the weights of a copy changed")
+    s.all_agree(s.run(runner=runner, phase=s.steady), expected, "after the weights of a copy changed")

@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.builder import Builder
 from graphnet.core.errors import StateError
-from graphnet.core.phase import Phase
+from graphnet.core.runner import Runner
 from graphnet.core.shapes import BATCH, TIME
+from graphnet.layers import FullyConnected
 from graphnet.testing import derivatives
 from graphnet.testing.check import check, fault, short
 from graphnet.testing.checks.traits import batch_axis
 from graphnet.testing.subject import Arrays, Passed, Subject
-
-
-def _phase(s: Subject) -> Phase:
-    return Phase.test if "phases" in s.capabilities else Phase.train
 
 
 @check("sequence", "ragged")
@@ -32,8 +30,56 @@ def ragged_rows(s: Subject) -> None:
         values = s.values(seed, rows=rows, steps=steps)
         for backend in ("reference", "numpy"):
             runner = s.runner(provided=values, backend=backend)
-            whole = s.run(_spoilt(s, values, lengths), runner, phase=_phase(s), lengths=lengths)
+            whole = s.run(_spoilt(s, values, lengths), runner, phase=s.steady, lengths=lengths)
             _compare_rows(s, values, whole, lengths, backend)
+    _before(s)
+
+
+def _before(s: Subject) -> None:
+    """Behind another layer with weights, whose gradient shows an error that comes back beyond a row's end."""
+    names = [n for n in _sequences(s) if n not in s.optional and n not in s.integer]
+    if len(names) != 1 or s.shapes[names[0]].rank != 3 or s.domain is not None:
+        return
+    name, steps = names[0], max(s.steps or 1, 4)
+    lengths = np.array([2, steps, 1])
+
+    def gradient(values: Arrays, lengths: Any, errors: Any) -> tuple[Passed, np.ndarray]:
+        builder = Builder("behind")
+        width = s.shapes[name].size(-1) or 1
+        raw = builder.input("raw", f"time, batch, feature={width}")
+        before = builder.add(FullyConnected(width, width), raw, name="before")
+        wanted = [before if n == name else None for n in s.ports.names]
+        while wanted[-1] is None:
+            wanted.pop()
+        node = builder.add(s.make(), *wanted, name="node")
+        ports = node_ports(s)
+        runner = s.filled(Runner(builder.build(**{f"{p}_out": node[p] for p in ports}), backend="reference"))
+        passed = s.run(
+            {"raw": values[name]}, runner, phase=s.steady, lengths=lengths, errors=True if errors is None else errors
+        )
+        return passed, passed.gradients["before/weights"]
+
+    values = {n: a for n, a in s.values(4, rows=3, steps=steps).items() if n not in s.optional}
+    if set(values) != {name}:
+        return
+    whole, found = gradient(values, lengths, None)
+    total = np.zeros_like(found)
+    for row, length in enumerate(lengths):
+        errors = {}
+        for port in node_ports(s):
+            errors[f"{port}_out"] = _out(s, _named(s, port), whole.errors[f"{port}_out"], row, length)
+        total += gradient({name: values[name][:length, row : row + 1]}, None, errors)[1]
+    s.agree(found, total, "an error comes back beyond a row's end, into the layer before it: that one's gradient")
+
+
+def node_ports(s: Subject) -> tuple[str, ...]:
+    """The outputs of the layer."""
+    return s.make().output_ports()
+
+
+def _named(s: Subject, port: str) -> str:
+    """The name of an output of ``Subject.graph``."""
+    return dict(zip(node_ports(s), s.graph().outputs, strict=True))[port]
 
 
 def _sequences(s: Subject) -> list[str]:
@@ -57,7 +103,7 @@ def _compare_rows(s: Subject, values: Arrays, whole: Passed, lengths: np.ndarray
         what = f"row {row} of length {length} in a batch of lengths {lengths.tolist()} (backend {backend!r})"
         given = {n: _row(s, n, a, row, length) for n, a in values.items()}
         errors = {n: _out(s, n, e, row, length) for n, e in whole.errors.items()}
-        alone = s.run(given, s.runner(provided=given), phase=_phase(s), errors=errors)
+        alone = s.run(given, s.runner(provided=given), phase=s.steady, errors=errors)
         for name, array in alone.outputs.items():
             s.agree(_out(s, name, whole.outputs[name], row, length), array, f"{what}: output {name!r}")
         for name, back in alone.pulled.items():
@@ -125,7 +171,7 @@ def _layer(s: Subject, **changes: Any) -> Any:
     from graphnet.core.runner import Runner
 
     s.filled(Runner(graph, backend="reference"))
-    layer.phase = _phase(s)
+    layer.phase = s.steady
     return layer
 
 
@@ -142,8 +188,14 @@ def halves(s: Subject) -> None:
     for cut in (1, len(x) // 2, len(x) - 1):
         layer = _layer(s)
         layer.toggle_memory()
-        parts = [layer.forward(x[:cut]), layer.forward(x[cut:])]
-        s.agree(np.concatenate(parts), whole, f"with memory, in two parts at step {cut}")
+        parts = []
+        for part in (x[:cut], x[cut : cut + 1], x[cut + 1 :]):
+            if len(part):
+                given = part.copy()
+                returned = layer.forward(given)
+                parts.append(returned.copy())
+                returned[...], given[...] = np.nan, np.nan  # the caller's own
+        s.agree(np.concatenate(parts), whole, f"with memory, in parts at step {cut}")
     layer = _layer(s)
     for _ in range(2):
         s.agree(layer.forward(x), whole, "without memory, a second forward")

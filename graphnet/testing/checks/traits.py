@@ -76,9 +76,7 @@ def _steps_apart(s: Subject, values: Arrays, whole: Passed, phase: Phase) -> Non
     steps = len(values[timed[0]])
     order = np.roll(np.arange(steps), 1)
     moved = {n: a[order] if n in timed else a for n, a in values.items()}
-    s.expect(
-        all(len(y) == steps for y in whole.outputs.values()), "it is not rowwise: it has another number of steps"
-    )
+    s.expect(all(len(y) == steps for y in whole.outputs.values()), "it is not rowwise: it has another number of steps")
     part = s.run(moved, phase=phase, errors={n: e[order] for n, e in whole.errors.items()})
     for name, array in part.outputs.items():
         s.agree(array, whole.outputs[name][order], f"it is not rowwise: its steps in another order: output {name!r}")

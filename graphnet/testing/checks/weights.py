@@ -12,6 +12,7 @@ from graphnet.core.composite import Composite
 from graphnet.core.errors import GraphnetError
 from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
+from graphnet.core.runner import Runner
 from graphnet.core.shapes import Shape
 from graphnet.optimizers import Sgd
 from graphnet.regularizers import L1_Regularizer
@@ -91,13 +92,17 @@ def by_itself(s: Subject) -> None:
         passed = s.run(
             values, s.runner(provided=_names(s)), phase=phase, errors=dict(zip(expected, errors, strict=False))
         )
+        before = [error.copy() for error in errors]
         pulled = backward(layer, errors)
+        for error, kept in zip(errors, before, strict=True):
+            s.agree(error, kept, "backward writes to the error that it is given", 0.0)
         for (name, array), found in zip(passed.outputs.items(), outputs, strict=False):
             s.agree(found, array, f"forward by itself, {phase.name} phase: output {name!r}")
         for (name, back), got in zip(passed.pulled.items(), pulled, strict=False):
             if back is not None and got is not None:
                 s.agree(got, back, f"backward by itself, {phase.name} phase: error for {name!r}")
         own = weights.named(layer)
+        s.expect(layer.trainable == bool(own), "trainable is not whether it has weights", received=layer.trainable)
         for parameter, gradient in zip(own.values(), passed.gradients.values(), strict=True):
             s.agree(
                 parameter.gradient, gradient, f"backward by itself, {phase.name} phase: gradient of {parameter.name!r}"
@@ -121,6 +126,7 @@ def _like(values: Any, change: Callable[[np.ndarray], np.ndarray]) -> Any:
 def weights_round_trip(s: Subject) -> None:
     """get_weights and set_weights copy, agree with each other and with the gradient, and refuse other shapes."""
     alone(s)
+    _nothing_yet(s)
     layer, values = ready(s), s.values(6)
     rng = np.random.default_rng(8)
     before = layer.get_weights()
@@ -143,11 +149,32 @@ def weights_round_trip(s: Subject) -> None:
         layer.set_weights(wrong)
     except GraphnetError as error:
         s.expect(True, short(error))
+        for (name, found), (_, wanted) in zip(_each(layer.get_weights()), _each(before), strict=True):
+            s.agree(found, wanted, f"a set_weights that is refused changes the weights {name}".rstrip(), 0.0)
     except Exception as error:
         s.expect(False, "set_weights with another shape", expected="a ShapeError", received=type(error).__name__)
     else:
         s.expect(False, "set_weights takes an array of another shape", expected="a ShapeError", received="no error")
     _gradient(s, layer, values)
+
+
+def _nothing_yet(s: Subject) -> None:
+    """Before the first backward there is no gradient; weights keep their dtype, whatever is put in."""
+    try:
+        ready(s).get_gradient_weights()
+    except GraphnetError as error:
+        s.expect(bool(error.where), f"no gradient yet: the error does not say where: {short(error)}")
+    except Exception as error:
+        s.expect(False, "get_gradient_weights before backward", expected="a StateError", received=type(error).__name__)
+    else:
+        s.expect(False, "get_gradient_weights before the first backward", expected="a StateError", received="an array")
+    if getattr(s.make(), "dtype", None) == "float64":
+        single = s.filled(Runner(s.graph(s.make(dtype="float32")), backend="reference"))
+        layer = next(iter(single.graph.nodes.values())).layer
+        layer.set_weights(_like(layer.get_weights(), lambda a: a.astype("float64")))
+        for name, array in _each(layer.get_weights()):
+            kept = array.dtype == "float32"
+            s.expect(kept, f"set_weights changes the dtype of the weights {name}", received=array.dtype)
 
 
 def _gradient(s: Subject, layer: Layer, values: Arrays) -> None:
@@ -163,6 +190,9 @@ def _gradient(s: Subject, layer: Layer, values: Arrays) -> None:
     _restore(buffers)
     forward(s, layer, values)
     backward(layer, errors)
+    for _, array in _each(layer.get_gradient_weights()):
+        if array.flags.writeable:
+            array += 1.0
     gradient = layer.get_gradient_weights()
     direction = _like(base, lambda a: rng.standard_normal(a.shape))
     pairs = list(zip(_each(gradient), _each(direction), strict=True))
@@ -247,6 +277,8 @@ def optimizer_step(s: Subject) -> None:
     values = s.values(6)
     plain, trained = ready(s), ready(s)
     trained.set_optimizer(Sgd(RATE))
+    own = [id(p.optimizer) for p in weights.named(trained).values()]
+    s.expect(len(set(own)) == len(own), "two weight arrays share one optimizer", expected="one of its own for each")
     trained.delta = 0.5
     outputs = forward(s, plain, values)
     forward(s, trained, values)
@@ -255,10 +287,10 @@ def optimizer_step(s: Subject) -> None:
     for a, b in zip(found, expected, strict=True):
         if b is not None:
             s.agree(a, b, "the error of a backward that also updates")
-    own = weights.named(trained)
+    updated = weights.named(trained)
     for name, parameter in weights.named(plain).items():
         s.agree(
-            own[name].value,
+            updated[name].value,
             parameter.value - 0.5 * RATE * parameter.gradient,  # type: ignore[operator]
             f"{name!r} after one step of Sgd({RATE}) with delta 0.5",
             1e-6,
