@@ -22,6 +22,7 @@ COMMANDS = {
     "export": "graphnet.cli.export",
     "layers": "graphnet.cli.layers",
     "plugins": "graphnet.cli.plugins",
+    "new-plugin": "graphnet.cli.new_plugin",
     "check": "graphnet.cli.check",
 }
 

@@ -1,0 +1,63 @@
+"""``graphnet new-plugin``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+
+@click.command("new-plugin")
+@click.argument("name")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Folder of the package, new or empty.  [default: graphnet-NAME]"
+)
+@click.option("--author", metavar="TEXT", help="Who holds the copyright.  [default: The graphnet-NAME contributors]")
+def command(name: str, output: Path | None, author: str | None) -> None:
+    """Write a package with three layers, their tests and their metadata, which works at once.
+
+    NAME is what it is called: fancy, or graphnet-fancy.
+    """
+    from graphnet.scaffold import Names, render, write
+
+    names = Names.of(name)
+    files = render(names, author)
+    names.require_free()
+    folder = Path(names.distribution) if output is None else output
+    write(folder, files)
+    click.echo(f"wrote {folder}")
+    click.echo("\n".join(tree(files)))
+    click.echo("\nNext:")
+    for line in (
+        f"cd {shlex.quote(os.fspath(folder))}",
+        'python -m pip install -e ".[test]"',
+        "python -m pytest",
+        f"graphnet check {names.distribution}",
+    ):
+        click.echo(f"  {line}")
+
+
+def tree(paths: Iterable[str]) -> list[str]:
+    """Paths as indented lines, one for each folder and file.
+
+    Examples
+    --------
+    >>> print("\\n".join(tree(["a/b/c.py", "a/d.py", "e.py"])))
+      a/
+        b/
+          c.py
+        d.py
+      e.py
+    """
+    lines: list[str] = []
+    above: list[str] = []
+    for path in sorted(paths):
+        *folders, file = path.split("/")
+        same = len(os.path.commonprefix([above, folders]))
+        lines += ["  " * (depth + 1) + folders[depth] + "/" for depth in range(same, len(folders))]
+        lines.append("  " * (len(folders) + 1) + file)
+        above = folders
+    return lines
