@@ -52,12 +52,10 @@ def tree(paths: Iterable[str]) -> list[str]:
         d.py
       e.py
     """
-    lines: list[str] = []
-    above: list[str] = []
+    lines: dict[str, str] = {}  # by path, so that each folder comes once
     for path in sorted(paths):
-        *folders, file = path.split("/")
-        same = len(os.path.commonprefix([above, folders]))
-        lines += ["  " * (depth + 1) + folders[depth] + "/" for depth in range(same, len(folders))]
-        lines.append("  " * (len(folders) + 1) + file)
-        above = folders
-    return lines
+        parts = path.split("/")
+        for depth, part in enumerate(parts):
+            here = "/".join(parts[: depth + 1])
+            lines.setdefault(here, "  " * (depth + 1) + part + ("" if here == path else "/"))
+    return list(lines.values())

@@ -15,7 +15,7 @@ from graphnet.core.errors import FileError
 def write(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
     """Write ``files`` (text by path below ``folder``) into a new folder, or into an empty one.
 
-    They are written into a temporary folder beside it, which then gets its name; a link is followed.
+    They are written under a temporary name first, and renamed when all are there; a link is followed.
 
     Raises
     ------
@@ -23,37 +23,50 @@ def write(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
         If there is something already, or the folder cannot be written; all is as it was.
     """
     target = Path(os.path.realpath(folder))
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+    _require_empty(target, str(folder))
+    beside = target if target.exists() else target.parent
+    temporary = beside / f".{target.name[:100]}.{secrets.token_hex(8)}.part"
     try:
-        require_empty(target, str(folder))
         _write_all(temporary, files)
         _place(temporary, target)
     except OSError as error:
-        raise FileError(
-            "cannot be written",
-            where=str(folder),
-            expected="a folder that files can be written to",
-            received=error.strerror or str(error),
-            remedy="Choose another one with --output.",
-        ) from error
+        raise _unwritable(folder, error) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)  # still there only if something went wrong
 
 
-def require_empty(target: Path, told: str) -> None:
-    """Refuse a place where something is, or whose parent is no folder."""
+def _unwritable(folder: str | os.PathLike[str], error: OSError) -> FileError:
+    return FileError(
+        "cannot be written",
+        where=str(folder),
+        expected="a folder that files can be written to",
+        received=error.strerror or str(error),
+        remedy="Choose another one with --output.",
+    )
+
+
+def _require_empty(target: Path, told: str) -> None:
+    """Refuse a place where something is, or that is in no folder."""
     if not target.parent.is_dir():
-        parent = str(target.parent)
-        raise FileError("no folder to write to", where=told, expected=f"a folder {parent}", remedy="Make it first.")
-    if not os.path.lexists(target):
-        return
-    received = f"a folder with {next(target.iterdir(), target).name} in it" if target.is_dir() else "a file"
-    if not target.is_dir() or any(target.iterdir()):
+        raise FileError(
+            "no folder to write to",
+            where=told,
+            expected=f"a folder {target.parent}",
+            received="none",
+            remedy="Make it first, or choose another one with --output.",
+        )
+    try:
+        inside = sorted(os.listdir(target)) if os.path.lexists(target) else []
+    except NotADirectoryError:
+        inside = ["a file"]
+    except OSError as error:
+        raise _unwritable(told, error) from error
+    if inside:
         raise FileError(
             "is already there",
             where=told,
             expected="a new folder, or an empty one",
-            received=received,
+            received=f"a folder with {inside[0]} in it" if target.is_dir() else inside[0],
             remedy="Choose another one with --output.",
         )
 

@@ -1,0 +1,67 @@
+"""A layer with weights."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Any
+
+from graphnet import Layer, Shape, ShapeError, Weight, positive
+
+
+class Scale(Layer):
+    """``y = x · weights``: one factor for each of ``size`` features, on the last axis.
+
+    ``weights`` is ``(size,)``, with fan_in = fan_out = 1.
+
+    Parameters
+    ----------
+    size : int
+        Features of the input and of the output; at least 1.
+    dtype : {'float64', 'float32'}
+        Of the weights.
+
+    Raises
+    ------
+    ConfigError
+        If ``size`` is no whole number of at least 1.
+    ShapeError
+        If the last axis of the input is not ``size`` long.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Scale(2)
+    >>> layer.set_weights([3.0, -1.0])
+    >>> layer.forward(np.array([[1.0, 10.0]]))
+    array([[  3., -10.]])
+    """
+
+    size: int
+    dtype: str = field(default="float64", kw_only=True)
+
+    def check(self) -> None:
+        """Refuse a size that means nothing."""
+        positive(self, "size")
+
+    def parameters(self, *inputs: Shape) -> dict[str, Weight]:
+        """The weights' shapes; the fans are for initializers such as Xavier."""
+        return {"weights": Weight((self.size,), fan_in=1, fan_out=1)}
+
+    def infer(self, x: Shape) -> Shape:
+        """The output's shape, which is the input's; a size that is not known yet becomes known."""
+        if x.rank < 2 or x.size(-1) not in (None, self.size):
+            expected = f"(batch, …, feature={self.size})"
+            raise ShapeError("the input does not fit", where=repr(self), expected=expected, received=x)
+        return x.resized(-1, self.size)
+
+    def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:
+        """The output, and the input, which ``grad`` needs."""
+        return x * weights, x
+
+    def pull(self, x: Any, error: Any, *, weights: Any) -> Any:
+        """The error for the input."""
+        return error * weights
+
+    def grad(self, x: Any, error: Any) -> dict[str, Any]:
+        """The gradient of the weights, summed over all axes but the last."""
+        return {"weights": (x * error).reshape(-1, self.size).sum(0)}

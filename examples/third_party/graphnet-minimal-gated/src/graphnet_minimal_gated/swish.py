@@ -1,0 +1,55 @@
+"""Swish, a smooth function between a straight line and a ReLU."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from graphnet import Layer, require
+
+
+class Swish(Layer):
+    """``y = x · σ(beta · x)``, elementwise (Ramachandran, Zoph & Le 2017, arXiv:1710.05941, section 4).
+
+    With s = σ(beta · x): ``dy/dx = s + beta · x · s · (1 - s)``. σ is taken by the hyperbolic tangent, which neither
+    overflows nor loses small numbers' signs: ``σ(a) = ½ · tanh(a / 2) + ½``.
+
+    Parameters
+    ----------
+    beta : float
+        Above 0; small values come close to ``x / 2``, large ones to a ReLU.
+
+    Raises
+    ------
+    ConfigError
+        If ``beta`` is no number above 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> layer = Swish()
+    >>> layer.forward(np.array([[-100.0, 0.0, 100.0]])).round(4) + 0.0
+    array([[  0.,   0., 100.]])
+    >>> layer.backward(np.array([[1.0, 1.0, 1.0]])).round(4) + 0.0
+    array([[0. , 0.5, 1. ]])
+    """
+
+    beta: float = 1.0
+
+    #: Each number of the output depends on the number at its own place alone.
+    elementwise: ClassVar[bool] = True
+
+    def check(self) -> None:
+        """Refuse a beta that means nothing."""
+        number = isinstance(self.beta, (int, float)) and not isinstance(self.beta, bool)
+        require(number and 0 < self.beta < float("inf"), self, "beta", "a number above 0")
+
+    def apply(self, x: Any) -> tuple[Any, Any]:
+        """The output; ``pull`` needs the input and its σ."""
+        s = 0.5 * np.tanh(0.5 * self.beta * x) + 0.5
+        return x * s, (x, s)
+
+    def pull(self, saved: Any, error: Any) -> Any:
+        """The error for the input."""
+        x, s = saved
+        return error * (s + self.beta * x * s * (1 - s))
