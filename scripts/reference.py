@@ -46,8 +46,8 @@ def hooks_page() -> str:
         [
             "# Hooks and traits",
             "",
-            "Written by `python scripts/reference.py` from `graphnet/plugins/hookspecs.py`, `fitting.py` beside it, and",
-            "`graphnet/core/layer.py`. How to use them: [plugins.md](plugins.md). An example of each: `examples/hooks/`.",
+            "Written by `python scripts/reference.py` from `graphnet/plugins/hookspecs.py`, `fitting.py` beside it and",
+            "`graphnet/core/layer.py`. How to use them: [plugins.md](plugins.md). One of each: `examples/hooks/`.",
             "",
             f"## Hooks, version {hookspecs.API}",
             "",
@@ -139,8 +139,9 @@ def conformance_page() -> str:
 def wrong_layers() -> list[Any]:
     """Every wrong layer of tests/kit."""
     sys.path.insert(0, str(ROOT / "tests" / "kit"))
-    lists = {"wrong_rules": "RULES", "wrong_weights": "WEIGHTS", "wrong_phases": "PHASES", "wrong_sequences": "SEQUENCES"}
-    return [wrong for module, name in lists.items() for wrong in getattr(importlib.import_module(module), name)]
+    lists = {"rules": "RULES", "weights": "WEIGHTS", "phases": "PHASES", "sequences": "SEQUENCES"}
+    modules = {importlib.import_module(f"wrong_{module}"): name for module, name in lists.items()}
+    return [wrong for module, name in modules.items() for wrong in getattr(module, name)]
 
 
 def caught(case: Any) -> list[str]:

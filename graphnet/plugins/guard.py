@@ -104,7 +104,7 @@ class Intact:
     def __init__(self, entries: Iterable[Entry]) -> None:
         owned = [(entry.id, entry.object) for entry in entries if isinstance(entry.object, type)]
         bases = [("graphnet", base) for _, thing in owned for base in thing.__mro__ if _ours(base)]
-        found = {thing: owner for owner, thing in [*owned, *bases, ("graphnet", Runner)]}
+        found = {thing: owner for owner, thing in [*bases, *owned, ("graphnet", Runner)]}
         self.kept = {thing: (owner, dict(vars(thing))) for thing, owner in found.items()}
 
     def restore(self) -> list[str]:

@@ -34,7 +34,7 @@ def conformance(*cases: Case | Iterable[Case]) -> Callable[[Callable[[Any], None
     """
     import pytest
 
-    found = [case for each in cases for case in (each if isinstance(each, (list, tuple)) else [each])]
+    found: list[Any] = [case for each in cases for case in (each if isinstance(each, (list, tuple)) else [each])]
     if not found or not all(isinstance(case, Case) for case in found):
         raise ConfigError("no cases", where="conformance", expected="one Case or more", received=repr(cases)[:200])
     items = []

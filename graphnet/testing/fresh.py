@@ -36,7 +36,7 @@ def outputs(
         If that process fails; with its last words.
     """
     from graphnet.io import save_weights, write_model
-    from graphnet.plugins import manager
+    from graphnet.plugins import discovery, manager
 
     entry = manager().registry.entry_of(layer)
     write_model(folder / "model.yaml", runner.completed())
@@ -44,13 +44,15 @@ def outputs(
         write_model(folder / "first.yaml", first)
     save_weights(folder / "weights.safetensors", runner)
     np.savez(folder / "inputs.npz", **values)  # type: ignore[arg-type]
-    installed = entry.distribution != "checked"
+    installed = any(found.distribution == entry.distribution for found in discovery.installed())
+    installed = installed or entry.distribution == "graphnet"
     module = sys.modules[layer.__module__]
     about = {
         "path": sys.path,
         "module": layer.__module__,
         "file": None if installed else str(module.__file__),
         "name": layer.__qualname__,
+        "owner": [entry.distribution, entry.version],
     }
     (folder / "about.json").write_text(json.dumps(about), encoding="utf-8")
     command = [sys.executable, "-m", "graphnet.testing.fresh", str(folder)]
@@ -89,7 +91,8 @@ def main(folder: Path) -> None:
 
         plugin = types.ModuleType("checked")
         plugin.graphnet_register_layers = graphnet_register_layers  # type: ignore[attr-defined]
-        host.register(plugin, name="checked", distribution="checked", version="1.0")
+        distribution, version = about["owner"]
+        host.register(plugin, name="checked", distribution=distribution, version=version)
     with using(host), np.load(folder / "inputs.npz") as inputs:
         if (folder / "first.yaml").exists():
             other = Runner(read_model(folder / "first.yaml").graph, backend="reference")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from graphnet.core.errors import GraphnetError, PluginError
 from graphnet.core.graph import Graph
@@ -80,7 +81,8 @@ def file_round_trip(s: Subject) -> None:
 def _sibling(s: Subject) -> Graph | None:
     """The same layer with other numbers in its configuration, where there are any that it takes."""
     layer = s.make()
-    floats = {n: 0.9 * v for n, v in ((f.name, getattr(layer, f.name)) for f in fields(layer)) if type(v) is float}  # type: ignore[arg-type]
+    values = {field.name: getattr(layer, field.name) for field in fields(layer)}  # type: ignore[arg-type]
+    floats: dict[str, Any] = {name: 0.9 * value for name, value in values.items() if type(value) is float}
     if not floats:
         return None
     try:
