@@ -13,7 +13,10 @@ import click
 @click.command("new-plugin")
 @click.argument("name")
 @click.option(
-    "--output", type=click.Path(path_type=Path), help="Folder of the package, new or empty.  [default: graphnet-NAME]"
+    "--output",
+    metavar="FOLDER",
+    type=click.Path(path_type=Path),
+    help="Where to write it: a new folder, or an empty one.  [default: graphnet-NAME]",
 )
 @click.option("--author", metavar="TEXT", help="Who holds the copyright.  [default: The graphnet-NAME contributors]")
 def command(name: str, output: Path | None, author: str | None) -> None:
