@@ -1,4 +1,4 @@
-# make setup | demo | bench | test | lint | types | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | test | lint | types | guide | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file))
 USER_READY := $(VENV)/.user-ready
 DEVELOPER_READY := $(VENV)/.developer-ready
 
-.PHONY: setup demo bench test lint types suites clean-environments wheels clean
+.PHONY: setup demo bench test lint types suites clean-environments guide wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -35,7 +35,7 @@ $(DEVELOPER_READY): $(PYPROJECTS) | $(BIN)/python
 demo: $(USER_READY)
 	@$(BIN)/graphnet train examples/japanese_vowels/model.yaml
 
-test: lint types suites clean-environments
+test: lint types suites clean-environments guide
 
 lint: $(DEVELOPER_READY)
 	$(BIN)/python -m ruff check .
@@ -48,6 +48,9 @@ suites: $(DEVELOPER_READY)
 
 clean-environments: $(DEVELOPER_READY)
 	$(BIN)/python scripts/clean_environments.py
+
+guide: $(DEVELOPER_READY)
+	$(BIN)/python scripts/follow_guide.py
 
 # Peers that are not installed are skipped, and the output says so. make bench QUICK=1 takes less than two minutes.
 BENCHMARKS := recurrent compile_time tiny_nodes memory stream lenet optimizer_step

@@ -43,7 +43,7 @@ def build(distribution: Distribution, python: Path, work: Path, dist: Path) -> P
     (made,) = out.glob("*.whl")
     wheel = Path(shutil.move(made, dist / made.name))
     files = len(zipfile.ZipFile(wheel).namelist())
-    print(f"built dist/{wheel.name} ({files} files, {wheel.stat().st_size / 1024:.0f} kB)", flush=True)
+    print(f"built {wheel.name} ({files} files, {wheel.stat().st_size / 1024:.0f} kB)", flush=True)
     return wheel
 
 

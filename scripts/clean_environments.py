@@ -3,8 +3,10 @@
     python scripts/clean_environments.py
 
 Every plugin's suite runs in a fresh virtual environment that holds its wheel, what that depends on and the test tools
-(its extra ``test``); the core's tests marked ``no_plugins`` run where graphnet is installed with no plugin. The tests
-are copied out of the checkout, so nothing can be imported from there. Exits with 1 where anything fails.
+(its extra ``test``); the core's tests marked ``no_plugins`` run where graphnet is installed with no plugin. The same
+for strangers: the plugins of examples/third_party, and one that ``graphnet new-plugin`` has just written; these also
+pass ``graphnet check``. The tests are copied out of the checkout, so nothing can be imported from there. Exits with 1
+where anything fails.
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from build_wheels import build_all
-from distributions import ROOT, Distribution, discover, needed
+from build_wheels import build, build_all
+from distributions import ROOT, Distribution, discover, needed, read
 from environments import CommandError, create, install, run
 
 CORE = "graphnet"
@@ -32,6 +34,12 @@ class Suite:
     distribution: Distribution
     files: tuple[Path, ...]
     arguments: tuple[str, ...] = ()
+    stranger: bool = False
+
+    @property
+    def configuration(self) -> Path:
+        """The file that configures pytest: a stranger has one of its own."""
+        return (self.distribution.folder if self.stranger else ROOT) / "pyproject.toml"
 
 
 def suites(known: dict[str, Distribution]) -> list[Suite]:
@@ -44,6 +52,23 @@ def suites(known: dict[str, Distribution]) -> list[Suite]:
         Suite(core, (*marked, *support), ("-m", "no_plugins")),
         *(Suite(one, tuple(file for file in one.tests.rglob("*") if file.is_file())) for one in plugins),
     ]
+
+
+def strangers(work: Path, wheels: dict[str, Path]) -> list[Suite]:
+    """The plugins of examples/third_party, and a new one, written by the command."""
+    python = create(work / "writer")
+    install(python, str(wheels[CORE]))
+    run([str(python), "-m", "graphnet", "new-plugin", "brand-new", "--output", str(work / "brand-new")], folder=work)
+    files = [*sorted(ROOT.glob("examples/third_party/*/pyproject.toml")), work / "brand-new" / "pyproject.toml"]
+    return [Suite(one, tuple(one.tests.rglob("*.py")), stranger=True) for one in map(read, files)]
+
+
+def build_strangers(found: list[Suite], work: Path) -> dict[str, Path]:
+    """The wheels of strangers, by distribution; not among ours."""
+    python, dist = create(work / "builder"), work / "wheels"
+    install(python, "build")
+    dist.mkdir()
+    return {s.distribution.name: build(s.distribution, python, work / "builds", dist) for s in found}
 
 
 def check(suite: Suite, wheels: dict[str, Path], known: dict[str, Distribution], work: Path) -> bool:
@@ -68,6 +93,8 @@ def _run(suite: Suite, wheels: list[str], work: Path) -> str:
     held = f"installed: {', '.join(present.values())}"
     # With PYTHONSAFEPATH set, the current folder is not on the module path: only what is installed can be imported.
     tested = run([str(python), "-m", "pytest", "-p", "no:cacheprovider", *suite.arguments, "tests"], work / "suite")
+    if suite.stranger:
+        tested += run([str(python), "-m", "graphnet", "check", suite.distribution.name], work)
     return f"{held}\n{tested}"
 
 
@@ -80,7 +107,7 @@ def _copy(suite: Suite, target: Path) -> None:
             shutil.copyfile(file, copy)
     if not list(target.rglob("test_*.py")):
         raise CommandError(f"there are no tests in {suite.distribution.tests.relative_to(ROOT)}")
-    shutil.copyfile(ROOT / "pyproject.toml", target / "pyproject.toml")
+    shutil.copyfile(suite.configuration, target / "pyproject.toml")
 
 
 def _present(python: Path) -> dict[str, str]:
@@ -104,6 +131,14 @@ def main() -> int:
         return 1
     with tempfile.TemporaryDirectory(prefix="suites-") as work, ThreadPoolExecutor(max_workers=2) as workers:
         planned = suites(known)
+        try:
+            guests = strangers(Path(work), wheels)
+            wheels |= build_strangers(guests, Path(work))
+        except CommandError as error:
+            print(f"a stranger's wheel could not be built:\n{error}")
+            return 1
+        known |= {guest.distribution.name: guest.distribution for guest in guests}
+        planned += guests
         passed = list(workers.map(partial(check, wheels=wheels, known=known, work=Path(work)), planned))
     for suite, good in zip(planned, passed, strict=True):
         print(f"{'passed' if good else 'FAILED'}: {suite.distribution.name} {' '.join(suite.arguments)}".rstrip())

@@ -28,7 +28,7 @@ class Distribution:
 def discover(root: Path = ROOT) -> dict[str, Distribution]:
     """Every distribution by name: the root's first, then the plugins in the order of their folders."""
     files = [root / "pyproject.toml", *sorted(root.glob("plugins/*/pyproject.toml"))]
-    found = [_read(file) for file in files]
+    found = [read(file) for file in files]
     return {one.name: one for one in found}
 
 
@@ -40,7 +40,8 @@ def needed(name: str, known: dict[str, Distribution]) -> list[str]:
     return order
 
 
-def _read(file: Path) -> Distribution:
+def read(file: Path) -> Distribution:
+    """The distribution of a pyproject.toml."""
     project: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
     return Distribution(
         name=plain(project["name"]),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -64,10 +67,22 @@ def outputs(
         return {name: np.array(found[name]) for name in found.files}
 
 
+def _module(name: str, file: str) -> types.ModuleType:
+    """A module by its name, where that leads to the same file; a test module that has no such name, by its file."""
+    with contextlib.suppress(ImportError):
+        found = importlib.import_module(name)
+        if getattr(found, "__file__", None) == file:
+            return found
+    spec = importlib.util.spec_from_file_location(name, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 def main(folder: Path) -> None:
     """What the fresh process does."""
-    import importlib.util
-    import types
 
     from graphnet.core.phase import Phase
     from graphnet.io import load_weights, read_model
@@ -78,12 +93,7 @@ def main(folder: Path) -> None:
     host.load()
     if about["file"] is not None:
         sys.path[:] = about["path"]
-        spec = importlib.util.spec_from_file_location(about["module"], about["file"])
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[about["module"]] = module
-        spec.loader.exec_module(module)
+        module = _module(about["module"], about["file"])
 
         @hookimpl
         def graphnet_register_layers(register: object) -> None:

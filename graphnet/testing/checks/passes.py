@@ -47,6 +47,7 @@ def provisions(s: Subject) -> list[list[str]]:
 def _elsewhere() -> Iterator[None]:
     np.random.seed(20_261_123)  # noqa: NPY002
     standard.seed(20_261_123)
+    np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
     yield
 
 

@@ -82,6 +82,8 @@ def errors_for(outputs: list[np.ndarray], seed: int = 11) -> list[np.ndarray]:
 def by_itself(s: Subject) -> None:
     """By itself, through forward and backward, a layer computes what it computes in a graph."""
     alone(s)
+    if s.optional:
+        _forgotten(s)
     for phase in Phase:
         layer, runner = ready(s), s.runner(provided=_names(s))
         values = {name: s.values(5)[name] for name in _names(s)}
@@ -107,6 +109,24 @@ def by_itself(s: Subject) -> None:
             s.agree(
                 parameter.gradient, gradient, f"backward by itself, {phase.name} phase: gradient of {parameter.name!r}"
             )
+
+
+def _forgotten(s: Subject) -> None:
+    """An optional input that forward was given is not remembered by the next one."""
+    values = s.values(5)
+    needed = [values[name] for name in s.names if name not in s.optional]
+    fresh, layer = ready(s), ready(s)
+    fresh.phase = layer.phase = s.steady
+    try:
+        layer.forward(*(values[name] for name in s.names))
+    except Exception:  # its forward takes something else there
+        return
+    for a, b in zip(_several(layer.forward(*needed)), _several(fresh.forward(*needed)), strict=True):
+        s.agree(a, b, "forward without an optional input, after one with it")
+
+
+def _several(output: Any) -> list[np.ndarray]:
+    return list(output) if isinstance(output, tuple) else [output]
 
 
 def _names(s: Subject) -> list[str]:

@@ -1,0 +1,112 @@
+"""Follow docs/plugins.md as a stranger would: every block of it, in order, in a clean environment outside the checkout.
+
+    python scripts/follow_guide.py
+
+Shell blocks run in one shell session; a block that stands under a path is written to that file. Exits with 1 where a
+command fails.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from build_wheels import build_all
+from distributions import ROOT
+from environments import LEAKS, CommandError, create, install
+
+GUIDE = ROOT / "docs" / "plugins.md"
+#: What the guide says that its reader has.
+NEEDED = ("graphnet", "graphnet-recurrent")
+_BLOCK = re.compile(r"(?:^`(?P<path>[\w./-]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """One block of the page: shell commands, or a file."""
+
+    line: int
+    kind: str
+    text: str
+    path: str | None
+
+
+def blocks(page: Path = GUIDE) -> list[Block]:
+    """The blocks of a page, in order; every one is shell commands or a file.
+
+    Raises
+    ------
+    ValueError
+        For a block that is neither.
+    """
+    text = page.read_text(encoding="utf-8")
+    found = [Block(text[: m.start("text")].count("\n"), m["kind"], m["text"], m["path"]) for m in _BLOCK.finditer(text)]
+    for block in found:
+        if (block.kind == "bash") == (block.path is not None):
+            raise ValueError(f"{page.name}:{block.line}: neither shell commands nor a file under its path")
+    return found
+
+
+def follow(page: Path, python: Path, folder: Path) -> None:
+    """Do what a page says, beginning in ``folder``; raises CommandError."""
+    here = folder
+    for block in blocks(page):
+        if block.path is not None:
+            target = here / block.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(block.text, encoding="utf-8")
+            print(f"{page.name}:{block.line}: wrote {block.path}", flush=True)
+            continue
+        here = _shell(block, page, python, here)
+
+
+def _shell(block: Block, page: Path, python: Path, here: Path) -> Path:
+    """Run one block; returns the folder in which it ended."""
+    environment = {name: value for name, value in os.environ.items() if name not in LEAKS}
+    environment |= {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONNOUSERSITE": "1"}
+    environment |= {"OMP_NUM_THREADS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
+    with tempfile.NamedTemporaryFile("r") as where:
+        script = f"set -euo pipefail\n{block.text}\npwd > {where.name}\n"
+        done = subprocess.run(
+            ["bash", "-c", script],
+            cwd=here,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise CommandError(f"{page.name}:{block.line}:\n{block.text}\n{done.stdout}\n(exit code {done.returncode})")
+        print(f"{page.name}:{block.line}: ran\n{_last(done.stdout)}", flush=True)
+        return Path(where.read().strip())
+
+
+def _last(text: str, lines: int = 6) -> str:
+    return "\n".join(f"    {line[:160]}" for line in text.rstrip().splitlines()[-lines:])
+
+
+def main() -> int:
+    """Build what the reader has, and follow; the exit code."""
+    try:
+        wheels = build_all()
+        with tempfile.TemporaryDirectory(prefix="guide-") as work:
+            python = create(Path(work) / "venv")
+            install(python, *(str(wheels[name]) for name in NEEDED))
+            (Path(work) / "reader").mkdir()
+            follow(GUIDE, python, Path(work) / "reader")
+    except CommandError as error:
+        print(f"the guide cannot be followed:\n{error}")
+        return 1
+    print(f"docs/{GUIDE.name}: every block ran")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
