@@ -15,7 +15,10 @@ def graph_of(layer: Layer, inputs: int) -> Graph:
     builder = Builder(type(layer).__name__)
     ports = layer.input_ports()
     names = [*ports.names[:inputs], *(f"{ports.names[-1]}_{i}" for i in range(2, inputs - len(ports.names) + 2))]
-    values = [builder.input(name, integer=i in layer.integer_inputs) for i, name in enumerate(names)]
+    values = [
+        builder.input(name, integer=i in layer.integer_inputs, optional=name in ports.optional)
+        for i, name in enumerate(names)
+    ]
     node = builder.add(layer, *values, name=_unused(snake_case(type(layer).__name__), names))
     return builder.build(**{port: node[port] for port in layer.output_ports()})
 

@@ -166,3 +166,20 @@ def test_a_runner_takes_arrays_by_name(wrong):
     runner.forward({"x": np.ones((1, 2))})
     with pytest.raises(ConfigError, match="errors go by name"):
         runner.backward(wrong)
+
+
+def test_an_optional_input_may_be_left_out_after_it_was_given():
+    class Shifted(Layer):
+        """y = x + shift, or x."""
+
+        def apply(self, x, shift=None):
+            return (x if shift is None else x + shift), shift is not None
+
+        def pull(self, shifted, error):
+            return error, (error if shifted else None)
+
+    layer, x = Shifted(), np.array([[1.0, 2.0]])
+    np.testing.assert_array_equal(layer.forward(x, 3 * x), 4 * x)
+    assert [error.shape for error in layer.backward(x)] == [(1, 2), (1, 2)]
+    np.testing.assert_array_equal(layer.forward(x), x)
+    np.testing.assert_array_equal(layer.backward(x), x)
