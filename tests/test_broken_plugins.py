@@ -207,3 +207,14 @@ def test_texts_of_the_matrix_are_what_they_seem():
     for text, *_ in KINDS.values():
         assert text is None or textwrap.dedent(text) == text
     assert len(KINDS) >= 20
+
+
+def test_a_plugin_that_takes_the_name_of_anothers_layer_changes_no_model(tmp_path, sound):
+    install(tmp_path, "the-good-one", "good_one", GOOD, "good")
+    text = GOOD.replace("Fine", "Other") + '    register(Other, "FullyConnected")\n    register(Other, "Fine")\n'
+    install(tmp_path, "very-broken", "broken_one", text, "broken")
+    assert train(tmp_path) == sound[1]
+    assert "very-broken/FullyConnected" in graphnet(tmp_path, "layers").stdout
+    failed = graphnet(tmp_path, "check", "very-broken", check=False)
+    assert failed.returncode == 1
+    assert "names that others have too: FullyConnected (graphnet 0.1.0, very-broken 1.0)" in failed.stdout

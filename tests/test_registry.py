@@ -80,3 +80,22 @@ def test_the_entry_of_a_class_is_that_of_no_other(registry):
         registry.entry_of(type("LSTM", (found.object,), {}))
     with pytest.raises(PluginError, match="graphnet_register_losses hook"):
         registry.entry_of(found.object, "losses")
+
+
+def test_a_file_goes_on_meaning_what_it_meant_when_another_plugin_offers_a_name(registry):
+    from graphnet import FullyConnected
+    from graphnet.io import parse_model
+    from graphnet.plugins import PluginManager, using
+
+    registry.add([entry("TanH", "graphnet-c", version="3")])
+    assert registry.preferring(["Graphnet_A"]).get("layers", "TanH").distribution == "graphnet-a"
+    assert registry.preferring(["graphnet-c"]).get("layers", "TanH").distribution == "graphnet-c"
+    for names in ([], ["graphnet-a", "graphnet-c"], ["graphnet-b"]):
+        with pytest.raises(PluginError, match="is offered by graphnet-a 1.0 and by graphnet-c 3"):
+            registry.preferring(names).get("layers", "TanH")
+    host = PluginManager()
+    host.load(allow=())
+    host.registry.add([entry("FullyConnected", "graphnet-other", thing=type("FullyConnected", (FullyConnected,), {}))])
+    text = "format: graphnet/1\ninputs: {x: 'batch, feature=2'}\nnodes: {d: {layer: FullyConnected, with: {output_size: 3, input_size: 2}, inputs: x}}\noutputs: {y: d}\n"
+    with using(host):
+        assert type(parse_model(text).graph.nodes["d"].layer) is FullyConnected

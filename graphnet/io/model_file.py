@@ -75,7 +75,7 @@ def _parsed(text: str, source: str, path: Path | None) -> ModelFile:
     keys = top.mapping(TOP, required=("format", "inputs", "nodes", "outputs"))
     plugins = manager()
     needed = requirements.check(keys.get("plugins"), plugins)
-    reader = Reader(plugins.registry)
+    reader = Reader(plugins.registry.preferring([*needed, "graphnet"]))
     default = path.stem if path is not None else "model"
     graph = reader.graph(top, default if default.isidentifier() else "model", "")
     reader.check_shapes(graph)

@@ -9,6 +9,7 @@ from typing import Any
 
 from graphnet.core.errors import PluginError, UnknownNameError, nearest
 from graphnet.plugins.hookspecs import KINDS
+from graphnet.plugins.versions import plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,17 @@ class Registry:
 
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Entry]] = {}
+        self._preferred: frozenset[str] = frozenset()
+
+    def preferring(self, distributions: Iterable[str]) -> Registry:
+        """The same entries, where a short name that several distributions offer is that of the only one of these.
+
+        A file that names the distributions which it needs goes on meaning the same when another one is installed that
+        offers a layer of the same name.
+        """
+        view = Registry()
+        view._entries, view._preferred = self._entries, frozenset(plain(name) for name in distributions)
+        return view
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Add all of ``entries``, or none of them.
@@ -97,6 +109,9 @@ class Registry:
             If two distributions offer the short name; the message names both.
         """
         found = [e for e in self.entries(kind) if name in (e.id, e.name)]
+        if len(found) > 1:
+            wanted = [e for e in found if plain(e.distribution) in self._preferred]
+            found = wanted if len(wanted) == 1 else found
         if len(found) > 1:
             raise PluginError(
                 f"{singular(kind)} {name!r} is offered by {' and by '.join(e.origin for e in found)}",

@@ -72,13 +72,21 @@ def _outcome(name: str, check: str, good: object, told: str) -> Outcome:
     return Outcome(name, check, "passed" if good else "failed", "" if good else told)
 
 
+def _installed(name: str) -> metadata.Distribution | None:
+    """The installed distribution of a name, whatever its folder is called; None for one at hand, such as in a test."""
+    return next((d for d in metadata.distributions() if plain(str(d.metadata["Name"])) == plain(name)), None)
+
+
 def _metadata(name: str) -> tuple[bool, str]:
     """Whether the distribution says all that people and indexes want to know."""
-    found: Any = metadata.metadata(name)
+    distribution = _installed(name)
+    if distribution is None:
+        return False, "it is not installed as a distribution"
+    found: Any = distribution.metadata
     lacking = [field for field in ("Summary", "Version", "Requires-Python") if not found.get(field)]
     if not (found.get("License-Expression") or found.get("License") or "License ::" in str(found)):
         lacking.append("License")
-    if plain(name) != "graphnet" and not required(metadata.requires(name) or [], "graphnet"):
+    if plain(name) != "graphnet" and not required(distribution.requires or [], "graphnet"):
         lacking.append("a dependency such as graphnet>=0.1")
     if not re.search(r"\w", found.get_payload() or found.get("Description") or ""):  # type: ignore[arg-type]
         lacking.append("a README")
@@ -87,7 +95,14 @@ def _metadata(name: str) -> tuple[bool, str]:
 
 def _import_time(name: str, plugin: Plugin) -> Outcome:
     """How long a fresh process takes to import the plugin's module, once it has graphnet."""
-    points = [p for p in metadata.distribution(name).entry_points.select(group="graphnet") if p.name == plugin.name]
+    distribution = _installed(name)
+    points = (
+        [p for p in distribution.entry_points if p.group == "graphnet" and p.name == plugin.name]
+        if distribution
+        else []
+    )
+    if not points:
+        return Outcome(name, "import time", "skipped", "it has no entry point")
     code = (
         "import time, graphnet, graphnet.plugins, importlib; began = time.perf_counter(); "
         f"importlib.import_module({points[0].module!r}); print(time.perf_counter() - began)"
