@@ -12,6 +12,7 @@ import numpy as np
 
 from graphnet.core import random
 from graphnet.core.builder import Builder
+from graphnet.core.compiler import infer, lower
 from graphnet.core.graph import Graph, subgraph
 from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
@@ -306,6 +307,14 @@ class Subject:
         """Errors for some outputs, of their dtypes."""
         rng = np.random.default_rng(seed)
         return {n: rng.standard_normal(np.shape(y)).astype(y.dtype) for n, y in outputs.items()}
+
+    @cached_property
+    def outputs(self) -> dict[str, Shape | None]:
+        """The shape of each output of ``graph``, as infer names its axes."""
+        graph = self.graph()
+        plan = lower(graph)
+        found = infer(plan, graph.layers(), [self.shapes[name] for name in graph.inputs])
+        return {name: found.slots[slot] for name, slot in plan.outputs}
 
     # ------------------------------------------------------------------ what it can do
     @cached_property

@@ -91,7 +91,9 @@ def in_test_phase(s: Subject) -> None:
 
 @check("derivative")
 def ties(s: Subject) -> None:
-    """At equal numbers and at zeros, what comes back is between the left and the right derivative."""
+    """At equal numbers and at zeros, what comes back is between the left and the right derivative, or between what
+    comes back close by; and it adds up.
+    """
     s.require(s.domain is None and not s.fixed and not s.integer, "the inputs are not free")
     values = {name: np.round(array) for name, array in s.values(9).items()}
     runner = s.runner()
@@ -103,9 +105,10 @@ def ties(s: Subject) -> None:
     errors = {name: 0.5 + np.abs(error) for name, error in s.errors(first).items()}
     passed = s.run(values, runner, errors=errors)
     objective = derivatives.Objective(s, runner, values, Phase.train, errors)
+    near = _close_by(s, values, errors)
     for name, array in passed.pulled.items():
         if array is not None and array.size <= 4 * derivatives.ALL:
-            derivatives._entries(objective, f"input {name!r}", array, "at ties and zeros", range(array.size))
+            derivatives.entries(objective, f"input {name!r}", array, "at ties and zeros", range(array.size), near[name])
             s.looked += 1
     if "weights" not in s.capabilities and len(s.names) == 1:
         found = {f"input {n!r}": a for n, a in passed.pulled.items() if a is not None}
@@ -114,6 +117,20 @@ def ties(s: Subject) -> None:
         size = max(1e-2, *(np.abs(array).sum() for array in found.values()))
         right, true = derivatives.slope(objective.along(ones), got, size)
         s.expect(right, "at ties, errors do not add up", expected=f"{true:.6g} in all", received=f"{got:.6g}")
+
+
+def _close_by(s: Subject, values: Arrays, errors: Arrays) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """The smallest and the largest of each error at inputs close by, where nothing is tied any more."""
+    rng, tried = np.random.default_rng(12), []
+    for _ in range(24):
+        moved = {name: array + 1e-3 * rng.standard_normal(array.shape) for name, array in values.items()}
+        tried.append(s.run(moved, s.runner(), errors=errors).pulled)
+    found = {}
+    for name in values:
+        stack = np.stack([np.zeros(1) if back[name] is None else back[name] for back in tried])
+        slack = 0.02 * np.abs(stack).max(initial=0.0)
+        found[name] = stack.min(axis=0) - slack, stack.max(axis=0) + slack
+    return found
 
 
 @check("linear")

@@ -122,12 +122,7 @@ def pick(shape: Shape, array: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 def batch_axis(s: Subject, output: str) -> int | None:
     """The batch axis of an output, as infer names it."""
-    from graphnet.core.compiler import infer, lower
-
-    graph = s.graph()
-    plan = lower(graph)
-    found = infer(plan, graph.layers(), [s.shapes[name] for name in graph.inputs])
-    shape = found.slots[dict(plan.outputs)[output]]
+    shape = s.outputs[output]
     return shape.axis(BATCH) if shape is not None and shape.has(BATCH) else None
 
 
