@@ -6,16 +6,19 @@ from graphnet.testing.checks import (  # isort: skip
     gradients,
     traits,
     places,
+    alone,
     weights,
     files,
     phases,
     backends,
     inputs,
+    ragged,
     recurrence,
     described,
 )
 
 __all__ = [
+    "alone",
     "backends",
     "described",
     "files",
@@ -24,6 +27,7 @@ __all__ = [
     "passes",
     "phases",
     "places",
+    "ragged",
     "recurrence",
     "rules",
     "traits",

@@ -11,7 +11,7 @@ from graphnet.core.errors import ConfigError, GraphnetError, RuleError
 from graphnet.core.phase import Phase
 from graphnet.core.shapes import BATCH
 from graphnet.testing.check import check, fault, short
-from graphnet.testing.checks.weights import alone, given, ready
+from graphnet.testing.checks.alone import alone, given, ready
 from graphnet.testing.subject import Subject
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphnet.core.phase import Phase
 from graphnet.testing.check import check
-from graphnet.testing.checks.weights import alone, forward, ready
+from graphnet.testing.checks.alone import alone, forward, ready
 from graphnet.testing.subject import Subject
 
 #: Passes that an average is taken over, and that running statistics may take to settle.

@@ -1,4 +1,4 @@
-"""Sequences: rows of different length, state that is kept, truncated backpropagation through time."""
+"""Layers that keep a state: memory, and truncated backpropagation through time."""
 
 from __future__ import annotations
 
@@ -6,164 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.builder import Builder
 from graphnet.core.errors import StateError
 from graphnet.core.runner import Runner
-from graphnet.core.shapes import BATCH, TIME
-from graphnet.layers import FullyConnected
 from graphnet.testing import derivatives
 from graphnet.testing.check import check, fault, short
-from graphnet.testing.checks.traits import batch_axis
-from graphnet.testing.subject import Arrays, Passed, Subject
+from graphnet.testing.subject import Subject
 
 
-@check("sequence", "ragged")
-def ragged_rows(s: Subject) -> None:
-    """Each row of a ragged batch comes out, forward and back, as if it were alone; what lies beyond its end changes
-    nothing."""
-    s.require(not s.fixed, "the values of the inputs are fixed")
-    steps = max(s.steps or 1, 4)
-    for rows, seed in ((4, 0), (3, 1), (5, 2)):
-        rng = np.random.default_rng(seed)
-        lengths = np.append(rng.integers(1, steps + 1, rows - 2), [1, steps])
-        rng.shuffle(lengths)
-        values = s.values(seed, rows=rows, steps=steps)
-        for backend in ("reference", "numpy"):
-            runner = s.runner(provided=values, backend=backend)
-            whole = s.run(_spoilt(s, values, lengths), runner, phase=s.steady, lengths=lengths)
-            _compare_rows(s, values, whole, lengths, backend)
-    _before(s)
-
-
-def _before(s: Subject) -> None:
-    """Behind another layer with weights, whose gradient shows an error that comes back beyond a row's end."""
-    names = [n for n in _sequences(s) if n not in s.optional and n not in s.integer]
-    if len(names) != 1 or s.shapes[names[0]].rank != 3 or s.domain is not None:
-        return
-    name, steps = names[0], max(s.steps or 1, 4)
-    lengths = np.array([2, steps, 1])
-
-    def gradient(values: Arrays, lengths: Any, errors: Any) -> tuple[Passed, np.ndarray]:
-        builder = Builder("behind")
-        width = s.shapes[name].size(-1) or 1
-        raw = builder.input("raw", f"time, batch, feature={width}")
-        before = builder.add(FullyConnected(width, width), raw, name="before")
-        wanted = [before if n == name else None for n in s.ports.names]
-        while wanted[-1] is None:
-            wanted.pop()
-        node = builder.add(s.make(), *wanted, name="node")
-        ports = node_ports(s)
-        runner = s.filled(Runner(builder.build(**{f"{p}_out": node[p] for p in ports}), backend="reference"))
-        passed = s.run(
-            {"raw": values[name]}, runner, phase=s.steady, lengths=lengths, errors=True if errors is None else errors
-        )
-        return passed, passed.gradients["before/weights"]
-
-    values = {n: a for n, a in s.values(4, rows=3, steps=steps).items() if n not in s.optional}
-    if set(values) != {name}:
-        return
-    whole, found = gradient(values, lengths, None)
-    total = np.zeros_like(found)
-    for row, length in enumerate(lengths):
-        errors = {}
-        for port in node_ports(s):
-            errors[f"{port}_out"] = _out(s, _named(s, port), whole.errors[f"{port}_out"], row, length)
-        total += gradient({name: values[name][:length, row : row + 1]}, None, errors)[1]
-    s.agree(found, total, "an error comes back beyond a row's end, into the layer before it: that one's gradient")
-
-
-def node_ports(s: Subject) -> tuple[str, ...]:
-    """The outputs of the layer."""
-    return s.make().output_ports()
-
-
-def _named(s: Subject, port: str) -> str:
-    """The name of an output of ``Subject.graph``."""
-    return dict(zip(node_ports(s), s.graph().outputs, strict=True))[port]
-
-
-def _sequences(s: Subject) -> list[str]:
-    return [name for name, shape in s.shapes.items() if shape.names[:2] == (TIME, BATCH)]
-
-
-def _spoilt(s: Subject, values: Arrays, lengths: np.ndarray) -> Arrays:
-    """The same sequences with large numbers beyond the ends of their rows."""
-    found = dict(values)
-    for name in _sequences(s):
-        found[name] = values[name].copy()
-        for row, length in enumerate(lengths):
-            if name not in s.integer:
-                found[name][length:, row] = 1e3
-    return found
-
-
-def _compare_rows(s: Subject, values: Arrays, whole: Passed, lengths: np.ndarray, backend: str) -> None:
-    totals: Arrays = {}
-    for row, length in enumerate(lengths):
-        what = f"row {row} of length {length} in a batch of lengths {lengths.tolist()} (backend {backend!r})"
-        given = {n: _row(s, n, a, row, length) for n, a in values.items()}
-        errors = {n: _out(s, n, e, row, length) for n, e in whole.errors.items()}
-        alone = s.run(given, s.runner(provided=given), phase=s.steady, errors=errors)
-        for name, array in alone.outputs.items():
-            s.agree(_out(s, name, whole.outputs[name], row, length), array, f"{what}: output {name!r}")
-        for name, back in alone.pulled.items():
-            full = whole.pulled[name]
-            if back is not None and full is not None:
-                s.agree(_row(s, name, full, row, length), back, f"{what}: error for {name!r}")
-                if name in _sequences(s) and length < len(full):
-                    beyond = np.abs(full[length:, row]).max(initial=0.0)
-                    s.expect(beyond == 0, f"{what}: an error comes back beyond its end", expected=0, received=beyond)
-        for name, gradient in alone.gradients.items():
-            totals[name] = totals.get(name, 0.0) + gradient
-    for name, total in totals.items():
-        s.agree(
-            whole.gradients[name],
-            total,
-            f"lengths {lengths.tolist()}: the gradient of {name!r} is not the sum over the rows alone",
-        )
-
-
-def _row(s: Subject, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
-    """One row of an input, up to its end, as a batch of one."""
-    shape = s.shapes[name]
-    if not shape.has(BATCH) or shape.size(BATCH) == 1:
-        return array
-    axis = shape.axis(BATCH)
-    picked = np.take(array, [row], axis=axis)
-    return picked[:length] if name in _sequences(s) else picked
-
-
-def _out(s: Subject, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
-    """One row of an output; its valid steps, where it is a sequence."""
-    axis = batch_axis(s, name)
-    if axis is None:
-        return array
-    picked = np.take(array, [row], axis=axis)
-    return picked[:length] if axis == 1 and _timed(s, name) else picked
-
-
-def _timed(s: Subject, output: str) -> bool:
-    shape = s.outputs[output]
-    return shape is not None and shape.names[:2] == (TIME, BATCH)
-
-
-@check("derivative", "sequence", "ragged")
-def ragged_derivatives(s: Subject) -> None:
-    """The derivatives with rows of different length."""
-    s.require(not s.fixed, "the values of the inputs are fixed")
-    steps = max(s.steps or 1, 4)
-    for lengths in ([steps, 1, 2], [2, steps, steps - 1, 3]):
-        values = s.values(3, rows=len(lengths), steps=steps)
-        where = f"with rows of lengths {lengths}"
-        s.looked += derivatives.check(s, values, lengths=np.array(lengths), where=where, full=False)
-
-
-# ---------------------------------------------------------------------- layers that keep a state
 def _layer(s: Subject, **changes: Any) -> Any:
     """A layer with the case's weights; the same ones whatever the changes."""
     layer: Any = s.make(**changes)
     graph = s.graph(layer)
-    from graphnet.core.runner import Runner
 
     s.filled(Runner(graph, backend="reference"))
     layer.phase = s.steady
@@ -298,7 +151,6 @@ def exact_truncation(s: Subject) -> None:
     x = _x(s)
     values = s.values(3, steps=len(x))
     layer = _layer(s, bptt_length=len(x))
-    from graphnet.core.runner import Runner
 
     runner = s.with_weights(Runner(s.graph(layer), backend="reference"))
     s.looked += derivatives.check(s, values, runner=runner, where="with bptt_length of all steps", full=False)
