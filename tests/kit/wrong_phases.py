@@ -194,7 +194,7 @@ class MovedInTest(Layer):
 
 
 PHASES = [
-    Wrong(Case(layer, {}, ROWS))
+    Wrong(Case(layer, {}, "batch=12, feature=5" if layer is Fresh else ROWS))  # two of its masks shall not be alike
     for layer in (
         Unscaled, ScaledInTest, OwnGenerator, Fresh, Always, Breaks, UnmaskedError, TestPhaseError, BatchInTest,
         Deviation, SwappedStatistics, NeverUpdated, Summed, WrittenBuffer, Infinite, ConstantStatistics, BatchErrorInTest,

@@ -7,7 +7,6 @@ traced: Untraceable says where and why.
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -71,10 +70,12 @@ class _Apart(dict[str, Layer]):
         self.own = layers
 
     def __missing__(self, path: str) -> Layer:
-        made = self[path] = copy.copy(self.own[path])
-        for name, value in vars(made).items():
-            if isinstance(value, (dict, list, set)) and name not in ("_parameters", "_buffers"):
-                object.__setattr__(made, name, value.copy())
+        own = self.own[path]
+        made = self[path] = object.__new__(type(own))  # copy.copy takes ten times as long, and there may be many
+        made.__dict__.update(own.__dict__)
+        for name, value in own.__dict__.items():
+            if type(value) in (dict, list, set) and name not in ("_parameters", "_buffers"):
+                made.__dict__[name] = value.copy()
         return made
 
 
