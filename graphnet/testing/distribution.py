@@ -8,9 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from importlib import metadata
-from typing import Any
+from typing import Any, get_args
 
 from graphnet.core.errors import PluginError, nearest
+from graphnet.io.fields import fields_of
 from graphnet.plugins import Entry, Plugin, manager
 from graphnet.plugins.versions import plain, required
 from graphnet.testing.case import Case
@@ -148,18 +149,30 @@ def _cases(entries: list[Entry]) -> Iterator[Case]:
             yield from found
 
 
+#: What is tried for the arguments that a layer needs, by their types: whole numbers are sizes, most often of features.
+GUESSES = {int: 3, float: 0.5, bool: False}
+#: The inputs that are tried; the last axis of the first ones is as large as the sizes.
+INPUTS = (
+    "batch=4, feature=3",
+    "time=5, batch=2, feature=3",
+    "batch=3, channel=2, y=4, x=5",
+    "batch=3, channel=2, x=5",
+)
+
+
 def guess(layer: Any) -> Case | None:
-    """A case for a layer that has none: of its default configuration, with the first inputs that it takes."""
-    for inputs in (
-        "batch=4, feature=3",
-        "batch=3, channel=2, y=4, x=5",
-        "time=5, batch=3, feature=2",
-        "batch=3, channel=2, x=5",
-    ):
+    """A case for a layer that has none: a configuration as far as its types tell one, with inputs that it takes."""
+    needed = {name: field.type for name, field in fields_of(layer).items() if field.required}
+    kinds = {name: next((k for k in (hint, *get_args(hint)) if k in GUESSES), None) for name, hint in needed.items()}
+    if None in kinds.values():
+        return None
+    config = {name: GUESSES[kind] for name, kind in kinds.items() if kind is not None}
+    for inputs in INPUTS:
         try:
-            names = layer().input_ports()
+            names = layer(**config).input_ports()
             count = max(1, sum(name not in names.optional for name in names.names))
-            case = Case(layer, {}, [inputs] * count, name=f"{layer.__name__}() as guessed")
+            told = ", ".join(f"{name}={value!r}" for name, value in config.items())
+            case = Case(layer, config, [inputs] * count, name=f"{layer.__name__}({told}) as guessed")
             if all(outcome.status == "passed" for outcome in _first(case)):
                 return case
         except Exception:

@@ -181,6 +181,24 @@ def test_the_command_fails_for_a_wrong_layer():
     )
 
 
+def test_cases_are_guessed_where_types_tell_enough():
+    from graphnet.testing.distribution import guess
+
+    dense = guess(FullyConnected)
+    assert (dense.config, dense.inputs) == ({"input_size": 3, "output_size": 3}, ["batch=4, feature=3"])
+    assert guess(Affine).config == {}
+
+    class Odd(Layer):
+        """Wants a name."""
+
+        name: str
+
+        def apply(self, x):
+            return x, None
+
+    assert guess(Odd) is None
+
+
 def test_the_generated_pages_have_every_hook_trait_and_check():
     from graphnet.plugins import hookspecs
 
