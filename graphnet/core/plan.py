@@ -27,7 +27,8 @@ class Loop:
 
     ``sequences``, ``initial`` (None: zeros) and ``contexts`` are slots of the outer plan that feed the first slots of
     the cell's plan, in this order; ``outputs`` and ``finals`` are the outer slots written. The cell's plan lists its
-    outputs in the order emitted sequences, then next states.
+    outputs in the order emitted sequences, then next states. With ``cut`` the errors for the sequences, too, go back
+    no further than ``bptt_length`` steps.
     """
 
     path: str
@@ -39,6 +40,13 @@ class Loop:
     finals: tuple[int, ...]
     reverse: bool
     bptt_length: int | None
+    cut: bool = False
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of the states, in order."""
+        first = len(self.sequences)
+        return self.cell.inputs[first : first + len(self.initial)]
 
 
 Step = Call | Loop

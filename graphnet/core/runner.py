@@ -20,8 +20,9 @@ from graphnet.core.layer import Layer
 from graphnet.core.numpy_backend import BoundPlan, Run, Setting, mask
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
-from graphnet.core.plan import Call, Plan
+from graphnet.core.plan import Call, Loop, Plan
 from graphnet.core.shapes import BATCH, TIME, Shape
+from graphnet.core.state import Carried, State
 
 DEFAULT = next(iter(backends.BUILT_IN))
 #: Bound plans that a runner keeps; the least recently used goes first.
@@ -53,11 +54,22 @@ class Runner:
         what the environment variable GRAPHNET_BACKEND says, else 'numpy'.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compiler.passes``); None: all.
+    reach : int, optional
+        Gradients count what weights did in the last so many steps of each row, inside the graph's Scans and before
+        them, with everything earlier held fixed (truncated backpropagation through time); None: as each Scan's own
+        ``bptt_length`` says, which cuts its cell's gradients alone.
+
+    Attributes
+    ----------
+    state : State or None
+        Where the last ``forward`` that was given a state ended; None before.
 
     Raises
     ------
     GraphError, ShapeError
         If the graph cannot be compiled, or its declared shapes do not fit together.
+    ConfigError
+        If ``reach`` is not at least 1.
     UnknownNameError
         If there is no such backend or pass.
 
@@ -73,13 +85,22 @@ class Runner:
     (2, 4)
     """
 
-    def __init__(self, graph: Graph, *, backend: str | None = None, passes: Iterable[str] | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        *,
+        backend: str | None = None,
+        passes: Iterable[str] | None = None,
+        reach: int | None = None,
+    ) -> None:
         self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
         self._backend = backends.find(self.backend)
         self.passes = None if passes is None else frozenset(known(name, PASSES, "pass") for name in passes)
         self.graph = graph
         self.layers = graph.layers()
-        self.plan: Plan = lower(graph)
+        self.reach = reach
+        self.plan: Plan = lower(graph) if reach is None else cut(lower(graph), reach)
+        self.state: State | None = None
         self._bindings: OrderedDict[Any, tuple[Bound, Shapes]] = OrderedDict()
         self._last: Pass | None = None
         self._seen: dict[str, Shape] = {}
@@ -126,6 +147,14 @@ class Runner:
                 inputs[name] = replace(given, shape=_opened(seen))
         return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
 
+    @property
+    def states(self) -> tuple[str, ...]:
+        """The names of the states that can be carried over from one ``forward`` to the next: ``node path/name``."""
+        return tuple(f"{step.path}/{name}" for step in self._loops() for name in step.states)
+
+    def _loops(self) -> list[Loop]:
+        return [step for step in self.plan.steps if isinstance(step, Loop)]
+
     def materialize(self) -> None:
         """Make the weights of all layers from the declared shapes of the inputs.
 
@@ -161,6 +190,7 @@ class Runner:
         lengths: Any = None,
         keep: bool = True,
         input_errors: bool = True,
+        state: State | None = None,
     ) -> dict[str, Array]:
         """The outputs by name.
 
@@ -177,11 +207,19 @@ class Runner:
             Keep what ``backward`` needs.
         input_errors : bool
             Whether ``backward`` shall return errors for the inputs.
+        state : State, optional
+            Where the graph's Scans go on from; an empty one begins anew. Where they end is then ``self.state``; a row
+            with no step stays where it is. None: every Scan begins anew, and ``self.state`` stays what it is. No error
+            goes back into a kept state.
 
         Raises
         ------
         ShapeError, DtypeError, DataError
             Before anything is computed.
+        StateError, UnknownNameError
+            If the state is not one of this graph and this batch.
+        ConfigError
+            If there is a state and a Scan goes backwards: it would have to begin at the end of what is not there yet.
         """
         arrays = boundary.arrays(self.graph, inputs)
         dtype = boundary.dtype(arrays, self.layers.values())
@@ -189,7 +227,8 @@ class Runner:
         slots = boundary.converted(self.graph, arrays, counts, dtype)
         with undisturbed():
             bound, shapes = self._bind(slots, dtype, phase, input_errors)
-            run = Run(self._weights(dtype), counts, keep)
+            carried = None if state is None else self._carried(state, shapes)
+            run = Run(self._weights(dtype), counts, keep, carried=carried)
             bound.start(run)
         run.previous, self._last = [self._last], None
         values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
@@ -205,6 +244,8 @@ class Runner:
             name: apart(masked(values[slot], shapes.lengths[slot], counts), slots) for name, slot in self.plan.outputs
         }
         self._last = Pass(bound, tape, run, shapes, dtype, dict(self.plan.outputs)) if keep else None
+        if carried is not None:
+            self.state = carried.found
         return outputs
 
     def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
@@ -239,6 +280,29 @@ class Runner:
         last.bound.backward(last.tape, slots, last.run)
         self._collect(last.run.gradients)
         return {name: self._pulled(i, slots[i], last) for i, name in enumerate(self.graph.inputs)}
+
+    def _carried(self, state: State, shapes: Shapes) -> Carried:
+        """A state that fits this graph and these shapes."""
+        place = repr(self.graph)
+        for step in self._loops():
+            if step.reverse:
+                raise ConfigError(
+                    "a state cannot be carried over in a Scan that goes backwards",
+                    where=step.path,
+                    expected="Scans that go forwards",
+                    received="reverse=True",
+                    remedy="Give whole sequences, without a state to go on from.",
+                )
+            for name, slot in zip(step.states, step.finals, strict=True):
+                shape, kept = shapes.slots[slot], state.arrays.get(f"{step.path}/{name}")
+                assert shape is not None
+                state.check(self.states, shape.sizes[0], place)
+                if kept is not None and kept.shape != shape.sizes:
+                    raise StateError(
+                        f"state {name!r} has another shape", where=step.path, expected=shape, received=kept.shape
+                    )
+        state.check(self.states, None, place)
+        return Carried(state)
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
         """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
@@ -359,6 +423,17 @@ class Runner:
                 continue
             for name, old in layer._buffers.items():
                 layer._buffers[name] = run.arrays[path][name].astype(old.dtype, copy=False)
+
+
+def cut(plan: Plan, reach: int) -> Plan:
+    """The plan with the errors of every Scan cut after so many steps."""
+    if isinstance(reach, bool) or not isinstance(reach, int) or reach < 1:
+        raise ConfigError("reach is out of range", where="Runner", expected="a whole number from 1", received=reach)
+    steps = [
+        replace(step, bptt_length=min(reach, step.bptt_length or reach), cut=True) if isinstance(step, Loop) else step
+        for step in plan.steps
+    ]
+    return replace(plan, steps=tuple(steps))
 
 
 def known(name: str, names: Sequence[str], what: str) -> str:

@@ -59,6 +59,7 @@ class CompiledLoop(CompiledProgram):
         super().__init__(program, first.sizes[0] or 0, 1 if self.single else first.sizes[1] or 0, setting)
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.reverse, self.bptt_length = step.reverse, step.bptt_length
+        self.keys = [f"{step.path}/{name}" for name in step.states]
 
     def start(self, run: Run) -> None:
         """Nothing to look up: it is all bound."""
@@ -70,11 +71,13 @@ class CompiledLoop(CompiledProgram):
         run.release()
         given = {("sequence", k): self.inward(slots[i]) for k, i in enumerate(step.sequences)}
         lengths = None if self.origin is None else run.lengths[self.origin]
-        tape, outputs = self.run_forward(given, run, lengths, lambda bound: self.enter(bound, slots), self.draw)
+        tape, outputs = self.run_forward(given, run, lengths, lambda bound: self.enter(bound, slots, run), self.draw)
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = self.outward(live(array, tape.ended))
-        for slot, array in zip(step.finals, tape.workspace.final, strict=True):
-            slots[slot] = array.T.copy()
+        for slot, key, array in zip(step.finals, self.keys, tape.workspace.final, strict=True):
+            final = slots[slot] = array.T.copy()
+            if run.carried is not None:
+                run.carried.leave(key, final)
         return tape if run.keep else None
 
     def inward(self, array: Array) -> Array:
@@ -87,11 +90,13 @@ class CompiledLoop(CompiledProgram):
         array = array[::-1] if self.step.reverse else array
         return array[:, 0] if self.single else array
 
-    def enter(self, bound: BoundWorkspace, slots: list[Any]) -> None:
+    def enter(self, bound: BoundWorkspace, slots: list[Any], run: Run) -> None:
         """Initial states and contexts."""
         step, space = self.step, bound.space
-        for target, slot in zip(bound.initial, step.initial, strict=True):
+        for target, slot, key in zip(bound.initial, step.initial, self.keys, strict=True):
             given = None if slot is None else slots[slot]
+            if run.carried is not None:
+                given = run.carried.enter(key, given, self.setting.dtype)
             target[...] = 0 if given is None else given.T
         for name, index, place, _ in self.program.staged:
             if name == "context":
@@ -126,12 +131,25 @@ class CompiledLoop(CompiledProgram):
             entering[...] = 0 if error is None else error.T
         contexts = self.run_backward(tape, given, run)
         found: list[Any] = [given.get(("sequence_error", k)) for k in range(len(step.sequences))]
-        found = [None if a is None else self.outward(live(a, tape.ended)) for a in found]
-        found += [array.T.copy() for array in tape.workspace.leaving]
+        found = [None if a is None else self.outward(live(self.cut(a, tape.lengths), tape.ended)) for a in found]
+        states: list[Any] = [array.T.copy() for array in tape.workspace.leaving]
+        if run.carried is not None:
+            states = [run.carried.pulled(key, error) for key, error in zip(self.keys, states, strict=True)]
+        found += states
         found += [None if c is None else c.T.copy() for c in contexts]
         for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
             if outer is not None and array is not None:
                 add(errors, outer, array)
+
+    def cut(self, array: Array, lengths: Array | None) -> Array:
+        """The errors of a sequence, in the order of processing; zeros in the steps that a cut leaves out."""
+        last = self.bptt_length
+        if self.step.cut and last is not None and last < self.steps:
+            if lengths is None or self.reverse:
+                array[: self.steps - last] = 0
+            else:
+                array[np.arange(self.steps)[:, None] < lengths - last] = 0
+        return array
 
     def error(self, error: Any, width: int, ended: Array | None) -> Array:
         """The error of an emitted output, in the order of processing; zeros where none came, and after rows' ends."""

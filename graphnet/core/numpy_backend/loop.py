@@ -36,12 +36,13 @@ class BoundLoop:
         self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
         self.ragged_contexts = [shapes.lengths[slot] for slot in step.contexts]
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
+        self.keys = [f"{step.path}/{name}" for name in step.states]
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for the whole run; in the cell, contexts keep the lengths of their rows."""
         contexts = [None if origin is None else run.lengths[origin] for origin in self.ragged_contexts]
         steps_and_states: list[Array | None] = [None] * (len(self.step.sequences) + len(self.step.initial))
-        self.inner = replace(run, lengths=[*steps_and_states, *contexts])
+        self.inner = replace(run, lengths=[*steps_and_states, *contexts], carried=None)
         self.body.start(self.inner)
 
     def order(self, steps: int) -> range:
@@ -59,15 +60,17 @@ class BoundLoop:
         steps = len(sequences[0])
         lengths = None if self.origin is None else run.lengths[self.origin]
         live = active(steps, lengths)
-        states = self.initial(slots)
+        states = self.initial(slots, run)
         outputs = [self.zeros(slot, steps) for slot in self.emitted]
         rest = [*(slots[i] for i in step.contexts), *self.rest]
         go = self.whole if lengths is None else self.ragged
         tapes, states = go(sequences, states, rest, outputs, live, self.inner)
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = array[:, 0] if self.single else array
-        for slot, array in zip(step.finals, states, strict=True):
+        for slot, key, array in zip(step.finals, self.keys, states, strict=True):
             slots[slot] = array
+            if run.carried is not None:
+                run.carried.leave(key, array)
         return tapes, live, counting(steps, lengths, step.bptt_length, step.reverse)
 
     def whole(
@@ -101,9 +104,11 @@ class BoundLoop:
             states = new if rows is None else [choose(rows, a, b) for a, b in zip(new, states, strict=True)]
         return tapes, states
 
-    def initial(self, slots: list[Any]) -> list[Array]:
+    def initial(self, slots: list[Any], run: Run) -> list[Array]:
         """The states before the first step; zeros where none is given."""
         given = [None if slot is None else slots[slot] for slot in self.step.initial]
+        if run.carried is not None:
+            given = [run.carried.enter(key, s, self.dtype) for key, s in zip(self.keys, given, strict=True)]
         return [self.zeros(inner) if s is None else s for s, inner in zip(given, self.states, strict=True)]
 
     # ------------------------------------------------------------------ backward
@@ -125,13 +130,16 @@ class BoundLoop:
             here = self.entering(t, given, carried, live[t])
             self.body.backward(tapes[t], here, run, both(rows, counts[t]))
             for i, total in enumerate(pulled):
-                if here[i] is not None:
-                    total[t] = here[i] if live[t] is None else only(live[t], here[i])
+                rows_in = both(live[t], counts[t]) if step.cut else live[t]
+                if here[i] is not None and rows_in is not False:
+                    total[t] = here[i] if rows_in is None else only(rows_in, here[i])
             carried = [before(here[i], old, live[t]) for i, old in zip(self.states, carried, strict=True)]
             for slot in self.contexts:
                 if here[slot] is not None:
                     add(totals, slot, here[slot])
         found = [total[:, 0] for total in pulled] if self.single else pulled
+        if run.carried is not None:
+            carried = [None if e is None else run.carried.pulled(k, e) for k, e in zip(self.keys, carried, strict=True)]
         found = [*found, *carried, *(totals[slot] for slot in self.contexts)]
         for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
             if outer is not None and array is not None:

@@ -9,6 +9,7 @@ from typing import Any
 from graphnet.core.layer import Layer
 from graphnet.core.parameter import Array
 from graphnet.core.phase import Phase
+from graphnet.core.state import Carried
 
 
 @dataclass(slots=True)
@@ -25,13 +26,17 @@ class Setting:
 
 @dataclass(slots=True)
 class Run:
-    """One pass: the arrays of each layer, the row lengths of each input, and the gradients as they add up."""
+    """One pass: the arrays of each layer, the row lengths of each input, and the gradients as they add up.
+
+    ``carried`` is what the Scans of the graph, not those in cells, go on from and leave; None: all begin anew.
+    """
 
     arrays: Mapping[str, dict[str, Array]]
     lengths: list[Array | None]
     keep: bool = True
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
     previous: list[Any] = field(default_factory=list)
+    carried: Carried | None = None
 
     def release(self) -> None:
         """Let go of the pass before this one: from here on its arrays may be written over."""
