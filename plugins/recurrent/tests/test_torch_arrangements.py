@@ -1,0 +1,193 @@
+"""Arrangements of cells against torch's modules, in double precision with the same weights.
+
+Outputs, final states, and every derivative: of the inputs, of the initial states, of every weight. Ragged batches go through
+torch's packed sequences, so rows have at least one step here, and what lies beyond their ends is NaN on both sides.
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+from recurrent_oracle import close
+
+from graphnet import Builder, Cell, Layer, Runner, Scan, concatenate, dense, functional
+from graphnet_recurrent import cells
+
+torch = pytest.importorskip("torch")
+
+T, B, D, H, P = 7, 5, 4, 6, 3
+TOLERANCE = 1e-10
+LENGTHS = [4, 1, 7, 3, 5]
+
+
+class Positive(Layer):
+    """A layer of one's own: max(x, 0)."""
+
+    def apply(self, x):
+        return np.maximum(x, 0.0), x > 0
+
+    def pull(self, there, error):
+        return error * there
+
+
+def relu_cell(units):
+    """A cell of one's own: torch.nn.RNN(nonlinearity="relu")."""
+    cell = Cell("relu", sequences="x", states={"h": units})
+    h = functional(Positive, "positive")(dense(concatenate(cell.x, cell.h), units, name="hidden"))
+    return cell.build(output=h, h=h)
+
+
+#: Our cell, torch's module, its options, the names of its gates in its order, and its states with their widths.
+KINDS = {
+    "RNN": (cells.elman_cell, "RNN", {}, ("hidden",), {"h": H}),
+    "RNN_relu": (relu_cell, "RNN", {"nonlinearity": "relu"}, ("hidden",), {"h": H}),
+    "GRU": (
+        lambda units: cells.gru_cell(units, reset_after=True),
+        "GRU", {}, ("reset_gate", "update_gate", "candidate"), {"h": H},
+    ),
+    "LSTM": (
+        cells.lstm_cell, "LSTM", {}, ("input_gate", "forget_gate", "candidate", "output_gate"), {"h": H, "c": H},
+    ),
+    "LSTM_proj": (
+        lambda units: cells.projected_lstm_cell(units, P),
+        "LSTM", {"proj_size": P}, ("input_gate", "forget_gate", "candidate", "output_gate"), {"h": P, "c": H},
+    ),
+}  # fmt: skip
+ARRANGED = pytest.mark.parametrize(
+    ("kind", "layers", "both", "ragged"),
+    list(itertools.product(KINDS, (1, 2, 3), (False, True), (False, True))),
+)
+
+
+def judge(kind, layers, both):
+    """torch's module, and each of its parts as (layer, direction)."""
+    _, name, options, _, _ = KINDS[kind]
+    torch.manual_seed(3)
+    module = getattr(torch.nn, name)(D, H, num_layers=layers, bidirectional=both, **options).double()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.5)
+    return module, [(k, d) for k in range(layers) for d in range(1 + both)]
+
+
+def arrays_of(module, kind, part, read):
+    """Our arrays by node, from what ``read`` finds at torch's parameters; two biases that add up give two candidates."""
+    suffix = f"l{part[0]}{'_reverse' if part[1] else ''}"
+    gates = KINDS[kind][3]
+    w, u, b, c = (
+        np.split(read(getattr(module, f"{n}_{suffix}")), len(gates))
+        for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+    )
+    found = {}
+    for k, gate in enumerate(gates):
+        if kind == "GRU" and gate == "candidate":
+            found["candidate_input"] = [np.vstack([w[k].T, b[k]])]
+            found["candidate_state"] = [np.vstack([u[k].T, c[k]])]
+        else:
+            found[gate] = [np.vstack([w[k].T, u[k].T, bias]) for bias in (b[k], c[k])]
+    if kind == "LSTM_proj":
+        found["projection"] = [read(getattr(module, f"weight_hr_{suffix}")).T]
+    return found
+
+
+def values_of(module, kind, part):
+    """Our weights: the two biases of torch's gates are one."""
+    found = {}
+    for node, candidates in arrays_of(module, kind, part, lambda p: p.detach().numpy()).items():
+        array = candidates[0].copy()
+        if len(candidates) == 2:
+            array[-1] += candidates[1][-1]
+        found[node] = array
+    return found
+
+
+class Drawn:
+    """A graph in which every part is a Scan: layer k forwards is node ``l{k}_0``, backwards ``l{k}_1``."""
+
+    errors_of_states = True
+
+    def __init__(self, kind, parts):
+        make, states = KINDS[kind][0], KINDS[kind][4]
+        builder, finals = Builder(kind), {}
+        below = builder.input("x", f"time, batch, feature={D}")
+        for k in sorted({k for k, _ in parts}):
+            found = []
+            for d in sorted({d for _, d in parts}):
+                initial = [builder.input(f"{s}_{k}_{d}", f"batch, feature={n}") for s, n in states.items()]
+                y = Scan(make(H), reverse=bool(d))(below, *initial, name=f"l{k}_{d}")
+                finals |= {f"{s}_{k}_{d}": y[s] for s in states}
+                found.append(y)
+            below = found[0] if len(found) == 1 else concatenate(*found)
+        self.runner = Runner(builder.build(y=below, **finals))
+        self.runner.materialize()
+        self.parameters = self.runner.parameters
+
+    def path(self, part, node):
+        return f"l{part[0]}_{part[1]}/{node}/weights"
+
+    def forward(self, x, states, lengths):
+        found = self.runner.forward({"x": x, **states}, lengths=lengths)
+        return found.pop("y"), found
+
+    def backward(self, error, errors):
+        found = self.runner.backward({"y": error, **errors})
+        return found.pop("x"), found
+
+
+def compared(kind, layers, both, ragged, ours):
+    """Our arrangement and torch's, in both directions."""
+    rng = np.random.default_rng(11)
+    module, parts = judge(kind, layers, both)
+    made = ours(kind, parts)
+    for part in parts:
+        for node, array in values_of(module, kind, part).items():
+            parameter = made.parameters[made.path(part, node)]
+            assert parameter.value.shape == array.shape
+            parameter.value = array
+    count = sum(len(values_of(module, kind, part)) for part in parts)
+    assert count == len(made.parameters)
+
+    x, lengths = rng.normal(size=(T, B, D)), LENGTHS if ragged else [T] * B
+    for b, n in enumerate(lengths):
+        x[n:, b] = np.nan
+    names = KINDS[kind][4]
+    stacked = {s: rng.normal(size=(len(parts), B, n)) for s, n in names.items()}
+    states = {f"{s}_{k}_{d}": stacked[s][i] for s in names for i, (k, d) in enumerate(parts)}
+
+    given = torch.tensor(x, requires_grad=True)
+    begun = [torch.tensor(a, requires_grad=True) for a in stacked.values()]
+    packed = torch.nn.utils.rnn.pack_padded_sequence(given, torch.tensor(lengths), enforce_sorted=False)
+    output, ended = module(packed if ragged else given, tuple(begun) if len(begun) == 2 else begun[0])
+    if ragged:
+        output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, total_length=T)
+    ended = [ended] if len(begun) == 1 else list(ended)
+
+    y, finals = made.forward(x, states, lengths if ragged else None)
+    close(y, output.detach().numpy(), TOLERANCE)
+    for s, tensor in zip(names, ended, strict=True):
+        for i, (k, d) in enumerate(parts):
+            close(finals[f"{s}_{k}_{d}"], tensor[i].detach().numpy(), TOLERANCE)
+
+    error = rng.normal(size=y.shape)
+    errors = [rng.normal(size=tuple(e.shape)) for e in ended]
+    if not made.errors_of_states:
+        errors = [np.zeros_like(e) for e in errors]
+    loss = (output * torch.tensor(error)).sum()
+    for e, tensor in zip(errors, ended, strict=True):
+        loss = loss + (tensor * torch.tensor(e)).sum()
+    loss.backward()
+    by_name = {f"{s}_{k}_{d}": errors[j][i] for j, s in enumerate(names) for i, (k, d) in enumerate(parts)}
+    pulled, pulled_states = made.backward(error, by_name)
+    close(pulled, given.grad.numpy(), TOLERANCE)
+    for s, tensor in zip(names, begun, strict=True):
+        for i, (k, d) in enumerate(parts):
+            close(pulled_states[f"{s}_{k}_{d}"], tensor.grad[i].numpy(), TOLERANCE)
+    for part in parts:
+        for node, candidates in arrays_of(module, kind, part, lambda p: p.grad.numpy()).items():
+            for expected in candidates:
+                close(made.parameters[made.path(part, node)].gradient, expected, TOLERANCE)
+
+
+@ARRANGED
+def test_scans_in_a_graph(kind, layers, both, ragged):
+    compared(kind, layers, both, ragged, Drawn)
