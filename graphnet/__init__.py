@@ -35,6 +35,7 @@ from graphnet.core.random import generator, seed, using
 from graphnet.core.runner import Runner
 from graphnet.core.scan import CellGraph, Scan
 from graphnet.core.shapes import Shape, broadcast
+from graphnet.core.state import State
 from graphnet.functions import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
 from graphnet.layers import (
     Add,
@@ -111,6 +112,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "Split",
+    "State",
     "StateError",
     "Subgraph",
     "Subtract",

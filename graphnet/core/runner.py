@@ -217,9 +217,8 @@ class Runner:
         ShapeError, DtypeError, DataError
             Before anything is computed.
         StateError, UnknownNameError
-            If the state is not one of this graph and this batch.
-        ConfigError
-            If there is a state and a Scan goes backwards: it would have to begin at the end of what is not there yet.
+            If the state is not one of this graph and this batch, or goes on in a Scan that goes backwards, which would
+            have to begin at the end of what is not there yet.
         """
         arrays = boundary.arrays(self.graph, inputs)
         dtype = boundary.dtype(arrays, self.layers.values())
@@ -285,8 +284,8 @@ class Runner:
         """A state that fits this graph and these shapes."""
         place = repr(self.graph)
         for step in self._loops():
-            if step.reverse:
-                raise ConfigError(
+            if step.reverse and any(f"{step.path}/{name}" in state.arrays for name in step.states):
+                raise StateError(
                     "a state cannot be carried over in a Scan that goes backwards",
                     where=step.path,
                     expected="Scans that go forwards",

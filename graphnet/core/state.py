@@ -104,7 +104,9 @@ class State:
         truths = np.asarray(values)
         if truths.dtype != bool or truths.shape != (self.rows,):
             received = f"{truths.dtype} of shape {truths.shape}"
-            raise ShapeError("one truth value for each row", where="State", expected=f"({self.rows},)", received=received)
+            raise ShapeError(
+                "one truth value for each row", where="State", expected=f"({self.rows},)", received=received
+            )
         return truths
 
     def chosen(self, rows: Any) -> State:

@@ -87,9 +87,7 @@ def test_is_a_drawn_graph_without_a_backward_rule(layer, gates):
     scan = net.graph.nodes["scan"].layer
     assert isinstance(scan, Scan)
     assert isinstance(net.output_layer, FullyConnected)
-    assert layer.backward is Layer.backward
-    assert layer.pull is Layer.pull
-    assert layer.grad is Layer.grad
+    assert (layer.apply, layer.pull, layer.grad) == (Layer.apply, Layer.pull, Layer.grad)
     dense = [n for n, node in scan.cell.nodes.items() if isinstance(node.layer, FullyConnected)]
     assert dense == list(net.gates)
     assert len(dense) == gates

@@ -9,7 +9,7 @@ from faults_base import SEQUENCE, Elman, Fault, Layer, StepMean
 
 from graphnet import Builder, Cell, Composite, Scan, concatenate, dense, positive
 from graphnet.testing import Case
-from graphnet_recurrent import Recurrent
+from graphnet_recurrent import CellLayer
 from graphnet_recurrent.functional import tanh
 
 
@@ -317,7 +317,7 @@ class StepRemembers(Start):
         return SlopeInCell()(dense(concatenate(cell.x, cell.h), self.units, name="hidden"), name="squashed")
 
 
-class Net(Recurrent):
+class Net(CellLayer):
     """An Elman network of somebody else."""
 
     gates: ClassVar[tuple[str, ...]] = ("mixing",)

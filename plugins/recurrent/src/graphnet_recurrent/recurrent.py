@@ -1,269 +1,53 @@
-"""What every recurrent layer shares: a cell in a Scan, a FullyConnected, and a state that can be kept."""
+"""Any cell graph as a layer."""
 
-from collections.abc import Callable
-from dataclasses import field, replace
-from typing import Any, ClassVar
+from dataclasses import field
 
-import numpy as np
-
-from graphnet import (
-    Builder,
-    CellGraph,
-    Composite,
-    FullyConnected,
-    Graph,
-    Parameter,
-    RuleError,
-    Runner,
-    Scan,
-    ShapeError,
-    StateError,
-    as_array,
-    positive,
-)
+from graphnet import Builder, CellGraph, Graph, require
+from graphnet_recurrent.arrangement import Arrangement, input_of
 
 
-class Recurrent(Composite):
-    """A cell graph in a Scan, and a FullyConnected of the hidden state; there is no backward pass of its own.
+class Recurrent(Arrangement):
+    """Runs a cell over sequences, whatever the cell: the whole protocol of a recurrent layer, and no backward pass.
 
-    Input ``(time, batch, input_size)``, or ``(time, input_size)`` for one sequence (the batch axis *is* the time axis);
-    output the same with ``output_size``. Subclasses define ``cell`` and ``gates``.
+    Input ``(time, batch, features)``, or ``(time, features)`` for one sequence (the batch axis *is* the time axis).
+    Output: see ``returns``; with ``output_size`` it goes through a FullyConnected. Further sequences and contexts of
+    the cell, and initial states, are given to ``forward`` by name. ``get_weights()`` is a dictionary of all arrays by
+    path. Further options: see :class:`Arrangement`.
 
     Parameters
     ----------
-    input_size : int or None
-        Features of the input; None: taken from the first input.
-    hidden_size : int
-        Width of the hidden state.
-    output_size : int or None
-        Features of the output; None: the hidden state itself is returned, with no FullyConnected.
-    bptt_length : int or None
-        The gradient of the cell's weights counts their uses in the last ``bptt_length`` steps (of each row), with the
-        uses in earlier steps held fixed; None, or as many as there are steps: exact backpropagation through time. The
-        output layer's gradient counts all steps, and so do the errors for the input. (TBPTT(k1, k2) of Williams & Peng
-        1990: k1 is the length of what one ``forward`` is given, k2 = ``bptt_length``.)
-    dtype : {'float64', 'float32'}
-        Of the weights.
+    cell : CellGraph
+        Its layers, and so its weights, are this layer's; its first output that is no state is the output.
+    output_size : int, optional
+    bptt_length : int, optional
+        The gradient of the cell's weights counts their uses in the last ``bptt_length`` steps that were processed, of
+        each row; None: in all.
 
-    Attributes
-    ----------
-    memory : bool
-        Whether ``forward`` starts from the state where the last one ended; see ``toggle_memory``.
-    state : dict of str to array, or None
-        The state ``(batch, hidden_size)`` where the last ``forward`` ended, by name.
+    Raises
+    ------
+    ConfigError
+        If an option is out of its range, or needs a width that the cell does not declare.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graphnet_recurrent import peephole_lstm_cell
+    >>> layer = Recurrent(peephole_lstm_cell(5), returns="last", learn_initial=True)
+    >>> layer.forward(np.ones((7, 4, 3)), lengths=[7, 2, 5, 0]).shape, sorted(layer.state)
+    ((4, 5), ['c', 'h'])
     """
 
-    input_size: int | None
-    hidden_size: int
-    output_size: int | None
-    bptt_length: int | None = None
-    dtype: str = field(default="float64", kw_only=True)
-
-    #: Paths, inside the cell, of the layers whose weights stand side by side in ``get_weights``.
-    gates: ClassVar[tuple[str, ...]] = ()
-    #: A list of layers calls ``forward`` and ``backward`` of this layer itself, because it keeps a state.
-    stateful_protocol: ClassVar[bool] = True
+    cell: CellGraph
+    output_size: int | None = None
+    bptt_length: int | None = field(default=None)
 
     def check(self) -> None:
-        positive(self, "hidden_size")
-        for name in ("input_size", "output_size", "bptt_length"):
-            if getattr(self, name) is not None:
-                positive(self, name)
-        self.memory: bool = False
-        self.state: dict[str, np.ndarray] | None = None
-
-    # ------------------------------------------------------------------ the graph
-    def cell(self) -> CellGraph:
-        """The graph of one time step, whose first state is the hidden state."""
-        raise RuleError(
-            f"{type(self).__name__} has no cell",
-            where=type(self).__name__,
-            expected="a method cell(self)",
-            remedy="Write it. It returns a CellGraph.",
-        )
+        require(isinstance(self.cell, CellGraph), self, "cell", "what Cell.build returns")
+        super().check()
 
     def build(self) -> Graph:
-        cell = self.cell()
-        builder = Builder(type(self).__name__)
-        size = "" if self.input_size is None else f"={self.input_size}"
-        x = builder.input("x", f"time, batch, feature{size}")
-        states = [builder.input(name, cell.inputs[name].shape, optional=True) for name in cell.states]
-        hidden = Scan(cell, bptt_length=self.bptt_length)(x, *states, name="scan")
-        output = hidden
-        if self.output_size is not None:
-            layer = FullyConnected(self.hidden_size, self.output_size, dtype=self.dtype)
-            output = layer(hidden, name="output_layer")
-        return builder.build(output, **{name: hidden[name] for name in cell.states})
-
-    # ------------------------------------------------------------------ running
-    def toggle_memory(self) -> None:
-        """Flip ``memory``: False, as at first, starts each ``forward`` from zeros; True, where the last one ended.
-
-        It holds for ``forward`` of this layer. In a graph that a Runner runs, the state comes in and goes out by the
-        layer's inputs and outputs of the states' names.
-        """
-        self.memory = not self.memory
-
-    def reset_state(self) -> None:
-        """Forget the state: the next ``forward`` starts from zeros, whatever ``memory`` says."""
-        self.state = None
-
-    def forward(self, input_tensor: Any, lengths: Any = None) -> Any:
-        """The outputs of all steps.
-
-        Parameters
-        ----------
-        input_tensor : array_like, (time, input_size) or (time, batch, input_size)
-        lengths : array_like of int, (batch,), optional
-            Valid steps of each row; outputs beyond are zero, the state is that at the row's end.
-
-        Raises
-        ------
-        ShapeError, DtypeError, DataError
-            If the input does not fit.
-        StateError
-            If ``memory`` is on and the state has another number of rows.
-        """
-        x = self._sequences(input_tensor)
-        states = self._initial(x)
-        runner = self._running_on(x.ndim)
-        outputs = runner.forward({"x": x, **states}, phase=self.phase, lengths=lengths)
-        output = np.array(outputs.pop("output"))
-        self.state = {name: np.array(array) for name, array in outputs.items()}
-        self._runner, self._given = runner, 1
-        return output
-
-    def _running_on(self, rank: int) -> Runner:
-        """The runner for a batch of sequences, or for one sequence without a batch axis: the same graph and weights."""
-        graph = self.graph
-        if rank == 2:
-            x = graph.inputs["x"]
-            single = replace(x, shape=None if x.shape is None else x.shape.without("batch"))
-            graph = replace(graph, inputs={**graph.inputs, "x": single})
-        if self._runner is None or self._runner.graph.inputs["x"] != graph.inputs["x"]:
-            return Runner(graph)
-        return self._runner
-
-    def _sequences(self, value: Any) -> np.ndarray:
-        """The input as an array, of a rank and width that fit."""
-        x = as_array(value, f"{self!r}, input")
-        size = self.input_size
-        if x.ndim not in (2, 3) or (size is not None and x.shape[-1] != size):
-            last = "feature" if size is None else size
-            raise ShapeError(
-                "the input does not fit",
-                where=repr(self),
-                expected=f"(time, batch, {last}) or (time, {last})",
-                received=x.shape,
-            )
-        return x
-
-    def _initial(self, x: np.ndarray) -> dict[str, np.ndarray]:
-        """The states to start from; none for zeros."""
-        if not self.memory or self.state is None:
-            return {}
-        rows = len(next(iter(self.state.values())))
-        given = x.shape[1] if x.ndim == 3 else 1
-        if rows != given:
-            raise StateError(
-                "the kept state has another number of rows than the input",
-                where=repr(self),
-                expected=f"{rows} rows",
-                received=f"{given} rows",
-                remedy="Call reset_state() to begin new sequences, or toggle_memory() to start from zeros each time.",
-            )
-        return {n: s.astype(x.dtype) if x.dtype.kind == "f" else s for n, s in self.state.items()}
-
-    # ------------------------------------------------------------------ weights
-    @property
-    def output_layer(self) -> FullyConnected | None:
-        """The FullyConnected from hidden state to output; None without one. Its weights have the usual accessors."""
-        node = self.graph.nodes.get("output_layer")
-        return node.layer if node is not None else None  # type: ignore[return-value]
-
-    def _gates(self) -> list[Parameter]:
-        """The weight arrays that make the hidden state, in the order of the columns of ``get_weights``."""
-        nodes = self.graph.nodes["scan"].layer.cell.nodes  # type: ignore[attr-defined]
-        found = [p for gate in self.gates for p in nodes[gate].layer._parameters.values()]
-        if not found:
-            raise StateError(
-                "the sizes of the weights are not known yet",
-                where=repr(self),
-                remedy="Give input_size to the constructor, or call forward once.",
-            )
-        return found
-
-    def _side_by_side(self, read: Callable[[Parameter], np.ndarray]) -> np.ndarray:
-        return np.concatenate([read(parameter) for parameter in self._gates()], axis=1)
-
-    @property
-    def weights(self) -> np.ndarray:
-        """A read-only copy of ``get_weights()``; assigning calls ``set_weights``."""
-        array = self.get_weights()
-        array.flags.writeable = False
-        return array
-
-    @weights.setter
-    def weights(self, values: Any) -> None:
-        self.set_weights(values)
-
-    def get_weights(self) -> np.ndarray:
-        """Everything that makes the hidden state, one array ``(input_size + hidden_size + 1, gates · hidden_size)``.
-
-        Rows: those of the input, those of the hidden state, the bias. Columns: one block of ``hidden_size`` a gate, in
-        the order of ``gates``.
-        """
-        return self._side_by_side(lambda parameter: parameter.value)
-
-    def get_gradient_weights(self) -> np.ndarray:
-        """The gradient of the last ``backward``, shaped like ``get_weights()``, summed over the batch.
-
-        Raises
-        ------
-        StateError
-            Before the first ``backward``.
-        """
-        if any(parameter.gradient is None for parameter in self._gates()):
-            raise StateError("no gradient yet", where=repr(self), remedy="Call forward and backward first.")
-        return self._side_by_side(lambda parameter: parameter.gradient)  # type: ignore[arg-type, return-value]
-
-    def set_weights(self, weights: Any) -> None:
-        """Copy ``weights`` in; see ``get_weights`` for rows and columns.
-
-        Raises
-        ------
-        ShapeError
-            If the shape differs; the message has both.
-        """
-        array = as_array(weights, f"{self!r}, weights")
-        gates = self._gates()
-        expected = (len(gates[0].value), len(gates) * self.hidden_size)
-        if array.shape != expected:
-            raise ShapeError("weights of another shape", where=repr(self), expected=expected, received=array.shape)
-        for gate, part in zip(gates, np.split(array, len(gates), axis=1), strict=True):
-            gate.value = part.astype(gate.value.dtype)
-
-    def get_output_weights(self) -> np.ndarray:
-        """The output layer's weights ``(hidden_size + 1, output_size)``, the bias in the last row."""
-        return self._output().get_weights()  # type: ignore[no-any-return]
-
-    def set_output_weights(self, weights: Any) -> None:
-        """Copy ``weights`` into the output layer; see ``get_output_weights``."""
-        self._output().set_weights(weights)
-
-    def get_gradient_output_weights(self) -> np.ndarray:
-        """The output layer's gradient of the last ``backward``, over all steps."""
-        return self._output().get_gradient_weights()  # type: ignore[no-any-return]
-
-    def _output(self) -> FullyConnected:
-        if self.output_layer is None:
-            raise StateError("there is no output layer", where=repr(self), remedy="Give an output_size.")
-        return self.output_layer
-
-    def calculate_regularization_loss(self) -> float:
-        """The regularizer's norm of ``get_weights()`` as one array, plus that of the output layer's weights."""
-        regularizer = getattr(self._gates()[0].optimizer, "regularizer", None) if self.optimizer else None
-        if regularizer is None:
-            return 0.0
-        loss = float(regularizer.norm(self.get_weights()))
-        return loss + (self.output_layer.calculate_regularization_loss() if self.output_layer else 0.0)
+        builder = Builder("Recurrent")
+        x = input_of(builder, self.cell)
+        returned, scan = self.scanned(builder, self.cell, x, self.bptt_length)
+        output = self.projected(returned, None, self.output_size)
+        return builder.build(output, **{name: scan[name] for name in self.cell.states})
