@@ -287,4 +287,6 @@ def _signature(graph: Graph) -> tuple[Any, ...]:
 
 
 def _configured(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(map(_configured, value))
     return value.signature() if isinstance(value, Graph) else value

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from graphnet.datasets.dataset import Dataset, Split
 from graphnet.datasets.npz_file import npz
+from graphnet.datasets.stream import Piece, Stream
 from graphnet.datasets.table import load, names
 
-__all__ = ["Dataset", "Split", "load", "names", "npz"]
+__all__ = ["Dataset", "Piece", "Split", "Stream", "load", "names", "npz"]

@@ -10,13 +10,13 @@ import numpy as np
 from graphnet.core.errors import ConfigError, GraphnetError, nearest
 from graphnet.io.fields import Field, differing, fields_of
 from graphnet.io.tree import Item, Place
-from graphnet.io.values import KINDS, Converter, Unfit
+from graphnet.io.values import KINDS, Cells, Converter, Unfit
 from graphnet.plugins import Entry, Registry
 
 
 # ---------------------------------------------------------------------- reading
-def construct(item: Item, thing: Any, registry: Registry, what: str) -> Any:
-    """Make an object of a class from a mapping of its fields.
+def construct(item: Item, thing: Any, registry: Registry, what: str, cells: Cells | None = None) -> Any:
+    """Make an object of a class from a mapping of its fields; ``cells`` makes those that are cell graphs.
 
     Raises
     ------
@@ -26,7 +26,7 @@ def construct(item: Item, thing: Any, registry: Registry, what: str) -> Any:
     known = fields_of(thing)
     given = {} if item.value is None else item.mapping()
     _check_names(item, given, known, what)
-    converter = Converter(registry, named)
+    converter = Converter(registry, named, cells)
     values = {name: converter.convert(value, known[name].type) for name, value in given.items()}
     try:
         return thing(**values)

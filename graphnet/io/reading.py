@@ -104,7 +104,7 @@ class Reader:
     def layer(self, what: str, parts: dict[str, Item], name: str, path: str) -> Layer:
         item = parts[what]
         if what == "layer":
-            return self.registered(item, parts.get("with") or Item(None, item.place))
+            return self.registered(item, parts.get("with") or Item(None, item.place), path)
         if what == "graph":
             return Subgraph(self.graph(item, name, f"{path}/"))
         if what == "scan":
@@ -120,14 +120,22 @@ class Reader:
             )
         return found
 
-    def registered(self, item: Item, config: Item) -> Layer:
+    def registered(self, item: Item, config: Item, path: str) -> Layer:
         try:
             entry = self.registry.get("layers", item.text("the name of a layer"))
         except GraphnetError as error:
             raise error.at(str(item.place)) from None
         if entry.object in (Scan, Subgraph, Composite):
             raise item.wrong("a layer that a file can configure")
-        made = construct(config, entry.object, self.registry, f"layer {entry.name}")
+
+        def cell(part: Item) -> CellGraph:
+            field = part.place.path.rpartition(".with.")[2]
+            name = re.sub(r"\W+", "_", field).strip("_")
+            found = self.graph(part, name, f"{path}/{name}/", ROLES, roles=True)
+            assert isinstance(found, CellGraph)
+            return found
+
+        made = construct(config, entry.object, self.registry, f"layer {entry.name}", cell)
         if not isinstance(made, Layer):
             raise RuleError("no layer came out", where=str(item.place), received=repr(made))
         return made

@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 from graphnet.callbacks import Callback
+from graphnet.core.scan import CellGraph
 from graphnet.initializers import Initializer
 from graphnet.io.tree import Item
 from graphnet.losses import Loss
@@ -31,6 +32,8 @@ _EXPONENT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+", re.A
 
 #: Makes a registered object from an Item and a kind.
 Named = Callable[[Item, str, Registry], Any]
+#: Makes a cell from the mapping that describes it.
+Cells = Callable[[Item], CellGraph]
 
 
 class Unfit(Exception):
@@ -45,11 +48,14 @@ class Converter:
     registry : Registry
     named : callable
         Makes the object of ``Name`` or ``{Name: {field: value}}`` of a kind.
+    cells : callable, optional
+        Makes a cell graph; without it no value can be one.
     """
 
-    def __init__(self, registry: Registry, named: Named) -> None:
+    def __init__(self, registry: Registry, named: Named, cells: Cells | None = None) -> None:
         self.registry = registry
         self.named = named
+        self.cells = cells
 
     def convert(self, item: Item, hint: Any) -> Any:
         """A value of the annotated type.
@@ -72,6 +78,10 @@ class Converter:
             return _chosen(item.value, inner)
         if hint in KINDS:
             return self.named(item, KINDS[hint], self.registry)
+        if hint is CellGraph:
+            if self.cells is None or not isinstance(item.value, dict):
+                raise Unfit
+            return self.cells(item)
         if isinstance(origin, type) and issubclass(origin, Mapping):
             return self._mapping(item, inner)
         if isinstance(origin, type) and origin is not str and issubclass(origin, Collection):
@@ -164,6 +174,8 @@ def described(hint: Any) -> str:
         return " or ".join(repr(part) for part in inner)
     if hint in KINDS:
         return f"the name of one of the {KINDS[hint]}, or {{Name: {{field: value}}}}"
+    if hint is CellGraph:
+        return "a cell: a mapping with sequences, states, inputs, nodes and outputs"
     words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
     if hint in words:
         return words[hint]

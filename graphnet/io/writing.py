@@ -51,6 +51,17 @@ class Flow(dict[str, Any]):
     """A mapping that is written on one line."""
 
 
+class Block(list[Any]):
+    """A list that is written an entry a line."""
+
+
+def _holds_cells(value: Any) -> bool:
+    """Whether a field holds a cell, or several."""
+    return isinstance(value, CellGraph) or (
+        isinstance(value, tuple) and bool(value) and all(isinstance(part, CellGraph) for part in value)
+    )
+
+
 class _Dumper(yaml.SafeDumper):
     """Indented lists, flow style where asked for, and no aliases."""
 
@@ -61,6 +72,7 @@ class _Dumper(yaml.SafeDumper):
 _Dumper.add_representer(
     Flow, lambda d, data: d.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
 )
+_Dumper.add_representer(Block, lambda d, data: d.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=False))
 _Dumper.add_representer(list, lambda d, data: d.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True))
 
 
@@ -100,11 +112,21 @@ class _Writer:
             return {"scan": self.scan(layer, name, path)}
         if isinstance(layer, Subgraph):
             return {"graph": self.nested(layer.graph, name, path)}
-        self.inner(layer, path)
         entry = self.registry.entry_of(type(layer))
         self.used.append(entry)
-        config = {field: written(value, self.registry, self.used) for field, value in layer.config().items()}
-        return {"layer": self.registry.short_name(entry), **({"with": Flow(config)} if config else {})}
+        given = layer.config()
+        config = {field: self.value(value, f"{path}/{field}") for field, value in given.items()}
+        self.inner(layer, path)
+        flow = config if any(map(_holds_cells, given.values())) else Flow(config)
+        return {"layer": self.registry.short_name(entry), **({"with": flow} if config else {})}
+
+    def value(self, value: Any, path: str) -> Any:
+        """One field of a layer; cells as they stand in a Scan."""
+        if isinstance(value, CellGraph):
+            return self.cell(value, path.rpartition("/")[2], path)
+        if _holds_cells(value):
+            return Block(self.value(part, f"{path}_{i}") for i, part in enumerate(value))
+        return written(value, self.registry, self.used)
 
     def inner(self, layer: Layer, path: str) -> None:
         """The layers that a composite makes for itself can be shared later, but not be what stood before.
@@ -130,11 +152,13 @@ class _Writer:
         return {**({} if graph.name == name else {"name": graph.name}), **self.graph(graph, f"{path}/")}
 
     def scan(self, scan: Scan, name: str, path: str) -> dict[str, Any]:
-        cell: CellGraph = scan.cell
-        roles = {role: list(getattr(cell, role)) for role in ROLES if getattr(cell, role)}
         options = {key: getattr(scan, key) for key in ("reverse", "bptt_length") if getattr(scan, key)}
+        return {"cell": self.cell(scan.cell, name, path), **options}
+
+    def cell(self, cell: CellGraph, name: str, path: str) -> dict[str, Any]:
+        roles = {role: list(getattr(cell, role)) for role in ROLES if getattr(cell, role)}
         named = {} if cell.name == name else {"name": cell.name}
-        return {"cell": {**named, **roles, **self.graph(cell, f"{path}/")}, **options}
+        return {**named, **roles, **self.graph(cell, f"{path}/")}
 
     def training(self, config: TrainingConfig) -> dict[str, Any]:
         plain = {name: written(value, self.registry, self.used) for name, value in config.config().items()}

@@ -205,10 +205,10 @@ class NoMemory(RNN):
 class AlwaysMemory(RNN):
     """Remembers its state although it has no memory."""
 
-    def _initial(self, x):
+    def forward(self, x, lengths=None):
         kept, self.memory = self.memory, True
         try:
-            return super()._initial(x)
+            return super().forward(x, lengths)
         finally:
             self.memory = kept
 
@@ -239,10 +239,10 @@ class NoReset(RNN):
 class StateOfOthers(RNN):
     """Takes a state of any number of rows."""
 
-    def _initial(self, x):
-        if self.state is not None and x.ndim == 3 and len(self.state["h"]) != x.shape[1]:
-            return {}
-        return super()._initial(x)
+    def forward(self, x, lengths=None):
+        if self.state is not None and np.ndim(x) == 3 and len(self.state["h"]) != np.shape(x)[1]:
+            self.reset_state()
+        return super().forward(x, lengths)
 
 
 class PaddedState(RNN):

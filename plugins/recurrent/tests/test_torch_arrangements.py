@@ -11,7 +11,7 @@ import pytest
 from recurrent_oracle import close
 
 from graphnet import Builder, Cell, Layer, Runner, Scan, concatenate, dense, functional
-from graphnet_recurrent import cells
+from graphnet_recurrent import LSTM, RNN, Bidirectional, Recurrent, Stack, cells
 
 torch = pytest.importorskip("torch")
 
@@ -191,3 +191,65 @@ def compared(kind, layers, both, ragged, ours):
 @ARRANGED
 def test_scans_in_a_graph(kind, layers, both, ragged):
     compared(kind, layers, both, ragged, Drawn)
+
+
+class Made:
+    """The same as a Recurrent, a Bidirectional or a Stack, used as a layer by itself."""
+
+    def __init__(self, kind, parts):
+        make, self.states = KINDS[kind][0], KINDS[kind][4]
+        self.layers, self.both = 1 + max(k for k, _ in parts), any(d for _, d in parts)
+        if self.layers > 1:
+            self.layer = Stack([make(H) for _ in range(self.layers)], bidirectional=self.both)
+        else:
+            self.layer = Bidirectional(make(H)) if self.both else Recurrent(make(H))
+        self.errors_of_states = not self.both  # states of both directions are no outputs
+        self.layer.forward(np.zeros((2, B, D)))  # the sizes of the weights
+        self.parameters = Runner(self.layer.graph).parameters
+
+    def prefix(self, part, divider):
+        names = [f"layer_{part[0]}"] * (self.layers > 1) + [("forward", "backward")[part[1]]] * self.both
+        return "".join(f"{name}{divider}" for name in names)
+
+    def path(self, part, node):
+        return f"{self.prefix(part, '/')}scan/{node}/weights"
+
+    def parts(self):
+        return itertools.product(range(self.layers), range(1 + self.both))
+
+    def forward(self, x, states, lengths):
+        self.order = {f"{self.prefix((k, d), '_')}{s}": f"{s}_{k}_{d}" for k, d in self.parts() for s in self.states}
+        y = self.layer.forward(x, lengths=lengths, **{ours: states[name] for ours, name in self.order.items()})
+        kept = self.layer.state
+        return y, {f"{s}_{k}_{d}": kept[f"{self.prefix((k, d), '/')}{s}"] for k, d in self.parts() for s in self.states}
+
+    def backward(self, error, errors):
+        of_states = [errors[self.order[n]] for n in list(self.layer.graph.outputs)[1:]]
+        first, *rest = self.layer.backward(error, *of_states)
+        return first, dict(zip(self.order.values(), rest, strict=True))
+
+
+@ARRANGED
+def test_layers(kind, layers, both, ragged):
+    compared(kind, layers, both, ragged, Made)
+
+
+@pytest.mark.parametrize("kind", ["RNN", "LSTM"])
+@pytest.mark.parametrize("ragged", [False, True])
+def test_rnn_and_lstm_backwards(kind, ragged):
+    """What torch's second direction gives alone; our layers with their one array of weights."""
+    rng = np.random.default_rng(12)
+    module, _ = judge(kind, 1, True)
+    layer = {"RNN": RNN, "LSTM": LSTM}[kind](D, H, None, reverse=True)
+    values = values_of(module, kind, (0, 1))
+    layer.set_weights(np.hstack([values[gate] for gate in KINDS[kind][3]]))
+    x, lengths = rng.normal(size=(T, B, D)), LENGTHS if ragged else [T] * B
+    given = torch.tensor(x, requires_grad=True)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(given, torch.tensor(lengths), enforce_sorted=False)
+    output, _ = torch.nn.utils.rnn.pad_packed_sequence(module(packed)[0], total_length=T)
+    error = rng.normal(size=(T, B, H))
+    (output[:, :, H:] * torch.tensor(error)).sum().backward()
+    close(layer.forward(x, lengths=lengths), output[:, :, H:].detach().numpy(), TOLERANCE)
+    close(layer.backward(error), given.grad.numpy(), TOLERANCE)
+    expected = arrays_of(module, kind, (0, 1), lambda p: p.grad.numpy())
+    close(layer.get_gradient_weights(), np.hstack([expected[gate][0] for gate in KINDS[kind][3]]), TOLERANCE)

@@ -340,8 +340,9 @@ class MemoryAlways(Net):
 class MemoryNever(Net):
     """An Elman network."""
 
-    def _initial(self, x):
-        return {}
+    def forward(self, input_tensor, lengths=None):
+        self.reset_state()
+        return super().forward(input_tensor, lengths)
 
 
 class MemoryIgnoresToggle(Net):
@@ -372,11 +373,11 @@ class MemoryFirstState(Net):
 class MemoryAnyRows(Net):
     """An Elman network."""
 
-    def _initial(self, x):
-        rows = x.shape[1] if x.ndim == 3 else 1
+    def forward(self, input_tensor, lengths=None):
+        rows = np.shape(input_tensor)[1] if np.ndim(input_tensor) == 3 else 1
         if self.memory and self.state is not None and len(self.state["h"]) != rows:
-            self.state = None
-        return super()._initial(x)
+            self.reset_state()
+        return super().forward(input_tensor, lengths)
 
 
 class MemoryOfClass(Net):
@@ -384,11 +385,9 @@ class MemoryOfClass(Net):
 
     shared: ClassVar[dict] = {}
 
-    def _initial(self, x):
-        self.state = self.shared.get("state") if self.memory else self.state
-        return super()._initial(x)
-
     def forward(self, input_tensor, lengths=None):
+        if self.memory:
+            self.state = self.shared.get("state")
         output = super().forward(input_tensor, lengths)
         self.shared["state"] = self.state
         return output
@@ -415,7 +414,7 @@ class StateHandedOut(Net):
     def forward(self, input_tensor, lengths=None):
         output = super().forward(input_tensor, lengths)
         if lengths is None and self.output_size is None and output.ndim == 3:
-            self.state = {"h": output[-1]}
+            self._kept.arrays["scan/h"] = output[-1]
         return output
 
 

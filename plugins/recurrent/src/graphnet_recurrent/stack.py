@@ -1,6 +1,6 @@
 """Cells one over another."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
@@ -50,7 +50,7 @@ class Stack(Arrangement):
     ((7, 4, 5), ['layer_0/c', 'layer_0/h', 'layer_1/h'])
     """
 
-    cells: Iterable[CellGraph]
+    cells: Sequence[CellGraph]
     output_size: int | None = None
     bptt_length: int | None = field(default=None)
     keep_between: float = field(default=1.0, kw_only=True)

@@ -49,7 +49,7 @@ class InitialState(Layer):
         return Shape(("batch", "feature"), (rows(x, self), self.units))
 
     def apply(self, x: Any, *, weights: Any, shapes: Any) -> tuple[Any, Any]:
-        return np.tile(weights, (rows(shapes[0], self), 1)), None
+        return np.tile(weights, (rows(shapes[0], self) or 0, 1)), None
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
         return None
