@@ -18,13 +18,16 @@ from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
 from graphnet.core.phase import Phase
 from graphnet.core.runner import Runner
+from graphnet.core.state import State
 from graphnet.training.batches import Examples
 from graphnet.training.config import TrainingConfig
 from graphnet.training.evaluation import evaluate
 from graphnet.training.examples import examples
 from graphnet.training.history import History
-from graphnet.training.run import MODEL, VERSIONS, WEIGHTS, refuse_used
+from graphnet.training.ports import input_ports
+from graphnet.training.run import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used
 from graphnet.training.sources import SequenceSource
+from graphnet.training.steps import checked_masks, put_back, time_first
 from graphnet.training.trainer import Trainer
 from graphnet.training.versions import versions
 
@@ -48,6 +51,9 @@ class Model:
     runner : Runner
     history : History or None
         Of the last ``fit`` of this object.
+    state : State
+        Where ``predict(stateful=True)`` goes on from: empty at first, after training on a Stream where that ended. It
+        is saved and loaded with the weights.
     path : Path or None
         Where it was loaded from.
 
@@ -74,10 +80,13 @@ class Model:
         self.config = TrainingConfig() if config is None else config
         self.runner = Runner(graph, backend=self.config.backend)
         self.history: History | None = None
+        self.state = State()
         self.path: Path | None = None
 
     # ------------------------------------------------------------------ using it
-    def predict(self, inputs: Any, *, lengths: Any = None, batch_size: int = ROWS) -> Any:
+    def predict(
+        self, inputs: Any, *, lengths: Any = None, mask: Any = None, batch_size: int = ROWS, stateful: bool = False
+    ) -> Any:
         """The outputs for some examples, in the test phase.
 
         Parameters
@@ -86,8 +95,14 @@ class Model:
             See :func:`graphnet.training.examples.examples`.
         lengths : int array, or mapping of input name to it, optional
             Valid steps of each row of a padded array; outputs beyond them are zero.
+        mask : boolean array (time, batch), or mapping of input name to it, optional
+            Instead of lengths: the steps of a padded array that are there, anywhere in a row; outputs of the others are
+            zero.
         batch_size : int
             Examples run at a time; the outputs depend on it in rounding only.
+        stateful : bool
+            Go on from ``state``, and leave it where these examples end: the rows of one call are those of the next,
+            each with its next steps. See ``reset_state``.
 
         Returns
         -------
@@ -99,45 +114,88 @@ class Model:
         ------
         ShapeError, DtypeError, DataError, ConfigError
             Before anything runs.
+        StateError
+            If ``state`` has another number of rows, or a Scan goes backwards.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ConfigError(
                 "batch_size is no count", where="predict", expected="a whole number from 1", received=repr(batch_size)
             )
-        data = examples(self.runner, inputs, lengths=lengths, dtype=self.config.dtype)
+        turned = self.config.batch_major
+        data = examples(self.runner, inputs, lengths=lengths, mask=mask, batch_major=turned, dtype=self.config.dtype)
+        state = self.state if stateful else None
+        if state is not None:
+            batch_size = len(data)
+            state.check(self.runner.states, len(data), repr(self))
         parts: dict[str, list[Array]] = {name: [] for name in self.graph.outputs}
         for batch in data.batches(int(batch_size)):
-            outputs = self.runner.forward(batch.inputs, phase=Phase.test, lengths=batch.given_lengths, keep=False)
+            outputs = self.runner.forward(
+                batch.inputs, phase=Phase.test, lengths=batch.given_lengths, keep=False, state=state
+            )
             for name, output in outputs.items():
                 parts[name] += _parts(data, name, output, batch.lengths)
+        if stateful and self.runner.state is not None:
+            self.state = self.runner.state
         found = {name: self._joined(data, name, arrays) for name, arrays in parts.items()}
+        if mask is not None:
+            found = self._with_gaps(data, found, inputs, mask)
+        if turned:
+            found = time_first(found, {name for name, port in data.outputs.items() if port.origin is not None})
         return next(iter(found.values())) if len(found) == 1 else found
+
+    def reset_state(self, rows: Any = None) -> None:
+        """Let the next ``predict(stateful=True)`` begin anew.
+
+        Parameters
+        ----------
+        rows : int or several, optional
+            Positions of the rows that begin anew, while the others go on; None: all, which may then be another number.
+
+        Raises
+        ------
+        StateError, DtypeError, DataError
+            If these are no rows of the state.
+        """
+        self.state.reset(rows)
+
+    def _with_gaps(self, data: Examples, found: dict[str, Any], inputs: Any, mask: Any) -> dict[str, Any]:
+        """Outputs over time as padded arrays again, with zeros in the steps that are not there."""
+        ports = input_ports(self.graph)
+        given = inputs if isinstance(inputs, dict) else dict.fromkeys(list(data.inputs)[:1], inputs)
+        turned = self.config.batch_major
+        given = time_first(given, {name for name, port in ports.items() if port.sequence}) if turned else given
+        masks = checked_masks(self.graph, ports, given, mask, None, turned)
+        return {
+            name: put_back(value, masks[origin]) if (origin := data.outputs[name].origin) in masks else value
+            for name, value in found.items()
+        }
 
     @staticmethod
     def _joined(data: Examples, name: str, arrays: list[Array]) -> Any:
         return arrays if _listed(data, name) else np.concatenate(arrays, axis=data.outputs[name].axis)
 
-    def evaluate(self, inputs: Any, targets: Any, *, lengths: Any = None) -> dict[str, float]:
+    def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
         """``loss`` and every metric of ``config`` by name, in the test phase.
 
         Parameters
         ----------
-        inputs, targets, lengths
-            See :func:`graphnet.training.examples.examples`.
+        inputs, targets, lengths, mask
+            See :func:`graphnet.training.examples.examples`; or a Stream alone.
 
         Raises
         ------
         ConfigError, ShapeError, DtypeError, DataError
             Before anything runs.
         """
-        return evaluate(self.runner, self.config, inputs, targets, lengths=lengths)
+        return evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
 
     def fit(
         self,
         inputs: Any,
-        targets: Any,
+        targets: Any = None,
         *,
         lengths: Any = None,
+        mask: Any = None,
         validation_data: Any = None,
         warm_start: bool = False,
         callbacks: Iterable[Callback] = (),
@@ -147,8 +205,8 @@ class Model:
 
         Parameters
         ----------
-        inputs, targets, lengths, validation_data
-            See there.
+        inputs, targets, lengths, mask, validation_data
+            See there; a Stream has its targets itself.
         warm_start : bool
             Go on from the present weights; otherwise they are drawn anew from the seed.
         callbacks : iterable of Callback
@@ -165,10 +223,18 @@ class Model:
         config = self.config.changed(**settings)
         trainer = Trainer(self.graph, config, callbacks=callbacks)
         try:
-            trainer.fit(inputs, targets, lengths=lengths, validation_data=validation_data, warm_start=warm_start)
+            trainer.fit(
+                inputs,
+                targets,
+                lengths=lengths,
+                mask=mask,
+                validation_data=validation_data,
+                warm_start=warm_start,
+            )
         finally:
             if trainer.history.epochs:
                 self.config, self.history, self.runner = config, trainer.history, trainer.runner
+                self.state = State() if trainer.state is None else trainer.state
         return trainer.history
 
     # ------------------------------------------------------------------ files
@@ -182,7 +248,7 @@ class Model:
         ShapeError
             If the sizes of the weights are not known yet.
         """
-        from graphnet.io import atomic, save_weights, write_model
+        from graphnet.io import atomic, save_state, save_weights, write_model
 
         self._materialize()
         path = Path(folder)
@@ -190,6 +256,8 @@ class Model:
         path.mkdir(parents=True, exist_ok=True)
         write_model(path / MODEL, self.runner.completed(), self.config)
         save_weights(path / WEIGHTS, self.runner)
+        if self.state.rows is not None:
+            save_state(path / STATE, self.state)
         atomic.write(path / VERSIONS, (json.dumps(versions(), indent=2) + "\n").encode())
 
     def export(self, form: str = "mermaid") -> str | bytes:
@@ -246,7 +314,7 @@ def load(path: str | os.PathLike[str]) -> Model:
     UnknownNameError, PluginError
         If a layer or a plugin that it needs is not there; the message says what to install.
     """
-    from graphnet.io import load_weights, read_model
+    from graphnet.io import load_state, load_weights, read_model
 
     path = Path(path)
     folder = path if path.is_dir() else None
@@ -261,6 +329,8 @@ def load(path: str | os.PathLike[str]) -> Model:
     _initialize(model)
     if folder is not None:
         load_weights(folder / WEIGHTS, model.runner)
+        if (folder / STATE).is_file():
+            model.state = load_state(folder / STATE, model.runner)
     return model
 
 

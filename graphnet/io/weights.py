@@ -91,8 +91,8 @@ def _few(names: set[str], lead: str) -> str:
     return f"{lead}{', '.join(shown)}{', …' if len(names) > 5 else ''}" if shown else ""
 
 
-def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
-    """All arrays of a weights file.
+def read_arrays(path: str | os.PathLike[str], form: str = FORMAT, what: str = "weights") -> dict[str, Array]:
+    """All arrays of a weights file, or of another kind of safetensors file.
 
     Raises
     ------
@@ -106,14 +106,14 @@ def read_arrays(path: str | os.PathLike[str]) -> dict[str, Array]:
     try:
         data = Path(path).read_bytes()
     except OSError as error:
-        raise FileError("cannot be read", where=str(path), expected="weights", received=error.strerror) from None
+        raise FileError("cannot be read", where=str(path), expected=what, received=error.strerror) from None
     try:
         arrays: dict[str, Any] = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
         raise FileError("not a whole safetensors file", where=str(path), received=str(error)) from None
-    told = _metadata(data).get("format", FORMAT)
-    if told != FORMAT:
-        raise FileError("weights in another format", where=str(path), expected=FORMAT, received=told)
+    told = _metadata(data).get("format", form)
+    if told != form:
+        raise FileError(f"{what} in another format", where=str(path), expected=form, received=told)
     return arrays
 
 

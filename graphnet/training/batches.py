@@ -24,6 +24,8 @@ class Batch:
     masks : mapping of output name to boolean array (time, batch), or None
         The valid steps of each target; None where all are.
     rows : int
+    fresh : boolean array (batch,) or None
+        Of a piece of a stream: the rows in which something new begins.
     """
 
     inputs: Mapping[str, Array]
@@ -31,6 +33,7 @@ class Batch:
     targets: Mapping[str, Array]
     masks: Mapping[str, Array | None]
     rows: int
+    fresh: Array | None = None
 
     @property
     def given_lengths(self) -> Mapping[str, Array] | None:
@@ -70,14 +73,34 @@ class Examples:
         """Some of these examples; nothing is copied."""
         return Examples(self.inputs, self.targets, self.outputs, rows if self.rows is None else self.rows[rows])
 
-    def batches(self, size: int, shuffle: np.random.Generator | None = None) -> Iterator[Batch]:
-        """Batches of ``size`` examples, the last as small as it comes; in order, or in one drawn from ``shuffle``."""
+    def batches(
+        self, size: int, shuffle: np.random.Generator | None = None, *, by_length: bool = False
+    ) -> Iterator[Batch]:
+        """Batches of ``size`` examples, the last as small as it comes; in order, or in one drawn from ``shuffle``.
+
+        With ``by_length`` the sequences of a batch are of similar length, so that little of it is padding.
+        """
         order = self.rows
         if shuffle is not None:
             order = shuffle.permutation(len(self)) if order is None else shuffle.permutation(order)
+        if by_length:
+            order = self.by_length(size, np.arange(len(self)) if order is None else order, shuffle)
         for start in range(0, len(self), size):
             stop = min(start + size, len(self))
             yield self.batch(slice(start, stop) if order is None else order[start:stop], stop - start)
+
+    def by_length(self, size: int, order: Array, shuffle: np.random.Generator | None) -> Array:
+        """The examples in batches of similar length: sorted, equal ones as in ``order``, then whole batches shuffled."""
+        counts = [found for s in self.inputs.values() if (found := s.lengths(order)) is not None]
+        if not counts:
+            return order
+        ordered = order[np.argsort(np.max(counts, axis=0), kind="stable")]
+        if shuffle is None:
+            return ordered
+        full = len(ordered) // size
+        at = shuffle.permutation(full)  # the last batch, which may be smaller, stays the last
+        parts = [ordered[i * size : (i + 1) * size] for i in at]
+        return np.concatenate([*parts, ordered[full * size :]])
 
     def batch(self, rows: Rows, count: int) -> Batch:
         """The batch of these ``count`` rows of the sources."""

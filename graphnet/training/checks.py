@@ -32,6 +32,17 @@ def whole(name: str, value: Any, low: int, *, optional: bool = False) -> int | N
     return int(value)
 
 
+def pair(name: str, value: Any) -> tuple[int, int] | None:
+    """Two whole numbers of at least 1, or None."""
+    if value is None:
+        return None
+    both = list(value) if isinstance(value, (tuple, list)) else []
+    whole_ones = [n for n in both if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1]
+    if len(both) != 2 or len(whole_ones) != 2:
+        refuse(name, "two whole numbers of at least 1, such as (50, 100), or None", value)
+    return int(both[0]), int(both[1])
+
+
 def real(
     name: str, value: Any, fits: Callable[[float], bool], expected: str, *, optional: bool = False
 ) -> float | None:

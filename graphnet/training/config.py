@@ -44,6 +44,15 @@ class TrainingConfig:
     epochs, batch_size : int, at least 1
     shuffle : bool
         Draw a new order of the examples for each epoch.
+    batching : {'random', 'length'}
+        Which examples make a batch: those that come one after the other, or sequences of similar length.
+    batch_major : bool
+        Whether arrays of sequences (inputs, targets, masks, predictions) are ``(batch, time, …)`` instead of ``(time,
+        batch, …)``. It holds for every input and output that has these two axes; the graph's own stay as they are.
+    tbptt : (int, int), optional
+        (k1, k2), each at least 1: cut sequences into pieces of k1 steps, with the state carried over and one update a
+        piece, whose gradients count what the weights did in the last k2 steps (truncated backpropagation through time;
+        see :mod:`graphnet.training.tbptt`). None: sequences are run whole. A Stream needs it.
     seed : int, at least 0
         Of the weights, of dropout, of the order of the examples and of the choice of held-out ones.
     clip_norm : float above 0, optional
@@ -89,6 +98,9 @@ class TrainingConfig:
     epochs: int = 20
     batch_size: int = 32
     shuffle: bool = True
+    batching: str = "random"
+    batch_major: bool = False
+    tbptt: tuple[int, int] | None = None
     seed: int = 0
     clip_norm: float | None = None
     schedule: str = "constant"
@@ -111,6 +123,8 @@ class TrainingConfig:
             epochs=checks.whole("epochs", self.epochs, 1),
             batch_size=checks.whole("batch_size", self.batch_size, 1),
             shuffle=checks.truth("shuffle", self.shuffle),
+            batch_major=checks.truth("batch_major", self.batch_major),
+            tbptt=checks.pair("tbptt", self.tbptt),
             seed=checks.whole("seed", self.seed, 0),
             clip_norm=checks.real("clip_norm", self.clip_norm, lambda x: x > 0, "above 0", optional=True),
             decay=checks.real("decay", self.decay, lambda x: 0 <= x <= 1, "from 0 to 1", optional=True),
@@ -120,6 +134,7 @@ class TrainingConfig:
             patience=checks.whole("patience", self.patience, 1, optional=True),
             threads=checks.whole("threads", self.threads, 1, optional=True),
         )
+        checks.choice("batching", self.batching, ("random", "length"))
         checks.backend("backend", self.backend)
         checks.method("optimizer", self.optimizer, "calculate_update")
         checks.method("weights_initializer", self.weights_initializer, "initialize")

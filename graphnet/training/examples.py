@@ -18,6 +18,7 @@ from graphnet.training.batches import Examples
 from graphnet.training.lengths import checked_lengths
 from graphnet.training.ports import InputPort, input_ports, output_ports
 from graphnet.training.sources import ArraySource, SequenceSource, Source, sequences
+from graphnet.training.steps import checked_masks, time_first, without_gaps
 from graphnet.training.targets import check_steps, check_targets, target_source
 
 
@@ -29,6 +30,8 @@ def examples(
     losses: Mapping[str, Loss] | None = None,
     metrics: Sequence[Metric] = (),
     lengths: Any = None,
+    mask: Any = None,
+    batch_major: bool = False,
     dtype: str = "float32",
 ) -> Examples:
     """Examples of a graph's inputs, and of the targets of its outputs.
@@ -49,6 +52,11 @@ def examples(
         Of the first output with a loss; they too must be able to use its targets.
     lengths : int array, or mapping of input name to it, optional
         Valid steps of each row of padded arrays.
+    mask : boolean array (time, batch), or mapping of input name to it, optional
+        Instead of lengths: the steps of padded arrays that are there, anywhere in a row. The others are passed over, in
+        the targets too.
+    batch_major : bool
+        Whether padded arrays are ``(batch, time, …)``, masks too.
     dtype : str
         What floats are converted to, a batch at a time.
 
@@ -60,13 +68,18 @@ def examples(
     graph = runner.graph
     given = _named(inputs, list(graph.inputs), [n for n, i in graph.inputs.items() if not i.optional], "input", graph)
     _refuse_missing(graph, given)
+    ports, outputs = input_ports(graph), output_ports(runner)
+    named = {} if targets is None else _named(targets, list(losses or {}), list(losses or {}), "output", graph)
+    if batch_major:
+        given = time_first(given, {name for name, port in ports.items() if port.sequence})
+        named = time_first(named, {name for name, port in outputs.items() if port.origin is not None})
+    masks = checked_masks(graph, ports, given, mask, lengths, batch_major)
+    if masks:
+        given, named = without_gaps(given, named, masks, outputs)
     counts = checked_lengths(graph, given, lengths)
-    ports = input_ports(graph)
     sources = {name: _input(graph, ports[name], given[name], counts.get(name), dtype) for name in given}
-    outputs = output_ports(runner)
     wanted: dict[str, Source] = {}
     if targets is not None:
-        named = _named(targets, list(losses or {}), list(losses or {}), "output", graph)
         wanted = {name: target_source(graph, outputs[name], value, sources) for name, value in named.items()}
         _refuse_untold(graph, losses or {}, wanted)
     found = Examples(sources, wanted, outputs)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 MODEL, WEIGHTS, METRICS = "model.yaml", "weights.safetensors", "metrics.jsonl"
 VERSIONS, CURVE, SUMMARY = "versions.json", "learning_curve.png", "summary.json"
+STATE = "state.safetensors"
 
 #: Seconds between two times that better weights are written while a run goes on.
 PAUSE = 5.0
@@ -33,6 +34,7 @@ class RunFolder(Callback):
     ======================  ===========================================================================
     ``model.yaml``          the graph, and the configuration that it was trained with
     ``weights.safetensors`` of the best epoch; while the run goes on, of the best so far
+    ``state.safetensors``   after training on a Stream: where the recurrent parts stood at its end, in the best epoch
     ``metrics.jsonl``       a JSON object for each epoch
     ``versions.json``       graphnet, plugins in their order, packages, platform, BLAS and its threads
     ``learning_curve.png``  where matplotlib is installed
@@ -132,12 +134,14 @@ class RunFolder(Callback):
         return self.path
 
     def _weights(self, trainer: Trainer) -> None:
-        from graphnet.io import save_weights, write_model
+        from graphnet.io import save_state, save_weights, write_model
 
         graph = trainer.runner.completed()
         if graph is not trainer.graph:  # sizes that the file left open, and that the weights now have
             write_model(self._folder / MODEL, graph, self._config)
         save_weights(self._folder / WEIGHTS, trainer.runner)
+        if trainer.state is not None and trainer.state.rows is not None:
+            save_state(self._folder / STATE, trainer.state)
         self._written = time.monotonic()
 
     def _json(self, name: str, value: Any) -> None:

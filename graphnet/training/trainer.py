@@ -17,11 +17,14 @@ from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.graph import Graph
 from graphnet.core.runner import Runner
 from graphnet.core.shapes import Shape
+from graphnet.core.state import State
+from graphnet.datasets.stream import Stream
 from graphnet.training import evaluation
 from graphnet.training.batches import Batch, Examples, split
 from graphnet.training.best import Best
 from graphnet.training.config import TrainingConfig
 from graphnet.training.examples import examples
+from graphnet.training.feeds import Feed, checked, feed
 from graphnet.training.history import EpochRecord, History
 from graphnet.training.totals import Totals, losses_of
 from graphnet.training.updates import Updates
@@ -45,6 +48,8 @@ class Trainer:
         Over the graph and the weights of its layers.
     history : History
         Of the last ``fit``, complete once it has ended.
+    state : State or None
+        Where the recurrent parts stood at the end of the stream in the best epoch; None where no Stream was given.
     stopping : bool
         A callback sets this to end the run after the present epoch.
 
@@ -76,18 +81,29 @@ class Trainer:
         self.runner = Runner(graph, backend=self.config.backend)
         self.losses = losses_of(graph, self.config)
         self.history = History()
+        self.state: State | None = None
         self.stopping = False
 
     def fit(
-        self, inputs: Any, targets: Any, *, lengths: Any = None, validation_data: Any = None, warm_start: bool = False
+        self,
+        inputs: Any,
+        targets: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        validation_data: Any = None,
+        warm_start: bool = False,
     ) -> History:
         """Train on these examples; afterwards the weights of the best epoch are in place.
 
         Parameters
         ----------
-        inputs, targets, lengths
-            As :func:`graphnet.training.examples.examples`.
-        validation_data : (inputs, targets) or (inputs, targets, lengths), optional
+        inputs : array, list of sequences, mapping of input name to either, or Stream
+            As :func:`graphnet.training.examples.examples`; a :class:`~graphnet.datasets.Stream` has its targets itself,
+            and needs ``config.tbptt``.
+        targets, lengths, mask
+            See there.
+        validation_data : (inputs, targets) or (inputs, targets, lengths), or a Stream, optional
             Examples to choose the best epoch with; without them ``config.validation`` says how many are held out.
         warm_start : bool
             Go on from the present weights; otherwise they are drawn anew.
@@ -106,20 +122,27 @@ class Trainer:
         RuleError
             If a layer or an optimizer broke its promise.
         """
-        data, held = self._divided(inputs, targets, lengths, validation_data)
+        data, held = self._divided(inputs, targets, lengths, mask, validation_data)
+        feeding = feed(self.runner, data, self.config, self.losses)
         with self._setting():
-            self._make_weights(data, warm_start)
-            self._run(data, held)
+            self._make_weights(self._first(data), warm_start)
+            self._run(feeding, held)
         return self.history
 
-    def evaluate(self, inputs: Any, targets: Any, *, lengths: Any = None) -> dict[str, float]:
+    def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
         """Loss and metrics in the test phase; see :func:`graphnet.training.evaluation.evaluate`."""
-        return evaluation.evaluate(self.runner, self.config, inputs, targets, lengths=lengths)
+        return evaluation.evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
 
     # ------------------------------------------------------------------ before the first epoch
-    def _divided(self, inputs: Any, targets: Any, lengths: Any, validation: Any) -> tuple[Examples, Examples | None]:
-        """The examples to train on, and those held out."""
-        data = self.examples(inputs, targets, lengths)
+    def _divided(
+        self, inputs: Any, targets: Any, lengths: Any, mask: Any, validation: Any
+    ) -> tuple[Examples | Stream, Examples | Stream | None]:
+        """What to train on, and what is held out."""
+        data = inputs if isinstance(inputs, Stream) else self.examples(inputs, targets, lengths, mask)
+        if isinstance(data, Stream):
+            self._check_stream(targets, lengths, mask, validation)
+        if isinstance(validation, Stream):
+            return data, validation
         if validation is not None:
             if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
                 raise ConfigError(
@@ -130,11 +153,44 @@ class Trainer:
                     remedy="To hold out a share of the examples, set validation in the configuration.",
                 )
             return data, self.examples(*validation)
+        if isinstance(data, Stream):
+            return data, None
         rng = np.random.default_rng(self._seeds()[1])
         rows, held = split(len(data), self.config.validation, rng)
         return (data, None) if rows is None or held is None else (data.chosen(rows), data.chosen(held))
 
-    def examples(self, inputs: Any, targets: Any, lengths: Any = None) -> Examples:
+    def _check_stream(self, *others: Any) -> None:
+        """Refuse what a stream cannot go with."""
+        *beside, validation = others
+        if any(value is not None for value in beside):
+            raise ConfigError(
+                "targets, lengths or a mask beside a Stream", where="Trainer.fit", expected="the Stream alone"
+            )
+        if self.config.tbptt is None:
+            raise ConfigError(
+                "a Stream is trained on piece by piece",
+                where="TrainingConfig.tbptt",
+                expected="(k1, k2), such as (50, 50)",
+                received="None",
+            )
+        if self.config.validation and validation is None:
+            raise ConfigError(
+                "no share of a Stream can be held out",
+                where="TrainingConfig.validation",
+                expected="0, or validation_data",
+                received=self.config.validation,
+            )
+
+    def _first(self, data: Examples | Stream) -> Batch:
+        """A first batch, from which sizes follow that nothing declares."""
+        if not isinstance(data, Stream):
+            return data.batch(np.arange(1), 1)
+        assert self.config.tbptt is not None
+        piece = data.first(self.config.tbptt[0])
+        found = checked(self.runner, piece, self.config.metrics, self.config.dtype, self.losses)
+        return found.batch(slice(0, len(found)), len(found))
+
+    def examples(self, inputs: Any, targets: Any, lengths: Any = None, mask: Any = None) -> Examples:
         """Examples as ``fit`` takes them, with everything about them checked; see there."""
         config = self.config
         return examples(
@@ -144,6 +200,8 @@ class Trainer:
             losses=self.losses,
             metrics=config.metrics,
             lengths=lengths,
+            mask=mask,
+            batch_major=config.batch_major,
             dtype=config.dtype,
         )
 
@@ -163,9 +221,9 @@ class Trainer:
             stack.enter_context(np.errstate(over="ignore", invalid="ignore", divide="ignore"))
             yield
 
-    def _make_weights(self, data: Examples, warm_start: bool) -> None:
+    def _make_weights(self, first: Batch, warm_start: bool) -> None:
         """Make the weights that do not exist yet, with draws that do not count; then fill all of them."""
-        sized = Runner(_sized(self.graph, data.batch(np.arange(1), 1)))
+        sized = Runner(_sized(self.graph, first))
         with random.using(np.random.default_rng(0)):
             sized.materialize()
             if warm_start:
@@ -176,13 +234,13 @@ class Trainer:
         self.runner.initialize(self.config.weights_initializer, self.config.bias_initializer)
 
     # ------------------------------------------------------------------ the epochs
-    def _run(self, data: Examples, held: Examples | None) -> None:
-        self.history, self.stopping = History(), False
+    def _run(self, feeding: Feed, held: Examples | Stream | None) -> None:
+        self.history, self.state, self.stopping = History(), None, False
         best = Best(self.runner, next(iter(self.config.metrics), None))
         try:
             for callback in self.callbacks:
-                callback.on_start(self, math.ceil(len(data) / self.config.batch_size))
-            self._epochs(data, held, best)
+                callback.on_start(self, feeding.count)
+            self._epochs(feeding, held, best)
         except KeyboardInterrupt:
             self.history.stopped = "interrupted"
         except BaseException:
@@ -198,12 +256,13 @@ class Trainer:
         for callback in self.callbacks:
             callback.on_end(self, self.history)
 
-    def _epochs(self, data: Examples, held: Examples | None, best: Best) -> None:
+    def _epochs(self, feeding: Feed, held: Examples | Stream | None, best: Best) -> None:
         updates = Updates(self.runner, self.config)
         order = np.random.default_rng(self._seeds()[0]) if self.config.shuffle else None
         for epoch in range(1, self.config.epochs + 1):
-            record = self._epoch(epoch, data, held, updates, order)
+            record = self._epoch(epoch, feeding, held, updates, order)
             record = replace(record, best=best.consider(record))
+            self.state = feeding.state if record.best else self.state
             self.history.epochs.append(record)
             self.history.best_epoch = best.epoch
             for callback in self.callbacks:
@@ -218,16 +277,16 @@ class Trainer:
     def _epoch(
         self,
         epoch: int,
-        data: Examples,
-        held: Examples | None,
+        feeding: Feed,
+        held: Examples | Stream | None,
         updates: Updates,
         order: np.random.Generator | None,
     ) -> EpochRecord:
         start, norm = time.perf_counter(), 0.0
         rate = updates.set_epoch(epoch)
         totals = Totals(self.losses, self.config.metrics)
-        for number, batch in enumerate(data.batches(self.config.batch_size, order), 1):
-            norm = max(norm, self._step(batch, totals, updates, f"epoch {epoch}, batch {number}"))
+        for number, batch in enumerate(feeding.batches(order), 1):
+            norm = max(norm, self._step(feeding, batch, totals, updates, f"epoch {epoch}, batch {number}"))
             for callback in self.callbacks:
                 callback.on_batch_end(self, epoch, number, totals.loss)
         kept = None if held is None else evaluation.totals(self.runner, held, self.losses, self.config)
@@ -243,9 +302,9 @@ class Trainer:
             examples=totals.examples,
         )
 
-    def _step(self, batch: Batch, totals: Totals, updates: Updates, place: str) -> float:
+    def _step(self, feeding: Feed, batch: Batch, totals: Totals, updates: Updates, place: str) -> float:
         """Forward, backward and one update; the norm of the gradients."""
-        outputs = self.runner.forward(batch.inputs, lengths=batch.given_lengths, input_errors=False)
+        outputs = feeding.forward(batch)
         penalty = updates.penalty()
         loss, errors = totals.errors(outputs, batch)
         totals.penalize(penalty, batch.rows)
@@ -259,7 +318,7 @@ class Trainer:
             )
         if not errors:
             return 0.0
-        self.runner.backward(errors)
+        feeding.backward(errors)
         try:
             return updates.step()
         except GraphnetError as error:
