@@ -13,8 +13,8 @@ from recurrent_oracle import close, numeric
 from graphnet import Builder, Runner, Scan
 from graphnet_recurrent import Bidirectional, Recurrent, Stack, cells
 
-T, D, H = 6, 3, 4
-LENGTHS = [4, 0, 6, 1, 4]
+T, D, H = 5, 3, 4
+LENGTHS = [3, 0, 5, 1, 3]
 B = len(LENGTHS)
 PERIODS = (1, 2)
 ROW = 1e-12
@@ -70,7 +70,9 @@ def rng():
 
 def arrays_of(layer):
     """Every parameter of a layer by path, also where there is only one."""
-    return Runner(layer.graph).parameters
+    return {
+        f"{path}/{name}": p for path, inner in layer.graph.layers().items() for name, p in inner._parameters.items()
+    }
 
 
 def values_of(layer):
@@ -82,10 +84,10 @@ def fill(layer, values):
         parameter.value = values[path]
 
 
-def filled(layer, seed=31):
+def filled(layer, seed=31, shape=(T, B, D)):
     """The layer with random weights; flags and phases of attention and clockwork begin where they always do."""
     rng = np.random.default_rng(seed)
-    layer.forward(np.zeros((2, 1, D)))
+    layer.forward(np.zeros(shape))
     for path, parameter in arrays_of(layer).items():
         if not path.endswith(("initial_filled/weights", "initial_phase/weights")):
             parameter.value = rng.normal(size=parameter.value.shape) * 0.6
@@ -304,8 +306,7 @@ def test_backwards_is_forwards_on_turned_rows(cell, k, rng):
             close(mine[name], array, ROW)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("returns", ["all", "last", "state"])
+@pytest.mark.parametrize(("cell", "returns"), [*((c, "all") for c in CELLS), ("lstm", "last"), ("gru", "state")])
 def test_both_ways_on_turned_rows_is_with_the_directions_exchanged(cell, returns, rng):
     layer = filled(Bidirectional(CELLS[cell](), returns=returns))
     x, states, error, errors = problem(layer, rng)
@@ -330,27 +331,27 @@ def test_both_ways_on_turned_rows_is_with_the_directions_exchanged(cell, returns
             close(mine[exchanged(name)], array, ROW)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_last_and_state_are_what_all_steps_end_with(cell, rng):
-    """Of one direction, and of both, from the outputs at every step."""
-    for kind, reverse in ((Recurrent, {}), (Recurrent, {"reverse": True}), (Bidirectional, {})):
-        layers = [filled(kind(CELLS[cell](), returns=r, **reverse)) for r in ("all", "last", "state")]
-        x, states, _, _ = problem(layers[0], rng)
-        for layer in layers[1:]:
-            fill(layer, values_of(layers[0]))
-        whole, last, state = (layer.forward(x, **states, lengths=LENGTHS) for layer in layers)
-        half = whole.shape[-1] // 2
-        for b, n in enumerate(LENGTHS):
-            if not n:
-                expected = np.zeros(whole.shape[-1])
-            elif kind is Bidirectional:
-                expected = np.concatenate([whole[n - 1, b, :half], whole[0, b, half:]])
-            else:
-                expected = whole[0 if reverse else n - 1, b]
-            np.testing.assert_array_equal(last[b], expected)
-        first = next(iter(layers[0].cell.states))
-        ends = [a for name, a in layers[0].state.items() if name.split("/")[-1] == first]
-        np.testing.assert_array_equal(state, np.concatenate(ends, axis=-1))
+@pytest.mark.parametrize(
+    ("cell", "kind", "reverse"),
+    [*((c, Bidirectional, False) for c in CELLS), ("lstm", Recurrent, False), ("attention", Recurrent, True)],
+)
+def test_last_and_state_are_what_all_steps_end_with(cell, kind, reverse, rng):
+    """From the outputs at every step, and from the states."""
+    layers = [filled(kind(CELLS[cell](), returns=r, reverse=reverse)) for r in ("all", "last", "state")]
+    x, states, _, _ = problem(layers[0], rng)
+    whole, last, state = (layer.forward(x, **states, lengths=LENGTHS) for layer in layers)
+    half = whole.shape[-1] // 2
+    for b, n in enumerate(LENGTHS):
+        if not n:
+            expected = np.zeros(whole.shape[-1])
+        elif kind is Bidirectional:
+            expected = np.concatenate([whole[n - 1, b, :half], whole[0, b, half:]])
+        else:
+            expected = whole[0 if reverse else n - 1, b]
+        np.testing.assert_array_equal(last[b], expected)
+    first = layers[0].cell.states[0]
+    ends = [a for name, a in layers[0].state.items() if name.split("/")[-1] == first]
+    np.testing.assert_array_equal(state, np.concatenate(ends, axis=-1))
 
 
 # ---------------------------------------------------------------------- layers and Scans in a graph
@@ -385,26 +386,32 @@ DERIVED = [name for name in ARRANGEMENTS if "truncated" not in name and name != 
 @pytest.mark.parametrize("arrangement", DERIVED)
 @pytest.mark.parametrize("cell", ["lstm", "gru_after"])
 def test_numeric_derivatives(cell, arrangement, rng):
-    small = {"lstm": lambda: cells.lstm_cell(2), "gru_after": lambda: cells.gru_cell(2, reset_after=True)}[cell]
-    layer, lengths = filled(ARRANGEMENTS[arrangement](small)), [3, 0, 1]
-    x, states, error, errors = problem(layer, rng, 3, 3, lengths)
-    _, _, pulled, pulled_states, gradients = ran(layer, x, states, error, errors, lengths=lengths)
-    weights, error = values_of(layer), np.nan_to_num(error)
+    """Of a random function of outputs and final states, along random directions in each array by itself."""
+    layer = made(cell, arrangement)
+    x, states, error, errors = problem(layer, rng)
+    _, _, pulled, pulled_states, gradients = ran(layer, x, states, error, errors, lengths=LENGTHS)
+    x, error, values = np.nan_to_num(x), np.nan_to_num(error), values_of(layer)
     names = list(layer.graph.outputs)[1:]
 
-    def loss(x, states):
-        y = layer.forward(x, **states, lengths=lengths)
+    def loss(x=x, states=states):
+        y = layer.forward(x, **states, lengths=LENGTHS)
         ends = {name.replace("/", "_"): a for name, a in layer.state.items()}
         return (y * error).sum() + sum((ends[n] * e).sum() for n, e in zip(names, errors, strict=True))
 
-    x = np.nan_to_num(x)
-    close(pulled, numeric(lambda x: loss(x, states), x), 1e-7)
-    for name, array in states.items():
-        close(pulled_states[name], numeric(lambda v, name=name: loss(x, {**states, name: v}), array), 1e-7)
-    for path, value in weights.items():
+    def with_weights(path, value):
+        fill(layer, {**values, path: value})
+        found = loss()
+        fill(layer, values)
+        return found
 
-        def changed(v, path=path):
-            fill(layer, {**weights, path: v})
-            return loss(x, states)
+    def along(f, array, gradient):
+        direction = rng.normal(size=array.shape)
+        slope = numeric(lambda s: f(array + s * direction), np.zeros(()))
+        assert abs(slope - (gradient * direction).sum()) <= 1e-8 * max(1.0, abs(slope))
 
-        close(gradients[path], numeric(changed, value), 1e-7)
+    for _ in range(3):
+        along(lambda x: loss(x=x), x, pulled)
+        for name, array in states.items():
+            along(lambda v, name=name: loss(states={**states, name: v}), array, pulled_states[name])
+        for path, value in values.items():
+            along(lambda v, path=path: with_weights(path, v), value, gradients[path])
