@@ -229,4 +229,4 @@ def test_npz_refuses_a_damaged_member(tmp_path):
 
 
 def test_the_public_names_are_those_of_the_package():
-    assert set(graphnet.datasets.__all__) == {"Dataset", "Split", "load", "names", "npz"}
+    assert set(graphnet.datasets.__all__) == {"Dataset", "Piece", "Split", "Stream", "load", "names", "npz"}

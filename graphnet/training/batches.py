@@ -90,7 +90,7 @@ class Examples:
             yield self.batch(slice(start, stop) if order is None else order[start:stop], stop - start)
 
     def by_length(self, size: int, order: Array, shuffle: np.random.Generator | None) -> Array:
-        """The examples in batches of similar length: sorted, equal ones as in ``order``, then whole batches shuffled."""
+        """The examples in batches of similar length: sorted, equal ones as in ``order``; then batches are shuffled."""
         counts = [found for s in self.inputs.values() if (found := s.lengths(order)) is not None]
         if not counts:
             return order
