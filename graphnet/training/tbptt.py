@@ -37,7 +37,7 @@ class Windows:
     """Runs a graph over pieces of its sequences; each pass reaches back into as many earlier ones as k2 asks for.
 
     Earlier pieces are run again, from the state that the oldest of them began with, and with the weights as they now
-    are. Memory does not grow with the number of pieces.
+    are; no more of them than it takes. Memory does not grow with the number of pieces.
 
     Parameters
     ----------
@@ -47,9 +47,8 @@ class Windows:
     """
 
     def __init__(self, runner: Runner, k1: int, k2: int) -> None:
-        self.runner, self.k1 = runner, k1
-        earlier = max(0, -(-(k2 - k1) // k1))
-        self.kept: deque[Entry] = deque(maxlen=earlier + 1)
+        self.runner, self.k1, self.k2 = runner, k1, k2
+        self.kept: deque[Entry] = deque()
         self.timed = {n for n, i in runner.graph.inputs.items() if i.shape and i.shape.names[:2] == (TIME, BATCH)}
         self.state = State()
         self._steps = 0
@@ -68,6 +67,8 @@ class Windows:
             self.state.reset(fresh)
         self._steps = max(len(piece.inputs[name]) for name in self.timed)
         self.kept.append(Entry(piece.inputs, piece.lengths, self._steps, self.state, fresh))
+        while sum(entry.steps for entry in self.kept) - self.kept[0].steps >= self.k2:
+            self.kept.popleft()
         self._packing, state = self._begun_within()
         inputs = {name: self._packed(self._joined(name), name) for name in piece.inputs}
         lengths = self._lengths() if self._packing is None else dict.fromkeys(self.timed, self._packing.lengths)
