@@ -67,7 +67,8 @@ class Windows:
             self.state.reset(fresh)
         self._steps = max(len(piece.inputs[name]) for name in self.timed)
         self.kept.append(Entry(piece.inputs, piece.lengths, self._steps, self.state, fresh))
-        while sum(entry.steps for entry in self.kept) - self.kept[0].steps >= self.k2:
+        least = self._fewest(piece)
+        while len(self.kept) > 1 and sum(entry.steps for entry in list(self.kept)[1:-1]) + least >= self.k2:
             self.kept.popleft()
         self._packing, state = self._begun_within()
         inputs = {name: self._packed(self._joined(name), name) for name in piece.inputs}
@@ -88,6 +89,13 @@ class Windows:
                 error = padded
             whole[name] = error if self._packing is None else self._packing.pack(error)
         self.runner.backward(whole)
+
+    def _fewest(self, piece: Batch) -> int:
+        """The fewest steps of a piece that a row has which has any: the row that reaches back furthest."""
+        found = [self._steps]
+        for counts in piece.lengths.values():
+            found += counts[counts > 0].tolist()
+        return min(found)
 
     def _begun_within(self) -> tuple[Packing | None, State]:
         """How to move rows that began anew within the window to its front, and the state with which they begin."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from recurrent_oracle import close, numeric
 
-from graphnet import Builder, Runner, Scan
+from graphnet import Builder, Runner, Scan, seed
 from graphnet_recurrent import Bidirectional, Recurrent, Stack, cells
 
 T, D, H = 5, 3, 4
@@ -86,9 +86,9 @@ def fill(layer, values):
         parameter.value = values[path]
 
 
-def filled(layer, seed=31, shape=(T, B, D)):
+def filled(layer, number=31, shape=(T, B, D)):
     """The layer with random weights; flags and phases of attention and clockwork begin where they always do."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(number)
     layer.forward(np.zeros(shape))
     for path, parameter in arrays_of(layer).items():
         if not path.endswith(("initial_filled/weights", "initial_phase/weights")):
@@ -430,3 +430,194 @@ def test_numeric_derivatives(cell, arrangement, rng):
         along(lambda v, name=name: loss(states={**states, name: v}), array, pulled_states[name])
     for path, value in values.items():
         along(lambda v, path=path: with_weights(path, v), value, gradients[path])
+
+
+@pytest.mark.parametrize("make", [lambda o: Recurrent(cells.lstm_cell(H), **o), lambda o: Recurrent(
+    cells.gru_cell(H, reset_after=True), reverse=True, **o), lambda o: Bidirectional(cells.minimal_gated_cell(H), **o),
+    lambda o: Stack([cells.lstm_cell(H), cells.gru_cell(H)], keep_between=0.5, residual=True, **o)],
+)  # fmt: skip
+def test_numeric_derivatives_with_dropout(make, rng):
+    """With the same draws each time, dropout of inputs, of states and between layers is a function like any other."""
+    layer = filled(make({"keep_input": 0.6, "keep_state": 0.5}))
+    x, states, error, errors = problem(layer, rng)
+    given = {name: array for name, array in states.items()}
+
+    def forward(x):
+        seed(41)
+        return layer.forward(x, **given, lengths=LENGTHS)
+
+    y = forward(x)
+    assert np.isfinite(y).all()
+    pulled = layer.backward(error, *[np.zeros_like(e) for e in errors])[0]
+    gradients = {path: p.gradient.copy() for path, p in arrays_of(layer).items()}
+    x, error, values = np.nan_to_num(x), np.nan_to_num(error), values_of(layer)
+    np.testing.assert_array_equal(forward(x), y)
+    direction = rng.normal(size=x.shape)
+    slope = numeric(lambda s: (forward(x + s * direction) * error).sum(), np.zeros(()))
+    close(slope, (pulled * direction).sum(), 1e-7)
+    for path, value in values.items():
+        direction = rng.normal(size=value.shape)
+
+        def along(s, path=path, value=value, direction=direction):
+            fill(layer, {**values, path: value + s * direction})
+            return (forward(x) * error).sum()
+
+        slope = numeric(along, np.zeros(()))
+        fill(layer, values)
+        close(slope, (gradients[path] * direction).sum(), 1e-7)
+
+
+# ---------------------------------------------------------------------- masks, axes, one sequence
+SOME = pytest.mark.parametrize(
+    ("cell", "arrangement"),
+    [
+        *((c, "forwards") for c in ("lstm", "attention", "clockwork")),
+        *(("lstm", a) for a in ("both", "stack", "both_last", "learned", "residual_both", "projected_out")),
+    ],
+)
+
+
+@SOME
+def test_a_row_with_a_mask_is_the_row_without_the_missing_steps(cell, arrangement, rng):
+    layer = made(cell, arrangement)
+    x, states, error, errors = problem(layer, rng, lengths=None)
+    mask = rng.random((T, B)) < 0.6
+    mask[:, 1], mask[:, 2], mask[:-1, 3], mask[-1, 3] = False, True, False, True
+    there = np.where(mask[:, :, None], x, np.nan)
+    back = np.where(mask[:, :, None], error, np.nan) if over_time(layer) else error
+    y, ends, pulled, pulled_states, gradients = ran(layer, there, states, back, errors, mask=mask)
+    assert not pulled[~mask].any()
+    assert not over_time(layer) or not y[~mask].any()
+    total = {path: np.zeros_like(g) for path, g in gradients.items()}
+    for b in range(B):
+        one, steps = slice(b, b + 1), mask[:, b] if mask[:, b].any() else slice(None)
+        alone = ran(
+            layer,
+            x[steps, one],
+            {name: a[one] for name, a in states.items()},
+            error[steps, one] if over_time(layer) else error[one],
+            [e[one] for e in errors],
+            lengths=None if mask[:, b].any() else [0],
+        )
+        close(y[steps, b] if over_time(layer) else y[b], alone[0][:, 0] if over_time(layer) else alone[0][0], ROW)
+        close(pulled[steps, b], alone[2][:, 0], ROW)
+        for k, found in ((1, ends), (3, pulled_states)):
+            for name, array in found.items():
+                close(array[b], alone[k][name][0], ROW)
+        for path, gradient in alone[4].items():
+            total[path] += gradient
+    for path, gradient in gradients.items():
+        close(gradient, total[path], ROW)
+
+
+@SOME
+@pytest.mark.parametrize("masked", [False, True])
+def test_batch_first_is_a_matter_of_axes(cell, arrangement, masked, rng):
+    layer = made(cell, arrangement)
+    x, states, error, errors = problem(layer, rng)
+    mask = np.arange(T)[::-1, None] < np.array(LENGTHS)  # the steps that are there come last
+
+    def flipped(a):
+        return a.swapaxes(0, 1)
+
+    rows = ({"mask": mask}, {"mask": mask.T}) if masked else ({"lengths": LENGTHS}, {"lengths": LENGTHS})
+    if masked:
+        x, error = x[::-1], error[::-1] if over_time(layer) else error
+    y, ends, pulled, pulled_states, gradients = ran(layer, x, states, error, errors, **rows[0])
+    layer.batch_major = True
+    try:
+        back = flipped(error) if over_time(layer) else error
+        other = ran(layer, flipped(x), states, back, errors, **rows[1])
+    finally:
+        layer.batch_major = False
+    np.testing.assert_array_equal(other[0], flipped(y) if over_time(layer) else y)
+    np.testing.assert_array_equal(other[2], flipped(pulled))
+    for mine, expected in ((other[1], ends), (other[3], pulled_states), (other[4], gradients)):
+        for name, array in expected.items():
+            np.testing.assert_array_equal(mine[name], array)
+
+
+@SOME
+def test_one_sequence_is_a_batch_of_one(cell, arrangement, rng):
+    layer = made(cell, arrangement)
+    x, states, error, errors = problem(layer, rng, rows=1, lengths=None)
+    y, ends, pulled, pulled_states, gradients = ran(layer, x, states, error, errors)
+    other = ran(layer, x[:, 0], states, error[:, 0] if over_time(layer) else error, errors)
+    close(other[0], y[:, 0] if over_time(layer) else y, ROW)
+    close(other[2], pulled[:, 0], ROW)
+    for mine, expected in ((other[1], ends), (other[3], pulled_states), (other[4], gradients)):
+        for name, array in expected.items():
+            close(mine[name], array, ROW)
+
+
+# ---------------------------------------------------------------------- pieces
+FORWARD = pytest.mark.parametrize(
+    ("cell", "arrangement"),
+    [
+        *((c, "forwards") for c in ("lstm", "gru", "attention", "clockwork")),
+        *(("lstm", a) for a in ("stack", "learned", "learned_stack", "residual", "projected_out")),
+    ],
+)
+
+
+def kept(layer):
+    """The layer with its memory on, at the beginning of new sequences."""
+    layer.reset_state()
+    layer.toggle_memory()
+    return layer
+
+
+@FORWARD
+@pytest.mark.parametrize("cuts", [(2,), (1, 2, 4)])
+def test_a_sequence_in_pieces_is_the_whole(cell, arrangement, cuts, rng):
+    """Rows that have ended wait; a row that has no step in the first piece has not begun."""
+    layer = made(cell, arrangement)
+    x = rng.normal(size=(T, B, D))
+    y = layer.forward(x, lengths=LENGTHS)
+    ends = {name: array.copy() for name, array in layer.state.items()}
+    found = []
+    kept(layer)
+    try:
+        for begin, end in zip((0, *cuts), (*cuts, T), strict=True):
+            left = np.clip(np.array(LENGTHS) - begin, 0, end - begin)
+            found.append(layer.forward(x[begin:end], lengths=left))
+    finally:
+        layer.toggle_memory()
+    close(np.concatenate(found), y, ROW)
+    for name, array in ends.items():
+        close(layer.state[name], array, ROW)
+
+
+@FORWARD
+def test_rows_that_are_reset_begin_anew(cell, arrangement, rng):
+    """Each row of the next piece is the row alone: from where it was, or from the beginning; errors stop between pieces."""
+    layer = made(cell, arrangement)
+    first, x = rng.normal(size=(2, B, D)), rng.normal(size=(T, B, D))
+    error, anew = rng.normal(size=layer.forward(x).shape), [0, 3]
+    kept(layer)
+    try:
+        layer.forward(first, lengths=[2, 2, 1, 2, 0])
+        layer.reset_state(anew)
+        y = layer.forward(x, lengths=LENGTHS)
+        pulled, gradients = layer.backward(error), {path: p.gradient.copy() for path, p in arrays_of(layer).items()}
+        ends = {name: array.copy() for name, array in layer.state.items()}
+        total = {path: np.zeros_like(g) for path, g in gradients.items()}
+        for b, n in enumerate(LENGTHS):
+            layer.reset_state()
+            if b not in anew:
+                layer.forward(first[:, b : b + 1], lengths=[[2, 2, 1, 2, 0][b]])
+            alone = layer.forward(x[:, b : b + 1], lengths=[n])
+            close(y[:, b], alone[:, 0], ROW)
+            for name, array in ends.items():
+                close(array[b], layer.state[name][0], ROW)
+            close(pulled[:, b], layer.backward(error[:, b : b + 1])[:, 0], ROW)
+            for path, p in arrays_of(layer).items():
+                total[path] += p.gradient
+        for path, gradient in gradients.items():
+            close(gradient, total[path], ROW)
+        for path in gradients:
+            if "initial_h" in path:
+                assert gradients[path].any()
+    finally:
+        layer.toggle_memory()
+        layer.reset_state()
