@@ -439,7 +439,7 @@ def test_numeric_derivatives(cell, arrangement, rng):
 def test_numeric_derivatives_with_dropout(make, rng):
     """With the same draws each time, dropout of inputs, of states and between layers is a function like any other."""
     layer = filled(make({"keep_input": 0.6, "keep_state": 0.5}))
-    x, states, error, errors = problem(layer, rng)
+    x, states, error, _ = problem(layer, rng)
 
     def forward(x):
         seed(41)
