@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphnet
-from graphnet import Model
+from graphnet import Model, datasets
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -262,3 +262,40 @@ def test_stream_whole(capsys):
     lines = {line[:16].strip(): line[16:].split() for line in told.splitlines() if line.startswith("  ")}
     assert float(lines["Kalman filter"][0]) < float(lines["LSTM"][0]) < float(lines["without memory"][0])
     assert float(lines["Kalman filter"][1]) == pytest.approx(1.1946, abs=1e-4)
+
+
+# ---------------------------------------------------------------------- bidirectional vowels
+@pytest.fixture
+def vowels():
+    model = graphnet.load(EXAMPLES / "bidirectional_vowels" / "model.yaml")
+    train = datasets.load(model.config.data).train
+    return model, list(train.inputs["frames"]), np.asarray(train.targets)
+
+
+def test_the_vowels_are_learnt(vowels):
+    model, frames, speakers = vowels
+    few = np.arange(0, len(frames), 4)
+    history = model.fit([frames[i] for i in few], speakers[few], epochs=6, seed=1)
+    assert history.best.loss < 0.7 * history.epochs[0].loss
+    found = model.predict(frames[:9])
+    for i in range(9):  # whatever else is in the batch, and however long
+        np.testing.assert_allclose(model.predict([frames[i]])[0], found[i], rtol=1e-4, atol=1e-5)
+
+
+def test_time_turned_round_turns_the_directions_round(vowels):
+    model, frames, speakers = vowels
+    model.fit(frames[::9], speakers[::9], epochs=1, seed=2)
+    before = model.predict(frames[:7])
+    values = {name: np.array(p.value) for name, p in model.runner.parameters.items()}
+    names = [name for name in values if name.startswith("forwards/")]
+    assert names
+    for name in names:
+        other = name.replace("forwards/", "backwards/")
+        model.runner.parameters[name].value[...] = values[other]
+        model.runner.parameters[other].value[...] = values[name]
+    units = (len(values["scores/weights"]) - 1) // 2
+    rows = [*range(units, 2 * units), *range(units), 2 * units]
+    model.runner.parameters["scores/weights"].value[...] = values["scores/weights"][rows]
+    turned = model.predict([each[::-1] for each in frames[:7]])
+    np.testing.assert_allclose(turned, before, rtol=1e-4, atol=1e-5)
+    assert abs(model.predict(frames[:7]) - before).max() > 1e-2  # the order does matter

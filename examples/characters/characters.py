@@ -22,6 +22,8 @@ from graphnet.losses import CrossEntropy
 from graphnet.optimizers import AdamW
 from graphnet_recurrent import LSTM
 
+Tokens = Sequence[int] | np.ndarray
+
 ROWS, STEPS = 32, 64  # parallel streams; steps of a piece
 SHARES = (0.8, 0.1, 0.1)  # of the text, in order: training, validation, test
 DISCOUNTS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -93,14 +95,14 @@ class Counts:
 
     Parameters
     ----------
-    tokens : sequence of int
+    tokens : int array or sequence
     order : int
         n, at least 1.
     size : int
         Of the alphabet.
     """
 
-    def __init__(self, tokens: Sequence[int], order: int, size: int) -> None:
+    def __init__(self, tokens: Tokens, order: int, size: int) -> None:
         self.order, self.size = order, size
         tokens = tuple(int(token) for token in tokens)
         grams: Iterable[tuple[int, ...]] = zip(*(tokens[i:] for i in range(order)), strict=False)
@@ -114,7 +116,7 @@ class Counts:
             counted = Counter(gram[1:] for gram in counted)
         self._totals = [{context: sum(found.values()) for context, found in table.items()} for table in self.tables]
 
-    def probability(self, context: Sequence[int], token: int, discount: float) -> float:
+    def probability(self, context: Tokens, token: int, discount: float) -> float:
         """p(token | context) for a discount D in (0, 1); of a longer context the last n - 1 tokens count."""
         found = 1 / self.size
         known = tuple(context)
@@ -127,7 +129,7 @@ class Counts:
             found = (max(counts[token] - discount, 0.0) + share) / self._totals[length][history]
         return found
 
-    def bits(self, tokens: Sequence[int], discount: float) -> float:
+    def bits(self, tokens: Tokens, discount: float) -> float:
         """Mean of -log2 p over all tokens but the first."""
         text = tuple(int(token) for token in tokens)
         start = self.order - 1
@@ -138,7 +140,7 @@ class Counts:
         )
 
 
-def chosen_discount(model: Counts, validation: Sequence[int]) -> tuple[float, float]:
+def chosen_discount(model: Counts, validation: Tokens) -> tuple[float, float]:
     """The best of DISCOUNTS, and its bits."""
     return min((model.bits(validation, discount), discount) for discount in DISCOUNTS)[::-1]
 
@@ -164,7 +166,7 @@ def bits(model: Model, tokens: np.ndarray) -> float:
     return model.evaluate(stream(tokens))["loss"] / np.log(2)
 
 
-def write(model: Model, start: Sequence[int], length: int, temperature: float, rng: np.random.Generator) -> list[int]:
+def write(model: Model, start: Tokens, length: int, temperature: float, rng: np.random.Generator) -> list[int]:
     """Tokens that go on after ``start``, each drawn with p proportional to exp(score / temperature)."""
     model.reset_state()
     scores = model.predict(np.asarray(start)[:, None], stateful=True)[-1, 0]
