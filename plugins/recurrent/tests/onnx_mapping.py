@@ -7,7 +7,6 @@ end, and Y_h and Y_c of a row are the states after its last step, the initial on
 """
 
 import numpy as np
-import onnx
 
 from graphnet import Builder, CellGraph, Phase, Runner, Scan
 from graphnet_recurrent import cells
@@ -17,25 +16,30 @@ OUTPUTS = ("Y", "Y_h", "Y_c")
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 ACTIVATIONS = {"RNN": ["tanh"], "GRU": ["sigmoid", "tanh"], "LSTM": ["sigmoid", "tanh", "tanh"]}
 REVERSED = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-KNOWN = {"hidden_size", "direction", "layout", "linear_before_reset", "input_forget", "activations"}
+#: How to read each attribute that has a meaning here from its protocol buffer; so this file needs no onnx.
+KNOWN = {
+    **dict.fromkeys(("hidden_size", "layout", "linear_before_reset", "input_forget"), lambda a: a.i),
+    "direction": lambda a: a.s.decode(),
+    "activations": lambda a: [name.decode().lower() for name in a.strings],
+}
 
 
 class NotMapped(Exception):
     """An attribute that no cell of the plugin stands for."""
 
 
-def attributes(node: onnx.NodeProto) -> dict:
-    """The node's attributes, with the defaults of those that matter here; refused where there is no cell for them."""
-    found = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    unknown = sorted(set(found) - KNOWN)
+def attributes(node) -> dict:
+    """A node's attributes, with the defaults of those that matter here; refused where there is no cell for them."""
+    unknown = sorted({a.name for a in node.attribute} - set(KNOWN))
     if unknown:
         raise NotMapped(f"{node.op_type} with {', '.join(unknown)}")
-    direction = found.get("direction", b"forward").decode()
-    expected = ACTIVATIONS[node.op_type] * len(REVERSED[direction])
-    named = [name.decode().lower() for name in found.get("activations", [])]
-    if named and named != expected:
-        raise NotMapped(f"{node.op_type} with activations {named}")
-    return {"layout": 0, "linear_before_reset": 0, "input_forget": 0, **found, "direction": direction}
+    found = {a.name: KNOWN[a.name](a) for a in node.attribute}
+    asked = {"direction": "forward", "layout": 0, "linear_before_reset": 0, "input_forget": 0, **found}
+    if found.get("activations"):
+        expected = ACTIVATIONS[node.op_type] * len(REVERSED[asked["direction"]])
+        if found["activations"] != expected:
+            raise NotMapped(f"{node.op_type} with activations {found['activations']}")
+    return asked
 
 
 def cell_of(op: str, units: int, asked: dict, peepholes: bool, dtype: str) -> CellGraph:
@@ -72,7 +76,7 @@ def weights_of(op: str, asked: dict, w, r, b, p) -> dict[str, np.ndarray]:
     return found
 
 
-def runner_of(node: onnx.NodeProto, given: dict[str, np.ndarray]) -> Runner:
+def runner_of(node, given: dict[str, np.ndarray]) -> Runner:
     """A graph with a Scan ``direction_0`` (and ``direction_1``), with the operator's weights in it."""
     op, asked, w, r = node.op_type, attributes(node), given["W"], given["R"]
     units, features, peepholes = r.shape[-1], w.shape[-1], given.get("P")
@@ -98,7 +102,7 @@ def runner_of(node: onnx.NodeProto, given: dict[str, np.ndarray]) -> Runner:
     return runner
 
 
-def evaluate(node: onnx.NodeProto, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
+def evaluate(node, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Y, Y_h and (of an LSTM) Y_c of a node; ``arrays`` are those of its inputs that are not left out, in order."""
     given = dict(zip([role for role, name in zip(ROLES, node.input, strict=False) if name], arrays, strict=True))
     runner = runner_of(node, given)
