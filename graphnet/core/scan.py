@@ -11,7 +11,7 @@ from graphnet.core.layer import Layer, require
 from graphnet.core.rules import Ports
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class CellGraph(Graph):
     """The graph of one time step: a Graph each of whose inputs has a role.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -40,6 +41,19 @@ class Passed:
         yield from ((f"output {name!r}", array) for name, array in self.outputs.items())
         yield from ((f"error for {name!r}", a) for name, a in self.pulled.items() if a is not None)
         yield from ((f"gradient of {name!r}", array) for name, array in self.gradients.items())
+
+
+def _own(value: Any) -> Any:
+    """A value of a configuration; graphs are copied, without weights, since a layer shares those of the graph it is
+    given."""
+    if isinstance(value, (list, tuple)) and any(isinstance(part, Graph) for part in value):
+        return [_own(part) for part in value]
+    if not isinstance(value, Graph):
+        return value
+    made = copy.deepcopy(value)
+    for layer in made.layers().values():
+        layer._parameters = {}
+    return made
 
 
 class Subject:
@@ -81,7 +95,8 @@ class Subject:
     def as_given(self, seed: int = SEED, **changes: Any) -> Layer:
         """A new layer of exactly the case's configuration."""
         with random.using(np.random.default_rng(seed)):
-            return self.case.layer(**{**self.case.config, **changes})
+            given = {name: _own(value) for name, value in {**self.case.config, **changes}.items()}
+            return self.case.layer(**given)
 
     def with_weights(self, runner: Runner, seed: int = SEED) -> Runner:
         """The same runner, with weights drawn around 0 (around 1 for those that start there)."""

@@ -127,7 +127,7 @@ def truncation(s: Subject) -> None:
             layer.forward(x[:-k])
             error = _error(layer.forward(x[-k:]), len(x))
             layer.backward(error)
-            s.agree(gradient, layer.get_gradient_weights(), f"bptt_length={k}: the gradient of the weights")
+            s.agree(gradient, _flat(layer.get_gradient_weights()), f"bptt_length={k}: the gradient of the weights")
 
 
 def _error(output: np.ndarray, steps: int) -> np.ndarray:
@@ -138,11 +138,14 @@ def _error(output: np.ndarray, steps: int) -> np.ndarray:
 
 def _gradients(layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     output = layer.forward(x)
-    back = layer.backward(_error(output, len(x)))
-    gradient = layer.get_gradient_weights()
+    return layer.backward(_error(output, len(x))), _flat(layer.get_gradient_weights())
+
+
+def _flat(gradient: Any) -> np.ndarray:
+    """A gradient as one array, also where it is a dictionary of several."""
     if isinstance(gradient, dict):
-        gradient = np.concatenate([array.ravel() for array in gradient.values()])
-    return back, gradient
+        return np.concatenate([array.ravel() for array in gradient.values()])
+    return np.asarray(gradient)
 
 
 @check("derivative", "sequence", "truncation", "weights")

@@ -37,8 +37,8 @@ class Arrangement(SequenceLayer):
         carried over as it is, such as the part that a GRU keeps, is whole.
     clip_error : float, optional
         Above 0: clip the error that goes back into each state, at every step, to ``[-clip_error, clip_error]``.
-    dtype : {'float64', 'float32'}
-        Of the weights.
+
+    What the options add (a FullyConnected, initial states) has weights of the cell's dtype.
     """
 
     reverse: bool = field(default=False, kw_only=True)
@@ -47,7 +47,6 @@ class Arrangement(SequenceLayer):
     keep_input: float = field(default=1.0, kw_only=True)
     keep_state: float = field(default=1.0, kw_only=True)
     clip_error: float | None = field(default=None, kw_only=True)
-    dtype: str = field(default="float64", kw_only=True)
 
     def check(self) -> None:
         super().check()
@@ -92,7 +91,7 @@ class Arrangement(SequenceLayer):
     def _initial(self, builder: Builder, cell: CellGraph, name: str, x: Value) -> Value:
         if self.learn_initial:
             width = _width(cell, name, "learn_initial")
-            return InitialState(width, dtype=self.dtype)(x, name=f"initial_{name}")
+            return InitialState(width, dtype=dtype_of(cell))(x, name=f"initial_{name}")
         return builder.input(name, cell.inputs[name].shape, optional=True)
 
     def _returned(self, cell: CellGraph, scan: Value) -> Value:
@@ -104,11 +103,18 @@ class Arrangement(SequenceLayer):
             return (First() if self.reverse else Last())(scan, name="last")
         return scan
 
-    def projected(self, value: Value, width: int | None, output_size: int | None) -> Value:
-        """The FullyConnected of what is returned; the value itself without an ``output_size``."""
-        if output_size is None:
-            return value
-        return FullyConnected(width, output_size, dtype=self.dtype)(value, name="output_layer")
+
+def projected(value: Value, cell: CellGraph, width: int | None, output_size: int | None) -> Value:
+    """The FullyConnected of what is returned of a cell; the value itself without an ``output_size``."""
+    if output_size is None:
+        return value
+    return FullyConnected(width, output_size, dtype=dtype_of(cell))(value, name="output_layer")
+
+
+def dtype_of(cell: CellGraph) -> str:
+    """The dtype of a cell's weights: that of its first layer that has some."""
+    found = [str(layer.dtype) for layer in cell.layers().values() if layer.trainable and hasattr(layer, "dtype")]
+    return found[0] if found else "float64"
 
 
 def input_of(builder: Builder, cell: CellGraph) -> Value:

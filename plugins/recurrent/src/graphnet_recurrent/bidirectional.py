@@ -4,7 +4,7 @@ from dataclasses import field
 
 from graphnet import Builder, CellGraph, Graph, Value, concatenate, require
 from graphnet_recurrent.adapt import twin
-from graphnet_recurrent.arrangement import Arrangement, input_of
+from graphnet_recurrent.arrangement import Arrangement, input_of, projected
 from graphnet_recurrent.recurrent import Recurrent
 
 MERGES = ("concatenate", "add")
@@ -67,7 +67,7 @@ class Bidirectional(Arrangement):
         there = self._one_way(builder, x, self.cell, "forward")
         back = self._one_way(builder, x, backward, "backward")
         merged = concatenate(there, back, name="merged") if self.merge == "concatenate" else there + back
-        return builder.build(self.projected(merged, None, self.output_size))
+        return builder.build(projected(merged, self.cell, None, self.output_size))
 
     def _one_way(self, builder: Builder, x: Value, cell: CellGraph, name: str) -> Value:
         """One direction: a Recurrent as a node, with the further inputs of its cell as inputs named after it."""
@@ -81,7 +81,6 @@ class Bidirectional(Arrangement):
             keep_input=self.keep_input,
             keep_state=self.keep_state,
             clip_error=self.clip_error,
-            dtype=self.dtype,
         )
         return layer(x, *further(builder, layer, name), name=name)
 

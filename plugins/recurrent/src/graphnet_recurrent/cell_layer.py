@@ -1,6 +1,7 @@
 """What RNN, LSTM and GRU share: sizes in the constructor, weights side by side in one array."""
 
 from collections.abc import Callable
+from dataclasses import field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ from graphnet import (
     as_array,
     positive,
 )
-from graphnet_recurrent.arrangement import Arrangement
+from graphnet_recurrent.arrangement import Arrangement, projected
 
 
 class CellLayer(Arrangement):
@@ -48,6 +49,7 @@ class CellLayer(Arrangement):
     hidden_size: int
     output_size: int | None
     bptt_length: int | None = None
+    dtype: str = field(default="float64", kw_only=True)
 
     #: Paths, inside the cell, of the layers whose weights stand side by side in ``get_weights``.
     gates: ClassVar[tuple[str, ...]] = ()
@@ -74,7 +76,7 @@ class CellLayer(Arrangement):
         size = "" if self.input_size is None else f"={self.input_size}"
         x = builder.input("x", f"time, batch, feature{size}")
         returned, scan = self.scanned(builder, cell, x, self.bptt_length)
-        output = self.projected(returned, self.hidden_size, self.output_size)
+        output = projected(returned, cell, self.hidden_size, self.output_size)
         return builder.build(output, **{name: scan[name] for name in cell.states})
 
     # ------------------------------------------------------------------ weights

@@ -3,7 +3,7 @@
 from dataclasses import field
 
 from graphnet import Builder, CellGraph, Graph, require
-from graphnet_recurrent.arrangement import Arrangement, input_of
+from graphnet_recurrent.arrangement import Arrangement, input_of, projected
 
 
 class Recurrent(Arrangement):
@@ -49,5 +49,5 @@ class Recurrent(Arrangement):
         builder = Builder("Recurrent")
         x = input_of(builder, self.cell)
         returned, scan = self.scanned(builder, self.cell, x, self.bptt_length)
-        output = self.projected(returned, None, self.output_size)
+        output = projected(returned, self.cell, None, self.output_size)
         return builder.build(output, **{name: scan[name] for name in self.cell.states})

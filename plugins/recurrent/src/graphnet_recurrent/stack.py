@@ -5,7 +5,7 @@ from dataclasses import field
 from typing import Any
 
 from graphnet import Builder, CellGraph, Dropout, Graph, Last, Value, require
-from graphnet_recurrent.arrangement import Arrangement, input_of
+from graphnet_recurrent.arrangement import Arrangement, input_of, projected
 from graphnet_recurrent.bidirectional import Bidirectional, further
 from graphnet_recurrent.parts.sequence_mask import check_probability
 from graphnet_recurrent.recurrent import Recurrent
@@ -91,7 +91,7 @@ class Stack(Arrangement):
             x = made + x if self.residual and i else made
         if self.residual and self.returns == "last":
             x = Last()(x, name="last")
-        return builder.build(self.projected(x, None, self.output_size), **states)
+        return builder.build(projected(x, cells[0], None, self.output_size), **states)
 
     def _level(self, cell: CellGraph, returns: str, keep_input: float) -> Any:
         options: dict[str, Any] = {
@@ -100,7 +100,6 @@ class Stack(Arrangement):
             "keep_input": keep_input,
             "keep_state": self.keep_state,
             "clip_error": self.clip_error,
-            "dtype": self.dtype,
         }
         if self.bidirectional:
             return Bidirectional(cell, None, None, self.bptt_length, **options)
