@@ -14,6 +14,7 @@ from graphnet.core import backends, boundary, dtypes, weights
 from graphnet.core.backends import Bound
 from graphnet.core.compiler import Shapes, infer, lower
 from graphnet.core.compiler.passes import PASSES, undisturbed
+from graphnet.core.compiler.program import Program
 from graphnet.core.errors import ConfigError, ShapeError, StateError, UnknownNameError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
@@ -102,6 +103,7 @@ class Runner:
         self.plan: Plan = lower(graph) if reach is None else cut(lower(graph), reach)
         self.state: State | None = None
         self._bindings: OrderedDict[Any, tuple[Bound, Shapes]] = OrderedDict()
+        self._programs: dict[Any, Program] = {}
         self._last: Pass | None = None
         self._seen: dict[str, Shape] = {}
         #: The layers that have arrays; the others need not be asked in each pass.
@@ -111,7 +113,7 @@ class Runner:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds anew."""
-        return {**self.__dict__, "_bindings": OrderedDict(), "_last": None, "_holders": self._holders}
+        return {**self.__dict__, "_bindings": OrderedDict(), "_last": None, "_programs": {}}
 
     # ------------------------------------------------------------------ what it holds
     @property
@@ -363,7 +365,7 @@ class Runner:
             self._create(self.plan, shapes)
             wanted = [errors and not given.integer for given in self.graph.inputs.values()]
             self._seen |= {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
-            setting = Setting(self.layers, phase, dtype, passes=self.passes)
+            setting = Setting(self.layers, phase, dtype, passes=self.passes, programs=self._programs)
             found = self._backend.bind(self.plan, shapes, setting, wanted), shapes
             self._bindings[key] = found
             self._trim()

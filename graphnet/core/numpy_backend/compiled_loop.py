@@ -10,7 +10,8 @@ from graphnet.core import random
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.passes import EVERY, compiled
-from graphnet.core.compiler.program import Place
+from graphnet.core.compiler.program import Place, Program
+from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.compiled import BoundWorkspace, CompiledProgram
 from graphnet.core.numpy_backend.rows import Rows, add
 from graphnet.core.numpy_backend.setting import Run, Setting
@@ -51,8 +52,11 @@ class CompiledLoop(CompiledProgram):
         self.step = step
         self.single = step.path in shapes.single
         inner = shapes.cells[step.path]
+        entering = inner.slots[0]
+        if entering is not None and entering.rank > 2:
+            raise Untraceable(f"a step of it is {entering}, and programs know (batch, feature)")
         subject = subject_of(step, shapes, setting, wanted, backward)
-        program = compiled(subject, EVERY if setting.passes is None else setting.passes)
+        program = self._program(subject, setting)
         self.inner = inner
         first = shapes.slots[step.sequences[0]]
         assert first is not None
@@ -60,6 +64,14 @@ class CompiledLoop(CompiledProgram):
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.reverse, self.bptt_length = step.reverse, step.bptt_length
         self.keys = [f"{step.path}/{name}" for name in step.states]
+
+    def _program(self, subject: Subject, setting: Setting) -> Program:
+        """The program of the cell: one for any number of steps."""
+        wanted = (*subject.shapes.slots, *subject.wanted, subject.phase, subject.dtype, subject.backward)
+        key = (self.step.path, self.step.reverse, wanted)
+        if key not in setting.programs:
+            setting.programs[key] = compiled(subject, EVERY if setting.passes is None else setting.passes)
+        return setting.programs[key]
 
     def start(self, run: Run) -> None:
         """Nothing to look up: it is all bound."""

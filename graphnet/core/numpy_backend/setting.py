@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphnet.core.compiler.program import Program
 from graphnet.core.layer import Layer
 from graphnet.core.parameter import Array
 from graphnet.core.phase import Phase
@@ -15,13 +16,17 @@ from graphnet.core.state import Carried
 @dataclass(slots=True)
 class Setting:
     """What holds for a whole bound plan: the layers, the phase, the dtype, whether to compile, and the passes (None:
-    all)."""
+    all).
+
+    ``programs`` are those of cells that were compiled before, for other numbers of steps.
+    """
 
     layers: Mapping[str, Layer]
     phase: Phase
     dtype: str
     compiled: bool = True
     passes: frozenset[str] | None = None
+    programs: dict[Any, Program] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

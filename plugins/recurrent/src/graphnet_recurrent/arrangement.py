@@ -72,11 +72,11 @@ class Arrangement(SequenceLayer):
         The graph's further inputs (other sequences, initial states, contexts) are declared as the cell has them.
         """
         inner = self._adapted(cell)
-        sequences = [x, *(builder.input(name, _over_steps(cell, name)) for name in cell.sequences[1:])]
+        sequences = [x, *(_sequence(builder, cell, name) for name in cell.sequences[1:])]
         if self.keep_input < 1:
             sequences[0] = SequenceDropout(self.keep_input)(x, name="input_dropout")
         states = [self._initial(builder, cell, name, x) for name in cell.states]
-        contexts = [builder.input(name, cell.inputs[name].shape) for name in cell.contexts]
+        contexts = [builder.input(n, cell.inputs[n].shape, integer=cell.inputs[n].integer) for n in cell.contexts]
         if len(inner.contexts) > len(cell.contexts):
             width = _width(cell, cell.states[0], "keep_state")
             contexts.append(SequenceMask(width, self.keep_state)(x, name="state_mask"))
@@ -99,6 +99,14 @@ class Arrangement(SequenceLayer):
             if not cell.states:
                 raise ConfigError("the cell has no state", where=type(self).__name__, received="returns='state'")
             return scan[cell.states[0]]
+        if not cell.emitted:
+            raise ConfigError(
+                "the cell has no output beside its states",
+                where=f"{type(self).__name__}, cell {cell.name!r}",
+                expected="an output of the cell that is no state, for every step",
+                received=", ".join(cell.outputs),
+                remedy="Build the cell with output=…, or ask for returns='state'.",
+            )
         if self.returns == "last":
             return (First() if self.reverse else Last())(scan, name="last")
         return scan
@@ -119,7 +127,11 @@ def dtype_of(cell: CellGraph) -> str:
 
 def input_of(builder: Builder, cell: CellGraph) -> Value:
     """The sequence that a cell reads first, as the graph's first input."""
-    return builder.input(cell.sequences[0], _over_steps(cell, cell.sequences[0]))
+    return _sequence(builder, cell, cell.sequences[0])
+
+
+def _sequence(builder: Builder, cell: CellGraph, name: str) -> Value:
+    return builder.input(name, _over_steps(cell, name), integer=cell.inputs[name].integer)
 
 
 def _over_steps(cell: CellGraph, name: str) -> str:

@@ -12,7 +12,7 @@ class Recurrent(Arrangement):
     Input ``(time, batch, features)``, or ``(time, features)`` for one sequence (the batch axis *is* the time axis).
     Output: see ``returns``; with ``output_size`` it goes through a FullyConnected. Further sequences and contexts of
     the cell, and initial states, are given to ``forward`` by name. ``get_weights()`` is a dictionary of all arrays by
-    path. Further options: see :class:`Arrangement`.
+    path, or the array where there is one. Further options: see :class:`Arrangement`.
 
     Parameters
     ----------

@@ -72,7 +72,7 @@ class SequenceLayer(Composite):
         if arrays is None:
             self.reset_state()
             return
-        paths = dict(zip(map(self._short, self._runner_for(3).states), self._runner_for(3).states, strict=True))
+        paths = dict(zip(map(self._short, self._runner_for(False).states), self._runner_for(False).states, strict=True))
         if sorted(arrays) != sorted(paths):
             raise StateError(
                 "not the states of this layer",
@@ -103,6 +103,16 @@ class SequenceLayer(Composite):
         if self._kept is None:
             raise StateError("there are no rows to reset", where=repr(self), remedy="Nothing is kept yet.")
         self._kept.reset(rows)
+        self._shown = {self._short(path): self._begun(path, array) for path, array in self._kept.arrays.items()}
+
+    def _begun(self, path: str, array: np.ndarray) -> np.ndarray:
+        """A state with the rows that begin anew as they will begin: at a learned state, or at zeros."""
+        assert self._kept is not None and self._kept.fresh is not None
+        node, name = path.rsplit("scan/", 1)
+        learned = self.graph.layers().get(f"{node}initial_{name}")
+        found = array.copy()
+        found[self._kept.fresh] = 0 if learned is None else learned.get_weights()
+        return found
 
     @staticmethod
     def _short(path: str) -> str:
@@ -134,6 +144,7 @@ class SequenceLayer(Composite):
         """
         main = next(iter(self.graph.inputs))
         x = self._turned(self._sequences(input_tensor))
+        self._refuse_unknown(others)
         if mask is not None and self._single:
             raise ShapeError(
                 "a mask is for a batch", where=repr(self), expected="(time, batch, …)", received=x.shape,
@@ -141,17 +152,20 @@ class SequenceLayer(Composite):
             )  # fmt: skip
         rows = None if mask is None else self._turned(np.asarray(mask))
         counts, packing = lengths_or_packing(lengths, rows, x.shape[:2], repr(self))
-        given = {name: self._turned_if_sequence(name, value) for name, value in others.items()}
-        runner = self._runner_for(x.ndim)
+        runner = self._runner_for(self._single)
         self._refuse_other_rows(x)
-        kept = self._kept if self.memory and self._kept is not None else State()
-        inputs = {main: x if packing is None else packing.pack(x), **given}
+        kept = self._going_on(runner, others)
+        inputs = {main: x, **{name: self._turned(as_array(others[name], f"{self!r}, {name}"))
+                              if name in self._timed() else value for name, value in others.items()}}  # fmt: skip
+        if packing is not None:
+            inputs = {name: packing.pack(a, name) if name in self._timed() else a for name, a in inputs.items()}
         outputs = runner.forward(inputs, phase=self.phase, lengths=counts, state=kept)
-        output = self._unpacked(np.array(next(iter(outputs.values()))), packing)
+        output = np.array(next(iter(outputs.values())))
+        output = self._unpacked(output, packing) if self._over_time() else output
         self._packing, self._kept = packing, runner.state
         arrays = {} if runner.state is None else runner.state.arrays
         self._shown = {self._short(path): array for path, array in arrays.items()}
-        self._runner, self._names = runner, [main, *given]
+        self._runner, self._names = runner, list(inputs)
         return self._turned(output) if self._whole(output) else output
 
     def backward(self, *errors: Any) -> Any:
@@ -188,8 +202,10 @@ class SequenceLayer(Composite):
         pulled = self._runner.backward(dict(zip(names, [first, *rest], strict=False)))
         self._update()
         found = [None if pulled[name] is None else np.array(pulled[name]) for name in self._names]
-        if found[0] is not None:
-            found[0] = self._turned(self._unpacked(found[0], self._packing))
+        for i, name in enumerate(self._names):
+            error = found[i]
+            if error is not None and name in self._timed():
+                found[i] = self._turned(self._unpacked(error, self._packing))
         return found[0] if len(found) == 1 else tuple(found)
 
     # ------------------------------------------------------------------ inside
@@ -205,48 +221,73 @@ class SequenceLayer(Composite):
         """Between the caller's order of time and batch and the graph's."""
         return array.swapaxes(0, 1) if self.batch_major and array.ndim >= 2 and not self._single else array
 
-    def _turned_if_sequence(self, name: str, value: Any) -> Any:
-        given = self.graph.inputs.get(name)
-        if given is None or given.shape is None or given.shape.names[:2] != ("time", "batch"):
-            return value
-        return self._turned(np.asarray(value))
+    def _timed(self) -> set[str]:
+        """The inputs that are sequences."""
+        return {
+            n for n, i in self.graph.inputs.items() if i.shape is not None and i.shape.names[:2] == ("time", "batch")
+        }
+
+    def _refuse_unknown(self, others: Mapping[str, Any]) -> None:
+        main, *known = self.graph.inputs
+        for name in others:
+            if name not in known:
+                raise ShapeError(
+                    "no such input",
+                    where=repr(self),
+                    expected=", ".join(known) or f"none but {main}",
+                    received=name,
+                )
+
+    def _going_on(self, runner: Runner, others: Mapping[str, Any]) -> State:
+        """The state to start from: the kept one, but for the states that are given."""
+        if not self.memory or self._kept is None:
+            return State()
+        given = {path for path in runner.states if self._short(path).replace("/", "_") in others}
+        if not given:
+            return self._kept
+        return State({n: a for n, a in self._kept.arrays.items() if n not in given}, self._kept.fresh)
 
     @staticmethod
     def _unpacked(array: np.ndarray, packing: Packing | None) -> np.ndarray:
         """An array over the steps that are there, among those that are not; anything without time as it is."""
-        return array if packing is None or array.ndim < 3 else packing.unpack(array)
+        return array if packing is None else packing.unpack(array)
 
-    def _runner_for(self, rank: int) -> Runner:
+    def _runner_for(self, single: bool) -> Runner:
         """The runner for a batch of sequences, or for one sequence without a batch axis: the same graph and weights."""
         graph = self.graph
         main, x = next(iter(graph.inputs.items()))
-        if rank == 2:
-            single = replace(x, shape=None if x.shape is None else x.shape.without("batch"))
-            graph = replace(graph, inputs={**graph.inputs, main: single})
+        if single:
+            alone = replace(x, shape=None if x.shape is None else x.shape.without("batch"))
+            graph = replace(graph, inputs={**graph.inputs, main: alone})
         if self._runner is None or self._runner.graph.inputs[main] != graph.inputs[main]:
             return Runner(graph)
         return self._runner
 
     def _sequences(self, value: Any) -> np.ndarray:
         """The input as an array, of a rank and width that fit."""
-        x = as_array(value, f"{self!r}, input")
-        shape = next(iter(self.graph.inputs.values())).shape
-        size = None if shape is None else shape.sizes[-1]
-        self._single = x.ndim == 2
-        if x.ndim not in (2, 3) or (size is not None and x.shape[-1] != size):
-            last = "feature" if size is None else size
-            axes = "batch, time" if self.batch_major else "time, batch"
+        x = as_array(value, f"{self!r}, input", integer=next(iter(self.graph.inputs.values())).integer)
+        given = next(iter(self.graph.inputs.values()))
+        shape = given.shape
+        assert shape is not None  # every first input is declared
+        rank, size = shape.rank, shape.sizes[-1] if shape.rank > 2 else None
+        self._single = x.ndim == 2 and rank == 3
+        if x.ndim not in {rank, 2 if rank == 3 else rank} or (size is not None and x.shape[-1] != size):
+            rest = ", ".join(str(n if s is None else s) for n, s in zip(shape.names[2:], shape.sizes[2:], strict=True))
+            axes = ", ".join(("batch", "time") if self.batch_major else ("time", "batch"))
+            single = f" or (time, {rest})" if rank == 3 else ""
             raise ShapeError(
-                "the input does not fit", where=repr(self), expected=f"({axes}, {last}) or (time, {last})",
+                "the input does not fit",
+                where=repr(self),
+                expected=f"({axes}{', ' if rest else ''}{rest}){single}",
                 received=x.shape,
-            )  # fmt: skip
+            )
         return x
 
     def _refuse_other_rows(self, x: np.ndarray) -> None:
         """Refuse a kept state of another batch, before anything runs."""
         if not self.memory or self._kept is None or self._kept.rows is None:
             return
-        given = x.shape[1] if x.ndim == 3 else 1
+        given = 1 if self._single else x.shape[1]
         if self._kept.rows != given:
             raise StateError(
                 "the kept state has another number of rows than the input",
