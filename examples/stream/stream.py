@@ -140,7 +140,8 @@ class Progress(Callback):
 
     def on_start(self, trainer: graphnet.Trainer, batches: int) -> None:
         """Look at the clock."""
-        self.batches, self.begun, self.memory = batches, time.perf_counter(), []
+        self.batches, self.begun = batches, time.perf_counter()
+        self.memory: list[float] = []
 
     def on_batch_end(self, trainer: graphnet.Trainer, epoch: int, batch: int, loss: float) -> None:
         """Print a line after each tenth of the stream."""
