@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,9 +49,7 @@ class Packing:
             If time and batch are not those of the mask.
         """
         self._check(array, what)
-        found: Array = np.take_along_axis(array, self._index(array.ndim), axis=0)
-        found[np.arange(len(array))[:, None] >= self.lengths] = 0
-        return found
+        return self._moved(array, self._there, np.arange(len(array))[:, None] >= self.lengths)
 
     def unpack(self, array: Array) -> Array:
         """The way back: each step where it was, zeros where none was.
@@ -61,13 +60,26 @@ class Packing:
             If time and batch are not those of the mask.
         """
         self._check(array, "the array")
-        found = np.zeros_like(array)
-        np.put_along_axis(found, self._index(array.ndim), array, axis=0)
-        found[~self.mask] = 0
+        return self._moved(array, self._back, ~self.mask)
+
+    @cached_property
+    def _there(self) -> Array:
+        """For each (step, row) of the packed rows, the number of the (step, row) that it holds."""
+        rows = self.order.shape[1]
+        return np.asarray(self.order * rows + np.arange(rows)).reshape(-1)
+
+    @cached_property
+    def _back(self) -> Array:
+        found = np.empty_like(self._there)
+        found[self._there] = np.arange(len(found))
         return found
 
-    def _index(self, rank: int) -> Array:
-        return self.order.reshape(*self.order.shape, *[1] * (rank - 2))
+    @staticmethod
+    def _moved(array: Array, order: Array, empty: Array) -> Array:
+        rows = np.ascontiguousarray(array).reshape(len(order), -1)
+        found: Array = rows.take(order, axis=0).reshape(array.shape)
+        found[empty] = 0
+        return found
 
     def _check(self, array: Array, what: str) -> None:
         if array.shape[:2] != self.mask.shape:

@@ -104,6 +104,7 @@ class Runner:
         self.state: State | None = None
         self._bindings: OrderedDict[Any, tuple[Bound, Shapes]] = OrderedDict()
         self._programs: dict[Any, Program] = {}
+        self._from_scans, self._into_scans = by_scans_alone(self.plan)
         self._last: Pass | None = None
         self._seen: dict[str, Shape] = {}
         #: The layers that have arrays; the others need not be asked in each pass.
@@ -242,7 +243,10 @@ class Runner:
         if phase is Phase.train:
             self._store_buffers(run)
         outputs = {
-            name: apart(masked(values[slot], shapes.lengths[slot], counts), slots) for name, slot in self.plan.outputs
+            name: apart(
+                values[slot] if slot in self._from_scans else masked(values[slot], shapes.lengths[slot], counts), slots
+            )
+            for name, slot in self.plan.outputs
         }
         self._last = Pass(bound, tape, run, shapes, dtype, dict(self.plan.outputs)) if keep else None
         if carried is not None:
@@ -331,7 +335,10 @@ class Runner:
         shape = last.shapes.slots[slot]
         if shape is not None and array.shape != shape.sizes:
             raise ShapeError("an error has the shape of its output", where=place, expected=shape, received=array.shape)
-        return slot, masked(array.astype(last.dtype, copy=False), last.shapes.lengths[slot], last.run.lengths)
+        array = array.astype(last.dtype, copy=False)
+        if slot in self._from_scans:
+            return slot, array
+        return slot, masked(array, last.shapes.lengths[slot], last.run.lengths)
 
     def _pulled(self, slot: int, error: Any, last: Pass) -> Array | None:
         """The error for one input; zeros where none arrived."""
@@ -340,7 +347,7 @@ class Runner:
             return None
         if error is None:
             return np.zeros([n or 0 for n in shape], last.dtype)
-        return masked(error, last.shapes.lengths[slot], last.run.lengths)
+        return error if slot in self._into_scans else masked(error, last.shapes.lengths[slot], last.run.lengths)
 
     def _collect(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
         """Hand the gradients of a pass to the parameters; zeros where no error arrived."""
@@ -424,6 +431,21 @@ class Runner:
                 continue
             for name, old in layer._buffers.items():
                 layer._buffers[name] = run.arrays[path][name].astype(old.dtype, copy=False)
+
+
+def by_scans_alone(plan: Plan) -> tuple[frozenset[int], frozenset[int]]:
+    """The slots that Scans fill over time, and those that they alone read over time.
+
+    A Scan gives zeros after the rows' ends, forward and back, and asks for nothing else there.
+    """
+    loops = [step for step in plan.steps if isinstance(step, Loop)]
+    calls = [step for step in plan.steps if isinstance(step, Call)]
+    filled = {slot for step in loops for slot in step.outputs}
+    read = {slot for step in loops for slot in step.sequences}
+    others = {slot for step in calls for slot in step.inputs} | {
+        slot for step in loops for slot in (*step.initial, *step.contexts)
+    }
+    return frozenset(filled), frozenset(read - others - {slot for _, slot in plan.outputs})
 
 
 def cut(plan: Plan, reach: int) -> Plan:

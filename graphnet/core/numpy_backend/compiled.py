@@ -116,7 +116,6 @@ class CompiledProgram:
 
     #: The gradients count the uses of the weights in so many last steps; None: in all.
     bptt_length: int | None = None
-    reverse = False
 
     def __init__(self, program: Program, steps: int, batch: int, setting: Setting) -> None:
         self.program, self.steps, self.batch, self.setting = program, steps, batch, setting
@@ -164,7 +163,7 @@ class CompiledProgram:
                 for action in before:
                     action(given)
                 if bound.loop.steps:
-                    bound.loop.run(block, self.part(ended, block))
+                    bound.loop.run(block, None if ended is None else ended[block.start : block.stop])
                 for action in after:
                     action(given)
                 for output, source in zip(outputs, bound.emitted[number], strict=True):
@@ -176,18 +175,7 @@ class CompiledProgram:
 
     def ended(self, lengths: Array | None) -> Array | None:
         """Which rows have ended at which step, in the order of processing."""
-        if lengths is None:
-            return None
-        found = np.arange(self.steps)[:, None] >= lengths
-        return found[::-1] if self.reverse else found
-
-    @staticmethod
-    def part(ended: Array | None, block: Block) -> Array | None:
-        """The rows that have ended, for the steps of a block; None where none has."""
-        if ended is None:
-            return None
-        found = ended[block.start : block.stop]
-        return found if found.any() else None
+        return None if lengths is None else np.arange(self.steps)[:, None] >= lengths
 
     def carry_on(self, space: Workspace, number: int) -> None:
         """Bring the states from the end of one block to the beginning of the next."""
@@ -200,15 +188,21 @@ class CompiledProgram:
                 array[0] = array[before.steps]
 
     # ------------------------------------------------------------------ backward
-    def run_backward(self, tape: Tape, given: dict[tuple[str, int], Array], run: Run) -> list[Array | None]:
-        """All blocks on the way back: fills the errors of sequences in ``given``; returns those of the contexts."""
+    def run_backward(
+        self, tape: Tape, given: dict[tuple[str, int], Array], run: Run, wait: bool = False
+    ) -> list[Array | None]:
+        """All blocks on the way back: fills the errors of sequences in ``given``; returns those of the contexts.
+
+        ``wait`` says that errors arrive at the final states, which must wait where rows have ended; without, nothing
+        arrives there and zeros go through.
+        """
         program, space = self.program, tape.workspace.space
         for k, wanted in enumerate(program.sequence_errors):
             if wanted is not None:
                 given["sequence_error", k] = np.empty((self.steps, self.batch, wanted.width), space.dtype)
         contexts: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.sinks)
-        waiting = Waiting(tape.workspace.arriving) if tape.ended is not None else None
+        waiting = Waiting(tape.workspace.arriving) if tape.ended is not None and wait else None
         with self.flushed:
             for number in range(len(space.blocks) - 1, -1, -1):
                 self.back_block(tape, number, given, contexts, sums, waiting)
@@ -254,7 +248,7 @@ class CompiledProgram:
         last = self.bptt_length
         if last is None or last >= self.steps:
             return None
-        if lengths is None or self.reverse:
+        if lengths is None:
             first = max(0, self.steps - last - block.start)
             return slice(first * self.batch, None) if first else None
         steps = np.arange(block.start, block.stop)[:, None]

@@ -62,7 +62,7 @@ class CompiledLoop(CompiledProgram):
         assert first is not None
         super().__init__(program, first.sizes[0] or 0, 1 if self.single else first.sizes[1] or 0, setting)
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
-        self.reverse, self.bptt_length = step.reverse, step.bptt_length
+        self.bptt_length = step.bptt_length
         self.keys = [f"{step.path}/{name}" for name in step.states]
 
     def _program(self, subject: Subject, setting: Setting) -> Program:
@@ -81,24 +81,39 @@ class CompiledLoop(CompiledProgram):
         """Fill the slots of outputs and final states; returns what the way back needs."""
         step = self.step
         run.release()
-        given = {("sequence", k): self.inward(slots[i]) for k, i in enumerate(step.sequences)}
         lengths = None if self.origin is None else run.lengths[self.origin]
+        turn = self.turning(lengths)
+        given = {("sequence", k): self.inward(slots[i], turn) for k, i in enumerate(step.sequences)}
         tape, outputs = self.run_forward(given, run, lengths, lambda bound: self.enter(bound, slots, run), self.draw)
         for slot, array in zip(step.outputs, outputs, strict=True):
-            slots[slot] = self.outward(live(array, tape.ended))
+            slots[slot] = self.outward(live(array, tape.ended), turn)
         for slot, key, array in zip(step.finals, self.keys, tape.workspace.final, strict=True):
             final = slots[slot] = array.T.copy()
             if run.carried is not None:
                 run.carried.leave(key, final)
         return tape if run.keep else None
 
-    def inward(self, array: Array) -> Array:
+    def turning(self, lengths: Array | None) -> Array | None:
+        """For a reversed Scan of rows that differ in length, where each (step, row) goes: each row is turned within its
+        own end, so that rows end, and do not begin late, in the order of processing as well."""
+        if lengths is None or not self.step.reverse:
+            return None
+        steps = np.arange(self.steps)[:, None]
+        turned = np.where(steps < lengths, lengths - 1 - steps, steps)
+        found: Array = (turned * self.batch + np.arange(self.batch)).reshape(-1)
+        return found
+
+    def inward(self, array: Array, turn: Array | None) -> Array:
         """A sequence in the order of processing, with a batch axis."""
         array = array[:, None] if self.single else array
+        if turn is not None:
+            return turned(array, turn)
         return np.ascontiguousarray(array[::-1] if self.step.reverse else array)
 
-    def outward(self, array: Array) -> Array:
+    def outward(self, array: Array, turn: Array | None) -> Array:
         """The other way round."""
+        if turn is not None:
+            return turned(array, turn)
         array = array[::-1] if self.step.reverse else array
         return array[:, 0] if self.single else array
 
@@ -137,13 +152,14 @@ class CompiledLoop(CompiledProgram):
         if all(error is None for error in (*arrived, *final)):
             return
         given = dict(tape.given)
+        turn = self.turning(tape.lengths)
         for k, (error, place) in enumerate(zip(arrived, program.emitted, strict=True)):
-            given["emitted_error", k] = self.error(error, place.width, tape.ended)
+            given["emitted_error", k] = self.error(error, place.width, tape.ended, turn)
         for entering, error in zip(tape.workspace.arriving, final, strict=True):
             entering[...] = 0 if error is None else error.T
-        contexts = self.run_backward(tape, given, run)
+        contexts = self.run_backward(tape, given, run, any(error is not None for error in final))
         found: list[Any] = [given.get(("sequence_error", k)) for k in range(len(step.sequences))]
-        found = [None if a is None else self.outward(live(self.cut(a, tape.lengths), tape.ended)) for a in found]
+        found = [None if a is None else self.outward(live(self.cut(a, tape.lengths), tape.ended), turn) for a in found]
         states: list[Any] = [array.T.copy() for array in tape.workspace.leaving]
         if run.carried is not None:
             states = [run.carried.pulled(key, error) for key, error in zip(self.keys, states, strict=True)]
@@ -157,18 +173,26 @@ class CompiledLoop(CompiledProgram):
         """The errors of a sequence, in the order of processing; zeros in the steps that a cut leaves out."""
         last = self.bptt_length
         if self.step.cut and last is not None and last < self.steps:
-            if lengths is None or self.reverse:
+            if lengths is None:
                 array[: self.steps - last] = 0
             else:
                 array[np.arange(self.steps)[:, None] < lengths - last] = 0
         return array
 
-    def error(self, error: Any, width: int, ended: Array | None) -> Array:
+    def error(self, error: Any, width: int, ended: Array | None, turn: Array | None) -> Array:
         """The error of an emitted output, in the order of processing; zeros where none came, and after rows' ends."""
         if error is None:
             return np.zeros((self.steps, self.batch, width), self.setting.dtype)
-        array = self.inward(error)
-        return array if ended is None else live(array.copy(), ended)
+        array = self.inward(error, turn)
+        if ended is None:
+            return array
+        return live(array.copy() if np.may_share_memory(array, error) else array, ended)
+
+
+def turned(array: Array, order: Array) -> Array:
+    """A sequence with its (step, row) in another order."""
+    rows = np.ascontiguousarray(array).reshape(len(order), -1)
+    return rows.take(order, axis=0).reshape(array.shape)
 
 
 def live(array: Array, ended: Array | None) -> Array:

@@ -118,9 +118,13 @@ class BoundLoops:
     # ------------------------------------------------------------------ running
     def run(self, block: Block, ended: Array | None = None) -> None:
         """All steps of a block; ``ended`` (steps, batch) says, forward, which rows have ended; None for none."""
-        if ended is None:
+        first = block.steps if ended is None else int(np.argmax(ended.any(axis=1))) if ended.any() else block.steps
+        if first == block.steps:
             self.whole(self.views(block))
             return
+        if first:
+            self.whole([one[:first] for one in self.views(block)])
+        assert ended is not None
         if self._masked is None:
             self._masked = self.built(masked=True)
         function, keys = self._masked
@@ -129,7 +133,7 @@ class BoundLoops:
             known = [None if key == ENDED else self.each(key, block) for key in keys]
             if self.workspace.steps <= KEPT_VIEWS:
                 self.lists[~block.start] = known
-        function([list(ended) if one is None else one for one in known])
+        function([list(ended[first:]) if one is None else one[first:] for one in known])
 
     def stretch(self, block: Block, start: int, stop: int) -> None:
         """Some steps of a block, on the way back."""
