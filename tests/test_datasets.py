@@ -230,3 +230,19 @@ def test_npz_refuses_a_damaged_member(tmp_path):
 
 def test_the_public_names_are_those_of_the_package():
     assert set(graphnet.datasets.__all__) == {"Dataset", "Piece", "Split", "Stream", "load", "names", "npz"}
+
+
+def test_npz_has_a_target_for_each_step(tmp_path):
+    rng = np.random.default_rng(0)
+    lengths = np.array([3, 0, 2])
+    frames, classes = rng.standard_normal((5, 2)), np.array([0, 1, 1, 0, 1])
+    part = {"x": frames, "x_lengths": lengths, "target": classes, "target_lengths": lengths}
+    np.savez(tmp_path / "steps.npz", **{f"{s}_{k}": v for s in ("train", "test") for k, v in part.items()})
+    data = npz(tmp_path / "steps.npz")
+    assert [row.tolist() for row in data.train.targets] == [[0, 1, 1], [], [0, 1]]
+    assert len(data.train) == 3
+    assert repr(data.train) == "Split(x: 3 × (0 to 3, 2); targets: 3 × (0 to 3))"
+    part["target_lengths"] = np.array([3, 1, 2])
+    np.savez(tmp_path / "wrong.npz", **{f"{s}_{k}": v for s in ("train", "test") for k, v in part.items()})
+    with pytest.raises(ShapeError, match="train_target_lengths"):
+        npz(tmp_path / "wrong.npz")

@@ -25,7 +25,7 @@ class Callback:
     """
 
     def on_start(self, trainer: Trainer, batches: int) -> None:
-        """Before the first epoch; ``batches`` is their number in each epoch."""
+        """Before the first epoch; ``batches`` is their number in each epoch, 0 where only reading the data tells."""
 
     def on_batch_end(self, trainer: Trainer, epoch: int, batch: int, loss: float) -> None:
         """After each update of the weights; ``epoch`` and ``batch`` count from 1, ``loss`` is the epoch's so far."""

@@ -104,7 +104,8 @@ class Bars(Callback):
         )
         self._bar = Progress(*columns, console=Console(file=self.stream))
         fields = {"epoch": f"1/{trainer.config.epochs}", "told": self._told, "rate": "…"}
-        self._task = self._bar.add_task("training", total=batches * trainer.config.epochs, **fields)
+        total = batches * trainer.config.epochs or None  # None: a bar without an end
+        self._task = self._bar.add_task("training", total=total, **fields)
         self._begun = time.monotonic()
         self._bar.start()
 

@@ -22,8 +22,9 @@ class Split:
     inputs : dict of str to array or list of arrays
         By input name: one array with the examples on axis 0, or, where they differ in length, a list with one array
         ``(time, ...)`` an example.
-    targets : array
-        One row an example: class numbers (int64), or numbers to predict.
+    targets : array or list of arrays
+        One row an example: class numbers (int64), or numbers to predict; or a list with one array ``(time, ...)`` an
+        example, where there is one for each step.
 
     Raises
     ------
@@ -37,12 +38,12 @@ class Split:
     """
 
     inputs: dict[str, Input]
-    targets: NDArray[Any]
+    targets: Input
 
     def __post_init__(self) -> None:
         if not self.inputs:
             raise DataError("a split needs an input", expected="at least one named input", received="none")
-        if np.ndim(self.targets) == 0:
+        if not isinstance(self.targets, list) and np.ndim(self.targets) == 0:
             raise ShapeError("the targets have no rows", expected="one row an example", received="a single number")
         for name, values in self.inputs.items():
             if len(values) != len(self.targets):

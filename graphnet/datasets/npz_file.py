@@ -32,7 +32,10 @@ def npz(path: str | os.PathLike[str]) -> Dataset:
                             (all frames, ...)
     ``SPLIT_INPUT_lengths`` (n,), optional                      the input is a list of n sequences
                                                                 ``(time, ...)``, stored end to end; 0 or more
-    ``SPLIT_target``        (n, ...)                            class numbers (integers), or numbers to predict
+    ``SPLIT_target``        (n, ...), or with lengths           class numbers (integers), or numbers to predict
+                            (all frames, ...)
+    ``SPLIT_target_lengths`` (n,), optional                     there is a target for each step: n sequences, end to
+                                                                end
     ``classes``             (classes,), optional                what each class number means; text
     ======================  ==================================  =============================================
 
@@ -75,7 +78,7 @@ def npz(path: str | os.PathLike[str]) -> Dataset:
 
 def _split(arrays: Arrays, names: list[str], split: str, path: Path) -> Split:
     inputs = {name: _input(arrays, f"{split}_{name}", ragged(arrays, split, name), path) for name in names}
-    targets = numbers(arrays[f"{split}_target"], f"{path}: {split}_target")
+    targets = _input(arrays, f"{split}_target", ragged(arrays, split, "target"), path)
     try:
         return Split(inputs, targets)
     except ShapeError as error:

@@ -11,7 +11,8 @@ from graphnet.core.errors import FileError, nearest
 SPLITS = ("train", "test")
 LENGTHS = "_lengths"
 FORMAT = (
-    "the keys are train_INPUT, train_INPUT_lengths (optional), train_target, the same for test, and classes (optional)"
+    "the keys are train_INPUT, train_INPUT_lengths (optional), train_target, train_target_lengths (optional), the same for"
+    " test, and classes (optional)"
 )
 
 
@@ -50,8 +51,8 @@ def _is_lengths(name: str, names: Collection[str]) -> bool:
 
 
 def _refuse_unknown(keys: Collection[str], names: Collection[str], path: Path) -> None:
-    known = {"classes", *(f"{split}_target" for split in SPLITS)}
-    known.update(f"{split}_{name}{end}" for split in SPLITS for name in names for end in ("", LENGTHS))
+    known = {"classes"}
+    known.update(f"{split}_{name}{end}" for split in SPLITS for name in ("target", *names) for end in ("", LENGTHS))
     for key in keys:
         if key not in known:
             raise FileError(

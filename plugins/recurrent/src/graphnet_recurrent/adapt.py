@@ -41,6 +41,7 @@ class _Masked:
         self.product = _free(cell, f"masked_{state}")
         self.nodes: dict[str, Node] = {self.product: Node(self.product, Multiply(), (Ref(state), Ref(self.context)))}
         self.known: dict[Ref, Ref] = {Ref(state): Ref(self.product)}
+        self.doubles: dict[str, str] = {}
 
     def made(self) -> CellGraph:
         cell = self.cell
@@ -49,9 +50,30 @@ class _Masked:
             if node.layer.trainable:
                 node = replace(node, inputs=tuple(r and self.behind(r) for r in node.inputs))
             self.nodes[name] = node
+        self._drop_unread()
         inputs = {**cell.inputs, self.context: Input(cell.inputs[self.state].shape)}
         contexts = (*cell.contexts, self.context)
         return CellGraph(cell.name, inputs, self.nodes, cell.outputs, cell.sequences, cell.states, contexts)
+
+    def _drop_unread(self) -> None:
+        """Leave out what is read with the mask alone; what stands for it takes its name."""
+        alive: set[str] = set()
+        waiting = [ref.source for ref in self.cell.outputs.values()]
+        while waiting:
+            name = waiting.pop()
+            if name in self.nodes and name not in alive:
+                alive.add(name)
+                waiting += [ref.source for ref in self.nodes[name].inputs if ref is not None]
+        names = {double: own for own, double in self.doubles.items() if own not in alive}
+
+        def renamed(ref: Ref | None) -> Ref | None:
+            return ref and Ref(names.get(ref.source, ref.source), ref.port)
+
+        self.nodes = {
+            names.get(name, name): Node(names.get(name, name), node.layer, tuple(map(renamed, node.inputs)))
+            for name, node in self.nodes.items()
+            if name in alive
+        }
 
     def behind(self, ref: Ref) -> Ref:
         """The value with the state masked in it; the same one where the state is not in it."""
@@ -68,6 +90,7 @@ class _Masked:
             return ref
         name = _free(self.cell, f"{ref.source}_masked")
         self.nodes[name] = Node(name, node.layer, inputs)
+        self.doubles[ref.source] = name
         return Ref(name, ref.port)
 
 
