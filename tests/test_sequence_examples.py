@@ -1,6 +1,8 @@
 """The examples of sequences: their parts against oracles, and each of them whole on something small."""
 
 import importlib.util
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -262,6 +264,15 @@ def test_stream_whole(capsys):
     lines = {line[:16].strip(): line[16:].split() for line in told.splitlines() if line.startswith("  ")}
     assert float(lines["Kalman filter"][0]) < float(lines["LSTM"][0]) < float(lines["without memory"][0])
     assert float(lines["Kalman filter"][1]) == pytest.approx(1.1946, abs=1e-4)
+
+
+def test_memory_does_not_grow_with_the_stream():
+    script = EXAMPLES / "stream" / "stream.py"
+    options = ["--steps", "60000", "--units", "8"]
+    done = subprocess.run([sys.executable, script, *options], capture_output=True, text=True, check=True)
+    (grown,) = re.findall(r"grew by (\S+) MB", done.stdout)
+    # Kept inputs, states and gates of each piece would be more than 10 MB.
+    assert float(grown) < 4
 
 
 # ---------------------------------------------------------------------- bidirectional vowels
