@@ -1,0 +1,86 @@
+"""Train the eight LSTM variants of "LSTM: A Search Space Odyssey" (Greff et al. 2017) and compare them with vanilla.
+
+    python examples/lstm_variants/compare.py
+    python examples/lstm_variants/compare.py --only nfg cifg --seeds 5
+
+Every file of this folder is trained on two thirds of the training set of Japanese Vowels and measured on the third that
+is left, once for each third and seed; the test set is not looked at. All variants see the same thirds and seeds, so the
+difference to vanilla is a mean of paired differences; its spread is the standard error of that mean.
+"""
+
+import argparse
+import math
+import statistics
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import graphnet
+from graphnet import datasets
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from cross_validate import FOLDS, chosen, folds
+
+FOLDER = Path(__file__).parent
+VANILLA = "vanilla"
+VARIANTS = ("nig", "nfg", "nog", "niaf", "noaf", "cifg", "np", "fgr")
+
+
+def held_out(name: str, seeds: int, epochs: int | None) -> list[float]:
+    """The accuracy on each fold for each seed, in an order that is the same for every variant."""
+    model = graphnet.load(FOLDER / f"{name}.yaml")
+    train = datasets.load(str(model.config.data)).train
+    settings = {} if epochs is None else {"epochs": epochs}
+    found = []
+    for seed in range(seeds):
+        number = folds(train.targets, np.random.default_rng(seed))
+        for fold in range(FOLDS):
+            inside, outside = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
+            model.fit(chosen(train.inputs, inside), train.targets[inside], seed=seed, **settings)
+            found.append(model.evaluate(chosen(train.inputs, outside), train.targets[outside])["accuracy"])
+    return found
+
+
+def described(name: str) -> tuple[int, str]:
+    """The number of weights of the whole model, and whether its cell is compiled."""
+    model = graphnet.load(FOLDER / f"{name}.yaml")
+    scan = next(part for part in model.graph.explain().parts if part.kind == "Scan")
+    weights = sum(p.value.size for p in model.runner.parameters.values())
+    return weights, "yes" if scan.reason is None else f"no: {scan.reason}"
+
+
+def difference(ours: list[float], vanilla: list[float]) -> tuple[float, float]:
+    """The mean of the paired differences, and its standard error."""
+    pairs = [a - b for a, b in zip(ours, vanilla, strict=True)]
+    error = statistics.stdev(pairs) / math.sqrt(len(pairs)) if len(pairs) > 1 else 0.0
+    return statistics.mean(pairs), error
+
+
+def main(arguments: list[str] | None = None) -> dict[str, list[float]]:
+    """Print a line for each variant; returns the accuracies."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10, help="each with three folds (10)")
+    parser.add_argument("--epochs", type=int, help="instead of what the files say")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, help="some of the variants, beside vanilla")
+    given = parser.parse_args(arguments)
+    found: dict[str, list[float]] = {}
+    heads = f"{'variant':8} {'weights':>8} {'compiled':>9} {'accuracy':>9} {'spread':>7}"
+    print(f"{heads}   difference to vanilla", flush=True)
+    for name in (VANILLA, *(v for v in VARIANTS if v in (given.only or VARIANTS))):
+        start = time.perf_counter()
+        weights, compiled = described(name)
+        found[name] = held_out(name, given.seeds, given.epochs)
+        mean, spread = statistics.mean(found[name]), statistics.pstdev(found[name])
+        line = f"{name:8} {weights:8d} {compiled:>9} {mean:9.4f} {spread:7.4f}"
+        if name != VANILLA:
+            shift, error = difference(found[name], found[VANILLA])
+            line += f"   {shift:+.4f} ± {error:.4f}{'  *' if abs(shift) > 2 * error else ''}"
+        print(f"{line:72} {time.perf_counter() - start:4.0f} s", flush=True)
+    print("* more than two standard errors")
+    return found
+
+
+if __name__ == "__main__":
+    main()
