@@ -1,0 +1,242 @@
+"""Long time lags: an LSTM, a GRU or an Elman network on problems of Hochreiter & Schmidhuber 1997, by their criteria.
+
+    python examples/long_time_lags/solve.py adding
+    python examples/long_time_lags/solve.py reber --cell rnn --learning-rate 0.003
+
+Each seed draws its own weights and its own sequences. Every training sequence counts, in batches too. README.md says
+where the criteria and the paper's figures are from.
+"""
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import adding
+import numpy as np
+import order
+import reber
+from criteria import Recent, final_errors, possible_first
+from sequences import Batch
+from threadpoolctl import threadpool_limits
+
+import graphnet
+from graphnet.initializers import Constant, Xavier
+from graphnet.losses import BinaryCrossEntropy, Loss, MeanSquaredError
+from graphnet.optimizers import Adam
+from graphnet_recurrent import GRU, LSTM, RNN, Sigmoid
+
+TESTED = 2560  # new sequences after training, as in the paper
+
+
+class Online:
+    """Sequences that are made while training and never come again; solved by criterion ST3."""
+
+    def __init__(self, make: Callable[..., Batch], tolerance: float, average: float, logistic: bool) -> None:
+        self.make, self.logistic = make, logistic
+        self.recent = Recent(tolerance, average)
+
+    def start(self, rng: np.random.Generator) -> None:
+        """Begin anew."""
+        self.rng = rng
+        self.recent = Recent(self.recent.tolerance, self.recent.average)
+
+    def next(self, size: int) -> Batch:
+        """Sequences to train on."""
+        return self.make(self.rng, size)
+
+    def errors(self, output: np.ndarray, batch: Batch) -> np.ndarray:
+        """The error of each sequence."""
+        return final_errors(Sigmoid().forward(output) if self.logistic else output, batch.targets)
+
+    def solved(self, layer: graphnet.Layer, output: np.ndarray, batch: Batch, used: int, limit: int) -> bool:
+        """Whether the criterion is met with these outputs, from before the update."""
+        self.recent.add(self.errors(output, batch))
+        return self.recent.met()
+
+    def report(self, layer: graphnet.Layer) -> str:
+        """How the trained network does on new sequences."""
+        test = self.make(self.rng, TESTED)
+        errors = self.errors(layer.forward(test.inputs, test.lengths), test)
+        wrong = int((errors >= self.recent.tolerance).sum())
+        return f"test: {wrong} of {TESTED} wrong, average error {errors.mean():.4f}"
+
+
+class Grammar:
+    """256 strings to train on, picked at random, and 256 others; solved when all of both are predicted correctly."""
+
+    every = 256  # training sequences from one look at the criterion to the next
+
+    def start(self, rng: np.random.Generator) -> None:
+        """Draw both sets."""
+        self.rng = rng
+        self.train, self.test = reber.sets(rng)
+
+    def next(self, size: int) -> Batch:
+        """Strings to train on."""
+        return self.train.batch.trimmed(self.rng.integers(len(self.train.strings), size=size))
+
+    def wrong(self, layer: graphnet.Layer, strings: reber.Strings) -> int:
+        """How many strings are not predicted correctly at every step."""
+        output = layer.forward(strings.batch.inputs, strings.batch.lengths)
+        return int((~possible_first(output, strings.possible, strings.batch.lengths)).sum())
+
+    def solved(self, layer: graphnet.Layer, output: np.ndarray, batch: Batch, used: int, limit: int) -> bool:
+        """Whether the criterion is met, looked at now and then, and at the end."""
+        if used % self.every >= len(batch.lengths) and used < limit:
+            return False
+        return self.wrong(layer, self.train) == 0 == self.wrong(layer, self.test)
+
+    def report(self, layer: graphnet.Layer) -> str:
+        """How the trained network does on both sets."""
+        train, test = self.wrong(layer, self.train), self.wrong(layer, self.test)
+        return (
+            f"wrong: {train} of {len(self.train.strings)} training strings, {test} of {len(self.test.strings)} others"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """A problem, and the one configuration for all its seeds."""
+
+    task: Online | Grammar
+    inputs: int
+    outputs: int
+    returns: str
+    loss: Loss
+    #: Training sequences that the paper reports for success.
+    paper: int
+    #: Of the LSTM; the other cells get as many units as give about as many weights.
+    units: int
+    batch: int
+    rates: dict[str, float]
+    #: Where the bias of the LSTM's forget gate starts, and that of the GRU's update gate: open.
+    keep: float
+    #: Where the bias of the LSTM's input gate starts: nearly closed, as in the paper.
+    input_bias: float
+
+
+PROBLEMS = {
+    "reber": Problem(
+        task=Grammar(), inputs=7, outputs=7, returns="all", loss=BinaryCrossEntropy(), paper=8_440,
+        units=16, batch=1, rates={"lstm": 0.02, "gru": 0.02, "rnn": 0.003}, keep=4.0, input_bias=-2.0,
+    ),
+    "adding": Problem(
+        task=Online(adding.batch, 0.04, 0.01, logistic=False), inputs=2, outputs=1, returns="last",
+        loss=MeanSquaredError(), paper=74_000,
+        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001}, keep=4.0, input_bias=-4.0,
+    ),
+    "order": Problem(
+        task=Online(order.batch, 0.3, 0.1, logistic=True), inputs=8, outputs=4, returns="last",
+        loss=BinaryCrossEntropy(), paper=31_390,
+        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001}, keep=4.0, input_bias=-4.0,
+    ),
+    "order3": Problem(
+        task=Online(lambda rng, size: order.batch(rng, size, 3), 0.3, 0.1, logistic=True), inputs=8, outputs=8,
+        returns="last", loss=BinaryCrossEntropy(), paper=571_100,
+        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001}, keep=4.0, input_bias=-4.0,
+    ),
+}  # fmt: skip
+CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+
+
+def count(cell: str, problem: Problem, units: int) -> int:
+    """Weights of a layer with so many units."""
+    blocks = len(CELLS[cell].gates)
+    return blocks * (problem.inputs + units + 1) * units + (units + 1) * problem.outputs
+
+
+def fair_units(cell: str, problem: Problem) -> int:
+    """The units with which a cell has about as many weights as the LSTM."""
+    wanted = count("lstm", problem, problem.units)
+    return min(range(1, 8 * problem.units), key=lambda units: abs(count(cell, problem, units) - wanted))
+
+
+def build(cell: str, problem: Problem, units: int, rate: float) -> graphnet.Layer:
+    """A new layer with its optimizer."""
+    options = {"returns": problem.returns, "dtype": "float32"}
+    if cell == "lstm":
+        options["forget_bias"] = problem.keep
+    layer = CELLS[cell](problem.inputs, units, problem.outputs, **options)
+    layer.initialize(Xavier(), Constant(0.0))
+    for gate, bias in (("input_gate", problem.input_bias), ("update_gate", problem.keep)):
+        if gate in layer.gates:
+            first = layer.gates.index(gate) * units
+            weights = layer.get_weights()
+            weights[-1, first : first + units] = bias
+            layer.set_weights(weights)
+    layer.set_optimizer(Adam(rate))
+    return layer
+
+
+def train(problem: Problem, layer: graphnet.Layer, limit: int) -> tuple[bool, int]:
+    """Train until the criterion holds or ``limit`` sequences are used up: whether it holds, and sequences used."""
+    used = 0
+    while used < limit:
+        batch = problem.task.next(min(problem.batch, limit - used))
+        output = layer.forward(batch.inputs, batch.lengths)
+        there = None if problem.returns == "last" else np.arange(len(batch.inputs))[:, None] < batch.lengths
+        _, error = problem.loss.value_and_error(output, batch.targets, there)
+        layer.backward(error)  # updates the weights
+        used += len(batch.lengths)
+        if problem.task.solved(layer, output, batch, used, limit):
+            return True, used
+    return False, used
+
+
+def solve(name: str, cell: str, seeds: int, limit: int | None, units: int | None, rate: float | None) -> int:
+    """Try one problem with seeds 0 … ``seeds`` - 1 and print how each went; how many solved it."""
+    problem = PROBLEMS[name]
+    limit, units = limit or problem.paper, units or (problem.units if cell == "lstm" else fair_units(cell, problem))
+    rate = rate or problem.rates[cell]
+    print(f"{name}: {cell}, {units} units, {count(cell, problem, units)} weights, learning rate {rate:g}", flush=True)
+    found = 0
+    for seed in range(seeds):
+        graphnet.seed(seed)
+        problem.task.start(np.random.default_rng(seed))
+        layer = build(cell, problem, units, rate)
+        solved, used = train(problem, layer, limit)
+        found += solved
+        told = "solved after" if solved else "not solved in"
+        print(f"  seed {seed}: {told} {used} sequences; {problem.task.report(layer)}", flush=True)
+    print(f"  solved {found} of {seeds} within {limit} sequences (the paper: {problem.paper})", flush=True)
+    return found
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Problems of Hochreiter & Schmidhuber 1997, by their criteria.")
+    parser.add_argument("problem", choices=[*PROBLEMS, "all"], help="order is experiment 6a, order3 is 6b")
+    parser.add_argument("--cell", choices=CELLS, default="lstm", help="rnn is the Elman network")
+    parser.add_argument("--seeds", type=at_least_one, default=5, help="how many (5)")
+    parser.add_argument("--limit", type=at_least_one, help="training sequences (as the paper reports for success)")
+    parser.add_argument("--units", type=at_least_one, help="hidden units (about as many weights as the LSTM has)")
+    parser.add_argument("--learning-rate", type=above_zero, help="of Adam (that of the configuration)")
+    return parser
+
+
+def at_least_one(text: str) -> int:
+    """A whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return number
+
+
+def above_zero(text: str) -> float:
+    """A number above 0."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    given = arguments().parse_args()
+    with threadpool_limits(1):  # these products are too small to share
+        for name in PROBLEMS if given.problem == "all" else [given.problem]:
+            solve(name, given.cell, given.seeds, given.limit, given.units, given.learning_rate)
+
+
+if __name__ == "__main__":
+    main()
