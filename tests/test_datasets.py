@@ -229,7 +229,9 @@ def test_npz_refuses_a_damaged_member(tmp_path):
 
 
 def test_the_public_names_are_those_of_the_package():
-    assert set(graphnet.datasets.__all__) == {"Dataset", "Piece", "Split", "Stream", "load", "names", "npz"}
+    assert set(graphnet.datasets.__all__) == {
+        "Dataset", "Piece", "Split", "Stream", "Windows", "load", "names", "npz", "windows",
+    }  # fmt: skip
 
 
 def test_npz_has_a_target_for_each_step(tmp_path):

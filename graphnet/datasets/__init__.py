@@ -12,5 +12,6 @@ from graphnet.datasets.dataset import Dataset, Split
 from graphnet.datasets.npz_file import npz
 from graphnet.datasets.stream import Piece, Stream
 from graphnet.datasets.table import load, names
+from graphnet.datasets.windows import Windows, windows
 
-__all__ = ["Dataset", "Piece", "Split", "Stream", "load", "names", "npz"]
+__all__ = ["Dataset", "Piece", "Split", "Stream", "Windows", "load", "names", "npz", "windows"]

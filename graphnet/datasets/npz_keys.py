@@ -11,8 +11,8 @@ from graphnet.core.errors import FileError, nearest
 SPLITS = ("train", "test")
 LENGTHS = "_lengths"
 FORMAT = (
-    "the keys are train_INPUT, train_INPUT_lengths (optional), train_target, train_target_lengths (optional), the same for"
-    " test, and classes (optional)"
+    "the keys are train_INPUT, train_INPUT_lengths (optional), train_target, train_target_lengths (optional), the same"
+    " for test, and classes (optional)"
 )
 
 
