@@ -29,7 +29,7 @@ $(USER_READY): $(PYPROJECTS) | $(BIN)/python
 
 $(DEVELOPER_READY): $(PYPROJECTS) | $(BIN)/python
 	@echo "setup: installing graphnet, its plugins and the developers' tools into $(VENV)"
-	@$(PIP) -e ".[test,dev,plot,digits]" $(PLUGINS)
+	@$(PIP) -e ".[test,dev,plot,digits,forecast]" $(PLUGINS)
 	@touch $(USER_READY) $@
 
 demo: $(USER_READY)
