@@ -24,7 +24,7 @@ from graphnet_recurrent import LSTM
 
 Tokens = Sequence[int] | np.ndarray
 
-ROWS, STEPS = 32, 64  # parallel streams; steps of a piece
+ROWS, STEPS = 16, 64  # parallel streams; steps of a piece
 SHARES = (0.8, 0.1, 0.1)  # of the text, in order: training, validation, test
 DISCOUNTS = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 ORDERS = (1, 2, 5, 10)  # of the n-grams
@@ -146,13 +146,13 @@ def chosen_discount(model: Counts, validation: Tokens) -> tuple[float, float]:
 
 
 # ---------------------------------------------------------------------- the network
-def network(size: int, units: int, embedded: int = 64, keep: float = 0.7) -> graphnet.Graph:
+def network(size: int, units: int, embedded: int = 64) -> graphnet.Graph:
     """Characters to vectors, an LSTM, the scores of the next character."""
     model = Builder("characters")
     characters = model.input("characters", "time, batch", integer=True)
     vectors = Embedding(size, embedded, dtype="float32")(characters, name="vectors")
-    hidden = LSTM(embedded, units, None, forget_bias=1.0, dtype="float32")(vectors, name="lstm")
-    thinned = Dropout(keep)(hidden, name="thinned")
+    lstm = LSTM(embedded, units, None, forget_bias=1.0, keep_state=0.8, dtype="float32")
+    thinned = Dropout(0.6)(lstm(vectors, name="lstm"), name="thinned")
     return model.build(scores=FullyConnected(units, size, dtype="float32")(thinned, name="scores"))
 
 
@@ -192,9 +192,9 @@ class Report(Callback):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Count, train, measure, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=12, help="times through the training text (12)")
+    parser.add_argument("--epochs", type=int, default=20, help="times through the training text (20)")
     parser.add_argument("--minutes", type=float, help="end with the first epoch that ends after so many minutes")
-    parser.add_argument("--units", type=int, default=256, help="width of the LSTM (256)")
+    parser.add_argument("--units", type=int, default=320, help="width of the LSTM (320)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sample", type=int, default=600, help="characters to write (600)")
     parser.add_argument("--temperature", type=float, default=0.7, help="below 1: likelier characters (0.7)")
@@ -212,7 +212,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     callbacks = [Report(), *([TimeLimit(60 * options.minutes)] if options.minutes else [])]
     config = TrainingConfig(
         loss=CrossEntropy(),
-        optimizer=AdamW(0.004, weight_decay=0.02),
+        optimizer=AdamW(0.006, weight_decay=0.02),
         tbptt=(STEPS, STEPS),
         epochs=options.epochs,
         schedule="cosine",
