@@ -239,3 +239,24 @@ def test_a_broken_state_file_is_told_and_not_half_read(tmp_path):
     path.write_bytes((tmp_path / "b" / "state.safetensors").read_bytes())
     with pytest.raises(graphnet.FileError, match="not a state of this model"):
         graphnet.load(tmp_path / "a")
+
+
+def test_targets_are_needed_but_for_a_stream():
+    for call in (over_time().fit, over_time().evaluate):
+        with pytest.raises(ConfigError, match="there are no targets"):
+            call(X)
+
+
+def test_a_state_may_be_a_mapping_and_nothing_else():
+    model, _ = trained(over_time, X, Y)
+    model.predict(X[:3], stateful=True)
+    arrays = dict(model.state.arrays)
+    runner = graphnet.Runner(model.graph)
+    found = runner.forward({"x": X[3:]}, state=arrays, phase=graphnet.Phase.test)["output"]
+    np.testing.assert_array_equal(found, model.predict(X[3:], stateful=True))
+    with pytest.raises(ConfigError, match="not a state"):
+        runner.forward({"x": X}, state=3)
+    with pytest.raises(graphnet.UnknownNameError, match="no such state"):
+        runner.forward({"x": X}, state={"lstm/h": np.zeros((B, 5))})
+    with pytest.raises(graphnet.StateError, match="another shape"):
+        runner.forward({"x": X}, state={"lstm/scan/h": np.zeros((B, 4))})

@@ -23,7 +23,7 @@ from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Loop, Plan
 from graphnet.core.shapes import BATCH, TIME, Shape
-from graphnet.core.state import Carried, State
+from graphnet.core.state import Carried, State, as_state
 
 DEFAULT = next(iter(backends.BUILT_IN))
 #: Bound plans that a runner keeps; the least recently used goes first.
@@ -193,7 +193,7 @@ class Runner:
         lengths: Any = None,
         keep: bool = True,
         input_errors: bool = True,
-        state: State | None = None,
+        state: State | Mapping[str, Any] | None = None,
     ) -> dict[str, Array]:
         """The outputs by name.
 
@@ -210,7 +210,7 @@ class Runner:
             Keep what ``backward`` needs.
         input_errors : bool
             Whether ``backward`` shall return errors for the inputs.
-        state : State, optional
+        state : State, or mapping of names to arrays, optional
             Where the graph's Scans go on from; an empty one begins anew. Where they end is then ``self.state``; a row
             with no step stays where it is. None: every Scan begins anew, and ``self.state`` stays what it is. No error
             goes back into a kept state.
@@ -229,7 +229,7 @@ class Runner:
         slots = boundary.converted(self.graph, arrays, counts, dtype)
         with undisturbed():
             bound, shapes = self._bind(slots, dtype, phase, input_errors)
-            carried = None if state is None else self._carried(state, shapes)
+            carried = None if state is None else self._carried(as_state(state, repr(self.graph)), shapes)
             run = Run(self._weights(dtype), counts, keep, carried=carried)
             bound.start(run)
         run.previous, self._last = [self._last], None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.dtypes import as_array
-from graphnet.core.errors import DataError, DtypeError, ShapeError, StateError, UnknownNameError, nearest
+from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, StateError, UnknownNameError, nearest
 from graphnet.core.parameter import Array
 
 
@@ -165,6 +165,22 @@ class State:
             return "State(empty)"
         fresh = f", {int(self.fresh.sum())} of them fresh" if self.fresh is not None and self.fresh.any() else ""
         return f"State({self.rows} rows{fresh}: {', '.join(f'{n} {a.shape}' for n, a in self.arrays.items())})"
+
+
+def as_state(value: Any, where: str) -> State:
+    """A State, or one made of a mapping of names to arrays.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
+    """
+    if isinstance(value, State):
+        return value
+    if isinstance(value, Mapping):
+        return State(value)
+    expected = "a State, or a mapping of 'node path/name' to arrays"
+    raise ConfigError("not a state", where=where, expected=expected, received=type(value).__name__)
 
 
 class Carried:

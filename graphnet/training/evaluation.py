@@ -13,7 +13,7 @@ from graphnet.datasets.stream import Stream
 from graphnet.losses import Loss
 from graphnet.training.batches import Examples
 from graphnet.training.config import TrainingConfig
-from graphnet.training.examples import examples
+from graphnet.training.examples import examples, no_targets
 from graphnet.training.totals import Totals, losses_of
 
 #: Steps of a stream that are evaluated at a time, unless the configuration says how many.
@@ -69,6 +69,8 @@ def evaluate(
         if any(value is not None for value in (targets, lengths, mask)):
             raise ConfigError("targets, lengths or a mask beside a Stream", where="evaluate", expected="it alone")
         data: Examples | Stream = inputs
+    elif targets is None:
+        raise no_targets("evaluate")
     else:
         data = examples(
             runner,

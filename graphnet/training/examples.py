@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import dtypes
-from graphnet.core.errors import DataError, ShapeError, nearest
+from graphnet.core.errors import ConfigError, DataError, ShapeError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
 from graphnet.core.runner import Runner
@@ -86,6 +86,16 @@ def examples(
     _check_counts(graph, found)
     check_targets(graph, found, losses or {}, metrics)
     return found
+
+
+def no_targets(where: str) -> ConfigError:
+    """The error for examples without targets."""
+    return ConfigError(
+        "there are no targets",
+        where=where,
+        expected="targets for each output with a loss, or a Stream",
+        received="None",
+    )
 
 
 def _named(value: Any, names: list[str], needed: list[str], what: str, graph: Graph) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from graphnet.training import evaluation
 from graphnet.training.batches import Batch, Examples, split
 from graphnet.training.best import Best
 from graphnet.training.config import TrainingConfig
-from graphnet.training.examples import examples
+from graphnet.training.examples import examples, no_targets
 from graphnet.training.feeds import Feed, checked, feed
 from graphnet.training.history import EpochRecord, History
 from graphnet.training.totals import Totals, losses_of
@@ -138,6 +138,8 @@ class Trainer:
         self, inputs: Any, targets: Any, lengths: Any, mask: Any, validation: Any
     ) -> tuple[Examples | Stream, Examples | Stream | None]:
         """What to train on, and what is held out."""
+        if targets is None and not isinstance(inputs, Stream):
+            raise no_targets("Trainer.fit")
         data = inputs if isinstance(inputs, Stream) else self.examples(inputs, targets, lengths, mask)
         if isinstance(data, Stream):
             self._check_stream(targets, lengths, mask, validation)
