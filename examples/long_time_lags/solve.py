@@ -118,25 +118,28 @@ class Problem:
 PROBLEMS = {
     "reber": Problem(
         task=Grammar(), inputs=7, outputs=7, returns="all", loss=BinaryCrossEntropy(), paper=8_440,
-        units=16, batch=1, rates={"lstm": 0.02, "gru": 0.02, "rnn": 0.003}, keep=4.0, input_bias=-2.0,
+        units=16, batch=1, rates={"lstm": 0.02, "gru": 0.02, "rnn": 0.003, "elman": 0.003}, keep=4.0, input_bias=-2.0,
     ),
     "adding": Problem(
         task=Online(adding.batch, 0.04, 0.01, logistic=False), inputs=2, outputs=1, returns="last",
         loss=MeanSquaredError(), paper=74_000,
-        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001}, keep=4.0, input_bias=-4.0,
+        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
     "order": Problem(
         task=Online(order.batch, 0.3, 0.1, logistic=True), inputs=8, outputs=4, returns="last",
         loss=BinaryCrossEntropy(), paper=31_390,
-        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001}, keep=4.0, input_bias=-4.0,
+        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
     "order3": Problem(
         task=Online(lambda rng, size: order.batch(rng, size, 3), 0.3, 0.1, logistic=True), inputs=8, outputs=8,
         returns="last", loss=BinaryCrossEntropy(), paper=571_100,
-        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001}, keep=4.0, input_bias=-4.0,
+        units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
 }  # fmt: skip
-CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN}
+#: The Elman network is there twice: with backpropagation through time, and trained as Elman did.
+CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN, "elman": RNN}
+#: Errors that go back into an earlier state are clipped to this, which leaves nothing of them.
+NOTHING = 1e-30
 
 
 def count(cell: str, problem: Problem, units: int) -> int:
@@ -156,6 +159,8 @@ def build(cell: str, problem: Problem, units: int, rate: float) -> graphnet.Laye
     options = {"returns": problem.returns, "dtype": "float32"}
     if cell == "lstm":
         options["forget_bias"] = problem.keep
+    if cell == "elman":
+        options["clip_error"] = NOTHING
     layer = CELLS[cell](problem.inputs, units, problem.outputs, **options)
     layer.initialize(Xavier(), Constant(0.0))
     for gate, bias in (("input_gate", problem.input_bias), ("update_gate", problem.keep)):
@@ -206,7 +211,12 @@ def arguments() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(description="Problems of Hochreiter & Schmidhuber 1997, by their criteria.")
     parser.add_argument("problem", choices=[*PROBLEMS, "all"], help="order is experiment 6a, order3 is 6b")
-    parser.add_argument("--cell", choices=CELLS, default="lstm", help="rnn is the Elman network")
+    parser.add_argument(
+        "--cell",
+        choices=CELLS,
+        default="lstm",
+        help="rnn is the Elman network; elman too, but no error goes back to an earlier step, as in Elman 1990",
+    )
     parser.add_argument("--seeds", type=at_least_one, default=5, help="how many (5)")
     parser.add_argument("--limit", type=at_least_one, help="training sequences (as the paper reports for success)")
     parser.add_argument("--units", type=at_least_one, help="hidden units (about as many weights as the LSTM has)")
