@@ -102,7 +102,7 @@ def test_a_mask_that_does_not_fit_is_refused_before_anything_runs(options, kind,
     with pytest.raises(kind, match=told):
         model.predict(X, **options)
     assert model.history is None
-    with pytest.raises(ShapeError, match="a mask belongs to a padded array"):
+    with pytest.raises(ShapeError, match="a mask for no padded array"):
         model.fit(rows(X), rows(Y), mask=MASK, **SETTINGS)
     with pytest.raises(ShapeError, match="targets do not fit the mask"):
         model.fit(X, Y[:-1], mask=MASK, **SETTINGS)

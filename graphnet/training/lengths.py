@@ -26,25 +26,37 @@ def checked_lengths(graph: Graph, inputs: Mapping[str, Any], lengths: Any) -> di
     if lengths is None:
         return {}
     padded = {n for n, p in input_ports(graph).items() if p.sequence and n in inputs and not _listed(inputs[n])}
-    named = dict(lengths) if isinstance(lengths, Mapping) else dict.fromkeys(padded, lengths)
+    named = by_input(graph, padded, lengths, "lengths")
+    return {name: _checked(graph, name, value, np.shape(inputs[name])) for name, value in named.items()}
+
+
+def by_input(graph: Graph, padded: set[str], value: Any, what: str) -> dict[str, Any]:
+    """What was given for padded sequences, by input name: one value for all of them, or a mapping.
+
+    Raises
+    ------
+    ShapeError
+        If it names another input, or there is no padded sequence.
+    """
+    named = dict(value) if isinstance(value, Mapping) else dict.fromkeys(padded, value)
     for name in named:
         if name not in padded:
             raise ShapeError(
-                "lengths for an input that is no padded array of sequences",
+                f"{what} for an input that is no padded array of sequences",
                 where=repr(graph),
-                expected=", ".join(sorted(padded)) or "no lengths",
+                expected=", ".join(sorted(padded)) or f"no {what}",
                 received=str(name),
                 remedy=nearest(str(name), padded) or None,
             )
     if not named:
         raise ShapeError(
-            "lengths belong to a padded array",
+            f"{what} for no padded array",
             where=repr(graph),
-            expected="no lengths: a list of sequences has its own, other inputs have none",
-            received="lengths",
-            remedy="Declare the input as 'time, batch, feature' to give it lengths.",
+            expected=f"no {what}: a list of sequences has its own lengths, other inputs have none",
+            received=what,
+            remedy=f"Declare the input as 'time, batch, feature' to give it {what}.",
         )
-    return {name: _checked(graph, name, value, np.shape(inputs[name])) for name, value in named.items()}
+    return named
 
 
 def _listed(value: Any) -> bool:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.dtypes import as_array
-from graphnet.core.errors import ConfigError, ShapeError, nearest
+from graphnet.core.errors import ConfigError, ShapeError
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
 from graphnet.sequences import checked_mask
+from graphnet.training.lengths import by_input
 from graphnet.training.ports import InputPort, OutputPort
 
 
@@ -45,21 +46,7 @@ def checked_masks(
     if lengths is not None:
         raise ConfigError("lengths and a mask", where=repr(graph), expected="one of the two", received="both")
     padded = {n for n, p in ports.items() if p.sequence and n in inputs and not listed(inputs[n])}
-    named = dict(mask) if isinstance(mask, Mapping) else dict.fromkeys(padded, mask)
-    for name in named:
-        if name not in padded:
-            raise ShapeError(
-                "a mask for an input that is no padded array of sequences",
-                where=repr(graph),
-                expected=", ".join(sorted(padded)) or "no mask",
-                received=str(name),
-                remedy=nearest(str(name), padded) or None,
-            )
-    if not named:
-        raise ShapeError(
-            "a mask belongs to a padded array", where=repr(graph), expected="no mask, or an array (time, batch, …)",
-            received="a mask",
-        )  # fmt: skip
+    named = by_input(graph, padded, mask, "a mask")
     found = {}
     for name, value in named.items():
         place = f"{graph.name}, mask of {name!r}"
