@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 from graphnet.core.compiler import infer
@@ -86,7 +87,16 @@ def _input(graph: Graph, name: str, given: Input) -> InputPort:
 
 
 def output_ports(runner: Runner) -> dict[str, OutputPort]:
-    """The outputs by name."""
+    """The outputs by name; found once for a runner, because a stream asks with every piece."""
+    if runner not in _KNOWN:
+        _KNOWN[runner] = _output_ports(runner)
+    return _KNOWN[runner]
+
+
+_KNOWN: weakref.WeakKeyDictionary[Runner, dict[str, OutputPort]] = weakref.WeakKeyDictionary()
+
+
+def _output_ports(runner: Runner) -> dict[str, OutputPort]:
     graph, plan = runner.graph, runner.plan
     if any(given.shape is None for given in graph.inputs.values() if not given.optional):
         return {name: OutputPort(name, 0, None, None) for name in graph.outputs}
