@@ -96,7 +96,7 @@ def test_only_the_root_configures_the_tools():
 @pytest.mark.parametrize("name", PLUGINS)
 def test_the_example_in_each_plugins_readme_runs(name):
     text = (ROOT / "plugins" / name / "README.md").read_text(encoding="utf-8")
-    (program,) = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    program = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
     results = {}
     exec(program, results)
     for variable, shape in re.findall(r"^(\w+) = .*?# \(([\d, ]+)\)", program, flags=re.MULTILINE):
