@@ -197,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--units", type=int, default=320, help="width of the LSTM (320)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--sample", type=int, default=600, help="characters to write (600)")
-    parser.add_argument("--temperature", type=float, default=0.7, help="below 1: likelier characters (0.7)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="below 1: likelier characters (0.8)")
     parser.add_argument("--start", default="The ", help="what the sample goes on from")
     options = parser.parse_args(arguments)
 
