@@ -2,8 +2,8 @@
 
 ``((error · o) · (1 - t·t)) · f`` becomes ``error · k`` with ``k = o · (1 - t·t) · f``: of three products that hang on
 the carried error, one is left, and ``k`` is made for many steps at once. Only sums, products with weights and
-reductions make a new basis. Applied to values that hang on a carried error, where the rest is known before. Costs one
-more value for each use of a chain, made outside the loop.
+reductions make a new basis, and an error that three or more read. Applied to values that hang on a carried error, where
+the rest is known before. Costs one more value for each use of a chain, made outside the loop.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from graphnet.core.compiler.operations import CONSTANT, ROWS, Operation, Trace, same
+
+
+#: Users of one error from which on it is made once in the loop: a coefficient for each of them would cost more.
+MANY = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class _Factors:
         form = self.form(new, operation, args) if self.hot[number] and operation.kind == ROWS else None
         if form is None:
             return same(new, operation, tuple(self.made(new, a) for a in args))
-        if number in self.roles or not form.factors:
+        if number in self.roles or not form.factors or len(self.users[number]) >= MANY:
             return self.make(new, form)
         chain = [a for a in args if a in self.forms]
         if not chain and all(self.trace[u].name not in ("multiply", "divide", "negative") for u in self.users[number]):
