@@ -14,6 +14,7 @@ from graphnet.losses import Loss
 from graphnet.training.batches import Examples
 from graphnet.training.config import TrainingConfig
 from graphnet.training.examples import examples, no_targets
+from graphnet.training.feeds import read
 from graphnet.training.totals import Totals, losses_of
 
 #: Steps of a stream that are evaluated at a time, unless the configuration says how many.
@@ -34,8 +35,6 @@ def totals(runner: Runner, data: Examples | Stream, losses: Mapping[str, Loss], 
 def _streamed(
     runner: Runner, stream: Stream, losses: Mapping[str, Loss], config: TrainingConfig, found: Totals
 ) -> Totals:
-    from graphnet.training.feeds import read
-
     state = State()
     for piece in read(runner, stream, STEPS if config.tbptt is None else config.tbptt[0], config, losses):
         if piece.fresh is not None and state.rows is not None:

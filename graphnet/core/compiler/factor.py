@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 from graphnet.core.compiler.operations import CONSTANT, ROWS, Operation, Trace, same
 
-
 #: Users of one error from which on it is made once in the loop: a coefficient for each of them would cost more.
 MANY = 3
 
