@@ -1,8 +1,8 @@
-"""What comes in from users: converted and checked before anything runs."""
+"""What comes in from users, converted and checked before anything runs; and what goes out to them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
 from graphnet.core.numpy_backend import mask
 from graphnet.core.parameter import Array
-from graphnet.core.shapes import BATCH, TIME
+from graphnet.core.shapes import BATCH, TIME, Shape
 
 #: The floating dtypes by numpy's character for them.
 FLOATS = {"f": "float32", "d": "float64"}
@@ -116,3 +116,26 @@ def _counts(graph: Graph, name: str, array: Array | None, lengths: Any) -> Array
             received=f"{counts.min()} to {counts.max()}",
         )
     return None if counts.min() == len(array) else counts.astype(np.int64)
+
+
+# ---------------------------------------------------------------------- going out
+def masked(array: Array, origin: int | None, counts: list[Array | None]) -> Array:
+    """``array`` with zeros after the rows' ends, where it has row lengths (those of the input ``origin``)."""
+    lengths = None if origin is None else counts[origin]
+    return array if lengths is None else mask(array, lengths)
+
+
+def apart(output: Array, inputs: Sequence[Array | None]) -> Array:
+    """The output; a copy where it is the caller's own input, or a view of it."""
+    return output.copy() if any(x is not None and np.may_share_memory(output, x) for x in inputs) else output
+
+
+def closed(shape: Shape) -> bool:
+    """Whether every axis but time and batch has a size."""
+    return all(size is not None or name in (TIME, BATCH) for name, size in zip(shape.names, shape.sizes, strict=True))
+
+
+def opened(shape: Shape) -> Shape:
+    """The shape with time and batch left free."""
+    sizes = (None if name in (TIME, BATCH) else size for name, size in zip(shape.names, shape.sizes, strict=True))
+    return Shape(shape.names, tuple(sizes))

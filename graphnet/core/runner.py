@@ -19,11 +19,11 @@ from graphnet.core.compiler.scans import by_scans_alone, cut
 from graphnet.core.errors import ConfigError, ShapeError, StateError, UnknownNameError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
-from graphnet.core.numpy_backend import BoundPlan, Run, Setting, mask
+from graphnet.core.numpy_backend import BoundPlan, Run, Setting
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Loop, Plan
-from graphnet.core.shapes import BATCH, TIME, Shape
+from graphnet.core.shapes import Shape
 from graphnet.core.state import Carried, State, as_state
 
 DEFAULT = next(iter(backends.BUILT_IN))
@@ -145,10 +145,10 @@ class Runner:
         inputs = {}
         for name, given in self.graph.inputs.items():
             seen = self._seen.get(name)
-            if seen is None or (given.shape is not None and given.shape.fits(seen) and _closed(given.shape)):
+            if seen is None or (given.shape is not None and given.shape.fits(seen) and boundary.closed(given.shape)):
                 inputs[name] = given
             else:
-                inputs[name] = replace(given, shape=_opened(seen))
+                inputs[name] = replace(given, shape=boundary.opened(seen))
         return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
 
     @property
@@ -244,8 +244,11 @@ class Runner:
         if phase is Phase.train:
             self._store_buffers(run)
         outputs = {
-            name: apart(
-                values[slot] if slot in self._from_scans else masked(values[slot], shapes.lengths[slot], counts), slots
+            name: boundary.apart(
+                values[slot]
+                if slot in self._from_scans
+                else boundary.masked(values[slot], shapes.lengths[slot], counts),
+                slots,
             )
             for name, slot in self.plan.outputs
         }
@@ -339,7 +342,7 @@ class Runner:
         array = array.astype(last.dtype, copy=False)
         if slot in self._from_scans:
             return slot, array
-        return slot, masked(array, last.shapes.lengths[slot], last.run.lengths)
+        return slot, boundary.masked(array, last.shapes.lengths[slot], last.run.lengths)
 
     def _pulled(self, slot: int, error: Any, last: Pass) -> Array | None:
         """The error for one input; zeros where none arrived."""
@@ -348,7 +351,9 @@ class Runner:
             return None
         if error is None:
             return np.zeros([n or 0 for n in shape], last.dtype)
-        return error if slot in self._into_scans else masked(error, last.shapes.lengths[slot], last.run.lengths)
+        return (
+            error if slot in self._into_scans else boundary.masked(error, last.shapes.lengths[slot], last.run.lengths)
+        )
 
     def _collect(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
         """Hand the gradients of a pass to the parameters; zeros where no error arrived."""
@@ -445,25 +450,3 @@ def known(name: str, names: Sequence[str], what: str) -> str:
             remedy=nearest(name, names) or None,
         )
     return name
-
-
-def masked(array: Array, origin: int | None, counts: list[Array | None]) -> Array:
-    """``array`` with zeros after the rows' ends, where it has row lengths (those of the input ``origin``)."""
-    lengths = None if origin is None else counts[origin]
-    return array if lengths is None else mask(array, lengths)
-
-
-def apart(output: Array, inputs: Sequence[Array | None]) -> Array:
-    """The output; a copy where it is the caller's own input, or a view of it."""
-    return output.copy() if any(x is not None and np.may_share_memory(output, x) for x in inputs) else output
-
-
-def _closed(shape: Shape) -> bool:
-    """Whether every axis but time and batch has a size."""
-    return all(size is not None or name in (TIME, BATCH) for name, size in zip(shape.names, shape.sizes, strict=True))
-
-
-def _opened(shape: Shape) -> Shape:
-    """The shape with time and batch left free."""
-    sizes = (None if name in (TIME, BATCH) else size for name, size in zip(shape.names, shape.sizes, strict=True))
-    return Shape(shape.names, tuple(sizes))
