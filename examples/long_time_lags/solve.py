@@ -9,7 +9,7 @@ where the criteria and the paper's figures are from.
 
 import argparse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import adding
 import numpy as np
@@ -98,6 +98,7 @@ class Grammar:
 class Problem:
     """A problem, and the one configuration for all its seeds."""
 
+    name: str
     task: Online | Grammar
     inputs: int
     outputs: int
@@ -117,21 +118,21 @@ class Problem:
 
 PROBLEMS = {
     "reber": Problem(
-        task=Grammar(), inputs=7, outputs=7, returns="all", loss=BinaryCrossEntropy(), paper=8_440,
+        name="reber", task=Grammar(), inputs=7, outputs=7, returns="all", loss=BinaryCrossEntropy(), paper=8_440,
         units=16, batch=1, rates={"lstm": 0.02, "gru": 0.02, "rnn": 0.003, "elman": 0.003}, keep=4.0, input_bias=-2.0,
     ),
     "adding": Problem(
-        task=Online(adding.batch, 0.04, 0.01, logistic=False), inputs=2, outputs=1, returns="last",
+        name="adding", task=Online(adding.batch, 0.04, 0.01, logistic=False), inputs=2, outputs=1, returns="last",
         loss=MeanSquaredError(), paper=74_000,
         units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
     "order": Problem(
-        task=Online(order.batch, 0.3, 0.1, logistic=True), inputs=8, outputs=4, returns="last",
+        name="order", task=Online(order.batch, 0.3, 0.1, logistic=True), inputs=8, outputs=4, returns="last",
         loss=BinaryCrossEntropy(), paper=31_390,
         units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
     "order3": Problem(
-        task=Online(lambda rng, size: order.batch(rng, size, 3), 0.3, 0.1, logistic=True), inputs=8, outputs=8,
+        name="order3", task=Online(lambda rng, size: order.batch(rng, size, 3), 0.3, 0.1, logistic=True), inputs=8, outputs=8,
         returns="last", loss=BinaryCrossEntropy(), paper=571_100,
         units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
@@ -188,12 +189,14 @@ def train(problem: Problem, layer: graphnet.Layer, limit: int) -> tuple[bool, in
     return False, used
 
 
-def solve(name: str, cell: str, seeds: int, limit: int | None, units: int | None, rate: float | None) -> int:
-    """Try one problem with seeds 0 … ``seeds`` - 1 and print how each went; how many solved it."""
-    problem = PROBLEMS[name]
+def solve(problem: Problem, cell: str, seeds: int, limit: int | None, units: int | None, rate: float | None) -> int:
+    """Try a problem with seeds 0 … ``seeds`` - 1 and print how each went; how many solved it."""
     limit, units = limit or problem.paper, units or (problem.units if cell == "lstm" else fair_units(cell, problem))
     rate = rate or problem.rates[cell]
-    print(f"{name}: {cell}, {units} units, {count(cell, problem, units)} weights, learning rate {rate:g}", flush=True)
+    print(
+        f"{problem.name}: {cell}, {units} units, {count(cell, problem, units)} weights, learning rate {rate:g}",
+        flush=True,
+    )
     found = 0
     for seed in range(seeds):
         graphnet.seed(seed)
@@ -221,6 +224,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=at_least_one, help="training sequences (as the paper reports for success)")
     parser.add_argument("--units", type=at_least_one, help="hidden units (about as many weights as the LSTM has)")
     parser.add_argument("--learning-rate", type=above_zero, help="of Adam (that of the configuration)")
+    parser.add_argument("--input-bias", type=float, help="of the LSTM's input gates at first (the configuration's)")
     return parser
 
 
@@ -242,10 +246,16 @@ def above_zero(text: str) -> float:
 
 def main() -> None:
     """Run what the command line asks for."""
-    given = arguments().parse_args()
+    parser = arguments()
+    given = parser.parse_args()
+    if given.input_bias is not None and given.cell != "lstm":
+        parser.error(f"--input-bias: {given.cell} has no input gate")
     with threadpool_limits(1):  # these products are too small to share
         for name in PROBLEMS if given.problem == "all" else [given.problem]:
-            solve(name, given.cell, given.seeds, given.limit, given.units, given.learning_rate)
+            problem = PROBLEMS[name]
+            if given.input_bias is not None:
+                problem = replace(problem, input_bias=given.input_bias)
+            solve(problem, given.cell, given.seeds, given.limit, given.units, given.learning_rate)
 
 
 if __name__ == "__main__":
