@@ -305,11 +305,13 @@ def test_a_short_adding_problem_is_learnt(example):
 
 
 def test_a_small_lstm_learns_the_grammar(example, capsys):
-    assert example.solve.solve("reber", "lstm", 2, None, None, None) >= 1
+    assert example.solve.solve(example.solve.PROBLEMS["reber"], "lstm", 2, None, None, None) >= 1
     told = capsys.readouterr().out
     assert "reber: lstm, 16 units, 1655 weights, learning rate 0.02\n" in told
     assert "wrong: 0 of 256 training strings, 0 of 256 others\n" in told
-    assert "of 2 within 8440 sequences (the paper: 8440)\n" in told
+    counts = [int(count) for count in re.findall(r"solved after (\d+) sequences", told)]
+    expected = f"solved {len(counts)} of 2 within 8440 sequences (the paper: 8440), on average after"
+    assert float(told.split(expected)[1]) == pytest.approx(sum(counts) / len(counts), abs=0.5)
 
 
 def test_the_command_line(example, monkeypatch, capsys):
@@ -322,6 +324,9 @@ def test_the_command_line(example, monkeypatch, capsys):
     assert told.startswith("order: gru, 3 units, 124 weights, learning rate 0.5\n")
     assert re.search(r"seed 0: not solved in 48 sequences; test: \d+ of 2560 wrong, average error 0\.\d+\n", told)
     assert told.endswith("solved 0 of 1 within 48 sequences (the paper: 31390)\n")
+    closed, opened = (run("order", "--seeds", "1", "--limit", "16", "--input-bias", bias) for bias in ("-4", "4"))
+    assert closed.splitlines()[0] == opened.splitlines()[0] and closed != opened
+    assert closed == run("order", "--seeds", "1", "--limit", "16")
     told = run("all", "--seeds", "1", "--limit", "2", "--units", "2")
     assert [line.split(":")[0] for line in told.splitlines() if line[0] != " "] == [
         "reber",
@@ -333,6 +338,7 @@ def test_the_command_line(example, monkeypatch, capsys):
         ["sorting"],
         ["adding", "--seeds", "0"],
         ["adding", "--limit", "x"],
+        ["adding", "--cell", "gru", "--input-bias", "1"],
         ["adding", "--learning-rate", "-1"],
     ):
         with pytest.raises(SystemExit):

@@ -10,6 +10,7 @@ where the criteria and the paper's figures are from.
 import argparse
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import adding
 import numpy as np
@@ -132,7 +133,7 @@ PROBLEMS = {
         units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
     "order3": Problem(
-        name="order3", task=Online(lambda rng, size: order.batch(rng, size, 3), 0.3, 0.1, logistic=True), inputs=8, outputs=8,
+        name="order3", task=Online(partial(order.batch, relevant=3), 0.3, 0.1, logistic=True), inputs=8, outputs=8,
         returns="last", loss=BinaryCrossEntropy(), paper=571_100,
         units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
@@ -197,17 +198,18 @@ def solve(problem: Problem, cell: str, seeds: int, limit: int | None, units: int
         f"{problem.name}: {cell}, {units} units, {count(cell, problem, units)} weights, learning rate {rate:g}",
         flush=True,
     )
-    found = 0
+    counts = []
     for seed in range(seeds):
         graphnet.seed(seed)
         problem.task.start(np.random.default_rng(seed))
         layer = build(cell, problem, units, rate)
         solved, used = train(problem, layer, limit)
-        found += solved
+        counts += [used] if solved else []
         told = "solved after" if solved else "not solved in"
         print(f"  seed {seed}: {told} {used} sequences; {problem.task.report(layer)}", flush=True)
-    print(f"  solved {found} of {seeds} within {limit} sequences (the paper: {problem.paper})", flush=True)
-    return found
+    mean = f", on average after {np.mean(counts):.0f}" if counts else ""
+    print(f"  solved {len(counts)} of {seeds} within {limit} sequences (the paper: {problem.paper}){mean}", flush=True)
+    return len(counts)
 
 
 def arguments() -> argparse.ArgumentParser:
