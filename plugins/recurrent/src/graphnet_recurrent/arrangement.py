@@ -62,7 +62,7 @@ class Arrangement(SequenceLayer):
             if getattr(self, name, None) is not None:
                 positive(self, name)
 
-    def _over_time(self) -> bool:
+    def over_time(self) -> bool:
         return self.returns == "all"
 
     # ------------------------------------------------------------------ the graph
