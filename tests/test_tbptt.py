@@ -410,3 +410,15 @@ def test_classes_at_each_step_train_in_pieces():
 def test_a_stream_says_what_is_wrong(make, told):
     with pytest.raises(graphnet.GraphnetError, match=told):
         make()
+
+
+def test_a_bar_has_no_end_where_only_reading_tells_it():
+    import io
+
+    from graphnet.cli.progress import Bars
+
+    x, y = echo(60)
+    stream = io.StringIO()
+    model = Model(echo_graph())
+    model.fit(Stream(lambda: [(x[:, None], y[:, None])]), tbptt=(10, 10), callbacks=[Bars(stream)], **SETTINGS)
+    assert "best epoch" in stream.getvalue()
