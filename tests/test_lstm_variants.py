@@ -34,7 +34,7 @@ def scan_of(variant):
 
 
 def network(variant, weights, x, lengths):
-    """The equations of the paper's section II, changed as its section III says: a loop over steps."""
+    """The paper's equations, changed as the variant's name says: a loop over steps."""
 
     def product(name, *values):
         return anp.dot(anp.concatenate([*values, np.ones((B, 1))], axis=1), weights[f"lstm/{name}_product/weights"])
@@ -128,6 +128,21 @@ def test_the_difference_is_that_of_pairs(compare):
     shift, error = compare.difference([0.9, 0.8, 1.0, 0.7], [0.8, 0.8, 0.9, 0.9])
     pairs = np.array([0.1, 0.0, 0.1, -0.2])
     assert np.isclose(shift, pairs.mean()) and np.isclose(error, pairs.std(ddof=1) / 2)
+
+
+def test_the_corrected_error_adds_the_share_that_is_tested(compare):
+    rng = np.random.default_rng(3)
+    pairs = rng.standard_normal(12)
+    _, error = compare.difference(list(pairs), [0.0] * 12)
+    # A third is tested by what two thirds have trained.
+    assert np.isclose(compare.corrected(error, 12) ** 2, pairs.var(ddof=1) * (1 / 12 + 1 / 2))
+
+
+@pytest.mark.parametrize("option", ["--seeds", "--epochs"])
+def test_fewer_than_one_is_refused(compare, option, capsys):
+    with pytest.raises(SystemExit):
+        compare.main([option, "0"])
+    assert f"argument {option}: expected at least 1, received 0" in capsys.readouterr().err
 
 
 def test_a_file_trains_and_predicts(tmp_path):

@@ -6,8 +6,7 @@
 Every file of this folder is trained on two thirds of the training set of Japanese Vowels and measured on the third that
 is left, once for each third and seed; the test set is not looked at. All variants see the same thirds and seeds, so the
 difference to vanilla is a mean of paired differences. Behind it, after ±, is the standard error of that mean, and in
-parentheses the same corrected for training sets that overlap: without the correction, seeds count as if each had data of
-its own.
+parentheses the same corrected for training sets that overlap: without it, every seed counts as if it had new data.
 """
 
 import argparse
