@@ -1,4 +1,4 @@
-"""A recurrent cell with attention over its own past (after Cheng, Dong & Lapata 2016, LSTMN, equations 4-6)."""
+"""A recurrent cell with attention over its own past (after Cheng, Dong & Lapata 2016, LSTMN, arXiv:1601.06733)."""
 
 from graphnet import Affine, Cell, CellGraph, ConfigError, FullyConnected, concatenate, dense, split
 from graphnet_recurrent.cells.slot_softmax import SlotSoftMax

@@ -1,4 +1,4 @@
-"""Clockwork RNN (Koutník, Greff, Gomez & Schmidhuber 2014, arXiv:1402.3511, section 3)."""
+"""Clockwork RNN (Koutník, Greff, Gomez & Schmidhuber 2014, arXiv:1402.3511)."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""The simple recurrent cell (Elman 1990, "Finding structure in time", Cognitive Science 14, figure 2)."""
+"""The simple recurrent cell (Elman 1990, "Finding structure in time", Cognitive Science 14)."""
 
 from graphnet import Cell, CellGraph, concatenate, dense
 from graphnet_recurrent.functional import tanh

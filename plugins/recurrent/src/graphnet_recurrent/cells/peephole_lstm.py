@@ -1,4 +1,4 @@
-"""LSTM with peepholes (Gers & Schmidhuber 2000; Graves 2013, arXiv:1308.0850, equations 7-11)."""
+"""LSTM with peepholes (Gers & Schmidhuber 2000; Graves 2013, arXiv:1308.0850)."""
 
 from graphnet import Cell, CellGraph, Value, concatenate, dense
 from graphnet_recurrent.functional import sigmoid, tanh
