@@ -40,8 +40,10 @@ class Packing:
         """The number of steps of each row, (batch,)."""
         return np.asarray(self.mask.sum(axis=0), np.int64)
 
-    def pack(self, array: Array, what: str = "the array") -> Array:
+    def pack(self, array: Array, what: str = "the array", *, clean: bool = True) -> Array:
         """``(time, batch, …)`` with the steps that are there first in each row, then zeros.
+
+        Without ``clean`` there is anything in place of the zeros.
 
         Raises
         ------
@@ -49,10 +51,15 @@ class Packing:
             If time and batch are not those of the mask.
         """
         self._check(array, what)
-        return self._moved(array, self._there, np.arange(len(array))[:, None] >= self.lengths)
+        found = self._moved(array, self._there)
+        if clean:
+            found[np.arange(len(array))[:, None] >= self.lengths] = 0
+        return found
 
-    def unpack(self, array: Array) -> Array:
+    def unpack(self, array: Array, *, clean: bool = True) -> Array:
         """The way back: each step where it was, zeros where none was.
+
+        Without ``clean`` what follows the packed steps is put where none was.
 
         Raises
         ------
@@ -60,7 +67,10 @@ class Packing:
             If time and batch are not those of the mask.
         """
         self._check(array, "the array")
-        return self._moved(array, self._back, ~self.mask)
+        found = self._moved(array, self._back)
+        if clean:
+            found[~self.mask] = 0
+        return found
 
     @cached_property
     def _there(self) -> Array:
@@ -75,10 +85,9 @@ class Packing:
         return found
 
     @staticmethod
-    def _moved(array: Array, order: Array, empty: Array) -> Array:
+    def _moved(array: Array, order: Array) -> Array:
         rows = np.ascontiguousarray(array).reshape(len(order), -1)
         found: Array = rows.take(order, axis=0).reshape(array.shape)
-        found[empty] = 0
         return found
 
     def _check(self, array: Array, what: str) -> None:

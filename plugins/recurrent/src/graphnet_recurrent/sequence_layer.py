@@ -37,11 +37,12 @@ class Given:
     def inward(self, array: np.ndarray, what: str) -> np.ndarray:
         """A sequence as the graph wants it."""
         array = array.swapaxes(0, 1) if self.turned else array
-        return array if self.packing is None else self.packing.pack(array, what)
+        # A Runner knows the lengths, and takes what lies beyond a row's end for zeros.
+        return array if self.packing is None else self.packing.pack(array, what, clean=False)
 
     def outward(self, array: np.ndarray) -> np.ndarray:
         """The way back."""
-        array = array if self.packing is None else self.packing.unpack(array)
+        array = array if self.packing is None else self.packing.unpack(array, clean=False)  # zeros follow each row
         return array.swapaxes(0, 1) if self.turned else array
 
 
