@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from graphnet.datasets.dataset import Dataset, Split
 from graphnet.datasets.npz_file import npz
-from graphnet.datasets.stream import Piece, Stream
+from graphnet.datasets.pieces import Piece
+from graphnet.datasets.stream import Stream
 from graphnet.datasets.table import load, names
 from graphnet.datasets.windows import Windows, windows
 

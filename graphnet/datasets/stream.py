@@ -6,30 +6,13 @@ import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from graphnet.core.errors import ConfigError, DataError, FileError, ShapeError, StateError
 from graphnet.core.parameter import Array
-
-#: An array or several by name.
-Values = Array | Mapping[str, Array]
-
-
-class Piece(NamedTuple):
-    """Some steps of all rows of a stream, in the order of time.
-
-    Attributes
-    ----------
-    inputs, targets : array (steps, batch, …), or mapping of name to array
-    fresh : boolean array (batch,) or None
-        The rows in which something new begins with this piece.
-    """
-
-    inputs: Values
-    targets: Values
-    fresh: Array | None = None
+from graphnet.datasets.pieces import Piece, bare, regrouped
 
 
 class Stream:
@@ -128,7 +111,7 @@ class Stream:
         ShapeError, DataError
             If a piece does not go with those before it.
         """
-        return self._cut(steps) if self._inputs is not None else _regrouped(self._read(), steps)
+        return self._cut(steps) if self._inputs is not None else regrouped(self._read(), steps)
 
     def count(self, steps: int) -> int | None:
         """How many pieces there are; None where only reading tells."""
@@ -151,7 +134,7 @@ class Stream:
             raise DataError("the stream is empty", where="Stream", expected="at least one piece") from None
         if self._open is None:
             self._rest = itertools.chain([item], items)
-        return next(_regrouped([item], steps))
+        return next(regrouped([item], steps))
 
     def _read(self) -> Iterator[Any]:
         """The pieces as they come, from the beginning."""
@@ -174,7 +157,7 @@ class Stream:
             stop = min(start + steps, self.steps)
             inputs = {name: self._taken(a, start, stop) for name, a in self._inputs.items()}
             targets = {name: self._taken(a, start, stop) for name, a in self._targets.items()}
-            yield Piece(_bare(inputs), _bare(targets))
+            yield Piece(bare(inputs), bare(targets))
 
     def _taken(self, array: Array, start: int, stop: int) -> Array:
         if self.rows is None:
@@ -223,11 +206,6 @@ def _mapped(path: Path) -> Array:
     return found
 
 
-def _bare(values: dict[str, Array]) -> Values:
-    return values[""] if list(values) == [""] else values
-
-
-# ---------------------------------------------------------------------- pieces as they come
 def _refuse_no_stream(source: Any, targets: Any) -> None:
     """Refuse what no piece can be read from."""
     if targets is not None:
@@ -244,76 +222,3 @@ def _refuse_no_stream(source: Any, targets: Any) -> None:
             expected="an array, a path, an iterable of pieces, or a function that returns one",
             received=type(source).__name__,
         )
-
-
-def _regrouped(items: Iterable[Any], steps: int) -> Iterator[Piece]:
-    """Pieces of ``steps`` steps from pieces of any number of them."""
-    held: list[tuple[dict[str, Array], dict[str, Array]]] = []
-    fresh: Array | None = None
-    known: tuple[Any, ...] | None = None
-    for number, item in enumerate(items, 1):
-        inputs, targets, new = _checked(item, f"Stream, piece {number}")
-        shape = tuple((name, a.shape[1:]) for part in (inputs, targets) for name, a in part.items())
-        if known not in (None, shape):
-            raise ShapeError(
-                "another kind of piece", where=f"Stream, piece {number}", expected=str(known), received=str(shape)
-            )
-        known = shape
-        if new is not None and held:
-            yield _joined(held, fresh)
-            held, fresh = [], None
-        fresh = new if new is not None else fresh
-        held.append((inputs, targets))
-        while _count(held) >= steps:
-            first, held = _divided(held, steps)
-            yield _joined(first, fresh)
-            fresh = None
-    if _count(held):
-        yield _joined(held, fresh)
-
-
-def _checked(item: Any, place: str) -> tuple[dict[str, Array], dict[str, Array], Array | None]:
-    """One piece: arrays by name, of as many steps and rows each."""
-    if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
-        raise DataError(
-            "not a piece", where=place, expected="(inputs, targets) or (inputs, targets, fresh)",
-            received=type(item).__name__,
-        )  # fmt: skip
-    inputs, targets = (
-        {str(n): np.asarray(v) for n, v in part.items()} if isinstance(part, Mapping) else {"": np.asarray(part)}
-        for part in item[:2]
-    )
-    arrays = [*inputs.values(), *targets.values()]
-    if any(a.ndim < 2 for a in arrays) or len({a.shape[:2] for a in arrays}) != 1:
-        received = ", ".join(str(a.shape) for a in arrays)
-        raise ShapeError("steps and rows differ", where=place, expected="(steps, batch, …) each", received=received)
-    if len(item) < 3 or item[2] is None:
-        return inputs, targets, None
-    new = np.asarray(item[2])
-    rows = arrays[0].shape[1]
-    if new.dtype != bool or new.shape != (rows,):
-        received = f"{new.dtype} of shape {new.shape}"
-        raise ShapeError("fresh has a truth value for each row", where=place, expected=(rows,), received=received)
-    return inputs, targets, new if new.any() else None
-
-
-Held = list[tuple[dict[str, Array], dict[str, Array]]]
-
-
-def _count(held: Held) -> int:
-    return sum(len(next(iter(inputs.values()))) for inputs, _ in held)
-
-
-def _divided(held: Held, steps: int) -> tuple[Held, Held]:
-    """The first steps, and the rest."""
-    *before, (inputs, targets) = held
-    left = steps - _count(before)
-    first = [*before, ({n: a[:left] for n, a in inputs.items()}, {n: a[:left] for n, a in targets.items()})]
-    if left == len(next(iter(inputs.values()))):
-        return first, []
-    return first, [({n: a[left:] for n, a in inputs.items()}, {n: a[left:] for n, a in targets.items()})]
-
-
-def _joined(held: Held, fresh: Array | None) -> Piece:
-    inputs, targets = ({name: np.concatenate([pair[i][name] for pair in held]) for name in held[0][i]} for i in (0, 1))
-    return Piece(_bare(inputs), _bare(targets), fresh)

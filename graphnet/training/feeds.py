@@ -13,7 +13,8 @@ from graphnet.core.errors import DataError
 from graphnet.core.parameter import Array
 from graphnet.core.runner import Runner
 from graphnet.core.state import State
-from graphnet.datasets.stream import Piece, Stream
+from graphnet.datasets.pieces import Piece
+from graphnet.datasets.stream import Stream
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.batches import Batch, Examples
