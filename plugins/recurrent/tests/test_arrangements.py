@@ -611,3 +611,13 @@ def test_options_of_the_layers_with_sizes_keep_their_accessors():
     assert isinstance(layer.graph.nodes["scan"].layer, Scan)
     layer.backward(np.ones_like(layer.forward(X)))
     assert layer.get_gradient_weights().shape == layer.get_weights().shape
+
+
+def test_gates_start_where_their_biases_say():
+    layer = LSTM(F, U, None, input_bias=-3.0, forget_bias=2.0)
+    layer.initialize(Xavier(), Constant(0.25))
+    biases = np.split(layer.get_weights()[-1], 4)
+    assert [set(b.tolist()) for b in biases] == [{-3.0}, {2.0}, {0.25}, {0.25}]
+    assert repr(layer).endswith("forget_bias=2.0, input_bias=-3.0)")
+    with pytest.raises(ConfigError, match="input_bias"):
+        LSTM(F, U, None, input_bias=False)

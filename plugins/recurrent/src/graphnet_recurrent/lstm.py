@@ -17,8 +17,8 @@ class LSTM(CellLayer):
 
     Parameters
     ----------
-    forget_bias : bool or float
-        Where the forget gate's bias starts; True leaves it to the bias initializer.
+    forget_bias, input_bias : bool or float
+        Where the bias of the forget gate, and that of the input gate, starts; True leaves it to the bias initializer.
 
     Examples
     --------
@@ -29,12 +29,14 @@ class LSTM(CellLayer):
     """
 
     forget_bias: bool | float = field(default=True, kw_only=True)
+    input_bias: bool | float = field(default=True, kw_only=True)
 
     gates: ClassVar[tuple[str, ...]] = ("input_gate", "forget_gate", "candidate", "output_gate")
 
     def check(self) -> None:
         super().check()
-        require(self.forget_bias is not False, self, "forget_bias", "True or a number")
+        for name in ("forget_bias", "input_bias"):
+            require(getattr(self, name) is not False, self, name, "True or a number")
 
     def cell(self) -> CellGraph:
-        return lstm_cell(self.hidden_size, self.dtype, self.forget_bias)
+        return lstm_cell(self.hidden_size, self.dtype, self.forget_bias, input_bias=self.input_bias)

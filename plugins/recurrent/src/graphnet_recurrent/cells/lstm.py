@@ -4,7 +4,9 @@ from graphnet import Cell, CellGraph, concatenate, dense
 from graphnet_recurrent.functional import sigmoid, tanh
 
 
-def lstm_cell(units: int, dtype: str = "float64", forget_bias: bool | float = True) -> CellGraph:
+def lstm_cell(
+    units: int, dtype: str = "float64", forget_bias: bool | float = True, *, input_bias: bool | float = True
+) -> CellGraph:
     """The LSTM with forget gate and without peepholes.
 
     With z = [x_t, h_{t-1}]::
@@ -21,10 +23,13 @@ def lstm_cell(units: int, dtype: str = "float64", forget_bias: bool | float = Tr
     forget_bias : bool or float
         Where the forget gate's bias starts (1.0: Jozefowicz, Zaremba & Sutskever 2015); True leaves it to the bias
         initializer.
+    input_bias : bool or float
+        The same for the input gate: below 0 it starts nearly closed, which helps where little of a long sequence
+        matters (Hochreiter & Schmidhuber 1997, section 5).
     """
     cell = Cell("lstm", sequences="x", states={"h": units, "c": units})
     z = concatenate(cell.x, cell.h, name="joined")
-    i = sigmoid(dense(z, units, dtype=dtype, name="input_gate"), name="input_activation")
+    i = sigmoid(dense(z, units, dtype=dtype, bias=input_bias, name="input_gate"), name="input_activation")
     f = sigmoid(dense(z, units, dtype=dtype, bias=forget_bias, name="forget_gate"), name="forget_activation")
     g = tanh(dense(z, units, dtype=dtype, name="candidate"), name="candidate_activation")
     o = sigmoid(dense(z, units, dtype=dtype, name="output_gate"), name="output_activation")
