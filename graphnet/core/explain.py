@@ -238,7 +238,8 @@ LEFT_ALONE = {
     "factor": "no chain of products hangs on a carried error",
     "merge": "no sum of products in a loop",
     "augment": "the products are too large to go back into the loop, or there is no sum with a sequence in one",
-    "ends": "each next state and carried error has a place of its own",
+    "insert copies": "each next state and carried error has a place of its own",
+    "legalize": "every value is read while it lives",
     "recompute": "nothing that the way back needs is cheaper to make than to keep",
 }
 

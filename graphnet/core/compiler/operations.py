@@ -17,6 +17,9 @@ LEAVES = frozenset(
     {"sequence", "state", "context", "draw", "emitted_error", "carried_error", "weight", "constant", "ones"}
 )
 
+#: Leaves with a value for each step.
+TIMED_LEAVES = frozenset({"sequence", "state", "draw", "ones", "emitted_error", "carried_error"})
+
 #: Elementwise functions that may be named in a plan; everything else is not traced.
 ARITHMETIC = ("add", "subtract", "multiply", "divide", "negative", "positive", "absolute", "fabs", "square", "sqrt")
 POWERS = ("cbrt", "reciprocal", "power", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "hypot", "logaddexp")
@@ -205,6 +208,26 @@ class Trace:
         for number, operation in enumerate(self.values):
             for arg in set(operation.args):
                 found[arg].append(number)
+        return found
+
+    def base(self, value: int) -> int:
+        """The value that ``value`` is, or whose columns it is."""
+        while self.values[value].name == "columns":
+            value = self.values[value].args[0]
+        return value
+
+    def untimed(self) -> set[int]:
+        """Values of rows that are the same at every step, and have no time axis: contexts, and what is made of them.
+
+        Copies have one.
+        """
+        found: set[int] = set()
+        for number, operation in enumerate(self.values):
+            if operation.kind != ROWS or operation.name in TIMED_LEAVES or operation.name == "copy":
+                continue
+            rows = [a for a in operation.args if self.values[a].kind == ROWS]
+            if all(a in found for a in rows):
+                found.add(number)
         return found
 
     def ancestors(self, values: Iterable[int]) -> set[int]:

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from graphnet.core.compiler import joint
 from graphnet.core.compiler.assemble import program
 from graphnet.core.compiler.augment import augment
-from graphnet.core.compiler.ends import ends
 from graphnet.core.compiler.factor import factor
+from graphnet.core.compiler.insert_copies import insert_copies
 from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.lanes import groups
+from graphnet.core.compiler.legalize import legalize
 from graphnet.core.compiler.merge import merge
 from graphnet.core.compiler.operations import Trace
 from graphnet.core.compiler.phases import phases
@@ -56,10 +57,12 @@ def stages(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Itera
     if loop and {"augment", "phases"} <= passes:
         trace = augment(trace, rows)
         yield "augment", trace
-    trace = ends(trace)
-    yield "ends", trace
+    trace = insert_copies(trace)
+    yield "insert copies", trace
     if loop and {"recompute", "phases"} <= passes:
-        yield "recompute", recompute(trace)
+        trace = recompute(trace)
+        yield "recompute", trace
+    yield "legalize", legalize(trace, "phases" in passes)
 
 
 def rewritten(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Trace:

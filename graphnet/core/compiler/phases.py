@@ -1,7 +1,7 @@
 """Say of each value when it is made: before, in or after the loop, forward and backward.
 
-``tanh(x @ W + h @ U)``: ``x @ W`` does not hang on the state and is made before the loop, for many steps at once; a
-value that hangs on the state but feeds none, such as an output layer, is made after it; what is left stays in.
+``tanh(x @ W + h @ U)``: ``x @ W`` does not depend on the state and is made before the loop, for many steps at once; a
+value that depends on the state but feeds none, such as an output layer, is made after it; what is left stays in.
 Likewise backward with the carried error: local derivatives before, input errors and weight gradients after. Off: every
 value of the forward pass is made in its loop, every other one in the backward loop (sums over rows stay outside: they
 have no place inside). Costs two walks over the trace.
@@ -9,7 +9,9 @@ have no place inside). Costs two walks over the trace.
 
 from __future__ import annotations
 
-from graphnet.core.compiler.operations import CONSTANT, FIXED, LEAVES, ROWS, TOTAL, Trace
+from collections.abc import Sequence
+
+from graphnet.core.compiler.operations import CONSTANT, FIXED, LEAVES, ROWS, TOTAL, Operation, Trace
 
 #: In the order in which they run. The first is once a run, the next three a block of steps forward, then backward.
 SETUP, STATIC = "setup", "static"
@@ -29,7 +31,7 @@ def phases(trace: Trace, enabled: bool = True) -> list[str]:
     feeds_state = trace.ancestors(roles.next)
     feeds_carried = trace.ancestors([v for v in roles.carried if v is not None])
     state, carried = trace.depends(["state"]), trace.depends(["carried_error"])
-    timed = trace.depends(["sequence", "state", "draw", "emitted_error", "carried_error"])
+    untimed = trace.untimed()
     pinned = _pinned(trace)
     found: list[str] = []
     for number, operation in enumerate(trace.values):
@@ -43,18 +45,27 @@ def phases(trace: Trace, enabled: bool = True) -> list[str]:
             phase = BACK_AFTER if operation.name in ("outer", "rowsum") else FINISH
         elif number in pinned:
             phase = pinned[number]
-        elif not timed[number] and operation.name != "copy":
+        elif number in untimed:
             phase = STATIC
         elif number in forward:
             phase = LOOP if not enabled else _within(FORWARD, state[number], number in feeds_state)
         elif not enabled:
             phase = BACK_LOOP
         else:
-            hangs = carried[number]
-            reads = hangs and any(trace[a].name == "carried_error" for a in operation.args)
-            phase = _within(BACKWARD, hangs, number in feeds_carried or reads)
+            feeds = number in feeds_carried or (carried[number] and _in_loop(trace, found, carried, operation))
+            phase = _within(BACKWARD, carried[number], feeds)
         found.append(phase)
     return _reachable(trace, found)
+
+
+def _in_loop(trace: Trace, found: Sequence[str], carried: Sequence[bool], operation: Operation) -> bool:
+    """Whether an operation reads a carried error, and all else that depends on one is made in the loop.
+
+    Made there, it needs no copy of the error.
+    """
+    hot = [a for a in operation.args if carried[a]]
+    leaf = [trace[trace.base(a)].name == "carried_error" for a in hot]
+    return any(leaf) and all(own or found[a] == BACK_LOOP for own, a in zip(leaf, hot, strict=True))
 
 
 def _within(three: tuple[str, str, str], hangs: bool, feeds: bool) -> str:
@@ -63,7 +74,7 @@ def _within(three: tuple[str, str, str], hangs: bool, feeds: bool) -> str:
 
 
 def _pinned(trace: Trace) -> dict[int, str]:
-    """Copies that ``ends`` made for the loops."""
+    """Copies that belong to the loops: of next states, and of carried errors."""
     found: dict[int, str] = {}
     for value in trace.roles.next:
         if trace[value].name == "copy":
@@ -73,8 +84,7 @@ def _pinned(trace: Trace) -> dict[int, str]:
             found[carried] = BACK_LOOP
     for number, operation in enumerate(trace.values):
         if operation.name == "copy" and operation.kind == ROWS and number not in found:
-            reads = operation.args and trace[operation.args[0]].name == "carried_error"
-            if reads:
+            if trace[trace.base(operation.args[0])].name == "carried_error":
                 found[number] = BACK_LOOP
     return found
 

@@ -177,9 +177,8 @@ class Placing:
     def _reads_units(self, value: int, phase: str) -> bool:
         """Whether something in a phase needs the array units first."""
         roles = self.trace.roles
-        if value in roles.emitted and phase == FORWARD[-1]:
-            return True
-        if value in (*roles.sequence_errors, *roles.context_errors) and phase == BACKWARD[-1]:
+        outcomes = {FORWARD[-1]: roles.emitted, BACKWARD[-1]: (*roles.sequence_errors, *roles.context_errors)}
+        if any(v is not None and self.base(v)[0] == value for v in outcomes.get(phase, ())):
             return True
         for number, operation in enumerate(self.trace.values):
             if self.when[number] != phase or not any(self.base(a)[0] == value for a in operation.args):

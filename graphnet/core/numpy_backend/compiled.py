@@ -277,4 +277,4 @@ class CompiledProgram:
             if name in total:
                 total[name] = total[name] + gradient
             else:
-                total[name] = np.ascontiguousarray(gradient)
+                total[name] = np.asarray(gradient, order="C")  # ascontiguousarray makes numbers vectors

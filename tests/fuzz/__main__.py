@@ -1,0 +1,60 @@
+"""``python -m fuzz``: any number of random cells and graphs; prints each failure, shrunk, as a recipe."""
+
+from __future__ import annotations
+
+import argparse
+import pprint
+import secrets
+import sys
+import time
+
+from fuzz.compare import difference
+from fuzz.generate import trial
+from fuzz.recipe import Trial
+from fuzz.shrink import shrink
+
+
+def main() -> int:
+    """Run it; 1 if any trial failed."""
+    options = _options()
+    start = options.seed if options.seed is not None else secrets.randbelow(2**40)
+    print(f"seed {start}, {options.n} trials, backend {options.backend}", flush=True)
+    failed = 0
+    began = time.monotonic()
+    for number in range(options.n):
+        drawn = trial(start + number, whole_graph=number % 3 == 2 if options.kind is None else options.kind == "graph")
+        failure = difference(drawn, options.backend)
+        if failure is not None:
+            failed += 1
+            report(drawn, failure.what, options.backend, options.shrink)
+            if failed >= options.most:
+                break
+        if (number + 1) % 1000 == 0:
+            print(f"{number + 1} trials, {failed} failed, {time.monotonic() - began:.0f} s", flush=True)
+    print(f"{failed} of {number + 1} trials failed")
+    return int(failed > 0)
+
+
+def report(drawn: Trial, what: str, backend: str, smaller: bool) -> None:
+    """Print one failure."""
+    print(f"\nseed {drawn.seed}: {what}", flush=True)
+    if smaller:
+        drawn = shrink(drawn, lambda t: difference(t, backend) is not None)
+        failure = difference(drawn, backend)
+        print(failure.what if failure else "the failure did not repeat")
+        pprint.pprint(drawn, width=120)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
+    parser.add_argument("-n", type=int, default=1000, help="number of trials")
+    parser.add_argument("--seed", type=int, help="of the first trial; a fresh one where it is left out")
+    parser.add_argument("--kind", choices=("cell", "graph"), help="only these; otherwise two cells to each graph")
+    parser.add_argument("--backend", default="numpy")
+    parser.add_argument("--most", type=int, default=5, help="stop after this number of failures")
+    parser.add_argument("--no-shrink", dest="shrink", action="store_false")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

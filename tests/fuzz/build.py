@@ -1,0 +1,104 @@
+"""From a recipe to a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fuzz import layers
+from fuzz.recipe import Body, CellRecipe, Op, Trial
+
+from graphnet import (
+    Add,
+    Affine,
+    Builder,
+    Cell,
+    Concatenate,
+    Dropout,
+    FullyConnected,
+    Last,
+    Multiply,
+    Scan,
+    Split,
+    Subgraph,
+)
+from graphnet.core.graph import Graph
+from graphnet.core.scan import CellGraph
+from graphnet_recurrent import Sigmoid, TanH
+
+
+def graph_of(trial: Trial) -> Graph:
+    """The graph of a trial."""
+    builder = Builder("trial")
+    axes = {"sequence": "time, batch, feature", "rows": "batch, feature"}
+    values = {
+        name: builder.input(name, f"{axes[kind]}={width}")
+        for (name, width), kind in zip(trial.graph.inputs, trial.axes, strict=True)
+    }
+    return builder.build(**_run(trial.graph, builder, values))
+
+
+def cell_of(recipe: CellRecipe) -> CellGraph:
+    """The cell graph of a recipe."""
+    sequences, states, contexts = recipe.names
+    widths = dict(recipe.body.inputs)
+    cell = Cell(
+        "cell",
+        sequences={n: widths[n] for n in sequences},
+        states={n: widths[n] for n in states},
+        contexts={n: widths[n] for n in contexts},
+    )
+    return cell.build(**_run(recipe.body, cell, dict(cell.values)))
+
+
+def _run(body: Body, builder: Builder, values: dict[str, Any]) -> dict[str, Any]:
+    shared: dict[Any, Any] = {}
+    for op in body.ops:
+        made = _made(op, body, builder, values, shared)
+        values |= {name: value for (name, _), value in zip(op.outs, made, strict=True)}
+    return {name: values[value] for name, value in body.outputs}
+
+
+def _made(op: Op, body: Body, builder: Builder, values: dict[str, Any], shared: dict[Any, Any]) -> list[Any]:
+    """The values that an operation makes."""
+    given = [None if a is None else values[a] for a in op.args]
+    if op.kind == "scan":
+        return _scan(op, builder, given)
+    if op.kind == "nested":
+        inner = Builder("inner")
+        inputs = {name: inner.input(name) for name, _ in op.params[0].inputs}
+        layer = Subgraph(inner.build(**_run(op.params[0], inner, inputs)))
+    elif op.kind == "shared":
+        layer = shared.setdefault(op.params, FullyConnected(op.params[0], op.params[1]))
+    else:
+        layer = MAKERS[op.kind](op)
+    found = layer(*given)
+    return list(found) if len(op.outs) > 1 else [found]
+
+
+def _scan(op: Op, builder: Builder, given: list[Any]) -> list[Any]:
+    recipe, reverse, bptt_length = op.params
+    scan = Scan(cell_of(recipe), reverse=reverse, bptt_length=bptt_length)
+    node = scan(*given)
+    return [node[port] for port in scan.output_ports()]
+
+
+MAKERS: dict[str, Callable[[Op], Any]] = {
+    **{kind: lambda op, cls=cls: cls() for kind, cls in layers.BY_KIND.items()},
+    "tanh": lambda op: TanH(),
+    "sigmoid": lambda op: Sigmoid(),
+    "total": lambda op: layers.Total(),
+    "halves": lambda op: layers.Halves(),
+    "mixture": lambda op: layers.Mixture(),
+    "opaque": lambda op: layers.Opaque(),
+    "linear": lambda op: layers.Linear(*op.params),
+    "diagonal": lambda op: layers.Diagonal(op.outs[0][1]),
+    "dense": lambda op: FullyConnected(*op.params),
+    "affine": lambda op: Affine(*op.params),
+    "dropout": lambda op: Dropout(op.params[0]),
+    "add": lambda op: Add(),
+    "multiply": lambda op: Multiply(),
+    "concatenate": lambda op: Concatenate(),
+    "split": lambda op: Split(op.params),
+    "last": lambda op: Last(),
+}

@@ -1,0 +1,81 @@
+"""Run a trial by two backends and compare everything that comes out."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from fuzz.build import graph_of
+from fuzz.recipe import Trial
+
+import graphnet
+from graphnet import Phase, Runner
+
+#: Greatest difference, relative to the largest number of an array, at least 1.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong: a difference, or an exception of one backend."""
+
+    what: str
+
+
+def difference(trial: Trial, backend: str = "numpy") -> Failure | None:
+    """None where the backend gives what the reference backend gives."""
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error")
+        expected = results(trial, "reference", None)
+        try:
+            found = results(trial, backend, trial.passes)
+        except Exception as error:
+            return Failure(f"{type(error).__name__}: {error}")
+    for name, array in expected.items():
+        problem = _unlike(found.get(name), array)
+        if problem:
+            return Failure(f"{name}: {problem}")
+    return None
+
+
+def _unlike(found: Any, expected: Any) -> str:
+    if (found is None) != (expected is None):
+        return "missing" if found is None else "not expected"
+    if expected is None:
+        return ""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return f"{found.dtype} {found.shape} instead of {expected.dtype} {expected.shape}"
+    if not np.array_equal(np.isnan(found), np.isnan(expected)):
+        return "NaN in other places"
+    scale = max(1.0, float(np.nanmax(np.abs(expected), initial=0.0)))
+    off = float(np.nanmax(np.abs(found - expected), initial=0.0))
+    return f"off by {off:.3g}, values up to {scale:.3g}" if off > TOLERANCE * scale else ""
+
+
+def results(trial: Trial, backend: str, passes: Any) -> dict[str, Any]:
+    """Outputs, input errors and gradients by name."""
+    graphnet.seed(trial.seed)
+    runner = Runner(graph_of(trial), backend=backend, passes=passes)
+    runner.materialize()
+    rng = np.random.default_rng(trial.seed)
+    for parameter in runner.parameters.values():
+        parameter.value = rng.normal(size=parameter.value.shape) * 0.7
+    sizes = {"sequence": (trial.steps, trial.batch), "rows": (trial.batch,)}
+    inputs = {
+        name: rng.normal(size=(*sizes[kind], width))
+        for (name, width), kind in zip(trial.graph.inputs, trial.axes, strict=True)
+    }
+    graphnet.seed(trial.seed)
+    outputs = runner.forward(
+        inputs,
+        phase=Phase.train if trial.train else Phase.test,
+        lengths=trial.lengths,
+        input_errors=trial.input_errors,
+    )
+    errors = {name: rng.normal(size=outputs[name].shape) for name, _ in trial.graph.outputs}
+    pulled = runner.backward({name: errors[name] for name in trial.errors})
+    found: dict[str, Any] = {f"output {name}": array for name, array in outputs.items()}
+    found |= {f"error of {name}": array for name, array in pulled.items()} if trial.input_errors else {}
+    return found | {f"gradient of {name}": p.gradient for name, p in runner.parameters.items()}
