@@ -115,7 +115,8 @@ def _labels(trace: Trace, when: Sequence[str]) -> list[int]:
         ):
             key = ("itself", number)
         else:
-            stretched = tuple([trace.values[a].width == operation.width for a in operation.args])
+            # A stretched operand is never one of several side by side: each unit of it belongs to many of the result.
+            stretched = tuple([None if trace.values[a].width == operation.width else a for a in operation.args])
             key = (operation.name, when[number], stretched, tuple([labels[a] for a in operation.args]))
         labels.append(seen.setdefault(key, len(seen)))
     return labels

@@ -46,7 +46,7 @@ class _Legalizer:
 
     def build(self, new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
         phase = self.when[number]
-        if operation.name != "columns" and operation.name != "join":
+        if operation.name != "columns":  # which is no operation of its own: what reads it decides
             pairs = zip(operation.args, args, strict=True)
             args = tuple([self.legal(new, old, arg, operation.name, phase) for old, arg in pairs])
         return same(new, operation, args)

@@ -207,10 +207,8 @@ class Placing:
                 self.home[leaf, ""] = home
         for k, carried in enumerate(roles.carried):
             if carried is not None:
-                leaf = leaves.get(("carried_error", k))
-                new = leaf is None
-                home = self._new(RING_BUFFER, self.trace[carried].width) if new else self.home[leaf, ""]  # type: ignore[index]
-                self.home[carried, ""] = home
+                read = self.home.get((leaves.get(("carried_error", k), -1), ""))
+                self.home[carried, ""] = self._new(RING_BUFFER, self.trace[carried].width) if read is None else read
 
     def _settle(self, number: int, phase: str, group: list[int]) -> None:
         """Homes for the values of one group: new ones, or those of operands that are not needed any more."""

@@ -129,19 +129,25 @@ class CompiledLoop(CompiledProgram):
             if name == "context":
                 space.at(place, 0)[...] = slots[step.contexts[int(index)]].T
 
-    def draw(self, space: Workspace) -> None:
-        """All random arrays, in the order in which the steps would draw them."""
+    def draw(self, space: Workspace, lengths: Array | None) -> None:
+        """All random arrays, in the order in which the steps would draw them.
+
+        Steps that no row has draw nothing. A reversed Scan turns each row within its own end, but draws by time.
+        """
         rng = random.generator()
+        count = self.steps if lengths is None else int(lengths.max(initial=0))
+        late = count - lengths if lengths is not None and self.step.reverse else None
         by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:
             by_call.setdefault((path, owner), []).append((name, place))
         calls = [s for s in self.step.cell.steps if isinstance(s, Call) and (s.path, s.layer) in by_call]
-        for t in range(self.steps):
+        for t in range(count):
             for call in calls:
                 shapes: list[Any] = [None if i is None else self.inner.slots[i] for i in call.inputs]
-                made = self.setting.layers[call.layer].draw(rng, *shapes)
+                drawn = self.setting.layers[call.layer].draw(rng, *shapes)
                 for name, place in by_call[call.path, call.layer]:
-                    space.at(place, t)[...] = made[name].T
+                    for rows, step in [(slice(None), t)] if late is None else _by_step(t - late):
+                        space.at(place, step)[:, rows] = drawn[name].T[:, rows]
 
     # ------------------------------------------------------------------ backward
     def backward(self, tape: Any, errors: list[Any], run: Run, rows: Rows) -> None:
@@ -187,6 +193,11 @@ class CompiledLoop(CompiledProgram):
         if ended is None:
             return array
         return live(array.copy() if np.may_share_memory(array, error) else array, ended)
+
+
+def _by_step(steps: Array) -> list[tuple[Array, int]]:
+    """The rows of each step, from the step of each row; none for steps before the first."""
+    return [(np.flatnonzero(steps == step), step) for step in set(steps[steps >= 0].tolist())]
 
 
 def turned(array: Array, order: Array) -> Array:

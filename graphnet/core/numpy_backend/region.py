@@ -232,7 +232,7 @@ class CompiledRegion(CompiledProgram):
         """An array as ``(rows, 1, features)``."""
         return np.ascontiguousarray(array).reshape(-1, 1, array.shape[-1])
 
-    def draw(self, space: Workspace) -> None:
+    def draw(self, space: Workspace, lengths: Array | None) -> None:
         """All random arrays, in the order of the nodes."""
         rng = random.generator()
         wanted: dict[tuple[str, str], list[tuple[str, Place]]] = {}
