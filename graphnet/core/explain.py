@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,11 +17,9 @@ from graphnet.core.compiler.operations import FIXED, LEAVES, ROWS, TOTAL, Trace
 from graphnet.core.compiler.passes import EVERY, PASSES, compiled, stages
 from graphnet.core.compiler.phases import BACKWARD, FORWARD, phases
 from graphnet.core.compiler.program import Packed, Program, Step
-from graphnet.core.compiler.symbol import Untraceable
-from graphnet.core.errors import ShapeError
+from graphnet.core.errors import ShapeError, UnknownNameError, nearest
 from graphnet.core.graph import Graph
-from graphnet.core.numpy_backend.call import BoundCall
-from graphnet.core.numpy_backend.compiled_loop import subject_of
+from graphnet.core.numpy_backend.compiled import CompiledProgram
 from graphnet.core.numpy_backend.region import LEAST, BoundRegion, unreadable
 from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.setting import Setting
@@ -29,7 +27,7 @@ from graphnet.core.numpy_backend.workspace import Workspace
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call
 from graphnet.core.runner import Runner
-from graphnet.core.shapes import TIME, Shape
+from graphnet.core.shapes import BATCH, TIME, Shape
 
 
 @dataclass(frozen=True)
@@ -113,67 +111,105 @@ def explain(
     dtype: str = "float32",
     phase: Phase = Phase.train,
     passes: Iterable[str] | None = None,
+    shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Explanation:
-    """What the compiler makes of a graph; see :meth:`graphnet.Graph.explain`."""
-    runner = Runner(copy.deepcopy(graph), passes=passes)  # weights that are made on the way are not the graph's own
-    shapes = [sized(name, given.shape, batch, steps) for name, given in graph.inputs.items() if not given.optional]
-    given = iter(shapes)
-    inputs = [None if g.optional else next(given) for g in graph.inputs.values()]
+    """What the compiler makes of a graph; see :meth:`graphnet.Graph.explain`.
+
+    The graph is bound as a run binds it, and what is reported is what was bound.
+    """
+    # Weights that are made on the way are not the graph's own, and a graph without declared sizes takes those of its
+    # last run.
+    runner = Runner(copy.deepcopy(graph), passes=passes)
+    inputs = sizes_of(graph, batch, steps, shapes)
     with random.using(np.random.default_rng(0)):
         bound, found = runner.bound(inputs, dtype, phase)
     chosen = EVERY if runner.passes is None else runner.passes
     alone = {s.path: s for s in runner.plan.steps if isinstance(s, Call)}
     setting = Setting(runner.layers, phase, dtype)
+    every = [True] * runner.plan.slots
 
-    def single(step: BoundCall) -> Part:
+    def single(step: Any) -> Part:
         path = step.promises.path
-        reason = unreadable(alone[path], found, setting, [True] * runner.plan.slots)
+        reason = unreadable(alone[path], found, setting, every)
         fewer = f"fewer than {LEAST} neighbours that the compiler can read are called one by one"
         return Part(path, "node", reason.removeprefix(f"{path}: ") if reason else fewer)
 
-    parts = tuple(single(s) if isinstance(s, BoundCall) else _part(s, chosen, steps) for s in bound.steps)
+    parts = tuple(_part(s, chosen) if isinstance(s, (BoundRegion, BoundScan)) else single(s) for s in bound.steps)
     return Explanation(graph.name, f"{phase.name} phase, batch {batch}, {steps} steps, {dtype}", parts)
 
 
-def sized(name: str, shape: Shape | None, batch: int, steps: int) -> Shape:
-    """An input's shape with its open time and batch filled in."""
+def sizes_of(
+    graph: Graph, batch: int, steps: int, shapes: Mapping[str, Sequence[int]] | None = None
+) -> list[Shape | None]:
+    """The shape of each input, None for those that may be left out: as given, else as declared, with open times and
+    batches filled in and other open sizes as in the last run.
+
+    Raises
+    ------
+    ShapeError
+        If a size is not known.
+    UnknownNameError
+        If there is no such input.
+    """
+    for name in shapes or {}:
+        if name not in graph.inputs:
+            expected, remedy = ", ".join(graph.inputs), nearest(name, graph.inputs) or None
+            raise UnknownNameError("no such input", where=repr(graph), expected=expected, received=name, remedy=remedy)
+    found: list[Shape | None] = []
+    for name, declared in graph.inputs.items():
+        if shapes is not None and name in shapes:
+            found.append(_given(name, declared.shape, shapes[name]))
+        elif declared.optional:
+            found.append(None)
+        else:
+            found.append(_filled(name, declared.shape, graph.seen.get(name), batch, steps))
+    return found
+
+
+def _given(name: str, declared: Shape | None, sizes: Sequence[int]) -> Shape:
+    if declared is not None and not declared.fits(tuple(sizes)):
+        raise ShapeError("does not fit", where=f"input {name!r}", expected=declared, received=tuple(sizes))
+    return Shape.of(tuple(sizes), None if declared is None else declared.names)
+
+
+def _filled(name: str, declared: Shape | None, seen: Shape | None, batch: int, steps: int) -> Shape:
+    shape = seen if declared is None else declared
     if shape is None:
-        raise ShapeError("has no declared shape", where=f"input {name!r}", remedy="Declare it: 'batch, feature=4'.")
-    sizes = [
-        n if n is not None else steps if axis == TIME else batch for axis, n in zip(shape.names, shape, strict=True)
-    ]
+        remedy = "Declare it ('batch, feature=4'), or give shapes={...}."
+        raise ShapeError("has no declared shape", where=f"input {name!r}", remedy=remedy)
+    usual = {TIME: steps, BATCH: batch}
+    last = seen.sizes if seen is not None and seen.names == shape.names else (None,) * shape.rank
+    axes = zip(shape.names, shape.sizes, last, strict=True)
+    sizes = [usual.get(axis, before) if size is None else size for axis, size, before in axes]
+    if None in sizes:
+        remedy = f"Declare it, run the graph once, or give shapes={{{name!r}: (...)}}."
+        raise ShapeError("a size is open", where=f"input {name!r}", received=shape, remedy=remedy)
     return Shape(shape.names, tuple(sizes))
 
 
-def _part(step: Any, passes: frozenset[str], steps: int) -> Part:
-    if isinstance(step, BoundRegion):
-        path = f"{step.steps[0].path} … {step.steps[-1].path}"
-        shape = step.shapes.slots[0]
-        rows = 1 if shape is None else int(np.prod([n or 1 for n in shape.sizes[:-1]]))
-        return _compiled(path, "nodes", step.subject(True), passes, (rows, 1))
-    assert isinstance(step, BoundScan)
-    subject = subject_of(step.step, step.shapes, step.setting, step.wanted, True)
-    first = step.shapes.slots[step.step.sequences[0]]
-    sizes = () if first is None else first.sizes
-    single = step.step.path in step.shapes.single
-    return _compiled(step.step.path, "Scan", subject, passes, (sizes[0] or steps, 1 if single else sizes[1] or 1))
+def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
+    """A part that may be compiled, from what runs it."""
+    kind = "nodes" if isinstance(step, BoundRegion) else "Scan"
+    program = step.program(True) if isinstance(step, BoundRegion) else step.loop(True)
+    if not isinstance(program, CompiledProgram):
+        return Part(step.path, kind, f"{step.reason}. {REMEDY}")
+    return _compiled(step.path, kind, step.subject(True), passes, program)
 
 
-def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], size: tuple[int, int]) -> Part:
-    try:
-        trace = joint.trace(subject)
-    except Untraceable as reason:
-        remedy = "Functions of whole arrays, without assignment in place or branches on values, can be read."
-        return Part(path, kind, f"{reason}. {remedy}")
+#: What the author of a rule can do.
+REMEDY = "Functions of whole arrays, without assignment in place or branches on values, can be read."
+
+
+def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], bound: CompiledProgram) -> Part:
+    program, space = bound.program, bound.workspace().space
+    trace = joint.trace(subject)
     notes = [("trace", f"{_counted(trace)}, forward and backward, equal ones once")]
     before = trace
     for name, after in stages(trace, passes, subject.rows):
         notes.append((name, _change(name, before, after)))
         before = after
     notes += [(name, "left out") for name in PASSES[:5] if name not in passes]
-    program = compiled(subject, passes)
     notes += _placed(before, program, subject, passes)
-    space = Workspace(program, *size, subject.dtype)
     forward = sum(s.phase == FORWARD[1] for s in program.steps)
     inside, outside = _multiply_adds(program)
     return Part(
@@ -184,8 +220,8 @@ def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], si
         tuple((s.phase, _told(s, path)) for s in program.steps),
         forward,
         program.calls - forward,
-        inside * size[1],
-        outside * size[1],
+        inside * bound.batch,
+        outside * bound.batch,
         _buffers(program, space),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -178,6 +178,11 @@ class Graph:
         return [edge[0] for edge in edges] + [edges[0][0]]
 
     @cached_property
+    def seen(self) -> dict[str, Shape]:
+        """The shapes of the inputs in the last run; not a part of what the graph is."""
+        return {}
+
+    @cached_property
     def networkx(self) -> nx.DiGraph[str]:
         """The graph as a frozen ``networkx.DiGraph``.
 
@@ -245,6 +250,7 @@ class Graph:
         dtype: str = "float32",
         phase: Phase = Phase.train,
         passes: Iterable[str] | None = None,
+        shapes: Mapping[str, Sequence[int]] | None = None,
     ) -> Explanation:
         """What the compiler makes of this graph, pass by pass, and why it leaves something alone; ``print`` it.
 
@@ -256,17 +262,20 @@ class Graph:
         phase : Phase
         passes : iterable of str, optional
             As for :class:`graphnet.Runner`.
+        shapes : mapping of input name to sizes, optional
+            Of single inputs. Sizes that are neither given nor declared, other than time and batch, are those of the
+            last run of this graph.
 
         Raises
         ------
         ShapeError
-            If an input has no declared shape, or shapes do not fit.
+            If a size is not known, or shapes do not fit.
         UnknownNameError
-            If there is no such pass.
+            If there is no such pass or input.
         """
         from graphnet.core.explain import explain
 
-        return explain(self, batch=batch, steps=steps, dtype=dtype, phase=phase, passes=passes)
+        return explain(self, batch=batch, steps=steps, dtype=dtype, phase=phase, passes=passes, shapes=shapes)
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}: {', '.join(self.inputs)} -> {len(self.nodes)} nodes -> {', '.join(self.outputs)})"

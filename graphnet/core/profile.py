@@ -12,7 +12,7 @@ import numpy as np
 
 from graphnet.core import random
 from graphnet.core.errors import ConfigError
-from graphnet.core.explain import sized
+from graphnet.core.explain import sizes_of
 from graphnet.core.graph import Graph
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.loop import BoundLoop
@@ -105,10 +105,9 @@ def profile(
 
 def _inputs(graph: Graph, batch: int, steps: int, dtype: str, rng: np.random.Generator) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name, given in graph.inputs.items():
-        if given.optional:
+    for (name, given), shape in zip(graph.inputs.items(), sizes_of(graph, batch, steps), strict=True):
+        if shape is None:
             continue
-        shape = sized(name, given.shape, batch, steps)
         sizes = [n or 1 for n in shape.sizes]
         found[name] = np.zeros(sizes, np.int64) if given.integer else rng.normal(size=sizes).astype(dtype)
     return found

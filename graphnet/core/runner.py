@@ -378,6 +378,7 @@ class Runner:
             self._create(self.plan, shapes)
             wanted = [errors and not given.integer for given in self.graph.inputs.values()]
             self._seen |= {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
+            self.graph.seen.update(self._seen)
             setting = Setting(self.layers, phase, dtype, passes=self.passes, programs=self._programs)
             found = self._backend.bind(self.plan, shapes, setting, wanted), shapes
             self._bindings[key] = found

@@ -7,7 +7,6 @@ from typing import Any
 
 from fuzz import layers
 from fuzz.recipe import Body, CellRecipe, Op, Trial
-
 from graphnet import (
     Add,
     Affine,

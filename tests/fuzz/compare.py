@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from fuzz.build import graph_of
-from fuzz.recipe import Trial
 
 import graphnet
+from fuzz.build import graph_of
+from fuzz.recipe import Trial
 from graphnet import Phase, Runner
 
 #: Greatest difference, relative to the largest number of an array, at least 1.

@@ -9,7 +9,6 @@ from itertools import count
 
 from fuzz.layers import BINARY, UNARY, WEIGHTED
 from fuzz.recipe import Body, CellRecipe, Op, Trial
-
 from graphnet.core.compiler.passes import PASSES
 
 #: Few sizes, so that time, batch and widths often are equal, or broadcast.

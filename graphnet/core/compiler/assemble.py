@@ -28,6 +28,7 @@ from graphnet.core.compiler.program import (
     Sink,
     Step,
 )
+from graphnet.core.compiler.verify import InvalidProgram
 
 
 def program(trace: Trace, placing: Placing, paths: Sequence[tuple[str, ...]] = ()) -> Program:
@@ -144,7 +145,8 @@ class _Program:
         values = [self.trace[v].args[position] for v in run]
         operation = self.trace[values[0]]
         if operation.kind == FIXED:
-            return self.pack("units", values)
+            stretched = operation.width != self.trace[run[0]].width  # mates read the same one: see lanes
+            return self.pack("units", values[:1] if stretched else values)
         if operation.kind == CONSTANT:
             return Number(float(operation.attr))
         if len(values) == 1:
@@ -287,5 +289,14 @@ class _Program:
 
 
 def merged(places: Sequence[Place]) -> Place:
-    """Neighbouring places as one."""
+    """Neighbouring places as one.
+
+    Raises
+    ------
+    InvalidProgram
+        If they are not neighbours, in this order.
+    """
+    for before, after in pairwise(places):
+        if (before.buffer, before.stop, before.shift) != (after.buffer, after.start, after.shift):
+            raise InvalidProgram(f"{before} and {after} are not neighbours")
     return Place(places[0].buffer, places[0].start, places[-1].stop, places[0].shift)

@@ -1,14 +1,15 @@
 """Give a value that is read outside its lifetime a copy that lives as long as its readers.
 
 A carried error lives for two steps of the backward loop, and what depends on no step has no time axis. ``x.T @ error``
-after the loop, where ``error`` is the carried one, reads a copy that the loop makes at each step; ``sum(context)`` as an
-output is copied for each step. Elementwise operations stretch a value without a time axis and need no copy. This pass
-cannot be left out: it is what makes the placing of buffers right. It costs a call where it applies, nothing elsewhere.
+after the loop, where ``error`` is the carried one, reads a copy that the loop makes at each step; ``sum(context)`` as
+an output is copied for each step. Elementwise operations stretch a value without a time axis and need no copy. This
+pass cannot be left out: the placing of buffers relies on it. It costs a call where it applies, nothing elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from graphnet.core.compiler.operations import ROWS, Operation, Roles, Trace, same
 from graphnet.core.compiler.phases import BACK_LOOP, FORWARD, LOOP, STATIC, phases
@@ -35,11 +36,11 @@ class _Legalizer:
         roles = found.roles
         before = self.trace.roles
         found.roles = Roles(
-            self.outcomes(found, before.emitted, roles.emitted, "emitted", FORWARD[-1]),
+            self.outcomes(found, before.emitted, roles.emitted, "emitted"),
             roles.next,
-            self.outcomes(found, before.sequence_errors, roles.sequence_errors, "sequence", "backward"),
+            self.outcomes(found, before.sequence_errors, roles.sequence_errors, "sequence"),
             roles.carried,
-            self.outcomes(found, before.context_errors, roles.context_errors, "context", "backward"),
+            self.outcomes(found, before.context_errors, roles.context_errors, "context"),
             roles.gradients,
         )
         return found if self.changed else self.trace
@@ -68,7 +69,9 @@ class _Legalizer:
         self.changed = True
         return new.copy(value, key=key)
 
-    def outcomes(self, new: Trace, old: Sequence[int | None], values: Sequence[int | None], kind: str, way: str) -> tuple:
+    def outcomes(
+        self, new: Trace, old: Sequence[int | None], values: Sequence[int | None], kind: str
+    ) -> tuple[Any, ...]:
         """What leaves the program: each value, or a copy that has a time axis and lives to the end of its block."""
         return tuple(
             None if before is None or value is None else self.outcome(new, before, value, (kind, k))

@@ -22,6 +22,7 @@ from graphnet.core.compiler.program import Program
 from graphnet.core.compiler.recompute import recompute
 from graphnet.core.compiler.split import split
 from graphnet.core.compiler.sums import order
+from graphnet.core.compiler.verify import verify
 
 
 @contextmanager
@@ -91,8 +92,10 @@ def _program(subject: Subject, passes: frozenset[str]) -> Program:
     found = None
     for pairs in (False, True) if lanes and trace.has("state") else (False,):
         grouped = groups(trace, when, lanes, wide, pairs)
-        made = program(trace, Placing(trace, when, grouped, "place" in passes, lanes or wide))
-        if found is None or made.calls < found.calls:
-            found = made
+        placing = Placing(trace, when, grouped, "place" in passes, lanes or wide)
+        assembled = program(trace, placing)
+        if found is None or assembled.calls < found[0].calls:
+            found = assembled, placing
     assert found is not None
-    return found
+    verify(trace, found[1])
+    return found[0]

@@ -83,9 +83,9 @@ def _pinned(trace: Trace) -> dict[int, str]:
         if carried is not None and trace[carried].name == "copy":
             found[carried] = BACK_LOOP
     for number, operation in enumerate(trace.values):
-        if operation.name == "copy" and operation.kind == ROWS and number not in found:
-            if trace[trace.base(operation.args[0])].name == "carried_error":
-                found[number] = BACK_LOOP
+        copy = operation.name == "copy" and operation.kind == ROWS and number not in found
+        if copy and trace[trace.base(operation.args[0])].name == "carried_error":
+            found[number] = BACK_LOOP
     return found
 
 

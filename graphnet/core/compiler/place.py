@@ -207,8 +207,9 @@ class Placing:
                 self.home[leaf, ""] = home
         for k, carried in enumerate(roles.carried):
             if carried is not None:
-                read = self.home.get((leaves.get(("carried_error", k), -1), ""))
-                self.home[carried, ""] = self._new(RING_BUFFER, self.trace[carried].width) if read is None else read
+                key = (leaves.get(("carried_error", k), -1), "")  # not there where nothing reads it
+                new = key not in self.home
+                self.home[carried, ""] = self._new(RING_BUFFER, self.trace[carried].width) if new else self.home[key]
 
     def _settle(self, number: int, phase: str, group: list[int]) -> None:
         """Homes for the values of one group: new ones, or those of operands that are not needed any more."""

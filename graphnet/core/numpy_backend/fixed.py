@@ -144,6 +144,12 @@ class Packs:
                 found[i] = Fill(source, np.empty(0, self.dtype))
         return found
 
+    def shape(self, number: int) -> tuple[int, ...]:
+        """The outputs and inputs of a pack of matrices."""
+        pack = self.program.packs[number]
+        shapes = [self.program.fixed[p].shape for p in pack.parts]
+        return sum(s[1] for s in shapes[:: pack.deep]), sum(s[0] for s in shapes[: pack.deep])
+
     def _empty(self, pack: Pack, batch: int) -> Array:
         shapes = [self.program.fixed[p].shape for p in pack.parts]
         if pack.form == "product":

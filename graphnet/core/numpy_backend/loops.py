@@ -9,7 +9,9 @@ import numpy as np
 
 from graphnet.core.compiler.operations import NAMED_OUTPUT, UFUNCS
 from graphnet.core.compiler.program import Number, Operand, Packed, Place, Step
+from graphnet.core.compiler.verify import InvalidProgram
 from graphnet.core.numpy_backend.fixed import Packs
+from graphnet.core.numpy_backend.shape_checks import check_place, check_product, check_widths
 from graphnet.core.numpy_backend.source import Body, scalar
 from graphnet.core.numpy_backend.workspace import KEPT_VIEWS, Block, Workspace
 from graphnet.core.parameter import Array
@@ -65,6 +67,7 @@ class BoundLoops:
         if step.name == "dot":
             self.dot(body, step)
             return
+        check_widths(step, lambda number: len(self.packs.arrays[number]))
         operands = [self.name(body, o) for o in step.operands]
         if step.name == "copy":
             body.call(np.copyto, output, *operands)
@@ -81,6 +84,7 @@ class BoundLoops:
     def dot(self, body: Body, step: Step) -> None:
         rows, weights = step.operands
         assert isinstance(weights, Packed) and isinstance(step.output, Place)
+        check_product(step, self.packs.shape(weights.pack))
         pack = self.packs.arrays[weights.pack]
         output = self.name(body, step.output, self.flat)
         given = self.name(body, rows, self.flat)
@@ -99,6 +103,7 @@ class BoundLoops:
         if isinstance(operand, Packed):
             return body.constant(self.packs.arrays[operand.pack])
         assert isinstance(operand, Place)
+        check_place(self.workspace.at(operand, 0), operand, None, self.workspace.batch)
         if self.workspace.kind(operand) in ("static", "step"):
             return body.constant(self.fixed(operand, flat))
         return body.changing((operand, flat))
@@ -151,4 +156,7 @@ class BoundLoops:
 
     def each(self, key: Any, block: Block) -> Sequence[Array]:
         place, flat = key
-        return self.workspace.each(place, block, flat, self.backward)
+        arrays = self.workspace.each(place, block, flat, self.backward)
+        if len(arrays) != block.steps:
+            raise InvalidProgram(f"{place} has {len(arrays)} steps of a block of {block.steps}")
+        return arrays

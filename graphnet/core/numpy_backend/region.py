@@ -19,6 +19,7 @@ from graphnet.core.compiler.program import Place
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram, Tape
+from graphnet.core.numpy_backend.fallback import attempt
 from graphnet.core.numpy_backend.rows import Rows, add
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.workspace import Workspace
@@ -155,11 +156,18 @@ class BoundRegion:
     def program(self, keep: bool) -> CompiledRegion | None:
         """The program, with a way back or without; None where the steps are run one by one."""
         if keep not in self.made:
-            try:
-                self.made[keep] = CompiledRegion(self, keep)
-            except Untraceable as reason:
-                self.reason, self.made[keep] = str(reason), None
+            self.made[keep], self.reason = attempt(lambda: self._compiled(keep), self.path)
         return self.made[keep]
+
+    @property
+    def path(self) -> str:
+        """The first and the last node."""
+        return f"{self.steps[0].path} … {self.steps[-1].path}"
+
+    def _compiled(self, keep: bool) -> CompiledRegion:
+        region = CompiledRegion(self, keep)
+        region.workspace()  # all that can fail does so now, and not in the middle of a pass
+        return region
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for the whole run."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet.core.compiler import Shapes
-from graphnet.core.compiler.symbol import Untraceable
-from graphnet.core.numpy_backend.compiled_loop import CompiledLoop
+from graphnet.core.compiler.joint import Subject
+from graphnet.core.numpy_backend.compiled_loop import CompiledLoop, subject_of
+from graphnet.core.numpy_backend.fallback import attempt
 from graphnet.core.numpy_backend.loop import BoundLoop
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.setting import Run, Setting
@@ -25,6 +26,15 @@ class BoundScan:
         self.made: dict[bool, CompiledLoop | BoundLoop] = {}
         self.active: CompiledLoop | BoundLoop | None = None
 
+    @property
+    def path(self) -> str:
+        """The path of the Scan."""
+        return self.step.path
+
+    def subject(self, backward: bool) -> Subject:
+        """What is traced of it."""
+        return subject_of(self.step, self.shapes, self.setting, self.wanted, backward)
+
     def loop(self, keep: bool) -> CompiledLoop | BoundLoop:
         """What runs the Scan, with a way back or without."""
         if keep not in self.made:
@@ -32,12 +42,15 @@ class BoundScan:
         return self.made[keep]
 
     def _make(self, keep: bool) -> CompiledLoop | BoundLoop:
+        compiled = None
         if self.setting.compiled:
-            try:
-                return CompiledLoop(self.step, self.shapes, self.setting, self.wanted, keep)
-            except Untraceable as reason:
-                self.reason = str(reason)
-        return BoundLoop(self.step, self.shapes, self.setting, self.wanted)
+            compiled, self.reason = attempt(lambda: self._compiled(keep), self.step.path)
+        return BoundLoop(self.step, self.shapes, self.setting, self.wanted) if compiled is None else compiled
+
+    def _compiled(self, keep: bool) -> CompiledLoop:
+        loop = CompiledLoop(self.step, self.shapes, self.setting, self.wanted, keep)
+        loop.workspace()  # all that can fail does so now, and not in the middle of a pass
+        return loop
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for the whole run."""

@@ -8,8 +8,20 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compiler.operations import NAMED_OUTPUT, UFUNCS
-from graphnet.core.compiler.program import Given, Number, Operand, Packed, Place, Step
+from graphnet.core.compiler.program import (
+    RING_BUFFER,
+    STATIC_BUFFER,
+    STEP_BUFFER,
+    Given,
+    Number,
+    Operand,
+    Packed,
+    Place,
+    Step,
+)
+from graphnet.core.compiler.verify import InvalidProgram
 from graphnet.core.numpy_backend.fixed import Packs
+from graphnet.core.numpy_backend.shape_checks import check_place, check_product, check_widths
 from graphnet.core.numpy_backend.source import scalar
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
@@ -55,7 +67,7 @@ class BlockSteps:
             key = (operand.buffer, operand.start, operand.stop, operand.shift, block.start)
             found = self.views.get(key)
             if found is None:  # one view for all calls that read or write it: less memory to go through
-                found = self.views[key] = self.squeezed(self.workspace.whole(operand, block))
+                found = self.views[key] = self.squeezed(self.whole(operand, block))
             return found
         if isinstance(operand, Packed):
             return self.squeezed(self.packs.arrays[operand.pack])
@@ -64,31 +76,56 @@ class BlockSteps:
             self.scalars[operand.value] = scalar(operand.value, self.workspace.dtype)
         return self.scalars[operand.value]
 
+    def whole(self, place: Place, block: Block) -> Array:
+        """A place over all steps of a block, its shape checked."""
+        array: Array = self.workspace.whole(place, block)
+        kind = self.workspace.kind(place)
+        if kind in (STEP_BUFFER, RING_BUFFER):
+            raise InvalidProgram(f"{place} of a {kind} buffer is read or written outside its loop")
+        check_place(array, place, None if kind == STATIC_BUFFER else block.steps, self.workspace.batch)
+        return array
+
+    def pack_units(self, number: int) -> int:
+        """The units of a pack of vectors."""
+        return len(self.packs.arrays[number])
+
     def squeezed(self, array: Array) -> Array:
         """Without the axis of a batch of one: numpy goes through fewer axes faster."""
         return array[..., 0] if self.workspace.batch == 1 else array
 
     def elementwise(self, step: Step, block: Block) -> Action:
+        check_widths(step, self.pack_units)
         out = self.array(step.output, block)
         args = [self.array(o, block) for o in step.operands]
+        if any(a.ndim > out.ndim for a in args):
+            raise InvalidProgram(f"{step.name} reads a value of every step into one without a time axis: {step.output}")
         return bound(step, args, out, -1 if self.workspace.batch == 1 else -2)
 
     # ------------------------------------------------------------------ products
     def dot(self, step: Step, block: Block) -> list[Action]:
         rows, weights = step.operands
         assert isinstance(weights, Packed)
-        packs, number = self.packs.arrays, weights.pack  # an array that needs no copy is another one in each run
-        if isinstance(rows, Place) and self.workspace.whole(rows, block).ndim == 2:
-            pack = packs[number]
-            a, out = self.workspace.whole(rows, block), self.workspace.whole(step.output, block)  # type: ignore[arg-type]
-            return [lambda given: np.matmul(pack, a, out)]
+        number = weights.pack
+        check_product(step, self.packs.shape(number))
+        if isinstance(rows, Place) and self.workspace.kind(rows) == STATIC_BUFFER:
+            return self._static_dot(step, number, block)
         prepare, flat = self.flat(rows, block)
         if isinstance(step.output, Given):
             return [*prepare, self._into_given(step.output, flat, number, block, step.add)]
         assert isinstance(step.output, Place)
-        return [*prepare, self._into_place(self.workspace.whole(step.output, block), flat, number, step.add)]
+        return [*prepare, self._into_place(self.whole(step.output, block), flat, number, step.add)]
+
+    def _static_dot(self, step: Step, number: int, block: Block) -> list[Action]:
+        """A product that is the same at every step."""
+        rows, pack = step.operands[0], self.packs.arrays[number]
+        assert isinstance(rows, Place) and isinstance(step.output, Place)
+        a, out = self.whole(rows, block), self.whole(step.output, block)
+        if out.ndim != 2 or step.add:
+            raise InvalidProgram(f"a product of a value without a time axis is wanted for every step: {step.output}")
+        return [lambda given: np.matmul(pack, a, out)]
 
     def _into_given(self, output: Given, flat: Any, number: int, block: Block, add: bool) -> Action:
+        # The pack is looked up in each run: one that needs no copy is another array then.
         key, width, packs = (output.name, output.index), output.width, self.packs.arrays
 
         def action(given: Arrays) -> None:
@@ -133,7 +170,9 @@ class BlockSteps:
             key, width = (operand.name, operand.index), operand.width
             return [], lambda given: given[key][block.start : block.stop].reshape(-1, width)
         assert isinstance(operand, Place)
-        whole = self.workspace.whole(operand, block)
+        whole = self.whole(operand, block)
+        if whole.ndim != 3:
+            raise InvalidProgram(f"{operand} has no time axis, and is read at every step")
         if whole.shape[2] == 1:
             rows = whole[:, :, 0]
             return [], lambda given: rows
