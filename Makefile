@@ -1,4 +1,4 @@
-# make setup | demo | bench | test | lint | types | guide | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | fuzz | test | lint | types | guide | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file))
 USER_READY := $(VENV)/.user-ready
 DEVELOPER_READY := $(VENV)/.developer-ready
 
-.PHONY: setup demo bench test lint types suites clean-environments guide wheels clean
+.PHONY: setup demo bench fuzz test lint types suites clean-environments guide wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -48,6 +48,11 @@ suites: $(DEVELOPER_READY)
 
 clean-environments: $(DEVELOPER_READY)
 	$(BIN)/python scripts/clean_environments.py
+
+# Random cells and graphs against the reference backend: make fuzz N=20000 (SEED=, KIND=cell or graph, BACKEND=).
+N ?= 2000
+fuzz: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(BACKEND),--backend $(BACKEND))
 
 guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py

@@ -10,20 +10,25 @@ from fuzz.recipe import Body, CellRecipe, Op, Trial
 from graphnet import (
     Add,
     Affine,
+    BatchNormalization,
     Builder,
     Cell,
     Concatenate,
     Dropout,
     FullyConnected,
     Last,
+    LayerNormalization,
+    MeanOverTime,
     Multiply,
+    Reshape,
     Scan,
     Split,
     Subgraph,
 )
 from graphnet.core.graph import Graph
 from graphnet.core.scan import CellGraph
-from graphnet_recurrent import Sigmoid, TanH
+from graphnet_recurrent import GRU, LSTM, Bidirectional, Sigmoid, TanH
+from graphnet_recurrent.cells import gru_cell
 
 
 def graph_of(trial: Trial) -> Graph:
@@ -63,6 +68,9 @@ def _made(op: Op, body: Body, builder: Builder, values: dict[str, Any], shared: 
     given = [None if a is None else values[a] for a in op.args]
     if op.kind == "scan":
         return _scan(op, builder, given)
+    if op.kind == "heads":
+        heads, width = op.params
+        return [Reshape((heads * width,))(layers.Softmax()(TanH()(Reshape((heads, width))(given[0]))))]
     if op.kind == "nested":
         inner = Builder("inner")
         inputs = {name: inner.input(name) for name, _ in op.params[0].inputs}
@@ -87,6 +95,15 @@ MAKERS: dict[str, Callable[[Op], Any]] = {
     "tanh": lambda op: TanH(),
     "sigmoid": lambda op: Sigmoid(),
     "total": lambda op: layers.Total(),
+    "summit": lambda op: layers.Summit(),
+    "gated": lambda op: layers.Gated(),
+    "mirrored": lambda op: layers.Mirrored(),
+    "layer norm": lambda op: LayerNormalization(),
+    "batch norm": lambda op: BatchNormalization(),
+    "mean": lambda op: MeanOverTime(),
+    "lstm": lambda op: LSTM(*op.params),
+    "gru": lambda op: GRU(*op.params),
+    "both ways": lambda op: Bidirectional(gru_cell(op.params[0])),
     "halves": lambda op: layers.Halves(),
     "mixture": lambda op: layers.Mixture(),
     "opaque": lambda op: layers.Opaque(),

@@ -13,6 +13,8 @@ from graphnet.core.compiler.passes import PASSES
 
 #: Few sizes, so that time, batch and widths often are equal, or broadcast.
 SIZES = (1, 1, 2, 2, 3, 4, 5)
+#: Layers that stand around Scans, not in cells.
+AROUND = ("lstm", "gru", "both ways", "batch norm", "mean", "last")
 #: Kinds of operations with how often they are drawn, in cells and around them.
 KINDS = {
     "dense": 6,
@@ -34,7 +36,12 @@ KINDS = {
     "concatenate": 3,
     "split": 3,
     "halves": 1,
-    "total": 1,
+    "total": 0.6,
+    "summit": 0.6,
+    "gated": 1,
+    "mirrored": 0.7,
+    "heads": 0.2,
+    "layer norm": 0.5,
     "nested": 1,
     "dropout": 0.5,
     "opaque": 0.15,
@@ -108,14 +115,36 @@ def draw(drawing: Drawing, depth: int) -> None:
         _split(drawing, a, width)
     elif kind == "halves":
         drawing.add("halves", [a], [width, width])
-    elif kind == "total":
-        drawing.add("total", [a], [1])
+    elif kind in ("total", "summit"):
+        drawing.add(kind, [a], [1])
+    elif kind == "gated" and width % 2 == 0:
+        drawing.add("gated", [a], [width // 2])
+    elif kind == "mirrored" and width < 6:
+        drawing.add("mirrored", [a], [2 * width])
+    elif kind == "heads" and width % 2 == 0:
+        drawing.add("heads", [a], [width], rng.choice(((2, width // 2), (width // 2, 2))))
     elif kind == "dropout":
         drawing.add("dropout", [a], [width], (0.7,))
     elif kind == "nested" and depth:
         _nested(drawing, depth - 1)
-    elif kind in ("tanh", "sigmoid", "diagonal", "opaque"):
+    elif kind in ("tanh", "sigmoid", "diagonal", "layer norm", "opaque"):
         drawing.add(kind, [a], [width])
+
+
+def around(drawing: Drawing, rows: Drawing) -> None:
+    """One of the layers that read whole sequences."""
+    rng = drawing.rng
+    kind, a, out = rng.choice(AROUND), drawing.value(), rng.choice(SIZES)
+    width = drawing.widths[a]
+    if kind in ("lstm", "gru"):
+        drawing.add(kind, [a], [out], (width, out, None, rng.choice((1, 2, 9))))
+    elif kind == "both ways":
+        drawing.add(kind, [a], [2 * out], (out,))
+    elif kind == "batch norm":
+        drawing.add(kind, [a], [width])
+    else:
+        name = drawing.add(kind, [a], [width])
+        rows.widths[name] = drawing.widths.pop(name)
 
 
 def _split(drawing: Drawing, a: str, width: int) -> None:
@@ -203,6 +232,8 @@ def trial(seed: int, whole_graph: bool) -> Trial:
         if whole_graph:
             for _ in range(rng.randint(0, 5)):
                 draw(drawing, 1)
+            if rng.random() < 0.3:
+                around(drawing, rows)
             for _ in range(rng.choice((0, 0, 1, 2))):
                 draw(rows, 0)
                 drawing.ops += rows.ops
@@ -227,5 +258,7 @@ def _run(
     passes = None if rng.random() < 0.6 else tuple(p for p in PASSES if rng.random() < 0.6)
     body = Body(tuple((n, w) for n, w, _ in inputs), tuple(drawing.ops), outputs)
     axes = tuple(kind for *_, kind in inputs)
-    train, input_errors = rng.random() < 0.8, rng.random() < 0.85
-    return Trial(body, axes, steps, batch, lengths, errors, passes, train, input_errors, seed)
+    statistics = any(op.kind == "batch norm" for op in drawing.ops)  # there are none before the first training batch
+    train, input_errors = statistics or rng.random() < 0.8, rng.random() < 0.85
+    single = rng.random() < 0.15
+    return Trial(body, axes, steps, batch, lengths, errors, passes, train, input_errors, seed, single)

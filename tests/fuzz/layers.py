@@ -251,6 +251,76 @@ class Linear(Layer):
         return {"matrix": rows.T @ x.reshape(-1, x.shape[-1]), "offset": rows.sum(0)}
 
 
+class Gated(Layer):
+    """The first half of the features times the logistic function of the second, by slices."""
+
+    def infer(self, x):
+        return x.resized(-1, x.size(-1) // 2)
+
+    def apply(self, x):
+        half = x.shape[-1] // 2
+        a, b = x[..., :half], x[..., half:]
+        g = 0.5 + 0.5 * np.tanh(0.5 * b)
+        return a * g, (a, g)
+
+    def pull(self, saved, error):
+        a, g = saved
+        return np.concatenate([error * g, error * a * g * (1 - g)], axis=-1)
+
+
+class Mirrored(Layer):
+    """[x, -|x|]: twice the features."""
+
+    def infer(self, x):
+        return x.resized(-1, 2 * x.size(-1))
+
+    def apply(self, x):
+        return np.concatenate((x, -np.abs(x)), axis=-1), x
+
+    def pull(self, x, error):
+        n = x.shape[-1]
+        return error[..., :n] - error[..., n:] * np.sign(x)
+
+
+class Cubic(Layer):
+    """x³ / (1 + |x|)³."""
+
+    def apply(self, x):
+        d = np.absolute(x) + 1.0
+        return (x / d) ** 3, (x, d)
+
+    def pull(self, saved, error):
+        x, d = saved
+        return 3.0 * np.power(x / d, 2) / (d * d) * error
+
+
+class Step(Layer):
+    """x where it is positive, by a truth value as a number."""
+
+    def apply(self, x):
+        there = (x > 0).astype(x.dtype)
+        return x * there, there
+
+    def pull(self, there, error):
+        return there * error
+
+
+class Summit(Layer):
+    """log Σ exp over the features: width 1."""
+
+    def infer(self, x):
+        return x.resized(-1, 1)
+
+    def apply(self, x):
+        top = np.max(x, axis=-1, keepdims=True)
+        e = np.exp(x - top)
+        total = np.sum(e, axis=-1, keepdims=True)
+        return top + np.log(total), e / total
+
+    def pull(self, share, error):
+        return share * error
+
+
 class Opaque(Layer):
     """tanh by assignment in place: cannot be read."""
 
@@ -266,7 +336,7 @@ class Opaque(Layer):
 #: By kind: layers of one input whose output has its width.
 UNARY = {
     cls.__name__.lower(): cls
-    for cls in (Sine, Logistic, Square, Rectifier, Bounded, Cauchy, Root, Logarithm, Softmax, Centred)
+    for cls in (Sine, Logistic, Square, Rectifier, Bounded, Cauchy, Root, Logarithm, Softmax, Centred, Cubic, Step)
 }
 #: The same with one weight.
 WEIGHTED = {cls.__name__.lower(): cls for cls in (Scaled, Shifted)}

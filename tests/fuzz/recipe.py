@@ -60,7 +60,7 @@ class Trial:
 
     ``axes`` says of each input of the graph whether it is a sequence ``(time, batch, feature)`` or rows
     ``(batch, feature)``; ``lengths`` are the rows' (None: whole); ``errors`` names the outputs at which errors arrive;
-    ``passes`` are those of the compiler (None: all).
+    ``passes`` are those of the compiler (None: all), ``single`` says that it runs in float32.
     """
 
     graph: Body
@@ -73,3 +73,4 @@ class Trial:
     train: bool
     input_errors: bool
     seed: int
+    single: bool = False

@@ -1,0 +1,70 @@
+"""Random cells and graphs: the built-in backend gives what the reference backend gives."""
+
+import secrets
+
+import pytest
+
+from fuzz.compare import Overflows, difference
+from fuzz.generate import trial
+from fuzz.shrink import shrink
+
+#: The fixed trials: 500 cells and 200 graphs, 50 a test.
+CHUNKS = [*(("cell", k) for k in range(10)), *(("graph", k) for k in range(4))]
+
+
+def failures(seeds, whole_graph):
+    found = []
+    for seed in seeds:
+        try:
+            failure = difference(trial(seed, whole_graph))
+        except Overflows:
+            continue
+        if failure is not None:
+            found.append(f"seed {seed}: {failure.what}")
+    return found
+
+
+@pytest.mark.parametrize(("kind", "chunk"), CHUNKS)
+def test_fixed_seeds_agree_with_reference(kind, chunk):
+    assert failures(range(50 * chunk, 50 * chunk + 50), kind == "graph") == []
+
+
+def test_fresh_seeds_agree_with_reference(capsys):
+    start = secrets.randbelow(2**40)
+    with capsys.disabled():
+        print(f"\nfuzz: cells and graphs from seed {start}")
+    assert failures(range(start, start + 70), False) + failures(range(start, start + 30), True) == []
+
+
+def test_trials_mostly_can_be_compared():
+    overflows = 0
+    for seed in range(60):
+        try:
+            difference(trial(seed, seed % 3 == 2))
+        except Overflows:
+            overflows += 1
+    assert overflows < 6
+
+
+def test_trials_hold_every_kind_of_operation():
+    kinds = set()
+
+    def collect(body):
+        for op in body.ops:
+            kinds.add(op.kind)
+            for inner in op.params[:1] if op.kind in ("nested", "scan") else ():
+                collect(inner if op.kind == "nested" else inner.body)
+
+    for seed in range(300):
+        collect(trial(seed, seed % 3 == 2).graph)
+    assert {"scan", "nested", "split", "concatenate", "mixture", "scaled", "dropout", "opaque", "lstm", "last"} <= kinds
+
+
+def test_shrinking_keeps_what_fails():
+    def fails(drawn):
+        return any(op.kind == "scan" and any(o.kind == "tanh" for o in op.params[0].body.ops) for op in drawn.graph.ops)
+
+    drawn = next(t for t in (trial(seed, True) for seed in range(100)) if fails(t))
+    smaller = shrink(drawn, lambda t: difference(t) is None and fails(t))
+    assert fails(smaller) and len(smaller.graph.ops) < len(drawn.graph.ops) / 2
+    assert (smaller.steps, smaller.batch, smaller.lengths, smaller.passes) == (1, 1, None, None)
