@@ -9,9 +9,10 @@ pass cannot be left out: the placing of buffers relies on it. It costs a call wh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from graphnet.core.compiler.operations import ROWS, Operation, Roles, Trace, same
+from graphnet.core.compiler.operations import ROWS, Operation, Trace, same
 from graphnet.core.compiler.phases import BACK_LOOP, FORWARD, LOOP, STATIC, phases
 
 #: Operations whose operands need a time axis outside the loops.
@@ -29,55 +30,57 @@ class _Legalizer:
     def __init__(self, trace: Trace, when: Sequence[str]) -> None:
         self.trace, self.when = trace, when
         self.untimed = trace.untimed()
-        self.changed = False
 
     def run(self) -> Trace:
+        roles = self.trace.roles
+        outcomes = [v for v in (*roles.emitted, *roles.sequence_errors, *roles.context_errors) if v is not None]
+        if all(self.lasts(v) for v in outcomes) and not self.any_copy():
+            return self.trace
         found = self.trace.rewritten(self.build)
-        roles = found.roles
-        before = self.trace.roles
-        found.roles = Roles(
-            self.outcomes(found, before.emitted, roles.emitted, "emitted"),
-            roles.next,
-            self.outcomes(found, before.sequence_errors, roles.sequence_errors, "sequence"),
-            roles.carried,
-            self.outcomes(found, before.context_errors, roles.context_errors, "context"),
-            roles.gradients,
+        found.roles = replace(
+            found.roles,
+            emitted=self.outcomes(found, roles.emitted, found.roles.emitted, "emitted"),
+            sequence_errors=self.outcomes(found, roles.sequence_errors, found.roles.sequence_errors, "sequence"),
+            context_errors=self.outcomes(found, roles.context_errors, found.roles.context_errors, "context"),
         )
-        return found if self.changed else self.trace
+        return found
+
+    def any_copy(self) -> bool:
+        """Whether any operand needs a copy."""
+        return any(
+            self.copy_for(arg, operation.name, phase) is not None
+            for operation, phase in zip(self.trace.values, self.when, strict=True)
+            for arg in operation.args
+        )
+
+    def copy_for(self, value: int, reader: str, phase: str) -> str | None:
+        """The key of the copy that a reader in a phase needs; None where it may read the value itself."""
+        if self.trace[value].kind != ROWS or reader == "columns":  # columns are read by what reads them
+            return None
+        if self.is_carried(value) and phase != BACK_LOOP:
+            return "kept"
+        if reader in NEED_STEPS and value in self.untimed and phase not in (LOOP, BACK_LOOP, STATIC):
+            return "forward" if phase in FORWARD else "backward"
+        return None
 
     def build(self, new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
-        phase = self.when[number]
-        if operation.name != "columns":  # which is no operation of its own: what reads it decides
-            pairs = zip(operation.args, args, strict=True)
-            args = tuple([self.legal(new, old, arg, operation.name, phase) for old, arg in pairs])
+        keys = [self.copy_for(arg, operation.name, self.when[number]) for arg in operation.args]
+        if any(keys):
+            args = tuple([a if key is None else new.copy(a, key=key) for a, key in zip(args, keys, strict=True)])
         return same(new, operation, args)
-
-    def legal(self, new: Trace, old: int, arg: int, name: str, phase: str) -> int:
-        """The operand, or a copy of it that an operation may read in a phase."""
-        if self.trace[old].kind != ROWS:
-            return arg
-        if self.is_carried(old) and phase != BACK_LOOP:
-            return self.copied(new, arg, "kept")
-        if name in NEED_STEPS and old in self.untimed and phase not in (LOOP, BACK_LOOP, STATIC):
-            return self.copied(new, arg, "forward" if phase in FORWARD else "backward")
-        return arg
 
     def is_carried(self, value: int) -> bool:
         return self.trace[self.trace.base(value)].name == "carried_error"
 
-    def copied(self, new: Trace, value: int, key: object) -> int:
-        self.changed = True
-        return new.copy(value, key=key)
+    def lasts(self, value: int) -> bool:
+        """Whether a value has a time axis, and lives to the end of its block."""
+        return not self.is_carried(value) and value not in self.untimed
 
     def outcomes(
         self, new: Trace, old: Sequence[int | None], values: Sequence[int | None], kind: str
     ) -> tuple[Any, ...]:
-        """What leaves the program: each value, or a copy that has a time axis and lives to the end of its block."""
+        """What leaves the program: each value, or a copy that lasts."""
         return tuple(
-            None if before is None or value is None else self.outcome(new, before, value, (kind, k))
+            value if value is None or before is None or self.lasts(before) else new.copy(value, key=(kind, k))
             for k, (before, value) in enumerate(zip(old, values, strict=True))
         )
-
-    def outcome(self, new: Trace, old: int, value: int, key: tuple[str, int]) -> int:
-        lasting = not self.is_carried(old) and old not in self.untimed
-        return value if lasting else self.copied(new, value, key)
