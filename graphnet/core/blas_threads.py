@@ -42,7 +42,7 @@ class BlasThreads:
         self._own: tuple[Library, ...] = ()
         # Reentrant: a signal handler or a finalizer may run a pass while this thread holds the lock.
         self._lock = threading.RLock()
-        # Weak: a limit that an interrupt kept from its end is dropped here once nobody holds it.
+        # Weak: an interrupt between two instructions may keep a limit from its end, which then comes with its death.
         self._held: dict[weakref.ref[Limit], int] = {}
         self._before: list[int] | None = None
         self._present: list[int] = []
@@ -69,10 +69,10 @@ class BlasThreads:
         if not self.libraries:
             return
         with self._lock:
-            self._drop_lost()
-            if not self._held:
-                self._restore()  # nothing to do, unless the last limit was lost
-            self._held[weakref.ref(limit)] = limit.threads
+            for reference in [r for r in self._held if r() is None]:  # only if _end was interrupted
+                self._end(reference)
+            limit.reference = weakref.ref(limit, self._end)
+            self._held[limit.reference] = limit.threads
             if self._before is None:
                 before = [max(1, library.get()) for library in self._shared]
                 self._present, self._before = list(before), before
@@ -89,13 +89,9 @@ class BlasThreads:
             library, earlier = limit.changed[-1]
             library.set(earlier)
             limit.changed.pop()
-        with self._lock:
-            self._held.pop(weakref.ref(limit), None)
-            self._drop_lost()
-            if self._held:
-                self._apply()
-            else:
-                self._restore()
+        if limit.reference is not None:
+            self._end(limit.reference)
+            limit.reference = None  # or it would call _end again when the limit dies
 
     def after_fork(self) -> None:
         """Begin without limits in a forked child, where the threads that hold them do not exist."""
@@ -104,9 +100,14 @@ class BlasThreads:
         self._restore()
 
     # ------------------------------------------------------------------ inside
-    def _drop_lost(self) -> None:
-        for reference in [r for r in self._held if r() is None]:
-            del self._held[reference]
+    def _end(self, reference: weakref.ref[Limit]) -> None:
+        """Take a limit out of force."""
+        with self._lock:
+            self._held.pop(reference, None)
+            if self._held:
+                self._apply()
+            else:
+                self._restore()
 
     def _apply(self) -> None:
         """Set the smallest of the limits where a library has another number."""
@@ -130,10 +131,11 @@ class BlasThreads:
 class Limit:
     """One limit, in force inside its ``with`` block; see :class:`BlasThreads`."""
 
-    __slots__ = ("__weakref__", "_owner", "changed", "threads")
+    __slots__ = ("__weakref__", "_owner", "changed", "reference", "threads")
 
     def __init__(self, owner: BlasThreads, threads: int) -> None:
         self._owner, self.threads = owner, threads
+        self.reference: weakref.ref[Limit] | None = None
         #: The thread's own numbers that were changed, and what restores them.
         self.changed: list[tuple[Library, int]] = []
 
