@@ -35,7 +35,8 @@ class Trainer:
     """Trains a graph: the weights of its layers are those that the best epoch ended with.
 
     One seed gives one run, equal to the bit on one machine, whatever was drawn before: weights, dropout, the order of
-    the examples and the choice of those held out all follow from ``config.seed``.
+    the examples and the choice of those held out all follow from ``config.seed``. (Where ``config.threads`` is not 1,
+    the rounding of large products depends on the number of BLAS threads.)
 
     Parameters
     ----------
