@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import operator
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable, Iterator
@@ -32,12 +33,13 @@ class BlasThreads:
     Parameters
     ----------
     find : callable
-        Returns the libraries; called once, at the first limit.
+        Returns the libraries; called at the first limit, and by :meth:`refresh`.
     """
 
     def __init__(self, find: Callable[[], tuple[Library, ...]]) -> None:
         self._find = find
         self._found: tuple[Library, ...] | None = None
+        self._modules = 0
         self._shared: tuple[Library, ...] = ()
         self._own: tuple[Library, ...] = ()
         # Reentrant: a signal handler or a finalizer may run a pass while this thread holds the lock.
@@ -51,13 +53,21 @@ class BlasThreads:
     def libraries(self) -> tuple[Library, ...]:
         """The libraries that can be limited."""
         if self._found is None:
-            found = self._find()
-            with self._lock:
-                if self._found is None:
-                    self._shared = tuple(library for library in found if not library.own)
-                    self._own = tuple(library for library in found if library.own)
-                    self._found = found
-        return self._found
+            self._search()
+        return self._found or ()
+
+    def refresh(self) -> None:
+        """Search for libraries again if modules have been imported since; not while limits are in force."""
+        if self._found is None or (len(sys.modules) != self._modules and self._before is None):
+            self._search()
+
+    def _search(self) -> None:
+        found = self._find()
+        with self._lock:
+            if self._before is None:
+                self._shared = tuple(library for library in found if not library.own)
+                self._own = tuple(library for library in found if library.own)
+                self._found, self._modules = found, len(sys.modules)
 
     def limit(self, threads: int) -> Limit:
         """A context in which no library uses more threads than these; for one entry."""

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphnet.callbacks import Callback
 from graphnet.core import random
-from graphnet.core.blas_threads import limited
+from graphnet.core.blas_threads import PROCESS, limited
 from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.graph import Graph
 from graphnet.core.runner import Runner
@@ -217,6 +217,7 @@ class Trainer:
     def _setting(self) -> Iterator[None]:
         """The generator, the threads and numpy's warnings of a run (what is not finite is an error of ours)."""
         with ExitStack() as stack:
+            PROCESS.refresh()
             stack.enter_context(limited(self.config.threads))
             stack.enter_context(random.using(np.random.default_rng(self.config.seed)))
             stack.enter_context(np.errstate(over="ignore", invalid="ignore", divide="ignore"))

@@ -196,7 +196,7 @@ def test_limit_without_library_does_nothing():
         pass
 
 
-def test_libraries_searched_once(pool):
+def test_limits_search_once(pool):
     searches = []
     blas = BlasThreads(lambda: searches.append(1) or (Library("pool", pool.get, pool.set),))
     assert searches == []
@@ -204,6 +204,23 @@ def test_libraries_searched_once(pool):
         with blas.limit(1):
             pass
     assert searches == [1]
+
+
+def test_refresh_searches_after_imports(monkeypatch, pool):
+    other, libraries = Pool(6), [Library("pool", pool.get, pool.set)]
+    blas = BlasThreads(lambda: tuple(libraries))
+    blas.refresh()
+    libraries.append(Library("other", other.get, other.set))
+    blas.refresh()
+    with blas.limit(1):
+        assert (pool.number, other.number) == (1, 6)
+        monkeypatch.setitem(sys.modules, "a_module_with_a_blas", None)
+        blas.refresh()  # not while the limit is in force: it would be restored to what it was not
+        assert len(blas.libraries) == 1
+    blas.refresh()
+    with blas.limit(1):
+        assert (pool.number, other.number) == (1, 1)
+    assert (pool.number, other.number) == (8, 6)
 
 
 def test_several_libraries_limited_apart():

@@ -27,6 +27,7 @@ def number():
 @pytest.fixture(autouse=True)
 def _two_threads():
     """Whatever the environment says, two threads to begin with, and none left limited."""
+    PROCESS.refresh()
     if not PROCESS.libraries:
         pytest.skip("no BLAS that can be controlled")
     with threadpoolctl.threadpool_limits(2, user_api="blas"):

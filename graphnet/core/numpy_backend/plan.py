@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from graphnet.core.blas_threads import limited
+from graphnet.core.blas_threads import PROCESS, limited
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram
@@ -118,6 +118,7 @@ class BoundPlan:
     def limits(self, keep: bool) -> tuple[int | None, list[int | None]]:
         """The BLAS threads for a pass, with a backward pass or without, and for each step where that is None."""
         if keep not in self._limits:
+            PROCESS.refresh()  # a layer of this graph may have brought a library of its own
             policies = [policy(step, keep) for step in self.steps]
             self._limits[keep] = combined(self.dtype, policies).whole, [each.whole for each in policies]
         return self._limits[keep]
