@@ -77,8 +77,8 @@ def measured(kind: str, epochs: int) -> dict[str, Any]:
         environment |= dict.fromkeys(VARIABLES, "1")
     command = [sys.executable, __file__, "--train", str(epochs)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    reported: dict[str, Any] = json.loads(done.stdout)
+    return reported
 
 
 def train(epochs: int) -> None:

@@ -44,8 +44,9 @@ class BlasThreads:
         self._own: tuple[Library, ...] = ()
         # Reentrant: a signal handler or a finalizer may run a pass while this thread holds the lock.
         self._lock = threading.RLock()
-        # Weak: an interrupt between two instructions may keep a limit from its end, which then comes with its death.
+        # Weak: where an interrupt keeps a limit's __exit__ from running, the limit ends when it is collected.
         self._held: dict[weakref.ref[Limit], int] = {}
+        self._least = 0  # the smallest number held
         self._before: list[int] | None = None
         self._present: list[int] = []
 
@@ -79,19 +80,24 @@ class BlasThreads:
         if not self.libraries:
             return
         with self._lock:
-            for reference in [r for r in self._held if r() is None]:  # only if _end was interrupted
-                self._end(reference)
+            if self._held:
+                for reference in [r for r in self._held if r() is None]:  # one whose _end was interrupted
+                    self._end(reference)
             limit.reference = weakref.ref(limit, self._end)
-            self._held[limit.reference] = limit.threads
             if self._before is None:
                 before = [max(1, library.get()) for library in self._shared]
-                self._present, self._before = list(before), before
-            self._apply()
+                present = list(before)
+            # No call from here to the entry in _held, so that no signal handler runs a pass in between.
+            if self._before is None:
+                self._before, self._present, self._least = before, present, sys.maxsize
+            self._held[limit.reference] = limit.threads
+            if limit.threads < self._least:
+                self._apply(limit.threads)
         for library in self._own:
-            present = library.get()
-            if present > limit.threads:
+            number = library.get()
+            if number > limit.threads:
                 earlier = library.set(limit.threads)
-                limit.changed.append((library, present if earlier is None else earlier))
+                limit.changed.append((library, number if earlier is None else earlier))
 
     def release(self, limit: Limit) -> None:
         """End a limit; nothing happens if it has ended already."""
@@ -101,7 +107,7 @@ class BlasThreads:
             limit.changed.pop()
         if limit.reference is not None:
             self._end(limit.reference)
-            limit.reference = None  # or it would call _end again when the limit dies
+            limit.reference = None  # a reference that is alive calls _end again when the limit is collected
 
     def after_fork(self) -> None:
         """Begin without limits in a forked child, where the threads that hold them do not exist."""
@@ -115,13 +121,13 @@ class BlasThreads:
         with self._lock:
             self._held.pop(reference, None)
             if self._held:
-                self._apply()
+                self._apply(min(self._held.values()))
             else:
                 self._restore()
 
-    def _apply(self) -> None:
+    def _apply(self, least: int) -> None:
         """Set the smallest of the limits where a library has another number."""
-        least = min(self._held.values())
+        self._least = least
         for i, (library, before) in enumerate(zip(self._shared, self._before or (), strict=True)):
             wanted = min(before, least)
             if wanted != self._present[i]:
@@ -139,7 +145,7 @@ class BlasThreads:
 
 
 class Limit:
-    """One limit, in force inside its ``with`` block; see :class:`BlasThreads`."""
+    """A limit, in force inside its ``with`` block; see :class:`BlasThreads`."""
 
     __slots__ = ("__weakref__", "_owner", "changed", "reference", "threads")
 
@@ -164,7 +170,7 @@ class Limit:
             raise
 
 
-#: Those of this process.
+#: The libraries of this process.
 PROCESS = BlasThreads(blas_libraries.find)
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=PROCESS.after_fork)

@@ -173,22 +173,30 @@ def test_limit_never_ended_restores_at_its_death(pool, blas):
     assert pool.number == 8 and not blas._held
 
 
-def test_limit_inside_critical_section_does_not_deadlock(pool, blas):
-    """A signal handler or a finalizer may run a pass while the lock is held."""
-    plain = pool.set
+@pytest.mark.parametrize("at", [1, 2, 3, 4])
+def test_limit_inside_another_being_set(pool, at):
+    """A signal handler or a finalizer may run a pass while this thread holds the lock."""
+    calls = []
 
-    def set_and_run(number):
-        pool.set = plain
-        with blas.limit(2):
-            plain(number)
+    def counted(function, *arguments):
+        calls.append(function)
+        if len(calls) == at:
+            with blas.limit(2):
+                pass
+        return function(*arguments)
 
-    pool.set = set_and_run
-    library = Library("pool", pool.get, lambda number: pool.set(number))
-    blas._find = lambda: (library,)
-    worker = threading.Thread(target=lambda: blas.limit(4).__enter__(), daemon=True)
+    library = Library("pool", lambda: counted(pool.get), lambda number: counted(pool.set, number))
+    blas = BlasThreads(lambda: (library,))
+
+    def work():
+        with blas.limit(4):
+            assert pool.number <= 4
+        calls.append("done")
+
+    worker = threading.Thread(target=work, daemon=True)  # a deadlock would not end
     worker.start()
     worker.join(30)
-    assert not worker.is_alive()
+    assert calls[-1] == "done" and pool.number == 8 and not blas._held
 
 
 def test_limit_without_library_does_nothing():
