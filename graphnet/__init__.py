@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from graphnet import lookup as _lookup  # noqa: F401  # the core finds the backends of plugins through it
+from graphnet.core.blas_threads import threads
 from graphnet.core.builder import Builder, Value, functional
 from graphnet.core.cell import Cell
 from graphnet.core.composite import Composite, Subgraph
@@ -137,6 +138,7 @@ __all__ = [
     "reshape",
     "seed",
     "split",
+    "threads",
     "using",
 ]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.blas_threads import PROCESS
 from graphnet.core.compiler import joint
 from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.operations import FIXED, LEAVES, ROWS, TOTAL, Trace
@@ -20,6 +21,7 @@ from graphnet.core.compiler.program import Packed, Program, Step
 from graphnet.core.errors import ShapeError, UnknownNameError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.numpy_backend.compiled import CompiledProgram
+from graphnet.core.numpy_backend.plan import BoundStep, policy
 from graphnet.core.numpy_backend.region import LEAST, BoundRegion, unreadable
 from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.setting import Setting
@@ -52,6 +54,8 @@ class Part:
         Multiply-adds of products, in one step of the loops and outside them for one step, forward and backward.
     buffers : tuple of (str, int, int)
         How long buffers last, how many there are, and their bytes.
+    threads : str
+        How many BLAS threads it runs with, and because of which products.
     """
 
     path: str
@@ -64,12 +68,13 @@ class Part:
     loop: int = 0
     outside: int = 0
     buffers: tuple[tuple[str, int, int], ...] = ()
+    threads: str = ""
 
     def lines(self) -> list[str]:
         """The part as text."""
         head = f"{self.path} ({self.kind})"
         if self.reason is not None:
-            return [head, f"    node by node: {self.reason}"]
+            return [head, f"    node by node: {self.reason}", f"    {'threads':<10} {self.threads}"]
         found = [head, *(f"    {name:<10} {note}" for name, note in self.notes)]
         if self.calls_forward or self.calls_backward:
             found.append(
@@ -77,6 +82,7 @@ class Part:
             )
         madds = f"{self.loop:,} a step in the loops, {self.outside:,} a step outside"
         found.append(f"    {'products':<10} multiply-adds: {madds}")
+        found.append(f"    {'threads':<10} {self.threads}")
         for kind, count, size in self.buffers:
             found.append(f"    {'buffers':<10} {kind}: {count}, {size / 1e6:.3g} MB")
         phase = ""
@@ -134,8 +140,15 @@ def explain(
         fewer = f"fewer than {LEAST} neighbours that the compiler can read are called one by one"
         return Part(path, "node", reason.removeprefix(f"{path}: ") if reason else fewer)
 
-    parts = tuple(_part(s, chosen) if isinstance(s, (BoundRegion, BoundScan)) else single(s) for s in bound.steps)
+    made = (_part(s, chosen) if isinstance(s, (BoundRegion, BoundScan)) else single(s) for s in bound.steps)
+    parts = tuple(replace(part, threads=_threads(s)) for part, s in zip(made, bound.steps, strict=True))
     return Explanation(graph.name, f"{phase.name} phase, batch {batch}, {steps} steps, {dtype}", parts)
+
+
+def _threads(step: BoundStep) -> str:
+    """The BLAS threads of a step in a pass with a backward pass."""
+    uncontrolled = "" if PROCESS.libraries else " (of no effect: no BLAS is loaded whose number of threads can be set)"
+    return f"{policy(step, True)}{uncontrolled}"
 
 
 def sizes_of(

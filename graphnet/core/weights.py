@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from graphnet.core import dtypes, random
+from graphnet.core.blas_threads import limited
 from graphnet.core.errors import RuleError, ShapeError, StateError
 from graphnet.core.parameter import Array, Buffer, Parameter, Weight
 
@@ -293,8 +294,9 @@ def updated(parameter: Parameter, delta: float, place: str) -> Array:
 def regularization_loss(layer: Layer) -> float:
     """The sum of the regularizers' norms of the weight arrays (biases that are arrays of their own do not count)."""
     total = 0.0
-    for parameter in named(layer).values():
-        regularizer = getattr(parameter.optimizer, "regularizer", None)
-        if regularizer is not None and parameter.spec.kind != "bias":
-            total += float(regularizer.norm(parameter.value))
+    with limited(1):  # a norm gains nothing from a second thread
+        for parameter in named(layer).values():
+            regularizer = getattr(parameter.optimizer, "regularizer", None)
+            if regularizer is not None and parameter.spec.kind != "bias":
+                total += float(regularizer.norm(parameter.value))
     return total

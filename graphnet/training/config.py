@@ -71,7 +71,9 @@ class TrainingConfig:
     patience : int, optional
         Stop after so many epochs without a better one.
     threads : int, optional
-        BLAS threads while training (small products are faster with 1); None: as the process has them.
+        At most this many BLAS threads while training. None: as many as the process has where products are large, and
+        one where they are small, as in every pass; runs of large models are then equal to the bit only where that
+        number stays the same.
     backend : str, optional
         What runs the graph: 'numpy', 'reference' (node by node), or the name of a plugin's; None: as
         :class:`graphnet.Runner` chooses.

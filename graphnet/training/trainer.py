@@ -13,6 +13,7 @@ import numpy as np
 
 from graphnet.callbacks import Callback
 from graphnet.core import random
+from graphnet.core.blas_threads import PROCESS, limited
 from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.graph import Graph
 from graphnet.core.runner import Runner
@@ -34,7 +35,8 @@ class Trainer:
     """Trains a graph: the weights of its layers are those that the best epoch ended with.
 
     One seed gives one run, equal to the bit on one machine, whatever was drawn before: weights, dropout, the order of
-    the examples and the choice of those held out all follow from ``config.seed``.
+    the examples and the choice of those held out all follow from ``config.seed``. (Where ``config.threads`` is not 1,
+    the rounding of large products depends on the number of BLAS threads.)
 
     Parameters
     ----------
@@ -215,10 +217,8 @@ class Trainer:
     def _setting(self) -> Iterator[None]:
         """The generator, the threads and numpy's warnings of a run (what is not finite is an error of ours)."""
         with ExitStack() as stack:
-            if self.config.threads is not None:
-                from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-
-                stack.enter_context(threadpool_limits(self.config.threads))
+            PROCESS.refresh()
+            stack.enter_context(limited(self.config.threads))
             stack.enter_context(random.using(np.random.default_rng(self.config.seed)))
             stack.enter_context(np.errstate(over="ignore", invalid="ignore", divide="ignore"))
             yield
@@ -307,7 +307,8 @@ class Trainer:
     def _step(self, feeding: Feed, batch: Batch, totals: Totals, updates: Updates, place: str) -> float:
         """Forward, backward and one update; the norm of the gradients."""
         outputs = feeding.forward(batch)
-        penalty = updates.penalty()
+        with limited(updates.threads):
+            penalty = updates.penalty()
         loss, errors = totals.errors(outputs, batch)
         totals.penalize(penalty, batch.rows)
         if not math.isfinite(loss + penalty):
@@ -322,7 +323,8 @@ class Trainer:
             return 0.0
         feeding.backward(errors)
         try:
-            return updates.step()
+            with limited(updates.threads):
+                return updates.step()
         except GraphnetError as error:
             raise error.at(place) from None
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import weights
+from graphnet.core.numpy_backend.thread_policy import combined, of_rules
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.runner import Runner
 from graphnet.optimizers.clipping import global_norm
@@ -28,6 +29,11 @@ class Updates:
     runner : Runner
         With all its weights made.
     config : TrainingConfig
+
+    Attributes
+    ----------
+    threads : int or None
+        BLAS threads of a step: 1, unless an optimizer of a single large array might multiply matrices; None: no limit.
     """
 
     def __init__(self, runner: Runner, config: TrainingConfig) -> None:
@@ -44,6 +50,8 @@ class Updates:
             (FlatGroup if isinstance(key, tuple) else SingleArray)(group, self._optimizer(group[0].parameter))
             for key, group in groups.items()
         ]
+        alone = [part.member.parameter.value.shape for part in self.parts if isinstance(part, SingleArray)]
+        self.threads = combined("float64", [of_rules("float64", [s], [s], [s]) for s in alone]).whole
 
     def _key(self, member: Member) -> tuple[Any, ...] | None:
         """What arrays of one group have in common; None for an array that cannot be in one."""

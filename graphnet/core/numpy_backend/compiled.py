@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.blas_threads import limited
 from graphnet.core.compiler.passes import undisturbed
 from graphnet.core.compiler.phases import AFTER, BACK_AFTER, BACK_BEFORE, BACK_LOOP, BEFORE, LOOP, STATIC
 from graphnet.core.compiler.program import Place, Program
@@ -16,6 +17,7 @@ from graphnet.core.numpy_backend.fixed import Packs, gradients
 from graphnet.core.numpy_backend.loops import BoundLoops
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.steps import Action, Arrays, BlockSteps
+from graphnet.core.numpy_backend.thread_policy import of_program
 from graphnet.core.numpy_backend.waiting import Waiting, stretches
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
@@ -121,6 +123,7 @@ class CompiledProgram:
         self.program, self.steps, self.batch, self.setting = program, steps, batch, setting
         self.draws = [(attr, place) for name, attr, place, _ in program.staged if name == "draw"]
         self.spaces: list[BoundWorkspace] = []
+        self.threads = of_program(program, steps, batch, setting.dtype)
         self.flushed = Flushed()
 
     def workspace(self) -> BoundWorkspace:
@@ -163,7 +166,8 @@ class CompiledProgram:
                 for action in before:
                     action(given)
                 if bound.loop.steps:
-                    bound.loop.run(block, None if ended is None else ended[block.start : block.stop])
+                    with limited(self.threads.in_loops):
+                        bound.loop.run(block, None if ended is None else ended[block.start : block.stop])
                 for action in after:
                     action(given)
                 for output, source in zip(outputs, bound.emitted[number], strict=True):
@@ -221,12 +225,13 @@ class CompiledProgram:
         before, after, sinks = bound.backward[number]
         for action in before:
             action(given)
-        if bound.back_loop.steps and waiting is None:
-            bound.back_loop.run(block)
-        elif waiting is not None:
-            for start, stop, rows in stretches(tape.ended[block.start : block.stop]):  # type: ignore[index]
-                waiting.change(rows, [space.at(place, block.start + stop - 1) for place in bound.carried])
-                bound.back_loop.stretch(block, start, stop)
+        with limited(self.threads.in_loops):
+            if bound.back_loop.steps and waiting is None:
+                bound.back_loop.run(block)
+            elif waiting is not None:
+                for start, stop, rows in stretches(tape.ended[block.start : block.stop]):  # type: ignore[index]
+                    waiting.change(rows, [space.at(place, block.start + stop - 1) for place in bound.carried])
+                    bound.back_loop.stretch(block, start, stop)
         for action in after:
             action(given)
         for k, place in enumerate(program.sequence_errors):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
+from graphnet.core.blas_threads import PROCESS, limited
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram
@@ -13,7 +14,11 @@ from graphnet.core.numpy_backend.region import BoundRegion, regions
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.setting import Run, Setting
+from graphnet.core.numpy_backend.thread_policy import ThreadPolicy, combined, of_rules
 from graphnet.core.plan import Call, Plan
+from graphnet.core.shapes import Shape
+
+BoundStep = BoundCall | BoundLoop | BoundScan | BoundRegion
 
 
 class BoundPlan:
@@ -29,7 +34,9 @@ class BoundPlan:
 
     def __init__(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool], nested: bool = False) -> None:
         needs = [*wanted, *[False] * (plan.slots - len(wanted))]
-        self.steps: list[BoundCall | BoundLoop | BoundScan | BoundRegion] = []
+        self.steps: list[BoundStep] = []
+        self.nested, self.dtype = nested, setting.dtype
+        self._limits: dict[bool, tuple[int | None, list[int | None]]] = {}
         make = BoundLoop if nested else BoundScan
         for step in plan.steps:
             if isinstance(step, Call):
@@ -63,15 +70,76 @@ class BoundPlan:
         for step in self.steps:
             step.start(run)
 
+    # ------------------------------------------------------------------ running
     def forward(self, slots: list[Any], run: Run) -> list[Any]:
         """Fill ``slots`` in order; returns what the backward pass needs, an entry a step, if the run keeps it."""
+        if self.nested:  # the plan around it has limited the threads
+            return self._forward(slots, run)
+        whole, each = self.limits(run.keep)
+        with limited(whole):
+            return self._forward(slots, run) if whole else self._forward_apart(slots, run, each)
+
+    def _forward(self, slots: list[Any], run: Run) -> list[Any]:
         if run.keep:
             return [step.forward(slots, run) for step in self.steps]
         for step in self.steps:
             step.forward(slots, run)
         return []
 
+    def _forward_apart(self, slots: list[Any], run: Run, limits: list[int | None]) -> list[Any]:
+        """The same with a number of threads for each step."""
+        tape = []
+        for step, threads in zip(self.steps, limits, strict=True):
+            with limited(threads):
+                saved = step.forward(slots, run)
+            if run.keep:
+                tape.append(saved)
+        return tape
+
     def backward(self, tape: list[Any], errors: list[Any], run: Run, rows: Rows = None) -> None:
         """Fill ``errors`` from the outputs back to the inputs and add to the run's gradients."""
+        if self.nested:
+            self._backward(tape, errors, run, rows)
+            return
+        whole, each = self.limits(True)
+        with limited(whole):
+            if whole:
+                self._backward(tape, errors, run, rows)
+                return
+            for step, saved, threads in zip(reversed(self.steps), reversed(tape), reversed(each), strict=True):
+                with limited(threads):
+                    step.backward(saved, errors, run, rows)
+
+    def _backward(self, tape: list[Any], errors: list[Any], run: Run, rows: Rows) -> None:
         for step, saved in zip(reversed(self.steps), reversed(tape), strict=True):
             step.backward(saved, errors, run, rows)
+
+    # ------------------------------------------------------------------ threads
+    def limits(self, keep: bool) -> tuple[int | None, list[int | None]]:
+        """The BLAS threads for a pass, with a backward pass or without, and for each step where that is None."""
+        if keep not in self._limits:
+            PROCESS.refresh()  # a layer of this graph may have brought a library of its own
+            policies = [policy(step, keep) for step in self.steps]
+            self._limits[keep] = combined(self.dtype, policies).whole, [each.whole for each in policies]
+        return self._limits[keep]
+
+
+def policy(step: BoundStep, keep: bool) -> ThreadPolicy:
+    """Which BLAS threads a step runs with; ``keep`` says whether a backward pass follows."""
+    if isinstance(step, BoundScan):
+        made = step.loop(keep)
+        return made.threads if isinstance(made, CompiledProgram) else policy(made, keep)
+    if isinstance(step, BoundLoop):
+        body = step.body
+        return combined(body.dtype, [policy(inner, keep) for inner in body.steps]).looped()
+    if isinstance(step, BoundRegion):
+        program = step.program(keep)
+        if program is not None:
+            return program.threads
+        return combined(step.setting.dtype, [policy(call, keep) for call in step.calls])
+    weights = [parameter.value.shape for parameter in step.layer._parameters.values()]
+    return of_rules(step.dtype, _sizes(step.given), _sizes(step.expected), weights)
+
+
+def _sizes(shapes: Iterable[Shape | None]) -> list[tuple[int, ...]]:
+    return [tuple(n or 0 for n in shape.sizes) for shape in shapes if shape is not None]
