@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from fuzz import layers
+from fuzz import layers, rules
 from fuzz.recipe import Body, CellRecipe, Op, Trial
 from graphnet import (
     Add,
@@ -94,6 +94,7 @@ MAKERS: dict[str, Callable[[Op], Any]] = {
     **{kind: lambda op, cls=cls: cls() for kind, cls in layers.BY_KIND.items()},
     "tanh": lambda op: TanH(),
     "sigmoid": lambda op: Sigmoid(),
+    "rule": lambda op: rules.Random(*op.params),
     "total": lambda op: layers.Total(),
     "summit": lambda op: layers.Summit(),
     "gated": lambda op: layers.Gated(),

@@ -9,6 +9,7 @@ from itertools import count
 
 from fuzz.layers import BINARY, UNARY, WEIGHTED
 from fuzz.recipe import Body, CellRecipe, Op, Trial
+from fuzz.rules import settings
 from graphnet.core.compiler.passes import PASSES
 
 #: Few sizes, so that time, batch and widths often are equal, or broadcast.
@@ -27,6 +28,7 @@ KINDS = {
     "diagonal": 1,
     "binary": 2,
     "mixture": 2,
+    "rule": 4,
     "constant": 1,
     "affine": 2,
     "add": 3,
@@ -94,6 +96,9 @@ def draw(drawing: Drawing, depth: int) -> None:
         drawing.add(rng.choice(list(UNARY if kind == "unary" else WEIGHTED)), [a], [width])
     elif kind == "binary":
         drawing.add(rng.choice(list(BINARY)), [a, drawing.value(width)], [width])
+    elif kind == "rule":
+        args = [a, *(drawing.value(width) for _ in range(rng.choice((0, 1, 1, 2))))]
+        drawing.add("rule", args, [width], settings(rng, width, len(args)))
     elif kind == "mixture":
         drawing.add("mixture", [drawing.value(width), a, drawing.value(width)], [width])
     elif kind == "constant":
