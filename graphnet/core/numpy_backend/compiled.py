@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,7 +122,7 @@ class CompiledProgram:
         self.program, self.steps, self.batch, self.setting = program, steps, batch, setting
         self.draws = [(attr, place) for name, attr, place, _ in program.staged if name == "draw"]
         self.spaces: list[BoundWorkspace] = []
-        self.flushed = Flushed()
+        self.flushed: AbstractContextManager[None] = Flushed()
 
     def workspace(self) -> BoundWorkspace:
         """A workspace that no other pass holds."""
