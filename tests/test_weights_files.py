@@ -30,7 +30,7 @@ def test_round_trip_to_the_bit_with_running_statistics(tmp_path):
     expected = runner.forward({"x": x}, phase=Phase.test)["y"]
     np.testing.assert_array_equal(other.forward({"x": x}, phase=Phase.test)["y"], expected)
     assert sorted(load_file(tmp_path / "w.safetensors")) == [
-        "head/weights", "scaled/batches", "scaled/bias", "scaled/mean", "scaled/variance", "scaled/weights",
+        "head/weights", "scaled/batches", "scaled/bias", "scaled/mean", "scaled/rows", "scaled/variance", "scaled/weights",
     ]  # fmt: skip
 
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnet.core import dtypes, random
-from graphnet.core.errors import RuleError, ShapeError, StateError
+from graphnet.core import deltas, dtypes, random
+from graphnet.core.errors import GraphnetError, RuleError, ShapeError, StateError
 from graphnet.core.parameter import Array, Buffer, Parameter, Weight
 
 if TYPE_CHECKING:
@@ -223,12 +223,24 @@ def _give_optimizer(layer: Layer) -> None:
 
 
 def pending(layer: Layer) -> Iterator[tuple[Parameter, float, str]]:
-    """The parameters inside a layer that have an optimizer and a gradient, with the delta and the place of each."""
-    for owner in owners(layer).values():
-        delta = owner.delta if owner is layer else layer.delta * owner.delta
+    """The parameters inside a layer that a step changes, with the delta and the place of each.
+
+    Those have an optimizer and a gradient, and a delta above 0: a frozen layer keeps its weights and moments bit for
+    bit, whatever momentum or weight decay would do to them.
+
+    Raises
+    ------
+    ConfigError
+        If a shared layer has several deltas.
+    """
+    from graphnet.core.graph import subgraph
+
+    inner = subgraph(layer)
+    found = {"": layer.delta} if inner is None else deltas.effective(deltas.chains(inner, (layer,)))
+    for path, owner in owners(layer).items():
         for parameter in owner._parameters.values():
-            if parameter.optimizer is not None and parameter.gradient is not None:
-                yield parameter, delta, repr(owner)
+            if parameter.optimizer is not None and parameter.gradient is not None and found[path]:
+                yield parameter, found[path], repr(owner)
 
 
 def step(updates: Iterable[tuple[Parameter, float, str]]) -> None:
@@ -236,7 +248,7 @@ def step(updates: Iterable[tuple[Parameter, float, str]]) -> None:
 
     Raises
     ------
-    RuleError
+    RuleError, StateError
         See ``updated``; weights and optimizers are then as they were.
     """
     updates = list(updates)
@@ -267,11 +279,16 @@ def updated(parameter: Parameter, delta: float, place: str) -> Array:
     ------
     RuleError
         If the optimizer returns anything but finite numbers of the weights' shape.
+    GraphnetError
+        Whatever else the optimizer refuses, with the place.
     """
     optimizer = parameter.optimizer
-    new = optimizer.calculate_update(delta, parameter.value, gradient(parameter))
-    array = np.asarray(new)
     place = f"{place}, optimizer {type(optimizer).__name__}"
+    try:
+        new = optimizer.calculate_update(delta, parameter.value, gradient(parameter))
+    except GraphnetError as error:
+        raise error.at(place) from None
+    array = np.asarray(new)
     if array.dtype.kind not in "biuf" or array.shape != parameter.value.shape:
         raise RuleError(
             "calculate_update returned no new weights",
