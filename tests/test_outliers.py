@@ -90,6 +90,23 @@ def test_clipping_subnormal_gradients_keeps_them():
     assert norm == 1e-323 and np.array_equal(clipped[0], tiny)
 
 
+def test_mean_loss_is_finite_where_the_sum_overflows():
+    x = np.full((4, 1), 1e154)
+    assert MeanSquaredError().value(x, np.zeros((4, 1))) == pytest.approx(1e308)
+    g = Builder("same")
+    graph = g.build(FullyConnected(1, 1)(g.input("x", "batch, feature=1"), name="dense"))
+    trainer = Trainer(graph, TrainingConfig(loss=MeanSquaredError(), batch_size=1, dtype="float64"))
+    trainer.runner.layers["dense"].set_weights([[1.0], [0.0]])
+    assert trainer.evaluate(x, np.zeros((4, 1)))["loss"] == pytest.approx(1e308)
+    x[1] = 1e300
+    assert trainer.evaluate(x, np.zeros((4, 1)))["loss"] == math.inf
+
+
+def test_gradient_that_does_not_fit_the_dtype_is_an_error():
+    with pytest.raises(RuleError, match="not finite"):
+        Sgd(0.1).calculate_update(1.0, np.ones(2, np.float32), np.array([1.0, 1e60]))
+
+
 # ------------------------------------------------------------------ one optimizer
 @EACH
 @SIZES

@@ -141,21 +141,27 @@ class Optimizer:
         """
         rate = self._rate(individual_delta)
         given = float_array(type(self).__name__, "weight_tensor", weight_tensor)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+            result = self._updated(rate, given, gradient_tensor)
+        return result if isinstance(weight_tensor, np.ndarray) else result[()]
+
+    def _updated(self, rate: float, given: Array, gradient_tensor: npt.ArrayLike) -> Array:
+        """New weights, checked; the state is that of before after any error."""
+        where = type(self).__name__
         weights = read_only(given.astype(working_dtype(given.dtype), copy=False))
-        gradient = fitting_gradient(type(self).__name__, gradient_tensor, weights)
-        check_fit(type(self).__name__, self._state, weights)
+        gradient = fitting_gradient(where, gradient_tensor, weights)
+        check_fit(where, self._state, weights)
         former = dict(self._state)
         try:
-            with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-                new = self._stepped(rate, weights, gradient)
-                # A rule may hand its argument back; the caller may write what it gets.
-                result = np.array(new, dtype=given.dtype, copy=np.may_share_memory(new, given) or None)
-            check_weights(type(self).__name__, result)
-            check_finite(type(self).__name__, self._state, gradient)
+            new = self._stepped(rate, weights, gradient)
+            # A rule may hand its argument back; the caller may write what it gets.
+            result = np.array(new, dtype=given.dtype, copy=np.may_share_memory(new, given) or None)
+            check_weights(where, result)
+            check_finite(where, self._state, gradient)
         except BaseException:
             self._state = former
             raise
-        return result if isinstance(weight_tensor, np.ndarray) else result[()]
+        return result
 
     def recall(self, name: str, weights: Array) -> Array:
         """The array kept under ``name``; zeros like ``weights`` before the first step."""
