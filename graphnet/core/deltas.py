@@ -1,4 +1,4 @@
-"""The delta of each layer in a graph: its own times those of the composite layers and Scans around it."""
+"""The delta of each layer, its own times those of the composite layers around it, and what a step changes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core.errors import ConfigError
+from graphnet.core.parameter import Parameter
+from graphnet.core.weights import owners
 
 if TYPE_CHECKING:
     from graphnet.core.graph import Graph
@@ -88,3 +90,24 @@ def effective(found: Mapping[str, list[tuple[Layer, ...]]]) -> dict[str, float]:
             )
         deltas[path] = checked(products.pop(), path)
     return deltas
+
+
+def pending(layer: Layer) -> Iterator[tuple[Parameter, float, str]]:
+    """The parameters inside a layer that a step changes, with the delta and the place of each.
+
+    Those have an optimizer and a gradient, and a delta above 0: a frozen layer keeps its weights and moments bit for
+    bit, whatever momentum or weight decay would do to them.
+
+    Raises
+    ------
+    ConfigError
+        If a shared layer has several deltas.
+    """
+    from graphnet.core.graph import subgraph
+
+    inner = subgraph(layer)
+    found = {"": layer.delta} if inner is None else effective(chains(inner, (layer,)))
+    for path, owner in owners(layer).items():
+        for parameter in owner._parameters.values():
+            if parameter.optimizer is not None and parameter.gradient is not None and found[path]:
+                yield parameter, found[path], repr(owner)

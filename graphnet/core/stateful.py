@@ -156,7 +156,7 @@ class Stateful:
 
     def _update(self) -> None:
         """One optimizer step for each weight array that has an optimizer and a gradient."""
-        weights.step(weights.pending(self._layer))
+        weights.step(deltas.pending(self._layer))
 
     # ------------------------------------------------------------------ weights
     @property

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnet.core import deltas, dtypes, random
+from graphnet.core import dtypes, random
 from graphnet.core.errors import GraphnetError, RuleError, ShapeError, StateError
 from graphnet.core.parameter import Array, Buffer, Parameter, Weight
 
@@ -220,27 +220,6 @@ def _give_optimizer(layer: Layer) -> None:
         parameter.optimizer = layer._optimizer if i == 0 else copied(layer._optimizer)
         if parameter.spec.kind == "bias" and getattr(parameter.optimizer, "regularizer", None) is not None:
             parameter.optimizer.regularizer = None
-
-
-def pending(layer: Layer) -> Iterator[tuple[Parameter, float, str]]:
-    """The parameters inside a layer that a step changes, with the delta and the place of each.
-
-    Those have an optimizer and a gradient, and a delta above 0: a frozen layer keeps its weights and moments bit for
-    bit, whatever momentum or weight decay would do to them.
-
-    Raises
-    ------
-    ConfigError
-        If a shared layer has several deltas.
-    """
-    from graphnet.core.graph import subgraph
-
-    inner = subgraph(layer)
-    found = {"": layer.delta} if inner is None else deltas.effective(deltas.chains(inner, (layer,)))
-    for path, owner in owners(layer).items():
-        for parameter in owner._parameters.values():
-            if parameter.optimizer is not None and parameter.gradient is not None and found[path]:
-                yield parameter, found[path], repr(owner)
 
 
 def step(updates: Iterable[tuple[Parameter, float, str]]) -> None:
