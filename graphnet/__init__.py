@@ -30,6 +30,7 @@ from graphnet.core.errors import (
 )
 from graphnet.core.graph import Graph, Input, Node, Ref
 from graphnet.core.layer import Layer, positive, require
+from graphnet.core.logistic import inside_scan, logistic
 from graphnet.core.parameter import Buffer, Parameter, Weight
 from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
@@ -131,7 +132,9 @@ __all__ = [
     "flatten",
     "functional",
     "generator",
+    "inside_scan",
     "load",
+    "logistic",
     "multiply",
     "positive",
     "require",

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import weights
+from graphnet.core import deltas, weights
 from graphnet.core.builder import Builder
 from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
@@ -148,7 +148,7 @@ class Chain:
             for parameter in segment.parameters():
                 before = gradients.get(id(parameter))
                 gradients[id(parameter)] = parameter.gradient = _sum(before, parameter.gradient)
-        weights.step(update for layer in self._graph_layers() for update in weights.pending(layer))
+        weights.step(update for layer in self._graph_layers() for update in deltas.pending(layer))
 
     def _graph_layers(self) -> list[Layer]:
         """Each layer of a segment, once."""

@@ -137,9 +137,11 @@ def test_options_replace_settings_and_are_recorded(folder):
     data(folder / "other.npz", n=70)
     (folder / "deep").mkdir()
     arguments = ["--data", "other.npz", "--epochs", 2, "--batch-size", 5, "--threads", 2, "--output", "deep/run"]
+    arguments.append("--drop-last")
     assert call("train", "model.yaml", *arguments).exit_code == 0
     config = graphnet.load(folder / "deep" / "run").config
     assert (config.epochs, config.batch_size, config.threads, config.data) == (2, 5, 2, "../../other.npz")
+    assert config.drop_last
     assert call("evaluate", "deep/run").exit_code == 0
 
 

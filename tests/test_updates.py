@@ -80,7 +80,8 @@ class ArrayByArray:
         self.optimizers = [config.optimizer.fresh() for _ in self.values]
 
     def step(self, gradients, rate):
-        norm = math.sqrt(sum(float(x) ** 2 for g in gradients for x in np.ravel(g)))
+        live = [g for g, delta in zip(gradients, self.deltas, strict=True) if delta]  # frozen layers do not count
+        norm = math.sqrt(sum(float(x) ** 2 for g in live for x in np.ravel(g)))
         factor = 1.0 if self.limit is None else min(1.0, self.limit / norm)
         for i, optimizer in enumerate(self.optimizers):
             optimizer.learning_rate, value = rate, self.values[i]

@@ -30,7 +30,7 @@ def test_round_trip_to_the_bit_with_running_statistics(tmp_path):
     expected = runner.forward({"x": x}, phase=Phase.test)["y"]
     np.testing.assert_array_equal(other.forward({"x": x}, phase=Phase.test)["y"], expected)
     assert sorted(load_file(tmp_path / "w.safetensors")) == [
-        "head/weights", "scaled/batches", "scaled/bias", "scaled/mean", "scaled/variance", "scaled/weights",
+        "head/weights", "scaled/batches", "scaled/bias", "scaled/mean", "scaled/rows", "scaled/variance", "scaled/weights",
     ]  # fmt: skip
 
 
@@ -138,3 +138,18 @@ def test_random_damage_is_told_or_harmless(tmp_path):
             refused += 1
             assert unchanged(runner) == before
     assert refused > 200
+
+
+def test_file_without_the_rows_of_the_first_batch_still_loads(tmp_path):
+    """Earlier versions did not keep them."""
+    runner, other = trained(), trained()
+    save_weights(tmp_path / "w.safetensors", runner)
+    arrays = load_file(tmp_path / "w.safetensors")
+    assert arrays.pop("scaled/rows") == 8
+    save_file(arrays, tmp_path / "old.safetensors")
+    load_weights(tmp_path / "old.safetensors", other)
+    assert other.buffers["scaled/rows"] == 0 and other.buffers["scaled/batches"] == 1
+    del arrays["scaled/mean"]
+    save_file(arrays, tmp_path / "bad.safetensors")
+    with pytest.raises(FileError, match="it lacks scaled/mean"):
+        load_weights(tmp_path / "bad.safetensors", other)

@@ -22,6 +22,7 @@ INTERRUPTED = 130
 @click.option("--seed", type=int, help="Seed of weights, dropout and the order of the examples.")
 @click.option("--epochs", type=int, help="Passes over the training examples.")
 @click.option("--batch-size", type=int, help="Examples an update.")
+@click.option("--drop-last", is_flag=True, default=None, help="Leave out a last batch that is smaller.")
 @click.option("--threads", type=int, help="BLAS threads.")
 @click.option("--backend", help="What runs the graph: numpy, or reference (node by node).")
 @click.pass_context
@@ -34,6 +35,7 @@ def command(
     seed: int | None,
     epochs: int | None,
     batch_size: int | None,
+    drop_last: bool | None,
     threads: int | None,
     backend: str | None,
 ) -> None:
@@ -41,7 +43,10 @@ def command(
     from graphnet.cli.progress import progress
     from graphnet.training.session import prepare, told
 
-    settings = {"seed": seed, "epochs": epochs, "batch_size": batch_size, "threads": threads, "backend": backend}
+    settings = {
+        "seed": seed, "epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "threads": threads,
+        "backend": backend,
+    }  # fmt: skip
     shown = progress(sys.stdout)
     session = prepare(model, data=data, output=output, runs=runs, callbacks=[shown], **settings)
     ctx.meta[RUNNING] = True

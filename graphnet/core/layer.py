@@ -62,6 +62,8 @@ class Layer(Stateful):
     #: Traits are promises about layers that the compiler cannot read; the conformance kit checks them.
     elementwise: ClassVar[bool] = False
     rowwise: ClassVar[bool] = False
+    #: Names of buffers that a weights file may lack, because earlier versions did not have them; they start anew then.
+    optional_buffers: ClassVar[tuple[str, ...]] = ()
     #: Positions of inputs that are whole numbers (token ids) and stay so.
     integer_inputs: ClassVar[tuple[int, ...]] = ()
 

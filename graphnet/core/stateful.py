@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from graphnet.core import weights
+from graphnet.core import deltas, weights
 from graphnet.core.errors import ConfigError, ShapeError, StateError
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
@@ -25,10 +25,12 @@ class Stateful:
     Attributes
     ----------
     delta : float
-        ``individual_delta`` of this layer: scales the learning rate, 1 at first.
+        ``individual_delta`` of this layer: scales the learning rate, 1 at first. That of a composite layer holds for
+        every layer inside, times the inner one's own. 0 freezes the weights: they and the optimizer's moments stay bit
+        for bit as they are. Assigning anything but a finite number of at least 0 is a ConfigError.
     """
 
-    delta: float
+    _delta: float
     _optimizer: Any
     _parameters: dict[str, Parameter]
     _buffers: dict[str, Array]
@@ -39,7 +41,7 @@ class Stateful:
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         self = super().__new__(cls)
-        self.delta = 1.0
+        self._delta = 1.0
         self._optimizer = None
         self._parameters = {}
         self._buffers = {}
@@ -51,6 +53,15 @@ class Stateful:
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_runner": None}
+
+    @property
+    def delta(self) -> float:
+        """The factor of this layer's learning rate; 0 freezes it."""
+        return self._delta
+
+    @delta.setter
+    def delta(self, delta: float) -> None:
+        self._delta = deltas.checked(delta, type(self).__name__)
 
     # ------------------------------------------------------------------ running
     @property
@@ -145,7 +156,7 @@ class Stateful:
 
     def _update(self) -> None:
         """One optimizer step for each weight array that has an optimizer and a gradient."""
-        weights.step(weights.pending(self._layer))
+        weights.step(deltas.pending(self._layer))
 
     # ------------------------------------------------------------------ weights
     @property

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from graphnet.core import dtypes, random
 from graphnet.core.blas_threads import limited
-from graphnet.core.errors import RuleError, ShapeError, StateError
+from graphnet.core.errors import GraphnetError, RuleError, ShapeError, StateError
 from graphnet.core.parameter import Array, Buffer, Parameter, Weight
 
 if TYPE_CHECKING:
@@ -223,21 +223,12 @@ def _give_optimizer(layer: Layer) -> None:
             parameter.optimizer.regularizer = None
 
 
-def pending(layer: Layer) -> Iterator[tuple[Parameter, float, str]]:
-    """The parameters inside a layer that have an optimizer and a gradient, with the delta and the place of each."""
-    for owner in owners(layer).values():
-        delta = owner.delta if owner is layer else layer.delta * owner.delta
-        for parameter in owner._parameters.values():
-            if parameter.optimizer is not None and parameter.gradient is not None:
-                yield parameter, delta, repr(owner)
-
-
 def step(updates: Iterable[tuple[Parameter, float, str]]) -> None:
     """One optimizer step for each parameter, with its delta and its place for errors; all of them, or none.
 
     Raises
     ------
-    RuleError
+    RuleError, StateError
         See ``updated``; weights and optimizers are then as they were.
     """
     updates = list(updates)
@@ -268,11 +259,16 @@ def updated(parameter: Parameter, delta: float, place: str) -> Array:
     ------
     RuleError
         If the optimizer returns anything but finite numbers of the weights' shape.
+    GraphnetError
+        Whatever else the optimizer refuses, with the place.
     """
     optimizer = parameter.optimizer
-    new = optimizer.calculate_update(delta, parameter.value, gradient(parameter))
-    array = np.asarray(new)
     place = f"{place}, optimizer {type(optimizer).__name__}"
+    try:
+        new = optimizer.calculate_update(delta, parameter.value, gradient(parameter))
+    except GraphnetError as error:
+        raise error.at(place) from None
+    array = np.asarray(new)
     if array.dtype.kind not in "biuf" or array.shape != parameter.value.shape:
         raise RuleError(
             "calculate_update returned no new weights",

@@ -47,7 +47,8 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     Raises
     ------
     FileError
-        If the file cannot be read, is of another format, lacks an array or has one too many.
+        If the file cannot be read, is of another format, lacks an array (but for the ``optional_buffers`` of layers,
+        which are zeros then) or has one too many.
     ShapeError
         If an array has another shape; the message has both.
     """
@@ -55,6 +56,7 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     if not runner.drawn:
         runner.materialize()
     wanted = _arrays(runner)
+    found |= {name: np.zeros_like(wanted[name]) for name in _optional(runner) - found.keys()}
     missing, extra = wanted.keys() - found.keys(), found.keys() - wanted.keys()
     if missing or extra:
         near = nearest(sorted(extra)[0], wanted) if extra else ""
@@ -68,6 +70,16 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     for name, array in wanted.items():
         _check_array(f"{path}: {name}", found[name], array)
     _put(runner, found)
+
+
+def _optional(runner: Runner) -> set[str]:
+    """The buffers that a file may lack."""
+    return {
+        f"{path}/{name}"
+        for path, layer in runner.layers.items()
+        for name in layer.optional_buffers
+        if name in layer._buffers
+    }
 
 
 def _check_array(where: str, found: Array, wanted: Array) -> None:

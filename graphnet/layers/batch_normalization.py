@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from graphnet.core.phase import Phase
 from graphnet.core.shapes import Shape
 from graphnet.layers.attributes import BiasAttribute
 from graphnet.layers.checks import finite
-from graphnet.layers.rows import valid
+from graphnet.layers.rows import kept, valid
 from graphnet.layers.statistics import feature_axis, moments
 
 
@@ -24,7 +25,19 @@ class BatchNormalization(BiasAttribute, Layer):
     Statistics are per feature for ``(batch, features)`` and for sequences ``(time, batch, features)``, and per channel
     for signals and images ``(batch, channels, …)`` and sequences of them; of sequences only valid steps count. The
     variance is the biased one, over N. The test phase uses running statistics; after the first training batch they
-    equal that batch's, then ``running ← momentum · running + (1 - momentum) · batch``.
+    equal that batch's, then ``running ← running + rate · (batch - running)`` with
+
+    ``rate = (1 - momentum) · min(1, rows / rows of the first batch)``,
+
+    so that a small last batch counts for what it is: one row after batches of 32 moves them by a 32nd of what a whole
+    batch does. Rows are the examples of a batch, and of sequences the valid steps of all examples; the positions of an
+    image do not count. The rows of the first batch are the buffer ``rows``, which is saved with the others; 0, as in
+    files of earlier versions, stands for unknown, and the next training batch is then the measure.
+
+    A batch of one row has the variance 0: its output is β in training, and a first batch of one row leaves running
+    statistics that are good for nothing. The same holds for a feature that is constant while training: with the epsilon
+    of 1e-10 a value that differs from that constant by d comes out of the test phase as ``1e5 γ d + β``. Where features
+    may be constant, give a larger epsilon, such as 1e-5 or 1e-3, or drop them.
 
     ``weights`` is γ and starts at 1, ``bias`` is β and starts at 0; ``initialize`` puts both there, whatever the
     initializers. A regularizer holds for γ alone.
@@ -36,6 +49,7 @@ class BatchNormalization(BiasAttribute, Layer):
     epsilon : float, at least 0
         With 0 a feature that is the same in every row cannot be normalized: NaN.
     momentum : float in [0, 1)
+        What is left of the running statistics after a batch with as many rows as the first one.
     dtype : {'float64', 'float32'}
         Of weights and running statistics.
 
@@ -55,6 +69,8 @@ class BatchNormalization(BiasAttribute, Layer):
            [ 0.866,  0.   ]])
     """
 
+    optional_buffers: ClassVar[tuple[str, ...]] = ("rows",)
+
     channels: int | None = None
     epsilon: float = field(default=1e-10, kw_only=True)
     momentum: float = field(default=0.8, kw_only=True)
@@ -71,7 +87,7 @@ class BatchNormalization(BiasAttribute, Layer):
 
     def buffers(self, *inputs: Shape) -> dict[str, Buffer]:
         shape = (self._size(inputs),)
-        return {"mean": Buffer(shape), "variance": Buffer(shape), "batches": Buffer(())}
+        return {"mean": Buffer(shape), "variance": Buffer(shape), "batches": Buffer(()), "rows": Buffer(())}
 
     def infer(self, x: Shape) -> Shape:
         axis = feature_axis(x, self)
@@ -96,11 +112,12 @@ class BatchNormalization(BiasAttribute, Layer):
             count, centre, spread = moments(x, across, mask)
         scale = 1.0 / np.sqrt(spread + self.epsilon)
         normal = (x - centre) * scale
-        saved = normal, scale, count, mask, across, aligned, centre, spread
+        rows = math.prod(x.shape[: kept(shapes[0])]) if mask is None else int(mask.sum())
+        saved = normal, scale, count, mask, across, aligned, centre, spread, rows
         return normal * weights.reshape(aligned) + bias.reshape(aligned), saved
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
-        normal, scale, count, mask, across, aligned, _, _ = saved
+        normal, scale, count, mask, across, aligned = saved[:6]
         given = error * weights.reshape(aligned)
         if count is None:  # the test phase: statistics are constants
             return given * scale
@@ -113,15 +130,17 @@ class BatchNormalization(BiasAttribute, Layer):
         normal, across = saved[0], saved[4]
         return {"weights": (error * normal).sum(across), "bias": error.sum(across)}
 
-    def update(self, saved: Any, *, mean: Any, variance: Any, batches: Any) -> dict[str, Any]:
-        mask, centre, spread = saved[3], saved[6], saved[7]
-        if mask is not None and not mask.any():  # a batch of empty rows has no statistics
+    def update(self, saved: Any, *, mean: Any, variance: Any, batches: Any, rows: Any) -> dict[str, Any]:
+        centre, spread, found = saved[6:]
+        if not found:  # a batch of empty rows has no statistics
             return {}
-        keep = self.momentum if float(batches) else 0.0
+        first = float(rows) or found
+        rate = (1.0 - self.momentum) * min(1.0, found / first) if float(batches) else 1.0
         return {
-            "mean": keep * mean + (1.0 - keep) * centre.reshape(-1),
-            "variance": keep * variance + (1.0 - keep) * spread.reshape(-1),
+            "mean": (1.0 - rate) * mean + rate * centre.reshape(-1),
+            "variance": (1.0 - rate) * variance + rate * spread.reshape(-1),
             "batches": batches + 1,
+            "rows": np.full_like(rows, first),
         }
 
     def _require_statistics(self, batches: Any) -> None:

@@ -150,7 +150,11 @@ class Loss:
 
     def _reduce(self, losses: Array) -> float:
         total = float(np.sum(losses, dtype=np.float64))
-        return total / losses.size if self.reduction == "mean" else total
+        if self.reduction == "sum":
+            return total
+        if np.isinf(total):  # the mean may be finite where the sum is not
+            return float(np.sum(losses / losses.size, dtype=np.float64))
+        return total / losses.size
 
     @staticmethod
     def _spread(case: Case, errors: Array) -> Array:

@@ -70,17 +70,24 @@ class CrossEntropy(Loss):
         return clean_one_hot("CrossEntropy", target)
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
-        """One loss a row; logits are shifted by the row's maximum, so that no exponential exceeds 1."""
-        shifted = prediction - prediction.max(axis=-1, keepdims=True)
+        """One loss a row; logits are shifted by the row's maximum, so that no exponential exceeds 1.
+
+        The largest logit's own power is 1; the sum of the others is kept apart from it, so that losses near 0 and the
+        error of a class whose probability is near 1 have full relative precision.
+        """
+        place, top = target[..., np.newaxis], prediction.argmax(axis=-1, keepdims=True)
+        shifted = prediction - np.take_along_axis(prediction, top, -1)
         powers = np.exp(shifted)
-        total = powers.sum(axis=-1, keepdims=True)
-        logs = shifted - np.log(total)
-        errors = powers / total
-        place = target[..., np.newaxis]
+        others = powers.copy()
+        np.put_along_axis(others, top, 0.0, -1)
+        rest = others.sum(axis=-1, keepdims=True)
+        total, logs = 1.0 + rest, shifted - np.log1p(rest)
+        own = np.take_along_axis(powers, place, -1)
         losses = -np.take_along_axis(logs, place, -1)[..., 0]
+        errors, missing = powers / total, np.where(place == top, rest, total - own) / total
         share = self.label_smoothing
         if share:
             losses = (1.0 - share) * losses - share * logs.mean(axis=-1)
             errors -= share / prediction.shape[-1]
-        np.put_along_axis(errors, place, np.take_along_axis(errors, place, -1) - (1.0 - share), -1)
+        np.put_along_axis(errors, place, share - share / prediction.shape[-1] - missing, -1)
         return losses, errors

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from graphnet.core.errors import ConfigError, RuleError
 from graphnet.optimizers.checks import fitting_gradient, float_array, number, read_only, rule_result, working_dtype
-from graphnet.optimizers.state import check_fit, checked_state
+from graphnet.optimizers.state import check_finite, check_fit, check_weights, checked_state
 
 Array = npt.NDArray[Any]
 
@@ -134,21 +134,34 @@ class Optimizer:
         ConfigError
             The delta or the learning rate is negative or not finite.
         RuleError
-            ``step`` or the regularizer returned something of another shape or no floats. After any error the
-            optimizer is as it was.
+            ``step`` or the regularizer returned something of another shape, no floats, or NaN or infinity.
+        StateError
+            What the optimizer would remember is not finite, as the square of an outlier that overflows: such weights
+            would never move again. After any error the optimizer is as it was.
         """
         rate = self._rate(individual_delta)
         given = float_array(type(self).__name__, "weight_tensor", weight_tensor)
-        weights = read_only(given.astype(working_dtype(given.dtype), copy=False))
-        gradient = fitting_gradient(type(self).__name__, gradient_tensor, weights)
-        check_fit(type(self).__name__, self._state, weights)
-        penalty = self._penalty(weights)
-        new = self._guarded_step(rate, weights, gradient)
-        if penalty is not None:
-            new = new - rate * penalty
-        # A rule may hand its argument back; the caller may write what it gets.
-        result = np.array(new, dtype=given.dtype, copy=np.may_share_memory(new, given) or None)
+        with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
+            result = self._updated(rate, given, gradient_tensor)
         return result if isinstance(weight_tensor, np.ndarray) else result[()]
+
+    def _updated(self, rate: float, given: Array, gradient_tensor: npt.ArrayLike) -> Array:
+        """New weights, checked; the state is that of before after any error."""
+        where = type(self).__name__
+        weights = read_only(given.astype(working_dtype(given.dtype), copy=False))
+        gradient = fitting_gradient(where, gradient_tensor, weights)
+        check_fit(where, self._state, weights)
+        former = dict(self._state)
+        try:
+            new = self._stepped(rate, weights, gradient)
+            # A rule may hand its argument back; the caller may write what it gets.
+            result = np.array(new, dtype=given.dtype, copy=np.may_share_memory(new, given) or None)
+            check_weights(where, result)
+            check_finite(where, self._state, gradient)
+        except BaseException:
+            self._state = former
+            raise
+        return result
 
     def recall(self, name: str, weights: Array) -> Array:
         """The array kept under ``name``; zeros like ``weights`` before the first step."""
@@ -180,7 +193,7 @@ class Optimizer:
         Raises
         ------
         StateError
-            The names are not this optimizer's, or the step count is not one positive integer.
+            The names are not this optimizer's, the step count is not one positive integer, or a number is not finite.
         ShapeError, DtypeError
             The arrays differ in shape, or hold no floats. After any error the optimizer is as it was.
         """
@@ -211,10 +224,8 @@ class Optimizer:
             return None
         return rule_result(self.regularizer, "calculate", self.regularizer.calculate(weights), weights, ())
 
-    def _guarded_step(self, rate: float, weights: Array, gradient: Array) -> Array:
-        former = dict(self._state)
-        try:
-            return rule_result(self, "step", self.step(rate, weights, gradient), weights)
-        except BaseException:
-            self._state = former
-            raise
+    def _stepped(self, rate: float, weights: Array, gradient: Array) -> Array:
+        """The rule and the regularizer, which sees the weights before the step."""
+        penalty = self._penalty(weights)
+        new = rule_result(self, "step", self.step(rate, weights, gradient), weights)
+        return new if penalty is None else new - rate * penalty

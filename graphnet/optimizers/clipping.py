@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from graphnet.core.errors import DataError, ShapeError
 from graphnet.optimizers.checks import float_array, number
+from graphnet.optimizers.norms import euclidean
 
 Array = npt.NDArray[Any]
 
@@ -84,13 +85,7 @@ def global_norm(arrays: Sequence[Array]) -> float:
     DataError
         If it is NaN or infinite.
     """
-    largest = [float(np.max(np.abs(array), initial=0.0)) for array in arrays]
-    top = max(largest, key=_nan_last, default=0.0)
-    if top == 0.0:
-        return 0.0
-    norm = top
-    if math.isfinite(top):
-        norm = top * math.sqrt(sum(float(np.sum(np.square(a.astype(np.float64) / top))) for a in arrays))
+    norm = euclidean(arrays)
     if math.isfinite(norm):
         return norm
     bad = [i for i, array in enumerate(arrays) if not np.isfinite(array).all()]
@@ -102,6 +97,3 @@ def global_norm(arrays: Sequence[Array]) -> float:
         remedy="Lower the learning rate, or look for what made the loss NaN.",
     )
 
-
-def _nan_last(value: float) -> float:
-    return math.inf if math.isnan(value) else value

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.core.errors import DtypeError, ShapeError, StateError
+from graphnet.core.errors import DtypeError, RuleError, ShapeError, StateError
 from graphnet.optimizers.checks import as_array
 
 Array = npt.NDArray[Any]
@@ -20,7 +20,7 @@ def checked_state(where: str, names: tuple[str, ...], state: Mapping[str, npt.Ar
     Raises
     ------
     StateError
-        Other names, or a ``step_count`` that is not one positive integer.
+        Other names, a ``step_count`` that is not one positive integer, or numbers that are not finite.
     ShapeError
         Two arrays differ in shape.
     DtypeError
@@ -37,7 +37,64 @@ def checked_state(where: str, names: tuple[str, ...], state: Mapping[str, npt.Ar
     arrays = {name: np.array(as_array(where, name, value)) for name, value in state.items()}
     _check_count(where, arrays)
     _check_moments(where, {name: array for name, array in arrays.items() if name != "step_count"})
+    check_finite(where, arrays)
     return arrays
+
+
+def check_finite(where: str, state: Mapping[str, Array], gradient: Array | None = None) -> None:
+    """Refuse a state that holds NaN or infinity: the weights it belongs to would never move again.
+
+    Parameters
+    ----------
+    where : str
+        The optimizer, and perhaps its weights.
+    state : mapping of name to array
+    gradient : array, optional
+        Of the step that made this state; the message has its largest number.
+
+    Raises
+    ------
+    StateError
+    """
+    for name, array in state.items():
+        if array.dtype.kind == "f" and not all_finite(array):
+            largest = "" if gradient is None or not gradient.size else f", gradients up to {_largest(gradient):.3g}"
+            raise StateError(
+                f"the {name.replace('_', ' ')} is not finite",
+                where=where,
+                expected=f"finite numbers of {array.dtype}",
+                received=f"{'NaN' if np.isnan(array).any() else 'infinity'}{largest}",
+                remedy="Look for an outlier in the data, clip the gradients (clip_norm), or compute in float64.",
+            )
+
+
+def check_weights(where: str, weights: Array) -> None:
+    """Refuse new weights that hold NaN or infinity.
+
+    Raises
+    ------
+    RuleError
+    """
+    if not all_finite(weights):
+        raise RuleError(
+            "the new weights are not finite",
+            where=where,
+            expected="finite numbers",
+            received="NaN or infinity",
+            remedy="Lower the learning rate, or clip the gradients.",
+        )
+
+
+def all_finite(array: Array) -> bool:
+    """Whether an array of floats holds no NaN and no infinity."""
+    flat = array.reshape(-1)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        # One pass without a temporary array, where no square overflows.
+        return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
+
+
+def _largest(gradient: Array) -> float:
+    return float(np.max(np.abs(gradient)))
 
 
 def check_fit(where: str, state: Mapping[str, Array], weights: Array) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
 import numpy.typing as npt
 
+from graphnet.optimizers.norms import euclidean
 from graphnet.regularizers.base import Regularizer
 
 
@@ -38,5 +38,5 @@ class L2_Regularizer(Regularizer):
         return self.alpha * self._weights(weights)
 
     def norm(self, weights: npt.ArrayLike) -> float:
-        """``alpha * sqrt(sum w**2)``, summed in float64."""
-        return self.alpha * float(np.linalg.norm(self._double(weights).ravel()))
+        """``alpha * sqrt(sum w**2)``, in float64; no square overflows or vanishes."""
+        return self.alpha * euclidean([self._double(weights)])

@@ -74,19 +74,29 @@ class Examples:
         return Examples(self.inputs, self.targets, self.outputs, rows if self.rows is None else self.rows[rows])
 
     def batches(
-        self, size: int, shuffle: np.random.Generator | None = None, *, by_length: bool = False
+        self,
+        size: int,
+        shuffle: np.random.Generator | None = None,
+        *,
+        by_length: bool = False,
+        drop_last: bool = False,
     ) -> Iterator[Batch]:
         """Batches of ``size`` examples, the last as small as it comes; in order, or in one drawn from ``shuffle``.
 
-        With ``by_length`` the sequences of a batch are of similar length, so that little of it is padding.
+        With ``by_length`` the sequences of a batch are of similar length, so that little of it is padding. With
+        ``drop_last`` the examples at the end of the order that do not fill a batch are left out, before they are
+        sorted by length.
         """
-        order = self.rows
+        order, count = self.rows, len(self)
         if shuffle is not None:
             order = shuffle.permutation(len(self)) if order is None else shuffle.permutation(order)
+        if drop_last:
+            count -= count % size
+            order = order if order is None else order[:count]
         if by_length:
-            order = self.by_length(size, np.arange(len(self)) if order is None else order, shuffle)
-        for start in range(0, len(self), size):
-            stop = min(start + size, len(self))
+            order = self.by_length(size, np.arange(count) if order is None else order, shuffle)
+        for start in range(0, count, size):
+            stop = min(start + size, count)
             yield self.batch(slice(start, stop) if order is None else order[start:stop], stop - start)
 
     def by_length(self, size: int, order: Array, shuffle: np.random.Generator | None) -> Array:

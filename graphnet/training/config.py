@@ -44,6 +44,10 @@ class TrainingConfig:
     epochs, batch_size : int, at least 1
     shuffle : bool
         Draw a new order of the examples for each epoch.
+    drop_last : bool
+        Leave out of training, in each epoch, the examples that do not fill a last batch: other ones each time where
+        ``shuffle`` is True, else the last ones. Validation, evaluation and prediction use all examples. Not for a
+        Stream, whose rows stay the same to its end.
     batching : {'random', 'length'}
         Which examples make a batch: those that come one after the other, or sequences of similar length.
     batch_major : bool
@@ -100,6 +104,7 @@ class TrainingConfig:
     epochs: int = 20
     batch_size: int = 32
     shuffle: bool = True
+    drop_last: bool = False
     batching: str = "random"
     batch_major: bool = False
     tbptt: tuple[int, int] | None = None
@@ -125,6 +130,7 @@ class TrainingConfig:
             epochs=checks.whole("epochs", self.epochs, 1),
             batch_size=checks.whole("batch_size", self.batch_size, 1),
             shuffle=checks.truth("shuffle", self.shuffle),
+            drop_last=checks.truth("drop_last", self.drop_last),
             batch_major=checks.truth("batch_major", self.batch_major),
             tbptt=checks.pair("tbptt", self.tbptt),
             seed=checks.whole("seed", self.seed, 0),

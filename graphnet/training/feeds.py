@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
-from graphnet.core.errors import DataError
+from graphnet.core.errors import ConfigError, DataError
 from graphnet.core.parameter import Array
 from graphnet.core.runner import Runner
 from graphnet.core.state import State
@@ -55,11 +54,15 @@ class Whole:
     @property
     def count(self) -> int:
         """Batches of an epoch."""
-        return math.ceil(len(self.data) / self.config.batch_size)
+        whole, rest = divmod(len(self.data), self.config.batch_size)
+        return whole + (rest > 0 and not self.config.drop_last)
 
     def batches(self, order: np.random.Generator | None) -> Iterator[Batch]:
         """Batches in order, or in one that is drawn."""
-        return self.data.batches(self.config.batch_size, order, by_length=self.config.batching == "length")
+        config = self.config
+        return self.data.batches(
+            config.batch_size, order, by_length=config.batching == "length", drop_last=config.drop_last
+        )
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of whole sequences."""
@@ -142,14 +145,38 @@ def feed(runner: Runner, data: Examples | Stream, config: TrainingConfig, losses
     Raises
     ------
     ShapeError, ConfigError
-        If the graph cannot be run piece by piece, where that is asked for.
+        If the graph cannot be run piece by piece, where that is asked for; if ``drop_last`` would leave no batch, or
+        the data are a Stream.
     """
+    if config.drop_last:
+        _check_drop_last(data, config)
     if isinstance(data, Stream):
         return Streamed(runner, data, config, losses)
     if config.tbptt is None:
         return Whole(runner, data, config)
     check_graph(runner, losses, {name: port.origin for name, port in data.outputs.items()})
     return InPieces(runner, data, config)
+
+
+def _check_drop_last(data: Examples | Stream, config: TrainingConfig) -> None:
+    """Refuse drop_last where it would leave out everything, or where there is no smaller last batch."""
+    place = "TrainingConfig.drop_last"
+    if isinstance(data, Stream):
+        raise ConfigError(
+            "a Stream has no smaller last batch",
+            where=place,
+            expected="False",
+            received="True",
+            remedy="All rows of a Stream are in every piece; leave drop_last out.",
+        )
+    if len(data) < config.batch_size:
+        raise ConfigError(
+            "drop_last would leave no batch to train on",
+            where=place,
+            expected=f"at least batch_size={config.batch_size} training examples",
+            received=len(data),
+            remedy="Lower batch_size, or leave drop_last out.",
+        )
 
 
 def read(

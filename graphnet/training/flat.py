@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import weights
-from graphnet.core.errors import RuleError, ShapeError
+from graphnet.core.errors import ConfigError, ShapeError
 from graphnet.core.parameter import Array, Parameter, Weight
 from graphnet.optimizers import Optimizer
 from graphnet.optimizers.checks import fitting_gradient, float_array
 from graphnet.optimizers.clipping import scaled
 from graphnet.optimizers.fused import FusedOptimizer
+from graphnet.optimizers.state import all_finite, check_finite, check_weights
 from graphnet.training.buffers import Buffers
 
 #: How many squares are added up in the weights' own dtype.
@@ -24,11 +25,15 @@ PIECE = 2**15
 
 @dataclass(frozen=True)
 class Member:
-    """One weight array of a graph: ``path/name``, the parameter, its layer's delta."""
+    """One weight array of a graph: ``path/name``, the parameter, and the delta that holds for it.
+
+    ``owner`` is the path of the layer.
+    """
 
     place: str
     parameter: Parameter
     delta: float
+    owner: str = ""
 
 
 class FlatGroup:
@@ -54,7 +59,6 @@ class FlatGroup:
 
     def __init__(self, members: list[Member], optimizer: Any) -> None:
         self.members, self.optimizer = members, optimizer
-        self.delta = members[0].delta
         self.dtype = members[0].parameter.value.dtype
         self.shapes = [member.parameter.value.shape for member in members]
         ends = list(accumulate(map(math.prod, self.shapes)))
@@ -69,6 +73,36 @@ class FlatGroup:
         self._spare: dict[str, Array] = {}
         self._fused = fuses(optimizer)
         self._start = self._proposed = self._gradient
+
+    @property
+    def delta(self) -> float:
+        """The delta of all members."""
+        return self.members[0].delta
+
+    def divided(self, members: list[list[Member]]) -> list[FlatGroup]:
+        """Several groups that go on where this one is; each has the moments of its members, and the step count.
+
+        Raises
+        ------
+        ConfigError
+            If the optimizer cannot say what it remembers.
+        """
+        needed = ("state", "load_state", "fresh")
+        if not all(callable(getattr(self.optimizer, name, None)) for name in needed):
+            raise ConfigError(
+                "the delta of some of the layers that share one optimizer has changed",
+                where=f"{self.members[0].place} to {self.members[-1].place}, {type(self.optimizer).__name__}",
+                expected=f"an optimizer with {', '.join(needed)}",
+                remedy="Write these methods, or let the optimizer's class not say elementwise.",
+            )
+        state, at = self.optimizer.state(), dict(zip([m.place for m in self.members], self.places, strict=True))
+        found = []
+        for some in members:
+            optimizer = self.optimizer.fresh()
+            picked = [at[member.place] for member in some]
+            optimizer.load_state({name: _picked(array, picked, self._gradient.size) for name, array in state.items()})
+            found.append(FlatGroup(some, optimizer))
+        return found
 
     # ------------------------------------------------------------------ one step
     def gather(self) -> float:
@@ -101,6 +135,8 @@ class FlatGroup:
         ------
         RuleError
             If they are not finite, or not as many as the old ones.
+        StateError
+            If what the optimizer would remember is not finite.
         """
         gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
         if self._fused:
@@ -161,17 +197,21 @@ class FlatGroup:
         return weights.updated(whole, self.delta, names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}")
 
     def _check_finite(self) -> None:
-        new = self._proposed
-        if math.isfinite(np.vdot(new, new)) or np.isfinite(new).all():
+        """Refuse new weights, then moments, that are not finite, with the place of the first ones."""
+        moments = {name: self.optimizer._state[name] for name in self.optimizer.moments}
+        if all(map(all_finite, (self._proposed, *moments.values()))):
             return
-        bad = next(m.place for m, at in zip(self.members, self.places, strict=True) if not np.isfinite(new[at]).all())
-        raise RuleError(
-            "the new weights are not finite",
-            where=f"{bad}, optimizer {type(self.optimizer).__name__}",
-            expected="finite numbers",
-            received="NaN or infinity",
-            remedy="Lower the learning rate, or clip the gradients.",
-        )
+        kind = f"optimizer {type(self.optimizer).__name__}"
+        for member, at in zip(self.members, self.places, strict=True):
+            check_weights(f"{member.place}, {kind}", self._proposed[at])
+        for member, at in zip(self.members, self.places, strict=True):
+            found = {name: array[at] for name, array in moments.items()}
+            check_finite(f"{member.place}, {kind}", found, self._gradient[at])
+
+
+def _picked(array: Array, places: list[slice], size: int) -> Array:
+    """Parts of a moment, which has one number for each weight; anything else (a step count) as it is."""
+    return np.concatenate([array[at] for at in places]) if array.shape == (size,) else array
 
 
 def fuses(optimizer: Any) -> bool:

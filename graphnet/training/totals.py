@@ -73,7 +73,7 @@ class Totals:
         self.metrics = tuple(copy.deepcopy(metric) for metric in metrics)
         for metric in self.metrics:
             metric.reset()
-        self._sums = dict.fromkeys(losses, 0.0)
+        self._values = dict.fromkeys(losses, 0.0)
         self._terms = dict.fromkeys(losses, 0)
         self._penalty = 0.0
         self.examples = 0
@@ -105,8 +105,11 @@ class Totals:
 
     def _add(self, name: str, value: float, output: Array, mask: Array | None) -> None:
         count = terms(self.losses[name], output.shape, mask)
-        self._sums[name] += value * (count if self.losses[name].reduction == "mean" else 1)
         self._terms[name] += count
+        # A mean from the start: the sum might overflow where the mean does not. What is not finite stays so.
+        if self.losses[name].reduction == "mean" and math.isfinite(self._values[name]):
+            value = (value - self._values[name]) * (count / self._terms[name])
+        self._values[name] += value
 
     def _measure(self, outputs: Mapping[str, Array], batch: Batch) -> None:
         self.examples += batch.rows
@@ -118,10 +121,7 @@ class Totals:
     @property
     def loss(self) -> float:
         """The loss over everything added: means over all terms, or sums, and the mean of the regularization loss."""
-        found = self._penalty / max(1, self.examples)
-        for name, loss in self.losses.items():
-            found += self._sums[name] / (max(1, self._terms[name]) if loss.reduction == "mean" else 1)
-        return found
+        return self._penalty / max(1, self.examples) + sum(self._values.values())
 
     def results(self) -> dict[str, float]:
         """The metrics by name, over everything added; none before the first valid row."""

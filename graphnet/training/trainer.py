@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.callbacks import Callback
-from graphnet.core import random
+from graphnet.core import deltas, random
 from graphnet.core.blas_threads import PROCESS, limited
 from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.graph import Graph
@@ -120,12 +120,16 @@ class Trainer:
         ShapeError, DtypeError, DataError
             Before anything changes.
         StateError
-            If the loss is no longer finite; it names epoch and batch, and the best weights so far are in place.
+            If the loss, or an optimizer's state, is no longer finite; it names epoch and batch, and the best weights so
+            far are in place.
+        ConfigError
+            If a shared layer has several deltas, or ``drop_last`` leaves no batch; before anything changes.
         RuleError
             If a layer or an optimizer broke its promise.
         """
         data, held = self._divided(inputs, targets, lengths, mask, validation_data)
         feeding = feed(self.runner, data, self.config, self.losses)
+        deltas.effective(deltas.chains(self.graph))  # before weights are drawn
         with self._setting():
             self._make_weights(self._first(data), warm_start)
             self._run(feeding, held)

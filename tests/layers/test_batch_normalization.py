@@ -164,3 +164,83 @@ def test_statistics_keep_their_dtype():
     wide = BatchNormalization(3)
     wide.forward(batches(5, 3).astype(np.float32))
     assert {a.dtype.name for a in wide._buffers.values()} == {"float64"}
+
+
+# ------------------------------------------------------------------ batches of several sizes
+def running_after(batch_list, momentum):
+    """Running statistics written out: a batch moves them by its share of the first one."""
+    mean, variance = batch_list[0].mean(0), batch_list[0].var(0)
+    for x in batch_list[1:]:
+        rate = (1 - momentum) * min(1.0, len(x) / len(batch_list[0]))
+        mean, variance = mean + rate * (x.mean(0) - mean), variance + rate * (x.var(0) - variance)
+    return mean, variance
+
+
+@pytest.mark.parametrize("momentum", [0.8, 0.0, 0.35])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_statistics_weigh_batches_by_their_rows(momentum, dtype):
+    layer = BatchNormalization(3, momentum=momentum)
+    given = [batches(n, 3, seed=n).astype(dtype) for n in (32, 31, 64, 1, 7, 32)]
+    for x in given:
+        layer.forward(x)
+    mean, variance = running_after([x.astype(float) for x in given], momentum)
+    np.testing.assert_allclose(layer._buffers["mean"], mean, rtol=1e-12 if dtype == "float64" else 1e-5)
+    np.testing.assert_allclose(layer._buffers["variance"], variance, rtol=1e-12 if dtype == "float64" else 1e-5)
+    assert layer._buffers["rows"] == 32 and layer._buffers["batches"] == 6
+
+
+def test_statistics_hardly_move_for_a_last_row():
+    layer, x = BatchNormalization(2), batches(257, 2)
+    for start in range(0, 257, 32):
+        before = {name: array.copy() for name, array in layer._buffers.items()}
+        layer.forward(x[start : start + 32])
+    assert (layer._buffers["variance"] > 0.99 * before["variance"]).all()
+
+
+def test_rows_of_images_are_examples_not_positions():
+    layer = BatchNormalization(3)
+    rng = np.random.default_rng(1)
+    first, second = rng.normal(size=(8, 3, 5, 4)), rng.normal(size=(2, 3, 7, 9)) + 5
+    layer.forward(first)
+    layer.forward(second)
+    means = [x.mean((0, 2, 3)) for x in (first, second)]
+    np.testing.assert_allclose(layer._buffers["mean"], means[0] + 0.2 * 2 / 8 * (means[1] - means[0]), rtol=1e-12)
+    assert layer._buffers["rows"] == 8
+
+
+@pytest.mark.parametrize("axes", ["feature=3", "channel=3, x=2"])
+def test_rows_of_sequences_are_their_valid_steps(axes):
+    inner = tuple(int(part.split("=")[1]) for part in axes.split(", "))
+    rng, runner, alone = np.random.default_rng(4), running(f"time, batch, {axes}"), BatchNormalization(3)
+    for steps, lengths in ((5, [5, 2, 4, 0]), (3, None), (4, [0, 1]), (2, [0, 0])):
+        count = 4 if lengths is None else len(lengths)
+        x = rng.normal(size=(steps, count, *inner))
+        runner.forward({"x": x}, lengths=lengths)
+        valid = np.arange(steps)[:, None] < np.array(lengths or [steps] * count)
+        if valid.any():
+            alone.forward(x[valid])
+    assert runner.buffers["n/rows"] == 11
+    for name, array in alone._buffers.items():
+        np.testing.assert_allclose(runner.buffers[f"n/{name}"], array, rtol=1e-12)
+
+
+def test_unknown_rows_take_the_next_batch_as_measure():
+    layer, other = BatchNormalization(3), BatchNormalization(3)
+    given = [batches(n, 3, seed=n) for n in (16, 8, 2)]
+    for each in (layer, other):
+        each.forward(given[0])
+    layer._buffers["rows"] = np.zeros(())  # as a file of an earlier version leaves it
+    layer.forward(given[1])
+    assert layer._buffers["rows"] == 8
+    mean = 0.8 * given[0].mean(0) + 0.2 * given[1].mean(0)
+    np.testing.assert_allclose(layer._buffers["mean"], mean, rtol=1e-12)
+    layer.forward(given[2])
+    np.testing.assert_allclose(layer._buffers["mean"], 0.95 * mean + 0.05 * given[2].mean(0), rtol=1e-12)
+
+
+def test_constant_feature_comes_out_as_documented():
+    layer = BatchNormalization(1)
+    layer.forward(np.full((4, 1), 3.0))
+    layer.weights, layer.bias = [2.0], [0.5]
+    layer.phase = Phase.test
+    np.testing.assert_allclose(layer.forward([[3.25]]), [[1e5 * 2 * 0.25 + 0.5]])

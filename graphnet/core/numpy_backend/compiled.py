@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,7 +125,7 @@ class CompiledProgram:
         self.draws = [(attr, place) for name, attr, place, _ in program.staged if name == "draw"]
         self.spaces: list[BoundWorkspace] = []
         self.threads = of_program(program, steps, batch, setting.dtype)
-        self.flushed = Flushed()
+        self.flushed: AbstractContextManager[None] = Flushed()
 
     def workspace(self) -> BoundWorkspace:
         """A workspace that no other pass holds."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -210,6 +211,8 @@ class CompiledRegion(CompiledProgram):
         self.shapes_out = [tuple(n or 0 for n in shapes[slot].sizes) for _, slot in region.plan.outputs]  # type: ignore[union-attr]
         program = compiled(subject, EVERY if setting.passes is None else setting.passes)
         super().__init__(program, math.prod(self.shapes_out[0][:-1]), 1, setting)
+        # Subnormal results stay what they are, as in the same nodes run one by one.
+        self.flushed = nullcontext()
 
     def forward(self, slots: list[Any], run: Run) -> Tape | None:
         """Fill the slots that come out."""

@@ -69,8 +69,30 @@ def one_hot(layer: Any, value: Any, shape: tuple[int, ...]) -> Array:
 
 
 def cross_entropy(layer: Any, x: Array, labels: Array) -> float:
-    """``Σ (log Σ_j exp(x_j) - x_label)`` over all rows, summed in float64."""
-    shifted = x - x.max(layer.axis, keepdims=True)
+    """``Σ (log Σ_j exp(x_j) - x_label)`` over all rows, summed in float64.
+
+    The largest exponential is 1 after the shift; log1p of the others keeps the relative precision of small losses.
+    """
+    top = np.expand_dims(x.argmax(layer.axis), layer.axis)
+    shifted = x - np.take_along_axis(x, top, layer.axis)
     own = np.where(labels == 1, shifted, 0.0).sum(layer.axis)
-    rows = np.log(np.exp(shifted).sum(layer.axis)) - own
+    others = np.exp(shifted)
+    np.put_along_axis(others, top, 0.0, layer.axis)
+    rows = np.log1p(others.sum(layer.axis)) - own
     return float(rows.sum(dtype=np.float64))
+
+
+def complement(y: Array, axis: int) -> Array:
+    """``1 - y`` for probabilities along an axis; that of the most probable class is the sum of the others.
+
+    Examples
+    --------
+    >>> complement(np.array([[1.0, 1e-30], [0.75, 0.25]]), 1)
+    array([[1.00e-30, 1.00e+00],
+           [2.50e-01, 7.50e-01]])
+    """
+    top = np.expand_dims(y.argmax(axis), axis)
+    others, found = y.copy(), 1.0 - y
+    np.put_along_axis(others, top, 0.0, axis)
+    np.put_along_axis(found, top, others.sum(axis, keepdims=True), axis)
+    return found

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-from graphnet import Layer, require
+from graphnet import Layer, logistic, require
 
 
 class Swish(Layer):
     """``y = x · σ(beta · x)``, elementwise (Ramachandran, Zoph & Le 2017, arXiv:1710.05941, section 4).
 
-    With s = σ(beta · x): ``dy/dx = s + beta · x · s · (1 - s)``. σ is taken by the hyperbolic tangent, which neither
-    overflows nor loses small numbers' signs: ``σ(a) = ½ · tanh(a / 2) + ½``.
+    With s = σ(beta · x): ``dy/dx = s + beta · x · s · (1 - s)``. ``graphnet.logistic`` is σ, which
+    neither overflows nor loses small numbers.
 
     Parameters
     ----------
@@ -46,7 +45,7 @@ class Swish(Layer):
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         """The output; ``pull`` needs the input and its σ."""
-        s = 0.5 * np.tanh(0.5 * self.beta * x) + 0.5
+        s = logistic(self.beta * x)
         return x * s, (x, s)
 
     def pull(self, saved: Any, error: Any) -> Any:

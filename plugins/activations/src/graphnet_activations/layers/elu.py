@@ -11,8 +11,9 @@ from graphnet_activations.checks import finite
 class ELU(Layer):
     """``y = x`` where x > 0, else ``alpha · (exp(x) - 1)``, elementwise; range (-alpha, ∞).
 
-    Clevert, Unterthiner & Hochreiter 2016 (ICLR), equation 15. Keeps its activation: dy/dx is 1 where y > 0, else
-    ``y + alpha``. The exponential is taken of negative numbers only, so nothing overflows.
+    Clevert, Unterthiner & Hochreiter 2016 (ICLR), equation 15. dy/dx is 1 where x > 0, else ``alpha · exp(x)``; it is
+    not computed as ``y + alpha``, which loses all digits for x far below 0. Exponentials are taken of numbers that are
+    at most 0, so nothing overflows.
 
     Parameters
     ----------
@@ -39,9 +40,10 @@ class ELU(Layer):
         finite(self, "alpha", 0.0)
 
     def apply(self, x: Any) -> tuple[Any, Any]:
-        y = np.maximum(x, 0.0) + self.alpha * np.expm1(np.minimum(x, 0.0))
-        return y, y
+        with np.errstate(under="ignore"):
+            return np.maximum(x, 0.0) + self.alpha * np.expm1(np.minimum(x, 0.0)), x
 
-    def pull(self, y: Any, error: Any) -> Any:
-        above = y > 0.0
-        return error * above + error * (np.minimum(y, 0.0) + self.alpha) * ~above
+    def pull(self, x: Any, error: Any) -> Any:
+        above = x > 0.0
+        with np.errstate(under="ignore"):
+            return error * (self.alpha * np.exp(np.minimum(x, 0.0)) * ~above + above)

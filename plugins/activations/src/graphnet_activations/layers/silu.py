@@ -6,11 +6,15 @@ import numpy as np
 
 from graphnet import Layer
 
+#: Beyond this exp(-|x|) is 0 in float64: infinite x need not be multiplied by 0.
+SATURATED = 1000.0
+
 
 class SiLU(Layer):
-    """``y = x / (1 + exp(-x))``, elementwise, also known as swish (Elfwing, Uchibe & Doya 2018, equation 4).
+    """``y = x · σ(x) = x / (1 + exp(-x))``, elementwise; range [-0.2785, ∞) (Elfwing, Uchibe & Doya 2018, equation 4).
 
-    With s = 1 / (1 + exp(-x)): dy/dx = s + y (1 - s). Exponentials are taken of -|x| only, so nothing overflows.
+    Also known as swish. dy/dx = σ(x) + y σ(-x). Exponentials are taken of -|x| only, so nothing overflows, and of half
+    of it where x < 0, so that ``x exp(x)`` keeps its relative precision where ``exp(x)`` is subnormal. y is -0 at -∞.
 
     Examples
     --------
@@ -22,11 +26,13 @@ class SiLU(Layer):
     elementwise = True
 
     def apply(self, x: Any) -> tuple[Any, Any]:
-        power = np.exp(-np.abs(x))
-        s = np.maximum(power, x >= 0.0) / (1.0 + power)  # a power is at most 1, and x >= 0 is 1 where true
-        y = x * s
-        return y, (y, s)
+        root = np.exp(-0.5 * np.abs(x))
+        sides = 1.0 + root * root
+        up = np.maximum(root, x >= 0.0)  # a power is at most 1, and x >= 0 is 1 where true
+        down = np.maximum(root, x < 0.0)
+        y = np.maximum(x, -SATURATED) * up * up / sides
+        return y, (y, up * up / sides, down * down / sides)
 
     def pull(self, saved: Any, error: Any) -> Any:
-        y, s = saved
-        return error * (s + y * (1.0 - s))
+        y, s, rest = saved
+        return error * (s + np.minimum(y, SATURATED) * rest)

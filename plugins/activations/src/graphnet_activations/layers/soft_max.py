@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, ShapeError, require
-from graphnet_activations.labels import checked_input, cross_entropy, one_hot
+from graphnet import Layer, Shape, ShapeError, inside_scan, require
+from graphnet_activations.labels import checked_input, complement, cross_entropy, one_hot
 
 #: Stands for labels that were not given; None could be a mistake.
 NO_LABELS: Any = object()
@@ -23,7 +23,9 @@ class SoftMax(Layer):
     batch, ``backward(one_hot)`` its gradient ``y - one_hot`` with respect to x, and ``predict(x)`` is y.
 
     The largest x is subtracted first, and the logarithm is taken as ``x_k - log Σ_j exp(x_j)``, so that finite inputs
-    give finite numbers.
+    give finite numbers. Probabilities near 0, losses near 0 and the derivatives at classes whose probability is near 1
+    keep their relative precision; the derivative is cheaper and has that of the rounded y in the compiled loop of a
+    Scan.
 
     Parameters
     ----------
@@ -67,6 +69,10 @@ class SoftMax(Layer):
         return y, y
 
     def pull(self, y: Any, error: Any) -> Any:
+        if not inside_scan(y):
+            # The same number taken from all errors changes nothing; that of the largest y keeps 1 - y out of the sum.
+            top = np.where(y == y.max(self.axis, keepdims=True), error, -np.inf)
+            error = error - top.max(self.axis, keepdims=True)
         return y * (error - (error * y).sum(self.axis, keepdims=True))
 
     # ------------------------------------------------------------------ the loss layer
@@ -115,8 +121,9 @@ class SoftMax(Layer):
         """
         if self._prediction is None:
             return super().backward(error_tensor)
-        labels = one_hot(self, error_tensor, self._prediction.shape)
-        return self._prediction - labels.astype(self._prediction.dtype, copy=False)
+        y = self._prediction
+        labels = one_hot(self, error_tensor, y.shape)
+        return np.where(labels == 1, -complement(y, self.axis), y)
 
     def predict(self, input_tensor: Any) -> Any:
         """The softmax of ``input_tensor``; what ``backward`` needs of the last ``forward`` stays.

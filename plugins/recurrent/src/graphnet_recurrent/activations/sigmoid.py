@@ -2,15 +2,19 @@
 
 from typing import Any
 
-import numpy as np
-
-from graphnet import Layer
+from graphnet import Layer, logistic
 
 
 class Sigmoid(Layer):
-    """``y = 1 / (1 + exp(-x)) = ½ + ½ tanh(x / 2)``, elementwise; range (0, 1), dimensionless.
+    """``y = σ(x) = 1 / (1 + exp(-x))``, elementwise; range [0, 1], dimensionless.
 
-    The second form neither overflows nor warns anywhere. Keeps its activation, not its input: dy/dx = y (1 - y).
+    Full relative precision for every x, see :func:`graphnet.logistic`: a few units in the last place, without overflow
+    or warnings. In the compiled loop of a Scan it is ``½ + ½ tanh(x / 2)``, with an absolute error of at most 6e-8 in
+    float32 and 1.2e-16 in float64.
+
+    Keeps its activation, not its input: dy/dx = y (1 - y). That has full relative precision where x < 0. For large x
+    it is as precise as the distance of the rounded y from 1: the absolute error is below 1e-7 in float32 and 2e-16
+    in float64, and the slope is 0 once y is 1 (from x = 17 in float32, 37 in float64).
 
     Examples
     --------
@@ -20,7 +24,7 @@ class Sigmoid(Layer):
     """
 
     def apply(self, x: Any) -> tuple[Any, Any]:
-        y = 0.5 + 0.5 * np.tanh(0.5 * x)
+        y = logistic(x)
         return y, y
 
     def pull(self, y: Any, error: Any) -> Any:
