@@ -74,7 +74,7 @@ def converted(
     found: list[Array | None] = []
     for (name, array), lengths in zip(arrays.items(), counts, strict=True):
         if array is not None and not graph.inputs[name].integer:
-            array = array.astype(dtype, copy=False)
+            array = dtypes.converted(array, dtype, f"{graph.name}, input {name!r}")
         found.append(array if array is None or lengths is None else mask(array, lengths))
     return found
 
@@ -103,7 +103,7 @@ def _counts(graph: Graph, name: str, array: Array | None, lengths: Any) -> Array
     if array is None or lengths is None:
         return None
     place = f"{graph.name}, lengths of {name!r}"
-    counts = np.asarray(lengths)
+    counts = dtypes.as_array(lengths, place)
     if counts.dtype.kind not in "iu":
         raise DtypeError("lengths are whole numbers", where=place, expected="integers", received=counts.dtype)
     if counts.shape != array.shape[1:2]:

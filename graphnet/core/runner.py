@@ -339,7 +339,7 @@ class Runner:
         shape = last.shapes.slots[slot]
         if shape is not None and array.shape != shape.sizes:
             raise ShapeError("an error has the shape of its output", where=place, expected=shape, received=array.shape)
-        array = array.astype(last.dtype, copy=False)
+        array = dtypes.converted(array, last.dtype, place)
         if slot in self._from_scans:
             return slot, array
         return slot, boundary.masked(array, last.shapes.lengths[slot], last.run.lengths)
@@ -428,7 +428,7 @@ class Runner:
                 own |= layer._buffers
             for name, array in own.items():
                 if array.dtype is not wanted:
-                    own[name] = array.astype(wanted, copy=False)
+                    own[name] = dtypes.converted(array, wanted, f"{path}/{name}")
         return found
 
     def _store_buffers(self, run: Run) -> None:

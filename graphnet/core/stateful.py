@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from graphnet.core import weights
+from graphnet.core.array_types import plain
 from graphnet.core.errors import ConfigError, ShapeError, StateError
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
@@ -100,7 +101,7 @@ class Stateful:
         runner = self._running(len(inputs))
         # Copies, because the caller may write to an array before backward has read it.
         given = {
-            n: np.array(x) if isinstance(x, np.ndarray) else x
+            n: None if x is None else np.array(plain(x, f"{self!r}, input {n!r}"))
             for n, x in zip(runner.graph.inputs, inputs, strict=False)
         }
         if len(inputs) > len(runner.graph.inputs) or not self._layer.input_ports().accepts(len(inputs)):

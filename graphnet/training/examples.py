@@ -18,7 +18,7 @@ from graphnet.training.batches import Examples
 from graphnet.training.lengths import checked_lengths
 from graphnet.training.ports import InputPort, input_ports, output_ports
 from graphnet.training.sources import ArraySource, SequenceSource, Source, sequences
-from graphnet.training.steps import checked_masks, time_first, without_gaps
+from graphnet.training.steps import checked_masks, listed, time_first, without_gaps
 from graphnet.training.targets import check_steps, check_targets, target_source
 
 
@@ -70,6 +70,8 @@ def examples(
     _refuse_missing(graph, given)
     ports, outputs = input_ports(graph), output_ports(runner)
     named = {} if targets is None else _named(targets, list(losses or {}), list(losses or {}), "output", graph)
+    given = {n: _taken(v, f"{graph.name}, input {n!r}", integer=ports[n].given.integer) for n, v in given.items()}
+    named = {n: _taken(v, f"{graph.name}, target of {n!r}") for n, v in named.items()}
     if batch_major:
         given = time_first(given, {name for name, port in ports.items() if port.sequence})
         named = time_first(named, {name for name, port in outputs.items() if port.origin is not None})
@@ -121,6 +123,11 @@ def _named(value: Any, names: list[str], needed: list[str], what: str, graph: Gr
     return {name: value[name] for name in names if value.get(name) is not None}
 
 
+def _taken(value: Any, place: str, *, integer: bool = False) -> Any:
+    """An array, checked; a list, which may be one of sequences, is checked where that is known."""
+    return value if listed(value) else dtypes.as_array(value, place, integer=integer)
+
+
 def _refuse_missing(graph: Graph, given: Mapping[str, Any]) -> None:
     missing = [name for name, port in graph.inputs.items() if name not in given and not port.optional]
     if missing or not given:
@@ -137,11 +144,13 @@ def _refuse_untold(graph: Graph, losses: Mapping[str, Loss], targets: Mapping[st
 
 def _input(graph: Graph, port: InputPort, value: Any, counts: Array | None, dtype: str) -> Source:
     place = f"{graph.name}, input {port.name!r}"
-    if port.sequence and isinstance(value, (list, tuple)):
+    if port.sequence and listed(value):
         arrays = [
             _fitting(port, array, f"{place}, sequence {i}")
             for i, array in enumerate(sequences(value, place, integer=port.given.integer))
         ]
+        for i, each in enumerate(() if port.given.integer else arrays):
+            dtypes.check_convertible(each, dtype, f"{place}, sequence {i}")
         return SequenceSource(arrays, np.int64 if port.given.integer else dtype)
     array = dtypes.as_array(value, place, integer=port.given.integer)
     if port.given.shape is not None and not port.given.shape.fits(array.shape):
@@ -154,6 +163,8 @@ def _input(graph: Graph, port: InputPort, value: Any, counts: Array | None, dtyp
         )
     if array.ndim == 0:
         raise ShapeError("a single number has no rows", where=place, received="a number")
+    if not port.given.integer:
+        dtypes.check_convertible(array, dtype, place)
     return ArraySource(array, port.axis, None if port.given.integer else dtype, counts)
 
 
