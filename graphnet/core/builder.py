@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from graphnet.core.errors import GraphError
+from graphnet.core.errors import GraphError, ShapeError
 from graphnet.core.graph import Graph, Input, Node, Ref
 from graphnet.core.layer import Layer
 from graphnet.core.shapes import Shape
@@ -123,9 +123,15 @@ class Builder:
         ------
         GraphError
             If the name is taken.
+        ShapeError
+            If the text does not name axes, each by a name of its own.
         """
         self._free(name)
-        self.inputs[name] = Input(Shape.parse(shape) if isinstance(shape, str) else shape, optional, integer)
+        try:
+            axes = Shape.parse(shape) if isinstance(shape, str) else shape
+        except ShapeError as error:
+            raise error.at(f"graph {self.name!r}, input {name!r}") from None
+        self.inputs[name] = Input(axes, optional, integer)
         return Value(self, Ref(name))
 
     def add(self, layer: Layer, *values: Value | None, name: str | None = None) -> Value:

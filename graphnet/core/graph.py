@@ -101,6 +101,9 @@ class Graph:
                 raise GraphError(
                     "not a name", where=place, expected="letters, digits and _, not a digit first", received=repr(name)
                 )
+        for name, given in self.inputs.items():
+            if given.shape is not None:
+                given.shape.check_distinct(f"{place}, input {name!r}")
         for name in self.inputs.keys() & self.nodes.keys():
             raise GraphError("name used for an input and for a node", where=place, received=repr(name))
         if not self.outputs:

@@ -13,6 +13,7 @@ import numpy as np
 from graphnet.core import backends, boundary, dtypes, weights
 from graphnet.core.backends import Bound
 from graphnet.core.compiler import Shapes, infer, lower
+from graphnet.core.compiler.axes import named
 from graphnet.core.compiler.passes import PASSES, undisturbed
 from graphnet.core.compiler.program import Program
 from graphnet.core.compiler.scans import by_scans_alone, cut
@@ -148,7 +149,7 @@ class Runner:
             if seen is None or (given.shape is not None and given.shape.fits(seen) and boundary.closed(given.shape)):
                 inputs[name] = given
             else:
-                inputs[name] = replace(given, shape=boundary.opened(seen))
+                inputs[name] = replace(given, shape=boundary.opened(named(self.plan, self.layers, self._seen, name)))
         return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
 
     @property

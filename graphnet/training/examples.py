@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.compiler.axes import accepts
 from graphnet.core.errors import ConfigError, DataError, ShapeError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
 from graphnet.core.runner import Runner
+from graphnet.core.shapes import Shape
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.batches import Examples
@@ -84,10 +87,26 @@ def examples(
     if targets is not None:
         wanted = {name: target_source(graph, outputs[name], value, sources) for name, value in named.items()}
         _refuse_untold(graph, losses or {}, wanted)
-    found = Examples(sources, wanted, outputs)
+    found = Examples(sources, wanted, outputs, together=_read_as_time(runner, sources))
     _check_counts(graph, found)
     check_targets(graph, found, losses or {}, metrics)
     return found
+
+
+def _read_as_time(runner: Runner, sources: Mapping[str, Source]) -> str | None:
+    """An input without declared axes whose axis 0 a layer reads as time, although its examples are there."""
+    shapes = {name: runner.graph.inputs[name].shape or _shape(source) for name, source in sources.items()}
+    for name, shape in shapes.items():
+        if shape.declared or not accepts(runner.plan, runner.layers, shapes):
+            continue
+        if not accepts(runner.plan, runner.layers, {**shapes, name: replace(shape, declared=True)}):
+            return name
+    return None
+
+
+def _shape(source: Source) -> Shape:
+    """The shape of an array of examples, without names; only declared inputs take lists of sequences."""
+    return Shape.of(source.array.shape if isinstance(source, ArraySource) else ())
 
 
 def no_targets(where: str) -> ConfigError:
