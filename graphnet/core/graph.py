@@ -222,20 +222,33 @@ class Graph:
                 shared.append((path, first[id(layer)]))
         return (*_signature(self), tuple(shared))
 
-    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
-        """Every use of a layer, nested graphs included, as ``(path, layer)`` in order, outer before inner."""
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """The nodes that an output depends on; the others are never run."""
+        return ancestors(self.nodes, [ref.source for ref in self.outputs.values()])
+
+    def walk(self, path: str = "", *, needed: bool = False) -> Iterator[tuple[str, Layer]]:
+        """Every use of a layer, nested graphs included, as ``(path, layer)`` in order, outer before inner.
+
+        With ``needed`` only nodes that an output of their graph depends on.
+        """
         for name in self.order:
+            if needed and name not in self.needed:
+                continue
             layer = self.nodes[name].layer
             here = f"{path}{name}"
             yield here, layer
             inner = subgraph(layer)
             if inner is not None:
-                yield from inner.walk(f"{here}/")
+                yield from inner.walk(f"{here}/", needed=needed)
 
     def layers(self) -> dict[str, Layer]:
-        """The primitive layers, each once, by the path of its first use: who owns weights."""
+        """The primitive layers, each once, by the path of its first use: who owns weights.
+
+        A layer that stands only where no output depends on it is not among them: it is never run, initialized or saved.
+        """
         found: dict[int, tuple[str, Layer]] = {}
-        for path, layer in self.walk():
+        for path, layer in self.walk(needed=True):
             if subgraph(layer) is None:
                 found.setdefault(id(layer), (path, layer))
         return dict(found.values())
@@ -273,6 +286,18 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}: {', '.join(self.inputs)} -> {len(self.nodes)} nodes -> {', '.join(self.outputs)})"
+
+
+def ancestors(nodes: Mapping[str, Node], sources: Iterable[str]) -> frozenset[str]:
+    """The nodes among ``sources``, and all nodes that they depend on."""
+    found: set[str] = set()
+    waiting = list(sources)
+    while waiting:
+        name = waiting.pop()
+        if name in nodes and name not in found:
+            found.add(name)
+            waiting += [ref.source for ref in nodes[name].inputs if ref is not None]
+    return frozenset(found)
 
 
 def subgraph(layer: Layer) -> Graph | None:
