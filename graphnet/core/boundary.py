@@ -91,6 +91,16 @@ def lengths(graph: Graph, lengths: Any, arrays: Mapping[str, Array | None]) -> l
             received="lengths",
             remedy="Declare the input as 'time, batch, feature'.",
         )
+    for name in named or {}:
+        if name not in graph.inputs or not _ragged(graph, name):
+            ragged = [n for n in graph.inputs if _ragged(graph, n)]
+            raise ShapeError(
+                "lengths of what is not an input with axes (time, batch, …)",
+                where=repr(graph),
+                expected=", ".join(ragged) or "no lengths",
+                received=str(name),
+                remedy=nearest(str(name), ragged) or "Declare the input as 'time, batch, feature'.",
+            )
     return [_counts(graph, name, array, (named or {}).get(name)) for name, array in arrays.items()]
 
 

@@ -288,16 +288,20 @@ def check_aligned(shapes: Sequence[Shape]) -> None:
     --------
     >>> check_aligned([Shape.parse("batch, feature"), Shape.parse("batch, unit")])
     """
+    if not aligned(shapes):
+        raise ShapeError(
+            "named axes do not agree",
+            expected="the same axes in the same order",
+            received=" and ".join(map(str, shapes)),
+            remedy="Declare the inputs with their axes in one order, and pass arrays in it.",
+        )
+
+
+def aligned(shapes: Sequence[Shape]) -> bool:
+    """Whether the declared axes of shapes agree: see :func:`check_aligned`."""
     rank = max(shape.rank for shape in shapes)
-    declared = [_padded(shape, rank) for shape in shapes if shape.declared]
-    for other in declared[1:]:
-        if _disagree(declared[0], other):
-            raise ShapeError(
-                "named axes do not agree",
-                expected="the same axes in the same order",
-                received=" and ".join(map(str, shapes)),
-                remedy="Declare the inputs with their axes in one order, and pass arrays in it.",
-            )
+    first, *others = [_padded(shape, rank) for shape in shapes if shape.declared] or [shapes[0]]
+    return not any(_disagree(first, other) for other in others)
 
 
 def _padded(shape: Shape, rank: int) -> Shape:

@@ -101,7 +101,7 @@ class Stateful:
         runner = self._running(len(inputs))
         # Copies, because the caller may write to an array before backward has read it.
         given = {
-            n: None if x is None else np.array(plain(x, f"{self!r}, input {n!r}"))
+            n: np.array(x) if type(x) is np.ndarray else None if x is None else np.array(plain(x, f"{self!r}, {n}"))
             for n, x in zip(runner.graph.inputs, inputs, strict=False)
         }
         if len(inputs) > len(runner.graph.inputs) or not self._layer.input_ports().accepts(len(inputs)):

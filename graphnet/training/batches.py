@@ -77,7 +77,7 @@ class Examples:
 
     def chosen(self, rows: Array) -> Examples:
         """Some of these examples; nothing is copied."""
-        self._refuse_parts()
+        self.refuse_parts()
         return Examples(self.inputs, self.targets, self.outputs, rows if self.rows is None else self.rows[rows])
 
     def batches(
@@ -93,7 +93,7 @@ class Examples:
             If the rows must stay together.
         """
         if size < len(self) or shuffle is not None:
-            self._refuse_parts()
+            self.refuse_parts()
         order = self.rows
         if shuffle is not None:
             order = shuffle.permutation(len(self)) if order is None else shuffle.permutation(order)
@@ -103,7 +103,8 @@ class Examples:
             stop = min(start + size, len(self))
             yield self.batch(slice(start, stop) if order is None else order[start:stop], stop - start)
 
-    def _refuse_parts(self) -> None:
+    def refuse_parts(self) -> None:
+        """Raise a ShapeError if the rows must stay together in their order."""
         if self.together is not None:
             raise ShapeError(
                 "examples are taken from axis 0, because no axes are declared, but a layer reads it as time",

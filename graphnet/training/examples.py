@@ -88,6 +88,8 @@ def examples(
         wanted = {name: target_source(graph, outputs[name], value, sources) for name, value in named.items()}
         _refuse_untold(graph, losses or {}, wanted)
     found = Examples(sources, wanted, outputs, together=_read_as_time(runner, sources))
+    if batch_major:
+        found.refuse_parts()  # nothing says which axes to exchange
     _check_counts(graph, found)
     check_targets(graph, found, losses or {}, metrics)
     return found

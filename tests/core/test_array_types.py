@@ -304,7 +304,8 @@ def test_pandas_is_taken_by_position_or_refused():
     assert as_array(pd.DataFrame({"a": [True, False], "b": [0.5, 1.0]}), "x").tolist() == [[1, 0.5], [0, 1]]
     assert as_array(pd.Index([3, 1]), "x").tolist() == [3, 1]
     refused = [pd.Series([1, None], dtype="Int64"), pd.Series(["a"]), pd.Categorical([1]), pd.NA, [1.0, pd.NA]]
-    refused += [pd.Series(pd.to_datetime(["2020-01-01"])), frame.assign(c=["u", "v"]), pd.Series([1, None], dtype=object)]
+    refused += [pd.Series(pd.to_datetime(["2020-01-01"])), frame.assign(c=["u", "v"])]
+    refused += [pd.Series([1, None], dtype=object)]
     for value in refused:
         with pytest.raises(DtypeError):
             as_array(value, "x")

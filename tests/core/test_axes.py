@@ -75,7 +75,9 @@ RECURRENT = {
 
 
 @pytest.mark.parametrize("layer", RECURRENT.values(), ids=RECURRENT.keys())
-@pytest.mark.parametrize("axes", ["batch, time, feature=3", "feature, time, batch", "batch, feature=3, time", "batch, time=3"])
+@pytest.mark.parametrize(
+    "axes", ["batch, time, feature=3", "feature, time, batch", "batch, feature=3, time", "batch, time=3"]
+)
 def test_recurrent_layers_refuse_batch_first_inputs(layer, axes):
     made = graph(layer(), axes)
     with pytest.raises(ShapeError, match=r"declared as \w+ but read as|no sequence") as caught:
@@ -84,7 +86,9 @@ def test_recurrent_layers_refuse_batch_first_inputs(layer, axes):
 
 
 @pytest.mark.parametrize("layer", RECURRENT.values(), ids=RECURRENT.keys())
-@pytest.mark.parametrize("axes", ["time, batch, feature=3", "time, feature=3", "step, row, feature=3", "y, batch, feature=3", None])
+@pytest.mark.parametrize(
+    "axes", ["time, batch, feature=3", "time, feature=3", "step, row, feature=3", "y, batch, feature=3", None]
+)
 def test_recurrent_layers_take_sequences(layer, axes):
     made = graph(layer(), axes)
     x = RNG.normal(size=(5, 3) if axes == "time, feature=3" else (5, 4, 3))
@@ -178,11 +182,12 @@ TAKEN = {
 def test_layers_take_axes_that_fit(case):
     layer, *axes = case
     made = graph(layer, *axes)
-    sizes = {"batch": 2, "time": 5, "y": 4, "x": 4, "patient": 2, "visit": 3, "channel": 3}
+    sizes = {"batch": 2, "y": 4, "x": 4, "patient": 2, "visit": 3}
+    sizes |= {} if "time=" in axes[0] else {"time": 5}
     given = {}
     for name, each in zip("xy", axes, strict=False):
         shape = Shape.parse(each or axes[0])
-        given[name] = RNG.normal(size=[sizes[n] if s is None else s for n, s in zip(shape.names, shape.sizes, strict=True)])
+        given[name] = RNG.normal(size=[sizes.get(n, s) for n, s in zip(shape.names, shape.sizes, strict=True)])
     Runner(made).forward(given)
 
 
@@ -277,3 +282,32 @@ def test_batch_major_data_of_a_time_first_graph_still_fit():
     turned = model.predict(x)
     model.config = TrainingConfig()
     np.testing.assert_allclose(turned, model.predict(x.swapaxes(0, 1)).swapaxes(0, 1), rtol=1e-5)
+
+
+def test_batch_major_needs_declared_axes():
+    model = Model(graph(Scan(sum_cell()), None), TrainingConfig(batch_major=True))
+    with pytest.raises(ShapeError, match="a layer reads it as time"):
+        model.predict(np.ones((4, 6, 3)))
+
+
+def test_initial_states_are_batch_first():
+    scan = Scan(sum_cell())
+    made = graph(lambda x, h: scan(x, h), "time, batch=3, feature=3", "feature=3, batch=3")
+    with pytest.raises(ShapeError, match="initial state 'h': axis 0 is declared as feature but read as batch"):
+        Runner(made)
+
+
+def test_scan_refuses_axes_in_another_order_than_its_cell_declares():
+    cell = Cell("c", sequences={"x": "batch, y=4, x=4"}, states={"h": "batch, y=4, x=4"})
+    h = cell.x + cell.h
+    made = cell.build(output=h, h=h)
+    Runner(graph(Scan(made), "time, batch, y=4, x=4"))
+    with pytest.raises(ShapeError, match="'x' is not as the cell declares it"):
+        Runner(graph(Scan(made), "time, batch, x=4, y=4"))
+
+
+@pytest.mark.parametrize(("axes", "lengths"), [("time, batch, feature=3", {"X": [3, 5]}), (None, {"x": [3, 5]})])
+def test_lengths_of_what_is_no_sequence_are_refused(axes, lengths):
+    runner = Runner(graph(Scan(sum_cell()), axes))
+    with pytest.raises(ShapeError, match=r"lengths of what is not an input with axes \(time, batch"):
+        runner.forward({"x": np.ones((5, 2, 3))}, lengths=lengths)

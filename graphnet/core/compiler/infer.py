@@ -14,7 +14,7 @@ from graphnet.core.errors import GraphnetError, RuleError, ShapeError
 from graphnet.core.layer import Layer
 from graphnet.core.plan import Call, Loop, Plan
 from graphnet.core.rules import Ports
-from graphnet.core.shapes import BATCH, TIME, Shape
+from graphnet.core.shapes import BATCH, TIME, Shape, aligned
 
 #: What to do about sequences that are declared batch first.
 BATCH_MAJOR = (
@@ -206,7 +206,7 @@ class _Inference:
         """Refuse sequences and contexts that are not what the cell declares."""
         for slot, shape in zip(slots, given, strict=True):
             wanted = step.cell.declared[slot]
-            if wanted is not None and not wanted.fits(shape):
+            if wanted is not None and not (wanted.fits(shape) and aligned([wanted, shape])):
                 raise ShapeError(
                     f"{step.cell.inputs[slot]!r} is not as the cell declares it",
                     where=step.path,
@@ -243,6 +243,7 @@ class _Inference:
         if slot is None or self.shapes[slot] is None:
             return shape
         given = self.shape(slot, step.path)
+        given.read_as((BATCH,), f"{step.path}, initial state {name!r}")
         if declared is None:
             shape = replace(given, sizes=(batch, *given.sizes[1:]))
         if not shape.fits(given):
