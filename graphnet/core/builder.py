@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 from graphnet.core.errors import GraphError, ShapeError
-from graphnet.core.graph import Graph, Input, Node, Ref, ancestors
+from graphnet.core.graph import Graph, Input, Node, Ref
 from graphnet.core.layer import Layer
+from graphnet.core.naming import numbered, snake_case
 from graphnet.core.shapes import Shape
+from graphnet.core.structure import ancestors
 
 #: The name of an output that is given without one.
 OUTPUT = "output"
@@ -290,28 +291,3 @@ def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
         f"Apply a new {getattr(layer, '__name__', name)} layer to values of a graph; ``name=`` names the node."
     )
     return apply
-
-
-def numbered(stem: str, taken: Container[str]) -> str:
-    """``stem``, or ``stem_2``, ``stem_3``, … where it is taken.
-
-    Examples
-    --------
-    >>> numbered("tanh", ["tanh", "tanh_3"])
-    'tanh_2'
-    """
-    name, number = stem, 2
-    while name in taken:
-        name, number = f"{stem}_{number}", number + 1
-    return name
-
-
-def snake_case(name: str) -> str:
-    """``FullyConnected`` as ``fully_connected``, ``ReLU`` as ``relu``.
-
-    Examples
-    --------
-    >>> snake_case("FullyConnected"), snake_case("LeakyReLU"), snake_case("LSTM"), snake_case("TanH")
-    ('fully_connected', 'leaky_relu', 'lstm', 'tanh')
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()

@@ -12,6 +12,7 @@ from graphnet.core.errors import GraphError, nearest
 from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
 from graphnet.core.shapes import Shape
+from graphnet.core.structure import ancestors, signature
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -220,7 +221,7 @@ class Graph:
         for path, layer in self.walk():
             if first.setdefault(id(layer), path) != path:
                 shared.append((path, first[id(layer)]))
-        return (*_signature(self), tuple(shared))
+        return (*signature(self), tuple(shared))
 
     @cached_property
     def needed(self) -> frozenset[str]:
@@ -288,33 +289,7 @@ class Graph:
         return f"Graph({self.name!r}: {', '.join(self.inputs)} -> {len(self.nodes)} nodes -> {', '.join(self.outputs)})"
 
 
-def ancestors(nodes: Mapping[str, Node], sources: Iterable[str]) -> frozenset[str]:
-    """The nodes among ``sources``, and all nodes that they depend on."""
-    found: set[str] = set()
-    waiting = list(sources)
-    while waiting:
-        name = waiting.pop()
-        if name in nodes and name not in found:
-            found.add(name)
-            waiting += [ref.source for ref in nodes[name].inputs if ref is not None]
-    return frozenset(found)
-
-
 def subgraph(layer: Layer) -> Graph | None:
     """The graph inside a composite layer (``graph``) or a Scan (``cell``); None for a primitive layer."""
     inner = getattr(layer, "subgraph", None)
     return inner if isinstance(inner, Graph) else None
-
-
-def _signature(graph: Graph) -> tuple[Any, ...]:
-    nodes = tuple(
-        (n.name, type(n.layer), tuple((k, _configured(v)) for k, v in n.layer.config().items()), n.inputs)
-        for n in (graph.nodes[name] for name in graph.nodes)
-    )
-    return graph.name, tuple(graph.inputs.items()), nodes, tuple(graph.outputs.items())
-
-
-def _configured(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_configured, value))
-    return value.signature() if isinstance(value, Graph) else value

@@ -192,10 +192,8 @@ def fitting(parameter: Parameter, value: Any, place: str) -> Array:
 
     Raises
     ------
-    ShapeError
-        If the shape differs; the message has both.
-    DtypeError, DataError
-        If it is not an array of numbers, or its numbers do not fit the dtype.
+    ShapeError, DtypeError, DataError
+        If the shape differs (the message has both), or it does not hold numbers of the dtype.
     """
     array = dtypes.as_array(value, place)
     if array.shape != parameter.value.shape:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from graphnet.core.broadcasting import aligned
 from graphnet.core.errors import GraphnetError, RuleError, ShapeError
 from graphnet.core.layer import Layer
 from graphnet.core.plan import Call, Loop, Plan
 from graphnet.core.rules import Ports
-from graphnet.core.shapes import BATCH, TIME, Shape, aligned
+from graphnet.core.shapes import BATCH, TIME, Shape
 
 #: What to do about sequences that are declared batch first.
 BATCH_MAJOR = (
