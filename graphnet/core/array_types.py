@@ -54,7 +54,7 @@ def plain(value: Any, where: str) -> Array:
     Examples
     --------
     >>> import numpy as np
-    >>> plain(np.matrix([[1.0, 2.0]]), "x")
+    >>> plain(np.array([[1.0, 2.0]]).view(np.matrix), "x")
     array([[1., 2.]])
     """
     if type(value) is np.ndarray:
