@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphnet import lookup as _lookup  # noqa: F401  # the core finds the backends of plugins through it
 from graphnet.core.blas_threads import threads
+from graphnet.core.broadcasting import broadcast
 from graphnet.core.builder import Builder, Value, functional
 from graphnet.core.cell import Cell
 from graphnet.core.composite import Composite, Subgraph
@@ -36,7 +37,7 @@ from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
 from graphnet.core.runner import Runner
 from graphnet.core.scan import CellGraph, Scan
-from graphnet.core.shapes import Shape, broadcast
+from graphnet.core.shapes import Shape
 from graphnet.core.state import State
 from graphnet.functions import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
 from graphnet.layers import (

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.dtypes import as_array
 from graphnet.core.errors import ConfigError, DtypeError, ShapeError
 from graphnet.core.parameter import Array
 
@@ -105,7 +106,7 @@ def checked_mask(mask: Any, where: str) -> Array:
     ShapeError
         If it does not have two axes.
     """
-    found = np.asarray(mask)
+    found = as_array(mask, where)
     if found.dtype != bool:
         if found.dtype.kind not in "biuf" or not np.isin(found, (0, 1)).all():
             raise DtypeError(

@@ -108,9 +108,12 @@ def _line(cells: tuple[str, ...], widths: list[int]) -> str:
 def _nodes(graph: Graph, path: str, depth: int, shapes: Mapping[str, Shape], seen: dict[int, str]) -> Iterator[Row]:
     for name in graph.order:
         node, here = graph.nodes[name], f"{path}{name}"
-        first = seen.setdefault(id(node.layer), here)
         inputs = ", ".join("-" if ref is None else str(ref) for ref in node.inputs)
         shape = _told(_shape(graph, Ref(name), path, shapes))
+        if name not in graph.needed:
+            yield Row(depth, name, _kind(node.layer), inputs, shape, 0, "unused")
+            continue
+        first = seen.setdefault(id(node.layer), here)
         if first != here:
             yield Row(depth, name, _kind(node.layer), inputs, shape, 0, f"as {first}")
             continue

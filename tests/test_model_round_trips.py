@@ -78,13 +78,14 @@ class Structure:
             spare = builder.input("spare", "time, batch, feature", optional=True)  # only for what may be left out
             values.append(Blend()(values[0], spare, name="with_spare"))
         kinds = ["blend", "dense", "split", "plain"] + (["nested", "scan", "scan"] if depth else [])
+        outputs = {}
         for i in range(self.rng.integers(2, 6)):
             layer = self.layer(str(self.rng.choice(kinds)), depth)
-            values.extend(
-                layer(*self.inputs(layer, values), name=f"{['n', 'yes', 'node'][i % 3]}_{i}" if i else "true")
-            )
+            made = layer(*self.inputs(layer, values), name=f"{['n', 'yes', 'node'][i % 3]}_{i}" if i else "true")
+            outputs[f"of_{i}"] = made  # or the node would be left out
+            values.extend(made)
         states = {"h": values[-1], "c": values[-2]} if isinstance(builder, Cell) else {}
-        return builder.build(values[self.rng.integers(len(values))], **states)
+        return builder.build(values[self.rng.integers(len(values))], **outputs, **states)
 
     def inputs(self, layer, values):
         ports = layer.input_ports()

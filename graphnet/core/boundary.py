@@ -74,7 +74,7 @@ def converted(
     found: list[Array | None] = []
     for (name, array), lengths in zip(arrays.items(), counts, strict=True):
         if array is not None and not graph.inputs[name].integer:
-            array = array.astype(dtype, copy=False)
+            array = dtypes.converted(array, dtype, f"{graph.name}, input {name!r}")
         found.append(array if array is None or lengths is None else mask(array, lengths))
     return found
 
@@ -91,6 +91,16 @@ def lengths(graph: Graph, lengths: Any, arrays: Mapping[str, Array | None]) -> l
             received="lengths",
             remedy="Declare the input as 'time, batch, feature'.",
         )
+    for name in named or {}:
+        if name not in graph.inputs or not _ragged(graph, name):
+            ragged = [n for n in graph.inputs if _ragged(graph, n)]
+            raise ShapeError(
+                "lengths of what is not an input with axes (time, batch, …)",
+                where=repr(graph),
+                expected=", ".join(ragged) or "no lengths",
+                received=str(name),
+                remedy=nearest(str(name), ragged) or "Declare the input as 'time, batch, feature'.",
+            )
     return [_counts(graph, name, array, (named or {}).get(name)) for name, array in arrays.items()]
 
 
@@ -103,7 +113,7 @@ def _counts(graph: Graph, name: str, array: Array | None, lengths: Any) -> Array
     if array is None or lengths is None:
         return None
     place = f"{graph.name}, lengths of {name!r}"
-    counts = np.asarray(lengths)
+    counts = dtypes.as_array(lengths, place)
     if counts.dtype.kind not in "iu":
         raise DtypeError("lengths are whole numbers", where=place, expected="integers", received=counts.dtype)
     if counts.shape != array.shape[1:2]:

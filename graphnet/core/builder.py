@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
-from graphnet.core.errors import GraphError
+from graphnet.core.errors import GraphError, ShapeError
 from graphnet.core.graph import Graph, Input, Node, Ref
 from graphnet.core.layer import Layer
+from graphnet.core.naming import numbered, snake_case
 from graphnet.core.shapes import Shape
+from graphnet.core.structure import ancestors
 
+#: The name of an output that is given without one.
+OUTPUT = "output"
 #: Layers behind ``+``, ``-``, ``*`` on values; filled by whoever provides those layers.
 OPERATORS: dict[str, Callable[..., Layer]] = {}
 
@@ -113,6 +116,7 @@ class Builder:
         self.name = name
         self.inputs: dict[str, Input] = {}
         self.nodes: dict[str, Node] = {}
+        self._stems: dict[str, str] = {}  # of the nodes that were named automatically
 
     def input(
         self, name: str, shape: str | Shape | None = None, *, optional: bool = False, integer: bool = False
@@ -123,23 +127,32 @@ class Builder:
         ------
         GraphError
             If the name is taken.
+        ShapeError
+            If the text does not name axes, each by a name of its own.
         """
         self._free(name)
-        self.inputs[name] = Input(Shape.parse(shape) if isinstance(shape, str) else shape, optional, integer)
+        try:
+            axes = Shape.parse(shape) if isinstance(shape, str) else shape
+        except ShapeError as error:
+            raise error.at(f"graph {self.name!r}, input {name!r}") from None
+        self.inputs[name] = Input(axes, optional, integer)
         return Value(self, Ref(name))
 
     def add(self, layer: Layer, *values: Value | None, name: str | None = None) -> Value:
         """Add a node that applies ``layer`` to ``values`` (None for an optional input that is left out).
 
-        Without a name it is called after its layer's class, with a number where that is taken.
+        Without a name it is called after its layer's class, with a number where that is taken. Such names are counted
+        again in ``build``, without the nodes that are left out there.
 
         Raises
         ------
         GraphError
             If the name is taken, a value belongs to another graph, or the number of values does not fit.
         """
+        stem = snake_case(type(layer).__name__)
+        automatic = name is None
         if name is None:
-            name = self._fresh(snake_case(type(layer).__name__))
+            name = numbered(stem, {*self.inputs, *self.nodes})
         self._free(name)
         place = f"graph {self.name!r}, node {name!r}"
         for value in values:
@@ -159,34 +172,83 @@ class Builder:
                 received=len(values),
             )
         self.nodes[name] = Node(name, layer, tuple(None if v is None else v.ref for v in values))
+        if automatic:
+            self._stems[name] = stem
         return Value(self, Ref(name))
 
-    def build(self, output: Value | None = None, /, **outputs: Value) -> Graph:
-        """The finished graph; a value given without a name is its output named ``output``.
+    def build(self, /, *values: Value, **outputs: Value) -> Graph:
+        """The graph of all inputs, and of the nodes that the outputs depend on.
+
+        A builder can be built several times. Nodes that no output needs, such as those of an earlier run of a notebook
+        cell, are left out, and automatic names are counted without them, so that equal code gives an equal graph.
+
+        Parameters
+        ----------
+        *values : Value
+            At most one, which becomes the output named ``output``.
+        **outputs : Value
+            All others, by name; one value can be several outputs.
 
         Raises
         ------
         GraphError
-            See :class:`~graphnet.core.graph.Graph`; also if shapes can be inferred and do not fit (a ShapeError).
+            If two outputs would be named ``output``, more than one has no name, or one is not a value of this builder;
+            and as :class:`~graphnet.core.graph.Graph`.
+        ShapeError
+            If an input is declared with two axes of one name.
         """
-        if output is not None:
-            outputs = {"output": output, **outputs}
-        for name, value in outputs.items():
+        named = self._outputs(values, outputs)
+        needed = ancestors(self.nodes, [value.ref.source for value in named.values()])
+        names = self._names(needed)
+
+        def renamed(ref: Ref | None) -> Ref | None:
+            return ref and Ref(names.get(ref.source, ref.source), ref.port)
+
+        nodes = {
+            names[name]: Node(names[name], node.layer, tuple(map(renamed, node.inputs)))
+            for name, node in self.nodes.items()
+            if name in needed
+        }
+        refs = {name: Ref(names.get(v.ref.source, v.ref.source), v.ref.port) for name, v in named.items()}
+        return Graph(self.name, dict(self.inputs), nodes, refs)
+
+    def _outputs(self, values: tuple[Value, ...], outputs: dict[str, Value]) -> dict[str, Value]:
+        """The outputs by name, checked."""
+        place = f"graph {self.name!r}"
+        if len(values) > 1 or (values and OUTPUT in outputs):
+            raise GraphError(
+                f"two outputs without a name of their own: a value without a name is the output {OUTPUT!r}",
+                where=place,
+                expected="at most one value without a name, and no other output of that name",
+                received=", ".join([*map(repr, values), *(f"{name}={value!r}" for name, value in outputs.items())]),
+                remedy="Name the outputs: build(scores=a, features=b).",
+            )
+        named = {**dict.fromkeys([OUTPUT] * len(values), *values), **outputs}
+        for name, value in named.items():
             if not isinstance(value, Value) or value.builder is not self:
                 raise GraphError(
-                    "not a value of this graph", where=f"graph {self.name!r}, output {name!r}", received=repr(value)
+                    "not a value of this graph",
+                    where=f"{place}, output {name!r}",
+                    expected=f"a value of {self.name!r}",
+                    received=repr(value),
+                    remedy="Give each output by name: build(scores=a, features=b).",
                 )
-        return Graph(self.name, dict(self.inputs), dict(self.nodes), {n: v.ref for n, v in outputs.items()})
+        return named
+
+    def _names(self, needed: frozenset[str]) -> dict[str, str]:
+        """The names of the needed nodes in a graph of them alone."""
+        taken = {*self.inputs, *(name for name in needed if name not in self._stems)}
+        names = {}
+        for name in self.nodes:
+            if name in needed:
+                names[name] = numbered(self._stems[name], taken) if name in self._stems else name
+                taken.add(names[name])
+        return names
 
     def _free(self, name: str) -> None:
         if name in self.inputs or name in self.nodes:
             raise GraphError("name taken", where=f"graph {self.name!r}", expected="an unused name", received=repr(name))
 
-    def _fresh(self, stem: str) -> str:
-        name, number = stem, 2
-        while name in self.inputs or name in self.nodes:
-            name, number = f"{stem}_{number}", number + 1
-        return name
 
 
 def add_node(layer: Layer, values: tuple[Value | None, ...], name: str | None) -> Value:
@@ -229,14 +291,3 @@ def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
         f"Apply a new {getattr(layer, '__name__', name)} layer to values of a graph; ``name=`` names the node."
     )
     return apply
-
-
-def snake_case(name: str) -> str:
-    """``FullyConnected`` as ``fully_connected``, ``ReLU`` as ``relu``.
-
-    Examples
-    --------
-    >>> snake_case("FullyConnected"), snake_case("LeakyReLU"), snake_case("LSTM"), snake_case("TanH")
-    ('fully_connected', 'leaky_relu', 'lstm', 'tanh')
-    """
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", name).lower()

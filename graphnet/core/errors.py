@@ -63,6 +63,10 @@ class DtypeError(GraphnetError, TypeError):
     """An array has a dtype that cannot be computed with or kept."""
 
 
+class RaggedError(DtypeError, ShapeError):
+    """Nested lists whose lengths differ: neither an array of numbers nor of one shape."""
+
+
 class DataError(GraphnetError, ValueError):
     """An array has the right shape but contents that mean nothing: NaN labels, a one-hot row that is not, no rows."""
 

@@ -12,6 +12,7 @@ from graphnet.core.errors import GraphError, nearest
 from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
 from graphnet.core.shapes import Shape
+from graphnet.core.structure import ancestors, signature
 
 if TYPE_CHECKING:
     import networkx as nx
@@ -101,6 +102,9 @@ class Graph:
                 raise GraphError(
                     "not a name", where=place, expected="letters, digits and _, not a digit first", received=repr(name)
                 )
+        for name, given in self.inputs.items():
+            if given.shape is not None:
+                given.shape.check_distinct(f"{place}, input {name!r}")
         for name in self.inputs.keys() & self.nodes.keys():
             raise GraphError("name used for an input and for a node", where=place, received=repr(name))
         if not self.outputs:
@@ -222,22 +226,35 @@ class Graph:
         for path, layer in self.walk():
             if first.setdefault(id(layer), path) != path:
                 shared.append((path, first[id(layer)]))
-        return (*_signature(self), tuple(shared))
+        return (*signature(self), tuple(shared))
 
-    def walk(self, path: str = "") -> Iterator[tuple[str, Layer]]:
-        """Every use of a layer, nested graphs included, as ``(path, layer)`` in order, outer before inner."""
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """The nodes that an output depends on; the others are never run."""
+        return ancestors(self.nodes, [ref.source for ref in self.outputs.values()])
+
+    def walk(self, path: str = "", *, needed: bool = False) -> Iterator[tuple[str, Layer]]:
+        """Every use of a layer, nested graphs included, as ``(path, layer)`` in order, outer before inner.
+
+        With ``needed`` only nodes that an output of their graph depends on.
+        """
         for name in self.order:
+            if needed and name not in self.needed:
+                continue
             layer = self.nodes[name].layer
             here = f"{path}{name}"
             yield here, layer
             inner = subgraph(layer)
             if inner is not None:
-                yield from inner.walk(f"{here}/")
+                yield from inner.walk(f"{here}/", needed=needed)
 
     def layers(self) -> dict[str, Layer]:
-        """The primitive layers, each once, by the path of its first use: who owns weights."""
+        """The primitive layers, each once, by the path of its first use: who owns weights.
+
+        A layer that stands only where no output depends on it is not among them: it is never run, initialized or saved.
+        """
         found: dict[int, tuple[str, Layer]] = {}
-        for path, layer in self.walk():
+        for path, layer in self.walk(needed=True):
             if subgraph(layer) is None:
                 found.setdefault(id(layer), (path, layer))
         return dict(found.values())
@@ -285,17 +302,3 @@ def subgraph(layer: Layer) -> Graph | None:
     """The graph inside a composite layer (``graph``) or a Scan (``cell``); None for a primitive layer."""
     inner = getattr(layer, "subgraph", None)
     return inner if isinstance(inner, Graph) else None
-
-
-def _signature(graph: Graph) -> tuple[Any, ...]:
-    nodes = tuple(
-        (n.name, type(n.layer), tuple((k, _configured(v)) for k, v in n.layer.config().items()), n.inputs)
-        for n in (graph.nodes[name] for name in graph.nodes)
-    )
-    return graph.name, tuple(graph.inputs.items()), nodes, tuple(graph.outputs.items())
-
-
-def _configured(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return tuple(map(_configured, value))
-    return value.signature() if isinstance(value, Graph) else value

@@ -13,6 +13,7 @@ import numpy as np
 from graphnet.core import backends, boundary, dtypes, weights
 from graphnet.core.backends import Bound
 from graphnet.core.compiler import Shapes, infer, lower
+from graphnet.core.compiler.axes import named
 from graphnet.core.compiler.passes import PASSES, undisturbed
 from graphnet.core.compiler.program import Program
 from graphnet.core.compiler.scans import by_scans_alone, cut
@@ -148,7 +149,7 @@ class Runner:
             if seen is None or (given.shape is not None and given.shape.fits(seen) and boundary.closed(given.shape)):
                 inputs[name] = given
             else:
-                inputs[name] = replace(given, shape=boundary.opened(seen))
+                inputs[name] = replace(given, shape=boundary.opened(named(self.plan, self.layers, self._seen, name)))
         return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
 
     @property
@@ -339,7 +340,7 @@ class Runner:
         shape = last.shapes.slots[slot]
         if shape is not None and array.shape != shape.sizes:
             raise ShapeError("an error has the shape of its output", where=place, expected=shape, received=array.shape)
-        array = array.astype(last.dtype, copy=False)
+        array = dtypes.converted(array, last.dtype, place)
         if slot in self._from_scans:
             return slot, array
         return slot, boundary.masked(array, last.shapes.lengths[slot], last.run.lengths)
@@ -429,7 +430,7 @@ class Runner:
                 own |= layer._buffers
             for name, array in own.items():
                 if array.dtype is not wanted:
-                    own[name] = array.astype(wanted, copy=False)
+                    own[name] = dtypes.converted(array, wanted, f"{path}/{name}")
         return found
 
     def _store_buffers(self, run: Run) -> None:

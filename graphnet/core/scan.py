@@ -9,6 +9,10 @@ from graphnet.core.errors import ConfigError, GraphError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer, require
 from graphnet.core.rules import Ports
+from graphnet.core.shapes import BATCH, TIME
+
+#: How the inputs of a cell are declared.
+STEP = "A cell reads one step: declare its sequences and states as 'batch, feature=8', without time."
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -28,6 +32,8 @@ class CellGraph(Graph):
     ------
     GraphError
         If an input has no role or two, a role no input, or a state no next value; and as Graph.
+    ShapeError
+        If axis 0 of a sequence's step, or of a state, is declared as something else than the batch.
     """
 
     sequences: tuple[str, ...] = ()
@@ -57,6 +63,12 @@ class CellGraph(Graph):
                 received=", ".join(roles),
                 remedy="Name each input once, among sequences, states or contexts.",
             )
+        for name in (*self.sequences, *self.states):
+            shape = self.inputs[name].shape
+            if shape is not None:
+                inner = name in self.sequences and BATCH in shape.names  # axes of a Scan inside the cell come first
+                before = shape.names.index(BATCH) if inner else 0
+                shape.read_as((*[TIME] * before, BATCH), f"{place}, input {name!r}", STEP)
         for name in self.states:
             if name not in self.outputs:
                 raise GraphError(

@@ -7,11 +7,26 @@ cell). Inference never touches an array.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from graphnet.core.errors import ShapeError
 
 TIME, BATCH, CHANNEL, FEATURE = "time", "batch", "channel", "feature"
+#: Roles that are not axis names: rows that are computed independently, and an axis that windows move along.
+ROWS, SPACE = "batch or time", "a spatial axis"
+
+_SPATIAL = frozenset({"x", "y", "z", TIME})
+#: For each role in which a layer reads an axis, the known names that fit; names not in any of these fit everywhere.
+FITTING: dict[str, frozenset[str]] = {
+    TIME: _SPATIAL,
+    BATCH: frozenset({BATCH}),
+    ROWS: frozenset({BATCH, TIME}),
+    CHANNEL: frozenset({CHANNEL, FEATURE}),
+    FEATURE: frozenset({FEATURE, CHANNEL}) | _SPATIAL,
+    SPACE: _SPATIAL,
+}
+KNOWN = frozenset().union(*FITTING.values())
 
 #: Names that an array's axes get where nobody named them: batch first, images as (batch, channel, y, x).
 DEFAULT_NAMES: dict[int, tuple[str, ...]] = {
@@ -31,9 +46,12 @@ class Shape:
     Parameters
     ----------
     names : tuple of str
-        One name an axis; names need not differ.
+        One name an axis. Names that are declared for an input differ; inferred ones may repeat.
     sizes : tuple of int or None
         One size an axis, None where it is free.
+    declared : bool
+        Whether somebody gave the names; False: they are those usual for the rank, and nothing is concluded from them.
+        Not compared.
 
     Raises
     ------
@@ -51,6 +69,11 @@ class Shape:
 
     names: tuple[str, ...]
     sizes: tuple[int | None, ...]
+    declared: bool = field(default=True, compare=False, repr=False)
+
+    #: Roles for ``read_as`` that are not axis names, for layers outside the core.
+    ROWS: ClassVar[str] = ROWS
+    SPACE: ClassVar[str] = SPACE
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.sizes):
@@ -58,7 +81,13 @@ class Shape:
 
     @classmethod
     def parse(cls, text: str) -> Shape:
-        """Read ``"time, batch, feature=12"``; an axis without ``=`` is free. The inverse of ``str``."""
+        """Read ``"time, batch, feature=12"``; an axis without ``=`` is free. The inverse of ``str``.
+
+        Raises
+        ------
+        ShapeError
+            If the text has another form, or two axes have one name.
+        """
         names, sizes = [], []
         for part in filter(None, (piece.strip() for piece in text.strip().strip("()").split(","))):
             name, equals, size = (piece.strip() for piece in part.partition("="))
@@ -66,14 +95,93 @@ class Shape:
                 raise ShapeError("not an axis", expected="name or name=size", received=repr(part))
             names.append(name)
             sizes.append(int(size) if equals else None)
-        return cls(tuple(names), tuple(sizes))
+        shape = cls(tuple(names), tuple(sizes))
+        shape.check_distinct()
+        return shape
 
     @classmethod
     def of(cls, sizes: Sequence[int | None], names: Sequence[str] | None = None) -> Shape:
         """A shape of these sizes, under ``names`` or, without them, under the names usual for the rank."""
+        declared = names is not None
         if names is None:
             names = DEFAULT_NAMES.get(len(sizes)) or tuple(f"axis{i}" for i in range(len(sizes)))
-        return cls(tuple(names), tuple(sizes))
+        return cls(tuple(names), tuple(sizes), declared)
+
+    def check_distinct(self, where: str | None = None) -> None:
+        """Refuse two axes of one name.
+
+        Raises
+        ------
+        ShapeError
+        """
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise ShapeError(
+                    f"two axes are named {name!r}",
+                    where=where,
+                    expected="a different name for each axis",
+                    received=str(self),
+                    remedy="Name the second axis after what it numbers, such as 'feature' or 'other'.",
+                )
+
+    def read_as(self, roles: Sequence[str | None], where: str, remedy: str | None = None) -> None:
+        """Refuse declared names that contradict how a layer reads the axes.
+
+        Parameters
+        ----------
+        roles : sequence of str or None
+            For each axis, from axis 0 on, a key of ``FITTING``; None where any name will do.
+        where : str
+            The place that an error names.
+        remedy : str, optional
+
+        Raises
+        ------
+        ShapeError
+            If an axis has a known name of another meaning, or the name of a role is that of another axis. Unknown
+            names, and names that nobody declared, are never refused.
+
+        Examples
+        --------
+        >>> Shape.parse("time, batch, feature").read_as(("time", "batch"), "scan")
+        >>> Shape.parse("batch, time, feature").read_as(("time", "batch"), "scan")  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ...
+        graphnet.core.errors.ShapeError: scan: axis 0 is declared as batch but read as time; ...
+        """
+        for axis, (name, role) in enumerate(zip(self.names, roles, strict=False)):
+            if self.declared and role is not None and name != role and not self._fits_role(name, role, roles):
+                raise ShapeError(
+                    f"axis {axis} is declared as {name} but read as {role}",
+                    where=where,
+                    expected=_roles(roles, self.rank),
+                    received=str(self),
+                    remedy=remedy or f"Declare the axes in the order {_roles(roles, self.rank)} and pass arrays in it.",
+                )
+
+    def read_as_sequence(self, where: str, remedy: str | None = None) -> None:
+        """Refuse declared names that contradict ``(time, batch, …)``, or ``(time, feature)`` for one sequence.
+
+        The batch axis may be a later one, if it is named so and those before it are gone through step by step too, as
+        in ``(word, letter, batch, feature)``.
+
+        Raises
+        ------
+        ShapeError
+            See :meth:`read_as`.
+        """
+        if BATCH not in self.names[1:]:
+            roles: tuple[str, ...] = (TIME,) if self.rank == 2 else (TIME, BATCH)
+        else:
+            roles = (*[TIME] * self.names.index(BATCH, 1), BATCH)
+        self.read_as(roles, where, remedy)
+
+    def _fits_role(self, name: str, role: str, roles: Sequence[str | None]) -> bool:
+        if name in KNOWN and name not in FITTING[role]:
+            return False
+        own = BATCH if role == ROWS else role
+        others = (at for at, other in enumerate(self.names) if other == own)
+        return all(at < len(roles) and roles[at] == role for at in others)
 
     @property
     def rank(self) -> int:
@@ -108,24 +216,24 @@ class Shape:
         """The same shape with another size, and perhaps another name, for one axis."""
         i = self.axis(axis)
         names = self.names if name is None else (*self.names[:i], name, *self.names[i + 1 :])
-        return Shape(names, (*self.sizes[:i], size, *self.sizes[i + 1 :]))
+        return replace(self, names=names, sizes=(*self.sizes[:i], size, *self.sizes[i + 1 :]))
 
     def without(self, axis: int | str) -> Shape:
         """The same shape with one axis taken out."""
         i = self.axis(axis)
-        return Shape(self.names[:i] + self.names[i + 1 :], self.sizes[:i] + self.sizes[i + 1 :])
+        return replace(self, names=self.names[:i] + self.names[i + 1 :], sizes=self.sizes[:i] + self.sizes[i + 1 :])
 
     def leading(self, count: int) -> Shape:
         """The first ``count`` axes."""
-        return Shape(self.names[:count], self.sizes[:count])
+        return replace(self, names=self.names[:count], sizes=self.sizes[:count])
 
     def extended(self, name: str, size: int | None) -> Shape:
         """The same shape with one more axis at its end."""
-        return Shape((*self.names, name), (*self.sizes, size))
+        return replace(self, names=(*self.names, name), sizes=(*self.sizes, size))
 
     def preceded(self, name: str, size: int | None) -> Shape:
         """The same shape with one more axis at its start."""
-        return Shape((name, *self.names), (size, *self.sizes))
+        return replace(self, names=(name, *self.names), sizes=(size, *self.sizes))
 
     @property
     def known(self) -> bool:
@@ -144,24 +252,7 @@ class Shape:
         return f"({', '.join(parts)})"
 
 
-def broadcast(shapes: Sequence[Shape]) -> Shape:
-    """The shape of an elementwise operation by numpy's rule: axes aligned at the end, 1 stretches, None fits anything.
-
-    Raises
-    ------
-    ShapeError
-        If two known sizes differ and neither is 1.
-    """
-    longest = max(shapes, key=len)
-    sizes: list[int | None] = []
-    for i in range(-longest.rank, 0):
-        here = [s.sizes[i] for s in shapes if s.rank >= -i]
-        known = {size for size in here if size is not None and size != 1}
-        if len(known) > 1:
-            raise ShapeError(
-                "shapes do not fit together",
-                expected=f"equal sizes or 1 on axis {longest.names[i]}",
-                received=" and ".join(map(str, shapes)),
-            )
-        sizes.append(known.pop() if known else (None if None in here else 1))
-    return Shape(longest.names, tuple(sizes))
+def _roles(roles: Sequence[str | None], rank: int) -> str:
+    """``(time, batch, …)`` for the roles of the first axes."""
+    words = ["…" if role is None else role for role in roles] + ["…"] * (rank > len(roles))
+    return f"({', '.join(word for i, word in enumerate(words) if word != '…' or words[i - 1 : i] != ['…'])})"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from graphnet.core.builder import Builder, snake_case
+from graphnet.core.builder import Builder
 from graphnet.core.composite import Composite
 from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
+from graphnet.core.naming import snake_case
 
 
 def graph_of(layer: Layer, inputs: int) -> Graph:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import numpy as np
 
-from graphnet.core.dtypes import as_array
+from graphnet.core.dtypes import as_array, converted
 from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, StateError, UnknownNameError, nearest
 from graphnet.core.parameter import Array
 
@@ -88,7 +89,8 @@ class State:
         self.fresh = chosen if self.fresh is None else self.fresh | chosen
 
     def _positions(self, rows: Any) -> Array:
-        found = np.atleast_1d(np.asarray(rows if isinstance(rows, (int, np.ndarray)) else list(rows)))
+        given = rows if isinstance(rows, int) or not isinstance(rows, Iterator | AbstractSet) else list(rows)
+        found = np.atleast_1d(as_array(given, "State.reset"))
         if found.dtype == bool:
             return np.flatnonzero(self._truths(found))
         if found.size and found.dtype.kind not in "iu":
@@ -101,7 +103,7 @@ class State:
         return found.astype(np.int64)
 
     def _truths(self, values: Any) -> Array:
-        truths = np.asarray(values)
+        truths = as_array(values, "State")
         if truths.dtype != bool or truths.shape != (self.rows,):
             received = f"{truths.dtype} of shape {truths.shape}"
             raise ShapeError(
@@ -111,7 +113,7 @@ class State:
 
     def chosen(self, rows: Any) -> State:
         """The state of some rows, by position."""
-        at = np.asarray(rows)
+        at = as_array(rows, "State.chosen", integer=True)
         fresh = None if self.fresh is None else self.fresh[at]
         return State({name: a[at] for name, a in self.arrays.items()}, fresh)
 
@@ -196,7 +198,7 @@ class Carried:
         kept = self.state.arrays.get(key)
         if kept is None:
             return initial
-        kept = kept.astype(dtype, copy=False)
+        kept = converted(kept, dtype, f"state {key!r}")
         if self.fresh is None:
             return kept
         rows = self.fresh.reshape(-1, *[1] * (kept.ndim - 1))

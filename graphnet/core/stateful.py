@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from graphnet.core import deltas, weights
+from graphnet.core.array_types import plain
 from graphnet.core.errors import ConfigError, ShapeError, StateError
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
@@ -111,7 +112,7 @@ class Stateful:
         runner = self._running(len(inputs))
         # Copies, because the caller may write to an array before backward has read it.
         given = {
-            n: np.array(x) if isinstance(x, np.ndarray) else x
+            n: np.array(x) if type(x) is np.ndarray else None if x is None else np.array(plain(x, f"{self!r}, {n}"))
             for n, x in zip(runner.graph.inputs, inputs, strict=False)
         }
         if len(inputs) > len(runner.graph.inputs) or not self._layer.input_ports().accepts(len(inputs)):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnet.core import dtypes, random
+from graphnet.core import array_types, dtypes, random
 from graphnet.core.blas_threads import limited
 from graphnet.core.errors import GraphnetError, RuleError, ShapeError, StateError
 from graphnet.core.parameter import Array, Buffer, Parameter, Weight
@@ -83,7 +83,7 @@ def initialize(layers: Iterable[Layer], weights_initializer: Any, bias_initializ
     for layer in layers:
         for parameter in layer._parameters.values():
             value = _initial(parameter, weights_initializer, bias_initializer, repr(layer))
-            found.append((parameter, value.astype(_dtype(layer))))
+            found.append((parameter, dtypes.converted(value, _dtype(layer), f"{layer!r}, {parameter.name}")))
     for layer in layers:
         layer._waiting = (weights_initializer, bias_initializer)
     for parameter, value in found:
@@ -109,7 +109,7 @@ def _initial(parameter: Parameter, weights_initializer: Any, bias_initializer: A
 
 def _asked(initializer: Any, shape: tuple[int, ...], spec: Weight, place: str) -> Array:
     """What an initializer gives for a shape; sizes of 1 may be dropped or added."""
-    array = np.asarray(initializer.initialize(shape, spec.fan_in, spec.fan_out))
+    array = array_types.plain(initializer.initialize(shape, spec.fan_in, spec.fan_out), place)
     if tuple(n for n in array.shape if n != 1) != tuple(n for n in shape if n != 1) or array.dtype.kind not in "biuf":
         raise RuleError(
             f"initializer {type(initializer).__name__} returned something else",
@@ -193,13 +193,13 @@ def fitting(parameter: Parameter, value: Any, place: str) -> Array:
 
     Raises
     ------
-    ShapeError
-        If the shape differs; the message has both.
+    ShapeError, DtypeError, DataError
+        If the shape differs (the message has both), or it does not hold numbers of the dtype.
     """
     array = dtypes.as_array(value, place)
     if array.shape != parameter.value.shape:
         raise ShapeError("weights of another shape", where=place, expected=parameter.value.shape, received=array.shape)
-    return array.astype(parameter.value.dtype)
+    return np.array(dtypes.converted(array, parameter.value.dtype, place))
 
 
 # ---------------------------------------------------------------------- updating

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphnet.core.dtypes import as_array
 from graphnet.core.errors import DataError, ShapeError
 from graphnet.core.parameter import Array
 
@@ -68,8 +69,10 @@ def _checked(item: Any, place: str) -> tuple[dict[str, Array], dict[str, Array],
             received=type(item).__name__,
         )  # fmt: skip
     inputs, targets = (
-        {str(n): np.asarray(v) for n, v in part.items()} if isinstance(part, Mapping) else {"": np.asarray(part)}
-        for part in item[:2]
+        {str(name): as_array(value, f"{place}, {what} {name!r}") for name, value in part.items()}
+        if isinstance(part, Mapping)
+        else {"": as_array(part, f"{place}, {what}")}
+        for what, part in zip(("input", "target"), item, strict=False)
     )
     arrays = [*inputs.values(), *targets.values()]
     if any(a.ndim < 2 for a in arrays) or len({a.shape[:2] for a in arrays}) != 1:
@@ -77,7 +80,7 @@ def _checked(item: Any, place: str) -> tuple[dict[str, Array], dict[str, Array],
         raise ShapeError("steps and rows differ", where=place, expected="(steps, batch, …) each", received=received)
     if len(item) < 3 or item[2] is None:
         return inputs, targets, None
-    new = np.asarray(item[2])
+    new = as_array(item[2], f"{place}, fresh")
     rows = arrays[0].shape[1]
     if new.dtype != bool or new.shape != (rows,):
         received = f"{new.dtype} of shape {new.shape}"

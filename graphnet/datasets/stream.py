@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.array_types import plain
 from graphnet.core.errors import ConfigError, DataError, FileError, ShapeError, StateError
 from graphnet.core.parameter import Array
 from graphnet.datasets.pieces import Piece, bare, regrouped
@@ -193,7 +194,7 @@ def _array(value: Any, place: str) -> Array | None:
     if value.ndim == 0 or value.dtype.kind not in "biuf":
         received = f"{value.dtype} of shape {value.shape}"
         raise ShapeError("no series of numbers", where=place, expected="(time, …)", received=received)
-    return value
+    return plain(value, place)  # in the dtype that it has, so that a mapped file is not read as a whole
 
 
 def _mapped(path: Path) -> Array:

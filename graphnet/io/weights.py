@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.dtypes import converted
 from graphnet.core.errors import FileError, ShapeError, nearest
 from graphnet.core.parameter import Array
 from graphnet.core.runner import Runner
@@ -69,7 +70,7 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
         )
     for name, array in wanted.items():
         _check_array(f"{path}: {name}", found[name], array)
-    _put(runner, found)
+    _put(runner, {n: np.array(converted(found[n], a.dtype, f"{path}: {n}")) for n, a in wanted.items()})
 
 
 def _optional(runner: Runner) -> set[str]:
@@ -93,9 +94,9 @@ def _check_array(where: str, found: Array, wanted: Array) -> None:
 def _put(runner: Runner, found: dict[str, Array]) -> None:
     for path, layer in runner.layers.items():
         for name, parameter in layer._parameters.items():
-            parameter.value = found[f"{path}/{name}"].astype(parameter.value.dtype)
-        for name, old in layer._buffers.items():
-            layer._buffers[name] = found[f"{path}/{name}"].astype(old.dtype)
+            parameter.value = found[f"{path}/{name}"]
+        for name in layer._buffers:
+            layer._buffers[name] = found[f"{path}/{name}"]
 
 
 def _few(names: set[str], lead: str) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from graphnet.core.broadcasting import check_aligned
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer, require
 from graphnet.core.shapes import Shape
@@ -24,7 +26,7 @@ class Concatenate(Layer):
     Raises
     ------
     ShapeError
-        If the inputs differ elsewhere, or the axis numbers the rows.
+        If the inputs differ elsewhere, their declared axes disagree, or the axis numbers the rows.
     """
 
     axis: int = -1
@@ -43,10 +45,12 @@ class Concatenate(Layer):
                     expected=str(first.resized(axis, None)),
                     received=str(other),
                 )
+        check_aligned(inputs)
         sizes = [next((n for n in each if n is not None), None) for each in zip(*inputs, strict=True)]
         widths = [x.sizes[axis] for x in inputs]
         sizes[axis] = None if None in widths else sum(n or 0 for n in widths)
-        return Shape(first.names, tuple(sizes))
+        named = next((x for x in inputs if x.declared), first)
+        return replace(named, sizes=tuple(sizes))
 
     def apply(self, *inputs: Any) -> tuple[Any, Any]:
         return np.concatenate(inputs, axis=self.axis), [x.shape[self.axis] for x in inputs]

@@ -7,7 +7,7 @@ from typing import Any
 
 from graphnet.core.layer import Layer
 from graphnet.core.shapes import FEATURE, Shape
-from graphnet.layers.rows import kept
+from graphnet.layers.rows import check_rows, kept
 
 
 class Flatten(Layer):
@@ -21,6 +21,7 @@ class Flatten(Layer):
     """
 
     def infer(self, x: Shape) -> Shape:
+        check_rows(x, self)
         leading = kept(x)
         rest = x.sizes[leading:]
         return x.leading(leading).extended(FEATURE, None if None in rest else prod(n or 0 for n in rest))

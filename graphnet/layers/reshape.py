@@ -9,7 +9,7 @@ from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer, require
 from graphnet.core.shapes import Shape
 from graphnet.layers.checks import whole
-from graphnet.layers.rows import kept
+from graphnet.layers.rows import check_rows, kept
 
 
 class Reshape(Layer):
@@ -34,6 +34,7 @@ class Reshape(Layer):
         require(fits and len(sizes) > 0 and sizes.count(-1) <= 1, self, "shape", "sizes of at least 1, one perhaps -1")
 
     def infer(self, x: Shape) -> Shape:
+        check_rows(x, self)
         leading = kept(x)
         rest = x.sizes[leading:]
         count = None if None in rest else prod(n or 0 for n in rest)

@@ -8,12 +8,22 @@ import numpy as np
 
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer
-from graphnet.core.shapes import BATCH, TIME, Shape
+from graphnet.core.shapes import BATCH, ROWS, TIME, Shape
 
 
 def kept(x: Shape) -> int:
     """How many leading axes stay where each row is rearranged: the batch, or time and batch."""
     return 2 if x.names[:2] == (TIME, BATCH) else 1
+
+
+def check_rows(x: Shape, layer: Layer) -> None:
+    """Refuse declared axes among which the rows are not the leading ones.
+
+    Raises
+    ------
+    ShapeError
+    """
+    x.read_as((TIME, BATCH) if kept(x) == 2 else (ROWS,), repr(layer))
 
 
 def inner_axis(x: Shape, axis: int, layer: Layer) -> int:
@@ -26,7 +36,7 @@ def inner_axis(x: Shape, axis: int, layer: Layer) -> int:
         no longer belong to the rows of other values.
     """
     found = x.axis(axis)
-    if found < kept(x):
+    if found < kept(x) or (x.declared and x.names[found] == BATCH):
         raise ShapeError(
             "cannot join or split the rows themselves",
             where=repr(layer),

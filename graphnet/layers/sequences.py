@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer
 from graphnet.core.shapes import BATCH, TIME, Shape
@@ -18,8 +20,9 @@ def without_time(x: Shape, layer: Layer) -> Shape:
     Raises
     ------
     ShapeError
-        If there is no axis beside time, or time is declared as a later axis.
+        If there is no axis beside time, or axes are declared in another order.
     """
     if x.rank < 2 or TIME in x.names[1:]:
         raise ShapeError("no sequence", where=repr(layer), expected="(time, batch, …)", received=str(x))
-    return Shape((BATCH, x.names[1]), (1, x.sizes[1])) if single(x) else x.without(0)
+    x.read_as_sequence(repr(layer))
+    return replace(x, names=(BATCH, x.names[1]), sizes=(1, x.sizes[1])) if single(x) else x.without(0)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer
-from graphnet.core.shapes import Shape
+from graphnet.core.shapes import FEATURE, Shape
 
 
 def last_size(layer: Layer, configured: int | None, inputs: Sequence[Shape], *, known: bool = True) -> int:
@@ -15,11 +15,14 @@ def last_size(layer: Layer, configured: int | None, inputs: Sequence[Shape], *, 
     Raises
     ------
     ShapeError
-        If the two differ, if the input has no axis for features, or if the size must be known and is not.
+        If the two differ, if the input has no axis for features, or declares it elsewhere, or if the size must be
+        known and is not.
     """
     if inputs and inputs[0].rank < 2:
         raise ShapeError("needs a batch axis and a feature axis", where=repr(layer),
                          expected="(batch, …, feature)", received=inputs[0])  # fmt: skip
+    if inputs:
+        inputs[0].read_as((*[None] * (inputs[0].rank - 1), FEATURE), repr(layer))
     found = inputs[0].sizes[-1] if inputs else None
     if configured is not None and found is not None and configured != found:
         raise ShapeError("the last axis does not fit", where=repr(layer),

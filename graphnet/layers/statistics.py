@@ -9,7 +9,7 @@ import numpy as np
 from graphnet.core.errors import ShapeError
 from graphnet.core.layer import Layer
 from graphnet.core.shapes import BATCH, CHANNEL, FEATURE, Shape
-from graphnet.layers.rows import kept
+from graphnet.layers.rows import check_rows, kept
 
 
 def feature_axis(x: Shape, layer: Layer) -> int:
@@ -18,7 +18,7 @@ def feature_axis(x: Shape, layer: Layer) -> int:
     Raises
     ------
     ShapeError
-        If there is none.
+        If there is none, or an axis that is declared as something else would be taken for it.
     """
     first = kept(x)
     if x.rank <= first or (x.rank == 2 and x.names[1] == BATCH):
@@ -30,7 +30,11 @@ def feature_axis(x: Shape, layer: Layer) -> int:
         )
     if x.names[-1] == FEATURE:
         return x.rank - 1
-    return x.names.index(CHANNEL) if CHANNEL in x.names[first:] else first
+    check_rows(x, layer)
+    axis = x.names.index(CHANNEL) if CHANNEL in x.names[first:] else first
+    if x.rank > 2:
+        x.read_as((*[None] * axis, CHANNEL), repr(layer))
+    return axis
 
 
 def moments(x: Any, across: tuple[int, ...], mask: Any) -> tuple[Any, Any, Any]:

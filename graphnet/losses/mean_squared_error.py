@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.dtypes import converted
 from graphnet.core.errors import DataError
 from graphnet.losses.base import Loss
 
@@ -50,5 +51,5 @@ class MeanSquaredError(Loss):
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """One loss an element."""
-        difference = prediction - target.astype(prediction.dtype, copy=False)
+        difference = prediction - converted(target, prediction.dtype, f"{type(self).__name__}, target")
         return np.square(difference), 2.0 * difference

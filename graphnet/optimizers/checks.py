@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.array_types import plain
 from graphnet.core.errors import ConfigError, DtypeError, RuleError, ShapeError
 
 
@@ -64,17 +65,10 @@ def as_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
     ------
     ShapeError
         Nested lists whose lengths differ.
+    DtypeError
+        A kind of array that holds more than its numbers, such as a masked array.
     """
-    try:
-        return np.asarray(value)
-    except ValueError as reason:
-        raise ShapeError(
-            f"{name} cannot be made an array",
-            where=where,
-            expected="an array, a number, or lists of equal length",
-            received=str(reason),
-            remedy="Make every inner list equally long.",
-        ) from reason
+    return plain(value, f"{where}, {name}")
 
 
 def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:

@@ -38,7 +38,7 @@ def outputs(
     Fault
         If that process fails; with its last words.
     """
-    from graphnet.io import save_weights, write_model
+    from graphnet.io import save_weights, write_model, write_npz
     from graphnet.plugins import discovery, manager
 
     entry = manager().registry.entry_of(layer)
@@ -46,7 +46,7 @@ def outputs(
     if first is not None:
         write_model(folder / "first.yaml", first)
     save_weights(folder / "weights.safetensors", runner)
-    np.savez(folder / "inputs.npz", **values)  # type: ignore[arg-type]
+    write_npz(folder / "inputs.npz", values)
     installed = any(found.distribution == entry.distribution for found in discovery.installed())
     installed = installed or entry.distribution == "graphnet"
     module = sys.modules[layer.__module__]
@@ -85,7 +85,7 @@ def main(folder: Path) -> None:
     """What the fresh process does."""
 
     from graphnet.core.phase import Phase
-    from graphnet.io import load_weights, read_model
+    from graphnet.io import load_weights, read_model, write_npz
     from graphnet.plugins import PluginManager, hookimpl, using
 
     about = json.loads((folder / "about.json").read_text(encoding="utf-8"))
@@ -111,7 +111,7 @@ def main(folder: Path) -> None:
         values = {name: np.array(inputs[name]) for name in inputs.files}
         runner.materialize()
         load_weights(folder / "weights.safetensors", runner)
-        np.savez(folder / "outputs.npz", **runner.forward(values, phase=Phase.test))  # type: ignore[arg-type]
+        write_npz(folder / "outputs.npz", runner.forward(values, phase=Phase.test))
 
 
 if __name__ == "__main__":

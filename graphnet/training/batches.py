@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphnet.core.errors import ShapeError
 from graphnet.core.parameter import Array
 from graphnet.training.ports import OutputPort
 from graphnet.training.sources import Rows, Source
@@ -52,6 +53,9 @@ class Examples:
     outputs : mapping of name to OutputPort
     rows : int array, optional
         The positions that count; None: all.
+    together : str, optional
+        The input whose axis 0 the graph reads as time although nothing is declared, so that all its rows must be in one
+        batch, in their order.
     """
 
     def __init__(
@@ -60,17 +64,20 @@ class Examples:
         targets: Mapping[str, Source],
         outputs: Mapping[str, OutputPort],
         rows: Array | None = None,
+        together: str | None = None,
     ) -> None:
         self.inputs = inputs
         self.targets = targets
         self.outputs = outputs
         self.rows = rows
+        self.together = together
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values()))) if self.rows is None else len(self.rows)
 
     def chosen(self, rows: Array) -> Examples:
         """Some of these examples; nothing is copied."""
+        self.refuse_parts()
         return Examples(self.inputs, self.targets, self.outputs, rows if self.rows is None else self.rows[rows])
 
     def batches(
@@ -86,7 +93,14 @@ class Examples:
         With ``by_length`` the sequences of a batch are of similar length, so that little of it is padding. With
         ``drop_last`` the examples at the end of the order that do not fill a batch are left out, before they are
         sorted by length.
+
+        Raises
+        ------
+        ShapeError
+            If the rows must stay together.
         """
+        if size < len(self) or shuffle is not None:
+            self.refuse_parts()
         order, count = self.rows, len(self)
         if shuffle is not None:
             order = shuffle.permutation(len(self)) if order is None else shuffle.permutation(order)
@@ -98,6 +112,16 @@ class Examples:
         for start in range(0, count, size):
             stop = min(start + size, count)
             yield self.batch(slice(start, stop) if order is None else order[start:stop], stop - start)
+
+    def refuse_parts(self) -> None:
+        """Raise a ShapeError if the rows must stay together in their order."""
+        if self.together is not None:
+            raise ShapeError(
+                "examples are taken from axis 0, because no axes are declared, but a layer reads it as time",
+                where=f"input {self.together!r}",
+                expected="declared axes",
+                remedy="Declare the input as 'time, batch, feature'; or run all steps in one batch, unshuffled.",
+            )
 
     def by_length(self, size: int, order: Array, shuffle: np.random.Generator | None) -> Array:
         """The examples in batches of similar length: sorted, equal ones as in ``order``; then batches are shuffled."""

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.compiler.axes import accepts
 from graphnet.core.errors import ConfigError, DataError, ShapeError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
 from graphnet.core.runner import Runner
+from graphnet.core.shapes import Shape
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.batches import Examples
 from graphnet.training.lengths import checked_lengths
 from graphnet.training.ports import InputPort, input_ports, output_ports
 from graphnet.training.sources import ArraySource, SequenceSource, Source, sequences
-from graphnet.training.steps import checked_masks, time_first, without_gaps
+from graphnet.training.steps import checked_masks, listed, time_first, without_gaps
 from graphnet.training.targets import check_steps, check_targets, target_source
 
 
@@ -70,6 +73,8 @@ def examples(
     _refuse_missing(graph, given)
     ports, outputs = input_ports(graph), output_ports(runner)
     named = {} if targets is None else _named(targets, list(losses or {}), list(losses or {}), "output", graph)
+    given = {n: _taken(v, f"{graph.name}, input {n!r}", integer=ports[n].given.integer) for n, v in given.items()}
+    named = {n: _taken(v, f"{graph.name}, target of {n!r}") for n, v in named.items()}
     if batch_major:
         given = time_first(given, {name for name, port in ports.items() if port.sequence})
         named = time_first(named, {name for name, port in outputs.items() if port.origin is not None})
@@ -82,10 +87,28 @@ def examples(
     if targets is not None:
         wanted = {name: target_source(graph, outputs[name], value, sources) for name, value in named.items()}
         _refuse_untold(graph, losses or {}, wanted)
-    found = Examples(sources, wanted, outputs)
+    found = Examples(sources, wanted, outputs, together=_read_as_time(runner, sources))
+    if batch_major:
+        found.refuse_parts()  # nothing says which axes to exchange
     _check_counts(graph, found)
     check_targets(graph, found, losses or {}, metrics)
     return found
+
+
+def _read_as_time(runner: Runner, sources: Mapping[str, Source]) -> str | None:
+    """An input without declared axes whose axis 0 a layer reads as time, although its examples are there."""
+    shapes = {name: runner.graph.inputs[name].shape or _shape(source) for name, source in sources.items()}
+    for name, shape in shapes.items():
+        if shape.declared or not accepts(runner.plan, runner.layers, shapes):
+            continue
+        if not accepts(runner.plan, runner.layers, {**shapes, name: replace(shape, declared=True)}):
+            return name
+    return None
+
+
+def _shape(source: Source) -> Shape:
+    """The shape of an array of examples, without names; only declared inputs take lists of sequences."""
+    return Shape.of(source.array.shape if isinstance(source, ArraySource) else ())
 
 
 def no_targets(where: str) -> ConfigError:
@@ -121,6 +144,11 @@ def _named(value: Any, names: list[str], needed: list[str], what: str, graph: Gr
     return {name: value[name] for name in names if value.get(name) is not None}
 
 
+def _taken(value: Any, place: str, *, integer: bool = False) -> Any:
+    """An array, checked; a list, which may be one of sequences, is checked where that is known."""
+    return value if listed(value) else dtypes.as_array(value, place, integer=integer)
+
+
 def _refuse_missing(graph: Graph, given: Mapping[str, Any]) -> None:
     missing = [name for name, port in graph.inputs.items() if name not in given and not port.optional]
     if missing or not given:
@@ -137,11 +165,13 @@ def _refuse_untold(graph: Graph, losses: Mapping[str, Loss], targets: Mapping[st
 
 def _input(graph: Graph, port: InputPort, value: Any, counts: Array | None, dtype: str) -> Source:
     place = f"{graph.name}, input {port.name!r}"
-    if port.sequence and isinstance(value, (list, tuple)):
+    if port.sequence and listed(value):
         arrays = [
             _fitting(port, array, f"{place}, sequence {i}")
             for i, array in enumerate(sequences(value, place, integer=port.given.integer))
         ]
+        for i, each in enumerate(() if port.given.integer else arrays):
+            dtypes.check_convertible(each, dtype, f"{place}, sequence {i}")
         return SequenceSource(arrays, np.int64 if port.given.integer else dtype)
     array = dtypes.as_array(value, place, integer=port.given.integer)
     if port.given.shape is not None and not port.given.shape.fits(array.shape):
@@ -154,6 +184,8 @@ def _input(graph: Graph, port: InputPort, value: Any, counts: Array | None, dtyp
         )
     if array.ndim == 0:
         raise ShapeError("a single number has no rows", where=place, received="a number")
+    if not port.given.integer:
+        dtypes.check_convertible(array, dtype, place)
     return ArraySource(array, port.axis, None if port.given.integer else dtype, counts)
 
 

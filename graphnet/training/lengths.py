@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.dtypes import as_array
 from graphnet.core.errors import DataError, DtypeError, ShapeError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
@@ -65,7 +66,7 @@ def _listed(value: Any) -> bool:
 
 def _checked(graph: Graph, name: str, value: Any, shape: tuple[int, ...]) -> Array:
     place = f"{graph.name}, lengths of {name!r}"
-    counts = np.asarray(value)
+    counts = as_array(value, place)
     if counts.dtype.kind not in "iu":
         raise DtypeError("lengths are whole numbers", where=place, expected="integers", received=counts.dtype)
     if counts.shape != shape[1:2]:

@@ -24,9 +24,13 @@ def listed(value: Any) -> bool:
 def time_first(values: Mapping[str, Any], timed: set[str]) -> dict[str, Any]:
     """The padded arrays among ``(batch, time, …)`` values as ``(time, batch, …)``; views."""
     return {
-        name: value if name not in timed or listed(value) or np.ndim(value) < 2 else np.asarray(value).swapaxes(0, 1)
+        name: value if name not in timed or listed(value) else _turned(as_array(value, name))
         for name, value in values.items()
     }
+
+
+def _turned(array: Array) -> Array:
+    return array if array.ndim < 2 else array.swapaxes(0, 1)
 
 
 def checked_masks(
@@ -65,7 +69,7 @@ def checked_masks(
 
 def cut_out(value: Any, mask: Array, place: str) -> list[Array]:
     """The steps that are there, one array a row."""
-    array = as_array(value, place, integer=np.asarray(value).dtype.kind in "iu")
+    array = as_array(value, place)
     return [array[mask[:, row], row] for row in range(mask.shape[1])]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.array_types import exact
 from graphnet.core.errors import DataError, GraphnetError, ShapeError
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
@@ -40,7 +41,11 @@ def target_source(graph: Graph, port: OutputPort, value: Any, sources: Mapping[s
     sequence = sources[port.origin]
     least = sequence.array.shape[0] if isinstance(sequence, ArraySource) else 1
     dtypes_found = {array.dtype for array in arrays if array.size} or {np.dtype(np.int64)}
-    return SequenceSource(arrays, np.result_type(*dtypes_found), least)
+    common = np.result_type(*dtypes_found)
+    if common.kind == "f":
+        for i, array in enumerate(arrays):
+            exact(array, common, f"{place}, sequence {i}")
+    return SequenceSource(arrays, common, least)
 
 
 def _cut(array: Array, sequence: Source, place: str) -> Source:

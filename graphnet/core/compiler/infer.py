@@ -8,13 +8,21 @@ cells whose states have no declared size.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from graphnet.core.broadcasting import aligned
 from graphnet.core.errors import GraphnetError, RuleError, ShapeError
 from graphnet.core.layer import Layer
 from graphnet.core.plan import Call, Loop, Plan
 from graphnet.core.rules import Ports
 from graphnet.core.shapes import BATCH, TIME, Shape
+
+#: What to do about sequences that are declared batch first.
+BATCH_MAJOR = (
+    "Sequences in a graph are (time, batch, …): declare the input as 'time, batch, feature', or as 'time, feature' for "
+    "one sequence. To pass arrays (batch, time, …), set TrainingConfig(batch_major=True) for a Model, or "
+    "layer.batch_major = True for a layer used by itself."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ class _Inference:
             error.add_note(f"raised by infer of node {step.path}, {layer!r}")
             raise
         outputs = (found,) if isinstance(found, Shape) else found
+        named = _declared(given)
         if not isinstance(outputs, (tuple, list)) or not all(isinstance(shape, Shape) for shape in outputs):
             raise RuleError(
                 "infer returned no shape",
@@ -111,27 +120,32 @@ class _Inference:
         origins = [self.lengths[slot] for slot in step.inputs if slot is not None]
         origin = next((o for o in origins if o is not None), None)
         for slot, shape in zip(step.outputs, outputs, strict=True):
-            self.shapes[slot] = shape
+            self.shapes[slot] = shape if named else replace(shape, declared=False)
             self.lengths[slot] = origin if ragged(shape) else None
 
     def loop(self, step: Loop) -> None:
         sequences = [self.shape(slot, step.path) for slot in step.sequences]
+        named = _declared(sequences)
         single = all(s.rank == 2 and s.names[1] != BATCH for s in sequences)
+        for shape in sequences:
+            shape.read_as_sequence(step.path, BATCH_MAJOR)
         if single:
             self.single.add(step.path)
-            sequences = [Shape((s.names[0], BATCH, s.names[1]), (s.sizes[0], 1, s.sizes[1])) for s in sequences]
+            sequences = [
+                replace(s, names=(s.names[0], BATCH, s.names[1]), sizes=(s.sizes[0], 1, s.sizes[1])) for s in sequences
+            ]
         steps, batch = self.common(step, sequences)
         within = [s.resized(_batch_axis(s), batch, BATCH).without(0) for s in sequences]
         cell = self.cells[step.path] = self.settle(step, within, batch)
         origin = next((self.lengths[s] for s in step.sequences if self.lengths[s] is not None), None)
-        time = sequences[0].names[0]
+        time = next((s.names[0] for s in sequences if s.declared), sequences[0].names[0])
         for slot, (name, inner) in zip((*step.outputs, *step.finals), step.cell.outputs, strict=True):
             shape = self.leaving(step, cell, inner, name)
             if slot in step.outputs:
                 shape = shape.without(0) if single and shape.rank and shape.names[0] == BATCH else shape
                 shape = shape.preceded(time, steps)
                 self.lengths[slot] = origin
-            self.shapes[slot] = shape
+            self.shapes[slot] = replace(shape, declared=named)
 
     def common(self, step: Loop, sequences: Sequence[Shape]) -> tuple[int | None, int | None]:
         """The number of steps and rows that all sequences of a loop share."""
@@ -166,6 +180,8 @@ class _Inference:
         names = step.cell.inputs[first : first + len(step.initial)]
         entered = [self.entering(step, i, first + i, batch) for i in range(len(names))]
         contexts = [self.shape(slot, step.path) for slot in step.contexts]
+        self.declared(step, range(len(within)), within)
+        self.declared(step, range(first + len(names), len(step.cell.inputs)), contexts)
         for _ in range(len(names) + 2):
             found = infer(step.cell, self.layers, [*within, *entered, *contexts])
             left = [self.leaving(step, found, slot, name) for name, slot in step.cell.outputs[len(step.outputs) :]]
@@ -185,6 +201,19 @@ class _Inference:
         raise ShapeError(
             "the sizes of the states do not settle", where=step.path, received=", ".join(map(str, entered))
         )
+
+    @staticmethod
+    def declared(step: Loop, slots: range, given: Sequence[Shape]) -> None:
+        """Refuse sequences and contexts that are not what the cell declares."""
+        for slot, shape in zip(slots, given, strict=True):
+            wanted = step.cell.declared[slot]
+            if wanted is not None and not (wanted.fits(shape) and aligned([wanted, shape])):
+                raise ShapeError(
+                    f"{step.cell.inputs[slot]!r} is not as the cell declares it",
+                    where=step.path,
+                    expected=str(wanted),
+                    received=f"{shape} in each step" if slot < len(step.sequences) else str(shape),
+                )
 
     @staticmethod
     def known(step: Loop, within: list[Shape], names: Sequence[str], states: list[Shape]) -> None:
@@ -215,8 +244,9 @@ class _Inference:
         if slot is None or self.shapes[slot] is None:
             return shape
         given = self.shape(slot, step.path)
+        given.read_as((BATCH,), f"{step.path}, initial state {name!r}")
         if declared is None:
-            shape = Shape(given.names, (batch, *given.sizes[1:]))
+            shape = replace(given, sizes=(batch, *given.sizes[1:]))
         if not shape.fits(given):
             raise ShapeError(
                 f"initial state {name!r} does not fit the sequences",
@@ -239,4 +269,10 @@ def _batch_axis(shape: Shape) -> int:
 
 
 def _merge(a: Shape, b: Shape) -> Shape:
-    return Shape(a.names, tuple(y if x is None else x for x, y in zip(a.sizes, b.sizes, strict=True)))
+    return replace(a, sizes=tuple(y if x is None else x for x, y in zip(a.sizes, b.sizes, strict=True)))
+
+
+def _declared(shapes: Sequence[Shape | None]) -> bool:
+    """Whether the axes of what follows from some values have names that count: those of the values of most axes."""
+    rank = max((shape.rank for shape in shapes if shape is not None), default=0)
+    return any(shape.declared for shape in shapes if shape is not None and shape.rank == rank)

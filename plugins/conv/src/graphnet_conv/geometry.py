@@ -61,12 +61,14 @@ def spatial(x: Shape, axes: int, layer: Layer) -> tuple[int | None, ...]:
     Raises
     ------
     ShapeError
-        If the input has another rank.
+        If the input has another rank, or declares its axes in another order.
     """
     leading = 2 if x.names[:2] == ("time", "batch") else 1
     if x.rank != leading + 1 + axes:
         expected = "(batch, channel, y, x)" if axes == 2 else "(batch, channel, x)"
         raise ShapeError("another rank", where=repr(layer), expected=expected, received=str(x))
+    rows = ("time", "batch") if leading == 2 else (Shape.ROWS,)
+    x.read_as((*rows, "channel", *[Shape.SPACE] * axes), repr(layer))
     return x.sizes[-axes:]
 
 

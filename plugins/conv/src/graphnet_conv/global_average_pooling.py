@@ -14,13 +14,15 @@ class GlobalAveragePooling(Layer):
     Raises
     ------
     ShapeError
-        If the input has no spatial axis.
+        If the input has no spatial axis, or declares its axes in another order.
     """
 
     def infer(self, x: Shape) -> Shape:
         leading = _leading(x)
         if x.rank <= leading + 1:
             raise ShapeError("no spatial axis", where=repr(self), expected="(batch, channel, y, x)", received=str(x))
+        rows = ("time", "batch") if leading == 2 else (Shape.ROWS,)
+        x.read_as((*rows, "channel", *[Shape.SPACE] * (x.rank - leading - 1)), repr(self))
         return Shape((*x.names[:leading], "feature"), x.sizes[: leading + 1])
 
     def apply(self, x: Any, *, shapes: Any) -> tuple[Any, Any]:

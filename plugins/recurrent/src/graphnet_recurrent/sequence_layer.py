@@ -164,7 +164,7 @@ class SequenceLayer(KeptState):
                 received="one sequence",
                 remedy="Leave out the steps that are not there.",
             )
-        rows = np.asarray(mask)
+        rows = as_array(mask, f"{self!r}, mask")
         return lengths_or_packing(lengths, rows.T if turned else rows, axes, repr(self))
 
     def _timed(self) -> set[str]:

@@ -1,5 +1,6 @@
 """The first step of each row."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,8 @@ class First(Layer):
     def infer(self, x: Shape) -> Shape:
         if x.rank < 2 or "time" in x.names[1:]:
             raise ShapeError("no sequence", where=repr(self), expected="(time, batch, …)", received=x)
-        return Shape(("batch", x.names[1]), (1, x.sizes[1])) if _single(x) else x.without(0)
+        x.read_as_sequence(repr(self))
+        return replace(x, names=("batch", x.names[1]), sizes=(1, x.sizes[1])) if _single(x) else x.without(0)
 
     def apply(self, x: Any, *, lengths: Any, shapes: Any) -> tuple[Any, Any]:
         first = x[:1] if _single(shapes[0]) else x[0]

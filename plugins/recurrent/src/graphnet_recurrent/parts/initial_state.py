@@ -68,4 +68,5 @@ def rows(x: Shape, layer: Layer) -> int | None:
     """
     if x.rank < 2 or "time" in x.names[1:]:
         raise ShapeError("no sequence", where=repr(layer), expected="(time, batch, …)", received=x)
+    x.read_as_sequence(repr(layer))
     return 1 if x.rank == 2 and x.names[1] != "batch" else x.sizes[1]

@@ -35,6 +35,7 @@ class SequenceDropout(Layer):
     def infer(self, x: Shape) -> Shape:
         if x.rank < 2 or "time" in x.names[1:]:
             raise ShapeError("no sequence", where=repr(self), expected="(time, batch, …)", received=x)
+        x.read_as_sequence(repr(self))
         return x
 
     def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Any]:
