@@ -17,7 +17,7 @@ import numpy as np
 from graphnet.core import rules
 from graphnet.core.compiler.infer import Shapes
 from graphnet.core.compiler.operations import FIXED, ROWS, TOTAL, Roles, Trace
-from graphnet.core.compiler.symbol import Symbol, Untraceable
+from graphnet.core.compiler.symbol import RowLengths, Symbol, Untraceable
 from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Plan
@@ -30,6 +30,7 @@ class Subject:
 
     ``roles`` names the leaf that each input of the plan becomes (sequence, state, context); the first ``emitted``
     outputs of the plan are emitted, the others are the next states. ``backward`` says whether a backward pass follows.
+    ``apart`` asks for a copy of each next state for the next step; see :func:`graphnet.core.compiler.delicate.apart`.
     """
 
     plan: Plan
@@ -41,6 +42,7 @@ class Subject:
     wanted: tuple[bool, ...]
     emitted: int
     backward: bool
+    apart: bool = False
 
     @property
     def rows(self) -> int:
@@ -148,7 +150,7 @@ class _Joint:
         shapes = [None if i is None else self.subject.shapes.slots[i] for i in step.inputs]
         takes = rules.keywords(type(layer).apply)
         arrays = self.arrays(step, layer, shapes)
-        context = {"phase": self.subject.phase, "lengths": None, "shapes": tuple(shapes)}
+        context = {"phase": self.subject.phase, "lengths": self.row_lengths(step), "shapes": tuple(shapes)}
         draws = self.draws(step, layer, shapes)
         output, saved = layer.apply(*given, **takes.pick({**context, **draws, **arrays}))
         outputs = output if len(step.outputs) > 1 else (output,)
@@ -158,6 +160,11 @@ class _Joint:
         wanted = any(self.needs[i] for i in step.inputs if i is not None)
         for slot in step.outputs:
             self.needs[slot] = wanted or bool(layer._parameters)
+
+    def row_lengths(self, step: Call) -> RowLengths | None:
+        """What a rule gets as ``lengths``: something that it cannot read, where its rows may differ in length."""
+        first = step.inputs[0]
+        return None if first is None or self.subject.shapes.lengths[first] is None else RowLengths()
 
     def arrays(self, step: Call, layer: Layer, shapes: list[Shape | None]) -> dict[str, Symbol]:
         """The layer's weights and buffers as symbols."""

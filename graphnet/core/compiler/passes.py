@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from graphnet.core.compiler import joint
 from graphnet.core.compiler.assemble import program
 from graphnet.core.compiler.augment import augment
+from graphnet.core.compiler.delicate import apart, delicate
 from graphnet.core.compiler.ends import ends
 from graphnet.core.compiler.factor import factor
 from graphnet.core.compiler.joint import Subject
@@ -82,7 +84,9 @@ def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:
 
 
 def _program(subject: Subject, passes: frozenset[str]) -> Program:
-    trace = rewritten(joint.trace(subject), passes, subject.rows)
+    trace = joint.trace(subject)
+    fragile = delicate(trace)
+    trace = rewritten(apart(trace) if subject.apart else trace, passes, subject.rows)
     when = phases(trace, "phases" in passes)
     lanes, wide = "lanes" in passes, "merge" in passes
     found = None
@@ -92,4 +96,4 @@ def _program(subject: Subject, passes: frozenset[str]) -> Program:
         if found is None or made.calls < found.calls:
             found = made
     assert found is not None
-    return found
+    return replace(found, delicate=fragile)

@@ -149,6 +149,7 @@ class CompiledProgram:
         space, program = bound.space, self.program
         fixed = bound.packs.fill(run.arrays)
         ended = self.ended(lengths)
+        held = self.held(ended)
         if enter is not None:
             enter(bound)
         if self.draws:
@@ -163,7 +164,7 @@ class CompiledProgram:
                 for action in before:
                     action(given)
                 if bound.loop.steps:
-                    bound.loop.run(block, None if ended is None else ended[block.start : block.stop])
+                    bound.loop.run(block, None if held is None else held[block.start : block.stop])
                 for action in after:
                     action(given)
                 for output, source in zip(outputs, bound.emitted[number], strict=True):
@@ -176,6 +177,10 @@ class CompiledProgram:
     def ended(self, lengths: Array | None) -> Array | None:
         """Which rows have ended at which step, in the order of processing."""
         return None if lengths is None else np.arange(self.steps)[:, None] >= lengths
+
+    def held(self, ended: Array | None) -> Array | None:
+        """The rows whose states a step must leave as they were, for each step."""
+        return ended
 
     def carry_on(self, space: Workspace, number: int) -> None:
         """Bring the states from the end of one block to the beginning of the next."""

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram
+from graphnet.core.numpy_backend.ends import ends_of
 from graphnet.core.numpy_backend.loop import BoundLoop
+from graphnet.core.numpy_backend.padded import PaddedPlan
 from graphnet.core.numpy_backend.region import BoundRegion, regions
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.scan import BoundScan
@@ -43,11 +46,13 @@ class BoundPlan:
                 needs[slot] = leads
         if not nested and setting.compiled:
             self.steps = regions(plan, self.steps, shapes, setting, needs)
+        self.shapes, self.setting = shapes, setting
 
     def _programs(self) -> Iterator[CompiledProgram]:
         for step in self.steps:
             if isinstance(step, (BoundScan, BoundRegion)):
-                yield from (made for made in step.made.values() if isinstance(made, CompiledProgram))
+                made = [*step.made.values(), *(step.exact.values() if isinstance(step, BoundScan) else ())]
+                yield from (one for one in made if isinstance(one, CompiledProgram))
 
     def idle(self) -> int:
         """Bytes of arrays that no pass holds."""
@@ -58,13 +63,24 @@ class BoundPlan:
         for program in self._programs():
             program.drop()
 
+    @cached_property
+    def padded(self) -> PaddedPlan:
+        """The same steps, for passes in which rows end early."""
+        return PaddedPlan(self.steps, self.shapes, self.setting)
+
     def start(self, run: Run) -> None:
         """Look up what stays the same for a whole run."""
+        run.ends = ends_of(run.lengths, self.shapes)
         for step in self.steps:
             step.start(run)
 
     def forward(self, slots: list[Any], run: Run) -> list[Any]:
-        """Fill ``slots`` in order; returns what the backward pass needs, an entry a step, if the run keeps it."""
+        """Fill ``slots`` in order; returns what the backward pass needs, an entry a step, if the run keeps it.
+
+        Inputs whose rows end early hold zeros beyond the ends.
+        """
+        if run.ends:
+            return self.padded.forward(slots, run)
         if run.keep:
             return [step.forward(slots, run) for step in self.steps]
         for step in self.steps:
@@ -72,6 +88,12 @@ class BoundPlan:
         return []
 
     def backward(self, tape: list[Any], errors: list[Any], run: Run, rows: Rows = None) -> None:
-        """Fill ``errors`` from the outputs back to the inputs and add to the run's gradients."""
+        """Fill ``errors`` from the outputs back to the inputs and add to the run's gradients.
+
+        The errors of outputs, and those of inputs, are zero beyond the rows' ends.
+        """
+        if run.ends:
+            self.padded.backward(tape, errors, run, rows)
+            return
         for step, saved in zip(reversed(self.steps), reversed(tape), strict=True):
             step.backward(saved, errors, run, rows)

@@ -14,11 +14,13 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject, trace
+from graphnet.core.compiler.operations import Trace
 from graphnet.core.compiler.passes import EVERY, compiled
 from graphnet.core.compiler.program import Place
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram, Tape
+from graphnet.core.numpy_backend.ends import Ends
 from graphnet.core.numpy_backend.rows import Rows, add
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.workspace import Workspace
@@ -49,7 +51,8 @@ def subplan(steps: Sequence[Call], shapes: Shapes, needed: set[int]) -> tuple[Pl
     names = tuple(f"input {i}" for i in range(len(inputs)))
     places = tuple(str(slot) for slot in numbers)
     plan = Plan(names, (None,) * len(inputs), tuple((str(o), numbers[o]) for o in outputs), inner, places)
-    kept = Shapes(tuple(shapes.slots[slot] for slot in numbers), (None,) * len(numbers), {}, frozenset())
+    lengths = tuple(shapes.lengths[slot] for slot in numbers)
+    kept = Shapes(tuple(shapes.slots[slot] for slot in numbers), lengths, {}, frozenset())
     return plan, kept, inputs, outputs
 
 
@@ -98,7 +101,8 @@ def _rows(step: Call, shapes: Shapes, setting: Setting, needs: list[bool], known
         return None
     layer = setting.layers[step.layer]
     wanted = tuple(needs[i] for i in step.inputs if i is not None)
-    key = (type(layer), repr(layer), tuple(s.sizes for s in given if s), wanted)
+    ragged = step.inputs[0] is not None and shapes.lengths[step.inputs[0]] is not None
+    key = (type(layer), repr(layer), tuple(s.sizes for s in given if s), wanted, ragged)
     if key not in known:
         known[key] = unreadable(step, shapes, setting, needs) is None
     return made[0].sizes[:-1] if known[key] and made[0] is not None else None
@@ -106,14 +110,24 @@ def _rows(step: Call, shapes: Shapes, setting: Setting, needs: list[bool], known
 
 def unreadable(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> str | None:
     """Why the rules of a step cannot be read; None where they can."""
-    plan, kept, inputs, outputs = subplan([step], shapes, set(step.outputs))
-    roles = tuple(("sequence", i) for i in range(len(inputs)))
-    wanted = tuple(needs[i] for i in inputs)
     try:
-        trace(Subject(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
+        traced(step, shapes, setting, needs)
     except Untraceable as reason:
         return str(reason)
     return None
+
+
+def traced(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> Trace:
+    """The operations of the rules of a step.
+
+    Raises
+    ------
+    Untraceable
+    """
+    plan, kept, inputs, outputs = subplan([step], shapes, set(step.outputs))
+    roles = tuple(("sequence", i) for i in range(len(inputs)))
+    wanted = tuple(needs[i] for i in inputs)
+    return trace(Subject(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
 
 
 class BoundRegion:
@@ -141,6 +155,8 @@ class BoundRegion:
         self.steps, self.calls, self.setting = list(steps), list(calls), setting
         self.plan, self.shapes, self.inputs, self.outputs = subplan(steps, shapes, needed)
         self.wanted = tuple(needs[slot] for slot in self.inputs)
+        origins = (shapes.lengths[slot] for slot in self.inputs)
+        self.origin = next((origin for origin in origins if origin is not None), None)
         self.reason: str | None = None
         self.made: dict[bool, CompiledRegion | None] = {}
 
@@ -207,7 +223,8 @@ class CompiledRegion(CompiledProgram):
         """Fill the slots that come out."""
         run.release()
         given = {("sequence", k): self.rows(slots[i]) for k, i in enumerate(self.inputs)}
-        tape, outputs = self.run_forward(given, run, None, None, self.draw)
+        ends = run.ends_at(self.region.origin)
+        tape, outputs = self.run_forward(given, run, None, None, lambda space: self.draw(space, ends))
         for slot, array, shape in zip(self.outputs, outputs, self.shapes_out, strict=True):
             slots[slot] = array.reshape(shape)
         return tape
@@ -232,8 +249,8 @@ class CompiledRegion(CompiledProgram):
         """An array as ``(rows, 1, features)``."""
         return np.ascontiguousarray(array).reshape(-1, 1, array.shape[-1])
 
-    def draw(self, space: Workspace) -> None:
-        """All random arrays, in the order of the nodes."""
+    def draw(self, space: Workspace, ends: Ends | None) -> None:
+        """All random arrays, in the order of the nodes; beyond a row's end those of its last step are repeated."""
         rng = random.generator()
         wanted: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:
@@ -246,4 +263,5 @@ class CompiledRegion(CompiledProgram):
                 made = self.setting.layers[step.layer].draw(rng, *shapes)  # type: ignore[arg-type]
                 for name, place in found:
                     target = space.arrays[place.buffer][:, place.start : place.stop, 0]
-                    target[...] = made[name].reshape(target.shape)
+                    drawn = made[name] if ends is None else ends.repeated(made[name])
+                    target[...] = drawn.reshape(target.shape)

@@ -7,6 +7,7 @@ from typing import Any
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.compiled_loop import CompiledLoop
+from graphnet.core.numpy_backend.ends import Form
 from graphnet.core.numpy_backend.loop import BoundLoop
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.setting import Run, Setting
@@ -20,9 +21,13 @@ class BoundScan:
     """
 
     def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool]) -> None:
-        self.step, self.shapes, self.setting, self.wanted = step, shapes, setting, list(wanted)
+        self.step, self.shapes, self.setting, self.wanted_errors = step, shapes, setting, list(wanted)
+        self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.reason: str | None = None
         self.made: dict[bool, CompiledLoop | BoundLoop] = {}
+        #: For rows that end early: where the program is delicate (see ``compiler/delicate.py``), one that runs on
+        #: numbers of valid steps alone.
+        self.exact: dict[bool, CompiledLoop] = {}
         self.active: CompiledLoop | BoundLoop | None = None
 
     def loop(self, keep: bool) -> CompiledLoop | BoundLoop:
@@ -31,24 +36,39 @@ class BoundScan:
             self.made[keep] = self._make(keep)
         return self.made[keep]
 
+    def ragged(self, keep: bool) -> CompiledLoop | BoundLoop:
+        """What runs the Scan where rows end early."""
+        whole = self.loop(keep)
+        if isinstance(whole, BoundLoop) or not whole.program.delicate:
+            return whole
+        if keep not in self.exact:
+            self.exact[keep] = CompiledLoop(self.step, self.shapes, self.setting, self.wanted_errors, keep, exact=True)
+        return self.exact[keep]
+
     def _make(self, keep: bool) -> CompiledLoop | BoundLoop:
         if self.setting.compiled:
             try:
-                return CompiledLoop(self.step, self.shapes, self.setting, self.wanted, keep)
+                return CompiledLoop(self.step, self.shapes, self.setting, self.wanted_errors, keep)
             except Untraceable as reason:
                 self.reason = str(reason)
-        return BoundLoop(self.step, self.shapes, self.setting, self.wanted)
+        return BoundLoop(self.step, self.shapes, self.setting, self.wanted_errors)
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for the whole run."""
-        self.active = self.loop(run.keep)
+        self.active = self.loop(run.keep) if run.ends_at(self.origin) is None else self.ragged(run.keep)
         self.active.start(run)
 
-    def forward(self, slots: list[Any], run: Run) -> Any:
-        """Fill the slots of outputs and final states; returns what the way back needs."""
+    def wanted(self) -> Form:
+        """The form in which it requires sequences; see ``ends.py``."""
         assert self.active is not None
-        return self.active.forward(slots, run)
+        return self.active.wanted()
+
+    def forward(self, slots: list[Any], run: Run) -> Any:
+        """Fill the slots of outputs and final states; returns what the backward pass needs."""
+        assert self.active is not None
+        return self.active, self.active.forward(slots, run)
 
     def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
         """Add to the errors of sequences, initial states and contexts, and to the gradients."""
-        self.loop(True).backward(saved, errors, run, rows)
+        loop, kept = saved
+        loop.backward(kept, errors, run, rows)
