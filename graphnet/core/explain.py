@@ -152,7 +152,7 @@ def _part(step: Any, passes: frozenset[str], steps: int) -> Part:
         rows = 1 if shape is None else int(np.prod([n or 1 for n in shape.sizes[:-1]]))
         return _compiled(path, "nodes", step.subject(True), passes, (rows, 1))
     assert isinstance(step, BoundScan)
-    subject = subject_of(step.step, step.shapes, step.setting, step.wanted_errors, True)
+    subject = subject_of(step.step, step.shapes, step.setting, step.wanted, True)
     first = step.shapes.slots[step.step.sequences[0]]
     sizes = () if first is None else first.sizes
     single = step.step.path in step.shapes.single

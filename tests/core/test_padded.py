@@ -335,3 +335,32 @@ def test_delicate_programs_are_recognized(expression, fragile):
         runner.forward({"x": np.ones((2, 3, 2))})
     (bound, _) = next(iter(runner._bindings.values()))
     assert bound.steps[0].made[True].program.delicate is fragile
+
+
+class Ramp(Layer):
+    """x · (t + 1) / length, by a layer that reads the lengths."""
+
+    def apply(self, x, *, lengths):
+        if lengths is None:
+            return x * 1.0, 1.0
+        ramp = np.arange(1.0, len(x) + 1)[:, None, None] / np.maximum(lengths, 1)[:, None]
+        return x * ramp, ramp
+
+    def pull(self, ramp, error):
+        return error * ramp
+
+
+def test_layer_among_traced_ones_gets_the_lengths():
+    g = Builder("m")
+    x = g.input("x", f"time, batch, feature={padded.WIDTH}")
+    y = padded.Positive()(dense(Ramp()(padded.Positive()(dense(x, padded.WIDTH))), padded.WIDTH))
+    results = []
+    for backend in BACKENDS:
+        runner = padded.filled(g.build(y=padded.Log()(y)), 1, backend=backend)
+        y_out = runner.forward({"x": padded.batch(0, [6, 2])["x"]}, lengths=[6, 2])["y"]
+        pulled = runner.backward({"y": np.ones_like(y_out)})["x"]
+        results.append([y_out, pulled, *(p.gradient for p in runner.parameters.values())])
+    for ours, reference in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, reference, rtol=1e-11, atol=1e-13)
+    whole = runner.forward({"x": np.ones((6, 2, padded.WIDTH))})["y"]
+    assert np.abs(whole[1:] - whole[:1]).max() < 1e-12  # without lengths no ramp

@@ -66,6 +66,11 @@ class AverageLog(Average):
     def parameters(self, *inputs):
         return {"w": Weight((3,), 1, 1)}
 
+    def infer(self, x):
+        if x.size(-1) not in (None, 3):
+            raise ShapeError("another size", where=repr(self), expected="(time, batch, 3)", received=x)
+        return super().infer(x)
+
     def logarithm(self, x, steps):
         return np.log(np.where(steps > 0, x, 1))
 

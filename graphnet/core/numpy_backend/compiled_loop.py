@@ -96,7 +96,7 @@ class CompiledLoop(CompiledProgram):
     def start(self, run: Run) -> None:
         """Nothing to look up: it is all bound."""
 
-    def wanted(self) -> Form:
+    def requires(self) -> Form:
         """The form in which it requires sequences; in reverse it makes exact copies itself."""
         if not self.exact:
             return Form.FINITE

@@ -41,7 +41,7 @@ class BoundLoop:
         self.keys = [f"{step.path}/{name}" for name in step.states]
 
     @staticmethod
-    def wanted() -> Form:
+    def requires() -> Form:
         """The form in which it requires sequences."""
         return Form.REPEATED
 

@@ -248,7 +248,7 @@ class PaddedScan(PaddedStep):
         super().__init__(scan, shapes, setting, step.sequences, step.outputs, step.contexts)
 
     def wanted(self, values: Values, ends: Ends) -> Form:
-        return self.step.wanted()  # type: ignore[no-any-return]
+        return self.step.requires()  # type: ignore[no-any-return]
 
     def made(self, wanted: Form) -> Form:
         return Form.ZEROS

@@ -21,7 +21,7 @@ class BoundScan:
     """
 
     def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool]) -> None:
-        self.step, self.shapes, self.setting, self.wanted_errors = step, shapes, setting, list(wanted)
+        self.step, self.shapes, self.setting, self.wanted = step, shapes, setting, list(wanted)
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.reason: str | None = None
         self.made: dict[bool, CompiledLoop | BoundLoop] = {}
@@ -42,26 +42,26 @@ class BoundScan:
         if isinstance(whole, BoundLoop) or not whole.program.delicate:
             return whole
         if keep not in self.exact:
-            self.exact[keep] = CompiledLoop(self.step, self.shapes, self.setting, self.wanted_errors, keep, exact=True)
+            self.exact[keep] = CompiledLoop(self.step, self.shapes, self.setting, self.wanted, keep, exact=True)
         return self.exact[keep]
 
     def _make(self, keep: bool) -> CompiledLoop | BoundLoop:
         if self.setting.compiled:
             try:
-                return CompiledLoop(self.step, self.shapes, self.setting, self.wanted_errors, keep)
+                return CompiledLoop(self.step, self.shapes, self.setting, self.wanted, keep)
             except Untraceable as reason:
                 self.reason = str(reason)
-        return BoundLoop(self.step, self.shapes, self.setting, self.wanted_errors)
+        return BoundLoop(self.step, self.shapes, self.setting, self.wanted)
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for the whole run."""
         self.active = self.loop(run.keep) if run.ends_at(self.origin) is None else self.ragged(run.keep)
         self.active.start(run)
 
-    def wanted(self) -> Form:
+    def requires(self) -> Form:
         """The form in which it requires sequences; see ``ends.py``."""
         assert self.active is not None
-        return self.active.wanted()
+        return self.active.requires()
 
     def forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the slots of outputs and final states; returns what the backward pass needs."""
