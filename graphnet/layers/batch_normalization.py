@@ -88,12 +88,11 @@ class BatchNormalization(BiasAttribute, Layer):
         axis = feature_axis(shapes[0], self)
         across = tuple(i for i in range(x.ndim) if i != axis)
         aligned = tuple(-1 if i == axis else 1 for i in range(x.ndim))
-        mask: Any = None
+        mask = None if lengths is None else valid(lengths, x.shape[0], x.ndim)
         if phase is Phase.test:
             self._require_statistics(batches)
             count, centre, spread = None, mean.reshape(aligned), variance.reshape(aligned)
         else:
-            mask = None if lengths is None else valid(lengths, x.shape[0], x.ndim)
             count, centre, spread = moments(x, across, mask)
         scale = 1.0 / np.sqrt(spread + self.epsilon)
         normal = (x - centre) * scale

@@ -150,9 +150,13 @@ class _Joint:
         shapes = [None if i is None else self.subject.shapes.slots[i] for i in step.inputs]
         takes = rules.keywords(type(layer).apply)
         arrays = self.arrays(step, layer, shapes)
-        context = {"phase": self.subject.phase, "lengths": self.row_lengths(step), "shapes": tuple(shapes)}
-        draws = self.draws(step, layer, shapes)
-        output, saved = layer.apply(*given, **takes.pick({**context, **draws, **arrays}))
+        context = {"phase": self.subject.phase, "lengths": None, "shapes": tuple(shapes)}
+        available = {**context, **self.draws(step, layer, shapes), **arrays}
+        output, saved = layer.apply(*given, **takes.pick(available))
+        if "lengths" in takes.names and self.ragged(step):
+            available["lengths"] = RowLengths()
+            if not _alike((output, saved), layer.apply(*given, **takes.pick(available))):
+                raise Untraceable("it depends on whether the rows differ in length")
         outputs = output if len(step.outputs) > 1 else (output,)
         for slot, found in zip(step.outputs, outputs, strict=True):
             slots[slot] = self.checked(found, self.shape(slot))
@@ -161,10 +165,10 @@ class _Joint:
         for slot in step.outputs:
             self.needs[slot] = wanted or bool(layer._parameters)
 
-    def row_lengths(self, step: Call) -> RowLengths | None:
-        """What a rule gets as ``lengths``: something that it cannot read, where its rows may differ in length."""
+    def ragged(self, step: Call) -> bool:
+        """Whether the rows of a node's first input may differ in length."""
         first = step.inputs[0]
-        return None if first is None or self.subject.shapes.lengths[first] is None else RowLengths()
+        return first is not None and self.subject.shapes.lengths[first] is not None
 
     def arrays(self, step: Call, layer: Layer, shapes: list[Shape | None]) -> dict[str, Symbol]:
         """The layer's weights and buffers as symbols."""
@@ -257,6 +261,17 @@ class _Joint:
     def add(self, errors: Sequence[Symbol | None], slot: int, error: Symbol) -> None:
         before = errors[slot]
         errors[slot] = error if before is None else before + error  # type: ignore[index]
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether a rule has returned the same twice."""
+    if isinstance(a, Symbol) or isinstance(b, Symbol):
+        return type(a) is type(b) and (a.value, a.shape, a.flipped) == (b.value, b.shape, b.flipped)
+    if isinstance(a, (tuple, list)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(_alike, a, b))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(_alike(a[k], b[k]) for k in a)
+    return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else bool(a == b)
 
 
 __all__ = ["Subject", "trace"]
