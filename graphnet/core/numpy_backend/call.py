@@ -9,7 +9,6 @@ import numpy as np
 from graphnet.core import random, rules
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.infer import ragged
-from graphnet.core.numpy_backend.ends import Ends
 from graphnet.core.numpy_backend.promises import Promises
 from graphnet.core.numpy_backend.rows import Rows, add, only
 from graphnet.core.numpy_backend.setting import Run, Setting
@@ -79,7 +78,7 @@ class BoundCall:
 
     def any_forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the outputs' slots; returns what the backward pass needs."""
-        given = {**self.apply_with, **self.drawn(run.ends_at(self.origin))} if self.draws else self.apply_with
+        given = {**self.apply_with, **self.drawn(run)} if self.draws else self.apply_with
         try:
             output, saved = self.apply(*[None if i is None else slots[i] for i in self.inputs], **given)
         except Exception as error:
@@ -91,7 +90,7 @@ class BoundCall:
             self.update(saved, run)
         return saved
 
-    def drawn(self, ends: Ends | None) -> dict[str, Any]:
+    def drawn(self, run: Run) -> dict[str, Any]:
         """The random arrays of one application, in the dtype of the run.
 
         Those for single steps are repeated beyond the rows' ends, as the steps are.
@@ -100,6 +99,7 @@ class BoundCall:
         if not isinstance(made, dict) or set(made) != set(self.draws):
             raise self.promises.broken("draw", f"arrays for {', '.join(self.draws)}", _names(made))
         drawn = {name: made[name].astype(self.dtype, copy=False) for name in self.draws}
+        ends = run.ends_at(self.origin)
         if ends is None:
             return drawn
         return {n: ends.repeated(a) if a.shape[:2] == ends.beyond.shape else a for n, a in drawn.items()}

@@ -153,7 +153,7 @@ class CompiledProgram:
         if enter is not None:
             enter(bound)
         if self.draws:
-            draw(space)
+            draw(space, run)
         for action in bound.static:
             action({})
         outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]

@@ -118,7 +118,7 @@ class CompiledLoop(CompiledProgram):
             run,
             lengths,
             lambda bound: self.enter(bound, states, slots, ends if self.exact else None),
-            lambda space: self.draw(space, ends),
+            self.draw,
         )
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = self.outward(live(array, tape.ended), turn)
@@ -188,8 +188,9 @@ class CompiledLoop(CompiledProgram):
                 context = context if ends is None else ends.lent(context, self.context_rows[index])
                 space.at(place, 0)[...] = context.T
 
-    def draw(self, space: Workspace, ends: Ends | None) -> None:
+    def draw(self, space: Workspace, run: Run) -> None:
         """All random arrays, in the order in which the steps would draw them."""
+        ends = run.ends_at(self.origin)
         rng = random.generator()
         by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:

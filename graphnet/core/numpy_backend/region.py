@@ -20,7 +20,6 @@ from graphnet.core.compiler.program import Place
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram, Tape
-from graphnet.core.numpy_backend.ends import Ends
 from graphnet.core.numpy_backend.rows import Rows, add
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.workspace import Workspace
@@ -223,8 +222,7 @@ class CompiledRegion(CompiledProgram):
         """Fill the slots that come out."""
         run.release()
         given = {("sequence", k): self.rows(slots[i]) for k, i in enumerate(self.inputs)}
-        ends = run.ends_at(self.region.origin)
-        tape, outputs = self.run_forward(given, run, None, None, lambda space: self.draw(space, ends))
+        tape, outputs = self.run_forward(given, run, None, None, self.draw)
         for slot, array, shape in zip(self.outputs, outputs, self.shapes_out, strict=True):
             slots[slot] = array.reshape(shape)
         return tape
@@ -249,8 +247,9 @@ class CompiledRegion(CompiledProgram):
         """An array as ``(rows, 1, features)``."""
         return np.ascontiguousarray(array).reshape(-1, 1, array.shape[-1])
 
-    def draw(self, space: Workspace, ends: Ends | None) -> None:
+    def draw(self, space: Workspace, run: Run) -> None:
         """All random arrays, in the order of the nodes; beyond a row's end those of its last step are repeated."""
+        ends = run.ends_at(self.region.origin)
         rng = random.generator()
         wanted: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:
