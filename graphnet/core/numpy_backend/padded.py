@@ -25,31 +25,6 @@ from graphnet.core.parameter import Array
 NOT_RUN = object()
 
 
-class PaddedPlan:
-    """The bound steps of a plan, for passes in which rows end early.
-
-    Parameters
-    ----------
-    bound : list of bound steps
-    shapes : Shapes
-    setting : Setting
-    """
-
-    def __init__(self, bound: Sequence[Any], shapes: Shapes, setting: Setting) -> None:
-        self.shapes = shapes
-        self.steps = [_padded(step, shapes, setting) for step in bound]
-
-    def forward(self, slots: list[Any], run: Run) -> list[Any]:
-        """Fill ``slots`` in order; returns what the backward pass needs, an entry for each step."""
-        values = Values(slots, self.shapes, run)
-        return [step.forward(values, run) for step in self.steps]
-
-    def backward(self, tape: list[Any], errors: list[Any], run: Run, rows: Rows) -> None:
-        """Fill ``errors`` from the outputs back to the inputs and add to the run's gradients."""
-        for step, saved in zip(reversed(self.steps), reversed(tape), strict=True):
-            step.backward(saved, errors, run, rows)
-
-
 class Values:
     """The values of one pass by slot, with the form of each, and the conversions made so far."""
 
@@ -323,7 +298,8 @@ class PaddedRegion(PaddedStep):
         return str(self.step.steps[0].path)
 
 
-def _padded(step: Any, shapes: Shapes, setting: Setting) -> PaddedStep:
+def padded(step: Any, shapes: Shapes, setting: Setting) -> PaddedStep:
+    """A bound step of a plan, for passes in which rows end early."""
     if isinstance(step, BoundCall):
         return PaddedCall(step, shapes, setting)
     if isinstance(step, BoundRegion):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +11,7 @@ from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram
 from graphnet.core.numpy_backend.ends import ends_of
 from graphnet.core.numpy_backend.loop import BoundLoop
-from graphnet.core.numpy_backend.padded import PaddedPlan
+from graphnet.core.numpy_backend.padded import PaddedStep, Values, padded
 from graphnet.core.numpy_backend.region import BoundRegion, regions
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.scan import BoundScan
@@ -64,9 +64,9 @@ class BoundPlan:
             program.drop()
 
     @cached_property
-    def padded(self) -> PaddedPlan:
+    def padded(self) -> list[PaddedStep]:
         """The same steps, for passes in which rows end early."""
-        return PaddedPlan(self.steps, self.shapes, self.setting)
+        return [padded(step, self.shapes, self.setting) for step in self.steps]
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for a whole run."""
@@ -74,17 +74,20 @@ class BoundPlan:
         for step in self.steps:
             step.start(run)
 
+    def chosen(self, run: Run) -> Sequence[Any]:
+        """The steps that a pass runs."""
+        return self.padded if run.ends else self.steps
+
     def forward(self, slots: list[Any], run: Run) -> list[Any]:
         """Fill ``slots`` in order; returns what the backward pass needs, an entry a step, if the run keeps it.
 
         Inputs whose rows end early hold zeros beyond the ends.
         """
-        if run.ends:
-            return self.padded.forward(slots, run)
+        values: Any = Values(slots, self.shapes, run) if run.ends else slots
         if run.keep:
-            return [step.forward(slots, run) for step in self.steps]
-        for step in self.steps:
-            step.forward(slots, run)
+            return [step.forward(values, run) for step in self.chosen(run)]
+        for step in self.chosen(run):
+            step.forward(values, run)
         return []
 
     def backward(self, tape: list[Any], errors: list[Any], run: Run, rows: Rows = None) -> None:
@@ -92,8 +95,5 @@ class BoundPlan:
 
         The errors of outputs, and those of inputs, are zero beyond the rows' ends.
         """
-        if run.ends:
-            self.padded.backward(tape, errors, run, rows)
-            return
-        for step, saved in zip(reversed(self.steps), reversed(tape), strict=True):
+        for step, saved in zip(reversed(self.chosen(run)), reversed(tape), strict=True):
             step.backward(saved, errors, run, rows)
