@@ -11,11 +11,12 @@ from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram
 from graphnet.core.numpy_backend.ends import ends_of
 from graphnet.core.numpy_backend.loop import BoundLoop
-from graphnet.core.numpy_backend.padded import PaddedStep, Values, padded
+from graphnet.core.numpy_backend.padded import PaddedStep, padded
 from graphnet.core.numpy_backend.region import BoundRegion, regions
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.setting import Run, Setting
+from graphnet.core.numpy_backend.values import Values
 from graphnet.core.plan import Call, Plan
 
 
