@@ -58,7 +58,21 @@ class Quotient(Layer):
 
     def pull(self, saved, error):
         a, b = saved
-        return error / b, -error * a / (b * b)
+        back = -error * a / (b * b)
+        return error / b, back if a.shape == b.shape else back.sum(0)
+
+
+class OpaqueQuotient(Layer):
+    """a / b for b (batch, feature), in a rule that cannot be traced."""
+
+    elementwise = True
+
+    def apply(self, a, b):
+        return np.asarray(a) / np.asarray(b), (a, b)
+
+    def pull(self, saved, error):
+        a, b = saved
+        return error / np.asarray(b), -(error * a / (b * b)).sum(0)
 
 
 class Positive(Layer):

@@ -7,7 +7,22 @@ import pytest
 from autograd import grad
 
 import graphnet
-from graphnet import Affine, Builder, Cell, Last, Layer, Phase, Runner, Scan, ShapeError, State, Weight, dense
+from graphnet import (
+    Affine,
+    Builder,
+    Cell,
+    Flatten,
+    Last,
+    Layer,
+    Phase,
+    Runner,
+    Scan,
+    Shape,
+    ShapeError,
+    State,
+    Weight,
+    dense,
+)
 
 BACKENDS = ("numpy", "reference")
 LENGTHS = ([6, 3], [1, 6, 4], [3, 0, 5, 2], [0, 2, 0], [0, 0], [6, 6, 6])
@@ -375,3 +390,49 @@ def test_layer_among_traced_ones_gets_the_lengths(layer, lengths):
         results.append([y_out, pulled, *(p.gradient for p in runner.parameters.values())])
     for ours, reference in zip(*results, strict=True):
         np.testing.assert_allclose(ours, reference, rtol=1e-11, atol=1e-13)
+
+
+# ---------------------------------------------------------------------- shapes
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_values_of_higher_rank(backend):
+    """Sequences of matrices: through a logarithm, a cell that keeps them, and Flatten."""
+    g = Builder("m")
+    x = g.input("x", "time, batch, channel=2, feature=3")
+    cell = Cell("keep", sequences="x", states={"h": Shape.parse("batch, channel=2, feature=3")})
+    h = padded.Positive()(padded.Log()(cell.x) + padded.Log()(Affine(1.0, 0.1)(cell.h)))
+    y = Scan(cell.build(output=padded.Log()(h), h=h))(padded.Log()(Affine(1.0, 1.0)(x)), name="scan")
+    y = dense(padded.Log()(padded.Positive()(Flatten()(y))), 2)
+    runner, lengths = padded.filled(g.build(y=y), 1, backend=backend), [3, 0, 5]
+    x = np.random.default_rng(0).uniform(0.5, 1.5, (5, 3, 2, 3))
+    found = runner.forward({"x": x}, lengths=lengths)["y"]
+    error = np.random.default_rng(1).normal(size=found.shape)
+    pulled = runner.backward({"y": error})["x"]
+    gradient, total = runner.parameters["fully_connected/weights"].gradient, 0.0
+    for row, length in enumerate(lengths):
+        assert not found[length:, row].any()
+        assert not pulled[length:, row].any()
+        if length:
+            alone = slice(None, length), slice(row, row + 1)
+            np.testing.assert_allclose(found[alone], runner.forward({"x": x[alone]})["y"], rtol=1e-12)
+            np.testing.assert_allclose(pulled[alone], runner.backward({"y": error[alone]})["x"], rtol=1e-10)
+            total = total + runner.parameters["fully_connected/weights"].gradient
+    np.testing.assert_allclose(gradient, total, rtol=1e-10)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("layer", [padded.Quotient, padded.OpaqueQuotient])
+def test_value_of_each_row_beside_a_sequence(layer, backend):
+    """x[t, b] / z[b], broadcast; a row without steps does not change the others."""
+    g = Builder("m")
+    x, z = g.input("x", "time, batch, feature=3"), g.input("z", "batch, feature=3")
+    runner = Runner(g.build(y=layer()(padded.Log()(x), z)), backend=backend)
+    x, z = (np.random.default_rng(2).uniform(0.5, 1.5, shape) for shape in ((4, 3, 3), (3, 3)))
+    z[1] = 0  # the row has no step, and this means nothing
+    y = runner.forward({"x": x, "z": z}, lengths={"x": [4, 0, 2]})["y"]
+    pulled = runner.backward({"y": np.ones_like(y)})
+    there = np.arange(4)[:, None, None] < np.array([4, 0, 2])[:, None]
+    divisor = np.where(z == 0, 1, z)
+    np.testing.assert_allclose(y, np.where(there, np.log(x) / divisor, 0), rtol=1e-12)
+    np.testing.assert_allclose(pulled["x"], np.where(there, 1 / (x * divisor), 0), rtol=1e-12)
+    expected = np.where(there, -np.log(x) / divisor**2, 0).sum(0)
+    np.testing.assert_allclose(pulled["z"], expected, rtol=1e-12, atol=1e-14)

@@ -13,7 +13,7 @@ from graphnet.core.compiler.passes import EVERY, compiled
 from graphnet.core.compiler.program import Place, Program
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.compiled import BoundWorkspace, CompiledProgram
-from graphnet.core.numpy_backend.ends import Ends, Form, row_axis
+from graphnet.core.numpy_backend.ends import Ends, Form
 from graphnet.core.numpy_backend.rows import Rows, add, taken
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.workspace import Block, Workspace
@@ -83,7 +83,7 @@ class CompiledLoop(CompiledProgram):
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.bptt_length = step.bptt_length
         self.keys = [f"{step.path}/{name}" for name in step.states]
-        self.context_rows = [row_axis(shapes.slots[slot]) for slot in step.contexts]
+        self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
 
     def _program(self, subject: Subject, setting: Setting) -> Program:
         """The program of the cell: one for any number of steps."""
@@ -185,7 +185,7 @@ class CompiledLoop(CompiledProgram):
             if name == "context":
                 index = int(attr)
                 context = slots[self.step.contexts[index]]
-                context = context if ends is None else ends.lent(context, self.context_rows[index])
+                context = context if ends is None else ends.lent(context, self.context_shapes[index])
                 space.at(place, 0)[...] = context.T
 
     def draw(self, space: Workspace, run: Run) -> None:

@@ -115,9 +115,27 @@ class Ends:
         """A copy in which the last step of each row is repeated beyond its end."""
         return taken(array, self.repeating)
 
-    def lent(self, array: Array, axis: int | None = 0) -> Array:
-        """An array with one entry for each row along ``axis``: empty rows get those of the row that they run on."""
-        return array if self.lender is None or axis is None else array.take(self.lender, axis)
+    def lent(self, array: Array, shape: Shape | None = None, rank: int | None = None) -> Array:
+        """An array with one entry for each row: empty rows get those of the row that they run on.
+
+        Parameters
+        ----------
+        array : array
+        shape : Shape, optional
+            Its axes: without one for the rows of this batch it stays what it is. None: axis 0 numbers the rows.
+        rank : int, optional
+            Of the sequences that numpy broadcasts it with: it stays what it is where its rows do not meet theirs.
+        """
+        if self.lender is None:
+            return array
+        axis = 0
+        if shape is not None:
+            if not shape.has(BATCH) or shape.size(BATCH) != len(self.lengths):
+                return array
+            axis = shape.axis(BATCH)
+        if rank is not None and array.ndim - axis != rank - 1:
+            return array
+        return array.take(self.lender, axis)
 
 
 def ends_of(lengths: Sequence[Array | None], shapes: Shapes) -> list[Ends | None]:
@@ -135,10 +153,3 @@ def ends_of(lengths: Sequence[Array | None], shapes: Shapes) -> list[Ends | None
         equal = (e for e in found if e is not None and e.steps == steps and np.array_equal(e.lengths, counts))
         found.append(next(equal, None) or Ends(counts, steps))
     return found if any(found) else []
-
-
-def row_axis(shape: Shape | None, rows: int | None = None) -> int | None:
-    """The axis of a value that numbers the rows of a batch (of ``rows`` rows); None where it has none."""
-    if shape is None or not shape.has(BATCH):
-        return None
-    return shape.axis(BATCH) if rows is None or shape.size(BATCH) == rows else None

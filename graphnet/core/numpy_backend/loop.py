@@ -9,7 +9,7 @@ import numpy as np
 
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend import plan as plans
-from graphnet.core.numpy_backend.ends import Ends, Form, row_axis
+from graphnet.core.numpy_backend.ends import Ends, Form
 from graphnet.core.numpy_backend.rows import Rows, active, add, both, choose, counting, only
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.parameter import Array
@@ -36,7 +36,7 @@ class BoundLoop:
         self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
         self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
         self.ragged_contexts = [shapes.lengths[slot] for slot in step.contexts]
-        self.context_rows = [row_axis(shapes.slots[slot]) for slot in step.contexts]
+        self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.keys = [f"{step.path}/{name}" for name in step.states]
 
@@ -77,7 +77,7 @@ class BoundLoop:
         if ends is None:
             tapes, states = self.whole(sequences, states, [*contexts, *self.rest], outputs, live, self.inner)
         else:
-            rest = [*(ends.lent(c, axis) for c, axis in zip(contexts, self.context_rows, strict=True)), *self.rest]
+            rest = [*(ends.lent(c, shape) for c, shape in zip(contexts, self.context_shapes, strict=True)), *self.rest]
             read = [ends.lent(state) for state in states]
             tapes, states = self.ragged(sequences, states, read, rest, outputs, live)
         for slot, array in zip(step.outputs, outputs, strict=True):

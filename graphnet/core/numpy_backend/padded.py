@@ -14,7 +14,7 @@ import numpy as np
 from graphnet.core.compiler import Shapes
 from graphnet.core.errors import ShapeError
 from graphnet.core.numpy_backend.call import BoundCall
-from graphnet.core.numpy_backend.ends import Ends, Form, row_axis
+from graphnet.core.numpy_backend.ends import Ends, Form
 from graphnet.core.numpy_backend.independence import Independence
 from graphnet.core.numpy_backend.region import BoundRegion
 from graphnet.core.numpy_backend.rows import Rows, add
@@ -57,6 +57,7 @@ class PaddedStep:
         self.rows = [i for i in dict.fromkeys(rows) if shapes.lengths[i] is None and shapes.slots[i] is not None]
         self.outputs = outputs
         self.origin = next((shapes.lengths[i] for i in self.inputs), None)
+        self.rank = max((len(shapes.slots[i] or ()) for i in self.inputs), default=0)
 
     # ------------------------------------------------------------------ what a kind of step decides
     def wanted(self, values: Values, ends: Ends) -> Form:
@@ -93,7 +94,7 @@ class PaddedStep:
         given = {i: values.get(i, wanted, ends) for i in self.inputs}
         given |= {i: values.get(i, Form.ZEROS, values.ends(i)) for i in self.whole}
         if wanted is Form.REPEATED and ends is not None:
-            given |= {i: ends.lent(slots[i], row_axis(self.shapes.slots[i], len(ends.lengths))) for i in self.rows}
+            given |= {i: ends.lent(slots[i], self.shapes.slots[i], self.rank) for i in self.rows}
         kept = {slot: slots[slot] for slot in given}
         for slot, array in given.items():
             slots[slot] = array
