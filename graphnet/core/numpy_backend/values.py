@@ -16,7 +16,7 @@ class Values:
     def __init__(self, slots: list[Any], shapes: Shapes, run: Run) -> None:
         self.slots, self.origins, self.run = slots, shapes.lengths, run
         self.forms: dict[int, Form] = {}
-        self.converted: dict[tuple[int, Form, int], Array] = {}
+        self.converted: dict[tuple[int, Form], Array] = {}
 
     def ends(self, slot: int) -> Ends | None:
         """Where the rows of a value end."""
@@ -32,7 +32,7 @@ class Values:
         alike = own is ends or wanted is Form.ZEROS
         needed = wanted if alike else Form.ZEROS
         if own is not None and not form.serves(needed):
-            key = (slot, needed, 0)
+            key = (slot, needed)
             if key not in self.converted:
                 self.converted[key] = own.repeated(array) if needed is Form.REPEATED else own.zeroed(array)
             array = self.converted[key]
