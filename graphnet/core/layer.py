@@ -43,7 +43,7 @@ class Layer(Stateful):
 
     ``apply`` may ask, by keyword-only parameters, for its weights, buffers and random draws by their names, and for
     ``phase`` (a Phase), ``lengths`` (valid steps of each row of the first input, or None) and ``shapes`` (the inputs'
-    Shapes). ``pull`` and ``grad`` may ask for the weights.
+    Shapes). ``pull`` and ``grad`` may ask for the weights. With ``lengths``, inputs are zero beyond the rows' ends.
 
     Examples
     --------

@@ -98,7 +98,8 @@ class Scan(Layer):
     ``(time, feature)``: it is run as a batch of one, and its outputs have no batch axis either (its states keep it).
 
     Rows of different length: with ``lengths``, a row's state stays as it is after the row's end, its outputs are zero
-    there, and so is every error; a reversed Scan begins each row at its own end.
+    there, and so is every error; a reversed Scan begins each row at its own end. Nothing that the cell
+    makes of steps that do not exist reaches a result.
 
     Parameters
     ----------

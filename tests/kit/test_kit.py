@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from wrong import SEQUENCE
 from wrong_rules import Cube, Sign
+from wrong_sequences import GoodCell
 
 from graphnet import Affine, ConfigError, FullyConnected, Layer
 from graphnet.cli import main
+from graphnet.core.numpy_backend.ends import Ends
 from graphnet.testing import CAPABILITIES, CHECKS, Case, conformance, run
 from graphnet.testing.derivatives import slope
 from graphnet.testing.report import Prepared, told
@@ -211,3 +214,13 @@ def test_the_generated_pages_have_every_hook_trait_and_check():
     for name, each in CHECKS.items():
         assert f"| `{name}` | {', '.join(each.needs) or '—'} | {each.says} |" in text
     assert all(f"`{hook}(register)`" in (docs / "hooks.md").read_text(encoding="utf-8") for hook in hookspecs.KINDS)
+
+
+def test_padded_rows_catches_zeros_beyond_the_ends(monkeypatch):
+    """Zeros where copies of valid steps belong: what arises there reaches every gradient."""
+    case = Case(GoodCell, {}, SEQUENCE)
+    assert Prepared(case).run("padded_rows").status == "passed"
+    monkeypatch.setattr(Ends, "repeated", Ends.zeroed)
+    outcome = Prepared(case).run("padded_rows")
+    assert outcome.status == "failed"
+    assert "NaN" in outcome.told

@@ -60,6 +60,48 @@ class LastRowError(Average):
         return back
 
 
+class AverageLog(Average):
+    """The mean of log x over the valid steps, times a weight for each feature: the right one."""
+
+    def parameters(self, *inputs):
+        return {"w": Weight((3,), 1, 1)}
+
+    def infer(self, x):
+        if x.size(-1) not in (None, 3):
+            raise ShapeError("another size", where=repr(self), expected="(time, batch, 3)", received=x)
+        return super().infer(x)
+
+    def logarithm(self, x, steps):
+        return np.log(np.where(steps > 0, x, 1))
+
+    def apply(self, x, *, lengths, w):
+        steps, counts = self.valid(x, lengths)
+        mean = (self.logarithm(x, steps) * steps).sum(axis=0) / counts
+        return mean * w, (x, steps, counts, mean)
+
+    def pull(self, saved, error, *, w):
+        x, steps, counts, _ = saved
+        return steps * w * (error / counts) / np.where(steps > 0, x, 1)
+
+    def grad(self, saved, error):
+        return {"w": (saved[3] * error).sum(axis=0)}
+
+
+class MaskedLog(AverageLog):
+    """Multiplies the logarithm of steps beyond a row's end by zero."""
+
+    def logarithm(self, x, steps):
+        return np.log(x)
+
+
+class MaskedLogGradient(AverageLog):
+    """Multiplies the logarithm of steps beyond a row's end by an error of zero, in the gradient of its weight alone."""
+
+    def grad(self, saved, error):
+        x, steps, counts, _ = saved
+        return {"w": (np.log(x) * steps * (error / counts)).sum(axis=(0, 1))}
+
+
 class Elman(Layer):
     """h_t = tanh(x_t · U + h_{t-1} · V), with backpropagation by hand: the right one."""
 
@@ -302,7 +344,7 @@ SEQUENCES = [
     *(
         Wrong(Case(layer, {}, SEQUENCE))
         for layer in (
-            Unmindful, OneShortRow, LastRowError, Uncarried, Untransposed, StopsEarly, TruncatesQuietly, LateStates,
+            Unmindful, OneShortRow, LastRowError, MaskedLog, MaskedLogGradient, Uncarried, Untransposed, StopsEarly, TruncatesQuietly, LateStates,
             LastStepGrad, Carried, CellOf,
         )
     ),
@@ -311,4 +353,4 @@ SEQUENCES = [
         for layer in (NoMemory, AlwaysMemory, WrongState, NeverOff, NoReset, StateOfOthers, PaddedState, Backwards, OneMore, Untruncated, SwappedGates)
     ),
 ]  # fmt: skip
-RIGHT = [Case(Average, {}, SEQUENCE), Case(Elman, {}, SEQUENCE), Case(GoodCell, {}, SEQUENCE)]
+RIGHT = [Case(Average, {}, SEQUENCE), Case(AverageLog, {}, SEQUENCE), Case(Elman, {}, SEQUENCE), Case(GoodCell, {}, SEQUENCE)]

@@ -17,7 +17,7 @@ import numpy as np
 from graphnet.core import rules
 from graphnet.core.compiler.infer import Shapes
 from graphnet.core.compiler.operations import FIXED, ROWS, TOTAL, Roles, Trace
-from graphnet.core.compiler.symbol import Symbol, Untraceable
+from graphnet.core.compiler.symbol import RowLengths, Symbol, Untraceable
 from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Plan
@@ -30,6 +30,7 @@ class Subject:
 
     ``roles`` names the leaf that each input of the plan becomes (sequence, state, context); the first ``emitted``
     outputs of the plan are emitted, the others are the next states. ``backward`` says whether a backward pass follows.
+    ``apart`` asks for a copy of each next state for the next step; see :func:`graphnet.core.compiler.delicate.apart`.
     """
 
     plan: Plan
@@ -41,6 +42,7 @@ class Subject:
     wanted: tuple[bool, ...]
     emitted: int
     backward: bool
+    apart: bool = False
 
     @property
     def rows(self) -> int:
@@ -149,8 +151,12 @@ class _Joint:
         takes = rules.keywords(type(layer).apply)
         arrays = self.arrays(step, layer, shapes)
         context = {"phase": self.subject.phase, "lengths": None, "shapes": tuple(shapes)}
-        draws = self.draws(step, layer, shapes)
-        output, saved = layer.apply(*given, **takes.pick({**context, **draws, **arrays}))
+        available = {**context, **self.draws(step, layer, shapes), **arrays}
+        output, saved = layer.apply(*given, **takes.pick(available))
+        if "lengths" in takes.names and self.ragged(step):
+            available["lengths"] = RowLengths()
+            if not _alike((output, saved), layer.apply(*given, **takes.pick(available))):
+                raise Untraceable("it depends on whether the rows differ in length")
         outputs = output if len(step.outputs) > 1 else (output,)
         for slot, found in zip(step.outputs, outputs, strict=True):
             slots[slot] = self.checked(found, self.shape(slot))
@@ -158,6 +164,11 @@ class _Joint:
         wanted = any(self.needs[i] for i in step.inputs if i is not None)
         for slot in step.outputs:
             self.needs[slot] = wanted or bool(layer._parameters)
+
+    def ragged(self, step: Call) -> bool:
+        """Whether the rows of a node's first input may differ in length."""
+        first = step.inputs[0]
+        return first is not None and self.subject.shapes.lengths[first] is not None
 
     def arrays(self, step: Call, layer: Layer, shapes: list[Shape | None]) -> dict[str, Symbol]:
         """The layer's weights and buffers as symbols."""
@@ -250,6 +261,17 @@ class _Joint:
     def add(self, errors: Sequence[Symbol | None], slot: int, error: Symbol) -> None:
         before = errors[slot]
         errors[slot] = error if before is None else before + error  # type: ignore[index]
+
+
+def _alike(a: Any, b: Any) -> bool:
+    """Whether a rule has returned the same twice."""
+    if isinstance(a, Symbol) or isinstance(b, Symbol):
+        return type(a) is type(b) and (a.value, a.shape, a.flipped) == (b.value, b.shape, b.flipped)
+    if isinstance(a, (tuple, list)):
+        return type(a) is type(b) and len(a) == len(b) and all(map(_alike, a, b))
+    if isinstance(a, dict):
+        return isinstance(b, dict) and a.keys() == b.keys() and all(_alike(a[k], b[k]) for k in a)
+    return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else bool(a == b)
 
 
 __all__ = ["Subject", "trace"]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from graphnet.core.compiler import joint
 from graphnet.core.compiler.assemble import program
 from graphnet.core.compiler.augment import augment
+from graphnet.core.compiler.delicate import apart, delicate
 from graphnet.core.compiler.factor import factor
 from graphnet.core.compiler.insert_copies import insert_copies
 from graphnet.core.compiler.joint import Subject
@@ -86,7 +88,9 @@ def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:
 
 
 def _program(subject: Subject, passes: frozenset[str]) -> Program:
-    trace = rewritten(joint.trace(subject), passes, subject.rows)
+    trace = joint.trace(subject)
+    fragile = delicate(trace)
+    trace = rewritten(apart(trace) if subject.apart else trace, passes, subject.rows)
     when = phases(trace, "phases" in passes)
     lanes, wide = "lanes" in passes, "merge" in passes
     found = None
@@ -98,4 +102,4 @@ def _program(subject: Subject, passes: frozenset[str]) -> Program:
             found = assembled, placing
     assert found is not None
     verify(trace, found[1])
-    return found[0]
+    return replace(found[0], delicate=fragile)

@@ -138,7 +138,10 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Everything about one cell."""
+    """Everything about one cell.
+
+    ``delicate`` says whether it may fail on finite numbers; see :mod:`graphnet.core.compiler.delicate`.
+    """
 
     buffers: tuple[Buffer, ...]
     fixed: tuple[Fixed, ...]
@@ -153,6 +156,7 @@ class Program:
     context_errors: tuple[Place | None, ...]
     totals: tuple[Fixed, ...] = ()
     gradients: tuple[tuple[tuple[str, str], int], ...] = ()
+    delicate: bool = False
 
     @property
     def calls(self) -> int:

@@ -21,6 +21,20 @@ class Untraceable(Exception):
     """A rule does what cannot be read; the message says what."""
 
 
+class RowLengths(NDArrayOperatorsMixin):
+    """Stands for the row lengths of a pass: a rule may compare it with None, and not read it.
+
+    A rule that reads the lengths treats the steps of a row differently from those of another, so it is called as it is
+    written. One that asks for lengths, and uses them in other configurations only, can be traced.
+    """
+
+    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+        raise Untraceable("it depends on the lengths of the rows")
+
+    __array__ = __array_ufunc__ = __array_function__ = __getattr__ = __getitem__ = _refuse
+    __iter__ = __len__ = __bool__ = __index__ = _refuse
+
+
 class Symbol(NDArrayOperatorsMixin):
     """An array of a known shape and an unknown content.
 

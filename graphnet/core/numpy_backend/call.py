@@ -8,11 +8,13 @@ import numpy as np
 
 from graphnet.core import random, rules
 from graphnet.core.compiler import Shapes
+from graphnet.core.compiler.infer import ragged
 from graphnet.core.numpy_backend.promises import Promises
 from graphnet.core.numpy_backend.rows import Rows, add, only
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call
+from graphnet.core.shapes import Shape
 
 
 class BoundCall:
@@ -22,6 +24,7 @@ class BoundCall:
     """
 
     def __init__(self, step: Call, shapes: Shapes, setting: Setting, wanted: bool) -> None:
+        self.step = step
         layer = self.layer = setting.layers[step.layer]
         self.owner, self.ports = step.layer, layer.input_ports()
         self.inputs: list[Any] = [i if i is not None and shapes.slots[i] is not None else None for i in step.inputs]
@@ -75,7 +78,7 @@ class BoundCall:
 
     def any_forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the outputs' slots; returns what the backward pass needs."""
-        given = {**self.apply_with, **self.drawn()} if self.draws else self.apply_with
+        given = {**self.apply_with, **self.drawn(run)} if self.draws else self.apply_with
         try:
             output, saved = self.apply(*[None if i is None else slots[i] for i in self.inputs], **given)
         except Exception as error:
@@ -87,12 +90,19 @@ class BoundCall:
             self.update(saved, run)
         return saved
 
-    def drawn(self) -> dict[str, Any]:
-        """The random arrays of one application, in the dtype of the run."""
+    def drawn(self, run: Run) -> dict[str, Any]:
+        """The random arrays of one application, in the dtype of the run.
+
+        Those for single steps are repeated beyond the rows' ends, as the steps are.
+        """
         made = self.layer.draw(random.generator(), *self.given)
         if not isinstance(made, dict) or set(made) != set(self.draws):
             raise self.promises.broken("draw", f"arrays for {', '.join(self.draws)}", _names(made))
-        return {name: made[name].astype(self.dtype, copy=False) for name in self.draws}
+        drawn = {name: made[name].astype(self.dtype, copy=False) for name in self.draws}
+        ends = run.ends_at(self.origin)
+        if ends is None:
+            return drawn
+        return {n: ends.repeated(a) if a.shape[:2] == ends.beyond.shape else a for n, a in drawn.items()}
 
     def update(self, saved: Any, run: Run) -> None:
         """Put new buffer values where this run's next uses of the layer read them."""
@@ -110,11 +120,19 @@ class BoundCall:
             return
         try:
             if self.trained and rows is not False:
-                self.collect(self.layer.grad(saved, counted(error, rows), **self.grad_with), run)
+                self.collect(self.layer.grad(saved, self.counted(error, rows), **self.grad_with), run)
             if self.wanted:
                 self.pass_on(self.layer.pull(saved, error, **self.pull_with), errors)
         except Exception as problem:
             raise self.promises.placed(problem) from problem.__cause__
+
+    def counted(self, error: Any, rows: Rows) -> Any:
+        """The error with zeros in the rows that do not count."""
+        if rows is None or rows is False:
+            return error
+        if not self.several:
+            return only(rows, error, _batch_axis(self.expected[0]))
+        return tuple(only(rows, e, _batch_axis(shape)) for e, shape in zip(error, self.expected, strict=True))
 
     def collect(self, gradients: dict[str, Any], run: Run) -> None:
         """Add to the gradients of the run."""
@@ -152,10 +170,6 @@ def _names(made: Any) -> str:
     return ", ".join(map(str, made)) if isinstance(made, dict) else type(made).__name__
 
 
-def counted(error: Any, rows: Rows) -> Any:
-    """The error with zeros in the rows that do not count."""
-    if rows is None or rows is False:
-        return error
-    if isinstance(error, tuple):
-        return tuple(counted(one, rows) for one in error)
-    return only(rows, error)
+def _batch_axis(shape: Shape | None) -> int:
+    """The axis that numbers the rows of a batch: the second one of a sequence (time, batch, …), else the first."""
+    return 1 if shape is not None and ragged(shape) else 0

@@ -153,10 +153,11 @@ class CompiledProgram:
         space, program = bound.space, self.program
         fixed = bound.packs.fill(run.arrays)
         ended = self.ended(lengths)
+        held = self.held(ended)
         if enter is not None:
             enter(bound)
         if self.draws:
-            draw(space, lengths)
+            draw(space, run)
         for action in bound.static:
             action({})
         outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
@@ -168,7 +169,7 @@ class CompiledProgram:
                     action(given)
                 if bound.loop.steps:
                     with limited(self.threads.in_loops):
-                        bound.loop.run(block, None if ended is None else ended[block.start : block.stop])
+                        bound.loop.run(block, None if held is None else held[block.start : block.stop])
                 for action in after:
                     action(given)
                 for output, source in zip(outputs, bound.emitted[number], strict=True):
@@ -181,6 +182,10 @@ class CompiledProgram:
     def ended(self, lengths: Array | None) -> Array | None:
         """Which rows have ended at which step, in the order of processing."""
         return None if lengths is None else np.arange(self.steps)[:, None] >= lengths
+
+    def held(self, ended: Array | None) -> Array | None:
+        """The rows whose states a step must leave as they were, for each step."""
+        return ended
 
     def carry_on(self, space: Workspace, number: int) -> None:
         """Bring the states from the end of one block to the beginning of the next."""

@@ -13,14 +13,17 @@ from graphnet.core.compiler.passes import EVERY, compiled
 from graphnet.core.compiler.program import Place, Program
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.compiled import BoundWorkspace, CompiledProgram
-from graphnet.core.numpy_backend.rows import Rows, add
+from graphnet.core.numpy_backend.ends import Ends, Form
+from graphnet.core.numpy_backend.rows import Rows, add, taken
 from graphnet.core.numpy_backend.setting import Run, Setting
-from graphnet.core.numpy_backend.workspace import Workspace
+from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
 from graphnet.core.plan import Call, Loop
 
 
-def subject_of(step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool) -> Subject:
+def subject_of(
+    step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool, apart: bool = False
+) -> Subject:
     """What is traced of a Scan: its cell, whose inputs are sequences, states and contexts in this order."""
     n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
     roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
@@ -36,11 +39,17 @@ def subject_of(step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool],
         tuple(needs),
         len(step.outputs),
         backward,
+        apart,
     )
 
 
 class CompiledLoop(CompiledProgram):
     """A step that scans by a program; the same interface as BoundLoop.
+
+    ``exact`` is for programs that may fail on numbers that do not occur: a row that has ended repeats its last step
+    exactly. Its sequences and random arrays are copies, and each step leaves the state that it has read, in place of
+    the one that it has made, to the next. Without it, a row that has ended runs on any finite numbers, and its state
+    stays what it was.
 
     Raises
     ------
@@ -48,14 +57,24 @@ class CompiledLoop(CompiledProgram):
         If the cell has a rule that cannot be read; it is run as it is written then.
     """
 
-    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool) -> None:
-        self.step = step
+    def __init__(
+        self,
+        step: Loop,
+        shapes: Shapes,
+        setting: Setting,
+        wanted: list[bool],
+        backward: bool,
+        exact: bool = False,
+    ) -> None:
+        self.step, self.exact = step, exact
         self.single = step.path in shapes.single
         inner = shapes.cells[step.path]
         entering = inner.slots[0]
         if entering is not None and entering.rank > 2:
             raise Untraceable(f"a step of it is {entering}, and programs know (batch, feature)")
-        subject = subject_of(step, shapes, setting, wanted, backward)
+        if any(shapes.lengths[slot] is not None for slot in step.contexts):
+            raise Untraceable("a context of it has rows over time, and programs know (batch, feature)")
+        subject = subject_of(step, shapes, setting, wanted, backward, exact)
         program = self._program(subject, setting)
         self.inner = inner
         first = shapes.slots[step.sequences[0]]
@@ -64,10 +83,11 @@ class CompiledLoop(CompiledProgram):
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.bptt_length = step.bptt_length
         self.keys = [f"{step.path}/{name}" for name in step.states]
+        self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
 
     def _program(self, subject: Subject, setting: Setting) -> Program:
         """The program of the cell: one for any number of steps."""
-        wanted = (*subject.shapes.slots, *subject.wanted, subject.phase, subject.dtype, subject.backward)
+        wanted = (*subject.shapes.slots, *subject.wanted, subject.phase, subject.dtype, subject.backward, subject.apart)
         key = (self.step.path, self.step.reverse, wanted)
         if key not in setting.programs:
             setting.programs[key] = compiled(subject, EVERY if setting.passes is None else setting.passes)
@@ -76,22 +96,61 @@ class CompiledLoop(CompiledProgram):
     def start(self, run: Run) -> None:
         """Nothing to look up: it is all bound."""
 
+    def requires(self) -> Form:
+        """The form in which it requires sequences; in reverse it makes exact copies itself."""
+        if not self.exact:
+            return Form.FINITE
+        return Form.ANY if self.step.reverse else Form.REPEATED
+
     # ------------------------------------------------------------------ forward
     def forward(self, slots: list[Any], run: Run) -> Any:
-        """Fill the slots of outputs and final states; returns what the way back needs."""
+        """Fill the slots of outputs and final states; returns what the backward pass needs."""
         step = self.step
         run.release()
-        lengths = None if self.origin is None else run.lengths[self.origin]
+        ends = run.ends_at(self.origin)
+        lengths = None if ends is None else ends.lengths
         turn = self.turning(lengths)
-        given = {("sequence", k): self.inward(slots[i], turn) for k, i in enumerate(step.sequences)}
-        tape, outputs = self.run_forward(given, run, lengths, lambda bound: self.enter(bound, slots, run), self.draw)
+        order = ends.reversing if ends is not None and self.exact and step.reverse else turn
+        given = {("sequence", k): self.inward(slots[i], order) for k, i in enumerate(step.sequences)}
+        states = [self.initial(k, slots, run) for k in range(len(step.initial))]
+        tape, outputs = self.run_forward(
+            given,
+            run,
+            lengths,
+            lambda bound: self.enter(bound, states, slots, ends if self.exact else None),
+            self.draw,
+        )
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = self.outward(live(array, tape.ended), turn)
-        for slot, key, array in zip(step.finals, self.keys, tape.workspace.final, strict=True):
-            final = slots[slot] = array.T.copy()
+        for k, (slot, key) in enumerate(zip(step.finals, self.keys, strict=True)):
+            slots[slot] = self.final(tape.workspace.final[k].T.copy(), states[k], ends)
             if run.carried is not None:
-                run.carried.leave(key, final)
+                run.carried.leave(key, slots[slot])
         return tape if run.keep else None
+
+    def initial(self, number: int, slots: list[Any], run: Run) -> Array | None:
+        """The state before the first step; None for zeros."""
+        slot = self.step.initial[number]
+        given = None if slot is None else slots[slot]
+        if run.carried is None:
+            return given
+        return run.carried.enter(self.keys[number], given, self.setting.dtype)
+
+    def final(self, state: Array, initial: Array | None, ends: Ends | None) -> Array:
+        """The state after the last step: of an empty row, which may have run on others' numbers, the initial one."""
+        if self.exact and ends is not None and ends.lender is not None:
+            empty = ends.lengths == 0
+            state[empty] = 0 if initial is None else initial[empty]
+        return state
+
+    def held(self, ended: Array | None) -> Array | None:
+        """The rows whose states a step leaves as they were: where ``exact``, those for which the next step repeats it.
+
+        The last step leaves what it has made: the final state, which the repetitions have made again.
+        """
+        if ended is None or not self.exact:
+            return ended
+        return np.concatenate([ended[1:], np.zeros_like(ended[:1])])
 
     def turning(self, lengths: Array | None) -> Array | None:
         """For a reversed Scan of rows that differ in length, where each (step, row) goes: each row is turned within its
@@ -107,47 +166,51 @@ class CompiledLoop(CompiledProgram):
         """A sequence in the order of processing, with a batch axis."""
         array = array[:, None] if self.single else array
         if turn is not None:
-            return turned(array, turn)
+            return taken(array, turn)
         return np.ascontiguousarray(array[::-1] if self.step.reverse else array)
 
     def outward(self, array: Array, turn: Array | None) -> Array:
         """The other way round."""
         if turn is not None:
-            return turned(array, turn)
+            return taken(array, turn)
         array = array[::-1] if self.step.reverse else array
         return array[:, 0] if self.single else array
 
-    def enter(self, bound: BoundWorkspace, slots: list[Any], run: Run) -> None:
-        """Initial states and contexts."""
-        step, space = self.step, bound.space
-        for target, slot, key in zip(bound.initial, step.initial, self.keys, strict=True):
-            given = None if slot is None else slots[slot]
-            if run.carried is not None:
-                given = run.carried.enter(key, given, self.setting.dtype)
-            target[...] = 0 if given is None else given.T
-        for name, index, place, _ in self.program.staged:
+    def enter(self, bound: BoundWorkspace, states: list[Array | None], slots: list[Any], ends: Ends | None) -> None:
+        """Initial states and contexts; with ``ends`` empty rows get those of the row that lends to them."""
+        space = bound.space
+        for target, state in zip(bound.initial, states, strict=True):
+            target[...] = 0 if state is None else state.T if ends is None else ends.lent(state).T
+        for name, attr, place, _ in self.program.staged:
             if name == "context":
-                space.at(place, 0)[...] = slots[step.contexts[int(index)]].T
+                index = int(attr)
+                context = slots[self.step.contexts[index]]
+                context = context if ends is None else ends.lent(context, self.context_shapes[index])
+                space.at(place, 0)[...] = context.T
 
-    def draw(self, space: Workspace, lengths: Array | None) -> None:
-        """All random arrays, in the order in which the steps would draw them.
-
-        Steps that no row has draw nothing. A reversed Scan turns each row within its own end, but draws by time.
-        """
+    def draw(self, space: Workspace, run: Run) -> None:
+        """All random arrays, in the order in which the steps would draw them."""
+        ends = run.ends_at(self.origin)
         rng = random.generator()
-        count = self.steps if lengths is None else int(lengths.max(initial=0))
-        late = count - lengths if lengths is not None and self.step.reverse else None
         by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:
             by_call.setdefault((path, owner), []).append((name, place))
         calls = [s for s in self.step.cell.steps if isinstance(s, Call) and (s.path, s.layer) in by_call]
-        for t in range(count):
+        for t in range(self.steps if ends is None else int(ends.lengths.max())):
             for call in calls:
                 shapes: list[Any] = [None if i is None else self.inner.slots[i] for i in call.inputs]
                 drawn = self.setting.layers[call.layer].draw(rng, *shapes)
                 for name, place in by_call[call.path, call.layer]:
-                    for rows, step in [(slice(None), t)] if late is None else _by_step(t - late):
-                        space.at(place, step)[:, rows] = drawn[name].T[:, rows]
+                    space.at(place, t)[...] = drawn[name].T
+        if ends is not None:
+            for _, place in self.draws:
+                self.reorder(space, place, ends)
+
+    def reorder(self, space: Workspace, place: Place, ends: Ends) -> None:
+        """Move random arrays from the steps that drew them to those at which each row needs them."""
+        steps, rows = ends.drawing(self.step.reverse)
+        every = space.whole(place, Block(0, self.steps))
+        every[...] = every[steps, :, rows].transpose(0, 2, 1)
 
     # ------------------------------------------------------------------ backward
     def backward(self, tape: Any, errors: list[Any], run: Run, rows: Rows) -> None:
@@ -193,17 +256,6 @@ class CompiledLoop(CompiledProgram):
         if ended is None:
             return array
         return live(array.copy() if np.may_share_memory(array, error) else array, ended)
-
-
-def _by_step(steps: Array) -> list[tuple[Array, int]]:
-    """The rows of each step, from the step of each row; none for steps before the first."""
-    return [(np.flatnonzero(steps == step), step) for step in set(steps[steps >= 0].tolist())]
-
-
-def turned(array: Array, order: Array) -> Array:
-    """A sequence with its (step, row) in another order."""
-    rows = np.ascontiguousarray(array).reshape(len(order), -1)
-    return rows.take(order, axis=0).reshape(array.shape)
 
 
 def live(array: Array, ended: Array | None) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend import plan as plans
+from graphnet.core.numpy_backend.ends import Ends, Form
 from graphnet.core.numpy_backend.rows import Rows, active, add, both, choose, counting, only
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.parameter import Array
@@ -35,12 +36,21 @@ class BoundLoop:
         self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
         self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
         self.ragged_contexts = [shapes.lengths[slot] for slot in step.contexts]
+        self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.keys = [f"{step.path}/{name}" for name in step.states]
+
+    @staticmethod
+    def requires() -> Form:
+        """The form in which it requires sequences."""
+        return Form.REPEATED
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for the whole run; in the cell, contexts keep the lengths of their rows."""
         contexts = [None if origin is None else run.lengths[origin] for origin in self.ragged_contexts]
+        ends = run.ends_at(self.origin)
+        if ends is not None:
+            contexts = [None if counts is None else ends.lent(counts) for counts in contexts]
         steps_and_states: list[Array | None] = [None] * (len(self.step.sequences) + len(self.step.initial))
         self.inner = replace(run, lengths=[*steps_and_states, *contexts], carried=None)
         self.body.start(self.inner)
@@ -56,22 +66,27 @@ class BoundLoop:
     def forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the slots of outputs and final states; returns what the backward pass needs."""
         step = self.step
-        sequences = [list(slots[i][:, None] if self.single else slots[i]) for i in step.sequences]
+        ends = run.ends_at(self.origin)
+        lengths = None if ends is None else ends.lengths
+        sequences = [list(slots[i][:, None] if self.single else self.sequence(slots[i], ends)) for i in step.sequences]
         steps = len(sequences[0])
-        lengths = None if self.origin is None else run.lengths[self.origin]
         live = active(steps, lengths)
         states = self.initial(slots, run)
         outputs = [self.zeros(slot, steps) for slot in self.emitted]
-        rest = [*(slots[i] for i in step.contexts), *self.rest]
-        go = self.whole if lengths is None else self.ragged
-        tapes, states = go(sequences, states, rest, outputs, live, self.inner)
+        contexts = [slots[i] for i in step.contexts]
+        if ends is None:
+            tapes, states = self.whole(sequences, states, [*contexts, *self.rest], outputs, live, self.inner)
+        else:
+            rest = [*(ends.lent(c, shape) for c, shape in zip(contexts, self.context_shapes, strict=True)), *self.rest]
+            read = [ends.lent(state) for state in states]
+            tapes, states = self.ragged(sequences, states, read, rest, outputs, live)
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = array[:, 0] if self.single else array
         for slot, key, array in zip(step.finals, self.keys, states, strict=True):
             slots[slot] = array
             if run.carried is not None:
                 run.carried.leave(key, array)
-        return tapes, live, counting(steps, lengths, step.bptt_length, step.reverse)
+        return tapes, live, counting(steps, lengths, step.bptt_length, step.reverse), self.inner
 
     def whole(
         self, sequences: list[Any], states: list[Any], rest: list[Any], outputs: list[Any], live: list[Rows], run: Run
@@ -88,21 +103,41 @@ class BoundLoop:
         return tapes, states
 
     def ragged(
-        self, sequences: list[Any], states: list[Any], rest: list[Any], outputs: list[Any], live: list[Rows], run: Run
+        self,
+        sequences: list[Any],
+        states: list[Any],
+        read: list[Any],
+        rest: list[Any],
+        outputs: list[Any],
+        live: list[Rows],
     ) -> tuple[list[Any], list[Any]]:
-        """The same where rows end early: their states stay, their outputs are zero."""
+        """The same where rows end early: their states stay, their outputs are zero.
+
+        A row that has ended, or in reverse has not begun, repeats its step nearest in time: the sequences have copies
+        of it, and ``read`` keeps the state that the cell reads there.
+        """
         tapes: list[Any] = [None] * len(live)
         for t in self.order(len(live)):
             rows = live[t]
             if rows is False:
                 continue
-            here = [x[t] for x in sequences] + states + rest
-            tapes[t] = self.body.forward(here, run)
+            read = states if rows is None else [choose(rows, a, b) for a, b in zip(states, read, strict=True)]
+            here = [x[t] for x in sequences] + read + rest
+            tapes[t] = self.body.forward(here, self.inner)
             for output, slot in zip(outputs, self.emitted, strict=True):
                 output[t] = here[slot] if rows is None else only(rows, here[slot])
             new = [here[slot] for slot in self.next]
             states = new if rows is None else [choose(rows, a, b) for a, b in zip(new, states, strict=True)]
         return tapes, states
+
+    def sequence(self, array: Array, ends: Ends | None) -> Array:
+        """A sequence in which empty rows repeat the first step that is processed of the row that lends to them."""
+        if ends is None or ends.lender is None or not self.step.reverse:
+            return array
+        found, empty = array.copy(), ends.lengths == 0
+        lender = ends.lender[empty]
+        found[:, empty] = array[ends.lengths[lender] - 1, lender]
+        return found
 
     def initial(self, slots: list[Any], run: Run) -> list[Array]:
         """The states before the first step; zeros where none is given."""
@@ -121,14 +156,14 @@ class BoundLoop:
             return
         if self.single:
             given = [None if error is None else error[:, None] for error in given]
-        tapes, live, counts = saved
+        tapes, live, counts, inner = saved
         pulled = [self.zeros(i, len(tapes)) for i in range(len(step.sequences))]
         totals: list[Any] = [None] * step.cell.slots
         for t in reversed(self.order(len(tapes))):
             if live[t] is False:
                 continue
             here = self.entering(t, given, carried, live[t])
-            self.body.backward(tapes[t], here, run, both(rows, counts[t]))
+            self.body.backward(tapes[t], here, inner, both(rows, counts[t]))
             for i, total in enumerate(pulled):
                 rows_in = both(live[t], counts[t]) if step.cut else live[t]
                 if here[i] is not None and rows_in is not False:

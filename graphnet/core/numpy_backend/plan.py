@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 from graphnet.core.blas_threads import PROCESS, limited
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram
+from graphnet.core.numpy_backend.ends import ends_of
 from graphnet.core.numpy_backend.loop import BoundLoop
+from graphnet.core.numpy_backend.padded import PaddedStep, padded
 from graphnet.core.numpy_backend.region import BoundRegion, regions
 from graphnet.core.numpy_backend.rows import Rows
 from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.thread_policy import ThreadPolicy, combined, of_rules
+from graphnet.core.numpy_backend.values import Values
 from graphnet.core.plan import Call, Plan
 from graphnet.core.shapes import Shape
 
@@ -50,11 +54,13 @@ class BoundPlan:
                 needs[slot] = leads
         if not nested and setting.compiled:
             self.steps = regions(plan, self.steps, shapes, setting, needs)
+        self.shapes, self.setting = shapes, setting
 
     def _programs(self) -> Iterator[CompiledProgram]:
         for step in self.steps:
             if isinstance(step, (BoundScan, BoundRegion)):
-                yield from (made for made in step.made.values() if isinstance(made, CompiledProgram))
+                made = [*step.made.values(), *(step.exact.values() if isinstance(step, BoundScan) else ())]
+                yield from (one for one in made if isinstance(one, CompiledProgram))
 
     def idle(self) -> int:
         """Bytes of arrays that no pass holds."""
@@ -65,39 +71,56 @@ class BoundPlan:
         for program in self._programs():
             program.drop()
 
+    @cached_property
+    def padded(self) -> list[PaddedStep]:
+        """The same steps, for passes in which rows end early."""
+        return [padded(step, self.shapes, self.setting) for step in self.steps]
+
     def start(self, run: Run) -> None:
         """Look up what stays the same for a whole run."""
+        run.ends = ends_of(run.lengths, self.shapes)
         for step in self.steps:
             step.start(run)
 
     # ------------------------------------------------------------------ running
+    def chosen(self, run: Run) -> Sequence[Any]:
+        """The steps that a pass runs."""
+        return self.padded if run.ends else self.steps
+
     def forward(self, slots: list[Any], run: Run) -> list[Any]:
-        """Fill ``slots`` in order; returns what the backward pass needs, an entry a step, if the run keeps it."""
+        """Fill ``slots`` in order; returns what the backward pass needs, an entry a step, if the run keeps it.
+
+        Inputs whose rows end early hold zeros beyond the ends.
+        """
+        values: Any = Values(slots, self.shapes, run) if run.ends else slots
         if self.nested:  # the plan around it has limited the threads
-            return self._forward(slots, run)
+            return self._forward(values, run)
         whole, each = self.limits(run.keep)
         with limited(whole):
-            return self._forward(slots, run) if whole else self._forward_apart(slots, run, each)
+            return self._forward(values, run) if whole else self._forward_apart(values, run, each)
 
-    def _forward(self, slots: list[Any], run: Run) -> list[Any]:
+    def _forward(self, values: Any, run: Run) -> list[Any]:
         if run.keep:
-            return [step.forward(slots, run) for step in self.steps]
-        for step in self.steps:
-            step.forward(slots, run)
+            return [step.forward(values, run) for step in self.chosen(run)]
+        for step in self.chosen(run):
+            step.forward(values, run)
         return []
 
-    def _forward_apart(self, slots: list[Any], run: Run, limits: list[int | None]) -> list[Any]:
+    def _forward_apart(self, values: Any, run: Run, limits: list[int | None]) -> list[Any]:
         """The same with a number of threads for each step."""
         tape = []
-        for step, threads in zip(self.steps, limits, strict=True):
+        for step, threads in zip(self.chosen(run), limits, strict=True):
             with limited(threads):
-                saved = step.forward(slots, run)
+                saved = step.forward(values, run)
             if run.keep:
                 tape.append(saved)
         return tape
 
     def backward(self, tape: list[Any], errors: list[Any], run: Run, rows: Rows = None) -> None:
-        """Fill ``errors`` from the outputs back to the inputs and add to the run's gradients."""
+        """Fill ``errors`` from the outputs back to the inputs and add to the run's gradients.
+
+        The errors of outputs, and those of inputs, are zero beyond the rows' ends.
+        """
         if self.nested:
             self._backward(tape, errors, run, rows)
             return
@@ -106,12 +129,12 @@ class BoundPlan:
             if whole:
                 self._backward(tape, errors, run, rows)
                 return
-            for step, saved, threads in zip(reversed(self.steps), reversed(tape), reversed(each), strict=True):
+            for step, saved, threads in zip(reversed(self.chosen(run)), reversed(tape), reversed(each), strict=True):
                 with limited(threads):
                     step.backward(saved, errors, run, rows)
 
     def _backward(self, tape: list[Any], errors: list[Any], run: Run, rows: Rows) -> None:
-        for step, saved in zip(reversed(self.steps), reversed(tape), strict=True):
+        for step, saved in zip(reversed(self.chosen(run)), reversed(tape), strict=True):
             step.backward(saved, errors, run, rows)
 
     # ------------------------------------------------------------------ threads

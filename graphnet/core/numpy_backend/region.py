@@ -15,6 +15,7 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject, trace
+from graphnet.core.compiler.operations import Trace
 from graphnet.core.compiler.passes import EVERY, compiled
 from graphnet.core.compiler.program import Place
 from graphnet.core.compiler.symbol import Untraceable
@@ -51,7 +52,8 @@ def subplan(steps: Sequence[Call], shapes: Shapes, needed: set[int]) -> tuple[Pl
     names = tuple(f"input {i}" for i in range(len(inputs)))
     places = tuple(str(slot) for slot in numbers)
     plan = Plan(names, (None,) * len(inputs), tuple((str(o), numbers[o]) for o in outputs), inner, places)
-    kept = Shapes(tuple(shapes.slots[slot] for slot in numbers), (None,) * len(numbers), {}, frozenset())
+    lengths = tuple(shapes.lengths[slot] for slot in numbers)
+    kept = Shapes(tuple(shapes.slots[slot] for slot in numbers), lengths, {}, frozenset())
     return plan, kept, inputs, outputs
 
 
@@ -100,7 +102,8 @@ def _rows(step: Call, shapes: Shapes, setting: Setting, needs: list[bool], known
         return None
     layer = setting.layers[step.layer]
     wanted = tuple(needs[i] for i in step.inputs if i is not None)
-    key = (type(layer), repr(layer), tuple(s.sizes for s in given if s), wanted)
+    ragged = step.inputs[0] is not None and shapes.lengths[step.inputs[0]] is not None
+    key = (type(layer), repr(layer), tuple(s.sizes for s in given if s), wanted, ragged)
     if key not in known:
         known[key] = unreadable(step, shapes, setting, needs) is None
     return made[0].sizes[:-1] if known[key] and made[0] is not None else None
@@ -108,14 +111,24 @@ def _rows(step: Call, shapes: Shapes, setting: Setting, needs: list[bool], known
 
 def unreadable(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> str | None:
     """Why the rules of a step cannot be read; None where they can."""
-    plan, kept, inputs, outputs = subplan([step], shapes, set(step.outputs))
-    roles = tuple(("sequence", i) for i in range(len(inputs)))
-    wanted = tuple(needs[i] for i in inputs)
     try:
-        trace(Subject(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
+        traced(step, shapes, setting, needs)
     except Untraceable as reason:
         return str(reason)
     return None
+
+
+def traced(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> Trace:
+    """The operations of the rules of a step.
+
+    Raises
+    ------
+    Untraceable
+    """
+    plan, kept, inputs, outputs = subplan([step], shapes, set(step.outputs))
+    roles = tuple(("sequence", i) for i in range(len(inputs)))
+    wanted = tuple(needs[i] for i in inputs)
+    return trace(Subject(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
 
 
 class BoundRegion:
@@ -143,6 +156,8 @@ class BoundRegion:
         self.steps, self.calls, self.setting = list(steps), list(calls), setting
         self.plan, self.shapes, self.inputs, self.outputs = subplan(steps, shapes, needed)
         self.wanted = tuple(needs[slot] for slot in self.inputs)
+        origins = (shapes.lengths[slot] for slot in self.inputs)
+        self.origin = next((origin for origin in origins if origin is not None), None)
         self.reason: str | None = None
         self.made: dict[bool, CompiledRegion | None] = {}
 
@@ -243,8 +258,9 @@ class CompiledRegion(CompiledProgram):
         """An array as ``(rows, 1, features)``."""
         return np.ascontiguousarray(array).reshape(-1, 1, array.shape[-1])
 
-    def draw(self, space: Workspace, lengths: Array | None) -> None:
-        """All random arrays, in the order of the nodes."""
+    def draw(self, space: Workspace, run: Run) -> None:
+        """All random arrays, in the order of the nodes; beyond a row's end those of its last step are repeated."""
+        ends = run.ends_at(self.region.origin)
         rng = random.generator()
         wanted: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:
@@ -257,4 +273,5 @@ class CompiledRegion(CompiledProgram):
                 made = self.setting.layers[step.layer].draw(rng, *shapes)  # type: ignore[arg-type]
                 for name, place in found:
                     target = space.arrays[place.buffer][:, place.start : place.stop, 0]
-                    target[...] = made[name].reshape(target.shape)
+                    drawn = made[name] if ends is None else ends.repeated(made[name])
+                    target[...] = drawn.reshape(target.shape)

@@ -31,14 +31,14 @@ def counting(steps: int, lengths: Array | None, last: int | None, reverse: bool)
     return [None if t >= high else (False if t < low else first <= t) for t in range(steps)]
 
 
-def spread(rows: Any, rank: int) -> Array:
-    """A row mask with as many axes as the arrays that it is for."""
-    return np.reshape(rows, (-1, *[1] * (rank - 1)))
+def spread(rows: Any, rank: int, axis: int = 0) -> Array:
+    """A row mask with as many axes as the arrays that it is for, whose rows are numbered by ``axis``."""
+    return np.reshape(rows, (*[1] * axis, -1, *[1] * (rank - axis - 1)))
 
 
-def only(rows: Any, array: Array) -> Array:
+def only(rows: Any, array: Array, axis: int = 0) -> Array:
     """``array`` with zeros in the rows that are not True."""
-    return np.where(spread(rows, array.ndim), array, array.dtype.type(0))
+    return np.where(spread(rows, array.ndim, axis), array, array.dtype.type(0))
 
 
 def choose(rows: Any, new: Array, old: Array) -> Array:
@@ -64,4 +64,11 @@ def mask(array: Array, lengths: Array) -> Array:
     """A copy of ``array (time, batch, …)`` with zeros after each row's end."""
     found = array.copy()
     found[np.arange(len(array))[:, None] >= lengths] = 0
+    return found
+
+
+def taken(array: Array, order: Array) -> Array:
+    """A copy of ``array (time, batch, …)`` whose (step, row) pairs are those of the numbers in ``order``."""
+    rows = np.ascontiguousarray(array).reshape(len(order), -1)
+    found: Array = rows.take(order, axis=0).reshape(array.shape)
     return found

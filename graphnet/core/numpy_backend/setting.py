@@ -8,6 +8,7 @@ from typing import Any
 
 from graphnet.core.compiler.program import Program
 from graphnet.core.layer import Layer
+from graphnet.core.numpy_backend.ends import Ends
 from graphnet.core.parameter import Array
 from graphnet.core.phase import Phase
 from graphnet.core.state import Carried
@@ -42,6 +43,12 @@ class Run:
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
     previous: list[Any] = field(default_factory=list)
     carried: Carried | None = None
+    #: Where the rows of each input end; empty where every row is whole. Bound plans fill it in.
+    ends: list[Ends | None] = field(default_factory=list)
+
+    def ends_at(self, origin: int | None) -> Ends | None:
+        """Where the rows of an input end; None where they are whole, or it has no rows over time."""
+        return None if origin is None or not self.ends else self.ends[origin]
 
     def release(self) -> None:
         """Let go of the pass before this one: from here on its arrays may be written over."""

@@ -6,14 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.builder import Builder
+from graphnet.core.builder import Builder, Value
+from graphnet.core.graph import Graph
 from graphnet.core.runner import Runner
 from graphnet.core.shapes import BATCH, TIME
 from graphnet.layers import FullyConnected
 from graphnet.testing import derivatives
 from graphnet.testing.check import check
 from graphnet.testing.checks.traits import batch_axis
+from graphnet.testing.fragile import Logarithm, Ratio
 from graphnet.testing.subject import Arrays, Passed, Subject
+
+#: The input that output sequences are divided by.
+DIVISOR = "divisor_of_the_outputs"
 
 
 @check("sequence", "ragged")
@@ -71,6 +76,46 @@ def _before(s: Subject) -> None:
     s.agree(found, total, "an error comes back beyond a row's end, into the layer before it: that one's gradient")
 
 
+@check("sequence", "ragged")
+def padded_rows(s: Subject) -> None:
+    """Between a logarithm and a division, which are infinite beyond the rows' ends, each row comes out as if it were
+    alone: nothing that arises there is multiplied by an error of zero."""
+    s.require(not s.fixed, "the values of the inputs are fixed")
+    steps = max(s.steps or 1, 4)
+    lengths = np.array([2, steps, 1])
+    values = s.values(6, rows=3, steps=steps)
+    graph = _fragile(s, values)
+    values = {n: np.exp(a) if n in _sequences(s) and n not in s.integer else a for n, a in values.items()}
+    values[DIVISOR] = np.random.default_rng(7).uniform(0.5, 1.5, (steps, 3, 1))
+    with np.errstate(all="ignore"):
+        for backend in ("reference", "numpy"):
+            runner = s.filled(Runner(graph, backend=backend))
+            whole = s.run(values, runner, phase=s.steady, lengths=lengths)
+            _compare_rows(s, values, whole, lengths, backend, s.filled(Runner(graph, backend="reference")))
+
+
+def _fragile(s: Subject, values: Arrays) -> Graph:
+    """The layer behind a logarithm of each of its sequences, its output sequences divided by another input."""
+    builder = Builder("fragile")
+    given: dict[str, Value] = {}
+    for name in values:
+        shape = s.shapes[name]
+        for axis in (BATCH, TIME):
+            shape = shape.resized(axis, None) if shape.has(axis) and shape.size(axis) != 1 else shape
+        given[name] = builder.input(name, shape, integer=name in s.integer)
+        if name in _sequences(s) and name not in s.integer:
+            given[name] = builder.add(Logarithm(), given[name], name=f"logarithm_of_{name}")
+    wanted = [given.get(name) for name in (s.names if s.ports.variadic else s.ports.names)]
+    while wanted and wanted[-1] is None:
+        wanted.pop()
+    node = builder.add(s.make(), *wanted, name="checked_layer")
+    divisor = builder.input(DIVISOR, "time, batch, feature=1")
+    outputs = {_named(s, port): node[port] for port in node_ports(s)}
+    return builder.build(
+        **{n: builder.add(Ratio(), y, divisor, name=f"{n}_ratio") if _timed(s, n) else y for n, y in outputs.items()}
+    )
+
+
 def node_ports(s: Subject) -> tuple[str, ...]:
     """The outputs of the layer."""
     return s.make().output_ports()
@@ -96,20 +141,23 @@ def _spoilt(s: Subject, values: Arrays, lengths: np.ndarray) -> Arrays:
     return found
 
 
-def _compare_rows(s: Subject, values: Arrays, whole: Passed, lengths: np.ndarray, backend: str) -> None:
+def _compare_rows(
+    s: Subject, values: Arrays, whole: Passed, lengths: np.ndarray, backend: str, runner: Runner | None = None
+) -> None:
+    """Compare a ragged batch with its rows one by one, run by ``runner`` (None: one over the layer itself)."""
     totals: Arrays = {}
     for row, length in enumerate(lengths):
         what = f"row {row} of length {length} in a batch of lengths {lengths.tolist()} (backend {backend!r})"
         given = {n: _row(s, n, a, row, length) for n, a in values.items()}
         errors = {n: _out(s, n, e, row, length) for n, e in whole.errors.items()}
-        alone = s.run(given, s.runner(provided=given), phase=s.steady, errors=errors)
+        alone = s.run(given, runner or s.runner(provided=given), phase=s.steady, errors=errors)
         for name, array in alone.outputs.items():
             s.agree(_out(s, name, whole.outputs[name], row, length), array, f"{what}: output {name!r}")
         for name, back in alone.pulled.items():
             full = whole.pulled[name]
             if back is not None and full is not None:
                 s.agree(_row(s, name, full, row, length), back, f"{what}: error for {name!r}")
-                if name in _sequences(s) and length < len(full):
+                if name in (*_sequences(s), DIVISOR) and length < len(full):
                     beyond = np.abs(full[length:, row]).max(initial=0.0)
                     s.expect(beyond == 0, f"{what}: an error comes back beyond its end", expected=0, received=beyond)
         for name, gradient in alone.gradients.items():
@@ -124,6 +172,8 @@ def _compare_rows(s: Subject, values: Arrays, whole: Passed, lengths: np.ndarray
 
 def _row(s: Subject, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
     """One row of an input, up to its end, as a batch of one."""
+    if name == DIVISOR:
+        return array[:length, row : row + 1]
     shape = s.shapes[name]
     if not shape.has(BATCH) or shape.size(BATCH) == 1:
         return array

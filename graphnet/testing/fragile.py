@@ -1,0 +1,38 @@
+"""Layers that are infinite at zero, to put around a layer whose rows end early."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.layer import Layer
+from graphnet.core.shapes import Shape
+
+
+class Logarithm(Layer):
+    """``y = log x``: -∞ at zero, and so is its derivative."""
+
+    def apply(self, x: Any) -> tuple[Any, Any]:
+        return np.log(x), x
+
+    def pull(self, x: Any, error: Any) -> Any:
+        return error / x
+
+
+class Ratio(Layer):
+    """``y / d`` for a divisor ``d (time, batch, 1)`` of each step: NaN where both are zero."""
+
+    rowwise = True
+
+    def infer(self, y: Shape, divisor: Shape) -> Shape:
+        return y
+
+    def apply(self, y: Any, divisor: Any) -> tuple[Any, Any]:
+        aligned = divisor.reshape(*y.shape[:2], *[1] * (y.ndim - 2))
+        return y / aligned, (y, aligned)
+
+    def pull(self, saved: Any, error: Any) -> Any:
+        y, aligned = saved
+        found = -(error * y / (aligned * aligned)).reshape(*y.shape[:2], -1).sum(axis=2, keepdims=True)
+        return error / aligned, found
