@@ -34,10 +34,10 @@ class BatchNormalization(BiasAttribute, Layer):
     image do not count. The rows of the first batch are the buffer ``rows``, which is saved with the others; 0, as in
     files of earlier versions, stands for unknown, and the next training batch is then the measure.
 
-    A batch of one row has the variance 0: its output is β in training, and a first batch of one row leaves running
-    statistics that are good for nothing. The same holds for a feature that is constant while training: with the epsilon
-    of 1e-10 a value that differs from that constant by d comes out of the test phase as ``1e5 γ d + β``. Where features
-    may be constant, give a larger epsilon, such as 1e-5 or 1e-3, or drop them.
+    A batch of one row has variance 0: its output in training is β, and after a first batch of one row the running
+    variance is 0. The same holds for a feature that is constant in training: with the epsilon of 1e-10, a value that
+    differs from that constant by d becomes ``1e5 γ d + β`` in the test phase. Where features may be constant, use a
+    larger epsilon, such as 1e-5 or 1e-3, or remove them.
 
     ``weights`` is γ and starts at 1, ``bias`` is β and starts at 0; ``initialize`` puts both there, whatever the
     initializers. A regularizer holds for γ alone.

@@ -60,7 +60,8 @@ class TrainingConfig:
     seed : int, at least 0
         Of the weights, of dropout, of the order of the examples and of the choice of held-out ones.
     clip_norm : float above 0, optional
-        Scale all gradients by one factor, so that their common norm is at most this.
+        Scale all gradients by one factor, so that their common norm is at most this. Frozen layers (``delta`` 0) do not
+        count, here and in the regularization loss.
     schedule : {'constant', 'cosine', 'step'}
         What the learning rate is multiplied by; see :func:`graphnet.training.schedule.rate_factor`.
     decay : float in [0, 1], optional
