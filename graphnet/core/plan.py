@@ -57,7 +57,8 @@ class Plan:
     """Steps in the order in which they run; slots 0 … n-1 are the inputs.
 
     ``declared`` holds what is known of the inputs' shapes; ``outputs`` the slot of each named output; ``places`` the
-    node path (and port) that fills each slot.
+    node path (and port) that fills each slot. ``entries`` are the inputs of nested graphs that declare axes: path, slot
+    and what is declared.
     """
 
     inputs: tuple[str, ...]
@@ -65,6 +66,7 @@ class Plan:
     outputs: tuple[tuple[str, int], ...]
     steps: tuple[Step, ...]
     places: tuple[str, ...]
+    entries: tuple[tuple[str, int, Shape], ...] = ()
 
     @property
     def slots(self) -> int:

@@ -284,6 +284,14 @@ def test_batch_major_data_of_a_time_first_graph_still_fit():
     np.testing.assert_allclose(turned, model.predict(x.swapaxes(0, 1)).swapaxes(0, 1), rtol=1e-5)
 
 
+def test_nested_graphs_refuse_axes_in_another_order():
+    inner = graph(lambda x: dense(x, 3), "batch, time, feature=3")
+    Runner(graph(Subgraph(inner), "batch, time, feature=3"))
+    Runner(graph(Subgraph(inner), "patient, visit, feature=3"))
+    with pytest.raises(ShapeError, match=r"subgraph/x: the axes are not those.*expected \(batch, time, feature=3\)"):
+        Runner(graph(Subgraph(inner), "time, batch, feature=3"))
+
+
 def test_batch_major_needs_declared_axes():
     model = Model(graph(Scan(sum_cell()), None), TrainingConfig(batch_major=True))
     with pytest.raises(ShapeError, match="a layer reads it as time"):

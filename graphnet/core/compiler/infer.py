@@ -71,7 +71,21 @@ class _Inference:
                 self.call(step)
             else:
                 self.loop(step)
+        self.entries()
         return Shapes(tuple(self.shapes), tuple(self.lengths), self.cells, frozenset(self.single))
+
+    def entries(self) -> None:
+        """Refuse values whose axes contradict what a nested graph declares for its inputs."""
+        for path, slot, wanted in self.plan.entries:
+            found = self.shapes[slot]
+            if found is not None and found.rank == wanted.rank and not aligned([wanted, found]):
+                raise ShapeError(
+                    "the axes are not those that the nested graph declares",
+                    where=path,
+                    expected=str(wanted),
+                    received=str(found),
+                    remedy="Declare both in one order.",
+                )
 
     def shape(self, slot: int | None, place: str) -> Shape:
         found = None if slot is None else self.shapes[slot]

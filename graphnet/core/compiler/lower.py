@@ -13,6 +13,7 @@ from graphnet.core.graph import Graph, Ref
 from graphnet.core.layer import Layer
 from graphnet.core.plan import Call, Loop, Plan, Step
 from graphnet.core.scan import Scan
+from graphnet.core.shapes import Shape
 
 
 def lower(graph: Graph) -> Plan:
@@ -36,13 +37,15 @@ class _Lowering:
         self.owners = owners
         self.steps: list[Step] = []
         self.places: list[str] = []
+        self.entries: list[tuple[str, int, Shape]] = []
 
     def plan(self, graph: Graph, path: str, outputs: Sequence[str]) -> Plan:
         slots = [self.slot(f"{path}{name}") for name in graph.inputs]
         found = self.graph(graph, path, list(slots), frozenset(outputs))
         named = tuple((name, self.present(found[name], f"{path}{name}")) for name in outputs)
         declared = tuple(given.shape for given in graph.inputs.values())
-        return Plan(tuple(graph.inputs), declared, named, tuple(self.steps), tuple(self.places))
+        steps, places, entries = tuple(self.steps), tuple(self.places), tuple(self.entries)
+        return Plan(tuple(graph.inputs), declared, named, steps, places, entries)
 
     def slot(self, place: str) -> int:
         self.places.append(place)
@@ -79,6 +82,9 @@ class _Lowering:
             if slot is None and (i >= len(ports.names) or ports.names[i] not in ports.optional):
                 raise GraphError("an input is missing", where=path, expected=ports.names[min(i, len(ports.names) - 1)])
         if isinstance(layer, Composite):
+            for (name, inner), slot in zip(layer.graph.inputs.items(), inputs, strict=False):
+                if inner.shape is not None and slot is not None:
+                    self.entries.append((f"{path}/{name}", slot, inner.shape))
             found = self.graph(layer.graph, f"{path}/", inputs, frozenset(layer.graph.outputs))
             return [found[name] for name in layer.graph.outputs]
         names = layer.output_ports()
