@@ -12,6 +12,7 @@ import numpy as np
 
 from graphnet.core import random
 from graphnet.core.compiler import joint
+from graphnet.core.compiler.delicate import delicate
 from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.operations import FIXED, LEAVES, ROWS, TOTAL, Trace
 from graphnet.core.compiler.passes import EVERY, PASSES, compiled, stages
@@ -166,6 +167,9 @@ def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], si
         remedy = "Functions of whole arrays, without assignment in place or branches on values, can be read."
         return Part(path, kind, f"{reason}. {remedy}")
     notes = [("trace", f"{_counted(trace)}, forward and backward, equal ones once")]
+    over_time = kind == "Scan" or any(origin is not None for origin in subject.shapes.lengths)
+    if over_time and delicate(trace):
+        notes.append(("ragged", DELICATE + (": a copy of each state a step" if trace.has("state") else "")))
     before = trace
     for name, after in stages(trace, passes, subject.rows):
         notes.append((name, _change(name, before, after)))
@@ -188,6 +192,10 @@ def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], si
         outside * size[1],
         _buffers(program, space),
     )
+
+
+#: Of a program that may fail on numbers that do not occur.
+DELICATE = "rows that end early run on copies of valid steps"
 
 
 # ---------------------------------------------------------------------- what passes did
