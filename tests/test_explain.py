@@ -150,3 +150,12 @@ def test_commands(command, tmp_path):
     told = json.loads(CliRunner().invoke(main, [command, str(path), "--json"]).output)
     assert told["setting"].startswith("train phase, batch 32")
     assert CliRunner().invoke(main, [command, str(tmp_path / "none.yaml")]).exit_code == 2
+
+
+@pytest.mark.parametrize("fragile", [False, True])
+def test_delicate_programs_are_reported(fragile):
+    cell = Cell("c", sequences="x", states={"h": 3})
+    h = cell.h * (cell.x if fragile else 0.5) + cell.x
+    g = Builder("m")
+    graph = g.build(Scan(cell.build(output=h, h=h))(g.input("x", "time, batch, feature=3")))
+    assert ("copies of valid steps: a copy of each state a step" in str(graph.explain())) is fragile

@@ -13,6 +13,7 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.blas_threads import PROCESS
 from graphnet.core.compiler import joint
+from graphnet.core.compiler.delicate import delicate
 from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.operations import FIXED, LEAVES, ROWS, TOTAL, Trace
 from graphnet.core.compiler.passes import EVERY, PASSES, compiled, stages
@@ -217,6 +218,9 @@ def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], bo
     program, space = bound.program, bound.workspace().space
     trace = joint.trace(subject)
     notes = [("trace", f"{_counted(trace)}, forward and backward, equal ones once")]
+    over_time = kind == "Scan" or any(origin is not None for origin in subject.shapes.lengths)
+    if over_time and delicate(trace):
+        notes.append(("ragged", DELICATE + (": a copy of each state a step" if trace.has("state") else "")))
     before = trace
     for name, after in stages(trace, passes, subject.rows):
         notes.append((name, _change(name, before, after)))
@@ -237,6 +241,10 @@ def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], bo
         outside * bound.batch,
         _buffers(program, space),
     )
+
+
+#: Of a program that may fail on numbers that do not occur.
+DELICATE = "rows that end early run on copies of valid steps"
 
 
 # ---------------------------------------------------------------------- what passes did

@@ -11,6 +11,7 @@ from graphnet import (
     Affine,
     Builder,
     Cell,
+    Embedding,
     Flatten,
     Last,
     Layer,
@@ -436,3 +437,30 @@ def test_value_of_each_row_beside_a_sequence(layer, backend):
     np.testing.assert_allclose(pulled["x"], np.where(there, 1 / (x * divisor), 0), rtol=1e-12)
     expected = np.where(there, -np.log(x) / divisor**2, 0).sum(0)
     np.testing.assert_allclose(pulled["z"], expected, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_embedded_tokens(backend):
+    """Whole numbers, and a token beyond the ends that the table does not have."""
+    g = Builder("m")
+    y = Embedding(5, padded.WIDTH)(g.input("x", "time, batch", integer=True), name="embedding")
+    made = g.build(y=padded.LogDense()(padded.Positive()(y)))
+    lengths, rng = [4, 1, 0, 2], np.random.default_rng(0)
+    x = rng.integers(0, 5, (4, 4))
+    x[np.arange(4)[:, None] >= lengths] = 99
+    runner = padded.filled(made, 1, backend=backend)
+    y = runner.forward({"x": x}, lengths=lengths)["y"]
+    error = rng.normal(size=y.shape)
+    runner.backward({"y": error})
+    found = {n: p.gradient for n, p in runner.parameters.items()}
+    total = {n: np.zeros_like(a) for n, a in found.items()}
+    for row, length in enumerate(lengths):
+        assert not y[length:, row].any()
+        if length:
+            alone = slice(None, length), slice(row, row + 1)
+            np.testing.assert_allclose(y[alone], runner.forward({"x": x[alone]})["y"], rtol=1e-12)
+            runner.backward({"y": error[alone]})
+            for name, p in runner.parameters.items():
+                total[name] += p.gradient
+    for name, gradient in found.items():
+        np.testing.assert_allclose(gradient, total[name], rtol=1e-10, atol=1e-13)
