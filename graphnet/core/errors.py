@@ -95,6 +95,14 @@ class FileError(GraphnetError, ValueError):
     """A model, weights or run file cannot be read or does not say what it must."""
 
 
+class GraphnetWarning(UserWarning):
+    """Base of all warnings of graphnet."""
+
+
+class ForkWarning(GraphnetWarning):
+    """A forked process is about to draw the random numbers that its parent draws too."""
+
+
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """``did you mean …?`` for the names closest to ``name``, or an empty string where none is close."""
     by_fold: dict[str, str] = {}

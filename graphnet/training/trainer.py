@@ -13,6 +13,7 @@ import numpy as np
 
 from graphnet.callbacks import Callback
 from graphnet.core import random
+from graphnet.core.claims import WRITE, Claim
 from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.graph import Graph
 from graphnet.core.runner import Runner
@@ -33,8 +34,8 @@ from graphnet.training.updates import Updates
 class Trainer:
     """Trains a graph: the weights of its layers are those that the best epoch ended with.
 
-    One seed gives one run, equal to the bit on one machine, whatever was drawn before: weights, dropout, the order of
-    the examples and the choice of those held out all follow from ``config.seed``.
+    One seed gives one run, equal to the bit on one machine, whatever was drawn before or is drawn in other threads:
+    weights, dropout, the order of the examples and the choice of those held out all follow from ``config.seed``.
 
     Parameters
     ----------
@@ -118,16 +119,18 @@ class Trainer:
         ShapeError, DtypeError, DataError
             Before anything changes.
         StateError
-            If the loss is no longer finite; it names epoch and batch, and the best weights so far are in place.
+            If the loss is no longer finite; it names epoch and batch, and the best weights so far are in place. Before
+            anything changes, if another thread is using the weights.
         RuleError
             If a layer or an optimizer broke its promise.
         """
-        data, held = self._divided(inputs, targets, lengths, mask, validation_data)
-        feeding = feed(self.runner, data, self.config, self.losses)
-        with self._setting():
-            self._make_weights(self._first(data), warm_start)
-            self._run(feeding, held)
-        return self.history
+        with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
+            data, held = self._divided(inputs, targets, lengths, mask, validation_data)
+            feeding = feed(self.runner, data, self.config, self.losses)
+            with self._setting():
+                self._make_weights(self._first(data), warm_start)
+                self._run(feeding, held)
+            return self.history
 
     def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
         """Loss and metrics in the test phase; see :func:`graphnet.training.evaluation.evaluate`."""

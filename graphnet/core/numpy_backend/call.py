@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random, rules
+from graphnet.core import rules
 from graphnet.core.compiler import Shapes
 from graphnet.core.numpy_backend.promises import Promises
 from graphnet.core.numpy_backend.rows import Rows, add, only
@@ -75,7 +75,7 @@ class BoundCall:
 
     def any_forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the outputs' slots; returns what the backward pass needs."""
-        given = {**self.apply_with, **self.drawn()} if self.draws else self.apply_with
+        given = {**self.apply_with, **self.drawn(run)} if self.draws else self.apply_with
         try:
             output, saved = self.apply(*[None if i is None else slots[i] for i in self.inputs], **given)
         except Exception as error:
@@ -87,9 +87,9 @@ class BoundCall:
             self.update(saved, run)
         return saved
 
-    def drawn(self) -> dict[str, Any]:
+    def drawn(self, run: Run) -> dict[str, Any]:
         """The random arrays of one application, in the dtype of the run."""
-        made = self.layer.draw(random.generator(), *self.given)
+        made = self.layer.draw(run.generator(), *self.given)
         if not isinstance(made, dict) or set(made) != set(self.draws):
             raise self.promises.broken("draw", f"arrays for {', '.join(self.draws)}", _names(made))
         return {name: made[name].astype(self.dtype, copy=False) for name in self.draws}

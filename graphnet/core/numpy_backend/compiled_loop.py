@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.passes import EVERY, compiled
@@ -80,7 +79,6 @@ class CompiledLoop(CompiledProgram):
     def forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the slots of outputs and final states; returns what the way back needs."""
         step = self.step
-        run.release()
         lengths = None if self.origin is None else run.lengths[self.origin]
         turn = self.turning(lengths)
         given = {("sequence", k): self.inward(slots[i], turn) for k, i in enumerate(step.sequences)}
@@ -129,9 +127,9 @@ class CompiledLoop(CompiledProgram):
             if name == "context":
                 space.at(place, 0)[...] = slots[step.contexts[int(index)]].T
 
-    def draw(self, space: Workspace) -> None:
+    def draw(self, space: Workspace, run: Run) -> None:
         """All random arrays, in the order in which the steps would draw them."""
-        rng = random.generator()
+        rng = run.generator()
         by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:
             by_call.setdefault((path, owner), []).append((name, place))

@@ -17,7 +17,7 @@ from graphnet.core.plan import Call, Plan
 
 
 class BoundPlan:
-    """The steps of a plan, bound.
+    """The steps of a plan, bound; one pass at a time runs in it, from ``start`` to the last ``backward``.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class BoundPlan:
                 yield from (made for made in step.made.values() if isinstance(made, CompiledProgram))
 
     def idle(self) -> int:
-        """Bytes of arrays that no pass holds."""
+        """Bytes of the arrays that passes run in; asked for while no pass does."""
         return sum(program.idle() for program in self._programs())
 
     def drop(self) -> None:

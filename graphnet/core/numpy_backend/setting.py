@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from graphnet.core import random
 from graphnet.core.compiler.program import Program
 from graphnet.core.layer import Layer
 from graphnet.core.parameter import Array
@@ -18,7 +21,8 @@ class Setting:
     """What holds for a whole bound plan: the layers, the phase, the dtype, whether to compile, and the passes (None:
     all).
 
-    ``programs`` are those of cells that were compiled before, for other numbers of steps.
+    ``programs`` are those of cells that were compiled before, for other numbers of steps. ``shared`` is what the bound
+    plans for the same shapes share: their other programs. The arrays of each are its own.
     """
 
     layers: Mapping[str, Layer]
@@ -27,6 +31,7 @@ class Setting:
     compiled: bool = True
     passes: frozenset[str] | None = None
     programs: dict[Any, Program] = field(default_factory=dict)
+    shared: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -40,9 +45,11 @@ class Run:
     lengths: list[Array | None]
     keep: bool = True
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
-    previous: list[Any] = field(default_factory=list)
     carried: Carried | None = None
+    _rng: np.random.Generator | None = None
 
-    def release(self) -> None:
-        """Let go of the pass before this one: from here on its arrays may be written over."""
-        self.previous.clear()
+    def generator(self) -> np.random.Generator:
+        """The generator of this pass: the one in use at its first draw."""
+        if self._rng is None:
+            self._rng = random.generator()
+        return self._rng
