@@ -33,7 +33,8 @@ REMEDY = "Give each thread an object of its own, such as copy.deepcopy(model)."
 
 Keys = frozenset[Hashable]
 
-_active: set[Claim] = set()
+#: In the order of entering.
+_active: dict[Claim, None] = {}
 #: How many active claims are not READ: while there is none, a READ claim need not look at the others.
 _exclusive = 0
 
@@ -68,7 +69,7 @@ class Claim:
         with threads.lock:
             if self.level or _exclusive:
                 self._check()
-            _active.add(self)
+            _active[self] = None
             _exclusive += self.level > READ
 
     def __exit__(
@@ -77,17 +78,19 @@ class Claim:
         global _exclusive
         with threads.lock:
             if self in _active:
-                _active.remove(self)
+                del _active[self]
                 _exclusive -= self.level > READ
 
     def _check(self) -> None:
-        for other in _active:
-            if (
-                other.thread != self.thread
-                and other.level + self.level >= CONFLICT
-                and not other.keys.isdisjoint(self.keys)
-            ):
-                raise self._refusal(other)
+        others = [
+            other
+            for other in _active
+            if other.thread != self.thread
+            and other.level + self.level >= CONFLICT
+            and not other.keys.isdisjoint(self.keys)
+        ]
+        if others:
+            raise self._refusal(max(others, key=lambda other: other.level))
 
     def _refusal(self, other: Claim) -> StateError:
         problems = {
@@ -119,7 +122,7 @@ def _only_own() -> None:
     """In a forked child: the other threads, and with them their claims, do not exist."""
     global _exclusive
     for claim in [claim for claim in _active if claim.thread != threading.get_ident()]:
-        _active.discard(claim)
+        del _active[claim]
     _exclusive = sum(claim.level > READ for claim in _active)
 
 
