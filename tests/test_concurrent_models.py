@@ -182,6 +182,7 @@ OTHERS = {
     "fit": lambda model, folder: model.fit(X, Y, **SETTINGS),
     "fit of another model": lambda model, folder: Model(model.graph).fit(X, Y, **SETTINGS),
     "fit of a Trainer": lambda model, folder: Trainer(model.graph, TrainingConfig(**SETTINGS)).fit(X, Y),
+    "copy": lambda model, folder: copy.deepcopy(model),
     "forward": lambda model, folder: model.runner.forward({"x": X}),
 }
 

@@ -29,7 +29,7 @@ READ, GRADIENTS, WRITE = 0, 1, 2
 #: Two levels that sum to this, or more, conflict.
 CONFLICT = 2
 
-REMEDY = "Give each thread an object of its own, such as copy.deepcopy(model)."
+REMEDY = "Give each thread an object of its own, made before: copy.deepcopy(model)."
 
 Keys = frozenset[Hashable]
 

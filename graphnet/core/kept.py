@@ -71,13 +71,16 @@ class Kept:
             if before is not None:
                 before.release()
 
-    def drop_own(self) -> None:
-        """Release the pass if it is the calling thread's, which is about to run another one; leave any other."""
+    def drop_own(self, binding: Binding | None = None) -> None:
+        """Release the pass if it is the calling thread's, and of this binding (None: of any); leave any other."""
         with threads.lock:
-            if self.last is not None and self.last.thread == threads.this_thread():
+            last = self.last
+            if last is None or last.thread != threads.this_thread():
+                return
+            if binding is None or last.binding is binding:
                 self.replace(None)
 
-    def held(self, place: str) -> Pass:
+    def held(self, place: object) -> Pass:
         """The calling thread's pass, with one more owner.
 
         Raises
@@ -88,9 +91,9 @@ class Kept:
         with threads.lock:
             last = self.last
             if last is None:
-                raise StateError("backward before forward", where=place, remedy="Call forward first.")
+                raise StateError("backward before forward", where=repr(place), remedy="Call forward first.")
             if last.thread != threads.this_thread():
-                raise other_threads_pass(place)
+                raise other_threads_pass(repr(place))
             last.hold()
             return last
 

@@ -108,7 +108,7 @@ class Runner:
             infer(self.plan, self.layers, self.plan.declared)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds anew."""
+        """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds again."""
         return {**self.__dict__, "_bindings": Bindings(), "_kept": Kept(), "_keys": None, "_programs": {}}
 
     # ------------------------------------------------------------------ what it holds
@@ -289,6 +289,7 @@ class Runner:
                 self._kept.replace(Pass(binding, bound, tape, run, dtype, dict(self.plan.outputs)))
             else:
                 binding.give_back(bound)
+                self._kept.drop_own()
         return outputs, None if carried is None else carried.found
 
     def _outputs(self, values: list[Any], slots: list[Any], shapes: Shapes, counts: list[Any]) -> dict[str, Array]:
@@ -302,6 +303,7 @@ class Runner:
             )
             for name, slot in self.plan.outputs
         }
+
     def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
         """The error for each input (None for whole numbers, and for inputs that were left out), and all gradients.
 
@@ -318,7 +320,7 @@ class Runner:
         ShapeError, DtypeError
             If an error does not fit its output; nothing has changed then.
         """
-        last = self._kept.held(repr(self.graph))
+        last = self._kept.held(self.graph)
         try:
             with Claim(GRADIENTS, self.keys, "backward", self.graph):
                 return self._backward(errors, last)
@@ -444,7 +446,7 @@ class Runner:
 
     def _started(self, binding: Binding, wanted: list[bool], dtype: str, phase: Phase, run: Run) -> Bound:
         """A bound plan that belongs to this pass alone, started: an idle one, or else a new one."""
-        self._kept.drop_own()
+        self._kept.drop_own(binding)
         bound = binding.take()
         if bound is None:
             with threads.building, undisturbed():

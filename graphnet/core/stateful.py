@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from graphnet.core import threads, weights
-from graphnet.core.claims import GRADIENTS, WRITE, Claim, other_threads_pass
+from graphnet.core.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.errors import ConfigError, ShapeError, StateError
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
@@ -78,7 +78,8 @@ class Stateful:
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_runner": None, "_last_forward": None}
+        with Claim(READ, frozenset([id(self)]), "copy", self):  # a copy of weights in training would be a mixture
+            return {**self.__dict__, "_runner": None, "_last_forward": None}
 
     # ------------------------------------------------------------------ running
     @property

@@ -90,11 +90,15 @@ def _create(layer: Layer, specs: Mapping[str, Weight], buffers: Mapping[str, Buf
                 received=f"one for {spec.shape}",
                 remedy="A layer that stands in two places needs inputs of the same size there.",
             )
-    for name, buffer in buffers.items():
-        layer._buffers.setdefault(name, np.full(buffer.shape, buffer.value, _dtype(layer)))
+    # New dictionaries: another thread may be reading the present ones.
+    absent = {name: buffer for name, buffer in buffers.items() if name not in layer._buffers}
+    if absent:
+        made_now = {name: np.full(buffer.shape, buffer.value, _dtype(layer)) for name, buffer in absent.items()}
+        layer._buffers = {**layer._buffers, **made_now}
     missing = [name for name in specs if name not in layer._parameters]
-    for name in missing:
-        layer._parameters[name] = Parameter(name, specs[name], fresh(specs[name], _dtype(layer)))
+    if missing:
+        fresh_ones = {name: Parameter(name, specs[name], fresh(specs[name], _dtype(layer))) for name in missing}
+        layer._parameters = {**layer._parameters, **fresh_ones}
     if missing and layer._waiting is not None:
         initialize([layer], *layer._waiting)
     if missing:

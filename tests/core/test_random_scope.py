@@ -170,7 +170,7 @@ def test_a_seeded_child_warns_at_its_first_draw_and_goes_on():
         assert found == expected[3:]
         assert [kind for kind, _ in told] == ['ForkWarning'], told
         assert 'graphnet.seed(' in told[0][1] and 'parent' in told[0][1]
-        assert issubclass(graphnet.core.errors.ForkWarning, graphnet.core.errors.GraphnetWarning)
+        assert issubclass(graphnet.ForkWarning, graphnet.GraphnetWarning)
         assert draw() == expected[3:6]
     """)
 
