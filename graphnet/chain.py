@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from graphnet.core import deltas, weights
 from graphnet.core.builder import Builder
+from graphnet.core.claims import Keys
 from graphnet.core.graph import Graph
+from graphnet.core.kept import Remembered
 from graphnet.core.layer import Layer
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
@@ -51,6 +54,21 @@ def chain_graph(layers: Sequence[Layer]) -> Graph:
     return builder.build(value)
 
 
+def _nothing() -> None:
+    """What a layer of somebody else's has to undo, for all that is known."""
+
+
+@dataclass(frozen=True)
+class Undo:
+    """What a later ``forward`` changes, held: call it to put that back, or its ``release``."""
+
+    restore: Callable[[], None] = _nothing
+    release: Callable[[], None] = _nothing
+
+    def __call__(self) -> None:
+        self.restore()
+
+
 class Segment:
     """Neighbouring layers in one phase that run as one graph."""
 
@@ -64,9 +82,14 @@ class Segment:
         output = self._runner.forward({"x": x}, phase=self.phase, keep=keep, input_errors=input_errors)["output"]
         return np.array(output)
 
-    def remember(self) -> Callable[[], None]:
-        """A function that undoes a later ``forward``."""
+    def remember(self) -> Remembered:
+        """Hold what a later ``forward`` changes."""
         return self._runner.remember()
+
+    @property
+    def keys(self) -> Keys:
+        """What a claim on the arrays of these layers has as its keys."""
+        return self._runner.keys
 
     def backward(self, error: Any) -> Array | None:
         """The error for the input; the gradients are the parameters' then."""
@@ -87,11 +110,18 @@ class Own:
         """The layer's output."""
         return self.layers[0].forward(x)
 
-    def remember(self) -> Callable[[], None]:
-        """A function that undoes a later ``forward`` of a layer of graphnet's; of a stranger nothing is known."""
+    @property
+    def keys(self) -> Keys:
+        """What a claim on the arrays of the layer has as its keys."""
+        layer = self.layers[0]
+        inside = weights.owners(layer).values() if isinstance(layer, Layer) else ()
+        return weights.keys(inside, layer)
+
+    def remember(self) -> Undo:
+        """Hold what a later ``forward`` of a layer of graphnet's changes; of a stranger nothing is known."""
         layer = self.layers[0]
         if not isinstance(layer, Layer):
-            return lambda: None
+            return Undo()
         kept, runner = dict(vars(layer)), layer._runner
         inner = None if runner is None else runner.remember()
 
@@ -101,7 +131,7 @@ class Own:
             if inner is not None:
                 inner()
 
-        return undo
+        return Undo(undo, _nothing if inner is None else inner.release)
 
     def backward(self, error: Any) -> Any:
         """The layer's error."""
@@ -123,6 +153,8 @@ class Chain:
     def __init__(self, layers: Sequence[Any]) -> None:
         self.layers = tuple(layers)  # held, so that no other object can get the id of one of them
         self.segments = list(_segments(layers))
+        #: What a claim on the arrays of all layers has as its keys.
+        self.keys: Keys = frozenset().union(*(segment.keys for segment in self.segments))
 
     def forward(self, x: Any, *, keep: bool = True) -> Any:
         """The output of the last layer; with ``keep``, what ``backward`` needs is kept."""
@@ -130,15 +162,19 @@ class Chain:
             x = segment.forward(x, keep=keep, input_errors=i > 0)
         return x
 
-    def remember(self) -> Callable[[], None]:
-        """A function that undoes a later ``forward``."""
-        undoes = [segment.remember() for segment in self.segments]
+    def remember(self) -> Undo:
+        """Hold what a later ``forward`` changes."""
+        held = [segment.remember() for segment in self.segments]
 
-        def undo() -> None:
-            for each in undoes:
+        def restore() -> None:
+            for each in held:
                 each()
 
-        return undo
+        def release() -> None:
+            for each in held:
+                each.release()
+
+        return Undo(restore, release)
 
     def backward(self, error: Any) -> None:
         """Every gradient, then one step of every optimizer: all weights of graph layers change, or none."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphnet.callbacks import Callback
 from graphnet.core import random
+from graphnet.core.claims import READ, WRITE, Claim
 from graphnet.core.errors import ConfigError, FileError, GraphnetError, RuleError, ShapeError
 from graphnet.core.graph import Graph
 from graphnet.core.parameter import Array
@@ -37,6 +38,10 @@ ROWS = 256
 
 class Model:
     """A graph with its weights, and how it is trained.
+
+    Any number of threads may call ``predict`` and ``evaluate`` at the same time. While one thread trains, ``predict``,
+    ``evaluate``, ``fit`` and ``save`` of every other one raise StateError, and so does ``fit`` while another thread
+    uses the model; see docs/threads.md.
 
     Parameters
     ----------
@@ -115,33 +120,52 @@ class Model:
         ShapeError, DtypeError, DataError, ConfigError
             Before anything runs.
         StateError
-            If ``state`` has another number of rows, or a Scan goes backwards.
+            If ``state`` has another number of rows, or a Scan goes backwards; if another thread is training the model,
+            or with ``stateful`` if another thread is in such a call.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ConfigError(
                 "batch_size is no count", where="predict", expected="a whole number from 1", received=repr(batch_size)
             )
-        turned = self.config.batch_major
-        data = examples(self.runner, inputs, lengths=lengths, mask=mask, batch_major=turned, dtype=self.config.dtype)
-        state = self.state if stateful else None
+        with self._claim(READ, "predict"):
+            if not stateful:
+                return self._predicted(inputs, lengths, mask, int(batch_size), None)[0]
+            with self._state_claim("predict(stateful=True)"):
+                found, self.state = self._predicted(inputs, lengths, mask, None, self.state)
+                return found
+
+    def _predicted(
+        self, inputs: Any, lengths: Any, mask: Any, batch_size: int | None, state: State | None
+    ) -> tuple[Any, State]:
+        """What ``predict`` returns, and where the state is then; with a state all examples run at once."""
+        runner, turned = self.runner, self.config.batch_major
+        data = examples(runner, inputs, lengths=lengths, mask=mask, batch_major=turned, dtype=self.config.dtype)
         if state is not None:
-            batch_size = len(data)
-            state.check(self.runner.states, len(data), repr(self))
+            state.check(runner.states, len(data), repr(self))
         parts: dict[str, list[Array]] = {name: [] for name in self.graph.outputs}
-        for batch in data.batches(int(batch_size)):
-            outputs = self.runner.forward(
-                batch.inputs, phase=Phase.test, lengths=batch.given_lengths, keep=False, state=state
-            )
+        ended = State() if state is None else state
+        for batch in data.batches(len(data) if batch_size is None else batch_size):
+            counts = batch.given_lengths
+            if state is None:
+                outputs = runner.forward(batch.inputs, phase=Phase.test, lengths=counts, keep=False)
+            else:
+                outputs, ended = runner.resume(batch.inputs, state, phase=Phase.test, lengths=counts, keep=False)
             for name, output in outputs.items():
                 parts[name] += _parts(data, name, output, batch.lengths)
-        if stateful and self.runner.state is not None:
-            self.state = self.runner.state
         found = {name: self._joined(data, name, arrays) for name, arrays in parts.items()}
         if mask is not None:
             found = self._with_gaps(data, found, inputs, mask)
         if turned:
             found = time_first(found, {name for name, port in data.outputs.items() if port.origin is not None})
-        return next(iter(found.values())) if len(found) == 1 else found
+        return next(iter(found.values())) if len(found) == 1 else found, ended
+
+    def _claim(self, level: int, action: str) -> Claim:
+        """A context in which this thread uses the weights: see ``graphnet.core.claims``."""
+        return Claim(level, self.runner.keys, action, self)
+
+    def _state_claim(self, action: str) -> Claim:
+        """A context in which this thread alone uses ``state``."""
+        return Claim(WRITE, frozenset([("state", id(self))]), action, self)
 
     def reset_state(self, rows: Any = None) -> None:
         """Let the next ``predict(stateful=True)`` begin anew.
@@ -154,9 +178,10 @@ class Model:
         Raises
         ------
         StateError, DtypeError, DataError
-            If these are no rows of the state.
+            If these are no rows of the state; StateError also if another thread is in a stateful ``predict``.
         """
-        self.state.reset(rows)
+        with self._state_claim("reset_state"):
+            self.state.reset(rows)
 
     def _with_gaps(self, data: Examples, found: dict[str, Any], inputs: Any, mask: Any) -> dict[str, Any]:
         """Outputs over time as padded arrays again, with zeros in the steps that are not there."""
@@ -186,6 +211,8 @@ class Model:
         ------
         ConfigError, ShapeError, DtypeError, DataError
             Before anything runs.
+        StateError
+            If another thread is training the model.
         """
         return evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
 
@@ -218,24 +245,25 @@ class Model:
         ConfigError, ShapeError, DtypeError, DataError
             Before anything changes.
         StateError
-            If the loss is no longer finite.
+            If the loss is no longer finite; before anything changes, if another thread is using the model.
         """
-        config = self.config.changed(**settings)
-        trainer = Trainer(self.graph, config, callbacks=callbacks)
-        try:
-            trainer.fit(
-                inputs,
-                targets,
-                lengths=lengths,
-                mask=mask,
-                validation_data=validation_data,
-                warm_start=warm_start,
-            )
-        finally:
-            if trainer.history.epochs:
-                self.config, self.history, self.runner = config, trainer.history, trainer.runner
-                self.state = State() if trainer.state is None else trainer.state
-        return trainer.history
+        with self._claim(WRITE, "fit"), self._state_claim("fit"):
+            config = self.config.changed(**settings)
+            trainer = Trainer(self.graph, config, callbacks=callbacks)
+            try:
+                trainer.fit(
+                    inputs,
+                    targets,
+                    lengths=lengths,
+                    mask=mask,
+                    validation_data=validation_data,
+                    warm_start=warm_start,
+                )
+            finally:
+                if trainer.history.epochs:
+                    self.config, self.history, self.runner = config, trainer.history, trainer.runner
+                    self.state = State() if trainer.state is None else trainer.state
+            return trainer.history
 
     # ------------------------------------------------------------------ files
     def save(self, folder: str | os.PathLike[str]) -> None:
@@ -247,11 +275,16 @@ class Model:
             If the folder holds something, or cannot be written.
         ShapeError
             If the sizes of the weights are not known yet.
+        StateError
+            If another thread is training the model.
         """
+        with self._claim(READ, "save"):
+            self._save(Path(folder))
+
+    def _save(self, path: Path) -> None:
         from graphnet.io import atomic, save_state, save_weights, write_model
 
         self._materialize()
-        path = Path(folder)
         refuse_used(path)
         path.mkdir(parents=True, exist_ok=True)
         write_model(path / MODEL, self.runner.completed(), self.config)

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from graphnet.chain import Chain, chain_key
+from graphnet.chain import Chain, Own, chain_key
+from graphnet.core import threads
+from graphnet.core.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.errors import ConfigError, StateError
+from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
+from graphnet.core.stateful import in_phase
 
 #: Chains that a network keeps (a list of layers has one in each phase); the oldest goes first.
 KEPT_CHAINS = 4
@@ -73,7 +79,7 @@ class NeuralNetwork:
         self.loss_layer: Any = None
         self._phase = Phase.train
         self._chains: dict[Any, Chain] = {}
-        self._last: tuple[Chain, Any] | None = None
+        self._last: tuple[Chain, Any, int] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_chains": {}, "_last": None}
@@ -127,19 +133,21 @@ class NeuralNetwork:
         Raises
         ------
         StateError
-            Without a data layer or a loss layer.
+            Without a data layer or a loss layer; if another thread is training the network, or running ``forward``.
         """
         self._require("data_layer", "loss_layer")
-        x, labels = self._batch()
         chain = self._chain()
-        undo = chain.remember()
-        try:
-            loss = self.loss_layer.forward(chain.forward(x), labels)
-        except BaseException:
-            undo()
-            raise
-        self._last = chain, labels
-        return loss + self._regularization_loss()
+        with self._claim(GRADIENTS, "forward", chain):
+            x, labels = self._batch()
+            before = chain.remember()
+            try:
+                loss = self.loss_layer.forward(chain.forward(x), labels)
+            except BaseException:
+                before()
+                raise
+            before.release()
+            self._last = chain, labels, threads.this_thread()
+            return loss + self._regularization_loss()
 
     def _batch(self) -> tuple[Any, Any]:
         batch = self.data_layer.forward()
@@ -158,49 +166,93 @@ class NeuralNetwork:
         Raises
         ------
         StateError
-            Before the first ``forward``.
+            Before the first ``forward``, or if the last one was another thread's; if another thread is using the
+            weights.
         """
         if self._last is None:
             raise StateError("backward before forward", where="NeuralNetwork", remedy="Call forward first.")
-        chain, labels = self._last
-        chain.backward(self.loss_layer.backward(labels))
+        chain, labels, thread = self._last
+        if thread != threads.this_thread():
+            raise other_threads_pass("NeuralNetwork")
+        with self._claim(WRITE, "backward", chain):
+            chain.backward(self.loss_layer.backward(labels))
 
     def train(self, iterations: int) -> None:
-        """So many times: one new batch forward (its loss goes to ``loss``) and backward, in the train phase."""
+        """Train, in the train phase: in each iteration one new batch forward (its loss goes to ``loss``) and backward.
+
+        Raises
+        ------
+        ConfigError
+            If ``iterations`` is not a whole number from 0.
+        StateError
+            Without a data layer or a loss layer; if another thread is using the network.
+        """
         if isinstance(iterations, bool) or not hasattr(iterations, "__index__") or iterations < 0:
             raise ConfigError(
                 "iterations is no count", where="NeuralNetwork", expected="a whole number", received=repr(iterations)
             )
         self._require("data_layer", "loss_layer")
-        before = self._phases()
-        if self._phase is not Phase.train:
-            self.phase = Phase.train
-        try:
-            for _ in range(iterations):
-                self.loss.append(self.forward())
-                self.backward()
-        finally:
-            self._restore(before)
+        with self._claim(WRITE, "train", self._chain()):
+            before = self._phases()
+            if self._phase is not Phase.train:
+                self.phase = Phase.train
+            try:
+                for _ in range(iterations):
+                    self.loss.append(self.forward())
+                    self.backward()
+            finally:
+                self._restore(before)
 
     def test(self, input_tensor: Any) -> Any:
-        """The predictions for an input, in the test phase; the phases are restored afterwards."""
-        before = self._phases()
-        self.phase = Phase.test
-        try:
-            output = self._chain().forward(input_tensor, keep=False)
-        finally:
-            self._restore(before)
+        """The predictions for an input, in the test phase; no phase is changed afterwards.
+
+        Any number of threads may test at the same time. Layers that are not graphnet's are set to the test phase and
+        back, so a network with such layers tests in one thread after the other.
+
+        Raises
+        ------
+        StateError
+            If another thread is training the network.
+        """
+        with in_phase(Phase.test, [layer for layer in self.layers if isinstance(layer, Layer)]):
+            chain = self._chain()
+            with self._claim(READ, "test", chain), self._strangers_in_test(chain):
+                output = chain.forward(input_tensor, keep=False)
         predict = getattr(self.loss_layer, "predict", None)
         return output if predict is None else predict(output)
 
     # ------------------------------------------------------------------ inside
+    def _claim(self, level: int, action: str, chain: Chain) -> Claim:
+        return Claim(level, chain.keys | {id(self)}, action, "NeuralNetwork")
+
+    @contextmanager
+    def _strangers_in_test(self, chain: Chain) -> Iterator[None]:
+        """Set layers that are not graphnet's to the test phase and back; one thread at a time, if there are any."""
+        strangers = [s.layers[0] for s in chain.segments if isinstance(s, Own) and not isinstance(s.layers[0], Layer)]
+        if not strangers:
+            yield
+            return
+        with threads.strangers:
+            before = [(layer, getattr(layer, "phase", self._phase)) for layer in strangers]
+            for layer in strangers:
+                _set_phase(layer, Phase.test)
+            try:
+                yield
+            finally:
+                for layer, phase in before:
+                    _set_phase(layer, phase)
+
     def _chain(self) -> Chain:
         """The chain of the layers as they are now; one is kept for each way in which the list was run lately."""
         key = chain_key(self.layers)
-        if key not in self._chains:
-            self._chains = dict(list(self._chains.items())[1 - KEPT_CHAINS :])
-            self._chains[key] = Chain(self.layers)
-        return self._chains[key]
+        found = self._chains.get(key)
+        if found is None:
+            with threads.building:
+                found = self._chains.get(key)
+                if found is None:
+                    found = Chain(self.layers)
+                    self._chains = {**dict(list(self._chains.items())[1 - KEPT_CHAINS :]), key: found}
+        return found
 
     def _require(self, *names: str) -> None:
         for name in names:

@@ -15,6 +15,9 @@ from graphnet.core.plan import Plan
 class Bound(Protocol):
     """A plan bound to shapes, a dtype and a phase: what a :class:`Backend` returns.
 
+    It belongs to one pass at a time, from ``start`` until the pass and its ``backward`` have ended, so it may keep
+    arrays of the pass. For passes at the same time a Runner binds several; they must share nothing that a pass changes.
+
     ``slots`` holds the values of a pass: first the inputs, then what the steps make, as the plan numbers them.
     """
 
@@ -28,7 +31,7 @@ class Bound(Protocol):
         """Fill ``errors``, which hold those of the outputs, for the inputs; add the gradients to ``run.gradients``."""
 
     def idle(self) -> int:
-        """Bytes of arrays that no pass holds."""
+        """Bytes of arrays kept for the next pass; asked for while no pass runs."""
 
     def drop(self) -> None:
         """Give those back."""

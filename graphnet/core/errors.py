@@ -107,6 +107,10 @@ class CompilerWarning(GraphnetWarning):
     """The compiler failed on a part of a graph, which runs node by node instead; the results are right."""
 
 
+class ForkWarning(GraphnetWarning):
+    """A forked process is about to draw the random numbers that its parent draws too."""
+
+
 def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
     """``did you mean …?`` for the names closest to ``name``, or an empty string where none is close."""
     by_fold: dict[str, str] = {}

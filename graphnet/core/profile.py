@@ -130,7 +130,8 @@ def _compiled(graph: Graph, inputs: dict[str, Any], repeat: int) -> tuple[float,
 
 
 def _bound(runner: Runner) -> Any:
-    return next(reversed(runner._bindings.values()))[0]
+    assert runner._kept.last is not None
+    return runner._kept.last.bound
 
 
 def _calls(plan: BoundPlan) -> Iterator[BoundCall]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from graphnet.core import backends, boundary, dtypes, weights
+from graphnet.core import backends, boundary, dtypes, threads, weights
 from graphnet.core.backends import Bound
+from graphnet.core.bindings import Binding, Bindings
+from graphnet.core.claims import GRADIENTS, READ, WRITE, Claim, Keys
 from graphnet.core.compiler import Shapes, infer, lower
 from graphnet.core.compiler.axes import named
 from graphnet.core.compiler.passes import PASSES, undisturbed
@@ -19,6 +21,7 @@ from graphnet.core.compiler.program import Program
 from graphnet.core.compiler.scans import by_scans_alone, cut
 from graphnet.core.errors import ConfigError, ShapeError, StateError, UnknownNameError, nearest
 from graphnet.core.graph import Graph
+from graphnet.core.kept import Kept, Pass, Remembered
 from graphnet.core.layer import Layer
 from graphnet.core.numpy_backend import BoundPlan, Run, Setting
 from graphnet.core.parameter import Array, Parameter
@@ -28,26 +31,14 @@ from graphnet.core.shapes import Shape
 from graphnet.core.state import Carried, State, as_state
 
 DEFAULT = next(iter(backends.BUILT_IN))
-#: Bound plans that a runner keeps; the least recently used goes first.
-KEPT_BINDINGS = 64
-#: Bytes of arrays that bound plans may keep for a next pass of their shape.
-IDLE_BYTES = 256 * 2**20
-
-
-@dataclass(slots=True)
-class Pass:
-    """The last forward pass, as ``backward`` needs it."""
-
-    bound: Bound
-    tape: list[Any]
-    run: Run
-    shapes: Shapes
-    dtype: str
-    outputs: dict[str, int]
 
 
 class Runner:
     """Runs one graph, forward and backward.
+
+    Any number of threads may call ``forward`` at the same time: each pass has arrays of its own, and none waits for
+    another, but for the compilation of a new shape. ``backward`` needs a pass of the same thread. A call that would mix
+    numbers of two threads raises StateError; see docs/threads.md.
 
     Parameters
     ----------
@@ -65,7 +56,8 @@ class Runner:
     Attributes
     ----------
     state : State or None
-        Where the last ``forward`` that was given a state ended; None before.
+        Where the last ``forward`` that was given a state ended; None before. With several threads, whichever was the
+        last: see ``resume``, which returns it.
 
     Raises
     ------
@@ -104,10 +96,12 @@ class Runner:
         self.reach = reach
         self.plan: Plan = lower(graph) if reach is None else cut(lower(graph), reach)
         self.state: State | None = None
-        self._bindings: OrderedDict[Any, tuple[Bound, Shapes]] = OrderedDict()
+        self._bindings = Bindings()
         self._programs: dict[Any, Program] = {}
         self._from_scans, self._into_scans = by_scans_alone(self.plan)
-        self._last: Pass | None = None
+        self._kept = Kept()
+        self._keys: Keys | None = None
+        self._updates_buffers = any(weights.updates_buffers(layer) for layer in self.layers.values())
         self._seen: dict[str, Shape] = {}
         #: The layers that have arrays; the others need not be asked in each pass.
         self._holders: list[tuple[str, Layer]] = []
@@ -115,10 +109,22 @@ class Runner:
             infer(self.plan, self.layers, self.plan.declared)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds anew."""
-        return {**self.__dict__, "_bindings": OrderedDict(), "_last": None, "_programs": {}}
+        """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds again."""
+        return {**self.__dict__, "_bindings": Bindings(), "_kept": Kept(), "_keys": None, "_programs": {}}
 
     # ------------------------------------------------------------------ what it holds
+    @property
+    def keys(self) -> Keys:
+        """What a claim on the arrays of this graph has as its keys; see ``graphnet.core.claims``."""
+        if self._keys is None:
+            self._keys = weights.keys(self.layers.values(), self.graph)
+        return self._keys
+
+    @property
+    def trained(self) -> bool:
+        """Whether any weight array has an optimizer."""
+        return any(p.optimizer is not None for _, layer in self._holders for p in layer._parameters.values())
+
     @property
     def parameters(self) -> dict[str, Parameter]:
         """Every weight array by ``node path/name``; those whose sizes are known."""
@@ -168,23 +174,27 @@ class Runner:
         ShapeError
             If a size that a weight needs is not declared.
         """
-        self._create(self.plan, infer(self.plan, self.layers, self.plan.declared))
+        with threads.building:
+            self._create(self.plan, infer(self.plan, self.layers, self.plan.declared))
 
     def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
-        """Fill all weights anew; see ``Layer.initialize``."""
-        weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
+        """Fill all weights again; see ``Layer.initialize``.
 
-    def remember(self) -> Callable[[], None]:
-        """A function that undoes what a later ``forward`` changes: the pass for ``backward``, and the buffers."""
-        last = self._last
-        buffers = [(layer, dict(layer._buffers)) for layer in self.layers.values()]
+        Raises
+        ------
+        StateError
+            If another thread is using them.
+        """
+        with Claim(WRITE, self.keys, "initialize", self.graph):
+            weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
 
-        def undo() -> None:
-            self._last = last
-            for layer, kept in buffers:
-                layer._buffers = kept
+    def remember(self) -> Remembered:
+        """Hold what a later ``forward`` changes: the pass for ``backward``, and the buffers.
 
-        return undo
+        Call what is returned to put them back, or its ``release`` to let them go.
+        """
+        kept = [partial(setattr, la, "_buffers", dict(la._buffers)) for la in self.layers.values() if la._buffers]
+        return Remembered(self._kept, *kept)
 
     # ------------------------------------------------------------------ running
     def forward(
@@ -225,26 +235,67 @@ class Runner:
             If the state is not one of this graph and this batch, or goes on in a Scan that goes backwards, which would
             have to begin at the end of what is not there yet.
         """
+        outputs, ended = self._pass(inputs, phase, lengths, keep, input_errors, state)
+        if ended is not None:
+            self.state = ended
+        return outputs
+
+    def resume(
+        self,
+        inputs: Mapping[str, Any],
+        state: State | Mapping[str, Any],
+        *,
+        phase: Phase = Phase.train,
+        lengths: Any = None,
+        keep: bool = True,
+        input_errors: bool = True,
+    ) -> tuple[dict[str, Array], State]:
+        """The outputs by name, and where the graph's Scans ended; ``self.state`` stays what it is.
+
+        As ``forward(inputs, state=state)``, for code that several threads run: the state is this call's.
+
+        Raises
+        ------
+        ShapeError, DtypeError, DataError, StateError, UnknownNameError
+            As ``forward``.
+        """
+        outputs, ended = self._pass(inputs, phase, lengths, keep, input_errors, state)
+        assert ended is not None
+        return outputs, ended
+
+    def _pass(
+        self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
+    ) -> tuple[dict[str, Array], State | None]:
+        """One forward pass: the outputs, and where the Scans ended if they were given a state."""
         arrays = boundary.arrays(self.graph, inputs)
         dtype = boundary.dtype(arrays, self.layers.values())
         counts = boundary.lengths(self.graph, lengths, arrays)
         slots = boundary.converted(self.graph, arrays, counts, dtype)
-        with undisturbed():
-            bound, shapes = self._bind(slots, dtype, phase, input_errors)
-            carried = None if state is None else self._carried(as_state(state, repr(self.graph)), shapes)
+        level = WRITE if self._updates_buffers and phase is Phase.train else READ
+        with Claim(level, self.keys, "forward", self.graph):
+            binding, wanted = self._binding(slots, dtype, phase, input_errors, keep)
+            carried = None if state is None else self._carried(as_state(state, repr(self.graph)), binding.shapes)
             run = Run(self._weights(dtype), counts, keep, carried=carried)
-            bound.start(run)
-        run.previous, self._last = [self._last], None
-        values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
-        try:
-            tape = bound.forward(values, run)
-        except BaseException:
-            self._last = run.previous[0] if run.previous else None
-            raise
-        run.release()
-        if phase is Phase.train:
-            self._store_buffers(run)
-        outputs = {
+            bound = self._started(binding, wanted, dtype, phase, run)
+            try:
+                values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
+                tape = bound.forward(values, run)
+                if phase is Phase.train:
+                    self._store_buffers(run)
+                outputs = self._outputs(values, slots, binding.shapes, counts)
+            except BaseException:
+                binding.give_back(bound)
+                raise
+            if keep:
+                self._kept.replace(Pass(binding, bound, tape, run, dtype, dict(self.plan.outputs)))
+            else:
+                binding.give_back(bound)
+                self._kept.drop_own()
+        return outputs, None if carried is None else carried.found
+
+    def _outputs(self, values: list[Any], slots: list[Any], shapes: Shapes, counts: list[Any]) -> dict[str, Array]:
+        """The outputs by name, apart from the inputs, with zeros after each row's end."""
+        return {
             name: boundary.apart(
                 values[slot]
                 if slot in self._from_scans
@@ -253,10 +304,6 @@ class Runner:
             )
             for name, slot in self.plan.outputs
         }
-        self._last = Pass(bound, tape, run, shapes, dtype, dict(self.plan.outputs)) if keep else None
-        if carried is not None:
-            self.state = carried.found
-        return outputs
 
     def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
         """The error for each input (None for whole numbers, and for inputs that were left out), and all gradients.
@@ -269,13 +316,19 @@ class Runner:
         Raises
         ------
         StateError
-            Without a forward pass before it.
+            Without a forward pass of this thread before it; if another thread has run a forward pass since, or is
+            computing gradients of the same weights.
         ShapeError, DtypeError
             If an error does not fit its output; nothing has changed then.
         """
-        last = self._last
-        if last is None:
-            raise StateError("backward before forward", where=repr(self.graph), remedy="Call forward first.")
+        last = self._kept.held(self.graph)
+        try:
+            with Claim(GRADIENTS, self.keys, "backward", self.graph):
+                return self._backward(errors, last)
+        finally:
+            last.release()
+
+    def _backward(self, errors: Mapping[str, Any], last: Pass) -> dict[str, Array | None]:
         if not isinstance(errors, Mapping):
             raise ConfigError(
                 "errors go by name",
@@ -316,10 +369,10 @@ class Runner:
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
         """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
-        found = infer(self.plan, self.layers, shapes)
-        self._create(self.plan, found)
-        wanted = [not given.integer for given in self.graph.inputs.values()]
-        with undisturbed():
+        with threads.building, undisturbed():
+            found = infer(self.plan, self.layers, shapes)
+            self._create(self.plan, found)
+            wanted = [not given.integer for given in self.graph.inputs.values()]
             setting = Setting(self.layers, phase, dtype, self.backend != "reference", self.passes)
             return BoundPlan(self.plan, found, setting, wanted), found
 
@@ -369,37 +422,45 @@ class Runner:
                     p.gradient = gradient if same else gradient.astype(p.value.dtype, copy=False)
 
     # ------------------------------------------------------------------ binding
-    def _bind(self, slots: list[Array | None], dtype: str, phase: Phase, errors: bool) -> tuple[Bound, Shapes]:
-        key = (tuple(None if a is None else a.shape for a in slots), dtype, phase, errors)
-        found = self._bindings.get(key)
+    def _binding(
+        self, slots: list[Array | None], dtype: str, phase: Phase, input_errors: bool, keep: bool
+    ) -> tuple[Binding, list[bool]]:
+        """What is known of these shapes, and for which inputs errors are wanted."""
+        key = (tuple(None if a is None else a.shape for a in slots), dtype, phase, input_errors, keep)
+        found = self._bindings.find(key)
         if found is None:
-            shapes = infer(
-                self.plan, self.layers, [self._shape(n, a) for n, a in zip(self.graph.inputs, slots, strict=True)]
-            )
-            self._create(self.plan, shapes)
-            wanted = [errors and not given.integer for given in self.graph.inputs.values()]
-            self._seen |= {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
-            self.graph.seen.update(self._seen)
-            setting = Setting(self.layers, phase, dtype, passes=self.passes, programs=self._programs)
-            found = self._backend.bind(self.plan, shapes, setting, wanted), shapes
-            self._bindings[key] = found
-            self._trim()
-            self._holders = [
-                (path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers
-            ]
-            if len(self._bindings) > KEPT_BINDINGS:
-                self._bindings.popitem(last=False)
-        self._bindings.move_to_end(key)
+            with threads.building, undisturbed():
+                found = self._bindings.find(key) or self._bind(key, slots)
+        return found, [input_errors and not given.integer for given in self.graph.inputs.values()]
+
+    def _bind(self, key: Any, slots: list[Array | None]) -> Binding:
+        """Infer all shapes and make the weights that they tell."""
+        given = [self._shape(n, a) for n, a in zip(self.graph.inputs, slots, strict=True)]
+        shapes = infer(self.plan, self.layers, given)
+        self._create(self.plan, shapes)
+        seen = {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
+        self._seen = {**self._seen, **seen}
+        self.graph.seen.update(seen)
+        self._holders = [(path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers]
+        found = Binding(shapes)
+        self._bindings.keep(key, found)
         return found
 
-    def _trim(self) -> None:
-        """Give back the idle arrays of bindings that were not used for long, where all together are large."""
-        total = 0
-        for bound, _ in reversed(self._bindings.values()):
-            idle = bound.idle()
-            total += idle
-            if idle and total > IDLE_BYTES:
-                bound.drop()
+    def _started(self, binding: Binding, wanted: list[bool], dtype: str, phase: Phase, run: Run) -> Bound:
+        """A bound plan that belongs to this pass alone, started: an idle one, or else a new one."""
+        self._kept.drop_own(binding)
+        bound = binding.take()
+        if bound is None:
+            with threads.building, undisturbed():
+                bound = binding.take()  # another thread may have returned one in the meantime
+                if bound is None:
+                    setting = Setting(self.layers, phase, dtype, True, self.passes, self._programs, binding.shared)
+                    bound = self._backend.bind(self.plan, binding.shapes, setting, wanted)
+                    self._bindings.trim()
+                bound.start(run)  # the first start compiles
+        else:
+            bound.start(run)
+        return bound
 
     def _shape(self, name: str, array: Array | None) -> Shape | None:
         if array is None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from graphnet.core import deltas, weights
+from graphnet.core import deltas, threads, weights
 from graphnet.core.array_types import plain
+from graphnet.core.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.errors import ConfigError, ShapeError, StateError
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
@@ -15,6 +19,30 @@ from graphnet.core.phase import Phase
 if TYPE_CHECKING:
     from graphnet.core.layer import Layer
     from graphnet.core.runner import Runner
+
+#: A phase that some layers, by id, are in for the present block, whatever they are set to.
+_forced: ContextVar[tuple[Phase, frozenset[int]] | None] = ContextVar("graphnet phase", default=None)
+
+
+@contextmanager
+def in_phase(phase: Phase, layers: Iterable[object]) -> Iterator[None]:
+    """Let some layers be in a phase inside the block, in this thread alone; their attribute is not touched.
+
+    Examples
+    --------
+    >>> from graphnet import Dropout
+    >>> layer = Dropout(0.5)
+    >>> with in_phase(Phase.test, [layer]):
+    ...     print(layer.phase.name)
+    test
+    >>> print(layer.phase.name)
+    train
+    """
+    token = _forced.set((phase, frozenset(id(layer) for layer in layers)))
+    try:
+        yield
+    finally:
+        _forced.reset(token)
 
 
 class Stateful:
@@ -38,7 +66,7 @@ class Stateful:
     _phase: Phase
     _runner: Runner | None
     _waiting: tuple[Any, Any] | None
-    _given: int
+    _last_forward: tuple[int, Any] | None
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         self = super().__new__(cls)
@@ -49,11 +77,12 @@ class Stateful:
         self._phase = Phase.train
         self._runner = None
         self._waiting = None
-        self._given = 0
+        self._last_forward = None
         return self
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_runner": None}
+        with Claim(READ, frozenset([id(self)]), "copy", self):  # a copy of weights in training would be a mixture
+            return {**self.__dict__, "_runner": None, "_last_forward": None}
 
     @property
     def delta(self) -> float:
@@ -68,7 +97,8 @@ class Stateful:
     @property
     def phase(self) -> Phase:
         """``Phase.train`` (at first) or ``Phase.test``; nested layers follow."""
-        return self._phase
+        forced = _forced.get()
+        return forced[0] if forced is not None and id(self) in forced[1] else self._phase
 
     @phase.setter
     def phase(self, phase: Phase) -> None:
@@ -83,10 +113,12 @@ class Stateful:
         from graphnet.core.runner import Runner
         from graphnet.core.single import graph_of
 
-        known = 0 if self._runner is None else len(self._runner.graph.inputs)
-        if self._runner is None or known < count or (known > count and self._layer.input_ports().variadic):
-            self._runner = Runner(graph_of(self._layer, count))
-        return self._runner
+        with threads.building:
+            runner = self._runner
+            known = 0 if runner is None else len(runner.graph.inputs)
+            if runner is None or known < count or (known > count and self._layer.input_ports().variadic):
+                runner = self._runner = Runner(graph_of(self._layer, count))
+        return runner
 
     @property
     def _layer(self) -> Layer:
@@ -122,8 +154,8 @@ class Stateful:
                 expected=str(self._layer.input_ports()),
                 received=len(inputs),
             )
-        outputs = [_own(array) for array in runner.forward(given, phase=self._phase).values()]
-        self._given = len(inputs)
+        outputs = [_own(array) for array in runner.forward(given, phase=self.phase).values()]
+        self._set_last((runner, len(inputs)))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
     def backward(self, *errors: Any) -> Any:
@@ -141,19 +173,52 @@ class Stateful:
         Raises
         ------
         StateError
-            Before the first ``forward``.
+            Before the first ``forward``, or if the last one was another thread's; while another thread is running
+            ``backward`` or, if there is an optimizer, ``forward``.
         ShapeError, DtypeError
             If an error does not have the output's shape; nothing has changed then.
         """
-        if self._runner is None:
-            raise StateError("backward before forward", where=repr(self), remedy="Call forward with an input first.")
-        names = list(self._runner.graph.outputs)
+        runner, count = self._get_last()
+        names = list(runner.graph.outputs)
         if len(errors) > len(names):
             raise ShapeError("too many errors", where=repr(self), expected=", ".join(names), received=len(errors))
-        pulled = self._runner.backward(dict(zip(names, errors, strict=False)))
-        self._update()
-        found = [None if array is None else _own(array) for array in list(pulled.values())[: self._given]]
+        with self._learning(runner):
+            pulled = runner.backward(dict(zip(names, errors, strict=False)))
+            self._update()
+        found = [None if array is None else _own(array) for array in list(pulled.values())[:count]]
         return found[0] if len(found) == 1 else tuple(found)
+
+    # ------------------------------------------------------------------ threads
+    def _set_last(self, what: Any) -> None:
+        """Keep what ``backward`` needs of the forward pass that this thread has just run, besides the runner's."""
+        self._last_forward = threads.this_thread(), what
+
+    def _get_last(self) -> Any:
+        """What ``_set_last`` was given.
+
+        Raises
+        ------
+        StateError
+            If there was no forward pass, or the last one was another thread's.
+        """
+        last = self._last_forward
+        if last is None:
+            raise StateError("backward before forward", where=repr(self), remedy="Call forward with an input first.")
+        if last[0] != threads.this_thread():
+            raise other_threads_pass(repr(self))
+        return last[1]
+
+    def _learning(self, runner: Runner) -> Claim:
+        """A context for ``backward`` and the update after it: one thread at a time."""
+        return Claim(WRITE if runner.trained else GRADIENTS, runner.keys, "backward", self)
+
+    def _writing(self, action: str) -> Claim:
+        """A context for changes of the weights: no other thread uses them in the meantime."""
+        return Claim(WRITE, weights.keys(weights.owners(self._layer).values()), action, self)
+
+    def _exclusive(self, action: str) -> Claim:
+        """A context for what a subclass keeps from one call to the next: one thread at a time."""
+        return Claim(WRITE, frozenset([("kept", id(self))]), action, self)
 
     def _update(self) -> None:
         """One optimizer step for each weight array that has an optimizer and a gradient."""
@@ -179,10 +244,13 @@ class Stateful:
             If one has no ``initialize``.
         RuleError
             If an initializer returns another shape; nothing has changed then.
+        StateError
+            If another thread is using the weights.
         """
         for given in (weights_initializer, bias_initializer):
             self._check_has(given, "initialize", "an initializer")
-        weights.initialize(weights.owners(self._layer).values(), weights_initializer, bias_initializer)
+        with self._writing("initialize"):
+            weights.initialize(weights.owners(self._layer).values(), weights_initializer, bias_initializer)
 
     def _draw_known_weights(self) -> None:
         """Fresh weights, uniform in [0, 1), as far as the configuration tells their shapes."""
@@ -219,8 +287,11 @@ class Stateful:
         ------
         ShapeError
             If the shape differs; the message has both.
+        StateError
+            If another thread is using the weights.
         """
-        weights.put(self._layer, values)
+        with self._writing("set_weights"):
+            weights.put(self._layer, values)
 
     def set_optimizer(self, optimizer: Any) -> None:
         """From now on ``backward`` also updates the weights.

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnet.core import array_types, dtypes, random
+from graphnet.core import array_types, dtypes, random, threads
 from graphnet.core.blas_threads import limited
+from graphnet.core.claims import Keys
 from graphnet.core.errors import GraphnetError, RuleError, ShapeError, StateError
 from graphnet.core.parameter import Array, Buffer, Parameter, Weight
 
@@ -36,6 +37,24 @@ def has_weights(layer: Layer) -> bool:
     return any(type(owner).parameters is not Base.parameters for owner in owners(layer).values())
 
 
+def updates_buffers(layer: Layer) -> bool:
+    """Whether a layer has buffers, which a forward pass in the train phase updates."""
+    from graphnet.core.layer import Layer as Base
+
+    return type(layer).buffers is not Base.buffers
+
+
+def keys(layers: Iterable[Layer], *others: object) -> Keys:
+    """What a claim on the arrays of some primitive layers, and on other objects, has as its keys.
+
+    They are valid while these objects exist.
+    """
+    from graphnet.core.layer import Layer as Base
+
+    holders = [la for la in layers if type(la).parameters is not Base.parameters or updates_buffers(la)]
+    return frozenset(id(each) for each in (*holders, *others))
+
+
 # ---------------------------------------------------------------------- making
 def fresh(spec: Weight, dtype: str) -> Array:
     """Weights before any initializer: uniform in [0, 1), or the value that they have of their own."""
@@ -50,11 +69,18 @@ def fresh(spec: Weight, dtype: str) -> Array:
 def create(layer: Layer, specs: Mapping[str, Weight], buffers: Mapping[str, Buffer] | None = None) -> None:
     """Make the weights and buffers that ``specs`` describe, or check that those which exist have their shapes.
 
+    Threads that need the same weights at the same time make them once.
+
     Raises
     ------
     ShapeError
         If the layer already has weights for inputs of another size.
     """
+    with threads.building:
+        _create(layer, specs, buffers or {})
+
+
+def _create(layer: Layer, specs: Mapping[str, Weight], buffers: Mapping[str, Buffer]) -> None:
     for name, spec in specs.items():
         made = layer._parameters.get(name)
         if made is not None and made.value.shape != spec.shape:
@@ -65,11 +91,15 @@ def create(layer: Layer, specs: Mapping[str, Weight], buffers: Mapping[str, Buff
                 received=f"one for {spec.shape}",
                 remedy="A layer that stands in two places needs inputs of the same size there.",
             )
-    for name, buffer in (buffers or {}).items():
-        layer._buffers.setdefault(name, np.full(buffer.shape, buffer.value, _dtype(layer)))
+    # New dictionaries: another thread may be reading the present ones.
+    absent = {name: buffer for name, buffer in buffers.items() if name not in layer._buffers}
+    if absent:
+        made_now = {name: np.full(buffer.shape, buffer.value, _dtype(layer)) for name, buffer in absent.items()}
+        layer._buffers = {**layer._buffers, **made_now}
     missing = [name for name in specs if name not in layer._parameters]
-    for name in missing:
-        layer._parameters[name] = Parameter(name, specs[name], fresh(specs[name], _dtype(layer)))
+    if missing:
+        fresh_ones = {name: Parameter(name, specs[name], fresh(specs[name], _dtype(layer))) for name in missing}
+        layer._parameters = {**layer._parameters, **fresh_ones}
     if missing and layer._waiting is not None:
         initialize([layer], *layer._waiting)
     if missing:

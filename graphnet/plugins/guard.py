@@ -86,8 +86,8 @@ SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "numpy's global random state": (_numpy_random, _set_numpy_random),
     "Python's global random state": (standard.getstate, standard.setstate),
     "graphnet's random state": (
-        lambda: random.generator().bit_generator.state,
-        lambda kept: setattr(random.generator().bit_generator, "state", kept),
+        lambda: random.current().rng.bit_generator.state,
+        lambda kept: setattr(random.current().rng.bit_generator, "state", kept),
     ),
     "numpy's print options": (np.get_printoptions, lambda kept: np.set_printoptions(**kept)),
     "numpy's error handling": (np.geterr, lambda kept: np.seterr(**kept)),

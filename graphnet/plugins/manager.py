@@ -100,6 +100,14 @@ class PluginManager:
             self._done(record, started)
             return
         self._register(module, record, started, others)
+        if not record.entries and record.status == "loaded" and _unfinished(module):
+            record.fail(
+                PluginError(
+                    "it asks for the plugin manager before its hooks are there, while something else imports it",
+                    where=found.distribution,
+                    remedy="Call graphnet.plugins.manager() inside the functions that need it.",
+                )
+            )
 
     def _check_version(self, found: Found) -> None:
         """Refuse a plugin whose distribution asks for another graphnet."""
@@ -156,3 +164,8 @@ class PluginManager:
                 expected="its own classes, registered by its hooks",
                 remedy="What it changed was put back.",
             )
+
+
+def _unfinished(module: object) -> bool:
+    """Whether a module is still being imported."""
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from graphnet.core.claims import READ, Claim
 from graphnet.core.errors import ConfigError
 from graphnet.core.phase import Phase
 from graphnet.core.runner import Runner
@@ -39,9 +40,8 @@ def _streamed(
     for piece in read(runner, stream, STEPS if config.tbptt is None else config.tbptt[0], config, losses):
         if piece.fresh is not None and state.rows is not None:
             state.reset(piece.fresh)
-        found.add(runner.forward(piece.inputs, phase=Phase.test, keep=False, state=state), piece)
-        assert runner.state is not None
-        state = runner.state
+        outputs, state = runner.resume(piece.inputs, state, phase=Phase.test, keep=False)
+        found.add(outputs, piece)
     return found
 
 
@@ -62,7 +62,16 @@ def evaluate(
     ------
     ConfigError, ShapeError, DtypeError, DataError
         Before anything runs.
+    StateError
+        If another thread is training the graph.
     """
+    with Claim(READ, runner.keys, "evaluate", runner.graph):
+        return _evaluated(runner, config, inputs, targets, lengths, mask)
+
+
+def _evaluated(
+    runner: Runner, config: TrainingConfig, inputs: Any, targets: Any, lengths: Any, mask: Any
+) -> dict[str, float]:
     losses = losses_of(runner.graph, config)
     if isinstance(inputs, Stream):
         if any(value is not None for value in (targets, lengths, mask)):

@@ -73,9 +73,7 @@ class Windows:
         self._packing, state = self._begun_within()
         inputs = {name: self._packed(self._joined(name), name) for name in piece.inputs}
         lengths = self._lengths() if self._packing is None else dict.fromkeys(self.timed, self._packing.lengths)
-        outputs = self.runner.forward(inputs, lengths=lengths, input_errors=False, state=state)
-        assert self.runner.state is not None
-        self.state = self.runner.state
+        outputs, self.state = self.runner.resume(inputs, state, lengths=lengths, input_errors=False)
         return {name: self._unpacked(output)[-self._steps :] for name, output in outputs.items()}
 
     def backward(self, errors: Mapping[str, Array]) -> None:

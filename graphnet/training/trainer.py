@@ -14,6 +14,7 @@ import numpy as np
 from graphnet.callbacks import Callback
 from graphnet.core import deltas, random
 from graphnet.core.blas_threads import PROCESS, limited
+from graphnet.core.claims import WRITE, Claim
 from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.graph import Graph
 from graphnet.core.runner import Runner
@@ -34,9 +35,9 @@ from graphnet.training.updates import Updates
 class Trainer:
     """Trains a graph: the weights of its layers are those that the best epoch ended with.
 
-    One seed gives one run, equal to the bit on one machine, whatever was drawn before: weights, dropout, the order of
-    the examples and the choice of those held out all follow from ``config.seed``. (Where ``config.threads`` is not 1,
-    the rounding of large products depends on the number of BLAS threads.)
+    One seed gives one run, equal to the bit on one machine, whatever was drawn before or is drawn in other threads:
+    weights, dropout, the order of the examples and the choice of those held out all follow from ``config.seed``. (Where
+    ``config.threads`` is not 1, the rounding of large products depends on the number of BLAS threads.)
 
     Parameters
     ----------
@@ -121,19 +122,20 @@ class Trainer:
             Before anything changes.
         StateError
             If the loss, or an optimizer's state, is no longer finite; it names epoch and batch, and the best weights so
-            far are in place.
+            far are in place. Before anything changes, if another thread is using the weights.
         ConfigError
             If a shared layer has several deltas, or ``drop_last`` leaves no batch; before anything changes.
         RuleError
             If a layer or an optimizer broke its promise.
         """
-        data, held = self._divided(inputs, targets, lengths, mask, validation_data)
-        feeding = feed(self.runner, data, self.config, self.losses)
-        deltas.effective(deltas.chains(self.graph))  # before weights are drawn
-        with self._setting():
-            self._make_weights(self._first(data), warm_start)
-            self._run(feeding, held)
-        return self.history
+        with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
+            data, held = self._divided(inputs, targets, lengths, mask, validation_data)
+            feeding = feed(self.runner, data, self.config, self.losses)
+            deltas.effective(deltas.chains(self.graph))  # before weights are drawn
+            with self._setting():
+                self._make_weights(self._first(data), warm_start)
+                self._run(feeding, held)
+            return self.history
 
     def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
         """Loss and metrics in the test phase; see :func:`graphnet.training.evaluation.evaluate`."""

@@ -220,7 +220,7 @@ def same(found, tolerance=1e-12):
 
 def compiled(runner):
     """Whether every Scan and region of the last binding runs by a program."""
-    bound = next(reversed(runner._bindings.values()))[0]
+    bound = runner._kept.last.bound
     steps = [s for s in bound.steps if isinstance(s, (BoundScan, BoundRegion))]
     return bool(steps) and all(s.reason is None for s in steps)
 
@@ -251,8 +251,8 @@ def test_many_blocks(name, how):
     rng = np.random.default_rng(7)
     runner, found = both_ways(graph(name, **how), inputs(rng, 130, 9), rng, lengths=rng.integers(0, 131, size=9))
     same(found, 1e-11)
-    scan = next(iter(runner._bindings.values()))[0].steps[0]
-    assert len((scan.exact or scan.made)[True].spaces[0].space.blocks) > 2
+    scan = runner._kept.last.bound.steps[0]
+    assert len((scan.exact or scan.made)[True].workspace().space.blocks) > 2
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -340,12 +340,15 @@ def test_a_remembered_pass_survives_another():
     np.testing.assert_array_equal(runner.backward({"y": error})["x"], once)
 
 
-def test_no_pass_is_kept_longer_than_needed():
+def test_one_thread_uses_one_bound_plan():
     g = Builder("dense")
     runner = Runner(g.build(y=dense(g.input("x", "batch, feature=3"), 2)))
+    used = set()
     for _ in range(3):
         runner.forward({"x": np.ones((4, 3))})
-        assert runner._last.run.previous == []
+        used.add(id(runner._kept.last.bound))
+        assert not any(binding.idle for binding in runner._bindings.values())
+    assert len(used) == 1
 
 
 def test_what_cannot_be_read_runs_as_it_is_written():
@@ -356,7 +359,7 @@ def test_what_cannot_be_read_runs_as_it_is_written():
     scanned = Scan(c.build(y=h, h=h))(g.input("x", f"time, batch, feature={D}"), name="scan")
     runner, found = both_ways(g.build(y=scanned), {"x": rng.normal(size=(5, 2, D))}, rng)
     same(found)
-    reason = next(iter(runner._bindings.values()))[0].steps[0].reason
+    reason = runner._kept.last.bound.steps[0].reason
     assert "scan/blind" in reason
     assert "np.asarray" in reason
 
@@ -370,7 +373,7 @@ def test_neighbours_outside_scans():
     blind = Blind()(b)
     runner, found = both_ways(g.build(y=Soft()(Odd()(blind)) + b, z=a), {"x": rng.normal(size=(700, 5))}, rng)
     same(found, 1e-11)
-    kinds = [type(s).__name__ for s in next(iter(runner._bindings.values()))[0].steps]
+    kinds = [type(s).__name__ for s in runner._kept.last.bound.steps]
     assert "BoundRegion" in kinds
     assert "BoundCall" in kinds
 
@@ -420,7 +423,7 @@ def test_a_program_is_plain_data(name):
     for _ in range(2):
         runner = Runner(graph(name))
         runner.forward(inputs(np.random.default_rng(1), 4, 3))
-        found.append(next(iter(runner._bindings.values()))[0].steps[0].made[True])
+        found.append(runner._kept.last.bound.steps[0].made[True])
     assert plain(found[0].program)
     assert found[0].program == found[1].program
 
@@ -455,7 +458,7 @@ def test_a_copy_has_arrays_of_its_own():
 
 
 def test_idle_arrays_are_given_back(monkeypatch):
-    from graphnet.core import runner as module
+    from graphnet.core import bindings as module
 
     monkeypatch.setattr(module, "IDLE_BYTES", 100_000)
     rng = np.random.default_rng(18)
@@ -465,5 +468,5 @@ def test_idle_arrays_are_given_back(monkeypatch):
     for steps in range(51, 80):
         runner.forward(inputs(rng, steps, 3))
     assert len(runner._bindings) == 30
-    assert sum(bound.idle() for bound, _ in runner._bindings.values()) < 300_000
+    assert sum(bound.idle() for binding in runner._bindings.values() for bound in binding.idle) < 300_000
     np.testing.assert_array_equal(runner.forward(inputs(np.random.default_rng(0), 50, 3))["y"], first)

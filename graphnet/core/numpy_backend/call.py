@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random, rules
+from graphnet.core import rules
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.infer import ragged
 from graphnet.core.numpy_backend.promises import Promises
@@ -95,7 +95,7 @@ class BoundCall:
 
         Those for single steps are repeated beyond the rows' ends, as the steps are.
         """
-        made = self.layer.draw(random.generator(), *self.given)
+        made = self.layer.draw(run.generator(), *self.given)
         if not isinstance(made, dict) or set(made) != set(self.draws):
             raise self.promises.broken("draw", f"arrays for {', '.join(self.draws)}", _names(made))
         drawn = {name: made[name].astype(self.dtype, copy=False) for name in self.draws}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.blas_threads import limited
-from graphnet.core.compiler.passes import undisturbed
 from graphnet.core.compiler.phases import AFTER, BACK_AFTER, BACK_BEFORE, BACK_LOOP, BEFORE, LOOP, STATIC
 from graphnet.core.compiler.program import Place, Program
 from graphnet.core.numpy_backend.denormals import Flushed
@@ -19,6 +17,7 @@ from graphnet.core.numpy_backend.loops import BoundLoops
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.steps import Action, Arrays, BlockSteps
 from graphnet.core.numpy_backend.thread_policy import of_program
+from graphnet.core.numpy_backend.turns import turns_for
 from graphnet.core.numpy_backend.waiting import Waiting, stretches
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
@@ -41,7 +40,9 @@ class BoundWorkspace:
     def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
         self.program = program
         self.space = Workspace(program, steps, batch, dtype)
+        self.nbytes = self.space.nbytes
         self.packs = Packs(program, batch, dtype)
+        self.turns = turns_for(self.nbytes + sum(pack.nbytes for pack in self.packs.arrays))
         self.calls = BlockSteps(self.space, self.packs)
         self.phases = {name: [s for s in program.steps if s.phase == name] for name in
                        (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)}  # fmt: skip
@@ -65,12 +66,6 @@ class BoundWorkspace:
         self.carried = [old for _, old in carried]
         self.arriving = [self.space.at(old, steps - 1) for _, old in carried]
         self.leaving = [self.space.at(new, 0) for new, _ in carried]
-        self.holder: Any = None
-
-    @property
-    def free(self) -> bool:
-        """Whether no pass holds it."""
-        return self.holder is None or self.holder() is None
 
     def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
         before = [self._staging(name, int(attr), place, block)
@@ -108,7 +103,7 @@ class BoundWorkspace:
 
 
 class CompiledProgram:
-    """A program with the workspaces that it runs in.
+    """A program with the workspace that it runs in: the bound plan's, and so that of the pass which owns this plan.
 
     Parameters
     ----------
@@ -123,26 +118,23 @@ class CompiledProgram:
     def __init__(self, program: Program, steps: int, batch: int, setting: Setting) -> None:
         self.program, self.steps, self.batch, self.setting = program, steps, batch, setting
         self.draws = [(attr, place) for name, attr, place, _ in program.staged if name == "draw"]
-        self.spaces: list[BoundWorkspace] = []
+        self._workspace: BoundWorkspace | None = None
         self.threads = of_program(program, steps, batch, setting.dtype)
         self.flushed: AbstractContextManager[None] = Flushed()
 
     def workspace(self) -> BoundWorkspace:
-        """A workspace that no other pass holds."""
-        for space in self.spaces:
-            if space.free:
-                return space
-        with undisturbed():
-            self.spaces.append(BoundWorkspace(self.program, self.steps, self.batch, self.setting.dtype))
-        return self.spaces[-1]
+        """The workspace; made when it is first asked for, and after ``drop``."""
+        if self._workspace is None:
+            self._workspace = BoundWorkspace(self.program, self.steps, self.batch, self.setting.dtype)
+        return self._workspace
 
     def idle(self) -> int:
-        """Bytes of the workspaces that no pass holds."""
-        return sum(s.space.nbytes for s in self.spaces if s.free)
+        """Bytes of its arrays."""
+        return 0 if self._workspace is None else self._workspace.nbytes
 
     def drop(self) -> None:
-        """Give those back."""
-        self.spaces = [s for s in self.spaces if not s.free]
+        """Give them back."""
+        self._workspace = None
 
     # ------------------------------------------------------------------ forward
     def run_forward(
@@ -161,8 +153,9 @@ class CompiledProgram:
         for action in bound.static:
             action({})
         outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
-        with self.flushed:
+        with bound.turns, self.flushed:
             for number, block in enumerate(space.blocks):
+                bound.turns.rest()
                 before, after = bound.forward[number]
                 self.carry_on(space, number)
                 for action in before:
@@ -174,10 +167,7 @@ class CompiledProgram:
                     action(given)
                 for output, source in zip(outputs, bound.emitted[number], strict=True):
                     np.copyto(output[block.start : block.stop], source)
-        tape = Tape(bound, given, fixed, ended, lengths)
-        if run.keep:
-            bound.holder = weakref.ref(tape)
-        return tape, outputs
+        return Tape(bound, given, fixed, ended, lengths), outputs
 
     def ended(self, lengths: Array | None) -> Array | None:
         """Which rows have ended at which step, in the order of processing."""
@@ -213,8 +203,10 @@ class CompiledProgram:
         contexts: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.sinks)
         waiting = Waiting(tape.workspace.arriving) if tape.ended is not None and wait else None
-        with self.flushed:
+        turns = tape.workspace.turns
+        with turns, self.flushed:
             for number in range(len(space.blocks) - 1, -1, -1):
+                turns.rest()
                 self.back_block(tape, number, given, contexts, sums, waiting)
         if waiting is not None:
             waiting.end(tape.workspace.leaving)

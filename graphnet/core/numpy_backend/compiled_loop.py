@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject
 from graphnet.core.compiler.passes import EVERY, compiled
@@ -106,7 +105,6 @@ class CompiledLoop(CompiledProgram):
     def forward(self, slots: list[Any], run: Run) -> Any:
         """Fill the slots of outputs and final states; returns what the backward pass needs."""
         step = self.step
-        run.release()
         ends = run.ends_at(self.origin)
         lengths = None if ends is None else ends.lengths
         turn = self.turning(lengths)
@@ -191,7 +189,7 @@ class CompiledLoop(CompiledProgram):
     def draw(self, space: Workspace, run: Run) -> None:
         """All random arrays, in the order in which the steps would draw them."""
         ends = run.ends_at(self.origin)
-        rng = random.generator()
+        rng = run.generator()
         by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:
             by_call.setdefault((path, owner), []).append((name, place))

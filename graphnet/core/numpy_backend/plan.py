@@ -26,7 +26,7 @@ BoundStep = BoundCall | BoundLoop | BoundScan | BoundRegion
 
 
 class BoundPlan:
-    """The steps of a plan, bound.
+    """The steps of a plan, bound; one pass at a time runs in it, from ``start`` to the last ``backward``.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class BoundPlan:
                 yield from (one for one in made if isinstance(one, CompiledProgram))
 
     def idle(self) -> int:
-        """Bytes of arrays that no pass holds."""
+        """Bytes of the arrays that passes run in; asked for while no pass does."""
         return sum(program.idle() for program in self._programs())
 
     def drop(self) -> None:

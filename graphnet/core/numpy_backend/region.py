@@ -12,12 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random
 from graphnet.core.compiler import Shapes
 from graphnet.core.compiler.joint import Subject, trace
 from graphnet.core.compiler.operations import Trace
 from graphnet.core.compiler.passes import EVERY, compiled
-from graphnet.core.compiler.program import Place
+from graphnet.core.compiler.program import Place, Program
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.call import BoundCall
 from graphnet.core.numpy_backend.compiled import CompiledProgram, Tape
@@ -60,7 +59,7 @@ def subplan(steps: Sequence[Call], shapes: Shapes, needed: set[int]) -> tuple[Pl
 def regions(plan: Plan, bound: list[Any], shapes: Shapes, setting: Setting, needs: list[bool]) -> list[Any]:
     """The bound steps of a plan, with neighbours that can be read put together."""
     found: list[Any] = []
-    known: dict[Any, bool] = {}
+    known: dict[Any, bool] = setting.shared.setdefault("readable", {})
     for steps, own in _neighbours(plan, bound, shapes, setting, needs, known):
         if len(steps) < LEAST:
             found += own
@@ -224,14 +223,20 @@ class CompiledRegion(CompiledProgram):
         shapes = region.shapes.slots
         self.shapes_in = [tuple(n or 0 for n in shapes[i].sizes) for i in range(len(region.inputs))]  # type: ignore[union-attr]
         self.shapes_out = [tuple(n or 0 for n in shapes[slot].sizes) for _, slot in region.plan.outputs]  # type: ignore[union-attr]
-        program = compiled(subject, EVERY if setting.passes is None else setting.passes)
-        super().__init__(program, math.prod(self.shapes_out[0][:-1]), 1, setting)
+        super().__init__(self._program(subject, setting), math.prod(self.shapes_out[0][:-1]), 1, setting)
         # Subnormal results stay what they are, as in the same nodes run one by one.
         self.flushed = nullcontext()
 
+    def _program(self, subject: Subject, setting: Setting) -> Program:
+        """The program of the region: one for all bound plans of these shapes."""
+        key = (tuple(step.path for step in self.region.steps), subject.backward)
+        if key not in setting.shared:
+            setting.shared[key] = compiled(subject, EVERY if setting.passes is None else setting.passes)
+        found: Program = setting.shared[key]
+        return found
+
     def forward(self, slots: list[Any], run: Run) -> Tape | None:
         """Fill the slots that come out."""
-        run.release()
         given = {("sequence", k): self.rows(slots[i]) for k, i in enumerate(self.inputs)}
         tape, outputs = self.run_forward(given, run, None, None, self.draw)
         for slot, array, shape in zip(self.outputs, outputs, self.shapes_out, strict=True):
@@ -261,7 +266,7 @@ class CompiledRegion(CompiledProgram):
     def draw(self, space: Workspace, run: Run) -> None:
         """All random arrays, in the order of the nodes; beyond a row's end those of its last step are repeated."""
         ends = run.ends_at(self.region.origin)
-        rng = random.generator()
+        rng = run.generator()
         wanted: dict[tuple[str, str], list[tuple[str, Place]]] = {}
         for (path, owner, name), place in self.draws:
             wanted.setdefault((path, owner), []).append((name, place))

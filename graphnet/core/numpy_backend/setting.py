@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from graphnet.core import random
 from graphnet.core.compiler.program import Program
 from graphnet.core.layer import Layer
 from graphnet.core.numpy_backend.ends import Ends
@@ -19,7 +22,8 @@ class Setting:
     """What holds for a whole bound plan: the layers, the phase, the dtype, whether to compile, and the passes (None:
     all).
 
-    ``programs`` are those of cells that were compiled before, for other numbers of steps.
+    ``programs`` are those of cells that were compiled before, for other numbers of steps. ``shared`` is what the bound
+    plans for the same shapes share: their other programs. The arrays of each are its own.
     """
 
     layers: Mapping[str, Layer]
@@ -28,6 +32,7 @@ class Setting:
     compiled: bool = True
     passes: frozenset[str] | None = None
     programs: dict[Any, Program] = field(default_factory=dict)
+    shared: dict[Any, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -41,15 +46,17 @@ class Run:
     lengths: list[Array | None]
     keep: bool = True
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
-    previous: list[Any] = field(default_factory=list)
     carried: Carried | None = None
     #: Where the rows of each input end; empty where every row is whole. Bound plans fill it in.
     ends: list[Ends | None] = field(default_factory=list)
+    _rng: np.random.Generator | None = None
 
     def ends_at(self, origin: int | None) -> Ends | None:
         """Where the rows of an input end; None where they are whole, or it has no rows over time."""
         return None if origin is None or not self.ends else self.ends[origin]
 
-    def release(self) -> None:
-        """Let go of the pass before this one: from here on its arrays may be written over."""
-        self.previous.clear()
+    def generator(self) -> np.random.Generator:
+        """The generator of this pass: the one in use at its first draw."""
+        if self._rng is None:
+            self._rng = random.generator()
+        return self._rng

@@ -145,8 +145,9 @@ class CellLayer(Arrangement):
         expected = (len(gates[0].value), len(gates) * self.hidden_size)
         if array.shape != expected:
             raise ShapeError("weights of another shape", where=repr(self), expected=expected, received=array.shape)
-        for gate, part in zip(gates, np.split(array, len(gates), axis=1), strict=True):
-            gate.value = part.astype(gate.value.dtype)
+        with self._writing("set_weights"):
+            for gate, part in zip(gates, np.split(array, len(gates), axis=1), strict=True):
+                gate.value = part.astype(gate.value.dtype)
 
     def get_output_weights(self) -> np.ndarray:
         """The output layer's weights ``(hidden_size + 1, output_size)``, the bias in the last row."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import Runner, ShapeError, StateError, as_array
+from graphnet import Runner, ShapeError, as_array
 from graphnet.sequences import Packing, lengths_or_packing
 from graphnet_recurrent.kept_state import KeptState
 
@@ -62,7 +63,6 @@ class SequenceLayer(KeptState):
     def check(self) -> None:
         super().check()
         self.batch_major: bool = False
-        self._came = Given()
 
     def over_time(self) -> bool:
         """Whether the output is a sequence."""
@@ -89,8 +89,12 @@ class SequenceLayer(KeptState):
         ShapeError, DtypeError, DataError
             If the input does not fit.
         StateError
-            If ``memory`` is on and the state has another number of rows.
+            If ``memory`` is on and the state has another number of rows, or another thread is running ``forward``.
         """
+        with self._exclusive("forward with memory") if self.memory else nullcontext():
+            return self._forward(input_tensor, lengths, mask, others)
+
+    def _forward(self, input_tensor: Any, lengths: Any, mask: Any, others: dict[str, Any]) -> Any:
         x, single = self._sequences(input_tensor)
         turned = self.batch_major and not single
         axes = x.shape[1::-1] if turned else x.shape[:2]
@@ -101,10 +105,11 @@ class SequenceLayer(KeptState):
         inputs = {name: came.inward(a, name) if name in self._timed() else a for name, a in inputs.items()}
         runner = self._runner_for(single)
         kept = self._going_on(runner.states, others)
-        outputs = runner.forward(inputs, phase=self.phase, lengths=counts, state=kept)
+        outputs, ended = runner.resume(inputs, kept, phase=self.phase, lengths=counts)
         output = np.array(next(iter(outputs.values())))
-        self._runner, self._came = runner, came
-        self._keep(runner.state)
+        self._runner = runner
+        self._set_last((runner, came))
+        self._keep(ended)
         return came.outward(output) if self.over_time() else output
 
     def backward(self, *errors: Any) -> Any:
@@ -123,14 +128,13 @@ class SequenceLayer(KeptState):
         Raises
         ------
         StateError
-            Before the first ``forward``.
+            Before the first ``forward``, or if the last one was another thread's; while another thread is running
+            ``backward`` or, if there is an optimizer, ``forward``.
         ShapeError, DtypeError
             If an error does not have the output's shape; nothing has changed then.
         """
-        came = self._came
-        if self._runner is None or not came.names:
-            raise StateError("backward before forward", where=repr(self), remedy="Call forward with an input first.")
-        names = list(self._runner.graph.outputs)
+        runner, came = self._get_last()
+        names = list(runner.graph.outputs)
         if not 1 <= len(errors) <= len(names):
             expected = f"one for each of {', '.join(names)}, from the first on"
             raise ShapeError("wrong number of errors", where=repr(self), expected=expected, received=len(errors))
@@ -138,17 +142,18 @@ class SequenceLayer(KeptState):
         first = as_array(first, f"{self!r}, error")
         if self.over_time() and first.ndim >= 2:
             first = came.inward(first, f"{self!r}, the error")
-        pulled = self._runner.backward(dict(zip(names, [first, *rest], strict=False)))
-        self._update()
-        found = [self._error(name, pulled[name]) for name in came.names]
+        with self._learning(runner):
+            pulled = runner.backward(dict(zip(names, [first, *rest], strict=False)))
+            self._update()
+        found = [self._error(name, pulled[name], came) for name in came.names]
         return found[0] if len(found) == 1 else tuple(found)
 
     # ------------------------------------------------------------------ inside
-    def _error(self, name: str, error: Any) -> Any:
+    def _error(self, name: str, error: Any, came: Given) -> Any:
         """The error for one input, as that came."""
         if error is None:
             return None
-        return self._came.outward(np.array(error)) if name in self._timed() else np.array(error)
+        return came.outward(np.array(error)) if name in self._timed() else np.array(error)
 
     def _counted(
         self, lengths: Any, mask: Any, axes: tuple[int, ...], single: bool, turned: bool

@@ -52,7 +52,6 @@ class SoftMax(Layer):
     axis: int = -1
 
     def check(self) -> None:
-        self._prediction: Any = None  # of the last forward with labels; None after one without
         require(isinstance(self.axis, int) and not isinstance(self.axis, bool), self, "axis", "a whole number")
 
     # ------------------------------------------------------------------ the function
@@ -96,12 +95,10 @@ class SoftMax(Layer):
             Inputs or labels that mean nothing; the layer is then as it was.
         """
         if label_tensor is NO_LABELS:
-            y = super().forward(input_tensor)
-            self._prediction = None
-            return y
+            return super().forward(input_tensor)
         x = checked_input(self, input_tensor)
         loss = cross_entropy(self, x, one_hot(self, label_tensor, x.shape))
-        self._prediction = self.apply(x)[0]
+        self._set_last((None, self.apply(x)[0]))  # a pass of no runner
         return loss
 
     def backward(self, error_tensor: Any) -> Any:
@@ -115,15 +112,15 @@ class SoftMax(Layer):
         Raises
         ------
         StateError
-            Before the first ``forward``.
+            Before the first ``forward``, or if the last one was another thread's.
         ShapeError, DtypeError, DataError
             Labels, or an error, that do not fit the last ``forward``.
         """
-        if self._prediction is None:
+        runner, prediction = self._get_last()
+        if runner is not None:
             return super().backward(error_tensor)
-        y = self._prediction
-        labels = one_hot(self, error_tensor, y.shape)
-        return np.where(labels == 1, -complement(y, self.axis), y)
+        labels = one_hot(self, error_tensor, prediction.shape)
+        return np.where(labels == 1, -complement(prediction, self.axis), prediction)
 
     def predict(self, input_tensor: Any) -> Any:
         """The softmax of ``input_tensor``; what ``backward`` needs of the last ``forward`` stays.
