@@ -13,6 +13,7 @@ from typing import Any
 from graphnet.core import threads
 from graphnet.core.backends import Bound
 from graphnet.core.compiler import Shapes
+from graphnet.core.turns import FREE, Free
 
 #: Shapes for which a runner keeps bound plans; the least recently used goes first.
 KEPT_BINDINGS = 64
@@ -32,11 +33,14 @@ class Binding:
         What its bound plans share; see ``Setting``.
     idle : list of Bound
         Bound plans that no pass owns.
+    turns : context manager
+        What a pass enters before it takes a bound plan, so that threads that take turns need one plan between them.
     """
 
     shapes: Shapes
     shared: dict[Any, Any] = field(default_factory=dict)
     idle: list[Bound] = field(default_factory=list)
+    turns: Free = FREE
 
     def take(self) -> Bound | None:
         """A bound plan that belongs to the caller from now on; None where all are in use."""

@@ -29,6 +29,7 @@ from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Loop, Plan
 from graphnet.core.shapes import Shape
 from graphnet.core.state import Carried, State, as_state
+from graphnet.core.turns import FREE
 
 DEFAULT = next(iter(backends.BUILT_IN))
 
@@ -276,22 +277,30 @@ class Runner:
             binding, wanted = self._binding(slots, dtype, phase, input_errors, keep)
             carried = None if state is None else self._carried(as_state(state, repr(self.graph)), binding.shapes)
             run = Run(self._weights(dtype), counts, keep, carried=carried)
-            bound = self._started(binding, wanted, dtype, phase, run)
-            try:
-                values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
-                tape = bound.forward(values, run)
-                if phase is Phase.train:
-                    self._store_buffers(run)
-                outputs = self._outputs(values, slots, binding.shapes, counts)
-            except BaseException:
-                binding.give_back(bound)
-                raise
-            if keep:
-                self._kept.replace(Pass(binding, bound, tape, run, dtype, dict(self.plan.outputs)))
-            else:
-                binding.give_back(bound)
-                self._kept.drop_own()
+            with binding.turns:
+                outputs = self._bound_pass(binding, wanted, slots, dtype, phase, run)
         return outputs, None if carried is None else carried.found
+
+    def _bound_pass(
+        self, binding: Binding, wanted: list[bool], slots: list[Any], dtype: str, phase: Phase, run: Run
+    ) -> dict[str, Array]:
+        """Run one forward pass in a bound plan of its own; the outputs by name."""
+        bound = self._started(binding, wanted, dtype, phase, run)
+        try:
+            values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
+            tape = bound.forward(values, run)
+            if phase is Phase.train:
+                self._store_buffers(run)
+            outputs = self._outputs(values, slots, binding.shapes, run.lengths)
+        except BaseException:
+            binding.give_back(bound)
+            raise
+        if run.keep:
+            self._kept.replace(Pass(binding, bound, tape, run, dtype, dict(self.plan.outputs)))
+        else:
+            binding.give_back(bound)
+            self._kept.drop_own()
+        return outputs
 
     def _outputs(self, values: list[Any], slots: list[Any], shapes: Shapes, counts: list[Any]) -> dict[str, Array]:
         """The outputs by name, apart from the inputs, with zeros after each row's end."""
@@ -458,6 +467,7 @@ class Runner:
                     bound = self._backend.bind(self.plan, binding.shapes, setting, wanted)
                     self._bindings.trim()
                 bound.start(run)  # the first start compiles
+                binding.turns = getattr(bound, "turns", FREE)  # a plugin's backend may have none
         else:
             bound.start(run)
         return bound

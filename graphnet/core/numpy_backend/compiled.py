@@ -17,10 +17,10 @@ from graphnet.core.numpy_backend.loops import BoundLoops
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.steps import Action, Arrays, BlockSteps
 from graphnet.core.numpy_backend.thread_policy import of_program
-from graphnet.core.numpy_backend.turns import turns_for
 from graphnet.core.numpy_backend.waiting import Waiting, stretches
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
+from graphnet.core.turns import turns_for
 
 
 @dataclass(eq=False)
@@ -42,7 +42,7 @@ class BoundWorkspace:
         self.space = Workspace(program, steps, batch, dtype)
         self.nbytes = self.space.nbytes
         self.packs = Packs(program, batch, dtype)
-        self.turns = turns_for(self.nbytes + sum(pack.nbytes for pack in self.packs.arrays))
+        self.turns = turns_for(self.in_use)
         self.calls = BlockSteps(self.space, self.packs)
         self.phases = {name: [s for s in program.steps if s.phase == name] for name in
                        (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)}  # fmt: skip
@@ -66,6 +66,11 @@ class BoundWorkspace:
         self.carried = [old for _, old in carried]
         self.arriving = [self.space.at(old, steps - 1) for _, old in carried]
         self.leaving = [self.space.at(new, 0) for new, _ in carried]
+
+    @property
+    def in_use(self) -> int:
+        """Bytes that a pass goes through: the arrays and the packed weights."""
+        return self.nbytes + sum(pack.nbytes for pack in self.packs.arrays)
 
     def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
         before = [self._staging(name, int(attr), place, block)
