@@ -29,6 +29,7 @@ from graphnet import (
 from graphnet.callbacks import Callback
 from graphnet.datasets import Stream
 from graphnet.initializers import Constant, UniformRandom
+from graphnet.io import load_weights, save_weights
 from graphnet.losses import MeanSquaredError
 from graphnet.optimizers import Adam, Sgd
 
@@ -182,6 +183,7 @@ OTHERS = {
     "fit": lambda model, folder: model.fit(X, Y, **SETTINGS),
     "fit of another model": lambda model, folder: Model(model.graph).fit(X, Y, **SETTINGS),
     "fit of a Trainer": lambda model, folder: Trainer(model.graph, TrainingConfig(**SETTINGS)).fit(X, Y),
+    "save_weights": lambda model, folder: save_weights(folder / "weights", model.runner),
     "copy": lambda model, folder: copy.deepcopy(model),
     "forward": lambda model, folder: model.runner.forward({"x": X}),
 }
@@ -217,6 +219,19 @@ def test_fit_during_another_threads_call_is_refused(name, tmp_path):
         np.testing.assert_array_equal(array, before[name])
     assert model.history is None
     model.fit(X, Y, **SETTINGS)
+
+
+def test_weights_are_not_loaded_into_a_pass_of_another_thread(tmp_path):
+    model = gated()
+    save_weights(tmp_path / "weights", model.runner)
+    expected = model.predict(X)
+    for parameter in model.runner.parameters.values():
+        parameter.value = parameter.value * 2
+    with Held(lambda: model.predict(X)), pytest.raises(StateError, match="in use in another thread"):
+        load_weights(tmp_path / "weights", model.runner)
+    assert not np.array_equal(model.predict(X), expected)
+    load_weights(tmp_path / "weights", model.runner)
+    np.testing.assert_array_equal(model.predict(X), expected)
 
 
 def test_a_copy_predicts_during_training():

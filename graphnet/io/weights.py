@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from graphnet.core.claims import READ, WRITE, Claim
 from graphnet.core.dtypes import converted
 from graphnet.core.errors import FileError, ShapeError, nearest
 from graphnet.core.parameter import Array
@@ -16,6 +19,20 @@ from graphnet.core.runner import Runner
 from graphnet.io import atomic
 
 FORMAT = "graphnet-weights/1"
+
+
+def _claiming(level: int, action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a function claim the arrays of the runner that is its first argument; see ``graphnet.core.claims``."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def claimed(runner: Runner, *arguments: Any) -> Any:
+            with Claim(level, runner.keys, action, runner.graph):
+                return function(runner, *arguments)
+
+        return claimed
+
+    return decorate
 
 
 def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
@@ -36,6 +53,7 @@ def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     atomic.write(path, save(arrays, metadata={"format": FORMAT}))
 
 
+@_claiming(READ, "save_weights")
 def _arrays(runner: Runner) -> dict[str, Array]:
     return {**{name: p.value for name, p in runner.parameters.items()}, **runner.buffers}
 
@@ -91,6 +109,7 @@ def _check_array(where: str, found: Array, wanted: Array) -> None:
         raise FileError("weights of another dtype", where=where, expected="float32 or float64", received=found.dtype)
 
 
+@_claiming(WRITE, "load_weights")
 def _put(runner: Runner, found: dict[str, Array]) -> None:
     for path, layer in runner.layers.items():
         for name, parameter in layer._parameters.items():

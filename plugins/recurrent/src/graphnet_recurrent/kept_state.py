@@ -82,15 +82,16 @@ class KeptState(Composite):
         Raises
         ------
         StateError, DtypeError, DataError
-            If these are no rows of the kept state.
+            If these are no rows of the kept state; StateError also if another thread runs ``forward`` with memory.
         """
-        if rows is None:
-            self._kept, self._shown = None, None
-            return
-        if self._kept is None:
-            raise StateError("there are no rows to reset", where=repr(self), remedy="Nothing is kept yet.")
-        self._kept.reset(rows)
-        self._shown = {self._short(path): self._begun(path, array) for path, array in self._kept.arrays.items()}
+        with self._exclusive("reset_state"):
+            if rows is None:
+                self._kept, self._shown = None, None
+                return
+            if self._kept is None:
+                raise StateError("there are no rows to reset", where=repr(self), remedy="Nothing is kept yet.")
+            self._kept.reset(rows)
+            self._shown = {self._short(path): self._begun(path, array) for path, array in self._kept.arrays.items()}
 
     def _begun(self, path: str, array: np.ndarray) -> np.ndarray:
         """A state with the rows that begin anew as they will begin: at a learned state, or at zeros."""
