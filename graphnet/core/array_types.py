@@ -134,7 +134,7 @@ def _refuse_rounded(tree: Any, dtype: np.dtype[Any], where: str) -> None:
             raise _too_large(tree, dtype, where)
 
 
-# ---------------------------------------------------------------------- everybody else's
+# ---------------------------------------------------------------------- other libraries
 def _foreign(value: Any, where: str) -> Array:
     """Arrays of other libraries, and objects that are no arrays."""
     libraries = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}

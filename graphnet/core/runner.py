@@ -501,7 +501,7 @@ class Runner:
                 own |= layer._buffers
             for name, array in own.items():
                 if array.dtype is not wanted:
-                    own[name] = dtypes.converted(array, wanted, f"{path}/{name}")
+                    own[name] = array.astype(wanted, copy=False)
         return found
 
     def _store_buffers(self, run: Run) -> None:

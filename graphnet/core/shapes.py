@@ -50,8 +50,7 @@ class Shape:
     sizes : tuple of int or None
         One size an axis, None where it is free.
     declared : bool
-        Whether somebody gave the names; False: they are those usual for the rank, and nothing is concluded from them.
-        Not compared.
+        Whether the names were given; False: they are the defaults for the rank, and are not checked. Not compared.
 
     Raises
     ------
