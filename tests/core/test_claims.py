@@ -10,7 +10,7 @@ from concurrent_calls import LIMIT, in_another_thread, in_threads
 from graphnet import FullyConnected, StateError
 from graphnet.core import claims, weights
 from graphnet.core.claims import GRADIENTS, READ, WRITE, Claim
-from graphnet.core.numpy_backend.turns import SMALL, Turns, turns_for
+from graphnet.core.turns import SMALL, Turns, turns_for
 
 ALLOWED = {(READ, READ), (READ, GRADIENTS), (GRADIENTS, READ)}
 KEYS = frozenset([1, 2])

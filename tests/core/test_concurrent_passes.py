@@ -25,8 +25,7 @@ from graphnet import (
     concatenate,
     dense,
 )
-from graphnet.core import bindings
-from graphnet.core.numpy_backend import turns
+from graphnet.core import bindings, turns
 from graphnet.core.threads import this_thread
 from graphnet.optimizers import Sgd
 

@@ -212,7 +212,7 @@ def test_locks_and_claims_of_other_threads_do_not_exist_in_a_child():
     run("""
         import gc, threading
         from graphnet.core import claims, threads
-        from graphnet.core.numpy_backend.turns import TURNS
+        from graphnet.core.turns import TURNS
         g = graphnet.Builder('net')
         runner = graphnet.Runner(g.build(y=graphnet.FullyConnected(3, 2)(g.input('x', 'batch, feature=3'))))
         held, go = threading.Event(), threading.Event()
