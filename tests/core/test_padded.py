@@ -350,6 +350,46 @@ def test_delicate_programs_are_recognized(expression, fragile):
     assert ("copies of valid steps" in str(graph.explain())) is fragile
 
 
+class Doubled(Layer):
+    """x, and 2 x where rows differ in length: a rule that can be traced and depends on it."""
+
+    def apply(self, x, *, lengths):
+        factor = 1.0 if lengths is None else 2.0
+        return x * factor, factor
+
+    def pull(self, factor, error):
+        return error * factor
+
+
+class Ramp(Layer):
+    """x · (t + 1) / length, by a layer that reads the lengths."""
+
+    def apply(self, x, *, lengths):
+        if lengths is None:
+            return x * 1.0, 1.0
+        ramp = np.arange(1.0, len(x) + 1)[:, None, None] / np.maximum(lengths, 1)[:, None]
+        return x * ramp, ramp
+
+    def pull(self, ramp, error):
+        return error * ramp
+
+
+@pytest.mark.parametrize("layer", [Ramp, Doubled])
+@pytest.mark.parametrize("lengths", [None, [6, 2]])
+def test_layer_among_traced_ones_gets_the_lengths(layer, lengths):
+    g = Builder("m")
+    x = g.input("x", f"time, batch, feature={padded.WIDTH}")
+    y = padded.Positive()(dense(layer()(padded.Positive()(dense(x, padded.WIDTH))), padded.WIDTH))
+    results = []
+    for backend in BACKENDS:
+        runner = padded.filled(g.build(y=padded.Log()(y)), 1, backend=backend)
+        y_out = runner.forward({"x": padded.batch(0, lengths or [6, 6])["x"]}, lengths=lengths)["y"]
+        pulled = runner.backward({"y": np.ones_like(y_out)})["x"]
+        results.append([y_out, pulled, *(p.gradient for p in runner.parameters.values())])
+    for ours, reference in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, reference, rtol=1e-11, atol=1e-13)
+
+
 # ---------------------------------------------------------------------- shapes
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_values_of_higher_rank(backend):
