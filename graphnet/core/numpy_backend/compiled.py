@@ -14,7 +14,7 @@ from graphnet.core.numpy_backend.fixed import Packs, gradients
 from graphnet.core.numpy_backend.loops import BoundLoops
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.steps import Action, Arrays, BlockSteps
-from graphnet.core.numpy_backend.turns import turns_for
+from graphnet.core.numpy_backend.turns import turns_of
 from graphnet.core.numpy_backend.waiting import Waiting, stretches
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
@@ -39,7 +39,7 @@ class BoundWorkspace:
         self.space = Workspace(program, steps, batch, dtype)
         self.nbytes = self.space.nbytes
         self.packs = Packs(program, batch, dtype)
-        self.turns = turns_for(self.nbytes + sum(pack.nbytes for pack in self.packs.arrays))
+        self.turns = turns_of(program, self.space.longest * batch, batch)
         self.calls = BlockSteps(self.space, self.packs)
         self.phases = {name: [s for s in program.steps if s.phase == name] for name in
                        (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)}  # fmt: skip

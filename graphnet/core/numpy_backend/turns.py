@@ -10,21 +10,25 @@ turns: they run on as many cores as there are.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
 from types import TracebackType
 
 from graphnet.core import threads
+from graphnet.core.compiler.phases import BACK_LOOP, LOOP
+from graphnet.core.compiler.program import Packed, Program
 
-#: Bytes of workspace and packs up to which a program is small: it fits into a core's own cache.
-SMALL = 512 * 2**10
+#: Multiply-adds of its largest product, of those in its loops if it has any, up to which a program is small: about
+#: 50 microseconds.
+SMALL = 2**19
 #: Seconds of a thread's turn while others wait.
-SLICE = 0.005
+SLICE = 0.01
 #: Seconds between two programs of a thread up to which the second one is expected, so that the turn goes on.
 GAP = 0.001
 #: Seconds after which the first thread in the queue looks whether the owner is doing something else.
-LOOK = 0.005
+LOOK = 0.01
 #: Seconds after the end of its slice from which on an owner's turn is taken from it.
 LATE = 0.1
 
@@ -138,9 +142,19 @@ def _wake(gate: threading.Lock) -> None:
 TURNS, FREE = Turns(), Free()
 
 
-def turns_for(nbytes: int) -> Free:
-    """What a program enters to run, from the bytes of its arrays: the turns of small ones, or nothing."""
-    return TURNS if nbytes <= SMALL else FREE
+def turns_of(program: Program, rows: int, batch: int) -> Free:
+    """What a program enters to run: the turns of small ones, or nothing.
+
+    Parameters
+    ----------
+    rows, batch : int
+        Of a block of steps, and of one step.
+    """
+    products = [s for s in program.steps if s.name == "dot"]
+    loops = [s for s in products if s.phase in (LOOP, BACK_LOOP)]
+    packs = {o.pack for s in loops or products for o in s.operands if isinstance(o, Packed)}
+    sizes = [sum(math.prod(program.fixed[p].shape) for p in program.packs[pack].parts) for pack in packs]
+    return TURNS if max(sizes, default=0) * (batch if loops else rows) <= SMALL else FREE
 
 
 def _renew() -> None:
