@@ -19,6 +19,8 @@ from graphnet.core.turns import FREE, Free
 KEPT_BINDINGS = 64
 #: Bytes of arrays that the idle bound plans of a runner may keep for a next pass.
 IDLE_BYTES = 256 * 2**20
+#: Seconds from which on a pass is slow, and the number of slow ones in a row that counts.
+SLOW, OFTEN = 0.002, 3
 
 
 @dataclass(slots=True, eq=False)
@@ -34,13 +36,25 @@ class Binding:
     idle : list of Bound
         Bound plans that no pass owns.
     turns : context manager
-        What a pass enters before it takes a bound plan, so that threads that take turns need one plan between them.
+        What a pass enters before it takes a bound plan: threads that take turns share one plan.
+    slow : int
+        Passes in a row that took longer than ``SLOW``.
     """
 
     shapes: Shapes
     shared: dict[Any, Any] = field(default_factory=dict)
     idle: list[Bound] = field(default_factory=list)
     turns: Free = FREE
+    slow: int = 0
+
+    def timed(self, seconds: float) -> None:
+        """Take note of how long a pass took: those of which several in a row are slow take no turns any more.
+
+        A rule that sleeps, or waits for another thread, must not make the other threads wait as well.
+        """
+        self.slow = self.slow + 1 if seconds > SLOW else 0
+        if self.slow >= OFTEN:
+            self.turns = FREE
 
     def take(self) -> Bound | None:
         """A bound plan that belongs to the caller from now on; None where all are in use."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
@@ -82,7 +83,12 @@ def _library(controller: Any) -> Iterator[Library]:
 
 
 def _function(library: Any, name: str) -> Any:
-    """A C function under one of the names that it may have; None if the library has none of them."""
+    """A C function under one of the names that it may have; None if the library has none of them.
+
+    It keeps the interpreter's lock while it runs: releasing it for a call of nanoseconds hands it to another thread.
+    """
+    if isinstance(library, ctypes.CDLL):
+        library = ctypes.PyDLL(library._name, handle=library._handle)
     for prefix, suffix in itertools.product(PREFIXES, SUFFIXES):
         try:
             # By subscript: the object is then not that of threadpoolctl, which keeps its own result type.

@@ -10,7 +10,6 @@ from __future__ import annotations
 import operator
 import os
 import sys
-import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -20,6 +19,7 @@ from typing import Any
 from graphnet.core import blas_libraries
 from graphnet.core.blas_libraries import Library
 from graphnet.core.errors import ConfigError
+from graphnet.core.threads import ShortLock
 
 
 class BlasThreads:
@@ -43,7 +43,7 @@ class BlasThreads:
         self._shared: tuple[Library, ...] = ()
         self._own: tuple[Library, ...] = ()
         # Reentrant: a signal handler or a finalizer may run a pass while this thread holds the lock.
-        self._lock = threading.RLock()
+        self._lock = ShortLock()
         # Weak: where an interrupt keeps a limit's __exit__ from running, the limit ends when it is collected.
         self._held: dict[weakref.ref[Limit], int] = {}
         self._least = 0  # the smallest number held
@@ -111,7 +111,7 @@ class BlasThreads:
 
     def after_fork(self) -> None:
         """Begin without limits in a forked child, where the threads that hold them do not exist."""
-        self._lock = threading.RLock()
+        self._lock = ShortLock()
         self._held = {}
         self._restore()
 

@@ -11,7 +11,7 @@ from graphnet.core import dtypes
 from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, nearest
 from graphnet.core.graph import Graph
 from graphnet.core.layer import Layer
-from graphnet.core.numpy_backend import mask
+from graphnet.core.numpy_backend import mask, owner
 from graphnet.core.parameter import Array
 from graphnet.core.shapes import BATCH, TIME, Shape
 
@@ -137,7 +137,8 @@ def masked(array: Array, origin: int | None, counts: list[Array | None]) -> Arra
 
 def apart(output: Array, inputs: Sequence[Array | None]) -> Array:
     """The output; a copy where it is the caller's own input, or a view of it."""
-    return output.copy() if any(x is not None and np.may_share_memory(output, x) for x in inputs) else output
+    memory = owner(output)
+    return output.copy() if any(x is not None and owner(x) is memory for x in inputs) else output
 
 
 def closed(shape: Shape) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -12,7 +13,7 @@ import numpy as np
 
 from graphnet.core import backends, boundary, dtypes, threads, weights
 from graphnet.core.backends import Bound
-from graphnet.core.bindings import Binding, Bindings
+from graphnet.core.bindings import OFTEN, Binding, Bindings
 from graphnet.core.claims import GRADIENTS, READ, WRITE, Claim, Keys
 from graphnet.core.compiler import Shapes, infer, lower
 from graphnet.core.compiler.axes import named
@@ -29,7 +30,6 @@ from graphnet.core.phase import Phase
 from graphnet.core.plan import Call, Loop, Plan
 from graphnet.core.shapes import Shape
 from graphnet.core.state import Carried, State, as_state
-from graphnet.core.turns import FREE
 
 DEFAULT = next(iter(backends.BUILT_IN))
 
@@ -288,7 +288,9 @@ class Runner:
         bound = self._started(binding, wanted, dtype, phase, run)
         try:
             values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
+            began = time.perf_counter()
             tape = bound.forward(values, run)
+            binding.timed(time.perf_counter() - began)
             if phase is Phase.train:
                 self._store_buffers(run)
             outputs = self._outputs(values, slots, binding.shapes, run.lengths)
@@ -332,7 +334,7 @@ class Runner:
         """
         last = self._kept.held(self.graph)
         try:
-            with Claim(GRADIENTS, self.keys, "backward", self.graph):
+            with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.turns:
                 return self._backward(errors, last)
         finally:
             last.release()
@@ -467,7 +469,8 @@ class Runner:
                     bound = self._backend.bind(self.plan, binding.shapes, setting, wanted)
                     self._bindings.trim()
                 bound.start(run)  # the first start compiles
-                binding.turns = getattr(bound, "turns", FREE)  # a plugin's backend may have none
+                if binding.slow < OFTEN and hasattr(bound, "turns"):  # a plugin's backend may have none
+                    binding.turns = bound.turns(run.keep)
         else:
             bound.start(run)
         return bound

@@ -15,11 +15,52 @@ import gc
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
+#: Seconds that a thread sleeps when it finds a lock held by one that was interrupted in a short section.
+PAUSE = 5e-5
+
+
+class ShortLock:
+    """A reentrant lock for sections of a few bytecodes, which waits by trying again.
+
+    A thread that waits in ``RLock.acquire`` receives the lock while it does not have the interpreter. The thread that
+    has it then finds the lock taken a moment later, waits in turn, and so on: from the first collision on, every
+    section costs a switch of threads. Here, only a thread that is running ever takes the lock.
+    """
+
+    __slots__ = ("_lock",)
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+
+    def acquire(self, blocking: bool = True) -> bool:
+        """Take the lock; without ``blocking`` only if it is free, or the thread's own. Returns whether it was taken."""
+        taken = self._lock.acquire(blocking=False)
+        while blocking and not taken:
+            time.sleep(PAUSE)
+            taken = self._lock.acquire(blocking=False)
+        return taken
+
+    def release(self) -> None:
+        """Release it."""
+        self._lock.release()
+
+    def __enter__(self) -> None:
+        if not self._lock.acquire(blocking=False):
+            self.acquire()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._lock.release()
+
+
 #: Guards short sections; read it as ``threads.lock``, because a forked child may replace it.
-lock = threading.RLock()
+lock = ShortLock()
 #: Guards what is made once: weights at a first input, bindings and programs.
 building = threading.RLock()
 #: Guards calls of layers that are not graphnet's, which keep what they like on themselves.
@@ -55,7 +96,7 @@ def usable(held: Any) -> bool:
 def _renew() -> None:
     global lock, building, strangers
     if not usable(lock):
-        lock = threading.RLock()
+        lock = ShortLock()
     if not usable(strangers):
         strangers = threading.RLock()
     if not usable(building):

@@ -17,14 +17,15 @@ from types import TracebackType
 
 from graphnet.core import threads
 
-#: Bytes of workspace and packs up to which a program is small: it fits into a core's own cache.
-SMALL = 512 * 2**10
+#: Multiply-adds of its largest product, of those in its loops if it has any, up to which a program is small: about
+#: 50 microseconds.
+SMALL = 2**19
 #: Seconds of a thread's turn while others wait.
-SLICE = 0.005
+SLICE = 0.01
 #: Seconds between two programs of a thread up to which the second one is expected, so that the turn goes on.
 GAP = 0.001
 #: Seconds after which the first thread in the queue looks whether the owner is doing something else.
-LOOK = 0.005
+LOOK = 0.01
 #: Seconds after the end of its slice from which on an owner's turn is taken from it.
 LATE = 0.1
 
@@ -138,9 +139,9 @@ def _wake(gate: threading.Lock) -> None:
 TURNS, FREE = Turns(), Free()
 
 
-def turns_for(nbytes: int) -> Free:
-    """What a program enters to run, from the bytes of its arrays: the turns of small ones, or nothing."""
-    return TURNS if nbytes <= SMALL else FREE
+def turns_for(multiply_adds: int) -> Free:
+    """What a program enters to run, from the multiply-adds of its largest product: small ones take turns."""
+    return TURNS if multiply_adds <= SMALL else FREE
 
 
 def _renew() -> None:

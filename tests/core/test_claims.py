@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from concurrent_calls import LIMIT, in_another_thread, in_threads
 
-from graphnet import FullyConnected, StateError
+from graphnet import BatchNormalization, Builder, Dropout, FullyConnected, Runner, StateError, dense
 from graphnet.core import claims, weights
 from graphnet.core.claims import GRADIENTS, READ, WRITE, Claim
-from graphnet.core.turns import SMALL, Turns, turns_for
+from graphnet.core.turns import Turns
 
 ALLOWED = {(READ, READ), (READ, GRADIENTS), (GRADIENTS, READ)}
 KEYS = frozenset([1, 2])
@@ -51,8 +51,6 @@ def test_a_refused_claim_leaves_nothing():
 
 
 def test_keys_are_those_of_layers_with_arrays():
-    from graphnet import BatchNormalization, Dropout
-
     layers = [FullyConnected(2, 2), Dropout(0.5), BatchNormalization()]
     assert weights.keys(layers) == {id(layers[0]), id(layers[2])}
 
@@ -114,9 +112,16 @@ def _enter(turns):
         return True
 
 
-def test_large_programs_take_no_turns():
-    assert isinstance(turns_for(SMALL), Turns)
-    free = turns_for(SMALL + 1)
-    with free:
-        free.rest()
-        assert in_another_thread(lambda: _enter(free)) is True
+@pytest.mark.parametrize(("units", "rows", "small"), [(8, 4, True), (64, 8, True), (64, 2000, False)])
+def test_programs_with_large_products_take_no_turns(units, rows, small):
+    g = Builder("net")
+    x = g.input("x", f"batch, feature={units}")
+    y = dense(dense(dense(x, units), units), units)
+    runner = Runner(g.build(y=y))
+    runner.forward({"x": np.ones((rows, units))})
+    (region,) = runner._kept.last.bound.steps
+    turns = region.made[True].turns
+    assert isinstance(turns, Turns) == small
+    with turns:
+        turns.rest()
+        assert small or in_another_thread(lambda: _enter(turns)) is True

@@ -5,7 +5,7 @@ wanted, whether rows end early, every view of every array that a time loop touch
 """
 
 from graphnet.core.numpy_backend.plan import BoundPlan
-from graphnet.core.numpy_backend.rows import mask
+from graphnet.core.numpy_backend.rows import mask, owner
 from graphnet.core.numpy_backend.setting import Run, Setting
 
-__all__ = ["BoundPlan", "Run", "Setting", "mask"]
+__all__ = ["BoundPlan", "Run", "Setting", "mask", "owner"]

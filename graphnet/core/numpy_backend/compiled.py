@@ -42,7 +42,6 @@ class BoundWorkspace:
         self.space = Workspace(program, steps, batch, dtype)
         self.nbytes = self.space.nbytes
         self.packs = Packs(program, batch, dtype)
-        self.turns = turns_for(self.in_use)
         self.calls = BlockSteps(self.space, self.packs)
         self.phases = {name: [s for s in program.steps if s.phase == name] for name in
                        (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)}  # fmt: skip
@@ -66,11 +65,6 @@ class BoundWorkspace:
         self.carried = [old for _, old in carried]
         self.arriving = [self.space.at(old, steps - 1) for _, old in carried]
         self.leaving = [self.space.at(new, 0) for new, _ in carried]
-
-    @property
-    def in_use(self) -> int:
-        """Bytes that a pass goes through: the arrays and the packed weights."""
-        return self.nbytes + sum(pack.nbytes for pack in self.packs.arrays)
 
     def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
         before = [self._staging(name, int(attr), place, block)
@@ -125,6 +119,9 @@ class CompiledProgram:
         self.draws = [(attr, place) for name, attr, place, _ in program.staged if name == "draw"]
         self._workspace: BoundWorkspace | None = None
         self.threads = of_program(program, steps, batch, setting.dtype)
+        #: Multiply-adds of its largest product, of those in its loops if it has any.
+        self.work = self.threads.loops or self.threads.outside
+        self.turns = turns_for(self.work)
         self.flushed: AbstractContextManager[None] = Flushed()
 
     def workspace(self) -> BoundWorkspace:
@@ -158,9 +155,9 @@ class CompiledProgram:
         for action in bound.static:
             action({})
         outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
-        with bound.turns, self.flushed:
+        with self.turns, self.flushed:
             for number, block in enumerate(space.blocks):
-                bound.turns.rest()
+                self.turns.rest()
                 before, after = bound.forward[number]
                 self.carry_on(space, number)
                 for action in before:
@@ -208,10 +205,9 @@ class CompiledProgram:
         contexts: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.sinks)
         waiting = Waiting(tape.workspace.arriving) if tape.ended is not None and wait else None
-        turns = tape.workspace.turns
-        with turns, self.flushed:
+        with self.turns, self.flushed:
             for number in range(len(space.blocks) - 1, -1, -1):
-                turns.rest()
+                self.turns.rest()
                 self.back_block(tape, number, given, contexts, sums, waiting)
         if waiting is not None:
             waiting.end(tape.workspace.leaving)

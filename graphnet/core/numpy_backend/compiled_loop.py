@@ -13,7 +13,7 @@ from graphnet.core.compiler.program import Place, Program
 from graphnet.core.compiler.symbol import Untraceable
 from graphnet.core.numpy_backend.compiled import BoundWorkspace, CompiledProgram
 from graphnet.core.numpy_backend.ends import Ends, Form
-from graphnet.core.numpy_backend.rows import Rows, add, taken
+from graphnet.core.numpy_backend.rows import Rows, add, owner, taken
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.numpy_backend.workspace import Block, Workspace
 from graphnet.core.parameter import Array
@@ -191,8 +191,8 @@ class CompiledLoop(CompiledProgram):
         ends = run.ends_at(self.origin)
         rng = run.generator()
         by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
-        for (path, owner, name), place in self.draws:
-            by_call.setdefault((path, owner), []).append((name, place))
+        for (path, layer_path, name), place in self.draws:
+            by_call.setdefault((path, layer_path), []).append((name, place))
         calls = [s for s in self.step.cell.steps if isinstance(s, Call) and (s.path, s.layer) in by_call]
         for t in range(self.steps if ends is None else int(ends.lengths.max())):
             for call in calls:
@@ -253,7 +253,7 @@ class CompiledLoop(CompiledProgram):
         array = self.inward(error, turn)
         if ended is None:
             return array
-        return live(array.copy() if np.may_share_memory(array, error) else array, ended)
+        return live(array.copy() if owner(array) is owner(error) else array, ended)
 
 
 def live(array: Array, ended: Array | None) -> Array:

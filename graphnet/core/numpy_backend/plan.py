@@ -21,7 +21,7 @@ from graphnet.core.numpy_backend.thread_policy import ThreadPolicy, combined, of
 from graphnet.core.numpy_backend.values import Values
 from graphnet.core.plan import Call, Plan
 from graphnet.core.shapes import Shape
-from graphnet.core.turns import FREE, Free, turns_for
+from graphnet.core.turns import Free, turns_for
 
 BoundStep = BoundCall | BoundLoop | BoundScan | BoundRegion
 
@@ -77,16 +77,10 @@ class BoundPlan:
         """The same steps, for passes in which rows end early."""
         return [padded(step, self.shapes, self.setting) for step in self.steps]
 
-    @cached_property
-    def turns(self) -> Free:
-        """What a whole pass enters, if it is made of small programs alone; see :mod:`graphnet.core.turns`.
-
-        Layers that are called one by one may do anything, such as waiting for another thread, so they take no turns.
-        """
-        programs = list(self._programs())
-        if len({id(step) for step in self.steps}) > len(programs):
-            return FREE
-        return turns_for(sum(program.workspace().in_use for program in programs))
+    def turns(self, keep: bool) -> Free:
+        """What a whole pass enters, with a backward pass or without: the turns of small ones if no product is large."""
+        policies = [policy(step, keep) for step in self.steps]
+        return turns_for(max((each.loops or each.outside for each in policies), default=0))
 
     def start(self, run: Run) -> None:
         """Look up what stays the same for a whole run."""

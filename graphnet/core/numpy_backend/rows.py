@@ -72,3 +72,14 @@ def taken(array: Array, order: Array) -> Array:
     rows = np.ascontiguousarray(array).reshape(len(order), -1)
     found: Array = rows.take(order, axis=0).reshape(array.shape)
     return found
+
+
+def owner(array: Array) -> Array:
+    """The array whose memory an array uses: itself, or what it is a view of.
+
+    ``numpy.may_share_memory`` would say more, but releases the interpreter's lock in each call, and so hands it to
+    another thread.
+    """
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
