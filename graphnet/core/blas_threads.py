@@ -70,6 +70,10 @@ class BlasThreads:
                 self._own = tuple(library for library in found if library.own)
                 self._found, self._modules = found, len(sys.modules)
 
+    def within(self, threads: int) -> bool:
+        """Whether no library uses more threads than these anyway, and no limit is in force that may end before."""
+        return not self._held and all(library.get() <= threads for library in self.libraries)
+
     def limit(self, threads: int) -> Limit:
         """A context in which no library uses more threads than these; for one entry."""
         return Limit(self, threads)
@@ -190,7 +194,7 @@ def limited(threads: int | None) -> AbstractContextManager[Any]:
     allowed = _allowed.get()
     if allowed is not None:
         threads = allowed if threads is None else min(threads, allowed)
-    return _UNLIMITED if threads is None else Limit(PROCESS, threads)
+    return _UNLIMITED if threads is None or PROCESS.within(threads) else Limit(PROCESS, threads)
 
 
 @contextmanager

@@ -105,9 +105,14 @@ def pending(layer: Layer) -> Iterator[tuple[Parameter, float, str]]:
     """
     from graphnet.core.graph import subgraph
 
-    inner = subgraph(layer)
+    due = [
+        (path, owner, parameter)
+        for path, owner in owners(layer).items()
+        for parameter in owner._parameters.values()
+        if parameter.optimizer is not None and parameter.gradient is not None
+    ]
+    inner = subgraph(layer) if due else None
     found = {"": layer.delta} if inner is None else effective(chains(inner, (layer,)))
-    for path, owner in owners(layer).items():
-        for parameter in owner._parameters.values():
-            if parameter.optimizer is not None and parameter.gradient is not None and found[path]:
-                yield parameter, found[path], repr(owner)
+    for path, owner, parameter in due:
+        if found[path]:
+            yield parameter, found[path], repr(owner)

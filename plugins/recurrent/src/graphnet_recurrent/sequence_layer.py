@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import Runner, ShapeError, as_array
+from graphnet import GraphnetError, Runner, ShapeError, as_array
 from graphnet.sequences import Packing, lengths_or_packing
 from graphnet_recurrent.kept_state import KeptState
 
@@ -139,9 +139,9 @@ class SequenceLayer(KeptState):
             expected = f"one for each of {', '.join(names)}, from the first on"
             raise ShapeError("wrong number of errors", where=repr(self), expected=expected, received=len(errors))
         first, *rest = errors
-        first = as_array(first, f"{self!r}, error")
+        first = self._array(first, "error")
         if self.over_time() and first.ndim >= 2:
-            first = came.inward(first, f"{self!r}, the error")
+            first = came.inward(first, f"{self!r}, the error" if came.packing else "the error")
         with self._learning(runner):
             pulled = runner.backward(dict(zip(names, [first, *rest], strict=False)))
             self._update()
@@ -202,10 +202,17 @@ class SequenceLayer(KeptState):
             return Runner(graph)
         return self._runner
 
+    def _array(self, value: Any, what: str, *, integer: bool = False) -> np.ndarray:
+        """An array of the caller's; the layer is described only where it is refused."""
+        try:
+            return as_array(value, what, integer=integer)
+        except GraphnetError as error:
+            raise error.at(repr(self)) from None
+
     def _sequences(self, value: Any) -> tuple[np.ndarray, bool]:
         """The input as an array of a rank and width that fit, and whether it is one sequence."""
         given = next(iter(self.graph.inputs.values()))
-        x = as_array(value, f"{self!r}, input", integer=given.integer)
+        x = self._array(value, "input", integer=given.integer)
         shape = given.shape
         assert shape is not None  # every first input is declared
         single = x.ndim == 2 and shape.rank == 3
