@@ -26,6 +26,7 @@ from graphnet.core.numpy_backend.plan import BoundStep, policy
 from graphnet.core.numpy_backend.region import LEAST, BoundRegion, unreadable
 from graphnet.core.numpy_backend.scan import BoundScan
 from graphnet.core.numpy_backend.setting import Setting
+from graphnet.core.numpy_backend.thread_policy import inputs as pack_inputs
 from graphnet.core.numpy_backend.workspace import Workspace
 from graphnet.core.phase import Phase
 from graphnet.core.plan import Call
@@ -339,18 +340,13 @@ def _multiply_adds(program: Program) -> tuple[int, int]:
             continue
         pack = step.operands[1]
         assert isinstance(pack, Packed)
-        size = _inputs(program, pack) * step.output.width
+        size = pack_inputs(program, pack) * step.output.width
         if step.phase in (FORWARD[1], BACKWARD[1]):
             inside += size
         else:
             outside += size
     outside += sum((section.rows[1] - section.rows[0]) * s.columns for s in program.sinks for section in s.sections)
     return inside, outside
-
-
-def _inputs(program: Program, packed: Packed) -> int:
-    pack = program.packs[packed.pack]
-    return sum(program.fixed[part].shape[0] for part in pack.parts[: pack.deep])
 
 
 def _buffers(program: Program, space: Workspace) -> tuple[tuple[str, int, int], ...]:

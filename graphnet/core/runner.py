@@ -9,9 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-import numpy as np
-
-from graphnet.core import backends, boundary, dtypes, threads, weights
+from graphnet.core import backends, boundary, error_boundary, threads, weights
 from graphnet.core.backends import Bound
 from graphnet.core.bindings import OFTEN, Binding, Bindings
 from graphnet.core.claims import GRADIENTS, READ, WRITE, Claim, Keys
@@ -20,16 +18,17 @@ from graphnet.core.compiler.axes import named
 from graphnet.core.compiler.passes import PASSES, undisturbed
 from graphnet.core.compiler.program import Program
 from graphnet.core.compiler.scans import by_scans_alone, cut
-from graphnet.core.errors import ConfigError, ShapeError, StateError, UnknownNameError, nearest
+from graphnet.core.errors import UnknownNameError, nearest
 from graphnet.core.graph import Graph
+from graphnet.core.holders import Holders
 from graphnet.core.kept import Kept, Pass, Remembered
-from graphnet.core.layer import Layer
 from graphnet.core.numpy_backend import BoundPlan, Run, Setting
 from graphnet.core.parameter import Array, Parameter
 from graphnet.core.phase import Phase
-from graphnet.core.plan import Call, Loop, Plan
+from graphnet.core.plan import Loop, Plan
 from graphnet.core.shapes import Shape
-from graphnet.core.state import Carried, State, as_state
+from graphnet.core.state import State
+from graphnet.core.state_checks import carried_by
 
 DEFAULT = next(iter(backends.BUILT_IN))
 
@@ -104,8 +103,7 @@ class Runner:
         self._keys: Keys | None = None
         self._updates_buffers = any(weights.updates_buffers(layer) for layer in self.layers.values())
         self._seen: dict[str, Shape] = {}
-        #: The layers that have arrays; the others need not be asked in each pass.
-        self._holders: list[tuple[str, Layer]] = []
+        self._holders = Holders(self.layers)
         if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
             infer(self.plan, self.layers, self.plan.declared)
 
@@ -124,7 +122,7 @@ class Runner:
     @property
     def trained(self) -> bool:
         """Whether any weight array has an optimizer."""
-        return any(p.optimizer is not None for _, layer in self._holders for p in layer._parameters.values())
+        return self._holders.trained
 
     @property
     def parameters(self) -> dict[str, Parameter]:
@@ -176,7 +174,7 @@ class Runner:
             If a size that a weight needs is not declared.
         """
         with threads.building:
-            self._create(self.plan, infer(self.plan, self.layers, self.plan.declared))
+            self._holders.create(self.plan, infer(self.plan, self.layers, self.plan.declared))
 
     def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
         """Fill all weights again; see ``Layer.initialize``.
@@ -275,8 +273,8 @@ class Runner:
         level = WRITE if self._updates_buffers and phase is Phase.train else READ
         with Claim(level, self.keys, "forward", self.graph):
             binding, wanted = self._binding(slots, dtype, phase, input_errors, keep)
-            carried = None if state is None else self._carried(as_state(state, repr(self.graph)), binding.shapes)
-            run = Run(self._weights(dtype), counts, keep, carried=carried)
+            carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
+            run = Run(self._holders.arrays(dtype), counts, keep, carried=carried)
             with binding.turns:
                 outputs = self._bound_pass(binding, wanted, slots, dtype, phase, run)
         return outputs, None if carried is None else carried.found
@@ -292,7 +290,7 @@ class Runner:
             tape = bound.forward(values, run)
             binding.timed(time.perf_counter() - began)
             if phase is Phase.train:
-                self._store_buffers(run)
+                self._holders.store_buffers(run.arrays)
             outputs = self._outputs(values, slots, binding.shapes, run.lengths)
         except BaseException:
             binding.give_back(bound)
@@ -340,97 +338,21 @@ class Runner:
             last.release()
 
     def _backward(self, errors: Mapping[str, Any], last: Pass) -> dict[str, Array | None]:
-        if not isinstance(errors, Mapping):
-            raise ConfigError(
-                "errors go by name",
-                where=repr(self.graph),
-                expected="a mapping of output name to array",
-                received=type(errors).__name__,
-            )
-        slots: list[Any] = [None] * self.plan.slots
-        for slot, array in [self._error(name, error, last) for name, error in errors.items()]:
-            slots[slot] = array if slots[slot] is None else slots[slot] + array
+        slots = error_boundary.entering(self.graph, errors, last, self.plan.slots, self._from_scans)
         last.run.gradients.clear()
         last.bound.backward(last.tape, slots, last.run)
-        self._collect(last.run.gradients)
-        return {name: self._pulled(i, slots[i], last) for i, name in enumerate(self.graph.inputs)}
-
-    def _carried(self, state: State, shapes: Shapes) -> Carried:
-        """A state that fits this graph and these shapes."""
-        place = repr(self.graph)
-        for step in self._loops():
-            if step.reverse and any(f"{step.path}/{name}" in state.arrays for name in step.states):
-                raise StateError(
-                    "a state cannot be carried over in a Scan that goes backwards",
-                    where=step.path,
-                    expected="Scans that go forwards",
-                    received="reverse=True",
-                    remedy="Give whole sequences, without a state to go on from.",
-                )
-            for name, slot in zip(step.states, step.finals, strict=True):
-                shape, kept = shapes.slots[slot], state.arrays.get(f"{step.path}/{name}")
-                assert shape is not None
-                state.check(self.states, shape.sizes[0], place)
-                if kept is not None and kept.shape != shape.sizes:
-                    raise StateError(
-                        f"state {name!r} has another shape", where=step.path, expected=shape, received=kept.shape
-                    )
-        state.check(self.states, None, place)
-        return Carried(state)
+        self._holders.collect(last.run.gradients)
+        pulled = error_boundary.leaving(self.graph, self.plan.inputs, slots, last, self._into_scans)
+        return dict(zip(self.graph.inputs, pulled, strict=True))
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
         """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
         with threads.building, undisturbed():
             found = infer(self.plan, self.layers, shapes)
-            self._create(self.plan, found)
+            self._holders.create(self.plan, found)
             wanted = [not given.integer for given in self.graph.inputs.values()]
             setting = Setting(self.layers, phase, dtype, self.backend != "reference", self.passes)
             return BoundPlan(self.plan, found, setting, wanted), found
-
-    # ------------------------------------------------------------------ errors in, gradients out
-    def _error(self, name: str, error: Any, last: Pass) -> tuple[int, Array]:
-        """The slot and the checked error of one output."""
-        slot = last.outputs.get(name)
-        if slot is None:
-            raise ShapeError(
-                "no such output",
-                where=repr(self.graph),
-                expected=", ".join(last.outputs),
-                received=name,
-                remedy=nearest(name, last.outputs) or None,
-            )
-        place = f"{self.graph.name}, error for {name!r}"
-        array = dtypes.as_array(error, place)
-        shape = last.shapes.slots[slot]
-        if shape is not None and array.shape != shape.sizes:
-            raise ShapeError("an error has the shape of its output", where=place, expected=shape, received=array.shape)
-        array = dtypes.converted(array, last.dtype, place)
-        if slot in self._from_scans:
-            return slot, array
-        return slot, boundary.masked(array, last.shapes.lengths[slot], last.run.lengths)
-
-    def _pulled(self, slot: int, error: Any, last: Pass) -> Array | None:
-        """The error for one input; zeros where none arrived."""
-        shape = last.shapes.slots[slot]
-        if shape is None or self.graph.inputs[self.plan.inputs[slot]].integer:
-            return None
-        if error is None:
-            return np.zeros([n or 0 for n in shape], last.dtype)
-        return (
-            error if slot in self._into_scans else boundary.masked(error, last.shapes.lengths[slot], last.run.lengths)
-        )
-
-    def _collect(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
-        """Hand the gradients of a pass to the parameters; zeros where no error arrived."""
-        for path, layer in self._holders:
-            found = gradients.get(path, {})
-            for name, p in layer._parameters.items():
-                gradient = found.get(name)
-                if gradient is None:
-                    p.gradient = np.zeros_like(p.value)
-                else:
-                    same = gradient.dtype is p.value.dtype
-                    p.gradient = gradient if same else gradient.astype(p.value.dtype, copy=False)
 
     # ------------------------------------------------------------------ binding
     def _binding(
@@ -448,11 +370,10 @@ class Runner:
         """Infer all shapes and make the weights that they tell."""
         given = [self._shape(n, a) for n, a in zip(self.graph.inputs, slots, strict=True)]
         shapes = infer(self.plan, self.layers, given)
-        self._create(self.plan, shapes)
+        self._holders.create(self.plan, shapes)
         seen = {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
         self._seen = {**self._seen, **seen}
         self.graph.seen.update(seen)
-        self._holders = [(path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers]
         found = Binding(shapes)
         self._bindings.keep(key, found)
         return found
@@ -480,39 +401,6 @@ class Runner:
             return None
         declared = self.graph.inputs[name].shape
         return Shape.of(array.shape, None if declared is None else declared.names)
-
-    def _create(self, plan: Plan, shapes: Shapes) -> None:
-        """Make the weights and buffers that the steps of a plan, and of its cells, need."""
-        for step in plan.steps:
-            if not isinstance(step, Call):
-                self._create(step.cell, shapes.cells[step.path])
-                continue
-            layer = self.layers[step.layer]
-            given: list[Any] = [None if i is None else shapes.slots[i] for i in step.inputs]
-            try:
-                weights.create(layer, layer.parameters(*given), layer.buffers(*given))
-            except ShapeError as error:
-                raise error.at(step.path) from None
-
-    def _weights(self, dtype: str) -> dict[str, dict[str, Array]]:
-        """Each layer's arrays in the dtype of the run; new dictionaries, so that a run may replace buffers in them."""
-        wanted = np.dtype(dtype)
-        found: dict[str, dict[str, Array]] = {}
-        for path, layer in self._holders:
-            own = found[path] = {n: p.value for n, p in layer._parameters.items()}
-            if layer._buffers:
-                own |= layer._buffers
-            for name, array in own.items():
-                if array.dtype is not wanted:
-                    own[name] = array.astype(wanted, copy=False)
-        return found
-
-    def _store_buffers(self, run: Run) -> None:
-        for path, layer in self._holders:
-            if not layer._buffers:
-                continue
-            for name, old in layer._buffers.items():
-                layer._buffers[name] = run.arrays[path][name].astype(old.dtype, copy=False)
 
 
 def known(name: str, names: Sequence[str], what: str) -> str:
