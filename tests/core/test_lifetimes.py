@@ -8,12 +8,14 @@ import pytest
 from fuzz.layers import Scaled
 from recipes import Tanh
 
-from graphnet import Builder, Cell, Phase, Runner, Scan, Split, concatenate, dense
+from graphnet import Builder, Cell, Layer, Phase, Runner, Scan, Split, concatenate, dense
 from graphnet.core.compiler import passes
 from graphnet.core.compiler.passes import PASSES
 from graphnet.core.compiler.verify import InvalidProgram
 from graphnet.core.errors import CompilerWarning
+from graphnet.core.numpy_backend.fixed import check_covered
 from graphnet.core.numpy_backend.loop import BoundLoop
+from graphnet.core.parameter import Weight
 from graphnet.core.shapes import Shape
 from graphnet_recurrent import Bidirectional
 from graphnet_recurrent.cells import gru_cell
@@ -129,6 +131,57 @@ def test_scalar_weight_has_a_scalar_gradient(inside):
     found = everything(builder.build(y=value), {"x": np.ones((2, 2, 3))}, np.cos)
     gradients = [array for name, array in found.items() if name.endswith("/scale")]
     assert len(gradients) == 3 + inside and all(g.shape == () for g in gradients)
+
+
+class GateOfTwo(Layer):
+    """σ of a sum of two inputs with a weight each and a bias that is a vector of its own."""
+
+    def parameters(self, *inputs):
+        return {"w": Weight((2, 1)), "b": Weight((1,), kind="bias")}
+
+    def apply(self, a, b_, *, w, b):
+        y = np.tanh(a @ w[:1] + b_ @ w[1:] + b)
+        return y, (a, b_, y)
+
+    def pull(self, saved, error, *, w):
+        e = error * (1 - saved[2] ** 2)
+        return e @ w[:1].T, e @ w[1:].T
+
+    def grad(self, saved, error):
+        a, b_, y = saved
+        e = error * (1 - y**2)
+        return {"w": np.concatenate([a.T @ e, b_.T @ e], axis=0), "b": e.sum(0)}
+
+
+def separated_weights():
+    """Products whose weights are neighbours in one array, with a bias of another array between them."""
+    cell = Cell("c", sequences={"x": 3}, states={"h": 1})
+    first = dense(Tanh()(cell.h), 1)
+    v = GateOfTwo()(first, cell.h)
+    h = Tanh()(dense(concatenate(v, cell.h), 1)) * 0.7 + 0.3 * cell.h
+    return cell.build(output=v * first, h=h)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("keep", [True, False])
+def test_weights_around_a_bias_are_packed_apart(keep, batch):
+    graph = graph_of(separated_weights(), 3)
+    reference = Runner(graph, backend="reference")
+    reference.materialize()
+    rng = np.random.default_rng(0)
+    for parameter in reference.parameters.values():
+        parameter.value = rng.normal(size=parameter.value.shape)
+    x = {"x": rng.normal(size=(4, batch, 3))}
+    expected, found = reference.forward(x, keep=keep), Runner(graph).forward(x, keep=keep)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("columns", [[(0, 2), (1, 3)], [(0, 1), (2, 3)], [(0, 3), (2, 3)]])
+def test_pack_with_gap_or_overlap_is_refused(columns):
+    array = np.empty((2, 3))
+    with pytest.raises(InvalidProgram, match="not filled once everywhere"):
+        check_covered(array, [array[:, a:b] for a, b in columns])
 
 
 # ---------------------------------------------------------------------- mistakes of the compiler's own

@@ -98,14 +98,18 @@ def results(trial: Trial, backend: str, passes: Any) -> dict[str, Any]:
 
 def _once(runner: Runner, trial: Trial, inputs: dict[str, Any], rng: np.random.Generator, whole: bool) -> dict[str, Any]:
     """One pass forward and backward; ``whole`` leaves the lengths out."""
+    lengths = None if whole else trial.lengths
     outputs = runner.forward(
         inputs,
         phase=Phase.train if trial.train else Phase.test,
-        lengths=None if whole else trial.lengths,
+        lengths=lengths,
         input_errors=trial.input_errors,
     )
     errors = {name: rng.normal(size=outputs[name].shape) for name, _ in trial.graph.outputs}
     pulled = runner.backward({name: errors[name] for name in trial.errors})
+    # Without a backward pass, programs are others. (Running statistics are there after the training pass only.)
+    alone = runner.forward(inputs, phase=Phase.test, lengths=lengths, keep=False)
     found: dict[str, Any] = {f"output {name}": array for name, array in outputs.items()}
+    found |= {f"kept nothing, output {name}": array for name, array in alone.items()}
     found |= {f"error of {name}": array for name, array in pulled.items()} if trial.input_errors else {}
     return found | {f"gradient of {name}": p.gradient for name, p in runner.parameters.items()}

@@ -11,6 +11,7 @@ import numpy as np
 from graphnet.core.compiler.operations import UFUNCS
 from graphnet.core.compiler.phases import BACK_LOOP, LOOP, STATIC
 from graphnet.core.compiler.program import Fixed, Pack, Packed, Part, Program
+from graphnet.core.compiler.verify import InvalidProgram
 from graphnet.core.parameter import Array
 
 
@@ -190,6 +191,8 @@ class Packs:
     def _plan(self, pack: Pack, array: Array) -> None:
         """How to fill one pack: as few copies as the weights allow."""
         row = column = 0
+        first_fill, first_other = len(self.fills), len(self.others)
+        before: Fill | None = None  # the fill of the part before, and of no earlier one: a gap must stay one
         for i, part in enumerate(pack.parts):
             shape, source = self.program.fixed[part].shape, self.rectangles[part]
             if pack.form == "units":
@@ -200,16 +203,18 @@ class Packs:
                 if (i + 1) % pack.deep == 0:
                     row, column = row + shape[1], 0
             target = array[slice(*rows), slice(*columns)]
-            last = self.fills[-1] if self.fills else None
             if source is None:
                 self.others.append((part, pack.form != "units", target))
-            elif i % pack.deep and last is not None and last.source.below(source) and pack.form != "units":
-                start = columns[1] - shape[0] - last.target.shape[1]
-                self.fills[-1] = Fill(
-                    replace(source, rows=(last.source.rows[0], source.rows[1])), array[slice(*rows), start : columns[1]]
-                )
-            else:
-                self.fills.append(Fill(source, target))
+                before = None
+                continue
+            if i % pack.deep and before is not None and before.source.below(source) and pack.form != "units":
+                source = replace(source, rows=(before.source.rows[0], source.rows[1]))
+                target = array[slice(*rows), columns[0] - before.target.shape[1] : columns[1]]
+                self.fills.pop()
+            before = Fill(source, target)
+            self.fills.append(before)
+        targets = [f.target for f in self.fills[first_fill:]] + [t for *_, t in self.others[first_other:]]
+        check_covered(array, targets)
 
     def _needed(self) -> list[bool]:
         """Which fixed values must be computed: for packs that are no rectangles, and for gradients."""
@@ -249,6 +254,21 @@ class Packs:
         for value, flip, target in self.others:
             target[...] = values[value].T if flip else np.reshape(values[value], (-1, 1))
         return values
+
+
+def check_covered(array: Array, targets: Sequence[Array]) -> None:
+    """Every number of an array is in exactly one of some views of it; changes the array.
+
+    Raises
+    ------
+    InvalidProgram
+        If one is in none, and so would never be written, or in several.
+    """
+    array[...] = 0
+    for target in targets:
+        target += 1
+    if not (array == 1).all():
+        raise InvalidProgram(f"a pack of weights of shape {array.shape} is not filled once everywhere")
 
 
 def gradients(program: Program, sums: Sequence[Any], fixed: Sequence[Any], dtype: Any) -> dict[tuple[str, str], Array]:
