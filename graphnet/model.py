@@ -250,6 +250,7 @@ class Model:
         with self._claim(WRITE, "fit"), self._state_claim("fit"):
             config = self.config.changed(**settings)
             trainer = Trainer(self.graph, config, callbacks=callbacks)
+            before, self.config = self.config, config  # callbacks evaluate by the losses and metrics of this training
             try:
                 trainer.fit(
                     inputs,
@@ -260,8 +261,10 @@ class Model:
                     warm_start=warm_start,
                 )
             finally:
-                if trainer.history.epochs:
-                    self.config, self.history, self.runner = config, trainer.history, trainer.runner
+                if not trainer.history.epochs:
+                    self.config = before
+                else:
+                    self.history, self.runner = trainer.history, trainer.runner
                     self.state = State() if trainer.state is None else trainer.state
             return trainer.history
 

@@ -23,9 +23,10 @@ from graphnet import (
     generator,
     seed,
 )
+from graphnet.callbacks import Callback
 from graphnet.losses import MeanSquaredError
 from graphnet.metrics import Accuracy
-from graphnet.optimizers import Adam
+from graphnet.optimizers import Adam, Sgd
 
 pytestmark = pytest.mark.no_plugins
 
@@ -245,3 +246,27 @@ def test_sizes_that_the_graph_leaves_open_are_saved_as_they_were_seen(tmp_path, 
     again = graphnet.load(tmp_path / "saved")
     np.testing.assert_array_equal(again.predict(x), model.predict(x))
     assert str(again.graph.inputs["x"].shape) == "(batch, feature=5)"
+
+
+def test_evaluation_in_a_callback_uses_the_loss_of_the_fit():
+    class Evaluates(Callback):
+        def on_epoch_end(self, *arguments):
+            self.found = model.evaluate(x, y)
+
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 2)), rng.normal(size=(20, 2))
+    builder = Builder("model")
+    model = Model(builder.build(FullyConnected(2, 2)(builder.input("x", "batch, feature=2"))))
+    watching = Evaluates()
+    model.fit(x, y, loss=MeanSquaredError(), epochs=1, callbacks=[watching], optimizer=Sgd(0.0))
+    assert watching.found["loss"] == pytest.approx(((model.predict(x) - y) ** 2).mean(), rel=1e-5)
+    assert watching.found == model.evaluate(x, y)
+
+
+def test_configuration_stays_where_fit_is_refused():
+    builder = Builder("model")
+    model = Model(builder.build(FullyConnected(2, 2)(builder.input("x", "batch, feature=2"))))
+    before = model.config
+    with pytest.raises(ShapeError):
+        model.fit(np.ones((4, 3)), np.ones((4, 2)), loss=MeanSquaredError())
+    assert model.config is before

@@ -19,7 +19,7 @@ from contextvars import ContextVar
 import numpy as np
 
 from graphnet.core import threads
-from graphnet.core.errors import ForkWarning
+from graphnet.core.errors import ConfigError, ForkWarning
 
 #: Stands for this process: a forked child has another one.
 _process = object()
@@ -44,9 +44,18 @@ def seed(n: int | None) -> None:
     Parameters
     ----------
     n : int or None
-        None: from the system; draws are then not repeatable.
+        At least 0. None: from the system; draws are then not repeatable.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither.
     """
     global _default
+    whole = isinstance(n, (int, np.integer)) and not isinstance(n, bool)
+    if n is not None and not (whole and n >= 0):
+        expected = "an integer of at least 0, or None"
+        raise ConfigError("not a seed", where="graphnet.seed", expected=expected, received=repr(n))
     made = _Source(np.random.default_rng(n), seeded=n is not None)
     with threads.lock:
         _default = made
@@ -95,6 +104,11 @@ def _inherited(source: _Source) -> np.random.Generator:
 def using(rng: np.random.Generator) -> Iterator[np.random.Generator]:
     """Draw from ``rng`` inside the block, in this thread or asyncio task, and from the former generator after it.
 
+    Raises
+    ------
+    ConfigError
+        If it is not a ``numpy.random.Generator``.
+
     Examples
     --------
     >>> import numpy as np
@@ -102,6 +116,14 @@ def using(rng: np.random.Generator) -> Iterator[np.random.Generator]:
     ...     generator() is rng
     True
     """
+    if not isinstance(rng, np.random.Generator):
+        raise ConfigError(
+            "not a generator",
+            where="graphnet.using",
+            expected="a numpy.random.Generator",
+            received=repr(rng),
+            remedy="Make one: numpy.random.default_rng(seed).",
+        )
     token = _scoped.set(_Source(rng, seeded=True))
     try:
         yield rng

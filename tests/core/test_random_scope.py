@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from concurrent_calls import in_another_thread, in_threads
 
-from graphnet import Builder, Dropout, FullyConnected, Runner, generator, seed, using
+from graphnet import Builder, ConfigError, Dropout, FullyConnected, Runner, generator, seed, using
 
 
 def stream(n, count=3):
@@ -263,3 +263,17 @@ def test_weights_made_in_threads_come_from_their_generators():
     expected = [make(n) for n in range(6)]
     for ours, serial in zip(in_threads(*[lambda n=n: make(n) for n in range(6)]), expected, strict=True):
         np.testing.assert_array_equal(ours, serial)
+
+
+@pytest.mark.parametrize("value", ["a", 1.5, -1, True, [1]])
+def test_seed_refuses_what_is_not_a_seed(value):
+    before = generator()
+    with pytest.raises(ConfigError, match="graphnet.seed: not a seed; expected an integer of at least 0"):
+        seed(value)
+    assert generator() is before
+
+
+@pytest.mark.parametrize("value", [5, None, np.random.default_rng])
+def test_using_refuses_what_is_not_a_generator(value):
+    with pytest.raises(ConfigError, match="not a generator"), using(value):
+        pass
