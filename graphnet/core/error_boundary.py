@@ -61,22 +61,22 @@ def _entering(graph: Graph, name: str, error: Any, last: Pass, clean: frozenset[
     return slot, array if slot in clean else boundary.masked(array, last.shapes.lengths[slot], last.run.lengths)
 
 
-def leaving(graph: Graph, inputs: tuple[str, ...], errors: list[Any], last: Pass, clean: frozenset[int]) -> list[Any]:
-    """The error for each input: None for whole numbers and inputs that were left out, zeros where none arrived.
+def leaving(inputs: int, errors: list[Any], last: Pass, clean: frozenset[int]) -> list[Any]:
+    """The error for each input: None for inputs that were left out or want none, zeros where none arrived.
 
     Parameters
     ----------
-    inputs : tuple of str
-        The names of the first slots.
+    inputs : int
+        The number of inputs of the graph, which are the first slots.
     errors : list
         By slot, after the backward pass.
     clean : frozenset of int
         Slots whose errors are zero after the rows' ends already.
     """
     found: list[Any] = []
-    for slot, name in enumerate(inputs):
+    for slot in range(inputs):
         shape, error = last.shapes.slots[slot], errors[slot]
-        if shape is None or graph.inputs[name].integer:
+        if shape is None or not last.wanted[slot]:
             found.append(None)
         elif error is None:
             found.append(np.zeros([n or 0 for n in shape], last.dtype))

@@ -23,6 +23,8 @@ class Pass:
     ----------
     binding, bound
         The bound plan that the pass owns, and the pool that it came from.
+    wanted : list of bool
+        For which inputs an error was asked for.
     owners : int
         Who needs the pass: the runner, whoever remembers it, a ``backward`` under way. The last one to release it
         returns the bound plan to its pool.
@@ -36,6 +38,7 @@ class Pass:
     run: Run
     dtype: str
     outputs: dict[str, int]
+    wanted: list[bool]
     owners: int = 1
     thread: int = field(default_factory=threads.this_thread)
 

@@ -220,7 +220,7 @@ class Runner:
         keep : bool
             Keep what ``backward`` needs.
         input_errors : bool
-            Whether ``backward`` shall return errors for the inputs.
+            Whether ``backward`` shall return errors for the inputs; without, it returns None for each.
         state : State, or mapping of names to arrays, optional
             Where the graph's Scans go on from; an empty one begins anew. Where they end is then ``self.state``; a row
             with no step stays where it is. None: every Scan begins anew, and ``self.state`` stays what it is. No error
@@ -296,7 +296,7 @@ class Runner:
             binding.give_back(bound)
             raise
         if run.keep:
-            self._kept.replace(Pass(binding, bound, tape, run, dtype, dict(self.plan.outputs)))
+            self._kept.replace(Pass(binding, bound, tape, run, dtype, dict(self.plan.outputs), wanted))
         else:
             binding.give_back(bound)
             self._kept.drop_own()
@@ -315,7 +315,10 @@ class Runner:
         }
 
     def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
-        """The error for each input (None for whole numbers, and for inputs that were left out), and all gradients.
+        """The error for each input, and all gradients.
+
+        The error is None for whole numbers, for inputs that were left out, and after a forward pass with
+        ``input_errors=False``.
 
         Parameters
         ----------
@@ -342,7 +345,7 @@ class Runner:
         last.run.gradients.clear()
         last.bound.backward(last.tape, slots, last.run)
         self._holders.collect(last.run.gradients)
-        pulled = error_boundary.leaving(self.graph, self.plan.inputs, slots, last, self._into_scans)
+        pulled = error_boundary.leaving(len(self.plan.inputs), slots, last, self._into_scans)
         return dict(zip(self.graph.inputs, pulled, strict=True))
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:

@@ -461,3 +461,20 @@ def test_embedded_tokens(backend):
                 total[name] += p.gradient
     for name, gradient in found.items():
         np.testing.assert_allclose(gradient, total[name], rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("steps", [2, 3])
+def test_inner_sequences_in_a_ragged_scan_are_refused(backend, steps):
+    inner = Cell("inner", sequences={"x": 2}, states={"h": 2})
+    h = inner.x + inner.h
+    outer = Cell("outer", sequences={"z": 2, "q": "time, batch, feature=2"}, states={"s": 2})
+    y = Scan(inner.build(output=h, h=h))(outer.q)
+    cell = outer.build(output=y, s=outer.s + Last()(y) + outer.z)
+    g = Builder("g")
+    scan = Scan(cell)(g.input("x", "time, batch, feature=2"), g.input("q", "steps, time, batch, feature=2"))
+    runner = Runner(g.build(y=scan, s=scan["s"]), backend=backend)
+    inputs = {"x": np.ones((4, 3, 2)), "q": np.ones((4, steps, 3, 2))}
+    assert runner.forward(inputs)["y"].shape == (4, steps, 3, 2)
+    with pytest.raises(ShapeError, match="need the batch as axis 0 of each step's value; expected"):
+        runner.forward(inputs, lengths={"x": [4, 2, 1]})

@@ -111,5 +111,5 @@ def _once(runner: Runner, trial: Trial, inputs: dict[str, Any], rng: np.random.G
     alone = runner.forward(inputs, phase=Phase.test, lengths=lengths, keep=False)
     found: dict[str, Any] = {f"output {name}": array for name, array in outputs.items()}
     found |= {f"kept nothing, output {name}": array for name, array in alone.items()}
-    found |= {f"error of {name}": array for name, array in pulled.items()} if trial.input_errors else {}
+    found |= {f"error of {name}": array for name, array in pulled.items()}
     return found | {f"gradient of {name}": p.gradient for name, p in runner.parameters.items()}

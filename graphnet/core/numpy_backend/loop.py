@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compiler import Shapes
+from graphnet.core.errors import ShapeError
 from graphnet.core.numpy_backend import plan as plans
 from graphnet.core.numpy_backend.ends import Ends, Form
 from graphnet.core.numpy_backend.rows import Rows, active, add, both, choose, counting, only
 from graphnet.core.numpy_backend.setting import Run, Setting
 from graphnet.core.parameter import Array
 from graphnet.core.plan import Loop
+from graphnet.core.shapes import BATCH
 
 
 class BoundLoop:
@@ -26,6 +28,7 @@ class BoundLoop:
         self.step, self.dtype = step, setting.dtype
         self.single = step.path in shapes.single
         inner = shapes.cells[step.path]
+        self.shapes = inner.slots
         self.sizes = [None if shape is None else tuple(n or 0 for n in shape) for shape in inner.slots]
         n, s = len(step.sequences), len(step.initial)
         self.states = range(n, n + s)
@@ -50,10 +53,30 @@ class BoundLoop:
         contexts = [None if origin is None else run.lengths[origin] for origin in self.ragged_contexts]
         ends = run.ends_at(self.origin)
         if ends is not None:
+            self.refuse_other_axes()
             contexts = [None if counts is None else ends.lent(counts) for counts in contexts]
         steps_and_states: list[Array | None] = [None] * (len(self.step.sequences) + len(self.step.initial))
         self.inner = replace(run, lengths=[*steps_and_states, *contexts], carried=None)
         self.body.start(self.inner)
+
+    def refuse_other_axes(self) -> None:
+        """Where rows end early, the batch must be axis 0 of what the cell reads and makes at each step.
+
+        Raises
+        ------
+        ShapeError
+            For a sequence, state or output of the cell whose batch is another axis: its rows would be selected there.
+        """
+        for slot in (*range(len(self.step.sequences)), *self.states, *self.emitted):
+            shape = self.shapes[slot]
+            if shape is not None and BATCH in shape.names[1:]:
+                raise ShapeError(
+                    "rows of different lengths need the batch as axis 0 of each step's value",
+                    where=f"{self.step.path}/{self.step.cell.places[slot]}",
+                    expected="(batch, …)",
+                    received=shape,
+                    remedy="Give sequences of equal length, or reduce inner sequences inside the cell (Last).",
+                )
 
     def order(self, steps: int) -> range:
         """Time in the order of processing."""
