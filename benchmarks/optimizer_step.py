@@ -12,7 +12,7 @@ import numpy as np
 from timing import interleaved, shown
 
 from graphnet import Builder, FullyConnected
-from graphnet.core.runner import Runner
+from graphnet.core.run.runner import Runner
 from graphnet.optimizers import Adam
 from graphnet.training import TrainingConfig
 from graphnet.training.updates import Updates

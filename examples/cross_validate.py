@@ -11,7 +11,7 @@ import sys
 import numpy as np
 
 import graphnet
-from graphnet import datasets
+from graphnet.data import datasets
 
 FOLDS, REPEATS = 3, 2
 

@@ -1,13 +1,13 @@
 """Train one model file once for each seed and print the figures on the test set, and their median.
 
-    python examples/seeds.py examples/japanese_vowels/model.yaml
+python examples/seeds.py examples/japanese_vowels/model.yaml
 """
 
 import statistics
 import sys
 
 import graphnet
-from graphnet import datasets
+from graphnet.data import datasets
 
 
 def main(path: str, seeds: int = 5) -> None:

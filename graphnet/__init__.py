@@ -9,12 +9,17 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from graphnet import lookup as _lookup  # noqa: F401  # the core finds the backends of plugins through it
-from graphnet.core.blas_threads import threads
-from graphnet.core.broadcasting import broadcast
-from graphnet.core.builder import Builder, Value, functional
-from graphnet.core.cell import Cell
-from graphnet.core.composite import Composite, Subgraph
+from graphnet.core.concurrency.blas_threads import threads
+from graphnet.core.describe.broadcasting import broadcast
+from graphnet.core.describe.builder import Builder, Value, functional
+from graphnet.core.describe.cell import Cell
+from graphnet.core.describe.composite import Composite, Subgraph
+from graphnet.core.describe.graph import Graph, Input, Node, Ref
+from graphnet.core.describe.layer import Layer, positive, require
+from graphnet.core.describe.logistic import inside_scan, logistic
+from graphnet.core.describe.parameter import Buffer, Parameter, Weight
+from graphnet.core.describe.scan import CellGraph, Scan
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.dtypes import as_array
 from graphnet.core.errors import (
     ConfigError,
@@ -31,17 +36,10 @@ from graphnet.core.errors import (
     StateError,
     UnknownNameError,
 )
-from graphnet.core.graph import Graph, Input, Node, Ref
-from graphnet.core.layer import Layer, positive, require
-from graphnet.core.logistic import inside_scan, logistic
-from graphnet.core.parameter import Buffer, Parameter, Weight
 from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
-from graphnet.core.runner import Runner
-from graphnet.core.scan import CellGraph, Scan
-from graphnet.core.shapes import Shape
-from graphnet.core.state import State
-from graphnet.functions import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.state import State
 from graphnet.layers import (
     Add,
     Affine,
@@ -59,19 +57,21 @@ from graphnet.layers import (
     Split,
     Subtract,
 )
+from graphnet.layers.functional import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
+from graphnet.models import backend_lookup as _lookup  # noqa: F401  # the core finds the backends of plugins through it
 
 if TYPE_CHECKING:
-    from graphnet.model import Model, load
-    from graphnet.network import NeuralNetwork
+    from graphnet.models.model import Model, load
+    from graphnet.models.network import NeuralNetwork
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
 
 #: Public names that are imported when they are first asked for, and where they are.
 _LATER = {
-    "Model": "graphnet.model",
-    "load": "graphnet.model",
-    "NeuralNetwork": "graphnet.network",
+    "Model": "graphnet.models.model",
+    "load": "graphnet.models.model",
+    "NeuralNetwork": "graphnet.models.network",
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
 }
@@ -149,6 +149,15 @@ __all__ = [
     "threads",
     "using",
 ]
+
+
+def _explain(graph: Graph, **options: Any) -> Any:
+    from graphnet.inspect.explain import explain
+
+    return explain(graph, **options)
+
+
+Graph.explainer = staticmethod(_explain)
 
 
 def __getattr__(name: str) -> Any:

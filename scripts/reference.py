@@ -32,7 +32,7 @@ TRAITS = {
 def hooks_page() -> str:
     """docs/hooks.md."""
     from graphnet.plugins import PluginManager, hookspecs
-    from graphnet.plugins.fitting import EXPECTED
+    from graphnet.plugins.validation import EXPECTED
 
     host = PluginManager()
     host.load(allow=())
@@ -46,8 +46,8 @@ def hooks_page() -> str:
         [
             "# Hooks and traits",
             "",
-            "Written by `python scripts/reference.py` from `graphnet/plugins/hookspecs.py`, `fitting.py` beside it and",
-            "`graphnet/core/layer.py`. How to use them: [plugins.md](plugins.md). One of each: `examples/hooks/`.",
+            "Written by `python scripts/reference.py` from `graphnet/plugins/hookspecs.py`, `validation.py` beside it",
+            "and `graphnet/core/describe/layer.py`. Guide: [plugins.md](plugins.md); examples: `examples/hooks/`.",
             "",
             f"## Hooks, version {hookspecs.API}",
             "",
@@ -105,7 +105,7 @@ def conformance_page() -> str:
         [
             "# The conformance kit",
             "",
-            "Written by `python scripts/reference.py` from `graphnet/testing/` and `tests/kit/`. How to use it:",
+            "Written by `python scripts/reference.py` from `graphnet/testing/` and `tests/testing/`. How to use it:",
             "[plugins.md](plugins.md).",
             "",
             "## Checks",
@@ -137,8 +137,8 @@ def conformance_page() -> str:
 
 
 def wrong_layers() -> list[Any]:
-    """Every wrong layer of tests/kit."""
-    sys.path.insert(0, str(ROOT / "tests" / "kit"))
+    """Every wrong layer of tests/testing."""
+    sys.path.insert(0, str(ROOT / "tests" / "testing"))
     lists = {"rules": "RULES", "weights": "WEIGHTS", "phases": "PHASES", "sequences": "SEQUENCES"}
     modules = {importlib.import_module(f"wrong_{module}"): name for module, name in lists.items()}
     return [wrong for module, name in modules.items() for wrong in getattr(module, name)]

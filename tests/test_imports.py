@@ -114,7 +114,7 @@ def test_what_the_core_may_not_import_is_caught(text, faults):
         ("import graphnet\nfrom graphnet import Layer, __version__\nfrom graphnet.plugins import hookimpl", []),
         ("from graphnet_mine.cells import cell\nfrom .cells import cell\nimport numpy, math", []),
         ("from graphnet_declared import Thing", []),
-        ("from graphnet.core.layer import Layer", ["graphnet.core.layer.Layer"]),
+        ("from graphnet.core.describe.layer import Layer", ["graphnet.core.describe.layer.Layer"]),
         ("from graphnet import core", ["graphnet.core"]),
         ("from graphnet.io._yaml import read", ["graphnet.io._yaml.read"]),
         ("from graphnet import _hidden", ["graphnet._hidden"]),

@@ -10,8 +10,8 @@ import click
 import numpy as np
 
 from graphnet import Layer, Model
-from graphnet.core.backends import ReferenceBackend
-from graphnet.datasets import Dataset, Split
+from graphnet.core.run.backends import ReferenceBackend
+from graphnet.data.datasets import Dataset, Split
 from graphnet.initializers import Initializer
 from graphnet.losses import MeanSquaredError
 from graphnet.metrics import Metric

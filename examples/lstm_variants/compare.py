@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 import graphnet
-from graphnet import datasets
+from graphnet.data import datasets
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from cross_validate import FOLDS, chosen, folds

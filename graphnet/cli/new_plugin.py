@@ -24,7 +24,7 @@ def command(name: str, output: Path | None, author: str | None) -> None:
 
     NAME is what it is called: fancy, or graphnet-fancy.
     """
-    from graphnet.scaffold import Names, render, write
+    from graphnet.cli.scaffold import Names, render, write
 
     names = Names.of(name)
     files = render(names, author)

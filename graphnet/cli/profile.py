@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from graphnet.core.profile import Profile
+    from graphnet.inspect.profile import Profile
 
 
 @click.command("profile")
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(model: Path, batch: int, steps: int, dtype: str, repeat: int, as_json: bool) -> None:
     """Show the time and bytes of every node of a model, forward and backward, on random numbers."""
-    from graphnet.core.profile import profile
-    from graphnet.model import load
+    from graphnet.inspect.profile import profile
+    from graphnet.models.model import load
 
     found = profile(load(model).graph, batch=batch, steps=steps, dtype=dtype, repeat=repeat)
     click.echo(json.dumps(found.to_dict(), indent=2) if as_json else table(found))

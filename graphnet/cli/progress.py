@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
 
-from graphnet.callbacks import Callback
+from graphnet.training.callbacks import Callback
 from graphnet.training.history import EpochRecord, History
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import click
 @click.argument("model", type=click.Path(path_type=Path))
 def command(model: Path) -> None:
     """Show the nodes of a model with shapes and numbers of parameters, subgraphs indented."""
-    from graphnet.model import load
-    from graphnet.summary import table
+    from graphnet.inspect.summary import table
+    from graphnet.models.model import load
 
     graph = load(model).graph
     click.echo(f"{graph.name}\n\n{table(graph)}")

@@ -11,8 +11,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import DataError, DtypeError, RaggedError
-from graphnet.core.parameter import Array
 
 #: Elements of lists that numpy reads as they are; None and text end in a dtype that is refused.
 SCALARS = (bool, int, float, complex, np.generic, str, bytes, type(None))

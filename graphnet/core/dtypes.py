@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import array_types
+from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import DataError, DtypeError
-from graphnet.core.parameter import Array
 
 #: Numbers that are converted at a time in order to see whether they can be.
 BLOCK = 2**16

@@ -18,7 +18,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from graphnet.core import threads
+from graphnet.core.concurrency import locks
 from graphnet.core.errors import ConfigError, ForkWarning
 
 #: Stands for this process: a forked child has another one.
@@ -57,7 +57,7 @@ def seed(n: int | None) -> None:
         expected = "an integer of at least 0, or None"
         raise ConfigError("not a seed", where="graphnet.seed", expected=expected, received=repr(n))
     made = _Source(np.random.default_rng(n), seeded=n is not None)
-    with threads.lock:
+    with locks.lock:
         _default = made
 
 
@@ -83,7 +83,7 @@ def current() -> _Source:
 
 def _inherited(source: _Source) -> np.random.Generator:
     """The generator of a source that this process has from its parent, from now on its own."""
-    with threads.lock:
+    with locks.lock:
         if source.process is _process:
             return source.rng
         source.process = _process
@@ -136,4 +136,4 @@ def _fork() -> None:
     _process = object()
 
 
-threads.in_child(_fork)
+locks.in_child(_fork)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import FileError
-from graphnet.core.graph import Graph
 from graphnet.io import requirements
 from graphnet.io.reading import TOP, Reader
 from graphnet.io.tree import read

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from graphnet.core.composite import Composite, Subgraph
+from graphnet.core.describe.composite import Composite, Subgraph
+from graphnet.core.describe.graph import Graph, Input, Node, Ref, subgraph
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.scan import CellGraph, Scan
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError, GraphError, GraphnetError, RuleError, nearest
-from graphnet.core.graph import Graph, Input, Node, Ref, subgraph
-from graphnet.core.layer import Layer
-from graphnet.core.runner import Runner
-from graphnet.core.scan import CellGraph, Scan
-from graphnet.core.shapes import Shape
+from graphnet.core.run.runner import Runner
 from graphnet.io.objects import construct
 from graphnet.io.tree import Item, Place
 from graphnet.plugins import Registry

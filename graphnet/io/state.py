@@ -7,8 +7,8 @@ import os
 import numpy as np
 
 from graphnet.core.errors import FileError, GraphnetError
-from graphnet.core.runner import Runner
-from graphnet.core.state import State
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.state import State
 from graphnet.io import atomic
 from graphnet.io.weights import read_arrays
 

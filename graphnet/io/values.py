@@ -8,8 +8,7 @@ import typing
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
-from graphnet.callbacks import Callback
-from graphnet.core.scan import CellGraph
+from graphnet.core.describe.scan import CellGraph
 from graphnet.initializers import Initializer
 from graphnet.io.tree import Item
 from graphnet.losses import Loss
@@ -17,6 +16,7 @@ from graphnet.metrics import Metric
 from graphnet.optimizers import Optimizer
 from graphnet.plugins import Registry
 from graphnet.regularizers import Regularizer
+from graphnet.training.callbacks import Callback
 
 #: Which kind of the registry an annotation asks for.
 KINDS: dict[Any, str] = {

@@ -11,18 +11,18 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.claims import READ, WRITE, Claim
+from graphnet.core.concurrency.claims import READ, WRITE, Claim
+from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import converted
 from graphnet.core.errors import FileError, ShapeError, nearest
-from graphnet.core.parameter import Array
-from graphnet.core.runner import Runner
+from graphnet.core.run.runner import Runner
 from graphnet.io import atomic
 
 FORMAT = "graphnet-weights/1"
 
 
 def _claiming(level: int, action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a function claim the arrays of the runner that is its first argument; see ``graphnet.core.claims``."""
+    """Let a function claim the arrays of the runner that is its first argument; see ``core.concurrency.claims``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from graphnet.core.composite import Subgraph
+from graphnet.core.describe.composite import Subgraph
+from graphnet.core.describe.graph import Graph, Input, Node, subgraph
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.errors import GraphError
-from graphnet.core.graph import Graph, Input, Node, subgraph
-from graphnet.core.layer import Layer
-from graphnet.core.scan import CellGraph, Scan
 from graphnet.io import atomic, requirements
 from graphnet.io.model_file import FORMAT
 from graphnet.io.objects import written

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphnet.core.broadcasting import broadcast
-from graphnet.core.layer import Layer
-from graphnet.core.shapes import Shape
+from graphnet.core.describe.broadcasting import broadcast
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import Shape
 from graphnet.layers.unbroadcast import unbroadcast
 
 

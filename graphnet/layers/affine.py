@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphnet.core.layer import Layer, require
+from graphnet.core.describe.layer import Layer, require
 from graphnet.layers.checks import finite
 
 

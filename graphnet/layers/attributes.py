@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphnet.core import weights as stored
+from graphnet.core.describe import weights as stored
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.dtypes import as_array
 from graphnet.core.errors import StateError
-from graphnet.core.layer import Layer
-from graphnet.core.parameter import Array, Parameter
 
 
 class NoWeightsYetError(StateError, AttributeError):

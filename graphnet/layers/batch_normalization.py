@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphnet.core.describe.layer import Layer, positive, require
+from graphnet.core.describe.parameter import Buffer, Weight
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError, StateError
-from graphnet.core.layer import Layer, positive, require
-from graphnet.core.parameter import Buffer, Weight
 from graphnet.core.phase import Phase
-from graphnet.core.shapes import Shape
 from graphnet.layers.attributes import BiasAttribute
 from graphnet.layers.checks import finite
 from graphnet.layers.rows import kept, valid

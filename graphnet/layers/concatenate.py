@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.broadcasting import check_aligned
+from graphnet.core.describe.broadcasting import check_aligned
+from graphnet.core.describe.layer import Layer, require
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
-from graphnet.core.layer import Layer, require
-from graphnet.core.shapes import Shape
 from graphnet.layers.checks import whole
 from graphnet.layers.rows import inner_axis
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet.core.layer import Layer, require
-from graphnet.core.parameter import Array
-from graphnet.core.shapes import Shape
+from graphnet.core.describe.layer import Layer, require
+from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.shapes import Shape
 from graphnet.layers.checks import finite
 
 

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphnet.core.describe.layer import Layer, positive
+from graphnet.core.describe.parameter import Weight
+from graphnet.core.describe.shapes import FEATURE, Shape
 from graphnet.core.errors import DataError
-from graphnet.core.layer import Layer, positive
-from graphnet.core.parameter import Weight
-from graphnet.core.shapes import FEATURE, Shape
 from graphnet.layers.attributes import WeightsAttribute
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from graphnet.core.layer import Layer
-from graphnet.core.shapes import FEATURE, Shape
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import FEATURE, Shape
 from graphnet.layers.rows import check_rows, kept
 
 

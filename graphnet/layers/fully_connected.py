@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.layer import Layer, positive, require
-from graphnet.core.parameter import Weight
-from graphnet.core.shapes import FEATURE, Shape
+from graphnet.core.describe.layer import Layer, positive, require
+from graphnet.core.describe.parameter import Weight
+from graphnet.core.describe.shapes import FEATURE, Shape
 from graphnet.layers.attributes import WeightsAttribute
 from graphnet.layers.checks import finite, whole
 from graphnet.layers.sizes import last_size

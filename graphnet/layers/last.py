@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.layer import Layer
-from graphnet.core.shapes import Shape
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import Shape
 from graphnet.layers.sequences import single, without_time
 
 

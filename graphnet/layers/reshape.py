@@ -5,9 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from graphnet.core.describe.layer import Layer, require
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
-from graphnet.core.layer import Layer, require
-from graphnet.core.shapes import Shape
 from graphnet.layers.checks import whole
 from graphnet.layers.rows import check_rows, kept
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import BATCH, ROWS, TIME, Shape
 from graphnet.core.errors import ShapeError
-from graphnet.core.layer import Layer
-from graphnet.core.shapes import BATCH, ROWS, TIME, Shape
 
 
 def kept(x: Shape) -> int:

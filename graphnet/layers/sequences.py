@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.errors import ShapeError
-from graphnet.core.layer import Layer
-from graphnet.core.shapes import BATCH, TIME, Shape
 
 
 def single(x: Shape) -> bool:

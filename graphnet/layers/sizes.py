@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import FEATURE, Shape
 from graphnet.core.errors import ShapeError
-from graphnet.core.layer import Layer
-from graphnet.core.shapes import FEATURE, Shape
 
 
 def last_size(layer: Layer, configured: int | None, inputs: Sequence[Shape], *, known: bool = True) -> int:

@@ -96,4 +96,3 @@ def global_norm(arrays: Sequence[Array]) -> float:
         received=f"NaN or infinity in arrays {bad}" if bad else "numbers too large for float64",
         remedy="Lower the learning rate, or look for what made the loss NaN.",
     )
-

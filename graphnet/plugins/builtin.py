@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graphnet import callbacks, datasets, exporters, initializers, layers, losses, metrics, optimizers, regularizers
-from graphnet.core import backends
-from graphnet.core.layer import Layer
+from graphnet import initializers, layers, losses, metrics, optimizers, regularizers
+from graphnet.core.describe.layer import Layer
+from graphnet.core.run import backends
+from graphnet.data import datasets
+from graphnet.inspect import exporters
 from graphnet.plugins.hookspecs import Register, hookimpl
+from graphnet.training import callbacks
 
 if TYPE_CHECKING:
     from graphnet.testing import Case
@@ -54,14 +57,14 @@ def graphnet_register_metrics(register: Register) -> None:
 
 @hookimpl
 def graphnet_register_datasets(register: Register) -> None:
-    """Register every data set of ``graphnet.datasets``."""
+    """Register every data set of ``graphnet.data.datasets``."""
     for name, loader in datasets.table.LOADERS.items():
         register(loader, name)
 
 
 @hookimpl
 def graphnet_register_callbacks(register: Register) -> None:
-    """Register every callback of ``graphnet.callbacks``."""
+    """Register every callback of ``graphnet.training.callbacks``."""
     _all(register, callbacks, callbacks.Callback)
 
 
@@ -74,7 +77,7 @@ def graphnet_register_backends(register: Register) -> None:
 
 @hookimpl
 def graphnet_register_exporters(register: Register) -> None:
-    """Register every exporter of ``graphnet.exporters``."""
+    """Register every exporter of ``graphnet.inspect.exporters``."""
     for name in exporters.__all__:
         register(getattr(exporters, name))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet.core.errors import PluginError
-from graphnet.plugins.fitting import EXPECTED, name_of, unfit
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Entry
+from graphnet.plugins.validation import EXPECTED, name_of, unfit
 
 
 class Collector:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FrameType
 
-from graphnet.core import threads
+from graphnet.core.concurrency import locks
 from graphnet.plugins.manager import PluginManager
 
 #: The import system's file, as frames name it.
@@ -82,7 +82,7 @@ def manager() -> PluginManager:
 def _begin() -> tuple[_Loading, bool]:
     """The loading under way, and whether the caller has begun it and must carry it out."""
     global _loading
-    with threads.lock:
+    with locks.lock:
         own = _loading is None
         if _loading is None:
             _loading = _Loading()
@@ -132,4 +132,4 @@ def _only_own() -> None:
         _loading = None
 
 
-threads.in_child(_only_own)
+locks.in_child(_only_own)

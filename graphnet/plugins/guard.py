@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
-from graphnet.core.runner import Runner
+from graphnet.core.run.runner import Runner
 from graphnet.plugins.registry import Entry
 
 #: Seconds after which a plugin is called slow.

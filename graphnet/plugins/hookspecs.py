@@ -65,7 +65,7 @@ def graphnet_register_metrics(register: Register) -> None:
 
 @hookspec
 def graphnet_register_datasets(register: Register) -> None:
-    """Register functions that take nothing and return a ``graphnet.datasets.Dataset``."""
+    """Register functions that take nothing and return a ``graphnet.data.datasets.Dataset``."""
 
 
 @hookspec
@@ -75,7 +75,7 @@ def graphnet_register_callbacks(register: Register) -> None:
 
 @hookspec
 def graphnet_register_backends(register: Register) -> None:
-    """Register backend classes: with ``bind(plan, shapes, setting, wanted)``; see ``graphnet.core.backends``."""
+    """Register backend classes: with ``bind(plan, shapes, setting, wanted)``; see ``graphnet.core.run.backends``."""
 
 
 @hookspec

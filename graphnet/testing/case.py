@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError, GraphnetError
-from graphnet.core.layer import Layer
-from graphnet.core.shapes import Shape
 from graphnet.testing.capabilities import CAPABILITIES, checked
 
 #: What may stand for one input: ``"batch=3, feature=4"``, ``(3, 4)`` or an array of values.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.phase import Phase
-from graphnet.core.runner import Runner
+from graphnet.core.run.runner import Runner
 from graphnet.testing.check import Fault, fault
 from graphnet.testing.subject import Arrays, Passed, Subject, forward
 from graphnet.testing.words import difference

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
-from graphnet.core.graph import Graph
-from graphnet.core.layer import Layer
-from graphnet.core.runner import Runner
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.layer import Layer
+from graphnet.core.run.runner import Runner
 from graphnet.testing.check import fault, short
 
 

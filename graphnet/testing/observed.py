@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from graphnet.core import rules
-from graphnet.core.composite import Composite
-from graphnet.core.layer import Layer
+from graphnet.core.describe import signatures
+from graphnet.core.describe.composite import Composite
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.scan import Scan
+from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.phase import Phase
-from graphnet.core.scan import Scan
-from graphnet.core.shapes import BATCH, TIME
 
 if TYPE_CHECKING:
     from graphnet.testing.subject import Subject
@@ -51,7 +51,7 @@ def _inside(subject: Subject) -> set[str]:
         found |= {"random", "phases"}
     if any(type(each).buffers is not Layer.buffers for each in inner):
         found |= {"buffers", "phases"}
-    if any("phase" in rules.keywords(type(each).apply).names for each in inner):
+    if any("phase" in signatures.keywords(type(each).apply).names for each in inner):
         found.add("phases")
     return found
 
@@ -75,7 +75,7 @@ def _heeds_lengths(subject: Subject) -> bool:
     layer = subject.make()
     if isinstance(layer, Composite):
         return any(isinstance(inner, Scan) for _, inner in layer.graph.walk())
-    return "lengths" in rules.keywords(type(layer).apply).names
+    return "lengths" in signatures.keywords(type(layer).apply).names
 
 
 def _measured(subject: Subject, known: set[str]) -> set[str]:

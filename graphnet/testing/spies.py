@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.layer import Layer
-from graphnet.core.runner import Runner
+from graphnet.core.describe.layer import Layer
+from graphnet.core.run.runner import Runner
 
 #: Called instead of a rule: with the node's path, the layer, the rule's name, the rule, and its arguments.
 Spy = Callable[[str, Layer, str, Callable[..., Any], tuple[Any, ...], dict[str, Any]], Any]

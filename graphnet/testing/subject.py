@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
-from graphnet.core.builder import Builder
-from graphnet.core.compiler import infer, lower
-from graphnet.core.graph import Graph, subgraph
-from graphnet.core.layer import Layer
+from graphnet.core.compile import infer, lower
+from graphnet.core.describe.builder import Builder
+from graphnet.core.describe.graph import Graph, subgraph
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.phase import Phase
-from graphnet.core.runner import Runner
-from graphnet.core.shapes import BATCH, TIME, Shape
+from graphnet.core.run.runner import Runner
 from graphnet.testing import observed
 from graphnet.testing.case import Case
 from graphnet.testing.check import Skipped, fault

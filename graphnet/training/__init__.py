@@ -1,8 +1,29 @@
 """Training: the configuration, the Trainer, its callbacks, and the folder that a run leaves behind."""
 
-from graphnet.callbacks import Callback
-from graphnet.training.config import TrainingConfig
-from graphnet.training.history import EpochRecord, History
-from graphnet.training.trainer import Trainer
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphnet.training.callbacks import Callback
+    from graphnet.training.config import TrainingConfig
+    from graphnet.training.history import EpochRecord, History
+    from graphnet.training.trainer import Trainer
 
 __all__ = ["Callback", "EpochRecord", "History", "Trainer", "TrainingConfig"]
+
+#: The module of each public name; imported at first use, so that a callback's module does not import the Trainer.
+_MODULES = {
+    "Callback": "graphnet.training.callbacks",
+    "EpochRecord": "graphnet.training.history",
+    "History": "graphnet.training.history",
+    "Trainer": "graphnet.training.trainer",
+    "TrainingConfig": "graphnet.training.config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    raise AttributeError(f"module 'graphnet.training' has no attribute {name!r}")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from graphnet.core.parameter import Array
-from graphnet.core.runner import Runner
+from graphnet.core.describe.parameter import Array
+from graphnet.core.run.runner import Runner
 from graphnet.metrics import Metric
 from graphnet.training.history import EpochRecord
 

@@ -7,7 +7,7 @@ import sys
 
 import numpy as np
 
-from graphnet.core.parameter import Array
+from graphnet.core.describe.parameter import Array
 
 
 class Buffers:

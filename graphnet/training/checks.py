@@ -9,11 +9,11 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from graphnet.callbacks import Callback
-from graphnet.core import backends
 from graphnet.core.errors import ConfigError, UnknownNameError, nearest
+from graphnet.core.run import backends
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
+from graphnet.training.callbacks import Callback
 
 
 def refuse(name: str, expected: str, received: object, remedy: str | None = None) -> NoReturn:

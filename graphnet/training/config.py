@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphnet.callbacks import Callback
 from graphnet.core import dtypes
+from graphnet.core.describe.weights import copied
 from graphnet.core.errors import ConfigError, nearest
-from graphnet.core.weights import copied
 from graphnet.initializers import Constant, Xavier
 from graphnet.initializers.base import Initializer
 from graphnet.losses import CrossEntropy, Loss
@@ -18,6 +17,7 @@ from graphnet.metrics import Metric
 from graphnet.optimizers import Adam, Optimizer
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
+from graphnet.training.callbacks import Callback
 from graphnet.training.schedule import SCHEDULES
 
 

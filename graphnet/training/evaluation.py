@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphnet.core.claims import READ, Claim
+from graphnet.core.concurrency.claims import READ, Claim
 from graphnet.core.errors import ConfigError
 from graphnet.core.phase import Phase
-from graphnet.core.runner import Runner
-from graphnet.core.state import State
-from graphnet.datasets.stream import Stream
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.state import State
+from graphnet.data.batches import Examples
+from graphnet.data.datasets.stream import Stream
+from graphnet.data.examples import examples, no_targets
 from graphnet.losses import Loss
-from graphnet.training.batches import Examples
 from graphnet.training.config import TrainingConfig
-from graphnet.training.examples import examples, no_targets
 from graphnet.training.feeds import read
 from graphnet.training.totals import Totals, losses_of
 
@@ -56,7 +56,7 @@ def evaluate(
     config : TrainingConfig
         Its losses, metrics, batch size and dtype are used.
     inputs, targets, lengths, mask
-        As :func:`graphnet.training.examples.examples`; or a Stream alone, with the state carried over.
+        As :func:`graphnet.data.examples.examples`; or a Stream alone, with the state carried over.
 
     Raises
     ------

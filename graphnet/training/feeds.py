@@ -8,17 +8,17 @@ from typing import Protocol
 
 import numpy as np
 
+from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, DataError
-from graphnet.core.parameter import Array
-from graphnet.core.runner import Runner
-from graphnet.core.state import State
-from graphnet.datasets.pieces import Piece
-from graphnet.datasets.stream import Stream
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.state import State
+from graphnet.data.batches import Batch, Examples
+from graphnet.data.datasets.pieces import Piece
+from graphnet.data.datasets.stream import Stream
+from graphnet.data.examples import examples
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
-from graphnet.training.batches import Batch, Examples
 from graphnet.training.config import TrainingConfig
-from graphnet.training.examples import examples
 from graphnet.training.tbptt import Windows, check_equal, check_graph, pieces
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import weights
+from graphnet.core.describe import weights
+from graphnet.core.describe.parameter import Array, Parameter, Weight
 from graphnet.core.errors import ConfigError, ShapeError
-from graphnet.core.parameter import Array, Parameter, Weight
 from graphnet.optimizers import Optimizer
 from graphnet.optimizers.checks import fitting_gradient, float_array
 from graphnet.optimizers.clipping import scaled

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.errors import ConfigError, DataError, ShapeError
-from graphnet.core.parameter import Array
-from graphnet.core.runner import Runner
-from graphnet.core.shapes import BATCH, TIME
-from graphnet.core.state import State
-from graphnet.sequences import Packing, packing_of
-from graphnet.training.batches import Batch
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.state import State
+from graphnet.data.batches import Batch
+from graphnet.data.sequences import Packing, packing_of
 
 
 @dataclass

@@ -6,12 +6,12 @@ import copy
 import math
 from collections.abc import Mapping
 
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, nearest
-from graphnet.core.graph import Graph
-from graphnet.core.parameter import Array
+from graphnet.data.batches import Batch
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
-from graphnet.training.batches import Batch
 from graphnet.training.config import TrainingConfig
 
 

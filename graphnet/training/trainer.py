@@ -11,21 +11,22 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.callbacks import Callback
-from graphnet.core import deltas, random
-from graphnet.core.blas_threads import PROCESS, limited
-from graphnet.core.claims import WRITE, Claim
+from graphnet.core import random
+from graphnet.core.concurrency.blas_threads import PROCESS, limited
+from graphnet.core.concurrency.claims import WRITE, Claim
+from graphnet.core.describe import deltas
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError, GraphnetError, StateError
-from graphnet.core.graph import Graph
-from graphnet.core.runner import Runner
-from graphnet.core.shapes import Shape
-from graphnet.core.state import State
-from graphnet.datasets.stream import Stream
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.state import State
+from graphnet.data.batches import Batch, Examples, split
+from graphnet.data.datasets.stream import Stream
+from graphnet.data.examples import examples, no_targets
 from graphnet.training import evaluation
-from graphnet.training.batches import Batch, Examples, split
 from graphnet.training.best import Best
+from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
-from graphnet.training.examples import examples, no_targets
 from graphnet.training.feeds import Feed, checked, feed
 from graphnet.training.history import EpochRecord, History
 from graphnet.training.totals import Totals, losses_of
@@ -102,7 +103,7 @@ class Trainer:
         Parameters
         ----------
         inputs : array, list of sequences, mapping of input name to either, or Stream
-            As :func:`graphnet.training.examples.examples`; a :class:`~graphnet.datasets.Stream` has its targets itself,
+            As :func:`graphnet.data.examples.examples`; a :class:`~graphnet.data.datasets.Stream` has its own targets,
             and needs ``config.tbptt``.
         targets, lengths, mask
             See there.

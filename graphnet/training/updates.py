@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import deltas, weights
+from graphnet.core.describe import deltas, weights
+from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.errors import DataError
-from graphnet.core.numpy_backend.thread_policy import combined, of_rules
-from graphnet.core.parameter import Array, Parameter
-from graphnet.core.runner import Runner
+from graphnet.core.run.numpy_backend.thread_policy import combined, of_rules
+from graphnet.core.run.runner import Runner
 from graphnet.optimizers.clipping import global_norm
 from graphnet.optimizers.norms import euclidean
 from graphnet.training.config import TrainingConfig

@@ -27,7 +27,7 @@ from graphnet import (
 )
 from graphnet.core.dtypes import check_convertible, converted
 from graphnet.core.errors import RaggedError
-from graphnet.datasets import Stream
+from graphnet.data.datasets import Stream
 from graphnet.losses import MeanSquaredError
 
 MIXED = np.array([(1, 2.0), (3, 4.0)], dtype=[("a", "i4"), ("b", "f8")])

@@ -211,8 +211,9 @@ def test_a_scoped_generator_counts_as_seeded():
 def test_locks_and_claims_of_other_threads_do_not_exist_in_a_child():
     run("""
         import gc, threading
-        from graphnet.core import claims, threads
-        from graphnet.core.turns import TURNS
+        from graphnet.core.concurrency import claims
+        from graphnet.core.concurrency import locks as threads
+        from graphnet.core.concurrency.turns import TURNS
         g = graphnet.Builder('net')
         runner = graphnet.Runner(g.build(y=graphnet.FullyConnected(3, 2)(g.input('x', 'batch, feature=3'))))
         held, go = threading.Event(), threading.Event()
@@ -241,7 +242,8 @@ def test_locks_and_claims_of_other_threads_do_not_exist_in_a_child():
 @forks
 def test_a_fork_inside_a_claim_keeps_that_of_its_own_thread():
     run("""
-        from graphnet.core import claims, threads
+        from graphnet.core.concurrency import claims
+        from graphnet.core.concurrency import locks as threads
         with claims.Claim(claims.WRITE, frozenset([1]), 'fit', 'model'), threads.building, threads.lock:
             assert child(lambda: (len(claims._active), claims._exclusive)) == ((1, 1), [])
         assert not claims._active

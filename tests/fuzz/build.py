@@ -25,8 +25,8 @@ from graphnet import (
     Split,
     Subgraph,
 )
-from graphnet.core.graph import Graph
-from graphnet.core.scan import CellGraph
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.scan import CellGraph
 from graphnet_recurrent import GRU, LSTM, Bidirectional, Sigmoid, TanH
 from graphnet_recurrent.cells import gru_cell
 

@@ -96,7 +96,9 @@ def results(trial: Trial, backend: str, passes: Any) -> dict[str, Any]:
     return _once(runner, trial, inputs, rng, whole=False)
 
 
-def _once(runner: Runner, trial: Trial, inputs: dict[str, Any], rng: np.random.Generator, whole: bool) -> dict[str, Any]:
+def _once(
+    runner: Runner, trial: Trial, inputs: dict[str, Any], rng: np.random.Generator, whole: bool
+) -> dict[str, Any]:
     """One pass forward and backward; ``whole`` leaves the lengths out."""
     lengths = None if whole else trial.lengths
     outputs = runner.forward(

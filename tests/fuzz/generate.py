@@ -10,7 +10,7 @@ from itertools import count
 from fuzz.layers import BINARY, UNARY, WEIGHTED
 from fuzz.recipe import Body, CellRecipe, Op, Trial
 from fuzz.rules import settings
-from graphnet.core.compiler.passes import PASSES
+from graphnet.core.compile.pipeline import PASSES
 
 #: Few sizes, so that time, batch and widths often are equal, or broadcast.
 SIZES = (1, 1, 2, 2, 3, 4, 5)

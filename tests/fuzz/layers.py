@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from graphnet import Layer
-from graphnet.core.parameter import Weight
+from graphnet.core.describe.parameter import Weight
 
 
 class Sine(Layer):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer
-from graphnet.core.parameter import Weight
+from graphnet.core.describe.parameter import Weight
 
 #: Functions of one and of two operands that stay small, and are smooth almost everywhere.
 UNARY = {

@@ -4,16 +4,7 @@ import numpy as np
 import pytest
 from layer_cases import check
 
-from graphnet import (
-    BatchNormalization,
-    Builder,
-    FullyConnected,
-    Last,
-    Layer,
-    LayerNormalization,
-    MeanOverTime,
-    Runner,
-)
+from graphnet import BatchNormalization, Builder, FullyConnected, Last, Layer, LayerNormalization, MeanOverTime, Runner
 
 
 class Total(Layer):

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random, weights
-from graphnet.core.composite import Composite
+from graphnet.core import random
+from graphnet.core.describe import weights
+from graphnet.core.describe.composite import Composite
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError
-from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
-from graphnet.core.shapes import Shape
 from graphnet.testing.check import check
 from graphnet.testing.subject import Arrays, Subject
 

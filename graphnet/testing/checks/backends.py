@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import backends
-from graphnet.core.builder import Builder
-from graphnet.core.cell import Cell
-from graphnet.core.graph import Graph
+from graphnet.core.describe.builder import Builder
+from graphnet.core.describe.cell import Cell
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.scan import Scan
+from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.phase import Phase
-from graphnet.core.runner import Runner
-from graphnet.core.scan import Scan
-from graphnet.core.shapes import BATCH, TIME
+from graphnet.core.run import backends
+from graphnet.core.run.runner import Runner
 from graphnet.layers import Affine
 from graphnet.testing.check import check
 from graphnet.testing.subject import Arrays, Passed, Subject, forward

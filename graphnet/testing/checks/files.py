@@ -10,11 +10,11 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.layer import Layer
 from graphnet.core.errors import GraphnetError, PluginError
-from graphnet.core.graph import Graph
-from graphnet.core.layer import Layer
 from graphnet.core.phase import Phase
-from graphnet.core.runner import Runner
+from graphnet.core.run.runner import Runner
 from graphnet.plugins import PluginManager, hookimpl, manager, using
 from graphnet.testing import fresh
 from graphnet.testing.check import check, fault, short

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 
 from graphnet.core.phase import Phase
-from graphnet.core.runner import Runner
+from graphnet.core.run.runner import Runner
 from graphnet.testing import derivatives
 from graphnet.testing.check import check
 from graphnet.testing.checks.passes import provisions, sizes

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.describe.shapes import BATCH
 from graphnet.core.errors import ConfigError, GraphnetError, RuleError
 from graphnet.core.phase import Phase
-from graphnet.core.shapes import BATCH
 from graphnet.testing.check import check, fault, short
 from graphnet.testing.checks.alone import alone, given, ready
 from graphnet.testing.subject import Subject

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compiler import infer, lower
+from graphnet.core.compile import infer, lower
+from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.errors import RuleError, ShapeError
 from graphnet.core.phase import Phase
-from graphnet.core.runner import Runner
-from graphnet.core.shapes import BATCH, TIME, Shape
+from graphnet.core.run.runner import Runner
 from graphnet.plugins.guard import guarded
 from graphnet.testing.check import Fault, check, fault, short
 from graphnet.testing.subject import Subject

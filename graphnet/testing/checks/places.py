@@ -6,8 +6,8 @@ import copy
 
 import numpy as np
 
-from graphnet.core.builder import Builder, Value
-from graphnet.core.runner import Runner
+from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.run.runner import Runner
 from graphnet.testing.check import check, fault, short
 from graphnet.testing.subject import Passed, Subject
 

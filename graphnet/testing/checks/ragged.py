@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.builder import Builder, Value
-from graphnet.core.graph import Graph
-from graphnet.core.runner import Runner
-from graphnet.core.shapes import BATCH, TIME
+from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.shapes import BATCH, TIME
+from graphnet.core.run.runner import Runner
 from graphnet.layers import FullyConnected
 from graphnet.testing import derivatives
 from graphnet.testing.check import check

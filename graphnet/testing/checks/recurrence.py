@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.errors import StateError
-from graphnet.core.runner import Runner
+from graphnet.core.run.runner import Runner
 from graphnet.testing import derivatives
 from graphnet.testing.check import check, fault, short
 from graphnet.testing.subject import Subject

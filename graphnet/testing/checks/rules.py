@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.layer import Layer
+from graphnet.core.describe.layer import Layer
 from graphnet.testing.check import check
 from graphnet.testing.spies import arrays, frozen, same, spied, written
 from graphnet.testing.subject import Subject

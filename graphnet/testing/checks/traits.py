@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import rules
+from graphnet.core.describe import signatures
+from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.phase import Phase
-from graphnet.core.shapes import BATCH, TIME, Shape
 from graphnet.testing.check import check
 from graphnet.testing.subject import Arrays, Passed, Subject
 
@@ -42,14 +42,14 @@ def _called(
     available: dict[str, Any] = {n: p.value for n, p in layer._parameters.items()} | layer._buffers
     context = {"phase": Phase.test, "lengths": None, "shapes": tuple(Shape.of(x.shape) for x in given)}
     everything = {**context, **dict.fromkeys(layer.draws), **available}
-    output, saved = layer.apply(*given, **rules.keywords(type(layer).apply).pick(everything))
+    output, saved = layer.apply(*given, **signatures.keywords(type(layer).apply).pick(everything))
     outputs = list(output) if isinstance(output, tuple) else [output]
     rng = np.random.default_rng(4)
     size = int(np.prod(s.values(rows=None if s.batch is None else max(s.batch, 3))[s.names[0]].shape))
     errors = [rng.standard_normal(size) for _ in outputs]
     placed = [(e if order is None else e[order]).reshape(y.shape) for e, y in zip(errors, outputs, strict=True)]
     error = tuple(placed) if isinstance(output, tuple) else placed[0]
-    back = layer.pull(saved, error, **rules.keywords(type(layer).pull).pick(available))
+    back = layer.pull(saved, error, **signatures.keywords(type(layer).pull).pick(available))
     return outputs, [e for e in (back if isinstance(back, tuple) else (back,)) if e is not None]
 
 

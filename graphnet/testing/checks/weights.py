@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import weights
+from graphnet.core.describe import weights
+from graphnet.core.describe.layer import Layer
 from graphnet.core.errors import GraphnetError
-from graphnet.core.layer import Layer
-from graphnet.core.runner import Runner
+from graphnet.core.run.runner import Runner
 from graphnet.optimizers import Sgd
 from graphnet.regularizers import L1_Regularizer
 from graphnet.testing.check import check, short

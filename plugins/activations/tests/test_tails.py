@@ -30,7 +30,24 @@ def numbers(dtype):
     """Random numbers of every size, the places where exponentials end, and the least and largest numbers."""
     rng = np.random.default_rng(97)
     least = np.finfo(dtype).smallest_subnormal
-    ends = [-1e4, -745.1, -720.0, -103.9, -103.0, -95.0, -88.0, -87.3, -38.4, -20.0, -17.0, -14.4, 17.0, 20.0, 37.0, 1e4]
+    ends = [
+        -1e4,
+        -745.1,
+        -720.0,
+        -103.9,
+        -103.0,
+        -95.0,
+        -88.0,
+        -87.3,
+        -38.4,
+        -20.0,
+        -17.0,
+        -14.4,
+        17.0,
+        20.0,
+        37.0,
+        1e4,
+    ]
     drawn = [rng.uniform(-750, 40, 60), rng.uniform(-110, 40, 120), rng.uniform(-6, 6, 200), rng.normal(size=40) * 1e-6]
     return np.concatenate([ends, *drawn, [0.0, least, -least, 1e-37, -1e-37]]).astype(dtype)
 

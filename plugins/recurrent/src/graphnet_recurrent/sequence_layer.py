@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from graphnet import GraphnetError, Runner, ShapeError, as_array
-from graphnet.sequences import Packing, lengths_or_packing
+from graphnet.data.sequences import Packing, lengths_or_packing
 from graphnet_recurrent.kept_state import KeptState
 
 

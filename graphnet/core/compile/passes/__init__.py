@@ -1,0 +1,1 @@
+"""The passes over a traced cell or region, one a file, each from trace to trace."""

@@ -1,0 +1,1 @@
+"""Tracing: layer rules run on symbols, and the operations that they record."""

@@ -1,0 +1,1 @@
+"""Locks, claims on weights, and the number of BLAS threads."""

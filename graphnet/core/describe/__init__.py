@@ -1,0 +1,1 @@
+"""Describe: layers by their rules, and graphs, cells and Scans of layers.."""

@@ -1,0 +1,127 @@
+"""How people write cells: a builder whose inputs have roles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.describe.scan import CellGraph
+from graphnet.core.describe.shapes import Shape
+from graphnet.core.errors import GraphError, ShapeError, nearest
+
+Names = str | Iterable[str] | Mapping[str, int | str | Shape]
+
+
+def _declared(names: Names) -> dict[str, Shape | None]:
+    """Roles by name, from one name, several, or a mapping of names to sizes or shapes."""
+    if isinstance(names, str):
+        return {names: None}
+    if isinstance(names, AbstractSet) and not isinstance(names, Mapping):
+        raise GraphError("the names have no order", expected="a list of names", received=repr(names))
+    if not isinstance(names, Mapping):
+        listed = list(names)
+        if len(set(listed)) < len(listed):
+            raise GraphError("a name stands there twice", expected="different names", received=", ".join(listed))
+        return dict.fromkeys(listed)
+    return {name: _shape(name, size) for name, size in names.items()}
+
+
+def _shape(name: str, size: Any) -> Shape:
+    """The shape of an input of a cell, from a width or named axes."""
+    if isinstance(size, Shape):
+        return size
+    if isinstance(size, str):
+        return Shape.parse(size)
+    if size is not None and (isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1):
+        raise ShapeError(
+            "not a width", where=f"cell input {name!r}", expected="a whole number from 1, or axes", received=repr(size)
+        )
+    return Shape.of((None, None if size is None else int(size)))
+
+
+class MissingInputError(GraphError, AttributeError):
+    """A cell has no input of this name; also an AttributeError, so that ``hasattr`` is False."""
+
+
+class Cell(Builder):
+    """The graph of one time step in the making: named sequences, states and contexts.
+
+    Each is an attribute, ``cell.x``, and an item, ``cell["x"]``, which also serves for Python's keywords such as
+    ``class``. Names that Cell itself uses (``name``, ``input``, ``add``, ``build``, …) are refused.
+
+    Parameters
+    ----------
+    name : str
+    sequences, states, contexts : str, several, or a mapping of names to widths or shapes
+        Widths that are not given follow from the rest when the cell is used.
+
+    Raises
+    ------
+    GraphError
+        If a name is taken twice, or by an attribute of Cell; names without an order (a set).
+    ShapeError
+        If a width is not a whole number of at least 1, or axes cannot be read.
+
+    Examples
+    --------
+    >>> from graphnet import Cell, Scan
+    >>> cell = Cell("sum", sequences="x", states="s")
+    >>> s = cell.x + cell.s
+    >>> Scan(cell.build(output=s, s=s)).output_ports()
+    ('output', 's')
+    """
+
+    def __init__(
+        self, name: str = "cell", *, sequences: Names = "x", states: Names = "h", contexts: Names = ()
+    ) -> None:
+        super().__init__(name)
+        self.values: dict[str, Value] = {}
+        self.roles = {"sequences": _declared(sequences), "states": _declared(states), "contexts": _declared(contexts)}
+        for role in self.roles.values():
+            for each, shape in role.items():
+                self._refuse_attribute(each)
+                self.values[each] = self.input(each, shape)
+
+    def _refuse_attribute(self, name: str) -> None:
+        if name in self.__dict__ or hasattr(type(self), name):
+            raise GraphError(
+                f"an input cannot be called {name!r}, because cell.{name} is something else",
+                where=f"cell {self.name!r}",
+                expected="a name that no attribute or method of Cell has",
+                received=name,
+                remedy=f"Call it {name + '_'!r} or {name + '_value'!r}, say.",
+            )
+
+    def __getattr__(self, name: str) -> Value:
+        return self._input(name)
+
+    def __getitem__(self, name: str) -> Value:
+        return self._input(name)
+
+    def _input(self, name: str) -> Value:
+        values: dict[str, Value] = self.__dict__.get("values", {})
+        if name not in values:
+            raise MissingInputError(
+                f"cell has no input {name!r}",
+                where=f"cell {self.__dict__.get('name', '')!r}",
+                expected=", ".join(values),
+                received=name,
+                remedy=nearest(name, values) or None,
+            )
+        return values[name]
+
+    def build(self, /, *values: Value, **outputs: Value) -> CellGraph:
+        """The finished cell; each state's next value is the output of the same name. See ``Builder.build``.
+
+        Raises
+        ------
+        GraphError
+            If a state has no next value, and as :class:`~graphnet.core.describe.graph.Graph`.
+        """
+        graph = super().build(*values, **outputs)
+        roles = {role: tuple(names) for role, names in self.roles.items()}
+        return CellGraph(graph.name, graph.inputs, graph.nodes, graph.outputs, **roles)

@@ -1,0 +1,1 @@
+"""Run: passes over a compiled plan, by a backend."""

@@ -1,0 +1,96 @@
+"""What runs a plan: the two backends that are always there, and how others are found."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Protocol
+
+from graphnet.core.compile import Shapes
+from graphnet.core.compile.plan import Plan
+from graphnet.core.errors import UnknownNameError, nearest
+from graphnet.core.run.numpy_backend import BoundPlan, Run, Setting
+
+
+class Bound(Protocol):
+    """A plan bound to shapes, a dtype and a phase: what a :class:`Backend` returns.
+
+    It belongs to one pass at a time, from ``start`` until the pass and its ``backward`` have ended, so it may keep
+    arrays of the pass. For passes at the same time a Runner binds several; they must share nothing that a pass changes.
+
+    ``slots`` holds the values of a pass: first the inputs, then what the steps make, as the plan numbers them.
+    """
+
+    def start(self, run: Run) -> None:
+        """Called once before each pass, with its weights and row lengths."""
+
+    def forward(self, slots: list[Any], run: Run) -> list[Any]:
+        """Fill ``slots``; returns whatever ``backward`` wants to see again (anything, if not ``run.keep``)."""
+
+    def backward(self, tape: list[Any], errors: list[Any], run: Run) -> None:
+        """Fill ``errors``, which hold those of the outputs, for the inputs; add the gradients to ``run.gradients``."""
+
+    def idle(self) -> int:
+        """Bytes of arrays kept for the next pass; asked for while no pass runs."""
+
+    def drop(self) -> None:
+        """Give those back."""
+
+
+class Backend(Protocol):
+    """Decides how the steps of a plan execute.
+
+    A backend must give the same numbers as ``reference``, to rounding; the conformance kit compares them.
+    """
+
+    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
+        """Bind a plan to ``shapes``; ``wanted`` says for which inputs errors are asked."""
+
+
+class NumpyBackend:
+    """Compiled programs of numpy calls; what cannot be compiled runs node by node."""
+
+    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
+        """Bind a plan; see :class:`Backend`."""
+        return BoundPlan(plan, shapes, setting, wanted)
+
+
+class ReferenceBackend:
+    """Node by node, each rule called as it is written: slow, and what every other backend is measured against."""
+
+    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
+        """Bind a plan; see :class:`Backend`."""
+        return BoundPlan(plan, shapes, replace(setting, compiled=False), wanted)
+
+
+#: Those that are always there, the default first.
+BUILT_IN: dict[str, type[Backend]] = {"numpy": NumpyBackend, "reference": ReferenceBackend}
+#: Asked for every other name, in order; each returns a backend, or None. The core knows no plugin: whoever does adds
+#: one.
+finders: list[Callable[[str], Backend | None]] = []
+#: Asked for the names of the others, for messages.
+listers: list[Callable[[], list[str]]] = []
+
+
+def find(name: str) -> Backend:
+    """The backend of a name.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is none; the message has those that there are.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]()
+    for finder in finders:
+        found = finder(name)
+        if found is not None:
+            return found
+    known = [*BUILT_IN, *(each for lister in listers for each in lister())]
+    raise UnknownNameError(
+        "no such backend",
+        where="Runner",
+        expected=", ".join(known),
+        received=name,
+        remedy=nearest(name, known) or None,
+    )

@@ -1,0 +1,62 @@
+"""The shapes of a program's arrays, checked once when it is bound: numpy would broadcast another size in silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphnet.core.compile.program import Given, Number, Operand, Packed, Place, Step
+from graphnet.core.compile.verify import InvalidProgram
+from graphnet.core.describe.parameter import Array
+
+
+def check_place(array: Array, place: Place, steps: int | None, batch: int | None) -> None:
+    """An array must have the steps, units and rows of its place; ``steps`` None: no time axis, ``batch`` None: no rows.
+
+    Raises
+    ------
+    InvalidProgram
+        If it has another shape.
+    """
+    leading = () if steps is None else (steps,)
+    expected = (*leading, place.width) if batch is None else (*leading, place.width, batch)
+    if array.shape != expected:
+        raise InvalidProgram(f"{place} has shape {array.shape}, and its calls expect {expected}")
+
+
+def check_widths(step: Step, pack_units: Any) -> None:
+    """The operands of a call have as many units as its output, or one; ``pack_units(number)`` is how many a pack has.
+
+    Raises
+    ------
+    InvalidProgram
+        If an operand has another number.
+    """
+    width = step.output.width
+    for operand in step.operands:
+        units = _units(operand, pack_units)
+        fits = width == 1 if step.name == "reduce" else units in (1, width)
+        if not fits:
+            raise InvalidProgram(f"{step.name} of {width} units has an operand of {units}: {operand}")
+
+
+def _units(operand: Operand, pack_units: Any) -> int:
+    if isinstance(operand, Number):
+        return 1
+    if isinstance(operand, Packed):
+        return int(pack_units(operand.pack))
+    assert isinstance(operand, (Place, Given))
+    return operand.width
+
+
+def check_product(step: Step, pack_shape: tuple[int, ...]) -> None:
+    """A pack has the outputs and inputs of its product.
+
+    Raises
+    ------
+    InvalidProgram
+        If it has others.
+    """
+    rows = step.operands[0]
+    assert isinstance(rows, (Place, Given))
+    if pack_shape != (step.output.width, rows.width):
+        raise InvalidProgram(f"a product of {rows.width} to {step.output.width} units has weights of {pack_shape}")

@@ -1,0 +1,221 @@
+"""A Scan: a cell's bound plan, run once a step."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compile import Shapes
+from graphnet.core.compile.plan import Loop
+from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.shapes import BATCH
+from graphnet.core.errors import ShapeError
+from graphnet.core.run.context import Run, Setting
+from graphnet.core.run.numpy_backend import plan as plans
+from graphnet.core.run.row_ends import Ends, Form
+from graphnet.core.run.rows import Rows, active, add, both, choose, counting, only
+
+
+class BoundLoop:
+    """A step that scans.
+
+    The first slots of the cell are the sequences' steps, then the states, then the contexts.
+    """
+
+    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool]) -> None:
+        self.step, self.dtype = step, setting.dtype
+        self.single = step.path in shapes.single
+        inner = shapes.cells[step.path]
+        self.shapes = inner.slots
+        self.sizes = [None if shape is None else tuple(n or 0 for n in shape) for shape in inner.slots]
+        n, s = len(step.sequences), len(step.initial)
+        self.states = range(n, n + s)
+        self.contexts = range(n + s, n + s + len(step.contexts))
+        needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
+        self.body = plans.BoundPlan(step.cell, inner, setting, needs, nested=True)
+        self.rest = [None] * (step.cell.slots - len(needs))
+        self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
+        self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
+        self.ragged_contexts = [shapes.lengths[slot] for slot in step.contexts]
+        self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
+        self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
+        self.keys = [f"{step.path}/{name}" for name in step.states]
+
+    @staticmethod
+    def requires() -> Form:
+        """The form in which it requires sequences."""
+        return Form.REPEATED
+
+    def start(self, run: Run) -> None:
+        """Look up what stays the same for the whole run; in the cell, contexts keep the lengths of their rows."""
+        contexts = [None if origin is None else run.lengths[origin] for origin in self.ragged_contexts]
+        ends = run.ends_at(self.origin)
+        if ends is not None:
+            self.refuse_other_axes()
+            contexts = [None if counts is None else ends.lent(counts) for counts in contexts]
+        steps_and_states: list[Array | None] = [None] * (len(self.step.sequences) + len(self.step.initial))
+        self.inner = replace(run, lengths=[*steps_and_states, *contexts], carried=None)
+        self.body.start(self.inner)
+
+    def refuse_other_axes(self) -> None:
+        """Where rows end early, the batch must be axis 0 of what the cell reads and makes at each step.
+
+        Raises
+        ------
+        ShapeError
+            For a sequence, state or output of the cell whose batch is another axis: its rows would be selected there.
+        """
+        for slot in (*range(len(self.step.sequences)), *self.states, *self.emitted):
+            shape = self.shapes[slot]
+            if shape is not None and BATCH in shape.names[1:]:
+                raise ShapeError(
+                    "rows of different lengths need the batch as axis 0 of each step's value",
+                    where=f"{self.step.path}/{self.step.cell.places[slot]}",
+                    expected="(batch, …)",
+                    received=shape,
+                    remedy="Give sequences of equal length, or reduce inner sequences inside the cell (Last).",
+                )
+
+    def order(self, steps: int) -> range:
+        """Time in the order of processing."""
+        return range(steps - 1, -1, -1) if self.step.reverse else range(steps)
+
+    def zeros(self, slot: int, *leading: int) -> Array:
+        return np.zeros((*leading, *(self.sizes[slot] or ())), self.dtype)
+
+    # ------------------------------------------------------------------ forward
+    def forward(self, slots: list[Any], run: Run) -> Any:
+        """Fill the slots of outputs and final states; returns what the backward pass needs."""
+        step = self.step
+        ends = run.ends_at(self.origin)
+        lengths = None if ends is None else ends.lengths
+        sequences = [list(slots[i][:, None] if self.single else self.sequence(slots[i], ends)) for i in step.sequences]
+        steps = len(sequences[0])
+        live = active(steps, lengths)
+        states = self.initial(slots, run)
+        outputs = [self.zeros(slot, steps) for slot in self.emitted]
+        contexts = [slots[i] for i in step.contexts]
+        if ends is None:
+            tapes, states = self.whole(sequences, states, [*contexts, *self.rest], outputs, live, self.inner)
+        else:
+            rest = [*(ends.lent(c, shape) for c, shape in zip(contexts, self.context_shapes, strict=True)), *self.rest]
+            read = [ends.lent(state) for state in states]
+            tapes, states = self.ragged(sequences, states, read, rest, outputs, live)
+        for slot, array in zip(step.outputs, outputs, strict=True):
+            slots[slot] = array[:, 0] if self.single else array
+        for slot, key, array in zip(step.finals, self.keys, states, strict=True):
+            slots[slot] = array
+            if run.carried is not None:
+                run.carried.leave(key, array)
+        return tapes, live, counting(steps, lengths, step.bptt_length, step.reverse), self.inner
+
+    def whole(
+        self, sequences: list[Any], states: list[Any], rest: list[Any], outputs: list[Any], live: list[Rows], run: Run
+    ) -> tuple[list[Any], list[Any]]:
+        """All steps where every row is whole; the tapes of the steps and the final states."""
+        tapes: list[Any] = [None] * len(live)
+        emitted, after, body = self.emitted, self.next, self.body
+        for t in self.order(len(live)):
+            here = [x[t] for x in sequences] + states + rest
+            tapes[t] = body.forward(here, run)
+            for output, slot in zip(outputs, emitted, strict=True):
+                output[t] = here[slot]
+            states = [here[slot] for slot in after]
+        return tapes, states
+
+    def ragged(
+        self,
+        sequences: list[Any],
+        states: list[Any],
+        read: list[Any],
+        rest: list[Any],
+        outputs: list[Any],
+        live: list[Rows],
+    ) -> tuple[list[Any], list[Any]]:
+        """The same where rows end early: their states stay, their outputs are zero.
+
+        A row that has ended, or in reverse has not begun, repeats its step nearest in time: the sequences have copies
+        of it, and ``read`` keeps the state that the cell reads there.
+        """
+        tapes: list[Any] = [None] * len(live)
+        for t in self.order(len(live)):
+            rows = live[t]
+            if rows is False:
+                continue
+            read = states if rows is None else [choose(rows, a, b) for a, b in zip(states, read, strict=True)]
+            here = [x[t] for x in sequences] + read + rest
+            tapes[t] = self.body.forward(here, self.inner)
+            for output, slot in zip(outputs, self.emitted, strict=True):
+                output[t] = here[slot] if rows is None else only(rows, here[slot])
+            new = [here[slot] for slot in self.next]
+            states = new if rows is None else [choose(rows, a, b) for a, b in zip(new, states, strict=True)]
+        return tapes, states
+
+    def sequence(self, array: Array, ends: Ends | None) -> Array:
+        """A sequence in which empty rows repeat the first step that is processed of the row that lends to them."""
+        if ends is None or ends.lender is None or not self.step.reverse:
+            return array
+        found, empty = array.copy(), ends.lengths == 0
+        lender = ends.lender[empty]
+        found[:, empty] = array[ends.lengths[lender] - 1, lender]
+        return found
+
+    def initial(self, slots: list[Any], run: Run) -> list[Array]:
+        """The states before the first step; zeros where none is given."""
+        given = [None if slot is None else slots[slot] for slot in self.step.initial]
+        if run.carried is not None:
+            given = [run.carried.enter(key, s, self.dtype) for key, s in zip(self.keys, given, strict=True)]
+        return [self.zeros(inner) if s is None else s for s, inner in zip(given, self.states, strict=True)]
+
+    # ------------------------------------------------------------------ backward
+    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+        """Add to the errors of sequences, initial states and contexts, and to the gradients."""
+        step = self.step
+        given = [errors[i] for i in step.outputs]
+        carried = [errors[i] for i in step.finals]
+        if all(error is None for error in (*given, *carried)):
+            return
+        if self.single:
+            given = [None if error is None else error[:, None] for error in given]
+        tapes, live, counts, inner = saved
+        pulled = [self.zeros(i, len(tapes)) for i in range(len(step.sequences))]
+        totals: list[Any] = [None] * step.cell.slots
+        for t in reversed(self.order(len(tapes))):
+            if live[t] is False:
+                continue
+            here = self.entering(t, given, carried, live[t])
+            self.body.backward(tapes[t], here, inner, both(rows, counts[t]))
+            for i, total in enumerate(pulled):
+                rows_in = both(live[t], counts[t]) if step.cut else live[t]
+                if here[i] is not None and rows_in is not False:
+                    total[t] = here[i] if rows_in is None else only(rows_in, here[i])
+            carried = [before(here[i], old, live[t]) for i, old in zip(self.states, carried, strict=True)]
+            for slot in self.contexts:
+                if here[slot] is not None:
+                    add(totals, slot, here[slot])
+        found = [total[:, 0] for total in pulled] if self.single else pulled
+        if run.carried is not None:
+            carried = [None if e is None else run.carried.pulled(k, e) for k, e in zip(self.keys, carried, strict=True)]
+        found = [*found, *carried, *(totals[slot] for slot in self.contexts)]
+        for outer, array in zip((*step.sequences, *step.initial, *step.contexts), found, strict=True):
+            if outer is not None and array is not None:
+                add(errors, outer, array)
+
+    def entering(self, t: int, given: list[Any], carried: list[Any], live: Rows) -> list[Any]:
+        """The errors with which the backward pass of one step of the cell begins."""
+        here: list[Any] = [None] * self.step.cell.slots
+        steps = [None if error is None else error[t] for error in given]
+        for slot, error in zip((*self.emitted, *self.next), (*steps, *carried), strict=True):
+            if error is not None:
+                add(here, slot, error if live is None else only(live, error))
+        return here
+
+
+def before(new: Any, old: Any, live: Rows) -> Any:
+    """The error for a state before a step: what the step gave; for rows that had ended, what came."""
+    if live is None or (new is None and old is None):
+        return new
+    new = np.zeros_like(old) if new is None else new
+    return choose(live, new, np.zeros_like(new) if old is None else old)

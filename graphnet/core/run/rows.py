@@ -1,0 +1,85 @@
+"""Rows that end early, rows that count, and errors that add up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.describe.parameter import Array
+
+#: Every row (None), no row (False), or those that are True.
+Rows = Array | bool | None
+
+
+def active(steps: int, lengths: Array | None) -> list[Rows]:
+    """Which rows still run, for each step."""
+    if lengths is None:
+        return [None] * steps
+    low, high = int(lengths.min()), int(lengths.max())
+    return [None if t < low else (False if t >= high else lengths > t) for t in range(steps)]
+
+
+def counting(steps: int, lengths: Array | None, last: int | None, reverse: bool) -> list[Rows]:
+    """Which rows are, at each step, among the ``last`` that were processed, and so count in the gradient."""
+    if last is None or last >= steps:
+        return [None] * steps
+    if reverse:
+        return [None if t < last else False for t in range(steps)]
+    first = np.asarray(steps if lengths is None else lengths) - last
+    low, high = int(first.min()), int(first.max())
+    return [None if t >= high else (False if t < low else first <= t) for t in range(steps)]
+
+
+def spread(rows: Any, rank: int, axis: int = 0) -> Array:
+    """A row mask with as many axes as the arrays that it is for, whose rows are numbered by ``axis``."""
+    return np.reshape(rows, (*[1] * axis, -1, *[1] * (rank - axis - 1)))
+
+
+def only(rows: Any, array: Array, axis: int = 0) -> Array:
+    """``array`` with zeros in the rows that are not True."""
+    return np.where(spread(rows, array.ndim, axis), array, array.dtype.type(0))
+
+
+def choose(rows: Any, new: Array, old: Array) -> Array:
+    """``new`` in the rows that are True, ``old`` in the others."""
+    return np.where(spread(rows, new.ndim), new, old)
+
+
+def add(errors: list[Any], slot: int, array: Any) -> None:
+    """Add up errors where paths meet; never in place, because a rule may hand out one array twice."""
+    errors[slot] = array if errors[slot] is None else errors[slot] + array
+
+
+def both(a: Rows, b: Rows) -> Rows:
+    """The rows that count in an outer loop and in an inner one."""
+    if a is False or b is False:
+        return False
+    if a is None:
+        return b
+    return a if b is None else np.logical_and(a, b)
+
+
+def mask(array: Array, lengths: Array) -> Array:
+    """A copy of ``array (time, batch, …)`` with zeros after each row's end."""
+    found = array.copy()
+    found[np.arange(len(array))[:, None] >= lengths] = 0
+    return found
+
+
+def taken(array: Array, order: Array) -> Array:
+    """A copy of ``array (time, batch, …)`` whose (step, row) pairs are those of the numbers in ``order``."""
+    rows = np.ascontiguousarray(array).reshape(len(order), -1)
+    found: Array = rows.take(order, axis=0).reshape(array.shape)
+    return found
+
+
+def owner(array: Array) -> Array:
+    """The array whose memory an array uses: itself, or what it is a view of.
+
+    ``numpy.may_share_memory`` would say more, but releases the interpreter's lock in each call, and so hands it to
+    another thread.
+    """
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

@@ -1,0 +1,1 @@
+"""From a user's arrays and files to batches; the data sets that ship with graphnet."""

@@ -1,0 +1,172 @@
+"""Examples of a graph's inputs and targets, and the batches that they are divided into."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphnet.core.describe.parameter import Array
+from graphnet.core.errors import ShapeError
+from graphnet.data.ports import OutputPort
+from graphnet.data.sources import Rows, Source
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step of training sees.
+
+    Attributes
+    ----------
+    inputs, targets : mapping of name to array
+    lengths : mapping of input name to int array
+        Of the inputs whose rows differ in length.
+    masks : mapping of output name to boolean array (time, batch), or None
+        The valid steps of each target; None where all are.
+    rows : int
+    fresh : boolean array (batch,) or None
+        Of a piece of a stream: the rows in which something new begins.
+    """
+
+    inputs: Mapping[str, Array]
+    lengths: Mapping[str, Array]
+    targets: Mapping[str, Array]
+    masks: Mapping[str, Array | None]
+    rows: int
+    fresh: Array | None = None
+
+    @property
+    def given_lengths(self) -> Mapping[str, Array] | None:
+        """What a Runner takes as ``lengths``."""
+        return self.lengths or None
+
+
+class Examples:
+    """Examples as a graph sees them: one source an input and a target, all with as many rows.
+
+    Made by :func:`graphnet.data.examples.examples`, which checks everything.
+
+    Parameters
+    ----------
+    inputs, targets : mapping of name to Source
+    outputs : mapping of name to OutputPort
+    rows : int array, optional
+        The positions that count; None: all.
+    together : str, optional
+        The input whose axis 0 the graph reads as time although nothing is declared, so that all its rows must be in one
+        batch, in their order.
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Source],
+        targets: Mapping[str, Source],
+        outputs: Mapping[str, OutputPort],
+        rows: Array | None = None,
+        together: str | None = None,
+    ) -> None:
+        self.inputs = inputs
+        self.targets = targets
+        self.outputs = outputs
+        self.rows = rows
+        self.together = together
+
+    def __len__(self) -> int:
+        return len(next(iter(self.inputs.values()))) if self.rows is None else len(self.rows)
+
+    def chosen(self, rows: Array) -> Examples:
+        """Some of these examples; nothing is copied."""
+        self.refuse_parts()
+        return Examples(self.inputs, self.targets, self.outputs, rows if self.rows is None else self.rows[rows])
+
+    def batches(
+        self,
+        size: int,
+        shuffle: np.random.Generator | None = None,
+        *,
+        by_length: bool = False,
+        drop_last: bool = False,
+    ) -> Iterator[Batch]:
+        """Batches of ``size`` examples, the last as small as it comes; in order, or in one drawn from ``shuffle``.
+
+        With ``by_length`` the sequences of a batch are of similar length, so that little of it is padding. With
+        ``drop_last`` the examples at the end of the order that do not fill a batch are left out, before they are
+        sorted by length.
+
+        Raises
+        ------
+        ShapeError
+            If the rows must stay together.
+        """
+        if size < len(self) or shuffle is not None:
+            self.refuse_parts()
+        order, count = self.rows, len(self)
+        if shuffle is not None:
+            order = shuffle.permutation(len(self)) if order is None else shuffle.permutation(order)
+        if drop_last:
+            count -= count % size
+            order = order if order is None else order[:count]
+        if by_length:
+            order = self.by_length(size, np.arange(count) if order is None else order, shuffle)
+        for start in range(0, count, size):
+            stop = min(start + size, count)
+            yield self.batch(slice(start, stop) if order is None else order[start:stop], stop - start)
+
+    def refuse_parts(self) -> None:
+        """Raise a ShapeError if the rows must stay together in their order."""
+        if self.together is not None:
+            raise ShapeError(
+                "examples are taken from axis 0, because no axes are declared, but a layer reads it as time",
+                where=f"input {self.together!r}",
+                expected="declared axes",
+                remedy="Declare the input as 'time, batch, feature'; or run all steps in one batch, unshuffled.",
+            )
+
+    def by_length(self, size: int, order: Array, shuffle: np.random.Generator | None) -> Array:
+        """The examples in batches of similar length: sorted, equal ones as in ``order``; then batches are shuffled."""
+        counts = [found for s in self.inputs.values() if (found := s.lengths(order)) is not None]
+        if not counts:
+            return order
+        ordered = order[np.argsort(np.max(counts, axis=0), kind="stable")]
+        if shuffle is None:
+            return ordered
+        full = len(ordered) // size
+        at = shuffle.permutation(full)  # the last batch, which may be smaller, stays the last
+        parts = [ordered[i * size : (i + 1) * size] for i in at]
+        return np.concatenate([*parts, ordered[full * size :]])
+
+    def batch(self, rows: Rows, count: int) -> Batch:
+        """The batch of these ``count`` rows of the sources."""
+        inputs = {name: source.take(rows) for name, source in self.inputs.items()}
+        lengths = {name: counts for name, s in self.inputs.items() if (counts := s.lengths(rows)) is not None}
+        targets = {name: source.take(rows) for name, source in self.targets.items()}
+        masks = {name: self.mask(name, rows, len(target)) for name, target in targets.items()}
+        return Batch(inputs, lengths, targets, masks, count)
+
+    def mask(self, output: str, rows: Rows, steps: int) -> Array | None:
+        """Which (step, row) of an output count; None for all."""
+        origin = self.outputs[output].origin
+        counts = None if origin is None else self.inputs[origin].lengths(rows)
+        if counts is None or counts.min() >= steps:
+            return None
+        valid: Array = np.arange(steps)[:, None] < counts
+        return valid
+
+
+def split(count: int, share: float, rng: np.random.Generator) -> tuple[Array | None, Array | None]:
+    """Positions to train on and positions held out, both sorted; (None, None) means all, and none held out.
+
+    At least one example is on each side, if there are two.
+
+    Examples
+    --------
+    >>> train, held = split(10, 0.3, np.random.default_rng(0))
+    >>> len(train), len(held), sorted([*train, *held]) == list(range(10))
+    (7, 3, True)
+    """
+    if share == 0.0 or count < 2:
+        return None, None
+    held = min(max(1, round(share * count)), count - 1)
+    order = rng.permutation(count)
+    return np.sort(order[held:]), np.sort(order[:held])

@@ -1,0 +1,18 @@
+"""Data sets: the small real ones that graphnet knows by name, and a user's own from an npz file.
+
+>>> import graphnet.data.datasets
+>>> vowels = graphnet.data.datasets.load("japanese_vowels")
+>>> len(vowels.train), vowels.train.inputs["frames"][0].shape, vowels.train.targets[0]
+(270, (20, 12), np.int64(0))
+"""
+
+from __future__ import annotations
+
+from graphnet.data.datasets.dataset import Dataset, Split
+from graphnet.data.datasets.npz_file import npz
+from graphnet.data.datasets.pieces import Piece
+from graphnet.data.datasets.stream import Stream
+from graphnet.data.datasets.table import load, names
+from graphnet.data.datasets.windows import Windows, windows
+
+__all__ = ["Dataset", "Piece", "Split", "Stream", "Windows", "load", "names", "npz", "windows"]

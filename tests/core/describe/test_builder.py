@@ -1,0 +1,304 @@
+"""Writing graphs in Python."""
+
+import numpy as np
+import pytest
+
+from graphnet import (
+    Affine,
+    Builder,
+    Cell,
+    FullyConnected,
+    Graph,
+    GraphError,
+    Input,
+    Model,
+    Node,
+    Ref,
+    Runner,
+    Scan,
+    Shape,
+    ShapeError,
+    Split,
+    dense,
+    load,
+)
+from graphnet.inspect.summary import table
+from graphnet.io import model_text, parse_model
+
+
+def evaluated(build, x):
+    g = Builder("m")
+    return Runner(g.build(build(g.input("x", "batch, feature=2")))).forward({"x": x})["output"]
+
+
+@pytest.mark.parametrize(
+    ("build", "expected"),
+    [
+        (lambda x: x + x, lambda x: 2 * x),
+        (lambda x: x * x - x, lambda x: x * x - x),
+        (lambda x: 1 - x, lambda x: 1 - x),
+        (lambda x: 2 * x + 3, lambda x: 2 * x + 3),
+        (lambda x: x - 0.5, lambda x: x - 0.5),
+        (lambda x: -x / 4, lambda x: -x / 4),
+        (lambda x: 5 + x * 3, lambda x: 5 + 3 * x),
+    ],
+)
+def test_operators(build, expected):
+    x = np.random.default_rng(0).normal(size=(3, 2))
+    np.testing.assert_allclose(evaluated(build, x), expected(x), rtol=1e-14)
+
+
+def test_operators_refuse_what_is_no_number():
+    g = Builder()
+    x = g.input("x")
+    for wrong in (lambda: x + "a", lambda: np.ones(3) * x, lambda: x * True, lambda: x / x, lambda: x / 0):
+        with pytest.raises(TypeError):
+            wrong()
+    with pytest.raises(GraphError, match="truth value"):
+        bool(x)
+
+
+def test_nodes_are_named_after_their_layer():
+    g = Builder()
+    x = g.input("x")
+    FullyConnected(2, 2)(x)
+    FullyConnected(2, 2)(x)
+    assert list(g.nodes) == ["fully_connected", "fully_connected_2"]
+    with pytest.raises(GraphError, match="name taken"):
+        Affine()(x, name="fully_connected")
+
+
+def test_several_outputs_by_port_and_in_order():
+    g = Builder("m")
+    parts = Split(2)(g.input("x", "batch, feature=4"))
+    first, second = parts
+    made = Runner(g.build(a=first, b=second, c=parts["part_1"]))
+    found = made.forward({"x": [[1, 2, 3, 4]]})
+    assert found["a"].tolist() == [[1, 2]]
+    assert found["b"].tolist() == found["c"].tolist() == [[3, 4]]
+    with pytest.raises(GraphError, match="no output 'part_2'"):
+        parts["part_2"]
+
+
+def test_values_of_another_graph_are_refused():
+    a, b = Builder("a"), Builder("b")
+    x, y = a.input("x"), b.input("y")
+    with pytest.raises(GraphError, match="not a value of this graph"):
+        x + y
+    with pytest.raises(GraphError, match="not a value of this graph"):
+        a.build(y)
+    with pytest.raises(GraphError, match=r"called without a value.*forward\(array\)"):
+        Affine()(np.ones(3))
+
+
+def test_cells_name_their_roles():
+    cell = Cell("c", sequences={"x": 3}, states=("h",), contexts="m")
+    h = dense(cell.x + cell.m, 4) + cell.h
+    made = cell.build(output=h, h=h)
+    assert (made.sequences, made.states, made.contexts, made.emitted) == (("x",), ("h",), ("m",), ("output",))
+    with pytest.raises(AttributeError, match="cell has no input 'q'"):
+        cell.q
+
+
+def test_a_cell_needs_the_next_value_of_each_state():
+    cell = Cell("c", sequences="x", states=("h", "c"))
+    with pytest.raises(GraphError, match="cell 'c': state 'c' has no next value"):
+        cell.build(output=cell.x, h=cell.h)
+
+
+def test_shapes_that_do_not_fit_are_told_before_anything_runs():
+    g = Builder("m")
+    made = g.build(FullyConnected(5, 3)(g.input("x", "batch, feature=4"), name="head"))
+    with pytest.raises(ShapeError, match=r"head: .*expected \(batch, feature=5\), received \(batch, feature=4\)"):
+        Runner(made)
+
+
+def test_widths_of_states_follow_from_the_cell():
+    cell = Cell("c", sequences="x", states="h")
+    h = dense(cell.x, 7, name="in") + dense(cell.h, 7, name="back")
+    g = Builder("m")
+    scanned = Scan(cell.build(output=h, h=h))(g.input("x", "time, batch, feature=2"), name="scan")
+    runner = Runner(g.build(scanned))
+    runner.materialize()
+    assert {n: p.value.shape for n, p in runner.parameters.items()} == {
+        "scan/in/weights": (3, 7),
+        "scan/back/weights": (8, 7),
+    }
+
+
+# ---------------------------------------------------------------------- outputs
+def two_values():
+    g = Builder("m")
+    x = g.input("x", "batch, feature=2")
+    return g, x + 1.0, x * 3.0
+
+
+def test_a_value_without_a_name_is_the_output():
+    g, a, b = two_values()
+    made = g.build(a, triple=b)
+    assert list(made.outputs) == ["output", "triple"]
+    found = Runner(made).forward({"x": [[1.0, 2.0]]})
+    assert found["output"].tolist() == [[2, 3]] and found["triple"].tolist() == [[3, 6]]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda g, a, b: g.build(a, output=b),
+        lambda g, a, b: g.build(a, output=a),
+        lambda g, a, b: g.build(a, b),
+        lambda g, a, b: g.build(a, b, c=a),
+    ],
+)
+def test_no_output_is_dropped(build):
+    with pytest.raises(GraphError, match=r"graph 'm': two outputs without a name.*build\(scores=a, features=b\)"):
+        build(*two_values())
+
+
+@pytest.mark.parametrize("wrong", [None, 3, "add", [], ("a",)])
+def test_outputs_that_are_not_values_are_refused(wrong):
+    g, a, b = two_values()
+    for build in (lambda: g.build(wrong), lambda: g.build(y=wrong), lambda: g.build((a, b)), lambda: g.build({"y": a})):
+        with pytest.raises(GraphError, match="output '(output|y)': not a value of this graph"):
+            build()
+
+
+def test_one_value_under_two_names_and_names_of_nodes_and_inputs():
+    g = Builder("m")
+    x = g.input("x", "batch, feature=2")
+    scores = Affine(2.0)(x, name="scores")
+    other = Affine(3.0)(x, name="other")
+    runner = Runner(g.build(scores, scores=other, again=scores, x=x, self=other))
+    found = runner.forward({"x": [[1.0, 2.0]]})
+    assert {name: array.tolist()[0] for name, array in found.items()} == {
+        "output": [2, 4], "scores": [3, 6], "again": [2, 4], "x": [1, 2], "self": [3, 6],
+    }  # fmt: skip
+    pulled = runner.backward({"output": [[1.0, 0.0]], "again": [[0.0, 1.0]], "x": [[5.0, 5.0]]})
+    assert pulled["x"].tolist() == [[7, 7]]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a/b", "..", "1st", "naïve"])
+def test_output_names_are_identifiers(name):
+    g, a, _ = two_values()
+    with pytest.raises(GraphError, match="not a name"):
+        g.build(**{name: a})
+
+
+# ---------------------------------------------------------------------- building again
+def test_building_again_keeps_what_the_outputs_need():
+    g = Builder("m")
+    x, spare = g.input("x", "batch, feature=3"), g.input("spare")
+    old = dense(dense(x, 4), 2)
+    first = g.build(old)
+    assert list(first.nodes) == ["fully_connected", "fully_connected_2"]
+    again = g.build(dense(dense(x, 4), 2))  # the same cell of a notebook, run once more
+    assert again == first
+    assert list(again.inputs) == ["x", "spare"] and spare.ref.source == "spare"
+    runner = Runner(again)
+    runner.materialize()
+    assert {name: p.value.shape for name, p in runner.parameters.items()} == {
+        "fully_connected/weights": (4, 4),
+        "fully_connected_2/weights": (5, 2),
+    }
+    assert not set(map(id, runner.layers.values())) & set(map(id, first.layers().values()))
+
+
+def test_building_again_keeps_names_that_were_given():
+    g = Builder("m")
+    x = g.input("tanh", "batch, feature=3")
+    Affine(1.0)(x)
+    head = Affine(2.0)(x, name="affine_2")
+    made = g.build(a=Affine(3.0)(x), b=head, c=Affine(4.0)(x))
+    assert {name: node.layer.scale for name, node in made.nodes.items()} == {
+        "affine_2": 2.0, "affine": 3.0, "affine_3": 4.0,
+    }  # fmt: skip
+    assert [str(ref) for ref in made.outputs.values()] == ["affine", "affine_2", "affine_3"]
+
+
+def test_building_parts_of_one_builder_shares_layers():
+    g = Builder("m")
+    code = dense(g.input("x", "batch, feature=3"), 2)
+    encoder, whole = g.build(code), g.build(dense(code, 3))
+    assert list(encoder.nodes) == ["fully_connected"]
+    assert encoder.nodes["fully_connected"].layer is whole.nodes["fully_connected"].layer
+
+
+def test_cell_built_again_is_equal():
+    def step(cell):
+        first, second = Split(2)(dense(cell.x, 4))
+        h = first * cell.h + second
+        return cell.build(output=h, h=h)
+
+    cell = Cell("c", sequences={"x": 3}, states={"h": 2})
+    first = step(cell)
+    assert step(cell) == first
+    assert list(first.nodes) == ["fully_connected", "split", "multiply", "add"]
+
+
+def graph_with_a_dead_node():
+    x = Input(Shape.parse("batch, feature=3"))
+    layers = {"dead": FullyConnected(None, 9), "live": FullyConnected(3, 2)}
+    nodes = {name: Node(name, layer, (Ref("x"),)) for name, layer in layers.items()}
+    return Graph("m", {"x": x}, nodes, {"y": Ref("live")})
+
+
+def test_dead_nodes_of_a_graph_have_no_weights_that_count():
+    made = graph_with_a_dead_node()
+    assert made.needed == {"live"} and list(made.layers()) == ["live"]
+    runner = Runner(made)
+    assert runner.drawn and list(runner.parameters) == ["live/weights"]
+    assert "unused" in table(made) and "total: 8 parameters\n" in table(made) + "\n"
+
+
+def test_model_file_of_a_builder_built_again_has_no_dead_nodes(tmp_path):
+    g = Builder("m")
+    x = g.input("x", "batch, feature=3")
+    g.build(dense(x, 50))
+    model = Model(g.build(dense(x, 2)))
+    model.save(tmp_path / "run")
+    assert "50" not in (tmp_path / "run" / "model.yaml").read_text()
+    found = load(tmp_path / "run")
+    assert found.graph == model.graph and list(found.runner.parameters) == ["fully_connected/weights"]
+
+
+def test_dead_nodes_in_a_model_file_are_read_and_not_saved(tmp_path):
+    text = model_text(graph_with_a_dead_node())
+    found = parse_model(text).graph
+    assert found == graph_with_a_dead_node() and list(found.layers()) == ["live"]
+    Model(found).save(tmp_path / "run")
+    assert list(load(tmp_path / "run").runner.parameters) == ["live/weights"]
+
+
+# ---------------------------------------------------------------------- names in cells
+@pytest.mark.parametrize(
+    "name",
+    ["name", "input", "inputs", "nodes", "add", "build", "roles", "values", "__class__", "__getitem__", "_stems"],
+)
+@pytest.mark.parametrize("role", ["sequences", "states", "contexts"])
+def test_cells_refuse_names_that_are_attributes(name, role):
+    with pytest.raises(GraphError, match=rf"cell 'c': an input cannot be called '{name}'.* Call it '{name}_'"):
+        Cell("c", **{role: {name: 2}})
+
+
+def test_cell_inputs_are_items_too():
+    cell = Cell("c", sequences={"x": 2}, states={"class": 2, "h": 2}, contexts="lambda")
+    h = cell["x"] + cell["class"] + cell["lambda"]
+    assert cell["h"] is cell.h
+    made = cell.build(h=h, **{"class": cell["x"], "output": h})
+    assert made.states == ("class", "h")
+    with pytest.raises(GraphError, match="cell 'c': cell has no input 'clas'.*did you mean 'class'"):
+        cell["clas"]
+    assert not hasattr(cell, "clas")
+
+
+@pytest.mark.parametrize("roles", [{"states": {"h", "c"}}, {"states": ["h", "h"]}, {"sequences": "h", "states": "h"}])
+def test_cell_names_have_an_order_and_differ(roles):
+    with pytest.raises(GraphError, match="no order|twice|name taken"):
+        Cell("c", **roles)
+
+
+@pytest.mark.parametrize("width", [0, -1, 2.5, True, "batch=x", (2,)])
+def test_cell_widths_are_whole_numbers(width):
+    with pytest.raises(ShapeError):
+        Cell("c", states={"h": width})
+    assert str(Cell("c", states={"h": np.int64(3)}).inputs["h"].shape) == "(batch, feature=3)"

@@ -1,0 +1,221 @@
+"""Every hook is documented, has an example, and the example works."""
+
+import importlib.util
+import inspect
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from graphnet import Builder, FullyConnected, Model, Runner, Trainer, TrainingConfig
+from graphnet.cli import main
+from graphnet.io import model_text, parse_model
+from graphnet.plugins import PluginManager, hookspecs, using
+from graphnet.testing import run
+
+FILE = Path(__file__).parents[2] / "examples" / "hooks" / "graphnet_every_hook.py"
+#: The tests below, by the hook whose example each is about.
+TESTED = {
+    "layers": "test_the_layer_and_its_case",
+    "cases": "test_the_layer_and_its_case",
+    "optimizers": "test_everything_of_training_in_one_run",
+    "regularizers": "test_everything_of_training_in_one_run",
+    "initializers": "test_everything_of_training_in_one_run",
+    "losses": "test_everything_of_training_in_one_run",
+    "metrics": "test_everything_of_training_in_one_run",
+    "datasets": "test_everything_of_training_in_one_run",
+    "callbacks": "test_everything_of_training_in_one_run",
+    "backends": "test_the_backend",
+    "exporters": "test_the_exporter",
+    "commands": "test_the_command",
+}
+
+
+def example():
+    spec = importlib.util.spec_from_file_location("graphnet_every_hook", FILE)
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def host():
+    manager = PluginManager()
+    manager.load(allow=["recurrent"])
+    record = manager.register(example(), name="every-hook", distribution="graphnet-every-hook", version="1.0")
+    assert record.status == "loaded", record.reason
+    assert record.notes == []
+    with using(manager):
+        yield manager
+
+
+def entry(host, kind):
+    (found,) = [e for e in host.registry.entries(kind) if e.distribution == "graphnet-every-hook"]
+    return found
+
+
+def test_every_hook_has_a_documented_spec_a_test_and_an_example(host):
+    for hook, kind in hookspecs.KINDS.items():
+        assert len(inspect.getdoc(getattr(hookspecs, hook)).split()) > 4, hook
+        assert callable(globals()[TESTED[kind]]), hook
+        assert entry(host, kind), hook
+        assert hookspecs.SINCE[kind] in range(1, hookspecs.API + 1)
+    assert set(TESTED) == set(hookspecs.KINDS.values())
+
+
+def test_the_layer_and_its_case(host):
+    cases = entry(host, "cases").object()
+    assert [case.layer for case in cases] == [entry(host, "layers").object]
+    assert {o.status for case in cases for o in run([case])} == {"passed", "skipped"}
+
+
+def test_everything_of_training_in_one_run(host, tmp_path):
+    log = tmp_path / "loss.txt"
+    text = f"""
+format: graphnet/1
+plugins: {{graphnet-every-hook: '>=1.0'}}
+inputs: {{x: 'batch, feature=1'}}
+nodes: {{dense: {{layer: FullyConnected, with: {{input_size: 1, output_size: 1}}, inputs: x}}}}
+outputs: {{y: dense}}
+training:
+  data: line
+  loss: LogCosh
+  optimizer: {{SignSgd: {{learning_rate: 0.02}}}}
+  regularizer: {{Huber: {{alpha: 0.001}}}}
+  metrics: [LargestError]
+  callbacks: [{{LossLog: {{path: {log}}}}}, {{TimeLimit: {{seconds: 3600}}}}]
+  weights_initializer: Checkerboard
+  epochs: 40
+  batch_size: 16
+"""
+    read = parse_model(text)
+    assert parse_model(model_text(read.graph, read.training)).training == read.training
+    trainer = Trainer(read.graph, read.training)
+    data = host.registry.get("datasets", "line").object()
+    history = trainer.fit(data.train.inputs, data.train.targets)
+    figures = trainer.evaluate(data.test.inputs, data.test.targets)
+    assert history.epochs[0].loss > 10 * history.epochs[-1].loss
+    assert figures["largest_error"] < 0.4
+    lines = log.read_text().splitlines()
+    assert [line.split()[0] for line in lines] == [str(i) for i in range(1, 41)]
+    assert float(lines[-1].split()[1]) == pytest.approx(history.epochs[-1].loss, rel=1e-4)
+
+
+def test_a_time_limit_ends_a_run():
+    from graphnet.losses import MeanSquaredError
+    from graphnet.training.callbacks import TimeLimit
+
+    graph = dense()
+    config = TrainingConfig(epochs=50, callbacks=(TimeLimit(1e-6),), loss=MeanSquaredError())
+    history = Trainer(graph, config).fit(np.ones((4, 2)), np.ones((4, 3)))
+    assert (len(history), history.stopped) == (1, "callback")
+
+
+def dense():
+    builder = Builder("dense")
+    return builder.build(y=FullyConnected(2, 3)(builder.input("x", "batch, feature=2"), name="dense"))
+
+
+def test_the_backend(host):
+    graph, x = dense(), np.random.default_rng(0).normal(size=(4, 2))
+    counting = entry(host, "backends").object
+    counting.passes.clear()
+    runner = Runner(graph, backend="counting")
+    for _ in range(3):
+        found = runner.forward({"x": x})["y"]
+    assert counting.passes == [3]
+    np.testing.assert_array_equal(found, Runner(graph, backend="reference").forward({"x": x})["y"])
+    runner.backward({"y": np.ones((4, 3))})
+    assert TrainingConfig(backend="counting").backend == "counting"
+    assert Model(graph, TrainingConfig(backend="counting")).predict(x).shape == (4, 3)
+
+
+def test_the_exporter(host, tmp_path):
+    path = tmp_path / "model.yaml"
+    path.write_text(model_text(dense()))
+    with using(host):
+        assert Model(dense()).export("nodes") == "dense,FullyConnected\n"
+        shell = CliRunner()
+        made = shell.invoke(main, ["export", str(path), "--format", "nodes", "--output", str(tmp_path / "nodes.csv")])
+        assert (made.exit_code, (tmp_path / "nodes.csv").read_text()) == (0, "dense,FullyConnected\n")
+        again = shell.invoke(main, ["export", str(path), "--format", "nodes", "--output", str(tmp_path / "nodes.csv")])
+        assert (again.exit_code, "already there" in again.output) == (2, True)
+        assert "unknown exporter 'onnyx'" in shell.invoke(main, ["export", str(path), "--format", "onnyx"]).output
+        assert shell.invoke(main, ["export", str(path)]).output.startswith("flowchart TD\n")
+
+
+def test_the_command(host):
+    shell = CliRunner()
+    assert "count-layers" in shell.invoke(main, ["--help"]).output
+    counted = shell.invoke(main, ["count-layers", "--kind", "exporters"])
+    assert (counted.exit_code, counted.output) == (0, "2\n")
+    assert "What to count" in shell.invoke(main, ["count-layers", "--help"]).output
+    wrong = shell.invoke(main, ["count-layers", "--knd"])
+    assert (wrong.exit_code, "No such option" in wrong.output) == (2, True)
+    told = shell.invoke(main, ["count-layers", "--kind", "layer"])
+    assert (told.exit_code, "unknown kind 'layer'" in told.output) == (2, True)
+
+
+def test_a_command_that_fails_is_told_with_its_owner():
+    import types
+
+    import click
+
+    from graphnet.plugins import hookimpl
+
+    @click.command("explode")
+    def explode():
+        """Fail."""
+        raise ZeroDivisionError("nothing to divide by")
+
+    module = types.ModuleType("exploding")
+    module.graphnet_register_commands = hookimpl(
+        named(lambda register: register(explode), "graphnet_register_commands")
+    )
+    host = PluginManager()
+    host.load(allow=())
+    host.register(module, name="exploding", distribution="graphnet-exploding", version="2.0")
+    with using(host):
+        found = CliRunner().invoke(main, ["explode"])
+    assert found.exit_code == 1
+    assert "graphnet-exploding/explode: the command failed: ZeroDivisionError: nothing to divide by" in found.output
+    clash = types.ModuleType("clashing")
+    train = click.Command("train", callback=lambda: None)
+    clash.graphnet_register_commands = hookimpl(named(lambda register: register(train), "graphnet_register_commands"))
+    assert "a command called 'train', which graphnet has" in host.register(clash, name="clashing").reason
+
+
+def named(function, name):
+    function.__name__ = name
+    return function
+
+
+def test_an_exporter_that_fails_is_told_with_its_owner():
+    import types
+
+    from graphnet import RuleError
+    from graphnet.plugins import hookimpl
+
+    module = types.ModuleType("exporting")
+
+    def broken(model):
+        raise KeyError("no such thing")
+
+    def numbers(model):
+        return 3
+
+    def register_all(register):
+        register(broken)
+        register(numbers)
+
+    module.graphnet_register_exporters = hookimpl(named(register_all, "graphnet_register_exporters"))
+    host = PluginManager()
+    host.load(allow=())
+    host.register(module, name="exporting", distribution="graphnet-exporting")
+    with using(host):
+        with pytest.raises(RuleError, match="graphnet-exporting/broken: the exporter failed: KeyError"):
+            Model(dense()).export("broken")
+        with pytest.raises(RuleError, match="expected text or bytes, received int"):
+            Model(dense()).export("numbers")

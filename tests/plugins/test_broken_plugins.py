@@ -1,0 +1,227 @@
+"""Twenty-four kinds of broken plugins, each installed as a distribution: host, command line and other plugins work on."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+HEAD = "from graphnet import Layer\nfrom graphnet.plugins import hookimpl\n\n\n"
+GOOD = HEAD + (
+    'class Fine(Layer):\n    """y = 2 x."""\n\n    def apply(self, x):\n        return 2 * x, None\n\n'
+    "    def pull(self, saved, error):\n        return 2 * error\n\n\n"
+    "@hookimpl\ndef graphnet_register_layers(register):\n    register(Fine)\n"
+)
+HOOK = "@hookimpl\ndef graphnet_register_layers(register):\n    "
+
+#: Kind: the module's text, its status, what `graphnet plugins` must say, and what else its distribution says of itself.
+KINDS = {
+    "missing dependency": ("import a_package_that_is_not_there\n", "failed", "No module named 'a_package_that_is_not_there'.*install it", {}),
+    "syntax error": ("def graphnet_register_layers(register:\n", "failed", "SyntaxError", {}),
+    "raises at import": ("raise ValueError('out of order')\n", "failed", "ValueError: out of order", {}),
+    "exits at import": ("import sys\nsys.exit(3)\n", "failed", "SystemExit: 3", {}),
+    "endless recursion": ("def f():\n    return f()\n\n\nf()\n", "failed", "RecursionError", {}),
+    "no such module": (None, "failed", "No module named 'broken_one'", {}),
+    "hook raises": (HEAD + HOOK + "raise RuntimeError('hook')\n", "failed", "RuntimeError: hook", {}),
+    "hook raises after registering": (GOOD + "    raise RuntimeError('late')\n", "failed", "RuntimeError: late", {}),
+    "hook exits": (HEAD + HOOK + "raise SystemExit(5)\n", "failed", "SystemExit: 5", {}),
+    "misspelt hook": (GOOD.replace("register_layers", "register_layer"), "failed", "did you mean 'graphnet_register_layers'", {}),
+    "unmarked hook": (GOOD.replace("@hookimpl\n", ""), "failed", "not marked as a hook", {}),
+    "unknown argument": (GOOD.replace("(register):", "(register, host):"), "failed", "asks for host.*version 2 of the hooks", {}),
+    "returns rubbish": (HEAD + HOOK + "return [1, 2]\n", "failed", "returned something", {}),
+    "registers rubbish": (HEAD + HOOK + "register(42)\n", "failed", "an object that is no class", {}),
+    "registers a layer without rules": (HEAD + 'class Empty(Layer):\n    """Nothing."""\n\n\n' + HOOK + "register(Empty)\n", "failed", "a layer without apply", {}),
+    "one name twice": (GOOD + "    register(Fine)\n", "failed", "already registered by", {}),
+    "newer hooks": ("GRAPHNET_PLUGIN_API = 99\n" + GOOD, "failed", "written for a newer graphnet.*pip install --upgrade graphnet", {}),
+    "another graphnet": (GOOD, "failed", "written for another version of graphnet; expected graphnet >=99", {"Requires-Dist": "graphnet>=99"}),
+    "changes others' classes": ("import graphnet\n\n\ngraphnet.FullyConnected.apply = lambda self, x: (x, None)\n" + GOOD, "failed", "changes classes of others: FullyConnected.apply of graphnet/FullyConnected", {}),
+    "an entry point of another": (GOOD, "failed", "the entry point 'good' is also that of", {"entry": "good"}),
+    "prints": ("print('hello from the plugin')\n" + GOOD, "loaded", "prints when it loads: 'hello from the plugin'", {}),
+    "takes long": ("import time\n\ntime.sleep(1.2)\n" + GOOD, "loaded", r"takes 1\.\d s to load; import what is large inside", {}),
+    "seeds and sets": ("import numpy\n\nnumpy.random.seed(1)\nnumpy.seterr(all='raise')\n" + GOOD, "loaded", "changes numpy's global random state.*put back", {}),
+    "turns warnings into errors": ("import warnings\n\nwarnings.simplefilter('error')\n" + GOOD, "loaded", "turns warnings into errors", {}),
+}  # fmt: skip
+
+MODEL = """
+format: graphnet/1
+plugins: {the-good-one: '>=1.0'}
+inputs: {x: 'batch, feature=2'}
+nodes: {fine: {layer: Fine, inputs: x}, dense: {layer: FullyConnected, with: {input_size: 2, output_size: 2}, inputs: fine}}
+outputs: {y: dense}
+training: {data: points.npz, epochs: 2, seed: 1}
+"""
+
+
+def install(folder, distribution, module, text, entry, **metadata):
+    """A distribution as pip leaves it."""
+    info = folder / f"{distribution}-1.0.dist-info"
+    info.mkdir()
+    told = {"Metadata-Version": "2.1", "Name": distribution, "Version": "1.0", **metadata}
+    (info / "METADATA").write_text("".join(f"{key}: {value}\n" for key, value in told.items()))
+    (info / "entry_points.txt").write_text(f"[graphnet]\n{entry} = {module}\n")
+    if text is not None:
+        (folder / f"{module}.py").write_text(text)
+
+
+def graphnet(folder, *arguments, check=True, **environment):
+    """The command line in a process of its own, with ``folder`` on its path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "graphnet", *arguments],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]), **environment},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert not check or done.returncode == 0, done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory):
+    """What a run prints where no plugin is broken."""
+    folder = tmp_path_factory.mktemp("sound")
+    install(folder, "the-good-one", "good_one", GOOD, "good")
+    return folder, train(folder)
+
+
+def train(folder):
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(20, 2)).astype("float32")
+    classes = (x[:, 0] > x[:, 1]).astype("int64")
+    arrays = {"train_x": x, "train_target": classes, "test_x": x[:5], "test_target": classes[:5]}
+    np.savez(folder / "points.npz", **arrays)
+    (folder / "model.yaml").write_text(MODEL)
+    done = graphnet(folder, "train", "model.yaml", "--output", "run")
+    weights = (folder / "run" / "weights.safetensors").read_bytes()
+    return [line.split("  ")[:2] for line in done.stdout.splitlines() if "examples/s" in line], weights
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_host_and_the_others_work_on(kind, tmp_path, sound):
+    text, status, words, extra = KINDS[kind]
+    extra = dict(extra)
+    install(tmp_path, "the-good-one", "good_one", GOOD, "good")
+    install(
+        tmp_path,
+        "very-broken",
+        "broken_one",
+        text and text.replace("Fine", "Broken"),
+        extra.pop("entry", "broken"),
+        **extra,
+    )
+    told = json.loads(graphnet(tmp_path, "plugins", "--json").stdout)
+    by_distribution = {each["distribution"]: each for each in told}
+    broken = by_distribution["very-broken"]
+    assert broken["status"] == status
+    explained = " ".join([broken["reason"], *broken["notes"]])
+    assert __import__("re").search(words, explained, flags=16), explained
+    assert broken["version"] == "1.0"
+    assert [e["id"] for e in broken["registered"]] == (["very-broken/Broken"] if status == "loaded" else [])
+    assert [e["id"] for e in by_distribution["the-good-one"]["registered"]] == ["the-good-one/Fine"]
+    if status == "failed":
+        assert "uninstall very-broken 1.0" in explained or "pip install" in explained or "Uninstall one" in explained
+    listed = graphnet(tmp_path, "layers").stdout
+    assert "the-good-one/Fine" in listed
+    assert ("very-broken/Broken" in listed) == (status == "loaded")
+    assert train(tmp_path) == sound[1]
+
+
+def test_the_list_is_for_people_as_well(tmp_path):
+    install(tmp_path, "very-broken", "broken_one", KINDS["raises at import"][0], "broken")
+    done = graphnet(tmp_path, "plugins")
+    assert "broken of very-broken failed: importing broken_one failed: ValueError: out of order" in done.stdout
+    assert "leave it out: GRAPHNET_PLUGINS=-broken" in done.stdout
+
+
+def test_a_broken_plugin_can_be_left_out(tmp_path):
+    install(tmp_path, "the-good-one", "good_one", GOOD, "good")
+    install(tmp_path, "very-broken", "broken_one", "raise ValueError\n", "broken")
+
+    def statuses(*options, **environment):
+        told = json.loads(graphnet(tmp_path, *options, "plugins", "--json", **environment).stdout)
+        return {each["name"]: each["status"] for each in told if each["name"] in ("good", "broken")}
+
+    assert statuses() == {"good": "loaded", "broken": "failed"}
+    assert statuses(GRAPHNET_PLUGINS="-broken") == {"good": "loaded", "broken": "skipped"}
+    assert statuses("--plugins", "the-good-one") == {"good": "loaded", "broken": "skipped"}
+    assert statuses("--plugins=-very-broken") == {"good": "loaded", "broken": "skipped"}
+    assert statuses("--no-plugins") == {"good": "skipped", "broken": "skipped"}
+    assert statuses("--plugins", "good", GRAPHNET_PLUGINS="none") == {"good": "loaded", "broken": "skipped"}
+
+
+def test_what_an_uninstalled_plugin_leaves(tmp_path):
+    install(tmp_path, "the-good-one", "good_one", GOOD, "good")
+    before = train(tmp_path)
+    files = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "the-good-one-1.0.dist-info").rename(moved / "the-good-one-1.0.dist-info")
+    for command in (["show", "model.yaml"], ["evaluate", "run"], ["train", "model.yaml", "--output", "again"]):
+        done = graphnet(tmp_path, *command, check=False)
+        assert done.returncode == 2
+        assert "needs the-good-one >=1.0, which is not installed" in done.stderr
+        assert "pip install 'the-good-one>=1.0'" in done.stderr
+    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
+    (moved / "the-good-one-1.0.dist-info").rename(tmp_path / "the-good-one-1.0.dist-info")
+    graphnet(tmp_path, "evaluate", "run")
+    metadata = tmp_path / "the-good-one-1.0.dist-info" / "METADATA"
+    metadata.write_text(metadata.read_text().replace("Version: 1.0", "Version: 0.3"))
+    older = graphnet(tmp_path, "evaluate", "run", check=False)
+    assert (older.returncode, "another version of the-good-one" in older.stderr) == (2, True)
+    assert before
+
+
+def test_a_run_records_the_plugins_in_their_order(sound):
+    folder, _ = sound
+    found = json.loads((folder / "run" / "versions.json").read_text())["plugins"]
+    names = [each["name"] for each in found]
+    assert names[0] == "builtin"
+    assert {"name": "good", "distribution": "the-good-one", "version": "1.0", "status": "loaded"} in found
+    rest = [each["distribution"] for each in found[1:]]
+    assert rest == sorted(rest)
+
+
+def test_changes_of_other_plugins_are_put_back():
+    import types
+
+    from graphnet import FullyConnected, Layer
+    from graphnet.plugins import PluginManager, hookimpl
+
+    before, infer = FullyConnected.apply, Layer.infer
+
+    def graphnet_register_layers(register):
+        FullyConnected.apply = Layer.infer = lambda *arguments: None
+        FullyConnected.extra = 3
+
+    module = types.ModuleType("meddling")
+    module.graphnet_register_layers = hookimpl(graphnet_register_layers)
+    host = PluginManager()
+    host.load(allow=())
+    record = host.register(module, name="meddling", distribution="meddling", version="1")
+    assert record.status == "failed"
+    assert "FullyConnected.apply of graphnet/FullyConnected" in record.reason
+    assert FullyConnected.apply is before
+    assert Layer.infer is infer
+    assert not hasattr(FullyConnected, "extra")
+
+
+def test_texts_of_the_matrix_are_what_they_seem():
+    for text, *_ in KINDS.values():
+        assert text is None or textwrap.dedent(text) == text
+    assert len(KINDS) >= 20
+
+
+def test_a_plugin_that_takes_the_name_of_anothers_layer_changes_no_model(tmp_path, sound):
+    install(tmp_path, "the-good-one", "good_one", GOOD, "good")
+    text = GOOD.replace("Fine", "Other") + '    register(Other, "FullyConnected")\n    register(Other, "Fine")\n'
+    install(tmp_path, "very-broken", "broken_one", text, "broken")
+    assert train(tmp_path) == sound[1]
+    assert "very-broken/FullyConnected" in graphnet(tmp_path, "layers").stdout
+    failed = graphnet(tmp_path, "check", "very-broken", check=False)
+    assert failed.returncode == 1
+    assert "names that others have too: FullyConnected (graphnet 0.1.0, very-broken 1.0)" in failed.stdout

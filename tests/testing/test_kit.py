@@ -1,0 +1,226 @@
+"""The kit itself: cases, capabilities, reports, the decorator, the command."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from wrong import SEQUENCE
+from wrong_rules import Cube, Sign
+from wrong_sequences import GoodCell
+
+from graphnet import Affine, ConfigError, FullyConnected, Layer
+from graphnet.cli import main
+from graphnet.core.run.row_ends import Ends
+from graphnet.testing import CAPABILITIES, CHECKS, Case, conformance, run
+from graphnet.testing.derivatives import slope
+from graphnet.testing.report import Prepared, told
+from graphnet.testing.subject import Subject
+from graphnet.testing.words import compare, difference
+
+ROWS = "batch=4, feature=3"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Case(int), "not a layer.*subclass of Layer"),
+        (lambda: Case(Cube, {}, "batch, feature=3"), "every axis needs a size"),
+        (lambda: Case(Cube, {}, "batch=2, feature=0"), "every axis needs a size"),
+        (lambda: Case(Cube, {}, 3), "not the sizes of an input"),
+        (lambda: Case(Cube, {}, []), "no inputs"),
+        (lambda: Case(Cube, claims={"elementwse"}), "did you mean 'elementwise'"),
+        (lambda: Case(Cube, claims="elementwise"), "several names"),
+        (lambda: Case(Cube, claims={"rows"}, disclaims={"rows"}), "claimed and disclaimed"),
+        (lambda: conformance(), "no cases"),
+        (lambda: conformance(Cube), "no cases"),
+    ],
+)
+def test_cases_that_mean_nothing_are_refused(make, message):
+    with pytest.raises(ConfigError, match=message):
+        make()
+
+
+def test_a_case_with_too_few_inputs_fails_in_words():
+    class Two(Layer):
+        """a + b."""
+
+        def apply(self, a, b):
+            return a + b, None
+
+        def pull(self, saved, error):
+            return error, error
+
+    (first,) = [o for o in run([Case(Two, {}, ROWS)]) if o.check == "runs"]
+    assert first.status == "failed"
+    assert "too few inputs" in first.told
+
+
+def test_capabilities_are_seen():
+    assert Subject(Case(Affine, {}, ROWS)).capabilities >= {"derivative", "linear", "float32", "file", "cell"}
+    dense = Subject(Case(FullyConnected, {"input_size": 3, "output_size": 2}, ROWS)).capabilities
+    assert "weights" in dense
+    assert not dense & {"random", "memory", "buffers", "phases"}
+    assert "derivative" not in Subject(Case(Affine, {}, ROWS, disclaims={"derivative"})).capabilities
+    assert dense <= set(CAPABILITIES)
+
+
+def test_a_claim_that_no_check_could_look_at_fails():
+    (summary,) = [o for o in run([Case(Affine, {}, ROWS, claims={"memory"})]) if o.check == "summary"]
+    assert summary.status == "failed"
+    outcome = Prepared(Case(Affine, {}, ROWS, claims={"random"})).run("seeded")
+    assert outcome.status == "failed"
+
+
+def test_the_summary_counts_and_gives_reasons():
+    outcomes = list(run([Case(Affine, {}, ROWS)]))
+    skipped = [o for o in outcomes if o.status == "skipped"]
+    assert outcomes[-1].told == told(len(CHECKS), skipped)
+    assert outcomes[-1].told.startswith(f"ran {len(CHECKS) - len(skipped)} of {len(CHECKS)}, skipped {len(skipped)}: ")
+
+
+def test_a_check_that_compares_nothing_fails(monkeypatch):
+    from graphnet.testing import check
+
+    monkeypatch.setitem(check.CHECKS, "idle", check.Check("idle", lambda subject: None, ()))
+    assert Prepared(Case(Affine, {}, ROWS)).run("idle").told == "the check compared nothing"
+
+
+def test_slopes_of_kinks_and_of_smooth_functions():
+    assert slope(np.exp, 1.0, 1.0)[0]
+    assert not slope(np.exp, 1.0 + 1e-5, 1.0)[0]
+    assert all(slope(abs, value, 1.0)[0] for value in (-1.0, 0.0, 0.7, 1.0))
+    assert not slope(abs, 1.2, 1.0)[0]
+    assert not slope(lambda x: abs(x - 3e-5), 1.0, 1.0)[0]
+    assert slope(lambda x: abs(x - 3e-5), -1.0, 1.0)[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda a: -a, "the sign"),
+        (lambda a: 0.25 * a, "0.25 times"),
+        (lambda a: a.T, "the transpose"),
+        (lambda a: a * np.array([[1], [1], [3]]), "only at index 2 of axis 0, where it is 3 times"),
+        (lambda a: 0 * a, "zero throughout"),
+        (lambda a: a + np.nan, "NaN"),
+        (lambda a: a + np.eye(3), "numbers differ"),
+    ],
+)
+def test_faults_have_names(change, words):
+    array = np.random.default_rng(0).normal(size=(3, 3))
+    assert words in difference(change(array), array)
+    assert words in compare(change(array), array, 1e-9)
+
+
+def test_arrays_that_agree_are_not_told():
+    array = np.random.default_rng(0).normal(size=(3, 3))
+    assert compare(array + 1e-12, array, 1e-9) is None
+    assert "shape" in compare(array[:2], array, 1e-9)
+
+
+def test_the_decorator_makes_one_item_a_check(tmp_path):
+    (tmp_path / "test_it.py").write_text(
+        "import numpy as np\nfrom graphnet import Layer\nfrom graphnet.testing import Case, conformance\n\n\n"
+        'class Cube(Layer):\n    """y = x³."""\n\n    def apply(self, x):\n        return x**3, x\n\n'
+        "    def pull(self, x, error):\n        return FACTOR * error * x**2\n\n\nFACTOR = 3\n\n\n"
+        '@conformance(Case(Cube, {}, (4, 3)))\ndef test_layers(check):\n    """Cubes."""\n    check()\n'
+    )
+
+    def pytest_run():
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs", str(tmp_path)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    right = pytest_run()
+    assert right.returncode == 0, right.stdout
+    assert "graphnet conformance, 1 cases: ran" in right.stdout
+    assert f"of {len(CHECKS)}, skipped" in right.stdout
+    source = tmp_path / "test_it.py"
+    source.write_text(source.read_text().replace("FACTOR = 3", "FACTOR = -3"))
+    wrong = pytest_run()
+    assert wrong.returncode == 1
+    assert (
+        "Cube(), input_errors: the error for input 'x' (pull) is not the derivative: all of it is -1 times"
+        in wrong.stdout
+    )
+
+
+def test_the_command_checks_a_distribution_and_speaks_json():
+    shell = CliRunner()
+    done = shell.invoke(main, ["check", "graphnet-conv", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.output)
+    assert found["passed"]
+    assert {o["check"] for o in found["outcomes"]} > {*CHECKS, "metadata", "import time", "names free", "summary"}
+    assert shell.invoke(main, ["check", "graphnet-cnv"]).exit_code == 2
+
+
+def test_the_command_fails_for_a_wrong_layer():
+    import types
+
+    from graphnet.plugins import PluginManager, hookimpl, using
+
+    host = PluginManager()
+    host.load(allow=())
+    module = types.ModuleType("faulty")
+
+    @hookimpl
+    def graphnet_register_layers(register):
+        register(Sign)
+
+    module.graphnet_register_layers = graphnet_register_layers
+    host.register(module, name="builtin", distribution="graphnet")
+    with using(host):
+        from graphnet.testing.distribution import guess
+
+        assert guess(Sign).layer is Sign
+        done = CliRunner().invoke(main, ["check", "graphnet"])
+    assert done.exit_code == 1
+    assert (
+        "failed: Sign() as guessed, input_errors: the error for input 'x' (pull) is not the derivative" in done.output
+    )
+
+
+def test_cases_are_guessed_where_types_tell_enough():
+    from graphnet.testing.distribution import guess
+
+    dense = guess(FullyConnected)
+    assert (dense.config, dense.inputs) == ({"input_size": 3, "output_size": 3}, ["batch=4, feature=3"])
+    assert guess(Affine).config == {}
+
+    class Odd(Layer):
+        """Wants a name."""
+
+        name: str
+
+        def apply(self, x):
+            return x, None
+
+    assert guess(Odd) is None
+
+
+def test_the_generated_pages_have_every_hook_trait_and_check():
+    from graphnet.plugins import hookspecs
+
+    sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
+    import reference
+
+    docs = Path(__file__).parents[2] / "docs"
+    assert (docs / "hooks.md").read_text(encoding="utf-8") == reference.hooks_page()
+    text = (docs / "conformance.md").read_text(encoding="utf-8")
+    for name, each in CHECKS.items():
+        assert f"| `{name}` | {', '.join(each.needs) or '—'} | {each.says} |" in text
+    assert all(f"`{hook}(register)`" in (docs / "hooks.md").read_text(encoding="utf-8") for hook in hookspecs.KINDS)
+
+
+def test_padded_rows_catches_zeros_beyond_the_ends(monkeypatch):
+    """Zeros where copies of valid steps belong: what arises there reaches every gradient."""
+    case = Case(GoodCell, {}, SEQUENCE)
+    assert Prepared(case).run("padded_rows").status == "passed"
+    monkeypatch.setattr(Ends, "repeated", Ends.zeroed)
+    outcome = Prepared(case).run("padded_rows")
+    assert outcome.status == "failed"
+    assert "NaN" in outcome.told
