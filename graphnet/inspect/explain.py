@@ -18,7 +18,7 @@ from graphnet.core.compile.plan import Call
 from graphnet.core.compile.program import BACKWARD, FORWARD, Instruction, PackRef, Program
 from graphnet.core.compile.trace import tracer
 from graphnet.core.compile.trace.ir import FIXED, LEAVES, ROWS, TOTAL, Trace
-from graphnet.core.compile.trace.tracer import TraceSpec
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.concurrency.blas_threads import PROCESS
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import BATCH, TIME, Shape
@@ -250,7 +250,7 @@ DELICATE = "rows that end early run on copies of valid steps"
 
 # ---------------------------------------------------------------------- what passes did
 def _made(trace: Trace) -> Counter[str]:
-    alive = trace.ancestors(trace.roles.all())
+    alive = trace.live()
     kinds = (ROWS, TOTAL)
     return Counter(
         o.name for v, o in enumerate(trace.values) if v in alive and o.kind in kinds and o.name not in LEAVES
@@ -304,7 +304,7 @@ LEFT_ALONE = {
 
 def _hot(trace: Trace) -> int:
     """Products, number by number, that hang on a carried error."""
-    alive, hot = trace.ancestors(trace.roles.all()), trace.depends(["carried_error"])
+    alive, hot = trace.live(), trace.depends_on(["carried_error"])
     return sum(hot[v] and o.name in ("multiply", "divide") and v in alive for v, o in enumerate(trace.values))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Loop
-from graphnet.core.compile.trace.tracer import TraceSpec
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.run.context import Run, Setting
 from graphnet.core.run.numpy_backend.compiled_loop import CompiledLoop, spec_of
 from graphnet.core.run.numpy_backend.fallback import attempt
