@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.describe.broadcasting import broadcast
 from graphnet.core.describe.builder import Builder, Value, functional
@@ -75,6 +76,19 @@ _LATER = {
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
 }
+
+#: Import paths of modules that live elsewhere: two public names, and those of the last release.
+_ALIASES = {
+    "graphnet.callbacks": module_aliases.Alias("graphnet.training.callbacks"),
+    "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
+    "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
+    "graphnet.functions": module_aliases.Alias("graphnet.layers.functional", deprecated=True),
+    "graphnet.model": module_aliases.Alias("graphnet.models.model", deprecated=True),
+    "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
+    "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
+    "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
+}
+module_aliases.install(_ALIASES)
 
 __all__ = [
     "Add",
@@ -167,6 +181,8 @@ def __getattr__(name: str) -> Any:
         return version("graphnet")
     if name in _LATER:
         return getattr(importlib.import_module(_LATER[name]), name)
+    if f"graphnet.{name}" in _ALIASES:
+        return importlib.import_module(f"graphnet.{name}")
     raise AttributeError(f"module 'graphnet' has no attribute {name!r}")
 
 
