@@ -321,8 +321,9 @@ def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
 @lru_cache(maxsize=256)
 def takes_dtype(layer: Callable[..., Layer]) -> bool:
     """Whether a layer class, or a function that makes a layer, has a parameter named ``dtype``."""
+    make = layer.__init__ if isinstance(layer, type) else layer  # type: ignore[misc]
     try:
-        return "dtype" in inspect.signature(layer.__init__ if isinstance(layer, type) else layer).parameters
+        return "dtype" in inspect.signature(make).parameters
     except ValueError:  # a callable without a signature
         return False
 

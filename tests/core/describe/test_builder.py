@@ -311,9 +311,10 @@ def test_cell_dtype_reaches_functional_layers():
     gate = dense(cell.x, 3, name="gate", bias=-1.0)
     h = gate + dense(cell.h, 3, name="other", dtype="float64")
     graph = cell.build(output=h, h=h)
-    assert graph.nodes["gate"].layer.config() == {"output_size": 3, "bias": -1.0, "dtype": "float32"}
+    assert repr(graph.nodes["gate"].layer) == (
+        "FullyConnected(input_size=None, output_size=3, bias=-1.0, dtype='float32')"
+    )
     assert graph.nodes["other"].layer.dtype == "float64"
-    assert Split(2)(cell.x)["part_2"].builder.dtype == "float32"
 
 
 def test_builder_dtype_invalid_raises():
@@ -337,5 +338,4 @@ def test_weightless_layers_are_named_after_their_input():
     hidden = FullyConnected(2, 2)(g.input("x"), name="hidden")
     first, second = Affine()(hidden), Affine()(hidden)
     dense(Affine()(first + second), 2)
-    Affine()(Split(2)(hidden)["part_2"])
-    assert list(g.nodes)[1:6] == ["hidden_affine", "hidden_affine_2", "add", "affine", "fully_connected"]
+    assert list(g.nodes)[1:] == ["hidden_affine", "hidden_affine_2", "add", "affine", "fully_connected"]
