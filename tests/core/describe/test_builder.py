@@ -10,10 +10,7 @@ from graphnet import (
     FullyConnected,
     Graph,
     GraphError,
-    Input,
     Model,
-    Node,
-    Ref,
     Runner,
     Scan,
     Shape,
@@ -22,6 +19,7 @@ from graphnet import (
     dense,
     load,
 )
+from graphnet.authoring import Input, Node, Ref
 from graphnet.inspect.summary import table
 from graphnet.io import model_text, parse_model
 
