@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from numeric import close, numeric
+from helpers.numeric_gradient import close, numeric
 
 import graphnet
 from graphnet.cli import main

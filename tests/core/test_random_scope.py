@@ -9,7 +9,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from concurrent_calls import in_another_thread, in_threads
+from helpers.concurrency import in_another_thread, in_threads
 
 from graphnet import Builder, ConfigError, Dropout, FullyConnected, Runner, generator, seed, using
 

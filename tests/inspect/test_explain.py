@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import (
     Builder,

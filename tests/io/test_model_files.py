@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recipes import WIDTH, Drawn, Halves, Tanh, recipe
+from helpers.random_models import WIDTH, Drawn, Halves, Tanh, recipe
 
 from graphnet import (
     Builder,

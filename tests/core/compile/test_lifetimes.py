@@ -6,7 +6,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 from fuzz.layers import Scaled
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Layer, Phase, Runner, Scan, Split, concatenate, dense
 from graphnet.core.compile import pipeline

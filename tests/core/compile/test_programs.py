@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Layer, LayerNormalization, Phase, Runner, Scan, Split, concatenate, dense
 from graphnet.core.compile.pipeline import PASSES

@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 import pytest
-from concurrent_calls import LIMIT, in_another_thread, in_threads
+from helpers.concurrency import LIMIT, in_another_thread, in_threads
 
 from graphnet import BatchNormalization, Builder, Dropout, FullyConnected, Runner, StateError, dense
 from graphnet.core.concurrency import claims

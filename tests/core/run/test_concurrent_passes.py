@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from concurrent_calls import Gate, Held, gated_graph, in_another_thread, in_threads
+from helpers.concurrency import Gate, Held, gated_graph, in_another_thread, in_threads
 
 from graphnet import (
     BatchNormalization,

@@ -5,7 +5,7 @@ import threading
 import numpy as np
 import pytest
 import threadpoolctl
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, FullyConnected, Layer, Phase, Runner, Scan, Shape, dense, threads
 from graphnet.core.concurrency.blas_threads import PROCESS

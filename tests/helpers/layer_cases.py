@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from numeric import close, numeric
 
 from graphnet import (
     Add,
@@ -24,6 +23,7 @@ from graphnet import (
     Subtract,
     seed,
 )
+from helpers.numeric_gradient import close, numeric
 
 ROWS, SEQUENCE = "batch=4, feature=3", "time=5, batch=3, feature=2"
 IMAGE, SIGNAL = "batch=3, channel=2, y=3, x=4", "batch=3, channel=2, x=4"
