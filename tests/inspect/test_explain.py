@@ -69,7 +69,7 @@ def test_calls_are_those_of_the_loops():
     runner.forward({"x": np.ones((7, 5, 3), "float32")})
     program = runner._kept.last.bound.steps[0].made[True].program
     assert told.calls_forward + told.calls_backward == program.calls
-    assert len(told.calls) == len(program.steps)
+    assert len(told.calls) == len(program.instructions)
 
 
 def test_multiply_adds_by_hand():

@@ -11,10 +11,7 @@ from graphnet import (
     FullyConnected,
     Graph,
     GraphError,
-    Input,
     Model,
-    Node,
-    Ref,
     Runner,
     Scan,
     Shape,
@@ -24,6 +21,7 @@ from graphnet import (
     functional,
     load,
 )
+from graphnet.authoring import Input, Node, Ref
 from graphnet.inspect.summary import table
 from graphnet.io import model_text, parse_model
 
