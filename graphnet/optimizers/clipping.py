@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import float_array, number
 from graphnet.core.errors import DataError, ShapeError
-from graphnet.optimizers.checks import float_array, number
-from graphnet.optimizers.norms import euclidean
+from graphnet.core.norms import euclidean
 
 Array = npt.NDArray[Any]
 

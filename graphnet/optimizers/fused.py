@@ -9,9 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import read_only
 from graphnet.core.errors import RuleError
 from graphnet.optimizers.base import Optimizer, RegularizerLike
-from graphnet.optimizers.checks import read_only, rule_result
+from graphnet.optimizers.checks import rule_result
 from graphnet.optimizers.state import check_fit
 
 Array = npt.NDArray[Any]

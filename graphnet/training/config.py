@@ -18,7 +18,9 @@ from graphnet.optimizers import Adam, Optimizer
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
-from graphnet.training.schedule import SCHEDULES
+
+#: What the learning rate may do; see :func:`graphnet.training.schedule.rate_factor`.
+SCHEDULES = ("constant", "cosine", "step")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

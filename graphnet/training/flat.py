@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.checks import float_array
 from graphnet.core.describe import weights
 from graphnet.core.describe.parameter import Array, Parameter, Weight
 from graphnet.core.errors import ConfigError, ShapeError
 from graphnet.optimizers import Optimizer
-from graphnet.optimizers.checks import fitting_gradient, float_array
+from graphnet.optimizers.checks import fitting_gradient
 from graphnet.optimizers.clipping import scaled
 from graphnet.optimizers.fused import FusedOptimizer
 from graphnet.optimizers.state import all_finite, check_finite, check_weights

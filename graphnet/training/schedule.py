@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from graphnet.training.config import TrainingConfig
-
-SCHEDULES = ("constant", "cosine", "step")
+from graphnet.training.config import TrainingConfig
 
 
 def rate_factor(config: TrainingConfig, epoch: int) -> float:

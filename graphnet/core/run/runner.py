@@ -10,11 +10,12 @@ from functools import partial
 from typing import Any
 
 from graphnet.core.compile import Shapes, infer, lower
-from graphnet.core.compile.axes import named
-from graphnet.core.compile.pipeline import PASSES, undisturbed
+from graphnet.core.compile.analysis.scan_slots import scan_only_slots
+from graphnet.core.compile.axis_names import name_axes
+from graphnet.core.compile.pipeline import PASSES, gc_paused
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.program import Program
-from graphnet.core.compile.truncate import by_scans_alone, cut
+from graphnet.core.compile.truncate import truncate
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, Keys
 from graphnet.core.describe import weights
@@ -97,11 +98,11 @@ class Runner:
         self.graph = graph
         self.layers = graph.layers()
         self.reach = reach
-        self.plan: Plan = lower(graph) if reach is None else cut(lower(graph), reach)
+        self.plan: Plan = lower(graph) if reach is None else truncate(lower(graph), reach)
         self.state: State | None = None
         self._bindings = Bindings()
         self._programs: dict[Any, Program] = {}
-        self._from_scans, self._into_scans = by_scans_alone(self.plan)
+        self._from_scans, self._into_scans = scan_only_slots(self.plan)
         self._kept = Kept()
         self._keys: Keys | None = None
         self._updates_buffers = any(weights.updates_buffers(layer) for layer in self.layers.values())
@@ -157,7 +158,9 @@ class Runner:
             if seen is None or (given.shape is not None and given.shape.fits(seen) and boundary.closed(given.shape)):
                 inputs[name] = given
             else:
-                inputs[name] = replace(given, shape=boundary.opened(named(self.plan, self.layers, self._seen, name)))
+                inputs[name] = replace(
+                    given, shape=boundary.opened(name_axes(self.plan, self.layers, self._seen, name))
+                )
         return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
 
     @property
@@ -288,7 +291,7 @@ class Runner:
         """Run one forward pass in a bound plan of its own; the outputs by name."""
         bound = self._started(binding, wanted, dtype, phase, run)
         try:
-            values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
+            values: list[Any] = [*slots, *[None] * (self.plan.slot_count - len(slots))]
             began = time.perf_counter()
             tape = bound.forward(values, run)
             binding.timed(time.perf_counter() - began)
@@ -344,7 +347,7 @@ class Runner:
             last.release()
 
     def _backward(self, errors: Mapping[str, Any], last: Pass) -> dict[str, Array | None]:
-        slots = output_errors.entering(self.graph, errors, last, self.plan.slots, self._from_scans)
+        slots = output_errors.entering(self.graph, errors, last, self.plan.slot_count, self._from_scans)
         last.run.gradients.clear()
         last.bound.backward(last.tape, slots, last.run)
         self._holders.collect(last.run.gradients)
@@ -353,7 +356,7 @@ class Runner:
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
         """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
-        with locks.building, undisturbed():
+        with locks.building, gc_paused():
             found = infer(self.plan, self.layers, shapes)
             self._holders.create(self.plan, found)
             wanted = [not given.integer for given in self.graph.inputs.values()]
@@ -368,7 +371,7 @@ class Runner:
         key = (tuple(None if a is None else a.shape for a in slots), dtype, phase, input_errors, keep)
         found = self._bindings.find(key)
         if found is None:
-            with locks.building, undisturbed():
+            with locks.building, gc_paused():
                 found = self._bindings.find(key) or self._bind(key, slots)
         return found, [input_errors and not given.integer for given in self.graph.inputs.values()]
 
@@ -389,7 +392,7 @@ class Runner:
         self._kept.drop_own(binding)
         bound = binding.take()
         if bound is None:
-            with locks.building, undisturbed():
+            with locks.building, gc_paused():
                 bound = binding.take()  # another thread may have returned one in the meantime
                 if bound is None:
                     setting = Setting(self.layers, phase, dtype, True, self.passes, self._programs, binding.shared)

@@ -8,8 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.passes.phases import AFTER, BACK_AFTER, BACK_BEFORE, BACK_LOOP, BEFORE, LOOP, STATIC
-from graphnet.core.compile.program import Place, Program
+from graphnet.core.compile.program import (
+    AFTER,
+    BACK_AFTER,
+    BACK_BEFORE,
+    BACK_LOOP,
+    BEFORE,
+    LOOP,
+    STATIC,
+    BufferSlice,
+    Program,
+)
 from graphnet.core.concurrency.blas_threads import limited
 from graphnet.core.concurrency.turns import turns_for
 from graphnet.core.describe.parameter import Array
@@ -43,7 +52,7 @@ class BoundWorkspace:
         self.nbytes = self.space.nbytes
         self.packs = Packs(program, batch, dtype)
         self.calls = BlockSteps(self.space, self.packs)
-        self.phases = {name: [s for s in program.steps if s.phase == name] for name in
+        self.phases = {name: [s for s in program.instructions if s.phase == name] for name in
                        (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)}  # fmt: skip
         first = self.space.blocks[0]
         for name, _, place, _ in program.staged:
@@ -52,8 +61,8 @@ class BoundWorkspace:
         self.static = self.calls.actions(self.phases[STATIC], first)
         self.forward = [self._forward(block) for block in self.space.blocks]
         self.backward = [self._backward(block) for block in self.space.blocks]
-        states = [(p, Place(p.buffer, p.start, p.stop, 0)) for p in program.states]
-        carried = [(p, Place(p.buffer, p.start, p.stop, 0)) for p in program.carried]
+        states = [(p, BufferSlice(p.buffer, p.start, p.stop, 0)) for p in program.states]
+        carried = [(p, BufferSlice(p.buffer, p.start, p.stop, 0)) for p in program.carried]
         self.loop = BoundLoops(self.phases[LOOP], self.space, self.packs, states, backward=False)
         self.back_loop = BoundLoops(self.phases[BACK_LOOP], self.space, self.packs, carried, backward=True)
         self.emitted = [
@@ -80,10 +89,10 @@ class BoundWorkspace:
         before += self.calls.actions(self.phases[BACK_BEFORE], block)
         after = self.calls.actions(self.phases[BACK_AFTER], block)
         sinks = []
-        for sink in self.program.sinks:
+        for sink in self.program.accumulators:
             prepare, right = self.calls.flat(sink.right, block)
             sections: list[Any] = []
-            for section in sink.sections:
+            for section in sink.terms:
                 left = None
                 if section.left is not None:
                     more, left = self.calls.flat(section.left, block)
@@ -92,7 +101,7 @@ class BoundWorkspace:
             sinks.append((prepare, right, sections, (sink.rows, sink.columns)))
         return before, after, sinks
 
-    def _staging(self, name: str, index: int, place: Place, block: Block) -> Action:
+    def _staging(self, name: str, index: int, place: BufferSlice, block: Block) -> Action:
         target, key = self.space.whole(place, block), (name, index)
 
         def action(given: Arrays) -> None:
@@ -203,7 +212,7 @@ class CompiledProgram:
             if wanted is not None:
                 given["sequence_error", k] = np.empty((self.steps, self.batch, wanted.width), space.dtype)
         contexts: list[Any] = [None] * len(program.context_errors)
-        sums: list[Any] = [None] * len(program.sinks)
+        sums: list[Any] = [None] * len(program.accumulators)
         waiting = Waiting(tape.workspace.arriving) if tape.ended is not None and wait else None
         with self.turns, self.flushed:
             for number in range(len(space.blocks) - 1, -1, -1):
@@ -234,7 +243,7 @@ class CompiledProgram:
         for action in after:
             action(given)
         for k, place in enumerate(program.sequence_errors):
-            if isinstance(place, Place):
+            if isinstance(place, BufferSlice):
                 target = given["sequence_error", k][block.start : block.stop]
                 np.copyto(target, space.whole(place, block).transpose(0, 2, 1))
         for k, context in enumerate(program.context_errors):

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile import Shapes
-from graphnet.core.compile.pipeline import EVERY, compiled
+from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop
-from graphnet.core.compile.program import Place, Program
+from graphnet.core.compile.program import BufferSlice, Program
 from graphnet.core.compile.trace.symbol import Untraceable
-from graphnet.core.compile.trace.tracer import Subject
+from graphnet.core.compile.trace.tracer import TraceSpec
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import Run, Setting
 from graphnet.core.run.numpy_backend.compiled import BoundWorkspace, CompiledProgram
@@ -20,15 +20,15 @@ from graphnet.core.run.row_ends import Ends, Form
 from graphnet.core.run.rows import Rows, add, owner, taken
 
 
-def subject_of(
-    step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool, apart: bool = False
-) -> Subject:
+def spec_of(
+    step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool, copy_states: bool = False
+) -> TraceSpec:
     """What is traced of a Scan: its cell, whose inputs are sequences, states and contexts in this order."""
     n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
     roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
     roles += [("context", i) for i in range(c)]
     needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
-    return Subject(
+    return TraceSpec(
         step.cell,
         shapes.cells[step.path],
         setting.layers,
@@ -38,7 +38,7 @@ def subject_of(
         tuple(needs),
         len(step.outputs),
         backward,
-        apart,
+        copy_states,
     )
 
 
@@ -73,8 +73,8 @@ class CompiledLoop(CompiledProgram):
             raise Untraceable(f"a step of it is {entering}, and programs know (batch, feature)")
         if any(shapes.lengths[slot] is not None for slot in step.contexts):
             raise Untraceable("a context of it has rows over time, and programs know (batch, feature)")
-        subject = subject_of(step, shapes, setting, wanted, backward, exact)
-        program = self._program(subject, setting)
+        spec = spec_of(step, shapes, setting, wanted, backward, exact)
+        program = self._program(spec, setting)
         self.inner = inner
         first = shapes.slots[step.sequences[0]]
         assert first is not None
@@ -84,12 +84,12 @@ class CompiledLoop(CompiledProgram):
         self.keys = [f"{step.path}/{name}" for name in step.states]
         self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
 
-    def _program(self, subject: Subject, setting: Setting) -> Program:
+    def _program(self, spec: TraceSpec, setting: Setting) -> Program:
         """The program of the cell: one for any number of steps."""
-        wanted = (*subject.shapes.slots, *subject.wanted, subject.phase, subject.dtype, subject.backward, subject.apart)
+        wanted = (*spec.shapes.slots, *spec.wanted, spec.phase, spec.dtype, spec.backward, spec.copy_states)
         key = (self.step.path, self.step.reverse, wanted)
         if key not in setting.programs:
-            setting.programs[key] = compiled(subject, EVERY if setting.passes is None else setting.passes)
+            setting.programs[key] = compile_program(spec, EVERY if setting.passes is None else setting.passes)
         return setting.programs[key]
 
     def start(self, run: Run) -> None:
@@ -190,7 +190,7 @@ class CompiledLoop(CompiledProgram):
         """All random arrays, in the order in which the steps would draw them."""
         ends = run.ends_at(self.origin)
         rng = run.generator()
-        by_call: dict[tuple[str, str], list[tuple[str, Place]]] = {}
+        by_call: dict[tuple[str, str], list[tuple[str, BufferSlice]]] = {}
         for (path, layer_path, name), place in self.draws:
             by_call.setdefault((path, layer_path), []).append((name, place))
         calls = [s for s in self.step.cell.steps if isinstance(s, Call) and (s.path, s.layer) in by_call]
@@ -204,7 +204,7 @@ class CompiledLoop(CompiledProgram):
             for _, place in self.draws:
                 self.reorder(space, place, ends)
 
-    def reorder(self, space: Workspace, place: Place, ends: Ends) -> None:
+    def reorder(self, space: Workspace, place: BufferSlice, ends: Ends) -> None:
         """Move random arrays from the steps that drew them to those at which each row needs them."""
         steps, rows = ends.drawing(self.step.reverse)
         every = space.whole(place, Block(0, self.steps))
@@ -239,7 +239,7 @@ class CompiledLoop(CompiledProgram):
     def cut(self, array: Array, lengths: Array | None) -> Array:
         """The errors of a sequence, in the order of processing; zeros in the steps that a cut leaves out."""
         last = self.bptt_length
-        if self.step.cut and last is not None and last < self.steps:
+        if self.step.truncate_sequences and last is not None and last < self.steps:
             if lengths is None:
                 array[: self.steps - last] = 0
             else:

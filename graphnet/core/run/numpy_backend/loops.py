@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.program import Number, Operand, Packed, Place, Step
+from graphnet.core.compile.program import BufferSlice, Instruction, InvalidProgram, Operand, PackRef, Scalar
 from graphnet.core.compile.trace.ir import NAMED_OUTPUT, UFUNCS
-from graphnet.core.compile.verify import InvalidProgram
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import Body, scalar
 from graphnet.core.run.numpy_backend.packing import Packs
@@ -25,23 +24,28 @@ class BoundLoops:
 
     Parameters
     ----------
-    steps : list of Step
+    steps : list of Instruction
     workspace : Workspace
     packs : Packs
-    held : list of (Place, Place)
+    held : list of (BufferSlice, BufferSlice)
         Pairs (new, old) of places of one state: forward, where a row has ended, new takes the number of old.
     backward : bool
     """
 
     def __init__(
-        self, steps: list[Step], workspace: Workspace, packs: Packs, held: list[tuple[Place, Place]], backward: bool
+        self,
+        steps: list[Instruction],
+        workspace: Workspace,
+        packs: Packs,
+        held: list[tuple[BufferSlice, BufferSlice]],
+        backward: bool,
     ) -> None:
         self.steps, self.workspace, self.packs = steps, workspace, packs
         self.held, self.backward = held, backward
         self.flat = workspace.batch == 1
         self.constants: dict[float, Any] = {}
         self.lists: dict[int, list[Any]] = {}
-        self.lasting: dict[tuple[Place, bool], Array] = {}
+        self.lasting: dict[tuple[BufferSlice, bool], Array] = {}
         self.whole, self.whole_keys = self.built(masked=False)
         self._masked: tuple[Callable[[Sequence[Any]], None], list[Any]] | None = None
 
@@ -62,7 +66,7 @@ class BoundLoops:
             body.lines.append(f"{copyto}({self.name(body, new)}, {self.name(body, old)}, where={ended})")
 
     # ------------------------------------------------------------------ lines
-    def line(self, body: Body, step: Step) -> None:
+    def line(self, body: Body, step: Instruction) -> None:
         output = self.name(body, step.output)
         if step.name == "dot":
             self.dot(body, step)
@@ -81,9 +85,9 @@ class BoundLoops:
             named = step.name in NAMED_OUTPUT
             body.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
 
-    def dot(self, body: Body, step: Step) -> None:
+    def dot(self, body: Body, step: Instruction) -> None:
         rows, weights = step.operands
-        assert isinstance(weights, Packed) and isinstance(step.output, Place)
+        assert isinstance(weights, PackRef) and isinstance(step.output, BufferSlice)
         check_product(step, self.packs.shape(weights.pack))
         pack = self.packs.arrays[weights.pack]
         output = self.name(body, step.output, self.flat)
@@ -98,17 +102,17 @@ class BoundLoops:
 
     def name(self, body: Body, operand: Operand | Any, flat: bool = False) -> str:
         """The name of an operand in the text."""
-        if isinstance(operand, Number):
+        if isinstance(operand, Scalar):
             return body.constant(self.number(operand.value))
-        if isinstance(operand, Packed):
+        if isinstance(operand, PackRef):
             return body.constant(self.packs.arrays[operand.pack])
-        assert isinstance(operand, Place)
+        assert isinstance(operand, BufferSlice)
         check_place(self.workspace.at(operand, 0), operand, None, self.workspace.batch)
         if self.workspace.kind(operand) in ("static", "step"):
             return body.constant(self.fixed(operand, flat))
         return body.changing((operand, flat))
 
-    def fixed(self, place: Place, flat: bool) -> Array:
+    def fixed(self, place: BufferSlice, flat: bool) -> Array:
         """The one view of a place that does not change; the same object each time."""
         if (place, flat) not in self.lasting:
             array = self.workspace.at(place, 0)

@@ -38,7 +38,7 @@ class BoundPlan:
     """
 
     def __init__(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool], nested: bool = False) -> None:
-        needs = [*wanted, *[False] * (plan.slots - len(wanted))]
+        needs = [*wanted, *[False] * (plan.slot_count - len(wanted))]
         self.steps: list[BoundStep] = []
         self.nested, self.dtype = nested, setting.dtype
         self._limits: dict[bool, tuple[int | None, list[int | None]]] = {}

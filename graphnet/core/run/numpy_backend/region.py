@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile import Shapes
-from graphnet.core.compile.pipeline import EVERY, compiled
+from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop, Plan
-from graphnet.core.compile.program import Place, Program
+from graphnet.core.compile.program import BufferSlice, Program
 from graphnet.core.compile.trace.ir import Trace
 from graphnet.core.compile.trace.symbol import Untraceable
-from graphnet.core.compile.trace.tracer import Subject, trace
+from graphnet.core.compile.trace.tracer import TraceSpec, trace
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import Run, Setting
 from graphnet.core.run.numpy_backend.compiled import CompiledProgram, Tape
@@ -127,7 +127,7 @@ def traced(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> T
     plan, kept, inputs, outputs = subplan([step], shapes, set(step.outputs))
     roles = tuple(("sequence", i) for i in range(len(inputs)))
     wanted = tuple(needs[i] for i in inputs)
-    return trace(Subject(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
+    return trace(TraceSpec(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
 
 
 class BoundRegion:
@@ -160,11 +160,11 @@ class BoundRegion:
         self.reason: str | None = None
         self.made: dict[bool, CompiledRegion | None] = {}
 
-    def subject(self, backward: bool) -> Subject:
+    def spec(self, backward: bool) -> TraceSpec:
         """What is traced: the steps, whose inputs are all sequences of rows."""
         s = self.setting
         roles = tuple(("sequence", i) for i in range(len(self.inputs)))
-        return Subject(
+        return TraceSpec(
             self.plan, self.shapes, s.layers, s.phase, s.dtype, roles, self.wanted, len(self.outputs), backward
         )
 
@@ -218,20 +218,20 @@ class CompiledRegion(CompiledProgram):
     """
 
     def __init__(self, region: BoundRegion, backward: bool) -> None:
-        setting, subject = region.setting, region.subject(backward)
+        setting, spec = region.setting, region.spec(backward)
         self.inputs, self.outputs, self.region = region.inputs, region.outputs, region
         shapes = region.shapes.slots
         self.shapes_in = [tuple(n or 0 for n in shapes[i].sizes) for i in range(len(region.inputs))]  # type: ignore[union-attr]
         self.shapes_out = [tuple(n or 0 for n in shapes[slot].sizes) for _, slot in region.plan.outputs]  # type: ignore[union-attr]
-        super().__init__(self._program(subject, setting), math.prod(self.shapes_out[0][:-1]), 1, setting)
+        super().__init__(self._program(spec, setting), math.prod(self.shapes_out[0][:-1]), 1, setting)
         # Subnormal results stay what they are, as in the same nodes run one by one.
         self.flushed = nullcontext()
 
-    def _program(self, subject: Subject, setting: Setting) -> Program:
+    def _program(self, spec: TraceSpec, setting: Setting) -> Program:
         """The program of the region: one for all bound plans of these shapes."""
-        key = (tuple(step.path for step in self.region.steps), subject.backward)
+        key = (tuple(step.path for step in self.region.steps), spec.backward)
         if key not in setting.shared:
-            setting.shared[key] = compiled(subject, EVERY if setting.passes is None else setting.passes)
+            setting.shared[key] = compile_program(spec, EVERY if setting.passes is None else setting.passes)
         found: Program = setting.shared[key]
         return found
 
@@ -267,7 +267,7 @@ class CompiledRegion(CompiledProgram):
         """All random arrays, in the order of the nodes; beyond a row's end those of its last step are repeated."""
         ends = run.ends_at(self.region.origin)
         rng = run.generator()
-        wanted: dict[tuple[str, str], list[tuple[str, Place]]] = {}
+        wanted: dict[tuple[str, str], list[tuple[str, BufferSlice]]] = {}
         for (path, owner, name), place in self.draws:
             wanted.setdefault((path, owner), []).append((name, place))
         for step in self.region.plan.steps:

@@ -6,9 +6,9 @@ from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Loop
-from graphnet.core.compile.trace.tracer import Subject
+from graphnet.core.compile.trace.tracer import TraceSpec
 from graphnet.core.run.context import Run, Setting
-from graphnet.core.run.numpy_backend.compiled_loop import CompiledLoop, subject_of
+from graphnet.core.run.numpy_backend.compiled_loop import CompiledLoop, spec_of
 from graphnet.core.run.numpy_backend.fallback import attempt
 from graphnet.core.run.reference.loop import BoundLoop
 from graphnet.core.run.row_ends import Form
@@ -26,7 +26,8 @@ class BoundScan:
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.reason: str | None = None
         self.made: dict[bool, CompiledLoop | BoundLoop] = {}
-        #: For rows that end early: where the program is delicate (see ``compiler/delicate.py``), one that runs on
+        #: For rows that end early: where the program may be nonfinite (see ``compile/analysis/finiteness.py``),
+        #: one that runs on
         #: numbers of valid steps alone.
         self.exact: dict[bool, CompiledLoop | BoundLoop] = {}
         self.active: CompiledLoop | BoundLoop | None = None
@@ -36,9 +37,9 @@ class BoundScan:
         """The path of the Scan."""
         return self.step.path
 
-    def subject(self, backward: bool) -> Subject:
+    def spec(self, backward: bool) -> TraceSpec:
         """What is traced of it."""
-        return subject_of(self.step, self.shapes, self.setting, self.wanted, backward)
+        return spec_of(self.step, self.shapes, self.setting, self.wanted, backward)
 
     def loop(self, keep: bool) -> CompiledLoop | BoundLoop:
         """What runs the Scan, with a way back or without."""
@@ -49,7 +50,7 @@ class BoundScan:
     def ragged(self, keep: bool) -> CompiledLoop | BoundLoop:
         """What runs the Scan where rows end early."""
         whole = self.loop(keep)
-        if isinstance(whole, BoundLoop) or not whole.program.delicate:
+        if isinstance(whole, BoundLoop) or not whole.program.may_be_nonfinite:
             return whole
         if keep not in self.exact:
             exact, self.reason = attempt(lambda: self._compiled(keep, exact=True), self.step.path)

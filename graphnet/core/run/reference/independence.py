@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile import Shapes
-from graphnet.core.compile.delicate import delicate
+from graphnet.core.compile.analysis.finiteness import may_be_nonfinite
 from graphnet.core.compile.trace.ir import Trace
 from graphnet.core.compile.trace.symbol import Untraceable
 from graphnet.core.describe.parameter import Array
@@ -44,7 +44,7 @@ class Independence:
             self.found = Form.ZEROS
         elif (trace := self.trace(setting)) is not None:
             self.known = True
-            exact = delicate(trace) or not setting.compiled
+            exact = may_be_nonfinite(trace) or not setting.compiled
             self.found = Form.REPEATED if exact else Form.FINITE
         elif self.declared():
             self.known, self.found = True, Form.REPEATED

@@ -35,7 +35,7 @@ class BoundLoop:
         self.contexts = range(n + s, n + s + len(step.contexts))
         needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
         self.body = plans.BoundPlan(step.cell, inner, setting, needs, nested=True)
-        self.rest = [None] * (step.cell.slots - len(needs))
+        self.rest = [None] * (step.cell.slot_count - len(needs))
         self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
         self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
         self.ragged_contexts = [shapes.lengths[slot] for slot in step.contexts]
@@ -72,7 +72,7 @@ class BoundLoop:
             if shape is not None and BATCH in shape.names[1:]:
                 raise ShapeError(
                     "rows of different lengths need the batch as axis 0 of each step's value",
-                    where=f"{self.step.path}/{self.step.cell.places[slot]}",
+                    where=f"{self.step.path}/{self.step.cell.slot_paths[slot]}",
                     expected="(batch, …)",
                     received=shape,
                     remedy="Give sequences of equal length, or reduce inner sequences inside the cell (Last).",
@@ -181,14 +181,14 @@ class BoundLoop:
             given = [None if error is None else error[:, None] for error in given]
         tapes, live, counts, inner = saved
         pulled = [self.zeros(i, len(tapes)) for i in range(len(step.sequences))]
-        totals: list[Any] = [None] * step.cell.slots
+        totals: list[Any] = [None] * step.cell.slot_count
         for t in reversed(self.order(len(tapes))):
             if live[t] is False:
                 continue
             here = self.entering(t, given, carried, live[t])
             self.body.backward(tapes[t], here, inner, both(rows, counts[t]))
             for i, total in enumerate(pulled):
-                rows_in = both(live[t], counts[t]) if step.cut else live[t]
+                rows_in = both(live[t], counts[t]) if step.truncate_sequences else live[t]
                 if here[i] is not None and rows_in is not False:
                     total[t] = here[i] if rows_in is None else only(rows_in, here[i])
             carried = [before(here[i], old, live[t]) for i, old in zip(self.states, carried, strict=True)]
@@ -205,7 +205,7 @@ class BoundLoop:
 
     def entering(self, t: int, given: list[Any], carried: list[Any], live: Rows) -> list[Any]:
         """The errors with which the backward pass of one step of the cell begins."""
-        here: list[Any] = [None] * self.step.cell.slots
+        here: list[Any] = [None] * self.step.cell.slot_count
         steps = [None if error is None else error[t] for error in given]
         for slot, error in zip((*self.emitted, *self.next), (*steps, *carried), strict=True):
             if error is not None:

@@ -259,7 +259,7 @@ class PaddedRegion(PaddedStep):
 
     def wanted(self, values: Values, ends: Ends) -> Form:
         program = self.step.made[values.run.keep]
-        return Form.REPEATED if program.program.delicate else Form.FINITE
+        return Form.REPEATED if program.program.may_be_nonfinite else Form.FINITE
 
     def made(self, wanted: Form) -> Form:
         return wanted

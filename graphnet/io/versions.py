@@ -6,6 +6,8 @@ import platform
 from importlib import metadata
 from typing import Any
 
+from graphnet.plugins import manager
+
 PACKAGES = ("numpy", "pluggy", "networkx", "PyYAML", "safetensors", "threadpoolctl")
 
 
@@ -22,8 +24,6 @@ def versions(threads: int | None = None) -> dict[str, Any]:
     >>> sorted(versions(threads=1))
     ['blas', 'graphnet', 'packages', 'platform', 'plugins', 'python', 'threads']
     """
-    from graphnet.plugins import manager
-
     return {
         "graphnet": _version("graphnet"),
         "python": platform.python_version(),

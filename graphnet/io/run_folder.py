@@ -9,16 +9,17 @@ import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphnet.core.errors import FileError
-from graphnet.training.callbacks import Callback
-from graphnet.training.curve import learning_curve
-from graphnet.training.versions import versions
-
-if TYPE_CHECKING:
-    from graphnet.training.history import EpochRecord, History
-    from graphnet.training.trainer import Trainer
+from graphnet.io import atomic
+from graphnet.io.learning_curve import learning_curve
+from graphnet.io.state import save_state
+from graphnet.io.versions import versions
+from graphnet.io.weights import save_weights
+from graphnet.io.writing import write_model
+from graphnet.training.callbacks.base import Callback, TrainingRun
+from graphnet.training.history import EpochRecord, History
 
 MODEL, WEIGHTS, METRICS = "model.yaml", "weights.safetensors", "metrics.jsonl"
 VERSIONS, CURVE, SUMMARY = "versions.json", "learning_curve.png", "summary.json"
@@ -75,10 +76,8 @@ class RunFolder(Callback):
             refuse_used(self.path)
 
     # ------------------------------------------------------------------ while the run goes on
-    def on_start(self, trainer: Trainer, batches: int) -> None:
+    def on_start(self, trainer: TrainingRun, batches: int) -> None:
         """Make the folder; write what is known before the first epoch."""
-        from graphnet.io import write_model
-
         if self.path is None:
             self.path = numbered(self.runs, trainer.graph.name)
         else:
@@ -92,19 +91,17 @@ class RunFolder(Callback):
         write_model(self.path / MODEL, trainer.graph, config)
         self._json(VERSIONS, versions(trainer.config.threads))
 
-    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Add a line; now and then, write better weights."""
         with (self._folder / METRICS).open("a", encoding="utf-8") as file:
             file.write(line(record))
         if record.best and time.monotonic() - self._written >= PAUSE:
             self._weights(trainer)
 
-    def on_end(self, trainer: Trainer, history: History) -> None:
+    def on_end(self, trainer: TrainingRun, history: History) -> None:
         """Write the best weights, and everything else that is there, also after an error."""
         if not self._begun:
             return
-        from graphnet.io import atomic
-
         self._weights(trainer)
         atomic.write(self._folder / METRICS, "".join(map(line, history.epochs)).encode())
         picture = learning_curve(history, trainer.graph.name)
@@ -133,9 +130,7 @@ class RunFolder(Callback):
         assert self.path is not None  # on_start has set it
         return self.path
 
-    def _weights(self, trainer: Trainer) -> None:
-        from graphnet.io import save_state, save_weights, write_model
-
+    def _weights(self, trainer: TrainingRun) -> None:
         graph = trainer.runner.completed()
         if graph is not trainer.graph:  # sizes that the file left open, and that the weights now have
             write_model(self._folder / MODEL, graph, self._config)
@@ -145,8 +140,6 @@ class RunFolder(Callback):
         self._written = time.monotonic()
 
     def _json(self, name: str, value: Any) -> None:
-        from graphnet.io import atomic
-
         atomic.write(self._folder / name, (json.dumps(value, indent=2) + "\n").encode())
 
 

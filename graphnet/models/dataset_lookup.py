@@ -9,6 +9,7 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import ConfigError, DataError, GraphnetError, ShapeError
 from graphnet.data import datasets
 from graphnet.data.datasets import Dataset
+from graphnet.plugins import manager
 
 
 def is_file(data: str) -> bool:
@@ -47,8 +48,6 @@ def open_data(data: str | None, folder: str | os.PathLike[str] = ".") -> Dataset
 
 def _registered(name: str) -> Dataset:
     """What the function that is registered under a name returns."""
-    from graphnet.plugins import manager
-
     try:
         entry = manager().registry.get("datasets", name)
     except GraphnetError as error:

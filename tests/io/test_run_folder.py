@@ -12,12 +12,12 @@ import pytest
 
 import graphnet
 from graphnet import Builder, FileError, FullyConnected, StateError, Trainer, TrainingConfig
+from graphnet.io.learning_curve import learning_curve
+from graphnet.io.run_folder import RunFolder, numbered
 from graphnet.io.weights import read_arrays
 from graphnet.metrics import Accuracy
 from graphnet.optimizers import Adam, Sgd
 from graphnet.training import Callback, EpochRecord, History
-from graphnet.training.curve import learning_curve
-from graphnet.training.run_folder import RunFolder, numbered
 
 pytestmark = pytest.mark.no_plugins
 
@@ -157,7 +157,7 @@ def test_drawing_leaves_the_backend_alone():
     pytest.importorskip("matplotlib")
     code = (
         "import sys, matplotlib; before = matplotlib.rcParams._get_backend_or_none()\n"
-        "from graphnet.training.curve import learning_curve\n"
+        "from graphnet.io.learning_curve import learning_curve\n"
         "from graphnet.training import EpochRecord, History\n"
         "assert learning_curve(History([EpochRecord(1, 0.5)], 1), 'a')\n"
         "assert matplotlib.rcParams._get_backend_or_none() == before\n"
@@ -167,7 +167,7 @@ def test_drawing_leaves_the_backend_alone():
 
 
 def test_without_matplotlib_there_is_no_picture(tmp_path, monkeypatch):
-    from graphnet.training import curve
+    from graphnet.io import learning_curve as curve
 
     monkeypatch.setattr(curve.importlib.util, "find_spec", lambda name: None)
     folder = RunFolder(tmp_path / "run")

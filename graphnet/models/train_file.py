@@ -13,12 +13,13 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.errors import ConfigError, FileError
 from graphnet.data.datasets import Dataset
+from graphnet.io import read_model
+from graphnet.io.run_folder import RunFolder
+from graphnet.models.dataset_lookup import check_inputs, is_file, open_data
 from graphnet.models.model import Model, load
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
-from graphnet.training.dataset_lookup import check_inputs, is_file, open_data
 from graphnet.training.history import History
-from graphnet.training.run_folder import RunFolder
 from graphnet.training.trainer import Trainer
 
 
@@ -80,7 +81,7 @@ def prepare(
     data : str, optional
         Instead of what the file names; a path is relative to the working directory.
     output, runs
-        See :class:`~graphnet.training.run_folder.RunFolder`.
+        See :class:`~graphnet.io.run_folder.RunFolder`.
     callbacks : iterable of Callback
     **settings
         Fields of :class:`~graphnet.training.config.TrainingConfig` instead of those of the file, unless None.
@@ -90,8 +91,6 @@ def prepare(
     GraphnetError
         With the place in the file or in the data.
     """
-    from graphnet.io import read_model
-
     with random.using(np.random.default_rng(0)):  # making layers draws weights, which must not count
         file = read_model(path)
     given = {name: value for name, value in settings.items() if value is not None}

@@ -17,6 +17,7 @@ from graphnet.core.errors import FileError, nearest
 from graphnet.data.datasets.npz_file import _read
 from graphnet.data.datasets.ragged import cut
 from graphnet.data.ports import OutputPort, output_ports
+from graphnet.io import write_npz
 from graphnet.models.model import Model, load
 
 LENGTHS = "_lengths"
@@ -216,8 +217,6 @@ def _check_target(path: Path, task: Task) -> None:
 
 
 def _write(path: Path, outputs: dict[str, Any]) -> None:
-    from graphnet.io import write_npz
-
     arrays: dict[str, Any] = {}
     for name, values in outputs.items():
         if isinstance(values, list):
