@@ -170,7 +170,7 @@ def _shape(graph: Graph, ref: Ref, path: str, shapes: Mapping[str, Shape]) -> Sh
 
 def _places(plan: Plan, found: Shapes) -> dict[str, Shape]:
     """Every shape that inference found, by the path of its node (and port), those inside cells too."""
-    named = {place: shape for place, shape in zip(plan.places, found.slots, strict=True) if shape is not None}
+    named = {place: shape for place, shape in zip(plan.slot_paths, found.slots, strict=True) if shape is not None}
     for step in plan.steps:
         if isinstance(step, Loop):
             named |= _places(step.cell, found.cells[step.path])

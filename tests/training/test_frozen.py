@@ -16,11 +16,11 @@ from graphnet import (
     FullyConnected,
     NeuralNetwork,
     Runner,
-    Subgraph,
     Trainer,
     TrainingConfig,
     seed,
 )
+from graphnet.authoring import Subgraph
 from graphnet.initializers import Constant
 from graphnet.losses import MeanSquaredError
 from graphnet.optimizers import Adam, AdamW, Optimizer, RMSprop, Sgd, SgdWithMomentum

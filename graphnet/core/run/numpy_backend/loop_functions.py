@@ -7,12 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.program import Number, Operand, Packed, Place, Step
+from graphnet.core.compile.program import BufferSlice, Instruction, InvalidProgram, Operand, PackRef, Scalar
 from graphnet.core.compile.trace.ir import NAMED_OUTPUT, UFUNCS
-from graphnet.core.compile.verify import InvalidProgram
 from graphnet.core.describe.parameter import Array
-from graphnet.core.run.numpy_backend.codegen import Body, scalar
-from graphnet.core.run.numpy_backend.packing import Packs
+from graphnet.core.run.numpy_backend.codegen import LoopSource, scalar
+from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
 from graphnet.core.run.numpy_backend.workspace import KEPT_VIEWS, Block, Workspace
 
@@ -20,41 +19,46 @@ from graphnet.core.run.numpy_backend.workspace import KEPT_VIEWS, Block, Workspa
 ENDED = "ended"
 
 
-class BoundLoops:
+class LoopFunctions:
     """One direction: the loop over a block where all rows run, and, forward, the one where some have ended.
 
     Parameters
     ----------
-    steps : list of Step
+    steps : list of Instruction
     workspace : Workspace
-    packs : Packs
-    held : list of (Place, Place)
+    packs : PackedWeights
+    held : list of (BufferSlice, BufferSlice)
         Pairs (new, old) of places of one state: forward, where a row has ended, new takes the number of old.
     backward : bool
     """
 
     def __init__(
-        self, steps: list[Step], workspace: Workspace, packs: Packs, held: list[tuple[Place, Place]], backward: bool
+        self,
+        steps: list[Instruction],
+        workspace: Workspace,
+        packs: PackedWeights,
+        held: list[tuple[BufferSlice, BufferSlice]],
+        backward: bool,
     ) -> None:
         self.steps, self.workspace, self.packs = steps, workspace, packs
         self.held, self.backward = held, backward
         self.flat = workspace.batch == 1
         self.constants: dict[float, Any] = {}
         self.lists: dict[int, list[Any]] = {}
-        self.lasting: dict[tuple[Place, bool], Array] = {}
+        self.lasting: dict[tuple[BufferSlice, bool], Array] = {}
         self.whole, self.whole_keys = self.built(masked=False)
         self._masked: tuple[Callable[[Sequence[Any]], None], list[Any]] | None = None
 
     def built(self, masked: bool) -> tuple[Callable[[Sequence[Any]], None], list[Any]]:
         """The loop, and what its changing arrays are."""
-        body = Body()
+        body = LoopSource()
         for step in self.steps:
             self.line(body, step)
         if masked:
             self.hold(body)
         return body.function(), body.varying
 
-    def hold(self, body: Body) -> None:
+    def hold(self, body: LoopSource) -> None:
         """After a step forward: the states of rows that have ended stay what they were."""
         copyto = body.constant(np.copyto)
         for new, old in self.held:
@@ -62,7 +66,7 @@ class BoundLoops:
             body.lines.append(f"{copyto}({self.name(body, new)}, {self.name(body, old)}, where={ended})")
 
     # ------------------------------------------------------------------ lines
-    def line(self, body: Body, step: Step) -> None:
+    def line(self, body: LoopSource, step: Instruction) -> None:
         output = self.name(body, step.output)
         if step.name == "dot":
             self.dot(body, step)
@@ -81,9 +85,9 @@ class BoundLoops:
             named = step.name in NAMED_OUTPUT
             body.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
 
-    def dot(self, body: Body, step: Step) -> None:
+    def dot(self, body: LoopSource, step: Instruction) -> None:
         rows, weights = step.operands
-        assert isinstance(weights, Packed) and isinstance(step.output, Place)
+        assert isinstance(weights, PackRef) and isinstance(step.output, BufferSlice)
         check_product(step, self.packs.shape(weights.pack))
         pack = self.packs.arrays[weights.pack]
         output = self.name(body, step.output, self.flat)
@@ -96,19 +100,19 @@ class BoundLoops:
         body.call(np.dot, body.constant(pack), given, body.constant(made))
         body.call(np.add, output, body.constant(made), output)
 
-    def name(self, body: Body, operand: Operand | Any, flat: bool = False) -> str:
+    def name(self, body: LoopSource, operand: Operand | Any, flat: bool = False) -> str:
         """The name of an operand in the text."""
-        if isinstance(operand, Number):
+        if isinstance(operand, Scalar):
             return body.constant(self.number(operand.value))
-        if isinstance(operand, Packed):
+        if isinstance(operand, PackRef):
             return body.constant(self.packs.arrays[operand.pack])
-        assert isinstance(operand, Place)
+        assert isinstance(operand, BufferSlice)
         check_place(self.workspace.at(operand, 0), operand, None, self.workspace.batch)
         if self.workspace.kind(operand) in ("static", "step"):
             return body.constant(self.fixed(operand, flat))
         return body.changing((operand, flat))
 
-    def fixed(self, place: Place, flat: bool) -> Array:
+    def fixed(self, place: BufferSlice, flat: bool) -> Array:
         """The one view of a place that does not change; the same object each time."""
         if (place, flat) not in self.lasting:
             array = self.workspace.at(place, 0)

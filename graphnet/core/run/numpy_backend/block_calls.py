@@ -11,18 +11,18 @@ from graphnet.core.compile.program import (
     RING_BUFFER,
     STATIC_BUFFER,
     STEP_BUFFER,
-    Given,
-    Number,
+    BufferSlice,
+    ExternalArray,
+    Instruction,
+    InvalidProgram,
     Operand,
-    Packed,
-    Place,
-    Step,
+    PackRef,
+    Scalar,
 )
 from graphnet.core.compile.trace.ir import NAMED_OUTPUT, UFUNCS
-from graphnet.core.compile.verify import InvalidProgram
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import scalar
-from graphnet.core.run.numpy_backend.packing import Packs
+from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 
@@ -31,20 +31,22 @@ Arrays = Mapping[tuple[str, int], Array]
 Action = Callable[[Arrays], object]
 
 
-class BlockSteps:
+class BlockCalls:
     """Makes the calls of one block and one phase after the other."""
 
-    def __init__(self, workspace: Workspace, packs: Packs) -> None:
+    def __init__(self, workspace: Workspace, packs: PackedWeights) -> None:
         self.workspace, self.packs = workspace, packs
         self.scratch: dict[Any, Array] = {}
-        outputs = [s.output for s in workspace.program.steps if s.name == "dot" and isinstance(s.output, Place)]
+        outputs = [
+            s.output for s in workspace.program.instructions if s.name == "dot" and isinstance(s.output, BufferSlice)
+        ]
         self.widest = max((place.width for place in outputs), default=0)
-        self.gathered: dict[Place, Array] = {}
+        self.gathered: dict[BufferSlice, Array] = {}
         self.views: dict[tuple[int, int, int, int, int], Array] = {}
         self.scalars: dict[float, Any] = {}
 
     # ------------------------------------------------------------------ one phase of a block
-    def actions(self, steps: list[Step], block: Block) -> list[Action]:
+    def actions(self, steps: list[Instruction], block: Block) -> list[Action]:
         """The calls of some steps, in order."""
         found: list[Action] = []
         self.gathered = {}
@@ -58,25 +60,25 @@ class BlockSteps:
 
     def forget(self, output: Operand) -> None:
         """Gathered copies of what a step has written over are no longer true."""
-        for place in [p for p in self.gathered if isinstance(output, Place) and overlap(p, output)]:
+        for place in [p for p in self.gathered if isinstance(output, BufferSlice) and overlap(p, output)]:
             del self.gathered[place]
 
     def array(self, operand: Operand, block: Block) -> Any:
         """A place, pack or number as an operand of an elementwise call over a block."""
-        if isinstance(operand, Place):
+        if isinstance(operand, BufferSlice):
             key = (operand.buffer, operand.start, operand.stop, operand.shift, block.start)
             found = self.views.get(key)
             if found is None:  # one view for all calls that read or write it: less memory to go through
                 found = self.views[key] = self.squeezed(self.whole(operand, block))
             return found
-        if isinstance(operand, Packed):
+        if isinstance(operand, PackRef):
             return self.squeezed(self.packs.arrays[operand.pack])
-        assert isinstance(operand, Number)
+        assert isinstance(operand, Scalar)
         if operand.value not in self.scalars:
             self.scalars[operand.value] = scalar(operand.value, self.workspace.dtype)
         return self.scalars[operand.value]
 
-    def whole(self, place: Place, block: Block) -> Array:
+    def whole(self, place: BufferSlice, block: Block) -> Array:
         """A place over all steps of a block, its shape checked."""
         array: Array = self.workspace.whole(place, block)
         kind = self.workspace.kind(place)
@@ -93,7 +95,7 @@ class BlockSteps:
         """Without the axis of a batch of one: numpy goes through fewer axes faster."""
         return array[..., 0] if self.workspace.batch == 1 else array
 
-    def elementwise(self, step: Step, block: Block) -> Action:
+    def elementwise(self, step: Instruction, block: Block) -> Action:
         check_widths(step, self.pack_units)
         out = self.array(step.output, block)
         args = [self.array(o, block) for o in step.operands]
@@ -102,29 +104,29 @@ class BlockSteps:
         return bound(step, args, out, -1 if self.workspace.batch == 1 else -2)
 
     # ------------------------------------------------------------------ products
-    def dot(self, step: Step, block: Block) -> list[Action]:
+    def dot(self, step: Instruction, block: Block) -> list[Action]:
         rows, weights = step.operands
-        assert isinstance(weights, Packed)
+        assert isinstance(weights, PackRef)
         number = weights.pack
         check_product(step, self.packs.shape(number))
-        if isinstance(rows, Place) and self.workspace.kind(rows) == STATIC_BUFFER:
+        if isinstance(rows, BufferSlice) and self.workspace.kind(rows) == STATIC_BUFFER:
             return self._static_dot(step, number, block)
         prepare, flat = self.flat(rows, block)
-        if isinstance(step.output, Given):
+        if isinstance(step.output, ExternalArray):
             return [*prepare, self._into_given(step.output, flat, number, block, step.add)]
-        assert isinstance(step.output, Place)
+        assert isinstance(step.output, BufferSlice)
         return [*prepare, self._into_place(self.whole(step.output, block), flat, number, step.add)]
 
-    def _static_dot(self, step: Step, number: int, block: Block) -> list[Action]:
+    def _static_dot(self, step: Instruction, number: int, block: Block) -> list[Action]:
         """A product that is the same at every step."""
         rows, pack = step.operands[0], self.packs.arrays[number]
-        assert isinstance(rows, Place) and isinstance(step.output, Place)
+        assert isinstance(rows, BufferSlice) and isinstance(step.output, BufferSlice)
         a, out = self.whole(rows, block), self.whole(step.output, block)
         if out.ndim != 2 or step.add:
             raise InvalidProgram(f"a product of a value without a time axis is wanted for every step: {step.output}")
         return [lambda given: np.matmul(pack, a, out)]
 
-    def _into_given(self, output: Given, flat: Any, number: int, block: Block, add: bool) -> Action:
+    def _into_given(self, output: ExternalArray, flat: Any, number: int, block: Block, add: bool) -> Action:
         # The pack is looked up in each run: one that needs no copy is another array then.
         key, width, packs = (output.name, output.index), output.width, self.packs.arrays
 
@@ -166,10 +168,10 @@ class BlockSteps:
 
     def flat(self, operand: Operand, block: Block) -> tuple[list[Action], Callable[[Arrays], Array]]:
         """What must be done first, and how to get an operand as ``(steps · batch, width)``."""
-        if isinstance(operand, Given):
+        if isinstance(operand, ExternalArray):
             key, width = (operand.name, operand.index), operand.width
             return [], lambda given: given[key][block.start : block.stop].reshape(-1, width)
-        assert isinstance(operand, Place)
+        assert isinstance(operand, BufferSlice)
         whole = self.whole(operand, block)
         if whole.ndim != 3:
             raise InvalidProgram(f"{operand} has no time axis, and is read at every step")
@@ -187,12 +189,12 @@ class BlockSteps:
         return [lambda given: np.copyto(made, source)], lambda given: gathered
 
 
-def overlap(a: Place, b: Place) -> bool:
+def overlap(a: BufferSlice, b: BufferSlice) -> bool:
     """Whether two places share units."""
     return a.buffer == b.buffer and a.start < b.stop and b.start < a.stop
 
 
-def bound(step: Step, args: list[Any], out: Any, axis: int) -> Action:
+def bound(step: Instruction, args: list[Any], out: Any, axis: int) -> Action:
     """An elementwise step, a copy, a choice or a reduction over the units (an axis), on arrays over a block."""
     if step.name == "copy":
         source = args[0]

@@ -11,15 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphnet.core.compile.program import BACK_AFTER, BACK_LOOP, BACKWARD, FINISH, FORWARD, LOOP, PHASES, SETUP, STATIC
 from graphnet.core.compile.trace.ir import CONSTANT, FIXED, LEAVES, ROWS, TOTAL, Operation, Trace
 
-#: In the order in which they run. The first is once a run, the next three a block of steps forward, then backward.
-SETUP, STATIC = "setup", "static"
-BEFORE, LOOP, AFTER = "before", "loop", "after"
-BACK_BEFORE, BACK_LOOP, BACK_AFTER = "back before", "back loop", "back after"
-FINISH = "finish"
-FORWARD, BACKWARD = (BEFORE, LOOP, AFTER), (BACK_BEFORE, BACK_LOOP, BACK_AFTER)
-ORDER = (SETUP, STATIC, *FORWARD, *BACKWARD, FINISH)
 LEAF, UNUSED = "leaf", "unused"
 
 
@@ -91,7 +85,7 @@ def _pinned(trace: Trace) -> dict[int, str]:
 
 def _reachable(trace: Trace, found: list[str]) -> list[str]:
     """Move a value on where one that it is made of is made later (with the pass off, or after a forced copy)."""
-    rank = {phase: i for i, phase in enumerate((LEAF, *ORDER, UNUSED))}
+    rank = {phase: i for i, phase in enumerate((LEAF, *PHASES, UNUSED))}
     for number, operation in enumerate(trace.values):
         if found[number] in (LEAF, UNUSED):
             continue

@@ -11,17 +11,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphnet.core.compile.passes.allocate import Placing
-from graphnet.core.compile.passes.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
-from graphnet.core.compile.program import BLOCK_BUFFER, RING_BUFFER, STATIC_BUFFER, STEP_BUFFER, Buffer, Given, Place
+from graphnet.core.compile.passes.allocate import BufferAssignment
+from graphnet.core.compile.program import (
+    BACK_LOOP,
+    BACKWARD,
+    BLOCK_BUFFER,
+    FORWARD,
+    LOOP,
+    RING_BUFFER,
+    STATIC,
+    STATIC_BUFFER,
+    STEP_BUFFER,
+    Buffer,
+    BufferSlice,
+    ExternalArray,
+    InvalidProgram,
+)
 from graphnet.core.compile.trace.ir import ROWS, Trace
 
 #: Operations that read a whole block of steps at once, outside the loops: their operands need a time axis there.
 OVER_STEPS = frozenset(("dot", "dots", "outer", "rowsum"))
-
-
-class InvalidProgram(Exception):
-    """The compiler has made a program that would compute something else; a mistake of the compiler's own."""
 
 
 class Contents:
@@ -30,7 +39,7 @@ class Contents:
     def __init__(self) -> None:
         self._ranges: dict[tuple[int, int], list[tuple[int, int, int, int, str]]] = {}
 
-    def write(self, place: Place, value: int, phase: str, both_shifts: bool) -> None:
+    def write(self, place: BufferSlice, value: int, phase: str, both_shifts: bool) -> None:
         """``place`` holds ``value`` from here on, and nothing else; with ``both_shifts``, also at the step after."""
         for shift in (0, 1) if both_shifts else (place.shift,):
             ranges = self._ranges.get((place.buffer, shift), [])
@@ -44,7 +53,7 @@ class Contents:
         for shift in (0, 1):
             self._ranges.pop((buffer, shift), None)
 
-    def written(self, place: Place, value: int, first: int) -> str | None:
+    def written(self, place: BufferSlice, value: int, first: int) -> str | None:
         """The phase in which ``value``, from its unit ``first`` on, was written to ``place``; None: it is not there."""
         for start, stop, held, unit, phase in self._ranges.get((place.buffer, place.shift), ()):
             if start <= place.start and place.stop <= stop and held == value and place.start - start + unit == first:
@@ -52,7 +61,7 @@ class Contents:
         return None
 
 
-def verify(trace: Trace, placing: Placing) -> None:
+def verify(trace: Trace, placing: BufferAssignment) -> None:
     """Check the places of a trace.
 
     Raises
@@ -66,7 +75,7 @@ def verify(trace: Trace, placing: Placing) -> None:
 class _Verifier:
     """One walk."""
 
-    def __init__(self, trace: Trace, placing: Placing) -> None:
+    def __init__(self, trace: Trace, placing: BufferAssignment) -> None:
         self.trace, self.placing = trace, placing
         self.buffers: Sequence[Buffer] = placing.arrangement.buffers
         self.contents = Contents()
@@ -105,7 +114,7 @@ class _Verifier:
             if when == way:
                 value = leaves[name, attr]
                 buffer, start = self.placing.arrangement.places[home]
-                self.contents.write(Place(buffer, start, start + self.trace[value].width), value, way, True)
+                self.contents.write(BufferSlice(buffer, start, start + self.trace[value].width), value, way, True)
 
     def turn(self) -> None:
         """Between forward and backward, other blocks have used the buffers of a block."""
@@ -133,11 +142,11 @@ class _Verifier:
         if self.trace[value].kind != ROWS:
             return
         place = self.placing.operand(value, phase)
-        if isinstance(place, Given):
+        if isinstance(place, ExternalArray):
             if phase in (LOOP, BACK_LOOP):
                 raise self.invalid(value, phase, reader, "an array of the caller is read step by step")
             return
-        assert isinstance(place, Place)
+        assert isinstance(place, BufferSlice)
         base, first = self.placing.base(value)
         written = self.contents.written(place, base, first)
         if written is None:

@@ -25,7 +25,7 @@ UNBOUNDED = frozenset(("sequence", "state"))
 LEAVES = frozenset(("context", "draw", "emitted_error", "carried_error", "ones"))
 
 
-def delicate(trace: Trace) -> bool:
+def may_be_nonfinite(trace: Trace) -> bool:
     """Whether some operation on rows may give an infinity or NaN for finite operands: a division, a logarithm, a root,
     a power, an exponential, or a product of several unbounded numbers.
     """
@@ -65,14 +65,3 @@ def _clipped(trace: Trace, operation: Operation) -> bool:
         return False
     inner = [trace[a] for a in operation.args if trace[a].name == inverse]
     return any(trace[a].kind == CONSTANT for o in inner for a in o.args)
-
-
-def apart(trace: Trace) -> Trace:
-    """The trace with a copy of each next state for the next step to read.
-
-    A loop can then let a row that has ended read the same state at every further step, while the value itself, which
-    outputs and derivatives are made of, stays what the step gave. Costs one call a state and step.
-    """
-    roles = trace.roles
-    roles.next = tuple(trace.copy(value, key=("next", k)) for k, value in enumerate(roles.next))
-    return trace
