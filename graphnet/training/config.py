@@ -221,7 +221,9 @@ class TrainingConfig:
 
     def __eq__(self, other: object) -> bool:
         """Whether all fields are equal; objects by class and configuration."""
-        return isinstance(other, TrainingConfig) and checks.comparable(self.config()) == checks.comparable(other.config())
+        if not isinstance(other, TrainingConfig):
+            return False
+        return bool(checks.comparable(self.config()) == checks.comparable(other.config()))
 
     def __hash__(self) -> int:
         return hash((self.epochs, self.batch_size, self.seed, self.dtype))

@@ -47,7 +47,7 @@ class EpochRecord:
     best: bool = False
 
     def flat(self) -> dict[str, Any]:
-        """All values in one plain dictionary, for a line of JSON; names of validation values start with ``validation_``."""
+        """All values in one plain dictionary, for a line of JSON; validation values have the prefix ``validation_``."""
         values: dict[str, Any] = {"epoch": self.epoch, "loss": self.loss, **self.metrics}
         if self.validation_loss is not None:
             values["validation_loss"] = self.validation_loss
