@@ -24,8 +24,8 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.errors import ShapeError, UnknownNameError, nearest
 from graphnet.core.phase import Phase
-from graphnet.core.run.context import Setting
-from graphnet.core.run.numpy_backend.compiled import CompiledProgram
+from graphnet.core.run.context import BindOptions
+from graphnet.core.run.numpy_backend.bound_program import BoundProgram
 from graphnet.core.run.numpy_backend.plan import BoundStep, policy
 from graphnet.core.run.numpy_backend.region import LEAST, BoundRegion, unreadable
 from graphnet.core.run.numpy_backend.scan import BoundScan
@@ -133,11 +133,11 @@ def explain(
         bound, found = runner.bound(inputs, dtype, phase)
     chosen = EVERY if runner.passes is None else runner.passes
     alone = {s.path: s for s in runner.plan.steps if isinstance(s, Call)}
-    setting = Setting(runner.layers, phase, dtype)
+    setting = BindOptions(runner.layers, phase, dtype)
     every = [True] * runner.plan.slot_count
 
     def single(step: Any) -> Part:
-        path = step.promises.path
+        path = step.checks.path
         reason = unreadable(alone[path], found, setting, every)
         fewer = f"fewer than {LEAST} neighbours that the compiler can read are called one by one"
         return Part(path, "node", reason.removeprefix(f"{path}: ") if reason else fewer)
@@ -206,7 +206,7 @@ def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
     """A part that may be compiled, from what runs it."""
     kind = "nodes" if isinstance(step, BoundRegion) else "Scan"
     program = step.program(True) if isinstance(step, BoundRegion) else step.loop(True)
-    if not isinstance(program, CompiledProgram):
+    if not isinstance(program, BoundProgram):
         return Part(step.path, kind, f"{step.reason}. {REMEDY}")
     return _compiled(step.path, kind, step.spec(True), passes, program)
 
@@ -215,7 +215,7 @@ def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
 REMEDY = "Functions of whole arrays, without assignment in place or branches on values, can be read."
 
 
-def _compiled(path: str, kind: str, spec: TraceSpec, passes: frozenset[str], bound: CompiledProgram) -> Part:
+def _compiled(path: str, kind: str, spec: TraceSpec, passes: frozenset[str], bound: BoundProgram) -> Part:
     program, space = bound.program, bound.workspace().space
     trace = tracer.trace(spec)
     notes = [("trace", f"{_counted(trace)}, forward and backward, equal ones once")]

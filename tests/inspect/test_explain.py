@@ -91,7 +91,7 @@ def test_buffers_add_up():
 def test_what_is_left_alone_says_why():
     told = model(Branching).explain()
     assert told.parts[0].reason is not None
-    assert "scan/branching" in told.parts[0].reason
+    assert "scan/gate_branching" in told.parts[0].reason
     assert "sum over the rows is not linear" in told.parts[0].reason
     assert "node by node" in str(told)
 

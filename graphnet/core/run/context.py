@@ -13,12 +13,12 @@ from graphnet.core.compile.program import Program
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.phase import Phase
-from graphnet.core.run.row_ends import Ends
+from graphnet.core.run.padding import RowEnds
 from graphnet.core.run.state import Carried
 
 
 @dataclass(slots=True)
-class Setting:
+class BindOptions:
     """What holds for a whole bound plan: the layers, the phase, the dtype, whether to compile, and the passes (None:
     all).
 
@@ -36,7 +36,7 @@ class Setting:
 
 
 @dataclass(slots=True)
-class Run:
+class RunContext:
     """One pass: the arrays of each layer, the row lengths of each input, and the gradients as they add up.
 
     ``carried`` is what the Scans of the graph, not those in cells, go on from and leave; None: all begin anew.
@@ -48,10 +48,10 @@ class Run:
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
     carried: Carried | None = None
     #: Where the rows of each input end; empty where every row is whole. Bound plans fill it in.
-    ends: list[Ends | None] = field(default_factory=list)
+    ends: list[RowEnds | None] = field(default_factory=list)
     _rng: np.random.Generator | None = None
 
-    def ends_at(self, origin: int | None) -> Ends | None:
+    def ends_at(self, origin: int | None) -> RowEnds | None:
         """Where the rows of an input end; None where they are whole, or it has no rows over time."""
         return None if origin is None or not self.ends else self.ends[origin]
 

@@ -458,7 +458,7 @@ def test_a_copy_has_arrays_of_its_own():
 
 
 def test_idle_arrays_are_given_back(monkeypatch):
-    from graphnet.core.run import bindings as module
+    from graphnet.core.run import binder as module
 
     monkeypatch.setattr(module, "IDLE_BYTES", 100_000)
     rng = np.random.default_rng(18)
