@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.cell import Cell
@@ -121,6 +122,19 @@ _LAZY = {
     "summary": "graphnet.inspect.summary",
 }
 
+#: Import paths of modules that live elsewhere: two public names, and those of the last release.
+_ALIASES = {
+    "graphnet.callbacks": module_aliases.Alias("graphnet.training.callbacks"),
+    "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
+    "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
+    "graphnet.functions": module_aliases.Alias("graphnet.layers.functional", deprecated=True),
+    "graphnet.model": module_aliases.Alias("graphnet.models.model", deprecated=True),
+    "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
+    "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
+    "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
+}
+module_aliases.install(_ALIASES)
+
 #: Names for authors of layers, which were here in 0.1; removed in 0.3.
 _MOVED_TO_AUTHORING = frozenset(
     {
@@ -225,6 +239,8 @@ if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would a
             return getattr(importlib.import_module(_LAZY[name]), name)
         if name in _SUBMODULES:
             return importlib.import_module(_SUBMODULES[name])
+        if f"graphnet.{name}" in _ALIASES:
+            return importlib.import_module(f"graphnet.{name}")
         if name in _MOVED_TO_AUTHORING:
             return _moved(name)
         raise AttributeError(f"module 'graphnet' has no attribute {name!r}")
