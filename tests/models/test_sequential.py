@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 import graphnet
-from graphnet import Embedding, Flatten, FullyConnected, Graph, Last, Model, Subtract, Runner, Sequential
+from graphnet import Embedding, Flatten, FullyConnected, Graph, Last, Model, Runner, Sequential, Subtract
 from graphnet.losses import CrossEntropy
 from graphnet.optimizers import Adam
 
