@@ -26,10 +26,10 @@ from graphnet import (
     Scan,
     ShapeError,
     Split,
-    Subgraph,
     TrainingConfig,
     UnknownNameError,
 )
+from graphnet.authoring import Subgraph
 from graphnet.io import model_text, parse_model, read_model, write_model
 from graphnet.losses import CrossEntropy, MeanSquaredError
 from graphnet.metrics import Accuracy

@@ -54,7 +54,7 @@ class Contents:
             self._ranges.pop((buffer, shift), None)
 
     def written(self, location: BufferSlice, value: int, first: int) -> str | None:
-        """Return the phase in which a value, from its unit ``first`` on, was written to a slice; None if it is not there."""
+        """Return the phase in which a value, from its unit ``first`` on, was written to a slice; None if it was not."""
         for start, stop, held, unit, phase in self._ranges.get((location.buffer, location.shift), ()):
             if (
                 start <= location.start

@@ -1,9 +1,9 @@
 """Allocate storage for every value in planned buffers, so that a run allocates nothing.
 
 ``a = x + y; b = tanh(a)``: if ``a`` has no later use, ``b`` overwrites it. A value that the backward pass reads has
-storage for every step, one that another phase reads for a block of steps, all others for the current step. Values are
-overwritten only after their last use, not while another member of the same call reads them, and not if they are
-states, carried errors or saved for backward. Left out, each value has a buffer of its own. Costs one walk over the calls.
+storage for every step, one that another phase reads for a block of steps, all others for the current step. A value is
+overwritten only after its last use, not while another member of the same call reads it, and not if it is a state, a
+carried error or saved for backward. Left out, each value has a buffer of its own. Costs one walk over the calls.
 """
 
 from __future__ import annotations

@@ -50,6 +50,8 @@ def batch_calls(
 def _note(groups: dict[str, list[list[int]]], enabled: bool) -> str:
     operations = sum(len(group) for members in groups.values() for group in members)
     before, after = (sum(count(groups[phase]) for phase in (LOOP, BACK_LOOP)) for count in (_operations, len))
+    if operations == sum(map(len, groups.values())) and enabled:
+        return "no change: no two calls can be one"
     change = f"{operations} operations -> {sum(map(len, groups.values()))} groups; in the loops {before} -> {after}"
     return change if enabled else f"left out; {change}"
 

@@ -57,7 +57,7 @@ ONE_BY_ONE = (STATIC, LOOP, BACK_LOOP)
 
 
 @dataclass(frozen=True, slots=True)
-class Rectangle:
+class WeightBlock:
     """A fixed value that is a rectangle of one weight array, maybe transposed, times a number."""
 
     weight: tuple[str, str]
@@ -66,7 +66,7 @@ class Rectangle:
     flipped: bool = False
     factor: float = 1.0
 
-    def part(self, spec: Sequence[Any]) -> Rectangle | None:
+    def part(self, spec: Sequence[Any]) -> WeightBlock | None:
         """Part of it by slices, or one row; None for anything else."""
         bounds = [self.rows, self.columns][:: -1 if self.flipped else 1]
         for axis, item in enumerate(spec):
@@ -87,17 +87,17 @@ class Rectangle:
         sizes = (self.rows[1] - self.rows[0], self.columns[1] - self.columns[0])[:: -1 if self.flipped else 1]
         return sizes == (shape if len(shape) == 2 else (1, *shape))
 
-    def below(self, other: Rectangle) -> bool:
+    def below(self, other: WeightBlock) -> bool:
         """Whether the other one follows it in the same array."""
         mine, own = replace(self, rows=(0, 0)), replace(other, rows=(0, 0))
         return not self.flipped and mine == own and self.rows[1] == other.rows[0]
 
 
 @dataclass(slots=True)
-class Fill:
+class BlockCopy:
     """Where a rectangle goes; ``array`` and ``view`` are those of the last run."""
 
-    source: Rectangle
+    source: WeightBlock
     target: Array
     array: Array | None = None
     view: Any = None
@@ -121,7 +121,7 @@ class Fill:
             np.multiply(view, self.source.factor, self.target)
 
 
-class Packs:
+class PackedWeights:
     """The packs of a program as arrays, filled anew from the weights of each run."""
 
     def __init__(self, program: Program, batch: int, dtype: str) -> None:
@@ -133,16 +133,16 @@ class Packs:
             np.empty((0, 0), self.dtype) if i in self.direct else self._empty(pack, batch)
             for i, pack in enumerate(program.packs)
         ]
-        self.fills: list[Fill] = []
+        self.fills: list[BlockCopy] = []
         self.others: list[tuple[int, bool, Array]] = []
         for i, (pack, array) in enumerate(zip(program.packs, self.arrays, strict=True)):
             if i not in self.direct:
                 self._plan(pack, array)
         self.needed = self._needed()
 
-    def _direct(self) -> dict[int, Fill]:
-        """Packs that are one rectangle of a weight, and read by products over many steps alone: these need no copy."""
-        found: dict[int, Fill] = {}
+    def _direct(self) -> dict[int, BlockCopy]:
+        """Packs that need no copy: one block of a weight, read only by products over many steps."""
+        found: dict[int, BlockCopy] = {}
         loops = {
             o.pack
             for s in self.program.instructions
@@ -154,7 +154,7 @@ class Packs:
             source = self.rectangles[pack.parts[0]]
             plain = pack.form == "product" and len(pack.parts) == 1 and i not in loops
             if plain and source is not None and source.factor == 1.0:
-                found[i] = Fill(source, np.empty(0, self.dtype))
+                found[i] = BlockCopy(source, np.empty(0, self.dtype))
         return found
 
     def shape(self, number: int) -> tuple[int, ...]:
@@ -172,16 +172,16 @@ class Packs:
             return np.empty((outputs, inputs), self.dtype)
         return np.empty((sum(s[-1] if s else 1 for s in shapes), batch), self.dtype)
 
-    def _rectangles(self) -> list[Rectangle | None]:
+    def _rectangles(self) -> list[WeightBlock | None]:
         """Which fixed values are rectangles of a weight."""
-        found: list[Rectangle | None] = []
+        found: list[WeightBlock | None] = []
         for fixed in self.program.expressions:
             found.append(self._rectangle(fixed, found))
         return found
 
-    def _rectangle(self, fixed: Expression, found: list[Rectangle | None]) -> Rectangle | None:
+    def _rectangle(self, fixed: Expression, found: list[WeightBlock | None]) -> WeightBlock | None:
         if fixed.name == "weight" and len(fixed.shape) == 2:
-            return Rectangle(fixed.attr, (0, fixed.shape[0]), (0, fixed.shape[1]))
+            return WeightBlock(fixed.attr, (0, fixed.shape[0]), (0, fixed.shape[1]))
         inner = found[fixed.args[0]] if fixed.args else None
         if fixed.name == "multiply":
             for a, b in (fixed.args, fixed.args[::-1]):
@@ -204,7 +204,7 @@ class Packs:
         """How to fill one pack: as few copies as the weights allow."""
         row = column = 0
         first_fill, first_other = len(self.fills), len(self.others)
-        before: Fill | None = None  # the fill of the part before, and of no earlier one: a gap must stay one
+        before: BlockCopy | None = None  # the fill of the part before, and of no earlier one: a gap must stay one
         for i, part in enumerate(pack.parts):
             shape, source = self.program.expressions[part].shape, self.rectangles[part]
             if pack.form == "units":
@@ -223,7 +223,7 @@ class Packs:
                 source = replace(source, rows=(before.source.rows[0], source.rows[1]))
                 target = array[slice(*rows), columns[0] - before.target.shape[1] : columns[1]]
                 self.fills.pop()
-            before = Fill(source, target)
+            before = BlockCopy(source, target)
             self.fills.append(before)
         targets = [f.target for f in self.fills[first_fill:]] + [t for *_, t in self.others[first_other:]]
         check_covered(array, targets)

@@ -12,16 +12,16 @@ from graphnet.core.compile.analysis.finiteness import may_be_nonfinite
 from graphnet.core.compile.trace.ir import Trace
 from graphnet.core.compile.trace.symbol import Untraceable
 from graphnet.core.describe.parameter import Array
-from graphnet.core.run.context import Setting
+from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.region import traced
+from graphnet.core.run.padding import Padding, RowEnds
 from graphnet.core.run.reference.call import BoundCall
-from graphnet.core.run.row_ends import Ends, Form
 
 #: The arguments of a layer, for the form in which those with row lengths are required.
-Arguments = Callable[[Form], list[Any]]
+Arguments = Callable[[Padding], list[Any]]
 
 
-class Independence:
+class StepIndependence:
     """What one use of a layer requires of its inputs beyond the rows' ends.
 
     Rules that can be traced cannot mix steps, and a layer may declare that it does not (``elementwise``, ``rowwise``):
@@ -35,28 +35,28 @@ class Independence:
         Whether it is known, without a test, that steps do not mix.
     """
 
-    def __init__(self, call: BoundCall, shapes: Shapes, setting: Setting) -> None:
+    def __init__(self, call: BoundCall, shapes: Shapes, options: BindOptions) -> None:
         self.call, self.shapes = call, shapes
         self.origin = next((o for i in call.inputs if i is not None and (o := shapes.lengths[i]) is not None), None)
-        self.found: Form | None = None
+        self.found: Padding | None = None
         self.known = False
         if self.origin is None:
-            self.found = Form.ZEROS
-        elif (trace := self.trace(setting)) is not None:
+            self.found = Padding.ZEROS
+        elif (trace := self.trace(options)) is not None:
             self.known = True
-            exact = may_be_nonfinite(trace) or not setting.compiled
-            self.found = Form.REPEATED if exact else Form.FINITE
+            exact = may_be_nonfinite(trace) or not options.compiled
+            self.found = Padding.REPEATED if exact else Padding.FINITE
         elif self.declared():
-            self.known, self.found = True, Form.REPEATED
+            self.known, self.found = True, Padding.REPEATED
         elif "lengths" in call.takes["apply"].names or not self.over_time():
-            self.found = Form.ZEROS
+            self.found = Padding.ZEROS
 
-    def trace(self, setting: Setting) -> Trace | None:
+    def trace(self, options: BindOptions) -> Trace | None:
         """The operations of the layer's rules; None where they cannot be traced, or rows are their features."""
         if self.flat():
             return None
         try:
-            return traced(self.call.step, self.shapes, setting, [True] * len(self.shapes.slots))
+            return traced(self.call.step, self.shapes, options, [True] * len(self.shapes.slots))
         except Untraceable:
             return None
 
@@ -74,13 +74,13 @@ class Independence:
         """Whether every output has the steps of the input."""
         return all(self.shapes.lengths[slot] is not None for slot in self.call.outputs)
 
-    def form(self, ends: Ends, arguments: Arguments) -> Form:
+    def form(self, ends: RowEnds, arguments: Arguments) -> Padding:
         """The form that the layer requires; tested with the arguments of this pass where nothing else decides."""
         if self.found is None:
-            self.found = Form.REPEATED if self.tested(ends, arguments(Form.REPEATED)) else Form.ZEROS
+            self.found = Padding.REPEATED if self.tested(ends, arguments(Padding.REPEATED)) else Padding.ZEROS
         return self.found
 
-    def tested(self, ends: Ends, given: list[Any]) -> bool:
+    def tested(self, ends: RowEnds, given: list[Any]) -> bool:
         """Whether what lies beyond the rows' ends changes nothing at the steps before them."""
         try:
             expected = self.outputs(given)

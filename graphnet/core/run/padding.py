@@ -16,10 +16,10 @@ import numpy as np
 from graphnet.core.compile import Shapes
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import BATCH, Shape
-from graphnet.core.run.rows import mask, taken
+from graphnet.core.run.row_masks import mask, taken
 
 
-class Form(Enum):
+class Padding(Enum):
     """What an array ``(time, batch, …)`` holds beyond the ends of its rows, or what a step of a plan requires there."""
 
     ANY = "anything"
@@ -27,12 +27,12 @@ class Form(Enum):
     ZEROS = "zeros"
     REPEATED = "copies of the row's last step"
 
-    def serves(self, wanted: Form) -> bool:
+    def serves(self, wanted: Padding) -> bool:
         """Whether an array of this form can be given where ``wanted`` is required."""
-        return wanted in (self, Form.ANY) or (wanted is Form.FINITE and self is not Form.ANY)
+        return wanted in (self, Padding.ANY) or (wanted is Padding.FINITE and self is not Padding.ANY)
 
 
-class Ends:
+class RowEnds:
     """The ends of the rows of one input, and of everything that is computed from it step by step.
 
     Parameters
@@ -138,12 +138,12 @@ class Ends:
         return array.take(self.lender, axis)
 
 
-def ends_of(lengths: Sequence[Array | None], shapes: Shapes) -> list[Ends | None]:
+def row_ends(lengths: Sequence[Array | None], shapes: Shapes) -> list[RowEnds | None]:
     """The ends of the rows of each input of a plan; inputs with equal lengths share one object.
 
     Empty where every row of every input is whole.
     """
-    found: list[Ends | None] = []
+    found: list[RowEnds | None] = []
     for slot, counts in enumerate(lengths):
         shape = shapes.slots[slot]
         if counts is None or shape is None:
@@ -151,5 +151,5 @@ def ends_of(lengths: Sequence[Array | None], shapes: Shapes) -> list[Ends | None
             continue
         steps = shape.sizes[0] or 0
         equal = (e for e in found if e is not None and e.steps == steps and np.array_equal(e.lengths, counts))
-        found.append(next(equal, None) or Ends(counts, steps))
+        found.append(next(equal, None) or RowEnds(counts, steps))
     return found if any(found) else []

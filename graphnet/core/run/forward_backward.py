@@ -11,8 +11,8 @@ from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import other_threads_pass
 from graphnet.core.errors import StateError
 from graphnet.core.run.backends import Bound
-from graphnet.core.run.bindings import Binding
-from graphnet.core.run.numpy_backend import Run
+from graphnet.core.run.binder import Binding
+from graphnet.core.run.numpy_backend import RunContext
 
 
 @dataclass(slots=True, eq=False)
@@ -35,7 +35,7 @@ class Pass:
     binding: Binding
     bound: Bound
     tape: list[Any]
-    run: Run
+    run: RunContext
     dtype: str
     outputs: dict[str, int]
     wanted: list[bool]
@@ -61,7 +61,7 @@ class Pass:
                 self.binding.give_back(self.bound)
 
 
-class Kept:
+class LastPass:
     """The last pass of a runner that was kept for ``backward``; only the thread that ran it can use it."""
 
     def __init__(self) -> None:
@@ -101,18 +101,18 @@ class Kept:
             return last
 
 
-class Remembered:
-    """A pass that is held beside the present one; to be called, which puts it back, or released."""
+class PassSnapshot:
+    """A pass that is held beside the present one, to be restored or released."""
 
-    def __init__(self, kept: Kept, *undo: Callable[[], None]) -> None:
+    def __init__(self, kept: LastPass, *undo: Callable[[], None]) -> None:
         self._kept, self._undo = kept, undo
         with locks.lock:
             self._pass = kept.last
             if self._pass is not None:
                 self._pass.hold()
 
-    def __call__(self) -> None:
-        """Put the pass back, and undo what else was to be undone."""
+    def restore(self) -> None:
+        """Make the pass the last one again, and undo the other changes."""
         with locks.lock:
             self._kept.replace(self._pass)
             self._pass = None

@@ -13,15 +13,15 @@ from graphnet.core.compile.program import BufferSlice, Program
 from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import Untraceable
 from graphnet.core.describe.parameter import Array
-from graphnet.core.run.context import Run, Setting
-from graphnet.core.run.numpy_backend.compiled import BoundWorkspace, CompiledProgram
+from graphnet.core.run.context import BindOptions, RunContext
+from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Executable
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
-from graphnet.core.run.row_ends import Ends, Form
-from graphnet.core.run.rows import Rows, add, owner, taken
+from graphnet.core.run.padding import Padding, RowEnds
+from graphnet.core.run.row_masks import Rows, add, owner, taken
 
 
 def spec_of(
-    step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool], backward: bool, copy_states: bool = False
+    step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool], backward: bool, copy_states: bool = False
 ) -> TraceSpec:
     """What is traced of a Scan: its cell, whose inputs are sequences, states and contexts in this order."""
     n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
@@ -31,9 +31,9 @@ def spec_of(
     return TraceSpec(
         step.cell,
         shapes.cells[step.path],
-        setting.layers,
-        setting.phase,
-        setting.dtype,
+        options.layers,
+        options.phase,
+        options.dtype,
         tuple(roles),
         tuple(needs),
         len(step.outputs),
@@ -42,7 +42,7 @@ def spec_of(
     )
 
 
-class CompiledLoop(CompiledProgram):
+class ScanProgram(BoundProgram):
     """A step that scans by a program; the same interface as BoundLoop.
 
     ``exact`` is for programs that may fail on numbers that do not occur: a row that has ended repeats its last step
@@ -60,7 +60,7 @@ class CompiledLoop(CompiledProgram):
         self,
         step: Loop,
         shapes: Shapes,
-        setting: Setting,
+        options: BindOptions,
         wanted: list[bool],
         backward: bool,
         exact: bool = False,
@@ -73,36 +73,36 @@ class CompiledLoop(CompiledProgram):
             raise Untraceable(f"a step of it is {entering}, and programs know (batch, feature)")
         if any(shapes.lengths[slot] is not None for slot in step.contexts):
             raise Untraceable("a context of it has rows over time, and programs know (batch, feature)")
-        spec = spec_of(step, shapes, setting, wanted, backward, exact)
-        program = self._program(spec, setting)
+        spec = spec_of(step, shapes, options, wanted, backward, exact)
+        program = self._program(spec, options)
         self.inner = inner
         first = shapes.slots[step.sequences[0]]
         assert first is not None
-        super().__init__(program, first.sizes[0] or 0, 1 if self.single else first.sizes[1] or 0, setting)
+        super().__init__(program, first.sizes[0] or 0, 1 if self.single else first.sizes[1] or 0, options)
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.bptt_length = step.bptt_length
         self.keys = [f"{step.path}/{name}" for name in step.states]
         self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
 
-    def _program(self, spec: TraceSpec, setting: Setting) -> Program:
+    def _program(self, spec: TraceSpec, options: BindOptions) -> Program:
         """The program of the cell: one for any number of steps."""
         wanted = (*spec.shapes.slots, *spec.wanted, spec.phase, spec.dtype, spec.backward, spec.copy_states)
         key = (self.step.path, self.step.reverse, wanted)
-        if key not in setting.programs:
-            setting.programs[key] = compile_program(spec, EVERY if setting.passes is None else setting.passes)
-        return setting.programs[key]
+        if key not in options.programs:
+            options.programs[key] = compile_program(spec, EVERY if options.passes is None else options.passes)
+        return options.programs[key]
 
-    def start(self, run: Run) -> None:
+    def start(self, run: RunContext) -> None:
         """Nothing to look up: it is all bound."""
 
-    def requires(self) -> Form:
+    def requires(self) -> Padding:
         """The form in which it requires sequences; in reverse it makes exact copies itself."""
         if not self.exact:
-            return Form.FINITE
-        return Form.ANY if self.step.reverse else Form.REPEATED
+            return Padding.FINITE
+        return Padding.ANY if self.step.reverse else Padding.REPEATED
 
     # ------------------------------------------------------------------ forward
-    def forward(self, slots: list[Any], run: Run) -> Any:
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
         """Fill the slots of outputs and final states; returns what the backward pass needs."""
         step = self.step
         ends = run.ends_at(self.origin)
@@ -126,15 +126,15 @@ class CompiledLoop(CompiledProgram):
                 run.carried.leave(key, slots[slot])
         return tape if run.keep else None
 
-    def initial(self, number: int, slots: list[Any], run: Run) -> Array | None:
+    def initial(self, number: int, slots: list[Any], run: RunContext) -> Array | None:
         """The state before the first step; None for zeros."""
         slot = self.step.initial[number]
         given = None if slot is None else slots[slot]
         if run.carried is None:
             return given
-        return run.carried.enter(self.keys[number], given, self.setting.dtype)
+        return run.carried.enter(self.keys[number], given, self.options.dtype)
 
-    def final(self, state: Array, initial: Array | None, ends: Ends | None) -> Array:
+    def final(self, state: Array, initial: Array | None, ends: RowEnds | None) -> Array:
         """The state after the last step: of an empty row, which may have run on others' numbers, the initial one."""
         if self.exact and ends is not None and ends.lender is not None:
             empty = ends.lengths == 0
@@ -174,7 +174,7 @@ class CompiledLoop(CompiledProgram):
         array = array[::-1] if self.step.reverse else array
         return array[:, 0] if self.single else array
 
-    def enter(self, bound: BoundWorkspace, states: list[Array | None], slots: list[Any], ends: Ends | None) -> None:
+    def enter(self, bound: Executable, states: list[Array | None], slots: list[Any], ends: RowEnds | None) -> None:
         """Initial states and contexts; with ``ends`` empty rows get those of the row that lends to them."""
         space = bound.space
         for target, state in zip(bound.initial, states, strict=True):
@@ -186,7 +186,7 @@ class CompiledLoop(CompiledProgram):
                 context = context if ends is None else ends.lent(context, self.context_shapes[index])
                 space.at(place, 0)[...] = context.T
 
-    def draw(self, space: Workspace, run: Run) -> None:
+    def draw(self, space: Workspace, run: RunContext) -> None:
         """All random arrays, in the order in which the steps would draw them."""
         ends = run.ends_at(self.origin)
         rng = run.generator()
@@ -197,21 +197,21 @@ class CompiledLoop(CompiledProgram):
         for t in range(self.steps if ends is None else int(ends.lengths.max())):
             for call in calls:
                 shapes: list[Any] = [None if i is None else self.inner.slots[i] for i in call.inputs]
-                drawn = self.setting.layers[call.layer].draw(rng, *shapes)
+                drawn = self.options.layers[call.layer].draw(rng, *shapes)
                 for name, place in by_call[call.path, call.layer]:
                     space.at(place, t)[...] = drawn[name].T
         if ends is not None:
             for _, place in self.draws:
                 self.reorder(space, place, ends)
 
-    def reorder(self, space: Workspace, place: BufferSlice, ends: Ends) -> None:
+    def reorder(self, space: Workspace, place: BufferSlice, ends: RowEnds) -> None:
         """Move random arrays from the steps that drew them to those at which each row needs them."""
         steps, rows = ends.drawing(self.step.reverse)
         every = space.whole(place, Block(0, self.steps))
         every[...] = every[steps, :, rows].transpose(0, 2, 1)
 
     # ------------------------------------------------------------------ backward
-    def backward(self, tape: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(self, tape: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of sequences, initial states and contexts, and to the gradients."""
         step, program = self.step, self.program
         arrived = [errors[i] for i in step.outputs]
@@ -249,7 +249,7 @@ class CompiledLoop(CompiledProgram):
     def error(self, error: Any, width: int, ended: Array | None, turn: Array | None) -> Array:
         """The error of an emitted output, in the order of processing; zeros where none came, and after rows' ends."""
         if error is None:
-            return np.zeros((self.steps, self.batch, width), self.setting.dtype)
+            return np.zeros((self.steps, self.batch, width), self.options.dtype)
         array = self.inward(error, turn)
         if ended is None:
             return array

@@ -10,8 +10,8 @@ import numpy as np
 from graphnet.core.compile.program import BufferSlice, Instruction, InvalidProgram, Operand, PackRef, Scalar
 from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
-from graphnet.core.run.numpy_backend.codegen import Body, scalar
-from graphnet.core.run.numpy_backend.packing import Packs
+from graphnet.core.run.numpy_backend.codegen import LoopSource, scalar
+from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
 from graphnet.core.run.numpy_backend.workspace import KEPT_VIEWS, Block, Workspace
 
@@ -19,14 +19,14 @@ from graphnet.core.run.numpy_backend.workspace import KEPT_VIEWS, Block, Workspa
 ENDED = "ended"
 
 
-class BoundLoops:
+class LoopFunctions:
     """One direction: the loop over a block where all rows run, and, forward, the one where some have ended.
 
     Parameters
     ----------
     steps : list of Instruction
     workspace : Workspace
-    packs : Packs
+    packs : PackedWeights
     held : list of (BufferSlice, BufferSlice)
         Pairs (new, old) of places of one state: forward, where a row has ended, new takes the number of old.
     backward : bool
@@ -36,7 +36,7 @@ class BoundLoops:
         self,
         steps: list[Instruction],
         workspace: Workspace,
-        packs: Packs,
+        packs: PackedWeights,
         held: list[tuple[BufferSlice, BufferSlice]],
         backward: bool,
     ) -> None:
@@ -51,14 +51,14 @@ class BoundLoops:
 
     def built(self, masked: bool) -> tuple[Callable[[Sequence[Any]], None], list[Any]]:
         """The loop, and what its changing arrays are."""
-        body = Body()
+        body = LoopSource()
         for step in self.steps:
             self.line(body, step)
         if masked:
             self.hold(body)
         return body.function(), body.varying
 
-    def hold(self, body: Body) -> None:
+    def hold(self, body: LoopSource) -> None:
         """After a step forward: the states of rows that have ended stay what they were."""
         copyto = body.constant(np.copyto)
         for new, old in self.held:
@@ -66,7 +66,7 @@ class BoundLoops:
             body.lines.append(f"{copyto}({self.name(body, new)}, {self.name(body, old)}, where={ended})")
 
     # ------------------------------------------------------------------ lines
-    def line(self, body: Body, step: Instruction) -> None:
+    def line(self, body: LoopSource, step: Instruction) -> None:
         output = self.name(body, step.output)
         if step.name == "dot":
             self.dot(body, step)
@@ -85,7 +85,7 @@ class BoundLoops:
             named = step.name in KEYWORD_OUTPUT
             body.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
 
-    def dot(self, body: Body, step: Instruction) -> None:
+    def dot(self, body: LoopSource, step: Instruction) -> None:
         rows, weights = step.operands
         assert isinstance(weights, PackRef) and isinstance(step.output, BufferSlice)
         check_product(step, self.packs.shape(weights.pack))
@@ -100,7 +100,7 @@ class BoundLoops:
         body.call(np.dot, body.constant(pack), given, body.constant(made))
         body.call(np.add, output, body.constant(made), output)
 
-    def name(self, body: Body, operand: Operand | Any, flat: bool = False) -> str:
+    def name(self, body: LoopSource, operand: Operand | Any, flat: bool = False) -> str:
         """The name of an operand in the text."""
         if isinstance(operand, Scalar):
             return body.constant(self.number(operand.value))

@@ -30,7 +30,7 @@ LOOK = 0.01
 LATE = 0.1
 
 
-class Free:
+class NoLock:
     """For programs that take no turns."""
 
     def __enter__(self) -> None:
@@ -45,7 +45,7 @@ class Free:
         """Nobody waits."""
 
 
-class Turns(Free):
+class TimeSliceLock(NoLock):
     """A reentrant lock that prefers the thread that has had it, for a slice of time.
 
     Results do not depend on it, so it is never waited for without end: the first thread in the queue looks now and
@@ -136,19 +136,19 @@ def _wake(gate: threading.Lock) -> None:
         gate.release()
 
 
-TURNS, FREE = Turns(), Free()
+SMALL_PROGRAMS, NO_LOCK = TimeSliceLock(), NoLock()
 
 
-def turns_for(multiply_adds: int) -> Free:
+def lock_for(multiply_adds: int) -> NoLock:
     """What a program enters to run, from the multiply-adds of its largest product: small ones take turns."""
-    return TURNS if multiply_adds <= SMALL else FREE
+    return SMALL_PROGRAMS if multiply_adds <= SMALL else NO_LOCK
 
 
 def _renew() -> None:
     """In a forked child: no other thread has the turn, and none waits."""
-    if TURNS._owner != threading.get_ident():
-        TURNS._owner = TURNS._depth = 0
-    TURNS._queue.clear()
+    if SMALL_PROGRAMS._owner != threading.get_ident():
+        SMALL_PROGRAMS._owner = SMALL_PROGRAMS._depth = 0
+    SMALL_PROGRAMS._queue.clear()
 
 
 locks.in_child(_renew)

@@ -22,7 +22,7 @@ from graphnet.core.compile.program import (
 from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import scalar
-from graphnet.core.run.numpy_backend.packing import Packs
+from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 
@@ -31,10 +31,10 @@ Arrays = Mapping[tuple[str, int], Array]
 Action = Callable[[Arrays], object]
 
 
-class BlockSteps:
+class BlockCalls:
     """Makes the calls of one block and one phase after the other."""
 
-    def __init__(self, workspace: Workspace, packs: Packs) -> None:
+    def __init__(self, workspace: Workspace, packs: PackedWeights) -> None:
         self.workspace, self.packs = workspace, packs
         self.scratch: dict[Any, Array] = {}
         outputs = [

@@ -12,7 +12,7 @@ from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.concurrency import locks
-from graphnet.core.concurrency.turns import FREE, Free
+from graphnet.core.concurrency.time_slices import NO_LOCK, NoLock
 from graphnet.core.run.backends import Bound
 
 #: Shapes for which a runner keeps bound plans; the least recently used goes first.
@@ -32,7 +32,7 @@ class Binding:
     shapes : Shapes
         Of every value of the plan.
     shared : dict
-        What its bound plans share; see ``Setting``.
+        What its bound plans share; see ``BindOptions``.
     idle : list of Bound
         Bound plans that no pass owns.
     turns : context manager
@@ -44,7 +44,7 @@ class Binding:
     shapes: Shapes
     shared: dict[Any, Any] = field(default_factory=dict)
     idle: list[Bound] = field(default_factory=list)
-    turns: Free = FREE
+    turns: NoLock = NO_LOCK
     slow: int = 0
 
     def timed(self, seconds: float) -> None:
@@ -54,7 +54,7 @@ class Binding:
         """
         self.slow = self.slow + 1 if seconds > SLOW else 0
         if self.slow >= OFTEN:
-            self.turns = FREE
+            self.turns = NO_LOCK
 
     def take(self) -> Bound | None:
         """A bound plan that belongs to the caller from now on; None where all are in use."""

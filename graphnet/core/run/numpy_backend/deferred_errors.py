@@ -13,7 +13,7 @@ import numpy as np
 from graphnet.core.describe.parameter import Array
 
 
-def stretches(ended: Array) -> Iterator[tuple[int, int, Array]]:
+def segments(ended: Array) -> Iterator[tuple[int, int, Array]]:
     """From the last step back: first step and end of each stretch over which the same rows have ended; those rows."""
     changes = np.flatnonzero((ended[1:] != ended[:-1]).any(axis=1)) + 1
     ends = [0, *changes.tolist(), len(ended)]
@@ -21,7 +21,7 @@ def stretches(ended: Array) -> Iterator[tuple[int, int, Array]]:
         yield start, stop, ended[start]
 
 
-class Waiting:
+class DeferredErrors:
     """The carried errors of rows that have ended.
 
     Parameters

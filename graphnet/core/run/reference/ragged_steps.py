@@ -14,19 +14,19 @@ import numpy as np
 from graphnet.core.compile import Shapes
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ShapeError
-from graphnet.core.run.context import Run, Setting
+from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.region import BoundRegion
+from graphnet.core.run.padding import Padding, RowEnds
 from graphnet.core.run.reference.call import BoundCall
-from graphnet.core.run.reference.independence import Independence
-from graphnet.core.run.reference.values import Values
-from graphnet.core.run.row_ends import Ends, Form
-from graphnet.core.run.rows import Rows, add
+from graphnet.core.run.reference.slot_values import SlotValues
+from graphnet.core.run.reference.step_independence import StepIndependence
+from graphnet.core.run.row_masks import Rows, add
 
 #: Saved for a step that did not run, because no row has a step.
 NOT_RUN = object()
 
 
-class PaddedStep:
+class RaggedStep:
     """One step, or a region that runs as one.
 
     Parameters
@@ -45,13 +45,13 @@ class PaddedStep:
         self,
         step: Any,
         shapes: Shapes,
-        setting: Setting,
+        options: BindOptions,
         inputs: Sequence[int],
         outputs: Sequence[int],
         whole: Sequence[int] = (),
         rows: Sequence[int] = (),
     ) -> None:
-        self.step, self.shapes, self.setting = step, shapes, setting
+        self.step, self.shapes, self.options = step, shapes, options
         self.inputs = [i for i in dict.fromkeys(inputs) if shapes.lengths[i] is not None]
         self.whole = [i for i in dict.fromkeys(whole) if shapes.lengths[i] is not None]
         self.rows = [i for i in dict.fromkeys(rows) if shapes.lengths[i] is None and shapes.slots[i] is not None]
@@ -60,20 +60,20 @@ class PaddedStep:
         self.rank = max((len(shapes.slots[i] or ()) for i in self.inputs), default=0)
 
     # ------------------------------------------------------------------ what a kind of step decides
-    def wanted(self, values: Values, ends: Ends) -> Form:
+    def wanted(self, values: SlotValues, ends: RowEnds) -> Padding:
         """The form in which it requires its inputs."""
         raise NotImplementedError
 
-    def made(self, wanted: Form) -> Form:
+    def made(self, wanted: Padding) -> Padding:
         """The form of its outputs for inputs of the form ``wanted``."""
         raise NotImplementedError
 
-    def discards(self, wanted: Form) -> bool:
+    def discards(self, wanted: Padding) -> bool:
         """Whether the errors that it returns may be other than zero beyond the rows' ends."""
         return False
 
     # ------------------------------------------------------------------ running
-    def forward(self, values: Values, run: Run) -> Any:
+    def forward(self, values: SlotValues, run: RunContext) -> Any:
         """Run it on converted inputs; what the backward pass needs."""
         ends = run.ends_at(self.origin)
         if ends is None and all(values.ends(i) is None for i in (*self.inputs, *self.whole)):
@@ -82,18 +82,18 @@ class PaddedStep:
             self.check(ends)
             if ends.none and self.skips():
                 return self.without_steps(values, run)
-        wanted = Form.ZEROS if ends is None or ends.none else self.wanted(values, ends)
+        wanted = Padding.ZEROS if ends is None or ends.none else self.wanted(values, ends)
         saved = self.converted(values, wanted, ends, run)
         for slot in self.outputs:
             values.forms[slot] = self.made(wanted)
         return saved, wanted
 
-    def converted(self, values: Values, wanted: Form, ends: Ends | None, run: Run) -> Any:
+    def converted(self, values: SlotValues, wanted: Padding, ends: RowEnds | None, run: RunContext) -> Any:
         """Run it with its inputs in the form ``wanted``; the slots are left as they were."""
         slots = values.slots
         given = {i: values.get(i, wanted, ends) for i in self.inputs}
-        given |= {i: values.get(i, Form.ZEROS, values.ends(i)) for i in self.whole}
-        if wanted is Form.REPEATED and ends is not None:
+        given |= {i: values.get(i, Padding.ZEROS, values.ends(i)) for i in self.whole}
+        if wanted is Padding.REPEATED and ends is not None:
             given |= {i: ends.lent(slots[i], self.shapes.slots[i], self.rank) for i in self.rows}
         kept = {slot: slots[slot] for slot in given}
         for slot, array in given.items():
@@ -104,7 +104,7 @@ class PaddedStep:
             for slot, array in kept.items():
                 slots[slot] = array
 
-    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of its inputs, zero beyond the rows' ends, and to the gradients."""
         if saved is NOT_RUN:
             return
@@ -123,7 +123,7 @@ class PaddedStep:
         """Whether it need not run where no row has a step: nothing that it makes lasts longer than the rows."""
         return all(self.shapes.lengths[slot] is not None for slot in self.outputs)
 
-    def without_steps(self, values: Values, run: Run) -> Any:
+    def without_steps(self, values: SlotValues, run: RunContext) -> Any:
         """Zeros as outputs."""
         for slot in self.outputs:
             values.slots[slot] = self.zeros(slot)
@@ -132,10 +132,10 @@ class PaddedStep:
     def zeros(self, slot: int) -> Array:
         """Zeros of a slot's shape."""
         shape = self.shapes.slots[slot]
-        return np.zeros([n or 0 for n in shape or ()], self.setting.dtype)
+        return np.zeros([n or 0 for n in shape or ()], self.options.dtype)
 
     # ------------------------------------------------------------------ shapes
-    def check(self, ends: Ends) -> None:
+    def check(self, ends: RowEnds) -> None:
         """Refuse outputs with another number of steps than the inputs: where their rows end is not known.
 
         Raises
@@ -159,63 +159,63 @@ class PaddedStep:
         return str(self.step.step.path)
 
 
-class PaddedCall(PaddedStep):
+class RaggedCall(RaggedStep):
     """A single layer."""
 
-    def __init__(self, call: BoundCall, shapes: Shapes, setting: Setting) -> None:
+    def __init__(self, call: BoundCall, shapes: Shapes, options: BindOptions) -> None:
         given = [i for i in call.inputs if i is not None]
-        super().__init__(call, shapes, setting, given, call.outputs, rows=given)
-        self.independence = Independence(call, shapes, setting)
+        super().__init__(call, shapes, options, given, call.outputs, rows=given)
+        self.independence = StepIndependence(call, shapes, options)
 
-    def wanted(self, values: Values, ends: Ends) -> Form:
-        def arguments(form: Form) -> list[Any]:
+    def wanted(self, values: SlotValues, ends: RowEnds) -> Padding:
+        def arguments(form: Padding) -> list[Any]:
             return [self.argument(i, values, form, ends) for i in self.step.inputs]
 
         return self.independence.form(ends, arguments)
 
-    def argument(self, slot: int | None, values: Values, wanted: Form, ends: Ends) -> Any:
+    def argument(self, slot: int | None, values: SlotValues, wanted: Padding, ends: RowEnds) -> Any:
         """One argument of the layer, in a form."""
         if slot is None:
             return None
         return values.get(slot, wanted, ends) if slot in self.inputs else values.slots[slot]
 
-    def made(self, wanted: Form) -> Form:
-        return wanted if self.independence.known and wanted is not Form.ZEROS else Form.ANY
+    def made(self, wanted: Padding) -> Padding:
+        return wanted if self.independence.known and wanted is not Padding.ZEROS else Padding.ANY
 
-    def discards(self, wanted: Form) -> bool:
-        return not self.independence.known or wanted is Form.ZEROS
+    def discards(self, wanted: Padding) -> bool:
+        return not self.independence.known or wanted is Padding.ZEROS
 
 
-class PaddedScan(PaddedStep):
+class RaggedScan(RaggedStep):
     """A Scan: its outputs, and the errors that it returns, are zero beyond the rows' ends."""
 
-    def __init__(self, scan: Any, shapes: Shapes, setting: Setting) -> None:
+    def __init__(self, scan: Any, shapes: Shapes, options: BindOptions) -> None:
         step = scan.step
-        super().__init__(scan, shapes, setting, step.sequences, step.outputs, step.contexts)
+        super().__init__(scan, shapes, options, step.sequences, step.outputs, step.contexts)
 
-    def wanted(self, values: Values, ends: Ends) -> Form:
+    def wanted(self, values: SlotValues, ends: RowEnds) -> Padding:
         return self.step.requires()  # type: ignore[no-any-return]
 
-    def made(self, wanted: Form) -> Form:
-        return Form.ZEROS
+    def made(self, wanted: Padding) -> Padding:
+        return Padding.ZEROS
 
     def skips(self) -> bool:
         return True
 
-    def without_steps(self, values: Values, run: Run) -> Any:
+    def without_steps(self, values: SlotValues, run: RunContext) -> Any:
         """Final states that are the initial ones."""
         super().without_steps(values, run)
         step = self.step.step
         for name, initial, final in zip(step.states, step.initial, step.finals, strict=True):
             state = None if initial is None else values.slots[initial]
             if run.carried is not None:
-                state = run.carried.enter(f"{step.path}/{name}", state, self.setting.dtype)
+                state = run.carried.enter(f"{step.path}/{name}", state, self.options.dtype)
             values.slots[final] = self.zeros(final) if state is None else np.array(state)
             if run.carried is not None:
                 run.carried.leave(f"{step.path}/{name}", values.slots[final])
         return NOT_RUN
 
-    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         if saved is not NOT_RUN:
             super().backward(saved, errors, run, rows)
             return
@@ -228,40 +228,40 @@ class PaddedScan(PaddedStep):
                 add(errors, initial, error)
 
 
-class PaddedRegion(PaddedStep):
+class RaggedRegion(RaggedStep):
     """Neighbouring nodes: as one program where all rows end alike, else one by one."""
 
-    def __init__(self, region: BoundRegion, shapes: Shapes, setting: Setting) -> None:
-        super().__init__(region, shapes, setting, region.inputs, region.outputs, rows=region.inputs)
-        self.calls = [PaddedCall(call, shapes, setting) for call in region.calls]
+    def __init__(self, region: BoundRegion, shapes: Shapes, options: BindOptions) -> None:
+        super().__init__(region, shapes, options, region.inputs, region.outputs, rows=region.inputs)
+        self.calls = [RaggedCall(call, shapes, options) for call in region.calls]
         slots = (*region.inputs, *region.outputs)
         self.origins = {shapes.lengths[slot] for slot in slots}
         self.flat = any(shapes.lengths[i] is not None and len(shapes.slots[i] or ()) < 3 for i in slots)
 
-    def forward(self, values: Values, run: Run) -> Any:
+    def forward(self, values: SlotValues, run: RunContext) -> Any:
         if self.alike(run):
             return super().forward(values, run)
         for call in self.calls:
             call.step.start(run)
         return [call.forward(values, run) for call in self.calls]
 
-    def alike(self, run: Run) -> bool:
+    def alike(self, run: RunContext) -> bool:
         """Whether the program can run: it exists, and all values have the same ends."""
         found = {id(run.ends_at(origin)) for origin in self.origins}
         return self.step.made[run.keep] is not None and len(found) == 1 and not self.flat
 
-    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         if not isinstance(saved, list):
             super().backward(saved, errors, run, rows)
             return
         for call, kept in zip(reversed(self.calls), reversed(saved), strict=True):
             call.backward(kept, errors, run, rows)
 
-    def wanted(self, values: Values, ends: Ends) -> Form:
+    def wanted(self, values: SlotValues, ends: RowEnds) -> Padding:
         program = self.step.made[values.run.keep]
-        return Form.REPEATED if program.program.may_be_nonfinite else Form.FINITE
+        return Padding.REPEATED if program.program.may_be_nonfinite else Padding.FINITE
 
-    def made(self, wanted: Form) -> Form:
+    def made(self, wanted: Padding) -> Padding:
         return wanted
 
     @property
@@ -269,10 +269,10 @@ class PaddedRegion(PaddedStep):
         return str(self.step.steps[0].path)
 
 
-def padded(step: Any, shapes: Shapes, setting: Setting) -> PaddedStep:
+def padded(step: Any, shapes: Shapes, options: BindOptions) -> RaggedStep:
     """A bound step of a plan, for passes in which rows end early."""
     if isinstance(step, BoundCall):
-        return PaddedCall(step, shapes, setting)
+        return RaggedCall(step, shapes, options)
     if isinstance(step, BoundRegion):
-        return PaddedRegion(step, shapes, setting)
-    return PaddedScan(step, shapes, setting)
+        return RaggedRegion(step, shapes, options)
+    return RaggedScan(step, shapes, options)
