@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
-from graphnet.core.errors import ConfigError, UnknownNameError, nearest
+from graphnet.core.errors import ConfigError, UnknownNameError, unknown
 from graphnet.core.run import backends
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
@@ -19,7 +19,12 @@ from graphnet.training.callbacks import Callback
 def refuse(name: str, expected: str, received: object, remedy: str | None = None) -> NoReturn:
     """Raise the usual ConfigError for one field."""
     raise ConfigError(
-        f"{name} cannot be used", where="TrainingConfig", expected=expected, received=repr(received), remedy=remedy
+        f"{name} cannot be used",
+        where="TrainingConfig",
+        expected=expected,
+        received=repr(received),
+        remedy=remedy,
+        key_path=(name,),
     )
 
 
@@ -78,14 +83,15 @@ def backend(name: str, value: Any) -> None:
     try:
         backends.find(value)
     except UnknownNameError as error:
-        refuse(name, f"one of {error.expected}, or None", value, error.remedy)
+        refuse(name, f"{error.expected}, or None", value, error.remedy)
 
 
 def choice(name: str, value: Any, known: Iterable[str]) -> None:
     """One of a few names."""
     known = tuple(known)
     if value not in known:
-        refuse(name, " or ".join(map(repr, known)), value, nearest(str(value), known) or None)
+        key_path = (name,)
+        raise unknown(name, value, known, where="TrainingConfig", key_path=key_path, error=ConfigError)
 
 
 def method(name: str, value: Any, needed: str) -> None:

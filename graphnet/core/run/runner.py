@@ -22,7 +22,7 @@ from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import UnknownNameError, nearest
+from graphnet.core.errors import unknown
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends, output_errors
 from graphnet.core.run import inputs as boundary
@@ -415,11 +415,5 @@ class Runner:
 def known(name: str, names: Sequence[str], what: str) -> str:
     """A name that must be one of some."""
     if name not in names:
-        raise UnknownNameError(
-            f"no such {what}",
-            where="Runner",
-            expected=", ".join(names),
-            received=name,
-            remedy=nearest(name, names) or None,
-        )
+        raise unknown(what, name, names, where="Runner")
     return name
