@@ -78,8 +78,11 @@ if TYPE_CHECKING:
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.data import datasets as datasets
+    from graphnet.inspect.explain import explain
+    from graphnet.inspect.summary import summary
     from graphnet.models.model import Model, load
     from graphnet.models.network import NeuralNetwork
+    from graphnet.models.sequential import Sequential
     from graphnet.training import Trainer, TrainingConfig
     from graphnet.training import callbacks as callbacks
 
@@ -111,9 +114,12 @@ _SUBMODULES = {
 _LAZY = {
     "Model": "graphnet.models.model",
     "NeuralNetwork": "graphnet.models.network",
+    "Sequential": "graphnet.models.sequential",
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
+    "explain": "graphnet.inspect.explain",
     "load": "graphnet.models.model",
+    "summary": "graphnet.inspect.summary",
 }
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
@@ -184,6 +190,7 @@ __all__ = [
     "RuleError",
     "Runner",
     "Scan",
+    "Sequential",
     "Shape",
     "ShapeError",
     "Split",
@@ -199,6 +206,7 @@ __all__ = [
     "dense",
     "dropout",
     "embedding",
+    "explain",
     "flatten",
     "generator",
     "load",
@@ -206,18 +214,19 @@ __all__ = [
     "reshape",
     "seed",
     "split",
+    "summary",
     "threads",
     "using",
 ]
 
 
-def _explain(graph: Graph, **options: Any) -> Any:
+def _explain_graph(graph: Graph, **options: Any) -> Any:
     from graphnet.inspect.explain import explain
 
     return explain(graph, **options)
 
 
-Graph.explainer = staticmethod(_explain)
+Graph.explainer = staticmethod(_explain_graph)
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
 

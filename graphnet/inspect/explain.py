@@ -32,6 +32,7 @@ from graphnet.core.run.numpy_backend.scan import BoundScan
 from graphnet.core.run.numpy_backend.thread_policy import inputs as pack_inputs
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.runner import Runner
+from graphnet.inspect.target import graph_of
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Explanation:
 
 
 def explain(
-    graph: Graph,
+    target: Any,
     *,
     batch: int = 32,
     steps: int = 50,
@@ -121,10 +122,12 @@ def explain(
     passes: Iterable[str] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Explanation:
-    """What the compiler makes of a graph; see :meth:`graphnet.Graph.explain`.
+    """Return how a model or graph is compiled, pass by pass; see :meth:`graphnet.Graph.explain`.
 
-    The graph is bound as a run binds it, and what is reported is what was bound.
+    ``target`` is a Model, a Graph, a Runner or a composite layer. The graph is bound as a run binds it, and what is
+    reported is what was bound.
     """
+    graph = graph_of(target, "explain")
     # Weights that are made on the way are not the graph's own, and a graph without declared sizes takes those of its
     # last run.
     runner = Runner(copy.deepcopy(graph), passes=passes)

@@ -219,7 +219,7 @@ def test_a_wrong_model_file_is_refused(folder, change, message):
     [
         (["nowhere.yaml"], "nowhere.yaml"),
         (["."], r"\."),
-        (["model.yaml", "--epochs", 0], "epochs.*at least 1.*0"),
+        (["model.yaml", "--epochs", 0], "epochs must be a positive integer.*0"),
         (["model.yaml", "--seed", -1], "seed"),
         (["model.yaml", "--data", "missing.npz"], "missing.npz"),
         (

@@ -114,7 +114,7 @@ class _Inference:
         ports = layer.input_ports()
         given = [self.given(slot, step.path, i, ports) for i, slot in enumerate(step.inputs)]
         try:
-            found = layer.infer(*given)  # type: ignore[arg-type]  # None only for optional inputs
+            found = layer.infer(*given)  # None only for optional inputs
         except GraphnetError as error:
             raise error.at(step.path) from None
         except Exception as error:

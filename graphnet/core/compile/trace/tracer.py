@@ -172,7 +172,7 @@ class _Joint:
 
     def arrays(self, step: Call, layer: Layer, shapes: list[Shape | None]) -> dict[str, Symbol]:
         """The layer's weights and buffers as symbols."""
-        if self.spec.phase is Phase.train and layer.buffers(*shapes):  # type: ignore[arg-type]
+        if self.spec.phase is Phase.train and layer.buffers(*shapes):
             raise Untraceable("it keeps running statistics")
         found = self.weights.get(step.layer)
         if found is None:
@@ -189,7 +189,7 @@ class _Joint:
         if shape is None:
             raise Untraceable("it draws for an input that was left out")
         sizes = tuple(n or 0 for n in shape.sizes)
-        made = layer.draw(np.random.default_rng(0), *shapes)  # type: ignore[arg-type]
+        made = layer.draw(np.random.default_rng(0), *shapes)
         if {name: np.shape(array) for name, array in made.items()} != dict.fromkeys(layer.draws, sizes):
             raise Untraceable("it draws arrays of other shapes than its first input's")
         return {name: self.leaf("draw", (step.path, step.layer, name), sizes) for name in layer.draws}

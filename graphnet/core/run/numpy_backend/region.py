@@ -275,7 +275,7 @@ class RegionProgram(BoundProgram):
             found = wanted.get((step.path, step.layer))
             if found:
                 shapes = [None if i is None else self.region.shapes.slots[i] for i in step.inputs]
-                made = self.options.layers[step.layer].draw(rng, *shapes)  # type: ignore[arg-type]
+                made = self.options.layers[step.layer].draw(rng, *shapes)
                 for name, place in found:
                     target = space.arrays[place.buffer][:, place.start : place.stop, 0]
                     drawn = made[name] if ends is None else ends.repeated(made[name])
