@@ -193,11 +193,8 @@ class Runner:
         with Claim(WRITE, self.keys, "initialize", self.graph):
             weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
 
-    def remember(self) -> PassSnapshot:
-        """Hold what a later ``forward`` changes: the pass for ``backward``, and the buffers.
-
-        Call what is returned to put them back, or its ``release`` to let them go.
-        """
+    def snapshot(self) -> PassSnapshot:
+        """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
         kept = [partial(setattr, la, "_buffers", dict(la._buffers)) for la in self.layers.values() if la._buffers]
         return PassSnapshot(self._kept, *kept)
 
