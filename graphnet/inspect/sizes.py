@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import BATCH, TIME, Shape
-from graphnet.core.errors import ShapeError, UnknownNameError, nearest
+from graphnet.core.errors import ShapeError, unknown
 
 
 def input_shapes(
@@ -26,8 +26,7 @@ def input_shapes(
     """
     for name in shapes or {}:
         if name not in graph.inputs:
-            expected, remedy = ", ".join(graph.inputs), nearest(name, graph.inputs) or None
-            raise UnknownNameError("no such input", where=repr(graph), expected=expected, received=name, remedy=remedy)
+            raise unknown("input", name, graph.inputs, where=repr(graph))
     result: list[Shape | None] = []
     for name, declared in graph.inputs.items():
         if shapes is not None and name in shapes:

@@ -28,7 +28,7 @@ from graphnet.core.compile.program import Program
 from graphnet.core.compile.trace import tracer
 from graphnet.core.compile.trace.ir import Trace
 from graphnet.core.compile.trace.spec import TraceSpec
-from graphnet.core.errors import GraphnetDeprecationWarning, UnknownNameError, nearest
+from graphnet.core.errors import GraphnetDeprecationWarning, unknown
 
 #: The passes that can be left out; without any, a program executes the operations of the rules one by one.
 PASSES = ("split", "reassociate", "factor", "merge", "augment", "hoist", "recompute", "batch_calls", "allocate")
@@ -56,10 +56,7 @@ def select_passes(names: Iterable[str]) -> frozenset[str]:
             message = f"the pass {name!r} is now named {RENAMED[name]!r}; the old name will be removed"
             warnings.warn(message, GraphnetDeprecationWarning, stacklevel=3)
         elif name not in PASSES:
-            expected, remedy = ", ".join(PASSES), nearest(str(name), PASSES) or None
-            raise UnknownNameError(
-                "unknown pass", where="passes", expected=expected, received=repr(name), remedy=remedy
-            )
+            raise unknown("pass", name, PASSES, where="passes")
         selected.add(RENAMED.get(name, name))
     return frozenset(selected)
 

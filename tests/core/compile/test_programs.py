@@ -396,7 +396,7 @@ def test_denormal_numbers_are_zero_inside_and_the_mode_is_put_back():
 def test_unknown_names_are_told(what):
     from graphnet import UnknownNameError
 
-    with pytest.raises(UnknownNameError, match="did you mean"):
+    with pytest.raises(UnknownNameError, match="Did you mean"):
         Runner(graph("direct"), **what)
 
 
