@@ -1,0 +1,183 @@
+"""Products with weights, and sums over steps and rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphnet.core.compile.program import (
+    BACK_LOOP,
+    LOOP,
+    Accumulator,
+    AccumulatorTerm,
+    BufferSlice,
+    ExternalArray,
+    Instruction,
+    PackRef,
+    Program,
+)
+from graphnet_native import products, sums
+from graphnet_native.borders import turn
+from graphnet_native.frame import TIMED, Frame
+from graphnet_native.ir import Value, integer
+from graphnet_native.products import Tiles
+
+#: Sums of at least this many numbers are one product of packed values; smaller ones are computed directly.
+BY_PRODUCT = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """Working space for packed values: numbers for each row of a block, and for each step of a block in panels."""
+
+    left_rows: int = 0
+    right_columns: int = 0
+    inputs: int = 0
+
+
+def space(program: Program, wide: Tiles, single: bool) -> Space:
+    """The working space of a program."""
+    large = [(a, t) for a in program.accumulators for t in a.terms if by_product(a, t)]
+    panels = [-(-(t.rows[1] - t.rows[0]) // wide.rows) * wide.rows for _, t in large]
+    inputs = [i.operands[0].width for i in program.instructions if by_steps(program, i, single)]  # type: ignore[union-attr]
+    return Space(max(panels, default=0), max((a.columns for a, _ in large), default=0), max(inputs, default=0))
+
+
+def by_product(accumulator: Accumulator, term: AccumulatorTerm) -> bool:
+    """Whether a sum is large enough for its sides to be packed first."""
+    return term.left is not None and (term.rows[1] - term.rows[0]) * accumulator.columns >= BY_PRODUCT
+
+
+def by_steps(program: Program, instruction: Instruction, single: bool) -> bool:
+    """Whether a product of a batch of one row takes the steps of a block as its rows."""
+    output = instruction.output
+    timed = isinstance(output, ExternalArray) or program.buffers[output.buffer].kind in TIMED
+    return single and instruction.name == "dot" and instruction.phase not in (LOOP, BACK_LOOP) and timed
+
+
+def product(frame: Frame, instruction: Instruction, step: Value, count: Value, tiles: Tiles, wide: Tiles) -> None:
+    """A product with a pack of weights, for ``count`` steps from ``step`` on."""
+    f, module, size = frame.f, frame.module, frame.dtype.bytes
+    rows, weights = instruction.operands
+    assert isinstance(weights, PackRef) and isinstance(rows, BufferSlice | ExternalArray)
+    panels = frame.address(weights, step)
+    source, target = frame.address(rows, step), frame.address(instruction.output, step)
+    depth, outputs = integer(rows.width), integer(instruction.output.width)
+    add, one = integer(int(instruction.add)), (integer(1), integer(0), integer(0))
+    source_step, target_step = frame.stride(rows), frame.stride(instruction.output)
+    count = integer(1) if frame.timeless(instruction) else count
+    row = integer(instruction.output.width * size)
+    if by_steps(frame.program, instruction, frame.single):
+        packed, panel = frame.entry(frame.table.left), f.mul(depth, wide.rows * size)
+        f.run(products.pack(module, wide), source, packed, count, depth, source_step, integer(size), panel)
+        name = products.product(module, wide)
+        f.run(name, packed, panels, row, target, target_step, count, depth, outputs, add, *one)
+    elif frame.single:
+        name = products.single_product(module, frame.dtype, frame.lanes)
+
+        def single(i: Value, _: list[Value]) -> None:
+            x, y = f.offset(source, f.mul(source_step, i)), f.offset(target, f.mul(target_step, i))
+            f.run(name, panels, row, x, y, outputs, depth, add)
+
+        f.loop(integer(0), count, 1, single)
+    else:
+        name, row = products.product(module, tiles), frame.row
+        strides = (count, source_step, target_step)
+        f.run(name, panels, source, row, target, row, outputs, depth, frame.batch, add, *strides)
+
+
+def accumulate(frame: Frame, number: int, accumulator: Accumulator, tiles: Tiles, wide: Tiles) -> None:
+    """Add the sums of the steps to one accumulator."""
+    right = accumulator.right
+    assert isinstance(right, BufferSlice | ExternalArray)
+    base, row = frame.entry(frame.table.accumulator + number), accumulator.columns * frame.dtype.bytes
+    if any(by_product(accumulator, term) for term in accumulator.terms):
+        _turn_right(frame, right)
+    for term in accumulator.terms:
+        target = frame.f.offset(base, term.rows[0] * row)
+        if term.left is None:
+            _row_sums(frame, right, target, tiles)
+            continue
+        assert isinstance(term.left, BufferSlice | ExternalArray)
+        if by_product(accumulator, term):
+            _by_product(frame, term.left, target, accumulator.columns, wide)
+        else:
+            _directly(frame, term.left, right, target, accumulator.columns, tiles)
+
+
+def _turn_right(frame: Frame, right: BufferSlice | ExternalArray) -> None:
+    """Copy the right side with the rows of all steps below each other."""
+    f = frame.f
+    bytes_ = f.mul(frame.row, right.width)
+    at, step = frame.address(right, frame.start), frame.stride(right)
+
+    def one(t: Value, _: list[Value]) -> None:
+        target = f.offset(frame.entry(frame.table.right), f.mul(bytes_, t))
+        turn(frame, f.offset(at, f.mul(step, t)), target, integer(right.width), frame.batch)
+
+    f.loop(integer(0), frame.steps, 1, one)
+
+
+def _by_product(frame: Frame, left: BufferSlice | ExternalArray, target: Value, columns: int, wide: Tiles) -> None:
+    """One product over the rows of all steps, with the left side packed like weights."""
+    f, size = frame.f, frame.dtype.bytes
+    depth = f.mul(frame.steps, frame.batch)
+    panels, panel = frame.entry(frame.table.left), f.mul(depth, wide.rows * size)
+    pack = products.pack(frame.module, wide)
+    at, step = frame.address(left, frame.start), frame.stride(left)
+
+    def one(t: Value, _: list[Value]) -> None:
+        place = f.offset(panels, f.mul(f.mul(frame.batch, t), wide.rows * size))
+        source = f.offset(at, f.mul(step, t))
+        f.run(pack, source, place, integer(left.width), frame.batch, frame.row, integer(size), panel)
+
+    f.loop(integer(0), frame.steps, 1, one)
+    row = integer(columns * size)
+    once = (integer(1), integer(1), integer(0), integer(0))
+    name, right = products.product(frame.module, wide), frame.entry(frame.table.right)
+    f.run(name, panels, right, row, target, row, integer(left.width), depth, integer(columns), *once)
+
+
+def _directly(
+    frame: Frame,
+    left: BufferSlice | ExternalArray,
+    right: BufferSlice | ExternalArray,
+    target: Value,
+    columns: int,
+    tiles: Tiles,
+) -> None:
+    """A sum computed from the buffers as they are."""
+    f = frame.f
+    row = integer(columns * frame.dtype.bytes)
+    sides = (
+        frame.address(left, frame.start),
+        frame.stride(left),
+        frame.address(right, frame.start),
+        frame.stride(right),
+    )
+    if frame.single:
+        name = sums.single_gradient(frame.module, frame.dtype, frame.lanes)
+        f.run(name, *sides, target, row, frame.steps, integer(left.width), integer(columns))
+    else:
+        name = sums.gradient(frame.module, frame.dtype, tiles.lanes)
+        f.run(name, *sides, frame.row, target, row, frame.steps, frame.batch, integer(left.width), integer(columns))
+
+
+def _row_sums(frame: Frame, right: BufferSlice | ExternalArray, target: Value, tiles: Tiles) -> None:
+    """The sums of the right side alone."""
+    f, size = frame.f, frame.dtype.bytes
+    at, step = frame.address(right, frame.start), frame.stride(right)
+    if not frame.single:
+        name = sums.row_sums(frame.module, frame.dtype, tiles.lanes)
+        f.run(name, at, step, frame.row, target, frame.steps, frame.batch, integer(right.width))
+        return
+
+    def body(first: Value, mask: Value | None) -> None:
+        place = f.offset(target, f.mul(first, size))
+
+        def one(_: Value, values: list[Value]) -> list[Value]:
+            return [f.offset(values[0], step), f.binary("fadd", values[1], frame.load(values[0], mask))]
+
+        total = f.loop(integer(0), frame.steps, 1, one, [f.offset(at, f.mul(first, size)), frame.load(place, mask)])
+        frame.store(total[1], place, mask)
+
+    frame.vectors(integer(right.width), body)

@@ -1,0 +1,210 @@
+"""Elementwise instructions, several of one width in one loop, and reductions over the units."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from graphnet.core.compile.program import BufferSlice, Instruction, Operand, Scalar
+from graphnet_native.frame import Frame
+from graphnet_native.functions import FLOATS, RELATIONS, apply, as_number
+from graphnet_native.ir import I8, Value, floating, integer
+
+
+class Unsupported(Exception):
+    """An instruction that has no native code; its program runs on numpy."""
+
+
+#: Every operation that :func:`graphnet_native.functions.apply` knows.
+KNOWN = frozenset(
+    (*FLOATS, *RELATIONS, "where", "copy", "isnan", "isfinite", "logical_and", "logical_or", "logical_not")
+)
+#: Operations by which units are reduced.
+REDUCTIONS = frozenset(("add", "multiply", "maximum", "minimum", "fmax", "fmin"))
+
+
+def check(instruction: Instruction) -> None:
+    """Refuse an instruction that has no code.
+
+    Raises
+    ------
+    Unsupported
+    """
+    if instruction.name == "reduce" and instruction.attr not in REDUCTIONS:
+        raise Unsupported(f"a reduction by {instruction.attr} has no native code")
+    if instruction.name not in KNOWN and instruction.name not in ("dot", "reduce"):
+        raise Unsupported(f"{instruction.name} has no native code")
+
+
+def groups(frame: Frame, instructions: Sequence[Instruction]) -> list[list[Instruction]]:
+    """Neighbouring instructions that one loop can compute together; every other one alone."""
+    found: list[list[Instruction]] = []
+    for instruction in instructions:
+        if found and _joins(frame, found[-1], instruction):
+            found[-1].append(instruction)
+        else:
+            found.append([instruction])
+    return found
+
+
+def _plain(frame: Frame, instruction: Instruction) -> bool:
+    """Whether every operand is a number or has the width of the result."""
+    if instruction.name in ("dot", "reduce"):
+        return False
+    width = instruction.output.width
+    return all(isinstance(o, Scalar) or frame.width(o) == width for o in instruction.operands)
+
+
+def _joins(frame: Frame, group: list[Instruction], instruction: Instruction) -> bool:
+    first = group[0]
+    if not _plain(frame, first) or not _plain(frame, instruction):
+        return False
+    if first.output.width != instruction.output.width or frame.timeless(first) != frame.timeless(instruction):
+        return False
+    written = [each.output for each in group]
+    read = [operand for each in group for operand in each.operands]
+    return not any(_overlap(a, b) for a in written for b in instruction.operands) and not any(
+        _overlap(instruction.output, b) for b in (*read, *written)
+    )
+
+
+def _overlap(a: Operand, b: Operand) -> bool:
+    """Whether two operands share numbers without being one slice at one step."""
+    if not isinstance(a, BufferSlice) or not isinstance(b, BufferSlice) or a.buffer != b.buffer:
+        return False
+    if (a.start, a.stop, a.shift) == (b.start, b.stop, b.shift):
+        return False
+    return a.start < b.stop and b.start < a.stop
+
+
+def compute(frame: Frame, group: list[Instruction], step: Value) -> None:
+    """Emit a group at one step."""
+    if group[0].name == "reduce":
+        _reduce(frame, group[0], step)
+    elif _plain(frame, group[0]):
+        _together(frame, group, step)
+    elif frame.single:
+        _repeated_units(frame, group[0], step)
+    else:
+        _repeated_rows(frame, group[0], step)
+
+
+def _result(frame: Frame, instruction: Instruction, args: list[Value]) -> Value:
+    """The result of an instruction as its buffer holds it."""
+    result = apply(frame.f, instruction.name, args, frame.dtype.scalar)
+    if frame.boolean(instruction.output):
+        if result.type.scalar != "i1":
+            raise Unsupported(f"{instruction.name} gives numbers where truth values are stored")
+        return result
+    return as_number(frame.f, result, frame.dtype.scalar)
+
+
+def _together(frame: Frame, group: list[Instruction], step: Value) -> None:
+    """All instructions of a group in one loop; what one computes, the next reads from a register."""
+    f = frame.f
+    operands = {o: None for each in group for o in (each.output, *each.operands) if not isinstance(o, Scalar)}
+    pointers = {operand: frame.address(operand, step) for operand in operands}
+
+    def body(first: Value, mask: Value | None) -> None:
+        values: dict[Operand, Value] = {}
+
+        def value(operand: Operand) -> Value:
+            if operand not in values:
+                if isinstance(operand, Scalar):
+                    values[operand] = floating(operand.value, frame.vector)
+                else:
+                    at = f.offset(pointers[operand], f.mul(first, frame.bytes(operand)))
+                    values[operand] = frame.load(at, mask, frame.boolean(operand))
+            return values[operand]
+
+        for instruction in group:
+            output = instruction.output
+            values[output] = _result(frame, instruction, [value(o) for o in instruction.operands])
+            frame.store(values[output], f.offset(pointers[output], f.mul(first, frame.bytes(output))), mask)
+
+    frame.vectors(f.mul(frame.batch, group[0].output.width), body)
+
+
+def _repeated_units(frame: Frame, instruction: Instruction, step: Value) -> None:
+    """For one row: an operand of one unit is one number for all units."""
+    f, output = frame.f, instruction.output
+    target = frame.address(output, step)
+
+    def body(first: Value, mask: Value | None) -> None:
+        args = []
+        for operand in instruction.operands:
+            if isinstance(operand, Scalar):
+                args.append(floating(operand.value, frame.vector))
+                continue
+            source, boolean = frame.address(operand, step), frame.boolean(operand)
+            if frame.width(operand) == output.width:
+                args.append(frame.load(f.offset(source, f.mul(first, frame.bytes(operand))), mask, boolean))
+            elif boolean:
+                args.append(f.splat(f.compare("icmp ne", f.load(I8, source), integer(0, I8)), frame.lanes))
+            else:
+                args.append(f.splat(f.load(frame.dtype, source), frame.lanes))
+        frame.store(_result(frame, instruction, args), f.offset(target, f.mul(first, frame.bytes(output))), mask)
+
+    frame.vectors(integer(output.width), body)
+
+
+def _repeated_rows(frame: Frame, instruction: Instruction, step: Value) -> None:
+    """For several rows: an operand of one unit is the same row of numbers for every unit."""
+    f, output = frame.f, instruction.output
+    pointers = [None if isinstance(o, Scalar) else frame.address(o, step) for o in (output, *instruction.operands)]
+
+    def unit(u: Value, _: list[Value]) -> None:
+        start = f.mul(frame.batch, u)
+
+        def body(first: Value, mask: Value | None) -> None:
+            args = []
+            for operand, pointer in zip(instruction.operands, pointers[1:], strict=True):
+                if isinstance(operand, Scalar) or pointer is None:
+                    args.append(floating(operand.value, frame.vector))  # type: ignore[union-attr]
+                    continue
+                number = f.add(start, first) if frame.width(operand) == output.width else first
+                at = f.offset(pointer, f.mul(number, frame.bytes(operand)))
+                args.append(frame.load(at, mask, frame.boolean(operand)))
+            result = _result(frame, instruction, args)
+            assert pointers[0] is not None
+            frame.store(result, f.offset(pointers[0], f.mul(f.add(start, first), frame.bytes(output))), mask)
+
+        frame.vectors(frame.batch, body)
+
+    f.loop(integer(0), integer(output.width), 1, unit)
+
+
+def _reduce(frame: Frame, instruction: Instruction, step: Value) -> None:
+    """A reduction over the units, one after the other."""
+    f = frame.f
+    (operand,) = instruction.operands
+    name, size = str(instruction.attr), frame.bytes(operand)
+    source, target = frame.address(operand, step), frame.address(instruction.output, step)
+    units = integer(frame.width(operand))
+
+    def combined(a: Value, b: Value) -> list[Value]:
+        return [apply(f, name, [a, b], frame.dtype.scalar)]
+
+    if frame.single:
+
+        def number(u: Value) -> Value:
+            at = f.offset(source, f.mul(u, size))
+            if not frame.boolean(operand):
+                return f.load(frame.dtype, at)
+            return as_number(f, f.compare("icmp ne", f.load(I8, at), integer(0, I8)), frame.dtype.scalar)
+
+        first = number(integer(0))
+        (total,) = f.loop(integer(1), units, 1, lambda u, v: combined(v[0], number(u)), [first])
+        f.store(total, target)
+        return
+
+    def body(first: Value, mask: Value | None) -> None:
+        at = f.offset(source, f.mul(first, size))
+
+        def row(u: Value) -> Value:
+            values = frame.load(f.offset(at, f.mul(f.mul(frame.batch, size), u)), mask, frame.boolean(operand))
+            return as_number(f, values, frame.dtype.scalar)
+
+        (total,) = f.loop(integer(1), units, 1, lambda u, v: combined(v[0], row(u)), [row(integer(0))])
+        frame.store(total, f.offset(target, f.mul(first, frame.dtype.bytes)), mask)
+
+    frame.vectors(frame.batch, body)

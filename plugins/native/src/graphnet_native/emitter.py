@@ -1,0 +1,165 @@
+"""From a program to LLVM IR: one function a phase, for any number of steps and every batch of a class.
+
+Each function takes a table of addresses and a range of steps. Buffers are those of the numpy backend, ``(steps, units,
+batch)``, so a slice of a buffer at one step is contiguous.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from graphnet.core.compile.program import (
+    AFTER,
+    BACK_AFTER,
+    BACK_BEFORE,
+    BACK_LOOP,
+    BEFORE,
+    LOOP,
+    STATIC,
+    BufferSlice,
+    Instruction,
+    Program,
+)
+from graphnet_native import contractions, elementwise, products
+from graphnet_native.borders import stage, write_outputs, write_sequence_errors
+from graphnet_native.frame import Frame
+from graphnet_native.ir import F32, F64, I64, Module, Value, integer
+
+#: More columns than any tile has.
+MANY = 1 << 20
+
+
+class Emitter:
+    """Builds the functions of one program.
+
+    Parameters
+    ----------
+    program : Program
+    dtype : {'float32', 'float64'}
+    vector_bytes : int
+    batch : int
+        Decides the tiles; the functions run for every batch of the same class.
+    llvm : int
+        The version of LLVM that reads the text.
+
+    Raises
+    ------
+    Unsupported
+        If an instruction has no native code.
+    """
+
+    def __init__(self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int) -> None:
+        for instruction in program.instructions:
+            elementwise.check(instruction)
+        self.program, self.single = program, batch == 1
+        self.dtype = F32 if dtype == "float32" else F64
+        self.module = Module(vector_bytes, llvm)
+        self.tiles = products.tiles(self.dtype, vector_bytes, batch)
+        #: Of products whose columns are many, whatever the batch.
+        self.wide = products.tiles(self.dtype, vector_bytes, MANY)
+        self.space = contractions.space(program, self.wide, self.single)
+
+    def emit(self) -> str:
+        """The text of the module."""
+        phases = (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)
+        of = {phase: [i for i in self.program.instructions if i.phase == phase] for phase in phases}
+
+        def before(frame: Frame) -> None:
+            stage(frame, BEFORE)
+            self._block(frame, of[BEFORE])
+
+        def after(frame: Frame) -> None:
+            self._block(frame, of[AFTER])
+            write_outputs(frame)
+
+        def back_before(frame: Frame) -> None:
+            stage(frame, BACK_BEFORE)
+            self._block(frame, of[BACK_BEFORE])
+
+        def back_after(frame: Frame) -> None:
+            self._block(frame, of[BACK_AFTER])
+            write_sequence_errors(frame)
+
+        self._function("static", lambda frame: self._block(frame, of[STATIC]))
+        self._function("before", before)
+        self._function("loop", lambda frame: self._loop(frame, of[LOOP]))
+        self._function("after", after)
+        self._function("back_before", back_before)
+        self._function("back_loop", lambda frame: self._back_loop(frame, of[BACK_LOOP]))
+        self._function("back_after", back_after)
+        self._function("sums", self._sums)
+        if not self.single:
+            products.pack(self.module, self.tiles)
+        return self.module.text()
+
+    def _function(self, name: str, body: Callable[[Frame], None]) -> None:
+        body(Frame(self.module, name, self.program, self.dtype, self.single))
+
+    def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
+        """Instructions outside the loop, each for all steps of the block before the next."""
+        for group in elementwise.groups(frame, instructions):
+            if group[0].name == "dot":
+                contractions.product(frame, group[0], frame.start, frame.steps, self.tiles, self.wide)
+            elif frame.timeless(group[0]):
+                elementwise.compute(frame, group, frame.start)
+            else:
+
+                def step(t: Value, _: list[Value], group: list[Instruction] = group) -> None:
+                    elementwise.compute(frame, group, t)
+
+                frame.f.loop(frame.start, frame.stop, 1, step)
+
+    def _step(self, frame: Frame, instructions: Sequence[Instruction], t: Value) -> None:
+        """All instructions of a loop at one step."""
+        for group in elementwise.groups(frame, instructions):
+            if group[0].name == "dot":
+                contractions.product(frame, group[0], t, integer(1), self.tiles, self.wide)
+            else:
+                elementwise.compute(frame, group, t)
+
+    def _loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
+        def step(t: Value, _: list[Value]) -> None:
+            self._step(frame, instructions, t)
+            if self.program.states:
+                self._hold(frame, t)
+
+        if instructions:
+            frame.f.loop(frame.start, frame.stop, 1, step)
+
+    def _back_loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
+        last, end = frame.f.add(frame.stop, -1), frame.f.add(frame.start, -1)
+        if instructions:
+            frame.f.loop(last, end, -1, lambda t, _: self._step(frame, instructions, t))
+
+    def _hold(self, frame: Frame, t: Value) -> None:
+        """Where a row has ended, its states stay what they were."""
+        f = frame.f
+        held = frame.entry(frame.table.held)
+
+        def state(place: BufferSlice, flags: Value) -> None:
+            old = frame.address(BufferSlice(place.buffer, place.start, place.stop, 0), t)
+            new = frame.address(place, t)
+
+            def unit(u: Value, _: list[Value]) -> None:
+                start = f.mul(frame.row, u)
+
+                def body(first: Value, mask: Value | None) -> None:
+                    at = f.add(start, f.mul(first, frame.dtype.bytes))
+                    ended = frame.load(f.offset(flags, first), mask, boolean=True)
+                    before, after = frame.load(f.offset(old, at), mask), frame.load(f.offset(new, at), mask)
+                    frame.store(f.select(ended, before, after), f.offset(new, at), mask)
+
+                frame.vectors(frame.batch, body)
+
+            f.loop(integer(0), integer(place.width), 1, unit)
+
+        def states() -> None:
+            flags = f.offset(held, f.mul(frame.batch, t))
+            for place in self.program.states:
+                state(place, flags)
+
+        f.when(f.compare("icmp ne", f.emit(I64, f"ptrtoint {held} to i64"), integer(0)), states)
+
+    def _sums(self, frame: Frame) -> None:
+        for number, accumulator in enumerate(self.program.accumulators):
+            contractions.accumulate(frame, number, accumulator, self.tiles, self.wide)

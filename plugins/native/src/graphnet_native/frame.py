@@ -1,0 +1,130 @@
+"""One compiled function while it is built: addresses of operands, loads and stores, and loops over vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from graphnet.core.compile.program import (
+    BLOCK_BUFFER,
+    FULL_BUFFER,
+    RING_BUFFER,
+    BufferSlice,
+    ExternalArray,
+    Instruction,
+    Operand,
+    PackRef,
+    Program,
+    Scalar,
+)
+from graphnet_native.ir import I64, PTR, Module, Type, Value, integer
+from graphnet_native.table import Table
+
+#: Kinds of buffers that have a place for each step.
+TIMED = (BLOCK_BUFFER, FULL_BUFFER, RING_BUFFER)
+
+
+class Frame:
+    """A function ``f(table, first step, step after the last, first step of the block)``.
+
+    Parameters
+    ----------
+    module : Module
+    name : str
+    program : Program
+    dtype : Type
+    single : bool
+        The batch has one row, so units are neighbours in memory.
+    """
+
+    def __init__(self, module: Module, name: str, program: Program, dtype: Type, single: bool) -> None:
+        self.module, self.program, self.dtype, self.single = module, program, dtype, single
+        self.table = Table.of(program)
+        self.f = f = module.function(name, [PTR, I64, I64, I64])
+        entries, self.start, self.stop, self.origin = f.parameters
+        self.lanes = module.vector_bytes // dtype.bytes
+        self.vector = Type(dtype.scalar, self.lanes)
+        self._addresses = [f.load(PTR, f.offset(entries, entry * 8)) for entry in range(self.table.batch)]
+        self.batch = integer(1) if single else f.load(I64, f.offset(entries, self.table.batch * 8))
+        self.row = f.mul(self.batch, dtype.bytes)
+        self.steps = f.binary("sub", self.stop, self.start)
+
+    def entry(self, number: int) -> Value:
+        """The address in an entry of the table."""
+        return self._addresses[number]
+
+    # ------------------------------------------------------------------ operands
+    def boolean(self, operand: Operand) -> bool:
+        """Whether an operand holds truth values."""
+        return isinstance(operand, BufferSlice) and self.program.buffers[operand.buffer].boolean
+
+    def width(self, operand: Operand) -> int:
+        """The number of units of an operand that is not a number."""
+        if isinstance(operand, PackRef):
+            shapes = [self.program.expressions[p].shape for p in self.program.packs[operand.pack].parts]
+            return sum(shape[-1] if shape else 1 for shape in shapes)
+        assert not isinstance(operand, Scalar)
+        return operand.width
+
+    def bytes(self, operand: Operand) -> int:
+        """Bytes of one number of an operand."""
+        return 1 if self.boolean(operand) else self.dtype.bytes
+
+    def timeless(self, instruction: Instruction) -> bool:
+        """Whether the result of an instruction is the same at every step."""
+        output = instruction.output
+        return isinstance(output, BufferSlice) and self.program.buffers[output.buffer].kind not in TIMED
+
+    def address(self, operand: Operand, step: Value) -> Value:
+        """Where an operand that is not a number is at a step."""
+        f = self.f
+        if isinstance(operand, PackRef):
+            return self.entry(self.table.pack + operand.pack)
+        if isinstance(operand, ExternalArray):
+            number, stride = self.table.externals.index(operand), f.mul(self.row, operand.width)
+            if self.single:  # with one row, rows first is units first
+                return f.offset(self.entry(self.table.external + number), f.mul(stride, step))
+            index = f.binary("sub", step, self.origin)
+            return f.offset(self.entry(self.table.copy + number), f.mul(stride, index))
+        assert isinstance(operand, BufferSlice)
+        buffer = self.program.buffers[operand.buffer]
+        row = self.batch if buffer.boolean else self.row
+        base = f.offset(self.entry(operand.buffer), f.mul(row, operand.start))
+        if buffer.kind not in TIMED:
+            return base
+        if buffer.kind == RING_BUFFER:
+            index = f.binary("and", f.add(step, 1 - operand.shift), integer(1))
+        else:
+            index = f.binary("sub", step, self.origin) if buffer.kind == BLOCK_BUFFER else step
+            index = f.add(index, operand.shift)
+        return f.offset(base, f.mul(f.mul(row, buffer.units), index))
+
+    def stride(self, operand: BufferSlice | ExternalArray) -> Value:
+        """Bytes from one step of an operand to the next."""
+        if isinstance(operand, ExternalArray):
+            return self.f.mul(self.row, operand.width)
+        buffer = self.program.buffers[operand.buffer]
+        return self.f.mul(self.row, buffer.units) if buffer.kind in TIMED else integer(0)
+
+    # ------------------------------------------------------------------ vectors
+    def load(self, pointer: Value, mask: Value | None, boolean: bool = False) -> Value:
+        """A vector of numbers or truth values."""
+        kind = Type("i8", self.lanes) if boolean else self.vector
+        value = self.f.load(kind, pointer) if mask is None else self.f.load_masked(kind, pointer, mask)
+        return self.f.compare("icmp ne", value, Value(kind, "zeroinitializer")) if boolean else value
+
+    def store(self, value: Value, pointer: Value, mask: Value | None) -> None:
+        """Write a vector of numbers or truth values."""
+        if value.type.scalar == "i1":
+            value = self.f.convert("zext", value, value.type.of("i8"))
+        if mask is None:
+            self.f.store(value, pointer)
+        else:
+            self.f.store_masked(value, pointer, mask)
+
+    def vectors(self, count: Value, body: Callable[[Value, Value | None], None]) -> None:
+        """``body(first number, mask)`` for whole vectors, and once with a mask for the rest."""
+        f = self.f
+        whole = f.binary("and", count, integer(-self.lanes))
+        f.loop(integer(0), whole, self.lanes, lambda i, _: body(i, None))
+        rest = f.binary("sub", count, whole)
+        f.when(f.compare("icmp ne", rest, integer(0)), lambda: body(whole, f.first_lanes(rest, self.lanes)))
