@@ -171,39 +171,25 @@ def product(module: Module, tiles: Tiles) -> str:
     def step(pa: Value, left: Value, source: Value, target: Value) -> None:
         def run(vectors: int, masked: bool, column: Value, tail: Value) -> None:
             at = f.mul(column, size)
-            f.run(
-                kernels[vectors, masked],
-                pa,
-                f.offset(source, at),
-                b_row,
-                f.offset(target, at),
-                c_row,
-                depth,
-                left,
-                tail,
-                add,
-            )
+            there = f.offset(target, at)
+            f.run(kernels[vectors, masked], pa, f.offset(source, at), b_row, there, c_row, depth, left, tail, add)
+
+        def last(vectors: int) -> None:
+            """The last columns, if they need this number of vectors."""
+            tail = f.binary("sub", rest, integer((vectors - 1) * lanes))
+            inside = f.compare("icmp ule", f.add(tail, -1), integer(lanes - 1))
+            whole = f.compare("icmp eq", tail, integer(lanes))
+
+            def either() -> None:
+                f.when(whole, lambda: run(vectors, False, full, tail), lambda: run(vectors, True, full, tail))
+
+            f.when(inside, either)
 
         full = f.binary("sub", columns, f.binary("srem", columns, integer(wide)))
         f.loop(integer(0), full, wide, lambda column, _: run(tiles.vectors, False, column, integer(lanes)))
         rest = f.binary("sub", columns, full)
-
-        def remainder() -> None:
-            for vectors in range(1, tiles.vectors + 1):
-                low, high = (vectors - 1) * lanes, vectors * lanes
-                here = f.binary(
-                    "and", f.compare("icmp sgt", rest, integer(low)), f.compare("icmp sle", rest, integer(high))
-                )
-                tail = f.binary("sub", rest, integer(low))
-                whole = f.compare("icmp eq", tail, integer(lanes))
-                f.when(
-                    here,
-                    lambda v=vectors, t=tail, w=whole: f.when(
-                        w, lambda: run(v, False, full, t), lambda: run(v, True, full, t)
-                    ),
-                )  # type: ignore[misc]
-
-        f.when(f.compare("icmp sgt", rest, integer(0)), remainder)
+        for vectors in range(1, tiles.vectors + 1):
+            last(vectors)
 
     f.loop(integer(0), rows, tiles.rows, panel, [a])
     return name

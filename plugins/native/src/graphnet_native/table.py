@@ -89,6 +89,6 @@ def external_arrays(program: Program) -> Iterator[ExternalArray]:
     for accumulator in program.accumulators:
         sides = (accumulator.right, *(term.left for term in accumulator.terms))
         yield from (side for side in sides if isinstance(side, ExternalArray))
-    for index, place in enumerate(program.sequence_errors):
-        if place is not None:
-            yield ExternalArray("sequence_error", index, place.width)
+    for index, error in enumerate(program.sequence_errors):
+        if error is not None:
+            yield ExternalArray("sequence_error", index, error.width)
