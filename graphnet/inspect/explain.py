@@ -26,11 +26,12 @@ from graphnet.core.errors import ShapeError, UnknownNameError, nearest
 from graphnet.core.phase import Phase
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram
-from graphnet.core.run.numpy_backend.plan import BoundStep, policy
-from graphnet.core.run.numpy_backend.region import LEAST, BoundRegion, unreadable
+from graphnet.core.run.numpy_backend.program_policy import input_count
+from graphnet.core.run.numpy_backend.region import MIN_NODES, BoundRegion
 from graphnet.core.run.numpy_backend.scan import BoundScan
-from graphnet.core.run.numpy_backend.thread_policy import inputs as pack_inputs
 from graphnet.core.run.numpy_backend.workspace import Workspace
+from graphnet.core.run.reference.call_trace import untraceable
+from graphnet.core.run.reference.steps import BoundStep
 from graphnet.core.run.runner import Runner
 
 
@@ -138,8 +139,8 @@ def explain(
 
     def single(step: Any) -> Part:
         path = step.checks.path
-        reason = unreadable(alone[path], found, setting, every)
-        fewer = f"fewer than {LEAST} neighbours that the compiler can read are called one by one"
+        reason = untraceable(alone[path], found, setting, every)
+        fewer = f"fewer than {MIN_NODES} neighbours that the compiler can read are called one by one"
         return Part(path, "node", reason.removeprefix(f"{path}: ") if reason else fewer)
 
     made = (_part(s, chosen) if isinstance(s, (BoundRegion, BoundScan)) else single(s) for s in bound.steps)
@@ -150,7 +151,7 @@ def explain(
 def _threads(step: BoundStep) -> str:
     """The BLAS threads of a step in a pass with a backward pass."""
     uncontrolled = "" if PROCESS.libraries else " (of no effect: no BLAS is loaded whose number of threads can be set)"
-    return f"{policy(step, True)}{uncontrolled}"
+    return f"{step.policy(True)}{uncontrolled}"
 
 
 def sizes_of(
@@ -205,7 +206,7 @@ def _filled(name: str, declared: Shape | None, seen: Shape | None, batch: int, s
 def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
     """A part that may be compiled, from what runs it."""
     kind = "nodes" if isinstance(step, BoundRegion) else "Scan"
-    program = step.program(True) if isinstance(step, BoundRegion) else step.loop(True)
+    program = step.program(True)
     if not isinstance(program, BoundProgram):
         return Part(step.path, kind, f"{step.reason}. {REMEDY}")
     return _compiled(step.path, kind, step.spec(True), passes, program)
@@ -216,7 +217,7 @@ REMEDY = "Functions of whole arrays, without assignment in place or branches on 
 
 
 def _compiled(path: str, kind: str, spec: TraceSpec, passes: frozenset[str], bound: BoundProgram) -> Part:
-    program, space = bound.program, bound.workspace().space
+    program, space = bound.program, bound.executable().workspace
     trace = tracer.trace(spec)
     notes = [("trace", f"{_counted(trace)}, forward and backward, equal ones once")]
     over_time = kind == "Scan" or any(origin is not None for origin in spec.shapes.lengths)
@@ -343,7 +344,7 @@ def _multiply_adds(program: Program) -> tuple[int, int]:
             continue
         pack = step.operands[1]
         assert isinstance(pack, PackRef)
-        size = pack_inputs(program, pack) * step.output.width
+        size = input_count(program, pack) * step.output.width
         if step.phase in (FORWARD[1], BACKWARD[1]):
             inside += size
         else:
