@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.cell import Cell
@@ -77,8 +78,11 @@ if TYPE_CHECKING:
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.data import datasets as datasets
+    from graphnet.inspect.explain import explain
+    from graphnet.inspect.summary import summary
     from graphnet.models.model import Model, load
     from graphnet.models.network import NeuralNetwork
+    from graphnet.models.sequential import Sequential
     from graphnet.training import Trainer, TrainingConfig
     from graphnet.training import callbacks as callbacks
 
@@ -110,10 +114,26 @@ _SUBMODULES = {
 _LAZY = {
     "Model": "graphnet.models.model",
     "NeuralNetwork": "graphnet.models.network",
+    "Sequential": "graphnet.models.sequential",
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
+    "explain": "graphnet.inspect.explain",
     "load": "graphnet.models.model",
+    "summary": "graphnet.inspect.summary",
 }
+
+#: Import paths of modules that live elsewhere: two public names, and those of the last release.
+_ALIASES = {
+    "graphnet.callbacks": module_aliases.Alias("graphnet.training.callbacks"),
+    "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
+    "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
+    "graphnet.functions": module_aliases.Alias("graphnet.layers.functional", deprecated=True),
+    "graphnet.model": module_aliases.Alias("graphnet.models.model", deprecated=True),
+    "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
+    "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
+    "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
+}
+module_aliases.install(_ALIASES)
 
 #: Names for authors of layers, which were here in 0.1; removed in 0.3.
 _MOVED_TO_AUTHORING = frozenset(
@@ -170,6 +190,7 @@ __all__ = [
     "RuleError",
     "Runner",
     "Scan",
+    "Sequential",
     "Shape",
     "ShapeError",
     "Split",
@@ -185,6 +206,7 @@ __all__ = [
     "dense",
     "dropout",
     "embedding",
+    "explain",
     "flatten",
     "generator",
     "load",
@@ -192,18 +214,19 @@ __all__ = [
     "reshape",
     "seed",
     "split",
+    "summary",
     "threads",
     "using",
 ]
 
 
-def _explain(graph: Graph, **options: Any) -> Any:
+def _explain_graph(graph: Graph, **options: Any) -> Any:
     from graphnet.inspect.explain import explain
 
     return explain(graph, **options)
 
 
-Graph.explainer = staticmethod(_explain)
+Graph.explainer = staticmethod(_explain_graph)
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
 
@@ -216,6 +239,8 @@ if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would a
             return getattr(importlib.import_module(_LAZY[name]), name)
         if name in _SUBMODULES:
             return importlib.import_module(_SUBMODULES[name])
+        if f"graphnet.{name}" in _ALIASES:
+            return importlib.import_module(f"graphnet.{name}")
         if name in _MOVED_TO_AUTHORING:
             return _moved(name)
         raise AttributeError(f"module 'graphnet' has no attribute {name!r}")

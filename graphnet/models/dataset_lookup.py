@@ -23,7 +23,7 @@ def open_data(data: str | None, folder: str | os.PathLike[str] = ".") -> Dataset
     Parameters
     ----------
     data : str
-        A name, such as ``japanese_vowels``, or a path that ends in ``.npz``; see :func:`graphnet.data.datasets.npz`.
+        A name, such as ``japanese_vowels``, or a path that ends in ``.npz``; see :func:`graphnet.datasets.npz`.
     folder : path
         Where a relative path begins.
 
@@ -55,9 +55,7 @@ def _registered(name: str) -> Dataset:
     made = entry.object()
     if not isinstance(made, Dataset):
         received = type(made).__name__
-        raise DataError(
-            "not a data set", where=entry.id, expected="a graphnet.data.datasets.Dataset", received=received
-        )
+        raise DataError("not a data set", where=entry.id, expected="a graphnet.datasets.Dataset", received=received)
     return made
 
 

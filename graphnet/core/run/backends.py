@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
-from graphnet.core.errors import UnknownNameError, nearest
+from graphnet.core.errors import unknown
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.reference.plan import BoundPlan
@@ -89,10 +89,4 @@ def find(name: str) -> Backend:
         if backend is not None:
             return backend
     known = [*BUILT_IN, *(other for lister in listers for other in lister())]
-    raise UnknownNameError(
-        "unknown backend",
-        where="Runner",
-        expected=", ".join(known),
-        received=name,
-        remedy=nearest(name, known) or None,
-    )
+    raise unknown("backend", name, known, where="Runner")

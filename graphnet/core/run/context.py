@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,9 @@ class BindOptions:
         The programs of cells compiled so far, for any number of steps.
     shared : dict
         What the bound plans for the same shapes share: their other programs. Each has arrays of its own.
+    executable : callable or None
+        Returns what runs a program, from the program, the numbers of steps and rows, and the dtype, in a backend that
+        compiles programs further. None: :class:`graphnet.core.run.numpy_backend.executable.Executable`.
     """
 
     layers: Mapping[str, Layer]
@@ -43,6 +46,7 @@ class BindOptions:
     passes: frozenset[str] | None = None
     programs: dict[Any, Program] = field(default_factory=dict)
     shared: dict[Any, Any] = field(default_factory=dict)
+    executable: Callable[[Program, int, int, str], Any] | None = None
 
 
 @dataclass(slots=True)

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.program import BLOCK_BUFFER, BufferSlice, Program
-from graphnet.core.concurrency.blas_threads import limited
+from graphnet.core.compile.program import BLOCK_BUFFER, Program
 from graphnet.core.concurrency.time_slices import lock_for
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
-from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
+from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors
 from graphnet.core.run.numpy_backend.denormals import Flushed
-from graphnet.core.run.numpy_backend.executable import Accumulation, Executable
+from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.packing import gradients
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Block
@@ -77,7 +76,8 @@ class BoundProgram:
     def executable(self) -> Executable:
         """The calls on a workspace, which is allocated at the first call and after ``drop``."""
         if self._executable is None:
-            self._executable = Executable(self.program, self.steps, self.batch, self.options.dtype)
+            make = self.options.executable or Executable
+            self._executable = make(self.program, self.steps, self.batch, self.options.dtype)
         return self._executable
 
     def idle(self) -> int:
@@ -100,8 +100,7 @@ class BoundProgram:
 
         ``held`` (steps, batch) says in which rows a step leaves the states as they were.
         """
-        for action in executable.static:
-            action({})
+        executable.run_static()
         outputs = []
         for shape in self._output_shapes:
             outputs.append(np.empty(shape, self._dtype))
@@ -121,20 +120,8 @@ class BoundProgram:
                 self.turns.rest()
             if number:
                 self.copy_states(executable, number)
-            before, after = executable.forward[number]
-            for action in before:
-                action(arrays)
-            if executable.loop.steps:
-                block_held = None if held is None else held[block.start : block.stop]
-                if self.loop_threads is None:
-                    executable.loop.run(block, block_held)
-                else:
-                    with limited(self.loop_threads):
-                        executable.loop.run(block, block_held)
-            for action in after:
-                action(arrays)
-            for output, source in zip(outputs, executable.emitted[number], strict=True):
-                output[block.start : block.stop] = source
+            block_held = None if held is None else held[block.start : block.stop]
+            executable.run_block(number, arrays, outputs, block_held, self.loop_threads)
 
     def copy_states(self, executable: Executable, number: int) -> None:
         """Copy the states from the end of a block to the beginning of the next one."""
@@ -163,62 +150,21 @@ class BoundProgram:
         with self.turns, self.flushed:
             for number in range(len(executable.workspace.blocks) - 1, -1, -1):
                 self.turns.rest()
-                self.run_block_backward(tape, number, arrays, context_errors, sums, deferred)
+                block = executable.workspace.blocks[number]
+                ended = None if tape.ended is None else tape.ended[block.start : block.stop]
+                executable.run_block_backward(number, arrays, ended, deferred, self.loop_threads)
+                self.add_context_errors(executable, block, context_errors)
+                executable.accumulate(number, arrays, sums, self.counted(tape.lengths, block))
         if deferred is not None:
             deferred.restore(executable.initial_errors)
         self.collect(gradients(program, sums, tape.values, self.options.dtype), run)
         return context_errors
 
-    def run_block_backward(
-        self,
-        tape: Tape,
-        number: int,
-        arrays: CallerArrays,
-        context_errors: list[Any],
-        sums: list[Any],
-        deferred: DeferredErrors | None,
-    ) -> None:
-        """Run one block backward."""
-        executable = tape.executable
-        block = executable.workspace.blocks[number]
-        calls = executable.backward[number]
-        for action in calls.before:
-            action(arrays)
-        with limited(self.loop_threads):
-            self.run_back_loop(executable, block, tape.ended, deferred)
-        for action in calls.after:
-            action(arrays)
-        self.copy_input_errors(executable, block, arrays, context_errors)
-        counted = self.counted(tape.lengths, block)
-        for k, accumulation in enumerate(calls.accumulations):
-            sums[k] = accumulated(sums[k], accumulation, counted, arrays)
-
-    def run_back_loop(
-        self, executable: Executable, block: Block, ended: Array | None, deferred: DeferredErrors | None
-    ) -> None:
-        """Run the backward loop of a block; where errors are deferred, segment by segment."""
-        loop = executable.back_loop
-        if deferred is None or ended is None:
-            if loop.steps:
-                loop.run(block)
-            return
-        for start, stop, rows in segments(ended[block.start : block.stop]):
-            last = block.start + stop - 1
-            deferred.exchange(rows, [executable.workspace.at(error, last) for error in executable.carried])
-            loop.run_segment(block, start, stop)
-
-    def copy_input_errors(
-        self, executable: Executable, block: Block, arrays: CallerArrays, context_errors: list[Any]
-    ) -> None:
-        """Copy the errors of sequences from the workspace, and add those of contexts."""
-        workspace = executable.workspace
-        for k, source in enumerate(self.program.sequence_errors):
-            if isinstance(source, BufferSlice):
-                target = arrays["sequence_error", k][block.start : block.stop]
-                target[...] = workspace.whole(source, block).transpose(0, 2, 1)
+    def add_context_errors(self, executable: Executable, block: Block, context_errors: list[Any]) -> None:
+        """Add the errors of contexts over the steps of a block."""
         for k, context in enumerate(self.program.context_errors):
             if context is not None:
-                part = workspace.whole(context, block).sum(0)
+                part = executable.workspace.whole(context, block).sum(0)
                 context_errors[k] = part if context_errors[k] is None else context_errors[k] + part
 
     def counted(self, lengths: Array | None, block: Block) -> Any:
@@ -241,22 +187,3 @@ class BoundProgram:
                 total[name] = total[name] + gradient
             else:
                 total[name] = np.asarray(gradient, order="C")  # ascontiguousarray makes numbers vectors
-
-
-def accumulated(before: Any, accumulation: Accumulation, counted: Any, arrays: CallerArrays) -> Any:
-    """The sums over the rows of a block, added to those of the blocks before (None: no sums yet)."""
-    for action in accumulation.prepare:
-        action(arrays)
-    right = accumulation.right(arrays)
-    if counted is not None:
-        right = right[counted]
-    if not len(right):
-        return before
-    total = np.empty(accumulation.shape, right.dtype)
-    for left, first, last in accumulation.terms:
-        if left is None:
-            np.add.reduce(right, 0, None, total[first])
-            continue
-        rows = left(arrays) if counted is None else left(arrays)[counted]
-        np.dot(rows.T, right, total[first:last])
-    return total if before is None else np.add(before, total, before)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from graphnet.core.compile.program import (
     AFTER,
@@ -19,8 +21,10 @@ from graphnet.core.compile.program import (
     BufferSlice,
     Program,
 )
+from graphnet.core.concurrency.blas_threads import limited
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.block_calls import Action, Arrays, BlockCalls
+from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
 from graphnet.core.run.numpy_backend.loop_functions import LoopFunctions
 from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
@@ -59,18 +63,14 @@ class BlockBackward:
 class Executable:
     """The workspace of one program, for a number of steps and rows, and all calls on it.
 
+    A backend that compiles programs further replaces it by a class with the attributes and the public methods below
+    (``BindOptions.executable``).
+
     Attributes
     ----------
     workspace : Workspace
-    packs : PackedWeights
-    static : list of callable
-        The calls of a pass that depend on no step.
-    forward : list of (list of callable, list of callable)
-        For each block, the calls before its loop and after it.
-    backward : list of BlockBackward
-    loop, back_loop : LoopFunctions
-    emitted : list of list of array
-        For each block, the emitted outputs ``(steps, batch, units)``.
+    nbytes : int
+        Bytes of its arrays.
     initial, final : list of array
         The states ``(units, batch)`` before the first step and after the last one.
     final_errors, initial_errors : list of array
@@ -103,11 +103,88 @@ class Executable:
         self.final_errors = [workspace.at(old, steps - 1) for _, old in carried]
         self.initial_errors = [workspace.at(new, 0) for new, _ in carried]
 
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the workspace."""
-        return self.workspace.nbytes
+        self.nbytes = workspace.nbytes
 
+    # ------------------------------------------------------------------ running
+    def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
+        """Pack the weights of a pass; returns the values of expressions that gradients need."""
+        return self.packs.fill(arrays)
+
+    def run_static(self) -> None:
+        """Compute what is the same at every step."""
+        for action in self.static:
+            action({})
+
+    def run_block(
+        self, number: int, arrays: Arrays, outputs: list[Array], held: Array | None, threads: int | None
+    ) -> None:
+        """Run one block forward.
+
+        Parameters
+        ----------
+        number : int
+            Of the block.
+        arrays : mapping of (name, index) to array
+            The caller's arrays.
+        outputs : list of array (steps, batch, units)
+            The emitted outputs, which it fills.
+        held : bool array (steps, batch) or None
+            The rows whose states a step of the block leaves as they were.
+        threads : int or None
+            A limit of BLAS threads in the loop.
+        """
+        block = self.workspace.blocks[number]
+        before, after = self.forward[number]
+        for action in before:
+            action(arrays)
+        if self.loop.steps:
+            if threads is None:
+                self.loop.run(block, held)
+            else:
+                with limited(threads):
+                    self.loop.run(block, held)
+        for action in after:
+            action(arrays)
+        for output, source in zip(outputs, self.emitted[number], strict=True):
+            output[block.start : block.stop] = source
+
+    def run_block_backward(
+        self, number: int, arrays: Arrays, ended: Array | None, deferred: DeferredErrors | None, threads: int | None
+    ) -> None:
+        """Run one block backward and fill the errors of sequences in ``arrays``.
+
+        ``ended`` (steps, batch) are the rows that have ended, whose errors are deferred where ``deferred`` is given.
+        """
+        block = self.workspace.blocks[number]
+        calls = self.backward[number]
+        for action in calls.before:
+            action(arrays)
+        with limited(threads):
+            self._run_back_loop(block, ended, deferred)
+        for action in calls.after:
+            action(arrays)
+        for k, source in enumerate(self.program.sequence_errors):
+            if isinstance(source, BufferSlice):
+                target = arrays["sequence_error", k][block.start : block.stop]
+                target[...] = self.workspace.whole(source, block).transpose(0, 2, 1)
+
+    def _run_back_loop(self, block: Block, ended: Array | None, deferred: DeferredErrors | None) -> None:
+        """Run the backward loop of a block; where errors are deferred, segment by segment."""
+        if deferred is None or ended is None:
+            if self.back_loop.steps:
+                self.back_loop.run(block)
+            return
+        for start, stop, rows in segments(ended):
+            last = block.start + stop - 1
+            deferred.exchange(rows, [self.workspace.at(error, last) for error in self.carried])
+            self.back_loop.run_segment(block, start, stop)
+
+    def accumulate(self, number: int, arrays: Arrays, sums: list[Any], counted: Any) -> None:
+        """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
+        for k, accumulation in enumerate(self.backward[number].accumulations):
+            sums[k] = accumulated(sums[k], accumulation, counted, arrays)
+
+    # ------------------------------------------------------------------ binding
     def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
         before = self._staging(BEFORE, block) + self._calls.actions(self._phases[BEFORE], block)
         return before, self._calls.actions(self._phases[AFTER], block)
@@ -140,6 +217,25 @@ class Executable:
             room[...] = arrays[key][start:stop].transpose(0, 2, 1)
 
         return action
+
+
+def accumulated(before: Any, accumulation: Accumulation, counted: Any, arrays: Arrays) -> Any:
+    """The sums over the rows of a block, added to those of the blocks before (None: no sums yet)."""
+    for action in accumulation.prepare:
+        action(arrays)
+    right = accumulation.right(arrays)
+    if counted is not None:
+        right = right[counted]
+    if not len(right):
+        return before
+    total = np.empty(accumulation.shape, right.dtype)
+    for left, first, last in accumulation.terms:
+        if left is None:
+            np.add.reduce(right, 0, None, total[first])
+            continue
+        rows = left(arrays) if counted is None else left(arrays)[counted]
+        np.dot(rows.T, right, total[first:last])
+    return total if before is None else np.add(before, total, before)
 
 
 def _current(target: BufferSlice) -> BufferSlice:

@@ -17,7 +17,7 @@ from graphnet.core.compile.program import (
     PackRef,
     Scalar,
 )
-from graphnet.core.compile.trace.ir import NAMED_OUTPUT, UFUNCS
+from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import LoopSource, scalar
 from graphnet.core.run.numpy_backend.packing import PackedWeights
@@ -96,7 +96,7 @@ class LoopFunctions:
         elif step.name == "reduce":
             source.call(UFUNCS[str(step.attr)].reduce, operands[0], "0", "None", output, "True")
         else:
-            named = step.name in NAMED_OUTPUT
+            named = step.name in KEYWORD_OUTPUT
             source.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
 
     def _add_dot(self, source: LoopSource, step: Instruction) -> None:

@@ -16,7 +16,7 @@ from graphnet.core.compile import Shapes
 from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop, Plan
 from graphnet.core.compile.program import BufferSlice, Program
-from graphnet.core.compile.trace.tracer import TraceSpec
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Tape
@@ -221,7 +221,7 @@ class RegionProgram(BoundProgram):
     def forward(self, slots: list[Any], run: RunContext) -> Tape:
         """Fill the slots of the outputs; returns the values saved for backward."""
         executable = self.executable()
-        values = executable.packs.fill(run.arrays)
+        values = executable.load_weights(run.arrays)
         if self.draws:
             self.draw(executable.workspace, run)
         arrays = {("sequence", k): self.rows(slots[i]) for k, i in enumerate(self.inputs)}
@@ -262,7 +262,7 @@ class RegionProgram(BoundProgram):
             step_targets = targets.get((step.path, step.layer))
             if step_targets:
                 shapes = [None if i is None else self.region.shapes.slots[i] for i in step.inputs]
-                arrays = self.options.layers[step.layer].draw(rng, *shapes)  # type: ignore[arg-type]
+                arrays = self.options.layers[step.layer].draw(rng, *shapes)
                 for name, target in step_targets:
                     room = workspace.arrays[target.buffer][:, target.start : target.stop, 0]
                     drawn = arrays[name] if ends is None else ends.repeated(arrays[name])

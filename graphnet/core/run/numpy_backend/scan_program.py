@@ -10,8 +10,8 @@ from graphnet.core.compile import Shapes
 from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop
 from graphnet.core.compile.program import BufferSlice, Program
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import Untraceable
-from graphnet.core.compile.trace.tracer import TraceSpec
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, CallerArrays, Tape
@@ -105,7 +105,7 @@ class ScanProgram(BoundProgram):
         """Fill the slots of outputs and final states; returns the values saved for backward."""
         step, executable = self.step, self._executable or self.executable()
         ends = run.ends_at(self.origin) if run.ends else None
-        values = executable.packs.fill(run.arrays)
+        values = executable.load_weights(run.arrays)
         order = None if ends is None else self.order(ends)
         arrays = {}
         for k, slot in enumerate(step.sequences):

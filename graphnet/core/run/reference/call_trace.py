@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Call, Plan
 from graphnet.core.compile.trace.ir import Trace
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import Untraceable
-from graphnet.core.compile.trace.tracer import TraceSpec, trace
+from graphnet.core.compile.trace.tracer import trace
 from graphnet.core.run.context import BindOptions
 
 
