@@ -1,4 +1,4 @@
-"""One factor for each feature."""
+"""Peephole weights: one factor per feature."""
 
 from dataclasses import field
 from typing import Any
@@ -7,10 +7,10 @@ from graphnet import Layer, Shape, ShapeError, Weight, positive
 
 
 class Peephole(Layer):
-    """``y = x ⊙ weights``, one weight a feature: the product with a diagonal matrix.
+    """``y = x ⊙ weights``, one weight per feature: the product with a diagonal matrix.
 
-    What a gate sees of the cell state (Gers & Schmidhuber 2000). Any number of axes before the last. ``weights`` is
-    ``(units,)``, with fan_in = fan_out = 1.
+    Connects a cell state to a gate (Gers & Schmidhuber 2000). The input may have any number of axes before the last.
+    ``weights`` is ``(units,)``, with fan_in = fan_out = 1.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ class Peephole(Layer):
     Raises
     ------
     ShapeError
-        If the last axis of the input is not ``units`` long.
+        If the last axis of the input does not have size ``units``.
 
     Examples
     --------
@@ -45,7 +45,7 @@ class Peephole(Layer):
     def infer(self, x: Shape) -> Shape:
         if x.rank < 2 or x.size(-1) not in (None, self.units):
             expected = f"(batch, …, feature={self.units})"
-            raise ShapeError("the input does not fit", where=repr(self), expected=expected, received=x)
+            raise ShapeError("the input does not match the weights", where=repr(self), expected=expected, received=x)
         return x.resized(-1, self.units)
 
     def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:
