@@ -107,6 +107,10 @@ class CompilerWarning(GraphnetWarning):
     """The compiler failed on a part of a graph, which runs node by node instead; the results are right."""
 
 
+class GraphnetDeprecationWarning(GraphnetWarning, DeprecationWarning):
+    """A name or an import path that the next minor release removes; the message gives the new one."""
+
+
 class ForkWarning(GraphnetWarning):
     """A forked process is about to draw the random numbers that its parent draws too."""
 

@@ -11,27 +11,28 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
-from graphnet.core.compile.delicate import delicate
-from graphnet.core.compile.passes.phases import BACKWARD, FORWARD, phases
-from graphnet.core.compile.pipeline import EVERY, PASSES, compiled, stages
+from graphnet.core.compile.analysis.finiteness import may_be_nonfinite
+from graphnet.core.compile.analysis.phases import phases
+from graphnet.core.compile.pipeline import EVERY, PASSES, compile_program, run_passes
 from graphnet.core.compile.plan import Call
-from graphnet.core.compile.program import Packed, Program, Step
+from graphnet.core.compile.program import BACKWARD, FORWARD, Instruction, PackRef, Program
 from graphnet.core.compile.trace import tracer
 from graphnet.core.compile.trace.ir import FIXED, LEAVES, ROWS, TOTAL, Trace
-from graphnet.core.compile.trace.tracer import Subject
+from graphnet.core.compile.trace.tracer import TraceSpec
 from graphnet.core.concurrency.blas_threads import PROCESS
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.errors import ShapeError, UnknownNameError, nearest
 from graphnet.core.phase import Phase
-from graphnet.core.run.context import Setting
-from graphnet.core.run.numpy_backend.compiled import CompiledProgram
+from graphnet.core.run.context import BindOptions
+from graphnet.core.run.numpy_backend.bound_program import BoundProgram
 from graphnet.core.run.numpy_backend.plan import BoundStep, policy
 from graphnet.core.run.numpy_backend.region import LEAST, BoundRegion, unreadable
 from graphnet.core.run.numpy_backend.scan import BoundScan
 from graphnet.core.run.numpy_backend.thread_policy import inputs as pack_inputs
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.runner import Runner
+from graphnet.inspect.target import graph_of
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ class Explanation:
 
 
 def explain(
-    graph: Graph,
+    target: Any,
     *,
     batch: int = 32,
     steps: int = 50,
@@ -121,10 +122,12 @@ def explain(
     passes: Iterable[str] | None = None,
     shapes: Mapping[str, Sequence[int]] | None = None,
 ) -> Explanation:
-    """What the compiler makes of a graph; see :meth:`graphnet.Graph.explain`.
+    """Return how a model or graph is compiled, pass by pass; see :meth:`graphnet.Graph.explain`.
 
-    The graph is bound as a run binds it, and what is reported is what was bound.
+    ``target`` is a Model, a Graph, a Runner or a composite layer. The graph is bound as a run binds it, and what is
+    reported is what was bound.
     """
+    graph = graph_of(target, "explain")
     # Weights that are made on the way are not the graph's own, and a graph without declared sizes takes those of its
     # last run.
     runner = Runner(copy.deepcopy(graph), passes=passes)
@@ -133,11 +136,11 @@ def explain(
         bound, found = runner.bound(inputs, dtype, phase)
     chosen = EVERY if runner.passes is None else runner.passes
     alone = {s.path: s for s in runner.plan.steps if isinstance(s, Call)}
-    setting = Setting(runner.layers, phase, dtype)
-    every = [True] * runner.plan.slots
+    setting = BindOptions(runner.layers, phase, dtype)
+    every = [True] * runner.plan.slot_count
 
     def single(step: Any) -> Part:
-        path = step.promises.path
+        path = step.checks.path
         reason = unreadable(alone[path], found, setting, every)
         fewer = f"fewer than {LEAST} neighbours that the compiler can read are called one by one"
         return Part(path, "node", reason.removeprefix(f"{path}: ") if reason else fewer)
@@ -206,36 +209,36 @@ def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
     """A part that may be compiled, from what runs it."""
     kind = "nodes" if isinstance(step, BoundRegion) else "Scan"
     program = step.program(True) if isinstance(step, BoundRegion) else step.loop(True)
-    if not isinstance(program, CompiledProgram):
+    if not isinstance(program, BoundProgram):
         return Part(step.path, kind, f"{step.reason}. {REMEDY}")
-    return _compiled(step.path, kind, step.subject(True), passes, program)
+    return _compiled(step.path, kind, step.spec(True), passes, program)
 
 
 #: What the author of a rule can do.
 REMEDY = "Functions of whole arrays, without assignment in place or branches on values, can be read."
 
 
-def _compiled(path: str, kind: str, subject: Subject, passes: frozenset[str], bound: CompiledProgram) -> Part:
+def _compiled(path: str, kind: str, spec: TraceSpec, passes: frozenset[str], bound: BoundProgram) -> Part:
     program, space = bound.program, bound.workspace().space
-    trace = tracer.trace(subject)
+    trace = tracer.trace(spec)
     notes = [("trace", f"{_counted(trace)}, forward and backward, equal ones once")]
-    over_time = kind == "Scan" or any(origin is not None for origin in subject.shapes.lengths)
-    if over_time and delicate(trace):
+    over_time = kind == "Scan" or any(origin is not None for origin in spec.shapes.lengths)
+    if over_time and may_be_nonfinite(trace):
         notes.append(("ragged", DELICATE + (": a copy of each state a step" if trace.has("state") else "")))
     before = trace
-    for name, after in stages(trace, passes, subject.rows):
+    for name, after in run_passes(trace, passes, spec.rows):
         notes.append((name, _change(name, before, after)))
         before = after
     notes += [(name, "left out") for name in PASSES[:5] if name not in passes]
-    notes += _placed(before, program, subject, passes)
-    forward = sum(s.phase == FORWARD[1] for s in program.steps)
+    notes += _placed(before, program, spec, passes)
+    forward = sum(s.phase == FORWARD[1] for s in program.instructions)
     inside, outside = _multiply_adds(program)
     return Part(
         path,
         kind,
         None,
         tuple(notes),
-        tuple((s.phase, _told(s, path)) for s in program.steps),
+        tuple((s.phase, _told(s, path)) for s in program.instructions),
         forward,
         program.calls - forward,
         inside * bound.batch,
@@ -308,25 +311,28 @@ def _hot(trace: Trace) -> int:
     return sum(hot[v] and o.name in ("multiply", "divide") and v in alive for v, o in enumerate(trace.values))
 
 
-def _placed(trace: Trace, program: Program, subject: Subject, passes: frozenset[str]) -> list[tuple[str, str]]:
+def _placed(trace: Trace, program: Program, spec: TraceSpec, passes: frozenset[str]) -> list[tuple[str, str]]:
     """What phases, lanes and place did."""
     when = Counter(p for p, o in zip(phases(trace, "phases" in passes), trace.values, strict=True) if o.kind == ROWS)
     told = ", ".join(f"{phase} {when[phase]}" for phase in (*FORWARD, *BACKWARD) if when[phase])
-    sums = sum(len(s.sections) for s in program.sinks)
-    notes = [("phases", f"operations: {told}; {sums} sums over rows after the loop, in {len(program.sinks)} arrays")]
+    sums = sum(len(s.terms) for s in program.accumulators)
+    notes = [
+        ("phases", f"operations: {told}; {sums} sums over rows after the loop, in {len(program.accumulators)} arrays")
+    ]
     if "phases" not in passes:
         notes = [("phases", f"left out: {told}")]
-    alone = compiled(subject, passes - {"lanes"})
-    change = f"{len(alone.steps)} calls -> {len(program.steps)}; in the loops {alone.calls} -> {program.calls} a step"
+    alone = compile_program(spec, passes - {"lanes"})
+    calls = f"{len(alone.instructions)} calls -> {len(program.instructions)}"
+    change = f"{calls}; in the loops {alone.calls} -> {program.calls} a step"
     notes.append(("lanes", change if "lanes" in passes else "left out"))
-    apart = compiled(subject, passes - {"place"})
+    apart = compile_program(spec, passes - {"place"})
     units = [sum(b.units for b in p.buffers) for p in (apart, program)]
     notes.append(("place", f"{units[0]} units of buffers -> {units[1]}" if "place" in passes else "left out"))
     return notes
 
 
 # ---------------------------------------------------------------------- calls, products, buffers
-def _told(step: Step, path: str) -> str:
+def _told(step: Instruction, path: str) -> str:
     nodes = ", ".join(p.removeprefix(f"{path}/") for p in step.paths if p)
     width = step.output.width
     return f"{step.name} of {width} units" + (f": {nodes}" if nodes else "")
@@ -335,17 +341,17 @@ def _told(step: Step, path: str) -> str:
 def _multiply_adds(program: Program) -> tuple[int, int]:
     """Multiply-adds for one row and step: in the loops, and outside."""
     inside = outside = 0
-    for step in program.steps:
+    for step in program.instructions:
         if step.name != "dot":
             continue
         pack = step.operands[1]
-        assert isinstance(pack, Packed)
+        assert isinstance(pack, PackRef)
         size = pack_inputs(program, pack) * step.output.width
         if step.phase in (FORWARD[1], BACKWARD[1]):
             inside += size
         else:
             outside += size
-    outside += sum((section.rows[1] - section.rows[0]) * s.columns for s in program.sinks for section in s.sections)
+    outside += sum((section.rows[1] - section.rows[0]) * s.columns for s in program.accumulators for section in s.terms)
     return inside, outside
 
 

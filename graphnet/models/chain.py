@@ -16,7 +16,7 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.stateful import Stateful
 from graphnet.core.phase import Phase
-from graphnet.core.run.kept import Remembered
+from graphnet.core.run.forward_backward import PassSnapshot
 from graphnet.core.run.runner import Runner
 
 
@@ -82,7 +82,7 @@ class Segment:
         output = self._runner.forward({"x": x}, phase=self.phase, keep=keep, input_errors=input_errors)["output"]
         return np.array(output)
 
-    def remember(self) -> Remembered:
+    def remember(self) -> PassSnapshot:
         """Hold what a later ``forward`` changes."""
         return self._runner.remember()
 

@@ -232,7 +232,7 @@ class NeuralNetwork:
         if not strangers:
             yield
             return
-        with locks.strangers:
+        with locks.foreign_layers:
             before = [(layer, getattr(layer, "phase", self._phase)) for layer in strangers]
             for layer in strangers:
                 _set_phase(layer, Phase.test)

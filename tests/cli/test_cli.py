@@ -172,7 +172,7 @@ def test_bars_on_a_terminal(folder, monkeypatch):
     import io
 
     from graphnet.cli.progress import Bars, progress
-    from graphnet.models.session import prepare
+    from graphnet.models.train_file import prepare
 
     class Terminal(io.StringIO):
         def isatty(self):

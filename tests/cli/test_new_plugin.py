@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from numeric import close, numeric
+from helpers.numeric_gradient import close, numeric
 
 import graphnet
 from graphnet.cli import main
@@ -143,6 +143,21 @@ def test_the_licence_is_that_of_graphnet_but_for_its_holder(package):
     assert [line for line in new if not line.startswith("Copyright")] == [
         line for line in own if not line.startswith("Copyright")
     ]
+
+
+def test_new_plugin_passes_strict_mypy(package):
+    pytest.importorskip("mypy")
+    search_path = os.pathsep.join([str(Path(graphnet.__file__).parents[1]), str(package / "src")])
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "src"],
+        cwd=package,
+        env={**os.environ, "MYPYPATH": search_path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "disable_error_code" not in (package / "pyproject.toml").read_text(encoding="utf-8")
 
 
 # ---------------------------------------------------------------------- the layers

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import (
     Builder,
@@ -69,7 +69,7 @@ def test_calls_are_those_of_the_loops():
     runner.forward({"x": np.ones((7, 5, 3), "float32")})
     program = runner._kept.last.bound.steps[0].made[True].program
     assert told.calls_forward + told.calls_backward == program.calls
-    assert len(told.calls) == len(program.steps)
+    assert len(told.calls) == len(program.instructions)
 
 
 def test_multiply_adds_by_hand():
@@ -91,7 +91,7 @@ def test_buffers_add_up():
 def test_what_is_left_alone_says_why():
     told = model(Branching).explain()
     assert told.parts[0].reason is not None
-    assert "scan/branching" in told.parts[0].reason
+    assert "scan/gate_branching" in told.parts[0].reason
     assert "sum over the rows is not linear" in told.parts[0].reason
     assert "node by node" in str(told)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from recipes import WIDTH, Drawn, Halves, Tanh, recipe
+from helpers.random_models import WIDTH, Drawn, Halves, Tanh, recipe
 
 from graphnet import (
     Builder,
@@ -26,10 +26,10 @@ from graphnet import (
     Scan,
     ShapeError,
     Split,
-    Subgraph,
     TrainingConfig,
     UnknownNameError,
 )
+from graphnet.authoring import Subgraph
 from graphnet.io import model_text, parse_model, read_model, write_model
 from graphnet.losses import CrossEntropy, MeanSquaredError
 from graphnet.metrics import Accuracy

@@ -14,7 +14,7 @@ from wrong_sequences import GoodCell
 
 from graphnet import Affine, ConfigError, FullyConnected, Layer
 from graphnet.cli import main
-from graphnet.core.run.row_ends import Ends
+from graphnet.core.run.padding import RowEnds
 from graphnet.testing import CAPABILITIES, CHECKS, Case, conformance, run
 from graphnet.testing.derivatives import slope
 from graphnet.testing.report import Prepared, told
@@ -220,7 +220,7 @@ def test_padded_rows_catches_zeros_beyond_the_ends(monkeypatch):
     """Zeros where copies of valid steps belong: what arises there reaches every gradient."""
     case = Case(GoodCell, {}, SEQUENCE)
     assert Prepared(case).run("padded_rows").status == "passed"
-    monkeypatch.setattr(Ends, "repeated", Ends.zeroed)
+    monkeypatch.setattr(RowEnds, "repeated", RowEnds.zeroed)
     outcome = Prepared(case).run("padded_rows")
     assert outcome.status == "failed"
     assert "NaN" in outcome.told

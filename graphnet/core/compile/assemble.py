@@ -10,28 +10,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from graphnet.core.compile.passes.allocate import Placing
+from graphnet.core.compile.passes.allocate import BufferAssignment
 from graphnet.core.compile.passes.layout import runs
-from graphnet.core.compile.passes.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP
 from graphnet.core.compile.program import (
-    Fixed,
-    Given,
-    Number,
+    BACK_LOOP,
+    BACKWARD,
+    FORWARD,
+    LOOP,
+    Accumulator,
+    AccumulatorSlice,
+    AccumulatorTerm,
+    BufferSlice,
+    Expression,
+    ExternalArray,
+    Instruction,
+    InvalidProgram,
     Operand,
     Pack,
-    Packed,
-    Part,
-    Place,
+    PackRef,
     Program,
-    Section,
-    Sink,
-    Step,
+    Scalar,
 )
 from graphnet.core.compile.trace.ir import CONSTANT, FIXED, ROWS, TOTAL, Trace
-from graphnet.core.compile.verify import InvalidProgram
 
 
-def program(trace: Trace, placing: Placing, paths: Sequence[tuple[str, ...]] = ()) -> Program:
+def assemble(trace: Trace, placing: BufferAssignment) -> Program:
     """The plan of a placed trace."""
     return _Program(trace, placing).run()
 
@@ -39,12 +42,12 @@ def program(trace: Trace, placing: Placing, paths: Sequence[tuple[str, ...]] = (
 class _Program:
     """One program in the making."""
 
-    def __init__(self, trace: Trace, placing: Placing) -> None:
+    def __init__(self, trace: Trace, placing: BufferAssignment) -> None:
         self.trace, self.placing = trace, placing
         self.fixed: dict[int, int] = {}
-        self.fixed_list: list[Fixed] = []
+        self.fixed_list: list[Expression] = []
         self.packs: dict[Pack, int] = {}
-        self.steps: list[Step] = []
+        self.steps: list[Instruction] = []
         self.positions = placing.arrangement.places
 
     def run(self) -> Program:
@@ -55,7 +58,7 @@ class _Program:
         last_forward, last_backward = FORWARD[-1], BACKWARD[-1]
         sinks, parts = self.sinks()
         totals = self.totals(parts)
-        errors: list[Place | Given | None] = []
+        errors: list[BufferSlice | ExternalArray | None] = []
         for k, v in enumerate(roles.sequence_errors):
             given = v is not None and leaving.get(v) == k
             errors.append(None if v is None else self.error(v, k, given))
@@ -75,14 +78,14 @@ class _Program:
             tuple((key, totals[1][v]) for key, v in roles.gradients.items()),
         )
 
-    def error(self, value: int, index: int, given: bool) -> Place | Given:
+    def error(self, value: int, index: int, given: bool) -> BufferSlice | ExternalArray:
         if given:
-            return Given("sequence_error", index, self.trace[value].width)
+            return ExternalArray("sequence_error", index, self.trace[value].width)
         return self.placing.place(value, BACKWARD[-1])
 
-    def whole(self, home: int) -> Place:
+    def whole(self, home: int) -> BufferSlice:
         buffer, offset = self.positions[home]
-        return Place(buffer, offset, offset + self.placing.homes[home].width)
+        return BufferSlice(buffer, offset, offset + self.placing.homes[home].width)
 
     # ------------------------------------------------------------------ steps
     def group(self, phase: str, group: list[int], leaving: dict[int, int]) -> None:
@@ -93,13 +96,13 @@ class _Program:
         elif first.name == "join":
             for part, place in self.parts(phase, group[0]):
                 self.steps.append(
-                    Step(phase, "copy", place, (self.placing.operand(part, phase),), paths=self.paths(group))
+                    Instruction(phase, "copy", place, (self.placing.operand(part, phase),), paths=self.paths(group))
                 )
         elif group[0] in leaving:
-            output = Given("sequence_error", leaving[group[0]], first.width)
+            output = ExternalArray("sequence_error", leaving[group[0]], first.width)
             rows = self.placing.operand(first.args[0], phase)
             pack = self.pack("product", [first.args[1]])
-            self.steps.append(Step(phase, "dot", output, (rows, pack), paths=self.paths(group)))
+            self.steps.append(Instruction(phase, "dot", output, (rows, pack), paths=self.paths(group)))
         else:
             for run in self.runs(phase, group):
                 self.call(phase, run)
@@ -108,11 +111,11 @@ class _Program:
         """The nodes that a call works for."""
         return tuple(dict.fromkeys(self.trace.paths[v] for v in values))
 
-    def parts(self, phase: str, join: int) -> Iterable[tuple[int, Place]]:
+    def parts(self, phase: str, join: int) -> Iterable[tuple[int, BufferSlice]]:
         place, start = self.placing.place(join, phase), 0
         for part in self.trace[join].args:
             width = self.trace[part].width
-            yield part, Place(place.buffer, place.start + start, place.start + start + width, place.shift)
+            yield part, BufferSlice(place.buffer, place.start + start, place.start + start + width, place.shift)
             start += width
 
     def runs(self, phase: str, group: list[int]) -> list[list[int]]:
@@ -138,7 +141,7 @@ class _Program:
         else:
             operands = tuple(self.together(phase, run, i) for i in range(len(first.args)))
         attr = first.attr if first.name == "reduce" else None
-        self.steps.append(Step(phase, first.name, output, operands, attr, paths=self.paths(run)))
+        self.steps.append(Instruction(phase, first.name, output, operands, attr, paths=self.paths(run)))
 
     def together(self, phase: str, run: list[int], position: int) -> Operand:
         """One operand of a run of mates."""
@@ -148,7 +151,7 @@ class _Program:
             stretched = operation.width != self.trace[run[0]].width  # mates read the same one: see lanes
             return self.pack("units", values[:1] if stretched else values)
         if operation.kind == CONSTANT:
-            return Number(float(operation.attr))
+            return Scalar(float(operation.attr))
         if len(values) == 1:
             return self.placing.operand(values[0], phase)
         return merged([self.placing.place(v, phase) for v in values])
@@ -157,20 +160,20 @@ class _Program:
         """Sums of products of the same rows, in as few products as the places of the rows allow."""
         rows = self.trace[run[0]].args[::2]
         chains = {i: (self.placing.place(r, phase),) for i, r in enumerate(rows)}
-        output: Place | Given
+        output: BufferSlice | ExternalArray
         if run[0] in leaving:
-            output = Given("sequence_error", leaving[run[0]], self.trace[run[0]].width)
+            output = ExternalArray("sequence_error", leaving[run[0]], self.trace[run[0]].width)
         else:
             output = merged([self.placing.place(v, phase) for v in run])
         for number, block in enumerate(runs(list(chains), chains)):
             operand = merged([chains[i][0] for i in block])
             pack = self.pack("product", [self.trace[v].args[2 * i + 1] for v in run for i in block], len(block))
             paths = self.paths([*run, *(rows[i] for i in block)])
-            self.steps.append(Step(phase, "dot", output, (operand, pack), None, number > 0, paths))
+            self.steps.append(Instruction(phase, "dot", output, (operand, pack), None, number > 0, paths))
 
-    def pack(self, form: str, values: Sequence[int], deep: int = 1) -> Packed:
+    def pack(self, form: str, values: Sequence[int], deep: int = 1) -> PackRef:
         found = Pack(form, tuple(self.fixed_value(v) for v in values), deep)
-        return Packed(self.packs.setdefault(found, len(self.packs)))
+        return PackRef(self.packs.setdefault(found, len(self.packs)))
 
     def fixed_value(self, value: int) -> int:
         """The number of a fixed value in the program."""
@@ -178,7 +181,7 @@ class _Program:
             operation = self.trace[value]
             args = tuple(self.fixed_value(a) for a in operation.args)
             name = operation.name
-            self.fixed_list.append(Fixed(name, args, operation.attr, operation.shape))
+            self.fixed_list.append(Expression(name, args, operation.attr, operation.shape))
             self.fixed[value] = len(self.fixed_list) - 1
         return self.fixed[value]
 
@@ -186,7 +189,7 @@ class _Program:
     def sum(self, value: int) -> bool:
         return self.trace[value].name in ("outer", "rowsum") and self.placing.when[value] != "unused"
 
-    def sinks(self) -> tuple[list[Sink], dict[int, Part]]:
+    def sinks(self) -> tuple[list[Accumulator], dict[int, AccumulatorSlice]]:
         """The sums over rows and steps, in as few products as the places allow; which part of them each value is."""
         phase = BACKWARD[-1]
         by_left: dict[int | None, list[int]] = {}
@@ -196,13 +199,13 @@ class _Program:
         rows: dict[tuple[Operand, ...], list[tuple[Operand | None, list[int]]]] = {}
         for left, values in by_left.items():
             right = {v: self.placing.operand(self.trace[v].args[-1], phase) for v in values}
-            chains = {v: (place,) for v, place in right.items() if isinstance(place, Place)}
+            chains = {v: (place,) for v, place in right.items() if isinstance(place, BufferSlice)}
             single = [[v] for v in values if v not in chains]
             operand = None if left is None else self.placing.operand(left, phase)
             for run in [*runs(list(chains), chains), *single]:
                 rows.setdefault(tuple(right[v] for v in run), []).append((operand, run))
-        sinks: list[Sink] = []
-        parts: dict[int, Part] = {}
+        sinks: list[Accumulator] = []
+        parts: dict[int, AccumulatorSlice] = {}
         for rights, lefts in rows.items():
             self.stack(rights, lefts, sinks, parts)
         return sinks, parts
@@ -211,12 +214,12 @@ class _Program:
         self,
         rights: tuple[Operand, ...],
         lefts: list[tuple[Operand | None, list[int]]],
-        sinks: list[Sink],
-        parts: dict[int, Part],
+        sinks: list[Accumulator],
+        parts: dict[int, AccumulatorSlice],
     ) -> None:
         """The sums of one right side: those of neighbouring left sides in one."""
-        right = merged([r for r in rights if isinstance(r, Place)]) if len(rights) > 1 else rights[0]
-        chains = {i: (left,) for i, (left, _) in enumerate(lefts) if isinstance(left, Place)}
+        right = merged([r for r in rights if isinstance(r, BufferSlice)]) if len(rights) > 1 else rights[0]
+        chains = {i: (left,) for i, (left, _) in enumerate(lefts) if isinstance(left, BufferSlice)}
         joined = runs(list(chains), chains)
         others = [[i] for i in range(len(lefts)) if i not in chains]
         row, sections = 0, []
@@ -227,16 +230,16 @@ class _Program:
                 height = 1 if lefts[i][0] is None else self.trace[lefts[i][1][0]].shape[0]
                 for value in lefts[i][1]:
                     width = self.trace[value].shape[-1]
-                    parts[value] = Part(len(sinks), (row, row + height), (column, column + width))
+                    parts[value] = AccumulatorSlice(len(sinks), (row, row + height), (column, column + width))
                     column += width
                 row += height
             left = lefts[block[0]][0] if len(block) == 1 else merged([chains[i][0] for i in block])
-            sections.append(Section(left, (first, row)))
-        sinks.append(Sink(right, tuple(sections), column))
+            sections.append(AccumulatorTerm(left, (first, row)))
+        sinks.append(Accumulator(right, tuple(sections), column))
 
-    def totals(self, parts: dict[int, Part]) -> tuple[tuple[Fixed, ...], dict[int, int]]:
+    def totals(self, parts: dict[int, AccumulatorSlice]) -> tuple[tuple[Expression, ...], dict[int, int]]:
         """What is made of the sums after the last step: parts of sinks first of all, then operations on them."""
-        listed: list[Fixed] = []
+        listed: list[Expression] = []
         numbers: dict[int, int] = {}
 
         def number(value: int) -> int:
@@ -245,13 +248,15 @@ class _Program:
             operation = self.trace[value]
             part = self.part(value, parts)
             if part is not None:
-                made = Fixed("part of a sink", (), part, operation.shape)
+                made = Expression("part of a sink", (), part, operation.shape)
             elif operation.kind == CONSTANT:
-                made = Fixed("constant", (), operation.attr, ())
+                made = Expression("constant", (), operation.attr, ())
             elif operation.kind == FIXED:
-                made = Fixed("fixed", (self.fixed_value(value),), None, ())
+                made = Expression("fixed", (self.fixed_value(value),), None, ())
             else:
-                made = Fixed(operation.name, tuple(number(a) for a in operation.args), operation.attr, operation.shape)
+                made = Expression(
+                    operation.name, tuple(number(a) for a in operation.args), operation.attr, operation.shape
+                )
             listed.append(made)
             numbers[value] = len(listed) - 1
             return numbers[value]
@@ -260,7 +265,7 @@ class _Program:
             number(value)
         return tuple(listed), numbers
 
-    def part(self, value: int, parts: dict[int, Part]) -> Part | None:
+    def part(self, value: int, parts: dict[int, AccumulatorSlice]) -> AccumulatorSlice | None:
         """A total that is a rectangle of a sink: a sum itself, or neighbours below each other."""
         if value in parts:
             return parts[value]
@@ -280,15 +285,23 @@ class _Program:
         found_parts = [self.part(a, parts) for a in operation.args]
         first = found_parts[0]
         for before, after in pairwise(found_parts):
-            if before is None or after is None or (before.sink, before.columns) != (after.sink, after.columns):
+            if (
+                before is None
+                or after is None
+                or (before.accumulator, before.columns) != (after.accumulator, after.columns)
+            ):
                 return None
             if before.rows[1] != after.rows[0]:
                 return None
         last = found_parts[-1]
-        return Part(first.sink, (first.rows[0], last.rows[1]), first.columns) if first and last else None
+        return (
+            AccumulatorSlice(first.accumulator, (first.rows[0], last.rows[1]), first.columns)
+            if first and last
+            else None
+        )
 
 
-def merged(places: Sequence[Place]) -> Place:
+def merged(places: Sequence[BufferSlice]) -> BufferSlice:
     """Neighbouring places as one.
 
     Raises
@@ -299,4 +312,4 @@ def merged(places: Sequence[Place]) -> Place:
     for before, after in pairwise(places):
         if (before.buffer, before.stop, before.shift) != (after.buffer, after.start, after.shift):
             raise InvalidProgram(f"{before} and {after} are not neighbours")
-    return Place(places[0].buffer, places[0].start, places[-1].stop, places[0].shift)
+    return BufferSlice(places[0].buffer, places[0].start, places[-1].stop, places[0].shift)

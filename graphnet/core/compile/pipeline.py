@@ -7,28 +7,29 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-from graphnet.core.compile.assemble import program
-from graphnet.core.compile.delicate import apart, delicate
-from graphnet.core.compile.passes.allocate import Placing
+from graphnet.core.compile.analysis.finiteness import may_be_nonfinite
+from graphnet.core.compile.analysis.phases import phases
+from graphnet.core.compile.analysis.verify import verify
+from graphnet.core.compile.assemble import assemble
+from graphnet.core.compile.passes.allocate import BufferAssignment
 from graphnet.core.compile.passes.augment import augment
 from graphnet.core.compile.passes.batch_calls import groups
+from graphnet.core.compile.passes.copy_states import copy_states
 from graphnet.core.compile.passes.factor import factor
 from graphnet.core.compile.passes.insert_copies import insert_copies
 from graphnet.core.compile.passes.legalize import legalize
 from graphnet.core.compile.passes.merge import merge
-from graphnet.core.compile.passes.phases import phases
 from graphnet.core.compile.passes.reassociate import order
 from graphnet.core.compile.passes.recompute import recompute
 from graphnet.core.compile.passes.split import split
 from graphnet.core.compile.program import Program
 from graphnet.core.compile.trace import tracer
 from graphnet.core.compile.trace.ir import Trace
-from graphnet.core.compile.trace.tracer import Subject
-from graphnet.core.compile.verify import verify
+from graphnet.core.compile.trace.tracer import TraceSpec
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
+def gc_paused() -> Iterator[None]:
     """Without collections of garbage: a compilation makes many small objects and few cycles."""
     enabled = gc.isenabled()
     gc.disable()
@@ -44,7 +45,7 @@ PASSES = ("split", "order", "factor", "merge", "augment", "phases", "recompute",
 EVERY = frozenset(PASSES)
 
 
-def stages(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Iterator[tuple[str, Trace]]:
+def run_passes(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Iterator[tuple[str, Trace]]:
     """The trace after each of the passes that rewrite it, by name.
 
     Without a loop there is nothing to take out of it: such a trace stays as the rules wrote it, but for joins.
@@ -70,12 +71,12 @@ def stages(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Itera
 
 def rewritten(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Trace:
     """The trace after all passes that rewrite it."""
-    for _, after in stages(trace, passes, rows):
+    for _, after in run_passes(trace, passes, rows):
         trace = after
     return trace
 
 
-def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:
+def compile_program(spec: TraceSpec, passes: frozenset[str] = EVERY) -> Program:
     """The program of a cell.
 
     Raises
@@ -83,23 +84,23 @@ def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:
     Untraceable
         If a rule cannot be read.
     """
-    with undisturbed():
-        return _program(subject, passes)
+    with gc_paused():
+        return _program(spec, passes)
 
 
-def _program(subject: Subject, passes: frozenset[str]) -> Program:
-    trace = tracer.trace(subject)
-    fragile = delicate(trace)
-    trace = rewritten(apart(trace) if subject.apart else trace, passes, subject.rows)
+def _program(spec: TraceSpec, passes: frozenset[str]) -> Program:
+    trace = tracer.trace(spec)
+    fragile = may_be_nonfinite(trace)
+    trace = rewritten(copy_states(trace) if spec.copy_states else trace, passes, spec.rows)
     when = phases(trace, "phases" in passes)
     lanes, wide = "lanes" in passes, "merge" in passes
     found = None
     for pairs in (False, True) if lanes and trace.has("state") else (False,):
         grouped = groups(trace, when, lanes, wide, pairs)
-        placing = Placing(trace, when, grouped, "place" in passes, lanes or wide)
-        assembled = program(trace, placing)
+        placing = BufferAssignment(trace, when, grouped, "place" in passes, lanes or wide)
+        assembled = assemble(trace, placing)
         if found is None or assembled.calls < found[0].calls:
             found = assembled, placing
     assert found is not None
     verify(trace, found[1])
-    return replace(found[0], delicate=fragile)
+    return replace(found[0], may_be_nonfinite=fragile)

@@ -48,7 +48,7 @@ class MissingInputError(GraphError, AttributeError):
 
 
 class Cell(Builder):
-    """The graph of one time step in the making: named sequences, states and contexts.
+    """Builds the graph of one time step, from named sequences, states and contexts.
 
     Each is an attribute, ``cell.x``, and an item, ``cell["x"]``, which also serves for Python's keywords such as
     ``class``. Names that Cell itself uses (``name``, ``input``, ``add``, ``build``, …) are refused.
@@ -58,6 +58,9 @@ class Cell(Builder):
     name : str
     sequences, states, contexts : str, several, or a mapping of names to widths or shapes
         Widths that are not given follow from the rest when the cell is used.
+    dtype : {'float64', 'float32'}, optional
+        Of the weights of layers that are made by functions on values, such as ``dense(cell.x, units)``; None: each
+        layer's own default. A ``dtype=`` in the call has precedence.
 
     Raises
     ------
@@ -76,9 +79,15 @@ class Cell(Builder):
     """
 
     def __init__(
-        self, name: str = "cell", *, sequences: Names = "x", states: Names = "h", contexts: Names = ()
+        self,
+        name: str = "cell",
+        *,
+        sequences: Names = "x",
+        states: Names = "h",
+        contexts: Names = (),
+        dtype: Any = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype=dtype)
         self.values: dict[str, Value] = {}
         self.roles = {"sequences": _declared(sequences), "states": _declared(states), "contexts": _declared(contexts)}
         for role in self.roles.values():

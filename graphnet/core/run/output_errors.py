@@ -12,7 +12,7 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, ShapeError, nearest
 from graphnet.core.run import inputs as boundary
-from graphnet.core.run.kept import Pass
+from graphnet.core.run.forward_backward import Pass
 
 
 def entering(graph: Graph, errors: Any, last: Pass, slots: int, clean: frozenset[int]) -> list[Any]:

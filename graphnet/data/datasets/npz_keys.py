@@ -22,7 +22,7 @@ def input_names(keys: Collection[str], path: Path) -> list[str]:
     Raises
     ------
     FileError
-        A key is missing, or is none that :func:`graphnet.data.datasets.npz` describes.
+        A key is missing, or is none that :func:`graphnet.datasets.npz` describes.
     """
     found = {split: _inputs(keys, split) for split in SPLITS}
     names = list(dict.fromkeys(name for split in SPLITS for name in found[split]))

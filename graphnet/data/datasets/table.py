@@ -41,9 +41,9 @@ def load(name: str) -> Dataset:
     if loader is None:
         raise UnknownNameError(
             f"there is no data set named {name!r}",
-            where="graphnet.data.datasets.load",
+            where="graphnet.datasets.load",
             expected=f"one of {', '.join(names())}",
             received=repr(name),
-            remedy=nearest(str(name), LOADERS) or "For data of your own, see graphnet.data.datasets.npz",
+            remedy=nearest(str(name), LOADERS) or "For data of your own, see graphnet.datasets.npz",
         )
     return loader()

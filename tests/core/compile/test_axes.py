@@ -22,13 +22,12 @@ from graphnet import (
     Shape,
     ShapeError,
     Split,
-    Subgraph,
     TrainingConfig,
-    broadcast,
     concatenate,
     dense,
     load,
 )
+from graphnet.authoring import Subgraph, broadcast
 from graphnet.io import model_text, parse_model
 from graphnet.losses import MeanSquaredError
 from graphnet_conv import AveragePooling, Conv, GlobalAveragePooling, Pooling

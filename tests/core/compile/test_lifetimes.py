@@ -6,12 +6,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 from fuzz.layers import Scaled
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Layer, Phase, Runner, Scan, Split, concatenate, dense
 from graphnet.core.compile import pipeline
 from graphnet.core.compile.pipeline import PASSES
-from graphnet.core.compile.verify import InvalidProgram
+from graphnet.core.compile.program import InvalidProgram
 from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import CompilerWarning

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Layer, LayerNormalization, Phase, Runner, Scan, Split, concatenate, dense
 from graphnet.core.compile.pipeline import PASSES
@@ -458,7 +458,7 @@ def test_a_copy_has_arrays_of_its_own():
 
 
 def test_idle_arrays_are_given_back(monkeypatch):
-    from graphnet.core.run import bindings as module
+    from graphnet.core.run import binder as module
 
     monkeypatch.setattr(module, "IDLE_BYTES", 100_000)
     rng = np.random.default_rng(18)

@@ -3,7 +3,8 @@
 import networkx as nx
 import pytest
 
-from graphnet import Add, Affine, Builder, FullyConnected, Graph, GraphError, Input, Node, Ref, Subgraph
+from graphnet import Add, Affine, Builder, FullyConnected, Graph, GraphError
+from graphnet.authoring import Input, Node, Ref, Subgraph
 
 
 def node(name, layer, *inputs):

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from concurrent_calls import Gate, Held, gated_graph, in_another_thread, in_threads
+from helpers.concurrency import Gate, Held, gated_graph, in_another_thread, in_threads
 
 from graphnet import (
     BatchNormalization,
@@ -25,9 +25,9 @@ from graphnet import (
     concatenate,
     dense,
 )
-from graphnet.core.concurrency import turns
+from graphnet.core.concurrency import time_slices
 from graphnet.core.concurrency.locks import this_thread
-from graphnet.core.run import bindings
+from graphnet.core.run import binder
 from graphnet.optimizers import Sgd
 
 
@@ -67,7 +67,7 @@ def inputs(name, rng, count):
 @pytest.mark.parametrize("small", [0, 2**40], ids=["free", "in turns"])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_predictions_in_threads_equal_serial(name, small, monkeypatch):
-    monkeypatch.setattr(turns, "SMALL", small)
+    monkeypatch.setattr(time_slices, "SMALL", small)
     runner = Runner(GRAPHS[name][0]())
     runner.materialize()
     given = inputs(name, np.random.default_rng(1), 800)
@@ -172,10 +172,10 @@ def test_one_thread_binds_once_and_eight_at_most_eight_times():
 
 
 def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
-    from graphnet.core.run.numpy_backend import compiled_loop, region
+    from graphnet.core.run.numpy_backend import region, scan_program
 
     compiled = []
-    for module in (compiled_loop, region):
+    for module in (scan_program, region):
         own = module.compiled
         monkeypatch.setattr(module, "compiled", lambda *a, own=own: compiled.append(1) or own(*a))
     g = Builder("both")
@@ -382,7 +382,7 @@ def test_copies_and_pickles_run_and_have_their_own_passes():
 
 
 def test_idle_plans_of_many_threads_are_trimmed(monkeypatch):
-    monkeypatch.setattr(bindings, "IDLE_BYTES", 50_000)
+    monkeypatch.setattr(binder, "IDLE_BYTES", 50_000)
     runner = Runner(recurrent_graph())
     x = np.random.default_rng(14).normal(size=(60, 3, 3))
     held = []

@@ -12,18 +12,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from graphnet.core.compile.passes.layout import Arrangement
-from graphnet.core.compile.passes.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
+from graphnet.core.compile.passes.layout import BufferLayout
 from graphnet.core.compile.program import (
+    BACK_LOOP,
+    BACKWARD,
     BLOCK_BUFFER,
+    FORWARD,
     FULL_BUFFER,
+    LOOP,
     RING_BUFFER,
+    STATIC,
     STATIC_BUFFER,
     STEP_BUFFER,
-    Given,
-    Number,
+    BufferSlice,
+    ExternalArray,
     Operand,
-    Place,
+    Scalar,
 )
 from graphnet.core.compile.trace.ir import CONSTANT, ROWS, Trace
 
@@ -33,7 +37,7 @@ STAGED_LEAVES = ("sequence", "emitted_error")
 
 
 @dataclass(slots=True)
-class Home:
+class Allocation:
     """A range of units that one value, and those that take its place later, live in."""
 
     kind: str
@@ -44,7 +48,7 @@ class Home:
 
 
 @dataclass(slots=True)
-class Uses:
+class LiveRange:
     """Where a value is read: the last group, by its number, and how often there; and whether on the way back."""
 
     last: int = -1
@@ -52,7 +56,7 @@ class Uses:
     phases: set[str] = field(default_factory=set)
 
 
-class Placing:
+class BufferAssignment:
     """The places of one trace."""
 
     def __init__(
@@ -60,7 +64,7 @@ class Placing:
     ) -> None:
         self.trace, self.when, self.groups, self.reuse = trace, when, groups, reuse
         self.backward = any(when[v] in BACKWARD for v in range(len(trace)))
-        self.homes: list[Home] = []
+        self.homes: list[Allocation] = []
         self.home: dict[tuple[int, str], int] = {}
         self.staged: list[tuple[str, object, int, str]] = []
         self.sequence = [(phase, group) for phase in groups for group in groups[phase]]
@@ -70,8 +74,8 @@ class Placing:
         self._outcomes()
         for number, (phase, group) in enumerate(self.sequence):
             self._settle(number, phase, group)
-        self.arrangement = Arrangement(self._wants(), self.homes, arrange)
-        self._places: dict[tuple[int, bool], Place] = {}
+        self.arrangement = BufferLayout(self._wants(), self.homes, arrange)
+        self._places: dict[tuple[int, bool], BufferSlice] = {}
 
     # ------------------------------------------------------------------ what is read, and where
     def base(self, value: int) -> tuple[int, int]:
@@ -83,8 +87,8 @@ class Placing:
             operation = self.trace.values[value]
         return value, start
 
-    def _uses(self) -> list[Uses]:
-        uses = [Uses() for _ in range(len(self.trace))]
+    def _uses(self) -> list[LiveRange]:
+        uses = [LiveRange() for _ in range(len(self.trace))]
         for number, (phase, group) in enumerate(self.sequence):
             for member in group:
                 for arg in self.trace.values[member].args:
@@ -102,7 +106,7 @@ class Placing:
                 self._use(uses, v, after, BACKWARD[-1])
         return uses
 
-    def _use(self, uses: list[Uses], value: int, number: int, phase: str) -> None:
+    def _use(self, uses: list[LiveRange], value: int, number: int, phase: str) -> None:
         found = uses[self.base(value)[0]]
         found.count = found.count + 1 if found.last == number else 1
         found.last = number
@@ -125,7 +129,7 @@ class Placing:
 
     # ------------------------------------------------------------------ homes
     def _new(self, kind: str, width: int, boolean: bool = False, shift: int = 0, pinned: bool = False) -> int:
-        self.homes.append(Home(kind, width, boolean, shift, pinned))
+        self.homes.append(Allocation(kind, width, boolean, shift, pinned))
         return len(self.homes) - 1
 
     def direct(self, value: int, phase: str) -> bool:
@@ -306,7 +310,7 @@ class Placing:
         return home, start
 
     # ------------------------------------------------------------------ the program
-    def place(self, value: int, phase: str) -> Place:
+    def place(self, value: int, phase: str) -> BufferSlice:
         """Where a value is."""
         key = (value, phase in FORWARD)
         found = self._places.get(key)
@@ -314,7 +318,7 @@ class Placing:
             found = self._places[key] = self._place(value, phase)
         return found
 
-    def _place(self, value: int, phase: str) -> Place:
+    def _place(self, value: int, phase: str) -> BufferSlice:
         home, start = self.at(value, phase)
         buffer, offset = self.arrangement.places[home]
         base = self.base(value)[0]
@@ -322,15 +326,15 @@ class Placing:
         ahead = self.homes[home].shift if base in self.trace.roles.next else 0
         if self.homes[home].kind == RING_BUFFER:
             ahead = 1 if follows else 0
-        return Place(buffer, offset + start, offset + start + self.trace[value].width, ahead)
+        return BufferSlice(buffer, offset + start, offset + start + self.trace[value].width, ahead)
 
     def operand(self, value: int, phase: str) -> Operand:
         """A value as one phase reads it."""
         operation = self.trace[value]
         if operation.kind == CONSTANT:
-            return Number(float(operation.attr))
+            return Scalar(float(operation.attr))
         if operation.name in STAGED_LEAVES and self.direct(value, phase):
             way = FORWARD[0] if phase in FORWARD else BACKWARD[0]
             if (value, way) not in self.home and (value, "") not in self.home:
-                return Given(operation.name, int(operation.attr), operation.width)
+                return ExternalArray(operation.name, int(operation.attr), operation.width)
         return self.place(value, phase)

@@ -12,7 +12,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 
-from graphnet.core.compile.passes.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
+from graphnet.core.compile.program import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
 from graphnet.core.compile.trace.ir import CONSTANT, FIXED, LEAVES, ROWS, Trace
 
 #: Crossing pairs up to which they are undone one by one, so that most stay.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from graphnet.core.compile.program import RING_BUFFER, STATIC_BUFFER, Buffer
 
 if TYPE_CHECKING:
-    from graphnet.core.compile.passes.allocate import Home
+    from graphnet.core.compile.passes.allocate import Allocation
 
 #: Up to so many lanes every order is tried; up to so many more, exchanges of two and moves of one; more stay as drawn.
 SEARCHED, IMPROVED = 5, 12
@@ -52,18 +52,18 @@ def _changed(order: tuple[int, ...]) -> list[tuple[int, ...]]:
     return found
 
 
-class Arrangement:
+class BufferLayout:
     """Buffers, and the place of each home in them.
 
     Parameters
     ----------
     wants : list of (weight, chains)
-    homes : list of Home
+    homes : list of Allocation
     search : bool
         Whether homes may share buffers at all.
     """
 
-    def __init__(self, wants: Sequence[Want], homes: Sequence[Home], search: bool) -> None:
+    def __init__(self, wants: Sequence[Want], homes: Sequence[Allocation], search: bool) -> None:
         self.homes = homes
         self.wants = [w for w in wants if len(w[1]) > 1] if search else []
         self.parent = list(range(len(homes)))
@@ -210,4 +210,4 @@ class Arrangement:
             self.buffers.append(Buffer(first.kind, start, first.boolean, ahead))
 
 
-__all__ = ["STATIC_BUFFER", "Arrangement", "runs"]
+__all__ = ["STATIC_BUFFER", "BufferLayout", "runs"]

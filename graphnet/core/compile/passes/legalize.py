@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from graphnet.core.compile.passes.phases import BACK_LOOP, FORWARD, LOOP, STATIC, phases
+from graphnet.core.compile.analysis.phases import phases
+from graphnet.core.compile.program import BACK_LOOP, FORWARD, LOOP, STATIC
 from graphnet.core.compile.trace.ir import ROWS, Operation, Trace, same
 
 #: Operations whose operands need a time axis outside the loops.

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from graphnet.core.compile.passes.phases import BACKWARD, FORWARD, phases
+from graphnet.core.compile.analysis.phases import phases
+from graphnet.core.compile.program import BACKWARD, FORWARD
 from graphnet.core.compile.trace.ir import FIXED, LEAVES, ROWS, Operation, Trace, same
 
 CHEAP = frozenset(

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Graph, GraphnetError, ShapeError, as_array
+from graphnet import Graph, GraphnetError, ShapeError
+from graphnet.authoring import as_array
 from graphnet.data.sequences import Packing, lengths_or_packing
 
 

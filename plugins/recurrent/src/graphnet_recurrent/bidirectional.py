@@ -2,7 +2,8 @@
 
 from dataclasses import field
 
-from graphnet import Builder, CellGraph, Graph, Value, concatenate, require
+from graphnet import Builder, CellGraph, Graph, Value, concatenate
+from graphnet.authoring import require
 from graphnet_recurrent.cell_transforms import copy_with_new_weights
 from graphnet_recurrent.recurrent import Recurrent, project, sequence_input
 from graphnet_recurrent.recurrent_layer import RecurrentLayer

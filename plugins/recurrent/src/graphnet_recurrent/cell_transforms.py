@@ -6,7 +6,8 @@ import copy
 from collections.abc import Mapping
 from dataclasses import replace
 
-from graphnet import CellGraph, Graph, Input, Multiply, Node, Ref
+from graphnet import CellGraph, Graph, Multiply
+from graphnet.authoring import Input, Node, Ref
 from graphnet_recurrent.layers import ClipError
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Parameter, ShapeError, StateError, as_array
+from graphnet import Layer, ShapeError, StateError
+from graphnet.authoring import Parameter, as_array
 
 
 class GateWeights:

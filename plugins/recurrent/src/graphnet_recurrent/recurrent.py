@@ -19,9 +19,8 @@ from graphnet import (
     Shape,
     StateError,
     Value,
-    positive,
-    require,
 )
+from graphnet.authoring import positive, require
 from graphnet_recurrent.cell_transforms import clip_state_errors, mask_state
 from graphnet_recurrent.gate_weights import GateWeights
 from graphnet_recurrent.layers import First, InitialState, SequenceDropout, SequenceMask

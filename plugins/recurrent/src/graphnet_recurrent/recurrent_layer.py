@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import Composite, Runner, ShapeError, StateError, positive, require
+from graphnet import Composite, Runner, ShapeError, StateError
+from graphnet.authoring import positive, require
 from graphnet_recurrent.adapter import Layout, SequenceAdapter
 from graphnet_recurrent.layers.checks import check_limit, check_probability
 from graphnet_recurrent.memory import Memory

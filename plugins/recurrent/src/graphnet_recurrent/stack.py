@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
-from graphnet import Builder, CellGraph, Dropout, Graph, Last, Value, require
+from graphnet import Builder, CellGraph, Dropout, Graph, Last, Value
+from graphnet.authoring import require
 from graphnet_recurrent.bidirectional import Bidirectional, further_inputs
 from graphnet_recurrent.layers.checks import check_probability
 from graphnet_recurrent.recurrent import Recurrent, project, sequence_input

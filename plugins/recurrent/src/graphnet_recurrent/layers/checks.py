@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from graphnet import Layer, Shape, ShapeError, require
+from graphnet import Layer, Shape, ShapeError
+from graphnet.authoring import require
 
 
 def check_probability(layer: Layer, field: str) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, Weight, positive
+from graphnet import Layer, Shape, Weight
+from graphnet.authoring import positive
 from graphnet_recurrent.layers.checks import batch_size
 
 

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import Layer, Shape, positive
+from graphnet import Layer, Shape
+from graphnet.authoring import positive
 from graphnet_recurrent.layers.checks import batch_size, check_probability
 
 

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from graphnet import Layer, logistic
+from graphnet import Layer
+from graphnet.authoring import logistic
 
 
 class Sigmoid(Layer):
