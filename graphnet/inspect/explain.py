@@ -22,7 +22,7 @@ from graphnet.core.compile.trace.tracer import TraceSpec
 from graphnet.core.concurrency.blas_threads import PROCESS
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import BATCH, TIME, Shape
-from graphnet.core.errors import ShapeError, UnknownNameError, nearest
+from graphnet.core.errors import ShapeError, unknown
 from graphnet.core.phase import Phase
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram
@@ -171,8 +171,7 @@ def sizes_of(
     """
     for name in shapes or {}:
         if name not in graph.inputs:
-            expected, remedy = ", ".join(graph.inputs), nearest(name, graph.inputs) or None
-            raise UnknownNameError("no such input", where=repr(graph), expected=expected, received=name, remedy=remedy)
+            raise unknown("input", name, graph.inputs, where=repr(graph))
     found: list[Shape | None] = []
     for name, declared in graph.inputs.items():
         if shapes is not None and name in shapes:

@@ -22,7 +22,7 @@ from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import UnknownNameError, nearest
+from graphnet.core.errors import unknown
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends, output_errors
 from graphnet.core.run import inputs as boundary
@@ -193,11 +193,8 @@ class Runner:
         with Claim(WRITE, self.keys, "initialize", self.graph):
             weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
 
-    def remember(self) -> PassSnapshot:
-        """Hold what a later ``forward`` changes: the pass for ``backward``, and the buffers.
-
-        Call what is returned to put them back, or its ``release`` to let them go.
-        """
+    def snapshot(self) -> PassSnapshot:
+        """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
         kept = [partial(setattr, la, "_buffers", dict(la._buffers)) for la in self.layers.values() if la._buffers]
         return PassSnapshot(self._kept, *kept)
 
@@ -415,11 +412,5 @@ class Runner:
 def known(name: str, names: Sequence[str], what: str) -> str:
     """A name that must be one of some."""
     if name not in names:
-        raise UnknownNameError(
-            f"no such {what}",
-            where="Runner",
-            expected=", ".join(names),
-            received=name,
-            remedy=nearest(name, names) or None,
-        )
+        raise unknown(what, name, names, where="Runner")
     return name

@@ -265,7 +265,7 @@ def test_explain_takes_open_sizes_from_the_last_run():
     assert graph.explain().parts[0].reason is None
     with pytest.raises(ValueError, match="does not fit"):
         graph.explain(shapes={"x": (4, 5)})
-    with pytest.raises(LookupError, match="no such input"):
+    with pytest.raises(LookupError, match="unknown input"):
         graph.explain(shapes={"y": (4, 5)})
 
 
