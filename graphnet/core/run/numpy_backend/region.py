@@ -17,8 +17,9 @@ from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop, Plan
 from graphnet.core.compile.program import BufferSlice, Program
 from graphnet.core.compile.trace.ir import Trace
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import Untraceable
-from graphnet.core.compile.trace.tracer import TraceSpec, trace
+from graphnet.core.compile.trace.tracer import trace
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Tape
