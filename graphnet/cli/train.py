@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Train the model in a file, and leave a folder with everything about the run."""
     from graphnet.cli.progress import progress
-    from graphnet.models.session import prepare, told
+    from graphnet.models.train_file import prepare, told
 
     settings = {
         "seed": seed, "epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "threads": threads,

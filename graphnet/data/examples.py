@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import dtypes
-from graphnet.core.compile.axes import accepts
+from graphnet.core.compile.axis_names import accepts_shapes
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import ConfigError, DataError, ShapeError, nearest
+from graphnet.core.errors import ConfigError, DataError, ShapeError, unknown
 from graphnet.core.run.runner import Runner
 from graphnet.data.batches import Examples
 from graphnet.data.lengths import checked_lengths
@@ -99,9 +99,9 @@ def _read_as_time(runner: Runner, sources: Mapping[str, Source]) -> str | None:
     """An input without declared axes whose axis 0 a layer reads as time, although its examples are there."""
     shapes = {name: runner.graph.inputs[name].shape or _shape(source) for name, source in sources.items()}
     for name, shape in shapes.items():
-        if shape.declared or not accepts(runner.plan, runner.layers, shapes):
+        if shape.declared or not accepts_shapes(runner.plan, runner.layers, shapes):
             continue
-        if not accepts(runner.plan, runner.layers, {**shapes, name: replace(shape, declared=True)}):
+        if not accepts_shapes(runner.plan, runner.layers, {**shapes, name: replace(shape, declared=True)}):
             return name
     return None
 
@@ -134,13 +134,7 @@ def _named(value: Any, names: list[str], needed: list[str], what: str, graph: Gr
         return {needed[0]: value}
     for name in value:
         if name not in names:
-            raise ShapeError(
-                f"no such {what}",
-                where=repr(graph),
-                expected=", ".join(names),
-                received=str(name),
-                remedy=nearest(str(name), names) or None,
-            )
+            raise unknown(what, name, names, where=repr(graph), error=ShapeError)
     return {name: value[name] for name in names if value.get(name) is not None}
 
 

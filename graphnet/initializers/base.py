@@ -11,8 +11,8 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import number
 from graphnet.core.errors import RuleError, ShapeError
-from graphnet.optimizers.checks import number
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import number
 from graphnet.initializers.base import Initializer
-from graphnet.optimizers.checks import number
 
 
 @dataclass

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import number
 from graphnet.core.errors import ShapeError
 from graphnet.core.random import generator
 from graphnet.initializers.base import Initializer
-from graphnet.optimizers.checks import number
 
 
 @dataclass

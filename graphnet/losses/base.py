@@ -9,9 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.array_types import plain
+from graphnet.core.checks import float_array, working_dtype
 from graphnet.core.errors import ConfigError, DtypeError, RuleError, ShapeError
 from graphnet.losses.rows import checked_mask, checked_size, valid
-from graphnet.optimizers.checks import as_array, float_array, working_dtype
 
 Array = npt.NDArray[Any]
 
@@ -52,6 +53,7 @@ class Loss:
                 expected="'mean' or 'sum'",
                 received=repr(self.reduction),
                 remedy="Choose one of the two.",
+                key_path=("reduction",),
             )
 
     def check(
@@ -142,7 +144,7 @@ class Loss:
     ) -> tuple[Array | None, Array]:
         where = type(self).__name__
         checked_size(where, shape, self.row_axes)
-        labels = as_array(where, "target", target)
+        labels = plain(target, f"{where}, target")
         self.check_target(shape, labels)
         marked = checked_mask(where, shape, mask, self.row_axes)
         rows = shape if marked is None else (int(marked.sum()), *shape[marked.ndim :])

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import number
 from graphnet.core.errors import ShapeError
 from graphnet.losses.base import Loss
 from graphnet.losses.classes import check_kind, clean_indices, clean_one_hot
-from graphnet.optimizers.checks import number
 
 Array = npt.NDArray[Any]
 

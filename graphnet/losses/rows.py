@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.array_types import plain
 from graphnet.core.errors import DataError, DtypeError, ShapeError
-from graphnet.optimizers.checks import as_array
 
 Array = npt.NDArray[Any]
 
@@ -41,7 +41,7 @@ def checked_mask(where: str, shape: tuple[int, ...], mask: npt.ArrayLike | None,
     """
     if mask is None:
         return None
-    array = as_array(where, "mask", mask)
+    array = plain(mask, f"{where}, mask")
     if array.dtype != np.bool_:
         raise DtypeError("the mask is not boolean", where=where, expected="dtype bool",
                          received=f"dtype {array.dtype}", remedy="Compare: mask = lengths > step.")  # fmt: skip

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.array_types import plain
+from graphnet.core.checks import float_array
 from graphnet.core.errors import RuleError, StateError
 from graphnet.losses.base import Loss
 from graphnet.losses.rows import checked_mask, valid
-from graphnet.optimizers.checks import as_array, float_array
 
 Array = npt.NDArray[Any]
 
@@ -49,7 +50,7 @@ class Metric:
         loss.check(given.shape, target, mask)
         marked = checked_mask(where, given.shape, mask, loss.row_axes)
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self.score(valid(given, marked), valid(as_array(where, "target", target), marked))
+            scores = self.score(valid(given, marked), valid(plain(target, f"{where}, target"), marked))
             total = float(np.sum(scores, dtype=np.float64))
         self._total += total
         self._count += scores.size

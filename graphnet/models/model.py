@@ -24,13 +24,15 @@ from graphnet.data.examples import examples
 from graphnet.data.masks import checked_masks, put_back, time_first
 from graphnet.data.ports import input_ports
 from graphnet.data.sources import SequenceSource
+from graphnet.io import atomic, load_state, load_weights, read_model, save_state, save_weights, write_model
+from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used
+from graphnet.io.versions import versions
+from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
-from graphnet.training.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used
 from graphnet.training.trainer import Trainer
-from graphnet.training.versions import versions
 
 #: Examples that ``predict`` runs at a time.
 ROWS = 256
@@ -145,7 +147,7 @@ class Model:
         parts: dict[str, list[Array]] = {name: [] for name in self.graph.outputs}
         ended = State() if state is None else state
         for batch in data.batches(len(data) if batch_size is None else batch_size):
-            counts = batch.given_lengths
+            counts = batch.lengths_or_none
             if state is None:
                 outputs = runner.forward(batch.inputs, phase=Phase.test, lengths=counts, keep=False)
             else:
@@ -285,8 +287,6 @@ class Model:
             self._save(Path(folder))
 
     def _save(self, path: Path) -> None:
-        from graphnet.io import atomic, save_state, save_weights, write_model
-
         self._materialize()
         refuse_used(path)
         path.mkdir(parents=True, exist_ok=True)
@@ -311,8 +311,6 @@ class Model:
         RuleError
             If the exporter fails, or returns neither text nor bytes.
         """
-        from graphnet.plugins import manager
-
         entry = manager().registry.get("exporters", form)
         try:
             made = entry.object(self)
@@ -350,8 +348,6 @@ def load(path: str | os.PathLike[str]) -> Model:
     UnknownNameError, PluginError
         If a layer or a plugin that it needs is not there; the message says what to install.
     """
-    from graphnet.io import load_state, load_weights, read_model
-
     path = Path(path)
     folder = path if path.is_dir() else None
     file = path if folder is None else folder / MODEL

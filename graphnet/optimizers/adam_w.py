@@ -7,8 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphnet.core.checks import number
 from graphnet.optimizers.adam import Adam
-from graphnet.optimizers.checks import number
 from graphnet.optimizers.fused import Block
 
 

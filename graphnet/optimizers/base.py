@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import float_array, number, read_only, working_dtype
 from graphnet.core.errors import ConfigError, RuleError
-from graphnet.optimizers.checks import fitting_gradient, float_array, number, read_only, rule_result, working_dtype
+from graphnet.optimizers.checks import fitting_gradient, rule_result
 from graphnet.optimizers.state import check_finite, check_fit, check_weights, checked_state
 
 Array = npt.NDArray[Any]

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import float_array, number
 from graphnet.core.errors import DataError, ShapeError
-from graphnet.optimizers.checks import float_array, number
-from graphnet.optimizers.norms import euclidean
+from graphnet.core.norms import euclidean
 
 Array = npt.NDArray[Any]
 
@@ -63,6 +63,15 @@ def scaled(gradient: Array, norm: float, limit: float) -> Array:
     """``gradient * limit / norm`` as a new array of its dtype."""
     # In float64: the norm of float32 arrays need not fit into float32.
     return (gradient.astype(np.float64) / norm * limit).astype(gradient.dtype)
+
+
+def clipped(gradient: Array, norm: float, limit: float) -> Array:
+    """``gradient * limit / norm`` if the norm is above the limit; else the gradient itself."""
+    if norm <= limit:
+        return gradient
+    factor = limit / norm
+    # A factor that is subnormal in this dtype has too little precision.
+    return gradient * factor if factor >= np.finfo(gradient.dtype).tiny else scaled(gradient, norm, limit)
 
 
 def _arrays(gradients: Sequence[npt.ArrayLike]) -> list[Array]:

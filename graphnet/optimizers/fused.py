@@ -9,9 +9,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import read_only
 from graphnet.core.errors import RuleError
 from graphnet.optimizers.base import Optimizer, RegularizerLike
-from graphnet.optimizers.checks import read_only, rule_result
+from graphnet.optimizers.checks import rule_result
 from graphnet.optimizers.state import check_fit
 
 Array = npt.NDArray[Any]
@@ -123,6 +124,10 @@ class FusedOptimizer(Optimizer):
         self._walk(rate, weights, gradient, list(old.values()), list(new.values()), out, self.regularizer)
         self._remember(new)
         spare.update(old)
+
+    def moment_arrays(self) -> dict[str, Array]:
+        """The moments after the last step by name, not copied; must not be written."""
+        return {name: self._state[name] for name in self.moments}
 
     def _remember(self, moments: dict[str, Array]) -> None:
         count = {"step_count": np.asarray(self.step_count + 1, np.int64)} if "step_count" in self.state_names else {}

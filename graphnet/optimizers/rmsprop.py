@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphnet.optimizers.checks import number
+from graphnet.core.checks import number
 from graphnet.optimizers.fused import Block, FusedOptimizer, running_mean
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.array_types import plain
 from graphnet.core.errors import DtypeError, RuleError, ShapeError, StateError
-from graphnet.optimizers.checks import as_array
 
 Array = npt.NDArray[Any]
 
@@ -34,7 +34,7 @@ def checked_state(where: str, names: tuple[str, ...], state: Mapping[str, npt.Ar
             received=sorted(state),
             remedy="Load it into an optimizer of the class that saved it.",
         )
-    arrays = {name: np.array(as_array(where, name, value)) for name, value in state.items()}
+    arrays = {name: np.array(plain(value, f"{where}, {name}")) for name, value in state.items()}
     _check_count(where, arrays)
     _check_moments(where, {name: array for name, array in arrays.items() if name != "step_count"})
     check_finite(where, arrays)

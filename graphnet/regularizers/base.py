@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import float_array, number
 from graphnet.core.errors import RuleError
-from graphnet.optimizers.checks import float_array, number
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from graphnet.optimizers.norms import euclidean
+from graphnet.core.norms import euclidean
 from graphnet.regularizers.base import Regularizer
 
 

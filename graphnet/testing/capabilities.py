@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphnet.core.errors import ConfigError, nearest
+from graphnet.core.errors import ConfigError, did_you_mean
 
 #: Each capability with its meaning. Those of a layer are detected from its class and from a few passes; a case adds
 #: some by ``claims`` and removes some by ``disclaims``.
@@ -40,5 +40,5 @@ def validate_capabilities(names: Iterable[str], place: str) -> None:
                 where=place,
                 expected=f"a collection of: {', '.join(CAPABILITIES)}",
                 received=repr(name),
-                remedy=nearest(name, CAPABILITIES) or None,
+                remedy=did_you_mean(name, CAPABILITIES) or None,
             )

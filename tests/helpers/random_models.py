@@ -6,7 +6,8 @@ A recipe is a list of instructions over numbered values. `Drawn` turns it into n
 import autograd.numpy as anp
 import numpy as np
 
-from graphnet import Add, Affine, Builder, Cell, FullyConnected, Layer, Multiply, Scan, Subgraph
+from graphnet import Add, Affine, Builder, Cell, FullyConnected, Layer, Multiply, Scan
+from graphnet.authoring import Subgraph
 
 WIDTH = 3
 

@@ -8,7 +8,7 @@ import pytest
 
 from graphnet import Affine, Builder, DtypeError, FileError, Last, Model, TrainingConfig
 from graphnet.io import write_npz
-from graphnet.models.prediction import predict_file, predict_lines, read_inputs
+from graphnet.models.predict_file import predict_file, predict_lines, read_inputs
 
 RNG = np.random.default_rng(0)
 

@@ -14,7 +14,7 @@ from wrong_sequences import GoodCell
 
 from graphnet import Affine, ConfigError, FullyConnected, Layer
 from graphnet.cli import main
-from graphnet.core.run.row_ends import Ends
+from graphnet.core.run.padding import RowEnds
 from graphnet.testing import CAPABILITIES, CHECKS, Case, conformance, run
 from graphnet.testing.array_diff import compare, describe_difference
 from graphnet.testing.case_run import CaseRun
@@ -33,7 +33,7 @@ ROWS = "batch=4, feature=3"
         (lambda: Case(Cube, {}, "batch=2, feature=0"), "every axis needs a size"),
         (lambda: Case(Cube, {}, 3), "invalid input specification"),
         (lambda: Case(Cube, {}, []), "no inputs"),
-        (lambda: Case(Cube, claims={"elementwse"}), "did you mean 'elementwise'"),
+        (lambda: Case(Cube, claims={"elementwse"}), "Did you mean 'elementwise'"),
         (lambda: Case(Cube, claims="elementwise"), "must be a collection"),
         (lambda: Case(Cube, claims={"rows"}, disclaims={"rows"}), "both claimed and disclaimed"),
         (lambda: conformance(), "not cases"),
@@ -223,7 +223,7 @@ def test_padded_rows_catches_zeros_beyond_the_ends(monkeypatch):
     """Zeros where copies of valid steps belong: what arises there reaches every gradient."""
     case = Case(GoodCell, {}, SEQUENCE)
     assert CaseRun(case).run("padded_rows").status == "passed"
-    monkeypatch.setattr(Ends, "repeated", Ends.zeroed)
+    monkeypatch.setattr(RowEnds, "repeated", RowEnds.zeroed)
     outcome = CaseRun(case).run("padded_rows")
     assert outcome.status == "failed"
     assert "NaN" in outcome.message

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
@@ -28,6 +29,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(plain(item) for item in value)
     return value
+
+
+_Result = TypeVar("_Result")
+
+
+def rule(method: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Return ``method`` itself; for type checkers, an override may name its own parameters: ``infer(self, x)``."""
+    return method
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
@@ -84,6 +93,7 @@ class Layer(Stateful):
         """Refuse a configuration that means nothing, with ConfigError; called after construction."""
 
     # ------------------------------------------------------------------ the pure rules
+    @rule
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         """The weights by name; called with the inputs' shapes, or with none where the configuration says it all.
 
@@ -91,14 +101,17 @@ class Layer(Stateful):
         """
         return {}
 
+    @rule
     def buffers(self, *inputs: Shape) -> dict[str, Buffer]:
         """The untrained arrays by name, such as running statistics; see ``update``."""
         return {}
 
+    @rule
     def infer(self, *inputs: Shape) -> Shape | tuple[Shape, ...]:
         """The output's shape (a tuple of shapes for several outputs) from the inputs'; touches no array."""
         return inputs[0]
 
+    @rule
     def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Array]:
         """The random arrays of one train-phase ``apply``, by name; in the test phase ``apply`` gets None for each.
 
@@ -109,18 +122,22 @@ class Layer(Stateful):
     #: Names of the arrays that ``draw`` makes.
     draws: ClassVar[tuple[str, ...]] = ()
 
+    @rule
     def apply(self, *inputs: Any, **weights: Any) -> tuple[Any, Any]:
         """``(output, saved)``: the output (a tuple for several) and what ``pull`` and ``grad`` want to see again."""
         raise missing_rule(self, "apply(self, x)", "It returns (output, saved).")
 
+    @rule
     def pull(self, saved: Any, error: Any, **weights: Any) -> Any:
         """The error for the input (a tuple, one for each, for several), linear in ``error``; None for no error."""
         raise missing_rule(self, "pull(self, saved, error)", "It returns the error for the input.")
 
+    @rule
     def grad(self, saved: Any, error: Any, **weights: Any) -> dict[str, Any]:
         """The gradient of each weight by name, summed over the rows, such as ``x.T @ error`` and ``error.sum(0)``."""
         raise missing_rule(self, "grad(self, saved, error)", "It returns the gradient of each weight by name.")
 
+    @rule
     def update(self, saved: Any, **buffers: Any) -> dict[str, Any]:
         """The buffers' new values after one train-phase ``apply``."""
         return {}
@@ -177,6 +194,7 @@ def require(condition: bool, layer: Layer, field: str, expected: str) -> None:
             where=type(layer).__name__,
             expected=expected,
             received=repr(getattr(layer, field)),
+            key_path=(field,),
         )
 
 

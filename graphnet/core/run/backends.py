@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
-from graphnet.core.errors import UnknownNameError, nearest
-from graphnet.core.run.numpy_backend import BoundPlan, Run, Setting
+from graphnet.core.errors import unknown
+from graphnet.core.run.numpy_backend import BindOptions, BoundPlan, RunContext
 
 
 class Bound(Protocol):
@@ -21,13 +21,13 @@ class Bound(Protocol):
     ``slots`` holds the values of a pass: first the inputs, then what the steps make, as the plan numbers them.
     """
 
-    def start(self, run: Run) -> None:
+    def start(self, run: RunContext) -> None:
         """Called once before each pass, with its weights and row lengths."""
 
-    def forward(self, slots: list[Any], run: Run) -> list[Any]:
+    def forward(self, slots: list[Any], run: RunContext) -> list[Any]:
         """Fill ``slots``; returns whatever ``backward`` wants to see again (anything, if not ``run.keep``)."""
 
-    def backward(self, tape: list[Any], errors: list[Any], run: Run) -> None:
+    def backward(self, tape: list[Any], errors: list[Any], run: RunContext) -> None:
         """Fill ``errors``, which hold those of the outputs, for the inputs; add the gradients to ``run.gradients``."""
 
     def idle(self) -> int:
@@ -43,24 +43,24 @@ class Backend(Protocol):
     A backend must give the same numbers as ``reference``, to rounding; the conformance kit compares them.
     """
 
-    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
+    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:
         """Bind a plan to ``shapes``; ``wanted`` says for which inputs errors are asked."""
 
 
 class NumpyBackend:
     """Compiled programs of numpy calls; what cannot be compiled runs node by node."""
 
-    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
+    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:
         """Bind a plan; see :class:`Backend`."""
-        return BoundPlan(plan, shapes, setting, wanted)
+        return BoundPlan(plan, shapes, options, wanted)
 
 
 class ReferenceBackend:
     """Node by node, each rule called as it is written: slow, and what every other backend is measured against."""
 
-    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
+    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:
         """Bind a plan; see :class:`Backend`."""
-        return BoundPlan(plan, shapes, replace(setting, compiled=False), wanted)
+        return BoundPlan(plan, shapes, replace(options, compiled=False), wanted)
 
 
 #: Those that are always there, the default first.
@@ -87,10 +87,4 @@ def find(name: str) -> Backend:
         if found is not None:
             return found
     known = [*BUILT_IN, *(each for lister in listers for each in lister())]
-    raise UnknownNameError(
-        "no such backend",
-        where="Runner",
-        expected=", ".join(known),
-        received=name,
-        remedy=nearest(name, known) or None,
-    )
+    raise unknown("backend", name, known, where="Runner")

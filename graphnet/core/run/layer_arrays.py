@@ -15,7 +15,7 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ShapeError
 
 
-class Holders:
+class LayerArrays:
     """The layers of a graph that have arrays; the others need not be looked at in each pass.
 
     Parameters

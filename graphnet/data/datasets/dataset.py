@@ -69,7 +69,7 @@ class Dataset:
     Parameters
     ----------
     name : str
-        The name that :func:`graphnet.data.datasets.load` knows it by, or the path of the user's file.
+        The name that :func:`graphnet.datasets.load` knows it by, or the path of the user's file.
     train, test : Split
         Both have the same input names.
     classes : tuple of str

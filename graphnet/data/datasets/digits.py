@@ -57,7 +57,7 @@ def _read() -> tuple[NDArray[Any], NDArray[Any]]:
     except ImportError as error:
         raise PluginError(
             "the data set 'digits' needs scikit-learn, which cannot be imported",
-            where="graphnet.data.datasets.load('digits')",
+            where="graphnet.datasets.load('digits')",
             expected="the package scikit-learn",
             received=str(error),
             remedy="Run: pip install 'graphnet[digits]'",

@@ -14,7 +14,6 @@ from graphnet import (
     DtypeError,
     Embedding,
     GraphnetError,
-    Input,
     Phase,
     Runner,
     Scan,
@@ -25,6 +24,7 @@ from graphnet import (
     dense,
     using,
 )
+from graphnet.authoring import Input
 from graphnet.initializers import Constant, Xavier
 from graphnet.io import model_text, parse_model
 from graphnet.optimizers import Sgd

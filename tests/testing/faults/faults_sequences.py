@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 from faults_base import SEQUENCE, Elman, Fault, Layer, StepMean
 
-from graphnet import Builder, Cell, Composite, Scan, concatenate, dense, positive
+from graphnet import Builder, Cell, Composite, Scan, concatenate, dense
+from graphnet.authoring import positive
 from graphnet.testing import Case
 from graphnet_recurrent import CellLayer
 from graphnet_recurrent.functional import tanh

@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from faults_base import ROWS, SEQUENCE, Elman, Gain, StepMean
 
-from graphnet import Builder, Cell, Composite, Layer, Scan, ShapeError, Weight, concatenate, dense, positive
+from graphnet import Builder, Cell, Composite, Layer, Scan, ShapeError, Weight, concatenate, dense
+from graphnet.authoring import positive
 from graphnet.testing import Case
 from graphnet_recurrent import CellLayer
 from graphnet_recurrent.functional import sigmoid, tanh

@@ -7,16 +7,14 @@ traced: Untraceable says where and why.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.infer import Shapes
-from graphnet.core.compile.plan import Call, Plan
+from graphnet.core.compile.plan import Call
 from graphnet.core.compile.trace.ir import FIXED, ROWS, TOTAL, Roles, Trace
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import RowLengths, Symbol, Untraceable
 from graphnet.core.describe import signatures
 from graphnet.core.describe.layer import Layer
@@ -24,34 +22,7 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
 
 
-@dataclass(frozen=True)
-class Subject:
-    """What is traced: a plan, what is known of it, and which inputs want an error.
-
-    ``roles`` names the leaf that each input of the plan becomes (sequence, state, context); the first ``emitted``
-    outputs of the plan are emitted, the others are the next states. ``backward`` says whether a backward pass follows.
-    ``apart`` asks for a copy of each next state for the next step; see :func:`graphnet.core.compile.delicate.apart`.
-    """
-
-    plan: Plan
-    shapes: Shapes
-    layers: Mapping[str, Layer]
-    phase: Phase
-    dtype: str
-    roles: tuple[tuple[str, int], ...]
-    wanted: tuple[bool, ...]
-    emitted: int
-    backward: bool
-    apart: bool = False
-
-    @property
-    def rows(self) -> int:
-        """Rows of a step."""
-        shape = self.shapes.slots[0]
-        return 1 if shape is None else math.prod(n or 0 for n in shape.sizes[:-1])
-
-
-def trace(subject: Subject) -> Trace:
+def trace(spec: TraceSpec) -> Trace:
     """The operations of a plan of Calls.
 
     Raises
@@ -59,7 +30,7 @@ def trace(subject: Subject) -> Trace:
     Untraceable
         Naming the node, and what its rule does.
     """
-    return _Joint(subject).run()
+    return _Joint(spec).run()
 
 
 class _Apart(dict[str, Layer]):
@@ -84,30 +55,30 @@ class _Apart(dict[str, Layer]):
 class _Joint:
     """One trace in the making."""
 
-    def __init__(self, subject: Subject) -> None:
-        self.subject = subject
-        self.layers = _Apart(subject.layers)
+    def __init__(self, spec: TraceSpec) -> None:
+        self.spec = spec
+        self.layers = _Apart(spec.layers)
         self.trace = Trace()
         self.saved: list[Any] = []
-        self.needs = [*subject.wanted, *[False] * (subject.plan.slots - len(subject.wanted))]
+        self.needs = [*spec.wanted, *[False] * (spec.plan.slot_count - len(spec.wanted))]
         self.weights: dict[str, dict[str, Symbol]] = {}
         self.gradients: dict[tuple[str, str], Symbol] = {}
         self.lead: tuple[int, ...] = ()
 
     def run(self) -> Trace:
-        subject, plan = self.subject, self.subject.plan
-        slots: list[Symbol | None] = [None] * plan.slots
-        for i, (name, index) in enumerate(subject.roles):
-            if subject.shapes.slots[i] is not None:
+        spec, plan = self.spec, self.spec.plan
+        slots: list[Symbol | None] = [None] * plan.slot_count
+        for i, (name, index) in enumerate(spec.roles):
+            if spec.shapes.slots[i] is not None:
                 slots[i] = self.leaf(name, index, self.shape(i))
         for step in plan.steps:
             if not isinstance(step, Call):
                 raise Untraceable(f"{step.path}: a Scan inside a cell is run as it is")
             self.placed(step, self.forward, slots)
         outputs = [self.produced(slots[slot]) for _, slot in plan.outputs]
-        emitted, following = outputs[: subject.emitted], outputs[subject.emitted :]
+        emitted, following = outputs[: spec.emitted], outputs[spec.emitted :]
         roles = Roles(tuple(s.value for s in emitted), tuple(s.value for s in following))
-        self.trace.roles = self.backward(roles, outputs) if subject.backward else roles
+        self.trace.roles = self.backward(roles, outputs) if spec.backward else roles
         return self.trace
 
     @staticmethod
@@ -117,20 +88,20 @@ class _Joint:
         return symbol
 
     def shape(self, slot: int) -> tuple[int, ...]:
-        shape = self.subject.shapes.slots[slot]
+        shape = self.spec.shapes.slots[slot]
         if shape is None or not shape.known or shape.rank < 2:
-            raise Untraceable(f"{self.subject.plan.places[slot]}: its shape is {shape}, not rows of numbers")
+            raise Untraceable(f"{self.spec.plan.slot_paths[slot]}: its shape is {shape}, not rows of numbers")
         sizes = tuple(n or 0 for n in shape.sizes)
         lead = self.lead or sizes[:-1]
         if sizes[:-1] != lead:
-            place = self.subject.plan.places[slot]
+            place = self.spec.plan.slot_paths[slot]
             raise Untraceable(f"{place}: shape {shape} does not have the rows {lead} of the others")
         self.lead = lead
         return sizes
 
     def leaf(self, name: str, index: Any, shape: tuple[int, ...], kind: str = ROWS) -> Symbol:
         value = self.trace.leaf(name, index, kind, shape[-1:] if kind == ROWS else shape)
-        return Symbol(self.trace, value, shape, shape[:-1] if kind == ROWS else (), self.subject.dtype)
+        return Symbol(self.trace, value, shape, shape[:-1] if kind == ROWS else (), self.spec.dtype)
 
     def placed(self, step: Call, rule: Any, *arguments: Any) -> None:
         """Run a rule of one node; whatever it raises says that it cannot be traced."""
@@ -138,19 +109,19 @@ class _Joint:
         try:
             rule(step, *arguments)
         except Untraceable as problem:
-            raise Untraceable(f"{step.path}: {self.subject.layers[step.layer]!r}: {problem}") from None
+            raise Untraceable(f"{step.path}: {self.spec.layers[step.layer]!r}: {problem}") from None
         except Exception as problem:
             kind = type(problem).__name__
-            raise Untraceable(f"{step.path}: {self.subject.layers[step.layer]!r}: {kind}: {problem}") from problem
+            raise Untraceable(f"{step.path}: {self.spec.layers[step.layer]!r}: {kind}: {problem}") from problem
 
     # ------------------------------------------------------------------ forward
     def forward(self, step: Call, slots: list[Symbol | None]) -> None:
         layer = self.layers[step.layer]
         given = [None if i is None else slots[i] for i in step.inputs]
-        shapes = [None if i is None else self.subject.shapes.slots[i] for i in step.inputs]
+        shapes = [None if i is None else self.spec.shapes.slots[i] for i in step.inputs]
         takes = signatures.keywords(type(layer).apply)
         arrays = self.arrays(step, layer, shapes)
-        context = {"phase": self.subject.phase, "lengths": None, "shapes": tuple(shapes)}
+        context = {"phase": self.spec.phase, "lengths": None, "shapes": tuple(shapes)}
         available = {**context, **self.draws(step, layer, shapes), **arrays}
         output, saved = layer.apply(*given, **takes.pick(available))
         if "lengths" in takes.names and self.ragged(step):
@@ -168,11 +139,11 @@ class _Joint:
     def ragged(self, step: Call) -> bool:
         """Whether the rows of a node's first input may differ in length."""
         first = step.inputs[0]
-        return first is not None and self.subject.shapes.lengths[first] is not None
+        return first is not None and self.spec.shapes.lengths[first] is not None
 
     def arrays(self, step: Call, layer: Layer, shapes: list[Shape | None]) -> dict[str, Symbol]:
         """The layer's weights and buffers as symbols."""
-        if self.subject.phase is Phase.train and layer.buffers(*shapes):  # type: ignore[arg-type]
+        if self.spec.phase is Phase.train and layer.buffers(*shapes):
             raise Untraceable("it keeps running statistics")
         found = self.weights.get(step.layer)
         if found is None:
@@ -183,13 +154,13 @@ class _Joint:
 
     def draws(self, step: Call, layer: Layer, shapes: list[Shape | None]) -> dict[str, Any]:
         """The layer's random arrays: one leaf each, drawn anew at every step; None in the test phase."""
-        if not layer.draws or self.subject.phase is not Phase.train:
+        if not layer.draws or self.spec.phase is not Phase.train:
             return dict.fromkeys(layer.draws)
         shape = shapes[0]
         if shape is None:
             raise Untraceable("it draws for an input that was left out")
         sizes = tuple(n or 0 for n in shape.sizes)
-        made = layer.draw(np.random.default_rng(0), *shapes)  # type: ignore[arg-type]
+        made = layer.draw(np.random.default_rng(0), *shapes)
         if {name: np.shape(array) for name, array in made.items()} != dict.fromkeys(layer.draws, sizes):
             raise Untraceable("it draws arrays of other shapes than its first input's")
         return {name: self.leaf("draw", (step.path, step.layer, name), sizes) for name in layer.draws}
@@ -203,22 +174,22 @@ class _Joint:
 
     # ------------------------------------------------------------------ backward
     def backward(self, roles: Roles, outputs: list[Symbol]) -> Roles:
-        subject, plan = self.subject, self.subject.plan
-        errors: list[Symbol | None] = [None] * plan.slots
+        spec, plan = self.spec, self.spec.plan
+        errors: list[Symbol | None] = [None] * plan.slot_count
         for number, ((_, slot), output) in enumerate(zip(plan.outputs, outputs, strict=True)):
-            emitted = number < subject.emitted
-            name, index = ("emitted_error", number) if emitted else ("carried_error", number - subject.emitted)
+            emitted = number < spec.emitted
+            name, index = ("emitted_error", number) if emitted else ("carried_error", number - spec.emitted)
             self.add(errors, slot, self.leaf(name, index, output.shape))
         for step, saved in zip(reversed(plan.steps), reversed(self.saved), strict=True):
             assert isinstance(step, Call)
             self.placed(step, self.pull, saved, errors)
         found: dict[str, list[int | None]] = {"sequence": [], "state": [], "context": []}
-        for i, (name, _) in enumerate(subject.roles):
-            error = errors[i] if subject.wanted[i] or name == "state" else None
+        for i, (name, _) in enumerate(spec.roles):
+            error = errors[i] if spec.wanted[i] or name == "state" else None
             found[name].append(None if error is None else error.value)
         gradients = {key: g.value for key, g in self.gradients.items()}
         carried, contexts = tuple(found["state"]), tuple(found["context"])
-        return Roles(roles.emitted, roles.next, tuple(found["sequence"]), carried, contexts, gradients)
+        return Roles(roles.emitted, roles.next_states, tuple(found["sequence"]), carried, contexts, gradients)
 
     def pull(self, step: Call, saved: Any, errors: list[Symbol | None]) -> None:
         layer = self.layers[step.layer]
@@ -248,7 +219,7 @@ class _Joint:
 
     def zeros(self, shape: tuple[int, ...]) -> Symbol:
         value = self.trace.copy(self.trace.constant(0.0), shape[-1])
-        return Symbol(self.trace, value, shape, shape[:-1], self.subject.dtype)
+        return Symbol(self.trace, value, shape, shape[:-1], self.spec.dtype)
 
     def collect(self, step: Call, layer: Layer, gradients: Any) -> None:
         for name, gradient in gradients.items():
@@ -272,6 +243,3 @@ def _alike(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
         return isinstance(b, dict) and a.keys() == b.keys() and all(_alike(a[k], b[k]) for k in a)
     return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else bool(a == b)
-
-
-__all__ = ["Subject", "trace"]

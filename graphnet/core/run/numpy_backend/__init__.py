@@ -4,8 +4,8 @@ Everything that a plan and its shapes settle is settled when it is bound: which 
 wanted, whether rows end early, every view of every array that a time loop touches.
 """
 
-from graphnet.core.run.context import Run, Setting
+from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.plan import BoundPlan
-from graphnet.core.run.rows import mask, owner
+from graphnet.core.run.row_masks import mask, owner
 
-__all__ = ["BoundPlan", "Run", "Setting", "mask", "owner"]
+__all__ = ["BindOptions", "BoundPlan", "RunContext", "mask", "owner"]

@@ -15,7 +15,7 @@ import numpy as np
 
 
 @dataclass(slots=True)
-class Body:
+class LoopSource:
     """The lines of one loop in the making: functions and constant arrays by number, and arrays that change by step."""
 
     constants: list[Any] = field(default_factory=list)

@@ -8,10 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.passes.phases import BACK_LOOP, LOOP, STATIC
-from graphnet.core.compile.program import Fixed, Pack, Packed, Part, Program
-from graphnet.core.compile.trace.ir import UFUNCS
-from graphnet.core.compile.verify import InvalidProgram
+from graphnet.core.compile.program import (
+    BACK_LOOP,
+    LOOP,
+    STATIC,
+    AccumulatorSlice,
+    Expression,
+    InvalidProgram,
+    Pack,
+    PackRef,
+    Program,
+)
+from graphnet.core.compile.trace.ufuncs import UFUNCS
 from graphnet.core.describe.parameter import Array
 
 
@@ -26,7 +34,7 @@ def index(spec: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(found)
 
 
-def operation(fixed: Fixed) -> Callable[..., Any]:
+def operation(fixed: Expression) -> Callable[..., Any]:
     """The function that makes a fixed value, or a total, from its operands."""
     name, attr = fixed.name, fixed.attr
     if name in UFUNCS:
@@ -49,7 +57,7 @@ ONE_BY_ONE = (STATIC, LOOP, BACK_LOOP)
 
 
 @dataclass(frozen=True, slots=True)
-class Rectangle:
+class WeightBlock:
     """A fixed value that is a rectangle of one weight array, maybe transposed, times a number."""
 
     weight: tuple[str, str]
@@ -58,7 +66,7 @@ class Rectangle:
     flipped: bool = False
     factor: float = 1.0
 
-    def part(self, spec: Sequence[Any]) -> Rectangle | None:
+    def part(self, spec: Sequence[Any]) -> WeightBlock | None:
         """Part of it by slices, or one row; None for anything else."""
         bounds = [self.rows, self.columns][:: -1 if self.flipped else 1]
         for axis, item in enumerate(spec):
@@ -79,17 +87,17 @@ class Rectangle:
         sizes = (self.rows[1] - self.rows[0], self.columns[1] - self.columns[0])[:: -1 if self.flipped else 1]
         return sizes == (shape if len(shape) == 2 else (1, *shape))
 
-    def below(self, other: Rectangle) -> bool:
+    def below(self, other: WeightBlock) -> bool:
         """Whether the other one follows it in the same array."""
         mine, own = replace(self, rows=(0, 0)), replace(other, rows=(0, 0))
         return not self.flipped and mine == own and self.rows[1] == other.rows[0]
 
 
 @dataclass(slots=True)
-class Fill:
+class BlockCopy:
     """Where a rectangle goes; ``array`` and ``view`` are those of the last run."""
 
-    source: Rectangle
+    source: WeightBlock
     target: Array
     array: Array | None = None
     view: Any = None
@@ -113,46 +121,50 @@ class Fill:
             np.multiply(view, self.source.factor, self.target)
 
 
-class Packs:
+class PackedWeights:
     """The packs of a program as arrays, filled anew from the weights of each run."""
 
     def __init__(self, program: Program, batch: int, dtype: str) -> None:
         self.program, self.dtype = program, np.dtype(dtype)
-        self.functions = [None if f.name in ("weight", "constant") else operation(f) for f in program.fixed]
+        self.functions = [None if f.name in ("weight", "constant") else operation(f) for f in program.expressions]
         self.rectangles = self._rectangles()
         self.direct = self._direct()
         self.arrays = [
             np.empty((0, 0), self.dtype) if i in self.direct else self._empty(pack, batch)
             for i, pack in enumerate(program.packs)
         ]
-        self.fills: list[Fill] = []
+        self.fills: list[BlockCopy] = []
         self.others: list[tuple[int, bool, Array]] = []
         for i, (pack, array) in enumerate(zip(program.packs, self.arrays, strict=True)):
             if i not in self.direct:
                 self._plan(pack, array)
         self.needed = self._needed()
 
-    def _direct(self) -> dict[int, Fill]:
-        """Packs that are one rectangle of a weight, and read by products over many steps alone: these need no copy."""
-        found: dict[int, Fill] = {}
+    def _direct(self) -> dict[int, BlockCopy]:
+        """Packs that need no copy: one block of a weight, read only by products over many steps."""
+        found: dict[int, BlockCopy] = {}
         loops = {
-            o.pack for s in self.program.steps if s.phase in ONE_BY_ONE for o in s.operands if isinstance(o, Packed)
+            o.pack
+            for s in self.program.instructions
+            if s.phase in ONE_BY_ONE
+            for o in s.operands
+            if isinstance(o, PackRef)
         }
         for i, pack in enumerate(self.program.packs):
             source = self.rectangles[pack.parts[0]]
             plain = pack.form == "product" and len(pack.parts) == 1 and i not in loops
             if plain and source is not None and source.factor == 1.0:
-                found[i] = Fill(source, np.empty(0, self.dtype))
+                found[i] = BlockCopy(source, np.empty(0, self.dtype))
         return found
 
     def shape(self, number: int) -> tuple[int, ...]:
         """The outputs and inputs of a pack of matrices."""
         pack = self.program.packs[number]
-        shapes = [self.program.fixed[p].shape for p in pack.parts]
+        shapes = [self.program.expressions[p].shape for p in pack.parts]
         return sum(s[1] for s in shapes[:: pack.deep]), sum(s[0] for s in shapes[: pack.deep])
 
     def _empty(self, pack: Pack, batch: int) -> Array:
-        shapes = [self.program.fixed[p].shape for p in pack.parts]
+        shapes = [self.program.expressions[p].shape for p in pack.parts]
         if pack.form == "product":
             outputs, inputs = sum(s[1] for s in shapes[:: pack.deep]), sum(s[0] for s in shapes[: pack.deep])
             if batch == 1:  # one row by a matrix that lies inputs first: a quarter faster
@@ -160,26 +172,26 @@ class Packs:
             return np.empty((outputs, inputs), self.dtype)
         return np.empty((sum(s[-1] if s else 1 for s in shapes), batch), self.dtype)
 
-    def _rectangles(self) -> list[Rectangle | None]:
+    def _rectangles(self) -> list[WeightBlock | None]:
         """Which fixed values are rectangles of a weight."""
-        found: list[Rectangle | None] = []
-        for fixed in self.program.fixed:
+        found: list[WeightBlock | None] = []
+        for fixed in self.program.expressions:
             found.append(self._rectangle(fixed, found))
         return found
 
-    def _rectangle(self, fixed: Fixed, found: list[Rectangle | None]) -> Rectangle | None:
+    def _rectangle(self, fixed: Expression, found: list[WeightBlock | None]) -> WeightBlock | None:
         if fixed.name == "weight" and len(fixed.shape) == 2:
-            return Rectangle(fixed.attr, (0, fixed.shape[0]), (0, fixed.shape[1]))
+            return WeightBlock(fixed.attr, (0, fixed.shape[0]), (0, fixed.shape[1]))
         inner = found[fixed.args[0]] if fixed.args else None
         if fixed.name == "multiply":
             for a, b in (fixed.args, fixed.args[::-1]):
-                scaled, number = found[a], self.program.fixed[b]
+                scaled, number = found[a], self.program.expressions[b]
                 if scaled is not None and number.name == "constant":
                     return replace(scaled, factor=scaled.factor * float(number.attr))
         if inner is None:
             return None
         if fixed.name == "part":
-            vector = len(self.program.fixed[fixed.args[0]].shape) == 1
+            vector = len(self.program.expressions[fixed.args[0]].shape) == 1
             found_part = inner.part(((None, None, None), *fixed.attr) if vector else fixed.attr)
             return found_part if found_part is not None and found_part.fits(fixed.shape) else None
         if fixed.name == "transpose":
@@ -192,9 +204,9 @@ class Packs:
         """How to fill one pack: as few copies as the weights allow."""
         row = column = 0
         first_fill, first_other = len(self.fills), len(self.others)
-        before: Fill | None = None  # the fill of the part before, and of no earlier one: a gap must stay one
+        before: BlockCopy | None = None  # the fill of the part before, and of no earlier one: a gap must stay one
         for i, part in enumerate(pack.parts):
-            shape, source = self.program.fixed[part].shape, self.rectangles[part]
+            shape, source = self.program.expressions[part].shape, self.rectangles[part]
             if pack.form == "units":
                 width = shape[-1] if shape else 1
                 rows, columns, row = (row, row + width), (0, array.shape[1]), row + width
@@ -211,30 +223,30 @@ class Packs:
                 source = replace(source, rows=(before.source.rows[0], source.rows[1]))
                 target = array[slice(*rows), columns[0] - before.target.shape[1] : columns[1]]
                 self.fills.pop()
-            before = Fill(source, target)
+            before = BlockCopy(source, target)
             self.fills.append(before)
         targets = [f.target for f in self.fills[first_fill:]] + [t for *_, t in self.others[first_other:]]
         check_covered(array, targets)
 
     def _needed(self) -> list[bool]:
         """Which fixed values must be computed: for packs that are no rectangles, and for gradients."""
-        found = [False] * len(self.program.fixed)
+        found = [False] * len(self.program.expressions)
         for value, *_ in self.others:
             found[value] = True
-        for total in self.program.totals:
+        for total in self.program.gradient_expressions:
             if total.name == "fixed":
                 found[total.args[0]] = True
         for i in range(len(found) - 1, -1, -1):
             if found[i]:
-                for arg in self.program.fixed[i].args:
+                for arg in self.program.expressions[i].args:
                     found[arg] = True
         return found
 
     def evaluate(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """The fixed values that are needed, by number."""
-        values: list[Any] = [None] * len(self.program.fixed)
+        values: list[Any] = [None] * len(self.program.expressions)
         for i in (i for i, needed in enumerate(self.needed) if needed):
-            fixed, function = self.program.fixed[i], self.functions[i]
+            fixed, function = self.program.expressions[i], self.functions[i]
             if function is not None:
                 values[i] = function(*[values[a] for a in fixed.args])
             elif fixed.name == "weight":
@@ -274,9 +286,9 @@ def check_covered(array: Array, targets: Sequence[Array]) -> None:
 def gradients(program: Program, sums: Sequence[Any], fixed: Sequence[Any], dtype: Any) -> dict[tuple[str, str], Array]:
     """The gradients by layer and name, from the sums over rows and steps (None where no row counted)."""
     values: list[Any] = []
-    for total in program.totals:
-        if isinstance(total.attr, Part):
-            part, whole = total.attr, sums[total.attr.sink]
+    for total in program.gradient_expressions:
+        if isinstance(total.attr, AccumulatorSlice):
+            part, whole = total.attr, sums[total.attr.accumulator]
             if whole is None:
                 values.append(np.zeros(total.shape, dtype))
                 continue

@@ -13,19 +13,20 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile import Shapes
-from graphnet.core.compile.pipeline import EVERY, compiled
+from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop, Plan
-from graphnet.core.compile.program import Place, Program
+from graphnet.core.compile.program import BufferSlice, Program
 from graphnet.core.compile.trace.ir import Trace
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import Untraceable
-from graphnet.core.compile.trace.tracer import Subject, trace
+from graphnet.core.compile.trace.tracer import trace
 from graphnet.core.describe.parameter import Array
-from graphnet.core.run.context import Run, Setting
-from graphnet.core.run.numpy_backend.compiled import CompiledProgram, Tape
+from graphnet.core.run.context import BindOptions, RunContext
+from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Tape
 from graphnet.core.run.numpy_backend.fallback import attempt
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.reference.call import BoundCall
-from graphnet.core.run.rows import Rows, add
+from graphnet.core.run.row_masks import Rows, add
 
 #: Fewer nodes than this are called one by one: a program copies what goes in and out.
 LEAST = 3
@@ -56,18 +57,18 @@ def subplan(steps: Sequence[Call], shapes: Shapes, needed: set[int]) -> tuple[Pl
     return plan, kept, inputs, outputs
 
 
-def regions(plan: Plan, bound: list[Any], shapes: Shapes, setting: Setting, needs: list[bool]) -> list[Any]:
+def regions(plan: Plan, bound: list[Any], shapes: Shapes, options: BindOptions, needs: list[bool]) -> list[Any]:
     """The bound steps of a plan, with neighbours that can be read put together."""
     found: list[Any] = []
-    known: dict[Any, bool] = setting.shared.setdefault("readable", {})
-    for steps, own in _neighbours(plan, bound, shapes, setting, needs, known):
+    known: dict[Any, bool] = options.shared.setdefault("readable", {})
+    for steps, own in _neighbours(plan, bound, shapes, options, needs, known):
         if len(steps) < LEAST:
             found += own
             continue
         inside = {id(step) for step in steps}
         read = {i for s in plan.steps if id(s) not in inside for i in _reads(s)}
         read |= {slot for _, slot in plan.outputs}
-        found.append(BoundRegion(steps, own, shapes, setting, read, needs))
+        found.append(BoundRegion(steps, own, shapes, options, read, needs))
     return found
 
 
@@ -77,13 +78,13 @@ def _reads(step: Call | Loop) -> list[int]:
 
 
 def _neighbours(
-    plan: Plan, bound: list[Any], shapes: Shapes, setting: Setting, needs: list[bool], known: dict[Any, bool]
+    plan: Plan, bound: list[Any], shapes: Shapes, options: BindOptions, needs: list[bool], known: dict[Any, bool]
 ) -> list[tuple[list[Any], list[Any]]]:
     """The steps in runs: those that can be read, on the same rows, together; every other one by itself."""
     found: list[tuple[list[Any], list[Any]]] = []
     before: Any = None
     for step, own in zip(plan.steps, bound, strict=True):
-        rows = _rows(step, shapes, setting, needs, known) if isinstance(step, Call) else None
+        rows = _rows(step, shapes, options, needs, known) if isinstance(step, Call) else None
         if rows is not None and rows == before:
             found[-1][0].append(step)
             found[-1][1].append(own)
@@ -93,31 +94,31 @@ def _neighbours(
     return found
 
 
-def _rows(step: Call, shapes: Shapes, setting: Setting, needs: list[bool], known: dict[Any, bool]) -> Any:
+def _rows(step: Call, shapes: Shapes, options: BindOptions, needs: list[bool], known: dict[Any, bool]) -> Any:
     """The rows' axes of a step that can be read; None for any other."""
     given = [None if i is None else shapes.slots[i] for i in step.inputs]
     made = [shapes.slots[i] for i in step.outputs]
     if any(s is None or s.rank < 2 or not s.known for s in (*given, *made)):
         return None
-    layer = setting.layers[step.layer]
+    layer = options.layers[step.layer]
     wanted = tuple(needs[i] for i in step.inputs if i is not None)
     ragged = step.inputs[0] is not None and shapes.lengths[step.inputs[0]] is not None
     key = (type(layer), repr(layer), tuple(s.sizes for s in given if s), wanted, ragged)
     if key not in known:
-        known[key] = unreadable(step, shapes, setting, needs) is None
+        known[key] = unreadable(step, shapes, options, needs) is None
     return made[0].sizes[:-1] if known[key] and made[0] is not None else None
 
 
-def unreadable(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> str | None:
+def unreadable(step: Call, shapes: Shapes, options: BindOptions, needs: list[bool]) -> str | None:
     """Why the rules of a step cannot be read; None where they can."""
     try:
-        traced(step, shapes, setting, needs)
+        traced(step, shapes, options, needs)
     except Untraceable as reason:
         return str(reason)
     return None
 
 
-def traced(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> Trace:
+def traced(step: Call, shapes: Shapes, options: BindOptions, needs: list[bool]) -> Trace:
     """The operations of the rules of a step.
 
     Raises
@@ -127,7 +128,7 @@ def traced(step: Call, shapes: Shapes, setting: Setting, needs: list[bool]) -> T
     plan, kept, inputs, outputs = subplan([step], shapes, set(step.outputs))
     roles = tuple(("sequence", i) for i in range(len(inputs)))
     wanted = tuple(needs[i] for i in inputs)
-    return trace(Subject(plan, kept, setting.layers, setting.phase, setting.dtype, roles, wanted, len(outputs), True))
+    return trace(TraceSpec(plan, kept, options.layers, options.phase, options.dtype, roles, wanted, len(outputs), True))
 
 
 class BoundRegion:
@@ -148,27 +149,27 @@ class BoundRegion:
         steps: Sequence[Call],
         calls: Sequence[BoundCall],
         shapes: Shapes,
-        setting: Setting,
+        options: BindOptions,
         needed: set[int],
         needs: list[bool],
     ) -> None:
-        self.steps, self.calls, self.setting = list(steps), list(calls), setting
+        self.steps, self.calls, self.options = list(steps), list(calls), options
         self.plan, self.shapes, self.inputs, self.outputs = subplan(steps, shapes, needed)
         self.wanted = tuple(needs[slot] for slot in self.inputs)
         origins = (shapes.lengths[slot] for slot in self.inputs)
         self.origin = next((origin for origin in origins if origin is not None), None)
         self.reason: str | None = None
-        self.made: dict[bool, CompiledRegion | None] = {}
+        self.made: dict[bool, RegionProgram | None] = {}
 
-    def subject(self, backward: bool) -> Subject:
+    def spec(self, backward: bool) -> TraceSpec:
         """What is traced: the steps, whose inputs are all sequences of rows."""
-        s = self.setting
+        s = self.options
         roles = tuple(("sequence", i) for i in range(len(self.inputs)))
-        return Subject(
+        return TraceSpec(
             self.plan, self.shapes, s.layers, s.phase, s.dtype, roles, self.wanted, len(self.outputs), backward
         )
 
-    def program(self, keep: bool) -> CompiledRegion | None:
+    def program(self, keep: bool) -> RegionProgram | None:
         """The program, with a way back or without; None where the steps are run one by one."""
         if keep not in self.made:
             self.made[keep], self.reason = attempt(lambda: self._compiled(keep), self.path)
@@ -179,25 +180,25 @@ class BoundRegion:
         """The first and the last node."""
         return f"{self.steps[0].path} … {self.steps[-1].path}"
 
-    def _compiled(self, keep: bool) -> CompiledRegion:
-        region = CompiledRegion(self, keep)
+    def _compiled(self, keep: bool) -> RegionProgram:
+        region = RegionProgram(self, keep)
         region.workspace()  # all that can fail does so now, and not in the middle of a pass
         return region
 
-    def start(self, run: Run) -> None:
+    def start(self, run: RunContext) -> None:
         """Look up what stays the same for the whole run."""
         if self.program(run.keep) is None:
             for call in self.calls:
                 call.start(run)
 
-    def forward(self, slots: list[Any], run: Run) -> Any:
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
         """Fill the slots that others read; returns what the way back needs."""
         program = self.made[run.keep]
         if program is not None:
             return program.forward(slots, run)
         return [call.forward(slots, run) for call in self.calls]
 
-    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of the slots that go in, and to the gradients."""
         if isinstance(saved, Tape):
             program = self.made[True]
@@ -208,7 +209,7 @@ class BoundRegion:
             call.backward(kept, errors, run, rows)
 
 
-class CompiledRegion(CompiledProgram):
+class RegionProgram(BoundProgram):
     """The program of a region, for some rows.
 
     Raises
@@ -218,24 +219,24 @@ class CompiledRegion(CompiledProgram):
     """
 
     def __init__(self, region: BoundRegion, backward: bool) -> None:
-        setting, subject = region.setting, region.subject(backward)
+        options, spec = region.options, region.spec(backward)
         self.inputs, self.outputs, self.region = region.inputs, region.outputs, region
         shapes = region.shapes.slots
         self.shapes_in = [tuple(n or 0 for n in shapes[i].sizes) for i in range(len(region.inputs))]  # type: ignore[union-attr]
         self.shapes_out = [tuple(n or 0 for n in shapes[slot].sizes) for _, slot in region.plan.outputs]  # type: ignore[union-attr]
-        super().__init__(self._program(subject, setting), math.prod(self.shapes_out[0][:-1]), 1, setting)
+        super().__init__(self._program(spec, options), math.prod(self.shapes_out[0][:-1]), 1, options)
         # Subnormal results stay what they are, as in the same nodes run one by one.
         self.flushed = nullcontext()
 
-    def _program(self, subject: Subject, setting: Setting) -> Program:
+    def _program(self, spec: TraceSpec, options: BindOptions) -> Program:
         """The program of the region: one for all bound plans of these shapes."""
-        key = (tuple(step.path for step in self.region.steps), subject.backward)
-        if key not in setting.shared:
-            setting.shared[key] = compiled(subject, EVERY if setting.passes is None else setting.passes)
-        found: Program = setting.shared[key]
+        key = (tuple(step.path for step in self.region.steps), spec.backward)
+        if key not in options.shared:
+            options.shared[key] = compile_program(spec, EVERY if options.passes is None else options.passes)
+        found: Program = options.shared[key]
         return found
 
-    def forward(self, slots: list[Any], run: Run) -> Tape | None:
+    def forward(self, slots: list[Any], run: RunContext) -> Tape | None:
         """Fill the slots that come out."""
         given = {("sequence", k): self.rows(slots[i]) for k, i in enumerate(self.inputs)}
         tape, outputs = self.run_forward(given, run, None, None, self.draw)
@@ -243,7 +244,7 @@ class CompiledRegion(CompiledProgram):
             slots[slot] = array.reshape(shape)
         return tape
 
-    def backward(self, tape: Tape, errors: list[Any], run: Run) -> None:
+    def backward(self, tape: Tape, errors: list[Any], run: RunContext) -> None:
         """Add to the errors of what went in, and to the gradients."""
         arrived = [errors[slot] for slot in self.outputs]
         if all(error is None for error in arrived):
@@ -251,7 +252,7 @@ class CompiledRegion(CompiledProgram):
         given = dict(tape.given)
         for k, (error, place) in enumerate(zip(arrived, self.program.emitted, strict=True)):
             zeros = (self.steps, 1, place.width)
-            given["emitted_error", k] = np.zeros(zeros, self.setting.dtype) if error is None else self.rows(error)
+            given["emitted_error", k] = np.zeros(zeros, self.options.dtype) if error is None else self.rows(error)
         self.run_backward(tape, given, run)
         for k, (slot, shape) in enumerate(zip(self.inputs, self.shapes_in, strict=True)):
             found = given.get(("sequence_error", k))
@@ -263,11 +264,11 @@ class CompiledRegion(CompiledProgram):
         """An array as ``(rows, 1, features)``."""
         return np.ascontiguousarray(array).reshape(-1, 1, array.shape[-1])
 
-    def draw(self, space: Workspace, run: Run) -> None:
+    def draw(self, space: Workspace, run: RunContext) -> None:
         """All random arrays, in the order of the nodes; beyond a row's end those of its last step are repeated."""
         ends = run.ends_at(self.region.origin)
         rng = run.generator()
-        wanted: dict[tuple[str, str], list[tuple[str, Place]]] = {}
+        wanted: dict[tuple[str, str], list[tuple[str, BufferSlice]]] = {}
         for (path, owner, name), place in self.draws:
             wanted.setdefault((path, owner), []).append((name, place))
         for step in self.region.plan.steps:
@@ -275,7 +276,7 @@ class CompiledRegion(CompiledProgram):
             found = wanted.get((step.path, step.layer))
             if found:
                 shapes = [None if i is None else self.region.shapes.slots[i] for i in step.inputs]
-                made = self.setting.layers[step.layer].draw(rng, *shapes)  # type: ignore[arg-type]
+                made = self.options.layers[step.layer].draw(rng, *shapes)
                 for name, place in found:
                     target = space.arrays[place.buffer][:, place.start : place.stop, 0]
                     drawn = made[name] if ends is None else ends.repeated(made[name])

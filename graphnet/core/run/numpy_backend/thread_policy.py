@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from graphnet.core.compile.passes.phases import BACK_LOOP, LOOP, STATIC
-from graphnet.core.compile.program import Packed, Program
+from graphnet.core.compile.program import BACK_LOOP, LOOP, STATIC, PackRef, Program
 from graphnet.core.run.numpy_backend.workspace import BLOCK_ROWS, LOOPLESS_ROWS, blocks
 
 #: Multiply-adds from which on a product may use every thread that the BLAS has: about 200 µs on one core.
@@ -90,23 +89,23 @@ def of_program(program: Program, steps: int, batch: int, dtype: str) -> ThreadPo
     each = blocks(max(1, steps), batch, BLOCK_ROWS if program.calls else LOOPLESS_ROWS)
     rows = max(block.steps for block in each) * batch
     loops = outside = 0
-    for step in program.steps:
+    for step in program.instructions:
         if step.name != "dot":
             continue
         pack = step.operands[1]
-        assert isinstance(pack, Packed)
+        assert isinstance(pack, PackRef)
         size = inputs(program, pack) * step.output.width
         if step.phase in (LOOP, BACK_LOOP):
             loops = max(loops, size * batch)
         else:
             outside = max(outside, size * (batch if step.phase == STATIC else rows))
-    for sink in program.sinks:
-        for section in sink.sections:
+    for sink in program.accumulators:
+        for section in sink.terms:
             outside = max(outside, (section.rows[1] - section.rows[0]) * sink.columns * rows)
     return ThreadPolicy(dtype, loops, outside)
 
 
-def inputs(program: Program, packed: Packed) -> int:
+def inputs(program: Program, packed: PackRef) -> int:
     """The number of inputs of a product with a pack."""
     pack = program.packs[packed.pack]
-    return sum(program.fixed[part].shape[0] for part in pack.parts[: pack.deep])
+    return sum(program.expressions[part].shape[0] for part in pack.parts[: pack.deep])

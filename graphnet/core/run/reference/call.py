@@ -12,9 +12,9 @@ from graphnet.core.compile.plan import Call
 from graphnet.core.describe import signatures
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
-from graphnet.core.run.context import Run, Setting
-from graphnet.core.run.reference.rule_checks import Promises
-from graphnet.core.run.rows import Rows, add, only
+from graphnet.core.run.context import BindOptions, RunContext
+from graphnet.core.run.reference.rule_checks import RuleChecks
+from graphnet.core.run.row_masks import Rows, add, only
 
 
 class BoundCall:
@@ -23,9 +23,9 @@ class BoundCall:
     ``wanted`` says whether an error must go on to the inputs; ``trained`` whether the layer has weights.
     """
 
-    def __init__(self, step: Call, shapes: Shapes, setting: Setting, wanted: bool) -> None:
+    def __init__(self, step: Call, shapes: Shapes, options: BindOptions, wanted: bool) -> None:
         self.step = step
-        layer = self.layer = setting.layers[step.layer]
+        layer = self.layer = options.layers[step.layer]
         self.owner, self.ports = step.layer, layer.input_ports()
         self.inputs: list[Any] = [i if i is not None and shapes.slots[i] is not None else None for i in step.inputs]
         self.outputs = step.outputs
@@ -33,15 +33,15 @@ class BoundCall:
         self.expected = [shapes.slots[i] for i in step.outputs]
         self.given: list[Any] = [None if i is None else shapes.slots[i] for i in self.inputs]
         self.origin = None if self.inputs[0] is None else shapes.lengths[self.inputs[0]]
-        self.context: dict[str, Any] = {"phase": setting.phase, "lengths": None, "shapes": tuple(self.given)}
+        self.context: dict[str, Any] = {"phase": options.phase, "lengths": None, "shapes": tuple(self.given)}
         self.takes = {name: signatures.keywords(getattr(type(layer), name)) for name in ("apply", "pull", "grad")}
-        training = setting.phase is Phase.train
+        training = options.phase is Phase.train
         self.draws = layer.draws if training else ()
         self.updates = training and bool(layer.buffers(*self.given))
         self.trained = bool(layer.parameters(*self.given))
         self.wanted = wanted
-        self.dtype = setting.dtype
-        self.promises = Promises(step.path, layer, setting.dtype)
+        self.dtype = options.dtype
+        self.checks = RuleChecks(step.path, layer, options.dtype)
         self.checked_errors = False
         self.apply, self.output = layer.apply, step.outputs[0]
         self.plain = not (self.several or self.draws or self.updates or None in self.inputs)
@@ -50,7 +50,7 @@ class BoundCall:
         self.pull_with: dict[str, Any] = {}
         self.grad_with: dict[str, Any] = {}
 
-    def start(self, run: Run) -> None:
+    def start(self, run: RunContext) -> None:
         """Look up what stays the same for the whole run."""
         available = {**self.context, **dict.fromkeys(self.layer.draws), **run.arrays.get(self.owner, {})}
         if self.origin is not None:
@@ -60,60 +60,60 @@ class BoundCall:
         self.pull_with, self.grad_with = self.takes["pull"].pick(own), self.takes["grad"].pick(own)
 
     # ------------------------------------------------------------------ forward
-    def first_forward(self, slots: list[Any], run: Run) -> Any:
+    def first_forward(self, slots: list[Any], run: RunContext) -> Any:
         """The first run of this step: checks what ``apply`` returns, then makes way for the quicker ones."""
         saved = self.any_forward(slots, run)
         outputs = tuple(slots[slot] for slot in self.outputs)
-        self.promises.outputs(outputs, self.expected)
+        self.checks.outputs(outputs, self.expected)
         self.forward = self.plain_forward if self.plain else self.any_forward
         return saved
 
-    def plain_forward(self, slots: list[Any], run: Run) -> Any:
+    def plain_forward(self, slots: list[Any], run: RunContext) -> Any:
         """One output, no random draws, no buffers, every input there: nothing to decide."""
         try:
             slots[self.output], saved = self.apply(*[slots[i] for i in self.inputs], **self.apply_with)
         except Exception as error:
-            raise self.promises.placed(error) from error.__cause__
+            raise self.checks.placed(error) from error.__cause__
         return saved
 
-    def any_forward(self, slots: list[Any], run: Run) -> Any:
+    def any_forward(self, slots: list[Any], run: RunContext) -> Any:
         """Fill the outputs' slots; returns what the backward pass needs."""
         given = {**self.apply_with, **self.drawn(run)} if self.draws else self.apply_with
         try:
             output, saved = self.apply(*[None if i is None else slots[i] for i in self.inputs], **given)
         except Exception as error:
-            raise self.promises.placed(error) from error.__cause__
-        outputs = self.promises.several(output, len(self.outputs)) if self.several else (output,)
+            raise self.checks.placed(error) from error.__cause__
+        outputs = self.checks.several(output, len(self.outputs)) if self.several else (output,)
         for slot, array in zip(self.outputs, outputs, strict=True):
             slots[slot] = array
         if self.updates:
             self.update(saved, run)
         return saved
 
-    def drawn(self, run: Run) -> dict[str, Any]:
+    def drawn(self, run: RunContext) -> dict[str, Any]:
         """The random arrays of one application, in the dtype of the run.
 
         Those for single steps are repeated beyond the rows' ends, as the steps are.
         """
         made = self.layer.draw(run.generator(), *self.given)
         if not isinstance(made, dict) or set(made) != set(self.draws):
-            raise self.promises.broken("draw", f"arrays for {', '.join(self.draws)}", _names(made))
+            raise self.checks.broken("draw", f"arrays for {', '.join(self.draws)}", _names(made))
         drawn = {name: made[name].astype(self.dtype, copy=False) for name in self.draws}
         ends = run.ends_at(self.origin)
         if ends is None:
             return drawn
         return {n: ends.repeated(a) if a.shape[:2] == ends.beyond.shape else a for n, a in drawn.items()}
 
-    def update(self, saved: Any, run: Run) -> None:
+    def update(self, saved: Any, run: RunContext) -> None:
         """Put new buffer values where this run's next uses of the layer read them."""
         arrays = run.arrays[self.owner]
         new = self.layer.update(saved, **{name: arrays[name] for name in self.layer._buffers})
-        self.promises.buffers(new, {name: arrays[name] for name in self.layer._buffers})
+        self.checks.buffers(new, {name: arrays[name] for name in self.layer._buffers})
         arrays |= {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
         self.start(run)
 
     # ------------------------------------------------------------------ backward
-    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of the inputs and to the gradients; ``rows`` says which rows count in the gradients."""
         error = self.error(errors)
         if error is None:
@@ -124,7 +124,7 @@ class BoundCall:
             if self.wanted:
                 self.pass_on(self.layer.pull(saved, error, **self.pull_with), errors)
         except Exception as problem:
-            raise self.promises.placed(problem) from problem.__cause__
+            raise self.checks.placed(problem) from problem.__cause__
 
     def counted(self, error: Any, rows: Rows) -> Any:
         """The error with zeros in the rows that do not count."""
@@ -134,20 +134,20 @@ class BoundCall:
             return only(rows, error, _batch_axis(self.expected[0]))
         return tuple(only(rows, e, _batch_axis(shape)) for e, shape in zip(error, self.expected, strict=True))
 
-    def collect(self, gradients: dict[str, Any], run: Run) -> None:
+    def collect(self, gradients: dict[str, Any], run: RunContext) -> None:
         """Add to the gradients of the run."""
         total = run.gradients.setdefault(self.owner, {})
         for name, gradient in gradients.items():
             if name in total:
                 total[name] += gradient
             else:
-                total[name] = self.promises.gradient(name, gradient)
+                total[name] = self.checks.gradient(name, gradient)
 
     def pass_on(self, pulled: Any, errors: list[Any]) -> None:
         """Add to the errors of the inputs."""
         each = self.ports.for_given(pulled, len(self.inputs))
         if not self.checked_errors:
-            self.promises.errors(each, self.given)
+            self.checks.errors(each, self.given)
             self.checked_errors = True
         for slot, array in zip(self.inputs, each, strict=True):
             if slot is not None and array is not None:

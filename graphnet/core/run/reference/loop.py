@@ -12,10 +12,10 @@ from graphnet.core.compile.plan import Loop
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import BATCH
 from graphnet.core.errors import ShapeError
-from graphnet.core.run.context import Run, Setting
+from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend import plan as plans
-from graphnet.core.run.row_ends import Ends, Form
-from graphnet.core.run.rows import Rows, active, add, both, choose, counting, only
+from graphnet.core.run.padding import Padding, RowEnds
+from graphnet.core.run.row_masks import Rows, active, add, both, choose, counting, only
 
 
 class BoundLoop:
@@ -24,8 +24,8 @@ class BoundLoop:
     The first slots of the cell are the sequences' steps, then the states, then the contexts.
     """
 
-    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool]) -> None:
-        self.step, self.dtype = step, setting.dtype
+    def __init__(self, step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> None:
+        self.step, self.dtype = step, options.dtype
         self.single = step.path in shapes.single
         inner = shapes.cells[step.path]
         self.shapes = inner.slots
@@ -34,8 +34,8 @@ class BoundLoop:
         self.states = range(n, n + s)
         self.contexts = range(n + s, n + s + len(step.contexts))
         needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
-        self.body = plans.BoundPlan(step.cell, inner, setting, needs, nested=True)
-        self.rest = [None] * (step.cell.slots - len(needs))
+        self.body = plans.BoundPlan(step.cell, inner, options, needs, nested=True)
+        self.rest = [None] * (step.cell.slot_count - len(needs))
         self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
         self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
         self.ragged_contexts = [shapes.lengths[slot] for slot in step.contexts]
@@ -44,11 +44,11 @@ class BoundLoop:
         self.keys = [f"{step.path}/{name}" for name in step.states]
 
     @staticmethod
-    def requires() -> Form:
+    def requires() -> Padding:
         """The form in which it requires sequences."""
-        return Form.REPEATED
+        return Padding.REPEATED
 
-    def start(self, run: Run) -> None:
+    def start(self, run: RunContext) -> None:
         """Look up what stays the same for the whole run; in the cell, contexts keep the lengths of their rows."""
         contexts = [None if origin is None else run.lengths[origin] for origin in self.ragged_contexts]
         ends = run.ends_at(self.origin)
@@ -72,7 +72,7 @@ class BoundLoop:
             if shape is not None and BATCH in shape.names[1:]:
                 raise ShapeError(
                     "rows of different lengths need the batch as axis 0 of each step's value",
-                    where=f"{self.step.path}/{self.step.cell.places[slot]}",
+                    where=f"{self.step.path}/{self.step.cell.slot_paths[slot]}",
                     expected="(batch, …)",
                     received=shape,
                     remedy="Give sequences of equal length, or reduce inner sequences inside the cell (Last).",
@@ -86,7 +86,7 @@ class BoundLoop:
         return np.zeros((*leading, *(self.sizes[slot] or ())), self.dtype)
 
     # ------------------------------------------------------------------ forward
-    def forward(self, slots: list[Any], run: Run) -> Any:
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
         """Fill the slots of outputs and final states; returns what the backward pass needs."""
         step = self.step
         ends = run.ends_at(self.origin)
@@ -112,7 +112,13 @@ class BoundLoop:
         return tapes, live, counting(steps, lengths, step.bptt_length, step.reverse), self.inner
 
     def whole(
-        self, sequences: list[Any], states: list[Any], rest: list[Any], outputs: list[Any], live: list[Rows], run: Run
+        self,
+        sequences: list[Any],
+        states: list[Any],
+        rest: list[Any],
+        outputs: list[Any],
+        live: list[Rows],
+        run: RunContext,
     ) -> tuple[list[Any], list[Any]]:
         """All steps where every row is whole; the tapes of the steps and the final states."""
         tapes: list[Any] = [None] * len(live)
@@ -153,7 +159,7 @@ class BoundLoop:
             states = new if rows is None else [choose(rows, a, b) for a, b in zip(new, states, strict=True)]
         return tapes, states
 
-    def sequence(self, array: Array, ends: Ends | None) -> Array:
+    def sequence(self, array: Array, ends: RowEnds | None) -> Array:
         """A sequence in which empty rows repeat the first step that is processed of the row that lends to them."""
         if ends is None or ends.lender is None or not self.step.reverse:
             return array
@@ -162,7 +168,7 @@ class BoundLoop:
         found[:, empty] = array[ends.lengths[lender] - 1, lender]
         return found
 
-    def initial(self, slots: list[Any], run: Run) -> list[Array]:
+    def initial(self, slots: list[Any], run: RunContext) -> list[Array]:
         """The states before the first step; zeros where none is given."""
         given = [None if slot is None else slots[slot] for slot in self.step.initial]
         if run.carried is not None:
@@ -170,7 +176,7 @@ class BoundLoop:
         return [self.zeros(inner) if s is None else s for s, inner in zip(given, self.states, strict=True)]
 
     # ------------------------------------------------------------------ backward
-    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of sequences, initial states and contexts, and to the gradients."""
         step = self.step
         given = [errors[i] for i in step.outputs]
@@ -181,14 +187,14 @@ class BoundLoop:
             given = [None if error is None else error[:, None] for error in given]
         tapes, live, counts, inner = saved
         pulled = [self.zeros(i, len(tapes)) for i in range(len(step.sequences))]
-        totals: list[Any] = [None] * step.cell.slots
+        totals: list[Any] = [None] * step.cell.slot_count
         for t in reversed(self.order(len(tapes))):
             if live[t] is False:
                 continue
             here = self.entering(t, given, carried, live[t])
             self.body.backward(tapes[t], here, inner, both(rows, counts[t]))
             for i, total in enumerate(pulled):
-                rows_in = both(live[t], counts[t]) if step.cut else live[t]
+                rows_in = both(live[t], counts[t]) if step.truncate_sequences else live[t]
                 if here[i] is not None and rows_in is not False:
                     total[t] = here[i] if rows_in is None else only(rows_in, here[i])
             carried = [before(here[i], old, live[t]) for i, old in zip(self.states, carried, strict=True)]
@@ -205,7 +211,7 @@ class BoundLoop:
 
     def entering(self, t: int, given: list[Any], carried: list[Any], live: Rows) -> list[Any]:
         """The errors with which the backward pass of one step of the cell begins."""
-        here: list[Any] = [None] * self.step.cell.slots
+        here: list[Any] = [None] * self.step.cell.slot_count
         steps = [None if error is None else error[t] for error in given]
         for slot, error in zip((*self.emitted, *self.next), (*steps, *carried), strict=True):
             if error is not None:

@@ -13,7 +13,7 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError, RuleError
 
 
-class Promises:
+class RuleChecks:
     """What the rules of one layer, in one place of a graph, must return.
 
     Parameters

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from graphnet import Layer, require
+from graphnet import Layer
+from graphnet.authoring import require
 
 
 def finite(layer: Layer, field: str, low: float = -math.inf) -> None:

@@ -9,7 +9,7 @@ Examples
 Graph('scores': x -> 2 nodes -> output)
 """
 
-from graphnet import functional
+from graphnet.authoring import functional
 from graphnet_activations.layers import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, SoftMax, Softplus
 
 relu = functional(ReLU, "relu")

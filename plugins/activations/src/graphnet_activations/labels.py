@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnet import DataError, Layer, Shape, ShapeError, as_array
+from graphnet import DataError, Layer, Shape, ShapeError
+from graphnet.authoring import as_array
 
 Array = NDArray[Any]
 

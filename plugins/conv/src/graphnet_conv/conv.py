@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, ShapeError, Weight, positive, require
+from graphnet import Layer, Shape, ShapeError, Weight
+from graphnet.authoring import positive, require
 from graphnet.layers import BiasAttribute
 from graphnet_conv.geometry import check_padding, pads, resized, resulting, spatial, spread
 from graphnet_conv.products import inner, product

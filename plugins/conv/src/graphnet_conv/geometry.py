@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from graphnet import Layer, Shape, ShapeError, require
+from graphnet import Layer, Shape, ShapeError
+from graphnet.authoring import require
 
 Pads = tuple[tuple[int, int], ...]
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, require
+from graphnet import Layer, Shape
+from graphnet.authoring import require
 from graphnet_conv.geometry import resized, resulting, spread
 from graphnet_conv.strips import alike, handed_out, reduced, steps, strips
 

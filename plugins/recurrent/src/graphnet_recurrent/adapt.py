@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 
-from graphnet import CellGraph, Graph, Input, Multiply, Node, Ref
+from graphnet import CellGraph, Graph, Multiply
+from graphnet.authoring import Input, Node, Ref
 from graphnet_recurrent.parts import ClipError
 
 #: The context that holds the mask of a state.

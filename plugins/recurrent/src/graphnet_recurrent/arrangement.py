@@ -6,7 +6,8 @@ import math
 from dataclasses import field
 from typing import Literal
 
-from graphnet import Builder, CellGraph, ConfigError, FullyConnected, Last, Scan, Value, positive, require
+from graphnet import Builder, CellGraph, ConfigError, FullyConnected, Last, Scan, Value
+from graphnet.authoring import positive, require
 from graphnet_recurrent.adapt import clipped, masked
 from graphnet_recurrent.parts import First, InitialState, SequenceDropout, SequenceMask
 from graphnet_recurrent.parts.sequence_mask import check_probability

@@ -2,7 +2,8 @@
 
 from dataclasses import field
 
-from graphnet import Builder, CellGraph, Graph, Value, concatenate, require
+from graphnet import Builder, CellGraph, Graph, Value, concatenate
+from graphnet.authoring import require
 from graphnet_recurrent.adapt import twin
 from graphnet_recurrent.arrangement import Arrangement, input_of, projected
 from graphnet_recurrent.recurrent import Recurrent

@@ -6,18 +6,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import (
-    Builder,
-    CellGraph,
-    FullyConnected,
-    Graph,
-    Parameter,
-    RuleError,
-    ShapeError,
-    StateError,
-    as_array,
-    positive,
-)
+from graphnet import Builder, CellGraph, FullyConnected, Graph, RuleError, ShapeError, StateError
+from graphnet.authoring import Parameter, as_array, positive
 from graphnet_recurrent.arrangement import Arrangement, projected
 
 

@@ -1,6 +1,6 @@
 """The activations as functions on values of a graph."""
 
-from graphnet import functional
+from graphnet.authoring import functional
 from graphnet_recurrent.activations import Sigmoid, TanH
 
 tanh = functional(TanH, "tanh")

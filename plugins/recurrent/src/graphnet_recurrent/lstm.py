@@ -3,7 +3,8 @@
 from dataclasses import field
 from typing import ClassVar
 
-from graphnet import CellGraph, require
+from graphnet import CellGraph
+from graphnet.authoring import require
 from graphnet_recurrent.cell_layer import CellLayer
 from graphnet_recurrent.cells import lstm_cell
 

@@ -2,7 +2,8 @@
 
 from dataclasses import field
 
-from graphnet import Builder, CellGraph, Graph, require
+from graphnet import Builder, CellGraph, Graph
+from graphnet.authoring import require
 from graphnet_recurrent.arrangement import Arrangement, input_of, projected
 
 

@@ -3,7 +3,8 @@
 from dataclasses import field
 from typing import Any
 
-from graphnet import Layer, Shape, ShapeError, Weight, positive
+from graphnet import Layer, Shape, ShapeError, Weight
+from graphnet.authoring import positive
 
 
 class Peephole(Layer):

@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import GraphnetError, Runner, ShapeError, as_array
+from graphnet import GraphnetError, Runner, ShapeError
+from graphnet.authoring import as_array
 from graphnet.data.sequences import Packing, lengths_or_packing
 from graphnet_recurrent.kept_state import KeptState
 

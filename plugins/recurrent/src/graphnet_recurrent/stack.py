@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
-from graphnet import Builder, CellGraph, Dropout, Graph, Last, Value, require
+from graphnet import Builder, CellGraph, Dropout, Graph, Last, Value
+from graphnet.authoring import require
 from graphnet_recurrent.arrangement import Arrangement, input_of, projected
 from graphnet_recurrent.bidirectional import Bidirectional, further
 from graphnet_recurrent.parts.sequence_mask import check_probability

@@ -9,8 +9,8 @@ from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, FullyConnected, Layer, Phase, Runner, Scan, Shape, dense, threads
 from graphnet.core.concurrency.blas_threads import PROCESS
-from graphnet.core.run.numpy_backend.compiled import CompiledProgram
-from graphnet.core.run.numpy_backend.loops import BoundLoops
+from graphnet.core.run.numpy_backend.bound_program import BoundProgram
+from graphnet.core.run.numpy_backend.loop_functions import LoopFunctions
 from graphnet.core.run.numpy_backend.plan import policy
 from graphnet.core.run.numpy_backend.thread_policy import ThreadPolicy, combined, of_rules
 from graphnet.losses import MeanSquaredError
@@ -147,7 +147,7 @@ def recurrent(inputs, units):
 def observed(monkeypatch):
     """The numbers of threads in loops, forward and backward, and in the products after them."""
     found = {"loop": set(), "back loop": set(), "sink": set()}
-    run, sink = BoundLoops.run, CompiledProgram.sink
+    run, sink = LoopFunctions.run, BoundProgram.sink
 
     def noting_run(self, *arguments):
         found["back loop" if self.backward else "loop"].add(number())
@@ -157,8 +157,8 @@ def observed(monkeypatch):
         found["sink"].add(number())
         return sink(*arguments)
 
-    monkeypatch.setattr(BoundLoops, "run", noting_run)
-    monkeypatch.setattr(CompiledProgram, "sink", staticmethod(noting_sink))
+    monkeypatch.setattr(LoopFunctions, "run", noting_run)
+    monkeypatch.setattr(BoundProgram, "sink", staticmethod(noting_sink))
     return found
 
 

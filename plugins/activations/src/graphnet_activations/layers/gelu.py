@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, inside_scan, logistic, require
+from graphnet import Layer
+from graphnet.authoring import inside_scan, logistic, require
 from graphnet_activations.normal import SATURATED, scaled_tail, times_bell
 
 #: √(2/π) and the cubic coefficient of the approximation.

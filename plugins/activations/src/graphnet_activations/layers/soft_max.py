@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, ShapeError, inside_scan, require
+from graphnet import Layer, Shape, ShapeError
+from graphnet.authoring import inside_scan, require
 from graphnet_activations.labels import checked_input, complement, cross_entropy, one_hot
 
 #: Stands for labels that were not given; None could be a mistake.

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, ShapeError, positive
+from graphnet import Layer, Shape, ShapeError
+from graphnet.authoring import positive
 
 
 class Clocked(Layer):

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, require
+from graphnet import Layer
+from graphnet.authoring import require
 
 
 class ClipError(Layer):

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, ShapeError, Weight, positive
+from graphnet import Layer, Shape, ShapeError, Weight
+from graphnet.authoring import positive
 
 
 class InitialState(Layer):

@@ -5,7 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import Layer, Shape, positive, require
+from graphnet import Layer, Shape
+from graphnet.authoring import positive, require
 from graphnet_recurrent.parts.initial_state import rows
 
 
