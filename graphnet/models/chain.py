@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphnet.core.concurrency.claims import Keys
-from graphnet.core.describe import deltas, weights
+from graphnet.core.describe import deltas, optimizer_step, weights
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.stateful import Stateful
+from graphnet.core.describe.undo import Undo
 from graphnet.core.phase import Phase
 from graphnet.core.run.forward_backward import PassSnapshot
 from graphnet.core.run.runner import Runner
@@ -52,21 +52,6 @@ def chain_graph(layers: Sequence[Layer]) -> Graph:
     for layer in layers:
         value = builder.add(layer, value)
     return builder.build(value)
-
-
-def _nothing() -> None:
-    """What a layer of somebody else's has to undo, for all that is known."""
-
-
-@dataclass(frozen=True)
-class Undo:
-    """What a later ``forward`` changes, held: call it to put that back, or its ``release``."""
-
-    restore: Callable[[], None] = _nothing
-    release: Callable[[], None] = _nothing
-
-    def __call__(self) -> None:
-        self.restore()
 
 
 class Segment:
@@ -118,20 +103,11 @@ class Own:
         return weights.keys(inside, layer)
 
     def remember(self) -> Undo:
-        """Hold what a later ``forward`` of a layer of graphnet's changes; of a stranger nothing is known."""
+        """Hold what a later ``forward`` changes; of layers that are not graphnet's, nothing."""
         layer = self.layers[0]
         if not isinstance(layer, Layer):
             return Undo()
-        kept, runner = dict(vars(layer)), layer._runner
-        inner = None if runner is None else runner.remember()
-
-        def undo() -> None:
-            vars(layer).clear()
-            vars(layer).update(kept)
-            if inner is not None:
-                inner()
-
-        return Undo(undo, _nothing if inner is None else inner.release)
+        return layer.remember()
 
     def backward(self, error: Any) -> Any:
         """The layer's error."""
@@ -184,7 +160,7 @@ class Chain:
             for parameter in segment.parameters():
                 before = gradients.get(id(parameter))
                 gradients[id(parameter)] = parameter.gradient = _sum(before, parameter.gradient)
-        weights.step(update for layer in self._graph_layers() for update in deltas.pending(layer))
+        optimizer_step.step(update for layer in self._graph_layers() for update in deltas.pending(layer))
 
     def _graph_layers(self) -> list[Layer]:
         """Each layer of a segment, once."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.checks import float_array
-from graphnet.core.describe import weights
+from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter, Weight
 from graphnet.core.errors import ConfigError, ShapeError
 from graphnet.optimizers import Optimizer
@@ -120,14 +120,12 @@ class FlatGroup:
 
     def snapshot(self) -> Any:
         """What :meth:`restore` needs to undo :meth:`propose`."""
-        return weights._snapshot(self.optimizer), dict(self._spare)
+        return optimizer_step.optimizer_state(self.optimizer), dict(self._spare)
 
     def restore(self, kept: Any) -> None:
         """Put the optimizer back to what it was."""
         attributes, self._spare = kept
-        if attributes is not None:
-            vars(self.optimizer).clear()
-            vars(self.optimizer).update(attributes)
+        optimizer_step.put_optimizer_state(self.optimizer, attributes)
 
     def propose(self, norm: float, limit: float | None) -> None:
         """Compute the new weights, from gradients scaled by ``limit / norm`` where there is a limit; put none in place.
@@ -176,7 +174,7 @@ class FlatGroup:
         return value.reshape(-1)
 
     def _read_gradients(self) -> None:
-        found = [weights.gradient(member.parameter) for member in self.members]
+        found = [member.parameter.known_gradient() for member in self.members]
         present = [gradient is view for gradient, view in zip(found, self.gradients, strict=True)]
         if all(present):
             return
@@ -195,7 +193,7 @@ class FlatGroup:
         whole = Parameter("weights", Weight(self._start.shape), self._start)
         whole.optimizer, whole.gradient = self.optimizer, gradient
         names = [member.place for member in self.members]
-        return weights.updated(whole, self.delta, names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}")
+        return optimizer_step.updated(whole, self.delta, names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}")
 
     def _check_finite(self) -> None:
         """Refuse new weights, then moments, that are not finite, with the place of the first ones."""

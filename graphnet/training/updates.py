@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.describe import deltas, weights
+from graphnet.core.describe import deltas, optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.errors import DataError
 from graphnet.core.norms import euclidean
@@ -57,7 +57,7 @@ class Updates:
         self.members = [
             Member(f"{path}/{name}", parameter, self._deltas[path], path)
             for path, layer in runner.layers.items()
-            for name, parameter in layer._parameters.items()
+            for name, parameter in layer.params.items()
         ]
         groups: dict[Any, list[Member]] = {}
         for i, member in enumerate(self.members):
@@ -81,7 +81,7 @@ class Updates:
         return self.config.regularizer is not None and parameter.spec.kind != "bias"
 
     def _optimizer(self, parameter: Parameter) -> Any:
-        made = weights.copied(self.config.optimizer)
+        made = optimizer_step.copied(self.config.optimizer)
         if self._regularized(parameter):
             made.add_regularizer(self.config.regularizer)
         return made
@@ -144,7 +144,7 @@ class Updates:
         # What squares lose by falling below the least float32 is then less than rounding.
         if math.isfinite(squares) and squares > size * float(np.finfo(np.float32).tiny) / np.finfo(np.float32).eps:
             return math.sqrt(squares)
-        gradients = [np.asarray(weights.gradient(member.parameter)) for member in live]
+        gradients = [np.asarray(member.parameter.known_gradient()) for member in live]
         if self.config.clip_norm is None:
             return euclidean(gradients)
         try:
@@ -203,18 +203,16 @@ class SingleArray:
 
     def gather(self) -> float:
         """Read the gradient; returns its sum of squares."""
-        self._gradient = weights.gradient(self.member.parameter)
+        self._gradient = self.member.parameter.known_gradient()
         return float(np.vdot(self._gradient, self._gradient))
 
     def snapshot(self) -> Any:
         """What :meth:`restore` needs to undo :meth:`propose`."""
-        return weights._snapshot(self.optimizer)
+        return optimizer_step.optimizer_state(self.optimizer)
 
     def restore(self, kept: Any) -> None:
         """Put the optimizer back to what it was."""
-        if kept is not None:
-            vars(self.optimizer).clear()
-            vars(self.optimizer).update(kept)
+        optimizer_step.put_optimizer_state(self.optimizer, kept)
 
     def propose(self, norm: float, limit: float | None) -> None:
         """Compute the new weights; put none in place."""
@@ -223,7 +221,7 @@ class SingleArray:
         stand_in = Parameter(parameter.name, parameter.spec, parameter.value)
         stand_in.optimizer = self.optimizer
         stand_in.gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
-        self._proposed = weights.updated(stand_in, self.member.delta, self.member.place)
+        self._proposed = optimizer_step.updated(stand_in, self.member.delta, self.member.place)
 
     def commit(self) -> None:
         """Give the parameter the weights that were proposed."""

@@ -18,10 +18,9 @@ from graphnet import (
     ShapeError,
     Split,
     dense,
-    functional,
     load,
 )
-from graphnet.authoring import Input, Node, Ref
+from graphnet.authoring import Input, Node, Ref, functional
 from graphnet.inspect.summary import table
 from graphnet.io import model_text, parse_model
 

@@ -76,7 +76,7 @@ class _Apart(dict[str, Layer]):
         made = self[path] = object.__new__(type(own))  # copy.copy takes ten times as long, and there may be many
         made.__dict__.update(own.__dict__)
         for name, value in own.__dict__.items():
-            if type(value) in (dict, list, set) and name not in ("_parameters", "_buffers"):
+            if type(value) in (dict, list, set):
                 made.__dict__[name] = value.copy()
         return made
 
@@ -163,7 +163,7 @@ class _Joint:
         self.saved.append(saved)
         wanted = any(self.needs[i] for i in step.inputs if i is not None)
         for slot in step.outputs:
-            self.needs[slot] = wanted or bool(layer._parameters)
+            self.needs[slot] = wanted or bool(layer.params)
 
     def ragged(self, step: Call) -> bool:
         """Whether the rows of a node's first input may differ in length."""
@@ -176,7 +176,7 @@ class _Joint:
             raise Untraceable("it keeps running statistics")
         found = self.weights.get(step.layer)
         if found is None:
-            every = {**{n: p.value for n, p in layer._parameters.items()}, **layer._buffers}
+            every = {**{n: p.value for n, p in layer.params.items()}, **layer.buffer_values}
             found = {n: self.leaf("weight", (step.layer, n), a.shape, FIXED) for n, a in every.items()}
             self.weights[step.layer] = found
         return found
@@ -225,8 +225,8 @@ class _Joint:
         error = self.error(step, errors)
         if error is None:
             return
-        own = {n: s for n, s in self.weights.get(step.layer, {}).items() if n in layer._parameters}
-        if layer._parameters:
+        own = {n: s for n, s in self.weights.get(step.layer, {}).items() if n in layer.params}
+        if layer.params:
             self.collect(step, layer, layer.grad(saved, error, **signatures.keywords(type(layer).grad).pick(own)))
         if not any(self.needs[i] for i in step.inputs if i is not None):
             return
@@ -252,7 +252,7 @@ class _Joint:
 
     def collect(self, step: Call, layer: Layer, gradients: Any) -> None:
         for name, gradient in gradients.items():
-            shape = layer._parameters[name].value.shape
+            shape = layer.params[name].value.shape
             if not isinstance(gradient, Symbol) or gradient.kind != TOTAL or gradient.shape != shape:
                 raise Untraceable(f"grad returns something else than sums over the rows of shape {shape} for {name}")
             key = (step.layer, name)

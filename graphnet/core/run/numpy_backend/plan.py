@@ -168,7 +168,7 @@ def policy(step: BoundStep, keep: bool) -> ThreadPolicy:
         if program is not None:
             return program.threads
         return combined(step.options.dtype, [policy(call, keep) for call in step.calls])
-    weights = [parameter.value.shape for parameter in step.layer._parameters.values()]
+    weights = [parameter.value.shape for parameter in step.layer.params.values()]
     return of_rules(step.dtype, _sizes(step.given), _sizes(step.expected), weights)
 
 

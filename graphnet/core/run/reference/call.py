@@ -56,7 +56,7 @@ class BoundCall:
         if self.origin is not None:
             available["lengths"] = run.lengths[self.origin]
         self.apply_with = self.takes["apply"].pick(available)
-        own = {name: available[name] for name in self.layer._parameters}
+        own = {name: available[name] for name in self.layer.params}
         self.pull_with, self.grad_with = self.takes["pull"].pick(own), self.takes["grad"].pick(own)
 
     # ------------------------------------------------------------------ forward
@@ -107,8 +107,8 @@ class BoundCall:
     def update(self, saved: Any, run: RunContext) -> None:
         """Put new buffer values where this run's next uses of the layer read them."""
         arrays = run.arrays[self.owner]
-        new = self.layer.update(saved, **{name: arrays[name] for name in self.layer._buffers})
-        self.checks.buffers(new, {name: arrays[name] for name in self.layer._buffers})
+        new = self.layer.update(saved, **{name: arrays[name] for name in self.layer.buffer_values})
+        self.checks.buffers(new, {name: arrays[name] for name in self.layer.buffer_values})
         arrays |= {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
         self.start(run)
 

@@ -99,7 +99,7 @@ def twin(cell: CellGraph) -> CellGraph:
     """The same cell with layers of its own, whose weights are drawn anew."""
     made = copy.deepcopy(cell)
     for layer in made.layers().values():
-        layer._parameters = {}  # made again when they are needed
+        layer.store.replace_params({})  # made again when they are needed
     return made
 
 

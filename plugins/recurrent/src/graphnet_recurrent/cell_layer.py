@@ -79,7 +79,7 @@ class CellLayer(Arrangement):
     def _gates(self) -> list[Parameter]:
         """The weight arrays that make the hidden state, in the order of the columns of ``get_weights``."""
         nodes = self.graph.nodes["scan"].layer.cell.nodes  # type: ignore[attr-defined]
-        found = [p for gate in self.gates for p in nodes[gate].layer._parameters.values()]
+        found = [p for gate in self.gates for p in nodes[gate].layer.params.values()]
         if not found:
             raise StateError(
                 "the sizes of the weights are not known yet",
