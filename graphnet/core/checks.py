@@ -55,6 +55,7 @@ def number(
         expected=f"a finite number in {bounds}",
         received=repr(value),
         remedy=f"Give {name} as a Python float in that interval.",
+        key_path=(name,),
     )
 
 
@@ -88,7 +89,8 @@ def integer(where: str | None, name: str, value: object, low: int, *, optional: 
     if is_integer(value, low):
         return int(value)  # type: ignore[call-overload, no-any-return]
     kind = {0: "a non-negative integer", 1: "a positive integer"}.get(low, f"an integer of at least {low}")
-    raise ConfigError(f"{name} must be {kind}{' or None' if optional else ''}", where=where, received=repr(value))
+    problem = f"{name} must be {kind}{' or None' if optional else ''}"
+    raise ConfigError(problem, where=where, received=repr(value), key_path=(name,))
 
 
 def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:

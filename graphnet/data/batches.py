@@ -37,7 +37,7 @@ class Batch:
     fresh: Array | None = None
 
     @property
-    def given_lengths(self) -> Mapping[str, Array] | None:
+    def lengths_or_none(self) -> Mapping[str, Array] | None:
         """What a Runner takes as ``lengths``."""
         return self.lengths or None
 
@@ -75,7 +75,7 @@ class Examples:
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values()))) if self.rows is None else len(self.rows)
 
-    def chosen(self, rows: Array) -> Examples:
+    def subset(self, rows: Array) -> Examples:
         """Some of these examples; nothing is copied."""
         self.refuse_parts()
         return Examples(self.inputs, self.targets, self.outputs, rows if self.rows is None else self.rows[rows])

@@ -20,7 +20,7 @@ from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.loop import BoundLoop
 from graphnet.core.run.row_masks import Rows
 from graphnet.core.run.runner import Runner
-from graphnet.inspect.explain import sizes_of
+from graphnet.inspect.sizes import input_shapes
 
 
 @dataclass
@@ -105,7 +105,7 @@ def profile(
 
 def _inputs(graph: Graph, batch: int, steps: int, dtype: str, rng: np.random.Generator) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for (name, given), shape in zip(graph.inputs.items(), sizes_of(graph, batch, steps), strict=True):
+    for (name, given), shape in zip(graph.inputs.items(), input_shapes(graph, batch, steps), strict=True):
         if shape is None:
             continue
         sizes = [n or 1 for n in shape.sizes]

@@ -147,7 +147,7 @@ class Model:
         parts: dict[str, list[Array]] = {name: [] for name in self.graph.outputs}
         ended = State() if state is None else state
         for batch in data.batches(len(data) if batch_size is None else batch_size):
-            counts = batch.given_lengths
+            counts = batch.lengths_or_none
             if state is None:
                 outputs = runner.forward(batch.inputs, phase=Phase.test, lengths=counts, keep=False)
             else:

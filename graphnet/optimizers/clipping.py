@@ -65,6 +65,15 @@ def scaled(gradient: Array, norm: float, limit: float) -> Array:
     return (gradient.astype(np.float64) / norm * limit).astype(gradient.dtype)
 
 
+def clipped(gradient: Array, norm: float, limit: float) -> Array:
+    """``gradient * limit / norm`` if the norm is above the limit; else the gradient itself."""
+    if norm <= limit:
+        return gradient
+    factor = limit / norm
+    # A factor that is subnormal in this dtype has too little precision.
+    return gradient * factor if factor >= np.finfo(gradient.dtype).tiny else scaled(gradient, norm, limit)
+
+
 def _arrays(gradients: Sequence[npt.ArrayLike]) -> list[Array]:
     if isinstance(gradients, np.ndarray):
         raise ShapeError(

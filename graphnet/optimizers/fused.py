@@ -125,6 +125,10 @@ class FusedOptimizer(Optimizer):
         self._remember(new)
         spare.update(old)
 
+    def moment_arrays(self) -> dict[str, Array]:
+        """The moments after the last step by name, not copied; must not be written."""
+        return {name: self._state[name] for name in self.moments}
+
     def _remember(self, moments: dict[str, Array]) -> None:
         count = {"step_count": np.asarray(self.step_count + 1, np.int64)} if "step_count" in self.state_names else {}
         self._state = {**moments, **count}

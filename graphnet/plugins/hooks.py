@@ -7,7 +7,7 @@ from typing import Any
 
 import pluggy
 
-from graphnet.core.errors import PluginError, nearest
+from graphnet.core.errors import PluginError, unknown
 from graphnet.plugins import hookspecs
 from graphnet.plugins.collector import Collector
 from graphnet.plugins.record import Plugin
@@ -76,12 +76,8 @@ def _check(module: object, host: pluggy.PluginManager) -> None:
         if not name.startswith("graphnet_") or not callable(getattr(module, name)):
             continue
         if name not in hookspecs.KINDS:
-            raise PluginError(
-                f"{name} is no hook of graphnet",
-                expected="one of " + ", ".join(hookspecs.KINDS),
-                received=name,
-                remedy=nearest(name, hookspecs.KINDS) or None,
-            )
+            problem = f"{name} is not a hook of graphnet"
+            raise unknown("hook", name, hookspecs.KINDS, problem=problem, error=PluginError)
         if name not in marked:
             raise PluginError(
                 f"{name} is not marked as a hook", expected="@hookimpl above it", received="a plain function"

@@ -145,6 +145,21 @@ def test_the_licence_is_that_of_graphnet_but_for_its_holder(package):
     ]
 
 
+def test_new_plugin_passes_strict_mypy(package):
+    pytest.importorskip("mypy")
+    search_path = os.pathsep.join([str(Path(graphnet.__file__).parents[1]), str(package / "src")])
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "src"],
+        cwd=package,
+        env={**os.environ, "MYPYPATH": search_path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "disable_error_code" not in (package / "pyproject.toml").read_text(encoding="utf-8")
+
+
 # ---------------------------------------------------------------------- the layers
 def test_the_plugin_registers_its_layers_and_their_cases(imported):
     manager = PluginManager()

@@ -55,10 +55,10 @@ def test_every_pass_has_a_line():
     told = model().explain(batch=5, steps=7)
     scan, region = told.parts
     assert scan.path == "scan" and scan.kind == "Scan" and scan.reason is None
-    assert {"trace", *PASSES} - {"lanes"} <= {name for name, _ in scan.notes} | {"lanes"}
+    assert {"trace", *PASSES} <= {name for name, _ in scan.notes}
     assert region.kind == "nodes" and region.path.startswith("first")
     text = str(told)
-    for word in ("scan (Scan)", "joins and cuts", "multiply-adds", "kept for every step", "back loop"):
+    for word in ("scan (Scan)", "concatenations and slices", "multiply-adds", "saved for every step", "back loop"):
         assert word in text
 
 
@@ -97,11 +97,11 @@ def test_what_is_left_alone_says_why():
 
 
 def test_passes_left_out_are_told():
-    told = model().explain(passes=["phases", "lanes"])
+    told = model().explain(passes=["hoist", "batch_calls"])
     assert ("factor", "left out") in told.parts[0].notes
-    assert ("place", "left out") in told.parts[0].notes
-    with pytest.raises(UnknownNameError, match="lanes"):
-        model().explain(passes=["lane"])
+    assert dict(told.parts[0].notes)["allocate"].startswith("left out")
+    with pytest.raises(UnknownNameError, match="batch_calls"):
+        model().explain(passes=["batch_call"])
 
 
 def test_an_input_without_a_shape():
@@ -158,4 +158,4 @@ def test_delicate_programs_are_reported(fragile):
     h = cell.h * (cell.x if fragile else 0.5) + cell.x
     g = Builder("m")
     graph = g.build(Scan(cell.build(output=h, h=h))(g.input("x", "time, batch, feature=3")))
-    assert ("copies of valid steps: a copy of each state a step" in str(graph.explain())) is fragile
+    assert ("copies of valid steps; each state is copied at every step" in str(graph.explain())) is fragile

@@ -11,7 +11,7 @@ import numpy as np
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import GraphError, ShapeError, nearest
+from graphnet.core.errors import GraphError, ShapeError, unknown
 
 Names = str | Iterable[str] | Mapping[str, int | str | Shape]
 
@@ -114,13 +114,8 @@ class Cell(Builder):
     def _input(self, name: str) -> Value:
         values: dict[str, Value] = self.__dict__.get("values", {})
         if name not in values:
-            raise MissingInputError(
-                f"cell has no input {name!r}",
-                where=f"cell {self.__dict__.get('name', '')!r}",
-                expected=", ".join(values),
-                received=name,
-                remedy=nearest(name, values) or None,
-            )
+            place = f"cell {self.__dict__.get('name', '')!r}"
+            raise unknown("input", name, values, where=place, error=MissingInputError)
         return values[name]
 
     def build(self, /, *values: Value, **outputs: Value) -> CellGraph:

@@ -134,6 +134,7 @@ def require(condition: bool, layer: Layer, field: str, expected: str) -> None:
             where=type(layer).__name__,
             expected=expected,
             received=repr(getattr(layer, field)),
+            key_path=(field,),
         )
 
 

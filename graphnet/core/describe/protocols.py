@@ -88,5 +88,5 @@ class LayerRunner(Protocol):
     def materialize(self) -> None:
         """Create the weights."""
 
-    def remember(self) -> Any:
-        """Hold what a later ``forward`` changes."""
+    def snapshot(self) -> Any:
+        """Return what a later ``forward`` changes; to be restored or released."""

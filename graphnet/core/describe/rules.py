@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -12,6 +13,13 @@ from graphnet.core.describe.protocols import NestedGraph
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.describe.signatures import Ports
 from graphnet.core.errors import RuleError
+
+_Result = TypeVar("_Result")
+
+
+def rule(method: Callable[..., _Result]) -> Callable[..., _Result]:
+    """Return ``method`` itself; for type checkers, an override may name its own parameters: ``infer(self, x)``."""
+    return method
 
 
 class Rules:
@@ -29,6 +37,7 @@ class Rules:
     integer_inputs: ClassVar[tuple[int, ...]] = ()
 
     # ------------------------------------------------------------------ the pure rules
+    @rule
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         """The weights by name; called with the inputs' shapes, or with none where the configuration says it all.
 
@@ -36,14 +45,17 @@ class Rules:
         """
         return {}
 
+    @rule
     def buffers(self, *inputs: Shape) -> dict[str, Buffer]:
         """The untrained arrays by name, such as running statistics; see ``update``."""
         return {}
 
+    @rule
     def infer(self, *inputs: Shape) -> Shape | tuple[Shape, ...]:
         """The output's shape (a tuple of shapes for several outputs) from the inputs'; touches no array."""
         return inputs[0]
 
+    @rule
     def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Array]:
         """The random arrays of one train-phase ``apply``, by name; in the test phase ``apply`` gets None for each.
 
@@ -54,18 +66,22 @@ class Rules:
     #: Names of the arrays that ``draw`` makes.
     draws: ClassVar[tuple[str, ...]] = ()
 
+    @rule
     def apply(self, *inputs: Any, **weights: Any) -> tuple[Any, Any]:
         """``(output, saved)``: the output (a tuple for several) and what ``pull`` and ``grad`` want to see again."""
         raise missing_rule(self, "apply(self, x)", "It returns (output, saved).")
 
+    @rule
     def pull(self, saved: Any, error: Any, **weights: Any) -> Any:
         """The error for the input (a tuple, one for each, for several), linear in ``error``; None for no error."""
         raise missing_rule(self, "pull(self, saved, error)", "It returns the error for the input.")
 
+    @rule
     def grad(self, saved: Any, error: Any, **weights: Any) -> dict[str, Any]:
         """The gradient of each weight by name, summed over the rows, such as ``x.T @ error`` and ``error.sum(0)``."""
         raise missing_rule(self, "grad(self, saved, error)", "It returns the gradient of each weight by name.")
 
+    @rule
     def update(self, saved: Any, **buffers: Any) -> dict[str, Any]:
         """The buffers' new values after one train-phase ``apply``."""
         return {}

@@ -9,7 +9,7 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer, require
 from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.describe.signatures import Ports
-from graphnet.core.errors import ConfigError, GraphError, nearest
+from graphnet.core.errors import ConfigError, GraphError, unknown
 
 #: How the inputs of a cell are declared.
 STEP = "A cell reads one step: declare its sequences and states as 'batch, feature=8', without time."
@@ -48,13 +48,8 @@ class CellGraph(Graph):
             raise GraphError("no sequence to read", where=place, expected="at least one input as a sequence")
         for name in roles:
             if name not in self.inputs:
-                raise GraphError(
-                    f"role for {name!r}, which is no input of the cell",
-                    where=place,
-                    expected=", ".join(self.inputs),
-                    received=name,
-                    remedy=nearest(name, self.inputs) or None,
-                )
+                problem = f"a role for {name!r}, which is not an input of the cell"
+                raise unknown("input", name, self.inputs, where=place, problem=problem, error=GraphError)
         if sorted(roles) != sorted(self.inputs):
             raise GraphError(
                 "every input of a cell needs exactly one role",

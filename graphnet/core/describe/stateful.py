@@ -10,10 +10,10 @@ from graphnet.core.array_types import plain
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.pass_snapshot import LayerPassSnapshot
 from graphnet.core.describe.phases import phase_of
 from graphnet.core.describe.protocols import LayerRunner
 from graphnet.core.describe.trainable import Trainable
-from graphnet.core.describe.undo import Undo
 from graphnet.core.errors import ConfigError, ShapeError, StateError
 from graphnet.core.phase import Phase
 
@@ -126,20 +126,9 @@ class Stateful(Trainable):
         input_errors = [None if array is None else _own(array) for array in list(pulled.values())[:count]]
         return input_errors[0] if len(input_errors) == 1 else tuple(input_errors)
 
-    def remember(self) -> Undo:
-        """Hold what a later ``forward`` changes; call what is returned to put it back, or its ``release``."""
-        attributes, params, buffers = dict(vars(self)), self.store.params, self.store.buffers
-        last_pass = None if self._runner is None else self._runner.remember()
-
-        def undo() -> None:
-            vars(self).clear()
-            vars(self).update(attributes)
-            self.store.replace_params(params)
-            self.store.replace_buffers(buffers)
-            if last_pass is not None:
-                last_pass()
-
-        return Undo(undo) if last_pass is None else Undo(undo, last_pass.release)
+    def pass_snapshot(self) -> LayerPassSnapshot:
+        """Return what a later ``forward`` changes; to be restored or released."""
+        return LayerPassSnapshot(self, self._runner)
 
     # ------------------------------------------------------------------ threads
     def _set_last(self, what: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
-from graphnet.core.errors import UnknownNameError, nearest
+from graphnet.core.errors import unknown
 from graphnet.core.run.numpy_backend import BindOptions, BoundPlan, RunContext
 
 
@@ -87,10 +87,4 @@ def find(name: str) -> Backend:
         if found is not None:
             return found
     known = [*BUILT_IN, *(each for lister in listers for each in lister())]
-    raise UnknownNameError(
-        "no such backend",
-        where="Runner",
-        expected=", ".join(known),
-        received=name,
-        remedy=nearest(name, known) or None,
-    )
+    raise unknown("backend", name, known, where="Runner")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ class BindOptions:
     all).
 
     ``programs`` are those of cells that were compiled before, for other numbers of steps. ``shared`` is what the bound
-    plans for the same shapes share: their other programs. The arrays of each are its own.
+    plans for the same shapes share: their other programs. The arrays of each are its own. ``executable`` makes what
+    runs a program for a number of steps and rows, in a backend that compiles programs further; None: numpy's.
     """
 
     layers: Mapping[str, Layer]
@@ -33,6 +34,7 @@ class BindOptions:
     passes: frozenset[str] | None = None
     programs: dict[Any, Program] = field(default_factory=dict)
     shared: dict[Any, Any] = field(default_factory=dict)
+    executable: Callable[[Program, int, int, str], Any] | None = None
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 from graphnet.core.compile import Shapes, infer, lower
 from graphnet.core.compile.analysis.scan_slots import scan_only_slots
 from graphnet.core.compile.axis_names import name_axes
-from graphnet.core.compile.pipeline import PASSES, gc_paused
+from graphnet.core.compile.pipeline import gc_paused, select_passes
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.program import Program
 from graphnet.core.compile.truncate import truncate
@@ -22,7 +22,6 @@ from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import UnknownNameError, nearest
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends, output_errors
 from graphnet.core.run import inputs as boundary
@@ -94,7 +93,7 @@ class Runner:
     ) -> None:
         self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
         self._backend = backends.find(self.backend)
-        self.passes = None if passes is None else frozenset(known(name, PASSES, "pass") for name in passes)
+        self.passes = None if passes is None else select_passes(passes)
         self.graph = graph
         self.layers = graph.layers()
         self.reach = reach
@@ -193,11 +192,8 @@ class Runner:
         with Claim(WRITE, self.keys, "initialize", self.graph):
             weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
 
-    def remember(self) -> PassSnapshot:
-        """Hold what a later ``forward`` changes: the pass for ``backward``, and the buffers.
-
-        Call what is returned to put them back, or its ``release`` to let them go.
-        """
+    def snapshot(self) -> PassSnapshot:
+        """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
         kept = [partial(la.store.replace_buffers, la.buffer_values) for la in self.layers.values() if la.buffer_values]
         return PassSnapshot(self._kept, *kept)
 
@@ -410,16 +406,3 @@ class Runner:
             return None
         declared = self.graph.inputs[name].shape
         return Shape.of(array.shape, None if declared is None else declared.names)
-
-
-def known(name: str, names: Sequence[str], what: str) -> str:
-    """A name that must be one of some."""
-    if name not in names:
-        raise UnknownNameError(
-            f"no such {what}",
-            where="Runner",
-            expected=", ".join(names),
-            received=name,
-            remedy=nearest(name, names) or None,
-        )
-    return name

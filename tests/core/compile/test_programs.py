@@ -327,16 +327,16 @@ def test_passes_do_not_mix():
         np.testing.assert_array_equal(array, copies[name])
 
 
-def test_a_remembered_pass_survives_another():
+def test_a_pass_snapshot_survives_another():
     rng = np.random.default_rng(14)
     runner = Runner(graph("gru"))
     weighted(runner, rng)
     given = inputs(rng, 6, 3)
     error = rng.normal(size=runner.forward(given)["y"].shape)
     once = runner.backward({"y": error})["x"]
-    undo = runner.remember()
+    undo = runner.snapshot()
     runner.forward(inputs(rng, 6, 3))
-    undo()
+    undo.restore()
     np.testing.assert_array_equal(runner.backward({"y": error})["x"], once)
 
 
@@ -396,7 +396,7 @@ def test_denormal_numbers_are_zero_inside_and_the_mode_is_put_back():
 def test_unknown_names_are_told(what):
     from graphnet import UnknownNameError
 
-    with pytest.raises(UnknownNameError, match="did you mean"):
+    with pytest.raises(UnknownNameError, match="Did you mean"):
         Runner(graph("direct"), **what)
 
 

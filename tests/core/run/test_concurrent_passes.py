@@ -187,10 +187,10 @@ def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
     runner.forward({"x": x})
     count = len(compiled)
     assert count >= 2
-    held = [runner.remember()]
+    held = [runner.snapshot()]
     for _ in range(3):
         runner.forward({"x": x})
-        held.append(runner.remember())
+        held.append(runner.snapshot())
     assert len({id(each._pass.bound) for each in held}) == 4
     assert len(compiled) == count
 
@@ -232,15 +232,15 @@ def test_bad_input_leaves_the_pass_alone():
     assert runner.backward({"y": y})["x"].shape == (2, 3)
 
 
-def test_a_remembered_pass_is_released():
+def test_a_pass_snapshot_is_released():
     runner = Runner(dense_graph())
     y = runner.forward({"x": np.ones((2, 3))})["y"]
     expected = runner.backward({"y": y})["x"]
-    before = runner.remember()
+    before = runner.snapshot()
     runner.forward({"x": np.zeros((2, 3))})
-    before()
+    before.restore()
     np.testing.assert_array_equal(runner.backward({"y": y})["x"], expected)
-    before = runner.remember()
+    before = runner.snapshot()
     runner.forward({"x": np.zeros((2, 3))})
     (binding,) = runner._bindings.values()
     idle = len(binding.idle)
@@ -388,7 +388,7 @@ def test_idle_plans_of_many_threads_are_trimmed(monkeypatch):
     held = []
     for _ in range(12):
         runner.forward({"x": x})
-        held.append(runner.remember())
+        held.append(runner.snapshot())
     for each in held:
         each.release()
     runner.forward({"x": x[:2]})

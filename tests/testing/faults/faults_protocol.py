@@ -8,6 +8,7 @@ import numpy as np
 from faults_base import ROWS, SEQUENCE, Blend, Dense, Fault, Gain, Polar, Square, Squash
 
 from graphnet import Layer, ShapeError, Weight
+from graphnet.core.describe.store import Store
 from graphnet.testing import Case
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from graphnet.core.compile.trace.ir import COMPARISONS, FIXED, ROWS, TOTAL, UFUNCS, Trace
+from graphnet.core.compile.trace.ir import FIXED, ROWS, TOTAL, Trace
+from graphnet.core.compile.trace.ufuncs import BITWISE, ON_BOOLEANS, PREDICATES, UFUNCS
 
 
 class Untraceable(Exception):
@@ -314,14 +315,14 @@ def elementwise(name: str, *values: Any) -> Symbol:
         shape = _rows_of(trace, found, rows, args)
         value = trace.ufunc(name, *[_flat(trace, a) for a in args])
         return Symbol(trace, value, shape, like.lead, bool if trace[value].boolean else dtype)
-    return Symbol(trace, trace.ufunc(name, *args), like.shape, like.lead, bool if name in COMPARISONS else dtype)
+    return Symbol(trace, trace.ufunc(name, *args), like.shape, like.lead, bool if name in PREDICATES else dtype)
 
 
 def _meant(name: str, values: Sequence[Any]) -> str:
     """The operation that a ufunc is on these operands: arithmetic with truth values alone is logic."""
     if all(v.dtype == bool if isinstance(v, Symbol) else isinstance(v, bool) for v in values):
-        logic = OF_TRUTHS.get(name, name)
-        if logic not in COMPARISONS:
+        logic = ON_BOOLEANS.get(name, name)
+        if logic not in PREDICATES:
             raise Untraceable(f"it uses np.{name} of truth values")
         return logic
     if name in BITWISE:
@@ -430,18 +431,6 @@ def filled(number: float) -> Any:
     return like
 
 
-#: What arithmetic with truth values alone means.
-OF_TRUTHS = {
-    "multiply": "logical_and",
-    "minimum": "logical_and",
-    "add": "logical_or",
-    "maximum": "logical_or",
-    "bitwise_and": "logical_and",
-    "bitwise_or": "logical_or",
-    "invert": "logical_not",
-    "bitwise_xor": "not_equal",
-}
-BITWISE = frozenset(("bitwise_and", "bitwise_or", "bitwise_xor", "invert"))
 SIMPLE_POWERS: dict[float, Any] = {
     1.0: lambda x: x,
     2.0: lambda x: x * x,

@@ -7,48 +7,19 @@ traced: Untraceable says where and why.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.infer import Shapes
-from graphnet.core.compile.plan import Call, Plan
+from graphnet.core.compile.plan import Call
 from graphnet.core.compile.trace.ir import FIXED, ROWS, TOTAL, Roles, Trace
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import RowLengths, Symbol, Untraceable
 from graphnet.core.describe import signatures
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
-
-
-@dataclass(frozen=True)
-class TraceSpec:
-    """What is traced: a plan, what is known of it, and which inputs want an error.
-
-    ``roles`` names the leaf that each input of the plan becomes (sequence, state, context); the first ``emitted``
-    outputs of the plan are emitted, the others are the next states. ``backward`` says whether a backward pass follows.
-    ``copy_states`` asks for a copy of each next state: see :mod:`graphnet.core.compile.passes.copy_states`.
-    """
-
-    plan: Plan
-    shapes: Shapes
-    layers: Mapping[str, Layer]
-    phase: Phase
-    dtype: str
-    roles: tuple[tuple[str, int], ...]
-    wanted: tuple[bool, ...]
-    emitted: int
-    backward: bool
-    copy_states: bool = False
-
-    @property
-    def rows(self) -> int:
-        """Rows of a step."""
-        shape = self.shapes.slots[0]
-        return 1 if shape is None else math.prod(n or 0 for n in shape.sizes[:-1])
 
 
 def trace(spec: TraceSpec) -> Trace:
@@ -172,7 +143,7 @@ class _Joint:
 
     def arrays(self, step: Call, layer: Layer, shapes: list[Shape | None]) -> dict[str, Symbol]:
         """The layer's weights and buffers as symbols."""
-        if self.spec.phase is Phase.train and layer.buffers(*shapes):  # type: ignore[arg-type]
+        if self.spec.phase is Phase.train and layer.buffers(*shapes):
             raise Untraceable("it keeps running statistics")
         found = self.weights.get(step.layer)
         if found is None:
@@ -189,7 +160,7 @@ class _Joint:
         if shape is None:
             raise Untraceable("it draws for an input that was left out")
         sizes = tuple(n or 0 for n in shape.sizes)
-        made = layer.draw(np.random.default_rng(0), *shapes)  # type: ignore[arg-type]
+        made = layer.draw(np.random.default_rng(0), *shapes)
         if {name: np.shape(array) for name, array in made.items()} != dict.fromkeys(layer.draws, sizes):
             raise Untraceable("it draws arrays of other shapes than its first input's")
         return {name: self.leaf("draw", (step.path, step.layer, name), sizes) for name in layer.draws}
@@ -218,7 +189,7 @@ class _Joint:
             found[name].append(None if error is None else error.value)
         gradients = {key: g.value for key, g in self.gradients.items()}
         carried, contexts = tuple(found["state"]), tuple(found["context"])
-        return Roles(roles.emitted, roles.next, tuple(found["sequence"]), carried, contexts, gradients)
+        return Roles(roles.emitted, roles.next_states, tuple(found["sequence"]), carried, contexts, gradients)
 
     def pull(self, step: Call, saved: Any, errors: list[Symbol | None]) -> None:
         layer = self.layers[step.layer]
@@ -272,6 +243,3 @@ def _alike(a: Any, b: Any) -> bool:
     if isinstance(a, dict):
         return isinstance(b, dict) and a.keys() == b.keys() and all(_alike(a[k], b[k]) for k in a)
     return bool(np.array_equal(a, b)) if isinstance(a, np.ndarray) else bool(a == b)
-
-
-__all__ = ["TraceSpec", "trace"]

@@ -19,7 +19,7 @@ from graphnet.core.compile.program import (
     PackRef,
     Scalar,
 )
-from graphnet.core.compile.trace.ir import NAMED_OUTPUT, UFUNCS
+from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import scalar
 from graphnet.core.run.numpy_backend.packing import PackedWeights
@@ -216,6 +216,6 @@ def bound(step: Instruction, args: list[Any], out: Any, axis: int) -> Action:
         x = args[0]
         return lambda given: function(x, out)
     x, y = args
-    if step.name in NAMED_OUTPUT:
+    if step.name in KEYWORD_OUTPUT:
         return lambda given: function(x, y, out=out)
     return lambda given: function(x, y, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -109,6 +110,79 @@ class Executable:
 
         return action
 
+    # ------------------------------------------------------------------ running
+    def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
+        """Pack the weights of a pass; returns the values that gradients need."""
+        return self.packs.fill(arrays)
+
+    def run_static(self) -> None:
+        """Compute what is the same at every step."""
+        for action in self.static:
+            action({})
+
+    def run_block(
+        self, number: int, given: Arrays, outputs: list[Array], held: Array | None, threads: int | None
+    ) -> None:
+        """Run one block forward; ``held`` (steps, batch) are the rows whose states a step must not change."""
+        block = self.space.blocks[number]
+        before, after = self.forward[number]
+        for action in before:
+            action(given)
+        if self.loop.steps:
+            with limited(threads):
+                self.loop.run(block, held)
+        for action in after:
+            action(given)
+        for output, source in zip(outputs, self.emitted[number], strict=True):
+            np.copyto(output[block.start : block.stop], source)
+
+    def run_block_backward(
+        self, number: int, given: Arrays, ended: Array | None, waiting: DeferredErrors | None, threads: int | None
+    ) -> None:
+        """Run one block backward and write the errors of sequences; ``ended`` (steps, batch): rows that have ended."""
+        space = self.space
+        block = space.blocks[number]
+        before, after, _ = self.backward[number]
+        for action in before:
+            action(given)
+        with limited(threads):
+            if self.back_loop.steps and waiting is None:
+                self.back_loop.run(block)
+            elif waiting is not None:
+                for start, stop, rows in segments(ended):  # type: ignore[arg-type]
+                    waiting.change(rows, [space.at(place, block.start + stop - 1) for place in self.carried])
+                    self.back_loop.stretch(block, start, stop)
+        for action in after:
+            action(given)
+        for k, place in enumerate(self.program.sequence_errors):
+            if isinstance(place, BufferSlice):
+                target = given["sequence_error", k][block.start : block.stop]
+                np.copyto(target, space.whole(place, block).transpose(0, 2, 1))
+
+    def accumulate(self, number: int, given: Arrays, sums: list[Any], counted: Any) -> None:
+        """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
+        _, _, sinks = self.backward[number]
+        for k, (prepare, right, sections, shape) in enumerate(sinks):
+            for action in prepare:
+                action(given)
+            sums[k] = self._sum(sums[k], right(given), sections, shape, counted, given)
+
+    @staticmethod
+    def _sum(before: Any, right: Array, sections: list[Any], shape: tuple[int, int], counted: Any, given: Any) -> Any:
+        """The sums over the rows of a block, added to those of the blocks before."""
+        if counted is not None:
+            right = right[counted]
+        if not len(right):
+            return before
+        total = np.empty(shape, right.dtype)
+        for left, first, last in sections:
+            if left is None:
+                np.add.reduce(right, 0, None, total[first])
+                continue
+            rows = left(given) if counted is None else left(given)[counted]
+            np.dot(rows.T, right, total[first:last])
+        return total if before is None else np.add(before, total, before)
+
 
 class BoundProgram:
     """A program with the workspace that it runs in: the bound plan's, and so that of the pass which owns this plan.
@@ -136,7 +210,8 @@ class BoundProgram:
     def workspace(self) -> Executable:
         """The workspace; made when it is first asked for, and after ``drop``."""
         if self._workspace is None:
-            self._workspace = Executable(self.program, self.steps, self.batch, self.options.dtype)
+            make = self.options.executable or Executable
+            self._workspace = make(self.program, self.steps, self.batch, self.options.dtype)
         return self._workspace
 
     def idle(self) -> int:
@@ -154,30 +229,21 @@ class BoundProgram:
         """All blocks forward; what the way back needs, and the emitted outputs ``(steps, batch, features)``."""
         bound = self.workspace()
         space, program = bound.space, self.program
-        fixed = bound.packs.fill(run.arrays)
+        fixed = bound.load_weights(run.arrays)
         ended = self.ended(lengths)
         held = self.held(ended)
         if enter is not None:
             enter(bound)
         if self.draws:
             draw(space, run)
-        for action in bound.static:
-            action({})
+        bound.run_static()
         outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
         with self.turns, self.flushed:
             for number, block in enumerate(space.blocks):
                 self.turns.rest()
-                before, after = bound.forward[number]
                 self.carry_on(space, number)
-                for action in before:
-                    action(given)
-                if bound.loop.steps:
-                    with limited(self.threads.in_loops):
-                        bound.loop.run(block, None if held is None else held[block.start : block.stop])
-                for action in after:
-                    action(given)
-                for output, source in zip(outputs, bound.emitted[number], strict=True):
-                    np.copyto(output[block.start : block.stop], source)
+                rows = None if held is None else held[block.start : block.stop]
+                bound.run_block(number, given, outputs, rows, self.threads.in_loops)
         return Tape(bound, given, fixed, ended, lengths), outputs
 
     def ended(self, lengths: Array | None) -> Array | None:
@@ -217,44 +283,18 @@ class BoundProgram:
         with self.turns, self.flushed:
             for number in range(len(space.blocks) - 1, -1, -1):
                 self.turns.rest()
-                self.back_block(tape, number, given, contexts, sums, waiting)
+                block = space.blocks[number]
+                rows = None if tape.ended is None else tape.ended[block.start : block.stop]
+                tape.workspace.run_block_backward(number, given, rows, waiting, self.threads.in_loops)
+                for k, context in enumerate(program.context_errors):
+                    if context is not None:
+                        part = space.whole(context, block).sum(0)
+                        contexts[k] = part if contexts[k] is None else contexts[k] + part
+                tape.workspace.accumulate(number, given, sums, self.counted(tape.lengths, block))
         if waiting is not None:
             waiting.end(tape.workspace.leaving)
         self.collect(gradients(program, sums, tape.fixed, self.options.dtype), run)
         return contexts
-
-    def back_block(
-        self, tape: Tape, number: int, given: Any, contexts: list[Any], sums: list[Any], waiting: DeferredErrors | None
-    ) -> None:
-        """One block of the way back."""
-        bound, program = tape.workspace, self.program
-        space = bound.space
-        block = space.blocks[number]
-        before, after, sinks = bound.backward[number]
-        for action in before:
-            action(given)
-        with limited(self.threads.in_loops):
-            if bound.back_loop.steps and waiting is None:
-                bound.back_loop.run(block)
-            elif waiting is not None:
-                for start, stop, rows in segments(tape.ended[block.start : block.stop]):  # type: ignore[index]
-                    waiting.change(rows, [space.at(place, block.start + stop - 1) for place in bound.carried])
-                    bound.back_loop.stretch(block, start, stop)
-        for action in after:
-            action(given)
-        for k, place in enumerate(program.sequence_errors):
-            if isinstance(place, BufferSlice):
-                target = given["sequence_error", k][block.start : block.stop]
-                np.copyto(target, space.whole(place, block).transpose(0, 2, 1))
-        for k, context in enumerate(program.context_errors):
-            if context is not None:
-                part = space.whole(context, block).sum(0)
-                contexts[k] = part if contexts[k] is None else contexts[k] + part
-        counted = self.counted(tape.lengths, block)
-        for k, (prepare, right, sections, shape) in enumerate(sinks):
-            for action in prepare:
-                action(given)
-            sums[k] = self.sink(sums[k], right(given), sections, shape, counted, given)
 
     def counted(self, lengths: Array | None, block: Block) -> Any:
         """The rows of a block that count in the gradients: a slice, or a truth value for each."""
@@ -266,22 +306,6 @@ class BoundProgram:
             return slice(first * self.batch, None) if first else None
         steps = np.arange(block.start, block.stop)[:, None]
         return (steps >= lengths - last).reshape(-1)
-
-    @staticmethod
-    def sink(before: Any, right: Array, sections: list[Any], shape: tuple[int, int], counted: Any, given: Any) -> Any:
-        """The sums over the rows of a block, added to those of the blocks before."""
-        if counted is not None:
-            right = right[counted]
-        if not len(right):
-            return before
-        total = np.empty(shape, right.dtype)
-        for left, first, last in sections:
-            if left is None:
-                np.add.reduce(right, 0, None, total[first])
-                continue
-            rows = left(given) if counted is None else left(given)[counted]
-            np.dot(rows.T, right, total[first:last])
-        return total if before is None else np.add(before, total, before)
 
     @staticmethod
     def collect(found: dict[tuple[str, str], Array], run: RunContext) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile.program import BufferSlice, Instruction, InvalidProgram, Operand, PackRef, Scalar
-from graphnet.core.compile.trace.ir import NAMED_OUTPUT, UFUNCS
+from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import LoopSource, scalar
 from graphnet.core.run.numpy_backend.packing import PackedWeights
@@ -82,7 +82,7 @@ class LoopFunctions:
         elif step.name == "reduce":
             body.call(UFUNCS[str(step.attr)].reduce, operands[0], "0", "None", output, "True")
         else:
-            named = step.name in NAMED_OUTPUT
+            named = step.name in KEYWORD_OUTPUT
             body.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
 
     def dot(self, body: LoopSource, step: Instruction) -> None:

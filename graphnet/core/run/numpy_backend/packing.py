@@ -19,7 +19,7 @@ from graphnet.core.compile.program import (
     PackRef,
     Program,
 )
-from graphnet.core.compile.trace.ir import UFUNCS
+from graphnet.core.compile.trace.ufuncs import UFUNCS
 from graphnet.core.describe.parameter import Array
 
 

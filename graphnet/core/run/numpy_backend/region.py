@@ -17,8 +17,9 @@ from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop, Plan
 from graphnet.core.compile.program import BufferSlice, Program
 from graphnet.core.compile.trace.ir import Trace
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import Untraceable
-from graphnet.core.compile.trace.tracer import TraceSpec, trace
+from graphnet.core.compile.trace.tracer import trace
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Tape
@@ -275,7 +276,7 @@ class RegionProgram(BoundProgram):
             found = wanted.get((step.path, step.layer))
             if found:
                 shapes = [None if i is None else self.region.shapes.slots[i] for i in step.inputs]
-                made = self.options.layers[step.layer].draw(rng, *shapes)  # type: ignore[arg-type]
+                made = self.options.layers[step.layer].draw(rng, *shapes)
                 for name, place in found:
                     target = space.arrays[place.buffer][:, place.start : place.stop, 0]
                     drawn = made[name] if ends is None else ends.repeated(made[name])

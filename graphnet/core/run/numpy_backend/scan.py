@@ -6,7 +6,7 @@ from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Loop
-from graphnet.core.compile.trace.tracer import TraceSpec
+from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.fallback import attempt
 from graphnet.core.run.numpy_backend.scan_program import ScanProgram, spec_of

@@ -10,17 +10,17 @@ from graphnet.metrics import Metric
 from graphnet.training.history import EpochRecord
 
 
-class Best:
-    """Keeps a copy of the weights and buffers of the best epoch.
+class BestWeights:
+    """Keeps the weights and buffers of the best epoch.
 
-    With held-out examples the first metric on them decides (its greatest or least value, as the metric says), the loss
-    on them where metrics are equal or there is none. Without, the training loss decides. The earlier of equal epochs
-    stays. An epoch whose figures are not finite is never better.
+    With validation examples the first metric on them decides (maximized or minimized, depending on the metric), and
+    the validation loss decides between equal metrics or if there is no metric. Without validation examples the training
+    loss decides. Of equal epochs the earlier one is better. An epoch whose values are not finite is never better.
 
     Parameters
     ----------
     runner : Runner
-        Its present weights count as epoch 0, worse than any other.
+        Its current weights count as epoch 0, which every finite epoch beats.
     metric : Metric or None
     """
 
@@ -29,26 +29,26 @@ class Best:
         self.metric = metric
         self.epoch = 0
         self.score: tuple[float, ...] | None = None
-        self._keep()
+        self._store()
 
-    def consider(self, record: EpochRecord) -> bool:
-        """Keep the present weights if this epoch is better than all before; whether it was."""
+    def update(self, record: EpochRecord) -> bool:
+        """Store the current weights if this epoch is better than all earlier ones; return whether it is."""
         score = self._score(record)
         if not all(map(math.isfinite, score)) or (self.score is not None and score >= self.score):
             return False
         self.epoch, self.score = record.epoch, score
-        self._keep()
+        self._store()
         return True
 
     def restore(self) -> None:
-        """Put the best weights and buffers back in place."""
+        """Set the weights and buffers to those of the best epoch."""
         for path, layer in self.runner.layers.items():
             for name, parameter in layer.params.items():
                 parameter.value = self._values[f"{path}/{name}"]
             layer.store.replace_buffers({name: self._buffers[f"{path}/{name}"] for name in layer.buffer_values})
 
     def _score(self, record: EpochRecord) -> tuple[float, ...]:
-        """Less is better."""
+        """The score of an epoch; lower is better."""
         if record.validation_loss is None:
             return (record.loss,)
         if self.metric is None or self.metric.name not in record.validation_metrics:
@@ -56,7 +56,7 @@ class Best:
         value = record.validation_metrics[self.metric.name]
         return (-value if self.metric.higher_is_better else value, record.validation_loss)
 
-    def _keep(self) -> None:
-        # Parameters and buffers are replaced, never written, by whoever changes them: no copy is needed.
+    def _store(self) -> None:
+        # Parameters and buffers are replaced, never written in place: no copy is needed.
         self._values: dict[str, Array] = {path: p.value for path, p in self.runner.parameters.items()}
         self._buffers: dict[str, Array] = dict(self.runner.buffers)
