@@ -7,6 +7,7 @@ from typing import Any
 
 import pluggy
 
+from graphnet.core.checks import is_python_int
 from graphnet.core.errors import PluginError, unknown
 from graphnet.plugins import hookspecs
 from graphnet.plugins.collector import Collector
@@ -39,7 +40,7 @@ def call(module: object, record: Plugin) -> list[Entry]:
 def _check_api(module: object, record: Plugin) -> None:
     """Refuse a plugin that needs a newer contract of hooks, before any of its hooks is called."""
     needed = getattr(module, hookspecs.NEEDED, 1)
-    if isinstance(needed, bool) or not isinstance(needed, int) or needed < 1:
+    if not is_python_int(needed, 1):
         raise PluginError(
             f"{hookspecs.NEEDED} is no version", where=record.distribution, expected="1, 2, …", received=repr(needed)
         )

@@ -7,7 +7,6 @@ wakes its pool, and waits until the scheduler has run each worker. So passes of 
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 import weakref
@@ -16,10 +15,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
+from graphnet.core.checks import integer
 from graphnet.core.concurrency import blas_libraries
 from graphnet.core.concurrency.blas_libraries import Library
 from graphnet.core.concurrency.locks import ShortLock
-from graphnet.core.errors import ConfigError
 
 
 class BlasThreads:
@@ -218,7 +217,7 @@ def threads(n: int) -> Iterator[None]:
     Raises
     ------
     ConfigError
-        If ``n`` is not a whole number of at least 1.
+        If ``n`` is not a positive integer.
 
     Examples
     --------
@@ -229,21 +228,9 @@ def threads(n: int) -> Iterator[None]:
     ...     layer.forward(np.ones((4, 3))).shape
     (4, 2)
     """
-    allowed, number = _allowed.get(), _checked(n)
+    allowed, number = _allowed.get(), integer("graphnet.threads", "n", n, 1)
     token = _allowed.set(number if allowed is None else min(number, allowed))
     try:
         yield
     finally:
         _allowed.reset(token)
-
-
-def _checked(n: Any) -> int:
-    try:
-        number = 0 if isinstance(n, bool) else operator.index(n)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ConfigError(
-            "not a number of threads", where="graphnet.threads", expected="a whole number of at least 1", received=n
-        )
-    return number

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, dataclass_transform
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe.protocols import GraphValue
 from graphnet.core.describe.stateful import Stateful
 from graphnet.core.errors import ConfigError, GraphError
@@ -149,5 +150,5 @@ def positive(layer: Layer, *fields: str) -> None:
     optional = {f.name for f in dataclasses.fields(layer) if f.default is None}  # type: ignore[arg-type]
     for field in fields:
         value = getattr(layer, field)
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        require(whole or (value is None and field in optional), layer, field, "a whole number of at least 1")
+        valid = is_python_int(value, 1) or (value is None and field in optional)
+        require(valid, layer, field, "a positive integer")
