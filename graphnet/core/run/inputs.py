@@ -13,7 +13,7 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, unknown
-from graphnet.core.run.numpy_backend import mask, owner
+from graphnet.core.run.row_masks import mask, owner
 
 #: The floating dtypes by numpy's character for them.
 FLOATS = {"f": "float32", "d": "float64"}

@@ -27,9 +27,10 @@ from graphnet.core.run import backends, output_errors
 from graphnet.core.run import inputs as boundary
 from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import OFTEN, Binding, Bindings
+from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
 from graphnet.core.run.layer_arrays import LayerArrays
-from graphnet.core.run.numpy_backend import BindOptions, BoundPlan, RunContext
+from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
 
@@ -350,14 +351,14 @@ class Runner:
         pulled = output_errors.leaving(len(self.plan.inputs), slots, last, self._into_scans)
         return dict(zip(self.graph.inputs, pulled, strict=True))
 
-    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
+    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
         """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
         with locks.building, gc_paused():
             found = infer(self.plan, self.layers, shapes)
             self._holders.create(self.plan, found)
             wanted = [not given.integer for given in self.graph.inputs.values()]
-            options = BindOptions(self.layers, phase, dtype, self.backend != "reference", self.passes)
-            return BoundPlan(self.plan, found, options, wanted), found
+            options = BindOptions(self.layers, phase, dtype, passes=self.passes)
+            return CompiledPlan(self.plan, found, options, wanted), found
 
     # ------------------------------------------------------------------ binding
     def _binding(
