@@ -92,7 +92,7 @@ def test_what_is_left_alone_says_why():
     told = model(Branching).explain()
     assert told.parts[0].reason is not None
     assert "scan/gate_branching" in told.parts[0].reason
-    assert "sum over the rows is not linear" in told.parts[0].reason
+    assert "not linear in a sum over the rows" in told.parts[0].reason
     assert "node by node" in str(told)
 
 
