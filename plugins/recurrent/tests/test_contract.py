@@ -91,7 +91,7 @@ def test_is_a_drawn_graph_without_a_backward_rule(layer, gates):
     dense = [n for n, node in scan.cell.nodes.items() if isinstance(node.layer, FullyConnected)]
     assert dense == list(net.gates)
     assert len(dense) == gates
-    assert set(scan.cell.networkx.predecessors(dense[0])) == {"joined"}
+    assert set(scan.cell.networkx.predecessors(dense[0])) == {"concatenate"}
 
 
 @BOTH
