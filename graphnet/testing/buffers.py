@@ -13,23 +13,23 @@ Arrays = dict[str, np.ndarray]
 
 def has_buffers(layer: Layer) -> bool:
     """Return whether the layer's class declares buffers."""
-    return type(layer).buffers is not Layer.buffers
+    return layer.declares_buffers
 
 
 def current(layer: Layer) -> Arrays:
     """Return the buffers of a layer by name; the mapping is new, the arrays are not copied."""
-    return dict(layer._buffers)
+    return dict(layer.buffer_values)
 
 
 def replace(layer: Layer, arrays: Arrays) -> None:
     """Replace the buffers of a layer by copies of some arrays."""
-    layer._buffers = {name: np.array(array) for name, array in arrays.items()}
+    layer.store.replace_buffers({name: np.array(array) for name, array in arrays.items()})
 
 
 def transform(layers: Iterable[Layer], function: Callable[[np.ndarray], np.ndarray]) -> None:
     """Apply a function to every buffer of some layers."""
     for layer in layers:
-        layer._buffers = {name: function(array) for name, array in layer._buffers.items()}
+        layer.store.replace_buffers({name: function(array) for name, array in layer.buffer_values.items()})
 
 
 class BufferSnapshot:
@@ -41,4 +41,4 @@ class BufferSnapshot:
     def restore(self) -> None:
         """Set the buffers to what they were."""
         for layer, arrays in self._entries:
-            layer._buffers = dict(arrays)
+            layer.store.replace_buffers(arrays)

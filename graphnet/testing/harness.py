@@ -245,5 +245,5 @@ def _copied(value: Any) -> Any:
         return value
     graph = copy.deepcopy(value)
     for layer in graph.layers().values():
-        layer._parameters = {}
+        layer.store.replace_params({})
     return graph
