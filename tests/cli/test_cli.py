@@ -324,7 +324,7 @@ def test_predict_takes_and_gives_sequences_end_to_end(folder):
     [
         ({"y": np.zeros((3, 4))}, r"in.npz: the input 'x' is missing; expected x, received y.*numpy\.savez"),
         ({}, "the input 'x' is missing"),
-        ({"x": np.zeros((3, 4)), "z": np.zeros(3)}, "'z' is no input of the model"),
+        ({"x": np.zeros((3, 4)), "z": np.zeros(3)}, "'z' is not an input of the model"),
         ({"x": np.zeros((3, 5))}, r"input 'x'.*feature=4.*\(3, 5\)"),
         ({"x": np.zeros((0, 4))}, "no examples"),
         ({"x": np.array([{}])}, "Python objects"),
@@ -340,7 +340,7 @@ def test_predict_refuses(trained, arrays, message):
 
 
 def test_predict_refuses_files_that_are_not_there(trained):
-    assert "nothing there" in refused("predict", "run", "none.npz")
+    assert "no such file" in refused("predict", "run", "none.npz")
     np.savez(trained / "in.npz", x=np.zeros((3, 4)))
     assert "folder" in refused("predict", "model.yaml", "in.npz")
     assert "nowhere" in refused("predict", "run", "in.npz", "--output", "nowhere/out.npz")

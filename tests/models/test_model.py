@@ -122,7 +122,7 @@ def test_prediction_draws_nothing_from_the_global_generator():
     [
         (np.zeros((3, 5)), {}, ShapeError, r"dense, input 'x'.*feature=4.*\(3, 5\)"),
         (np.zeros((0, 4)), {}, DataError, "no examples"),
-        ({"z": np.zeros((3, 4))}, {}, ShapeError, "no such input"),
+        ({"z": np.zeros((3, 4))}, {}, ShapeError, "unknown input"),
         ({}, {}, ShapeError, "an input is missing; expected x"),
         ([[1, 2], [3]], {}, TypeError, "one array"),
         (np.zeros((3, 4)), {"batch_size": 0}, ConfigError, "batch_size"),
@@ -221,7 +221,7 @@ def test_load_says_what_is_missing(tmp_path, missing):
 
 
 def test_load_of_nothing(tmp_path):
-    with pytest.raises(FileError, match="nothing there"):
+    with pytest.raises(FileError, match="no such file"):
         graphnet.load(tmp_path / "nowhere")
 
 
