@@ -12,8 +12,8 @@ from graphnet.core.describe import deltas, weights
 from graphnet.core.describe.parameter import Parameter
 from graphnet.core.errors import DataError
 from graphnet.core.norms import euclidean
-from graphnet.core.run.numpy_backend.thread_policy import combined, of_rules
 from graphnet.core.run.runner import Runner
+from graphnet.core.run.thread_policy import combined, of_rules
 from graphnet.optimizers.clipping import global_norm
 from graphnet.training.config import TrainingConfig
 from graphnet.training.flat_group import FlatGroup

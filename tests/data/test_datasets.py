@@ -79,7 +79,7 @@ def test_digits_without_scikit_learn_names_the_extra(monkeypatch):
 
 
 def test_an_unknown_name_gets_the_nearest():
-    with pytest.raises(UnknownNameError, match="did you mean 'japanese_vowels'"):
+    with pytest.raises(UnknownNameError, match="Did you mean 'japanese_vowels'"):
         load("japanese-vowel")
     with pytest.raises(UnknownNameError, match="digits, japanese_vowels"):
         load("xyzzy")
@@ -191,7 +191,7 @@ def test_npz_says_what_is_wrong(tmp_path, changes, error, told):
 
 def test_npz_offers_the_nearest_key(tmp_path):
     path = saved(tmp_path, clases=np.array(["a", "b", "c"]), classes=None)
-    with pytest.raises(FileError, match="did you mean 'classes'"):
+    with pytest.raises(FileError, match="Did you mean 'classes'"):
         npz(path)
 
 

@@ -151,7 +151,7 @@ def test_fit_keeps_its_settings_and_history():
     history = model.fit(x, y, epochs=2, seed=9, validation=0.2)
     assert model.history is history and len(history) == 2
     assert (model.config.epochs, model.config.seed, model.config.validation) == (2, 9, 0.2)
-    with pytest.raises(ConfigError, match="did you mean 'epochs'"):
+    with pytest.raises(ConfigError, match="Did you mean 'epochs'"):
         model.fit(x, y, epoch=3)
 
 

@@ -517,7 +517,7 @@ def bad(inputs=None, targets=None, config=None, graph=None, lengths=None):
     [
         (bad(inputs=lambda x: x[:, :3]), ShapeError, r"input 'x': does not fit.*feature=4.*\(60, 3\)"),
         (bad(inputs=lambda x: x[:, 0]), ShapeError, r"does not fit.*\(60,\)"),
-        (bad(inputs=lambda x: {"y": x}), ShapeError, "unknown input; expected x, received y"),
+        (bad(inputs=lambda x: {"y": x}), ShapeError, "unknown input 'y'; expected x"),
         (bad(inputs=lambda x: {}), ShapeError, "an input is missing; expected x"),
         (bad(inputs=lambda x: x[:0], targets=lambda y: y[:0]), DataError, "there are no examples"),
         (bad(inputs=lambda x: x[:50]), ShapeError, "differ in examples.*x: 50, target of y: 60"),
@@ -549,7 +549,7 @@ def test_bad_input_is_refused_before_anything_changes(case, error, message):
         (lambda x, y, k: (np.zeros((7, 13, 3)), y, k + 5), DataError, "out of range.*0 to 7"),
         (lambda x, y, k: (np.zeros((7, 13, 3)), y, k[:4]), ShapeError, "one length for each row"),
         (lambda x, y, k: (np.zeros((7, 13, 3)), y, k * 1.0), TypeError, "must be integers"),
-        (lambda x, y, k: (np.zeros((7, 13, 3)), y, {"z": k}), ShapeError, "not a padded array"),
+        (lambda x, y, k: (np.zeros((7, 13, 3)), y, {"z": k}), ShapeError, "not an input with padded sequences"),
     ],
 )
 def test_bad_sequences_are_refused(change, error, message):
@@ -592,7 +592,7 @@ def test_losses_must_belong_to_outputs():
     graph = g.build(a=x * 2.0, b=x * 3.0)
     with pytest.raises(ConfigError, match="one loss for several outputs.*a, b"):
         Trainer(graph, TrainingConfig())
-    with pytest.raises(ConfigError, match="does not exist.*received c"):
+    with pytest.raises(ConfigError, match="unknown output 'c'; expected one of a, b"):
         Trainer(graph, TrainingConfig(loss={"c": MeanSquaredError()}))
 
 

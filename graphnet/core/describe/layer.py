@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe import signatures
 from graphnet.core.describe.parameter import Array, Buffer, Weight
 from graphnet.core.describe.shapes import Shape
@@ -194,6 +195,7 @@ def require(condition: bool, layer: Layer, field: str, expected: str) -> None:
             where=type(layer).__name__,
             expected=expected,
             received=repr(getattr(layer, field)),
+            key_path=(field,),
         )
 
 
@@ -208,5 +210,5 @@ def positive(layer: Layer, *fields: str) -> None:
     optional = {f.name for f in dataclasses.fields(layer) if f.default is None}  # type: ignore[arg-type]
     for field in fields:
         value = getattr(layer, field)
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        require(whole or (value is None and field in optional), layer, field, "a whole number of at least 1")
+        valid = is_python_int(value, 1) or (value is None and field in optional)
+        require(valid, layer, field, "a positive integer")

@@ -12,7 +12,7 @@ from graphnet.core.concurrency.claims import other_threads_pass
 from graphnet.core.errors import StateError
 from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import Binding
-from graphnet.core.run.numpy_backend import RunContext
+from graphnet.core.run.context import RunContext
 
 
 @dataclass(slots=True, eq=False)

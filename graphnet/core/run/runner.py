@@ -12,7 +12,7 @@ from typing import Any
 from graphnet.core.compile import Shapes, infer, lower
 from graphnet.core.compile.analysis.scan_slots import scan_only_slots
 from graphnet.core.compile.axis_names import name_axes
-from graphnet.core.compile.pipeline import PASSES, gc_paused
+from graphnet.core.compile.pipeline import gc_paused, select_passes
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.program import Program
 from graphnet.core.compile.truncate import truncate
@@ -22,15 +22,15 @@ from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import UnknownNameError, nearest
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends, output_errors
 from graphnet.core.run import inputs as boundary
 from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import OFTEN, Binding, Bindings
+from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
 from graphnet.core.run.layer_arrays import LayerArrays
-from graphnet.core.run.numpy_backend import BindOptions, BoundPlan, RunContext
+from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
 
@@ -94,7 +94,7 @@ class Runner:
     ) -> None:
         self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
         self._backend = backends.find(self.backend)
-        self.passes = None if passes is None else frozenset(known(name, PASSES, "pass") for name in passes)
+        self.passes = None if passes is None else select_passes(passes)
         self.graph = graph
         self.layers = graph.layers()
         self.reach = reach
@@ -351,14 +351,14 @@ class Runner:
         pulled = output_errors.leaving(len(self.plan.inputs), slots, last, self._into_scans)
         return dict(zip(self.graph.inputs, pulled, strict=True))
 
-    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
+    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
         """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
         with locks.building, gc_paused():
             found = infer(self.plan, self.layers, shapes)
             self._holders.create(self.plan, found)
             wanted = [not given.integer for given in self.graph.inputs.values()]
-            options = BindOptions(self.layers, phase, dtype, self.backend != "reference", self.passes)
-            return BoundPlan(self.plan, found, options, wanted), found
+            options = BindOptions(self.layers, phase, dtype, passes=self.passes)
+            return CompiledPlan(self.plan, found, options, wanted), found
 
     # ------------------------------------------------------------------ binding
     def _binding(
@@ -407,16 +407,3 @@ class Runner:
             return None
         declared = self.graph.inputs[name].shape
         return Shape.of(array.shape, None if declared is None else declared.names)
-
-
-def known(name: str, names: Sequence[str], what: str) -> str:
-    """A name that must be one of some."""
-    if name not in names:
-        raise UnknownNameError(
-            f"no such {what}",
-            where="Runner",
-            expected=", ".join(names),
-            received=name,
-            remedy=nearest(name, names) or None,
-        )
-    return name

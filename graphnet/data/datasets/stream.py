@@ -28,8 +28,8 @@ class Stream:
     source : array, path, mapping of input name to either, iterable or callable
         An array ``(time, …)``, or the path of an ``.npy`` file, which is memory-mapped. Or an iterable of pieces
         ``(inputs, targets)`` or ``(inputs, targets, fresh)``, each with any number of steps: arrays
-        ``(steps, batch, …)``, or mappings by name; ``fresh`` has a boolean for each row, true if the row starts from the zero state at this
-        piece. Or a callable that returns such an iterable for each epoch.
+        ``(steps, batch, …)``, or mappings by name; ``fresh`` has a boolean for each row, true if the row starts from
+        the zero state at this piece. Or a callable that returns such an iterable for each epoch.
     targets : array, path, or mapping of output name to either
         With the same number of steps, if ``source`` is an array or a path.
     batch : int or None

@@ -176,8 +176,8 @@ def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
 
     compiled = []
     for module in (scan_program, region):
-        own = module.compiled
-        monkeypatch.setattr(module, "compiled", lambda *a, own=own: compiled.append(1) or own(*a))
+        own = module.compile_program
+        monkeypatch.setattr(module, "compile_program", lambda *a, own=own: compiled.append(1) or own(*a))
     g = Builder("both")
     c = Cell("recurrent", sequences="x", states={"h": 5})
     cell = c.build(h=Tanh()(dense(concatenate(c.x, c.h), 5)))
@@ -399,7 +399,7 @@ def test_a_runner_that_is_dropped_frees_its_arrays_at_once():
     runner = Runner(recurrent_graph())
     runner.forward({"x": np.ones((5, 2, 3))})
     bound = runner._kept.last.bound
-    workspace = bound.steps[0].made[True].workspace().space
+    workspace = bound.steps[0].programs[True].executable().workspace
     freed = []
     weakref.finalize(workspace, freed.append, 1)
     gc.disable()

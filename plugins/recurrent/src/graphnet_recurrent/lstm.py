@@ -5,15 +5,15 @@ from typing import ClassVar
 
 from graphnet import CellGraph
 from graphnet.authoring import require
-from graphnet_recurrent.cell_layer import CellLayer
 from graphnet_recurrent.cells import lstm_cell
+from graphnet_recurrent.recurrent import RNNBase
 
 
-class LSTM(CellLayer):
+class LSTM(RNNBase):
     """Long short-term memory with forget gate; the equations are in :func:`lstm_cell`; ``y_t = [h_t, 1] · V``.
 
     ``get_weights()`` is ``(input_size + hidden_size + 1, 4 · hidden_size)``; its columns are the input gate, the forget
-    gate, the candidate and the output gate. Arguments, shapes, memory and truncation: see :class:`CellLayer`. Sources:
+    gate, the candidate and the output gate. Arguments, shapes, memory and truncation: see :class:`RNNBase`. Sources:
     Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000.
 
     Parameters

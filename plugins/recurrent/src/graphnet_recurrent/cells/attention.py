@@ -1,8 +1,8 @@
 """A recurrent cell with attention over its own past (after Cheng, Dong & Lapata 2016, LSTMN, arXiv:1601.06733)."""
 
 from graphnet import Affine, Cell, CellGraph, ConfigError, FullyConnected, concatenate, dense, split
-from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
 from graphnet_recurrent.functional import tanh
+from graphnet_recurrent.layers import SlotSoftMax
 
 
 def attention_cell(units: int, memory: int, dtype: str = "float64") -> CellGraph:

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from graphnet import Cell, CellGraph, ConfigError, Value, concatenate, dense, split
-from graphnet_recurrent.cells.clocked import Clocked
 from graphnet_recurrent.functional import tanh
+from graphnet_recurrent.layers import Clocked
 
 
 def clockwork_cell(units: int, periods: Iterable[int], dtype: str = "float64") -> CellGraph:

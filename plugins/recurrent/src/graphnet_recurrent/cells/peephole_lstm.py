@@ -2,7 +2,7 @@
 
 from graphnet import Cell, CellGraph, Value, concatenate, dense
 from graphnet_recurrent.functional import sigmoid, tanh
-from graphnet_recurrent.scale import Peephole
+from graphnet_recurrent.layers import Peephole
 
 
 def peephole_lstm_cell(units: int, dtype: str = "float64", *, forget_bias: bool | float = True) -> CellGraph:
