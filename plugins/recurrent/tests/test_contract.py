@@ -178,7 +178,7 @@ def test_each_weight_array_has_an_optimizer_of_its_own(layer, gates, rng):
     net = layer(3, 4, 2, 2)
     given = Adam(0.01, 0.9, 0.999)
     net.set_optimizer(given)
-    own = [p.optimizer for owner in net.graph.layers().values() for p in owner._parameters.values()]
+    own = [p.optimizer for owner in net.graph.layers().values() for p in owner.params.values()]
     assert len(own) == gates + 1
     assert len({id(o) for o in own} | {id(given)}) == gates + 2
     for _ in range(3):
