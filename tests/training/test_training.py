@@ -87,7 +87,7 @@ def weights_of(graph):
     return {
         f"{path}/{name}": parameter.value
         for path, layer in graph.layers().items()
-        for name, parameter in layer._parameters.items()
+        for name, parameter in layer.params.items()
     }
 
 

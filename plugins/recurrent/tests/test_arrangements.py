@@ -81,7 +81,7 @@ def fill(layer, seed=1, scale=0.5):
     layer.forward(X)
     rng = np.random.default_rng(seed)
     for owner in layer.graph.layers().values():
-        for parameter in owner._parameters.values():
+        for parameter in owner.params.values():
             parameter.value = scale * rng.standard_normal(parameter.value.shape)
     return layer
 
