@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.protocols import WeightOwner
 
 Arrays = dict[str, np.ndarray]
 
@@ -35,10 +36,10 @@ def transform(layers: Iterable[Layer], function: Callable[[np.ndarray], np.ndarr
 class BufferSnapshot:
     """The buffers of some layers at one point in time. Rules must not modify buffers in place, so nothing is copied."""
 
-    def __init__(self, layers: Iterable[Layer]) -> None:
-        self._entries = [(layer, current(layer)) for layer in layers]
+    def __init__(self, layers: Iterable[Layer | WeightOwner]) -> None:
+        self._entries = [(layer.store, layer.store.buffers) for layer in layers]
 
     def restore(self) -> None:
         """Set the buffers to what they were."""
-        for layer, arrays in self._entries:
-            layer.store.replace_buffers(arrays)
+        for store, arrays in self._entries:
+            store.replace_buffers(arrays)
