@@ -105,7 +105,7 @@ class Runner:
         self._from_scans, self._into_scans = scan_only_slots(self.plan)
         self._kept = LastPass()
         self._keys: Keys | None = None
-        self._updates_buffers = any(weights.updates_buffers(layer) for layer in self.layers.values())
+        self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
         self._seen: dict[str, Shape] = {}
         self._holders = LayerArrays(self.layers)
         if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
@@ -134,18 +134,18 @@ class Runner:
         return {
             f"{path}/{name}": parameter
             for path, layer in self.layers.items()
-            for name, parameter in layer._parameters.items()
+            for name, parameter in layer.params.items()
         }
 
     @property
     def buffers(self) -> dict[str, Array]:
         """Every untrained array (running statistics) by ``node path/name``."""
-        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer._buffers.items()}
+        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer.buffer_values.items()}
 
     @property
     def drawn(self) -> bool:
         """Whether every layer with weights has them: sizes that nothing declares come with the first ``forward``."""
-        return all(layer._parameters or not layer.trainable for layer in self.layers.values())
+        return all(layer.params or not layer.trainable for layer in self.layers.values())
 
     def completed(self) -> Graph:
         """The graph with the sizes of its inputs as the last ``forward`` saw them, time and batch left free.
@@ -195,7 +195,7 @@ class Runner:
 
     def snapshot(self) -> PassSnapshot:
         """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
-        kept = [partial(setattr, la, "_buffers", dict(la._buffers)) for la in self.layers.values() if la._buffers]
+        kept = [partial(la.store.replace_buffers, la.buffer_values) for la in self.layers.values() if la.buffer_values]
         return PassSnapshot(self._kept, *kept)
 
     # ------------------------------------------------------------------ running
