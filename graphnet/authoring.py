@@ -20,6 +20,7 @@ Examples
 
 from __future__ import annotations
 
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe.broadcasting import broadcast
 from graphnet.core.describe.builder import Value, functional
 from graphnet.core.describe.composite import Composite, Subgraph
@@ -50,6 +51,7 @@ __all__ = [
     "functional",
     "generator",
     "inside_scan",
+    "is_python_int",
     "logistic",
     "positive",
     "require",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,7 @@ def number(
         expected=f"a finite number in {bounds}",
         received=repr(value),
         remedy=f"Give {name} as a Python float in that interval.",
+        key_path=(name,),
     )
 
 
@@ -69,6 +70,23 @@ def is_integer(value: object, low: int | None = None) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and (low is None or int(value) >= low)
 
 
+def is_python_int(value: object, low: int | None = None) -> bool:
+    """Whether this is an ``int`` (a boolean is not one), and at least ``low``; what the fields of layers hold.
+
+    An integer of numpy is not one: multiplied by a float32 array, it would make the result float64.
+
+    Examples
+    --------
+    >>> is_python_int(3), is_python_int(np.int64(3))
+    (True, False)
+    """
+    return isinstance(value, int) and is_integer(value, low)
+
+
+@overload
+def integer(where: str | None, name: str, value: object, low: int, *, optional: Literal[False] = False) -> int: ...
+@overload
+def integer(where: str | None, name: str, value: object, low: int, *, optional: bool) -> int | None: ...
 def integer(where: str | None, name: str, value: object, low: int, *, optional: bool = False) -> int | None:
     """``value`` as a Python int, if it is an integer of at least ``low``; None stays None where it is ``optional``.
 
@@ -88,7 +106,8 @@ def integer(where: str | None, name: str, value: object, low: int, *, optional: 
     if is_integer(value, low):
         return int(value)  # type: ignore[call-overload, no-any-return]
     kind = {0: "a non-negative integer", 1: "a positive integer"}.get(low, f"an integer of at least {low}")
-    raise ConfigError(f"{name} must be {kind}{' or None' if optional else ''}", where=where, received=repr(value))
+    problem = f"{name} must be {kind}{' or None' if optional else ''}"
+    raise ConfigError(problem, where=where, received=repr(value), key_path=(name,))
 
 
 def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:

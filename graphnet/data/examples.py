@@ -13,7 +13,7 @@ from graphnet.core.compile.axis_names import accepts_shapes
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import ConfigError, DataError, ShapeError, nearest
+from graphnet.core.errors import ConfigError, DataError, ShapeError, unknown
 from graphnet.core.run.runner import Runner
 from graphnet.data.batches import Examples
 from graphnet.data.lengths import checked_lengths
@@ -134,13 +134,7 @@ def _named(value: Any, names: list[str], needed: list[str], what: str, graph: Gr
         return {needed[0]: value}
     for name in value:
         if name not in names:
-            raise ShapeError(
-                f"no such {what}",
-                where=repr(graph),
-                expected=", ".join(names),
-                received=str(name),
-                remedy=nearest(str(name), names) or None,
-            )
+            raise unknown(what, name, names, where=repr(graph), error=ShapeError)
     return {name: value[name] for name in names if value.get(name) is not None}
 
 

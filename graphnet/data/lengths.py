@@ -10,7 +10,7 @@ import numpy as np
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import as_array
-from graphnet.core.errors import DataError, DtypeError, ShapeError, nearest
+from graphnet.core.errors import DataError, DtypeError, ShapeError, unknown
 from graphnet.data.ports import input_ports
 
 
@@ -42,12 +42,13 @@ def by_input(graph: Graph, padded: set[str], value: Any, what: str) -> dict[str,
     named = dict(value) if isinstance(value, Mapping) else dict.fromkeys(padded, value)
     for name in named:
         if name not in padded:
-            raise ShapeError(
-                f"{what} for an input that is no padded array of sequences",
+            raise unknown(
+                what,
+                name,
+                sorted(padded),
                 where=repr(graph),
-                expected=", ".join(sorted(padded)) or f"no {what}",
-                received=str(name),
-                remedy=nearest(str(name), padded) or None,
+                problem=f"{what} for {name!r}, which is not an input with padded sequences",
+                error=ShapeError,
             )
     if not named:
         raise ShapeError(

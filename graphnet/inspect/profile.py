@@ -14,13 +14,12 @@ from graphnet.core import random
 from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import ConfigError
 from graphnet.core.run.context import RunContext
-from graphnet.core.run.numpy_backend.plan import BoundPlan
-from graphnet.core.run.numpy_backend.scan import BoundScan
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.loop import BoundLoop
+from graphnet.core.run.reference.steps import BoundSteps
 from graphnet.core.run.row_masks import Rows
 from graphnet.core.run.runner import Runner
-from graphnet.inspect.explain import sizes_of
+from graphnet.inspect.sizes import input_shapes
 
 
 @dataclass
@@ -105,7 +104,7 @@ def profile(
 
 def _inputs(graph: Graph, batch: int, steps: int, dtype: str, rng: np.random.Generator) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for (name, given), shape in zip(graph.inputs.items(), sizes_of(graph, batch, steps), strict=True):
+    for (name, given), shape in zip(graph.inputs.items(), input_shapes(graph, batch, steps), strict=True):
         if shape is None:
             continue
         sizes = [n or 1 for n in shape.sizes]
@@ -134,15 +133,13 @@ def _bound(runner: Runner) -> Any:
     return runner._kept.last.bound
 
 
-def _calls(plan: BoundPlan) -> Iterator[BoundCall]:
+def _calls(plan: BoundSteps) -> Iterator[BoundCall]:
     """Every bound node, those inside Scans too."""
     for step in plan.steps:
         if isinstance(step, BoundCall):
             yield step
-        loops = step.made.values() if isinstance(step, BoundScan) else [step]
-        for loop in loops:
-            if isinstance(loop, BoundLoop):
-                yield from _calls(loop.body)
+        elif isinstance(step, BoundLoop):
+            yield from _calls(step.body)
 
 
 def _watch(call: BoundCall, passes: list[dict[str, Cost]]) -> None:

@@ -53,6 +53,7 @@ class Loss:
                 expected="'mean' or 'sum'",
                 received=repr(self.reduction),
                 remedy="Choose one of the two.",
+                key_path=("reduction",),
             )
 
     def check(

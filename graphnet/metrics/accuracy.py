@@ -48,8 +48,8 @@ class Accuracy(Metric):
 
     def __post_init__(self) -> None:
         if not isinstance(self.binary, bool):
-            raise ConfigError("binary is no boolean", where="Accuracy", expected="True or False",
-                              received=repr(self.binary), remedy="Choose one of the two.")  # fmt: skip
+            raise ConfigError("binary is not a boolean", where="Accuracy", expected="True or False",
+                              received=repr(self.binary), key_path=("binary",))  # fmt: skip
 
     def loss(self) -> Loss:
         """The loss whose targets this metric takes."""

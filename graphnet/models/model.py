@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.checks import integer
 from graphnet.core.concurrency.claims import READ, WRITE, Claim
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import ConfigError, FileError, GraphnetError, RuleError, ShapeError
+from graphnet.core.errors import FileError, GraphnetError, RuleError, ShapeError
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
@@ -125,13 +126,10 @@ class Model:
             If ``state`` has another number of rows, or a Scan goes backwards; if another thread is training the model,
             or with ``stateful`` if another thread is in such a call.
         """
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ConfigError(
-                "batch_size is no count", where="predict", expected="a whole number from 1", received=repr(batch_size)
-            )
+        batch_size = integer("predict", "batch_size", batch_size, 1)
         with self._claim(READ, "predict"):
             if not stateful:
-                return self._predicted(inputs, lengths, mask, int(batch_size), None)[0]
+                return self._predicted(inputs, lengths, mask, batch_size, None)[0]
             with self._state_claim("predict(stateful=True)"):
                 found, self.state = self._predicted(inputs, lengths, mask, None, self.state)
                 return found

@@ -13,7 +13,7 @@ import numpy as np
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import FileError, nearest
+from graphnet.core.errors import FileError, unknown
 from graphnet.data.datasets.npz_file import _read
 from graphnet.data.datasets.ragged import cut
 from graphnet.data.ports import OutputPort, output_ports
@@ -77,13 +77,7 @@ def _check_keys(arrays: dict[str, Array], graph: Graph, file: Path) -> None:
         if key not in keys or (
             key.endswith(LENGTHS) and key not in graph.inputs and key[: -len(LENGTHS)] not in arrays
         ):
-            raise FileError(
-                f"the key {key!r} is no input of the model",
-                where=str(file),
-                expected=", ".join(keys),
-                received=key,
-                remedy=nearest(key, keys) or "Leave it out.",
-            )
+            raise unknown("key", key, keys, where=str(file), remedy="Leave it out.", error=FileError)
 
 
 def _writing(name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphnet.core.errors import ConfigError, nearest
+from graphnet.core.errors import ConfigError, did_you_mean
 
 #: Each capability, and what it says. Those of a layer follow from its class and from what its case is given; a case
 #: adds
@@ -38,7 +38,7 @@ def checked(names: Iterable[str], place: str) -> None:
     Raises
     ------
     ConfigError
-        With the nearest names.
+        With the did_you_mean names.
     """
     for name in [names] if isinstance(names, str) else names:
         if name not in CAPABILITIES or isinstance(names, str):
@@ -47,5 +47,5 @@ def checked(names: Iterable[str], place: str) -> None:
                 where=place,
                 expected=f"a collection of: {', '.join(CAPABILITIES)}",
                 received=repr(name),
-                remedy=nearest(name, CAPABILITIES) or None,
+                remedy=did_you_mean(name, CAPABILITIES) or None,
             )

@@ -36,7 +36,7 @@ class Objective:
         self.runner, self.values, self.phase, self.errors, self.lengths = runner, dict(values), phase, errors, lengths
         self.variables = {f"input {n!r}": n for n in values if n not in subject.integer}
         self.parameters = {f"weight {name!r}": p for name, p in runner.parameters.items()}
-        self.buffers = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
+        self.buffers = [(layer, layer.buffer_values) for layer in runner.layers.values()]
 
     def value(self, name: str) -> np.ndarray:
         """One variable as it is."""
@@ -53,7 +53,7 @@ class Objective:
     def __call__(self) -> float:
         """``L`` at the variables as they are."""
         for layer, kept in self.buffers:
-            layer._buffers = dict(kept)
+            layer.store.replace_buffers(kept)
         outputs = forward(self.runner, self.values, self.phase, self.lengths)
         return float(sum((outputs[name] * error).sum() for name, error in self.errors.items()))
 
@@ -123,14 +123,14 @@ def check(
         For the first variable whose derivative is another one.
     """
     runner = subject.exact_runner(values) if runner is None else runner
-    buffers = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
+    buffers = [(layer, layer.buffer_values) for layer in runner.layers.values()]
     first = subject.run(values, runner, phase=phase, lengths=lengths)
     errors = {n: e for n, e in first.errors.items() if only_output in (None, n)}
     for layer, kept in buffers:
-        layer._buffers = kept
+        layer.store.replace_buffers(kept)
     passed = subject.run(values, runner, phase=phase, lengths=lengths, errors=errors)
     for layer, kept in buffers:
-        layer._buffers = kept
+        layer.store.replace_buffers(kept)
     objective = Objective(subject, runner, values, phase, errors, lengths)
     found = {name: array for name, array in _derivatives(subject, passed) if only(name)}
     for name, array in found.items():

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any, get_args
 
-from graphnet.core.errors import PluginError, nearest
+from graphnet.core.errors import PluginError, unknown
 from graphnet.io.fields import fields_of
 from graphnet.plugins import Entry, Plugin, manager
 from graphnet.plugins.versions import plain, required
@@ -57,11 +57,13 @@ def _plugins(distribution: str) -> list[Plugin]:
     found = [plugin for plugin in manager().plugins if plain(plugin.distribution) == plain(distribution)]
     if not found:
         known = sorted({plugin.distribution for plugin in manager().plugins})
-        raise PluginError(
-            f"no plugin of {distribution} is installed",
-            expected=", ".join(known),
-            received=distribution,
-            remedy=nearest(distribution, known) or f"Install it: pip install {distribution}",
+        raise unknown(
+            "plugin",
+            distribution,
+            known,
+            problem=f"no plugin of {distribution} is installed",
+            remedy=f"Install it: pip install {distribution}",
+            error=PluginError,
         )
     broken = next((plugin for plugin in found if plugin.status != "loaded"), None)
     if broken is not None:

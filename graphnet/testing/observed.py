@@ -131,7 +131,7 @@ def _estimates(subject: Subject) -> bool:
             runner = subject.runner()
             subject.run(runner=runner, errors=False)
             for layer in runner.layers.values():
-                layer._buffers = {name: array + shift for name, array in layer._buffers.items()}
+                layer.store.replace_buffers({name: array + shift for name, array in layer.buffer_values.items()})
             outputs.setdefault(phase, []).append(
                 np.concatenate(
                     [y.ravel() for y in subject.run(runner=runner, phase=phase, errors=False).outputs.values()]

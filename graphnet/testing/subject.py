@@ -52,7 +52,7 @@ def _own(value: Any) -> Any:
         return value
     made = copy.deepcopy(value)
     for layer in made.layers().values():
-        layer._parameters = {}
+        layer.store.replace_params({})
     return made
 
 
@@ -278,7 +278,7 @@ class Subject:
         self.with_weights(runner)
         keeping = [layer for layer in runner.layers.values() if type(layer).buffers is not Layer.buffers]
         for layer, kept in zip(keeping, self._warmed() if keeping else [], strict=False):
-            layer._buffers = {name: array.copy() for name, array in kept.items()}
+            layer.store.replace_buffers({name: array.copy() for name, array in kept.items()})
         return runner
 
     def _warmed(self) -> list[Arrays]:
@@ -288,7 +288,7 @@ class Subject:
             for seed in (101, 102):
                 forward(runner, self.values(seed), Phase.train)
             layers = [layer for layer in runner.layers.values() if type(layer).buffers is not Layer.buffers]
-            self._kept = [{n: np.array(a) for n, a in layer._buffers.items()} for layer in layers]
+            self._kept = [{n: np.array(a) for n, a in layer.buffer_values.items()} for layer in layers]
         return self._kept
 
     def run(

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphnet.core import checks
 from graphnet.core.checks import is_integer
-from graphnet.core.errors import ConfigError, UnknownNameError, nearest
+from graphnet.core.errors import ConfigError, UnknownNameError, unknown
 from graphnet.core.run import backends
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
@@ -21,7 +21,9 @@ WHERE = "TrainingConfig"
 
 def refuse(name: str, expected: str, received: object, remedy: str | None = None) -> NoReturn:
     """Raise the usual ConfigError for one field."""
-    raise ConfigError(f"{name} must be {expected}", where=WHERE, received=repr(received), remedy=remedy)
+    raise ConfigError(
+        f"{name} must be {expected}", where=WHERE, received=repr(received), remedy=remedy, key_path=(name,)
+    )
 
 
 def integer(name: str, value: Any, low: int, *, optional: bool = False) -> int | None:
@@ -74,14 +76,14 @@ def backend(name: str, value: Any) -> None:
     try:
         backends.find(value)
     except UnknownNameError as error:
-        refuse(name, f"one of {error.expected}, or None", value, error.remedy)
+        refuse(name, f"{error.expected}, or None", value, error.remedy)
 
 
 def choice(name: str, value: Any, known: Iterable[str]) -> None:
     """One of a few names."""
     known = tuple(known)
     if value not in known:
-        refuse(name, " or ".join(map(repr, known)), value, nearest(str(value), known) or None)
+        raise unknown(name, value, known, where=WHERE, key_path=(name,), error=ConfigError)
 
 
 def has_method(name: str, value: Any, method: str) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core import dtypes
-from graphnet.core.describe.weights import copied
-from graphnet.core.errors import ConfigError, nearest
+from graphnet.core.describe.optimizer_step import copied
+from graphnet.core.errors import ConfigError, unknown
 from graphnet.initializers import Constant, Xavier
 from graphnet.initializers.base import Initializer
 from graphnet.losses import CrossEntropy, Loss
@@ -161,6 +161,7 @@ class TrainingConfig:
                 where="TrainingConfig.schedule",
                 expected="schedule 'cosine' or 'step', or no decay",
                 received=repr(self.schedule),
+                key_path=("schedule",),
             )
 
     def _move_regularizer(self) -> None:
@@ -173,6 +174,7 @@ class TrainingConfig:
                     where="TrainingConfig.regularizer",
                     expected="one, here or in the optimizer",
                     received=f"{self.regularizer!r} and {regularizer!r}",
+                    key_path=("regularizer",),
                 )
             optimizer = copied(self.optimizer)
             optimizer.regularizer = None
@@ -201,13 +203,7 @@ class TrainingConfig:
         known = [field.name for field in dataclasses.fields(self)]
         for name in fields:
             if name not in known:
-                raise ConfigError(
-                    "unknown setting",
-                    where="TrainingConfig",
-                    expected=f"one of {', '.join(known)}",
-                    received=name,
-                    remedy=nearest(name, known) or None,
-                )
+                raise unknown("setting", name, known, where="TrainingConfig", error=ConfigError)
         return dataclasses.replace(self, **fields)
 
     def config(self) -> dict[str, Any]:

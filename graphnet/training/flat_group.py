@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.checks import float_array
-from graphnet.core.describe import weights
+from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter, Weight
 from graphnet.core.errors import ConfigError, ShapeError
 from graphnet.optimizers import Optimizer
@@ -163,7 +163,7 @@ class FlatGroup:
         return value.reshape(-1)
 
     def _read_gradients(self) -> None:
-        gradients = [weights.gradient(member.parameter) for member in self.members]
+        gradients = [member.parameter.known_gradient() for member in self.members]
         if all(gradient is view for gradient, view in zip(gradients, self.gradients, strict=True)):
             return
         parts = [self._fitting(g, view).reshape(-1) for g, view in zip(gradients, self.gradients, strict=True)]
@@ -181,7 +181,7 @@ class FlatGroup:
         flat = Parameter("weights", Weight(self._start.shape), self._start)
         flat.optimizer, flat.gradient = self.optimizer, gradient
         paths = [member.path for member in self.members]
-        return weights.updated(flat, self.delta, paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}")
+        return optimizer_step.updated(flat, self.delta, paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}")
 
     def _check_finite(self) -> None:
         """Raise an error if new weights or moments are not finite; it names the first array that is not."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import ConfigError, nearest
+from graphnet.core.errors import ConfigError, unknown
 from graphnet.data.batches import Batch
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
@@ -34,13 +34,7 @@ def losses_by_output(graph: Graph, config: TrainingConfig) -> dict[str, Loss]:
         return {next(iter(graph.outputs)): config.loss}
     for name in config.loss:
         if name not in graph.outputs:
-            raise ConfigError(
-                "a loss for an output that does not exist",
-                where="TrainingConfig.loss",
-                expected=", ".join(graph.outputs),
-                received=name,
-                remedy=nearest(name, graph.outputs) or None,
-            )
+            raise unknown("output", name, graph.outputs, where="TrainingConfig.loss", error=ConfigError)
     return dict(config.loss)
 
 

@@ -92,7 +92,7 @@ def test_a_mask_without_gaps_is_lengths():
         ({"mask": MASK[:, 0]}, ShapeError, "two axes"),
         ({"mask": np.full((T, B), 0.3)}, DtypeError, "truth values"),
         ({"mask": MASK, "lengths": np.full(B, T)}, ConfigError, "lengths and a mask"),
-        ({"mask": {"z": MASK}}, ShapeError, "no padded array"),
+        ({"mask": {"z": MASK}}, ShapeError, "not an input with padded sequences"),
     ],
 )
 def test_a_mask_that_does_not_fit_is_refused_before_anything_runs(options, kind, told):
@@ -256,7 +256,7 @@ def test_a_state_may_be_a_mapping_and_nothing_else():
     np.testing.assert_array_equal(found, model.predict(X[3:], stateful=True))
     with pytest.raises(ConfigError, match="not a state"):
         runner.forward({"x": X}, state=3)
-    with pytest.raises(graphnet.UnknownNameError, match="no such state"):
+    with pytest.raises(graphnet.UnknownNameError, match="unknown state"):
         runner.forward({"x": X}, state={"lstm/h": np.zeros((B, 5))})
     with pytest.raises(graphnet.StateError, match="another shape"):
         runner.forward({"x": X}, state={"lstm/scan/h": np.zeros((B, 4))})

@@ -29,7 +29,7 @@ KINDS = {
     "hook raises": (HEAD + HOOK + "raise RuntimeError('hook')\n", "failed", "RuntimeError: hook", {}),
     "hook raises after registering": (GOOD + "    raise RuntimeError('late')\n", "failed", "RuntimeError: late", {}),
     "hook exits": (HEAD + HOOK + "raise SystemExit(5)\n", "failed", "SystemExit: 5", {}),
-    "misspelt hook": (GOOD.replace("register_layers", "register_layer"), "failed", "did you mean 'graphnet_register_layers'", {}),
+    "misspelt hook": (GOOD.replace("register_layers", "register_layer"), "failed", "Did you mean 'graphnet_register_layers'", {}),
     "unmarked hook": (GOOD.replace("@hookimpl\n", ""), "failed", "not marked as a hook", {}),
     "unknown argument": (GOOD.replace("(register):", "(register, host):"), "failed", "asks for host.*version 2 of the hooks", {}),
     "returns rubbish": (HEAD + HOOK + "return [1, 2]\n", "failed", "returned something", {}),

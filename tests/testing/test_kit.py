@@ -32,7 +32,7 @@ ROWS = "batch=4, feature=3"
         (lambda: Case(Cube, {}, "batch=2, feature=0"), "every axis needs a size"),
         (lambda: Case(Cube, {}, 3), "not the sizes of an input"),
         (lambda: Case(Cube, {}, []), "no inputs"),
-        (lambda: Case(Cube, claims={"elementwse"}), "did you mean 'elementwise'"),
+        (lambda: Case(Cube, claims={"elementwse"}), "Did you mean 'elementwise'"),
         (lambda: Case(Cube, claims="elementwise"), "several names"),
         (lambda: Case(Cube, claims={"rows"}, disclaims={"rows"}), "claimed and disclaimed"),
         (lambda: conformance(), "no cases"),

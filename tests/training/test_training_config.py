@@ -64,7 +64,7 @@ def test_numbers_of_numpy_and_lists_become_plain():
         ({"weights_initializer": "Xavier"}, "weights_initializer.*initialize"),
         ({"bias_initializer": 0.0}, "bias_initializer"),
         ({"regularizer": 0.1}, "regularizer.*calculate"),
-        ({"schedule": "cosinus"}, "did you mean 'cosine'"),
+        ({"schedule": "cosinus"}, "Did you mean 'cosine'"),
         ({"decay": 0.5}, "no effect on a constant"),
         ({"decay_epochs": 5}, "no effect on a constant"),
         ({"schedule": "step", "decay": 1.5}, r"decay.*in \[0, 1\]"),
@@ -85,7 +85,7 @@ def test_changed_takes_fields_and_suggests_names():
     other = config.changed(seed=4)
     assert (other.epochs, other.seed, config.seed) == (3, 4, 0)
     assert config.changed() == config
-    with pytest.raises(ConfigError, match="unknown setting.*received epoch. did you mean 'epochs'"):
+    with pytest.raises(ConfigError, match="unknown setting 'epoch'; expected.* Did you mean 'epochs'"):
         config.changed(epoch=3)
     with pytest.raises(ConfigError, match="epochs"):
         config.changed(epochs=0)

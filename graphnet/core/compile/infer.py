@@ -67,10 +67,14 @@ class _Inference:
             self.shapes[i] = shape
             self.lengths[i] = i if shape is not None and ragged(shape) else None
         for step in self.plan.steps:
-            if isinstance(step, Call):
-                self.call(step)
-            else:
-                self.loop(step)
+            try:
+                if isinstance(step, Call):
+                    self.call(step)
+                else:
+                    self.loop(step)
+            except GraphnetError as error:
+                error.about(step.path)
+                raise
         self.entries()
         return Shapes(tuple(self.shapes), tuple(self.lengths), self.cells, frozenset(self.single))
 
@@ -85,6 +89,7 @@ class _Inference:
                     expected=str(wanted),
                     received=str(found),
                     remedy="Declare both in one order.",
+                    subject=path,
                 )
 
     def shape(self, slot: int | None, place: str) -> Shape:

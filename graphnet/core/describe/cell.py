@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-import numpy as np
-
+from graphnet.core.checks import is_integer
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import GraphError, ShapeError, nearest
+from graphnet.core.errors import GraphError, ShapeError, unknown
 
 Names = str | Iterable[str] | Mapping[str, int | str | Shape]
 
@@ -36,7 +35,7 @@ def _shape(name: str, size: Any) -> Shape:
         return size
     if isinstance(size, str):
         return Shape.parse(size)
-    if size is not None and (isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1):
+    if size is not None and not is_integer(size, 1):
         raise ShapeError(
             "not a width", where=f"cell input {name!r}", expected="a whole number from 1, or axes", received=repr(size)
         )
@@ -114,13 +113,8 @@ class Cell(Builder):
     def _input(self, name: str) -> Value:
         values: dict[str, Value] = self.__dict__.get("values", {})
         if name not in values:
-            raise MissingInputError(
-                f"cell has no input {name!r}",
-                where=f"cell {self.__dict__.get('name', '')!r}",
-                expected=", ".join(values),
-                received=name,
-                remedy=nearest(name, values) or None,
-            )
+            place = f"cell {self.__dict__.get('name', '')!r}"
+            raise unknown("input", name, values, where=place, error=MissingInputError)
         return values[name]
 
     def build(self, /, *values: Value, **outputs: Value) -> CellGraph:

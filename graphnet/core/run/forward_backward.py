@@ -12,7 +12,7 @@ from graphnet.core.concurrency.claims import other_threads_pass
 from graphnet.core.errors import StateError
 from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import Binding
-from graphnet.core.run.numpy_backend import RunContext
+from graphnet.core.run.context import RunContext
 
 
 @dataclass(slots=True, eq=False)
@@ -102,7 +102,7 @@ class LastPass:
 
 
 class PassSnapshot:
-    """A pass that is held beside the present one; to be called, which puts it back, or released."""
+    """A pass that is held beside the present one, to be restored or released."""
 
     def __init__(self, kept: LastPass, *undo: Callable[[], None]) -> None:
         self._kept, self._undo = kept, undo
@@ -111,8 +111,8 @@ class PassSnapshot:
             if self._pass is not None:
                 self._pass.hold()
 
-    def __call__(self) -> None:
-        """Put the pass back, and undo what else was to be undone."""
+    def restore(self) -> None:
+        """Make the pass the last one again, and undo the other changes."""
         with locks.lock:
             self._kept.replace(self._pass)
             self._pass = None

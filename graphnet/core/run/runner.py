@@ -12,7 +12,7 @@ from typing import Any
 from graphnet.core.compile import Shapes, infer, lower
 from graphnet.core.compile.analysis.scan_slots import scan_only_slots
 from graphnet.core.compile.axis_names import name_axes
-from graphnet.core.compile.pipeline import PASSES, gc_paused
+from graphnet.core.compile.pipeline import gc_paused, select_passes
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.program import Program
 from graphnet.core.compile.truncate import truncate
@@ -22,15 +22,15 @@ from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import UnknownNameError, nearest
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends, output_errors
 from graphnet.core.run import inputs as boundary
 from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import OFTEN, Binding, Bindings
+from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
 from graphnet.core.run.layer_arrays import LayerArrays
-from graphnet.core.run.numpy_backend import BindOptions, BoundPlan, RunContext
+from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
 
@@ -94,7 +94,7 @@ class Runner:
     ) -> None:
         self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
         self._backend = backends.find(self.backend)
-        self.passes = None if passes is None else frozenset(known(name, PASSES, "pass") for name in passes)
+        self.passes = None if passes is None else select_passes(passes)
         self.graph = graph
         self.layers = graph.layers()
         self.reach = reach
@@ -105,7 +105,7 @@ class Runner:
         self._from_scans, self._into_scans = scan_only_slots(self.plan)
         self._kept = LastPass()
         self._keys: Keys | None = None
-        self._updates_buffers = any(weights.updates_buffers(layer) for layer in self.layers.values())
+        self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
         self._seen: dict[str, Shape] = {}
         self._holders = LayerArrays(self.layers)
         if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
@@ -134,18 +134,18 @@ class Runner:
         return {
             f"{path}/{name}": parameter
             for path, layer in self.layers.items()
-            for name, parameter in layer._parameters.items()
+            for name, parameter in layer.params.items()
         }
 
     @property
     def buffers(self) -> dict[str, Array]:
         """Every untrained array (running statistics) by ``node path/name``."""
-        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer._buffers.items()}
+        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer.buffer_values.items()}
 
     @property
     def drawn(self) -> bool:
         """Whether every layer with weights has them: sizes that nothing declares come with the first ``forward``."""
-        return all(layer._parameters or not layer.trainable for layer in self.layers.values())
+        return all(layer.params or not layer.trainable for layer in self.layers.values())
 
     def completed(self) -> Graph:
         """The graph with the sizes of its inputs as the last ``forward`` saw them, time and batch left free.
@@ -193,12 +193,9 @@ class Runner:
         with Claim(WRITE, self.keys, "initialize", self.graph):
             weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
 
-    def remember(self) -> PassSnapshot:
-        """Hold what a later ``forward`` changes: the pass for ``backward``, and the buffers.
-
-        Call what is returned to put them back, or its ``release`` to let them go.
-        """
-        kept = [partial(setattr, la, "_buffers", dict(la._buffers)) for la in self.layers.values() if la._buffers]
+    def snapshot(self) -> PassSnapshot:
+        """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
+        kept = [partial(la.store.replace_buffers, la.buffer_values) for la in self.layers.values() if la.buffer_values]
         return PassSnapshot(self._kept, *kept)
 
     # ------------------------------------------------------------------ running
@@ -354,14 +351,14 @@ class Runner:
         pulled = output_errors.leaving(len(self.plan.inputs), slots, last, self._into_scans)
         return dict(zip(self.graph.inputs, pulled, strict=True))
 
-    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
+    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
         """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
         with locks.building, gc_paused():
             found = infer(self.plan, self.layers, shapes)
             self._holders.create(self.plan, found)
             wanted = [not given.integer for given in self.graph.inputs.values()]
-            options = BindOptions(self.layers, phase, dtype, self.backend != "reference", self.passes)
-            return BoundPlan(self.plan, found, options, wanted), found
+            options = BindOptions(self.layers, phase, dtype, passes=self.passes)
+            return CompiledPlan(self.plan, found, options, wanted), found
 
     # ------------------------------------------------------------------ binding
     def _binding(
@@ -410,16 +407,3 @@ class Runner:
             return None
         declared = self.graph.inputs[name].shape
         return Shape.of(array.shape, None if declared is None else declared.names)
-
-
-def known(name: str, names: Sequence[str], what: str) -> str:
-    """A name that must be one of some."""
-    if name not in names:
-        raise UnknownNameError(
-            f"no such {what}",
-            where="Runner",
-            expected=", ".join(names),
-            received=name,
-            remedy=nearest(name, names) or None,
-        )
-    return name

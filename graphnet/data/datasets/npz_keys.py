@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphnet.core.errors import FileError, nearest
+from graphnet.core.errors import FileError, unknown
 
 SPLITS = ("train", "test")
 LENGTHS = "_lengths"
@@ -55,13 +55,7 @@ def _refuse_unknown(keys: Collection[str], names: Collection[str], path: Path) -
     known.update(f"{split}_{name}{end}" for split in SPLITS for name in ("target", *names) for end in ("", LENGTHS))
     for key in keys:
         if key not in known:
-            raise FileError(
-                f"the key {key!r} means nothing",
-                where=str(path),
-                expected=FORMAT,
-                received=repr(key),
-                remedy=nearest(key, known) or "Leave it out",
-            )
+            raise unknown("key", key, known, where=str(path), expected=FORMAT, remedy="Leave it out.", error=FileError)
 
 
 def ragged(arrays: Mapping[str, Any], split: str, name: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.array_types import plain
+from graphnet.core.checks import integer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, DataError, FileError, ShapeError, StateError
 from graphnet.data.datasets.pieces import Piece, bare, regrouped
@@ -54,12 +55,7 @@ class Stream:
     """
 
     def __init__(self, source: Any, targets: Any = None, *, batch: int | None = 1) -> None:
-        whole = isinstance(batch, (int, np.integer)) and not isinstance(batch, bool) and batch >= 1
-        if batch is not None and not whole:
-            raise ConfigError(
-                "batch is out of range", where="Stream", expected="a whole number from 1, or None", received=repr(batch)
-            )
-        self.rows = batch
+        self.rows = integer("Stream", "batch", batch, 1, optional=True)
         self._inputs, self._targets = _arrays(source, "source"), _arrays(targets, "targets")
         self.steps: int | None = None
         self._open: Callable[[], Iterable[Any]] | None = None

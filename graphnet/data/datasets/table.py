@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from graphnet.core.errors import UnknownNameError, nearest
+from graphnet.core.errors import unknown
 from graphnet.data.datasets.dataset import Dataset
 from graphnet.data.datasets.digits import digits
 from graphnet.data.datasets.japanese_vowels import japanese_vowels
@@ -39,11 +39,6 @@ def load(name: str) -> Dataset:
     """
     loader = LOADERS.get(name)
     if loader is None:
-        raise UnknownNameError(
-            f"there is no data set named {name!r}",
-            where="graphnet.datasets.load",
-            expected=f"one of {', '.join(names())}",
-            received=repr(name),
-            remedy=nearest(str(name), LOADERS) or "For data of your own, see graphnet.datasets.npz",
-        )
+        remedy = "For your own data, see graphnet.datasets.npz."
+        raise unknown("data set", name, names(), where="graphnet.datasets.load", remedy=remedy)
     return loader()

@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphnet.core.checks import integer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import as_array
-from graphnet.core.errors import ConfigError, DataError, ShapeError
+from graphnet.core.errors import DataError, ShapeError
 
 
 class Windows(NamedTuple):
@@ -43,7 +44,7 @@ def windows(series: Any, steps: int, *, horizon: int = 1, stride: int = 1) -> Wi
     Raises
     ------
     ConfigError
-        If one of them is no whole number of at least 1.
+        If one of them is not a positive integer.
     ShapeError
         If the series has no or more axes, or has fewer than ``steps + horizon`` steps.
     DataError
@@ -58,13 +59,7 @@ def windows(series: Any, steps: int, *, horizon: int = 1, stride: int = 1) -> Wi
     ([[3.0, 4.0], [4.0, 5.0]], [3, 4])
     """
     for name, value in (("steps", steps), ("horizon", horizon), ("stride", stride)):
-        if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ConfigError(
-                f"{name} is out of range",
-                where="windows",
-                expected="a whole number of at least 1",
-                received=repr(value),
-            )
+        integer("windows", name, value, 1)
     array = as_array(series, "windows, series")
     if array.ndim not in (1, 2):
         raise ShapeError("not one series", where="windows", expected="(time,) or (time, feature)", received=array.shape)

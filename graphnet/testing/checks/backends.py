@@ -40,11 +40,11 @@ def backends_agree(s: Subject) -> None:
 def _run(s: Subject, graph: Graph, backend: str, phase: Phase, values: Arrays | None = None) -> Passed:
     """Two passes, so that the second one reuses what the first one made; the second counts."""
     runner = s.filled(Runner(graph, backend=backend))
-    kept = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
+    kept = [(layer, layer.buffer_values) for layer in runner.layers.values()]
     given = s.values(3) if values is None else values
     s.run(given, runner, phase=phase, seed=5)
     for layer, buffers in kept:
-        layer._buffers = buffers
+        layer.store.replace_buffers(buffers)
     return s.run(given, runner, phase=phase)
 
 

@@ -137,11 +137,11 @@ def _close_by(s: Subject, values: Arrays, errors: Arrays) -> dict[str, tuple[np.
 def linear_errors(s: Subject) -> None:
     """What comes back is linear in the error, for large and for small errors."""
     values, runner = s.values(), s.runner()
-    buffers = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
+    buffers = [(layer, layer.buffer_values) for layer in runner.layers.values()]
 
     def back(errors: Arrays) -> Arrays:
         for layer, kept in buffers:
-            layer._buffers = dict(kept)
+            layer.store.replace_buffers(kept)
         return dict(s.run(values, runner, errors=errors).results())
 
     outputs = s.run(values, runner, errors=False).outputs

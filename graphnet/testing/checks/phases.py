@@ -84,11 +84,11 @@ def unbiased(s: Subject) -> None:
     """Averaged over the draws, the train phase does what the test phase does."""
     runner = s.runner()
     values = {n: a if n in s.integer else np.abs(a) + 0.5 for n, a in s.values(3).items()}
-    kept = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
+    kept = [(layer, layer.buffer_values) for layer in runner.layers.values()]
     outputs = []
     for seed in range(DRAWS):
         for layer, buffers in kept:
-            layer._buffers = dict(buffers)
+            layer.store.replace_buffers(buffers)
         passed = s.run(values, runner, errors=False, seed=seed)
         outputs.append(np.concatenate([y.ravel() for y in passed.outputs.values()]))
     test = s.run(values, runner, phase=Phase.test, errors=False)
@@ -127,7 +127,9 @@ def _read(s: Subject) -> None:
         for phase in Phase:
             runner = s.runner()
             for layer in runner.layers.values():
-                layer._buffers = {name: factor * array + shift for name, array in layer._buffers.items()}
+                layer.store.replace_buffers(
+                    {name: factor * array + shift for name, array in layer.buffer_values.items()}
+                )
             arrays += [y.ravel() for y in s.run(s.values(3), runner, phase=phase, errors=False).outputs.values()]
         found.append(np.concatenate(arrays))
     read = not all(np.array_equal(found[0], other) for other in found[1:])

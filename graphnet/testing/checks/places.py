@@ -17,27 +17,27 @@ def batches_apart(s: Subject) -> None:
     """A pass leaves nothing behind that the next one feels."""
     fresh = s.run(s.values(2), seed=4)
     runner = s.runner()
-    kept = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
+    kept = [(layer, layer.buffer_values) for layer in runner.layers.values()]
     more = None if s.fixed or s.batch is None else s.batch + 2
     for seed, rows in ((0, more), (1, None), (5, None)):
         s.run(s.values(seed, rows=rows), runner)
     for layer, buffers in kept:
-        layer._buffers = dict(buffers)
+        layer.store.replace_buffers(buffers)
     after = s.run(s.values(2), runner, seed=4)
     s.all_agree(after, fresh, "a pass depends on the passes before it")
     for _ in range(12):
         for layer, buffers in kept:
-            layer._buffers = dict(buffers)
+            layer.store.replace_buffers(buffers)
         again = s.run(s.values(2), runner, seed=4)
     s.all_agree(again, fresh, "a pass depends on how many there were before")
     _without_what_was_given(s)
     if "weights" in s.capabilities:
         changed = s.runner()
-        kept = [(layer, dict(layer._buffers)) for layer in changed.layers.values()]
+        kept = [(layer, layer.buffer_values) for layer in changed.layers.values()]
         s.run(s.values(2), changed, seed=4)
         s.with_weights(changed, seed=77)
         for layer, buffers in kept:
-            layer._buffers = buffers
+            layer.store.replace_buffers(buffers)
         expected = s.run(s.values(2), s.with_weights(s.runner(), seed=77), seed=4)
         s.all_agree(s.run(s.values(2), changed, seed=4), expected, "after a pass with other weights")
 

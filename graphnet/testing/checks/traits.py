@@ -39,7 +39,7 @@ def _called(
     """The rules called directly: outputs and errors, with the errors for the outputs moved like the inputs."""
     runner = s.runner()
     layer = next(iter(runner.layers.values()))
-    available: dict[str, Any] = {n: p.value for n, p in layer._parameters.items()} | layer._buffers
+    available: dict[str, Any] = {**{n: p.value for n, p in layer.params.items()}, **layer.buffer_values}
     context = {"phase": Phase.test, "lengths": None, "shapes": tuple(Shape.of(x.shape) for x in given)}
     everything = {**context, **dict.fromkeys(layer.draws), **available}
     output, saved = layer.apply(*given, **signatures.keywords(type(layer).apply).pick(everything))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from graphnet.core.describe import weights
 from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.store import Store
 from graphnet.core.errors import GraphnetError
 from graphnet.core.run.runner import Runner
 from graphnet.optimizers import Sgd
@@ -136,13 +137,13 @@ def _whole(s: Subject) -> Layer:
     return layer
 
 
-def _buffers(layer: Layer) -> list[tuple[Layer, dict[str, Any]]]:
-    return [(owner, dict(owner._buffers)) for owner in weights.owners(layer).values()]
+def _buffers(layer: Layer) -> list[tuple[Store, Mapping[str, Any]]]:
+    return [(owner.store, owner.store.buffers) for owner in weights.owners(layer).values()]
 
 
-def _restore(kept: list[tuple[Layer, dict[str, Any]]]) -> None:
-    for owner, buffers in kept:
-        owner._buffers = dict(buffers)
+def _restore(kept: list[tuple[Store, Mapping[str, Any]]]) -> None:
+    for store, buffers in kept:
+        store.replace_buffers(buffers)
 
 
 class _Told:

@@ -121,7 +121,7 @@ def test_programs_with_large_products_take_no_turns(units, rows, small):
     runner = Runner(g.build(y=y))
     runner.forward({"x": np.ones((rows, units))})
     (region,) = runner._kept.last.bound.steps
-    turns = region.made[True].turns
+    turns = region.programs[True].turns
     assert isinstance(turns, TimeSliceLock) == small
     with turns:
         turns.rest()

@@ -176,8 +176,8 @@ def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
 
     compiled = []
     for module in (scan_program, region):
-        own = module.compiled
-        monkeypatch.setattr(module, "compiled", lambda *a, own=own: compiled.append(1) or own(*a))
+        own = module.compile_program
+        monkeypatch.setattr(module, "compile_program", lambda *a, own=own: compiled.append(1) or own(*a))
     g = Builder("both")
     c = Cell("recurrent", sequences="x", states={"h": 5})
     cell = c.build(h=Tanh()(dense(concatenate(c.x, c.h), 5)))
@@ -187,10 +187,10 @@ def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
     runner.forward({"x": x})
     count = len(compiled)
     assert count >= 2
-    held = [runner.remember()]
+    held = [runner.snapshot()]
     for _ in range(3):
         runner.forward({"x": x})
-        held.append(runner.remember())
+        held.append(runner.snapshot())
     assert len({id(each._pass.bound) for each in held}) == 4
     assert len(compiled) == count
 
@@ -232,15 +232,15 @@ def test_bad_input_leaves_the_pass_alone():
     assert runner.backward({"y": y})["x"].shape == (2, 3)
 
 
-def test_a_remembered_pass_is_released():
+def test_a_pass_snapshot_is_released():
     runner = Runner(dense_graph())
     y = runner.forward({"x": np.ones((2, 3))})["y"]
     expected = runner.backward({"y": y})["x"]
-    before = runner.remember()
+    before = runner.snapshot()
     runner.forward({"x": np.zeros((2, 3))})
-    before()
+    before.restore()
     np.testing.assert_array_equal(runner.backward({"y": y})["x"], expected)
-    before = runner.remember()
+    before = runner.snapshot()
     runner.forward({"x": np.zeros((2, 3))})
     (binding,) = runner._bindings.values()
     idle = len(binding.idle)
@@ -388,7 +388,7 @@ def test_idle_plans_of_many_threads_are_trimmed(monkeypatch):
     held = []
     for _ in range(12):
         runner.forward({"x": x})
-        held.append(runner.remember())
+        held.append(runner.snapshot())
     for each in held:
         each.release()
     runner.forward({"x": x[:2]})
@@ -399,7 +399,7 @@ def test_a_runner_that_is_dropped_frees_its_arrays_at_once():
     runner = Runner(recurrent_graph())
     runner.forward({"x": np.ones((5, 2, 3))})
     bound = runner._kept.last.bound
-    workspace = bound.steps[0].made[True].workspace().space
+    workspace = bound.steps[0].programs[True].executable().workspace
     freed = []
     weakref.finalize(workspace, freed.append, 1)
     gc.disable()

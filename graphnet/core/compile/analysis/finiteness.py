@@ -1,15 +1,17 @@
-"""Decide whether a program needs to run on numbers that occur in valid steps only.
+"""Finiteness: whether a program can turn finite operands into infinities or NaN.
 
 ``tanh(x @ W + h @ U)`` is finite for any finite ``x`` and ``h``, and so are its derivatives: beyond the end of a row it
-may run on zeros, because a zero error times a finite number is zero. ``log(x)`` and ``a / b`` are not, and ``h * h``
-overflows where ``h`` does not; their programs get copies of valid steps. Costs one walk over the trace.
+may run on zeros, because a zero error times a finite number is zero. ``log(x)`` and ``a / b`` are not finite in
+general, and ``h * h`` overflows where ``h`` does not; such programs get copies of valid steps. Costs one walk over the
+trace.
 """
 
 from __future__ import annotations
 
-from graphnet.core.compile.trace.ir import COMPARISONS, CONSTANT, ROWS, Operation, Trace
+from graphnet.core.compile.trace.ir import CONSTANT, ROWS, Operation, Trace
+from graphnet.core.compile.trace.ufuncs import PREDICATES
 
-#: Operations whose results are at most about as large as their largest operand.
+#: Operations whose results have about the magnitude of their largest operand, at most.
 LINEAR = frozenset(
     (
         *("add", "subtract", "negative", "positive", "absolute", "fabs", "arcsinh", "cbrt"),
@@ -17,36 +19,37 @@ LINEAR = frozenset(
         *("where", "copy", "dot", "dots", "columns", "join", "reduce"),
     )
 )
-#: Operations whose results are at most about 1.
-BOUNDED = frozenset(("tanh", "sin", "cos", "arctan", "arctan2", "sign", "heaviside", *COMPARISONS))
-#: Leaves that differ from step to step without a bound. Contexts and random numbers are as large at other steps. Errors
-#: are zero beyond the end of a row, and so is everything that is linear in them.
-UNBOUNDED = frozenset(("sequence", "state"))
-LEAVES = frozenset(("context", "draw", "emitted_error", "carried_error", "ones"))
+#: Operations whose results have a magnitude of about 1, at most.
+BOUNDED = frozenset(("tanh", "sin", "cos", "arctan", "arctan2", "sign", "heaviside", *PREDICATES))
+#: Leaves whose magnitude differs between steps without a bound. That of contexts and random numbers does not differ.
+#: Errors are zero beyond the end of a row, and so is everything that is linear in them.
+UNBOUNDED_LEAVES = frozenset(("sequence", "state"))
+BOUNDED_LEAVES = frozenset(("context", "draw", "emitted_error", "carried_error", "ones"))
 
 
 def may_be_nonfinite(trace: Trace) -> bool:
-    """Whether some operation on rows may give an infinity or NaN for finite operands: a division, a logarithm, a root,
-    a power, an exponential, or a product of several unbounded numbers.
+    """Return whether an operation on rows can give an infinity or NaN for finite operands.
+
+    That is a division, a logarithm, a root, a power, an exponential, or a product of several unbounded values.
     """
-    alive = trace.ancestors(trace.roles.all())
-    errors = trace.depends(("emitted_error", "carried_error"))
+    live = trace.live()
+    on_error = trace.depends_on(("emitted_error", "carried_error"))
     degrees: dict[int, int] = {}
     for value, operation in enumerate(trace.values):
-        if value in alive and operation.kind == ROWS:
+        if value in live and operation.kind == ROWS:
             degree = _degree(trace, operation, degrees)
             if degree is None or degree > 1:
                 return True
-            degrees[value] = 0 if errors[value] else degree
+            degrees[value] = 0 if on_error[value] else degree
     return False
 
 
 def _degree(trace: Trace, operation: Operation, degrees: dict[int, int]) -> int | None:
-    """The number of unbounded numbers whose product a value may be as large as; None where there is no such limit."""
+    """How many unbounded values have a product of the value's magnitude; None if no product bounds it."""
     name, of_args = operation.name, [degrees.get(a, 0) for a in operation.args]
-    if name in UNBOUNDED:
+    if name in UNBOUNDED_LEAVES:
         return 1
-    if name in LEAVES or name in BOUNDED or _clipped(trace, operation):
+    if name in BOUNDED_LEAVES or name in BOUNDED or _is_clipped(trace, operation):
         return 0
     if name in LINEAR:
         return max(of_args, default=0)
@@ -58,8 +61,8 @@ def _degree(trace: Trace, operation: Operation, degrees: dict[int, int]) -> int 
     return None
 
 
-def _clipped(trace: Trace, operation: Operation) -> bool:
-    """Whether a value lies between two constants: ``minimum(maximum(x, low), high)``, or the other way round."""
+def _is_clipped(trace: Trace, operation: Operation) -> bool:
+    """Whether a value lies between two constants: ``minimum(maximum(x, low), high)``, or the reverse."""
     inverse = {"minimum": "maximum", "maximum": "minimum"}.get(operation.name)
     if inverse is None or not any(trace[a].kind == CONSTANT for a in operation.args):
         return False

@@ -1,35 +1,46 @@
-"""Say of each value when it is made: before, in or after the loop, forward and backward.
+"""Phases: when each value is computed, before, in or after the loop, forward or backward.
 
-``tanh(x @ W + h @ U)``: ``x @ W`` does not depend on the state and is made before the loop, for many steps at once; a
-value that depends on the state but feeds none, such as an output layer, is made after it; what is left stays in.
-Likewise backward with the carried error: local derivatives before, input errors and weight gradients after. Off: every
-value of the forward pass is made in its loop, every other one in the backward loop (sums over rows stay outside: they
-have no place inside). Costs two walks over the trace.
+``tanh(x @ W + h @ U)``: ``x @ W`` is BEFORE, the sum and its tanh are LOOP if ``h`` is made of them. Two facts decide:
+whether a value depends on the state (or carried error), and whether it feeds it. Costs two walks over the trace.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from graphnet.core.compile.program import BACK_AFTER, BACK_LOOP, BACKWARD, FINISH, FORWARD, LOOP, PHASES, SETUP, STATIC
+from graphnet.core.compile.program import (
+    BACK_AFTER,
+    BACK_LOOP,
+    BACKWARD,
+    FINISH,
+    FORWARD,
+    LOOP,
+    PHASES,
+    SETUP,
+    STATIC,
+)
 from graphnet.core.compile.trace.ir import CONSTANT, FIXED, LEAVES, ROWS, TOTAL, Operation, Trace
 
 LEAF, UNUSED = "leaf", "unused"
+RANK = {phase: i for i, phase in enumerate((LEAF, *PHASES, UNUSED))}
 
 
-def phases(trace: Trace, enabled: bool = True) -> list[str]:
-    """The phase of each value; LEAF for leaves, UNUSED for what no role needs."""
+def phases(trace: Trace, hoist: bool = True) -> list[str]:
+    """Return the phase of each value; LEAF for leaves, UNUSED for values that no role depends on.
+
+    Without ``hoist``, everything that depends on steps is computed in the loops.
+    """
     roles = trace.roles
-    alive = trace.ancestors(roles.all())
-    forward = trace.ancestors([*roles.emitted, *roles.next])
-    feeds_state = trace.ancestors(roles.next)
-    feeds_carried = trace.ancestors([v for v in roles.carried if v is not None])
-    state, carried = trace.depends(["state"]), trace.depends(["carried_error"])
-    untimed = trace.untimed()
-    pinned = _pinned(trace)
-    found: list[str] = []
+    live = trace.live()
+    forward = trace.ancestors([*roles.emitted, *roles.next_states])
+    feeds_state = trace.ancestors(roles.next_states)
+    feeds_error = trace.ancestors([v for v in roles.carried_errors if v is not None])
+    on_state, on_error = trace.depends_on(["state"]), trace.depends_on(["carried_error"])
+    time_invariant = trace.time_invariant()
+    loop_copies = _loop_copies(trace)
+    result: list[str] = []
     for number, operation in enumerate(trace.values):
-        if number not in alive:
+        if number not in live:
             phase = UNUSED
         elif operation.name in LEAVES or operation.kind == CONSTANT:
             phase = LEAF
@@ -37,59 +48,58 @@ def phases(trace: Trace, enabled: bool = True) -> list[str]:
             phase = SETUP
         elif operation.kind == TOTAL:
             phase = BACK_AFTER if operation.name in ("outer", "rowsum") else FINISH
-        elif number in pinned:
-            phase = pinned[number]
-        elif number in untimed:
+        elif number in loop_copies:
+            phase = loop_copies[number]
+        elif number in time_invariant:
             phase = STATIC
         elif number in forward:
-            phase = LOOP if not enabled else _within(FORWARD, state[number], number in feeds_state)
-        elif not enabled:
+            phase = _in_direction(FORWARD, on_state[number], number in feeds_state) if hoist else LOOP
+        elif not hoist:
             phase = BACK_LOOP
         else:
-            feeds = number in feeds_carried or (carried[number] and _in_loop(trace, found, carried, operation))
-            phase = _within(BACKWARD, carried[number], feeds)
-        found.append(phase)
-    return _reachable(trace, found)
+            feeds = number in feeds_error or (on_error[number] and _reads_in_loop(trace, result, on_error, operation))
+            phase = _in_direction(BACKWARD, on_error[number], feeds)
+        result.append(phase)
+    return _after_operands(trace, result)
 
 
-def _in_loop(trace: Trace, found: Sequence[str], carried: Sequence[bool], operation: Operation) -> bool:
-    """Whether an operation reads a carried error, and all else that depends on one is made in the loop.
+def _reads_in_loop(trace: Trace, phase_of: Sequence[str], on_error: Sequence[bool], operation: Operation) -> bool:
+    """Whether an operation reads a carried error, and its other operands that depend on one are computed in the loop.
 
-    Made there, it needs no copy of the error.
+    Computed in the loop as well, it needs no copy of the error.
     """
-    hot = [a for a in operation.args if carried[a]]
-    leaf = [trace[trace.base(a)].name == "carried_error" for a in hot]
-    return any(leaf) and all(own or found[a] == BACK_LOOP for own, a in zip(leaf, hot, strict=True))
+    dependent = [a for a in operation.args if on_error[a]]
+    is_leaf = [trace[trace.base(a)].name == "carried_error" for a in dependent]
+    return any(is_leaf) and all(leaf or phase_of[a] == BACK_LOOP for leaf, a in zip(is_leaf, dependent, strict=True))
 
 
-def _within(three: tuple[str, str, str], hangs: bool, feeds: bool) -> str:
-    before, loop, after = three
-    return before if not hangs else loop if feeds else after
+def _in_direction(direction: tuple[str, str, str], depends: bool, feeds: bool) -> str:
+    before, loop, after = direction
+    return before if not depends else loop if feeds else after
 
 
-def _pinned(trace: Trace) -> dict[int, str]:
-    """Copies that belong to the loops: of next states, and of carried errors."""
-    found: dict[int, str] = {}
-    for value in trace.roles.next:
+def _loop_copies(trace: Trace) -> dict[int, str]:
+    """Copies that the loops make: of next states, and of carried errors."""
+    copies: dict[int, str] = {}
+    for value in trace.roles.next_states:
         if trace[value].name == "copy":
-            found[value] = LOOP
-    for carried in trace.roles.carried:
-        if carried is not None and trace[carried].name == "copy":
-            found[carried] = BACK_LOOP
+            copies[value] = LOOP
+    for error in trace.roles.carried_errors:
+        if error is not None and trace[error].name == "copy":
+            copies[error] = BACK_LOOP
     for number, operation in enumerate(trace.values):
-        copy = operation.name == "copy" and operation.kind == ROWS and number not in found
+        copy = operation.name == "copy" and operation.kind == ROWS and number not in copies
         if copy and trace[trace.base(operation.args[0])].name == "carried_error":
-            found[number] = BACK_LOOP
-    return found
+            copies[number] = BACK_LOOP
+    return copies
 
 
-def _reachable(trace: Trace, found: list[str]) -> list[str]:
-    """Move a value on where one that it is made of is made later (with the pass off, or after a forced copy)."""
-    rank = {phase: i for i, phase in enumerate((LEAF, *PHASES, UNUSED))}
+def _after_operands(trace: Trace, phase_of: list[str]) -> list[str]:
+    """Move each value to the phase of its last operand if that is later (without ``hoist``, or after a copy)."""
     for number, operation in enumerate(trace.values):
-        if found[number] in (LEAF, UNUSED):
+        if phase_of[number] in (LEAF, UNUSED):
             continue
-        latest = max((found[a] for a in operation.args), key=rank.__getitem__, default=LEAF)
-        if rank[latest] > rank[found[number]]:
-            found[number] = latest
-    return found
+        for arg in operation.args:
+            if RANK[phase_of[arg]] > RANK[phase_of[number]]:
+                phase_of[number] = phase_of[arg]
+    return phase_of

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer, Shape, ShapeError, Weight
-from graphnet.authoring import positive, require
+from graphnet.authoring import is_python_int, positive, require
 from graphnet.layers import BiasAttribute
 from graphnet_conv.geometry import check_padding, pads, resized, resulting, spatial, spread
 from graphnet_conv.products import inner, product
@@ -61,7 +61,7 @@ class Conv(BiasAttribute, Layer):
     def check(self) -> None:
         shape = self.convolution_shape
         sizes = shape if isinstance(shape, tuple) else ()
-        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in sizes)
+        whole = all(is_python_int(n, 1) for n in sizes)
         require(whole and len(sizes) in (2, 3), self, "convolution_shape", "(channels, m, n) or (channels, m)")
         positive(self, "num_kernels")
         axes = len(shape) - 1

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphnet import Layer, Shape, ShapeError
-from graphnet.authoring import require
+from graphnet.authoring import is_python_int, require
 
 Pads = tuple[tuple[int, int], ...]
 
@@ -19,7 +19,7 @@ def spread(layer: Layer, field: str, axes: int, least: int = 1) -> tuple[int, ..
     """
     value = getattr(layer, field)
     given = value if isinstance(value, tuple) else (value,)
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= least for n in given)
+    whole = all(is_python_int(n, least) for n in given)
     fits = whole and len(given) in (1, axes)
     require(fits, layer, field, f"a whole number of at least {least}, or one for each of {axes} axes")
     return given * axes if len(given) == 1 else given
@@ -51,7 +51,7 @@ def check_padding(layer: Layer, axes: int) -> None:
     value = layer.padding  # type: ignore[attr-defined]
     each = value if isinstance(value, tuple) else (value,) * axes
     numbers = [n for p in each for n in (p if isinstance(p, tuple) and len(p) == 2 else (p,))]
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
+    whole = all(is_python_int(n, 0) for n in numbers)
     fits = value in ("same", "valid") if isinstance(value, str) else whole and len(each) == axes
     require(fits, layer, "padding", f"'same', 'valid', a whole number, or a number or pair for each of {axes} axes")
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer, Shape
-from graphnet.authoring import require
+from graphnet.authoring import is_python_int, require
 from graphnet_conv.geometry import resized, resulting, spread
 from graphnet_conv.strips import alike, handed_out, reduced, steps, strips
 
@@ -21,7 +21,7 @@ def check_window(layer: Layer) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """
     shape = layer.pooling_shape  # type: ignore[attr-defined]
     sizes = shape if isinstance(shape, tuple) else ()
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in sizes)
+    whole = all(is_python_int(n, 1) for n in sizes)
     require(whole and len(sizes) in (1, 2), layer, "pooling_shape", "(m, n) for images or (m,) for signals")
     return sizes, spread(layer, "stride_shape", len(sizes))
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer, Shape, ShapeError
-from graphnet.authoring import inside_scan, require
+from graphnet.authoring import inside_scan, is_python_int, require
 from graphnet_activations.labels import checked_input, complement, cross_entropy, one_hot
 
 #: Stands for labels that were not given; None could be a mistake.
@@ -53,7 +53,7 @@ class SoftMax(Layer):
     axis: int = -1
 
     def check(self) -> None:
-        require(isinstance(self.axis, int) and not isinstance(self.axis, bool), self, "axis", "a whole number")
+        require(is_python_int(self.axis), self, "axis", "an integer")
 
     # ------------------------------------------------------------------ the function
     def infer(self, x: Shape) -> Shape:

@@ -5,15 +5,16 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, ShapeError, Weight
+from graphnet import Layer, Shape, Weight
 from graphnet.authoring import positive
+from graphnet_recurrent.layers.checks import batch_size
 
 
 class InitialState(Layer):
     """``y_b = weights`` for each row b of the sequences x: ``(time, batch, …) -> (batch, units)``.
 
-    x tells the number of rows and no more; no error goes to it. ``weights`` is ``(units,)`` and starts at zeros, as a
-    state does that is not learned; being a bias, it is not regularized.
+    Only the batch size of x is used; x gets no error. ``weights`` is ``(units,)`` and starts at zeros, like an initial
+    state that is not trained; it is a bias, so it is not regularized.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ class InitialState(Layer):
     Raises
     ------
     ShapeError
-        If x has no axis beside time.
+        If x has no axis besides time.
 
     Examples
     --------
@@ -47,27 +48,13 @@ class InitialState(Layer):
         return {"weights": Weight((self.units,), kind="bias", value=0.0)}
 
     def infer(self, x: Shape) -> Shape:
-        return Shape(("batch", "feature"), (rows(x, self), self.units))
+        return Shape(("batch", "feature"), (batch_size(x, self), self.units))
 
     def apply(self, x: Any, *, weights: Any, shapes: Any) -> tuple[Any, Any]:
-        return np.tile(weights, (rows(shapes[0], self) or 0, 1)), None
+        return np.tile(weights, (batch_size(shapes[0], self) or 0, 1)), None
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
         return None
 
     def grad(self, saved: Any, error: Any) -> dict[str, Any]:
         return {"weights": error.sum(0)}
-
-
-def rows(x: Shape, layer: Layer) -> int | None:
-    """The rows of a batch of sequences; one sequence ``(time, feature)`` is one row.
-
-    Raises
-    ------
-    ShapeError
-        If there is no axis beside time.
-    """
-    if x.rank < 2 or "time" in x.names[1:]:
-        raise ShapeError("no sequence", where=repr(layer), expected="(time, batch, …)", received=x)
-    x.read_as_sequence(repr(layer))
-    return 1 if x.rank == 2 and x.names[1] != "batch" else x.sizes[1]

@@ -1,19 +1,18 @@
-"""An error that is clipped on its way back."""
+"""Gradient clipping inside a recurrence."""
 
-import math
 from typing import Any
 
 import numpy as np
 
 from graphnet import Layer
-from graphnet.authoring import require
+from graphnet_recurrent.layers.checks import check_limit
 
 
 class ClipError(Layer):
-    """``y = x``; on the way back ``error = min(max(error, -limit), limit)``, elementwise.
+    """``y = x``; in the backward pass ``min(max(error, -limit), limit)``, elementwise.
 
-    Put where a state enters its cell, it keeps errors from growing without bound from step to step (Graves 2013,
-    arXiv:1308.0850, section 2.1: "clipping the derivative"). What comes back is then no derivative of the loss.
+    Where a state enters its cell, this keeps the error from growing without bound from step to step (Graves 2013,
+    arXiv:1308.0850, section 2.1: "clipping the derivative"). The result is not the derivative of the loss.
 
     Parameters
     ----------
@@ -31,8 +30,7 @@ class ClipError(Layer):
     limit: float
 
     def check(self) -> None:
-        real = isinstance(self.limit, (int, float)) and not isinstance(self.limit, bool)
-        require(real and self.limit > 0 and math.isfinite(self.limit), self, "limit", "a finite number above 0")
+        check_limit(self, "limit")
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         return x, None

@@ -1,4 +1,4 @@
-"""One factor for each feature."""
+"""Peephole weights: one factor per feature."""
 
 from dataclasses import field
 from typing import Any
@@ -8,10 +8,10 @@ from graphnet.authoring import positive
 
 
 class Peephole(Layer):
-    """``y = x ⊙ weights``, one weight a feature: the product with a diagonal matrix.
+    """``y = x ⊙ weights``, one weight per feature: the product with a diagonal matrix.
 
-    What a gate sees of the cell state (Gers & Schmidhuber 2000). Any number of axes before the last. ``weights`` is
-    ``(units,)``, with fan_in = fan_out = 1.
+    Connects a cell state to a gate (Gers & Schmidhuber 2000). The input may have any number of axes before the last.
+    ``weights`` is ``(units,)``, with fan_in = fan_out = 1.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ class Peephole(Layer):
     Raises
     ------
     ShapeError
-        If the last axis of the input is not ``units`` long.
+        If the last axis of the input does not have size ``units``.
 
     Examples
     --------
@@ -46,7 +46,7 @@ class Peephole(Layer):
     def infer(self, x: Shape) -> Shape:
         if x.rank < 2 or x.size(-1) not in (None, self.units):
             expected = f"(batch, …, feature={self.units})"
-            raise ShapeError("the input does not fit", where=repr(self), expected=expected, received=x)
+            raise ShapeError("the input does not match the weights", where=repr(self), expected=expected, received=x)
         return x.resized(-1, self.units)
 
     def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:

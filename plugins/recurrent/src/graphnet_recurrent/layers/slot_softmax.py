@@ -1,4 +1,4 @@
-"""A softmax over those slots of a memory that are filled."""
+"""A softmax over the filled slots of a memory."""
 
 from typing import Any
 
@@ -8,10 +8,10 @@ from graphnet import Layer, Shape, ShapeError
 
 
 class SlotSoftMax(Layer):
-    """``y_i = filled_i · exp(x_i) / Σ_j filled_j · exp(x_j)`` over the last axis; 0 everywhere where nothing is filled.
+    """``y_i = filled_i · exp(x_i) / Σ_j filled_j · exp(x_j)`` over the last axis; zeros if no slot is filled.
 
-    ``scores`` and ``filled`` are ``(…, slots)``. A slot counts as filled above ½; what the score of another one is does
-    not matter. Neither overflows nor divides by zero. No error goes to ``filled``.
+    ``scores`` and ``filled`` are ``(…, slots)``. A slot counts as filled above ½; the score of any other slot is
+    ignored. The result neither overflows nor divides by zero. ``filled`` gets no error.
 
     Raises
     ------
@@ -29,14 +29,14 @@ class SlotSoftMax(Layer):
 
     def infer(self, scores: Shape, filled: Shape) -> Shape:
         if not scores.fits(filled):
-            raise ShapeError("needs one flag a score", where=repr(self), expected=scores, received=filled)
+            raise ShapeError("needs one flag per score", where=repr(self), expected=scores, received=filled)
         return scores
 
     def apply(self, scores: Any, filled: Any) -> tuple[Any, Any]:
-        counts = filled > 0.5
-        given = np.where(counts, scores, -1e30)
-        powers = np.where(counts, np.exp(given - given.max(-1, keepdims=True)), 0.0)
-        y = powers / np.maximum(powers.sum(-1, keepdims=True), 1.0)  # the largest power is 1, where there is one
+        is_filled = filled > 0.5
+        masked = np.where(is_filled, scores, -1e30)
+        powers = np.where(is_filled, np.exp(masked - masked.max(-1, keepdims=True)), 0.0)
+        y = powers / np.maximum(powers.sum(-1, keepdims=True), 1.0)  # the largest power is 1 if a slot is filled
         return y, y
 
     def pull(self, y: Any, error: Any) -> Any:

@@ -1,28 +1,28 @@
-"""Dropout that leaves out the same features at every step."""
+"""Dropout with one mask per sequence."""
 
 from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import Layer, Shape, ShapeError
-from graphnet_recurrent.parts.sequence_mask import check_probability
+from graphnet import Layer, Shape
+from graphnet_recurrent.layers.checks import check_probability, check_sequence
 
 
 class SequenceDropout(Layer):
-    """``y[t, b] = x[t, b] · m_b / p``: m_b is 1 with probability p, else 0, for each feature; test phase: ``y = x``.
+    """``y[t, b] = x[t, b] · m_b / p`` with m_b 1 with probability p, else 0, per feature; in the test phase ``y = x``.
 
-    One mask a sequence instead of one a number (Gal & Ghahramani 2016, arXiv:1512.05287, section 4), ``(time, batch,
-    feature)`` or ``(time, feature)``.
+    The mask is drawn once per sequence instead of once per step (Gal & Ghahramani 2016, arXiv:1512.05287, section 4).
+    The input is ``(time, batch, feature)`` or ``(time, feature)``.
 
     Parameters
     ----------
     probability : float
-        p, of *keeping* a feature, in (0, 1].
+        p, the probability of *keeping* a feature, in (0, 1].
 
     Raises
     ------
     ShapeError
-        If x has no axis beside time.
+        If x has no axis besides time.
     """
 
     probability: float
@@ -33,9 +33,7 @@ class SequenceDropout(Layer):
         check_probability(self, "probability")
 
     def infer(self, x: Shape) -> Shape:
-        if x.rank < 2 or "time" in x.names[1:]:
-            raise ShapeError("no sequence", where=repr(self), expected="(time, batch, …)", received=x)
-        x.read_as_sequence(repr(self))
+        check_sequence(x, self)
         return x
 
     def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Any]:

@@ -6,16 +6,13 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from graphnet.core.compile.program import BACK_LOOP, LOOP, STATIC, PackRef, Program
-from graphnet.core.run.numpy_backend.workspace import BLOCK_ROWS, LOOPLESS_ROWS, blocks
-
-#: Multiply-adds from which on a product may use every thread that the BLAS has: about 200 µs on one core.
+#: Multiply-adds from which on a product may use all BLAS threads: about 200 µs on one core.
 LARGE = {"float32": 8_000_000, "float64": 4_000_000}
 
 
 @dataclass(frozen=True, slots=True)
 class ThreadPolicy:
-    """The largest products of a part of a pass, and what follows from them.
+    """The largest products of a part of a pass, and the numbers of threads that follow from them.
 
     Attributes
     ----------
@@ -23,7 +20,7 @@ class ThreadPolicy:
     loops : int
         Multiply-adds of the largest product in one step of a loop; 0 without a loop.
     outside : int
-        The same of the products outside loops, for one block of rows.
+        The same for products outside loops, for one block of rows.
     """
 
     dtype: str
@@ -37,7 +34,7 @@ class ThreadPolicy:
 
     @property
     def in_loops(self) -> int | None:
-        """The number of threads for its loops alone: 1 where only their products are small; None: no limit."""
+        """The number of threads for the loops only: 1 where only their products are small; None: no limit."""
         return 1 if self.whole is None and 0 < self.loops < LARGE[self.dtype] else None
 
     def looped(self) -> ThreadPolicy:
@@ -62,50 +59,23 @@ def combined(dtype: str, policies: Iterable[ThreadPolicy]) -> ThreadPolicy:
 
 
 def of_rules(
-    dtype: str, given: Sequence[Sequence[int]], made: Sequence[Sequence[int]], weights: Sequence[Sequence[int]]
+    dtype: str, inputs: Sequence[Sequence[int]], outputs: Sequence[Sequence[int]], weights: Sequence[Sequence[int]]
 ) -> ThreadPolicy:
     """The policy of a layer's rules, from the shapes of its inputs, outputs and weights.
 
-    What a rule computes is unknown, so this is a bound: matrices ``(m, k)``, ``(k, n)`` and ``(m, n)`` of ``a``, ``b``
-    and ``c`` elements have a product of ``mkn = √(abc)`` multiply-adds. The three are the largest input, the largest
-    output and the largest weight; without a weight of two axes, the larger of input and output again.
+    What a rule computes is unknown, so this is an upper bound: matrices ``(m, k)``, ``(k, n)`` and ``(m, n)`` of ``a``,
+    ``b`` and ``c`` elements have a product of ``mkn = √(abc)`` multiply-adds. The three are the largest input, the
+    largest output and the largest weight; without a weight of two axes, the larger of input and output again.
 
     Examples
     --------
     >>> of_rules("float32", [(32, 20)], [(32, 10)], [(20, 10)]).outside == 32 * 20 * 10
     True
     """
-    a, c = _largest(given), _largest(made)
+    a, c = _largest(inputs), _largest(outputs)
     b = _largest([shape for shape in weights if len(shape) > 1]) or max(a, c)
     return ThreadPolicy(dtype, outside=math.isqrt(a * b * c))
 
 
 def _largest(shapes: Iterable[Sequence[int]]) -> int:
     return max((math.prod(shape) for shape in shapes), default=0)
-
-
-def of_program(program: Program, steps: int, batch: int, dtype: str) -> ThreadPolicy:
-    """The policy of a program for sequences of so many steps and rows."""
-    each = blocks(max(1, steps), batch, BLOCK_ROWS if program.calls else LOOPLESS_ROWS)
-    rows = max(block.steps for block in each) * batch
-    loops = outside = 0
-    for step in program.instructions:
-        if step.name != "dot":
-            continue
-        pack = step.operands[1]
-        assert isinstance(pack, PackRef)
-        size = inputs(program, pack) * step.output.width
-        if step.phase in (LOOP, BACK_LOOP):
-            loops = max(loops, size * batch)
-        else:
-            outside = max(outside, size * (batch if step.phase == STATIC else rows))
-    for sink in program.accumulators:
-        for section in sink.terms:
-            outside = max(outside, (section.rows[1] - section.rows[0]) * sink.columns * rows)
-    return ThreadPolicy(dtype, loops, outside)
-
-
-def inputs(program: Program, packed: PackRef) -> int:
-    """The number of inputs of a product with a pack."""
-    pack = program.packs[packed.pack]
-    return sum(program.expressions[part].shape[0] for part in pack.parts[: pack.deep])
