@@ -86,7 +86,15 @@ def pins(combination: Combination, core: Distribution, oldest: str) -> list[str]
     return [f"numpy=={first}" if first else bound]
 
 
-def test(combination: Combination, interpreter: Path, wheels: dict[str, Path], required: list[str], work: Path) -> str:
+@dataclass(frozen=True)
+class Subject:
+    """What is tested, copied from the checkout: the wheels by distribution, and a folder with the tests."""
+
+    wheels: dict[str, Path]
+    suite: Path
+
+
+def test(combination: Combination, interpreter: Path, subject: Subject, required: list[str], work: Path) -> str:
     """Run the tests of one combination; return a line with what was installed and what passed.
 
     Raises
@@ -95,11 +103,9 @@ def test(combination: Combination, interpreter: Path, wheels: dict[str, Path], r
         If something fails.
     """
     python = create(work / "venv", interpreter)
-    install(python, *(str(wheels[name]) for name in (CORE, *PLUGINS)), *TOOLS, *required)
+    install(python, *(str(subject.wheels[name]) for name in (CORE, *PLUGINS)), *TOOLS, *required)
     versions = run([str(python), "-c", "import numpy, sys; print(sys.version.split()[0], numpy.__version__)"], work)
-    suite = core_suite(discover()[CORE])
-    copy_tests(suite, work / "suite")
-    tested = run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", *suite.arguments], work / "suite")
+    tested = run([str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "no_plugins"], subject.suite)
     checked = run([str(python), "-m", "graphnet", "check", CHECKED_PLUGIN], work)
     shutil.copyfile(DEMO, work / DEMO.name)
     run([str(python), "-m", "graphnet", "train", DEMO.name, "--epochs", "2"], work)
@@ -111,7 +117,7 @@ def _last_line(text: str) -> str:
     return text.rstrip().splitlines()[-1].strip("= ")[:100]
 
 
-def attempt(combination: Combination, wheels: dict[str, Path], oldest: str) -> bool | None:
+def attempt(combination: Combination, subject: Subject, oldest: str) -> bool | None:
     """Test one combination and print the result; return whether it passed, None if it was skipped."""
     interpreter = find_python(combination.python)
     if interpreter is None:
@@ -121,7 +127,7 @@ def attempt(combination: Combination, wheels: dict[str, Path], oldest: str) -> b
     with tempfile.TemporaryDirectory(prefix="compat-") as work:
         required = pins(combination, discover()[CORE], oldest)
         try:
-            report = test(combination, interpreter, wheels, required, Path(work))
+            report = test(combination, interpreter, subject, required, Path(work))
         except CommandError as error:
             print(f"FAILED: {combination}\n{error}", flush=True)
             return False
@@ -138,13 +144,15 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     choices = [options.numpy] if options.numpy else ["lowest", "newest"]
     combinations = [Combination(python, numpy) for python in options.python or supported for numpy in choices]
-    with tempfile.TemporaryDirectory(prefix="compat-wheels-") as dist:
+    with tempfile.TemporaryDirectory(prefix="compat-") as work:
+        suite = Path(work) / "suite"
         try:
-            wheels = build_all(Path(dist))
+            copy_tests(core_suite(discover()[CORE]), suite)
+            subject = Subject(build_all(Path(work) / "wheels"), suite)
         except CommandError as error:
             print(f"a wheel cannot be built:\n{error}")
             return 1
-        results = [attempt(combination, wheels, supported[0]) for combination in combinations]
+        results = [attempt(combination, subject, supported[0]) for combination in combinations]
     print(f"compat: {results.count(True)} passed, {results.count(False)} failed, {results.count(None)} skipped")
     return 1 if False in results else 0
 
