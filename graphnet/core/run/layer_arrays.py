@@ -1,4 +1,4 @@
-"""The arrays of a graph's layers, as passes read and change them: weights, running statistics, gradients."""
+"""The arrays of a graph's layers as passes read and change them: weights, buffers, gradients."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphnet.core.errors import ShapeError
 
 
 class LayerArrays:
-    """The layers of a graph that have arrays; the others need not be looked at in each pass.
+    """The arrays of the layers of a graph. Layers without arrays are skipped in each pass.
 
     Parameters
     ----------
@@ -34,12 +34,12 @@ class LayerArrays:
         return any(p.optimizer is not None for _, layer in self._holders for p in layer._parameters.values())
 
     def create(self, plan: Plan, shapes: Shapes) -> None:
-        """Make the weights and buffers that the steps of a plan, and of its cells, need.
+        """Create the weights and buffers that the steps of a plan, and of its cells, need.
 
         Raises
         ------
         ShapeError
-            If a layer has weights for inputs of another size; with the node's path.
+            If a layer has weights for inputs of another size.
         """
         self._create(plan, shapes)
         self._holders = [(path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers]
@@ -50,41 +50,38 @@ class LayerArrays:
                 self._create(step.cell, shapes.cells[step.path])
                 continue
             layer = self.layers[step.layer]
-            given: list[Any] = [None if i is None else shapes.slots[i] for i in step.inputs]
+            inputs: list[Any] = [None if i is None else shapes.slots[i] for i in step.inputs]
             try:
-                weights.create(layer, layer.parameters(*given), layer.buffers(*given))
+                weights.create(layer, layer.parameters(*inputs), layer.buffers(*inputs))
             except ShapeError as error:
                 raise error.at(step.path) from None
 
-    def arrays(self, dtype: str) -> dict[str, dict[str, Array]]:
+    def read(self, dtype: str) -> dict[str, dict[str, Array]]:
         """Each layer's arrays in the dtype of a pass; new dictionaries, so that a pass may replace buffers in them."""
         wanted = np.dtype(dtype)
-        found: dict[str, dict[str, Array]] = {}
+        arrays: dict[str, dict[str, Array]] = {}
         for path, layer in self._holders:
-            own = found[path] = {n: p.value for n, p in layer._parameters.items()}
-            if layer._buffers:
-                own |= layer._buffers
-            for name, array in own.items():
-                if array.dtype is not wanted:
-                    own[name] = array.astype(wanted, copy=False)
-        return found
+            own = arrays[path] = {}
+            for name, parameter in layer._parameters.items():
+                value = parameter.value
+                own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
+            for name, value in layer._buffers.items():
+                own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
+        return arrays
 
     def store_buffers(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
-        """Keep the buffers that a pass has replaced."""
+        """Store the buffers that a pass has replaced."""
         for path, layer in self._holders:
-            if not layer._buffers:
-                continue
             for name, old in layer._buffers.items():
                 layer._buffers[name] = arrays[path][name].astype(old.dtype, copy=False)
 
-    def collect(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
-        """Hand the gradients of a pass to the parameters; zeros where no error arrived."""
+    def set_gradients(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
+        """Set the gradients of the parameters after a pass; zeros where no error arrived."""
         for path, layer in self._holders:
-            found = gradients.get(path, {})
+            own = gradients.get(path, {})
             for name, parameter in layer._parameters.items():
-                gradient = found.get(name)
+                gradient, dtype = own.get(name), parameter.value.dtype
                 if gradient is None:
                     parameter.gradient = np.zeros_like(parameter.value)
-                    continue
-                dtype = parameter.value.dtype
-                parameter.gradient = gradient if gradient.dtype is dtype else gradient.astype(dtype, copy=False)
+                else:
+                    parameter.gradient = gradient if gradient.dtype is dtype else gradient.astype(dtype, copy=False)
