@@ -74,6 +74,15 @@ class Loss:
         """
         self._valid_target(tuple(prediction_shape), target, mask)
 
+    def check_numbers(self, target: npt.ArrayLike, dtype: npt.DTypeLike, mask: npt.ArrayLike | None = None) -> None:
+        """Check that ``dtype``, that of a prediction, can hold the valid targets; only for losses that compare numbers.
+
+        Raises
+        ------
+        DataError
+            If an integer would be rounded, or a number would overflow.
+        """
+
     def value(self, prediction: npt.ArrayLike, target: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> float:
         """The loss as a Python float, summed in float64; see :meth:`value_and_error`."""
         case = self._case(prediction, target, mask)

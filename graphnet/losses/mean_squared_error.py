@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.core.dtypes import converted
+from graphnet.core.array_types import plain
+from graphnet.core.dtypes import check_convertible, converted
 from graphnet.core.errors import DataError
 from graphnet.losses.base import Loss
 
@@ -42,12 +43,18 @@ class MeanSquaredError(Loss):
         self._same_shape(prediction_shape, target)
 
     def clean_target(self, prediction_shape: tuple[int, ...], target: Array) -> Array:
-        """Finite floats."""
-        values = target.astype(np.result_type(target.dtype, np.float16), copy=False)
+        """Finite numbers."""
+        values = target.astype(np.float16) if target.dtype == bool else target
         if not np.isfinite(values).all():
             raise DataError("the target is not finite", where=type(self).__name__, expected="finite numbers",
                             received="NaN or infinity", remedy="Drop or mask those rows.")  # fmt: skip
         return values
+
+    def check_numbers(self, target: npt.ArrayLike, dtype: npt.DTypeLike, mask: npt.ArrayLike | None = None) -> None:
+        """Raise a DataError for a valid target that ``dtype`` would round (an integer) or that would overflow."""
+        where = f"{type(self).__name__}, target"
+        values = plain(target, where)
+        check_convertible(values if mask is None else values[np.asarray(mask)], dtype, where)
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """One loss an element."""

@@ -48,6 +48,7 @@ class Metric:
         where, loss = type(self).__name__, self.loss()
         given = float_array(where, "prediction", prediction)
         loss.check(given.shape, target, mask)
+        loss.check_numbers(target, np.float64, mask)
         marked = checked_mask(where, given.shape, mask, loss.row_axes)
         with np.errstate(over="ignore", invalid="ignore"):
             scores = self.score(valid(given, marked), valid(plain(target, f"{where}, target"), marked))

@@ -114,8 +114,8 @@ def test_the_graph_is_not_touched():
     graph = model()
     graph.explain()
     profile(graph, batch=2, steps=3, repeat=1)
-    assert not any(layer._parameters for layer in graph.layers().values() if layer.__class__ is Tanh)
-    assert all(p.gradient is None for layer in graph.layers().values() for p in layer._parameters.values())
+    assert not any(layer.params for layer in graph.layers().values() if layer.__class__ is Tanh)
+    assert all(p.gradient is None for layer in graph.layers().values() for p in layer.params.values())
 
 
 def test_profile_counts_every_node():

@@ -12,6 +12,7 @@ from graphnet.core.compile.plan import Call, Plan
 from graphnet.core.describe import weights
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.store import Store
 from graphnet.core.errors import ShapeError
 
 
@@ -26,12 +27,12 @@ class LayerArrays:
 
     def __init__(self, layers: Mapping[str, Layer]) -> None:
         self.layers = layers
-        self._holders: list[tuple[str, Layer]] = []
+        self._stores: list[tuple[str, Store]] = []
 
     @property
     def trained(self) -> bool:
         """Whether any weight array has an optimizer."""
-        return any(p.optimizer is not None for _, layer in self._holders for p in layer._parameters.values())
+        return any(p.optimizer is not None for _, store in self._stores for p in store.params.values())
 
     def create(self, plan: Plan, shapes: Shapes) -> None:
         """Create the weights and buffers that the steps of a plan, and of its cells, need.
@@ -42,7 +43,8 @@ class LayerArrays:
             If a layer has weights for inputs of another size.
         """
         self._create(plan, shapes)
-        self._holders = [(path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers]
+        stores = [(path, layer.store) for path, layer in self.layers.items()]
+        self._stores = [(path, store) for path, store in stores if store.params or store.buffers]
 
     def _create(self, plan: Plan, shapes: Shapes) -> None:
         for step in plan.steps:
@@ -60,26 +62,27 @@ class LayerArrays:
         """Each layer's arrays in the dtype of a pass; new dictionaries, so that a pass may replace buffers in them."""
         wanted = np.dtype(dtype)
         arrays: dict[str, dict[str, Array]] = {}
-        for path, layer in self._holders:
+        for path, store in self._stores:
             own = arrays[path] = {}
-            for name, parameter in layer._parameters.items():
+            for name, parameter in store.params.items():
                 value = parameter.value
                 own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
-            for name, value in layer._buffers.items():
+            for name, value in store.buffers.items():
                 own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
         return arrays
 
     def store_buffers(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
         """Store the buffers that a pass has replaced."""
-        for path, layer in self._holders:
-            for name, old in layer._buffers.items():
-                layer._buffers[name] = arrays[path][name].astype(old.dtype, copy=False)
+        for path, store in self._stores:
+            if store.buffers:
+                own = arrays[path]
+                store.replace_buffers({n: own[n].astype(old.dtype, copy=False) for n, old in store.buffers.items()})
 
     def set_gradients(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
         """Set the gradients of the parameters after a pass; zeros where no error arrived."""
-        for path, layer in self._holders:
+        for path, store in self._stores:
             own = gradients.get(path, {})
-            for name, parameter in layer._parameters.items():
+            for name, parameter in store.params.items():
                 gradient, dtype = own.get(name), parameter.value.dtype
                 if gradient is None:
                     parameter.gradient = np.zeros_like(parameter.value)

@@ -105,7 +105,7 @@ class Runner:
         self._reader = InputReader(graph, self.layers.values())
         self._last = LastPass()
         self._keys: Keys | None = None
-        self._updates_buffers = any(weights.updates_buffers(layer) for layer in self.layers.values())
+        self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
         self._from_scans, self._into_scans = scan_only_slots(self.plan)
         if all(spec.shape is not None for spec in graph.inputs.values() if not spec.optional):
             infer(self.plan, self.layers, self.plan.declared)
@@ -133,18 +133,18 @@ class Runner:
         return {
             f"{path}/{name}": parameter
             for path, layer in self.layers.items()
-            for name, parameter in layer._parameters.items()
+            for name, parameter in layer.params.items()
         }
 
     @property
     def buffers(self) -> dict[str, Array]:
         """Every array that is not trained (running statistics), by ``node path/name``."""
-        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer._buffers.items()}
+        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer.buffer_values.items()}
 
     @property
     def drawn(self) -> bool:
         """Whether all weights exist; those of undeclared sizes are created by the first ``forward``."""
-        return all(layer._parameters or not layer.trainable for layer in self.layers.values())
+        return all(layer.params or not layer.trainable for layer in self.layers.values())
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -194,8 +194,8 @@ class Runner:
 
     def snapshot(self) -> PassSnapshot:
         """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
-        layers = [layer for layer in self.layers.values() if layer._buffers]
-        undo = [partial(setattr, layer, "_buffers", dict(layer._buffers)) for layer in layers]
+        stores = [layer.store for layer in self.layers.values() if layer.buffer_values]
+        undo = [partial(store.replace_buffers, store.buffers) for store in stores]
         return PassSnapshot(self._last, *undo)
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:

@@ -116,7 +116,7 @@ class _Tracer:
         for slot, symbol in zip(step.outputs, outputs, strict=True):
             slots[slot] = self.checked(symbol, self.row_shape(slot))
         self.saved.append(saved)
-        needs_error = any(self.needs[i] for i in step.inputs if i is not None) or bool(layer._parameters)
+        needs_error = any(self.needs[i] for i in step.inputs if i is not None) or bool(layer.params)
         for slot in step.outputs:
             self.needs[slot] = needs_error
 
@@ -131,7 +131,7 @@ class _Tracer:
             raise Untraceable("it updates running statistics")
         symbols = self.weights.get(step.layer)
         if symbols is None:
-            arrays = {**{n: p.value for n, p in layer._parameters.items()}, **layer._buffers}
+            arrays = {**{n: p.value for n, p in layer.params.items()}, **layer.buffer_values}
             symbols = {n: self.leaf("weight", (step.layer, n), a.shape, FIXED) for n, a in arrays.items()}
             self.weights[step.layer] = symbols
         return symbols
@@ -188,8 +188,8 @@ class _Tracer:
         error = self.output_error(step, errors)
         if error is None:
             return
-        weights = {n: s for n, s in self.weights.get(step.layer, {}).items() if n in layer._parameters}
-        if layer._parameters:
+        weights = {n: s for n, s in self.weights.get(step.layer, {}).items() if n in layer.params}
+        if layer.params:
             gradients = layer.grad(saved, error, **signatures.keywords(type(layer).grad).pick(weights))
             self.add_gradients(step, layer, gradients)
         if not any(self.needs[i] for i in step.inputs if i is not None):
@@ -216,7 +216,7 @@ class _Tracer:
 
     def add_gradients(self, step: Call, layer: Layer, gradients: Any) -> None:
         for name, gradient in gradients.items():
-            shape = layer._parameters[name].value.shape
+            shape = layer.params[name].value.shape
             if not isinstance(gradient, Symbol) or gradient.kind != TOTAL or gradient.shape != shape:
                 raise Untraceable(f"grad returns for {name!r} a value that is not a sum over rows of shape {shape}")
             key = (step.layer, name)

@@ -66,12 +66,12 @@ class BoundCall:
         if self.origin is not None:
             available["lengths"] = run.lengths[self.origin]
         self.apply_with = self.keywords["apply"].pick(available)
-        weights = {name: available[name] for name in self.layer._parameters}
+        weights = {name: available[name] for name in self.layer.params}
         self.pull_with, self.grad_with = self.keywords["pull"].pick(weights), self.keywords["grad"].pick(weights)
 
     def policy(self, keep: bool) -> ThreadPolicy:
         """Which BLAS threads it runs with."""
-        weights = [parameter.value.shape for parameter in self.layer._parameters.values()]
+        weights = [parameter.value.shape for parameter in self.layer.params.values()]
         return of_rules(self.dtype, _sizes(self.input_shapes), _sizes(self.output_shapes), weights)
 
     # ------------------------------------------------------------------ forward
@@ -120,8 +120,8 @@ class BoundCall:
     def update(self, saved: Any, run: RunContext) -> None:
         """Store new buffer values where later uses of the layer in this pass read them."""
         arrays = run.arrays[self.owner]
-        new = self.layer.update(saved, **{name: arrays[name] for name in self.layer._buffers})
-        self.checks.buffers(new, {name: arrays[name] for name in self.layer._buffers})
+        new = self.layer.update(saved, **{name: arrays[name] for name in self.layer.buffer_values})
+        self.checks.buffers(new, {name: arrays[name] for name in self.layer.buffer_values})
         arrays |= {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
         self.start(run)
 

@@ -49,9 +49,9 @@ class RuleChecks:
 
     def gradient(self, name: str, gradient: Any) -> Array:
         """A copy of the first gradient of a weight in a pass, checked; later ones are added to it."""
-        parameter = self.layer._parameters.get(name)
+        parameter = self.layer.params.get(name)
         if parameter is None:
-            raise self.broken("grad", f"gradients for {', '.join(self.layer._parameters)}", repr(name))
+            raise self.broken("grad", f"gradients for {', '.join(self.layer.params)}", repr(name))
         if np.shape(gradient) != parameter.value.shape:
             raise self.broken("grad", f"shape {parameter.value.shape} for {name}", f"shape {np.shape(gradient)}")
         return np.array(gradient, self.dtype)

@@ -1,4 +1,4 @@
-"""Layers that are infinite at zero, to put around a layer whose rows end early."""
+"""Layers that are infinite or NaN at zero, placed around a layer to test the padding of ragged batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphnet.core.describe.shapes import Shape
 
 
 class Logarithm(Layer):
-    """``y = log x``: -∞ at zero, and so is its derivative."""
+    """``y = log x``: at zero, both the value and the derivative are infinite."""
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         return np.log(x), x
@@ -21,7 +21,7 @@ class Logarithm(Layer):
 
 
 class Ratio(Layer):
-    """``y / d`` for a divisor ``d (time, batch, 1)`` of each step: NaN where both are zero."""
+    """``y / d`` with a divisor ``d (time, batch, 1)`` for each step: NaN where both are zero."""
 
     rowwise = True
 
@@ -34,5 +34,5 @@ class Ratio(Layer):
 
     def pull(self, saved: Any, error: Any) -> Any:
         y, aligned = saved
-        found = -(error * y / (aligned * aligned)).reshape(*y.shape[:2], -1).sum(axis=2, keepdims=True)
-        return error / aligned, found
+        divisor_error = -(error * y / (aligned * aligned)).reshape(*y.shape[:2], -1).sum(axis=2, keepdims=True)
+        return error / aligned, divisor_error
