@@ -1,24 +1,24 @@
-"""The tail of the standard normal distribution, for arrays: numpy has no error function."""
+"""The tail of the standard normal distribution, for arrays, because numpy has no error function."""
 
 import math
 from typing import Any
 
 import numpy as np
 
-#: Nodes of the table lie this close, so that no argument is further than half of it from one.
+#: Distance of the nodes of the table; an argument is at most half of it from its nearest node.
 STEP = 1.0 / 64.0
 ORDER = 7
 #: exp(-a²/2) is 0 in float64 beyond this.
 SATURATED = 40.0
-#: From here on the continued fraction gives the nodes; before it, math.erfc does.
-FRACTION = 8.0
-#: Parts of a are multiples of this, so that their squares are exact.
-PART = 1.0 / 16.0
+#: From here on, nodes are computed by the continued fraction; below, by math.erfc.
+FRACTION_START = 8.0
+#: Arguments are rounded down to multiples of this, whose squares are exact.
+GRID = 1.0 / 16.0
 
 
 def _node(z: float) -> float:
     """``exp(z²) erfc(z)`` for a z whose square is exact (Abramowitz & Stegun 1964, 7.1.14)."""
-    if z < FRACTION:
+    if z < FRACTION_START:
         return math.exp(z * z) * math.erfc(z)
     below = z
     for n in range(60, 0, -1):
@@ -43,7 +43,7 @@ TABLE = _table()
 
 
 def scaled_tail(a: Any) -> Any:
-    """``exp(a²/2) Q(a)``, with ``Q(a) = ½ erfc(a/√2)`` the probability of a standard normal number above a.
+    """Return ``exp(a²/2) Q(a)``, with ``Q(a) = ½ erfc(a/√2)`` the probability of a standard normal number above a.
 
     Parameters
     ----------
@@ -57,18 +57,19 @@ def scaled_tail(a: Any) -> Any:
     """
     z = a * math.sqrt(0.5)
     node = np.rint(np.nan_to_num(z / STEP)).astype(np.int64)
-    apart = z - node * STEP
-    found = TABLE[ORDER][node]
+    distance = z - node * STEP
+    polynomial = TABLE[ORDER][node]
     for n in range(ORDER - 1, -1, -1):
-        found = found * apart + TABLE[n][node]
-    return 0.5 * found
+        polynomial = polynomial * distance + TABLE[n][node]
+    return 0.5 * polynomial
 
 
-def times_bell(value: Any, a: Any) -> Any:
-    """``value · exp(-a²/2)``; the rounding of a² does not show, nor does a subnormal exponential.
+def times_gaussian(value: Any, a: Any) -> Any:
+    """Return ``value · exp(-a²/2)``; the rounding of a² and subnormal powers do not reduce the precision.
 
-    With ``h`` the multiple of 1/16 below a, ``exp(-a²/2) = exp(-h²/4)² exp(-(a - h)(a + h)/2)``, where ``h²`` is exact.
+    With ``h`` the largest multiple of 1/16 up to a, ``exp(-a²/2) = exp(-h²/4)² exp(-(a - h)(a + h)/2)``; ``h²`` is
+    exact.
     """
-    part = np.floor(a / PART) * PART
-    root = np.exp(-0.25 * part * part)
-    return value * root * np.exp(-0.5 * (a - part) * (a + part)) * root
+    h = np.floor(a / GRID) * GRID
+    root = np.exp(-0.25 * h * h)
+    return value * root * np.exp(-0.5 * (a - h) * (a + h)) * root
