@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
+from graphnet.core.concurrency.gil import require_gil
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.cell import Cell
 from graphnet.core.describe.composite import Composite
@@ -227,6 +228,7 @@ def _explain_graph(graph: Graph, **options: Any) -> Any:
     return explain(graph, **options)
 
 
+require_gil()
 Graph.explainer = staticmethod(_explain_graph)
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
