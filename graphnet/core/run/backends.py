@@ -65,26 +65,44 @@ class ReferenceBackend:
 
 #: Those that are always there, the default first.
 BUILT_IN: dict[str, type[Backend]] = {"numpy": NumpyBackend, "reference": ReferenceBackend}
-#: Asked for every other name, in order; each returns a backend, or None. The core knows no plugin: whoever does adds
-#: one.
-finders: list[Callable[[str], Backend | None]] = []
-#: Asked for the names of the others, for messages.
-listers: list[Callable[[], list[str]]] = []
+
+
+class Source(Protocol):
+    """Backends that are not built in, such as those of plugins."""
+
+    def find(self, name: str) -> Backend | None:
+        """Return a new backend; None for an unknown name."""
+
+    def names(self) -> list[str]:
+        """Return the names of all of them."""
+
+
+#: Each returns a source, and is called when a backend that is not built in is first asked for.
+_sources: list[Callable[[], Source]] = []
+
+
+def add_source(source: Callable[[], Source]) -> None:
+    """Add a function that returns a source of backends; it may import what it needs only when it is called."""
+    _sources.append(source)
+
+
+def names() -> list[str]:
+    """Return the names of all backends; those of plugins load the plugins."""
+    return [*BUILT_IN, *(name for source in _sources for name in source().names())]
 
 
 def find(name: str) -> Backend:
-    """The backend of a name.
+    """Return a new backend.
 
     Raises
     ------
     UnknownNameError
-        If there is none; the message has those that there are.
+        For an unknown name; the message has the known ones.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]()
-    for finder in finders:
-        found = finder(name)
-        if found is not None:
-            return found
-    known = [*BUILT_IN, *(each for lister in listers for each in lister())]
-    raise unknown("backend", name, known, where="Runner")
+    for source in _sources:
+        backend = source().find(name)
+        if backend is not None:
+            return backend
+    raise unknown("backend", name, names(), where="Runner")

@@ -21,8 +21,7 @@ from graphnet.testing.subject import Arrays, Passed, Subject, forward
 
 def others() -> list[str]:
     """The backends to compare with the reference."""
-    names = [*backends.BUILT_IN, *(name for lister in backends.listers for name in lister())]
-    return [name for name in names if name != "reference"]
+    return [name for name in backends.names() if name != "reference"]
 
 
 @check()
