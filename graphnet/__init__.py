@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
+from graphnet.core.concurrency.gil import require_gil
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.cell import Cell
 from graphnet.core.describe.composite import Composite
@@ -80,7 +81,8 @@ if TYPE_CHECKING:
     from graphnet.data import datasets as datasets
     from graphnet.inspect.explain import explain
     from graphnet.inspect.summary import summary
-    from graphnet.models.model import Model, load
+    from graphnet.models.loading import load
+    from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
     from graphnet.training import Trainer, TrainingConfig
@@ -118,7 +120,7 @@ _LAZY = {
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
-    "load": "graphnet.models.model",
+    "load": "graphnet.models.loading",
     "summary": "graphnet.inspect.summary",
 }
 
@@ -128,7 +130,7 @@ _ALIASES = {
     "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
     "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
     "graphnet.functions": module_aliases.Alias("graphnet.layers.functional", deprecated=True),
-    "graphnet.model": module_aliases.Alias("graphnet.models.model", deprecated=True),
+    "graphnet.model": module_aliases.Alias("graphnet.models", deprecated=True),
     "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
     "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
@@ -226,6 +228,7 @@ def _explain_graph(graph: Graph, **options: Any) -> Any:
     return explain(graph, **options)
 
 
+require_gil()
 Graph.explainer = staticmethod(_explain_graph)
 
 

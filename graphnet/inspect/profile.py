@@ -14,10 +14,9 @@ from graphnet.core import random
 from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import ConfigError
 from graphnet.core.run.context import RunContext
-from graphnet.core.run.numpy_backend.plan import BoundPlan
-from graphnet.core.run.numpy_backend.scan import BoundScan
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.loop import BoundLoop
+from graphnet.core.run.reference.steps import BoundSteps
 from graphnet.core.run.row_masks import Rows
 from graphnet.core.run.runner import Runner
 from graphnet.inspect.sizes import input_shapes
@@ -130,19 +129,17 @@ def _compiled(graph: Graph, inputs: dict[str, Any], repeat: int) -> tuple[float,
 
 
 def _bound(runner: Runner) -> Any:
-    assert runner._kept.last is not None
-    return runner._kept.last.bound
+    assert runner.last_pass is not None
+    return runner.last_pass.bound
 
 
-def _calls(plan: BoundPlan) -> Iterator[BoundCall]:
+def _calls(plan: BoundSteps) -> Iterator[BoundCall]:
     """Every bound node, those inside Scans too."""
     for step in plan.steps:
         if isinstance(step, BoundCall):
             yield step
-        loops = step.made.values() if isinstance(step, BoundScan) else [step]
-        for loop in loops:
-            if isinstance(loop, BoundLoop):
-                yield from _calls(loop.body)
+        elif isinstance(step, BoundLoop):
+            yield from _calls(step.body)
 
 
 def _watch(call: BoundCall, passes: list[dict[str, Cost]]) -> None:

@@ -181,9 +181,9 @@ def _count(layer: Layer, counted: set[int]) -> int | None:
     for owner in owners.values():
         if owner is not layer and id(owner) in counted:
             continue
-        if not owner._parameters and type(owner).parameters is not Layer.parameters and not _bare(owner):
+        if not owner.params and type(owner).parameters is not Layer.parameters and not _bare(owner):
             return None
-        total += sum(parameter.value.size for parameter in owner._parameters.values())
+        total += sum(parameter.value.size for parameter in owner.params.values())
     return total
 
 

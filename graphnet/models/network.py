@@ -11,7 +11,7 @@ from graphnet.core.checks import integer
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.stateful import in_phase
+from graphnet.core.describe.phases import in_phase
 from graphnet.core.errors import ConfigError, StateError
 from graphnet.core.phase import Phase
 from graphnet.models.chain import Chain, LayerSegment, chain_key

@@ -61,7 +61,7 @@ def layer(thing: Any) -> str | None:
         return "a class that is not a layer"
     if issubclass(thing, Composite):
         return "a Composite without build" if thing.build is Composite.build else None
-    has_rules = thing.apply is not Layer.apply or "subgraph" in dir(thing)
+    has_rules = thing.apply is not Layer.apply or thing.subgraph is not Layer.subgraph
     return None if has_rules else "a layer without apply"
 
 

@@ -342,7 +342,7 @@ def test_predict_refuses(trained, arrays, message):
 
 
 def test_predict_refuses_files_that_are_not_there(trained):
-    assert "nothing there" in refused("predict", "run", "none.npz")
+    assert "no such file" in refused("predict", "run", "none.npz")
     np.savez(trained / "in.npz", x=np.zeros((3, 4)))
     assert "folder" in refused("predict", "model.yaml", "in.npz")
     assert "nowhere" in refused("predict", "run", "in.npz", "--output", "nowhere/out.npz")

@@ -186,7 +186,7 @@ def faults(cases):
     """What the conformance kit finds; a fresh process knows no package that is not installed."""
     outcomes = [outcome for outcome in run(cases) if outcome.check not in ("fresh_process", "summary")]
     assert sum(outcome.status == "passed" for outcome in outcomes) > 20 * len(cases)
-    return [(outcome.case, outcome.check, outcome.told) for outcome in outcomes if outcome.status == "failed"]
+    return [(outcome.case, outcome.check, outcome.message) for outcome in outcomes if outcome.status == "failed"]
 
 
 @pytest.mark.usefixtures("imported")

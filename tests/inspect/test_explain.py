@@ -67,7 +67,7 @@ def test_calls_are_those_of_the_loops():
     told = graph.explain(batch=5, steps=7).parts[0]
     runner = Runner(graph)
     runner.forward({"x": np.ones((7, 5, 3), "float32")})
-    program = runner._kept.last.bound.steps[0].made[True].program
+    program = runner.last_pass.bound.steps[0].programs[True].program
     assert told.calls_forward + told.calls_backward == program.calls
     assert len(told.calls) == len(program.instructions)
 
@@ -84,7 +84,7 @@ def test_buffers_add_up():
     told = graph.explain(batch=5, steps=7).parts[0]
     runner = Runner(graph)
     runner.forward({"x": np.ones((7, 5, 3), "float32")})
-    space = runner._kept.last.bound.steps[0].made[True].workspace().space
+    space = runner.last_pass.bound.steps[0].programs[True].executable().workspace
     assert sum(size for _, _, size in told.buffers) == sum(a.nbytes for a in space.arrays)
 
 
@@ -92,7 +92,7 @@ def test_what_is_left_alone_says_why():
     told = model(Branching).explain()
     assert told.parts[0].reason is not None
     assert "scan/gate_branching" in told.parts[0].reason
-    assert "sum over the rows is not linear" in told.parts[0].reason
+    assert "not linear in a sum over the rows" in told.parts[0].reason
     assert "node by node" in str(told)
 
 
@@ -114,8 +114,8 @@ def test_the_graph_is_not_touched():
     graph = model()
     graph.explain()
     profile(graph, batch=2, steps=3, repeat=1)
-    assert not any(layer._parameters for layer in graph.layers().values() if layer.__class__ is Tanh)
-    assert all(p.gradient is None for layer in graph.layers().values() for p in layer._parameters.values())
+    assert not any(layer.params for layer in graph.layers().values() if layer.__class__ is Tanh)
+    assert all(p.gradient is None for layer in graph.layers().values() for p in layer.params.values())
 
 
 def test_profile_counts_every_node():

@@ -71,7 +71,14 @@ class BlasThreads:
 
     def within(self, threads: int) -> bool:
         """Whether no library uses more threads than these anyway, and no limit is in force that may end before."""
-        return not self._held and all(library.get() <= threads for library in self.libraries)
+        if self._held:
+            return False
+        for library in self._found or self.libraries:  # called in every pass: a generator would cost twice as much
+            if library.get() > threads:
+                break
+        else:
+            return True
+        return False
 
     def limit(self, threads: int) -> Limit:
         """A context in which no library uses more threads than these; for one entry."""
@@ -190,10 +197,15 @@ def limited(threads: int | None) -> AbstractContextManager[Any]:
     threads : int or None
         None: only what :func:`threads` allows, if anything.
     """
+    return limit_for(threads) or _UNLIMITED
+
+
+def limit_for(threads: int | None) -> Limit | None:
+    """The same as :func:`limited`, but None where no limit is needed."""
     allowed = _allowed.get()
     if allowed is not None:
         threads = allowed if threads is None else min(threads, allowed)
-    return _UNLIMITED if threads is None or PROCESS.within(threads) else Limit(PROCESS, threads)
+    return None if threads is None or PROCESS.within(threads) else Limit(PROCESS, threads)
 
 
 @contextmanager

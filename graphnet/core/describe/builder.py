@@ -52,6 +52,10 @@ class Value:
     def __iter__(self) -> Iterator[Value]:
         return iter([self]) if self.ref.source in self.builder.inputs else (self[port] for port in self._ports())
 
+    def apply_layer(self, layer: Layer, values: tuple[Value | None, ...], name: str | None) -> Value:
+        """Add a node that applies ``layer`` to values: what calling the layer does."""
+        return self.builder.add(layer, *values, name=name)
+
     def _with(self, other: Any, values: str, number: Callable[[float], tuple[float, float]]) -> Value:
         """The node for an operator: of two values, or ``scale · value + shift`` with a number."""
         if isinstance(other, Value):
@@ -269,25 +273,6 @@ class Builder:
     def _free(self, name: str) -> None:
         if name in self.inputs or name in self.nodes:
             raise GraphError("name taken", where=f"graph {self.name!r}", expected="an unused name", received=repr(name))
-
-
-def add_node(layer: Layer, values: tuple[Value | None, ...], name: str | None) -> Value:
-    """Add ``layer`` to the graph that ``values`` belong to (what calling a layer does).
-
-    Raises
-    ------
-    GraphError
-        If no value is given, or an array: arrays go to ``layer.forward``.
-    """
-    for value in values:
-        if isinstance(value, Value):
-            return value.builder.add(layer, *values, name=name)
-    raise GraphError(
-        f"{type(layer).__name__} was called without a value of a graph",
-        expected="values of a Builder or Cell",
-        received=", ".join(type(v).__name__ for v in values) or "nothing",
-        remedy="Call layer.forward(array) to compute with arrays.",
-    )
 
 
 def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:

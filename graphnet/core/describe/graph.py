@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.describe.structure import ancestors, signature
+from graphnet.core.describe.structure import ancestors
 from graphnet.core.errors import GraphError, StateError, unknown
 from graphnet.core.phase import Phase
 
@@ -249,7 +249,11 @@ class Graph:
         for path, layer in self.walk():
             if first.setdefault(id(layer), path) != path:
                 shared.append((path, first[id(layer)]))
-        return (*signature(self), tuple(shared))
+        nodes = tuple(
+            (n.name, type(n.layer), tuple((k, _comparable(v)) for k, v in n.layer.config().items()), n.inputs)
+            for n in self.nodes.values()
+        )
+        return self.name, tuple(self.inputs.items()), nodes, tuple(self.outputs.items()), tuple(shared)
 
     @cached_property
     def needed(self) -> frozenset[str]:
@@ -325,5 +329,12 @@ class Graph:
 
 def subgraph(layer: Layer) -> Graph | None:
     """The graph inside a composite layer (``graph``) or a Scan (``cell``); None for a primitive layer."""
-    inner = getattr(layer, "subgraph", None)
+    inner = layer.subgraph
     return inner if isinstance(inner, Graph) else None
+
+
+def _comparable(value: Any) -> Any:
+    """A configuration value with graphs replaced by their signatures."""
+    if isinstance(value, tuple):
+        return tuple(map(_comparable, value))
+    return value.signature() if isinstance(value, Graph) else value

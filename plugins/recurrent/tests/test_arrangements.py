@@ -81,7 +81,7 @@ def fill(layer, seed=1, scale=0.5):
     layer.forward(X)
     rng = np.random.default_rng(seed)
     for owner in layer.graph.layers().values():
-        for parameter in owner._parameters.values():
+        for parameter in owner.params.values():
             parameter.value = scale * rng.standard_normal(parameter.value.shape)
     return layer
 
@@ -416,7 +416,7 @@ def test_batch_major_turns_everything_that_has_time_and_batch(make):
     ("given", "kind", "told"),
     [
         ({"mask": np.ones((T, B + 1), bool)}, ShapeError, "mask does not fit"),
-        ({"mask": np.full((T, B), 0.5)}, DtypeError, "truth values"),
+        ({"mask": np.full((T, B), 0.5)}, DtypeError, "must be boolean"),
         ({"mask": np.ones((T, B)), "lengths": LENGTHS}, ConfigError, "lengths and a mask"),
         ({"lengths": [7, 1, 1, 1]}, DataError, "outside"),
         ({"q": X}, ShapeError, "no such input"),

@@ -84,7 +84,7 @@ def copy_with_new_weights(cell: CellGraph) -> CellGraph:
     """Return an equal cell with layers of its own, whose weights are drawn when they are needed."""
     copied = copy.deepcopy(cell)
     for layer in copied.layers().values():
-        layer._parameters = {}
+        layer.store.replace_params({})
     return copied
 
 

@@ -37,7 +37,7 @@ class GateWeights:
         StateError
             If their sizes are not known yet.
         """
-        parameters = [parameter for layer in self.layers for parameter in layer._parameters.values()]
+        parameters = [parameter for layer in self.layers for parameter in layer.params.values()]
         if not parameters:
             raise StateError(
                 "the sizes of the weights are not known yet",

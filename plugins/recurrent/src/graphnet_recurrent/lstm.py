@@ -10,7 +10,7 @@ from graphnet_recurrent.recurrent import RNNBase
 
 
 class LSTM(RNNBase):
-    """Long short-term memory with forget gate; the equations are in :func:`lstm_cell`; ``y_t = [h_t, 1] · V``.
+    """Long short-term memory with forget gate; equations: see :func:`lstm_cell`; ``y_t = [h_t, 1] · V``.
 
     ``get_weights()`` is ``(input_size + hidden_size + 1, 4 · hidden_size)``; its columns are the input gate, the forget
     gate, the candidate and the output gate. Arguments, shapes, memory and truncation: see :class:`RNNBase`. Sources:
@@ -19,7 +19,7 @@ class LSTM(RNNBase):
     Parameters
     ----------
     forget_bias, input_bias : bool or float
-        Where the bias of the forget gate, and that of the input gate, starts; True leaves it to the bias initializer.
+        Initial values of the biases of these gates; True: the bias initializer sets them.
 
     Examples
     --------
