@@ -1,7 +1,7 @@
 """The files of a new plugin, from the template.
 
-The template's files lie in ``template/`` at the paths that they have in the new package. Each name ends in ``.tmpl``, so
-that no tool reads it as code or configuration of graphnet; ``__DOT__`` stands for the dot of a hidden file's name.
+The template's files lie in ``template/`` at the paths that they have in the new package. Each name ends in ``.tmpl``,
+so that no tool reads it as code or configuration of graphnet; ``__DOT__`` stands for the dot of a hidden file's name.
 """
 
 from __future__ import annotations
