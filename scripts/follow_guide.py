@@ -45,7 +45,9 @@ def blocks(page: Path = GUIDE) -> list[Block]:
         If a block is neither shell commands nor a file.
     """
     text = page.read_text(encoding="utf-8")
-    result = [Block(text[: m.start("text")].count("\n"), m["kind"], m["text"], m["path"]) for m in _BLOCK.finditer(text)]
+    result = [
+        Block(text[: m.start("text")].count("\n"), m["kind"], m["text"], m["path"]) for m in _BLOCK.finditer(text)
+    ]
     for block in result:
         if (block.kind == "bash") == (block.path is not None):
             raise ValueError(f"{page.name}:{block.line}: neither shell commands nor a file below its path")
