@@ -129,8 +129,8 @@ def _compiled(graph: Graph, inputs: dict[str, Any], repeat: int) -> tuple[float,
 
 
 def _bound(runner: Runner) -> Any:
-    assert runner._kept.last is not None
-    return runner._kept.last.bound
+    assert runner.last_pass is not None
+    return runner.last_pass.bound
 
 
 def _calls(plan: BoundSteps) -> Iterator[BoundCall]:

@@ -67,7 +67,7 @@ def test_calls_are_those_of_the_loops():
     told = graph.explain(batch=5, steps=7).parts[0]
     runner = Runner(graph)
     runner.forward({"x": np.ones((7, 5, 3), "float32")})
-    program = runner._kept.last.bound.steps[0].programs[True].program
+    program = runner.last_pass.bound.steps[0].programs[True].program
     assert told.calls_forward + told.calls_backward == program.calls
     assert len(told.calls) == len(program.instructions)
 
@@ -84,7 +84,7 @@ def test_buffers_add_up():
     told = graph.explain(batch=5, steps=7).parts[0]
     runner = Runner(graph)
     runner.forward({"x": np.ones((7, 5, 3), "float32")})
-    space = runner._kept.last.bound.steps[0].programs[True].executable().workspace
+    space = runner.last_pass.bound.steps[0].programs[True].executable().workspace
     assert sum(size for _, _, size in told.buffers) == sum(a.nbytes for a in space.arrays)
 
 
