@@ -23,19 +23,19 @@ def number(
     above: bool = False,
     below: bool = False,
 ) -> float:
-    """``value`` as a Python float, if it is one finite number of the interval from ``low`` to ``high``.
+    """``value`` as a Python float, if it is a finite number in the interval from ``low`` to ``high``.
 
     Parameters
     ----------
     where, name : str
         The class and the argument that the error names.
     low, high : float
-        The ends of the interval; both belong to it, unless ``above`` (for low) or ``below`` (for high) says otherwise.
+        The bounds of the interval, which belong to it unless ``above`` (for low) or ``below`` (for high) is True.
 
     Raises
     ------
     ConfigError
-        Text, a boolean, an array of numbers, NaN, infinity, a number outside the interval.
+        For text, a boolean, an array with axes, NaN, infinity or a number outside the interval.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def number(
             return result
     bounds = f"{'(' if above or math.isinf(low) else '['}{low:g}, {high:g}{')' if below or math.isinf(high) else ']'}"
     raise ConfigError(
-        f"{name} is not a number that can be used",
+        f"{name} is out of range",
         where=where,
         expected=f"a finite number in {bounds}",
         received=repr(value),
@@ -111,12 +111,12 @@ def integer(where: str | None, name: str, value: object, low: int, *, optional: 
 
 
 def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
-    """``value`` as an array of floats: a float array as it is (same dtype, not copied), integers as float64.
+    """``value`` as an array of floats: a float array unchanged and not copied, integers as float64.
 
     Raises
     ------
     DtypeError
-        Anything else: booleans, complex numbers, text, objects.
+        For booleans, complex numbers, text or objects.
     """
     array = plain(value, f"{where}, {name}")
     if array.dtype.kind == "f":
@@ -124,7 +124,7 @@ def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]
     if array.dtype.kind in "iu":
         return array.astype(np.float64)
     raise DtypeError(
-        f"{name} cannot be computed with",
+        f"{name} must hold numbers",
         where=where,
         expected="floats or integers",
         received=f"dtype {array.dtype}",
@@ -133,7 +133,7 @@ def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]
 
 
 def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The float dtype to compute in: ``dtype`` itself, but float32 for float16, whose squares soon overflow."""
+    """The float dtype for computation: float32 for float16, whose squares overflow easily; else ``dtype`` itself."""
     return np.result_type(dtype, np.float32)
 
 

@@ -19,7 +19,6 @@ from graphnet.optimizers.fused import FusedOptimizer
 from graphnet.optimizers.state import all_finite, check_finite, check_weights
 from graphnet.training.array_pool import ArrayPool
 from graphnet.training.group_member import GroupMember
-from graphnet.training.optimizer_snapshot import OptimizerSnapshot
 
 #: The number of squares that are summed in the dtype of the weights.
 CHUNK = 2**15
@@ -109,12 +108,12 @@ class FlatGroup:
 
     def snapshot(self) -> Any:
         """The state that :meth:`restore` needs to undo :meth:`propose`."""
-        return OptimizerSnapshot(self.optimizer), dict(self._spare_moments)
+        return optimizer_step.optimizer_state(self.optimizer), dict(self._spare_moments)
 
     def restore(self, snapshot: Any) -> None:
         """Restore the optimizer."""
-        optimizer, self._spare_moments = snapshot
-        optimizer.restore()
+        state, self._spare_moments = snapshot
+        optimizer_step.put_optimizer_state(self.optimizer, state)
 
     def propose(self, norm: float, limit: float | None) -> None:
         """Compute the new weights without assigning them; with a limit, gradients are scaled by ``limit / norm``.

@@ -10,7 +10,6 @@ from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.optimizers.clipping import clipped
 from graphnet.training.group_member import GroupMember
-from graphnet.training.optimizer_snapshot import OptimizerSnapshot
 
 
 class SingleGroup:
@@ -42,11 +41,11 @@ class SingleGroup:
 
     def snapshot(self) -> Any:
         """The state that :meth:`restore` needs to undo :meth:`propose`."""
-        return OptimizerSnapshot(self.optimizer)
+        return optimizer_step.optimizer_state(self.optimizer)
 
     def restore(self, snapshot: Any) -> None:
         """Restore the optimizer."""
-        snapshot.restore()
+        optimizer_step.put_optimizer_state(self.optimizer, snapshot)
 
     def propose(self, norm: float, limit: float | None) -> None:
         """Compute the new weights without assigning them."""

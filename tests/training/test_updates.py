@@ -556,7 +556,7 @@ def test_a_regularizer_that_returns_nonsense_for_a_group_changes_nothing():
     runner = layers()
     draw_gradients(runner, np.random.default_rng(0))
     updates, before = Updates(runner, TrainingConfig(regularizer=Odd(1.0))), values_of(runner)
-    with pytest.raises(RuleError, match="calculate returned something"):
+    with pytest.raises(RuleError, match="calculate returned an invalid value"):
         updates.step()
     assert all(state == {} for _, state in moments_of(updates))
     for p, old in zip(parameters_of(runner), before, strict=True):

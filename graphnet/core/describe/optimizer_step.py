@@ -77,6 +77,8 @@ def updated(parameter: Parameter, delta: float, where: str) -> Array:
             expected=f"numbers of shape {parameter.value.shape}",
             received=f"{type(new).__name__} of shape {array.shape}",
         )
+    with np.errstate(over="ignore"):
+        array = array.astype(parameter.value.dtype)
     if not np.isfinite(array).all():
         raise RuleError(
             "the new weights are not finite",
@@ -85,4 +87,4 @@ def updated(parameter: Parameter, delta: float, where: str) -> Array:
             received="NaN or infinity",
             remedy="Lower the learning rate, or clip the gradients.",
         )
-    return array.astype(parameter.value.dtype)
+    return array
