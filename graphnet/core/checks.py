@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -23,19 +23,19 @@ def number(
     above: bool = False,
     below: bool = False,
 ) -> float:
-    """``value`` as a Python float, if it is one finite number of the interval from ``low`` to ``high``.
+    """``value`` as a Python float, if it is a finite number in the interval from ``low`` to ``high``.
 
     Parameters
     ----------
     where, name : str
         The class and the argument that the error names.
     low, high : float
-        The ends of the interval; both belong to it, unless ``above`` (for low) or ``below`` (for high) says otherwise.
+        The bounds of the interval, which belong to it unless ``above`` (for low) or ``below`` (for high) is True.
 
     Raises
     ------
     ConfigError
-        Text, a boolean, an array of numbers, NaN, infinity, a number outside the interval.
+        For text, a boolean, an array with axes, NaN, infinity or a number outside the interval.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def number(
             return result
     bounds = f"{'(' if above or math.isinf(low) else '['}{low:g}, {high:g}{')' if below or math.isinf(high) else ']'}"
     raise ConfigError(
-        f"{name} is not a number that can be used",
+        f"{name} is out of range",
         where=where,
         expected=f"a finite number in {bounds}",
         received=repr(value),
@@ -70,6 +70,23 @@ def is_integer(value: object, low: int | None = None) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and (low is None or int(value) >= low)
 
 
+def is_python_int(value: object, low: int | None = None) -> bool:
+    """Whether this is an ``int`` (a boolean is not one), and at least ``low``; what the fields of layers hold.
+
+    An integer of numpy is not one: multiplied by a float32 array, it would make the result float64.
+
+    Examples
+    --------
+    >>> is_python_int(3), is_python_int(np.int64(3))
+    (True, False)
+    """
+    return isinstance(value, int) and is_integer(value, low)
+
+
+@overload
+def integer(where: str | None, name: str, value: object, low: int, *, optional: Literal[False] = False) -> int: ...
+@overload
+def integer(where: str | None, name: str, value: object, low: int, *, optional: bool) -> int | None: ...
 def integer(where: str | None, name: str, value: object, low: int, *, optional: bool = False) -> int | None:
     """``value`` as a Python int, if it is an integer of at least ``low``; None stays None where it is ``optional``.
 
@@ -94,12 +111,12 @@ def integer(where: str | None, name: str, value: object, low: int, *, optional: 
 
 
 def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]:
-    """``value`` as an array of floats: a float array as it is (same dtype, not copied), integers as float64.
+    """``value`` as an array of floats: a float array unchanged and not copied, integers as float64.
 
     Raises
     ------
     DtypeError
-        Anything else: booleans, complex numbers, text, objects.
+        For booleans, complex numbers, text or objects.
     """
     array = plain(value, f"{where}, {name}")
     if array.dtype.kind == "f":
@@ -107,7 +124,7 @@ def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]
     if array.dtype.kind in "iu":
         return array.astype(np.float64)
     raise DtypeError(
-        f"{name} cannot be computed with",
+        f"{name} must hold numbers",
         where=where,
         expected="floats or integers",
         received=f"dtype {array.dtype}",
@@ -116,7 +133,7 @@ def float_array(where: str, name: str, value: npt.ArrayLike) -> npt.NDArray[Any]
 
 
 def working_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """The float dtype to compute in: ``dtype`` itself, but float32 for float16, whose squares soon overflow."""
+    """The float dtype for computation: float32 for float16, whose squares overflow easily; else ``dtype`` itself."""
     return np.result_type(dtype, np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The Euclidean norm of arrays of any size, whatever the size of their numbers."""
+"""The Euclidean norm of several arrays, without overflow or underflow of the squares."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ SAFE = float(np.finfo(np.float64).tiny / np.finfo(np.float64).eps)
 
 
 def euclidean(arrays: Iterable[Array]) -> float:
-    """The square root of the sum of all squares of all arrays, in float64; 0 for no numbers.
+    """The square root of the sum of all squares of all arrays, in float64; 0 if there are no numbers.
 
-    It overflows only where the norm itself does, and is not 0 unless all numbers are: where the squares would be too
-    large or too small, all numbers are divided by the largest one first. NaN if any number is NaN, else infinity if any
-    is infinite.
+    It overflows only if the norm itself does, and is 0 only if all numbers are: if the squares would be too large or
+    too small, all numbers are divided by the largest one first. NaN if any number is NaN, else infinity if any is
+    infinite.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def euclidean(arrays: Iterable[Array]) -> float:
 
 
 def _finite_or_inf(value: float) -> float:
-    """NaN as infinity: both ask for another look, and math.fsum refuses some sums of them."""
+    """Infinity for NaN: both need a second computation, and math.fsum raises an error for some sums of them."""
     return math.inf if math.isnan(value) else value
 
 

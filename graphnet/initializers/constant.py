@@ -1,4 +1,4 @@
-"""The same number everywhere."""
+"""Constant weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphnet.initializers.base import Initializer
 
 @dataclass
 class Constant(Initializer):
-    """Every weight is ``value``; draws nothing. For biases: equal weights in a layer would stay equal for ever.
+    """Every weight is ``value``; uses no random numbers. For biases only: equal weights in a layer stay equal.
 
     Parameters
     ----------

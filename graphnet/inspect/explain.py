@@ -18,11 +18,12 @@ from graphnet.core.concurrency.blas_threads import PROCESS
 from graphnet.core.phase import Phase
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram
-from graphnet.core.run.numpy_backend.plan import BoundStep, policy
-from graphnet.core.run.numpy_backend.region import LEAST, BoundRegion, unreadable
+from graphnet.core.run.numpy_backend.program_policy import input_count
+from graphnet.core.run.numpy_backend.region import MIN_NODES, BoundRegion
 from graphnet.core.run.numpy_backend.scan import BoundScan
-from graphnet.core.run.numpy_backend.thread_policy import inputs as pack_inputs
 from graphnet.core.run.numpy_backend.workspace import Workspace
+from graphnet.core.run.reference.call_trace import untraceable
+from graphnet.core.run.reference.steps import BoundStep
 from graphnet.core.run.runner import Runner
 from graphnet.inspect.explanation import Explanation, Part
 from graphnet.inspect.sizes import input_shapes
@@ -66,8 +67,8 @@ def explain(
 
     def single(step: Any) -> Part:
         path = step.checks.path
-        reason = unreadable(calls[path], inferred, options, needs)
-        few = f"fewer than {LEAST} neighbouring nodes that can be compiled"
+        reason = untraceable(calls[path], inferred, options, needs)
+        few = f"fewer than {MIN_NODES} neighbouring nodes that can be compiled"
         return Part(path, "node", reason.removeprefix(f"{path}: ") if reason else few)
 
     selected = EVERY if runner.passes is None else runner.passes
@@ -82,20 +83,20 @@ def explain(
 def _threads(step: BoundStep) -> str:
     """The BLAS threads of a step in a pass with a backward pass."""
     uncontrolled = "" if PROCESS.libraries else " (no effect: no loaded BLAS supports setting its number of threads)"
-    return f"{policy(step, True)}{uncontrolled}"
+    return f"{step.policy(True)}{uncontrolled}"
 
 
 def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
     """A Scan or region, from its bound form."""
     kind = "nodes" if isinstance(step, BoundRegion) else "Scan"
-    program = step.program(True) if isinstance(step, BoundRegion) else step.loop(True)
+    program = step.program(True)
     if not isinstance(program, BoundProgram):
         return Part(step.path, kind, f"{step.reason}. {REMEDY}")
     return _compiled(step.path, kind, step.spec(True), passes, program)
 
 
 def _compiled(path: str, kind: str, spec: TraceSpec, passes: frozenset[str], bound: BoundProgram) -> Part:
-    program, space = bound.program, bound.workspace().space
+    program, space = bound.program, bound.executable().workspace
     _, notes = explain_program(spec, passes)
     over_time = kind == "Scan" or any(origin is not None for origin in spec.shapes.lengths)
     if over_time and program.may_be_nonfinite:
@@ -129,7 +130,7 @@ def _multiply_adds(program: Program) -> tuple[int, int]:
             continue
         pack = instruction.operands[1]
         assert isinstance(pack, PackRef)
-        size = pack_inputs(program, pack) * instruction.output.width
+        size = input_count(program, pack) * instruction.output.width
         if instruction.phase in (LOOP, BACK_LOOP):
             in_loops += size
         else:

@@ -12,8 +12,9 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.compile import Shapes, infer
 from graphnet.core.compile.plan import Loop, Plan
-from graphnet.core.describe.graph import Graph, Ref, subgraph
+from graphnet.core.describe.graph import Graph, subgraph
 from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.node import Ref
 from graphnet.core.describe.scan import Scan
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
@@ -181,9 +182,9 @@ def _count(layer: Layer, counted: set[int]) -> int | None:
     for owner in owners.values():
         if owner is not layer and id(owner) in counted:
             continue
-        if not owner._parameters and type(owner).parameters is not Layer.parameters and not _bare(owner):
+        if not owner.params and type(owner).parameters is not Layer.parameters and not _bare(owner):
             return None
-        total += sum(parameter.value.size for parameter in owner._parameters.values())
+        total += sum(parameter.value.size for parameter in owner.params.values())
     return total
 
 

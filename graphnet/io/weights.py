@@ -97,7 +97,7 @@ def _optional(runner: Runner) -> set[str]:
         f"{path}/{name}"
         for path, layer in runner.layers.items()
         for name in layer.optional_buffers
-        if name in layer._buffers
+        if name in layer.buffer_values
     }
 
 
@@ -112,10 +112,9 @@ def _check_array(where: str, found: Array, wanted: Array) -> None:
 @_claiming(WRITE, "load_weights")
 def _put(runner: Runner, found: dict[str, Array]) -> None:
     for path, layer in runner.layers.items():
-        for name, parameter in layer._parameters.items():
+        for name, parameter in layer.params.items():
             parameter.value = found[f"{path}/{name}"]
-        for name in layer._buffers:
-            layer._buffers[name] = found[f"{path}/{name}"]
+        layer.store.replace_buffers({name: found[f"{path}/{name}"] for name in layer.buffer_values})
 
 
 def _few(names: set[str], lead: str) -> str:

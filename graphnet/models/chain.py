@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from graphnet.core.concurrency.claims import Keys
-from graphnet.core.describe import deltas, weights
+from graphnet.core.describe import deltas, optimizer_step, weights
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
@@ -113,7 +113,7 @@ class LayerSegment:
     def snapshot(self) -> Snapshot:
         """What a later ``forward`` may change; nothing for a layer that is not a graphnet layer."""
         layer = self.layers[0]
-        return LayerSnapshot(layer) if isinstance(layer, Layer) else SnapshotList(())
+        return layer.pass_snapshot() if isinstance(layer, Layer) else SnapshotList(())
 
     def backward(self, error: Any) -> Any:
         """The error for the input of the layer."""
@@ -122,27 +122,6 @@ class LayerSegment:
     def parameters(self) -> Iterator[Parameter]:
         """None: the layer updates its weights itself."""
         return iter(())
-
-
-class LayerSnapshot:
-    """The attributes of a layer, and the last pass of its own Runner."""
-
-    def __init__(self, layer: Layer) -> None:
-        self._layer, self._attributes = layer, dict(vars(layer))
-        runner = layer._runner
-        self._pass = None if runner is None else runner.snapshot()
-
-    def restore(self) -> None:
-        """Set the attributes to what they were."""
-        vars(self._layer).clear()
-        vars(self._layer).update(self._attributes)
-        if self._pass is not None:
-            self._pass.restore()
-
-    def release(self) -> None:
-        """Keep the present attributes and pass."""
-        if self._pass is not None:
-            self._pass.release()
 
 
 class SnapshotList:
@@ -194,7 +173,7 @@ class Chain:
             for parameter in segment.parameters():
                 total = _add(gradients.get(id(parameter)), parameter.gradient)
                 gradients[id(parameter)] = parameter.gradient = total
-        weights.step(update for layer in self._graph_layers() for update in deltas.pending(layer))
+        optimizer_step.step(update for layer in self._graph_layers() for update in deltas.pending(layer))
 
     def _graph_layers(self) -> list[Layer]:
         """Each layer of the graph segments, once."""

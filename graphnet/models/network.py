@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from graphnet.core.checks import integer
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.stateful import in_phase
+from graphnet.core.describe.phases import in_phase
 from graphnet.core.errors import ConfigError, StateError
 from graphnet.core.phase import Phase
 from graphnet.models.chain import Chain, LayerSegment, chain_key
@@ -187,10 +188,7 @@ class NeuralNetwork:
         StateError
             Without a data layer or a loss layer; if another thread is using the network.
         """
-        if isinstance(iterations, bool) or not hasattr(iterations, "__index__") or iterations < 0:
-            raise ConfigError(
-                "iterations must be a non-negative integer", where="NeuralNetwork", received=repr(iterations)
-            )
+        integer("NeuralNetwork", "iterations", iterations, 0)
         self._require("data_layer", "loss_layer")
         with self._claim(WRITE, "train", self._chain()):
             phases = self._phases()

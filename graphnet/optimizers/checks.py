@@ -12,21 +12,21 @@ from graphnet.core.errors import RuleError, ShapeError
 
 
 def fitting_gradient(where: str, gradient_tensor: npt.ArrayLike, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The gradient, read-only, in the weights' dtype and shape; one number stands for every weight.
+    """The gradient, read-only, in the dtype and shape of the weights; a single number applies to every weight.
 
     Raises
     ------
     ShapeError
-        Any other shape.
+        If the gradient has any other shape.
     """
     gradient = float_array(where, "gradient_tensor", gradient_tensor)
     if gradient.shape not in ((), weights.shape):
         raise ShapeError(
-            "the gradient does not have the weights' shape",
+            "the gradient does not have the shape of the weights",
             where=where,
             expected=weights.shape,
             received=gradient.shape,
-            remedy="Pass the gradient of the loss with respect to these very weights.",
+            remedy="Pass the gradient of the loss with respect to these weights.",
         )
     gradient = gradient.astype(weights.dtype, copy=False)
     return read_only(gradient if gradient.shape == weights.shape else np.broadcast_to(gradient, weights.shape))
@@ -35,12 +35,12 @@ def fitting_gradient(where: str, gradient_tensor: npt.ArrayLike, weights: npt.ND
 def rule_result(
     owner: object, rule: str, value: Any, weights: npt.NDArray[Any], *shapes: tuple[int, ...]
 ) -> npt.NDArray[Any]:
-    """What a rule of ``owner`` returned, if it is numbers of the weights' shape or of one of ``shapes``.
+    """The array that a rule of ``owner`` returned: numbers with the shape of the weights or another allowed one.
 
     Raises
     ------
     RuleError
-        Anything else.
+        If it does not.
     """
     try:
         array = np.asarray(value)
@@ -49,9 +49,9 @@ def rule_result(
     if array.dtype.kind in "fiu" and array.shape in (weights.shape, *shapes):
         return array
     raise RuleError(
-        f"{rule} returned something that cannot be weights",
+        f"{rule} returned an invalid value",
         where=repr(owner),
         expected=f"floats of shape {weights.shape}",
         received=f"{type(value).__name__} of dtype {array.dtype}, shape {array.shape}",
-        remedy=f"Let {rule} return an array of the weights' shape.",
+        remedy=f"Make {rule} return an array with the shape of the weights.",
     )

@@ -43,10 +43,9 @@ class BestWeights:
     def restore(self) -> None:
         """Set the weights and buffers to those of the best epoch."""
         for path, layer in self.runner.layers.items():
-            for name, parameter in layer._parameters.items():
+            for name, parameter in layer.params.items():
                 parameter.value = self._values[f"{path}/{name}"]
-            for name in layer._buffers:
-                layer._buffers[name] = self._buffers[f"{path}/{name}"]
+            layer.store.replace_buffers({name: self._buffers[f"{path}/{name}"] for name in layer.buffer_values})
 
     def _score(self, record: EpochRecord) -> tuple[float, ...]:
         """The score of an epoch; lower is better."""

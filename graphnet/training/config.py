@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core import dtypes
-from graphnet.core.describe.weights import copied
+from graphnet.core.describe.optimizer_step import copied
 from graphnet.core.errors import ConfigError, unknown
 from graphnet.initializers import Constant, Xavier
 from graphnet.initializers.base import Initializer

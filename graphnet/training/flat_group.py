@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.checks import float_array
-from graphnet.core.describe import weights
+from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter, Weight
 from graphnet.core.errors import ConfigError, ShapeError
 from graphnet.optimizers import Optimizer
@@ -19,7 +19,6 @@ from graphnet.optimizers.fused import FusedOptimizer
 from graphnet.optimizers.state import all_finite, check_finite, check_weights
 from graphnet.training.array_pool import ArrayPool
 from graphnet.training.group_member import GroupMember
-from graphnet.training.optimizer_snapshot import OptimizerSnapshot
 
 #: The number of squares that are summed in the dtype of the weights.
 CHUNK = 2**15
@@ -109,12 +108,12 @@ class FlatGroup:
 
     def snapshot(self) -> Any:
         """The state that :meth:`restore` needs to undo :meth:`propose`."""
-        return OptimizerSnapshot(self.optimizer), dict(self._spare_moments)
+        return optimizer_step.optimizer_state(self.optimizer), dict(self._spare_moments)
 
     def restore(self, snapshot: Any) -> None:
         """Restore the optimizer."""
-        optimizer, self._spare_moments = snapshot
-        optimizer.restore()
+        state, self._spare_moments = snapshot
+        optimizer_step.put_optimizer_state(self.optimizer, state)
 
     def propose(self, norm: float, limit: float | None) -> None:
         """Compute the new weights without assigning them; with a limit, gradients are scaled by ``limit / norm``.
@@ -163,7 +162,7 @@ class FlatGroup:
         return value.reshape(-1)
 
     def _read_gradients(self) -> None:
-        gradients = [weights.gradient(member.parameter) for member in self.members]
+        gradients = [member.parameter.known_gradient() for member in self.members]
         if all(gradient is view for gradient, view in zip(gradients, self.gradients, strict=True)):
             return
         parts = [self._fitting(g, view).reshape(-1) for g, view in zip(gradients, self.gradients, strict=True)]
@@ -181,7 +180,7 @@ class FlatGroup:
         flat = Parameter("weights", Weight(self._start.shape), self._start)
         flat.optimizer, flat.gradient = self.optimizer, gradient
         paths = [member.path for member in self.members]
-        return weights.updated(flat, self.delta, paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}")
+        return optimizer_step.updated(flat, self.delta, paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}")
 
     def _check_finite(self) -> None:
         """Raise an error if new weights or moments are not finite; it names the first array that is not."""

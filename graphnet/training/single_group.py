@@ -6,11 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.describe import weights
+from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.optimizers.clipping import clipped
 from graphnet.training.group_member import GroupMember
-from graphnet.training.optimizer_snapshot import OptimizerSnapshot
 
 
 class SingleGroup:
@@ -37,16 +36,16 @@ class SingleGroup:
 
     def gather(self) -> float:
         """Read the gradient; return its sum of squares."""
-        self._gradient = weights.gradient(self.member.parameter)
+        self._gradient = self.member.parameter.known_gradient()
         return float(np.vdot(self._gradient, self._gradient))
 
     def snapshot(self) -> Any:
         """The state that :meth:`restore` needs to undo :meth:`propose`."""
-        return OptimizerSnapshot(self.optimizer)
+        return optimizer_step.optimizer_state(self.optimizer)
 
     def restore(self, snapshot: Any) -> None:
         """Restore the optimizer."""
-        snapshot.restore()
+        optimizer_step.put_optimizer_state(self.optimizer, snapshot)
 
     def propose(self, norm: float, limit: float | None) -> None:
         """Compute the new weights without assigning them."""
@@ -55,7 +54,7 @@ class SingleGroup:
         copy = Parameter(parameter.name, parameter.spec, parameter.value)
         copy.optimizer = self.optimizer
         copy.gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
-        self._proposed = weights.updated(copy, self.member.delta, self.member.path)
+        self._proposed = optimizer_step.updated(copy, self.member.delta, self.member.path)
 
     def commit(self) -> None:
         """Assign the proposed weights to the parameter."""

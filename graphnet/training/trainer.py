@@ -175,7 +175,7 @@ class Trainer:
             if warm_start:
                 return
             for layer in self.runner.layers.values():
-                layer._buffers.clear()
+                layer.store.replace_buffers({})
             sized.materialize()
         self.runner.initialize(self.config.weights_initializer, self.config.bias_initializer)
 

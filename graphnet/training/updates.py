@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.describe import deltas, weights
+from graphnet.core.describe import deltas, optimizer_step
 from graphnet.core.describe.parameter import Parameter
 from graphnet.core.errors import DataError
 from graphnet.core.norms import euclidean
-from graphnet.core.run.numpy_backend.thread_policy import combined, of_rules
 from graphnet.core.run.runner import Runner
+from graphnet.core.run.thread_policy import combined, of_rules
 from graphnet.optimizers.clipping import global_norm
 from graphnet.training.config import TrainingConfig
 from graphnet.training.flat_group import FlatGroup
@@ -60,7 +60,7 @@ class Updates:
         self.members = [
             GroupMember(f"{path}/{name}", parameter, self._deltas[path], path)
             for path, layer in runner.layers.items()
-            for name, parameter in layer._parameters.items()
+            for name, parameter in layer.params.items()
         ]
         by_key: dict[Any, list[GroupMember]] = {}
         for i, member in enumerate(self.members):
@@ -85,7 +85,7 @@ class Updates:
         return self.config.regularizer is not None and parameter.spec.kind != "bias"
 
     def _optimizer(self, parameter: Parameter) -> Any:
-        optimizer = weights.copied(self.config.optimizer)
+        optimizer = optimizer_step.copied(self.config.optimizer)
         if self._regularized(parameter):
             optimizer.add_regularizer(self.config.regularizer)
         return optimizer
@@ -148,7 +148,7 @@ class Updates:
         # Above this bound the squares that underflow in float32 change the sum by less than rounding.
         if math.isfinite(squares) and squares > size * float(np.finfo(np.float32).tiny) / np.finfo(np.float32).eps:
             return math.sqrt(squares)
-        gradients = [np.asarray(weights.gradient(member.parameter)) for member in active]
+        gradients = [np.asarray(member.parameter.known_gradient()) for member in active]
         if self.config.clip_norm is None:
             return euclidean(gradients)
         try:

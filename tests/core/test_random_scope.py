@@ -270,12 +270,12 @@ def test_weights_made_in_threads_come_from_their_generators():
 @pytest.mark.parametrize("value", ["a", 1.5, -1, True, [1]])
 def test_seed_refuses_what_is_not_a_seed(value):
     before = generator()
-    with pytest.raises(ConfigError, match="graphnet.seed: not a seed; expected an integer of at least 0"):
+    with pytest.raises(ConfigError, match="graphnet: seed must be a non-negative integer or None"):
         seed(value)
     assert generator() is before
 
 
 @pytest.mark.parametrize("value", [5, None, np.random.default_rng])
 def test_using_refuses_what_is_not_a_generator(value):
-    with pytest.raises(ConfigError, match="not a generator"), using(value):
+    with pytest.raises(ConfigError, match="must be a random generator"), using(value):
         pass

@@ -455,4 +455,4 @@ def test_one_thread_of_network_training_uses_two_plans():
     made.train(10)
     (chain,) = made._chains.values()
     (segment,) = chain.segments
-    assert sum(len(binding.idle) for binding in segment._runner._bindings.values()) == 1
+    assert sum(len(binding.idle) for binding in segment._runner._binder.bindings.values()) == 1

@@ -221,7 +221,7 @@ def test_load_says_what_is_missing(tmp_path, missing):
 
 
 def test_load_of_nothing(tmp_path):
-    with pytest.raises(FileError, match="nothing there"):
+    with pytest.raises(FileError, match="no such file"):
         graphnet.load(tmp_path / "nowhere")
 
 

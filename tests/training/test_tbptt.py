@@ -325,7 +325,7 @@ def test_an_iterator_can_be_read_once():
     stream = Stream(iter([(x[:, None], y[:, None])]))
     model = Model(echo_graph())
     assert len(model.fit(stream, tbptt=(10, 10), **{**SETTINGS, "epochs": 1})) == 1
-    with pytest.raises(graphnet.StateError, match="used up"):
+    with pytest.raises(graphnet.StateError, match="read already"):
         model.fit(stream, tbptt=(10, 10), **SETTINGS)
 
 
@@ -394,14 +394,14 @@ def test_classes_at_each_step_train_in_pieces():
         (lambda: Stream(np.zeros((5, 1)), np.zeros((4, 1))), "differ in steps"),
         (lambda: Stream(np.zeros((2, 1)), np.zeros((2, 1)), batch=3), "too few steps"),
         (lambda: Stream(np.zeros((5, 1))), "no targets"),
-        (lambda: Stream([], np.zeros((5, 1))), "targets beside pieces"),
+        (lambda: Stream([], np.zeros((5, 1))), "pieces have their own targets"),
         (lambda: Stream(7), "not a stream"),
         (lambda: Stream("nothing.npy", "there.npy"), "cannot be read"),
-        (lambda: Stream(np.zeros((5, 1)), np.zeros((5, 1)), batch=0), "out of range"),
-        (lambda: Stream(np.array(["a"]), np.zeros(1)), "no series of numbers"),
+        (lambda: Stream(np.zeros((5, 1)), np.zeros((5, 1)), batch=0), "batch must be a positive integer"),
+        (lambda: Stream(np.array(["a"]), np.zeros(1)), "not a series of numbers"),
         (lambda: list(Stream([(np.zeros((2, 1, 1)), np.zeros((3, 1, 1)))]).pieces(2)), "steps and rows differ"),
-        (lambda: list(Stream([np.zeros((2, 1, 1))]).pieces(2)), "not a piece"),
-        (lambda: list(Stream([(np.zeros((2, n, 1)),) * 2 for n in (1, 2)]).pieces(2)), "another kind of piece"),
+        (lambda: list(Stream([np.zeros((2, 1, 1))]).pieces(2)), "invalid piece"),
+        (lambda: list(Stream([(np.zeros((2, n, 1)),) * 2 for n in (1, 2)]).pieces(2)), "pieces differ in shape"),
         (lambda: list(Stream([(*(np.zeros((2, 3, 1)),) * 2, [True])]).pieces(2)), "each row"),
     ],
 )

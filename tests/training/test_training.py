@@ -87,7 +87,7 @@ def weights_of(graph):
     return {
         f"{path}/{name}": parameter.value
         for path, layer in graph.layers().items()
-        for name, parameter in layer._parameters.items()
+        for name, parameter in layer.params.items()
     }
 
 
@@ -546,9 +546,9 @@ def test_bad_input_is_refused_before_anything_changes(case, error, message):
         (lambda x, y, k: ([*x[:5], np.zeros((2, 4)), *x[6:]], y, None), ShapeError, "sequence|differ"),
         (lambda x, y, k: ([*x[:5], np.zeros((2, 4, 3)), *x[6:]], y, None), ShapeError, "differ in more than length"),
         (lambda x, y, k: (x, y, k), ShapeError, "a list of sequences has its own"),
-        (lambda x, y, k: (np.zeros((7, 13, 3)), y, k + 5), DataError, "outside the array.*0 to 7"),
+        (lambda x, y, k: (np.zeros((7, 13, 3)), y, k + 5), DataError, "out of range.*0 to 7"),
         (lambda x, y, k: (np.zeros((7, 13, 3)), y, k[:4]), ShapeError, "one length for each row"),
-        (lambda x, y, k: (np.zeros((7, 13, 3)), y, k * 1.0), TypeError, "whole numbers"),
+        (lambda x, y, k: (np.zeros((7, 13, 3)), y, k * 1.0), TypeError, "must be integers"),
         (lambda x, y, k: (np.zeros((7, 13, 3)), y, {"z": k}), ShapeError, "not an input with padded sequences"),
     ],
 )

@@ -42,12 +42,12 @@ def layers(dtypes=("float64",), deltas=(1.0,), seed=0, shapes=SHAPES):
                 f"p{i}": Parameter(f"p{i}", Weight(shape, kind=kind), np.asarray(rng.normal(size=shape), dtype))
                 for i, (shape, kind) in enumerate(shapes)
             }
-            found[f"{dtype}-{delta}"] = SimpleNamespace(_parameters=parameters, delta=delta)
+            found[f"{dtype}-{delta}"] = SimpleNamespace(params=parameters, delta=delta)
     return SimpleNamespace(layers=found)
 
 
 def parameters_of(runner):
-    return [p for layer in runner.layers.values() for p in layer._parameters.values()]
+    return [p for layer in runner.layers.values() for p in layer.params.values()]
 
 
 def draw_gradients(runner, rng, scale=1.0):
@@ -74,7 +74,7 @@ class ArrayByArray:
     """The same rules written plainly: an optimizer for each array, gradients scaled by the common norm."""
 
     def __init__(self, runner, config):
-        self.deltas = [layer.delta for layer in runner.layers.values() for _ in layer._parameters]
+        self.deltas = [layer.delta for layer in runner.layers.values() for _ in layer.params]
         self.values = values_of(runner)
         self.kinds = [p.spec.kind for p in parameters_of(runner)]
         self.limit, self.regularizer = config.clip_norm, config.regularizer
@@ -556,7 +556,7 @@ def test_a_regularizer_that_returns_nonsense_for_a_group_changes_nothing():
     runner = layers()
     draw_gradients(runner, np.random.default_rng(0))
     updates, before = Updates(runner, TrainingConfig(regularizer=Odd(1.0))), values_of(runner)
-    with pytest.raises(RuleError, match="calculate returned something"):
+    with pytest.raises(RuleError, match="calculate returned an invalid value"):
         updates.step()
     assert all(state == {} for _, state in moments_of(updates))
     for p, old in zip(parameters_of(runner), before, strict=True):

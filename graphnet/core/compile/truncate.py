@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from graphnet.core.checks import integer
 from graphnet.core.compile.plan import Loop, Plan
-from graphnet.core.errors import ConfigError
 
 
 def truncate(plan: Plan, reach: int) -> Plan:
@@ -16,10 +16,7 @@ def truncate(plan: Plan, reach: int) -> Plan:
     ConfigError
         If ``reach`` is not a positive integer.
     """
-    if isinstance(reach, bool) or not isinstance(reach, int) or reach < 1:
-        raise ConfigError(
-            "reach must be a positive integer", where="Runner", expected="an integer of at least 1", received=reach
-        )
+    reach = integer("Runner", "reach", reach, 1)
     steps = [
         replace(step, bptt_length=min(reach, step.bptt_length or reach), truncate_sequences=True)
         if isinstance(step, Loop)

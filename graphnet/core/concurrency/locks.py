@@ -17,14 +17,13 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
 #: Seconds that a thread sleeps when it finds a lock held by one that was interrupted in a short section.
 PAUSE = 5e-5
 
 
-class ShortLock:
+class ShortLock(type(threading.RLock())):  # type: ignore[misc]  # the class has no public name
     """A reentrant lock for sections of a few bytecodes, which waits by trying again.
 
     A thread that waits in ``RLock.acquire`` receives the lock while it does not have the interpreter. The thread that
@@ -32,51 +31,46 @@ class ShortLock:
     section costs a switch of threads. Here, only a thread that is running ever takes the lock.
     """
 
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
+    __slots__ = ()
 
     def acquire(self, blocking: bool = True) -> bool:
         """Take the lock; without ``blocking`` only if it is free, or the thread's own. Returns whether it was taken."""
-        taken = self._lock.acquire(blocking=False)
+        taken: bool = _try(self, False)
         while blocking and not taken:
             time.sleep(PAUSE)
-            taken = self._lock.acquire(blocking=False)
+            taken = _try(self, False)
         return taken
 
-    def release(self) -> None:
-        """Release it."""
-        self._lock.release()
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            self.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.release()
+    def __enter__(self) -> bool:
+        return _try(self, False) or self.acquire()
 
 
-#: Guards short sections; read it as ``threads.lock``, because a forked child may replace it.
+_try = ShortLock.__mro__[1].acquire
+
+
+#: Guards short sections; read it as ``locks.lock``, because a forked child may replace it.
 lock = ShortLock()
 #: Guards what is made once: weights at a first input, bindings and programs.
 building = threading.RLock()
 #: Guards calls of layers that are not graphnet's, which keep what they like on themselves.
 foreign_layers = threading.RLock()
 
-_local = threading.local()
 _numbers = itertools.count(1)
 
 
+class Thread(threading.local):
+    """``number`` is a number of the calling thread that no later thread receives, unlike ``threading.get_ident``."""
+
+    def __init__(self) -> None:
+        self.number = next(_numbers)
+
+
+thread = Thread()
+
+
 def this_thread() -> int:
-    """A number of the calling thread that no later thread receives, unlike ``threading.get_ident``."""
-    try:
-        number: int = _local.number
-    except AttributeError:
-        number = _local.number = next(_numbers)
-    return number
+    """The number of the calling thread; see :class:`Thread`."""
+    return thread.number
 
 
 def in_child(function: Callable[[], None]) -> None:

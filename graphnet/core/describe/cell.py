@@ -6,8 +6,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-import numpy as np
-
+from graphnet.core.checks import is_integer
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
@@ -36,7 +35,7 @@ def _shape(name: str, size: Any) -> Shape:
         return size
     if isinstance(size, str):
         return Shape.parse(size)
-    if size is not None and (isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1):
+    if size is not None and not is_integer(size, 1):
         raise ShapeError(
             "not a width", where=f"cell input {name!r}", expected="a whole number from 1, or axes", received=repr(size)
         )

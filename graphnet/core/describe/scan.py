@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer, require
 from graphnet.core.describe.shapes import BATCH, TIME
@@ -119,8 +120,7 @@ class Scan(Layer):
         if not isinstance(self.cell, CellGraph):
             raise ConfigError("not a cell", where="Scan", expected="what Cell.build returns", received=repr(self.cell))
         k = self.bptt_length
-        whole = k is None or (isinstance(k, int) and not isinstance(k, bool) and k >= 1)
-        require(whole, self, "bptt_length", "a whole number of at least 1, or None")
+        require(k is None or is_python_int(k, 1), self, "bptt_length", "a positive integer, or None")
 
     @property
     def subgraph(self) -> CellGraph:

@@ -211,8 +211,8 @@ class Carried:
         return np.where(self.fresh.reshape(-1, *[1] * (error.ndim - 1)), error, error.dtype.type(0))
 
     @property
-    def found(self) -> State:
+    def final_state(self) -> State:
         """Where the pass ended."""
-        made = State()
-        made.arrays = self.left
-        return made
+        state = State()
+        state.arrays = self.left
+        return state

@@ -1,4 +1,4 @@
-"""The data sets that graphnet knows by name."""
+"""The built-in data sets by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 
 
 def names() -> list[str]:
-    """The names that :func:`load` knows, sorted.
+    """The names of the built-in data sets, sorted.
 
     >>> names()
     ['digits', 'japanese_vowels']
@@ -25,14 +25,14 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Dataset:
-    """The data set of that name, read anew: changing its arrays changes nobody else's.
+    """The built-in data set of that name; every call returns new arrays.
 
     Raises
     ------
     UnknownNameError
-        There is no such data set.
+        If there is no such data set.
     PluginError
-        The package that it needs is not installed.
+        If the package that it needs is not installed.
 
     >>> load("japanese_vowels").test.targets.shape
     (370,)

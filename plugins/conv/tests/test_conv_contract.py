@@ -287,8 +287,8 @@ def test_bad_dtype():
         ((2, 3), ShapeError, "another rank"),
         ((2, 3, 4, 6), ShapeError, "the window is larger than the input; expected at least 5"),
         ((2, 3, 6, 4), ShapeError, "the window is larger than the input; expected at least 5"),
-        ((0, 3, 6, 6), DataError, "an empty array"),
-        ((2, 3, 0, 6), DataError, "an empty array"),
+        ((0, 3, 6, 6), DataError, "an input is empty"),
+        ((2, 3, 0, 6), DataError, "an input is empty"),
     ],
 )
 def test_bad_input_leaves_the_layer_as_it_was(shape, error, words, rng):

@@ -143,7 +143,7 @@ def test_no_weights_and_bad_input(made):
     fresh = type(made)(**made.config())
     with pytest.raises(StateError, match="backward before forward"):
         fresh.backward(np.ones((1, 1)))
-    with pytest.raises(DataError, match="an empty array"):
+    with pytest.raises(DataError, match="an input is empty"):
         made.forward(np.ones((0, 3, 4, 4)))
     with pytest.raises(ShapeError, match=r"expected \(batch, channel, y, x\)"):
         made.forward(np.ones((2, 3)))

@@ -9,8 +9,7 @@ from graphnet import Builder, ConfigError, Phase, Runner, Scan, ShapeError
 from graphnet.io import read_model, write_model
 from graphnet.plugins import PluginManager, using
 from graphnet_recurrent import GRU, Peephole, cells, plugin
-from graphnet_recurrent.cells.clocked import Clocked
-from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
+from graphnet_recurrent.layers import Clocked, SlotSoftMax
 
 T, B, D, H = 6, 3, 3, 4
 
@@ -173,6 +172,13 @@ def test_compiled_equals_node_by_node(name, how, rng):
     assert found[0].keys() == found[1].keys()
     for key, expected in found[1].items():
         close(found[0][key], expected, 1e-10)
+
+
+def test_lstm_compiles_to_seventeen_calls():
+    builder = Builder("lstm")
+    scan = Scan(cells.lstm_cell(16, "float32"))(builder.input("x", "time, batch, feature=16"), name="scan")
+    explanation = str(builder.build(scan).explain(batch=8, steps=20))
+    assert "8 forward and 9 backward per step" in explanation
 
 
 @EVERY

@@ -249,10 +249,10 @@ def test_explain_reports_a_scan_of_higher_rank():
     builder = Builder()
     graph = builder.build(y=Scan(heads())(builder.input("x", "time, batch, head=2, key=3"), name="scan")["output"])
     (part,) = graph.explain().parts
-    assert part.path == "scan" and "programs know (batch, feature)" in part.reason
+    assert part.path == "scan" and "programs support only (batch, feature)" in part.reason
     runner = Runner(graph)
     bound, _ = runner.bound([Shape.parse("time=4, batch=2, head=2, key=3")], "float64", Phase.train)
-    assert isinstance(bound.steps[0].loop(True), BoundLoop)
+    assert isinstance(bound.steps[0].program(True), BoundLoop)
 
 
 def test_explain_takes_open_sizes_from_the_last_run():

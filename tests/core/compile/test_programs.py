@@ -220,7 +220,7 @@ def same(found, tolerance=1e-12):
 
 def compiled(runner):
     """Whether every Scan and region of the last binding runs by a program."""
-    bound = runner._kept.last.bound
+    bound = runner.last_pass.bound
     steps = [s for s in bound.steps if isinstance(s, (BoundScan, BoundRegion))]
     return bool(steps) and all(s.reason is None for s in steps)
 
@@ -251,8 +251,8 @@ def test_many_blocks(name, how):
     rng = np.random.default_rng(7)
     runner, found = both_ways(graph(name, **how), inputs(rng, 130, 9), rng, lengths=rng.integers(0, 131, size=9))
     same(found, 1e-11)
-    scan = runner._kept.last.bound.steps[0]
-    assert len((scan.exact or scan.made)[True].workspace().space.blocks) > 2
+    scan = runner.last_pass.bound.steps[0]
+    assert len((scan.exact or scan.programs)[True].executable().workspace.blocks) > 2
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -346,8 +346,8 @@ def test_one_thread_uses_one_bound_plan():
     used = set()
     for _ in range(3):
         runner.forward({"x": np.ones((4, 3))})
-        used.add(id(runner._kept.last.bound))
-        assert not any(binding.idle for binding in runner._bindings.values())
+        used.add(id(runner.last_pass.bound))
+        assert not any(binding.idle for binding in runner._binder.bindings.values())
     assert len(used) == 1
 
 
@@ -359,7 +359,7 @@ def test_what_cannot_be_read_runs_as_it_is_written():
     scanned = Scan(c.build(y=h, h=h))(g.input("x", f"time, batch, feature={D}"), name="scan")
     runner, found = both_ways(g.build(y=scanned), {"x": rng.normal(size=(5, 2, D))}, rng)
     same(found)
-    reason = runner._kept.last.bound.steps[0].reason
+    reason = runner.last_pass.bound.steps[0].reason
     assert "scan/blind" in reason
     assert "np.asarray" in reason
 
@@ -373,7 +373,7 @@ def test_neighbours_outside_scans():
     blind = Blind()(b)
     runner, found = both_ways(g.build(y=Soft()(Odd()(blind)) + b, z=a), {"x": rng.normal(size=(700, 5))}, rng)
     same(found, 1e-11)
-    kinds = [type(s).__name__ for s in runner._kept.last.bound.steps]
+    kinds = [type(s).__name__ for s in runner.last_pass.bound.steps]
     assert "BoundRegion" in kinds
     assert "BoundCall" in kinds
 
@@ -423,7 +423,7 @@ def test_a_program_is_plain_data(name):
     for _ in range(2):
         runner = Runner(graph(name))
         runner.forward(inputs(np.random.default_rng(1), 4, 3))
-        found.append(runner._kept.last.bound.steps[0].made[True])
+        found.append(runner.last_pass.bound.steps[0].programs[True])
     assert plain(found[0].program)
     assert found[0].program == found[1].program
 
@@ -467,6 +467,6 @@ def test_idle_arrays_are_given_back(monkeypatch):
     first = runner.forward(inputs(np.random.default_rng(0), 50, 3))["y"]
     for steps in range(51, 80):
         runner.forward(inputs(rng, steps, 3))
-    assert len(runner._bindings) == 30
-    assert sum(bound.idle() for binding in runner._bindings.values() for bound in binding.idle) < 300_000
+    assert len(runner._binder.bindings) == 30
+    assert sum(bound.idle() for binding in runner._binder.bindings.values() for bound in binding.idle) < 300_000
     np.testing.assert_array_equal(runner.forward(inputs(np.random.default_rng(0), 50, 3))["y"], first)

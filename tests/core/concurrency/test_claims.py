@@ -120,8 +120,8 @@ def test_programs_with_large_products_take_no_turns(units, rows, small):
     y = dense(dense(dense(x, units), units), units)
     runner = Runner(g.build(y=y))
     runner.forward({"x": np.ones((rows, units))})
-    (region,) = runner._kept.last.bound.steps
-    turns = region.made[True].turns
+    (region,) = runner.last_pass.bound.steps
+    turns = region.programs[True].turns
     assert isinstance(turns, TimeSliceLock) == small
     with turns:
         turns.rest()

@@ -163,10 +163,10 @@ def test_a_runner_takes_arrays_by_name(wrong):
 
     g = Builder("m")
     runner = Runner(g.build(y=Affine()(g.input("x", "batch, feature=2"))))
-    with pytest.raises(ConfigError, match="inputs go by name"):
+    with pytest.raises(ConfigError, match="inputs must be a mapping"):
         runner.forward(wrong)
     runner.forward({"x": np.ones((1, 2))})
-    with pytest.raises(ConfigError, match="errors go by name"):
+    with pytest.raises(ConfigError, match="errors must be a mapping"):
         runner.backward(wrong)
 
 

@@ -165,7 +165,7 @@ def test_one_thread_binds_once_and_eight_at_most_eight_times():
     (x,) = inputs("dense", np.random.default_rng(6), 1)
     for _ in range(5):
         runner.forward({"x": x}, phase=Phase.test, keep=False)
-    (binding,) = runner._bindings.values()
+    (binding,) = runner._binder.bindings.values()
     assert len(binding.idle) == 1
     in_threads(*[lambda: [runner.forward({"x": x}, phase=Phase.test, keep=False) for _ in range(50)]] * 8)
     assert 1 <= len(binding.idle) <= 8
@@ -176,8 +176,8 @@ def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
 
     compiled = []
     for module in (scan_program, region):
-        own = module.compiled
-        monkeypatch.setattr(module, "compiled", lambda *a, own=own: compiled.append(1) or own(*a))
+        own = module.compile_program
+        monkeypatch.setattr(module, "compile_program", lambda *a, own=own: compiled.append(1) or own(*a))
     g = Builder("both")
     c = Cell("recurrent", sequences="x", states={"h": 5})
     cell = c.build(h=Tanh()(dense(concatenate(c.x, c.h), 5)))
@@ -216,7 +216,7 @@ def test_a_pass_that_fails_gives_its_plan_back(monkeypatch):
     monkeypatch.setattr(Moody, "fails", [True])
     with pytest.raises(KeyboardInterrupt):
         runner.forward({"x": np.ones((2, 3))})
-    (binding,) = runner._bindings.values()
+    (binding,) = runner._binder.bindings.values()
     assert len(binding.idle) == 1
     with pytest.raises(StateError, match="backward before forward"):
         runner.backward({"y": y})
@@ -242,7 +242,7 @@ def test_a_pass_snapshot_is_released():
     np.testing.assert_array_equal(runner.backward({"y": y})["x"], expected)
     before = runner.snapshot()
     runner.forward({"x": np.zeros((2, 3))})
-    (binding,) = runner._bindings.values()
+    (binding,) = runner._binder.bindings.values()
     idle = len(binding.idle)
     before.release()
     before.release()
@@ -392,20 +392,20 @@ def test_idle_plans_of_many_threads_are_trimmed(monkeypatch):
     for each in held:
         each.release()
     runner.forward({"x": x[:2]})
-    assert sum(bound.idle() for binding in runner._bindings.values() for bound in binding.idle) <= 50_000
+    assert sum(bound.idle() for binding in runner._binder.bindings.values() for bound in binding.idle) <= 50_000
 
 
 def test_a_runner_that_is_dropped_frees_its_arrays_at_once():
     runner = Runner(recurrent_graph())
     runner.forward({"x": np.ones((5, 2, 3))})
-    bound = runner._kept.last.bound
-    workspace = bound.steps[0].made[True].workspace().space
+    bound = runner.last_pass.bound
+    workspace = bound.steps[0].programs[True].executable().workspace
     freed = []
     weakref.finalize(workspace, freed.append, 1)
     gc.disable()
     try:
-        runner._kept.replace(None)
-        runner._bindings.clear()
+        runner._last.replace(None)
+        runner._binder.bindings.clear()
         del bound, workspace
         assert freed
     finally:

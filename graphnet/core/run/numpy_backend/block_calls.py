@@ -1,4 +1,4 @@
-"""The steps of a program outside its loops, bound: each a call over all steps of a block."""
+"""The instructions of a program outside its loops, as calls over all steps of a block."""
 
 from __future__ import annotations
 
@@ -26,13 +26,14 @@ from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 
-#: The arrays of a run: sequences, errors of outputs, errors of sequences; ``(steps, batch, features)``.
+#: The caller's arrays of a pass: sequences, errors of outputs, errors of sequences; ``(steps, batch, features)``.
 Arrays = Mapping[tuple[str, int], Array]
+#: One call, with its arguments.
 Action = Callable[[Arrays], object]
 
 
 class BlockCalls:
-    """Makes the calls of one block and one phase after the other."""
+    """Builds the calls of one block and one phase after the other."""
 
     def __init__(self, workspace: Workspace, packs: PackedWeights) -> None:
         self.workspace, self.packs = workspace, packs
@@ -124,18 +125,18 @@ class BlockCalls:
         a, out = self.whole(rows, block), self.whole(step.output, block)
         if out.ndim != 2 or step.add:
             raise InvalidProgram(f"a product of a value without a time axis is wanted for every step: {step.output}")
-        return [lambda given: np.matmul(pack, a, out)]
+        return [lambda arrays: np.matmul(pack, a, out)]
 
     def _into_given(self, output: ExternalArray, flat: Any, number: int, block: Block, add: bool) -> Action:
         # The pack is looked up in each run: one that needs no copy is another array then.
         key, width, packs = (output.name, output.index), output.width, self.packs.arrays
 
-        def action(given: Arrays) -> None:
-            out = given[key][block.start : block.stop].reshape(-1, width)
+        def action(arrays: Arrays) -> None:
+            out = arrays[key][block.start : block.stop].reshape(-1, width)
             if add:
-                out += np.matmul(flat(given), packs[number].T)
+                out += np.matmul(flat(arrays), packs[number].T)
             else:
-                np.matmul(flat(given), packs[number].T, out)
+                np.matmul(flat(arrays), packs[number].T, out)
 
         return action
 
@@ -145,17 +146,17 @@ class BlockCalls:
         if batch == 1:
             out = out[:, :, 0]
             if add:
-                return lambda given: np.add(out, np.matmul(flat(given), packs[number].T), out)
-            return lambda given: np.matmul(flat(given), packs[number].T, out)
+                return lambda arrays: np.add(out, np.matmul(flat(arrays), packs[number].T), out)
+            return lambda arrays: np.matmul(flat(arrays), packs[number].T, out)
         made = self._scratch("product", self.widest, width * steps * batch).reshape(width, steps * batch)
         source, target = made.reshape(width, steps, batch), out.transpose(1, 0, 2)
 
-        def action(given: Arrays) -> None:
-            np.matmul(packs[number], flat(given).T, made)
+        def action(arrays: Arrays) -> None:
+            np.matmul(packs[number], flat(arrays).T, made)
             if add:
                 np.add(target, source, target)
             else:
-                np.copyto(target, source)
+                target[...] = source
 
         return action
 
@@ -170,23 +171,23 @@ class BlockCalls:
         """What must be done first, and how to get an operand as ``(steps · batch, width)``."""
         if isinstance(operand, ExternalArray):
             key, width = (operand.name, operand.index), operand.width
-            return [], lambda given: given[key][block.start : block.stop].reshape(-1, width)
+            return [], lambda arrays: arrays[key][block.start : block.stop].reshape(-1, width)
         assert isinstance(operand, BufferSlice)
         whole = self.whole(operand, block)
         if whole.ndim != 3:
             raise InvalidProgram(f"{operand} has no time axis, and is read at every step")
         if whole.shape[2] == 1:
             rows = whole[:, :, 0]
-            return [], lambda given: rows
+            return [], lambda arrays: rows
         steps, width, batch = whole.shape
         known = self.gathered.get(operand)
         if known is not None:
             rows = known
-            return [], lambda given: rows
+            return [], lambda arrays: rows
         made = self._scratch(operand, width, width * steps * batch).reshape(width, steps, batch)
         source = whole.transpose(1, 0, 2)
         gathered = self.gathered[operand] = made.reshape(width, steps * batch).T
-        return [lambda given: np.copyto(made, source)], lambda given: gathered
+        return [lambda arrays: np.copyto(made, source)], lambda arrays: gathered
 
 
 def overlap(a: BufferSlice, b: BufferSlice) -> bool:
@@ -198,24 +199,24 @@ def bound(step: Instruction, args: list[Any], out: Any, axis: int) -> Action:
     """An elementwise step, a copy, a choice or a reduction over the units (an axis), on arrays over a block."""
     if step.name == "copy":
         source = args[0]
-        return lambda given: np.copyto(out, source)
+        return lambda arrays: np.copyto(out, source)
     if step.name == "where":
         condition, a, b = args
 
-        def choose(given: Arrays) -> None:
-            np.copyto(out, b)
+        def choose(arrays: Arrays) -> None:
+            out[...] = b
             np.copyto(out, a, where=condition)
 
         return choose
     if step.name == "reduce":
         reduce: Any = UFUNCS[str(step.attr)].reduce
         x = args[0]
-        return lambda given: reduce(x, axis, None, out, True)
+        return lambda arrays: reduce(x, axis, None, out, True)
     function = UFUNCS[step.name]
     if len(args) == 1:
         x = args[0]
-        return lambda given: function(x, out)
+        return lambda arrays: function(x, out)
     x, y = args
     if step.name in KEYWORD_OUTPUT:
-        return lambda given: function(x, y, out=out)
-    return lambda given: function(x, y, out)
+        return lambda arrays: function(x, y, out=out)
+    return lambda arrays: function(x, y, out)

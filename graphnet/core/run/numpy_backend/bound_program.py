@@ -1,191 +1,54 @@
-"""A program that runs: what can be done for many steps at once is, the rest in straight lines."""
+"""A program with the memory that it runs in: runs block by block, forward and backward."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.program import (
-    AFTER,
-    BACK_AFTER,
-    BACK_BEFORE,
-    BACK_LOOP,
-    BEFORE,
-    LOOP,
-    STATIC,
-    BufferSlice,
-    Program,
-)
-from graphnet.core.concurrency.blas_threads import limited
+from graphnet.core.compile.program import BLOCK_BUFFER, Program
 from graphnet.core.concurrency.time_slices import lock_for
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
-from graphnet.core.run.numpy_backend.block_calls import Action, Arrays, BlockCalls
-from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
+from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors
 from graphnet.core.run.numpy_backend.denormals import Flushed
-from graphnet.core.run.numpy_backend.loop_functions import LoopFunctions
-from graphnet.core.run.numpy_backend.packing import PackedWeights, gradients
-from graphnet.core.run.numpy_backend.thread_policy import of_program
-from graphnet.core.run.numpy_backend.workspace import Block, Workspace
+from graphnet.core.run.numpy_backend.executable import Executable
+from graphnet.core.run.numpy_backend.packing import gradients
+from graphnet.core.run.numpy_backend.program_policy import of_program
+from graphnet.core.run.numpy_backend.workspace import Block
+from graphnet.core.run.thread_policy import ThreadPolicy
+
+#: The caller's arrays of a pass by (name, index): sequences, errors of outputs and of sequences.
+CallerArrays = dict[tuple[str, int], Array]
 
 
-@dataclass(eq=False)
+@dataclass(slots=True, eq=False)
 class Tape:
-    """What the way back needs of one forward pass, besides the workspace that it holds."""
+    """What the backward pass needs of a forward pass.
 
-    workspace: Executable
-    given: dict[tuple[str, int], Array]
-    fixed: list[Any]
+    Attributes
+    ----------
+    executable : Executable
+    arrays : dict
+        The caller's arrays.
+    values : list
+        Of the program's expressions of weights.
+    ended : bool array (steps, batch) or None
+        Which rows have ended, in the order of processing.
+    lengths : int array (batch,) or None
+    """
+
+    executable: Executable
+    arrays: CallerArrays
+    values: list[Any]
     ended: Array | None
     lengths: Array | None
 
 
-class Executable:
-    """A workspace with all calls on it."""
-
-    def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
-        self.program = program
-        self.space = Workspace(program, steps, batch, dtype)
-        self.nbytes = self.space.nbytes
-        self.packs = PackedWeights(program, batch, dtype)
-        self.calls = BlockCalls(self.space, self.packs)
-        self.phases = {name: [s for s in program.instructions if s.phase == name] for name in
-                       (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)}  # fmt: skip
-        first = self.space.blocks[0]
-        for name, _, place, _ in program.staged:
-            if name == "ones":
-                self.space.arrays[place.buffer][..., place.start : place.stop, :] = 1
-        self.static = self.calls.actions(self.phases[STATIC], first)
-        self.forward = [self._forward(block) for block in self.space.blocks]
-        self.backward = [self._backward(block) for block in self.space.blocks]
-        states = [(p, BufferSlice(p.buffer, p.start, p.stop, 0)) for p in program.states]
-        carried = [(p, BufferSlice(p.buffer, p.start, p.stop, 0)) for p in program.carried]
-        self.loop = LoopFunctions(self.phases[LOOP], self.space, self.packs, states, backward=False)
-        self.back_loop = LoopFunctions(self.phases[BACK_LOOP], self.space, self.packs, carried, backward=True)
-        self.emitted = [
-            [self.space.whole(place, block).transpose(0, 2, 1) for place in program.emitted]
-            for block in self.space.blocks
-        ]
-        self.initial = [self.space.at(old, 0) for _, old in states]
-        self.final = [self.space.at(new, steps - 1) for new, _ in states]
-        self.carried = [old for _, old in carried]
-        self.arriving = [self.space.at(old, steps - 1) for _, old in carried]
-        self.leaving = [self.space.at(new, 0) for new, _ in carried]
-
-    def _forward(self, block: Block) -> tuple[list[Action], list[Action]]:
-        before = [self._staging(name, int(attr), place, block)
-                  for name, attr, place, way in self.program.staged if way == BEFORE]  # fmt: skip
-        before += self.calls.actions(self.phases[BEFORE], block)
-        return before, self.calls.actions(self.phases[AFTER], block)
-
-    def _backward(
-        self, block: Block
-    ) -> tuple[list[Action], list[Action], list[tuple[list[Action], Any, list[Any], tuple[int, int]]]]:
-        before = [self._staging(name, int(attr), place, block)
-                  for name, attr, place, way in self.program.staged if way == BACK_BEFORE]  # fmt: skip
-        before += self.calls.actions(self.phases[BACK_BEFORE], block)
-        after = self.calls.actions(self.phases[BACK_AFTER], block)
-        sinks = []
-        for sink in self.program.accumulators:
-            prepare, right = self.calls.flat(sink.right, block)
-            sections: list[Any] = []
-            for section in sink.terms:
-                left = None
-                if section.left is not None:
-                    more, left = self.calls.flat(section.left, block)
-                    prepare = prepare + more
-                sections.append((left, *section.rows))
-            sinks.append((prepare, right, sections, (sink.rows, sink.columns)))
-        return before, after, sinks
-
-    def _staging(self, name: str, index: int, place: BufferSlice, block: Block) -> Action:
-        target, key = self.space.whole(place, block), (name, index)
-
-        def action(given: Arrays) -> None:
-            np.copyto(target, given[key][block.start : block.stop].transpose(0, 2, 1))
-
-        return action
-
-    # ------------------------------------------------------------------ running
-    def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
-        """Pack the weights of a pass; returns the values that gradients need."""
-        return self.packs.fill(arrays)
-
-    def run_static(self) -> None:
-        """Compute what is the same at every step."""
-        for action in self.static:
-            action({})
-
-    def run_block(
-        self, number: int, given: Arrays, outputs: list[Array], held: Array | None, threads: int | None
-    ) -> None:
-        """Run one block forward; ``held`` (steps, batch) are the rows whose states a step must not change."""
-        block = self.space.blocks[number]
-        before, after = self.forward[number]
-        for action in before:
-            action(given)
-        if self.loop.steps:
-            with limited(threads):
-                self.loop.run(block, held)
-        for action in after:
-            action(given)
-        for output, source in zip(outputs, self.emitted[number], strict=True):
-            np.copyto(output[block.start : block.stop], source)
-
-    def run_block_backward(
-        self, number: int, given: Arrays, ended: Array | None, waiting: DeferredErrors | None, threads: int | None
-    ) -> None:
-        """Run one block backward and write the errors of sequences; ``ended`` (steps, batch): rows that have ended."""
-        space = self.space
-        block = space.blocks[number]
-        before, after, _ = self.backward[number]
-        for action in before:
-            action(given)
-        with limited(threads):
-            if self.back_loop.steps and waiting is None:
-                self.back_loop.run(block)
-            elif waiting is not None:
-                for start, stop, rows in segments(ended):  # type: ignore[arg-type]
-                    waiting.change(rows, [space.at(place, block.start + stop - 1) for place in self.carried])
-                    self.back_loop.stretch(block, start, stop)
-        for action in after:
-            action(given)
-        for k, place in enumerate(self.program.sequence_errors):
-            if isinstance(place, BufferSlice):
-                target = given["sequence_error", k][block.start : block.stop]
-                np.copyto(target, space.whole(place, block).transpose(0, 2, 1))
-
-    def accumulate(self, number: int, given: Arrays, sums: list[Any], counted: Any) -> None:
-        """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
-        _, _, sinks = self.backward[number]
-        for k, (prepare, right, sections, shape) in enumerate(sinks):
-            for action in prepare:
-                action(given)
-            sums[k] = self._sum(sums[k], right(given), sections, shape, counted, given)
-
-    @staticmethod
-    def _sum(before: Any, right: Array, sections: list[Any], shape: tuple[int, int], counted: Any, given: Any) -> Any:
-        """The sums over the rows of a block, added to those of the blocks before."""
-        if counted is not None:
-            right = right[counted]
-        if not len(right):
-            return before
-        total = np.empty(shape, right.dtype)
-        for left, first, last in sections:
-            if left is None:
-                np.add.reduce(right, 0, None, total[first])
-                continue
-            rows = left(given) if counted is None else left(given)[counted]
-            np.dot(rows.T, right, total[first:last])
-        return total if before is None else np.add(before, total, before)
-
-
 class BoundProgram:
-    """A program with the workspace that it runs in: the bound plan's, and so that of the pass which owns this plan.
+    """A program for a number of steps and rows. Its memory belongs to the bound plan, and so to one pass at a time.
 
     Parameters
     ----------
@@ -194,110 +57,118 @@ class BoundProgram:
     options : BindOptions
     """
 
-    #: The gradients count the uses of the weights in so many last steps; None: in all.
+    #: The number of last steps in which uses of the weights count in the gradients; None: all.
     bptt_length: int | None = None
 
     def __init__(self, program: Program, steps: int, batch: int, options: BindOptions) -> None:
         self.program, self.steps, self.batch, self.options = program, steps, batch, options
-        self.draws = [(attr, place) for name, attr, place, _ in program.staged if name == "draw"]
-        self._workspace: Executable | None = None
+        self.draws = [(attr, target) for name, attr, target, _ in program.staged if name == "draw"]
+        self._executable: Executable | None = None
         self.threads = of_program(program, steps, batch, options.dtype)
-        #: Multiply-adds of its largest product, of those in its loops if it has any.
-        self.work = self.threads.loops or self.threads.outside
-        self.turns = lock_for(self.work)
+        #: The limit for the loops; None: that of the whole pass.
+        self.loop_threads = self.threads.in_loops
+        self.turns = lock_for(self.threads.loops or self.threads.outside)
         self.flushed: AbstractContextManager[None] = Flushed()
+        self._output_shapes = [(steps, batch, source.width) for source in program.emitted]
+        self._dtype = np.dtype(options.dtype)
 
-    def workspace(self) -> Executable:
-        """The workspace; made when it is first asked for, and after ``drop``."""
-        if self._workspace is None:
+    # ------------------------------------------------------------------ memory and threads
+    def executable(self) -> Executable:
+        """The calls on a workspace, which is allocated at the first call and after ``drop``."""
+        if self._executable is None:
             make = self.options.executable or Executable
-            self._workspace = make(self.program, self.steps, self.batch, self.options.dtype)
-        return self._workspace
+            self._executable = make(self.program, self.steps, self.batch, self.options.dtype)
+        return self._executable
 
     def idle(self) -> int:
         """Bytes of its arrays."""
-        return 0 if self._workspace is None else self._workspace.nbytes
+        return 0 if self._executable is None else self._executable.nbytes
 
     def drop(self) -> None:
-        """Give them back."""
-        self._workspace = None
+        """Release them."""
+        self._executable = None
+
+    def policy(self, keep: bool) -> ThreadPolicy:
+        """Which BLAS threads it runs with."""
+        return self.threads
 
     # ------------------------------------------------------------------ forward
     def run_forward(
-        self, given: dict[tuple[str, int], Array], run: RunContext, lengths: Array | None, enter: Any, draw: Any
-    ) -> tuple[Tape, list[Array]]:
-        """All blocks forward; what the way back needs, and the emitted outputs ``(steps, batch, features)``."""
-        bound = self.workspace()
-        space, program = bound.space, self.program
-        fixed = bound.load_weights(run.arrays)
-        ended = self.ended(lengths)
-        held = self.held(ended)
-        if enter is not None:
-            enter(bound)
-        if self.draws:
-            draw(space, run)
-        bound.run_static()
-        outputs = [np.empty((self.steps, self.batch, p.width), space.dtype) for p in program.emitted]
-        with self.turns, self.flushed:
-            for number, block in enumerate(space.blocks):
+        self, executable: Executable, arrays: CallerArrays, run: RunContext, held: Array | None = None
+    ) -> list[Array]:
+        """Run all blocks; returns the emitted outputs ``(steps, batch, units)``.
+
+        ``held`` (steps, batch) says in which rows a step leaves the states as they were.
+        """
+        executable.run_static()
+        outputs = []
+        for shape in self._output_shapes:
+            outputs.append(np.empty(shape, self._dtype))
+        if run.in_turn:
+            with self.flushed:
+                self._run_blocks(executable, arrays, held, outputs, rest=False)
+        else:
+            with self.turns, self.flushed:
+                self._run_blocks(executable, arrays, held, outputs, rest=True)
+        return outputs
+
+    def _run_blocks(
+        self, executable: Executable, arrays: CallerArrays, held: Array | None, outputs: list[Array], rest: bool
+    ) -> None:
+        for number, block in enumerate(executable.workspace.blocks):
+            if rest:
                 self.turns.rest()
-                self.carry_on(space, number)
-                rows = None if held is None else held[block.start : block.stop]
-                bound.run_block(number, given, outputs, rows, self.threads.in_loops)
-        return Tape(bound, given, fixed, ended, lengths), outputs
+            if number:
+                self.copy_states(executable, number)
+            block_held = None if held is None else held[block.start : block.stop]
+            executable.run_block(number, arrays, outputs, block_held, self.loop_threads)
 
-    def ended(self, lengths: Array | None) -> Array | None:
-        """Which rows have ended at which step, in the order of processing."""
-        return None if lengths is None else np.arange(self.steps)[:, None] >= lengths
-
-    def held(self, ended: Array | None) -> Array | None:
-        """The rows whose states a step must leave as they were, for each step."""
-        return ended
-
-    def carry_on(self, space: Workspace, number: int) -> None:
-        """Bring the states from the end of one block to the beginning of the next."""
-        if number == 0:
-            return
-        before = space.blocks[number - 1]
-        for place in self.program.states:
-            if space.kind(place) == "block":
-                array = space.arrays[place.buffer][:, place.start : place.stop]
-                array[0] = array[before.steps]
+    def copy_states(self, executable: Executable, number: int) -> None:
+        """Copy the states from the end of a block to the beginning of the next one."""
+        workspace = executable.workspace
+        previous = workspace.blocks[number - 1]
+        for state in self.program.states:
+            if workspace.kind(state) == BLOCK_BUFFER:
+                array = workspace.arrays[state.buffer][:, state.start : state.stop]
+                array[0] = array[previous.steps]
 
     # ------------------------------------------------------------------ backward
     def run_backward(
-        self, tape: Tape, given: dict[tuple[str, int], Array], run: RunContext, wait: bool = False
+        self, tape: Tape, arrays: CallerArrays, run: RunContext, defer: bool = False
     ) -> list[Array | None]:
-        """All blocks on the way back: fills the errors of sequences in ``given``; returns those of the contexts.
+        """Run all blocks backward: fills the errors of sequences in ``arrays``; returns those of the contexts.
 
-        ``wait`` says that errors arrive at the final states, which must wait where rows have ended; without, nothing
-        arrives there and zeros go through.
+        ``defer`` says that there are errors of final states, which are deferred in rows that have ended.
         """
-        program, space = self.program, tape.workspace.space
-        for k, wanted in enumerate(program.sequence_errors):
-            if wanted is not None:
-                given["sequence_error", k] = np.empty((self.steps, self.batch, wanted.width), space.dtype)
-        contexts: list[Any] = [None] * len(program.context_errors)
+        program, executable = self.program, tape.executable
+        for k, source in enumerate(program.sequence_errors):
+            if source is not None:
+                arrays["sequence_error", k] = np.empty((self.steps, self.batch, source.width), self._dtype)
+        context_errors: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.accumulators)
-        waiting = DeferredErrors(tape.workspace.arriving) if tape.ended is not None and wait else None
+        deferred = DeferredErrors(executable.final_errors) if tape.ended is not None and defer else None
         with self.turns, self.flushed:
-            for number in range(len(space.blocks) - 1, -1, -1):
+            for number in range(len(executable.workspace.blocks) - 1, -1, -1):
                 self.turns.rest()
-                block = space.blocks[number]
-                rows = None if tape.ended is None else tape.ended[block.start : block.stop]
-                tape.workspace.run_block_backward(number, given, rows, waiting, self.threads.in_loops)
-                for k, context in enumerate(program.context_errors):
-                    if context is not None:
-                        part = space.whole(context, block).sum(0)
-                        contexts[k] = part if contexts[k] is None else contexts[k] + part
-                tape.workspace.accumulate(number, given, sums, self.counted(tape.lengths, block))
-        if waiting is not None:
-            waiting.end(tape.workspace.leaving)
-        self.collect(gradients(program, sums, tape.fixed, self.options.dtype), run)
-        return contexts
+                block = executable.workspace.blocks[number]
+                ended = None if tape.ended is None else tape.ended[block.start : block.stop]
+                executable.run_block_backward(number, arrays, ended, deferred, self.loop_threads)
+                self.add_context_errors(executable, block, context_errors)
+                executable.accumulate(number, arrays, sums, self.counted(tape.lengths, block))
+        if deferred is not None:
+            deferred.restore(executable.initial_errors)
+        self.collect(gradients(program, sums, tape.values, self.options.dtype), run)
+        return context_errors
+
+    def add_context_errors(self, executable: Executable, block: Block, context_errors: list[Any]) -> None:
+        """Add the errors of contexts over the steps of a block."""
+        for k, context in enumerate(self.program.context_errors):
+            if context is not None:
+                part = executable.workspace.whole(context, block).sum(0)
+                context_errors[k] = part if context_errors[k] is None else context_errors[k] + part
 
     def counted(self, lengths: Array | None, block: Block) -> Any:
-        """The rows of a block that count in the gradients: a slice, or a truth value for each."""
+        """The rows of a block that count in the gradients: a slice, or a boolean for each; None: all."""
         last = self.bptt_length
         if last is None or last >= self.steps:
             return None
@@ -308,8 +179,9 @@ class BoundProgram:
         return (steps >= lengths - last).reshape(-1)
 
     @staticmethod
-    def collect(found: dict[tuple[str, str], Array], run: RunContext) -> None:
-        for (owner, name), gradient in found.items():
+    def collect(arrays: dict[tuple[str, str], Array], run: RunContext) -> None:
+        """Add gradients to those of the pass."""
+        for (owner, name), gradient in arrays.items():
             total = run.gradients.setdefault(owner, {})
             if name in total:
                 total[name] = total[name] + gradient

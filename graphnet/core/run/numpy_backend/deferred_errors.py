@@ -1,6 +1,6 @@
-"""Rows that have ended, on the way back: their carried errors wait, and nothing goes through the cell for them.
+"""Carried errors of rows that have ended: they are deferred until the row's last step.
 
-A row's error is zero while it has ended, so a loop need not know of it: what a program makes of zeros is zeros. Only
+The error of a row is zero while it has ended, so a loop needs no mask: a program maps zeros to zeros. Only at a step
 where a row ends, or begins, its carried errors are exchanged.
 """
 
@@ -14,10 +14,10 @@ from graphnet.core.describe.parameter import Array
 
 
 def segments(ended: Array) -> Iterator[tuple[int, int, Array]]:
-    """From the last step back: first step and end of each stretch over which the same rows have ended; those rows."""
+    """The segments of steps over which the same rows have ended, from the last to the first: start, stop, rows."""
     changes = np.flatnonzero((ended[1:] != ended[:-1]).any(axis=1)) + 1
-    ends = [0, *changes.tolist(), len(ended)]
-    for start, stop in zip(ends[-2::-1], ends[:0:-1], strict=True):
+    bounds = [0, *changes.tolist(), len(ended)]
+    for start, stop in zip(bounds[-2::-1], bounds[:0:-1], strict=True):
         yield start, stop, ended[start]
 
 
@@ -27,25 +27,25 @@ class DeferredErrors:
     Parameters
     ----------
     errors : list of array (units, batch)
-        One for each state: what is carried, for its shape and dtype.
+        One for each state, for its shape and dtype.
     """
 
     def __init__(self, errors: Sequence[Array]) -> None:
-        self.kept = [np.zeros_like(error) for error in errors]
+        self.deferred = [np.zeros_like(error) for error in errors]
         self.rows = np.zeros(errors[0].shape[1] if errors else 0, bool)
 
-    def change(self, rows: Array, errors: Sequence[Array]) -> None:
-        """From here on ``rows`` have ended: theirs are put by, those of rows that begin are put back."""
-        fall, wake = rows & ~self.rows, self.rows & ~rows
-        for kept, error in zip(self.kept, errors, strict=True):
-            if wake.any():
-                error[:, wake] = kept[:, wake]
-            if fall.any():
-                kept[:, fall] = error[:, fall]
-                error[:, fall] = 0
+    def exchange(self, rows: Array, errors: Sequence[Array]) -> None:
+        """From here on ``rows`` have ended: defer their errors, and restore those of rows that begin."""
+        ending, beginning = rows & ~self.rows, self.rows & ~rows
+        for deferred, error in zip(self.deferred, errors, strict=True):
+            if beginning.any():
+                error[:, beginning] = deferred[:, beginning]
+            if ending.any():
+                deferred[:, ending] = error[:, ending]
+                error[:, ending] = 0
         self.rows = rows
 
-    def end(self, errors: Sequence[Array]) -> None:
-        """After the first step: the errors of rows that had ended there are what was put by."""
-        for kept, error in zip(self.kept, errors, strict=True):
-            error[:, self.rows] = kept[:, self.rows]
+    def restore(self, errors: Sequence[Array]) -> None:
+        """After the first step: restore the errors of rows that had ended there."""
+        for deferred, error in zip(self.deferred, errors, strict=True):
+            error[:, self.rows] = deferred[:, self.rows]

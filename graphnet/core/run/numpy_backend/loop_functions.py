@@ -1,4 +1,4 @@
-"""The loops of a program, bound: straight lines of calls on arrays that were sliced beforehand."""
+"""The loops of a program as generated functions, called with lists of views that were sliced beforehand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.program import BufferSlice, Instruction, InvalidProgram, Operand, PackRef, Scalar
+from graphnet.core.compile.program import (
+    STATIC_BUFFER,
+    STEP_BUFFER,
+    BufferSlice,
+    Instruction,
+    InvalidProgram,
+    Operand,
+    PackRef,
+    Scalar,
+)
 from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import LoopSource, scalar
@@ -15,12 +24,14 @@ from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
 from graphnet.core.run.numpy_backend.workspace import KEPT_VIEWS, Block, Workspace
 
-#: The key of the rows that have ended, among the arrays that change by step.
+#: The key of the rows that have ended, among the arrays that differ by step.
 ENDED = "ended"
+
+Loop = Callable[[Sequence[Any]], None]
 
 
 class LoopFunctions:
-    """One direction: the loop over a block where all rows run, and, forward, the one where some have ended.
+    """The loop of one direction, and a second one, forward only, in which some rows have ended.
 
     Parameters
     ----------
@@ -28,7 +39,7 @@ class LoopFunctions:
     workspace : Workspace
     packs : PackedWeights
     held : list of (BufferSlice, BufferSlice)
-        Pairs (new, old) of places of one state: forward, where a row has ended, new takes the number of old.
+        Pairs (new, old) for each state: forward, where a row has ended, new takes the value of old.
     backward : bool
     """
 
@@ -43,124 +54,133 @@ class LoopFunctions:
         self.steps, self.workspace, self.packs = steps, workspace, packs
         self.held, self.backward = held, backward
         self.flat = workspace.batch == 1
-        self.constants: dict[float, Any] = {}
-        self.lists: dict[int, list[Any]] = {}
-        self.lasting: dict[tuple[BufferSlice, bool], Array] = {}
-        self.whole, self.whole_keys = self.built(masked=False)
-        self._masked: tuple[Callable[[Sequence[Any]], None], list[Any]] | None = None
+        self._scalars: dict[float, Any] = {}
+        self._products: dict[tuple[int, int], Any] = {}
+        #: The views of each loop by block: of the plain one by its start, of the masked one by the start's complement.
+        self._views: dict[int, list[Any]] = {}
+        self._constants: dict[tuple[BufferSlice, bool], Array] = {}
+        self._loop, self._keys = self._generate(masked=False)
+        self._masked: tuple[Loop, list[Any]] | None = None
 
-    def built(self, masked: bool) -> tuple[Callable[[Sequence[Any]], None], list[Any]]:
-        """The loop, and what its changing arrays are."""
-        body = LoopSource()
+    # ------------------------------------------------------------------ generating
+    def _generate(self, masked: bool) -> tuple[Loop, list[Any]]:
+        """A loop, and the keys of the arrays that differ by step."""
+        source = LoopSource()
         for step in self.steps:
-            self.line(body, step)
+            self._add(source, step)
         if masked:
-            self.hold(body)
-        return body.function(), body.varying
+            self._add_hold(source)
+        return source.function(), source.varying
 
-    def hold(self, body: LoopSource) -> None:
-        """After a step forward: the states of rows that have ended stay what they were."""
-        copyto = body.constant(np.copyto)
+    def _add_hold(self, source: LoopSource) -> None:
+        """Let rows that have ended keep their states."""
+        copyto = source.constant(np.copyto)
         for new, old in self.held:
-            ended = body.changing(ENDED)
-            body.lines.append(f"{copyto}({self.name(body, new)}, {self.name(body, old)}, where={ended})")
+            ended = source.variable(ENDED)
+            source.lines.append(f"{copyto}({self._name(source, new)}, {self._name(source, old)}, where={ended})")
 
-    # ------------------------------------------------------------------ lines
-    def line(self, body: LoopSource, step: Instruction) -> None:
-        output = self.name(body, step.output)
+    def _add(self, source: LoopSource, step: Instruction) -> None:
+        """Add the lines of one instruction."""
+        output = self._name(source, step.output)
         if step.name == "dot":
-            self.dot(body, step)
+            self._add_dot(source, step)
             return
         check_widths(step, lambda number: len(self.packs.arrays[number]))
-        operands = [self.name(body, o) for o in step.operands]
+        operands = [self._name(source, operand) for operand in step.operands]
         if step.name == "copy":
-            body.call(np.copyto, output, *operands)
+            source.lines.append(f"{output}[...] = {operands[0]}")
         elif step.name == "where":
             condition, a, b = operands
-            body.call(np.copyto, output, b)
-            body.lines.append(f"{body.constant(np.copyto)}({output}, {a}, where={condition})")
+            source.lines.append(f"{output}[...] = {b}")
+            source.lines.append(f"{source.constant(np.copyto)}({output}, {a}, where={condition})")
         elif step.name == "reduce":
-            body.call(UFUNCS[str(step.attr)].reduce, operands[0], "0", "None", output, "True")
+            source.call(UFUNCS[str(step.attr)].reduce, operands[0], "0", "None", output, "True")
         else:
             named = step.name in KEYWORD_OUTPUT
-            body.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
+            source.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
 
-    def dot(self, body: LoopSource, step: Instruction) -> None:
+    def _add_dot(self, source: LoopSource, step: Instruction) -> None:
         rows, weights = step.operands
         assert isinstance(weights, PackRef) and isinstance(step.output, BufferSlice)
         check_product(step, self.packs.shape(weights.pack))
-        pack = self.packs.arrays[weights.pack]
-        output = self.name(body, step.output, self.flat)
-        given = self.name(body, rows, self.flat)
+        output = self._name(source, step.output, self.flat)
+        right = self._name(source, rows, self.flat)
+        product = self._product(weights.pack)
         if not step.add:
-            body.call(np.dot, body.constant(pack), given, output)
+            source.call(product, right, output)
             return
-        made = np.zeros((len(pack), self.workspace.batch), self.workspace.dtype)
-        made = made[:, 0] if self.flat else made
-        body.call(np.dot, body.constant(pack), given, body.constant(made))
-        body.call(np.add, output, body.constant(made), output)
+        term = np.zeros((step.output.width, self.workspace.batch), self.workspace.dtype)
+        term = term[:, 0] if self.flat else term
+        source.call(product, right, source.constant(term))
+        source.call(np.add, output, source.constant(term), output)
 
-    def name(self, body: LoopSource, operand: Operand | Any, flat: bool = False) -> str:
-        """The name of an operand in the text."""
+    def _product(self, number: int) -> Any:
+        """The product with a pack: the array's method, which is faster to call than ``np.dot``."""
+        key = (number, id(self.packs.arrays[number]))
+        if key not in self._products:
+            self._products[key] = self.packs.arrays[number].dot
+        return self._products[key]
+
+    def _name(self, source: LoopSource, operand: Operand | Any, flat: bool = False) -> str:
+        """The name of an operand in the source text."""
         if isinstance(operand, Scalar):
-            return body.constant(self.number(operand.value))
+            return source.constant(self._scalar(operand.value))
         if isinstance(operand, PackRef):
-            return body.constant(self.packs.arrays[operand.pack])
+            return source.constant(self.packs.arrays[operand.pack])
         assert isinstance(operand, BufferSlice)
         check_place(self.workspace.at(operand, 0), operand, None, self.workspace.batch)
-        if self.workspace.kind(operand) in ("static", "step"):
-            return body.constant(self.fixed(operand, flat))
-        return body.changing((operand, flat))
+        if self.workspace.kind(operand) in (STATIC_BUFFER, STEP_BUFFER):
+            return source.constant(self._constant(operand, flat))
+        return source.variable((operand, flat))
 
-    def fixed(self, place: BufferSlice, flat: bool) -> Array:
-        """The one view of a place that does not change; the same object each time."""
-        if (place, flat) not in self.lasting:
-            array = self.workspace.at(place, 0)
-            self.lasting[place, flat] = array[:, 0] if flat else array
-        return self.lasting[place, flat]
+    def _constant(self, operand: BufferSlice, flat: bool) -> Array:
+        """The view of a slice that is the same at every step; the same object each time."""
+        if (operand, flat) not in self._constants:
+            array = self.workspace.at(operand, 0)
+            self._constants[operand, flat] = array[:, 0] if flat else array
+        return self._constants[operand, flat]
 
-    def number(self, value: float) -> Any:
-        if value not in self.constants:
-            self.constants[value] = scalar(value, self.workspace.dtype)
-        return self.constants[value]
+    def _scalar(self, value: float) -> Any:
+        if value not in self._scalars:
+            self._scalars[value] = scalar(value, self.workspace.dtype)
+        return self._scalars[value]
 
     # ------------------------------------------------------------------ running
     def run(self, block: Block, ended: Array | None = None) -> None:
-        """All steps of a block; ``ended`` (steps, batch) says, forward, which rows have ended; None for none."""
-        first = block.steps if ended is None else int(np.argmax(ended.any(axis=1))) if ended.any() else block.steps
-        if first == block.steps:
-            self.whole(self.views(block))
+        """Run all steps of a block; ``ended`` (steps, batch) are the rows that have ended, forward; None: none."""
+        if ended is None or not ended.any():
+            self._loop(self._views.get(block.start) or self.views(block))
             return
+        first = int(np.argmax(ended.any(axis=1)))
         if first:
-            self.whole([one[:first] for one in self.views(block)])
-        assert ended is not None
+            self._loop([arrays[:first] for arrays in self.views(block)])
         if self._masked is None:
-            self._masked = self.built(masked=True)
+            self._masked = self._generate(masked=True)
         function, keys = self._masked
-        known = self.lists.get(~block.start)  # no start of a block is negative: those of the other loop
-        if known is None:
-            known = [None if key == ENDED else self.each(key, block) for key in keys]
+        views = self._views.get(~block.start)
+        if views is None:
+            views = [None if key == ENDED else self._steps(key, block) for key in keys]
             if self.workspace.steps <= KEPT_VIEWS:
-                self.lists[~block.start] = known
-        function([list(ended[first:]) if one is None else one[first:] for one in known])
+                self._views[~block.start] = views
+        function([list(ended[first:]) if arrays is None else arrays[first:] for arrays in views])
 
-    def stretch(self, block: Block, start: int, stop: int) -> None:
-        """Some steps of a block, on the way back."""
-        lists = self.views(block)
-        self.whole([one[block.steps - stop : block.steps - start] for one in lists])
+    def run_segment(self, block: Block, start: int, stop: int) -> None:
+        """Run some steps of a block, backward."""
+        views = self.views(block)
+        self._loop([arrays[block.steps - stop : block.steps - start] for arrays in views])
 
     def views(self, block: Block) -> list[Any]:
-        """For each changing name, its arrays at the steps of a block."""
-        lists = self.lists.get(block.start)
-        if lists is None:
-            lists = [self.each(key, block) for key in self.whole_keys] or [range(block.steps)]
+        """For each array that differs by step, its views at the steps of a block."""
+        views = self._views.get(block.start)
+        if views is None:
+            views = [self._steps(key, block) for key in self._keys] or [range(block.steps)]
             if self.workspace.steps <= KEPT_VIEWS:
-                self.lists[block.start] = lists
-        return lists
+                self._views[block.start] = views
+        return views
 
-    def each(self, key: Any, block: Block) -> Sequence[Array]:
-        place, flat = key
-        arrays = self.workspace.each(place, block, flat, self.backward)
+    def _steps(self, key: Any, block: Block) -> Sequence[Array]:
+        operand, flat = key
+        arrays = self.workspace.each(operand, block, flat, self.backward)
         if len(arrays) != block.steps:
-            raise InvalidProgram(f"{place} has {len(arrays)} steps of a block of {block.steps}")
+            raise InvalidProgram(f"{operand} has {len(arrays)} steps of a block of {block.steps}")
         return arrays

@@ -1,4 +1,4 @@
-"""The values of a pass in which rows end early, in whatever form a step requires them."""
+"""The values of a pass in which rows end early, converted to the padding that each step requires."""
 
 from __future__ import annotations
 
@@ -11,31 +11,38 @@ from graphnet.core.run.padding import Padding, RowEnds
 
 
 class SlotValues:
-    """The values of one pass by slot, with the form of each, and the conversions made so far."""
+    """The values of one pass by slot, the padding of each, and a cache of conversions.
+
+    Attributes
+    ----------
+    slots : list
+    padding : dict of int to Padding
+        Of the slots whose padding is not zeros.
+    """
 
     def __init__(self, slots: list[Any], shapes: Shapes, run: RunContext) -> None:
         self.slots, self.origins, self.run = slots, shapes.lengths, run
-        self.forms: dict[int, Padding] = {}
-        self.converted: dict[tuple[int, Padding], Array] = {}
+        self.padding: dict[int, Padding] = {}
+        self._converted: dict[tuple[int, Padding], Array] = {}
 
     def ends(self, slot: int) -> RowEnds | None:
         """Where the rows of a value end."""
         return self.run.ends_at(self.origins[slot])
 
-    def get(self, slot: int, wanted: Padding, ends: RowEnds | None) -> Array:
-        """A value as a step requires it whose own rows have ``ends``.
+    def get(self, slot: int, padding: Padding, ends: RowEnds | None) -> Array:
+        """A value with the required padding, for a step whose rows end at ``ends``.
 
-        A value whose rows end elsewhere than those of the step is zero from its own ends on.
+        A value whose rows end elsewhere than the step's is zero from its own ends on.
         """
         array: Array = self.slots[slot]
-        own, form = self.ends(slot), self.forms.get(slot, Padding.ZEROS)
-        alike = own is ends or wanted is Padding.ZEROS
-        needed = wanted if alike else Padding.ZEROS
-        if own is not None and not form.serves(needed):
+        own, present = self.ends(slot), self.padding.get(slot, Padding.ZEROS)
+        alike = own is ends or padding is Padding.ZEROS
+        needed = padding if alike else Padding.ZEROS
+        if own is not None and not present.serves(needed):
             key = (slot, needed)
-            if key not in self.converted:
-                self.converted[key] = own.repeated(array) if needed is Padding.REPEATED else own.zeroed(array)
-            array = self.converted[key]
-        if alike or ends is None or wanted is not Padding.REPEATED or len(array) != ends.steps:
+            if key not in self._converted:
+                self._converted[key] = own.repeated(array) if needed is Padding.REPEATED else own.zeroed(array)
+            array = self._converted[key]
+        if alike or ends is None or padding is not Padding.REPEATED or len(array) != ends.steps:
             return array
         return ends.repeated(array)

@@ -1,4 +1,4 @@
-"""The layers as functions on values of a graph.
+"""Functions that apply an activation layer to a value of a graph.
 
 Examples
 --------
