@@ -12,8 +12,8 @@ from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
 from graphnet.core.run.context import BindOptions
-from graphnet.core.run.numpy_backend.bound_program import Executable
-from graphnet.core.run.numpy_backend.plan import BoundPlan
+from graphnet.core.run.numpy_backend.executable import Executable
+from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet_native import products
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
@@ -55,6 +55,6 @@ def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeEx
 class NativeBackend:
     """Runs programs in native code, and everything else as the numpy backend does."""
 
-    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> BoundPlan:
+    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
         """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
-        return BoundPlan(plan, shapes, replace(options, executable=executable), list(wanted))
+        return CompiledPlan(plan, shapes, replace(options, executable=executable), list(wanted))

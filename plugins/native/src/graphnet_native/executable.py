@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.program import BufferSlice, Program
-from graphnet.core.run.numpy_backend.block_calls import BlockCalls
-from graphnet.core.run.numpy_backend.bound_program import Executable
-from graphnet.core.run.numpy_backend.deferred_errors import segments
+from graphnet.core.compile.program import Program
+from graphnet.core.run.numpy_backend.block_calls import Arrays, BlockCalls
+from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
+from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
 from graphnet.core.run.numpy_backend.packing import PackedWeights
-from graphnet.core.run.numpy_backend.thread_policy import of_program
+from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import products
 from graphnet_native.emitter import Emitter
@@ -29,9 +30,9 @@ PHASES = ("static", "before", "loop", "after", "back_before", "back_loop", "back
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 PACK = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
-#: Multiply-adds in the largest product of a step from which on calls release the interpreter's lock: releasing it for
-#: a call of some microseconds costs more than the call, and hands the interpreter to another thread.
-RELEASE = 100_000
+#: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
+#: it for a call of some microseconds costs more than the call, and hands the interpreter to another thread.
+RELEASE = 1_000_000
 
 
 class Compiled:
@@ -54,185 +55,163 @@ class Compiled:
 
 
 class NativeExecutable:
-    """Runs one program for a number of steps and rows; see
-    :class:`graphnet.core.run.numpy_backend.bound_program.Executable`.
+    """Runs one program for a number of steps and rows, in the arrays of numpy's executable, which it replaces.
+
+    See :class:`graphnet.core.run.numpy_backend.executable.Executable` for the attributes and methods.
     """
 
     def __init__(self, program: Program, compiled: Compiled, steps: int, batch: int, dtype: str) -> None:
         self.program, self.compiled = program, compiled
         self.places = Table.of(program)
-        threads = of_program(program, steps, batch, dtype)
-        release = max(threads.loops, threads.outside) * steps >= RELEASE * 16
-        self.functions = compiled.releasing if release else compiled.holding
-        self.space = Workspace(program, steps, batch, dtype)
-        self.packs = PackedWeights(program, 1, dtype)  # outputs next to each other: weights are copied as they lie
         self.batch, self.dtype = batch, np.dtype(dtype)
-        states = [(p, BufferSlice(p.buffer, p.start, p.stop, 0)) for p in program.states]
-        carried = [(p, BufferSlice(p.buffer, p.start, p.stop, 0)) for p in program.carried]
-        for name, _, place, _ in program.staged:
+        threads = of_program(program, steps, batch, dtype)
+        release = max(threads.loops, threads.outside) * steps >= RELEASE
+        self.functions = compiled.releasing if release else compiled.holding
+        workspace = self.workspace = Workspace(program, steps, batch, dtype)
+        # For a batch of one, packs have outputs next to each other, so that weights are copied as they lie.
+        self.packs = PackedWeights(program, 1, dtype)
+        for name, _, target, _ in program.staged:
             if name == "ones":
-                self.space.arrays[place.buffer][..., place.start : place.stop, :] = 1
-        self.initial = [self.space.at(old, 0) for _, old in states]
-        self.final = [self.space.at(new, steps - 1) for new, _ in states]
-        self.carried = [old for _, old in carried]
-        self.arriving = [self.space.at(old, steps - 1) for _, old in carried]
-        self.leaving = [self.space.at(new, 0) for new, _ in carried]
+                workspace.arrays[target.buffer][..., target.start : target.stop, :] = 1
+        self.carried = [replace(error, shift=0) for error in program.carried]
+        self.initial = [workspace.at(replace(state, shift=0), 0) for state in program.states]
+        self.final = [workspace.at(state, steps - 1) for state in program.states]
+        self.final_errors = [workspace.at(error, steps - 1) for error in self.carried]
+        self.initial_errors = [workspace.at(error, 0) for error in program.carried]
         self.table = np.zeros(self.places.size, np.int64)
-        self.kept: dict[int, Array] = {}
-        self._numpy: Executable | None = None
+        self.address = self.table.ctypes.data
+        self.arrays: dict[int, Array] = {}
+        self._selected: SelectedSums | None = None
         self._fill_table()
-        self.nbytes = self.space.nbytes + sum(a.nbytes for a in self.kept.values())
+        self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
 
     def _fill_table(self) -> None:
-        """Addresses that stay the same for the life of this object."""
-        place = self.places
-        self.address = self.table.ctypes.data
-        for i, array in enumerate(self.space.arrays):
+        """Set the addresses that stay the same for the life of this object."""
+        places, compiled = self.places, self.compiled
+        for i, array in enumerate(self.workspace.arrays):
             self._set(i, array)
-        self.products = [i for i, pack in enumerate(self.program.packs) if pack.form == "product"]
-        for i, pack in enumerate(self.program.packs):
-            if pack.form != "product":
-                self._keep(place.pack + i, (len(self.packs.arrays[i]), self.batch))
-                continue
-            outputs, inputs = self.packs.shape(i)
-            rows = (
-                outputs if self.compiled.single else -(-outputs // self.compiled.tiles.rows) * self.compiled.tiles.rows
-            )
-            self._keep(place.pack + i, (inputs, rows))
+        self.matrices = [i for i, pack in enumerate(self.program.packs) if pack.form == "product"]
         self.vectors = [i for i, pack in enumerate(self.program.packs) if pack.form != "product"]
-        most = self.compiled.space
-        steps = self.space.longest * self.batch
-        tile = self.compiled.wide.rows
-        self._keep(place.left, (max(most.left_rows * steps, -(-steps // tile) * tile * most.inputs),))
-        self._keep(place.right, (most.right_columns * steps,))
-        for i, external in enumerate(place.externals):
-            if not self.compiled.single:
-                self._keep(place.copy + i, (self.space.longest, external.width, self.batch))
-        self.table[place.batch] = self.batch
-        self.sums = [np.zeros((a.rows, a.columns), self.dtype) for a in self.program.accumulators]
-        for i, total in enumerate(self.sums):
-            self._set(place.accumulator + i, total)
+        for i in self.vectors:
+            self._allocate(places.pack + i, len(self.packs.arrays[i]), self.batch)
+        for i in self.matrices:
+            outputs, inputs = self.packs.shape(i)
+            self._allocate(
+                places.pack + i, inputs, outputs if compiled.single else _padded(outputs, compiled.tiles.rows)
+            )
+        space, rows = compiled.space, self.workspace.longest * self.batch
+        panels = _padded(self.workspace.longest, compiled.wide.rows) * space.inputs
+        self._allocate(places.left, max(space.left_rows * rows, panels))
+        self._allocate(places.right, space.right_columns * rows)
+        for i, external in enumerate(places.externals):
+            if not compiled.single:
+                self._allocate(places.copy + i, self.workspace.longest, external.width, self.batch)
+        self.table[places.batch] = self.batch
 
     def _set(self, entry: int, array: Array) -> None:
         self.table[entry] = array.ctypes.data
 
-    def _keep(self, entry: int, shape: tuple[int, ...]) -> None:
-        self.kept[entry] = np.zeros(shape, self.dtype)
-        self._set(entry, self.kept[entry])
+    def _allocate(self, entry: int, *shape: int) -> None:
+        self.arrays[entry] = np.zeros(shape, self.dtype)
+        self._set(entry, self.arrays[entry])
 
     # ------------------------------------------------------------------ running
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
-        """Pack the weights of a pass; returns the values that gradients need."""
-        fixed = self.packs.fill(arrays)
+        """Pack the weights of a pass; returns the values of expressions that gradients need."""
+        values = self.packs.fill(arrays)
         for i in self.vectors:
-            self.kept[self.places.pack + i][...] = self.packs.arrays[i]
-        for i in self.products:
-            source = self.packs.arrays[i]
-            target = self.kept[self.places.pack + i]
+            self.arrays[self.places.pack + i][...] = self.packs.arrays[i]
+        for i in self.matrices:
+            source, target = self.packs.arrays[i], self.arrays[self.places.pack + i]
             if self.compiled.pack is None:
-                np.copyto(target, source.T)
+                target[...] = source.T
             else:
                 panel = source.shape[1] * self.compiled.tiles.rows * self.dtype.itemsize
                 self.compiled.pack(source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
-        return fixed
+        return values
 
     def run_static(self) -> None:
         """Compute what is the same at every step."""
         self.functions["static"](self.address, 0, 1, 0)
 
     def run_block(
-        self, number: int, given: Mapping[Any, Array], outputs: list[Array], held: Array | None, threads: int | None
+        self, number: int, arrays: Arrays, outputs: list[Array], held: Array | None, threads: int | None
     ) -> None:
-        """Run one block forward; ``held`` (steps, batch) are the rows whose states a step must not change."""
-        block = self.space.blocks[number]
-        place, functions = self.places, self.functions
-        kept = self._externals(given)
+        """Run one block forward."""
+        block = self.workspace.blocks[number]
+        places, functions = self.places, self.functions
+        external = self._set_externals(arrays)
         for i, output in enumerate(outputs):
-            self._set(place.output + i, output)
-        if held is None:
-            self.table[place.held] = 0
-        else:
-            held = np.ascontiguousarray(held)
-            self.table[place.held] = held.ctypes.data - block.start * self.batch
+            self._set(places.output + i, output)
+        held = None if held is None else np.ascontiguousarray(held)
+        self.table[places.held] = 0 if held is None else held.ctypes.data - block.start * self.batch
         span = (self.address, block.start, block.stop, block.start)
         functions["before"](*span)
         functions["loop"](*span)
         functions["after"](*span)
-        del kept, held
+        del external
 
-    def _externals(self, given: Mapping[Any, Array]) -> list[Array]:
-        """Put the addresses of the arrays of a pass into the table; returns them, to be kept alive."""
-        arrays = []
+    def _set_externals(self, arrays: Arrays) -> list[Array]:
+        """Set the addresses of the caller's arrays; returns what must stay alive during the call."""
+        used = []
         for i, external in enumerate(self.places.externals):
-            array = given.get((external.name, external.index))
-            if array is None:
-                continue
-            if not array.flags.c_contiguous or array.dtype != self.dtype:
-                array = np.ascontiguousarray(array, self.dtype)
-            arrays.append(array)
-            self._set(self.places.external + i, array)
-        return arrays
+            array = arrays.get((external.name, external.index))
+            if array is not None:
+                array = np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
+                used.append(array)
+                self._set(self.places.external + i, array)
+        return used
 
     def run_block_backward(
-        self, number: int, given: Mapping[Any, Array], ended: Array | None, waiting: Any, threads: int | None
+        self, number: int, arrays: Arrays, ended: Array | None, deferred: DeferredErrors | None, threads: int | None
     ) -> None:
-        """Run one block backward and write the errors of sequences; ``ended`` (steps, batch): rows that have ended."""
-        block, functions = self.space.blocks[number], self.functions
-        kept = self._externals(given)
+        """Run one block backward and fill the errors of sequences in ``arrays``."""
+        block, functions = self.workspace.blocks[number], self.functions
+        external = self._set_externals(arrays)
         span = (self.address, block.start, block.stop, block.start)
         functions["back_before"](*span)
-        if waiting is None:
+        if deferred is None or ended is None:
             functions["back_loop"](*span)
         else:
-            assert ended is not None
             for start, stop, rows in segments(ended):
-                waiting.change(rows, [self.space.at(p, block.start + stop - 1) for p in self.carried])
-                functions["back_loop"](self.address, block.start + start, block.start + stop, block.start)
+                last = block.start + stop - 1
+                deferred.exchange(rows, [self.workspace.at(error, last) for error in self.carried])
+                functions["back_loop"](self.address, block.start + start, last + 1, block.start)
         functions["back_after"](*span)
-        del kept
+        del external
 
-    def accumulate(self, number: int, given: Mapping[Any, Array], sums: list[Any], counted: Any) -> None:
+    def accumulate(self, number: int, arrays: Arrays, sums: list[Any], counted: Any) -> None:
         """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
-        block = self.space.blocks[number]
         if counted is not None and not isinstance(counted, slice):
-            self._counted(number, given, sums, counted)
+            if self._selected is None:
+                self._selected = SelectedSums(self.program, self.workspace, self.packs)
+            self._selected.accumulate(number, arrays, sums, counted)
             return
+        block = self.workspace.blocks[number]
         first = block.start + (0 if counted is None else counted.start // self.batch)
         if first >= block.stop:
             return
-        if not sums or sums[0] is None:
-            for i, total in enumerate(self.sums):
-                total[...] = 0
-                sums[i] = total
-        kept = self._externals(given)
+        external = self._set_externals(arrays)
+        for i, accumulator in enumerate(self.program.accumulators):
+            if sums[i] is None:  # not kept: gradients are views of it
+                sums[i] = np.zeros((accumulator.rows, accumulator.columns), self.dtype)
+            self._set(self.places.accumulator + i, sums[i])
         self.functions["sums"](self.address, first, block.stop, block.start)
-        del kept
-
-    def _counted(self, number: int, given: Mapping[Any, Array], sums: list[Any], counted: Array) -> None:
-        """Rows that do not all count: gathered by numpy."""
-        if self._numpy is None:
-            self._numpy = Gather(self.program, self.space, self.packs)
-        self._numpy.accumulate(number, given, sums, counted)
+        del external
 
 
-class Gather(Executable):
-    """Numpy's sums over selected rows, on the buffers of another executable."""
+class SelectedSums(Executable):
+    """Sums over selected rows, by numpy, in the workspace of another executable."""
 
-    def __init__(self, program: Program, space: Workspace, packs: PackedWeights) -> None:
-        self.program, self.space, self.packs = program, space, packs
-        self.calls = BlockCalls(space, packs)
-        self.backward = [([], [], self._sums(block)) for block in space.blocks]
+    def __init__(self, program: Program, workspace: Workspace, packs: PackedWeights) -> None:
+        self.program, self.workspace, self.packs = program, workspace, packs
+        self._calls = BlockCalls(workspace, packs)
+        self.backward = [
+            BlockBackward([], [], [self._accumulation(accumulator, block) for accumulator in program.accumulators])
+            for block in workspace.blocks
+        ]
 
-    def _sums(self, block: Any) -> list[Any]:
-        found = []
-        for accumulator in self.program.accumulators:
-            prepare, right = self.calls.flat(accumulator.right, block)
-            sections: list[Any] = []
-            for term in accumulator.terms:
-                left = None
-                if term.left is not None:
-                    more, left = self.calls.flat(term.left, block)
-                    prepare = prepare + more
-                sections.append((left, *term.rows))
-            found.append((prepare, right, sections, (accumulator.rows, accumulator.columns)))
-        return found
+
+def _padded(number: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-number // multiple) * multiple
