@@ -86,7 +86,7 @@ def train(epochs: int) -> None:
     from threadpoolctl import threadpool_info
 
     from graphnet import load
-    from graphnet.data.datasets import load as dataset
+    from graphnet.datasets import load as dataset
 
     examples = dataset("japanese_vowels").train
     history = load(MODEL).fit(examples.inputs, examples.targets, epochs=epochs, threads=None)

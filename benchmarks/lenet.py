@@ -158,7 +158,7 @@ def in_torch(layers: list[Layer], paths: list[str], x: np.ndarray, labels: np.nd
 
     def read(found: Any) -> dict[str, np.ndarray]:
         arrays = iter([gradient.numpy() for gradient in found])
-        dense = [isinstance(layer, FullyConnected) for layer in layers if layer.trainable for _ in layer._parameters]
+        dense = [isinstance(layer, FullyConnected) for layer in layers if layer.trainable for _ in layer.params]
         joined = (np.vstack([next(arrays).T, next(arrays)]) if both else next(arrays) for both in dense)
         return dict(zip(paths, joined, strict=True))
 

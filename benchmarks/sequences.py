@@ -27,7 +27,7 @@ from graphnet import Builder, CellGraph, Runner, Scan
 from graphnet_recurrent import (
     LSTM,
     Bidirectional,
-    SequenceLayer,
+    RecurrentLayer,
     attention_cell,
     clockwork_cell,
     coupled_lstm_cell,
@@ -81,7 +81,7 @@ OPTIONS = ("lengths", "mask", "reverse", "one mask for the state", "clipped erro
            "bidirectional, half the units")  # fmt: skip
 
 
-def passes(layer: SequenceLayer, x: np.ndarray, **options: np.ndarray) -> Callable[[], object]:
+def passes(layer: RecurrentLayer, x: np.ndarray, **options: np.ndarray) -> Callable[[], object]:
     """One forward and one backward pass."""
     error = np.random.default_rng(1).standard_normal(layer.forward(x, **options).shape).astype(np.float32)
 

@@ -1,7 +1,8 @@
 """graphnet: neural-network layers as plugins, models as graphs, on a CPU.
 
-Layers and graphs are here; training, model files and plugins load when they are first used, so that importing graphnet
-stays quick.
+Layers and graphs are imported here. Training, model files, plugins and every other submodule are imported when they
+are first used, so that ``import graphnet`` stays fast: ``graphnet.optimizers.Adam`` works without another import.
+Names for authors of layers are in :mod:`graphnet.authoring`.
 """
 
 from __future__ import annotations
@@ -9,18 +10,16 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
-from graphnet.core.describe.broadcasting import broadcast
-from graphnet.core.describe.builder import Builder, Value, functional
+from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.cell import Cell
-from graphnet.core.describe.composite import Composite, Subgraph
-from graphnet.core.describe.graph import Graph, Input, Node, Ref
-from graphnet.core.describe.layer import Layer, positive, require
-from graphnet.core.describe.logistic import inside_scan, logistic
-from graphnet.core.describe.parameter import Buffer, Parameter, Weight
+from graphnet.core.describe.composite import Composite
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.dtypes import as_array
 from graphnet.core.errors import (
     ConfigError,
     DataError,
@@ -28,6 +27,7 @@ from graphnet.core.errors import (
     FileError,
     ForkWarning,
     GraphError,
+    GraphnetDeprecationWarning,
     GraphnetError,
     GraphnetWarning,
     PluginError,
@@ -61,26 +61,104 @@ from graphnet.layers.functional import concatenate, dense, dropout, embedding, f
 from graphnet.models import backend_lookup as _lookup  # noqa: F401  # the core finds the backends of plugins through it
 
 if TYPE_CHECKING:
-    from graphnet.models.model import Model, load
+    from graphnet import authoring as authoring
+    from graphnet import cli as cli
+    from graphnet import core as core
+    from graphnet import data as data
+    from graphnet import initializers as initializers
+    from graphnet import inspect as inspect
+    from graphnet import io as io
+    from graphnet import layers as layers
+    from graphnet import losses as losses
+    from graphnet import metrics as metrics
+    from graphnet import models as models
+    from graphnet import optimizers as optimizers
+    from graphnet import plugins as plugins
+    from graphnet import regularizers as regularizers
+    from graphnet import testing as testing
+    from graphnet import training as training
+    from graphnet.data import datasets as datasets
+    from graphnet.inspect.explain import explain
+    from graphnet.inspect.summary import summary
+    from graphnet.models.loading import load
+    from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
+    from graphnet.models.sequential import Sequential
     from graphnet.training import Trainer, TrainingConfig
+    from graphnet.training import callbacks as callbacks
 
     __version__: str
 
-#: Public names that are imported when they are first asked for, and where they are.
-_LATER = {
+#: The submodules, by their names in ``graphnet``; each is imported when it is first used.
+_SUBMODULES = {
+    "authoring": "graphnet.authoring",
+    "callbacks": "graphnet.training.callbacks",
+    "cli": "graphnet.cli",
+    "core": "graphnet.core",
+    "data": "graphnet.data",
+    "datasets": "graphnet.data.datasets",
+    "initializers": "graphnet.initializers",
+    "inspect": "graphnet.inspect",
+    "io": "graphnet.io",
+    "layers": "graphnet.layers",
+    "losses": "graphnet.losses",
+    "metrics": "graphnet.metrics",
+    "models": "graphnet.models",
+    "optimizers": "graphnet.optimizers",
+    "plugins": "graphnet.plugins",
+    "regularizers": "graphnet.regularizers",
+    "testing": "graphnet.testing",
+    "training": "graphnet.training",
+}
+
+#: Public names whose module is imported when they are first used.
+_LAZY = {
     "Model": "graphnet.models.model",
-    "load": "graphnet.models.model",
     "NeuralNetwork": "graphnet.models.network",
+    "Sequential": "graphnet.models.sequential",
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
+    "explain": "graphnet.inspect.explain",
+    "load": "graphnet.models.loading",
+    "summary": "graphnet.inspect.summary",
 }
+
+#: Import paths of modules that live elsewhere: two public names, and those of the last release.
+_ALIASES = {
+    "graphnet.callbacks": module_aliases.Alias("graphnet.training.callbacks"),
+    "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
+    "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
+    "graphnet.functions": module_aliases.Alias("graphnet.layers.functional", deprecated=True),
+    "graphnet.model": module_aliases.Alias("graphnet.models", deprecated=True),
+    "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
+    "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
+    "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
+}
+module_aliases.install(_ALIASES)
+
+#: Names for authors of layers, which were here in 0.1; removed in 0.3.
+_MOVED_TO_AUTHORING = frozenset(
+    {
+        "Buffer",
+        "Input",
+        "Node",
+        "Parameter",
+        "Ref",
+        "Subgraph",
+        "as_array",
+        "broadcast",
+        "functional",
+        "inside_scan",
+        "logistic",
+        "positive",
+        "require",
+    }
+)
 
 __all__ = [
     "Add",
     "Affine",
     "BatchNormalization",
-    "Buffer",
     "Builder",
     "Cell",
     "CellGraph",
@@ -97,9 +175,9 @@ __all__ = [
     "FullyConnected",
     "Graph",
     "GraphError",
+    "GraphnetDeprecationWarning",
     "GraphnetError",
     "GraphnetWarning",
-    "Input",
     "Last",
     "Layer",
     "LayerNormalization",
@@ -107,68 +185,79 @@ __all__ = [
     "Model",
     "Multiply",
     "NeuralNetwork",
-    "Node",
-    "Parameter",
     "Phase",
     "PluginError",
-    "Ref",
     "Reshape",
     "RuleError",
     "Runner",
     "Scan",
+    "Sequential",
     "Shape",
     "ShapeError",
     "Split",
     "State",
     "StateError",
-    "Subgraph",
     "Subtract",
     "Trainer",
     "TrainingConfig",
     "UnknownNameError",
     "Value",
     "Weight",
-    "as_array",
-    "broadcast",
     "concatenate",
     "dense",
     "dropout",
     "embedding",
+    "explain",
     "flatten",
-    "functional",
     "generator",
-    "inside_scan",
     "load",
-    "logistic",
     "multiply",
-    "positive",
-    "require",
     "reshape",
     "seed",
     "split",
+    "summary",
     "threads",
     "using",
 ]
 
 
-def _explain(graph: Graph, **options: Any) -> Any:
+def _explain_graph(graph: Graph, **options: Any) -> Any:
     from graphnet.inspect.explain import explain
 
     return explain(graph, **options)
 
 
-Graph.explainer = staticmethod(_explain)
+Graph.explainer = staticmethod(_explain_graph)
+
+if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
+
+    def __getattr__(name: str) -> Any:
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("graphnet")
+        if name in _LAZY:
+            return getattr(importlib.import_module(_LAZY[name]), name)
+        if name in _SUBMODULES:
+            return importlib.import_module(_SUBMODULES[name])
+        if f"graphnet.{name}" in _ALIASES:
+            return importlib.import_module(f"graphnet.{name}")
+        if name in _MOVED_TO_AUTHORING:
+            return _moved(name)
+        raise AttributeError(f"module 'graphnet' has no attribute {name!r}")
 
 
-def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
+def _moved(name: str) -> Any:
+    """Return a name of ``graphnet.authoring``, with a warning for the line that asked for it here."""
+    import warnings
 
-        return version("graphnet")
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module 'graphnet' has no attribute {name!r}")
+    warnings.warn(
+        f"graphnet.{name} has moved; write: from graphnet.authoring import {name}",
+        GraphnetDeprecationWarning,
+        stacklevel=3,
+    )
+    return getattr(importlib.import_module("graphnet.authoring"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_LATER])
+    return sorted({*__all__, *_SUBMODULES})

@@ -115,7 +115,7 @@ def conformance_page() -> str:
             "",
             "| check | needs | looks at | catches |",
             "|---|---|---|---|",
-            *(f"| `{n}` | {', '.join(c.needs) or '—'} | {c.says} | {count[n]} |" for n, c in CHECKS.items()),
+            *(f"| `{n}` | {', '.join(c.needs) or '—'} | {c.description} | {count[n]} |" for n, c in CHECKS.items()),
             "",
             "## Capabilities",
             "",

@@ -16,10 +16,10 @@ import numpy as np
 
 import graphnet
 from graphnet import Builder, Dropout, Embedding, FullyConnected, Model, TrainingConfig
-from graphnet.data.datasets import Stream
+from graphnet.callbacks import Callback, TimeLimit
+from graphnet.datasets import Stream
 from graphnet.losses import CrossEntropy
 from graphnet.optimizers import AdamW
-from graphnet.training.callbacks import Callback, TimeLimit
 from graphnet_recurrent import LSTM
 
 Tokens = Sequence[int] | np.ndarray

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from graphnet import Builder, FullyConnected, Model
-from graphnet.data.datasets import windows
+from graphnet.datasets import windows
 from graphnet.losses import MeanSquaredError
 from graphnet.optimizers import AdamW
 from graphnet_recurrent import GRU

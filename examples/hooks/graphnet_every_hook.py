@@ -10,8 +10,9 @@ import click
 import numpy as np
 
 from graphnet import Layer, Model
+from graphnet.callbacks import Callback
 from graphnet.core.run.backends import ReferenceBackend
-from graphnet.data.datasets import Dataset, Split
+from graphnet.datasets import Dataset, Split
 from graphnet.initializers import Initializer
 from graphnet.losses import MeanSquaredError
 from graphnet.metrics import Metric
@@ -19,7 +20,6 @@ from graphnet.optimizers import Optimizer
 from graphnet.plugins import hookimpl
 from graphnet.regularizers import Regularizer
 from graphnet.testing import Case
-from graphnet.training import Callback
 
 #: The version of the hooks that this plugin needs: the newest one that it uses.
 GRAPHNET_PLUGIN_API = 2

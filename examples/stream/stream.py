@@ -20,10 +20,10 @@ import numpy as np
 
 import graphnet
 from graphnet import Builder, Model, TrainingConfig
-from graphnet.data.datasets import Stream
+from graphnet.callbacks import Callback
+from graphnet.datasets import Stream
 from graphnet.losses import MeanSquaredError
 from graphnet.optimizers import Adam
-from graphnet.training.callbacks import Callback
 from graphnet_recurrent import LSTM
 
 PIECE = 10_000  # steps that are drawn and written at a time

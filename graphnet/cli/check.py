@@ -17,7 +17,7 @@ from graphnet.cli.group import RUNNING
 def command(ctx: click.Context, distribution: str, as_json: bool, verbose: bool) -> None:
     """Prove an installed plugin: its metadata, its import, and every check of the conformance kit on its layers."""
     from graphnet.testing import distribution as kit
-    from graphnet.testing.report import plain, told
+    from graphnet.testing.outcome import summarize
 
     outcomes = []
     for outcome in kit.check(distribution):
@@ -25,14 +25,17 @@ def command(ctx: click.Context, distribution: str, as_json: bool, verbose: bool)
         outcomes.append(outcome)
         if not as_json and (outcome.status == "failed" or outcome.check == "summary" or verbose):
             words = f"{outcome.status}: {outcome.case}, {outcome.check}"
-            click.echo(f"{words}: {outcome.told}" if outcome.told else words)
+            click.echo(f"{words}: {outcome.message}" if outcome.message else words)
     checks = [outcome for outcome in outcomes if outcome.check != "summary"]
     skipped = [outcome for outcome in checks if outcome.status == "skipped"]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
-    ending = told(len(checks), skipped).split(":")[0]
+    ending = summarize(len(checks), skipped).split(":")[0]
     if as_json:
         click.echo(
-            json.dumps({"passed": not failed, "told": ending, "outcomes": [plain(o) for o in outcomes]}, indent=2)
+            json.dumps(
+                {"passed": not failed, "message": ending, "told": ending, "outcomes": [o.as_dict() for o in outcomes]},
+                indent=2,
+            )
         )
     else:
         click.echo(f"{distribution}: {ending}, failed {len(failed)}")

@@ -12,7 +12,7 @@ import click
 @click.option("--data", help="Name of a data set, or path of an .npz file, instead of the run's own.")
 def command(run: Path, data: str | None) -> None:
     """Measure the weights of a run on the test split of its data."""
-    from graphnet.models.session import evaluate_run, told
+    from graphnet.models.train_file import evaluate_run, report_lines
 
-    for line in told(evaluate_run(run, data=data)):
+    for line in report_lines(evaluate_run(run, data=data)):
         click.echo(line)

@@ -17,7 +17,7 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(model: Path, batch: int, steps: int, dtype: str, passes: str | None, as_json: bool) -> None:
     """Show what the compiler makes of a model, pass by pass, and why it leaves something alone."""
-    from graphnet.models.model import load
+    from graphnet.models.loading import load
 
     chosen = None if passes is None else [name.strip() for name in passes.split(",") if name.strip()]
     found = load(model).graph.explain(batch=batch, steps=steps, dtype=dtype, passes=chosen)

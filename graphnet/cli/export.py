@@ -13,7 +13,7 @@ import click
 @click.option("--output", type=click.Path(path_type=Path), help="File to write, new; without it, the text is printed.")
 def command(model: Path, form: str, output: Path | None) -> None:
     """Write a model as a file for other programs, with an exporter of graphnet or of a plugin."""
-    from graphnet.models.model import load
+    from graphnet.models.loading import load
 
     made = load(model).export(form)
     if output is None:

@@ -14,7 +14,7 @@ import click
 @click.option("--output", type=click.Path(path_type=Path), help="An .npz file; without it, JSON lines are printed.")
 def command(run: Path, inputs: Path, output: Path | None) -> None:
     """Predict for the inputs in a file, whose keys are the model's inputs (and INPUT_lengths for sequences)."""
-    from graphnet.models.prediction import predict_file, predict_lines
+    from graphnet.models.predict_file import predict_file, predict_lines
 
     if output is None:
         for line in predict_lines(run, inputs):

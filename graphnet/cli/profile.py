@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def command(model: Path, batch: int, steps: int, dtype: str, repeat: int, as_json: bool) -> None:
     """Show the time and bytes of every node of a model, forward and backward, on random numbers."""
     from graphnet.inspect.profile import profile
-    from graphnet.models.model import load
+    from graphnet.models.loading import load
 
     found = profile(load(model).graph, batch=batch, steps=steps, dtype=dtype, repeat=repeat)
     click.echo(json.dumps(found.to_dict(), indent=2) if as_json else table(found))

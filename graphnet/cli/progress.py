@@ -5,13 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, TextIO
 
-from graphnet.training.callbacks import Callback
+from graphnet.training.callbacks import Callback, TrainingRun
 from graphnet.training.history import EpochRecord, History
-
-if TYPE_CHECKING:
-    from graphnet.training.trainer import Trainer
 
 #: Plain lines of a run, about; the last epoch has one in any case.
 LINES = 20
@@ -59,19 +56,19 @@ class Lines(Callback):
         self.stream = stream
         self.shown = 0
 
-    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Perhaps print a line."""
         if record.epoch % math.ceil(trainer.config.epochs / LINES) == 0:
             self._line(trainer, record)
 
-    def on_end(self, trainer: Trainer, history: History) -> None:
+    def on_end(self, trainer: TrainingRun, history: History) -> None:
         """Print the last epoch, if it was not, and how the run ended."""
         if history.epochs and self.shown != len(history):
             self._line(trainer, history.epochs[-1])
         if history.epochs:
             print(ending(history), file=self.stream, flush=True)
 
-    def _line(self, trainer: Trainer, record: EpochRecord) -> None:
+    def _line(self, trainer: TrainingRun, record: EpochRecord) -> None:
         self.shown = record.epoch
         total = trainer.config.epochs
         rate = record.examples / record.seconds if record.seconds else 0.0
@@ -90,7 +87,7 @@ class Bars(Callback):
         self._done = self._examples = 0
         self._begun = self._drawn = 0.0
 
-    def on_start(self, trainer: Trainer, batches: int) -> None:
+    def on_start(self, trainer: TrainingRun, batches: int) -> None:
         """Begin to draw."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -109,7 +106,7 @@ class Bars(Callback):
         self._begun = time.monotonic()
         self._bar.start()
 
-    def on_batch_end(self, trainer: Trainer, epoch: int, batch: int, loss: float) -> None:
+    def on_batch_end(self, trainer: TrainingRun, epoch: int, batch: int, loss: float) -> None:
         """Move on, a few times a second."""
         self._done += 1
         now = time.monotonic()
@@ -118,7 +115,7 @@ class Bars(Callback):
             told = self._told if epoch > 1 else f"loss {loss:.4f}"
             self._draw({"epoch": f"{epoch}/{trainer.config.epochs}", "told": told})
 
-    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
+    def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Show the figures of the epoch."""
         self._told = figures(record)
         self._examples += record.examples
@@ -126,7 +123,7 @@ class Bars(Callback):
         epoch = f"{record.epoch}/{trainer.config.epochs}"
         self._draw({"epoch": epoch, "told": self._told, "rate": f"{rate:.0f}"})
 
-    def on_end(self, trainer: Trainer, history: History) -> None:
+    def on_end(self, trainer: TrainingRun, history: History) -> None:
         """Stop drawing; say how the run ended."""
         if self._bar is None:
             return

@@ -12,7 +12,7 @@ import click
 def command(model: Path) -> None:
     """Show the nodes of a model with shapes and numbers of parameters, subgraphs indented."""
     from graphnet.inspect.summary import table
-    from graphnet.models.model import load
+    from graphnet.models.loading import load
 
     graph = load(model).graph
     click.echo(f"{graph.name}\n\n{table(graph)}")

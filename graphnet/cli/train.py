@@ -41,7 +41,7 @@ def command(
 ) -> None:
     """Train the model in a file, and leave a folder with everything about the run."""
     from graphnet.cli.progress import progress
-    from graphnet.models.session import prepare, told
+    from graphnet.models.train_file import prepare, report_lines
 
     settings = {
         "seed": seed, "epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "threads": threads,
@@ -53,7 +53,7 @@ def command(
     history = session.run()
     if history.stopped == "interrupted":
         click.echo("interrupted; the best weights so far were kept", err=True)
-    for line in (f"run: {session.path}", *told(session.test)):
+    for line in (f"run: {session.path}", *report_lines(session.test)):
         click.echo(line)
     if history.stopped == "interrupted":
         ctx.exit(INTERRUPTED)

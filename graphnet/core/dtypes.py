@@ -129,5 +129,5 @@ def _overflow(array: Array, wanted: np.dtype[Any], where: str) -> DataError:
         where=f"{where}, at {place}",
         expected=f"at most {np.finfo(wanted).max:.7g} in magnitude",
         received=array[place],
-        remedy="Scale the numbers, or compute in float64.",
+        remedy="Scale the numbers, or compute in float64: dtype='float64' in TrainingConfig and in the layers.",
     )

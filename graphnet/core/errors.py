@@ -1,28 +1,38 @@
-"""The exception tree: every error that graphnet raises on purpose.
+"""The exceptions and warnings that graphnet raises on purpose.
 
-Each message says where, what was wrong, what was expected, what came and what to do. Each class also inherits the
-built-in exception that numpy users would catch, so ``except ValueError`` goes on working around graphnet code.
+A message says what is wrong, where, what was expected, what was received and what to do. The same facts are attributes
+of the exception, so code never has to read the message. Each class also inherits from the built-in exception that numpy
+raises in such a case: ``except ValueError`` keeps working around graphnet code.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+#: Names listed in a message before "…".
+LISTED = 20
 
 
 class GraphnetError(Exception):
-    """Base of all errors of graphnet.
+    """Base class of all errors of graphnet.
 
     Parameters
     ----------
     problem : str
         What is wrong, in one sentence without a full stop.
     where : str, optional
-        The place: a node path, a layer's repr, ``file:line: key.path``.
+        The place as text: a node path, a layer's repr, ``file:line: key.path``.
     expected, received : object, optional
-        What should have come, and what came instead.
+        The value that was expected, and the one that was received.
     remedy : str, optional
         What the reader can do about it.
+    subject : str, optional
+        The path of the node that the error is about.
+    key_path : tuple of str, optional
+        The keys that lead to the wrong value in the description of an object: ``("units",)`` for a field of a class,
+        ``("nodes", "scaled")`` for a node of a graph.
     """
 
     def __init__(
@@ -33,42 +43,51 @@ class GraphnetError(Exception):
         expected: object = None,
         received: object = None,
         remedy: str | None = None,
+        subject: str | None = None,
+        key_path: tuple[str, ...] = (),
     ) -> None:
         self.problem = problem
         self.where = where
         self.expected = expected
         self.received = received
         self.remedy = remedy
+        self.subject = subject
+        self.key_path = key_path
         super().__init__(problem)
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.problem}" if self.where else self.problem
-        parts = [("expected", self.expected), ("received", self.received)]
-        told = ", ".join(f"{word} {value}" for word, value in parts if value is not None)
-        if told:
-            text = f"{text}; {told}"
+        values = [("expected", self.expected), ("received", self.received)]
+        comparison = ", ".join(f"{word} {value}" for word, value in values if value is not None)
+        if comparison:
+            text = f"{text}; {comparison}"
         return f"{text}. {self.remedy}" if self.remedy else text
 
     def at(self, where: str) -> GraphnetError:
-        """The same error, with ``where`` put in front of its place (used while it passes up through nested graphs)."""
+        """Put ``where`` in front of the place, and return the same error."""
         self.where = where if self.where is None else f"{where}: {self.where}"
+        return self
+
+    def about(self, subject: str) -> GraphnetError:
+        """Set the subject, unless a more precise one is known, and return the same error."""
+        self.subject = subject if self.subject is None else self.subject
         return self
 
 
 class ShapeError(GraphnetError, ValueError):
-    """An array, or a value in a graph, has axes or sizes that do not fit."""
+    """An array, or a value in a graph, has the wrong axes or sizes."""
 
 
 class DtypeError(GraphnetError, TypeError):
-    """An array has a dtype that cannot be computed with or kept."""
+    """An array has a dtype that is not supported."""
 
 
 class RaggedError(DtypeError, ShapeError):
-    """Nested lists whose lengths differ: neither an array of numbers nor of one shape."""
+    """Nested lists whose lengths differ, so that they are not an array."""
 
 
 class DataError(GraphnetError, ValueError):
-    """An array has the right shape but contents that mean nothing: NaN labels, a one-hot row that is not, no rows."""
+    """An array has the right shape and invalid contents: NaN labels, rows that are not one-hot, no rows."""
 
 
 class ConfigError(GraphnetError, ValueError):
@@ -76,27 +95,27 @@ class ConfigError(GraphnetError, ValueError):
 
 
 class StateError(GraphnetError, RuntimeError):
-    """A call came at the wrong time: backward before forward, a carried state that does not fit."""
+    """A call at the wrong time: backward before forward, a carried state of other rows."""
 
 
 class GraphError(GraphnetError, ValueError):
-    """A graph is not well formed: a cycle, a dangling input, a duplicate name, no output."""
+    """A graph is not valid: a cycle, a reference to nothing, a duplicate name, no output."""
 
 
 class RuleError(GraphnetError, RuntimeError):
-    """A layer or an optimizer broke its own promise: a rule returned the wrong shape, type or number of values."""
+    """A rule of a layer or an optimizer failed, or returned a value of the wrong shape, type or number."""
 
 
 class UnknownNameError(GraphnetError, LookupError):
-    """A name that nobody registered; the message lists the nearest ones."""
+    """An unknown name; the message lists the known ones, or those closest to it."""
 
 
 class PluginError(GraphnetError, RuntimeError):
-    """A plugin could not be loaded, is missing, or claims a name that another one owns."""
+    """A plugin cannot be loaded, is missing, or registers a name that another plugin has registered."""
 
 
 class FileError(GraphnetError, ValueError):
-    """A model, weights or run file cannot be read or does not say what it must."""
+    """A model, weights or run file cannot be read or written, or has invalid contents."""
 
 
 class GraphnetWarning(UserWarning):
@@ -104,19 +123,73 @@ class GraphnetWarning(UserWarning):
 
 
 class CompilerWarning(GraphnetWarning):
-    """The compiler failed on a part of a graph, which runs node by node instead; the results are right."""
+    """The compiler failed on a part of a graph, which runs node by node instead; the results are correct."""
+
+
+class GraphnetDeprecationWarning(GraphnetWarning, DeprecationWarning):
+    """A name or an import path that the next minor release removes; the message gives the new one."""
 
 
 class ForkWarning(GraphnetWarning):
     """A forked process is about to draw the random numbers that its parent draws too."""
 
 
-def nearest(name: str, names: Iterable[str], count: int = 3) -> str:
-    """``did you mean …?`` for the names closest to ``name``, or an empty string where none is close."""
-    by_fold: dict[str, str] = {}
+_Error = TypeVar("_Error", bound=GraphnetError)
+
+
+def unknown(
+    what: str,
+    name: Any,
+    known: Iterable[Any],
+    *,
+    where: str | None = None,
+    problem: str | None = None,
+    expected: object = None,
+    remedy: str | None = None,
+    key_path: tuple[str, ...] = (),
+    error: type[_Error] = UnknownNameError,  # type: ignore[assignment]
+) -> _Error:
+    """Return the error for a name that is not one of the ``known`` ones.
+
+    Parameters
+    ----------
+    what : str
+        What the name names: ``input``, ``setting``.
+    problem, expected : optional
+        In place of ``unknown WHAT 'NAME'`` and of the list of known names.
+    remedy : str, optional
+        For a name that is not close to any known one.
+    error : type
+        The class of the error.
+
+    Examples
+    --------
+    >>> print(unknown("input", "frmes", ["frames", "speaker"], where="graph 'g'"))
+    graph 'g': unknown input 'frmes'; expected one of frames, speaker. Did you mean 'frames'?
+    >>> print(unknown("output", "y", []))
+    unknown output 'y'; expected no output
+    """
+    names = [str(candidate) for candidate in known]
+    listed = ", ".join(names[:LISTED]) + (", …" if len(names) > LISTED else "")
+    return error(
+        problem or f"unknown {what} {name!r}",
+        where=where,
+        expected=expected or (f"one of {listed}" if len(names) > 1 else listed or f"no {what}"),
+        remedy=did_you_mean(str(name), names) or remedy,
+        key_path=key_path,
+    )
+
+
+def did_you_mean(name: str, names: Iterable[str], shown: Callable[[str], str] = repr) -> str:
+    """``Did you mean …?`` with the names closest to ``name``; an empty string if none is close.
+
+    Examples
+    --------
+    >>> did_you_mean("ltsm", ["LSTM", "GRU"])
+    "Did you mean 'LSTM'?"
+    """
+    by_lower_case: dict[str, str] = {}
     for known in names:
-        by_fold.setdefault(known.lower(), known)
-    close = difflib.get_close_matches(name.lower(), by_fold, n=count, cutoff=0.6)
-    if not close:
-        return ""
-    return "did you mean " + " or ".join(repr(by_fold[key]) for key in close) + "?"
+        by_lower_case.setdefault(known.lower(), known)
+    close = difflib.get_close_matches(name.lower(), by_lower_case, n=3, cutoff=0.6)
+    return f"Did you mean {' or '.join(shown(by_lower_case[key]) for key in close)}?" if close else ""

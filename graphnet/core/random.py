@@ -18,6 +18,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
+from graphnet.core.checks import integer
 from graphnet.core.concurrency import locks
 from graphnet.core.errors import ConfigError, ForkWarning
 
@@ -52,10 +53,7 @@ def seed(n: int | None) -> None:
         If it is neither.
     """
     global _default
-    whole = isinstance(n, (int, np.integer)) and not isinstance(n, bool)
-    if n is not None and not (whole and n >= 0):
-        expected = "an integer of at least 0, or None"
-        raise ConfigError("not a seed", where="graphnet.seed", expected=expected, received=repr(n))
+    integer("graphnet", "seed", n, 0, optional=True)
     made = _Source(np.random.default_rng(n), seeded=n is not None)
     with locks.lock:
         _default = made

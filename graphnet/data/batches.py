@@ -1,4 +1,4 @@
-"""Examples of a graph's inputs and targets, and the batches that they are divided into."""
+"""The examples of a graph's inputs and targets, and their division into batches."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from graphnet.data.sources import Rows, Source
 
 @dataclass(frozen=True)
 class Batch:
-    """What one step of training sees.
+    """The data of one training step.
 
     Attributes
     ----------
     inputs, targets : mapping of name to array
     lengths : mapping of input name to int array
-        Of the inputs whose rows differ in length.
+        The valid steps of each row, for inputs whose rows differ in length.
     masks : mapping of output name to boolean array (time, batch), or None
-        The valid steps of each target; None where all are.
+        The valid steps of each target; None if all are valid.
     rows : int
+        The number of examples.
     fresh : boolean array (batch,) or None
-        Of a piece of a stream: the rows in which something new begins.
+        For a piece of a stream: the rows that start from the zero state.
     """
 
     inputs: Mapping[str, Array]
@@ -37,25 +38,25 @@ class Batch:
     fresh: Array | None = None
 
     @property
-    def given_lengths(self) -> Mapping[str, Array] | None:
-        """What a Runner takes as ``lengths``."""
+    def lengths_or_none(self) -> Mapping[str, Array] | None:
+        """The ``lengths`` argument of a Runner."""
         return self.lengths or None
 
 
 class Examples:
-    """Examples as a graph sees them: one source an input and a target, all with as many rows.
+    """Examples of a graph: one source for each input and target, all with the same number of rows.
 
-    Made by :func:`graphnet.data.examples.examples`, which checks everything.
+    Created by :func:`graphnet.data.examples.examples`, which checks them.
 
     Parameters
     ----------
     inputs, targets : mapping of name to Source
     outputs : mapping of name to OutputPort
     rows : int array, optional
-        The positions that count; None: all.
-    together : str, optional
-        The input whose axis 0 the graph reads as time although nothing is declared, so that all its rows must be in one
-        batch, in their order.
+        The positions of the examples in the sources; None: all.
+    indivisible : str, optional
+        An input without declared axes whose axis 0 the graph reads as time, so that all its rows must be in one batch,
+        in their order.
     """
 
     def __init__(
@@ -64,76 +65,76 @@ class Examples:
         targets: Mapping[str, Source],
         outputs: Mapping[str, OutputPort],
         rows: Array | None = None,
-        together: str | None = None,
+        indivisible: str | None = None,
     ) -> None:
         self.inputs = inputs
         self.targets = targets
         self.outputs = outputs
         self.rows = rows
-        self.together = together
+        self.indivisible = indivisible
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values()))) if self.rows is None else len(self.rows)
 
-    def chosen(self, rows: Array) -> Examples:
-        """Some of these examples; nothing is copied."""
-        self.refuse_parts()
+    def subset(self, rows: Array) -> Examples:
+        """Some of these examples, without a copy."""
+        self.check_divisible()
         return Examples(self.inputs, self.targets, self.outputs, rows if self.rows is None else self.rows[rows])
 
     def batches(
         self,
         size: int,
-        shuffle: np.random.Generator | None = None,
+        rng: np.random.Generator | None = None,
         *,
         by_length: bool = False,
         drop_last: bool = False,
     ) -> Iterator[Batch]:
-        """Batches of ``size`` examples, the last as small as it comes; in order, or in one drawn from ``shuffle``.
+        """Batches of ``size`` examples, the last one possibly smaller; in order, or in one drawn from ``rng``.
 
-        With ``by_length`` the sequences of a batch are of similar length, so that little of it is padding. With
+        With ``by_length`` the sequences of a batch are of similar length, so there is little padding. With
         ``drop_last`` the examples at the end of the order that do not fill a batch are left out, before they are
         sorted by length.
 
         Raises
         ------
         ShapeError
-            If the rows must stay together.
+            If all rows must be in one batch.
         """
-        if size < len(self) or shuffle is not None:
-            self.refuse_parts()
+        if size < len(self) or rng is not None:
+            self.check_divisible()
         order, count = self.rows, len(self)
-        if shuffle is not None:
-            order = shuffle.permutation(len(self)) if order is None else shuffle.permutation(order)
+        if rng is not None:
+            order = rng.permutation(len(self)) if order is None else rng.permutation(order)
         if drop_last:
             count -= count % size
             order = order if order is None else order[:count]
         if by_length:
-            order = self.by_length(size, np.arange(count) if order is None else order, shuffle)
+            order = self.by_length(size, np.arange(count) if order is None else order, rng)
         for start in range(0, count, size):
             stop = min(start + size, count)
             yield self.batch(slice(start, stop) if order is None else order[start:stop], stop - start)
 
-    def refuse_parts(self) -> None:
-        """Raise a ShapeError if the rows must stay together in their order."""
-        if self.together is not None:
+    def check_divisible(self) -> None:
+        """Raise a ShapeError if all rows must be in one batch, in their order."""
+        if self.indivisible is not None:
             raise ShapeError(
                 "examples are taken from axis 0, because no axes are declared, but a layer reads it as time",
-                where=f"input {self.together!r}",
+                where=f"input {self.indivisible!r}",
                 expected="declared axes",
                 remedy="Declare the input as 'time, batch, feature'; or run all steps in one batch, unshuffled.",
             )
 
-    def by_length(self, size: int, order: Array, shuffle: np.random.Generator | None) -> Array:
-        """The examples in batches of similar length: sorted, equal ones as in ``order``; then batches are shuffled."""
-        counts = [found for s in self.inputs.values() if (found := s.lengths(order)) is not None]
+    def by_length(self, size: int, order: Array, rng: np.random.Generator | None) -> Array:
+        """An order with similar lengths in each batch: examples sorted by length, then full batches shuffled."""
+        counts = [lengths for s in self.inputs.values() if (lengths := s.lengths(order)) is not None]
         if not counts:
             return order
         ordered = order[np.argsort(np.max(counts, axis=0), kind="stable")]
-        if shuffle is None:
+        if rng is None:
             return ordered
         full = len(ordered) // size
-        at = shuffle.permutation(full)  # the last batch, which may be smaller, stays the last
-        parts = [ordered[i * size : (i + 1) * size] for i in at]
+        batch_order = rng.permutation(full)  # the last batch, which may be smaller, stays last
+        parts = [ordered[i * size : (i + 1) * size] for i in batch_order]
         return np.concatenate([*parts, ordered[full * size :]])
 
     def batch(self, rows: Rows, count: int) -> Batch:
@@ -145,7 +146,7 @@ class Examples:
         return Batch(inputs, lengths, targets, masks, count)
 
     def mask(self, output: str, rows: Rows, steps: int) -> Array | None:
-        """Which (step, row) of an output count; None for all."""
+        """The valid (step, row) of an output; None if all are."""
         origin = self.outputs[output].origin
         counts = None if origin is None else self.inputs[origin].lengths(rows)
         if counts is None or counts.min() >= steps:
@@ -155,9 +156,9 @@ class Examples:
 
 
 def split(count: int, share: float, rng: np.random.Generator) -> tuple[Array | None, Array | None]:
-    """Positions to train on and positions held out, both sorted; (None, None) means all, and none held out.
+    """Positions to train on and positions held out, both sorted; (None, None) if none are held out.
 
-    At least one example is on each side, if there are two.
+    With two examples or more, at least one is on each side.
 
     Examples
     --------

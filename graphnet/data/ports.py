@@ -1,4 +1,4 @@
-"""Which axis of each input and output of a graph is the batch, and whose row lengths hold for an output."""
+"""The batch axis of each input and output of a graph, and the input whose lengths an output has."""
 
 from __future__ import annotations
 
@@ -14,35 +14,37 @@ from graphnet.core.run.runner import Runner
 
 @dataclass(frozen=True)
 class InputPort:
-    """One input of a graph, as data see it.
+    """The axes of one input of a graph.
 
     Attributes
     ----------
+    name : str
     axis : int
-        Of the batch.
+        The batch axis.
     sequence : bool
         Whether its axes begin with (time, batch): rows may then differ in length.
-    given : Input
+    declaration : Input
     """
 
     name: str
     axis: int
     sequence: bool
-    given: Input
+    declaration: Input
 
 
 @dataclass(frozen=True)
 class OutputPort:
-    """One output of a graph, as targets see it.
+    """The axes of one output of a graph.
 
     Attributes
     ----------
+    name : str
     axis : int
-        Of the batch.
+        The batch axis.
     origin : str or None
-        The input whose row lengths hold, for an output with axes (time, batch, …).
+        For an output with axes (time, batch, …), the input whose lengths it has; None for any other output.
     shape : Shape or None
-        As far as the declared inputs tell it.
+        As far as the declared inputs determine it.
     """
 
     name: str
@@ -51,7 +53,7 @@ class OutputPort:
     shape: Shape | None
 
     def sized(self, rows: int, steps: int) -> tuple[int, ...] | None:
-        """The shape for so many rows and steps; None where the declarations do not tell it."""
+        """The shape for a number of rows and steps; None if the declarations do not determine it."""
         if self.shape is None:
             return None
         sizes = list(self.shape.sizes)
@@ -68,42 +70,43 @@ def input_ports(graph: Graph) -> dict[str, InputPort]:
     Raises
     ------
     ShapeError
-        If declared axes have no batch among them.
+        If an input declares axes without a batch axis.
     """
-    return {name: _input(graph, name, given) for name, given in graph.inputs.items()}
+    return {name: _input_port(graph, name, declaration) for name, declaration in graph.inputs.items()}
 
 
-def _input(graph: Graph, name: str, given: Input) -> InputPort:
-    if given.shape is None:
-        return InputPort(name, 0, False, given)
-    if BATCH not in given.shape.names:
+def _input_port(graph: Graph, name: str, declaration: Input) -> InputPort:
+    shape = declaration.shape
+    if shape is None:
+        return InputPort(name, 0, False, declaration)
+    if BATCH not in shape.names:
         raise ShapeError(
             "the input has no batch axis",
             where=f"{graph.name}, input {name!r}",
             expected=f"an axis named {BATCH!r}, as in 'batch, feature=4' or 'time, batch, feature=4'",
-            received=given.shape,
+            received=shape,
         )
-    return InputPort(name, given.shape.axis(BATCH), given.shape.names[:2] == (TIME, BATCH), given)
+    return InputPort(name, shape.axis(BATCH), shape.names[:2] == (TIME, BATCH), declaration)
 
 
 def output_ports(runner: Runner) -> dict[str, OutputPort]:
-    """The outputs by name; found once for a runner, because a stream asks with every piece."""
-    if runner not in _KNOWN:
-        _KNOWN[runner] = _output_ports(runner)
-    return _KNOWN[runner]
+    """The outputs by name; cached for each runner, because every piece of a stream needs them."""
+    if runner not in _CACHE:
+        _CACHE[runner] = _output_ports(runner)
+    return _CACHE[runner]
 
 
-_KNOWN: weakref.WeakKeyDictionary[Runner, dict[str, OutputPort]] = weakref.WeakKeyDictionary()
+_CACHE: weakref.WeakKeyDictionary[Runner, dict[str, OutputPort]] = weakref.WeakKeyDictionary()
 
 
 def _output_ports(runner: Runner) -> dict[str, OutputPort]:
     graph, plan = runner.graph, runner.plan
-    if any(given.shape is None for given in graph.inputs.values() if not given.optional):
+    if any(declaration.shape is None for declaration in graph.inputs.values() if not declaration.optional):
         return {name: OutputPort(name, 0, None, None) for name in graph.outputs}
-    found = infer(plan, runner.layers, plan.declared)
+    shapes = infer(plan, runner.layers, plan.declared)
     ports = {}
     for name, slot in plan.outputs:
-        origin, shape = found.lengths[slot], found.slots[slot]
+        origin, shape = shapes.lengths[slot], shapes.slots[slot]
         axis = shape.axis(BATCH) if shape is not None and shape.has(BATCH) else 0
         ports[name] = OutputPort(name, axis, None if origin is None else plan.inputs[origin], shape)
     return ports

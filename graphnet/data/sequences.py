@@ -1,4 +1,4 @@
-"""Sequences as people have them: masks, lengths, and steps that are missing."""
+"""Masks of sequences, and packing: the valid steps of each row are moved to its front."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from graphnet.core.errors import ConfigError, DtypeError, ShapeError
 
 @dataclass(frozen=True, eq=False)
 class Packing:
-    """Moves the steps that are there to the front of each row, and back.
+    """Moves the valid steps of each row to its front, and back.
 
     Attributes
     ----------
     order : int array (time, batch)
-        For each place of the packed rows the step that it holds; those that are there first, in their order.
+        The step that each position of the packed rows holds: first the valid steps, in their order.
     mask : boolean array (time, batch)
-        Which steps are there.
+        True at the valid steps.
 
     Examples
     --------
@@ -38,123 +38,124 @@ class Packing:
 
     @property
     def lengths(self) -> Array:
-        """The number of steps of each row, (batch,)."""
+        """The number of valid steps of each row, (batch,)."""
         return np.asarray(self.mask.sum(axis=0), np.int64)
 
-    def pack(self, array: Array, what: str = "the array", *, clean: bool = True) -> Array:
-        """``(time, batch, …)`` with the steps that are there first in each row, then zeros.
+    def pack(self, array: Array, name: str = "the array", *, clean: bool = True) -> Array:
+        """``(time, batch, …)`` with the valid steps first in each row, then zeros.
 
-        Without ``clean`` there is anything in place of the zeros.
+        Without ``clean`` the steps after the valid ones are arbitrary.
 
         Raises
         ------
         ShapeError
-            If time and batch are not those of the mask.
+            If the first two axes are not those of the mask.
         """
-        self._check(array, what)
-        found = self._moved(array, self._there)
+        self._check(array, name)
+        packed = self._reordered(array, self._source)
         if clean:
-            found[np.arange(len(array))[:, None] >= self.lengths] = 0
-        return found
+            packed[np.arange(len(array))[:, None] >= self.lengths] = 0
+        return packed
 
     def unpack(self, array: Array, *, clean: bool = True) -> Array:
-        """The way back: each step where it was, zeros where none was.
+        """The inverse of ``pack``: each valid step at its original position, zeros elsewhere.
 
-        Without ``clean`` what follows the packed steps is put where none was.
+        Without ``clean`` the steps that are not valid are those after the valid ones of the packed rows.
 
         Raises
         ------
         ShapeError
-            If time and batch are not those of the mask.
+            If the first two axes are not those of the mask.
         """
         self._check(array, "the array")
-        found = self._moved(array, self._back)
+        unpacked = self._reordered(array, self._target)
         if clean:
-            found[~self.mask] = 0
-        return found
+            unpacked[~self.mask] = 0
+        return unpacked
 
     @cached_property
-    def _there(self) -> Array:
-        """For each (step, row) of the packed rows, the number of the (step, row) that it holds."""
+    def _source(self) -> Array:
+        """The flat index (step, row) that each position of the packed rows is read from."""
         rows = self.order.shape[1]
         return np.asarray(self.order * rows + np.arange(rows)).reshape(-1)
 
     @cached_property
-    def _back(self) -> Array:
-        found = np.empty_like(self._there)
-        found[self._there] = np.arange(len(found))
-        return found
+    def _target(self) -> Array:
+        """The inverse permutation of ``_source``."""
+        target = np.empty_like(self._source)
+        target[self._source] = np.arange(len(target))
+        return target
 
     @staticmethod
-    def _moved(array: Array, order: Array) -> Array:
+    def _reordered(array: Array, order: Array) -> Array:
         rows = np.ascontiguousarray(array).reshape(len(order), -1)
-        found: Array = rows.take(order, axis=0).reshape(array.shape)
-        return found
+        result: Array = rows.take(order, axis=0).reshape(array.shape)
+        return result
 
-    def _check(self, array: Array, what: str) -> None:
+    def _check(self, array: Array, name: str) -> None:
         if array.shape[:2] != self.mask.shape:
-            raise ShapeError(f"{what} does not have the mask's axes", expected=self.mask.shape, received=array.shape)
+            raise ShapeError(f"{name} does not have the mask's axes", expected=self.mask.shape, received=array.shape)
 
 
 def checked_mask(mask: Any, where: str) -> Array:
-    """A mask as a boolean array of two axes.
+    """A mask as a boolean array with two axes.
 
     Raises
     ------
     DtypeError
-        If it holds anything but truth values (0 and 1 will do).
+        If it holds anything but booleans, or 0 and 1.
     ShapeError
         If it does not have two axes.
     """
-    found = as_array(mask, where)
-    if found.dtype != bool:
-        if found.dtype.kind not in "biuf" or not np.isin(found, (0, 1)).all():
+    array = as_array(mask, where)
+    if array.dtype != bool:
+        if array.dtype.kind not in "biuf" or not np.isin(array, (0, 1)).all():
             raise DtypeError(
-                "a mask holds truth values", where=where, expected="booleans, or 0 and 1", received=found.dtype
+                "a mask must be boolean", where=where, expected="booleans, or 0 and 1", received=array.dtype
             )
-        found = found.astype(bool)
-    if found.ndim != 2:
-        raise ShapeError("a mask has two axes", where=where, expected="(time, batch)", received=found.shape)
-    return found
+        array = array.astype(bool)
+    if array.ndim != 2:
+        raise ShapeError("a mask must have two axes", where=where, expected="(time, batch)", received=array.shape)
+    return array
 
 
 def packing_of(mask: Any, where: str = "mask") -> Packing:
-    """How to pack rows whose steps a mask tells, ``(time, batch)``.
+    """The packing for a mask ``(time, batch)``, true at the valid steps.
 
     Raises
     ------
     ShapeError, DtypeError
-        If it is no mask.
+        If it is not a boolean mask.
     """
-    found = checked_mask(mask, where)
-    return Packing(np.argsort(~found, axis=0, kind="stable"), found)
+    valid = checked_mask(mask, where)
+    return Packing(np.argsort(~valid, axis=0, kind="stable"), valid)
 
 
 def lengths_or_packing(lengths: Any, mask: Any, axes: tuple[int, ...], where: str) -> tuple[Any, Packing | None]:
-    """Lengths for a Runner, and how to pack the rows first: None where they are packed already.
+    """The lengths for a Runner, and the packing that the rows need first; None if they are packed already.
 
     Parameters
     ----------
     lengths : optional
     mask : array_like (time, batch), optional
     axes : (int, int)
-        Time and batch of the sequences.
+        The sizes of the time and batch axes of the sequences.
     where : str
 
     Raises
     ------
     ConfigError
-        If both are given.
+        If both lengths and a mask are given.
     ShapeError, DtypeError
         If the mask does not fit the sequences.
     """
     if mask is None:
         return lengths, None
     if lengths is not None:
-        raise ConfigError("lengths and a mask", where=where, expected="one of the two", received="both")
+        raise ConfigError("both lengths and a mask", where=where, expected="one of the two")
     packing = packing_of(mask, f"{where}, mask")
     if packing.mask.shape != axes:
         raise ShapeError("the mask does not fit", where=where, expected=axes, received=packing.mask.shape)
     counts = packing.lengths
-    front = np.arange(axes[0])[:, None] < counts
-    return counts, None if np.array_equal(front, packing.mask) else packing
+    packed = np.arange(axes[0])[:, None] < counts
+    return counts, None if np.array_equal(packed, packing.mask) else packing

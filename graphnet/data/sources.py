@@ -1,4 +1,4 @@
-"""Where the rows of a batch come from: one array, or sequences of different length."""
+"""Sources of the rows of a batch: an array, or sequences of different length."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphnet.core import dtypes
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ShapeError
 
-#: Which examples: positions, or a slice, which is not copied.
+#: A selection of examples: positions, or a slice, which is not copied.
 Rows = Array | slice
 
 
@@ -19,27 +19,28 @@ class Source(Protocol):
     """The examples of one input or target."""
 
     def __len__(self) -> int:
-        """How many examples there are."""
+        """The number of examples."""
 
     def take(self, rows: Rows) -> Array:
-        """Some of them as one array, padded with zeros where they differ in length."""
+        """Some examples as one array, padded with zeros if they differ in length."""
 
     def lengths(self, rows: Rows) -> Array | None:
-        """The valid steps of each of them; None where all are whole."""
+        """The valid steps of each of these examples; None if all steps are valid."""
 
 
 class ArraySource:
-    """Examples along one axis of an array, perhaps with the valid steps of each.
+    """Examples along one axis of an array, with the valid steps of each if they are known.
 
     Parameters
     ----------
     array : array
-        Never written, and copied no more than a batch at a time.
+        Never written; at most a batch of it is copied at a time.
     axis : int
-        Of the examples.
+        The axis that numbers the examples.
     dtype : dtype-like, optional
-        What batches are converted to; None: what it has.
+        The dtype of the batches; None: that of the array.
     counts : integer array, optional
+        The valid steps of each example.
     """
 
     def __init__(self, array: Array, axis: int, dtype: Any = None, counts: Array | None = None) -> None:
@@ -52,60 +53,66 @@ class ArraySource:
         return int(self.array.shape[self.axis])
 
     def take(self, rows: Rows) -> Array:
-        """The array of these examples, all other axes whole."""
-        taken: Array = self.array[(slice(None),) * self.axis + (rows,)]
-        return taken.astype(self.dtype, copy=False)
+        """The array of these examples; all other axes are whole."""
+        selected: Array = self.array[(slice(None),) * self.axis + (rows,)]
+        return selected.astype(self.dtype, copy=False)
 
     def lengths(self, rows: Rows) -> Array | None:
-        """The valid steps that came with the array."""
+        """The valid steps that were given with the array."""
         return None if self.counts is None else self.counts[rows]
 
 
 class SequenceSource:
-    """Examples that are a list of ``(time, …)`` arrays; a batch is ``(time, batch, …)``, padded with zeros.
+    """Examples from a list of ``(time, …)`` arrays; a batch is ``(time, batch, …)``, padded with zeros.
 
-    The time axis is as long as the longest of the batch, but at least ``least``.
+    The time axis is as long as the longest sequence of the batch, and at least ``min_steps``.
     """
 
-    def __init__(self, arrays: Sequence[Array], dtype: Any, least: int = 1) -> None:
+    def __init__(self, arrays: Sequence[Array], dtype: Any, min_steps: int = 1) -> None:
         self.arrays = list(arrays)
-        self.least = least
+        self.min_steps = min_steps
         self.dtype = np.dtype(dtype)
         self.counts = np.array([len(array) for array in self.arrays], np.int64)
-        self.rest = next((a.shape[1:] for a in self.arrays if a.size), self.arrays[0].shape[1:] if self.arrays else ())
+        first = self.arrays[0].shape[1:] if self.arrays else ()
+        self.step_shape = next((array.shape[1:] for array in self.arrays if array.size), first)
 
     def __len__(self) -> int:
         return len(self.arrays)
 
     def take(self, rows: Rows) -> Array:
         """The padded array of these sequences."""
-        chosen = range(len(self))[rows] if isinstance(rows, slice) else rows.tolist()
+        positions = range(len(self))[rows] if isinstance(rows, slice) else rows.tolist()
         counts = self.counts[rows]
-        padded = np.zeros((int(counts.max(initial=self.least)), len(counts), *self.rest), self.dtype)
-        for column, example in enumerate(chosen):
+        padded = np.zeros((int(counts.max(initial=self.min_steps)), len(counts), *self.step_shape), self.dtype)
+        for column, position in enumerate(positions):
             if counts[column]:
-                padded[: counts[column], column] = self.arrays[example]
+                padded[: counts[column], column] = self.arrays[position]
         return padded
 
     def lengths(self, rows: Rows) -> Array:
-        """The number of steps of each."""
+        """The number of steps of each sequence."""
         return self.counts[rows]
 
 
-def sequences(value: Sequence[Any], place: str, *, integer: bool = False) -> list[Array]:
-    """Each sequence as an array (time, …); an empty list is one without steps.
+def is_list(value: Any) -> bool:
+    """Whether a value is a list of sequences rather than one array."""
+    return isinstance(value, (list, tuple))
+
+
+def sequence_arrays(value: Sequence[Any], where: str, *, integer: bool = False) -> list[Array]:
+    """Each sequence as an array (time, …); an empty list is a sequence without steps.
 
     Raises
     ------
     ShapeError, DtypeError
-        If they differ in more than the number of steps, or hold no numbers.
+        If they differ in more than the number of steps, or do not hold numbers.
     """
     arrays = []
-    for i, each in enumerate(value):
-        given = np.zeros(0, np.int64) if isinstance(each, (list, tuple)) and not each else each
-        arrays.append(dtypes.as_array(given, f"{place}, sequence {i}", integer=integer))
-    rests = {array.shape[1:] for array in arrays if array.size}
-    if len(rests) > 1 or any(array.ndim == 0 for array in arrays):
+    for i, sequence in enumerate(value):
+        steps = np.zeros(0, np.int64) if is_list(sequence) and not sequence else sequence
+        arrays.append(dtypes.as_array(steps, f"{where}, sequence {i}", integer=integer))
+    step_shapes = {array.shape[1:] for array in arrays if array.size}
+    if len(step_shapes) > 1 or any(array.ndim == 0 for array in arrays):
         received = " and ".join(str(array.shape) for array in arrays[:3])
-        raise ShapeError("sequences differ in more than length", where=place, expected="(time, …)", received=received)
+        raise ShapeError("sequences differ in more than length", where=where, expected="(time, …)", received=received)
     return arrays

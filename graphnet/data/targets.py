@@ -1,4 +1,4 @@
-"""What users give as targets: one row an example, or one sequence a sequence."""
+"""Targets from a user's arrays: one row for each example, or one sequence for each sequence."""
 
 from __future__ import annotations
 
@@ -14,101 +14,112 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import DataError, GraphnetError, ShapeError
 from graphnet.data.batches import Examples
 from graphnet.data.ports import OutputPort
-from graphnet.data.sources import ArraySource, SequenceSource, Source, sequences
+from graphnet.data.sources import ArraySource, SequenceSource, Source, is_list, sequence_arrays
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 
 #: Examples whose targets are checked at a time.
-CHECKED = 1024
+ROWS = 1024
 
 
 def target_source(graph: Graph, port: OutputPort, value: Any, sources: Mapping[str, Source]) -> Source:
-    """The targets of one output, in the way in which the sequences that it belongs to come.
+    """The targets of one output, in the form (padded array or list) of the sequences that it belongs to.
 
     Raises
     ------
     ShapeError, DtypeError
-        Too few axes, or other numbers of steps.
+        If there are too few axes, or the numbers of steps differ.
     """
-    place = f"{graph.name}, target of {port.name!r}"
-    if port.origin is None or not isinstance(value, (list, tuple)):
-        array = dtypes.as_array(value, place)
+    where = f"{graph.name}, target of {port.name!r}"
+    if port.origin is None or not is_list(value):
+        array = dtypes.as_array(value, where)
         if array.ndim <= port.axis:
-            expected = "one row an example" if port.origin is None else "(time, batch, …), or a list of sequences"
-            raise ShapeError("the targets have too few axes", where=place, expected=expected, received=array.shape)
-        return ArraySource(array, port.axis) if port.origin is None else _cut(array, sources[port.origin], place)
-    arrays = sequences(value, place)
+            over_time = port.origin is not None
+            expected = "(time, batch, …), or a list of sequences" if over_time else "one row for each example"
+            raise ShapeError("the targets have too few axes", where=where, expected=expected, received=array.shape)
+        return ArraySource(array, port.axis) if port.origin is None else _like(sources[port.origin], array, where)
+    arrays = sequence_arrays(value, where)
     sequence = sources[port.origin]
-    least = sequence.array.shape[0] if isinstance(sequence, ArraySource) else 1
-    dtypes_found = {array.dtype for array in arrays if array.size} or {np.dtype(np.int64)}
-    common = np.result_type(*dtypes_found)
-    if common.kind == "f":
+    min_steps = sequence.array.shape[0] if isinstance(sequence, ArraySource) else 1
+    dtype = np.result_type(*({array.dtype for array in arrays if array.size} or {np.dtype(np.int64)}))
+    if dtype.kind == "f":
         for i, array in enumerate(arrays):
-            exact(array, common, f"{place}, sequence {i}")
-    return SequenceSource(arrays, common, least)
+            exact(array, dtype, f"{where}, sequence {i}")
+    return SequenceSource(arrays, dtype, min_steps)
 
 
-def _cut(array: Array, sequence: Source, place: str) -> Source:
-    """Padded targets (time, batch, …) in the way in which their sequences come."""
+def _like(sequence: Source, array: Array, where: str) -> Source:
+    """Padded targets (time, batch, …) in the form of their sequences."""
     if isinstance(sequence, ArraySource):
         steps = sequence.array.shape[0]
         if len(array) != steps:
-            raise ShapeError("other steps than the input", where=place, expected=f"{steps} steps", received=array.shape)
+            expected = f"{steps} steps"
+            raise ShapeError(
+                "the targets do not have the steps of the input", where=where, expected=expected, received=array.shape
+            )
         return ArraySource(array, 1)
     if array.shape[1] != len(sequence):
-        return ArraySource(array, 1)  # refused with all other numbers of examples
+        return ArraySource(array, 1)  # refused later, with all other differences in the number of examples
     counts = sequence.lengths(slice(0, len(sequence)))
     if counts is None or counts.max(initial=0) > len(array):
-        raise ShapeError("too few steps", where=place, expected="as many as the longest sequence", received=len(array))
+        expected = "the steps of the longest sequence"
+        raise ShapeError("the targets have too few steps", where=where, expected=expected, received=len(array))
     return SequenceSource([array[:count, i] for i, count in enumerate(counts)], array.dtype)
 
 
-def check_steps(place: str, target: SequenceSource, sequence: Source, origin: str) -> None:
-    """Refuse targets (a list) that have not as many steps as their sequences."""
+def check_steps(where: str, target: SequenceSource, sequence: Source, origin: str) -> None:
+    """Raise a ShapeError if targets (a list) do not have the steps of their sequences."""
     counts = sequence.lengths(slice(0, len(sequence)))
     if counts is None:
-        counts = np.full(len(sequence), target.least)  # of a whole array, which set it
+        counts = np.full(len(sequence), target.min_steps)  # those of the whole input array
     for i in np.flatnonzero(counts != target.counts)[:1]:
         raise ShapeError(
             f"target {i} does not have the steps of its sequence",
-            where=place,
+            where=where,
             expected=f"{counts[i]} steps, as in input {origin!r}",
             received=f"{target.counts[i]} steps",
         )
 
 
-def check_targets(graph: Graph, found: Examples, losses: Mapping[str, Loss], metrics: Sequence[Metric] = ()) -> None:
-    """Let each loss, and each metric of the first output, look at all targets, as far as the output's shape is known.
+def check_targets(
+    graph: Graph, data: Examples, losses: Mapping[str, Loss], metrics: Sequence[Metric], dtype: str
+) -> None:
+    """Check all targets by each loss, and by each metric of the first output, as far as the output's shape is known.
 
     Raises
     ------
     ShapeError, DtypeError, DataError
-        As the loss; also if no target has a valid step.
+        As the loss; also if no target has a valid step, or ``dtype`` cannot hold a number that a loss compares.
     """
     for i, (name, loss) in enumerate(losses.items()):
-        if name in found.targets:
-            judges = [loss, *(metric.loss() for metric in metrics if i == 0)]
-            _check_output(found, name, judges, f"{graph.name}, target of {name!r}")
+        if name in data.targets:
+            # Metrics are computed in float64.
+            checks = [(loss, dtype), *((metric.loss(), "float64") for metric in metrics if i == 0)]
+            _check_output(data, name, checks, f"{graph.name}, target of {name!r}")
 
 
-def _check_output(found: Examples, name: str, judges: Sequence[Loss], place: str) -> None:
-    counted = False
-    for start in range(0, len(found), CHECKED):
-        rows = slice(start, min(start + CHECKED, len(found)))
-        target = found.targets[name].take(rows)
-        mask = found.mask(name, rows, len(target))
+def _check_output(data: Examples, name: str, checks: Sequence[tuple[Loss, str]], where: str) -> None:
+    any_valid = False
+    for start in range(0, len(data), ROWS):
+        rows = slice(start, min(start + ROWS, len(data)))
+        target = data.targets[name].take(rows)
+        mask = data.mask(name, rows, len(target))
         if mask is not None and not mask.any():
             continue
-        counted = True
-        shape = found.outputs[name].sized(rows.stop - start, len(target))
-        for judge in judges if shape is not None else ():
-            _check_target(judge, shape or (), target, mask, place)
-    if not counted:
-        raise DataError("every sequence is empty", where=place, expected="one step")
+        any_valid = True
+        shape = data.outputs[name].sized(rows.stop - start, len(target))
+        for loss, dtype in checks:
+            _check_target(loss, shape, target, mask, dtype, where)
+    if not any_valid:
+        raise DataError("every sequence is empty", where=where, expected="one step")
 
 
-def _check_target(loss: Loss, shape: tuple[int, ...], target: Array, mask: Array | None, place: str) -> None:
+def _check_target(
+    loss: Loss, shape: tuple[int, ...] | None, target: Array, mask: Array | None, dtype: str, where: str
+) -> None:
     try:
-        loss.check(shape, target, mask)
+        if shape is not None:
+            loss.check(shape, target, mask)
+        loss.check_numbers(target, dtype, mask)
     except GraphnetError as error:
-        raise error.at(place) from None
+        raise error.at(where) from None

@@ -1,4 +1,4 @@
-"""Initializers, one a file."""
+"""Initializers."""
 
 from graphnet.initializers.base import Initializer
 from graphnet.initializers.constant import Constant

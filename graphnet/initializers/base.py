@@ -1,4 +1,4 @@
-"""What all initializers share: checks of shapes and fans, and the configuration for files."""
+"""The base of all initializers: checks of shapes and fans, and the configuration."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any, SupportsIndex
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import number
 from graphnet.core.errors import RuleError, ShapeError
-from graphnet.optimizers.checks import number
 
 Shape = SupportsIndex | Sequence[SupportsIndex]
 
@@ -21,26 +21,25 @@ Shape = SupportsIndex | Sequence[SupportsIndex]
 class Initializer:
     """Base of the initializers; a subclass implements :meth:`draw`.
 
-    Any object with ``initialize(weights_shape, fan_in, fan_out)`` is an initializer to the layers; this base adds the
-    checks and ``config()``.
+    Layers take any object with ``initialize(weights_shape, fan_in, fan_out)``; this class adds checks and ``config()``.
     """
 
     def initialize(self, weights_shape: Shape, fan_in: float | None = None, fan_out: float | None = None) -> Any:
-        """Fresh weights, a float64 array.
+        """New weights as a float64 array.
 
         Parameters
         ----------
         weights_shape : int or sequence of ints, each at least 1
         fan_in, fan_out : float above 0
-            How many inputs each output sums over, and how many outputs each input reaches; an initializer that does
-            not use one does not look at it.
+            The number of inputs of each output, and of outputs of each input; not checked by an initializer that does
+            not use them.
 
         Raises
         ------
         ShapeError
-            A size below 1 or not an integer.
+            If a size is not a positive integer.
         ConfigError
-            A fan that is needed is missing, not a number, or not above 0.
+            If a required fan is missing, not a number, or not positive.
         """
         return self.draw(self._shape(weights_shape), fan_in, fan_out)
 
@@ -49,11 +48,11 @@ class Initializer:
         raise RuleError(
             f"{type(self).__name__} has no draw",
             expected="a method draw(shape, fan_in, fan_out)",
-            remedy="Write it: it returns a float64 array of that shape.",
+            remedy="Implement it; it returns a float64 array of that shape.",
         )
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments by name, plain values for a file."""
+        """The constructor's arguments by name, as plain values."""
         return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
 
     def _shape(self, weights_shape: Shape) -> tuple[int, ...]:
@@ -65,9 +64,9 @@ class Initializer:
         if all(size > 0 for size in shape):
             return shape
         raise ShapeError(
-            "weights_shape is no shape of weights",
+            "weights_shape is not a valid shape",
             where=type(self).__name__,
-            expected="integers of at least 1",
+            expected="positive integers",
             received=repr(weights_shape),
             remedy="Pass the shape as a tuple.",
         )

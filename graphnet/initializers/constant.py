@@ -1,4 +1,4 @@
-"""The same number everywhere."""
+"""Constant weights."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import number
 from graphnet.initializers.base import Initializer
-from graphnet.optimizers.checks import number
 
 
 @dataclass
 class Constant(Initializer):
-    """Every weight is ``value``; draws nothing. For biases: equal weights in a layer would stay equal for ever.
+    """Every weight is ``value``; uses no random numbers. For biases only: equal weights in a layer stay equal.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ from graphnet.initializers.base import Initializer
 class He(Initializer):
     """Normal, mean 0, standard deviation ``sqrt(2 / fan_in)``; ``fan_out`` is not used.
 
-    A rectifier lets half of the second moment through, which the 2 makes up for.
+    A rectifier halves the second moment, which the factor 2 compensates.
 
     Examples
     --------
@@ -26,5 +26,5 @@ class He(Initializer):
     """
 
     def draw(self, shape: tuple[int, ...], fan_in: Any, fan_out: Any) -> npt.NDArray[np.float64]:
-        """One draw for each weight."""
+        """Draw each weight independently."""
         return generator().normal(0.0, math.sqrt(2.0 / self._fan("fan_in", fan_in)), shape)

@@ -9,20 +9,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import number
 from graphnet.core.errors import ShapeError
 from graphnet.core.random import generator
 from graphnet.initializers.base import Initializer
-from graphnet.optimizers.checks import number
 
 
 @dataclass
 class Orthogonal(Initializer):
     """``gain`` times a random matrix with orthonormal rows or columns, whichever are fewer.
 
-    The weights are taken as a matrix of the first axis against all others. Multiplying by a square one keeps the
-    length of a state, so neither states nor errors vanish or grow over many steps of a recurrence. It is uniform over
-    all such matrices: the QR factors of a normal matrix with the signs of R's diagonal moved into Q (Mezzadri 2007,
-    Notices of the AMS 54). The fans are not used.
+    The weights are a matrix of the first axis by all other axes. A product with a square orthogonal matrix preserves
+    the norm of a state, so that states and errors neither vanish nor grow over many steps of a recurrence. The
+    distribution is uniform over all such matrices: the QR factors of a normal matrix with the signs of R's diagonal
+    moved into Q (Mezzadri 2007, Notices of the AMS 54). The fans are not used.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Orthogonal(Initializer):
     Raises
     ------
     ShapeError
-        Weights with fewer than two axes.
+        If the weights have fewer than two axes.
 
     Examples
     --------
@@ -46,10 +46,10 @@ class Orthogonal(Initializer):
         self.gain = number("Orthogonal", "gain", self.gain, 0.0, above=True)
 
     def draw(self, shape: tuple[int, ...], fan_in: Any, fan_out: Any) -> npt.NDArray[np.float64]:
-        """One orthogonal matrix in the given shape."""
+        """Draw one orthogonal matrix with the given shape."""
         if len(shape) < 2:
             raise ShapeError(
-                "orthogonal weights are a matrix",
+                "orthogonal weights must be a matrix",
                 where="Orthogonal",
                 expected="two axes or more",
                 received=shape,

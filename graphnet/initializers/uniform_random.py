@@ -14,7 +14,7 @@ from graphnet.initializers.base import Initializer
 
 @dataclass
 class UniformRandom(Initializer):
-    """Every weight is uniform in [0, 1), whatever the fans: mean 1/2, variance 1/12.
+    """Every weight is uniform in [0, 1), independent of the fans: mean 1/2, variance 1/12.
 
     Examples
     --------
@@ -24,5 +24,5 @@ class UniformRandom(Initializer):
     """
 
     def draw(self, shape: tuple[int, ...], fan_in: Any, fan_out: Any) -> npt.NDArray[np.float64]:
-        """One draw for each weight."""
+        """Draw each weight independently."""
         return generator().random(shape)

@@ -17,7 +17,7 @@ from graphnet.initializers.base import Initializer
 class Xavier(Initializer):
     """Normal, mean 0, standard deviation ``sqrt(2 / (fan_in + fan_out))``.
 
-    It keeps the variance of activations and of errors about the same from layer to layer while units are near linear.
+    It keeps the variance of activations and errors about equal from layer to layer as long as units are nearly linear.
 
     Examples
     --------
@@ -26,6 +26,6 @@ class Xavier(Initializer):
     """
 
     def draw(self, shape: tuple[int, ...], fan_in: Any, fan_out: Any) -> npt.NDArray[np.float64]:
-        """One draw for each weight."""
+        """Draw each weight independently."""
         fans = self._fan("fan_in", fan_in) + self._fan("fan_out", fan_out)
         return generator().normal(0.0, math.sqrt(2.0 / fans), shape)

@@ -13,14 +13,13 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import ConfigError
-from graphnet.core.run.context import Run
-from graphnet.core.run.numpy_backend.plan import BoundPlan
-from graphnet.core.run.numpy_backend.scan import BoundScan
+from graphnet.core.run.context import RunContext
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.loop import BoundLoop
-from graphnet.core.run.rows import Rows
+from graphnet.core.run.reference.steps import BoundSteps
+from graphnet.core.run.row_masks import Rows
 from graphnet.core.run.runner import Runner
-from graphnet.inspect.explain import sizes_of
+from graphnet.inspect.sizes import input_shapes
 
 
 @dataclass
@@ -105,7 +104,7 @@ def profile(
 
 def _inputs(graph: Graph, batch: int, steps: int, dtype: str, rng: np.random.Generator) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for (name, given), shape in zip(graph.inputs.items(), sizes_of(graph, batch, steps), strict=True):
+    for (name, given), shape in zip(graph.inputs.items(), input_shapes(graph, batch, steps), strict=True):
         if shape is None:
             continue
         sizes = [n or 1 for n in shape.sizes]
@@ -134,23 +133,21 @@ def _bound(runner: Runner) -> Any:
     return runner._kept.last.bound
 
 
-def _calls(plan: BoundPlan) -> Iterator[BoundCall]:
+def _calls(plan: BoundSteps) -> Iterator[BoundCall]:
     """Every bound node, those inside Scans too."""
     for step in plan.steps:
         if isinstance(step, BoundCall):
             yield step
-        loops = step.made.values() if isinstance(step, BoundScan) else [step]
-        for loop in loops:
-            if isinstance(loop, BoundLoop):
-                yield from _calls(loop.body)
+        elif isinstance(step, BoundLoop):
+            yield from _calls(step.body)
 
 
 def _watch(call: BoundCall, passes: list[dict[str, Cost]]) -> None:
     """Put a clock around both rules of a node."""
     ahead, back = call.forward, call.backward
-    path, layer = call.promises.path, type(call.layer).__name__
+    path, layer = call.checks.path, type(call.layer).__name__
 
-    def forward(slots: list[Any], run: Run) -> Any:
+    def forward(slots: list[Any], run: RunContext) -> Any:
         start = time.perf_counter()
         saved = ahead(slots, run)
         cost = passes[-1].setdefault(path, Cost(path, layer))
@@ -160,7 +157,7 @@ def _watch(call: BoundCall, passes: list[dict[str, Cost]]) -> None:
         cost.kept += _bytes(saved)
         return saved
 
-    def backward(saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         start = time.perf_counter()
         back(saved, errors, run, rows)
         passes[-1].setdefault(path, Cost(path, layer)).backward += time.perf_counter() - start

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from graphnet.core.describe.scan import Scan
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 from graphnet.core.run.runner import Runner
+from graphnet.inspect.target import graph_of
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,53 @@ class Row:
     note: str = ""
 
 
+@dataclass(frozen=True, repr=False)
+class Summary:
+    """The nodes of a graph as a table; ``print`` it, or read ``rows``.
+
+    Attributes
+    ----------
+    graph : Graph
+    rows : tuple of Row
+    """
+
+    graph: Graph
+    rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        return table(self.graph, self.rows)
+
+
+def summary(target: Any) -> Summary:
+    """Return the nodes of a model or graph, with shapes and numbers of parameters.
+
+    Parameters
+    ----------
+    target : Model, Graph, Runner or composite layer
+
+    Raises
+    ------
+    ConfigError
+        If ``target`` has no graph.
+    GraphError, ShapeError
+        If the graph cannot be compiled.
+
+    Examples
+    --------
+    >>> import graphnet
+    >>> graphnet.summary(graphnet.Sequential(graphnet.FullyConnected(4, 3), shape="batch, feature=4"))
+    node             layer           reads  shape               parameters
+    ---------------  --------------  -----  ------------------  ----------
+    x                input                  (batch, feature=4)
+    fully_connected  FullyConnected  x      (batch, feature=3)          15
+    ---------------  --------------  -----  ------------------  ----------
+    outputs: output = fully_connected
+    total: 15 parameters
+    """
+    graph = graph_of(target, "summary")
+    return Summary(graph, tuple(rows(graph)))
+
+
 def rows(graph: Graph) -> list[Row]:
     """The lines of the table: inputs, then nodes in the order in which they run, each followed by what is inside.
 
@@ -67,8 +116,8 @@ def rows(graph: Graph) -> list[Row]:
     return heads + list(_nodes(graph, "", 0, shapes, {}))
 
 
-def table(graph: Graph) -> str:
-    """The table as text.
+def table(graph: Graph, lines_of_table: Sequence[Row] | None = None) -> str:
+    """Return the table as text; its lines are ``rows(graph)`` by default.
 
     Examples
     --------
@@ -83,7 +132,7 @@ def table(graph: Graph) -> str:
     outputs: scores = dense
     total: 15 parameters
     """
-    found = rows(graph)
+    found = rows(graph) if lines_of_table is None else lines_of_table
     lines = [("node", "layer", "reads", "shape", "parameters"), *(_cells(row) for row in found)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = [_line(line, widths) for line in lines]
@@ -132,9 +181,9 @@ def _count(layer: Layer, counted: set[int]) -> int | None:
     for owner in owners.values():
         if owner is not layer and id(owner) in counted:
             continue
-        if not owner._parameters and type(owner).parameters is not Layer.parameters and not _bare(owner):
+        if not owner.params and type(owner).parameters is not Layer.parameters and not _bare(owner):
             return None
-        total += sum(parameter.value.size for parameter in owner._parameters.values())
+        total += sum(parameter.value.size for parameter in owner.params.values())
     return total
 
 
@@ -170,7 +219,7 @@ def _shape(graph: Graph, ref: Ref, path: str, shapes: Mapping[str, Shape]) -> Sh
 
 def _places(plan: Plan, found: Shapes) -> dict[str, Shape]:
     """Every shape that inference found, by the path of its node (and port), those inside cells too."""
-    named = {place: shape for place, shape in zip(plan.places, found.slots, strict=True) if shape is not None}
+    named = {place: shape for place, shape in zip(plan.slot_paths, found.slots, strict=True) if shape is not None}
     for step in plan.steps:
         if isinstance(step, Loop):
             named |= _places(step.cell, found.cells[step.path])

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.errors import ConfigError, GraphnetError, nearest
+from graphnet.core.errors import ConfigError, GraphnetError, unknown
 from graphnet.io.fields import Field, differing, fields_of
-from graphnet.io.tree import Item, Place
+from graphnet.io.tree import Item
 from graphnet.io.values import KINDS, Cells, Converter, Unfit
 from graphnet.plugins import Entry, Registry
 
@@ -31,7 +31,7 @@ def construct(item: Item, thing: Any, registry: Registry, what: str, cells: Cell
     try:
         return thing(**values)
     except GraphnetError as error:
-        raise error.at(str(_culprit(error, given) or item.place)) from None
+        raise error.at(str(item.find(error.key_path).place)) from None
     except Exception as error:  # the class is a stranger's
         raise ConfigError(
             f"{what} cannot be made of this: {type(error).__name__}: {error}",
@@ -44,13 +44,8 @@ def _check_names(item: Item, given: Mapping[str, Item], known: Mapping[str, Fiel
     """Refuse fields that a class does not have, and the lack of those that it needs."""
     for name, value in given.items():
         if name not in known:
-            raise ConfigError(
-                f"{what} has no field {name!r}",
-                where=str(value.place),
-                expected=f"one of {', '.join(known)}" if known else "no field",
-                received=name,
-                remedy=nearest(name, known) or None,
-            )
+            problem = f"{what} has no field {name!r}"
+            raise unknown("field", name, known, where=str(value.place), problem=problem, error=ConfigError)
     needed = [name for name, field in known.items() if field.required and name not in given]
     if needed:
         raise ConfigError(
@@ -59,12 +54,6 @@ def _check_names(item: Item, given: Mapping[str, Item], known: Mapping[str, Fiel
             expected=", ".join(needed),
             received=", ".join(given) or "nothing",
         )
-
-
-def _culprit(error: GraphnetError, given: Mapping[str, Item]) -> Place | None:
-    """The place of the field that an error speaks of, if it names one."""
-    words = f"{error.where or ''} {error.problem}".replace(".", " ").split()
-    return next((given[word].place for word in words if word in given), None)
 
 
 def named(item: Item, kind: str, registry: Registry) -> Any:

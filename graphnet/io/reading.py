@@ -10,7 +10,7 @@ from graphnet.core.describe.graph import Graph, Input, Node, Ref, subgraph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import ConfigError, GraphError, GraphnetError, RuleError, nearest
+from graphnet.core.errors import ConfigError, GraphError, GraphnetError, RuleError, unknown
 from graphnet.core.run.runner import Runner
 from graphnet.io.objects import construct
 from graphnet.io.tree import Item, Place
@@ -47,19 +47,7 @@ class Reader:
             named = {role: tuple(parts[role].texts()) if role in parts else () for role in ROLES}
             return CellGraph(name, inputs, nodes, outputs, **named)
         except GraphnetError as error:
-            raise error.at(str(self.located(error, item, parts))) from None
-
-    @staticmethod
-    def located(error: GraphnetError, item: Item, parts: dict[str, Item]) -> Place:
-        """The place of the node, output or name that an error speaks of."""
-        for kind, keys in (("node", ("nodes",)), ("output", ("outputs",)), ("", ("inputs", "nodes", "outputs"))):
-            told = re.search(rf", {kind} '([^']*)'", error.where or "") if kind else None
-            name = repr(told[1]) if told else None if kind else error.received
-            for key in keys:
-                for known, part in parts[key].mapping().items():
-                    if repr(known) == name:
-                        return part.place
-        return item.place
+            raise error.at(str(item.find(error.key_path).place)) from None
 
     def input(self, item: Item) -> Input:
         """``time, batch, feature=12``, or a mapping with more."""
@@ -111,12 +99,14 @@ class Reader:
             return self.scan(item, name, path)
         found = self.layers.get(item.text("the path of a node"))
         if found is None:
-            raise GraphError(
-                f"shares the layer of {item.value!r}, which does not stand before it",
+            raise unknown(
+                "node",
+                item.value,
+                self.layers,
                 where=str(item.place),
+                problem=f"shares the layer of {item.value!r}, which is not defined above",
                 expected="the path of a node above",
-                received=item.value,
-                remedy=nearest(item.value, self.layers) or None,
+                error=GraphError,
             )
         return found
 
@@ -175,11 +165,16 @@ class Reader:
 
     # ------------------------------------------------------------------ the rest
     def check_shapes(self, graph: Graph) -> None:
-        """Compile the graph, and tell shapes that do not fit with the place of their node."""
+        """Compile the graph; an error has the place of the node that it is about.
+
+        Raises
+        ------
+        GraphnetError
+        """
         try:
             Runner(graph)
         except GraphnetError as error:
-            path = (error.where or "").split(":")[0]
+            path = error.subject or ""
             while path and path not in self.places:
                 path = path.rpartition("/")[0]
             raise (error.at(str(self.places[path])) if path else error) from None

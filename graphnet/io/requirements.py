@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from graphnet.core.errors import ConfigError, PluginError, nearest
+from graphnet.core.errors import ConfigError, PluginError, did_you_mean
 from graphnet.io.tree import Item
 from graphnet.plugins import Entry, PluginManager
 from graphnet.plugins.versions import meets, plain, release
@@ -47,7 +47,7 @@ def _check_one(distribution: str, requirement: str, item: Item, manager: PluginM
     install = f"nstall it: pip install '{distribution}{''.join(requirement.split())}'."
     if not own:
         known = {plugin.distribution for plugin in manager.plugins}
-        hint = nearest(distribution, sorted(known))
+        hint = did_you_mean(distribution, sorted(known))
         raise PluginError(
             f"the model needs {distribution} {requirement}, which is not installed",
             where=str(item.place),

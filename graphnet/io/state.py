@@ -47,7 +47,13 @@ def load_state(path: str | os.PathLike[str], runner: Runner) -> State:
         state = State(arrays, None if fresh is None else fresh.astype(bool))
         state.check(runner.states, None, str(path))
     except GraphnetError as error:
-        raise FileError("not a state of this model", where=str(path), received=str(error)) from None
+        raise FileError(
+            f"not a state of this model: {error.problem}",
+            where=str(path),
+            expected=error.expected,
+            received=error.received,
+            remedy=error.remedy,
+        ) from None
     missing = sorted(set(runner.states) - arrays.keys())
     if missing:
         raise FileError(

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from graphnet.core.errors import ConfigError, FileError, nearest
+from graphnet.core.errors import ConfigError, FileError, unknown
 
 PLAIN = {f"tag:yaml.org,2002:{name}": name for name in ("str", "int", "float", "bool", "null", "map", "seq")}
 #: YAML 1.1 reads 017 as 15 and 1:30 as 90; here a number is decimal.
@@ -49,13 +49,7 @@ class Item:
         known = None if allowed is None else list(allowed)
         for key, item in self.value.items():
             if known is not None and key not in known:
-                raise ConfigError(
-                    f"unknown key {key!r}",
-                    where=str(item.place),
-                    expected=f"one of {', '.join(known)}",
-                    received=key,
-                    remedy=nearest(key, known) or None,
-                )
+                raise unknown("key", key, known, where=str(item.place), error=ConfigError)
         for key in required:
             if key not in self.value:
                 raise ConfigError(
@@ -92,8 +86,18 @@ class Item:
         """The entries of a list; a scalar is a list of one."""
         return list(self.value) if isinstance(self.value, list) else [self]
 
+    def find(self, key_path: Iterable[str]) -> Item:
+        """The value that a path of keys leads to; the last one on the way if the path goes on where nothing is."""
+        item = self
+        for key in key_path:
+            inner = item.value.get(key) if isinstance(item.value, dict) else None
+            if inner is None:
+                break
+            item = inner
+        return item
+
     def wrong(self, expected: str) -> ConfigError:
-        """The error for a value that is not what it must be."""
+        """The error for a value of the wrong type or form."""
         return ConfigError("wrong value", where=str(self.place), expected=expected, received=self.described())
 
     def described(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from graphnet.core.concurrency.claims import READ, WRITE, Claim
 from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import converted
-from graphnet.core.errors import FileError, ShapeError, nearest
+from graphnet.core.errors import FileError, ShapeError, did_you_mean
 from graphnet.core.run.runner import Runner
 from graphnet.io import atomic
 
@@ -78,7 +78,7 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     found |= {name: np.zeros_like(wanted[name]) for name in _optional(runner) - found.keys()}
     missing, extra = wanted.keys() - found.keys(), found.keys() - wanted.keys()
     if missing or extra:
-        near = nearest(sorted(extra)[0], wanted) if extra else ""
+        near = did_you_mean(sorted(extra)[0], wanted) if extra else ""
         raise FileError(
             "not the weights of this model",
             where=str(path),
@@ -97,7 +97,7 @@ def _optional(runner: Runner) -> set[str]:
         f"{path}/{name}"
         for path, layer in runner.layers.items()
         for name in layer.optional_buffers
-        if name in layer._buffers
+        if name in layer.buffer_values
     }
 
 
@@ -112,10 +112,9 @@ def _check_array(where: str, found: Array, wanted: Array) -> None:
 @_claiming(WRITE, "load_weights")
 def _put(runner: Runner, found: dict[str, Array]) -> None:
     for path, layer in runner.layers.items():
-        for name, parameter in layer._parameters.items():
+        for name, parameter in layer.params.items():
             parameter.value = found[f"{path}/{name}"]
-        for name in layer._buffers:
-            layer._buffers[name] = found[f"{path}/{name}"]
+        layer.store.replace_buffers({name: found[f"{path}/{name}"] for name in layer.buffer_values})
 
 
 def _few(names: set[str], lead: str) -> str:

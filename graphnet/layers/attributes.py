@@ -23,12 +23,12 @@ def parameter(layer: Layer, name: str) -> Parameter:
     NoWeightsYetError
         If the layer does not have it, or not yet.
     """
-    found = layer._parameters.get(name)
+    found = layer.params.get(name)
     if found is None:
         raise NoWeightsYetError(
             f"there is no {name} yet",
             where=repr(layer),
-            received=", ".join(layer._parameters) or "no weights",
+            received=", ".join(layer.params) or "no weights",
             remedy="Give the sizes to the constructor, or call forward once.",
         )
     return found
@@ -75,7 +75,7 @@ class BiasAttribute(WeightsAttribute):
         StateError
             Before the first ``backward``.
         """
-        return stored.gradient(parameter(self, "bias")).copy()  # type: ignore[arg-type]
+        return parameter(self, "bias").known_gradient().copy()  # type: ignore[arg-type]
 
 
 def _assign(layer: Any, name: str, values: Any) -> None:

@@ -1,4 +1,4 @@
-"""What the layers ask of the numbers in their configuration."""
+"""Checks of the numbers in the configuration of a layer."""
 
 from __future__ import annotations
 
@@ -6,11 +6,6 @@ import math
 from typing import Any
 
 
-def whole(value: Any, least: int | None = None) -> bool:
-    """Whether this is a whole number (True and False are none), and at least ``least``."""
-    return isinstance(value, int) and not isinstance(value, bool) and (least is None or value >= least)
-
-
 def finite(value: Any) -> bool:
-    """Whether this is a number (True and False are none) that is neither NaN nor infinite."""
+    """Whether this is a finite number; a boolean is not a number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe.broadcasting import check_aligned
 from graphnet.core.describe.layer import Layer, require
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
-from graphnet.layers.checks import whole
 from graphnet.layers.rows import inner_axis
 
 
@@ -32,7 +32,7 @@ class Concatenate(Layer):
     axis: int = -1
 
     def check(self) -> None:
-        require(whole(self.axis) and self.axis != 0, self, "axis", "a whole number, not 0")
+        require(is_python_int(self.axis) and self.axis != 0, self, "axis", "a whole number, not 0")
 
     def infer(self, *inputs: Shape) -> Shape:
         first = inputs[0]

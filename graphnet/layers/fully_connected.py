@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe.layer import Layer, positive, require
 from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.shapes import FEATURE, Shape
 from graphnet.layers.attributes import WeightsAttribute
-from graphnet.layers.checks import finite, whole
+from graphnet.layers.checks import finite
 from graphnet.layers.sizes import last_size
 
 
@@ -53,8 +54,8 @@ class FullyConnected(WeightsAttribute, Layer):
     dtype: str = field(default="float64", kw_only=True)
 
     def check(self) -> None:
-        known = self.input_size is None or whole(self.input_size, 1)
-        require(known, self, "input_size", "a whole number of at least 1, or None")
+        known = self.input_size is None or is_python_int(self.input_size, 1)
+        require(known, self, "input_size", "a positive integer, or None")
         positive(self, "output_size")
         require(isinstance(self.bias, bool) or finite(self.bias), self, "bias", "True, False or a finite number")
 

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from graphnet.core.describe.builder import Value, functional
 from graphnet.layers import Concatenate, Dropout, Embedding, Flatten, FullyConnected, Multiply, Reshape, Split
 
 
-def dense(x: Value, units: int, *, name: str | None = None, **config: Any) -> Value:
-    """A FullyConnected with ``units`` outputs; the number of inputs follows from ``x``.
+def dense(
+    x: Value, units: int, *, name: str | None = None, bias: bool | float = True, dtype: str | None = None
+) -> Value:
+    """Apply a new FullyConnected layer with ``units`` outputs; the number of inputs is taken from ``x``.
+
+    Parameters
+    ----------
+    x : Value
+    units : int
+    name : str, optional
+        Of the node.
+    bias : bool or float
+        False: no bias. True: filled by the bias initializer. A number: the value it starts at.
+    dtype : {'float64', 'float32'}, optional
+        Of the weights; None: the dtype of the builder or cell, which is float64 unless it was given.
 
     Examples
     --------
     >>> from graphnet import Builder, dense
-    >>> g = Builder("scores")
-    >>> g.build(dense(g.input("x", "batch, feature=4"), 3, name="scores"))
-    Graph('scores': x -> 1 nodes -> output)
+    >>> g = Builder("scores", dtype="float32")
+    >>> g.build(dense(g.input("x", "batch, feature=4"), 3, name="scores", bias=0.5)).nodes["scores"].layer
+    FullyConnected(input_size=None, output_size=3, bias=0.5, dtype='float32')
     """
-    return FullyConnected(None, units, **config)(x, name=name)
+    return _fully_connected(x, None, units, name=name, bias=bias, **({} if dtype is None else {"dtype": dtype}))
 
 
+_fully_connected = functional(FullyConnected, "fully_connected")
 concatenate = functional(Concatenate, "concatenate")
 dropout = functional(Dropout, "dropout")
 embedding = functional(Embedding, "embedding")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe.layer import Layer, require
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
-from graphnet.layers.checks import whole
 from graphnet.layers.rows import check_rows, kept
 
 
@@ -30,7 +30,7 @@ class Reshape(Layer):
 
     def check(self) -> None:
         sizes = self.shape if isinstance(self.shape, tuple) else ()
-        fits = all(whole(n, 1) or (whole(n) and n == -1) for n in sizes)
+        fits = all(is_python_int(n, 1) or (is_python_int(n) and n == -1) for n in sizes)
         require(fits and len(sizes) > 0 and sizes.count(-1) <= 1, self, "shape", "sizes of at least 1, one perhaps -1")
 
     def infer(self, x: Shape) -> Shape:

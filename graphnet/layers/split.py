@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe.layer import Layer, require
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
-from graphnet.layers.checks import whole
 from graphnet.layers.rows import inner_axis
 
 
@@ -34,9 +34,9 @@ class Split(Layer):
 
     def check(self) -> None:
         sizes = self.parts if isinstance(self.parts, tuple) else (self.parts,)
-        fits = bool(sizes) and all(whole(n, 1) for n in sizes)
-        require(fits, self, "parts", "a whole number of at least 1, or several")
-        require(whole(self.axis) and self.axis != 0, self, "axis", "a whole number, not 0")
+        fits = bool(sizes) and all(is_python_int(n, 1) for n in sizes)
+        require(fits, self, "parts", "a positive integer, or several")
+        require(is_python_int(self.axis) and self.axis != 0, self, "axis", "a whole number, not 0")
 
     def output_ports(self) -> tuple[str, ...]:
         count = len(self.parts) if isinstance(self.parts, tuple) else self.parts

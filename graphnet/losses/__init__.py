@@ -1,4 +1,4 @@
-"""Losses, one a file."""
+"""Losses."""
 
 from graphnet.losses.base import Loss
 from graphnet.losses.binary_cross_entropy import BinaryCrossEntropy

@@ -18,8 +18,8 @@ Array = npt.NDArray[Any]
 class BinaryCrossEntropy(Loss):
     """``-t log s - (1 - t) log(1 - s)`` with ``s = sigmoid(x)`` for each *logit* ``x``; its error is ``s - t``.
 
-    Put no sigmoid before it. It is computed as ``max(x, 0) - x t + log(1 + exp(-|x|))``: logits of any finite size
-    neither overflow nor warn, and small errors keep their relative precision.
+    The prediction must not go through a sigmoid first. The loss is computed as ``max(x, 0) - x t + log(1 +
+    exp(-|x|))``: finite logits neither overflow nor warn, and small errors keep their relative precision.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class BinaryCrossEntropy(Loss):
 
     Notes
     -----
-    The target has the prediction's shape, one axis or more, and holds 0 and 1, booleans, or probabilities between
-    them; nothing is broadcast. A mask may cover all axes.
+    The target has the shape of the prediction, one axis or more, and holds 0 and 1, booleans, or probabilities; it is
+    not broadcast. A mask may cover all axes.
 
     Examples
     --------
@@ -40,20 +40,20 @@ class BinaryCrossEntropy(Loss):
     row_axes: ClassVar[int] = 0
 
     def check_target(self, prediction_shape: tuple[int, ...], target: Array) -> None:
-        """Numbers or booleans of the prediction's shape."""
+        """Check for numbers or booleans with the shape of the prediction."""
         self._same_shape(prediction_shape, target)
 
     def clean_target(self, prediction_shape: tuple[int, ...], target: Array) -> Array:
-        """Floats from 0 to 1."""
+        """The target as floats; raise a DataError unless they are in [0, 1]."""
         values = target.astype(np.result_type(target.dtype, np.float16), copy=False)
         wrong = ~((values >= 0) & (values <= 1))
         if wrong.any():
-            raise DataError("a label is no probability", where=type(self).__name__, expected="0, 1 or between them",
+            raise DataError("a label is not a probability", where=type(self).__name__, expected="a number in [0, 1]",
                             received=values[wrong][0], remedy="Encode no as 0 and yes as 1.")  # fmt: skip
         return values
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
-        """One loss an element; no exponential exceeds 1."""
+        """One loss for each element; no exponential exceeds 1."""
         labels = target.astype(prediction.dtype, copy=False)
         power = np.exp(-np.abs(prediction))
         losses = np.maximum(prediction, 0.0) - prediction * labels + np.log1p(power)

@@ -13,22 +13,22 @@ Array = npt.NDArray[Any]
 
 
 def check_kind(where: str, target: Array, *, indices: bool) -> None:
-    """Refuse labels of a dtype that cannot be class indices, or cannot be one-hot rows.
+    """Check that the dtype of labels is suitable for class indices, or for one-hot rows.
 
     Raises
     ------
     DataError
-        Class indices that came as floats and hold NaN: a missing label.
+        If class indices are floats and one is NaN: a missing label.
     DtypeError
-        Other class indices that are no integers; one-hot rows that are no numbers.
+        If class indices are not integers, or one-hot rows do not hold numbers.
     """
     kind = target.dtype.kind
     if indices and kind == "f" and np.isnan(target).any():
-        raise DataError("class labels hold NaN", where=where, expected="an integer for every row",
+        raise DataError("class labels hold NaN", where=where, expected="an integer for each row",
                         received=f"NaN at {_first(np.isnan(target))}", remedy="Drop or mask those rows.")  # fmt: skip
     if kind not in ("iu" if indices else "fiub"):
         raise DtypeError(
-            "class labels are no integers" if indices else "one-hot labels are no numbers",
+            "class labels must be integers" if indices else "one-hot labels must be numbers",
             where=where,
             expected="integers" if indices else "zeros and ones",
             received=f"dtype {target.dtype}",
@@ -42,13 +42,13 @@ def clean_indices(where: str, target: Array, classes: int) -> Array:
     Raises
     ------
     DataError
-        An index below 0 or above ``classes - 1``.
+        If an index is below 0 or above ``classes - 1``.
     """
-    wrong = (target < 0) | (target >= classes)
-    if wrong.any():
-        place = _first(wrong)
-        raise DataError("a class label names no class", where=where, expected=f"0 to {classes - 1}",
-                        received=f"{target[place]} at {place}", remedy="Number the classes from 0.")  # fmt: skip
+    invalid = (target < 0) | (target >= classes)
+    if invalid.any():
+        index = _first(invalid)
+        raise DataError("a class label is out of range", where=where, expected=f"0 to {classes - 1}",
+                        received=f"{target[index]} at {index}", remedy="Number the classes from 0.")  # fmt: skip
     return target.astype(np.intp)
 
 
@@ -58,15 +58,15 @@ def clean_one_hot(where: str, target: Array) -> Array:
     Raises
     ------
     DataError
-        A row (NaN counts too) that is not one 1 and zeros otherwise.
+        If a row does not have a single 1 and zeros otherwise; also for NaN.
     """
-    wrong = ~(((target == 0) | (target == 1)).all(axis=-1) & ((target == 1).sum(axis=-1) == 1))
-    if wrong.any():
-        place = _first(wrong)
+    invalid = ~(((target == 0) | (target == 1)).all(axis=-1) & ((target == 1).sum(axis=-1) == 1))
+    if invalid.any():
+        index = _first(invalid)
         raise DataError("a one-hot row is not one-hot", where=where, expected="one 1 and zeros otherwise",
-                        received=f"{target[place]} at {place}", remedy="Encode classes as rows of np.eye.")  # fmt: skip
+                        received=f"{target[index]} at {index}", remedy="Encode classes as rows of np.eye.")  # fmt: skip
     return np.asarray(np.argmax(target, axis=-1))
 
 
-def _first(wrong: Array) -> tuple[int, ...]:
-    return tuple(int(i) for i in np.argwhere(wrong)[0])
+def _first(invalid: Array) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argwhere(invalid)[0])

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import number
 from graphnet.core.errors import ShapeError
 from graphnet.losses.base import Loss
 from graphnet.losses.classes import check_kind, clean_indices, clean_one_hot
-from graphnet.optimizers.checks import number
 
 Array = npt.NDArray[Any]
 
@@ -20,8 +20,9 @@ Array = npt.NDArray[Any]
 class CrossEntropy(Loss):
     """``-sum_k q_k log softmax(x)_k`` for each row of *logits* ``x``; its error is ``softmax(x) - q``.
 
-    ``q`` is the one-hot target, or ``(1 - s) one_hot + s / classes`` with label smoothing ``s``. Put no softmax before
-    it. Finite logits neither overflow nor warn; a logit of minus infinity excludes its class.
+    ``q`` is the one-hot target, or ``(1 - s) one_hot + s / classes`` with label smoothing ``s``. The
+    prediction must not go through a softmax first. Finite logits neither overflow nor warn; a logit of minus infinity
+    excludes its class.
 
     Parameters
     ----------
@@ -51,18 +52,18 @@ class CrossEntropy(Loss):
         object.__setattr__(self, "label_smoothing", share)
 
     def check_target(self, prediction_shape: tuple[int, ...], target: Array) -> None:
-        """Class indices over all axes but the last, or one-hot over all."""
+        """Check for class indices over all axes but the last, or one-hot rows over all axes."""
         if prediction_shape[-1] < 2:
-            raise ShapeError("one class leaves nothing to tell apart", where="CrossEntropy",
+            raise ShapeError("at least two classes are needed", where="CrossEntropy",
                              expected="two logits or more on the last axis", received=f"shape {prediction_shape}",
                              remedy="Use BinaryCrossEntropy for one logit.")  # fmt: skip
         if target.shape not in (prediction_shape[:-1], prediction_shape):
-            raise ShapeError("target and prediction do not belong together", where="CrossEntropy",
+            raise ShapeError("the shapes of target and prediction do not match", where="CrossEntropy",
                              expected=f"class indices {prediction_shape[:-1]} or one-hot {prediction_shape}",
                              received=target.shape, remedy="Reshape the target.")  # fmt: skip
 
     def clean_target(self, prediction_shape: tuple[int, ...], target: Array) -> Array:
-        """Class indices, whichever way they came."""
+        """Class indices, from indices or one-hot rows."""
         indices = target.ndim < len(prediction_shape)
         check_kind("CrossEntropy", target, indices=indices)
         if indices:
@@ -70,24 +71,24 @@ class CrossEntropy(Loss):
         return clean_one_hot("CrossEntropy", target)
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
-        """One loss a row; logits are shifted by the row's maximum, so that no exponential exceeds 1.
+        """One loss for each row; logits are shifted by the maximum of the row, so that no exponential exceeds 1.
 
-        The largest logit's own power is 1; the sum of the others is kept apart from it, so that losses near 0 and the
-        error of a class whose probability is near 1 have full relative precision.
+        The exponential of the largest logit is 1. The sum of the others is kept separate from it, so that losses near 0
+        and the error of a class with a probability near 1 have full relative precision.
         """
-        place, top = target[..., np.newaxis], prediction.argmax(axis=-1, keepdims=True)
+        index, top = target[..., np.newaxis], prediction.argmax(axis=-1, keepdims=True)
         shifted = prediction - np.take_along_axis(prediction, top, -1)
         powers = np.exp(shifted)
         others = powers.copy()
         np.put_along_axis(others, top, 0.0, -1)
         rest = others.sum(axis=-1, keepdims=True)
         total, logs = 1.0 + rest, shifted - np.log1p(rest)
-        own = np.take_along_axis(powers, place, -1)
-        losses = -np.take_along_axis(logs, place, -1)[..., 0]
-        errors, missing = powers / total, np.where(place == top, rest, total - own) / total
+        own = np.take_along_axis(powers, index, -1)
+        losses = -np.take_along_axis(logs, index, -1)[..., 0]
+        errors, missing = powers / total, np.where(index == top, rest, total - own) / total
         share = self.label_smoothing
         if share:
             losses = (1.0 - share) * losses - share * logs.mean(axis=-1)
             errors -= share / prediction.shape[-1]
-        np.put_along_axis(errors, place, share - share / prediction.shape[-1] - missing, -1)
+        np.put_along_axis(errors, index, share - share / prediction.shape[-1] - missing, -1)
         return losses, errors

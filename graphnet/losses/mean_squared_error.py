@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.core.dtypes import converted
+from graphnet.core.array_types import plain
+from graphnet.core.dtypes import check_convertible, converted
 from graphnet.core.errors import DataError
 from graphnet.losses.base import Loss
 
@@ -26,8 +27,8 @@ class MeanSquaredError(Loss):
 
     Notes
     -----
-    The target has the prediction's shape, one axis or more; nothing is broadcast. A mask may cover all axes. The value
-    has the unit of the target squared.
+    The target has the shape of the prediction, one axis or more; it is not broadcast. A mask may cover all axes. The
+    value has the unit of the target squared.
 
     Examples
     --------
@@ -38,18 +39,24 @@ class MeanSquaredError(Loss):
     row_axes: ClassVar[int] = 0
 
     def check_target(self, prediction_shape: tuple[int, ...], target: Array) -> None:
-        """Numbers of the prediction's shape."""
+        """Check for numbers with the shape of the prediction."""
         self._same_shape(prediction_shape, target)
 
     def clean_target(self, prediction_shape: tuple[int, ...], target: Array) -> Array:
-        """Finite floats."""
-        values = target.astype(np.result_type(target.dtype, np.float16), copy=False)
+        """The target, with booleans as floats; raise a DataError unless it is finite."""
+        values = target.astype(np.float16) if target.dtype == bool else target
         if not np.isfinite(values).all():
             raise DataError("the target is not finite", where=type(self).__name__, expected="finite numbers",
                             received="NaN or infinity", remedy="Drop or mask those rows.")  # fmt: skip
         return values
 
+    def check_numbers(self, target: npt.ArrayLike, dtype: npt.DTypeLike, mask: npt.ArrayLike | None = None) -> None:
+        """Raise a DataError for a valid target that ``dtype`` would round (an integer) or that would overflow."""
+        where = f"{type(self).__name__}, target"
+        values = plain(target, where)
+        check_convertible(values if mask is None else values[np.asarray(mask)], dtype, where)
+
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
-        """One loss an element."""
+        """One loss for each element."""
         difference = prediction - converted(target, prediction.dtype, f"{type(self).__name__}, target")
         return np.square(difference), 2.0 * difference

@@ -7,28 +7,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.array_types import plain
 from graphnet.core.errors import DataError, DtypeError, ShapeError
-from graphnet.optimizers.checks import as_array
 
 Array = npt.NDArray[Any]
 
 
 def checked_size(where: str, shape: tuple[int, ...], row_axes: int) -> None:
-    """Refuse a prediction without a leading axis, or with nothing in it.
+    """Check that a prediction has enough axes and is not empty.
 
     Raises
     ------
     ShapeError
-        Fewer axes than ``max(1, row_axes + 1)``.
+        If there are fewer than ``row_axes + 1`` axes.
     DataError
-        A size of 0.
+        If a size is 0.
     """
     if len(shape) < row_axes + 1:
         raise ShapeError("the prediction has too few axes", where=where, expected=f"{row_axes + 1} or more",
                          received=f"shape {shape}", remedy="Put the batch on axis 0.")  # fmt: skip
     if 0 in shape:
         raise DataError("the prediction is empty", where=where, expected="one row or more",
-                        received=f"shape {shape}", remedy="Leave empty batches out.")  # fmt: skip
+                        received=f"shape {shape}", remedy="Skip empty batches.")  # fmt: skip
 
 
 def checked_mask(where: str, shape: tuple[int, ...], mask: npt.ArrayLike | None, row_axes: int) -> Array | None:
@@ -37,13 +37,13 @@ def checked_mask(where: str, shape: tuple[int, ...], mask: npt.ArrayLike | None,
     Raises
     ------
     DtypeError, ShapeError, DataError
-        It is not boolean; its axes are not the leading ones; it masks everything.
+        If it is not boolean, its axes are not the leading ones, or it masks all rows.
     """
     if mask is None:
         return None
-    array = as_array(where, "mask", mask)
+    array = plain(mask, f"{where}, mask")
     if array.dtype != np.bool_:
-        raise DtypeError("the mask is not boolean", where=where, expected="dtype bool",
+        raise DtypeError("the mask must be boolean", where=where, expected="dtype bool",
                          received=f"dtype {array.dtype}", remedy="Compare: mask = lengths > step.")  # fmt: skip
     leading = shape[: len(shape) - row_axes]
     if array.ndim == 0 or array.shape != leading[: array.ndim]:
@@ -52,10 +52,10 @@ def checked_mask(where: str, shape: tuple[int, ...], mask: npt.ArrayLike | None,
                          received=array.shape, remedy="Give one boolean for each row.")  # fmt: skip
     if not array.any():
         raise DataError("every row is masked", where=where, expected="one valid row or more", received="none",
-                        remedy="Leave such batches out.")  # fmt: skip
+                        remedy="Skip such batches.")  # fmt: skip
     return array
 
 
 def valid(array: Array, mask: Array | None) -> Array:
-    """The rows of ``array`` where ``mask`` is True, as one leading axis; without a mask the array itself."""
+    """The rows of ``array`` at which ``mask`` is True, along one leading axis; without a mask the array itself."""
     return array if mask is None else array[mask]

@@ -1,4 +1,4 @@
-"""Metrics, one a file: streaming objects with ``reset``, ``update``, ``result``, ``name`` and ``higher_is_better``."""
+"""Metrics: objects with ``reset``, ``update``, ``result``, ``name`` and ``higher_is_better``."""
 
 from graphnet.metrics.accuracy import Accuracy
 from graphnet.metrics.base import Metric

@@ -1,4 +1,4 @@
-"""The share of right answers."""
+"""The share of correct predictions."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Array = npt.NDArray[Any]
 
 @dataclass(eq=False)
 class Accuracy(Metric):
-    """The share of rows whose greatest score stands at the target's class, from 0 to 1.
+    """The share of rows whose largest score is that of the target's class, from 0 to 1.
 
     Parameters
     ----------
     binary : bool
-        False: scores ``(batch, ..., classes)`` (logits or probabilities; the first of equal ones is the answer)
-        against class indices or one-hot, as :class:`~graphnet.losses.CrossEntropy`. True: every element is a yes-or-no
-        *logit*, yes above 0, against labels of the same shape, yes from 0.5 on, as
+        False: scores ``(batch, ..., classes)`` (logits or probabilities; the first of equal ones is chosen) and class
+        indices or one-hot targets, as for :class:`~graphnet.losses.CrossEntropy`. True: each element is a *logit*,
+        positive above 0, with a label of the same shape, positive from 0.5, as for
         :class:`~graphnet.losses.BinaryCrossEntropy`.
 
     Notes
     -----
-    A row with NaN is wrong.
+    A row with NaN counts as incorrect.
 
     Examples
     --------
@@ -48,18 +48,18 @@ class Accuracy(Metric):
 
     def __post_init__(self) -> None:
         if not isinstance(self.binary, bool):
-            raise ConfigError("binary is no boolean", where="Accuracy", expected="True or False",
-                              received=repr(self.binary), remedy="Choose one of the two.")  # fmt: skip
+            raise ConfigError("binary is not a boolean", where="Accuracy", expected="True or False",
+                              received=repr(self.binary), key_path=("binary",))  # fmt: skip
 
     def loss(self) -> Loss:
-        """The loss whose targets this metric takes."""
+        """The loss that takes the same targets."""
         return BinaryCrossEntropy() if self.binary else CrossEntropy()
 
     def score(self, prediction: Array, target: Array) -> Array:
-        """1 where right, else 0."""
+        """True at correct rows or elements."""
         if self.binary:
-            right: Array = ((prediction > 0) == (target >= 0.5)) & ~np.isnan(prediction)
-            return right
+            correct: Array = ((prediction > 0) == (target >= 0.5)) & ~np.isnan(prediction)
+            return correct
         classes = target if target.ndim < prediction.ndim else np.argmax(target, axis=-1)
         best: Array = np.argmax(prediction, axis=-1)
         return (best == classes) & ~np.isnan(prediction).any(axis=-1)

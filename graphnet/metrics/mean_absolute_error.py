@@ -30,7 +30,7 @@ class MeanAbsoluteError(Metric):
     name: ClassVar[str] = "mean_absolute_error"
 
     def loss(self) -> Loss:
-        """The loss whose targets this metric takes."""
+        """The loss that takes the same targets."""
         return MeanSquaredError()
 
     def score(self, prediction: Array, target: Array) -> Array:

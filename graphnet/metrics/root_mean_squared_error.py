@@ -32,7 +32,7 @@ class RootMeanSquaredError(Metric):
     name: ClassVar[str] = "root_mean_squared_error"
 
     def loss(self) -> Loss:
-        """The loss whose targets this metric takes."""
+        """The loss that takes the same targets."""
         return MeanSquaredError()
 
     def score(self, prediction: Array, target: Array) -> Array:
@@ -40,5 +40,5 @@ class RootMeanSquaredError(Metric):
         return np.square(prediction.astype(np.float64) - target.astype(np.float64))
 
     def result(self) -> float:
-        """The root of the mean over everything seen; StateError before the first update."""
+        """The root of the mean over all batches; StateError before the first batch."""
         return math.sqrt(super().result())

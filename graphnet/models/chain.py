@@ -1,33 +1,31 @@
-"""A list of layers as a chain: runs of graph layers in one Runner each, and everything else by its own protocol."""
+"""A list of layers as segments: consecutive graph layers share one Runner, any other layer runs by its own methods."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from graphnet.core.concurrency.claims import Keys
-from graphnet.core.describe import deltas, weights
+from graphnet.core.describe import deltas, optimizer_step, weights
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.stateful import Stateful
 from graphnet.core.phase import Phase
-from graphnet.core.run.kept import Remembered
 from graphnet.core.run.runner import Runner
 
 
-def in_graph(layer: Any, layers: Sequence[Any] = ()) -> bool:
-    """Whether a layer's rules are all there is to it: no ``forward`` or ``backward`` of its own, no state kept.
+def runs_in_graph(layer: Any, layers: Sequence[Any] = ()) -> bool:
+    """Whether a layer is defined by its rules only: it does not override ``forward`` or ``backward``, and has no state.
 
-    A layer of graphnet's that could keep a state, keeps none now, and stands in the list more than once counts too:
-    its own ``backward`` would know only its last place.
+    A graphnet layer that can keep a state, but does not at present, and occurs in the list more than once also runs in
+    a graph: its own ``backward`` would cover only its last use.
     """
-    keeps = getattr(layer, "stateful_protocol", False)
-    if keeps and isinstance(layer, Layer) and sum(other is layer for other in layers) > 1:
+    can_keep_state = getattr(layer, "stateful_protocol", False)
+    if can_keep_state and isinstance(layer, Layer) and sum(other is layer for other in layers) > 1:
         return not getattr(layer, "memory", False)
     return (
         isinstance(layer, Layer)
@@ -39,7 +37,7 @@ def in_graph(layer: Any, layers: Sequence[Any] = ()) -> bool:
 
 
 def chain_graph(layers: Sequence[Layer]) -> Graph:
-    """The graph in which each layer reads the first output of the one before.
+    """The graph in which each layer reads the first output of the layer before it.
 
     Examples
     --------
@@ -54,23 +52,18 @@ def chain_graph(layers: Sequence[Layer]) -> Graph:
     return builder.build(value)
 
 
-def _nothing() -> None:
-    """What a layer of somebody else's has to undo, for all that is known."""
+class Snapshot(Protocol):
+    """What a later ``forward`` may change; to be restored or, if it is not needed, released."""
+
+    def restore(self) -> None:
+        """Undo the changes."""
+
+    def release(self) -> None:
+        """Keep the changes."""
 
 
-@dataclass(frozen=True)
-class Undo:
-    """What a later ``forward`` changes, held: call it to put that back, or its ``release``."""
-
-    restore: Callable[[], None] = _nothing
-    release: Callable[[], None] = _nothing
-
-    def __call__(self) -> None:
-        self.restore()
-
-
-class Segment:
-    """Neighbouring layers in one phase that run as one graph."""
+class GraphSegment:
+    """Consecutive layers in one phase that run as one graph."""
 
     def __init__(self, layers: Sequence[Layer]) -> None:
         self.layers = tuple(layers)
@@ -78,72 +71,78 @@ class Segment:
         self._runner = Runner(chain_graph(self.layers))
 
     def forward(self, x: Any, *, keep: bool, input_errors: bool) -> Array:
-        """The output: a copy, because whoever reads it may write to it."""
+        """The output; a copy, which the caller may write to."""
         output = self._runner.forward({"x": x}, phase=self.phase, keep=keep, input_errors=input_errors)["output"]
         return np.array(output)
 
-    def remember(self) -> Remembered:
-        """Hold what a later ``forward`` changes."""
-        return self._runner.remember()
+    def snapshot(self) -> Snapshot:
+        """What a later ``forward`` may change."""
+        return self._runner.snapshot()
 
     @property
     def keys(self) -> Keys:
-        """What a claim on the arrays of these layers has as its keys."""
+        """The keys of a claim on the arrays of these layers."""
         return self._runner.keys
 
     def backward(self, error: Any) -> Array | None:
-        """The error for the input; the gradients are the parameters' then."""
+        """The error for the input; sets the gradients of the parameters."""
         return self._runner.backward({"output": error})["x"]
 
     def parameters(self) -> Iterator[Parameter]:
-        """Every weight array."""
+        """All parameters."""
         return iter(self._runner.parameters.values())
 
 
-class Own:
-    """A layer that runs by its own ``forward`` and ``backward``, which also updates its weights."""
+class LayerSegment:
+    """One layer that runs by its own ``forward`` and ``backward``, which also updates its weights."""
 
     def __init__(self, layer: Any) -> None:
         self.layers = (layer,)
 
     def forward(self, x: Any, *, keep: bool, input_errors: bool) -> Any:
-        """The layer's output."""
+        """The output of the layer."""
         return self.layers[0].forward(x)
 
     @property
     def keys(self) -> Keys:
-        """What a claim on the arrays of the layer has as its keys."""
+        """The keys of a claim on the arrays of the layer."""
         layer = self.layers[0]
-        inside = weights.owners(layer).values() if isinstance(layer, Layer) else ()
-        return weights.keys(inside, layer)
+        owners = weights.owners(layer).values() if isinstance(layer, Layer) else ()
+        return weights.keys(owners, layer)
 
-    def remember(self) -> Undo:
-        """Hold what a later ``forward`` of a layer of graphnet's changes; of a stranger nothing is known."""
+    def snapshot(self) -> Snapshot:
+        """What a later ``forward`` may change; nothing for a layer that is not a graphnet layer."""
         layer = self.layers[0]
-        if not isinstance(layer, Layer):
-            return Undo()
-        kept, runner = dict(vars(layer)), layer._runner
-        inner = None if runner is None else runner.remember()
-
-        def undo() -> None:
-            vars(layer).clear()
-            vars(layer).update(kept)
-            if inner is not None:
-                inner()
-
-        return Undo(undo, _nothing if inner is None else inner.release)
+        return layer.pass_snapshot() if isinstance(layer, Layer) else SnapshotList(())
 
     def backward(self, error: Any) -> Any:
-        """The layer's error."""
+        """The error for the input of the layer."""
         return self.layers[0].backward(error)
 
     def parameters(self) -> Iterator[Parameter]:
-        """None: the layer sees to its weights itself."""
+        """None: the layer updates its weights itself."""
         return iter(())
 
 
+class SnapshotList:
+    """Several snapshots as one."""
+
+    def __init__(self, snapshots: Iterable[Snapshot]) -> None:
+        self._snapshots = tuple(snapshots)
+
+    def restore(self) -> None:
+        """Restore all."""
+        for snapshot in self._snapshots:
+            snapshot.restore()
+
+    def release(self) -> None:
+        """Release all."""
+        for snapshot in self._snapshots:
+            snapshot.release()
+
+
 class Chain:
-    """The segments of a list of layers, and one update for all of them.
+    """The segments of a list of layers, with one update for all of them.
 
     Parameters
     ----------
@@ -151,68 +150,61 @@ class Chain:
     """
 
     def __init__(self, layers: Sequence[Any]) -> None:
-        self.layers = tuple(layers)  # held, so that no other object can get the id of one of them
+        self.layers = tuple(layers)  # referenced here, so that their ids are not reused
         self.segments = list(_segments(layers))
-        #: What a claim on the arrays of all layers has as its keys.
+        #: The keys of a claim on the arrays of all layers.
         self.keys: Keys = frozenset().union(*(segment.keys for segment in self.segments))
 
     def forward(self, x: Any, *, keep: bool = True) -> Any:
-        """The output of the last layer; with ``keep``, what ``backward`` needs is kept."""
+        """The output of the last layer; with ``keep``, values for ``backward`` are saved."""
         for i, segment in enumerate(self.segments):
             x = segment.forward(x, keep=keep, input_errors=i > 0)
         return x
 
-    def remember(self) -> Undo:
-        """Hold what a later ``forward`` changes."""
-        held = [segment.remember() for segment in self.segments]
-
-        def restore() -> None:
-            for each in held:
-                each()
-
-        def release() -> None:
-            for each in held:
-                each.release()
-
-        return Undo(restore, release)
+    def snapshot(self) -> Snapshot:
+        """What a later ``forward`` may change."""
+        return SnapshotList(segment.snapshot() for segment in self.segments)
 
     def backward(self, error: Any) -> None:
-        """Every gradient, then one step of every optimizer: all weights of graph layers change, or none."""
+        """Compute all gradients, then make one optimizer step; after an error no weights of graph layers change."""
         gradients: dict[int, Array | None] = {}
         for segment in reversed(self.segments):
             error = segment.backward(error)
             for parameter in segment.parameters():
-                before = gradients.get(id(parameter))
-                gradients[id(parameter)] = parameter.gradient = _sum(before, parameter.gradient)
-        weights.step(update for layer in self._graph_layers() for update in deltas.pending(layer))
+                total = _add(gradients.get(id(parameter)), parameter.gradient)
+                gradients[id(parameter)] = parameter.gradient = total
+        optimizer_step.step(update for layer in self._graph_layers() for update in deltas.pending(layer))
 
     def _graph_layers(self) -> list[Layer]:
-        """Each layer of a segment, once."""
-        return list({id(la): la for s in self.segments if isinstance(s, Segment) for la in s.layers}.values())
+        """Each layer of the graph segments, once."""
+        segments = [segment for segment in self.segments if isinstance(segment, GraphSegment)]
+        return list({id(layer): layer for segment in segments for layer in segment.layers}.values())
 
 
 def chain_key(layers: Sequence[Any]) -> tuple[Any, ...]:
     """What a chain depends on: the layers, their phases, and whether they run in a graph."""
-    inside = [in_graph(layer, layers) for layer in layers]
-    return tuple((id(la), la.phase if there else None, there) for la, there in zip(layers, inside, strict=True))
+    in_graph = [runs_in_graph(layer, layers) for layer in layers]
+    return tuple(
+        (id(layer), layer.phase if inside else None, inside) for layer, inside in zip(layers, in_graph, strict=True)
+    )
 
 
-def _segments(layers: Sequence[Any]) -> Iterator[Segment | Own]:
-    waiting: list[Layer] = []
+def _segments(layers: Sequence[Any]) -> Iterator[GraphSegment | LayerSegment]:
+    pending: list[Layer] = []
     for layer in layers:
-        if waiting and not (in_graph(layer, layers) and layer.phase is waiting[0].phase):
-            yield Segment(waiting)
-            waiting = []
-        if in_graph(layer, layers):
-            waiting.append(layer)
+        if pending and not (runs_in_graph(layer, layers) and layer.phase is pending[0].phase):
+            yield GraphSegment(pending)
+            pending = []
+        if runs_in_graph(layer, layers):
+            pending.append(layer)
         else:
-            yield Own(layer)
-    if waiting:
-        yield Segment(waiting)
+            yield LayerSegment(layer)
+    if pending:
+        yield GraphSegment(pending)
 
 
-def _sum(before: Array | None, gradient: Array | None) -> Array | None:
-    """The gradient of weights that stand in several segments."""
-    if before is None or gradient is None:
+def _add(total: Array | None, gradient: Array | None) -> Array | None:
+    """The sum of the gradients of weights that occur in several segments."""
+    if total is None or gradient is None:
         return gradient
-    return before + gradient
+    return total + gradient

@@ -1,8 +1,7 @@
-"""A model: a graph, its weights and how it is trained, ready to use."""
+"""A model: a graph, its weights and its training configuration."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -12,36 +11,33 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.checks import integer
 from graphnet.core.concurrency.claims import READ, WRITE, Claim
 from graphnet.core.describe.graph import Graph
-from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import ConfigError, FileError, GraphnetError, RuleError, ShapeError
-from graphnet.core.phase import Phase
+from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
-from graphnet.data.batches import Examples
-from graphnet.data.examples import examples
-from graphnet.data.masks import checked_masks, put_back, time_first
-from graphnet.data.ports import input_ports
-from graphnet.data.sources import SequenceSource
+from graphnet.io import atomic, save_state, save_weights, write_model
+from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used
+from graphnet.io.versions import versions
+from graphnet.models.prediction import predict
+from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
-from graphnet.training.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used
 from graphnet.training.trainer import Trainer
-from graphnet.training.versions import versions
 
 #: Examples that ``predict`` runs at a time.
 ROWS = 256
 
 
 class Model:
-    """A graph with its weights, and how it is trained.
+    """A graph with its weights and its training configuration.
 
     Any number of threads may call ``predict`` and ``evaluate`` at the same time. While one thread trains, ``predict``,
-    ``evaluate``, ``fit`` and ``save`` of every other one raise StateError, and so does ``fit`` while another thread
-    uses the model; see docs/threads.md.
+    ``evaluate``, ``fit`` and ``save`` raise a StateError in every other thread, and so does ``fit`` while another
+    thread uses the model; see docs/threads.md.
 
     Parameters
     ----------
@@ -52,15 +48,15 @@ class Model:
     ----------
     graph : Graph
     config : TrainingConfig
-        Of the next ``fit``, and the losses and metrics of ``evaluate``.
+        Used by the next ``fit``; ``evaluate`` uses its losses and metrics.
     runner : Runner
     history : History or None
         Of the last ``fit`` of this object.
     state : State
-        Where ``predict(stateful=True)`` goes on from: empty at first, after training on a Stream where that ended. It
-        is saved and loaded with the weights.
+        The state from which ``predict(stateful=True)`` continues: empty at first, and after training on a Stream the
+        state at its end. It is saved and loaded with the weights.
     path : Path or None
-        Where it was loaded from.
+        The file or folder from which the model was loaded.
 
     Raises
     ------
@@ -88,7 +84,7 @@ class Model:
         self.state = State()
         self.path: Path | None = None
 
-    # ------------------------------------------------------------------ using it
+    # ------------------------------------------------------------------ predicting
     def predict(
         self, inputs: Any, *, lengths: Any = None, mask: Any = None, batch_size: int = ROWS, stateful: bool = False
     ) -> Any:
@@ -97,115 +93,73 @@ class Model:
         Parameters
         ----------
         inputs : array, list of sequences, or mapping of input name to either
-            See :func:`graphnet.data.examples.examples`.
+            As in :func:`graphnet.data.examples.examples`.
         lengths : int array, or mapping of input name to it, optional
             Valid steps of each row of a padded array; outputs beyond them are zero.
         mask : boolean array (time, batch), or mapping of input name to it, optional
-            Instead of lengths: the steps of a padded array that are there, anywhere in a row; outputs of the others are
-            zero.
+            Instead of lengths: the valid steps of a padded array, anywhere in a row; outputs at the others are zero.
         batch_size : int
-            Examples run at a time; the outputs depend on it in rounding only.
+            Examples that are run at a time; the outputs depend on it only in rounding.
         stateful : bool
-            Go on from ``state``, and leave it where these examples end: the rows of one call are those of the next,
-            each with its next steps. See ``reset_state``.
+            Continue from ``state``, and store the state at the end of these examples in it: each row of one call
+            continues the same row of the previous call. See ``reset_state``.
 
         Returns
         -------
         array, list of arrays, or mapping of output name to either
-            No mapping where the graph has one output. A list, of the valid steps of each sequence, for an output with
-            axes (time, batch, …) where its sequences came as a list. The caller may write to all of it.
+            A mapping if the graph has several outputs. A list, with the valid steps of each sequence, for an output
+            with axes (time, batch, …) if its sequences were a list. The caller may write to the arrays.
 
         Raises
         ------
         ShapeError, DtypeError, DataError, ConfigError
             Before anything runs.
         StateError
-            If ``state`` has another number of rows, or a Scan goes backwards; if another thread is training the model,
+            If ``state`` has another number of rows, or a Scan runs in reverse; if another thread is training the model,
             or with ``stateful`` if another thread is in such a call.
         """
-        if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ConfigError(
-                "batch_size is no count", where="predict", expected="a whole number from 1", received=repr(batch_size)
-            )
+        size = integer("predict", "batch_size", batch_size, 1)
         with self._claim(READ, "predict"):
             if not stateful:
-                return self._predicted(inputs, lengths, mask, int(batch_size), None)[0]
+                return predict(self.runner, self.config, inputs, lengths, mask, batch_size=size)[0]
             with self._state_claim("predict(stateful=True)"):
-                found, self.state = self._predicted(inputs, lengths, mask, None, self.state)
-                return found
+                outputs, self.state = predict(
+                    self.runner, self.config, inputs, lengths, mask, batch_size=None, state=self.state
+                )
+                return outputs
 
-    def _predicted(
-        self, inputs: Any, lengths: Any, mask: Any, batch_size: int | None, state: State | None
-    ) -> tuple[Any, State]:
-        """What ``predict`` returns, and where the state is then; with a state all examples run at once."""
-        runner, turned = self.runner, self.config.batch_major
-        data = examples(runner, inputs, lengths=lengths, mask=mask, batch_major=turned, dtype=self.config.dtype)
-        if state is not None:
-            state.check(runner.states, len(data), repr(self))
-        parts: dict[str, list[Array]] = {name: [] for name in self.graph.outputs}
-        ended = State() if state is None else state
-        for batch in data.batches(len(data) if batch_size is None else batch_size):
-            counts = batch.given_lengths
-            if state is None:
-                outputs = runner.forward(batch.inputs, phase=Phase.test, lengths=counts, keep=False)
-            else:
-                outputs, ended = runner.resume(batch.inputs, state, phase=Phase.test, lengths=counts, keep=False)
-            for name, output in outputs.items():
-                parts[name] += _parts(data, name, output, batch.lengths)
-        found = {name: self._joined(data, name, arrays) for name, arrays in parts.items()}
-        if mask is not None:
-            found = self._with_gaps(data, found, inputs, mask)
-        if turned:
-            found = time_first(found, {name for name, port in data.outputs.items() if port.origin is not None})
-        return next(iter(found.values())) if len(found) == 1 else found, ended
+    def reset_state(self, rows: Any = None) -> None:
+        """Make the next ``predict(stateful=True)`` start from the zero state.
+
+        Parameters
+        ----------
+        rows : int or several, optional
+            Positions of the rows to reset, while the others continue; None: all, whose number may then change.
+
+        Raises
+        ------
+        StateError, DtypeError, DataError
+            If these are not rows of the state; StateError also if another thread is in a stateful ``predict``.
+        """
+        with self._state_claim("reset_state"):
+            self.state.reset(rows)
 
     def _claim(self, level: int, action: str) -> Claim:
         """A context in which this thread uses the weights: see ``graphnet.core.concurrency.claims``."""
         return Claim(level, self.runner.keys, action, self)
 
     def _state_claim(self, action: str) -> Claim:
-        """A context in which this thread alone uses ``state``."""
+        """A context in which only this thread uses ``state``."""
         return Claim(WRITE, frozenset([("state", id(self))]), action, self)
 
-    def reset_state(self, rows: Any = None) -> None:
-        """Let the next ``predict(stateful=True)`` begin anew.
-
-        Parameters
-        ----------
-        rows : int or several, optional
-            Positions of the rows that begin anew, while the others go on; None: all, which may then be another number.
-
-        Raises
-        ------
-        StateError, DtypeError, DataError
-            If these are no rows of the state; StateError also if another thread is in a stateful ``predict``.
-        """
-        with self._state_claim("reset_state"):
-            self.state.reset(rows)
-
-    def _with_gaps(self, data: Examples, found: dict[str, Any], inputs: Any, mask: Any) -> dict[str, Any]:
-        """Outputs over time as padded arrays again, with zeros in the steps that are not there."""
-        ports = input_ports(self.graph)
-        given = inputs if isinstance(inputs, dict) else dict.fromkeys(list(data.inputs)[:1], inputs)
-        turned = self.config.batch_major
-        given = time_first(given, {name for name, port in ports.items() if port.sequence}) if turned else given
-        masks = checked_masks(self.graph, ports, given, mask, None, turned)
-        return {
-            name: put_back(value, masks[origin]) if (origin := data.outputs[name].origin) in masks else value
-            for name, value in found.items()
-        }
-
-    @staticmethod
-    def _joined(data: Examples, name: str, arrays: list[Array]) -> Any:
-        return arrays if _listed(data, name) else np.concatenate(arrays, axis=data.outputs[name].axis)
-
+    # ------------------------------------------------------------------ training
     def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
-        """``loss`` and every metric of ``config`` by name, in the test phase.
+        """Return ``loss`` and every metric of ``config`` by name, in the test phase.
 
         Parameters
         ----------
         inputs, targets, lengths, mask
-            See :func:`graphnet.data.examples.examples`; or a Stream alone.
+            As in :func:`graphnet.data.examples.examples`; or a Stream alone.
 
         Raises
         ------
@@ -233,9 +187,9 @@ class Model:
         Parameters
         ----------
         inputs, targets, lengths, mask, validation_data
-            See there; a Stream has its targets itself.
+            As in ``Trainer.fit``.
         warm_start : bool
-            Go on from the present weights; otherwise they are drawn anew from the seed.
+            Whether training continues from the present weights; otherwise they are drawn anew from the seed.
         callbacks : iterable of Callback
         **settings
             Fields of :class:`~graphnet.training.config.TrainingConfig`, which replace those of ``config`` from now on.
@@ -245,12 +199,12 @@ class Model:
         ConfigError, ShapeError, DtypeError, DataError
             Before anything changes.
         StateError
-            If the loss is no longer finite; before anything changes, if another thread is using the model.
+            If the loss is not finite; before anything changes, if another thread is using the model.
         """
         with self._claim(WRITE, "fit"), self._state_claim("fit"):
             config = self.config.changed(**settings)
             trainer = Trainer(self.graph, config, callbacks=callbacks)
-            before, self.config = self.config, config  # callbacks evaluate by the losses and metrics of this training
+            previous, self.config = self.config, config  # callbacks evaluate with the losses of this training
             try:
                 trainer.fit(
                     inputs,
@@ -262,7 +216,7 @@ class Model:
                 )
             finally:
                 if not trainer.history.epochs:
-                    self.config = before
+                    self.config = previous
                 else:
                     self.history, self.runner = trainer.history, trainer.runner
                     self.state = State() if trainer.state is None else trainer.state
@@ -270,12 +224,12 @@ class Model:
 
     # ------------------------------------------------------------------ files
     def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the graph, the configuration and the weights to a new folder, which ``graphnet.load`` opens.
+        """Write the graph, the configuration and the weights to a new folder, which ``graphnet.load`` reads.
 
         Raises
         ------
         FileError
-            If the folder holds something, or cannot be written.
+            If the folder is not empty, or cannot be written.
         ShapeError
             If the sizes of the weights are not known yet.
         StateError
@@ -285,8 +239,6 @@ class Model:
             self._save(Path(folder))
 
     def _save(self, path: Path) -> None:
-        from graphnet.io import atomic, save_state, save_weights, write_model
-
         self._materialize()
         refuse_used(path)
         path.mkdir(parents=True, exist_ok=True)
@@ -302,7 +254,7 @@ class Model:
         Parameters
         ----------
         form : str
-            Name of an exporter, graphnet's or a plugin's.
+            Name of an exporter, built in or of a plugin.
 
         Raises
         ------
@@ -311,23 +263,22 @@ class Model:
         RuleError
             If the exporter fails, or returns neither text nor bytes.
         """
-        from graphnet.plugins import manager
-
         entry = manager().registry.get("exporters", form)
         try:
-            made = entry.object(self)
+            content = entry.object(self)
         except GraphnetError:
             raise
-        except Exception as error:  # the exporter is a stranger's
+        except Exception as error:  # an exporter of a plugin may raise anything
             raise RuleError(f"the exporter failed: {type(error).__name__}: {error}", where=entry.id) from error
-        if not isinstance(made, (str, bytes)):
+        if not isinstance(content, (str, bytes)):
+            received = type(content).__name__
             raise RuleError(
-                "the exporter returned no file", where=entry.id, expected="text or bytes", received=type(made).__name__
+                "the exporter returned an invalid value", where=entry.id, expected="text or bytes", received=received
             )
-        return made
+        return content
 
     def _materialize(self) -> None:
-        """Make the weights that do not exist yet, with draws that do not count."""
+        """Create the weights that do not exist yet, from a separate generator."""
         if self.runner.drawn:
             return
         with random.using(np.random.default_rng(self.config.seed)):
@@ -335,64 +286,3 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.graph!r})"
-
-
-def load(path: str | os.PathLike[str]) -> Model:
-    """A model from a folder that ``graphnet train`` or ``Model.save`` wrote, with its weights; or from a model file.
-
-    A model file alone has no weights: they are drawn with the initializers and the seed of its configuration, ready
-    for ``fit``.
-
-    Raises
-    ------
-    FileError
-        If there is nothing to read, or a file does not say what it must.
-    UnknownNameError, PluginError
-        If a layer or a plugin that it needs is not there; the message says what to install.
-    """
-    from graphnet.io import load_state, load_weights, read_model
-
-    path = Path(path)
-    folder = path if path.is_dir() else None
-    file = path if folder is None else folder / MODEL
-    _require(file, "a model file, or the folder of a run")
-    if folder is not None:
-        _require(folder / WEIGHTS, "the weights of a run")
-    with random.using(np.random.default_rng(0)):  # making layers draws weights, which must not count
-        read = read_model(file)
-    model = Model(read.graph, read.training)
-    model.path = path
-    _initialize(model)
-    if folder is not None:
-        load_weights(folder / WEIGHTS, model.runner)
-        if (folder / STATE).is_file():
-            model.state = load_state(folder / STATE, model.runner)
-    return model
-
-
-def _initialize(model: Model) -> None:
-    """Initial weights, as far as the declared inputs tell their sizes; the rest follows at the first input."""
-    with random.using(np.random.default_rng(model.config.seed)):
-        with contextlib.suppress(ShapeError):
-            model.runner.materialize()
-        model.runner.initialize(model.config.weights_initializer, model.config.bias_initializer)
-
-
-def _require(path: Path, expected: str) -> None:
-    if not path.is_file():
-        received = "a folder" if path.is_dir() else "nothing there"
-        raise FileError("cannot be read", where=str(path), expected=expected, received=received)
-
-
-def _listed(data: Examples, name: str) -> bool:
-    """Whether the valid steps of an output come back as a list."""
-    origin = data.outputs[name].origin
-    return origin is not None and isinstance(data.inputs[origin], SequenceSource)
-
-
-def _parts(data: Examples, name: str, output: Array, lengths: Any) -> list[Array]:
-    """One array a sequence, or the whole array."""
-    if not _listed(data, name):
-        return [output]
-    counts = lengths[data.outputs[name].origin]
-    return [np.array(output[:count, i]) for i, count in enumerate(counts)]

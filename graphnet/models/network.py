@@ -1,4 +1,4 @@
-"""A network as a list of layers, with data in front and a loss behind."""
+"""A network as a list of layers, with a data layer and a loss layer."""
 
 from __future__ import annotations
 
@@ -7,43 +7,44 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from graphnet.core.checks import integer
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.stateful import in_phase
+from graphnet.core.describe.phases import in_phase
 from graphnet.core.errors import ConfigError, StateError
 from graphnet.core.phase import Phase
-from graphnet.models.chain import Chain, Own, chain_key
+from graphnet.models.chain import Chain, LayerSegment, chain_key
 
-#: Chains that a network keeps (a list of layers has one in each phase); the oldest goes first.
-KEPT_CHAINS = 4
+#: The number of chains that a network caches (a list of layers has one in each phase); the oldest is dropped first.
+CACHED_CHAINS = 4
 
 
 class NeuralNetwork:
-    """Layers one after the other: ``loss_layer(layers[-1](… layers[0](input)), labels)``.
+    """A sequence of layers: ``loss_layer(layers[-1](… layers[0](input)), labels)``.
 
-    It is a chain graph run by the same Runner as every other graph; layers that keep a state, or that are not layers of
-    graphnet at all (anything with ``forward`` and ``backward``), are called by their own methods in between.
+    The layers form a chain graph, run by the same Runner as any other graph. Layers that keep a state, and objects that
+    are not graphnet layers (anything with ``forward`` and ``backward``), run by their own methods.
 
     Parameters
     ----------
     optimizer : object or None
-        With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; each trainable layer
+        Has ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; each trainable layer
         gets a copy.
     weights_initializer, bias_initializer : object
-        With ``initialize(weights_shape, fan_in, fan_out) -> array``.
+        Has ``initialize(weights_shape, fan_in, fan_out) -> array``.
 
     Attributes
     ----------
     layers : list
-        Append layers without weights directly, those with weights by ``append_trainable_layer``.
+        Layers without weights are appended directly, layers with weights by ``append_trainable_layer``.
     data_layer : object
         ``forward()`` returns the next batch: ``(input, labels)``.
     loss_layer : object
         ``forward(prediction, labels)`` returns the loss, ``backward(labels)`` the error for the prediction, and
-        ``predict(output)``, which it need not have, what ``test`` returns.
+        ``predict(output)``, which is optional, the result of ``test``.
     loss : list of float
-        One value an iteration of ``train``.
+        The loss of each iteration of ``train``.
 
     Examples
     --------
@@ -85,12 +86,12 @@ class NeuralNetwork:
         return {**self.__dict__, "_chains": {}, "_last": None}
 
     def append_trainable_layer(self, layer: Any) -> None:
-        """Initialize a layer, give it a copy of the optimizer and append it.
+        """Initialize a layer, set a copy of the optimizer and append it.
 
         Raises
         ------
         ConfigError
-            If it has no ``initialize``.
+            If the layer has no ``initialize``.
         """
         if not callable(getattr(layer, "initialize", None)):
             raise ConfigError(
@@ -113,7 +114,7 @@ class NeuralNetwork:
     # ------------------------------------------------------------------ phase
     @property
     def phase(self) -> Phase:
-        """``Phase.train`` (at first) or ``Phase.test``; setting it sets that of every layer."""
+        """``Phase.train`` (initially) or ``Phase.test``; setting it sets the phase of every layer."""
         return self._phase
 
     @phase.setter
@@ -128,7 +129,7 @@ class NeuralNetwork:
 
     # ------------------------------------------------------------------ running
     def forward(self) -> Any:
-        """The loss of one new batch: that of the loss layer plus every layer's regularization loss.
+        """The loss of one new batch: that of the loss layer plus the regularization loss of every layer.
 
         Raises
         ------
@@ -139,13 +140,13 @@ class NeuralNetwork:
         chain = self._chain()
         with self._claim(GRADIENTS, "forward", chain):
             x, labels = self._batch()
-            before = chain.remember()
+            snapshot = chain.snapshot()
             try:
                 loss = self.loss_layer.forward(chain.forward(x), labels)
             except BaseException:
-                before()
+                snapshot.restore()
                 raise
-            before.release()
+            snapshot.release()
             self._last = chain, labels, locks.this_thread()
             return loss + self._regularization_loss()
 
@@ -153,7 +154,7 @@ class NeuralNetwork:
         batch = self.data_layer.forward()
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
             raise ConfigError(
-                "the data layer's forward gives no batch",
+                "forward of the data layer did not return a batch",
                 where="NeuralNetwork",
                 expected="(input, labels)",
                 received=type(batch).__name__,
@@ -161,12 +162,12 @@ class NeuralNetwork:
         return batch[0], batch[1]
 
     def backward(self) -> None:
-        """Every gradient of the last ``forward``'s loss, and one update of every layer that has an optimizer.
+        """Compute the gradients of the last loss, and update every layer that has an optimizer.
 
         Raises
         ------
         StateError
-            Before the first ``forward``, or if the last one was another thread's; if another thread is using the
+            Before the first ``forward``, or if the last one ran in another thread; if another thread is using the
             weights.
         """
         if self._last is None:
@@ -178,22 +179,19 @@ class NeuralNetwork:
             chain.backward(self.loss_layer.backward(labels))
 
     def train(self, iterations: int) -> None:
-        """Train, in the train phase: in each iteration one new batch forward (its loss goes to ``loss``) and backward.
+        """Train in the train phase: each iteration runs one new batch, appends its loss to ``loss``, and updates.
 
         Raises
         ------
         ConfigError
-            If ``iterations`` is not a whole number from 0.
+            If ``iterations`` is not a non-negative integer.
         StateError
             Without a data layer or a loss layer; if another thread is using the network.
         """
-        if isinstance(iterations, bool) or not hasattr(iterations, "__index__") or iterations < 0:
-            raise ConfigError(
-                "iterations is no count", where="NeuralNetwork", expected="a whole number", received=repr(iterations)
-            )
+        integer("NeuralNetwork", "iterations", iterations, 0)
         self._require("data_layer", "loss_layer")
         with self._claim(WRITE, "train", self._chain()):
-            before = self._phases()
+            phases = self._phases()
             if self._phase is not Phase.train:
                 self.phase = Phase.train
             try:
@@ -201,13 +199,13 @@ class NeuralNetwork:
                     self.loss.append(self.forward())
                     self.backward()
             finally:
-                self._restore(before)
+                self._restore_phases(phases)
 
     def test(self, input_tensor: Any) -> Any:
-        """The predictions for an input, in the test phase; no phase is changed afterwards.
+        """The predictions for an input, in the test phase; afterwards all phases are as before.
 
-        Any number of threads may test at the same time. Layers that are not graphnet's are set to the test phase and
-        back, so a network with such layers tests in one thread after the other.
+        Any number of threads may test at the same time. Layers that are not graphnet layers are set to the test phase
+        and back, so a network with such layers is tested by one thread at a time.
 
         Raises
         ------
@@ -216,7 +214,7 @@ class NeuralNetwork:
         """
         with in_phase(Phase.test, [layer for layer in self.layers if isinstance(layer, Layer)]):
             chain = self._chain()
-            with self._claim(READ, "test", chain), self._strangers_in_test(chain):
+            with self._claim(READ, "test", chain), self._foreign_layers_in_test(chain):
                 output = chain.forward(input_tensor, keep=False)
         predict = getattr(self.loss_layer, "predict", None)
         return output if predict is None else predict(output)
@@ -226,33 +224,34 @@ class NeuralNetwork:
         return Claim(level, chain.keys | {id(self)}, action, "NeuralNetwork")
 
     @contextmanager
-    def _strangers_in_test(self, chain: Chain) -> Iterator[None]:
-        """Set layers that are not graphnet's to the test phase and back; one thread at a time, if there are any."""
-        strangers = [s.layers[0] for s in chain.segments if isinstance(s, Own) and not isinstance(s.layers[0], Layer)]
-        if not strangers:
+    def _foreign_layers_in_test(self, chain: Chain) -> Iterator[None]:
+        """Set layers that are not graphnet layers to the test phase and back; one thread at a time."""
+        single = [segment.layers[0] for segment in chain.segments if isinstance(segment, LayerSegment)]
+        foreign = [layer for layer in single if not isinstance(layer, Layer)]
+        if not foreign:
             yield
             return
-        with locks.strangers:
-            before = [(layer, getattr(layer, "phase", self._phase)) for layer in strangers]
-            for layer in strangers:
+        with locks.foreign_layers:
+            phases = [(layer, getattr(layer, "phase", self._phase)) for layer in foreign]
+            for layer in foreign:
                 _set_phase(layer, Phase.test)
             try:
                 yield
             finally:
-                for layer, phase in before:
+                for layer, phase in phases:
                     _set_phase(layer, phase)
 
     def _chain(self) -> Chain:
-        """The chain of the layers as they are now; one is kept for each way in which the list was run lately."""
+        """The chain of the present layers and phases; the last few are cached."""
         key = chain_key(self.layers)
-        found = self._chains.get(key)
-        if found is None:
+        chain = self._chains.get(key)
+        if chain is None:
             with locks.building:
-                found = self._chains.get(key)
-                if found is None:
-                    found = Chain(self.layers)
-                    self._chains = {**dict(list(self._chains.items())[1 - KEPT_CHAINS :]), key: found}
-        return found
+                chain = self._chains.get(key)
+                if chain is None:
+                    chain = Chain(self.layers)
+                    self._chains = {**dict(list(self._chains.items())[1 - CACHED_CHAINS :]), key: chain}
+        return chain
 
     def _require(self, *names: str) -> None:
         for name in names:
@@ -260,20 +259,20 @@ class NeuralNetwork:
                 raise StateError(f"{name} is not set", where="NeuralNetwork", remedy=f"Assign it: network.{name} = …")
 
     def _regularization_loss(self) -> float:
-        found = {id(layer): layer for layer in self.layers if hasattr(layer, "calculate_regularization_loss")}
-        return sum(layer.calculate_regularization_loss() for layer in found.values())
+        layers = {id(layer): layer for layer in self.layers if hasattr(layer, "calculate_regularization_loss")}
+        return sum(layer.calculate_regularization_loss() for layer in layers.values())
 
     def _phases(self) -> tuple[Phase, list[tuple[Any, Any]]]:
         return self._phase, [(layer, getattr(layer, "phase", self._phase)) for layer in self.layers]
 
-    def _restore(self, before: tuple[Phase, list[tuple[Any, Any]]]) -> None:
-        self._phase, phases = before
+    def _restore_phases(self, phases_before: tuple[Phase, list[tuple[Any, Any]]]) -> None:
+        self._phase, phases = phases_before
         for layer, phase in phases:
             _set_phase(layer, phase)
 
 
 def _set_phase(layer: Any, phase: Phase) -> None:
-    """Set a layer's phase; a stranger that cannot hold one has none."""
+    """Set the phase of a layer; an object that does not accept attributes has none."""
     try:
         layer.phase = phase
     except AttributeError:

@@ -1,228 +1,97 @@
-"""Inputs from an ``.npz`` file, predictions into one, or as lines of JSON."""
+"""Predictions of a graph in the test phase, from arrays or lists of sequences."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import FileError, nearest
-from graphnet.data.datasets.npz_file import _read
-from graphnet.data.datasets.ragged import cut
-from graphnet.data.ports import OutputPort, output_ports
-from graphnet.models.model import Model, load
-
-LENGTHS = "_lengths"
-
-
-def read_inputs(path: str | os.PathLike[str], graph: Graph) -> tuple[dict[str, Any], dict[str, Array]]:
-    """What ``Model.predict`` takes, from a file that ``numpy.savez`` wrote: inputs and lengths by input name.
-
-    For each input a key ``INPUT``; for sequences perhaps also ``INPUT_lengths`` (n,), unless that is an input itself:
-    the array then holds either all steps of the n sequences end to end, or, with one axis more, padded sequences
-    (time, batch, …).
-
-    Raises
-    ------
-    FileError
-        If it cannot be read, or has other keys.
-    ShapeError, DtypeError, DataError
-        If lengths do not fit.
-    """
-    file = Path(path)
-    if not file.is_file():
-        raise FileError("cannot be read", where=str(file), expected="an .npz file", received="nothing there")
-    arrays = _read(file)
-    _check_keys(arrays, graph, file)
-    inputs: dict[str, Any] = {}
-    lengths: dict[str, Array] = {}
-    for name in graph.inputs:
-        counts = None if name + LENGTHS in graph.inputs else arrays.get(name + LENGTHS)
-        if name not in arrays:
-            continue
-        if counts is None:
-            inputs[name] = arrays[name]
-        elif _padded(graph, name, arrays[name]):
-            inputs[name], lengths[name] = arrays[name], counts
-        else:
-            inputs[name] = cut(arrays[name], counts, f"{file}: {name}{LENGTHS}")
-    return inputs, lengths
+from graphnet.core.phase import Phase
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.state import State
+from graphnet.data.batches import Examples
+from graphnet.data.examples import examples
+from graphnet.data.masks import checked_masks, scatter_steps, swap_time_and_batch
+from graphnet.data.ports import input_ports
+from graphnet.data.sources import SequenceSource
+from graphnet.training.config import TrainingConfig
 
 
-def _padded(graph: Graph, name: str, array: Array) -> bool:
-    shape = graph.inputs[name].shape
-    return shape is not None and array.ndim == shape.rank
-
-
-def _check_keys(arrays: dict[str, Array], graph: Graph, file: Path) -> None:
-    keys = [*graph.inputs, *(name + LENGTHS for name in graph.inputs)]
-    for name, given in graph.inputs.items():
-        if name not in arrays and not given.optional:
-            raise FileError(
-                f"the input {name!r} is missing",
-                where=str(file),
-                expected=", ".join(n for n, i in graph.inputs.items() if not i.optional),
-                received=", ".join(arrays) or "no arrays",
-                remedy=f"Write it with {_writing(name)}.",
-            )
-    for key in arrays:
-        if key not in keys or (
-            key.endswith(LENGTHS) and key not in graph.inputs and key[: -len(LENGTHS)] not in arrays
-        ):
-            raise FileError(
-                f"the key {key!r} is no input of the model",
-                where=str(file),
-                expected=", ".join(keys),
-                received=key,
-                remedy=nearest(key, keys) or "Leave it out.",
-            )
-
-
-def _writing(name: str) -> str:
-    """How to write an array of this name; two names are parameters of ``numpy.savez`` itself."""
-    own = name in ("file", "allow_pickle")
-    return f"graphnet.io.write_npz(path, {{{name!r}: array}})" if own else f"numpy.savez(path, {name}=array)"
-
-
-@dataclass(frozen=True)
-class Task:
-    """Predictions that can be made, with everything checked that does not need them.
-
-    Attributes
-    ----------
-    model : Model
-    inputs, lengths : mapping of input name to what ``Model.predict`` takes
-    """
-
-    model: Model
-    inputs: Mapping[str, Any]
-    lengths: Mapping[str, Array]
-
-    @classmethod
-    def read(cls, run: str | os.PathLike[str], path: str | os.PathLike[str]) -> Task:
-        """The run in a folder and the inputs in a file.
-
-        Raises
-        ------
-        GraphnetError
-            If one of them cannot be read.
-        """
-        if not Path(run).is_dir():
-            raise FileError(
-                "not the folder of a run", where=str(run), expected="a folder that graphnet train or Model.save wrote"
-            )
-        model = load(run)
-        return cls(model, *read_inputs(path, model.graph))
-
-    def predicted(self) -> dict[str, Any]:
-        """The outputs by name, each an array, or a list of one array a sequence."""
-        found = self.model.predict(dict(self.inputs), lengths=self.lengths or None)
-        return found if isinstance(found, dict) else {next(iter(self.model.graph.outputs)): found}
-
-    def ports(self) -> dict[str, OutputPort]:
-        """The outputs as data see them."""
-        return output_ports(self.model.runner)
-
-    def listed(self, name: str) -> bool:
-        """Whether an output comes as a list of sequences."""
-        origin = self.ports()[name].origin
-        return origin is not None and isinstance(self.inputs.get(origin), list)
-
-    def keys(self) -> list[str]:
-        """The names of all arrays in the file of the predictions."""
-        outputs = self.model.graph.outputs
-        return [key for name in outputs for key in ([name, name + LENGTHS] if self.listed(name) else [name])]
-
-
-def predict_file(
-    run: str | os.PathLike[str], path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None
-) -> dict[str, Any]:
-    """The predictions of a run for the inputs in a file, by output name.
+def predict(
+    runner: Runner,
+    config: TrainingConfig,
+    inputs: Any,
+    lengths: Any,
+    mask: Any,
+    *,
+    batch_size: int | None,
+    state: State | None = None,
+) -> tuple[Any, State]:
+    """The result of ``Model.predict``, and the state at the end.
 
     Parameters
     ----------
-    run : path
-        The folder of a run.
-    path : path
-        See :func:`read_inputs`.
-    output : path, optional
-        Where to write them as ``.npz``: an array for each output; sequences end to end, with ``OUTPUT_lengths``.
-
-    Returns
-    -------
-    mapping of output name to array, or to a list of one array a sequence
-
-    Raises
-    ------
-    GraphnetError
-        Before anything runs or is written; a FileError if two arrays of the file would have one name.
+    runner : Runner
+    config : TrainingConfig
+        Its ``dtype`` and ``batch_major`` are used.
+    inputs, lengths, mask
+        As in ``Model.predict``.
+    batch_size : int or None
+        Examples that are run at a time; None: all.
+    state : State, optional
+        The state to continue from; it needs all examples in one batch.
     """
-    task = Task.read(run, path)
-    if output is not None:
-        _check_target(Path(output), task)
-    named = task.predicted()
-    if output is not None:
-        _write(Path(output), named)
-    return named
-
-
-def predict_lines(run: str | os.PathLike[str], path: str | os.PathLike[str]) -> list[str]:
-    """The predictions as a JSON object for each example, with its valid steps where an output is a sequence.
-
-    Raises
-    ------
-    GraphnetError
-        Before anything runs.
-    """
-    task = Task.read(run, path)
-    rows = {name: _rows(task, name, values) for name, values in task.predicted().items()}
-    count = min(map(len, rows.values()))
-    return [json.dumps({name: values[i].tolist() for name, values in rows.items()}) for i in range(count)]
-
-
-def _rows(task: Task, name: str, values: Any) -> list[Array]:
-    """One array for each example, whatever the axis that numbers them."""
-    if isinstance(values, list):
-        return values
-    port = task.ports()[name]
-    over_time = port.origin is not None
-    rows = np.moveaxis(values, 0 if over_time and task.model.config.batch_major else port.axis, 0)
-    counts = task.lengths.get(port.origin) if over_time else None  # type: ignore[arg-type]
-    return list(rows) if counts is None else [row[:count] for row, count in zip(rows, counts, strict=True)]
-
-
-def _check_target(path: Path, task: Task) -> None:
-    """Refuse a file that could not be written, or not hold all outputs, while nothing has happened yet."""
-    if path.is_dir() or not path.parent.is_dir():
-        received = "a folder" if path.is_dir() else f"no folder {path.parent}"
-        raise FileError("cannot be written", where=str(path), expected="a file in a folder", received=received)
-    names = task.keys()
-    for name in task.model.graph.outputs:
-        if task.listed(name) and names.count(name + LENGTHS) > 1:
-            raise FileError(
-                f"the lengths of the sequences {name!r} and the output {name + LENGTHS!r} would have one name",
-                where=str(path),
-                expected="a different name for each array",
-                received=name + LENGTHS,
-                remedy="Rename an output of the model, or pass padded sequences.",
-            )
-
-
-def _write(path: Path, outputs: dict[str, Any]) -> None:
-    from graphnet.io import write_npz
-
-    arrays: dict[str, Any] = {}
-    for name, values in outputs.items():
-        if isinstance(values, list):
-            arrays[name] = np.concatenate(values)
-            arrays[name + LENGTHS] = np.array([len(each) for each in values], np.int64)
+    data = examples(runner, inputs, lengths=lengths, mask=mask, batch_major=config.batch_major, dtype=config.dtype)
+    if state is not None:
+        state.check(runner.states, len(data), f"Model({runner.graph!r})")
+    parts: dict[str, list[Array]] = {name: [] for name in runner.graph.outputs}
+    end = State() if state is None else state
+    for batch in data.batches(len(data) if batch_size is None else batch_size):
+        counts = batch.lengths_or_none
+        if state is None:
+            outputs = runner.forward(batch.inputs, phase=Phase.test, lengths=counts, keep=False)
         else:
-            arrays[name] = values
-    write_npz(path, arrays)
+            outputs, end = runner.resume(batch.inputs, state, phase=Phase.test, lengths=counts, keep=False)
+        for name, output in outputs.items():
+            parts[name] += _rows_or_array(data, name, output, batch.lengths)
+    results = {name: _joined(data, name, arrays) for name, arrays in parts.items()}
+    if mask is not None:
+        results = _at_masked_steps(runner.graph, config, data, results, inputs, mask)
+    if config.batch_major:
+        results = swap_time_and_batch(results, {n for n, port in data.outputs.items() if port.origin is not None})
+    return next(iter(results.values())) if len(results) == 1 else results, end
+
+
+def _is_list(data: Examples, name: str) -> bool:
+    """Whether an output is returned as a list, with the valid steps of each sequence."""
+    origin = data.outputs[name].origin
+    return origin is not None and isinstance(data.inputs[origin], SequenceSource)
+
+
+def _rows_or_array(data: Examples, name: str, output: Array, lengths: Any) -> list[Array]:
+    """One array for each sequence, or the whole array."""
+    if not _is_list(data, name):
+        return [output]
+    counts = lengths[data.outputs[name].origin]
+    return [np.array(output[:count, i]) for i, count in enumerate(counts)]
+
+
+def _joined(data: Examples, name: str, arrays: list[Array]) -> Any:
+    return arrays if _is_list(data, name) else np.concatenate(arrays, axis=data.outputs[name].axis)
+
+
+def _at_masked_steps(
+    graph: Graph, config: TrainingConfig, data: Examples, results: dict[str, Any], inputs: Any, mask: Any
+) -> dict[str, Any]:
+    """Outputs over time as padded arrays, with zeros at the steps that the mask excludes."""
+    ports = input_ports(graph)
+    named = inputs if isinstance(inputs, dict) else dict.fromkeys(list(data.inputs)[:1], inputs)
+    if config.batch_major:
+        named = swap_time_and_batch(named, {name for name, port in ports.items() if port.sequence})
+    masks = checked_masks(graph, ports, named, mask, None, config.batch_major)
+    return {
+        name: scatter_steps(value, masks[origin]) if (origin := data.outputs[name].origin) in masks else value
+        for name, value in results.items()
+    }

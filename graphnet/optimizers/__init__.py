@@ -1,4 +1,4 @@
-"""Optimizers, one a file, and clipping of gradients."""
+"""Optimizers, and clipping of gradients."""
 
 from graphnet.optimizers.adam import Adam
 from graphnet.optimizers.adam_w import AdamW

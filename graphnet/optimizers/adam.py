@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphnet.optimizers.checks import number
+from graphnet.core.checks import number
 from graphnet.optimizers.fused import Block, FusedOptimizer, running_mean
 
 
@@ -27,7 +27,7 @@ class Adam(FusedOptimizer):
     mu, rho : float in [0, 1)
         Decay of the first and of the second moment (beta 1 and beta 2 in the paper).
     epsilon : float above 0, keyword only
-        Keeps the quotient finite.
+        Added to the denominator.
 
     Examples
     --------
@@ -55,7 +55,7 @@ class Adam(FusedOptimizer):
         running_mean(block.old[0], gradient, self.mu, out=first, scratch=scratch)
         np.multiply(gradient, gradient, out=scratch)
         running_mean(block.old[1], scratch, self.rho, out=second, scratch=scratch)
-        # The corrections are numbers: they cost a product where the formula has two quotients of arrays.
+        # The bias corrections are scalars: two products replace the two array divisions of the formula.
         np.sqrt(second, out=scratch)
         np.multiply(scratch, 1.0 / math.sqrt(1.0 - self.rho**t), out=scratch)
         np.add(scratch, self.epsilon, out=scratch)

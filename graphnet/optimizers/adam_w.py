@@ -7,24 +7,24 @@ from typing import ClassVar
 
 import numpy as np
 
+from graphnet.core.checks import number
 from graphnet.optimizers.adam import Adam
-from graphnet.optimizers.checks import number
 from graphnet.optimizers.fused import Block
 
 
 @dataclass(eq=False)
 class AdamW(Adam):
-    """:class:`Adam`, whose step also subtracts ``rate * weight_decay * w`` with the weights before the step.
+    """:class:`Adam` with decoupled weight decay: each step also subtracts ``rate * weight_decay * w``.
 
-    The decay stays out of the moments. It is scaled by the whole rate, so the paper's lambda, which is scaled by the
-    schedule alone, is ``learning_rate * weight_decay`` here.
+    ``w`` are the weights before the step, and the decay does not enter the moments. It is scaled by the whole rate; the
+    lambda of the paper, which is scaled by the schedule only, is ``learning_rate * weight_decay`` here.
 
     Parameters
     ----------
     learning_rate, mu, rho, epsilon : float
         As in :class:`Adam`.
     weight_decay : float, at least 0
-        0 is Adam itself.
+        With 0 the optimizer is equal to Adam.
 
     Examples
     --------
@@ -40,7 +40,7 @@ class AdamW(Adam):
         self.weight_decay = number("AdamW", "weight_decay", self.weight_decay, 0.0)
 
     def rule(self, block: Block) -> None:
-        """Adam's step from the decayed weights; the moments see the gradient alone."""
+        """Adam's step from the decayed weights; the moments depend on the gradient only."""
         np.multiply(block.weights, block.rate * self.weight_decay, out=block.out)
         np.subtract(block.weights, block.out, out=block.out)
         super().rule(block._replace(weights=block.out))

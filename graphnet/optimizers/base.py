@@ -1,4 +1,4 @@
-"""What all optimizers share: the regularizer, checks, dtypes and state; a subclass adds one rule, ``step``."""
+"""The base of all optimizers: regularizer, checks, dtypes and state; a subclass adds the rule, ``step``."""
 
 from __future__ import annotations
 
@@ -11,42 +11,43 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import float_array, number, read_only, working_dtype
 from graphnet.core.errors import ConfigError, RuleError
-from graphnet.optimizers.checks import fitting_gradient, float_array, number, read_only, rule_result, working_dtype
+from graphnet.optimizers.checks import fitting_gradient, rule_result
 from graphnet.optimizers.state import check_finite, check_fit, check_weights, checked_state
 
 Array = npt.NDArray[Any]
 
 
 class RegularizerLike(Protocol):
-    """What an optimizer asks of a regularizer; any object that has both methods will do."""
+    """The methods that an optimizer needs of a regularizer."""
 
     def calculate(self, weights: Array) -> Array:
-        """What is added to the gradient, same shape as ``weights``."""
+        """The term that is added to the gradient, with the shape of ``weights``."""
 
     def norm(self, weights: Array) -> float:
-        """What is added to the loss."""
+        """The term that is added to the loss."""
 
 
 @dataclass(eq=False)
 class Optimizer:
-    """Base of the optimizers: turns weights and their gradient into new weights.
+    """Base of the optimizers: computes new weights from weights and their gradient.
 
-    A subclass is a dataclass whose fields are its configuration, and implements :meth:`step`. One that remembers
-    something from step to step lists its arrays in ``state_names``, reads them with :meth:`recall` and replaces them
-    with :meth:`keep`. Such an instance serves **one** weight array; give every array its own (:meth:`fresh`).
+    A subclass is a dataclass whose fields are its configuration, and implements :meth:`step`. A subclass with state
+    lists its arrays in ``state_names``, reads them with :meth:`recall` and replaces them with :meth:`keep`. An instance
+    with state updates **one** weight array; every array needs its own instance (:meth:`fresh`).
 
     Parameters
     ----------
     learning_rate : float, at least 0
-        May be assigned between steps (a schedule).
+        May be assigned between steps, as by a schedule.
 
     Attributes
     ----------
     elementwise : bool, of the class
-        Whether each new weight follows from that weight, its gradient and its own moments alone, so that many layers'
-        weights may be updated as one flat array with one instance; the Trainer then does so. False unless the class
-        itself says ``elementwise = True``: a subclass does not inherit it, for its rule may be another one.
+        Whether each new weight depends only on that weight, its gradient and its moments. The Trainer then updates the
+        weights of several layers as one flat array with one instance. False unless the class itself sets
+        ``elementwise = True``: it is not inherited, because a subclass may change the rule.
 
     Examples
     --------
@@ -76,22 +77,22 @@ class Optimizer:
     def step(self, rate: float, weights: Array, gradient: Array) -> Array:
         """The rule: new weights from ``weights`` and ``gradient``, float arrays of one shape that must not be written.
 
-        ``rate`` is the learning rate times the layer's delta: a number, or an array of the weights' shape where
-        several layers' weights lie in one flat array. Both come out the same where the rule is ``elementwise``.
+        ``rate`` is the learning rate times the delta of the layer: a number, or an array of the shape of the weights if
+        they are those of several layers in one flat array.
         """
         raise RuleError(
             f"{type(self).__name__} has no step",
             expected="a method step(rate, weights, gradient)",
-            remedy="Write it: it returns the new weights.",
+            remedy="Implement it; it returns the new weights.",
         )
 
     def add_regularizer(self, regularizer: RegularizerLike) -> None:
-        """Let each step also subtract ``rate * regularizer.calculate(weights)``; takes the place of an earlier one.
+        """Make each step also subtract ``rate * regularizer.calculate(weights)``; replaces an earlier regularizer.
 
         Raises
         ------
         ConfigError
-            The object has no ``calculate`` or no ``norm``.
+            If the object has no ``calculate`` or no ``norm``.
         """
         missing = [name for name in ("calculate", "norm") if not callable(getattr(regularizer, name, None))]
         if missing:
@@ -100,7 +101,7 @@ class Optimizer:
                 where=repr(self),
                 expected="an object with calculate(weights) and norm(weights)",
                 received=repr(regularizer),
-                remedy="Use one of graphnet.regularizers, or write both methods.",
+                remedy="Use one of graphnet.regularizers, or implement both methods.",
             )
         self.regularizer = regularizer
 
@@ -114,106 +115,107 @@ class Optimizer:
         individual_delta : float, at least 0
             Scales the learning rate for one layer: ``rate = learning_rate * individual_delta``.
         weight_tensor : array, list or number
-            The weights ``w``. Integers count as float64.
+            The weights ``w``. Integers are converted to float64.
         gradient_tensor : array, list or number
-            The loss's gradient, of the weights' shape; one number counts for every weight.
+            The gradient of the loss, with the shape of the weights; a single number applies to every weight.
 
         Returns
         -------
         array or numpy scalar
-            New memory, the shape and the float dtype of the weights; a scalar for a scalar. float16 is computed in
-            float32. The regularizer ``r`` sees the weights before the step and stays out of the moments:
+            A new array with the shape and the float dtype of the weights; a scalar for a scalar. float16 is computed in
+            float32. The regularizer ``r`` reads the weights before the step and does not enter the moments:
             ``step(rate, w, gradient) - rate * r.calculate(w)``.
 
         Raises
         ------
         ShapeError
-            The gradient has another shape, or the weights another one than in the steps before.
+            If the gradient has another shape, or the weights another one than in earlier steps.
         DtypeError
-            Complex numbers, booleans, objects.
+            If an array is complex, boolean or of objects.
         ConfigError
-            The delta or the learning rate is negative or not finite.
+            If the delta or the learning rate is negative or not finite.
         RuleError
-            ``step`` or the regularizer returned something of another shape, no floats, or NaN or infinity.
+            If ``step`` or the regularizer returns another shape, other values than floats, or NaN or infinity.
         StateError
-            What the optimizer would remember is not finite, as the square of an outlier that overflows: such weights
-            would never move again. After any error the optimizer is as it was.
+            If the new state is not finite, for example because the square of an outlier overflows: later steps would
+            not change the weights any more. After any error the optimizer is unchanged.
         """
         rate = self._rate(individual_delta)
-        given = float_array(type(self).__name__, "weight_tensor", weight_tensor)
+        array = float_array(type(self).__name__, "weight_tensor", weight_tensor)
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-            result = self._updated(rate, given, gradient_tensor)
+            result = self._updated(rate, array, gradient_tensor)
         return result if isinstance(weight_tensor, np.ndarray) else result[()]
 
-    def _updated(self, rate: float, given: Array, gradient_tensor: npt.ArrayLike) -> Array:
-        """New weights, checked; the state is that of before after any error."""
+    def _updated(self, rate: float, array: Array, gradient_tensor: npt.ArrayLike) -> Array:
+        """Checked new weights; after any error the state is unchanged."""
         where = type(self).__name__
-        weights = read_only(given.astype(working_dtype(given.dtype), copy=False))
+        weights = read_only(array.astype(working_dtype(array.dtype), copy=False))
         gradient = fitting_gradient(where, gradient_tensor, weights)
         check_fit(where, self._state, weights)
-        former = dict(self._state)
+        previous = dict(self._state)
         try:
             new = self._stepped(rate, weights, gradient)
-            # A rule may hand its argument back; the caller may write what it gets.
-            result = np.array(new, dtype=given.dtype, copy=np.may_share_memory(new, given) or None)
+            # A rule may return its argument, and the caller may write to the result.
+            result = np.array(new, dtype=array.dtype, copy=np.may_share_memory(new, array) or None)
             check_weights(where, result)
             check_finite(where, self._state, gradient)
         except BaseException:
-            self._state = former
+            self._state = previous
             raise
         return result
 
     def recall(self, name: str, weights: Array) -> Array:
-        """The array kept under ``name``; zeros like ``weights`` before the first step."""
-        kept = self._state.get(name)
-        return np.zeros_like(weights) if kept is None else kept
+        """The state array ``name``; zeros like ``weights`` before the first step."""
+        array = self._state.get(name)
+        return np.zeros_like(weights) if array is None else array
 
     def keep(self, **arrays: npt.ArrayLike) -> None:
-        """Replace what is kept under these names; the former arrays are not written."""
+        """Replace state arrays; the previous arrays are not written."""
         for name, value in arrays.items():
             array = np.asarray(value)
-            # A view may show the caller's memory (step is given views), which the caller may write later.
+            # A view may refer to memory of the caller (the arguments of step are views), which may be written later.
             self._state[name] = array if array.base is None else array.copy()
 
     @property
     def step_count(self) -> int:
-        """How many steps this instance has made, where its rule keeps ``step_count``; else 0."""
+        """The number of steps of this instance, if its rule keeps ``step_count``; else 0."""
         return int(self._state.get("step_count", 0))
 
     def state(self) -> dict[str, Array]:
-        """Copies of everything remembered between steps, by name; empty before the first step.
+        """Copies of all state arrays by name; empty before the first step.
 
-        Moments have the weights' shape; ``step_count`` is an int64 array without axes.
+        Moments have the shape of the weights; ``step_count`` is an int64 array without axes.
         """
         return {name: array.copy() for name, array in self._state.items()}
 
     def load_state(self, state: Mapping[str, npt.ArrayLike]) -> None:
-        """Continue from what :meth:`state` of an equal optimizer returned; steps are then equal to the bit.
+        """Continue from the :meth:`state` of an optimizer of the same configuration; steps are then equal to the bit.
 
         Raises
         ------
         StateError
-            The names are not this optimizer's, the step count is not one positive integer, or a number is not finite.
+            If the names are not those of this optimizer, the step count is not a positive integer, or a number is not
+            finite.
         ShapeError, DtypeError
-            The arrays differ in shape, or hold no floats. After any error the optimizer is as it was.
+            If the arrays differ in shape, or do not hold floats. After any error the optimizer is unchanged.
         """
         self._state = checked_state(repr(self), self.state_names, state)
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments by name, plain values for a file: ``type(o)(**o.config())`` is a fresh ``o``."""
+        """The constructor's arguments by name, as plain values: ``type(o)(**o.config())`` is a copy without state."""
         return {part.name: getattr(self, part.name) for part in dataclasses.fields(self) if part.init}
 
     def fresh(self) -> Self:
-        """A copy with the same configuration and regularizer that remembers no step."""
-        twin = copy.copy(self)
-        twin._state = {}
-        return twin
+        """A copy with the same configuration and regularizer, without state."""
+        duplicate = copy.copy(self)
+        duplicate._state = {}
+        return duplicate
 
     def __copy__(self) -> Self:
-        twin = object.__new__(type(self))
-        twin.__dict__.update(self.__dict__)
-        twin._state = self.state()
-        return twin
+        duplicate = object.__new__(type(self))
+        duplicate.__dict__.update(self.__dict__)
+        duplicate._state = self.state()
+        return duplicate
 
     def _rate(self, individual_delta: float) -> float:
         delta = number(type(self).__name__, "individual_delta", individual_delta, 0.0)
@@ -225,7 +227,7 @@ class Optimizer:
         return rule_result(self.regularizer, "calculate", self.regularizer.calculate(weights), weights, ())
 
     def _stepped(self, rate: float, weights: Array, gradient: Array) -> Array:
-        """The rule and the regularizer, which sees the weights before the step."""
+        """The rule and the regularizer, which reads the weights before the step."""
         penalty = self._penalty(weights)
         new = rule_result(self, "step", self.step(rate, weights, gradient), weights)
         return new if penalty is None else new - rate * penalty

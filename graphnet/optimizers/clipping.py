@@ -1,4 +1,4 @@
-"""Clipping of gradients by their common norm (Pascanu, Mikolov & Bengio 2013, ICML, algorithm 1)."""
+"""Clipping of gradients by their global norm (Pascanu, Mikolov & Bengio 2013, ICML, algorithm 1)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import float_array, number
 from graphnet.core.errors import DataError, ShapeError
-from graphnet.optimizers.checks import float_array, number
-from graphnet.optimizers.norms import euclidean
+from graphnet.core.norms import euclidean
 
 Array = npt.NDArray[Any]
 
 
 def clip_by_global_norm(gradients: Sequence[npt.ArrayLike], limit: float) -> tuple[list[Array], float]:
-    """All gradients scaled by one factor, so that their common norm is at most ``limit``.
+    """Scale all gradients by one factor, so that their global norm is at most ``limit``.
 
-    With ``norm = sqrt(sum of all squares of all arrays)`` each ``g`` becomes ``g * limit / norm`` where the norm is
-    above the limit, else it stays as it is. The direction of the whole step does not change.
+    With ``norm = sqrt(sum of all squares of all arrays)`` each ``g`` becomes ``g * limit / norm`` if the norm is above
+    the limit. The direction of the whole step does not change.
 
     Parameters
     ----------
@@ -31,19 +31,18 @@ def clip_by_global_norm(gradients: Sequence[npt.ArrayLike], limit: float) -> tup
     Returns
     -------
     clipped : list of arrays
-        New arrays, also where nothing was clipped, in the given order, shapes and dtypes.
+        New arrays, even if nothing was clipped, in the same order, shapes and dtypes.
     norm : float
         The norm before clipping, computed in float64 without overflow of the squares; 0 for no arrays.
 
     Raises
     ------
     DataError
-        The norm is NaN or infinite: no factor would make such a step finite. The caller decides whether to skip the
-        batch or to stop.
+        If the norm is NaN or infinite: no factor makes such a step finite.
     ShapeError
-        One array instead of a list of arrays.
+        If an array is passed instead of a list of arrays.
     DtypeError, ConfigError
-        Something that is no floats; a limit that is not a positive finite number.
+        If a gradient does not hold floats; if the limit is not a positive finite number.
 
     Examples
     --------
@@ -65,14 +64,23 @@ def scaled(gradient: Array, norm: float, limit: float) -> Array:
     return (gradient.astype(np.float64) / norm * limit).astype(gradient.dtype)
 
 
+def clipped(gradient: Array, norm: float, limit: float) -> Array:
+    """``gradient * limit / norm`` if the norm is above the limit; else the gradient itself."""
+    if norm <= limit:
+        return gradient
+    factor = limit / norm
+    # A factor that is subnormal in this dtype has too little precision.
+    return gradient * factor if factor >= np.finfo(gradient.dtype).tiny else scaled(gradient, norm, limit)
+
+
 def _arrays(gradients: Sequence[npt.ArrayLike]) -> list[Array]:
     if isinstance(gradients, np.ndarray):
         raise ShapeError(
-            "the gradients came as one array",
+            "the gradients are one array",
             where="clip_by_global_norm",
             expected="a list of arrays",
             received=f"an array of shape {gradients.shape}",
-            remedy="Put it into a list.",
+            remedy="Pass a list with this array.",
         )
     return [float_array("clip_by_global_norm", f"gradients[{i}]", each) for i, each in enumerate(gradients)]
 
@@ -83,16 +91,16 @@ def global_norm(arrays: Sequence[Array]) -> float:
     Raises
     ------
     DataError
-        If it is NaN or infinite.
+        If the norm is NaN or infinite.
     """
     norm = euclidean(arrays)
     if math.isfinite(norm):
         return norm
-    bad = [i for i, array in enumerate(arrays) if not np.isfinite(array).all()]
+    not_finite = [i for i, array in enumerate(arrays) if not np.isfinite(array).all()]
     raise DataError(
-        "the gradients' norm is not finite",
+        "the norm of the gradients is not finite",
         where="clip_by_global_norm",
         expected="finite gradients",
-        received=f"NaN or infinity in arrays {bad}" if bad else "numbers too large for float64",
-        remedy="Lower the learning rate, or look for what made the loss NaN.",
+        received=f"NaN or infinity in arrays {not_finite}" if not_finite else "numbers too large for float64",
+        remedy="Lower the learning rate, or find out why the loss is NaN.",
     )

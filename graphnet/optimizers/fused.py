@@ -1,4 +1,4 @@
-"""Elementwise optimizers whose rule writes into arrays that are there, one block after the other."""
+"""Elementwise optimizers whose rule writes into existing arrays, block by block."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import read_only
 from graphnet.core.errors import RuleError
 from graphnet.optimizers.base import Optimizer, RegularizerLike
-from graphnet.optimizers.checks import read_only, rule_result
+from graphnet.optimizers.checks import rule_result
 from graphnet.optimizers.state import check_fit
 
 Array = npt.NDArray[Any]
 
-#: Bytes of one block of one array: all arrays of a block together stay in a core's second-level cache.
+#: Bytes of one block of one array: all arrays of a block together fit the second-level cache of a core.
 BLOCK = 2**18
 
 
 class Block(NamedTuple):
-    """What a rule reads and writes for one stretch of the weights: arrays of one shape and one float dtype.
+    """The arrays that a rule reads and writes for one block of the weights, of one shape and one float dtype.
 
     Attributes
     ----------
@@ -31,13 +32,13 @@ class Block(NamedTuple):
     old : tuple of array
         The moments before the step, in the order of ``FusedOptimizer.moments``; must not be written.
     new : tuple of array
-        Where the moments after the step go; holds anything before.
+        Receives the moments after the step; its previous contents are arbitrary.
     out : array
-        Where the new weights go; holds anything before.
+        Receives the new weights; its previous contents are arbitrary.
     scratch : array
-        Room for what lies between.
+        Space for intermediate results.
     number : int
-        The step's, from 1, where the optimizer keeps ``step_count``; else 1.
+        The number of the step, from 1, if the optimizer keeps ``step_count``; else 1.
     """
 
     rate: Any
@@ -52,10 +53,10 @@ class Block(NamedTuple):
 
 @dataclass(eq=False)
 class FusedOptimizer(Optimizer):
-    """Base of optimizers that compute without temporary arrays: a subclass writes :meth:`rule` instead of ``step``.
+    """Base of optimizers that compute without temporary arrays: a subclass implements :meth:`rule` instead of ``step``.
 
-    The rule must be elementwise: it sees any stretch of the weights of one or of many layers. A step of a million
-    weights walks through them in blocks that fit the processor's cache.
+    The rule must be elementwise: it is applied to any part of the weights of one or several layers. A step of a million
+    weights is computed in blocks that fit the cache of the processor.
 
     Examples
     --------
@@ -71,7 +72,7 @@ class FusedOptimizer(Optimizer):
     """
 
     elementwise: ClassVar[bool] = True
-    #: The names of ``state_names`` that are arrays of the weights' shape.
+    #: The ``state_names`` of arrays with the shape of the weights.
     moments: ClassVar[tuple[str, ...]] = ()
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -79,56 +80,60 @@ class FusedOptimizer(Optimizer):
         cls.moments = tuple(name for name in cls.state_names if name != "step_count")
 
     def rule(self, block: Block) -> None:
-        """Write the new moments to ``block.new`` and the new weights to ``block.out``, all of both."""
+        """Write all new moments to ``block.new`` and all new weights to ``block.out``."""
         raise RuleError(
             f"{type(self).__name__} has no rule",
             expected="a method rule(block)",
-            remedy="Write it: it fills block.new and block.out.",
+            remedy="Implement it; it fills block.new and block.out.",
         )
 
     def step(self, rate: Any, weights: Array, gradient: Array) -> Array:
-        """The rule for weights of any shape, into new arrays."""
+        """Apply the rule to weights of any shape; the results are new arrays."""
         out = np.empty(weights.shape, weights.dtype)
         new = {name: np.empty(weights.shape, weights.dtype) for name in self.moments}
         old = [self.recall(name, weights) for name in new]
-        self._walk(rate, weights, gradient, old, list(new.values()), out, None)
-        self._remember(new)
+        self._apply_rule(rate, weights, gradient, old, list(new.values()), out, None)
+        self._store(new)
         return out
 
     def update_into(
         self, individual_delta: float, weights: Array, gradient: Array, out: Array, spare: dict[str, Array]
     ) -> None:
-        """:meth:`calculate_update` for flat arrays, into memory that is there.
+        """:meth:`calculate_update` for flat arrays, with the results in existing memory.
 
         Parameters
         ----------
         individual_delta : float, at least 0
         weights, gradient : array
-            One axis, one length, one dtype: float32 or float64. Neither is written.
+            One-dimensional, of equal length and dtype: float32 or float64. Neither is written.
         out : array
-            Of the same length and dtype, sharing no memory with the others: filled with the new weights.
+            Of the same length and dtype, sharing no memory with the others; receives the new weights.
         spare : dict of str to array
-            Memory for moments, empty at first; the moments that this step replaces are put there, not written, and the
-            next step writes over them.
+            Memory for moments, initially empty; this step stores the moments that it replaces there, and the next step
+            overwrites them.
 
         Raises
         ------
         ConfigError, ShapeError, RuleError
-            As :meth:`calculate_update`. What the optimizer remembers is then as it was.
+            As :meth:`calculate_update`; the state of the optimizer is then unchanged.
         """
         rate = self._rate(individual_delta)
         check_fit(type(self).__name__, self._state, weights)
         old = {name: self.recall(name, weights) for name in self.moments}
         new = {name: spare[name] if name in spare else np.empty_like(weights) for name in old}
-        self._walk(rate, weights, gradient, list(old.values()), list(new.values()), out, self.regularizer)
-        self._remember(new)
+        self._apply_rule(rate, weights, gradient, list(old.values()), list(new.values()), out, self.regularizer)
+        self._store(new)
         spare.update(old)
 
-    def _remember(self, moments: dict[str, Array]) -> None:
+    def moment_arrays(self) -> dict[str, Array]:
+        """The moments after the last step by name, not copied; must not be written."""
+        return {name: self._state[name] for name in self.moments}
+
+    def _store(self, moments: dict[str, Array]) -> None:
         count = {"step_count": np.asarray(self.step_count + 1, np.int64)} if "step_count" in self.state_names else {}
         self._state = {**moments, **count}
 
-    def _walk(
+    def _apply_rule(
         self,
         rate: Any,
         weights: Array,
@@ -138,12 +143,12 @@ class FusedOptimizer(Optimizer):
         out: Array,
         regularizer: RegularizerLike | None,
     ) -> None:
-        """The rule for each block of arrays of any one shape; ``new`` and ``out`` are in C order."""
+        """Apply the rule block by block to arrays of one shape; ``new`` and ``out`` are in C order."""
         size, number = BLOCK // weights.dtype.itemsize, self.step_count + 1
         weights, gradient = (a if not a.flags.writeable else read_only(a) for a in (weights, gradient))
         if weights.size <= size:
             scratch = np.empty(weights.shape, weights.dtype)
-            self._each(Block(rate, weights, gradient, (*old,), (*new,), out, scratch, number), regularizer)
+            self._apply_to_block(Block(rate, weights, gradient, (*old,), (*new,), out, scratch, number), regularizer)
             return
         w, g, to, *rest = (array.reshape(-1) for array in (weights, gradient, out, *old, *new))
         rates = np.reshape(rate, -1) if np.ndim(rate) else None
@@ -152,17 +157,19 @@ class FusedOptimizer(Optimizer):
             at = slice(start, min(start + size, w.size))
             parts = [array[at] for array in rest]
             before, after = tuple(parts[: len(old)]), tuple(parts[len(old) :])
-            here = rate if rates is None else rates[at]
-            room = scratch[: at.stop - start]
-            self._each(Block(here, w[at], g[at], before, after, to[at], room, number), regularizer)
+            block_rate = rate if rates is None else rates[at]
+            block_scratch = scratch[: at.stop - start]
+            self._apply_to_block(
+                Block(block_rate, w[at], g[at], before, after, to[at], block_scratch, number), regularizer
+            )
 
-    def _each(self, block: Block, regularizer: RegularizerLike | None) -> None:
+    def _apply_to_block(self, block: Block, regularizer: RegularizerLike | None) -> None:
         self.rule(block)
         if regularizer is None:
             return
-        # It sees the weights before the step.
-        found = rule_result(regularizer, "calculate", regularizer.calculate(block.weights), block.weights, ())
-        np.multiply(found, block.rate, out=block.scratch)
+        # The regularizer reads the weights before the step.
+        penalty = rule_result(regularizer, "calculate", regularizer.calculate(block.weights), block.weights, ())
+        np.multiply(penalty, block.rate, out=block.scratch)
         np.subtract(block.out, block.scratch, out=block.out)
 
 

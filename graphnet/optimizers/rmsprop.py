@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphnet.optimizers.checks import number
+from graphnet.core.checks import number
 from graphnet.optimizers.fused import Block, FusedOptimizer, running_mean
 
 
@@ -15,7 +15,7 @@ from graphnet.optimizers.fused import Block, FusedOptimizer, running_mean
 class RMSprop(FusedOptimizer):
     """``s <- rho * s + (1 - rho) * g**2``, ``w <- w - rate * g / (sqrt(s) + epsilon)``; ``s`` starts at zero.
 
-    There is no bias correction: the first step has the length ``rate / sqrt(1 - rho)``.
+    Without bias correction: the first step has length ``rate / sqrt(1 - rho)``.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class RMSprop(FusedOptimizer):
     rho : float in [0, 1)
         Decay of the mean square.
     epsilon : float above 0
-        Keeps the quotient finite.
+        Added to the denominator.
 
     Examples
     --------

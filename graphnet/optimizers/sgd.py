@@ -12,7 +12,7 @@ from graphnet.optimizers.fused import Block, FusedOptimizer
 
 @dataclass(eq=False)
 class Sgd(FusedOptimizer):
-    """``w <- w - rate * g``; remembers nothing, so one instance may serve many weight arrays.
+    """``w <- w - rate * g``; has no state, so one instance may update many weight arrays.
 
     Parameters
     ----------

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphnet.optimizers.checks import number
+from graphnet.core.checks import number
 from graphnet.optimizers.fused import Block, FusedOptimizer
 
 
@@ -20,7 +20,7 @@ class SgdWithMomentum(FusedOptimizer):
     learning_rate : float, at least 0
         Times the layer's delta it is the ``rate``.
     momentum : float in [0, 1)
-        How much of the velocity is left after each step; 0 is plain gradient descent.
+        The factor of the velocity in each step; 0 is gradient descent without momentum.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Checks of an optimizer's state: that a saved one is whole, and that the kept one fits the weights."""
+"""Checks of the state of an optimizer: a saved one must be complete, and the present one must fit the weights."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.array_types import plain
 from graphnet.core.errors import DtypeError, RuleError, ShapeError, StateError
-from graphnet.optimizers.checks import as_array
 
 Array = npt.NDArray[Any]
 
 
 def checked_state(where: str, names: tuple[str, ...], state: Mapping[str, npt.ArrayLike]) -> dict[str, Array]:
-    """Copies of the arrays in ``state``, if they are a whole state with these ``names``, or empty.
+    """Copies of the arrays in ``state``, which must have exactly these ``names``, or be empty.
 
     Raises
     ------
     StateError
-        Other names, a ``step_count`` that is not one positive integer, or numbers that are not finite.
+        If the names differ, ``step_count`` is not a positive integer, or a number is not finite.
     ShapeError
-        Two arrays differ in shape.
+        If two arrays differ in shape.
     DtypeError
-        An array holds no floats.
+        If an array does not hold floats.
     """
     if state and set(state) != set(names):
         raise StateError(
@@ -34,7 +34,7 @@ def checked_state(where: str, names: tuple[str, ...], state: Mapping[str, npt.Ar
             received=sorted(state),
             remedy="Load it into an optimizer of the class that saved it.",
         )
-    arrays = {name: np.array(as_array(where, name, value)) for name, value in state.items()}
+    arrays = {name: np.array(plain(value, f"{where}, {name}")) for name, value in state.items()}
     _check_count(where, arrays)
     _check_moments(where, {name: array for name, array in arrays.items() if name != "step_count"})
     check_finite(where, arrays)
@@ -42,15 +42,15 @@ def checked_state(where: str, names: tuple[str, ...], state: Mapping[str, npt.Ar
 
 
 def check_finite(where: str, state: Mapping[str, Array], gradient: Array | None = None) -> None:
-    """Refuse a state that holds NaN or infinity: the weights it belongs to would never move again.
+    """Raise a StateError if a state holds NaN or infinity, with which later steps would not change the weights.
 
     Parameters
     ----------
     where : str
-        The optimizer, and perhaps its weights.
+        The optimizer, and its weights if they are known.
     state : mapping of name to array
     gradient : array, optional
-        Of the step that made this state; the message has its largest number.
+        The gradient of the step that computed this state; the message has its largest number.
 
     Raises
     ------
@@ -58,18 +58,20 @@ def check_finite(where: str, state: Mapping[str, Array], gradient: Array | None 
     """
     for name, array in state.items():
         if array.dtype.kind == "f" and not all_finite(array):
-            largest = "" if gradient is None or not gradient.size else f", gradients up to {_largest(gradient):.3g}"
+            received = "NaN" if np.isnan(array).any() else "infinity"
+            if gradient is not None and gradient.size:
+                received += f", gradients up to {_largest(gradient):.3g}"
             raise StateError(
                 f"the {name.replace('_', ' ')} is not finite",
                 where=where,
                 expected=f"finite numbers of {array.dtype}",
-                received=f"{'NaN' if np.isnan(array).any() else 'infinity'}{largest}",
-                remedy="Look for an outlier in the data, clip the gradients (clip_norm), or compute in float64.",
+                received=received,
+                remedy="Look for an outlier in the data, clip the gradients (clip_norm), or set dtype='float64' in layers.",
             )
 
 
 def check_weights(where: str, weights: Array) -> None:
-    """Refuse new weights that hold NaN or infinity.
+    """Raise a RuleError if new weights hold NaN or infinity.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def all_finite(array: Array) -> bool:
     """Whether an array of floats holds no NaN and no infinity."""
     flat = array.reshape(-1)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        # One pass without a temporary array, where no square overflows.
+        # One pass without a temporary array, unless a square overflows.
         return bool(np.isfinite(np.dot(flat, flat)) or np.isfinite(flat).all())
 
 
@@ -98,21 +100,21 @@ def _largest(gradient: Array) -> float:
 
 
 def check_fit(where: str, state: Mapping[str, Array], weights: Array) -> None:
-    """Refuse weights of another shape than the moments kept from earlier steps.
+    """Raise a ShapeError if the weights do not have the shape of the moments of earlier steps.
 
     Raises
     ------
     ShapeError
-        With both shapes: the instance has served another weight array.
+        With both shapes: the instance has updated another weight array.
     """
     for name, array in state.items():
         if name != "step_count" and array.shape != weights.shape:
             raise ShapeError(
-                f"the {name.replace('_', ' ')} kept from earlier steps has another shape than these weights",
+                f"the {name.replace('_', ' ')} of earlier steps does not have the shape of these weights",
                 where=where,
                 expected=array.shape,
                 received=weights.shape,
-                remedy="One optimizer instance serves one weight array; give each its own copy: optimizer.fresh().",
+                remedy="One optimizer instance updates one weight array; give each its own copy: optimizer.fresh().",
             )
 
 
@@ -120,9 +122,9 @@ def _check_count(where: str, arrays: Mapping[str, Array]) -> None:
     count = arrays.get("step_count")
     if count is not None and (count.shape != () or count.dtype.kind not in "iu" or count < 1):
         raise StateError(
-            "the saved step_count is no count of steps",
+            "the saved step_count is invalid",
             where=where,
-            expected="one integer of at least 1",
+            expected="a positive integer",
             received=repr(count),
             remedy="Save the state with the optimizer's state().",
         )
@@ -131,9 +133,9 @@ def _check_count(where: str, arrays: Mapping[str, Array]) -> None:
 def _check_moments(where: str, arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
         if array.dtype.kind != "f":
-            raise DtypeError(f"the saved {name} holds no floats", where=where, expected="floats", received=array.dtype,
-                             remedy="Save the state with the optimizer's state().")  # fmt: skip
+            raise DtypeError(f"the saved {name} does not hold floats", where=where, expected="floats",
+                             received=array.dtype, remedy="Save the state with the optimizer's state().")  # fmt: skip
     shapes = {name: array.shape for name, array in arrays.items()}
     if len(set(shapes.values())) > 1:
         raise ShapeError("the saved arrays differ in shape", where=where, expected="one shape", received=shapes,
-                         remedy="Load the state of one weight array.")  # fmt: skip
+                         remedy="Load the state of a single weight array.")  # fmt: skip

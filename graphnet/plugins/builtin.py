@@ -13,7 +13,7 @@ from graphnet.plugins.hookspecs import Register, hookimpl
 from graphnet.training import callbacks
 
 if TYPE_CHECKING:
-    from graphnet.testing import Case
+    from graphnet.testing.case import Case
 
 
 @hookimpl
@@ -95,7 +95,7 @@ def graphnet_register_cases(register: Register) -> None:
 
 def layer_cases() -> list[Case]:
     """The cases of graphnet's own layers, imported when they are asked for."""
-    from graphnet.testing.own_cases import CASES
+    from graphnet.testing.builtin_cases import CASES
 
     return CASES
 

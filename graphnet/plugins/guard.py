@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.errors import GraphnetDeprecationWarning
 from graphnet.core.run.runner import Runner
 from graphnet.plugins.registry import Entry
 
@@ -28,13 +29,19 @@ def guarded(notes: list[str]) -> Iterator[None]:
     kept = {what: read() for what, (read, _) in SETTINGS.items()}
     printed = io.StringIO()
     try:
-        with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed), warnings.catch_warnings():
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+            warnings.catch_warnings(record=True) as raised,
+        ):
             warnings.simplefilter("ignore")
-            before = [repr(each) for each in warnings.filters]
+            warnings.simplefilter("always", GraphnetDeprecationWarning)
+            before = [repr(entry) for entry in warnings.filters]
             yield
-            if any(each[0] == "error" and repr(each) not in before for each in warnings.filters):
+            if any(entry[0] == "error" and repr(entry) not in before for entry in warnings.filters):
                 notes.append("it turns warnings into errors when it loads; that was put back")
     finally:
+        notes += dict.fromkeys(f"it uses a deprecated name: {warning.message}" for warning in raised)
         text = printed.getvalue().strip()
         if text:
             notes.append(f"it prints when it loads: {text.splitlines()[0][:60]!r}; move that into a function")

@@ -7,7 +7,8 @@ from typing import Any
 
 import pluggy
 
-from graphnet.core.errors import PluginError, nearest
+from graphnet.core.checks import is_python_int
+from graphnet.core.errors import PluginError, unknown
 from graphnet.plugins import hookspecs
 from graphnet.plugins.collector import Collector
 from graphnet.plugins.record import Plugin
@@ -39,7 +40,7 @@ def call(module: object, record: Plugin) -> list[Entry]:
 def _check_api(module: object, record: Plugin) -> None:
     """Refuse a plugin that needs a newer contract of hooks, before any of its hooks is called."""
     needed = getattr(module, hookspecs.NEEDED, 1)
-    if isinstance(needed, bool) or not isinstance(needed, int) or needed < 1:
+    if not is_python_int(needed, 1):
         raise PluginError(
             f"{hookspecs.NEEDED} is no version", where=record.distribution, expected="1, 2, …", received=repr(needed)
         )
@@ -76,12 +77,8 @@ def _check(module: object, host: pluggy.PluginManager) -> None:
         if not name.startswith("graphnet_") or not callable(getattr(module, name)):
             continue
         if name not in hookspecs.KINDS:
-            raise PluginError(
-                f"{name} is no hook of graphnet",
-                expected="one of " + ", ".join(hookspecs.KINDS),
-                received=name,
-                remedy=nearest(name, hookspecs.KINDS) or None,
-            )
+            problem = f"{name} is not a hook of graphnet"
+            raise unknown("hook", name, hookspecs.KINDS, problem=problem, error=PluginError)
         if name not in marked:
             raise PluginError(
                 f"{name} is not marked as a hook", expected="@hookimpl above it", received="a plain function"

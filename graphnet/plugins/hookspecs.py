@@ -65,7 +65,7 @@ def graphnet_register_metrics(register: Register) -> None:
 
 @hookspec
 def graphnet_register_datasets(register: Register) -> None:
-    """Register functions that take nothing and return a ``graphnet.data.datasets.Dataset``."""
+    """Register functions that take nothing and return a ``graphnet.datasets.Dataset``."""
 
 
 @hookspec

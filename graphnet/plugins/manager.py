@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 
-from graphnet.core.errors import PluginError, StateError, nearest
+from graphnet.core.errors import PluginError, StateError, did_you_mean
 from graphnet.plugins import discovery, hooks, versions
 from graphnet.plugins.discovery import Allowed, Found
 from graphnet.plugins.guard import SLOW, Intact, guarded
@@ -68,7 +68,7 @@ class PluginManager:
 
     def _report_missing(self, allowed: frozenset[str], known: set[str]) -> None:
         for name in sorted(allowed - known):
-            reason = f"no such plugin is installed. {nearest(name, sorted(known))}".strip()
+            reason = f"no such plugin is installed. {did_you_mean(name, sorted(known))}".strip()
             self.plugins.append(Plugin(name, name, "", "failed", reason))
 
     def _load_point(self, found: Found, allowed: Allowed, owners: dict[str, str]) -> None:

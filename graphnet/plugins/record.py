@@ -10,6 +10,8 @@ from graphnet.plugins.registry import Entry
 
 #: ``none`` for no plugins; or the names of those allowed, or, after a ``-``, left out; separated by commas.
 VARIABLE = "GRAPHNET_PLUGINS"
+#: The package whose modules may move in any release.
+PRIVATE = "graphnet.core"
 
 
 @dataclass(slots=True)
@@ -50,10 +52,15 @@ class Plugin:
         self.reason = f"{doing}{told.rstrip('.')}. {self._advice(error)}"
 
     def _advice(self, error: BaseException) -> str:
-        missing = error.name if isinstance(error, ModuleNotFoundError) else None
-        install = f"If {missing} is a package of its own, install it. " if missing else ""
+        module = error.name if isinstance(error, ImportError) else None
+        if module and (module == PRIVATE or module.startswith(f"{PRIVATE}.")):
+            first = f"{PRIVATE} is not public: import from graphnet or graphnet.authoring. "
+        elif isinstance(error, ModuleNotFoundError) and module:
+            first = f"If {module} is a package of its own, install it. "
+        else:
+            first = ""
         mend = f"Mend or uninstall {self.distribution} {self.version}".rstrip()
-        return f"{install}{mend}, or leave it out: {VARIABLE}=-{self.name}."
+        return f"{first}{mend}, or leave it out: {VARIABLE}=-{self.name}."
 
 
 def _told(error: BaseException) -> str:

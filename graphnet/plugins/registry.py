@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from graphnet.core.errors import PluginError, UnknownNameError, nearest
+from graphnet.core.errors import PluginError, UnknownNameError, did_you_mean, unknown
 from graphnet.plugins.hookspecs import KINDS
 from graphnet.plugins.versions import plain
 
@@ -93,9 +92,7 @@ class Registry:
             If there is no such kind.
         """
         if kind not in KINDS.values():
-            known = ", ".join(KINDS.values())
-            near = nearest(kind, KINDS.values())
-            raise UnknownNameError(f"unknown kind {kind!r}", expected=f"one of {known}", remedy=near or None)
+            raise unknown("kind", kind, KINDS.values())
         return list(self._entries.get(kind, {}).values())
 
     def get(self, kind: str, name: str) -> Entry:
@@ -127,15 +124,12 @@ class Registry:
         entries = self.entries(kind)
         distribution = name.rpartition("/")[0]
         if distribution and distribution not in self._distributions():
-            near = nearest(distribution, self._distributions())
-            told = f"No loaded plugin is of {distribution!r}; `graphnet plugins` lists those that are there."
-            return f"{near} {told}".strip()
-        by_name = {e.name.lower(): e for e in entries}
-        close = difflib.get_close_matches(name.rpartition("/")[2].lower(), by_name, n=3, cutoff=0.6)
-        if close:
-            return "did you mean " + " or ".join(f"{by_name[c].name!r} ({by_name[c].origin})" for c in close) + "?"
-        known = ", ".join(sorted(e.name for e in entries)) or "none"
-        return f"Known {kind}: {known}. A plugin may be missing; `graphnet plugins` lists those that are there."
+            hint = did_you_mean(distribution, self._distributions())
+            return f"{hint} No plugin of {distribution!r} is loaded; `graphnet plugins` lists the plugins.".strip()
+        origins = {entry.name: entry.origin for entry in entries}
+        hint = did_you_mean(name.rpartition("/")[2], origins, lambda known: f"{known!r} ({origins[known]})")
+        known = ", ".join(sorted(origins)) or "none"
+        return hint or f"Known {kind}: {known}. A plugin may be missing; `graphnet plugins` lists the plugins."
 
     def _distributions(self) -> list[str]:
         """Who registered anything."""

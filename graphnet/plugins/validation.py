@@ -56,7 +56,7 @@ def _unfit_layer(thing: type) -> str | None:
         return "a class that is no layer"
     if issubclass(thing, Composite):
         return "a Composite without build" if thing.build is Composite.build else None
-    ruled = thing.apply is not Layer.apply or "subgraph" in dir(thing)
+    ruled = thing.apply is not Layer.apply or thing.subgraph is not Layer.subgraph
     return None if ruled else "a layer without apply"
 
 

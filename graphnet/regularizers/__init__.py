@@ -1,4 +1,4 @@
-"""Regularizers, one a file."""
+"""Regularizers."""
 
 from graphnet.regularizers.base import Regularizer
 from graphnet.regularizers.l1_regularizer import L1_Regularizer

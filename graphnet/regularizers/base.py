@@ -1,4 +1,4 @@
-"""What all regularizers share."""
+"""The base of all regularizers."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.checks import float_array, number
 from graphnet.core.errors import RuleError
-from graphnet.optimizers.checks import float_array, number
 
 
 @dataclass
 class Regularizer:
     """Base of the regularizers: a penalty on weights of any shape, scaled by ``alpha``.
 
-    An optimizer takes any object with :meth:`calculate` and :meth:`norm`; this base adds the checks of ``alpha`` and
-    of the weights, and ``config()`` for files.
+    An optimizer takes any object with :meth:`calculate` and :meth:`norm`; this class adds checks of ``alpha`` and of
+    the weights, and ``config()``.
 
     Parameters
     ----------
@@ -27,8 +27,8 @@ class Regularizer:
     Attributes
     ----------
     elementwise : bool, of the class
-        Whether ``calculate`` answers for each weight from that weight alone, so that many layers' weights may come as
-        one flat array. False unless the class itself says ``elementwise = True``: a subclass does not inherit it.
+        Whether ``calculate`` depends, for each weight, on that weight only, so that the weights of several layers may
+        be one flat array. False unless the class itself sets ``elementwise = True``: it is not inherited.
     """
 
     alpha: float
@@ -43,15 +43,15 @@ class Regularizer:
         self.alpha = number(type(self).__name__, "alpha", self.alpha, 0.0)
 
     def calculate(self, weights: npt.ArrayLike) -> Any:
-        """What is added to the gradient: shape and float dtype of ``weights``."""
+        """The term that is added to the gradient, with the shape and float dtype of ``weights``."""
         raise self._missing("calculate")
 
     def norm(self, weights: npt.ArrayLike) -> float:
-        """What is added to the loss."""
+        """The term that is added to the loss."""
         raise self._missing("norm")
 
     def config(self) -> dict[str, Any]:
-        """The constructor's arguments by name, plain values for a file."""
+        """The constructor's arguments by name, as plain values."""
         return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
 
     def _weights(self, weights: npt.ArrayLike) -> npt.NDArray[Any]:
@@ -62,4 +62,4 @@ class Regularizer:
 
     def _missing(self, rule: str) -> RuleError:
         name = type(self).__name__
-        return RuleError(f"{name} has no {rule}", expected=f"a method {rule}(weights)", remedy="Write it.")
+        return RuleError(f"{name} has no {rule}", expected=f"a method {rule}(weights)", remedy="Implement it.")

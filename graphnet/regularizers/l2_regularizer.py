@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy.typing as npt
 
-from graphnet.optimizers.norms import euclidean
+from graphnet.core.norms import euclidean
 from graphnet.regularizers.base import Regularizer
 
 
@@ -15,9 +15,9 @@ from graphnet.regularizers.base import Regularizer
 class L2_Regularizer(Regularizer):
     """``calculate(w) = alpha * w`` and ``norm(w) = alpha * sqrt(sum w**2)``.
 
-    This is the convention of this framework, and the two do not belong to one function: ``alpha * w`` is the gradient
-    of ``alpha / 2 * sum w**2``, while the norm that is added to the loss has its root taken and no factor one half.
-    A numeric derivative of the reported loss therefore differs from the step.
+    This is the convention of this framework, and ``calculate`` is not the gradient of ``norm``: ``alpha * w`` is the
+    gradient of ``alpha / 2 * sum w**2``, while the norm that is added to the loss is a root without the factor one
+    half. A numeric derivative of the reported loss therefore differs from the step.
 
     Parameters
     ----------

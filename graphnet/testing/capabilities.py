@@ -1,29 +1,28 @@
-"""What a layer can do, as far as the checks depend on it."""
+"""The capabilities of layers that decide which checks apply."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from graphnet.core.errors import ConfigError, nearest
+from graphnet.core.errors import ConfigError, did_you_mean
 
-#: Each capability, and what it says. Those of a layer follow from its class and from what its case is given; a case
-#: adds
-#: or takes away by ``claims`` and ``disclaims``.
+#: Each capability with its meaning. Those of a layer are detected from its class and from a few passes; a case adds
+#: some by ``claims`` and removes some by ``disclaims``.
 CAPABILITIES = {
     "derivative": "its backward rule is the derivative of its forward rule (a surrogate gradient disclaims this)",
-    "linear": "its backward rule is linear in the error (one that clips the error disclaims this)",
+    "linear": "its backward rule is linear in the error (a layer that clips the error disclaims this)",
     "float32": "it computes in float32",
     "file": "a model file can hold it",
     "weights": "it has trainable weights",
     "random": "it draws random numbers in the train phase",
-    "unbiased": "its random factors average, over the draws, to what the test phase does (inverted dropout)",
+    "unbiased": "its random factors average over the draws to the test phase's output (inverted dropout)",
     "buffers": "it keeps untrained arrays, such as running statistics",
-    "statistics": "its buffers come to be the statistics of the batches that it has seen",
+    "statistics": "its buffers converge to statistics of the batches in the train phase",
     "phases": "train and test phase differ",
-    "elementwise": "the trait of that name: any layout, any block",
-    "rowwise": "the trait of that name: leading axes may be folded together, rows do not mix",
-    "rows": "in the test phase, rows of the batch do not mix",
-    "cell": "it can stand in a cell",
+    "elementwise": "it declares the trait of this name: any layout, any block",
+    "rowwise": "it declares the trait of this name: leading axes may be flattened, rows are independent",
+    "rows": "in the test phase, the rows of a batch are independent",
+    "cell": "it can be a node of a cell",
     "composite": "it is a graph of layers",
     "sequence": "it reads a sequence: inputs with axes (time, batch, …)",
     "ragged": "rows of a sequence may differ in length",
@@ -32,20 +31,14 @@ CAPABILITIES = {
 }
 
 
-def checked(names: Iterable[str], place: str) -> None:
-    """Refuse names that are no capabilities.
-
-    Raises
-    ------
-    ConfigError
-        With the nearest names.
-    """
+def validate_capabilities(names: Iterable[str], place: str) -> None:
+    """Raise ConfigError unless ``names`` is a collection of known capabilities."""
     for name in [names] if isinstance(names, str) else names:
         if name not in CAPABILITIES or isinstance(names, str):
             raise ConfigError(
-                "no such capability" if name not in CAPABILITIES else "capabilities come as several names",
+                "unknown capability" if name not in CAPABILITIES else "must be a collection, not one string",
                 where=place,
                 expected=f"a collection of: {', '.join(CAPABILITIES)}",
                 received=repr(name),
-                remedy=nearest(name, CAPABILITIES) or None,
+                remedy=did_you_mean(name, CAPABILITIES) or None,
             )

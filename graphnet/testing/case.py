@@ -1,4 +1,4 @@
-"""What an author tells the kit about one layer: how to make it, and what to feed it."""
+"""The description of one layer to test: its class, a configuration, and the inputs to run it with."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError, GraphnetError
-from graphnet.testing.capabilities import CAPABILITIES, checked
+from graphnet.testing.capabilities import validate_capabilities
 
-#: What may stand for one input: ``"batch=3, feature=4"``, ``(3, 4)`` or an array of values.
-Given = str | tuple[int, ...] | np.ndarray
+#: The specification of one input: ``"batch=3, feature=4"``, ``(3, 4)`` or an array of values.
+InputSpec = str | tuple[int, ...] | np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One configuration of one layer, and inputs that it must take.
+    """One configuration of one layer, with inputs that it must accept.
 
     Parameters
     ----------
@@ -27,28 +27,27 @@ class Case:
     config : mapping of str to object
         The constructor's arguments by name.
     inputs : str, tuple of int or array; a list of these; or a mapping of input name to one
-        The sizes of the inputs, in order or by name. Text names the axes (``"time=5, batch=3, feature=4"``); a tuple
-        has the axes usual for its rank, batch first. An array gives the values themselves. Inputs that may be left out
-        may be
-        left out here as well; the checks then run with and without those whose sizes they know. Make no two sizes
-        equal: a transposition shows itself then.
+        The inputs, in order or by name. A string gives named axes with their sizes
+        (``"time=5, batch=3, feature=4"``). A tuple gives sizes; its axes are named by rank, batch first. An array
+        gives the values themselves. Optional inputs may be left out; the checks then run with and without those whose
+        sizes are known. Choose sizes that all differ, so that a transposition changes the shape.
     domain : (float, float), optional
-        Where the layer is defined; random values are drawn between the two. None: drawn from the standard normal
-        distribution, or, if the output is not finite there, between 0.5 and 2.
+        The interval on which the layer is defined; random values are drawn from it. By default values are standard
+        normal, or between 0.5 and 2 if the output is not finite for those.
     reference : callable, optional
-        ``reference(*inputs, **weights) -> output`` (a tuple for several), written differently from the layer.
+        An independent implementation, ``reference(*inputs, **weights) -> output`` (a tuple for several outputs).
     refused : sequence of mappings
-        Configurations that the layer must refuse with ConfigError.
+        Configurations for which the constructor must raise ConfigError.
     claims, disclaims : collection of str
-        Capabilities to add to, or to take from, those that the layer is seen to have; see
-        :mod:`graphnet.testing.capabilities`. Checks of a claimed capability must run.
+        Capabilities to add to, or remove from, the detected ones; see :mod:`graphnet.testing.capabilities`. A claimed
+        capability whose checks are all skipped is a failure.
     name : str, optional
-        How reports call it; the layer's repr unless given.
+        The name in reports; the layer's repr by default.
 
     Raises
     ------
     ConfigError
-        If something is not of these forms.
+        If an argument does not have one of these forms.
 
     Examples
     --------
@@ -59,7 +58,7 @@ class Case:
 
     layer: type[Layer]
     config: Mapping[str, Any] = field(default_factory=dict)
-    inputs: Given | Sequence[Given] | Mapping[str, Given] = "batch=3, feature=4"
+    inputs: InputSpec | Sequence[InputSpec] | Mapping[str, InputSpec] = "batch=3, feature=4"
     domain: tuple[float, float] | None = field(default=None, kw_only=True)
     reference: Callable[..., Any] | None = field(default=None, kw_only=True)
     refused: Sequence[Mapping[str, Any]] = field(default=(), kw_only=True)
@@ -71,16 +70,18 @@ class Case:
         place = f"Case of {getattr(self.layer, '__name__', self.layer)!s}"
         if not (isinstance(self.layer, type) and issubclass(self.layer, Layer)):
             raise ConfigError("not a layer", where="Case", expected="a subclass of Layer", received=repr(self.layer))
-        checked(self.claims, f"{place}.claims")
-        checked(self.disclaims, f"{place}.disclaims")
+        validate_capabilities(self.claims, f"{place}.claims")
+        validate_capabilities(self.disclaims, f"{place}.disclaims")
         both = sorted(set(self.claims) & set(self.disclaims))
         if both:
-            raise ConfigError("claimed and disclaimed", where=place, expected=", ".join(CAPABILITIES), received=both[0])
-        object.__setattr__(self, "given", _given(self.inputs, place))
+            raise ConfigError(
+                "capability both claimed and disclaimed", where=place, expected="at most one", received=both[0]
+            )
+        object.__setattr__(self, "input_specs", _parse_inputs(self.inputs, place))
 
     @property
     def label(self) -> str:
-        """How reports call it."""
+        """The name in reports."""
         if self.name is not None:
             return self.name
         return f"{self.layer.__name__}({', '.join(f'{key}={value!r}' for key, value in self.config.items())})"
@@ -89,34 +90,34 @@ class Case:
         return f"Case({self.label})"
 
     #: The inputs as shapes or arrays, by position or by name.
-    given: dict[int | str, Shape | np.ndarray] = field(init=False, repr=False)
+    input_specs: dict[int | str, Shape | np.ndarray] = field(init=False, repr=False)
 
 
-def _given(inputs: Any, place: str) -> dict[int | str, Shape | np.ndarray]:
-    """The inputs as shapes or arrays."""
+def _parse_inputs(inputs: Any, place: str) -> dict[int | str, Shape | np.ndarray]:
+    """Return the inputs as shapes or arrays, by position or by name."""
     if isinstance(inputs, Mapping):
-        return {str(name): _one(value, f"{place}, input {name!r}") for name, value in inputs.items()}
+        return {str(name): _parse_input(spec, f"{place}, input {name!r}") for name, spec in inputs.items()}
     several = isinstance(inputs, list) or (
         isinstance(inputs, tuple) and not all(isinstance(size, (int, np.integer)) for size in inputs)
     )
-    each = list(inputs) if several else [inputs]
-    if not each:
+    specs = list(inputs) if several else [inputs]
+    if not specs:
         raise ConfigError("no inputs", where=place, expected="at least one", received=repr(inputs))
-    return {i: _one(value, f"{place}, input {i}") for i, value in enumerate(each)}
+    return {i: _parse_input(spec, f"{place}, input {i}") for i, spec in enumerate(specs)}
 
 
-def _one(value: Any, place: str) -> Shape | np.ndarray:
-    if isinstance(value, np.ndarray):
-        return value
+def _parse_input(spec: Any, place: str) -> Shape | np.ndarray:
+    if isinstance(spec, np.ndarray):
+        return spec
     try:
-        shape = Shape.parse(value) if isinstance(value, str) else Shape.of(tuple(value))
+        shape = Shape.parse(spec) if isinstance(spec, str) else Shape.of(tuple(spec))
     except (GraphnetError, TypeError) as error:
         raise ConfigError(
-            "not the sizes of an input",
+            "invalid input specification",
             where=place,
-            expected="text such as 'batch=3, feature=4', a tuple of sizes, or an array",
-            received=repr(value),
+            expected="a string such as 'batch=3, feature=4', a tuple of sizes, or an array",
+            received=repr(spec),
         ) from error
     if not shape.rank or any(not isinstance(size, (int, np.integer)) or size < 1 for size in shape.sizes):
-        raise ConfigError("every axis needs a size", where=place, expected="whole numbers from 1", received=str(shape))
+        raise ConfigError("every axis needs a size", where=place, expected="positive integers", received=str(shape))
     return shape

@@ -1,21 +1,25 @@
-"""What a check is, and how it says what it found."""
+"""The definition of a check, and the table of all checks."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
-    from graphnet.testing.subject import Subject
+from graphnet.testing.harness import Harness
 
-
-class Fault(AssertionError):
-    """A layer does not do what its contract says."""
-
-
-class Skipped(Exception):
-    """A check has nothing to look at in this case; the message says why."""
+#: Former names of checks, accepted for one release.
+RENAMED = {
+    "arguments_untouched": "arguments_unmodified",
+    "batches_apart": "batch_independence",
+    "by_itself": "standalone",
+    "draws_apart": "fresh_draws",
+    "halves": "chunked_sequence",
+    "outputs_apart": "each_output",
+    "outputs_kept": "outputs_not_reused",
+    "two_layers": "independent_layers",
+    "two_places": "shared_layer",
+}
 
 
 @dataclass(frozen=True)
@@ -26,43 +30,44 @@ class Check:
     ----------
     name : str
     run : callable
-        Takes a Subject; raises Fault, or Skipped.
+        Takes a Harness; raises Fault, or Skipped.
     needs : tuple of str
-        The capabilities without which it does not apply; a layer that has them all must be checked.
+        The capabilities that a layer must have for the check to apply.
     """
 
     name: str
-    run: Callable[[Subject], None]
+    run: Callable[[Harness], None]
     needs: tuple[str, ...]
 
     @property
-    def says(self) -> str:
-        """What it looks at, in a sentence."""
+    def description(self) -> str:
+        """What it verifies, in one sentence."""
         return " ".join((self.run.__doc__ or "").split())
 
-
-#: Every check by name, in the order in which they run.
-CHECKS: dict[str, Check] = {}
-
-
-def check(*needs: str) -> Callable[[Callable[[Subject], None]], Callable[[Subject], None]]:
-    """Make a check of a function, under its own name, for layers with these capabilities."""
-
-    def add(function: Callable[[Subject], None]) -> Callable[[Subject], None]:
-        CHECKS[function.__name__] = Check(function.__name__, function, needs)
-        return function
-
-    return add
+    @property
+    def says(self) -> str:
+        """Deprecated alias of :attr:`description`."""
+        warnings.warn("Check.says is deprecated; use Check.description", DeprecationWarning, stacklevel=2)
+        return self.description
 
 
-def fault(problem: str, *, where: object = None, expected: object = None, received: object = None) -> Fault:
-    """A Fault in the words of graphnet's errors."""
-    text = f"{where}: {problem}" if where else problem
-    told = [f"{word} {value}" for word, value in (("expected", expected), ("received", received)) if value is not None]
-    return Fault("; ".join([text, ", ".join(told)]) if told else text)
+def check(*needs: str) -> Callable[[Callable[[Harness], None]], Check]:
+    """Turn a function into a Check of the same name, for layers with the given capabilities."""
+
+    def decorate(function: Callable[[Harness], None]) -> Check:
+        return Check(function.__name__, function, needs)
+
+    return decorate
 
 
-def short(value: Any, width: int = 200) -> str:
-    """A value on one line."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= width else text[: width - 1] + "…"
+class CheckTable(dict[str, Check]):
+    """Checks by name, in the order in which they run; former names are looked up with a DeprecationWarning."""
+
+    def __init__(self, checks: Iterable[Check]) -> None:
+        super().__init__((each.name, each) for each in checks)
+
+    def __missing__(self, name: str) -> Check:
+        if name not in RENAMED:
+            raise KeyError(name)
+        warnings.warn(f"check {name!r} is now called {RENAMED[name]!r}", DeprecationWarning, stacklevel=2)
+        return self[RENAMED[name]]

@@ -7,23 +7,25 @@ from typing import Any
 
 from graphnet.core.errors import ConfigError
 from graphnet.testing.case import Case
-from graphnet.testing.check import CHECKS
-from graphnet.testing.report import Outcome, Prepared, told
+from graphnet.testing.case_run import CaseRun
+from graphnet.testing.checks import CHECKS
+from graphnet.testing.outcome import Outcome, summarize
 
-#: The name under which the reporter is known to pytest.
+#: The name under which the reporter is registered with pytest.
 REPORTER = "graphnet-conformance"
 
 
 def conformance(*cases: Case | Iterable[Case]) -> Callable[[Callable[[Any], None]], Callable[..., None]]:
-    """Make one pytest item a check of the test function below it, for each of some cases; see the example.
+    """Parametrize a test function with every check of some cases, one pytest item each.
 
-    A check that does not apply is a skipped item, with its reason. The last item of a case, ``summary``, says how many
-    checks ran, and fails if one did not run that the case's claims ask for. pytest's own summary ends with all of it.
+    A check that does not apply is a skipped item with a reason. The last item of a case, ``summary``, reports how many
+    checks ran, and fails if every check of a claimed capability was skipped. pytest's terminal summary ends with the
+    totals.
 
     Raises
     ------
     ConfigError
-        Without a case, or for something else than cases.
+        If there is no case, or an argument is not a case.
 
     Examples
     --------
@@ -34,14 +36,13 @@ def conformance(*cases: Case | Iterable[Case]) -> Callable[[Callable[[Any], None
     """
     import pytest
 
-    found: list[Any] = [case for each in cases for case in (each if isinstance(each, (list, tuple)) else [each])]
-    if not found or not all(isinstance(case, Case) for case in found):
-        raise ConfigError("no cases", where="conformance", expected="one Case or more", received=repr(cases)[:200])
+    flat: list[Any] = [case for arg in cases for case in (arg if isinstance(arg, (list, tuple)) else [arg])]
+    if not flat or not all(isinstance(case, Case) for case in flat):
+        raise ConfigError("not cases", where="conformance", expected="one Case or more", received=repr(cases)[:200])
     items = []
-    for case in found:
-        prepared = Prepared(case)
-        names = [*CHECKS, "summary"]
-        items += [pytest.param(Item(prepared, name), id=f"{case.label}-{name}") for name in names]
+    for case in flat:
+        case_run = CaseRun(case)
+        items += [pytest.param(Item(case_run, n), id=f"{case.label}-{n}") for n in (*CHECKS, "summary")]
 
     def decorate(function: Callable[[Any], None]) -> Callable[..., None]:
         def test(check: Item, request: Any) -> None:
@@ -49,57 +50,57 @@ def conformance(*cases: Case | Iterable[Case]) -> Callable[[Callable[[Any], None
             function(check)
 
         test.__name__, test.__doc__, test.__module__ = function.__name__, function.__doc__, function.__module__
-        marked: Callable[..., None] = pytest.mark.parametrize("check", items)(test)
-        return marked
+        parametrized: Callable[..., None] = pytest.mark.parametrize("check", items)(test)
+        return parametrized
 
     return decorate
 
 
 class Item:
-    """One check of one case; calling it runs it."""
+    """One check of one case; calling it runs the check."""
 
     reporter: Reporter | None = None
 
-    def __init__(self, prepared: Prepared, name: str) -> None:
-        self.prepared, self.name = prepared, name
+    def __init__(self, case_run: CaseRun, name: str) -> None:
+        self.case_run, self.name = case_run, name
 
     def __call__(self) -> None:
-        """Pass, skip with a reason, or fail with what was found."""
+        """Run the check; skip or fail the test with its message."""
         import pytest
 
-        outcome = self.prepared.summary() if self.name == "summary" else self.prepared.run(self.name)
+        outcome = self.case_run.summary() if self.name == "summary" else self.case_run.run(self.name)
         if self.reporter is not None:
-            self.reporter.add(self.prepared, outcome)
+            self.reporter.add(self.case_run, outcome)
         if outcome.status == "skipped":
-            pytest.skip(outcome.told)
+            pytest.skip(outcome.message)
         if outcome.status == "failed":
-            pytest.fail(f"{outcome.case}, {outcome.check}: {outcome.told}", pytrace=False)
+            pytest.fail(f"{outcome.case}, {outcome.check}: {outcome.message}", pytrace=False)
 
     def __repr__(self) -> str:
-        return f"{self.prepared.case.label}: {self.name}"
+        return f"{self.case_run.case.label}: {self.name}"
 
 
 class Reporter:
-    """Ends pytest's summary with how many checks ran."""
+    """A pytest plugin that adds the number of checks to the terminal summary."""
 
     def __init__(self) -> None:
-        self.seen: dict[tuple[int, str], Outcome] = {}
+        self._outcomes: dict[tuple[int, str], Outcome] = {}
 
-    def add(self, prepared: Prepared, outcome: Outcome) -> None:
-        """Note an outcome."""
+    def add(self, case_run: CaseRun, outcome: Outcome) -> None:
+        """Record an outcome."""
         if outcome.check != "summary":
-            self.seen[id(prepared), outcome.check] = outcome
+            self._outcomes[id(case_run), outcome.check] = outcome
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """pytest's hook: one line."""
-        skipped = [outcome for outcome in self.seen.values() if outcome.status == "skipped"]
-        cases = len({case for case, _ in self.seen})
-        terminalreporter.write_line(f"graphnet conformance, {cases} cases: {told(len(self.seen), skipped)}")
+        """Write one line."""
+        skipped = [outcome for outcome in self._outcomes.values() if outcome.status == "skipped"]
+        cases = len({case for case, _ in self._outcomes})
+        terminalreporter.write_line(f"graphnet conformance, {cases} cases: {summarize(len(self._outcomes), skipped)}")
 
 
 def _reporter(config: Any) -> Reporter:
-    found: Reporter | None = config.pluginmanager.get_plugin(REPORTER)
-    if found is None:
-        found = Reporter()
-        config.pluginmanager.register(found, REPORTER)
-    return found
+    reporter: Reporter | None = config.pluginmanager.get_plugin(REPORTER)
+    if reporter is None:
+        reporter = Reporter()
+        config.pluginmanager.register(reporter, REPORTER)
+    return reporter

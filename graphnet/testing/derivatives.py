@@ -1,110 +1,113 @@
-"""Numeric derivatives of passes through a graph: the oracle of the gradient checks.
+"""Finite-difference derivatives of passes through a graph, against which the gradient checks compare.
 
 ``L = Σ output · error`` is differentiated by central differences with one Richardson step (error of order h⁴). Where
-the left and the right derivative differ (a kink, a tie), anything between the two is right.
+the left and right derivatives differ (a kink, a tie), every value between the two is accepted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
-from graphnet.testing.check import Fault, fault
-from graphnet.testing.subject import Arrays, Passed, Subject, forward
-from graphnet.testing.words import difference
+from graphnet.testing.array_diff import describe_difference
+from graphnet.testing.buffers import Arrays, BufferSnapshot
+from graphnet.testing.failures import Fault, fault
+from graphnet.testing.harness import Harness
+from graphnet.testing.passes import PassResult, forward
 
-#: Numbers of one array up to which every single one is checked; of larger ones, random projections.
-ALL = 120
-#: Random directions for what is larger.
+#: Arrays of up to this size are checked element by element, larger ones along random directions.
+MAX_ELEMENTS = 120
+#: The number of random directions.
 DIRECTIONS = 4
 TOLERANCE = 2e-6
-#: What is this close needs no second look; what lies between is looked at with other steps, to see how exact they are.
+#: Differences below this are accepted; those between this and TOLERANCE are compared with the spread of other steps.
 CLOSE = 1e-8
 STEP = 1e-4
 
 
 class Objective:
-    """``L`` as a function of the inputs and weights, with the random draws, the buffers and the errors held fixed."""
+    """``L`` as a function of the inputs and weights; random draws, buffers and errors are fixed."""
 
     def __init__(
-        self, subject: Subject, runner: Runner, values: Arrays, phase: Phase, errors: Arrays, lengths: Any = None
+        self, harness: Harness, runner: Runner, values: Arrays, phase: Phase, errors: Arrays, lengths: Any = None
     ) -> None:
         self.runner, self.values, self.phase, self.errors, self.lengths = runner, dict(values), phase, errors, lengths
-        self.variables = {f"input {n!r}": n for n in values if n not in subject.integer}
+        self.variables = {f"input {n!r}": n for n in values if n not in harness.integer}
         self.parameters = {f"weight {name!r}": p for name, p in runner.parameters.items()}
-        self.buffers = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
+        self.buffers = BufferSnapshot(runner.layers.values())
 
     def value(self, name: str) -> np.ndarray:
-        """One variable as it is."""
+        """Return the current value of a variable."""
         parameter = self.parameters.get(name)
         return self.values[self.variables[name]] if parameter is None else parameter.value
 
-    def put(self, name: str, array: np.ndarray) -> None:
-        """Another value for one variable."""
+    def set(self, name: str, array: np.ndarray) -> None:
+        """Set a variable."""
         if name in self.parameters:
             self.parameters[name].value = array
         else:
             self.values[self.variables[name]] = array
 
     def __call__(self) -> float:
-        """``L`` at the variables as they are."""
-        for layer, kept in self.buffers:
-            layer._buffers = dict(kept)
+        """Return ``L`` for the current variables."""
+        self.buffers.restore()
         outputs = forward(self.runner, self.values, self.phase, self.lengths)
         return float(sum((outputs[name] * error).sum() for name, error in self.errors.items()))
 
     def along(self, directions: Arrays) -> Callable[[float], float]:
-        """``L`` along a line through the present variables."""
+        """Return ``L`` as a function of the step along a line through the current variables."""
         base = {name: self.value(name).copy() for name in directions}
 
         def at(step: float) -> float:
             for name, direction in directions.items():
-                self.put(name, base[name] + step * direction)
+                self.set(name, base[name] + step * direction)
             try:
                 return self()
             finally:
                 for name, array in base.items():
-                    self.put(name, array)
+                    self.set(name, array)
 
         return at
 
 
-def slope(f: Callable[[float], float], found: float, scale: float, step: float = STEP) -> tuple[bool, float]:
-    """Whether ``found`` is the derivative of ``f`` at 0, and what that is, to a tolerance relative to ``scale``."""
+def check_slope(f: Callable[[float], float], claimed: float, scale: float, step: float = STEP) -> tuple[bool, float]:
+    """Return whether ``claimed`` is the derivative of ``f`` at 0, within a tolerance relative to ``scale``, and the
+    derivative.
+    """
     up, down, high, low = f(step), f(-step), f(step / 2), f(-step / 2)
     coarse, fine = (up - down) / (2 * step), (high - low) / step
     best = (4 * fine - coarse) / 3
-    if abs(best - found) <= TOLERANCE * scale:
-        return abs(best - found) <= CLOSE * scale or _within_noise(f, found, best, scale, step), best
+    if abs(best - claimed) <= TOLERANCE * scale:
+        return abs(best - claimed) <= CLOSE * scale or _within_noise(f, claimed, best, scale, step), best
     middle, small, slack = f(0.0), step / 64, 1e-4 * scale
     right, left = (f(small) - middle) / small, (middle - f(-small)) / small
     if abs(right - left) > 10 * slack or max(abs(right), abs(left)) > 1e3 * scale:
         jump = max(abs(f(small / 64) - middle), abs(f(-small / 64) - middle))
         if jump > 0.5 * small * max(abs(right), abs(left)):
-            return bool(np.isfinite(found)), 0.0  # no derivative here at all
-        # a kink just here
-        return min(left, right) - slack <= found <= max(left, right) + slack, (left + right) / 2
+            return bool(np.isfinite(claimed)), 0.0  # a discontinuity: no derivative
+        # a kink at this point
+        return min(left, right) - slack <= claimed <= max(left, right) + slack, (left + right) / 2
     if abs(coarse - fine) <= 0.2 * TOLERANCE * scale:
         return False, best
-    return abs(found - (left + right) / 2) <= slack, (left + right) / 2
+    return abs(claimed - (left + right) / 2) <= slack, (left + right) / 2
 
 
-def _within_noise(f: Callable[[float], float], found: float, best: float, scale: float, step: float) -> bool:
-    """Whether ``found`` is as far from the numeric derivatives of several steps as those are from each other."""
-    tried = [best]
+def _within_noise(f: Callable[[float], float], claimed: float, best: float, scale: float, step: float) -> bool:
+    """Return whether ``claimed`` differs from the finite differences of several steps no more than those differ."""
+    estimates = [best]
     for factor in (0.37, 0.61, 1.7, 2.9):
         h = step * factor
-        tried.append((8 * (f(h / 2) - f(-h / 2)) - (f(h) - f(-h))) / (6 * h))
-    spread = max(tried) - min(tried)
-    return bool(min(tried) - spread - CLOSE * scale <= found <= max(tried) + spread + CLOSE * scale)
+        estimates.append((8 * (f(h / 2) - f(-h / 2)) - (f(h) - f(-h))) / (6 * h))
+    spread = max(estimates) - min(estimates)
+    return bool(min(estimates) - spread - CLOSE * scale <= claimed <= max(estimates) + spread + CLOSE * scale)
 
 
-def check(
-    subject: Subject,
+def check_derivatives(
+    harness: Harness,
     values: Arrays,
     *,
     runner: Runner | None = None,
@@ -113,93 +116,101 @@ def check(
     where: str = "",
     only: Callable[[str], bool] = lambda name: True,
     only_output: str | None = None,
-    full: bool = True,
-) -> int:
-    """Compare errors for the inputs and gradients of the weights with numeric derivatives.
+    elementwise: bool = True,
+) -> None:
+    """Compare input errors and weight gradients with finite differences, element by element or along directions.
 
     Raises
     ------
     Fault
-        For the first variable whose derivative is another one.
+        For the first variable whose derivative is wrong.
     """
-    runner = subject.exact_runner(values) if runner is None else runner
-    buffers = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
-    first = subject.run(values, runner, phase=phase, lengths=lengths)
+    runner = harness.untruncated_runner(values) if runner is None else runner
+    buffers = BufferSnapshot(runner.layers.values())
+    first = harness.run(values, runner, phase=phase, lengths=lengths)
     errors = {n: e for n, e in first.errors.items() if only_output in (None, n)}
-    for layer, kept in buffers:
-        layer._buffers = kept
-    passed = subject.run(values, runner, phase=phase, lengths=lengths, errors=errors)
-    for layer, kept in buffers:
-        layer._buffers = kept
-    objective = Objective(subject, runner, values, phase, errors, lengths)
-    found = {name: array for name, array in _derivatives(subject, passed) if only(name)}
-    for name, array in found.items():
-        _one(objective, name, array, where, full)
-    if found:
-        _together(objective, found, where)
-    return len(found)
+    buffers.restore()
+    result = harness.run(values, runner, phase=phase, lengths=lengths, errors=errors)
+    buffers.restore()
+    objective = Objective(harness, runner, values, phase, errors, lengths)
+    claimed = {name: array for name, array in _claimed_derivatives(harness, result) if only(name)}
+    for name, array in claimed.items():
+        _check_variable(objective, name, array, where, elementwise)
+    if claimed:
+        _check_jointly(objective, claimed, where)
+    harness.comparisons += len(claimed)
 
 
-def _derivatives(subject: Subject, passed: Passed) -> Iterator[tuple[str, np.ndarray]]:
-    for name, array in passed.pulled.items():
-        if name not in subject.integer:
+def _claimed_derivatives(harness: Harness, result: PassResult) -> Iterator[tuple[str, np.ndarray]]:
+    for name, array in result.input_errors.items():
+        if name not in harness.integer:
             yield f"input {name!r}", np.zeros(1) if array is None else array
-    yield from ((f"weight {name!r}", array) for name, array in passed.gradients.items())
+    yield from ((f"weight {name!r}", array) for name, array in result.gradients.items())
 
 
-def _one(objective: Objective, name: str, found: np.ndarray, where: str, full: bool) -> None:
-    """One variable: every number of it, or projections."""
+def _check_variable(objective: Objective, name: str, claimed: np.ndarray, where: str, elementwise: bool) -> None:
+    """Check the derivative with respect to one variable: every element, or random directions."""
     base = objective.value(name)
-    if found.shape != base.shape:
-        raise _told(name, where, f"expected shape {base.shape}, received {found.shape}")
-    if not np.isfinite(found).all():
-        raise _told(name, where, difference(found, np.zeros_like(found)))
-    if full and base.size <= ALL:
-        entries(objective, name, found, where, range(base.size))
+    if claimed.shape != base.shape:
+        raise _wrong(name, where, f"expected shape {base.shape}, received {claimed.shape}")
+    if not np.isfinite(claimed).all():
+        raise _wrong(name, where, describe_difference(claimed, np.zeros_like(claimed)))
+    if elementwise and base.size <= MAX_ELEMENTS:
+        check_elements(objective, name, claimed, where, range(base.size))
         return
     rng = np.random.default_rng(5)
-    scale = max(np.abs(found).max(initial=0.0), 1e-2) * np.sqrt(base.size)
+    scale = max(np.abs(claimed).max(initial=0.0), 1e-2) * np.sqrt(base.size)
     for _ in range(DIRECTIONS):
         direction = rng.standard_normal(base.shape)
-        right, expected = slope(objective.along({name: direction}), float((found * direction).sum()), scale, STEP / 4)
-        if not right:
-            entries(objective, name, found, where, rng.choice(base.size, min(base.size, 4 * ALL), replace=False))
-            got = float((found * direction).sum())
-            raise _told(name, where, f"along a random direction: expected {expected:.6g}, received {got:.6g}")
+        received = float((claimed * direction).sum())
+        correct, expected = check_slope(objective.along({name: direction}), received, scale, STEP / 4)
+        if not correct:
+            sample = rng.choice(base.size, min(base.size, 4 * MAX_ELEMENTS), replace=False)
+            check_elements(objective, name, claimed, where, sample)
+            raise _wrong(name, where, f"along a random direction: expected {expected:.6g}, received {received:.6g}")
 
 
-def entries(objective: Objective, name: str, found: np.ndarray, where: str, places: Any, also: Any = None) -> None:
-    """Single numbers of one variable, each the derivative there; all that were looked at go into the message.
+def check_elements(
+    objective: Objective,
+    name: str,
+    claimed: np.ndarray,
+    where: str,
+    indices: Iterable[int],
+    bounds: tuple[np.ndarray, np.ndarray] | None = None,
+) -> None:
+    """Check single elements of one derivative; the Fault describes all of them.
 
-    ``also``, the smallest and the largest values of the error close by, makes what lies between them right as well.
+    ``bounds``, the smallest and largest values that the derivative takes nearby, makes every value between them
+    correct.
     """
-    expected, wrong = found.astype(float).copy(), False
-    scale = max(np.abs(found).max(initial=0.0), 1e-2)
-    for i in places:
-        direction = np.zeros(found.shape)
+    expected, wrong = claimed.astype(float).copy(), False
+    scale = max(np.abs(claimed).max(initial=0.0), 1e-2)
+    for i in indices:
+        direction = np.zeros(claimed.shape)
         direction.flat[i] = 1.0
-        right, true = slope(objective.along({name: direction}), float(found.flat[i]), scale)
-        if not right and not (also is not None and also[0].flat[i] <= found.flat[i] <= also[1].flat[i]):
-            expected.flat[i], wrong = true, True
+        correct, derivative = check_slope(objective.along({name: direction}), float(claimed.flat[i]), scale)
+        if not correct and not (bounds and bounds[0].flat[i] <= claimed.flat[i] <= bounds[1].flat[i]):
+            expected.flat[i], wrong = derivative, True
     if wrong:
-        raise _told(name, where, difference(found, expected))
+        raise _wrong(name, where, describe_difference(claimed, expected))
 
 
-def _together(objective: Objective, found: Arrays, where: str) -> None:
-    """All variables at once: derivatives that are right one by one may not fit together where there are ties."""
+def _check_jointly(objective: Objective, claimed: Arrays, where: str) -> None:
+    """Check along directions in all variables: derivatives that are correct one by one may disagree at ties."""
     rng = np.random.default_rng(6)
     for kind in ("random", "ones"):
         directions = {
-            n: rng.standard_normal(a.shape) if kind == "random" else np.ones(a.shape) for n, a in found.items()
+            n: rng.standard_normal(a.shape) if kind == "random" else np.ones(a.shape) for n, a in claimed.items()
         }
-        got = float(sum((found[n] * d).sum() for n, d in directions.items()))
-        scale = max(1e-2, *(np.abs(a).max(initial=0.0) * np.sqrt(a.size) for a in found.values()))
-        right, expected = slope(objective.along(directions), got, scale, STEP / 4)
-        if not right:
-            raise _told(" and ".join(found), where, f"along a direction: expected {expected:.6g}, received {got:.6g}")
+        received = float(sum((claimed[n] * d).sum() for n, d in directions.items()))
+        scale = max(1e-2, *(np.abs(a).max(initial=0.0) * np.sqrt(a.size) for a in claimed.values()))
+        correct, expected = check_slope(objective.along(directions), received, scale, STEP / 4)
+        if not correct:
+            problem = f"along a direction in all of them: expected {expected:.6g}, received {received:.6g}"
+            raise _wrong(" and ".join(claimed), where, problem)
 
 
-def _told(name: str, where: str, problem: str) -> Fault:
+def _wrong(name: str, where: str, problem: str) -> Fault:
     what = f"the error for {name}" if name.startswith("input") else f"the gradient of {name}"
     rule = "pull" if name.startswith("input") else "grad"
     return fault(f"{what} ({rule}) is not the derivative{f', {where}' if where else ''}: {problem}")

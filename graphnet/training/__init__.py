@@ -1,4 +1,4 @@
-"""Training: the configuration, the Trainer, its callbacks, and the folder that a run leaves behind."""
+"""Training: the configuration, the Trainer and its callbacks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from graphnet.training.callbacks import Callback
+    from graphnet.training.callbacks import Callback, TrainingRun
     from graphnet.training.config import TrainingConfig
     from graphnet.training.history import EpochRecord, History
     from graphnet.training.trainer import Trainer
 
-__all__ = ["Callback", "EpochRecord", "History", "Trainer", "TrainingConfig"]
+__all__ = ["Callback", "EpochRecord", "History", "Trainer", "TrainingConfig", "TrainingRun"]
 
 #: The module of each public name; imported at first use, so that a callback's module does not import the Trainer.
 _MODULES = {
@@ -20,6 +20,7 @@ _MODULES = {
     "History": "graphnet.training.history",
     "Trainer": "graphnet.training.trainer",
     "TrainingConfig": "graphnet.training.config",
+    "TrainingRun": "graphnet.training.callbacks",
 }
 
 

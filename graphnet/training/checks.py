@@ -1,61 +1,59 @@
-"""Checks of the single values of a TrainingConfig; each returns what is kept, or says what was expected."""
+"""Checks of the fields of a TrainingConfig; each returns the value to store, or raises a ConfigError."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from numbers import Integral
 from typing import Any, NoReturn
 
 import numpy as np
 
-from graphnet.core.errors import ConfigError, UnknownNameError, nearest
+from graphnet.core import checks
+from graphnet.core.checks import is_integer
+from graphnet.core.errors import ConfigError, UnknownNameError, unknown
 from graphnet.core.run import backends
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.callbacks import Callback
 
+WHERE = "TrainingConfig"
+
 
 def refuse(name: str, expected: str, received: object, remedy: str | None = None) -> NoReturn:
     """Raise the usual ConfigError for one field."""
     raise ConfigError(
-        f"{name} cannot be used", where="TrainingConfig", expected=expected, received=repr(received), remedy=remedy
+        f"{name} must be {expected}", where=WHERE, received=repr(received), remedy=remedy, key_path=(name,)
     )
 
 
-def whole(name: str, value: Any, low: int, *, optional: bool = False) -> int | None:
-    """A whole number of at least ``low``."""
-    if value is None and optional:
-        return None
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
-        refuse(name, f"a whole number of at least {low}{', or None' if optional else ''}", value)
-    return int(value)
+def integer(name: str, value: Any, low: int, *, optional: bool = False) -> int | None:
+    """An integer of at least ``low``, or None where it is ``optional``."""
+    return checks.integer(WHERE, name, value, low, optional=optional)
 
 
-def pair(name: str, value: Any) -> tuple[int, int] | None:
-    """Two whole numbers of at least 1, or None."""
+def integer_pair(name: str, value: Any) -> tuple[int, int] | None:
+    """Two positive integers, or None."""
     if value is None:
         return None
-    both = list(value) if isinstance(value, (tuple, list)) else []
-    whole_ones = [n for n in both if isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n >= 1]
-    if len(both) != 2 or len(whole_ones) != 2:
-        refuse(name, "two whole numbers of at least 1, such as (50, 100), or None", value)
-    return int(both[0]), int(both[1])
+    numbers = list(value) if isinstance(value, (tuple, list)) else []
+    if len(numbers) != 2 or not all(is_integer(number, 1) for number in numbers):
+        refuse(name, "two positive integers, such as (50, 100), or None", value)
+    return int(numbers[0]), int(numbers[1])
 
 
 def real(
-    name: str, value: Any, fits: Callable[[float], bool], expected: str, *, optional: bool = False
+    name: str, value: Any, allowed: Callable[[float], bool], expected: str, *, optional: bool = False
 ) -> float | None:
-    """A finite number that fits, such as ``lambda x: x > 0``, told as ``above 0``."""
+    """A finite number for which ``allowed`` is true; ``expected`` describes the range, as in ``above 0``."""
     if value is None and optional:
         return None
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or not fits(value):
+    is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not allowed(value):
         refuse(name, f"a finite number {expected}{', or None' if optional else ''}", value)
     return float(value)
 
 
-def truth(name: str, value: Any) -> bool:
+def boolean(name: str, value: Any) -> bool:
     """True or False."""
     if not isinstance(value, bool):
         refuse(name, "True or False", value)
@@ -63,7 +61,7 @@ def truth(name: str, value: Any) -> bool:
 
 
 def text(name: str, value: Any) -> str | None:
-    """Some text, or None."""
+    """A string that is not blank, or None."""
     if value is not None and (not isinstance(value, str) or not value.strip()):
         refuse(name, "a name or a path, or None", value)
     return value
@@ -78,21 +76,21 @@ def backend(name: str, value: Any) -> None:
     try:
         backends.find(value)
     except UnknownNameError as error:
-        refuse(name, f"one of {error.expected}, or None", value, error.remedy)
+        refuse(name, f"{error.expected}, or None", value, error.remedy)
 
 
 def choice(name: str, value: Any, known: Iterable[str]) -> None:
     """One of a few names."""
     known = tuple(known)
     if value not in known:
-        refuse(name, " or ".join(map(repr, known)), value, nearest(str(value), known) or None)
+        raise unknown(name, value, known, where=WHERE, key_path=(name,), error=ConfigError)
 
 
-def method(name: str, value: Any, needed: str) -> None:
-    """Any object that has a certain method."""
-    if isinstance(value, type) or not callable(getattr(value, needed, None)):
+def has_method(name: str, value: Any, method: str) -> None:
+    """An object with a method of this name."""
+    if isinstance(value, type) or not callable(getattr(value, method, None)):
         remedy = f"Make an instance: {value.__name__}(...)." if isinstance(value, type) else None
-        refuse(name, f"an object with a method {needed}", value, remedy)
+        refuse(name, f"an object with a method {method}", value, remedy)
 
 
 def losses(value: Any) -> Loss | dict[str, Loss]:
@@ -108,29 +106,35 @@ def losses(value: Any) -> Loss | dict[str, Loss]:
 
 
 def metrics(value: Any) -> tuple[Metric, ...]:
-    """A tuple of Metrics with names of their own."""
-    found = (value,) if isinstance(value, Metric) else tuple(value) if isinstance(value, (list, tuple)) else None
-    if found is None or not all(isinstance(metric, Metric) for metric in found):
+    """A tuple of Metrics with different names."""
+    values = _as_tuple(value, Metric)
+    if values is None:
         refuse("metrics", "Metrics", value)
-    names = [metric.name for metric in found]
+    names = [metric.name for metric in values]
     if len(set(names)) < len(names):
-        refuse("metrics", "metrics with names of their own", names)
-    return found
+        refuse("metrics", "Metrics with different names", names)
+    return values
 
 
 def callbacks(value: Any) -> tuple[Callback, ...]:
     """A tuple of Callbacks."""
-    found = (value,) if isinstance(value, Callback) else tuple(value) if isinstance(value, (list, tuple)) else None
-    if found is None or not all(isinstance(callback, Callback) for callback in found):
+    values = _as_tuple(value, Callback)
+    if values is None:
         refuse("callbacks", "Callbacks", value)
-    return found
+    return values
 
 
-def described(value: Any) -> Any:
-    """What makes two settings equal: plain values themselves, objects by class and configuration."""
+def _as_tuple(value: Any, kind: type) -> tuple[Any, ...] | None:
+    """One object, a list or a tuple of objects of a class as a tuple; None for anything else."""
+    values = (value,) if isinstance(value, kind) else tuple(value) if isinstance(value, (list, tuple)) else None
+    return values if values is not None and all(isinstance(item, kind) for item in values) else None
+
+
+def comparable(value: Any) -> Any:
+    """A form of a field by which two are compared: plain values as they are, objects by class and configuration."""
     if isinstance(value, Mapping):
-        return {name: described(each) for name, each in value.items()}
+        return {name: comparable(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return tuple(described(each) for each in value)
-    configured = getattr(value, "config", None)
-    return (type(value), described(configured())) if callable(configured) else value
+        return tuple(comparable(item) for item in value)
+    config = getattr(value, "config", None)
+    return (type(value), comparable(config())) if callable(config) else value

@@ -15,40 +15,41 @@ from graphnet.data.datasets.stream import Stream
 from graphnet.data.examples import examples, no_targets
 from graphnet.losses import Loss
 from graphnet.training.config import TrainingConfig
-from graphnet.training.feeds import read
-from graphnet.training.totals import Totals, losses_of
+from graphnet.training.feeds import stream_batches
+from graphnet.training.totals import Totals, losses_by_output
 
-#: Steps of a stream that are evaluated at a time, unless the configuration says how many.
+#: Steps of a stream that are evaluated at a time, unless ``tbptt`` is configured.
 STEPS = 256
 
 
 def totals(runner: Runner, data: Examples | Stream, losses: Mapping[str, Loss], config: TrainingConfig) -> Totals:
-    """Run all examples in the test phase and add up; a stream piece by piece, from its beginning."""
-    found = Totals(losses, config.metrics)
+    """The totals over all examples in the test phase; a stream is run piece by piece from its beginning."""
+    result = Totals(losses, config.metrics)
     if isinstance(data, Stream):
-        return _streamed(runner, data, losses, config, found)
+        _add_stream(runner, data, losses, config, result)
+        return result
     for batch in data.batches(config.batch_size):
-        outputs = runner.forward(batch.inputs, phase=Phase.test, lengths=batch.given_lengths, keep=False)
-        found.add(outputs, batch)
-    return found
+        outputs = runner.forward(batch.inputs, phase=Phase.test, lengths=batch.lengths_or_none, keep=False)
+        result.add(outputs, batch)
+    return result
 
 
-def _streamed(
-    runner: Runner, stream: Stream, losses: Mapping[str, Loss], config: TrainingConfig, found: Totals
-) -> Totals:
+def _add_stream(
+    runner: Runner, stream: Stream, losses: Mapping[str, Loss], config: TrainingConfig, result: Totals
+) -> None:
     state = State()
-    for piece in read(runner, stream, STEPS if config.tbptt is None else config.tbptt[0], config, losses):
+    steps = STEPS if config.tbptt is None else config.tbptt[0]
+    for piece in stream_batches(runner, stream, steps, config, losses):
         if piece.fresh is not None and state.rows is not None:
             state.reset(piece.fresh)
         outputs, state = runner.resume(piece.inputs, state, phase=Phase.test, keep=False)
-        found.add(outputs, piece)
-    return found
+        result.add(outputs, piece)
 
 
 def evaluate(
     runner: Runner, config: TrainingConfig, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None
 ) -> dict[str, float]:
-    """``loss`` (without regularization) and every metric by name, over all examples.
+    """Return ``loss`` (without regularization) and every metric by name, over all examples.
 
     Parameters
     ----------
@@ -56,7 +57,7 @@ def evaluate(
     config : TrainingConfig
         Its losses, metrics, batch size and dtype are used.
     inputs, targets, lengths, mask
-        As :func:`graphnet.data.examples.examples`; or a Stream alone, with the state carried over.
+        As in :func:`graphnet.data.examples.examples`; or a Stream alone, whose state is carried over.
 
     Raises
     ------
@@ -66,16 +67,18 @@ def evaluate(
         If another thread is training the graph.
     """
     with Claim(READ, runner.keys, "evaluate", runner.graph):
-        return _evaluated(runner, config, inputs, targets, lengths, mask)
+        return _evaluate(runner, config, inputs, targets, lengths, mask)
 
 
-def _evaluated(
+def _evaluate(
     runner: Runner, config: TrainingConfig, inputs: Any, targets: Any, lengths: Any, mask: Any
 ) -> dict[str, float]:
-    losses = losses_of(runner.graph, config)
+    losses = losses_by_output(runner.graph, config)
     if isinstance(inputs, Stream):
         if any(value is not None for value in (targets, lengths, mask)):
-            raise ConfigError("targets, lengths or a mask beside a Stream", where="evaluate", expected="it alone")
+            raise ConfigError(
+                "a Stream takes no targets, lengths or mask", where="evaluate", expected="the Stream alone"
+            )
         data: Examples | Stream = inputs
     elif targets is None:
         raise no_targets("evaluate")
@@ -91,5 +94,5 @@ def _evaluated(
             batch_major=config.batch_major,
             dtype=config.dtype,
         )
-    found = totals(runner, data, losses, config)
-    return {"loss": found.loss, **found.results()}
+    result = totals(runner, data, losses, config)
+    return {"loss": result.loss, **result.results()}

@@ -1,4 +1,4 @@
-"""What a Trainer goes through in an epoch: whole batches, sequences in pieces, or a stream."""
+"""The batches of an epoch and how to run them: whole sequences, sequences in pieces, or a stream."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from graphnet.data.examples import examples
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.config import TrainingConfig
-from graphnet.training.tbptt import Windows, check_equal, check_graph, pieces
+from graphnet.training.tbptt import TruncatedRunner, check_equal_steps, check_graph, split_batch
 
 
 class Feed(Protocol):
-    """The batches of an epoch, each with one update, and how to run them."""
+    """The batches of an epoch, with one update each, and how to run them."""
 
     @property
     def count(self) -> int:
-        """Batches of an epoch; 0 where only reading tells."""
+        """The number of batches in an epoch; 0 if it is only known after reading the data."""
 
     @property
     def state(self) -> State | None:
-        """Where a stream stands; None where nothing goes on."""
+        """The state at the current position of a stream; None if no state is carried over."""
 
-    def batches(self, order: np.random.Generator | None) -> Iterator[Batch]:
-        """The batches of one epoch."""
+    def batches(self, rng: np.random.Generator | None) -> Iterator[Batch]:
+        """The batches of one epoch, in an order drawn from ``rng``; None: in their own order."""
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of the graph in the train phase."""
 
     def backward(self, errors: Mapping[str, Array]) -> None:
-        """All gradients."""
+        """Compute all gradients."""
 
 
-class Whole:
-    """Every sequence from its beginning to its end."""
+class WholeSequences:
+    """Runs every example, and every sequence, as a whole."""
 
     state: State | None = None
 
@@ -53,58 +53,58 @@ class Whole:
 
     @property
     def count(self) -> int:
-        """Batches of an epoch."""
-        whole, rest = divmod(len(self.data), self.config.batch_size)
-        return whole + (rest > 0 and not self.config.drop_last)
+        """The number of batches in an epoch."""
+        full, rest = divmod(len(self.data), self.config.batch_size)
+        return full + (rest > 0 and not self.config.drop_last)
 
-    def batches(self, order: np.random.Generator | None) -> Iterator[Batch]:
-        """Batches in order, or in one that is drawn."""
+    def batches(self, rng: np.random.Generator | None) -> Iterator[Batch]:
+        """The batches in order, or in a random one."""
         config = self.config
         return self.data.batches(
-            config.batch_size, order, by_length=config.batching == "length", drop_last=config.drop_last
+            config.batch_size, rng, by_length=config.batching == "length", drop_last=config.drop_last
         )
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of whole sequences."""
-        return self.runner.forward(batch.inputs, lengths=batch.given_lengths, input_errors=False)
+        return self.runner.forward(batch.inputs, lengths=batch.lengths_or_none, input_errors=False)
 
     def backward(self, errors: Mapping[str, Array]) -> None:
-        """All gradients."""
+        """Compute all gradients."""
         self.runner.backward(errors)
 
 
-class InPieces(Whole):
-    """Every sequence of a batch in pieces of k1 steps, each batch from its beginning."""
+class SequencePieces(WholeSequences):
+    """Runs the sequences of each batch in pieces of k1 steps, starting from the zero state."""
 
     def __init__(self, graph_runner: Runner, data: Examples, config: TrainingConfig) -> None:
         assert config.tbptt is not None
         self.k1 = config.tbptt[0]
         super().__init__(Runner(graph_runner.graph, backend=config.backend, reach=config.tbptt[1]), data, config)
-        self.windows = Windows(self.runner, *config.tbptt)
+        self.truncated = TruncatedRunner(self.runner, *config.tbptt)
 
     @property
     def count(self) -> int:
-        """How many pieces an epoch has depends on how sequences meet in batches."""
+        """0: the number of pieces depends on which sequences form a batch."""
         return 0
 
-    def batches(self, order: np.random.Generator | None) -> Iterator[Batch]:
+    def batches(self, rng: np.random.Generator | None) -> Iterator[Batch]:
         """The pieces of all batches."""
-        for batch in super().batches(order):
-            self.windows.begin()
-            check_equal(batch.inputs, self.windows.timed, self.runner.graph.name)
-            yield from pieces(batch, self.k1, self.windows.timed)
+        for batch in super().batches(rng):
+            self.truncated.start()
+            check_equal_steps(batch.inputs, self.truncated.timed, self.runner.graph.name)
+            yield from split_batch(batch, self.k1, self.truncated.timed)
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of one piece."""
-        return self.windows.forward(batch)
+        return self.truncated.forward(batch)
 
     def backward(self, errors: Mapping[str, Array]) -> None:
-        """All gradients, back to the last k2 steps."""
-        self.windows.backward(errors)
+        """Compute all gradients over the last k2 steps."""
+        self.truncated.backward(errors)
 
 
-class Streamed:
-    """A stream in pieces of k1 steps, from its beginning in every epoch."""
+class StreamPieces:
+    """Runs a stream in pieces of k1 steps, from its beginning in every epoch."""
 
     def __init__(
         self, graph_runner: Runner, stream: Stream, config: TrainingConfig, losses: Mapping[str, Loss]
@@ -113,98 +113,98 @@ class Streamed:
         self.stream, self.config, self.losses = stream, config, losses
         self.k1 = config.tbptt[0]
         self.runner = Runner(graph_runner.graph, backend=config.backend, reach=config.tbptt[1])
-        self.windows = Windows(self.runner, *config.tbptt)
+        self.truncated = TruncatedRunner(self.runner, *config.tbptt)
 
     @property
     def count(self) -> int:
-        """Pieces of an epoch; 0 where only reading tells."""
+        """The number of pieces in an epoch; 0 if it is only known after reading the stream."""
         return self.stream.count(self.k1) or 0
 
     @property
     def state(self) -> State:
-        """Where the stream stands."""
-        return self.windows.state
+        """The state at the current position of the stream."""
+        return self.truncated.state
 
-    def batches(self, order: np.random.Generator | None) -> Iterator[Batch]:
+    def batches(self, rng: np.random.Generator | None) -> Iterator[Batch]:
         """The pieces of the stream."""
-        self.windows.begin()
-        yield from read(self.runner, self.stream, self.k1, self.config, self.losses)
+        self.truncated.start()
+        yield from stream_batches(self.runner, self.stream, self.k1, self.config, self.losses)
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of one piece."""
-        return self.windows.forward(batch)
+        return self.truncated.forward(batch)
 
     def backward(self, errors: Mapping[str, Array]) -> None:
-        """All gradients, back to the last k2 steps."""
-        self.windows.backward(errors)
+        """Compute all gradients over the last k2 steps."""
+        self.truncated.backward(errors)
 
 
-def feed(runner: Runner, data: Examples | Stream, config: TrainingConfig, losses: Mapping[str, Loss]) -> Feed:
-    """What suits the data and the configuration.
+def make_feed(runner: Runner, data: Examples | Stream, config: TrainingConfig, losses: Mapping[str, Loss]) -> Feed:
+    """The feed for this kind of data and configuration.
 
     Raises
     ------
     ShapeError, ConfigError
-        If the graph cannot be run piece by piece, where that is asked for; if ``drop_last`` would leave no batch, or
-        the data are a Stream.
+        If ``tbptt`` is configured and the graph cannot be run in pieces; if ``drop_last`` would leave no batch, or the
+        data are a Stream.
     """
     if config.drop_last:
         _check_drop_last(data, config)
     if isinstance(data, Stream):
-        return Streamed(runner, data, config, losses)
+        return StreamPieces(runner, data, config, losses)
     if config.tbptt is None:
-        return Whole(runner, data, config)
+        return WholeSequences(runner, data, config)
     check_graph(runner, losses, {name: port.origin for name, port in data.outputs.items()})
-    return InPieces(runner, data, config)
+    return SequencePieces(runner, data, config)
 
 
 def _check_drop_last(data: Examples | Stream, config: TrainingConfig) -> None:
-    """Refuse drop_last where it would leave out everything, or where there is no smaller last batch."""
-    place = "TrainingConfig.drop_last"
+    """Raise a ConfigError if ``drop_last`` would leave no batch, or the data have no smaller last batch."""
+    where = "TrainingConfig.drop_last"
     if isinstance(data, Stream):
         raise ConfigError(
             "a Stream has no smaller last batch",
-            where=place,
+            where=where,
             expected="False",
             received="True",
-            remedy="All rows of a Stream are in every piece; leave drop_last out.",
+            remedy="Every piece of a Stream has all rows; leave drop_last out.",
         )
     if len(data) < config.batch_size:
         raise ConfigError(
             "drop_last would leave no batch to train on",
-            where=place,
+            where=where,
             expected=f"at least batch_size={config.batch_size} training examples",
             received=len(data),
             remedy="Lower batch_size, or leave drop_last out.",
         )
 
 
-def read(
+def stream_batches(
     runner: Runner, stream: Stream, steps: int, config: TrainingConfig, losses: Mapping[str, Loss]
 ) -> Iterator[Batch]:
-    """The pieces of a stream as batches, each checked; the first one counts its rows.
+    """The pieces of a stream as checked batches; only the first one counts its rows as examples.
 
     Raises
     ------
     DataError
-        If there is none.
+        If the stream is empty.
     ShapeError, DtypeError, DataError
         If a piece does not fit the graph.
     """
     number = 0
     for number, piece in enumerate(stream.pieces(steps), 1):
-        found = checked(runner, piece, config.metrics, config.dtype, losses)
-        rows = len(found)
-        batch = found.batch(slice(0, rows), rows)
+        data = piece_examples(runner, piece, config.metrics, config.dtype, losses)
+        rows = len(data)
+        batch = data.batch(slice(0, rows), rows)
         yield replace(batch, fresh=piece.fresh, rows=rows if number == 1 else 0)
     if not number:
         raise DataError("the stream is empty", where=runner.graph.name, expected="at least one piece")
 
 
-def checked(
+def piece_examples(
     runner: Runner, piece: Piece, metrics: Sequence[Metric], dtype: str, losses: Mapping[str, Loss]
 ) -> Examples:
-    """One piece as examples of a graph."""
-    found = examples(runner, piece.inputs, piece.targets, losses=losses, metrics=metrics, dtype=dtype)
-    check_graph(runner, losses, {name: port.origin for name, port in found.outputs.items()})
-    return found
+    """One piece of a stream as checked examples of a graph."""
+    data = examples(runner, piece.inputs, piece.targets, losses=losses, metrics=metrics, dtype=dtype)
+    check_graph(runner, losses, {name: port.origin for name, port in data.outputs.items()})
+    return data

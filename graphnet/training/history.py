@@ -1,4 +1,4 @@
-"""What a training run reports: a record an epoch, and all of them together."""
+"""The result of a training run: a record for each epoch, and all records together."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch came to.
+    """The figures of one epoch.
 
     Attributes
     ----------
     epoch : int
-        From 1.
+        Counts from 1.
     loss : float
-        Mean over the epoch's examples (or sum, as the loss says), in the train phase, plus the mean of the
+        Mean over the examples of the epoch (or sum, depending on the loss) in the train phase, plus the mean of the
         regularization loss over the batches.
     metrics : mapping of str to float
-        Over the epoch's examples, in the train phase.
+        Over the examples of the epoch, in the train phase.
     validation_loss : float or None
-        After the epoch, over the held-out examples, in the test phase; None without any.
+        Over the validation examples after the epoch, in the test phase; None if there are none.
     validation_metrics : mapping of str to float
     learning_rate : float or None
-        None where the optimizer has no such attribute.
+        None if the optimizer has no such attribute.
     gradient_norm : float
-        Greatest common norm of all gradients in the epoch, before clipping.
+        The largest norm of all gradients together in the epoch, before clipping.
     seconds : float
-        For the epoch with its validation.
+        Duration of the epoch, including validation.
     examples : int
-        Examples trained on.
+        Number of examples in training.
     best : bool
         Whether this is the best epoch so far.
     """
@@ -47,14 +47,14 @@ class EpochRecord:
     best: bool = False
 
     def flat(self) -> dict[str, Any]:
-        """Everything in one plain dictionary, for a line of JSON; ``validation_`` in front of what was held out."""
-        found: dict[str, Any] = {"epoch": self.epoch, "loss": self.loss, **self.metrics}
+        """All values in one plain dictionary, for a line of JSON; validation values have the prefix ``validation_``."""
+        values: dict[str, Any] = {"epoch": self.epoch, "loss": self.loss, **self.metrics}
         if self.validation_loss is not None:
-            found["validation_loss"] = self.validation_loss
-            found |= {f"validation_{name}": value for name, value in self.validation_metrics.items()}
+            values["validation_loss"] = self.validation_loss
+            values |= {f"validation_{name}": value for name, value in self.validation_metrics.items()}
         for name in ("learning_rate", "gradient_norm", "seconds", "examples", "best"):
-            found[name] = getattr(self, name)
-        return found
+            values[name] = getattr(self, name)
+        return values
 
 
 @dataclass
@@ -65,7 +65,8 @@ class History:
     ----------
     epochs : list of EpochRecord
     best_epoch : int
-        The epoch whose weights were kept; 0: those before the first epoch, because none was finished.
+        The epoch whose weights were restored at the end; 0 if no epoch was completed, and the weights are the initial
+        ones.
     stopped : str
         ``'finished'``, ``'patience'``, ``'callback'``, ``'interrupted'`` (Ctrl-C) or ``'failed'``.
     """
@@ -76,7 +77,7 @@ class History:
 
     @property
     def best(self) -> EpochRecord | None:
-        """The record of the best epoch; None before the first one was finished."""
+        """The record of the best epoch; None before the first one is complete."""
         return self.epochs[self.best_epoch - 1] if self.best_epoch else None
 
     def __len__(self) -> int:

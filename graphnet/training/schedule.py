@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from graphnet.training.config import TrainingConfig
-
-SCHEDULES = ("constant", "cosine", "step")
+from graphnet.training.config import TrainingConfig
 
 
 def rate_factor(config: TrainingConfig, epoch: int) -> float:
-    """What the learning rate is multiplied by in an epoch.
+    """The factor by which the learning rate is multiplied in an epoch.
 
     With ``e = epoch - 1``, ``d = decay`` and ``n = decay_epochs``:
 
@@ -25,7 +21,7 @@ def rate_factor(config: TrainingConfig, epoch: int) -> float:
     ----------
     config : TrainingConfig
     epoch : int
-        From 1.
+        Counts from 1.
 
     Returns
     -------
@@ -39,10 +35,10 @@ def rate_factor(config: TrainingConfig, epoch: int) -> float:
     [1.0, 1.0, 0.5, 0.5, 0.25]
     """
     if config.schedule == "cosine":
-        low = 0.0 if config.decay is None else config.decay
+        final = 0.0 if config.decay is None else config.decay
         length = config.decay_epochs or config.epochs
-        return low + (1.0 - low) * (1.0 + math.cos(math.pi * min(epoch - 1, length) / length)) / 2.0
+        return final + (1.0 - final) * (1.0 + math.cos(math.pi * min(epoch - 1, length) / length)) / 2.0
     if config.schedule == "step":
-        each = 0.1 if config.decay is None else config.decay
-        return float(each ** ((epoch - 1) // (config.decay_epochs or max(1, config.epochs // 3))))
+        factor = 0.1 if config.decay is None else config.decay
+        return float(factor ** ((epoch - 1) // (config.decay_epochs or max(1, config.epochs // 3))))
     return 1.0

@@ -1,8 +1,8 @@
 """Truncated backpropagation through time: sequences in pieces, with the state carried over.
 
-TBPTT(k1, k2) is BPTT(h; h') of Williams & Peng 1990 with h = k2 and h' = k1: after every k1 steps one update, whose
-gradient is that of the loss of these k1 steps with respect to what the weights did in the last k2 steps; what they did
-before that is held fixed.
+TBPTT(k1, k2) is BPTT(h; h') of Williams & Peng 1990 with h = k2 and h' = k1: one update after every k1 steps, whose
+gradient is that of the loss of these k1 steps with respect to the uses of the weights in the last k2 steps, with their
+earlier uses held fixed.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from graphnet.data.sequences import Packing, packing_of
 
 
 @dataclass
-class Entry:
-    """One piece of the sequences, and the state that it began with."""
+class RecentPiece:
+    """One piece of the sequences, and the state at its beginning."""
 
     inputs: Mapping[str, Array]
     lengths: Mapping[str, Array]
@@ -33,85 +33,95 @@ class Entry:
     fresh: Array | None
 
 
-class Windows:
-    """Runs a graph over pieces of its sequences; each pass reaches back into as many earlier ones as k2 asks for.
+class TruncatedRunner:
+    """Runs a graph over consecutive pieces of its sequences; the backward pass of each covers the last k2 steps.
 
-    Earlier pieces are run again, from the state that the oldest of them began with, and with the weights as they now
-    are; no more of them than it takes. Memory does not grow with the number of pieces.
+    To reach k2 steps back, a forward pass runs the preceding pieces again, with the present weights, from the state at
+    the beginning of the oldest of them. Only as many pieces are kept as k2 requires, so memory does not grow with the
+    number of pieces.
 
     Parameters
     ----------
     runner : Runner
-        With ``reach=k2``.
+        Created with ``reach=k2``.
     k1, k2 : int
+
+    Attributes
+    ----------
+    recent : deque of RecentPiece
+        The pieces of the current window, oldest first.
+    timed : set of str
+        The inputs with axes (time, batch, …).
+    state : State
+        The state at the end of the last piece.
     """
 
     def __init__(self, runner: Runner, k1: int, k2: int) -> None:
         self.runner, self.k1, self.k2 = runner, k1, k2
-        self.kept: deque[Entry] = deque()
+        self.recent: deque[RecentPiece] = deque()
         self.timed = {n for n, i in runner.graph.inputs.items() if i.shape and i.shape.names[:2] == (TIME, BATCH)}
         self.state = State()
         self._steps = 0
         self._packing: Packing | None = None
 
-    def begin(self, state: State | None = None) -> None:
-        """Begin new sequences, or go on from a state."""
-        self.kept.clear()
+    def start(self, state: State | None = None) -> None:
+        """Start new sequences, from the zero state or from a given one."""
+        self.recent.clear()
         self.state = State() if state is None else state
 
     def forward(self, piece: Batch) -> dict[str, Array]:
-        """The outputs of the steps of one piece; gradients will go back into those before it."""
+        """The outputs of one piece; earlier pieces of the window are run again before it."""
         fresh = None if piece.fresh is None or not piece.fresh.any() else piece.fresh
         if fresh is not None and self.state.rows is not None:
             self.state = self.state.copy()
             self.state.reset(fresh)
         self._steps = max(len(piece.inputs[name]) for name in self.timed)
-        self.kept.append(Entry(piece.inputs, piece.lengths, self._steps, self.state, fresh))
-        least = self._fewest(piece)
-        while len(self.kept) > 1 and sum(entry.steps for entry in list(self.kept)[1:-1]) + least >= self.k2:
-            self.kept.popleft()
-        self._packing, state = self._begun_within()
+        self.recent.append(RecentPiece(piece.inputs, piece.lengths, self._steps, self.state, fresh))
+        shortest = self._shortest_row(piece)
+        while len(self.recent) > 1 and sum(p.steps for p in list(self.recent)[1:-1]) + shortest >= self.k2:
+            self.recent.popleft()
+        self._packing, state = self._packing_and_state()
         inputs = {name: self._packed(self._joined(name), name) for name in piece.inputs}
         lengths = self._lengths() if self._packing is None else dict.fromkeys(self.timed, self._packing.lengths)
         outputs, self.state = self.runner.resume(inputs, state, lengths=lengths, input_errors=False)
         return {name: self._unpacked(output)[-self._steps :] for name, output in outputs.items()}
 
     def backward(self, errors: Mapping[str, Array]) -> None:
-        """All gradients, from the errors of the outputs of the last piece."""
-        before = sum(entry.steps for entry in self.kept) - self._steps
-        whole = {}
+        """Compute all gradients, from the errors of the outputs of the last piece."""
+        earlier_steps = sum(p.steps for p in self.recent) - self._steps
+        window_errors = {}
         for name, error in errors.items():
-            if before:
-                padded = np.zeros((before + len(error), *error.shape[1:]), error.dtype)
-                padded[before:] = error
+            if earlier_steps:
+                padded = np.zeros((earlier_steps + len(error), *error.shape[1:]), error.dtype)
+                padded[earlier_steps:] = error
                 error = padded
-            whole[name] = error if self._packing is None else self._packing.pack(error)
-        self.runner.backward(whole)
+            window_errors[name] = error if self._packing is None else self._packing.pack(error)
+        self.runner.backward(window_errors)
 
-    def _fewest(self, piece: Batch) -> int:
-        """The fewest steps of a piece that a row has which has any: the row that reaches back furthest."""
-        found = [self._steps]
-        for counts in piece.lengths.values():
-            found += counts[counts > 0].tolist()
-        return min(found)
+    def _shortest_row(self, piece: Batch) -> int:
+        """The steps of the shortest row that is not empty: it reaches back furthest into earlier pieces."""
+        counts = [self._steps]
+        for lengths in piece.lengths.values():
+            counts += lengths[lengths > 0].tolist()
+        return min(counts)
 
-    def _begun_within(self) -> tuple[Packing | None, State]:
-        """How to move rows that began anew within the window to its front, and the state with which they begin."""
-        state = self.kept[0].state
-        begun = [entry.fresh for entry in list(self.kept)[1:]]
-        if all(fresh is None for fresh in begun):
+    def _packing_and_state(self) -> tuple[Packing | None, State]:
+        """The packing that moves rows which restart inside the window to its front, and the state at its beginning."""
+        state = self.recent[0].state
+        restarts = [p.fresh for p in list(self.recent)[1:]]
+        if all(fresh is None for fresh in restarts):
             return None, state
-        rows = len(next(fresh for fresh in begun if fresh is not None))
-        there = np.ones((sum(entry.steps for entry in self.kept), rows), bool)
-        start = self.kept[0].steps
-        for entry, fresh in zip(list(self.kept)[1:], begun, strict=True):
+        rows = len(next(fresh for fresh in restarts if fresh is not None))
+        valid = np.ones((sum(p.steps for p in self.recent), rows), bool)
+        start = self.recent[0].steps
+        for piece, fresh in zip(list(self.recent)[1:], restarts, strict=True):
             if fresh is not None:
-                there[:start, fresh] = False
-            start += entry.steps
+                valid[:start, fresh] = False
+            start += piece.steps
         if state.rows is not None:
             state = state.copy()
-            state.reset(~there[0])
-        return packing_of(there), state
+            state.reset(~valid[0])
+        return packing_of(valid), state
 
     def _packed(self, array: Array, name: str) -> Array:
         return array if self._packing is None or name not in self.timed else self._packing.pack(array)
@@ -121,20 +131,20 @@ class Windows:
 
     def _joined(self, name: str) -> Array:
         """One input over all pieces of the window."""
-        arrays = [entry.inputs[name] for entry in self.kept]
+        arrays = [p.inputs[name] for p in self.recent]
         return arrays[-1] if len(arrays) == 1 or name not in self.timed else np.concatenate(arrays)
 
     def _lengths(self) -> dict[str, Array] | None:
-        """The valid steps of each row of the window: rows end, and do not begin again."""
-        found = {}
-        for name in {n for entry in self.kept for n in entry.lengths}:
-            counts = [np.asarray(entry.lengths.get(name, entry.steps)) for entry in self.kept]
-            found[name] = np.sum(np.broadcast_arrays(*counts), axis=0)
-        return found or None
+        """The valid steps of each row of the window; a row that has ended does not start again."""
+        lengths = {}
+        for name in {n for p in self.recent for n in p.lengths}:
+            counts = [np.asarray(p.lengths.get(name, p.steps)) for p in self.recent]
+            lengths[name] = np.sum(np.broadcast_arrays(*counts), axis=0)
+        return lengths or None
 
 
-def pieces(batch: Batch, steps: int, timed: set[str]) -> Iterator[Batch]:
-    """A batch of sequences cut into pieces of so many steps; the first one counts its rows."""
+def split_batch(batch: Batch, steps: int, timed: set[str]) -> Iterator[Batch]:
+    """A batch of sequences in pieces of ``steps`` steps; only the first one counts its rows as examples."""
     total = max(len(batch.inputs[name]) for name in timed)
     if batch.lengths and timed <= batch.lengths.keys():
         total = max(1, max(int(counts.max()) for counts in batch.lengths.values()))
@@ -150,7 +160,7 @@ def pieces(batch: Batch, steps: int, timed: set[str]) -> Iterator[Batch]:
 
 
 def check_graph(runner: Runner, losses: Mapping[str, object], origins: Mapping[str, str | None]) -> None:
-    """Refuse a graph that cannot be run piece by piece.
+    """Raise an error if a graph cannot be run in pieces.
 
     Parameters
     ----------
@@ -161,9 +171,9 @@ def check_graph(runner: Runner, losses: Mapping[str, object], origins: Mapping[s
     Raises
     ------
     ShapeError
-        If an output with a loss has no axes (time, batch, …).
+        If an output with a loss does not have axes (time, batch, …).
     ConfigError
-        If a Scan goes backwards.
+        If a Scan runs in reverse.
     """
     for name in losses:
         if origins[name] is None:
@@ -185,14 +195,9 @@ def check_graph(runner: Runner, losses: Mapping[str, object], origins: Mapping[s
             )
 
 
-def check_equal(inputs: Mapping[str, Array], timed: set[str], where: str) -> None:
-    """Refuse sequences of one batch that are padded to different numbers of steps.
-
-    Raises
-    ------
-    DataError
-    """
+def check_equal_steps(inputs: Mapping[str, Array], timed: set[str], where: str) -> None:
+    """Raise a DataError if the sequences of one batch are padded to different numbers of steps."""
     counts = {name: len(inputs[name]) for name in timed if name in inputs}
     if len(set(counts.values())) > 1:
-        told = ", ".join(f"{name}: {count}" for name, count in counts.items())
-        raise DataError("inputs differ in steps", where=where, expected="equal numbers", received=told)
+        received = ", ".join(f"{name}: {count}" for name, count in counts.items())
+        raise DataError("inputs differ in steps", where=where, expected="equal numbers", received=received)

@@ -1,4 +1,4 @@
-"""Loss and metrics over the batches of an epoch, however the examples were divided into batches."""
+"""Loss and metrics over all batches of an epoch; the result does not depend on the division into batches."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Mapping
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import ConfigError, nearest
+from graphnet.core.errors import ConfigError, unknown
 from graphnet.data.batches import Batch
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.config import TrainingConfig
 
 
-def losses_of(graph: Graph, config: TrainingConfig) -> dict[str, Loss]:
+def losses_by_output(graph: Graph, config: TrainingConfig) -> dict[str, Loss]:
     """The loss of each output that has one.
 
     Raises
@@ -34,23 +34,17 @@ def losses_of(graph: Graph, config: TrainingConfig) -> dict[str, Loss]:
         return {next(iter(graph.outputs)): config.loss}
     for name in config.loss:
         if name not in graph.outputs:
-            raise ConfigError(
-                "a loss for an output that does not exist",
-                where="TrainingConfig.loss",
-                expected=", ".join(graph.outputs),
-                received=name,
-                remedy=nearest(name, graph.outputs) or None,
-            )
+            raise unknown("output", name, graph.outputs, where="TrainingConfig.loss", error=ConfigError)
     return dict(config.loss)
 
 
-def terms(loss: Loss, shape: tuple[int, ...], mask: Array | None) -> int:
-    """How many single losses a loss takes the mean of.
+def count_terms(loss: Loss, shape: tuple[int, ...], mask: Array | None) -> int:
+    """The number of terms over which a loss takes the mean, for a prediction of this shape.
 
     Examples
     --------
     >>> from graphnet.losses import CrossEntropy, MeanSquaredError
-    >>> terms(CrossEntropy(), (5, 3), None), terms(MeanSquaredError(), (5, 3), None)
+    >>> count_terms(CrossEntropy(), (5, 3), None), count_terms(MeanSquaredError(), (5, 3), None)
     (5, 15)
     """
     leading = shape[: len(shape) - loss.row_axes]
@@ -58,13 +52,13 @@ def terms(loss: Loss, shape: tuple[int, ...], mask: Array | None) -> int:
 
 
 class Totals:
-    """What is added up batch by batch: the loss of each output, the metrics, and the regularization loss.
+    """Accumulates the loss of each output, the metrics and the regularization loss over batches.
 
     Parameters
     ----------
     losses : mapping of output name to Loss
     metrics : tuple of Metric
-        Of the first output with a loss; copied.
+        Computed on the first output with a loss; copied.
     """
 
     def __init__(self, losses: Mapping[str, Loss], metrics: tuple[Metric, ...]) -> None:
@@ -78,40 +72,41 @@ class Totals:
         self._penalty = 0.0
         self.examples = 0
 
-    def errors(self, outputs: Mapping[str, Array], batch: Batch) -> tuple[float, dict[str, Array]]:
-        """Add a batch; its loss, and the error of each output (none where every sequence is empty)."""
-        total, found = 0.0, {}
-        for name, loss in self._valid(batch).items():
-            value, found[name] = loss.value_and_error(outputs[name], batch.targets[name], batch.masks[name])
+    def add_with_errors(self, outputs: Mapping[str, Array], batch: Batch) -> tuple[float, dict[str, Array]]:
+        """Add a batch; return its loss and the error of each output (none if every sequence is empty)."""
+        total, errors = 0.0, {}
+        for name, loss in self._valid_losses(batch).items():
+            value, errors[name] = loss.value_and_error(outputs[name], batch.targets[name], batch.masks[name])
             total += value
-            self._add(name, value, outputs[name], batch.masks[name])
-        self._measure(outputs, batch)
-        return total, found
+            self._add_loss(name, value, outputs[name], batch.masks[name])
+        self._update_metrics(outputs, batch)
+        return total, errors
 
     def add(self, outputs: Mapping[str, Array], batch: Batch) -> None:
-        """Add a batch without asking for errors."""
-        for name, loss in self._valid(batch).items():
+        """Add a batch without computing errors."""
+        for name, loss in self._valid_losses(batch).items():
             value = loss.value(outputs[name], batch.targets[name], batch.masks[name])
-            self._add(name, value, outputs[name], batch.masks[name])
-        self._measure(outputs, batch)
+            self._add_loss(name, value, outputs[name], batch.masks[name])
+        self._update_metrics(outputs, batch)
 
-    def penalize(self, penalty: float, rows: int) -> None:
-        """Add the regularization loss that held for a batch of so many rows."""
+    def add_penalty(self, penalty: float, rows: int) -> None:
+        """Add the regularization loss of a batch with this number of rows."""
         self._penalty += penalty * rows
 
-    def _valid(self, batch: Batch) -> dict[str, Loss]:
+    def _valid_losses(self, batch: Batch) -> dict[str, Loss]:
+        """The losses of the outputs that have a valid step in this batch."""
         masks = batch.masks
         return {name: loss for name, loss in self.losses.items() if (mask := masks[name]) is None or mask.any()}
 
-    def _add(self, name: str, value: float, output: Array, mask: Array | None) -> None:
-        count = terms(self.losses[name], output.shape, mask)
+    def _add_loss(self, name: str, value: float, output: Array, mask: Array | None) -> None:
+        count = count_terms(self.losses[name], output.shape, mask)
         self._terms[name] += count
-        # A mean from the start: the sum might overflow where the mean does not. What is not finite stays so.
+        # A running mean: the sum may overflow where the mean does not. A value that is not finite stays so.
         if self.losses[name].reduction == "mean" and math.isfinite(self._values[name]):
             value = (value - self._values[name]) * (count / self._terms[name])
         self._values[name] += value
 
-    def _measure(self, outputs: Mapping[str, Array], batch: Batch) -> None:
+    def _update_metrics(self, outputs: Mapping[str, Array], batch: Batch) -> None:
         self.examples += batch.rows
         mask = batch.masks[self.main]
         if mask is None or mask.any():
@@ -120,9 +115,9 @@ class Totals:
 
     @property
     def loss(self) -> float:
-        """The loss over everything added: means over all terms, or sums, and the mean of the regularization loss."""
+        """The loss over all batches: the mean over all terms, or the sum, plus the mean of the regularization loss."""
         return self._penalty / max(1, self.examples) + sum(self._values.values())
 
     def results(self) -> dict[str, float]:
-        """The metrics by name, over everything added; none before the first valid row."""
+        """The metrics by name over all batches; empty before the first valid row."""
         return {metric.name: metric.result() for metric in self.metrics} if self._terms[self.main] else {}

@@ -1,9 +1,7 @@
-"""The training loop: epochs over batches, validation, and the weights of the best epoch."""
+"""The Trainer: epochs over batches, validation, callbacks, and the weights of the best epoch."""
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,28 +15,28 @@ from graphnet.core.concurrency.claims import WRITE, Claim
 from graphnet.core.describe import deltas
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import ConfigError, GraphnetError, StateError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
-from graphnet.data.batches import Batch, Examples, split
+from graphnet.data.batches import Batch, Examples
 from graphnet.data.datasets.stream import Stream
-from graphnet.data.examples import examples, no_targets
 from graphnet.training import evaluation
-from graphnet.training.best import Best
+from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
-from graphnet.training.feeds import Feed, checked, feed
-from graphnet.training.history import EpochRecord, History
-from graphnet.training.totals import Totals, losses_of
-from graphnet.training.updates import Updates
+from graphnet.training.epoch import EpochRunner
+from graphnet.training.feeds import Feed, make_feed
+from graphnet.training.fit_data import DataReader
+from graphnet.training.history import History
+from graphnet.training.totals import losses_by_output
 
 
 class Trainer:
-    """Trains a graph: the weights of its layers are those that the best epoch ended with.
+    """Trains a graph; afterwards its layers have the weights of the best epoch.
 
-    One seed gives one run, equal to the bit on one machine, whatever was drawn before or is drawn in other threads:
-    weights, dropout, the order of the examples and the choice of those held out all follow from ``config.seed``. (Where
-    ``config.threads`` is not 1, the rounding of large products depends on the number of BLAS threads.)
+    The same seed gives the same run, equal to the bit on one machine, independent of random numbers drawn before or in
+    other threads: weights, dropout, the order of the examples and the choice of the held-out ones depend only on
+    ``config.seed``. (If ``config.threads`` is not 1, the rounding of large products depends on the number of BLAS
+    threads.)
 
     Parameters
     ----------
@@ -49,18 +47,18 @@ class Trainer:
     Attributes
     ----------
     runner : Runner
-        Over the graph and the weights of its layers.
+        Runs the graph, and holds the weights of its layers.
     history : History
-        Of the last ``fit``, complete once it has ended.
+        Of the last ``fit``; complete when it has ended.
     state : State or None
-        Where the recurrent parts stood at the end of the stream in the best epoch; None where no Stream was given.
+        The state at the end of the stream in the best epoch; None without a Stream.
     stopping : bool
-        A callback sets this to end the run after the present epoch.
+        A callback sets this to True to stop the run after the current epoch.
 
     Raises
     ------
     ConfigError
-        If the losses do not belong to the graph's outputs.
+        If the losses do not match the outputs of the graph.
 
     Examples
     --------
@@ -83,7 +81,7 @@ class Trainer:
         self.config = TrainingConfig() if config is None else config
         self.callbacks = (*self.config.callbacks, *callbacks)
         self.runner = Runner(graph, backend=self.config.backend)
-        self.losses = losses_of(graph, self.config)
+        self.losses = losses_by_output(graph, self.config)
         self.history = History()
         self.state: State | None = None
         self.stopping = False
@@ -98,131 +96,70 @@ class Trainer:
         validation_data: Any = None,
         warm_start: bool = False,
     ) -> History:
-        """Train on these examples; afterwards the weights of the best epoch are in place.
+        """Train on these examples, and restore the weights of the best epoch.
 
         Parameters
         ----------
         inputs : array, list of sequences, mapping of input name to either, or Stream
-            As :func:`graphnet.data.examples.examples`; a :class:`~graphnet.data.datasets.Stream` has its own targets,
-            and needs ``config.tbptt``.
+            As in :func:`graphnet.data.examples.examples`; a :class:`~graphnet.data.datasets.Stream` has its own
+            targets, and requires ``config.tbptt``.
         targets, lengths, mask
-            See there.
+            As in :func:`graphnet.data.examples.examples`.
         validation_data : (inputs, targets) or (inputs, targets, lengths), or a Stream, optional
-            Examples to choose the best epoch with; without them ``config.validation`` says how many are held out.
+            Examples that select the best epoch; None: the share ``config.validation`` of the examples is held out.
         warm_start : bool
-            Go on from the present weights; otherwise they are drawn anew.
+            Whether training continues from the present weights; otherwise they are drawn anew.
 
         Returns
         -------
         History
-            Ctrl-C ends the run early and is no error: ``history.stopped`` is then ``'interrupted'``.
+            Ctrl-C stops the run early and is not an error: ``history.stopped`` is then ``'interrupted'``.
 
         Raises
         ------
         ShapeError, DtypeError, DataError
             Before anything changes.
         StateError
-            If the loss, or an optimizer's state, is no longer finite; it names epoch and batch, and the best weights so
-            far are in place. Before anything changes, if another thread is using the weights.
+            If the loss, or the state of an optimizer, is not finite; the message names the epoch and the batch, and the
+            weights of the best epoch so far are restored. If another thread is using the weights, before anything
+            changes.
         ConfigError
             If a shared layer has several deltas, or ``drop_last`` leaves no batch; before anything changes.
         RuleError
-            If a layer or an optimizer broke its promise.
+            If a layer or an optimizer returns an invalid value.
         """
         with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
-            data, held = self._divided(inputs, targets, lengths, mask, validation_data)
-            feeding = feed(self.runner, data, self.config, self.losses)
-            deltas.effective(deltas.chains(self.graph))  # before weights are drawn
-            with self._setting():
-                self._make_weights(self._first(data), warm_start)
-                self._run(feeding, held)
+            order_seed, split_seed = self._seeds()
+            data, validation = self._reader.training_and_validation(
+                inputs, targets, lengths, mask, validation_data, np.random.default_rng(split_seed)
+            )
+            feed = make_feed(self.runner, data, self.config, self.losses)
+            deltas.effective(deltas.chains(self.graph))  # checked before weights are drawn
+            with self._context():
+                self._create_weights(self._reader.first_batch(data), warm_start)
+                self._run(feed, validation, np.random.default_rng(order_seed) if self.config.shuffle else None)
             return self.history
 
     def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
         """Loss and metrics in the test phase; see :func:`graphnet.training.evaluation.evaluate`."""
         return evaluation.evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
 
-    # ------------------------------------------------------------------ before the first epoch
-    def _divided(
-        self, inputs: Any, targets: Any, lengths: Any, mask: Any, validation: Any
-    ) -> tuple[Examples | Stream, Examples | Stream | None]:
-        """What to train on, and what is held out."""
-        if targets is None and not isinstance(inputs, Stream):
-            raise no_targets("Trainer.fit")
-        data = inputs if isinstance(inputs, Stream) else self.examples(inputs, targets, lengths, mask)
-        if isinstance(data, Stream):
-            self._check_stream(targets, lengths, mask, validation)
-        if isinstance(validation, Stream):
-            return data, validation
-        if validation is not None:
-            if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
-                raise ConfigError(
-                    "validation_data cannot be used",
-                    where="Trainer.fit",
-                    expected="(inputs, targets) or (inputs, targets, lengths)",
-                    received=type(validation).__name__,
-                    remedy="To hold out a share of the examples, set validation in the configuration.",
-                )
-            return data, self.examples(*validation)
-        if isinstance(data, Stream):
-            return data, None
-        rng = np.random.default_rng(self._seeds()[1])
-        rows, held = split(len(data), self.config.validation, rng)
-        return (data, None) if rows is None or held is None else (data.chosen(rows), data.chosen(held))
-
-    def _check_stream(self, *others: Any) -> None:
-        """Refuse what a stream cannot go with."""
-        *beside, validation = others
-        if any(value is not None for value in beside):
-            raise ConfigError(
-                "targets, lengths or a mask beside a Stream", where="Trainer.fit", expected="the Stream alone"
-            )
-        if self.config.tbptt is None:
-            raise ConfigError(
-                "a Stream is trained on piece by piece",
-                where="TrainingConfig.tbptt",
-                expected="(k1, k2), such as (50, 50)",
-                received="None",
-            )
-        if self.config.validation and validation is None:
-            raise ConfigError(
-                "no share of a Stream can be held out",
-                where="TrainingConfig.validation",
-                expected="0, or validation_data",
-                received=self.config.validation,
-            )
-
-    def _first(self, data: Examples | Stream) -> Batch:
-        """A first batch, from which sizes follow that nothing declares."""
-        if not isinstance(data, Stream):
-            return data.batch(np.arange(1), 1)
-        assert self.config.tbptt is not None
-        piece = data.first(self.config.tbptt[0])
-        found = checked(self.runner, piece, self.config.metrics, self.config.dtype, self.losses)
-        return found.batch(slice(0, len(found)), len(found))
-
     def examples(self, inputs: Any, targets: Any, lengths: Any = None, mask: Any = None) -> Examples:
-        """Examples as ``fit`` takes them, with everything about them checked; see there."""
-        config = self.config
-        return examples(
-            self.runner,
-            inputs,
-            targets,
-            losses=self.losses,
-            metrics=config.metrics,
-            lengths=lengths,
-            mask=mask,
-            batch_major=config.batch_major,
-            dtype=config.dtype,
-        )
+        """Check examples as ``fit`` does, and return them."""
+        return self._reader.examples(inputs, targets, lengths, mask)
+
+    # ------------------------------------------------------------------ before the first epoch
+    @property
+    def _reader(self) -> DataReader:
+        return DataReader(self.runner, self.losses, self.config)
 
     def _seeds(self) -> list[np.random.SeedSequence]:
-        """Independent seeds: for the order of the examples, for the choice of those held out."""
+        """Independent seeds for the order of the examples and for the choice of the held-out ones."""
         return np.random.SeedSequence(self.config.seed).spawn(2)
 
     @contextmanager
-    def _setting(self) -> Iterator[None]:
-        """The generator, the threads and numpy's warnings of a run (what is not finite is an error of ours)."""
+    def _context(self) -> Iterator[None]:
+        """The generator and the threads of a run; without numpy's warnings, because checks find what is not finite."""
         with ExitStack() as stack:
             PROCESS.refresh()
             stack.enter_context(limited(self.config.threads))
@@ -230,26 +167,26 @@ class Trainer:
             stack.enter_context(np.errstate(over="ignore", invalid="ignore", divide="ignore"))
             yield
 
-    def _make_weights(self, first: Batch, warm_start: bool) -> None:
-        """Make the weights that do not exist yet, with draws that do not count; then fill all of them."""
+    def _create_weights(self, first: Batch, warm_start: bool) -> None:
+        """Create the missing weights, from a separate generator; then, unless warm-started, initialize all weights."""
         sized = Runner(_sized(self.graph, first))
         with random.using(np.random.default_rng(0)):
             sized.materialize()
             if warm_start:
                 return
             for layer in self.runner.layers.values():
-                layer._buffers.clear()
+                layer.store.replace_buffers({})
             sized.materialize()
         self.runner.initialize(self.config.weights_initializer, self.config.bias_initializer)
 
     # ------------------------------------------------------------------ the epochs
-    def _run(self, feeding: Feed, held: Examples | Stream | None) -> None:
+    def _run(self, feed: Feed, validation: Examples | Stream | None, rng: np.random.Generator | None) -> None:
         self.history, self.state, self.stopping = History(), None, False
-        best = Best(self.runner, next(iter(self.config.metrics), None))
+        best = BestWeights(self.runner, next(iter(self.config.metrics), None))
         try:
             for callback in self.callbacks:
-                callback.on_start(self, feeding.count)
-            self._epochs(feeding, held, best)
+                callback.on_start(self, feed.count)
+            self._run_epochs(EpochRunner(self.runner, self.config, self.losses, feed, validation, rng), best)
         except KeyboardInterrupt:
             self.history.stopped = "interrupted"
         except BaseException:
@@ -258,86 +195,36 @@ class Trainer:
         finally:
             self._end(best)
 
-    def _end(self, best: Best) -> None:
+    def _end(self, best: BestWeights) -> None:
         if best.epoch or self.history.stopped == "failed":
             best.restore()
         self.history.best_epoch = best.epoch
         for callback in self.callbacks:
             callback.on_end(self, self.history)
 
-    def _epochs(self, feeding: Feed, held: Examples | Stream | None, best: Best) -> None:
-        updates = Updates(self.runner, self.config)
-        order = np.random.default_rng(self._seeds()[0]) if self.config.shuffle else None
+    def _run_epochs(self, epochs: EpochRunner, best: BestWeights) -> None:
         for epoch in range(1, self.config.epochs + 1):
-            record = self._epoch(epoch, feeding, held, updates, order)
-            record = replace(record, best=best.consider(record))
-            self.state = feeding.state if record.best else self.state
+            record = epochs.run(epoch, self._on_batch_end)
+            record = replace(record, best=best.update(record))
+            self.state = epochs.feed.state if record.best else self.state
             self.history.epochs.append(record)
             self.history.best_epoch = best.epoch
             for callback in self.callbacks:
                 callback.on_epoch_end(self, record)
-            if self.stopping or self._impatient(epoch, best):
+            if self.stopping or self._out_of_patience(epoch, best):
                 self.history.stopped = "callback" if self.stopping else "patience"
                 return
 
-    def _impatient(self, epoch: int, best: Best) -> bool:
+    def _on_batch_end(self, epoch: int, batch: int, loss: float) -> None:
+        for callback in self.callbacks:
+            callback.on_batch_end(self, epoch, batch, loss)
+
+    def _out_of_patience(self, epoch: int, best: BestWeights) -> bool:
         return self.config.patience is not None and epoch - best.epoch >= self.config.patience
-
-    def _epoch(
-        self,
-        epoch: int,
-        feeding: Feed,
-        held: Examples | Stream | None,
-        updates: Updates,
-        order: np.random.Generator | None,
-    ) -> EpochRecord:
-        start, norm = time.perf_counter(), 0.0
-        rate = updates.set_epoch(epoch)
-        totals = Totals(self.losses, self.config.metrics)
-        for number, batch in enumerate(feeding.batches(order), 1):
-            norm = max(norm, self._step(feeding, batch, totals, updates, f"epoch {epoch}, batch {number}"))
-            for callback in self.callbacks:
-                callback.on_batch_end(self, epoch, number, totals.loss)
-        kept = None if held is None else evaluation.totals(self.runner, held, self.losses, self.config)
-        return EpochRecord(
-            epoch=epoch,
-            loss=totals.loss,
-            metrics=totals.results(),
-            validation_loss=None if kept is None else kept.loss,
-            validation_metrics={} if kept is None else kept.results(),
-            learning_rate=rate,
-            gradient_norm=norm,
-            seconds=time.perf_counter() - start,
-            examples=totals.examples,
-        )
-
-    def _step(self, feeding: Feed, batch: Batch, totals: Totals, updates: Updates, place: str) -> float:
-        """Forward, backward and one update; the norm of the gradients."""
-        outputs = feeding.forward(batch)
-        with limited(updates.threads):
-            penalty = updates.penalty()
-        loss, errors = totals.errors(outputs, batch)
-        totals.penalize(penalty, batch.rows)
-        if not math.isfinite(loss + penalty):
-            raise StateError(
-                "the training loss is not finite",
-                where=place,
-                expected="a finite loss",
-                received=loss + penalty,
-                remedy="Lower the learning rate, clip the gradients (clip_norm), or look for NaN in the data.",
-            )
-        if not errors:
-            return 0.0
-        feeding.backward(errors)
-        try:
-            with limited(updates.threads):
-                return updates.step()
-        except GraphnetError as error:
-            raise error.at(place) from None
 
 
 def _sized(graph: Graph, batch: Batch) -> Graph:
-    """The same graph of the same layers, with inputs declared to be as large as those of a batch."""
+    """The graph with the same layers, and with its inputs declared to have the sizes of a batch."""
     inputs = dict(graph.inputs)
     for name, array in batch.inputs.items():
         declared = inputs[name].shape

@@ -8,223 +8,176 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.describe import deltas, weights
-from graphnet.core.describe.parameter import Array, Parameter
+from graphnet.core.describe import deltas, optimizer_step
+from graphnet.core.describe.parameter import Parameter
 from graphnet.core.errors import DataError
-from graphnet.core.run.numpy_backend.thread_policy import combined, of_rules
+from graphnet.core.norms import euclidean
 from graphnet.core.run.runner import Runner
+from graphnet.core.run.thread_policy import combined, of_rules
 from graphnet.optimizers.clipping import global_norm
-from graphnet.optimizers.norms import euclidean
 from graphnet.training.config import TrainingConfig
-from graphnet.training.flat import FlatGroup, Member, clipped
+from graphnet.training.flat_group import FlatGroup
+from graphnet.training.group_member import GroupMember
 from graphnet.training.schedule import rate_factor
+from graphnet.training.single_group import SingleGroup
 
 
 class Updates:
-    """The optimizers of a training run, apart from those that the layers hold.
+    """The optimizers of a training run; the optimizers that the layers hold are not used.
 
-    Weight arrays of one dtype and delta (and both with the regularizer, or both without) are updated together, as one
-    flat array, where optimizer and regularizer say that they are ``elementwise``; see :class:`FlatGroup`. Every other
-    weight array has an optimizer of its own. The results are the same but for rounding.
+    Weight arrays with the same dtype, delta and regularization are updated together as one flat array if the optimizer
+    and the regularizer are ``elementwise``; see :class:`FlatGroup`. Every other weight array has its own optimizer. The
+    results are equal up to rounding.
 
-    The delta of a layer is its own times those of the composite layers around it, as they are at each step. A layer
-    whose delta is 0 is frozen: its weights and moments stay bit for bit as they are, and it counts neither in the
-    gradients' norm nor in the penalty. A layer whose delta changes keeps its moments and its step count.
+    The delta of a layer is multiplied by those of the composite layers around it, and read at each step. A layer with
+    delta 0 is frozen: its weights and moments stay equal to the bit, and it counts neither in the gradient norm nor in
+    the penalty. A layer whose delta changes keeps its moments and its step count.
 
     Parameters
     ----------
     runner : Runner
-        With all its weights made.
+        All its weights must exist.
     config : TrainingConfig
 
     Attributes
     ----------
+    groups : list of FlatGroup or SingleGroup
     threads : int or None
-        BLAS threads of a step: 1, unless an optimizer of a single large array might multiply matrices; None: no limit.
+        BLAS threads for a step: 1, unless an optimizer of a single large array may multiply matrices; None: no limit.
 
     Raises
     ------
     ConfigError
-        For a delta that is not a finite number of at least 0, or several deltas of one shared layer.
+        If a delta is not a finite number of at least 0, or a shared layer has several deltas.
     """
 
     def __init__(self, runner: Runner, config: TrainingConfig) -> None:
         self.config = config
         graph = getattr(runner, "graph", None)
-        alone: deltas.Chains = {path: [(layer,)] for path, layer in runner.layers.items()}
-        self._chains = alone if graph is None else deltas.chains(graph)
+        own: deltas.Chains = {path: [(layer,)] for path, layer in runner.layers.items()}
+        self._chains = own if graph is None else deltas.chains(graph)
         self._deltas = deltas.effective(self._chains)
         self.members = [
-            Member(f"{path}/{name}", parameter, self._deltas[path], path)
+            GroupMember(f"{path}/{name}", parameter, self._deltas[path], path)
             for path, layer in runner.layers.items()
-            for name, parameter in layer._parameters.items()
+            for name, parameter in layer.params.items()
         ]
-        groups: dict[Any, list[Member]] = {}
+        by_key: dict[Any, list[GroupMember]] = {}
         for i, member in enumerate(self.members):
-            groups.setdefault(self._key(member) or i, []).append(member)
-        self.parts: list[FlatGroup | SingleArray] = [
-            (FlatGroup if isinstance(key, tuple) else SingleArray)(group, self._optimizer(group[0].parameter))
-            for key, group in groups.items()
+            by_key.setdefault(self._group_key(member) or i, []).append(member)
+        self.groups: list[FlatGroup | SingleGroup] = [
+            (FlatGroup if isinstance(key, tuple) else SingleGroup)(members, self._optimizer(members[0].parameter))
+            for key, members in by_key.items()
         ]
-        single = [part.member.parameter.value.shape for part in self.parts if isinstance(part, SingleArray)]
+        single = [group.member.parameter.value.shape for group in self.groups if isinstance(group, SingleGroup)]
         self.threads = combined("float64", [of_rules("float64", [s], [s], [s]) for s in single]).whole
 
-    def _key(self, member: Member) -> tuple[Any, ...] | None:
-        """What arrays of one group have in common; None for an array that cannot be in one."""
-        dtype, held = member.parameter.value.dtype, self._regularized(member.parameter)
-        rules = [self.config.optimizer, *([self.config.regularizer] if held else [])]
+    def _group_key(self, member: GroupMember) -> tuple[Any, ...] | None:
+        """What the arrays of one group have in common; None for an array that cannot share a group."""
+        dtype, regularized = member.parameter.value.dtype, self._regularized(member.parameter)
+        rules = [self.config.optimizer, *([self.config.regularizer] if regularized else [])]
         if dtype.name not in ("float32", "float64"):
             return None
-        return (dtype, member.delta, held) if all(getattr(r, "elementwise", False) is True for r in rules) else None
+        elementwise = all(getattr(rule, "elementwise", False) is True for rule in rules)
+        return (dtype, member.delta, regularized) if elementwise else None
 
     def _regularized(self, parameter: Parameter) -> bool:
         return self.config.regularizer is not None and parameter.spec.kind != "bias"
 
     def _optimizer(self, parameter: Parameter) -> Any:
-        made = weights.copied(self.config.optimizer)
+        optimizer = optimizer_step.copied(self.config.optimizer)
         if self._regularized(parameter):
-            made.add_regularizer(self.config.regularizer)
-        return made
+            optimizer.add_regularizer(self.config.regularizer)
+        return optimizer
 
     def set_epoch(self, epoch: int) -> float | None:
-        """Set the learning rate of an epoch; None where the optimizer has no such attribute."""
-        first: float | None = getattr(self.config.optimizer, "learning_rate", None)
-        if first is None:
+        """Set the learning rate of an epoch and return it; None if the optimizer has no such attribute."""
+        initial: float | None = getattr(self.config.optimizer, "learning_rate", None)
+        if initial is None:
             return None
-        rate = first * rate_factor(self.config, epoch)
-        for part in self.parts:
-            part.optimizer.learning_rate = rate
+        rate = initial * rate_factor(self.config, epoch)
+        for group in self.groups:
+            group.optimizer.learning_rate = rate
         return rate
 
     def penalty(self) -> float:
-        """The regularizer's norm of all weights that it holds for and that are not frozen; 0 without one."""
+        """The sum of the regularizer's norms of all regularized, unfrozen weights; 0 without a regularizer."""
         regularizer = self.config.regularizer
         if regularizer is None:
             return 0.0
         self._read_deltas()
-        held = [m.parameter for m in self.members if m.delta and self._regularized(m.parameter)]
-        return sum(float(regularizer.norm(parameter.value)) for parameter in held)
+        parameters = [m.parameter for m in self.members if m.delta and self._regularized(m.parameter)]
+        return sum(float(regularizer.norm(parameter.value)) for parameter in parameters)
 
     def step(self) -> float:
-        """Update all weights from their gradients, or none; returns the gradients' common norm before clipping.
+        """Update all weights or, after an error, none; return the norm of all gradients together, before clipping.
 
-        Frozen layers are left out of both.
+        Frozen layers are excluded from both.
 
         Raises
         ------
         DataError
             If the norm is not finite and gradients are to be clipped.
         RuleError
-            If an optimizer returns anything but finite numbers of the weights' shape.
+            If an optimizer does not return finite numbers of the shape of the weights.
         StateError
-            If what an optimizer would remember is not finite.
+            If the new state of an optimizer is not finite.
         ConfigError
-            If a delta cannot be used. Weights and optimizers are as they were after any error.
+            If a delta is invalid. After any error weights and optimizers are unchanged.
         """
         self._read_deltas()
-        live = [part for part in self.parts if part.delta]
+        active = [group for group in self.groups if group.delta]
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
-            norm = self._norm(sum(part.gather() for part in live))
-            before = [part.snapshot() for part in live]
+            norm = self._norm(sum(group.gather() for group in active))
+            snapshots = [group.snapshot() for group in active]
             try:
-                for part in live:
-                    part.propose(norm, self.config.clip_norm)
+                for group in active:
+                    group.propose(norm, self.config.clip_norm)
             except BaseException:
-                for part, kept in zip(live, before, strict=True):
-                    part.restore(kept)
+                for group, snapshot in zip(active, snapshots, strict=True):
+                    group.restore(snapshot)
                 raise
-        for part in live:
-            part.commit()
+        for group in active:
+            group.commit()
         return norm
 
     def _norm(self, squares: float) -> float:
-        """The root of the gradients' sum of squares, computed again with care where that overflowed or vanished."""
-        live = [member for member in self.members if member.delta]
-        size = sum(member.parameter.value.size for member in live)
-        # What squares lose by falling below the least float32 is then less than rounding.
+        """The norm for a sum of squares; computed again, more carefully, if that overflowed or underflowed."""
+        active = [member for member in self.members if member.delta]
+        size = sum(member.parameter.value.size for member in active)
+        # Above this bound the squares that underflow in float32 change the sum by less than rounding.
         if math.isfinite(squares) and squares > size * float(np.finfo(np.float32).tiny) / np.finfo(np.float32).eps:
             return math.sqrt(squares)
-        gradients = [np.asarray(weights.gradient(member.parameter)) for member in live]
+        gradients = [np.asarray(member.parameter.known_gradient()) for member in active]
         if self.config.clip_norm is None:
             return euclidean(gradients)
         try:
             return global_norm(gradients)
         except DataError as error:
-            bad = [m.place for m, g in zip(live, gradients, strict=True) if not np.isfinite(g).all()]
+            bad = [m.path for m, g in zip(active, gradients, strict=True) if not np.isfinite(g).all()]
             raise error.at(", ".join(bad[:3]) or "all gradients") from None
 
     # ------------------------------------------------------------------ deltas
     def _read_deltas(self) -> None:
-        """Take up deltas that were set since the last step; all of them, or none."""
-        found = deltas.effective(self._chains)
-        if found == self._deltas:
+        """Read all deltas and regroup the arrays whose delta has changed; after an error nothing is changed."""
+        current = deltas.effective(self._chains)
+        if current == self._deltas:
             return
-        regrouped = [_by_delta(part.members, found) for part in self.parts]
-        pairs = list(zip(self.parts, regrouped, strict=True))
-        divided = [part.divided(groups) if len(groups) > 1 else [part] for part, groups in pairs]
-        for part, groups in pairs:
-            if len(groups) == 1:
-                part.members = groups[0]
-        self.parts = [part for some in divided for part in some]
-        members = {member.place: member for part in self.parts for member in part.members}
-        self.members, self._deltas = [members[member.place] for member in self.members], found
+        members_by_delta = [_by_delta(group.members, current) for group in self.groups]
+        pairs = list(zip(self.groups, members_by_delta, strict=True))
+        new_groups = [group.split(members) if len(members) > 1 else [group] for group, members in pairs]
+        for group, members in pairs:
+            if len(members) == 1:
+                group.members = members[0]
+        self.groups = [group for groups in new_groups for group in groups]
+        by_path = {member.path: member for group in self.groups for member in group.members}
+        self.members, self._deltas = [by_path[member.path] for member in self.members], current
 
 
-def _by_delta(members: list[Member], found: dict[str, float]) -> list[list[Member]]:
-    """The members with their new deltas, those of one delta together."""
-    groups: dict[float, list[Member]] = {}
+def _by_delta(members: list[GroupMember], current: dict[str, float]) -> list[list[GroupMember]]:
+    """The members with their current deltas, grouped by delta."""
+    groups: dict[float, list[GroupMember]] = {}
     for member in members:
-        delta = found[member.owner]
+        delta = current[member.layer_path]
         groups.setdefault(delta, []).append(replace(member, delta=delta))
     return list(groups.values())
-
-
-class SingleArray:
-    """One weight array with an optimizer of its own; its methods are those of :class:`FlatGroup`."""
-
-    def __init__(self, members: list[Member], optimizer: Any) -> None:
-        self.members, self.optimizer = members, optimizer
-        self._gradient: Array = np.zeros(())
-        self._proposed: Array = self._gradient
-
-    @property
-    def member(self) -> Member:
-        """The one member."""
-        return self.members[0]
-
-    @property
-    def delta(self) -> float:
-        """Its delta."""
-        return self.member.delta
-
-    def divided(self, members: list[list[Member]]) -> list[SingleArray]:
-        """Itself: one array has one delta."""
-        return [self]
-
-    def gather(self) -> float:
-        """Read the gradient; returns its sum of squares."""
-        self._gradient = weights.gradient(self.member.parameter)
-        return float(np.vdot(self._gradient, self._gradient))
-
-    def snapshot(self) -> Any:
-        """What :meth:`restore` needs to undo :meth:`propose`."""
-        return weights._snapshot(self.optimizer)
-
-    def restore(self, kept: Any) -> None:
-        """Put the optimizer back to what it was."""
-        if kept is not None:
-            vars(self.optimizer).clear()
-            vars(self.optimizer).update(kept)
-
-    def propose(self, norm: float, limit: float | None) -> None:
-        """Compute the new weights; put none in place."""
-        parameter = self.member.parameter
-        # A stand-in carries the run's optimizer and the clipped gradient; the layer's own stay as they are.
-        stand_in = Parameter(parameter.name, parameter.spec, parameter.value)
-        stand_in.optimizer = self.optimizer
-        stand_in.gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
-        self._proposed = weights.updated(stand_in, self.member.delta, self.member.place)
-
-    def commit(self) -> None:
-        """Give the parameter the weights that were proposed."""
-        self.member.parameter.value = self._proposed

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from numeric import close, numeric
+from helpers.numeric_gradient import close, numeric
 
 import graphnet
 from graphnet.cli import main
@@ -145,6 +145,21 @@ def test_the_licence_is_that_of_graphnet_but_for_its_holder(package):
     ]
 
 
+def test_new_plugin_passes_strict_mypy(package):
+    pytest.importorskip("mypy")
+    search_path = os.pathsep.join([str(Path(graphnet.__file__).parents[1]), str(package / "src")])
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", os.devnull, "src"],
+        cwd=package,
+        env={**os.environ, "MYPYPATH": search_path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "disable_error_code" not in (package / "pyproject.toml").read_text(encoding="utf-8")
+
+
 # ---------------------------------------------------------------------- the layers
 def test_the_plugin_registers_its_layers_and_their_cases(imported):
     manager = PluginManager()
@@ -171,7 +186,7 @@ def faults(cases):
     """What the conformance kit finds; a fresh process knows no package that is not installed."""
     outcomes = [outcome for outcome in run(cases) if outcome.check not in ("fresh_process", "summary")]
     assert sum(outcome.status == "passed" for outcome in outcomes) > 20 * len(cases)
-    return [(outcome.case, outcome.check, outcome.told) for outcome in outcomes if outcome.status == "failed"]
+    return [(outcome.case, outcome.check, outcome.message) for outcome in outcomes if outcome.status == "failed"]
 
 
 @pytest.mark.usefixtures("imported")

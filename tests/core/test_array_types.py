@@ -21,10 +21,10 @@ from graphnet import (
     Scan,
     ShapeError,
     State,
-    as_array,
     concatenate,
     dense,
 )
+from graphnet.authoring import as_array
 from graphnet.core.dtypes import check_convertible, converted
 from graphnet.core.errors import RaggedError
 from graphnet.data.datasets import Stream

@@ -9,7 +9,7 @@ import textwrap
 
 import numpy as np
 import pytest
-from concurrent_calls import in_another_thread, in_threads
+from helpers.concurrency import in_another_thread, in_threads
 
 from graphnet import Builder, ConfigError, Dropout, FullyConnected, Runner, generator, seed, using
 
@@ -212,15 +212,15 @@ def test_locks_and_claims_of_other_threads_do_not_exist_in_a_child():
     run("""
         import gc, threading
         from graphnet.core.concurrency import claims
-        from graphnet.core.concurrency import locks as threads
-        from graphnet.core.concurrency.turns import TURNS
+        from graphnet.core.concurrency import locks
+        from graphnet.core.concurrency.time_slices import SMALL_PROGRAMS
         g = graphnet.Builder('net')
         runner = graphnet.Runner(g.build(y=graphnet.FullyConnected(3, 2)(g.input('x', 'batch, feature=3'))))
         held, go = threading.Event(), threading.Event()
         def hold():
-            with claims.Claim(claims.WRITE, runner.keys, 'fit', 'model'), threads.building, threads.strangers, TURNS:
+            with claims.Claim(claims.WRITE, runner.keys, 'fit', 'model'), locks.building, locks.foreign_layers, SMALL_PROGRAMS:
                 gc.disable()
-                with threads.lock:
+                with locks.lock:
                     held.set()
                     go.wait(60)
         thread = threading.Thread(target=hold)
@@ -243,8 +243,8 @@ def test_locks_and_claims_of_other_threads_do_not_exist_in_a_child():
 def test_a_fork_inside_a_claim_keeps_that_of_its_own_thread():
     run("""
         from graphnet.core.concurrency import claims
-        from graphnet.core.concurrency import locks as threads
-        with claims.Claim(claims.WRITE, frozenset([1]), 'fit', 'model'), threads.building, threads.lock:
+        from graphnet.core.concurrency import locks
+        with claims.Claim(claims.WRITE, frozenset([1]), 'fit', 'model'), locks.building, locks.lock:
             assert child(lambda: (len(claims._active), claims._exclusive)) == ((1, 1), [])
         assert not claims._active
     """)
@@ -270,7 +270,7 @@ def test_weights_made_in_threads_come_from_their_generators():
 @pytest.mark.parametrize("value", ["a", 1.5, -1, True, [1]])
 def test_seed_refuses_what_is_not_a_seed(value):
     before = generator()
-    with pytest.raises(ConfigError, match="graphnet.seed: not a seed; expected an integer of at least 0"):
+    with pytest.raises(ConfigError, match="graphnet: seed must be a non-negative integer or None"):
         seed(value)
     assert generator() is before
 

@@ -41,7 +41,7 @@ def test_nothing_is_copied():
     ("arguments", "kind", "told"),
     [
         (([1.0, 2.0], 2), ShapeError, "too short"),
-        ((np.zeros((2, 2, 2)), 1), ShapeError, "not one series"),
+        ((np.zeros((2, 2, 2)), 1), ShapeError, "a series must have one or two axes"),
         (([1.0, np.nan, 2.0], 1), DataError, "nan at 1"),
         ((["a", "b"], 1), DtypeError, "numbers"),
         (([1.0, 2.0], 0), ConfigError, "steps"),

@@ -23,8 +23,8 @@ from graphnet import (
     Reshape,
     Scan,
     Split,
-    Subgraph,
 )
+from graphnet.authoring import Subgraph
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.scan import CellGraph
 from graphnet_recurrent import GRU, LSTM, Bidirectional, Sigmoid, TanH

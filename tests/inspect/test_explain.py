@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import (
     Builder,
@@ -55,10 +55,10 @@ def test_every_pass_has_a_line():
     told = model().explain(batch=5, steps=7)
     scan, region = told.parts
     assert scan.path == "scan" and scan.kind == "Scan" and scan.reason is None
-    assert {"trace", *PASSES} - {"lanes"} <= {name for name, _ in scan.notes} | {"lanes"}
+    assert {"trace", *PASSES} <= {name for name, _ in scan.notes}
     assert region.kind == "nodes" and region.path.startswith("first")
     text = str(told)
-    for word in ("scan (Scan)", "joins and cuts", "multiply-adds", "kept for every step", "back loop"):
+    for word in ("scan (Scan)", "concatenations and slices", "multiply-adds", "saved for every step", "back loop"):
         assert word in text
 
 
@@ -67,9 +67,9 @@ def test_calls_are_those_of_the_loops():
     told = graph.explain(batch=5, steps=7).parts[0]
     runner = Runner(graph)
     runner.forward({"x": np.ones((7, 5, 3), "float32")})
-    program = runner._kept.last.bound.steps[0].made[True].program
+    program = runner._kept.last.bound.steps[0].programs[True].program
     assert told.calls_forward + told.calls_backward == program.calls
-    assert len(told.calls) == len(program.steps)
+    assert len(told.calls) == len(program.instructions)
 
 
 def test_multiply_adds_by_hand():
@@ -84,24 +84,24 @@ def test_buffers_add_up():
     told = graph.explain(batch=5, steps=7).parts[0]
     runner = Runner(graph)
     runner.forward({"x": np.ones((7, 5, 3), "float32")})
-    space = runner._kept.last.bound.steps[0].made[True].workspace().space
+    space = runner._kept.last.bound.steps[0].programs[True].executable().workspace
     assert sum(size for _, _, size in told.buffers) == sum(a.nbytes for a in space.arrays)
 
 
 def test_what_is_left_alone_says_why():
     told = model(Branching).explain()
     assert told.parts[0].reason is not None
-    assert "scan/branching" in told.parts[0].reason
-    assert "sum over the rows is not linear" in told.parts[0].reason
+    assert "scan/gate_branching" in told.parts[0].reason
+    assert "not linear in a sum over the rows" in told.parts[0].reason
     assert "node by node" in str(told)
 
 
 def test_passes_left_out_are_told():
-    told = model().explain(passes=["phases", "lanes"])
+    told = model().explain(passes=["hoist", "batch_calls"])
     assert ("factor", "left out") in told.parts[0].notes
-    assert ("place", "left out") in told.parts[0].notes
-    with pytest.raises(UnknownNameError, match="lanes"):
-        model().explain(passes=["lane"])
+    assert dict(told.parts[0].notes)["allocate"].startswith("left out")
+    with pytest.raises(UnknownNameError, match="batch_calls"):
+        model().explain(passes=["batch_call"])
 
 
 def test_an_input_without_a_shape():
@@ -114,8 +114,8 @@ def test_the_graph_is_not_touched():
     graph = model()
     graph.explain()
     profile(graph, batch=2, steps=3, repeat=1)
-    assert not any(layer._parameters for layer in graph.layers().values() if layer.__class__ is Tanh)
-    assert all(p.gradient is None for layer in graph.layers().values() for p in layer._parameters.values())
+    assert not any(layer.params for layer in graph.layers().values() if layer.__class__ is Tanh)
+    assert all(p.gradient is None for layer in graph.layers().values() for p in layer.params.values())
 
 
 def test_profile_counts_every_node():
@@ -158,4 +158,4 @@ def test_delicate_programs_are_reported(fragile):
     h = cell.h * (cell.x if fragile else 0.5) + cell.x
     g = Builder("m")
     graph = g.build(Scan(cell.build(output=h, h=h))(g.input("x", "time, batch, feature=3")))
-    assert ("copies of valid steps: a copy of each state a step" in str(graph.explain())) is fragile
+    assert ("copies of valid steps; each state is copied at every step" in str(graph.explain())) is fragile

@@ -5,7 +5,8 @@ import types
 import numpy as np
 import pytest
 
-from graphnet import Add, Builder, Cell, Dropout, FullyConnected, Layer, Reshape, Scan, Split, Subgraph
+from graphnet import Add, Builder, Cell, Dropout, FullyConnected, Layer, Reshape, Scan, Split
+from graphnet.authoring import Subgraph
 from graphnet.io import model_text, parse_model
 from graphnet.plugins import PluginManager, hookimpl, using
 

@@ -226,7 +226,7 @@ def test_an_optimizer_without_a_base_is_read_and_written():
     written = model_text(graph, TrainingConfig(optimizer=Plain(0.5, steps=7)))
     assert "optimizer: {Plain: {steps: 7}}" in written
     assert parse_model(written).training.optimizer.steps == 7
-    with pytest.raises(ConfigError, match=r"optimizer.Plain.step: Plain has no field 'step'.*did you mean 'steps'"):
+    with pytest.raises(ConfigError, match=r"optimizer.Plain.step: Plain has no field 'step'.*Did you mean 'steps'"):
         parse_model(written.replace("steps: 7", "step: 7"))
 
 
@@ -289,7 +289,7 @@ def test_requirements_that_cannot_be_read(requirement):
 def test_names_of_distributions():
     assert parse_model(text("Same", more="plugins: {graphnet_TESTS: '>=1'}")).plugins == {"graphnet_TESTS": ">=1"}
     with pytest.raises(
-        PluginError, match=r"did you mean 'graphnet-tests'.*\? If not, install it: pip install 'graphnet-test>=1'\."
+        PluginError, match=r"Did you mean 'graphnet-tests'.*\? If not, install it: pip install 'graphnet-test>=1'\."
     ):
         parse_model(text("Same", more="plugins: {graphnet-test: '>=1'}"))
     with pytest.raises(ConfigError, match="not the name of a distribution"):

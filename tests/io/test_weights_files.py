@@ -49,7 +49,7 @@ def unchanged(runner):
     ("change", "error", "message"),
     [
         (lambda a: a.pop("head/weights"), FileError, "it lacks head/weights"),
-        (lambda a: a.update({"head/weigths": a["head/weights"]}), FileError, r"it also has head/weigths.*did you mean 'head/w"),
+        (lambda a: a.update({"head/weigths": a["head/weights"]}), FileError, r"it also has head/weigths.*Did you mean 'head/w"),
         (lambda a: a.update({"head/weights": np.ones((9, 2))}), ShapeError, r"head/weights.*expected \(4, 2\), received \(9, 2\)"),
         (lambda a: a.update({"scaled/mean": np.ones(3, np.int64)}), FileError, "scaled/mean.*expected float32 or float64"),
     ],

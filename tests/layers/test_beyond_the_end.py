@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from layer_cases import check
+from helpers.layer_cases import check
 
 from graphnet import BatchNormalization, Builder, FullyConnected, Last, Layer, LayerNormalization, MeanOverTime, Runner
 

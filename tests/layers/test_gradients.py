@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from layer_cases import CASES, SEQUENCE, TABLE, check, made, objective
+from helpers.layer_cases import CASES, SEQUENCE, TABLE, check, made, objective
 
 from graphnet import (
     BatchNormalization,

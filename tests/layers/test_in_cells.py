@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from numeric import close, numeric
+from helpers.numeric_gradient import close, numeric
 
 from graphnet import (
     Affine,

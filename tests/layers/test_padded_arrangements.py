@@ -3,8 +3,8 @@
 import functools
 
 import numpy as np
-import padded_rows as padded
 import pytest
+from helpers import ragged_batches as padded
 from test_arrangements_ragged import ARRANGEMENTS, CELLS, D, H
 
 from graphnet import Affine, Builder, dense

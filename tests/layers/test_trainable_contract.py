@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from numeric import close, numeric
+from helpers.numeric_gradient import close, numeric
 
 from graphnet import (
     BatchNormalization,

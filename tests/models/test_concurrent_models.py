@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from concurrent_calls import Gate, Held, gated_graph, in_another_thread, in_threads
+from helpers.concurrency import Gate, Held, gated_graph, in_another_thread, in_threads
 
 from graphnet import (
     BatchNormalization,

@@ -122,7 +122,7 @@ def test_prediction_draws_nothing_from_the_global_generator():
     [
         (np.zeros((3, 5)), {}, ShapeError, r"dense, input 'x'.*feature=4.*\(3, 5\)"),
         (np.zeros((0, 4)), {}, DataError, "no examples"),
-        ({"z": np.zeros((3, 4))}, {}, ShapeError, "no such input"),
+        ({"z": np.zeros((3, 4))}, {}, ShapeError, "unknown input"),
         ({}, {}, ShapeError, "an input is missing; expected x"),
         ([[1, 2], [3]], {}, TypeError, "one array"),
         (np.zeros((3, 4)), {"batch_size": 0}, ConfigError, "batch_size"),
@@ -151,7 +151,7 @@ def test_fit_keeps_its_settings_and_history():
     history = model.fit(x, y, epochs=2, seed=9, validation=0.2)
     assert model.history is history and len(history) == 2
     assert (model.config.epochs, model.config.seed, model.config.validation) == (2, 9, 0.2)
-    with pytest.raises(ConfigError, match="did you mean 'epochs'"):
+    with pytest.raises(ConfigError, match="Did you mean 'epochs'"):
         model.fit(x, y, epoch=3)
 
 
@@ -221,7 +221,7 @@ def test_load_says_what_is_missing(tmp_path, missing):
 
 
 def test_load_of_nothing(tmp_path):
-    with pytest.raises(FileError, match="nothing there"):
+    with pytest.raises(FileError, match="no such file"):
         graphnet.load(tmp_path / "nowhere")
 
 

@@ -431,7 +431,7 @@ def test_a_phase_must_be_one(value):
 @pytest.mark.parametrize("value", [-1, 2.5, "3", True, None])
 def test_iterations_must_be_a_count(value):
     net = built(Tanh())
-    with pytest.raises(ConfigError, match="whole number"):
+    with pytest.raises(ConfigError, match="iterations must be a non-negative integer"):
         net.train(value)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from graphnet import Affine, Builder, DtypeError, FileError, Last, Model, TrainingConfig
 from graphnet.io import write_npz
-from graphnet.models.prediction import predict_file, predict_lines, read_inputs
+from graphnet.models.predict_file import predict_file, predict_lines, read_inputs
 
 RNG = np.random.default_rng(0)
 
@@ -76,7 +76,7 @@ def test_lengths_that_collide_with_an_output_are_refused_first(tmp_path, monkeyp
     ragged(tmp_path)
     monkeypatch.setattr(Model, "predict", lambda *args, **options: pytest.fail("predictions ran"))
     (tmp_path / "out.npz").write_bytes(b"as it was")
-    with pytest.raises(FileError, match=r"out.npz: .*'y'.*'y_lengths' would have one name.*Rename"):
+    with pytest.raises(FileError, match=r"out.npz: .*'y'.*'y_lengths' would have the same name.*Rename"):
         predict_file(run, tmp_path / "in.npz", tmp_path / "out.npz")
     assert (tmp_path / "out.npz").read_bytes() == b"as it was"
 

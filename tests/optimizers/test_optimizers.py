@@ -304,7 +304,7 @@ class Broken(Optimizer):
 @pytest.mark.parametrize("answer", [None, 1.0, np.ones(3), "text", [[1], [1, 2]], np.ones(2, complex)], ids=repr)
 def test_a_rule_that_returns_nonsense_is_named_and_undone(answer):
     optimizer = Broken(0.1, answer)
-    with pytest.raises(RuleError, match="step returned something"):
+    with pytest.raises(RuleError, match="step returned an invalid value"):
         optimizer.calculate_update(1.0, np.ones(2), np.ones(2))
     assert optimizer.state() == {}
 
@@ -327,7 +327,7 @@ def test_a_rule_cannot_reach_the_callers_arrays():
 def test_a_regularizer_that_returns_nonsense_is_named():
     optimizer = SgdWithMomentum(0.1)
     optimizer.add_regularizer(type("Odd", (), {"calculate": lambda s, w: np.ones(7), "norm": lambda s, w: 0.0})())
-    with pytest.raises(RuleError, match="calculate returned something"):
+    with pytest.raises(RuleError, match="calculate returned an invalid value"):
         optimizer.calculate_update(1.0, np.ones(2), np.ones(2))
     assert optimizer.state() == {}
 

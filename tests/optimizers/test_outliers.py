@@ -21,11 +21,11 @@ from graphnet import (
     Trainer,
     TrainingConfig,
 )
+from graphnet.core.norms import euclidean
 from graphnet.initializers import Constant
 from graphnet.losses import MeanSquaredError
 from graphnet.optimizers import Adam, AdamW, Optimizer, RMSprop, Sgd, SgdWithMomentum
 from graphnet.optimizers.clipping import clip_by_global_norm
-from graphnet.optimizers.norms import euclidean
 from graphnet.regularizers import L2_Regularizer
 
 pytestmark = pytest.mark.no_plugins

@@ -1,4 +1,4 @@
-"""Twenty-four kinds of broken plugins, each installed as a distribution: host, command line and other plugins work on."""
+"""Kinds of broken plugins, each installed as a distribution: host, command line and other plugins work on."""
 
 import json
 import os
@@ -19,6 +19,8 @@ HOOK = "@hookimpl\ndef graphnet_register_layers(register):\n    "
 #: Kind: the module's text, its status, what `graphnet plugins` must say, and what else its distribution says of itself.
 KINDS = {
     "missing dependency": ("import a_package_that_is_not_there\n", "failed", "No module named 'a_package_that_is_not_there'.*install it", {}),
+    "private module": ("from graphnet.core.layer import Layer\n", "failed", "graphnet.core is not public: import from graphnet or graphnet.authoring", {}),
+    "private name": ("from graphnet.core.errors import Gone\n", "failed", "graphnet.core is not public: import from graphnet or graphnet.authoring", {}),
     "syntax error": ("def graphnet_register_layers(register:\n", "failed", "SyntaxError", {}),
     "raises at import": ("raise ValueError('out of order')\n", "failed", "ValueError: out of order", {}),
     "exits at import": ("import sys\nsys.exit(3)\n", "failed", "SystemExit: 3", {}),
@@ -27,7 +29,7 @@ KINDS = {
     "hook raises": (HEAD + HOOK + "raise RuntimeError('hook')\n", "failed", "RuntimeError: hook", {}),
     "hook raises after registering": (GOOD + "    raise RuntimeError('late')\n", "failed", "RuntimeError: late", {}),
     "hook exits": (HEAD + HOOK + "raise SystemExit(5)\n", "failed", "SystemExit: 5", {}),
-    "misspelt hook": (GOOD.replace("register_layers", "register_layer"), "failed", "did you mean 'graphnet_register_layers'", {}),
+    "misspelt hook": (GOOD.replace("register_layers", "register_layer"), "failed", "Did you mean 'graphnet_register_layers'", {}),
     "unmarked hook": (GOOD.replace("@hookimpl\n", ""), "failed", "not marked as a hook", {}),
     "unknown argument": (GOOD.replace("(register):", "(register, host):"), "failed", "asks for host.*version 2 of the hooks", {}),
     "returns rubbish": (HEAD + HOOK + "return [1, 2]\n", "failed", "returned something", {}),
@@ -38,6 +40,7 @@ KINDS = {
     "another graphnet": (GOOD, "failed", "written for another version of graphnet; expected graphnet >=99", {"Requires-Dist": "graphnet>=99"}),
     "changes others' classes": ("import graphnet\n\n\ngraphnet.FullyConnected.apply = lambda self, x: (x, None)\n" + GOOD, "failed", "changes classes of others: FullyConnected.apply of graphnet/FullyConnected", {}),
     "an entry point of another": (GOOD, "failed", "the entry point 'good' is also that of", {"entry": "good"}),
+    "old import paths": ("from graphnet.functions import dense\nfrom graphnet.datasets import Stream\n" + GOOD, "loaded", "deprecated name: graphnet.functions has moved; import dense from graphnet.layers.functional", {}),
     "prints": ("print('hello from the plugin')\n" + GOOD, "loaded", "prints when it loads: 'hello from the plugin'", {}),
     "takes long": ("import time\n\ntime.sleep(1.2)\n" + GOOD, "loaded", r"takes 1\.\d s to load; import what is large inside", {}),
     "seeds and sets": ("import numpy\n\nnumpy.random.seed(1)\nnumpy.seterr(all='raise')\n" + GOOD, "loaded", "changes numpy's global random state.*put back", {}),

@@ -7,7 +7,7 @@ import sys
 import textwrap
 
 import pytest
-from concurrent_calls import in_another_thread, in_threads
+from helpers.concurrency import in_another_thread, in_threads
 
 from graphnet.plugins import PluginManager, manager, using
 

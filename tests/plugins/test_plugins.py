@@ -84,7 +84,7 @@ BROKEN = {
     ),
     "misspelt": (
         plugin(graphnet_register_layer=lambda register: register(Cube)),
-        "graphnet_register_layer is no hook.*did you mean 'graphnet_register_layers'",
+        "graphnet_register_layer is not a hook.*Did you mean 'graphnet_register_layers'",
     ),
     "wrong argument": (
         plugin(graphnet_register_layers=lambda registry: registry(Cube)),
@@ -148,11 +148,11 @@ def test_two_owners_of_one_id_are_both_named():
 
 def test_unknown_names_list_the_nearest_with_their_origin():
     host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
-    with pytest.raises(UnknownNameError, match=r"unknown layer 'Cubee'. did you mean 'Cube' \(graphnet-foo 1.2\)\?"):
+    with pytest.raises(UnknownNameError, match=r"unknown layer 'Cubee'. Did you mean 'Cube' \(graphnet-foo 1.2\)\?"):
         host.registry.get("layers", "Cubee")
     with pytest.raises(UnknownNameError) as caught:
         host.registry.get("layers", "Zebra")
-    assert "did you mean" not in str(caught.value)
+    assert "Did you mean" not in str(caught.value)
     assert "FullyConnected" in str(caught.value)
 
 

@@ -52,9 +52,9 @@ def test_a_short_name_of_two_is_told_and_both_stay_reachable(registry):
 @pytest.mark.parametrize(
     ("kind", "name", "told"),
     [
-        ("layers", "LTSM", "unknown layer 'LTSM'. did you mean 'LSTM' (graphnet-b 0.2)?"),
-        ("layers", "graphnet-a/Lstm", "unknown layer 'graphnet-a/Lstm'. did you mean 'LSTM' (graphnet-b 0.2)?"),
-        ("layers", "graphnet-z/LSTM", "No loaded plugin is of 'graphnet-z'"),
+        ("layers", "LTSM", "unknown layer 'LTSM'. Did you mean 'LSTM' (graphnet-b 0.2)?"),
+        ("layers", "graphnet-a/Lstm", "unknown layer 'graphnet-a/Lstm'. Did you mean 'LSTM' (graphnet-b 0.2)?"),
+        ("layers", "graphnet-z/LSTM", "No plugin of 'graphnet-z' is loaded"),
         ("layers", "Zebra", "Known layers: LSTM, TanH."),
         ("losses", "Zebra", "unknown loss 'Zebra'"),
         ("datasets", "zebra", "unknown data set 'zebra'. Known datasets: none."),
@@ -70,7 +70,7 @@ def test_unknown_names(registry, kind, name, told):
 def test_unrelated_names_are_not_suggested(registry):
     with pytest.raises(UnknownNameError) as caught:
         registry.get("layers", "Zebra")
-    assert "did you mean" not in str(caught.value)
+    assert "Did you mean" not in str(caught.value)
 
 
 def test_the_entry_of_a_class_is_that_of_no_other(registry):

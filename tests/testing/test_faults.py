@@ -12,7 +12,7 @@ from right_layers import RIGHT
 
 from graphnet.plugins.guard import guarded
 from graphnet.testing import CHECKS
-from graphnet.testing.report import Prepared
+from graphnet.testing.case_run import CaseRun
 
 FILES = sorted(Path(__file__).parent.joinpath("faults").glob("faults_*.py"))
 MODULES = [importlib.import_module(file.stem) for file in FILES if file.stem != "faults_base"]
@@ -46,7 +46,7 @@ def _guarded():
 
 
 def caught(case):
-    prepared = Prepared(case)
+    prepared = CaseRun(case)
     with contextlib.redirect_stdout(io.StringIO()):
         return next((name for name in ORDER if prepared.run(name).status == "failed"), None)
 
@@ -64,7 +64,7 @@ def test_nineteen_of_twenty_are_caught():
 
 @pytest.mark.parametrize("case", RIGHT, ids=lambda case: case.label)
 def test_a_right_layer_is_not_blamed(case):
-    prepared = Prepared(case)
+    prepared = CaseRun(case)
     failed = [outcome for outcome in map(prepared.run, CHECKS) if outcome.status == "failed"]
     assert not failed
     assert prepared.summary().status == "passed"

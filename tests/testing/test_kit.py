@@ -14,12 +14,13 @@ from wrong_sequences import GoodCell
 
 from graphnet import Affine, ConfigError, FullyConnected, Layer
 from graphnet.cli import main
-from graphnet.core.run.row_ends import Ends
+from graphnet.core.run.padding import RowEnds
 from graphnet.testing import CAPABILITIES, CHECKS, Case, conformance, run
-from graphnet.testing.derivatives import slope
-from graphnet.testing.report import Prepared, told
-from graphnet.testing.subject import Subject
-from graphnet.testing.words import compare, difference
+from graphnet.testing.array_diff import compare, describe_difference
+from graphnet.testing.case_run import CaseRun
+from graphnet.testing.derivatives import check_slope
+from graphnet.testing.harness import Harness
+from graphnet.testing.outcome import summarize
 
 ROWS = "batch=4, feature=3"
 
@@ -30,13 +31,13 @@ ROWS = "batch=4, feature=3"
         (lambda: Case(int), "not a layer.*subclass of Layer"),
         (lambda: Case(Cube, {}, "batch, feature=3"), "every axis needs a size"),
         (lambda: Case(Cube, {}, "batch=2, feature=0"), "every axis needs a size"),
-        (lambda: Case(Cube, {}, 3), "not the sizes of an input"),
+        (lambda: Case(Cube, {}, 3), "invalid input specification"),
         (lambda: Case(Cube, {}, []), "no inputs"),
-        (lambda: Case(Cube, claims={"elementwse"}), "did you mean 'elementwise'"),
-        (lambda: Case(Cube, claims="elementwise"), "several names"),
-        (lambda: Case(Cube, claims={"rows"}, disclaims={"rows"}), "claimed and disclaimed"),
-        (lambda: conformance(), "no cases"),
-        (lambda: conformance(Cube), "no cases"),
+        (lambda: Case(Cube, claims={"elementwse"}), "Did you mean 'elementwise'"),
+        (lambda: Case(Cube, claims="elementwise"), "must be a collection"),
+        (lambda: Case(Cube, claims={"rows"}, disclaims={"rows"}), "both claimed and disclaimed"),
+        (lambda: conformance(), "not cases"),
+        (lambda: conformance(Cube), "not cases"),
     ],
 )
 def test_cases_that_mean_nothing_are_refused(make, message):
@@ -56,63 +57,65 @@ def test_a_case_with_too_few_inputs_fails_in_words():
 
     (first,) = [o for o in run([Case(Two, {}, ROWS)]) if o.check == "runs"]
     assert first.status == "failed"
-    assert "too few inputs" in first.told
+    assert "too few inputs" in first.message
 
 
 def test_capabilities_are_seen():
-    assert Subject(Case(Affine, {}, ROWS)).capabilities >= {"derivative", "linear", "float32", "file", "cell"}
-    dense = Subject(Case(FullyConnected, {"input_size": 3, "output_size": 2}, ROWS)).capabilities
+    assert Harness(Case(Affine, {}, ROWS)).capabilities >= {"derivative", "linear", "float32", "file", "cell"}
+    dense = Harness(Case(FullyConnected, {"input_size": 3, "output_size": 2}, ROWS)).capabilities
     assert "weights" in dense
     assert not dense & {"random", "memory", "buffers", "phases"}
-    assert "derivative" not in Subject(Case(Affine, {}, ROWS, disclaims={"derivative"})).capabilities
+    assert "derivative" not in Harness(Case(Affine, {}, ROWS, disclaims={"derivative"})).capabilities
     assert dense <= set(CAPABILITIES)
 
 
 def test_a_claim_that_no_check_could_look_at_fails():
     (summary,) = [o for o in run([Case(Affine, {}, ROWS, claims={"memory"})]) if o.check == "summary"]
     assert summary.status == "failed"
-    outcome = Prepared(Case(Affine, {}, ROWS, claims={"random"})).run("seeded")
+    outcome = CaseRun(Case(Affine, {}, ROWS, claims={"random"})).run("seeded")
     assert outcome.status == "failed"
 
 
 def test_the_summary_counts_and_gives_reasons():
     outcomes = list(run([Case(Affine, {}, ROWS)]))
     skipped = [o for o in outcomes if o.status == "skipped"]
-    assert outcomes[-1].told == told(len(CHECKS), skipped)
-    assert outcomes[-1].told.startswith(f"ran {len(CHECKS) - len(skipped)} of {len(CHECKS)}, skipped {len(skipped)}: ")
+    assert outcomes[-1].message == summarize(len(CHECKS), skipped)
+    assert outcomes[-1].message.startswith(
+        f"ran {len(CHECKS) - len(skipped)} of {len(CHECKS)}, skipped {len(skipped)}: "
+    )
 
 
 def test_a_check_that_compares_nothing_fails(monkeypatch):
     from graphnet.testing import check
 
-    monkeypatch.setitem(check.CHECKS, "idle", check.Check("idle", lambda subject: None, ()))
-    assert Prepared(Case(Affine, {}, ROWS)).run("idle").told == "the check compared nothing"
+    monkeypatch.setitem(CHECKS, "idle", check.Check("idle", lambda subject: None, ()))
+    assert CaseRun(Case(Affine, {}, ROWS)).run("idle").message == "the check compared nothing"
 
 
 def test_slopes_of_kinks_and_of_smooth_functions():
-    assert slope(np.exp, 1.0, 1.0)[0]
-    assert not slope(np.exp, 1.0 + 1e-5, 1.0)[0]
-    assert all(slope(abs, value, 1.0)[0] for value in (-1.0, 0.0, 0.7, 1.0))
-    assert not slope(abs, 1.2, 1.0)[0]
-    assert not slope(lambda x: abs(x - 3e-5), 1.0, 1.0)[0]
-    assert slope(lambda x: abs(x - 3e-5), -1.0, 1.0)[0]
+    assert check_slope(np.exp, 1.0, 1.0)[0]
+    assert not check_slope(np.exp, 1.0 + 1e-5, 1.0)[0]
+    assert all(check_slope(abs, value, 1.0)[0] for value in (-1.0, 0.0, 0.7, 1.0))
+    assert not check_slope(abs, 1.2, 1.0)[0]
+    assert not check_slope(lambda x: abs(x - 3e-5), 1.0, 1.0)[0]
+    assert check_slope(lambda x: abs(x - 3e-5), -1.0, 1.0)[0]
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda a: -a, "the sign"),
+        (lambda a: -a, "wrong sign"),
         (lambda a: 0.25 * a, "0.25 times"),
         (lambda a: a.T, "the transpose"),
-        (lambda a: a * np.array([[1], [1], [3]]), "only at index 2 of axis 0, where it is 3 times"),
-        (lambda a: 0 * a, "zero throughout"),
+        (lambda a: a * np.array([[1], [1], [3]]), "only index 2 of axis 0 is wrong, where it is 3 times"),
+        (lambda a: 0 * a, "every element is zero"),
         (lambda a: a + np.nan, "NaN"),
-        (lambda a: a + np.eye(3), "numbers differ"),
+        (lambda a: a + np.eye(3), "elements differ"),
     ],
 )
 def test_faults_have_names(change, words):
     array = np.random.default_rng(0).normal(size=(3, 3))
-    assert words in difference(change(array), array)
+    assert words in describe_difference(change(array), array)
     assert words in compare(change(array), array, 1e-9)
 
 
@@ -143,7 +146,7 @@ def test_the_decorator_makes_one_item_a_check(tmp_path):
     wrong = pytest_run()
     assert wrong.returncode == 1
     assert (
-        "Cube(), input_errors: the error for input 'x' (pull) is not the derivative: all of it is -1 times"
+        "Cube(), input_errors: the error for input 'x' (pull) is not the derivative: every element is -1 times"
         in wrong.stdout
     )
 
@@ -174,9 +177,9 @@ def test_the_command_fails_for_a_wrong_layer():
     module.graphnet_register_layers = graphnet_register_layers
     host.register(module, name="builtin", distribution="graphnet")
     with using(host):
-        from graphnet.testing.distribution import guess
+        from graphnet.testing.guess import guess_case
 
-        assert guess(Sign).layer is Sign
+        assert guess_case(Sign).layer is Sign
         done = CliRunner().invoke(main, ["check", "graphnet"])
     assert done.exit_code == 1
     assert (
@@ -185,11 +188,11 @@ def test_the_command_fails_for_a_wrong_layer():
 
 
 def test_cases_are_guessed_where_types_tell_enough():
-    from graphnet.testing.distribution import guess
+    from graphnet.testing.guess import guess_case
 
-    dense = guess(FullyConnected)
+    dense = guess_case(FullyConnected)
     assert (dense.config, dense.inputs) == ({"input_size": 3, "output_size": 3}, ["batch=4, feature=3"])
-    assert guess(Affine).config == {}
+    assert guess_case(Affine).config == {}
 
     class Odd(Layer):
         """Wants a name."""
@@ -199,7 +202,7 @@ def test_cases_are_guessed_where_types_tell_enough():
         def apply(self, x):
             return x, None
 
-    assert guess(Odd) is None
+    assert guess_case(Odd) is None
 
 
 def test_the_generated_pages_have_every_hook_trait_and_check():
@@ -212,15 +215,15 @@ def test_the_generated_pages_have_every_hook_trait_and_check():
     assert (docs / "hooks.md").read_text(encoding="utf-8") == reference.hooks_page()
     text = (docs / "conformance.md").read_text(encoding="utf-8")
     for name, each in CHECKS.items():
-        assert f"| `{name}` | {', '.join(each.needs) or '—'} | {each.says} |" in text
+        assert f"| `{name}` | {', '.join(each.needs) or '—'} | {each.description} |" in text
     assert all(f"`{hook}(register)`" in (docs / "hooks.md").read_text(encoding="utf-8") for hook in hookspecs.KINDS)
 
 
 def test_padded_rows_catches_zeros_beyond_the_ends(monkeypatch):
     """Zeros where copies of valid steps belong: what arises there reaches every gradient."""
     case = Case(GoodCell, {}, SEQUENCE)
-    assert Prepared(case).run("padded_rows").status == "passed"
-    monkeypatch.setattr(Ends, "repeated", Ends.zeroed)
-    outcome = Prepared(case).run("padded_rows")
+    assert CaseRun(case).run("padded_rows").status == "passed"
+    monkeypatch.setattr(RowEnds, "repeated", RowEnds.zeroed)
+    outcome = CaseRun(case).run("padded_rows")
     assert outcome.status == "failed"
-    assert "NaN" in outcome.told
+    assert "NaN" in outcome.message

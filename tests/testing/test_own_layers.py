@@ -1,7 +1,7 @@
 """graphnet's own layers through the kit."""
 
 from graphnet.testing import conformance
-from graphnet.testing.own_cases import CASES
+from graphnet.testing.builtin_cases import CASES
 
 
 @conformance(CASES)

@@ -11,7 +11,7 @@ import wrong_sequences
 import wrong_weights
 
 from graphnet.testing import CHECKS, conformance
-from graphnet.testing.report import Prepared
+from graphnet.testing.case_run import CaseRun
 
 MODULES = (wrong_rules, wrong_weights, wrong_phases, wrong_sequences)
 WRONG = [*wrong_rules.RULES, *wrong_weights.WEIGHTS, *wrong_phases.PHASES, *wrong_sequences.SEQUENCES]
@@ -39,9 +39,9 @@ def test_there_are_at_least_forty_each_with_a_fault_of_its_own():
 def test_it_is_caught_by_the_first_check_that_the_docs_name(wrong):
     name = TABLE[wrong.name][0]
     with contextlib.redirect_stdout(io.StringIO()):
-        outcome = Prepared(wrong.case).run(name)
+        outcome = CaseRun(wrong.case).run(name)
     assert outcome.status == "failed", f"{wrong.name} ({wrong.fault}) passes {name}"
-    assert len(outcome.told) > 20
+    assert len(outcome.message) > 20
 
 
 def test_every_check_but_a_few_catches_a_wrong_layer():

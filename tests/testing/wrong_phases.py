@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from wrong import ROWS, Wrong
 
-from graphnet import Buffer, Layer, Phase
+from graphnet import Layer, Phase
+from graphnet.authoring import Buffer
 from graphnet.testing import Case
 
 

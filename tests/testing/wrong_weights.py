@@ -147,14 +147,14 @@ class KeptReference(Dense):
     """set_weights keeps the array that it is given."""
 
     def set_weights(self, values):
-        self._parameters["weights"].value = np.asarray(values)
+        self.params["weights"].value = np.asarray(values)
 
 
 class HandedOut(Dense):
     """get_weights hands out the array itself."""
 
     def get_weights(self):
-        return self._parameters["weights"].value
+        return self.params["weights"].value
 
 
 class TransposedGet(Dense):
@@ -168,7 +168,7 @@ class AnyShape(Dense):
     """set_weights takes any shape."""
 
     def set_weights(self, values):
-        self._parameters["weights"].value = np.array(np.resize(values, (3, self.size)))
+        self.params["weights"].value = np.array(np.resize(values, (3, self.size)))
 
 
 class HalfGradient(Dense):
@@ -182,7 +182,7 @@ class IgnoresInitializers(Dense):
     """initialize ignores its initializers."""
 
     def initialize(self, weights_initializer, bias_initializer):
-        for parameter in self._parameters.values():
+        for parameter in self.params.values():
             parameter.value = np.full(parameter.value.shape, 0.5)
 
 
@@ -201,7 +201,7 @@ class Unseeded(Dense):
 
     def __post_init__(self):
         super().__post_init__()
-        self._parameters["weights"].value = self._waiting_rng.random((3, self.size))
+        self.params["weights"].value = self._waiting_rng.random((3, self.size))
 
 
 class EarlyUpdate(Dense):
@@ -210,19 +210,19 @@ class EarlyUpdate(Dense):
     def backward(self, error):
         if self.optimizer is None:
             return super().backward(error)
-        optimizer, self._optimizer = self._optimizer, None
-        given = {n: p.optimizer for n, p in self._parameters.items()}
-        for p in self._parameters.values():
+        optimizer, self.store.optimizer = self.store.optimizer, None
+        given = {n: p.optimizer for n, p in self.params.items()}
+        for p in self.params.values():
             p.optimizer = None
         back = super().backward(error)
-        for name, p in self._parameters.items():
+        for name, p in self.params.items():
             p.optimizer = given[name]
-        self._optimizer = optimizer
+        self.store.optimizer = optimizer
         self._update()
-        return back + error @ (self._parameters["weights"].value.T - self._before)
+        return back + error @ (self.params["weights"].value.T - self._before)
 
     def forward(self, x):
-        self._before = self._parameters["weights"].value.T.copy()
+        self._before = self.params["weights"].value.T.copy()
         return super().forward(x)
 
 

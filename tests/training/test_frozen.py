@@ -16,11 +16,11 @@ from graphnet import (
     FullyConnected,
     NeuralNetwork,
     Runner,
-    Subgraph,
     Trainer,
     TrainingConfig,
     seed,
 )
+from graphnet.authoring import Subgraph
 from graphnet.initializers import Constant
 from graphnet.losses import MeanSquaredError
 from graphnet.optimizers import Adam, AdamW, Optimizer, RMSprop, Sgd, SgdWithMomentum
@@ -75,12 +75,12 @@ def draw_gradients(runner, rng):
 
 
 def state_of(updates, path):
-    """What the run remembers of one weight array, whichever part it is in."""
-    for part in updates.parts:
-        for i, member in enumerate(part.members):
-            if member.place == path:
-                at = part.places[i] if hasattr(part, "places") else slice(None)
-                return {n: np.ravel(a if a.ndim == 0 else a[at]) for n, a in part.optimizer.state().items()}
+    """The optimizer's state of one weight array, in whichever group it is."""
+    for group in updates.groups:
+        for i, member in enumerate(group.members):
+            if member.path == path:
+                at = group.slices[i] if hasattr(group, "slices") else slice(None)
+                return {n: np.ravel(a if a.ndim == 0 else a[at]) for n, a in group.optimizer.state().items()}
     raise AssertionError(path)
 
 

@@ -15,7 +15,7 @@ from graphnet.initializers import UniformRandom
 from graphnet.losses import CrossEntropy, MeanSquaredError
 from graphnet.optimizers import Sgd
 from graphnet.training import Trainer, TrainingConfig
-from graphnet.training.tbptt import Windows, pieces
+from graphnet.training.tbptt import TruncatedRunner, split_batch
 from graphnet_recurrent import LSTM, RNN, Bidirectional, elman_cell, gru_cell
 
 RNG = np.random.default_rng(20261123)
@@ -101,13 +101,13 @@ def gradients(runner):
 def through_pieces(graph, k1, k2, x, y, lengths):
     """The gradients of the pieces, one list a piece, at weights that do not change."""
     runner = filled(graph, reach=k2)
-    windows = Windows(runner, k1, k2)
-    windows.begin()
+    truncated = TruncatedRunner(runner, k1, k2)
+    truncated.start()
     found = []
-    for piece in pieces(batch_of(x, y, lengths), k1, windows.timed):
-        outputs = windows.forward(piece)["output"]
+    for piece in split_batch(batch_of(x, y, lengths), k1, truncated.timed):
+        outputs = truncated.forward(piece)["output"]
         mask = piece.masks["output"][:, :, None]
-        windows.backward({"output": 2 * (outputs - piece.targets["output"]) * mask})
+        truncated.backward({"output": 2 * (outputs - piece.targets["output"]) * mask})
         found.append([g.copy() for g in gradients(runner)])
     return found
 
@@ -259,14 +259,14 @@ def test_rows_that_begin_anew_in_a_stream_know_nothing_of_what_was_before():
     runner = filled(graph, reach=k2)
     fresh = np.array([False, True, False, True])
     stream = Stream([(x[:4], y[:4]), (x[4:], y[4:], fresh)])
-    windows = Windows(runner, k1, k2)
-    windows.begin()
+    truncated = TruncatedRunner(runner, k1, k2)
+    truncated.start()
     outputs, found, starts = [], [], []
     for piece in stream.pieces(k1):
         steps = len(piece.inputs)
         batch = Batch({"x": piece.inputs}, {}, {"output": piece.targets}, {"output": None}, ROWS, piece.fresh)
-        outputs.append(windows.forward(batch)["output"])
-        windows.backward({"output": 2 * (outputs[-1] - piece.targets)})
+        outputs.append(truncated.forward(batch)["output"])
+        truncated.backward({"output": 2 * (outputs[-1] - piece.targets)})
         found.append([g.copy() for g in gradients(runner)])
         starts.append((0 if not starts else starts[-1][1], (starts[-1][1] if starts else 0) + steps))
     assert starts == [(0, 3), (3, 4), (4, 7), (7, 10), (10, 11)]
@@ -325,7 +325,7 @@ def test_an_iterator_can_be_read_once():
     stream = Stream(iter([(x[:, None], y[:, None])]))
     model = Model(echo_graph())
     assert len(model.fit(stream, tbptt=(10, 10), **{**SETTINGS, "epochs": 1})) == 1
-    with pytest.raises(graphnet.StateError, match="used up"):
+    with pytest.raises(graphnet.StateError, match="read already"):
         model.fit(stream, tbptt=(10, 10), **SETTINGS)
 
 
@@ -352,11 +352,11 @@ def test_what_cannot_be_run_in_pieces_is_refused_before_anything_runs():
         Model(both).fit(x, y, tbptt=(5, 5), **SETTINGS)
     with pytest.raises(ConfigError, match="backwards"):
         Model(both).fit(Stream(x, y, batch=None), tbptt=(5, 5), **SETTINGS)
-    with pytest.raises(ConfigError, match="piece by piece"):
+    with pytest.raises(ConfigError, match="needs tbptt"):
         Model(echo_graph()).fit(Stream(x, y, batch=None), **SETTINGS)
     with pytest.raises(ConfigError, match="held out"):
         Model(echo_graph()).fit(Stream(x, y, batch=None), tbptt=(5, 5), validation=0.2, **SETTINGS)
-    with pytest.raises(ConfigError, match="beside a Stream"):
+    with pytest.raises(ConfigError, match="a Stream takes no"):
         Model(echo_graph()).fit(Stream(x, y, batch=None), y, tbptt=(5, 5), **SETTINGS)
     with pytest.raises(DataError, match="empty"):
         Model(echo_graph()).fit(Stream([]), tbptt=(5, 5), **SETTINGS)
@@ -394,14 +394,14 @@ def test_classes_at_each_step_train_in_pieces():
         (lambda: Stream(np.zeros((5, 1)), np.zeros((4, 1))), "differ in steps"),
         (lambda: Stream(np.zeros((2, 1)), np.zeros((2, 1)), batch=3), "too few steps"),
         (lambda: Stream(np.zeros((5, 1))), "no targets"),
-        (lambda: Stream([], np.zeros((5, 1))), "targets beside pieces"),
+        (lambda: Stream([], np.zeros((5, 1))), "pieces have their own targets"),
         (lambda: Stream(7), "not a stream"),
         (lambda: Stream("nothing.npy", "there.npy"), "cannot be read"),
-        (lambda: Stream(np.zeros((5, 1)), np.zeros((5, 1)), batch=0), "out of range"),
-        (lambda: Stream(np.array(["a"]), np.zeros(1)), "no series of numbers"),
+        (lambda: Stream(np.zeros((5, 1)), np.zeros((5, 1)), batch=0), "batch must be a positive integer"),
+        (lambda: Stream(np.array(["a"]), np.zeros(1)), "not a series of numbers"),
         (lambda: list(Stream([(np.zeros((2, 1, 1)), np.zeros((3, 1, 1)))]).pieces(2)), "steps and rows differ"),
-        (lambda: list(Stream([np.zeros((2, 1, 1))]).pieces(2)), "not a piece"),
-        (lambda: list(Stream([(np.zeros((2, n, 1)),) * 2 for n in (1, 2)]).pieces(2)), "another kind of piece"),
+        (lambda: list(Stream([np.zeros((2, 1, 1))]).pieces(2)), "invalid piece"),
+        (lambda: list(Stream([(np.zeros((2, n, 1)),) * 2 for n in (1, 2)]).pieces(2)), "pieces differ in shape"),
         (lambda: list(Stream([(*(np.zeros((2, 3, 1)),) * 2, [True])]).pieces(2)), "each row"),
     ],
 )

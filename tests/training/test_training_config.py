@@ -36,17 +36,17 @@ def test_numbers_of_numpy_and_lists_become_plain():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"epochs": 0}, "epochs.*at least 1.*received 0"),
-        ({"epochs": 2.0}, "epochs.*whole number"),
+        ({"epochs": 0}, "epochs must be a positive integer; received 0"),
+        ({"epochs": 2.0}, "epochs must be a positive integer"),
         ({"epochs": True}, "epochs.*True"),
         ({"batch_size": -3}, "batch_size"),
-        ({"seed": -1}, "seed.*at least 0"),
+        ({"seed": -1}, "seed must be a non-negative integer"),
         ({"seed": None}, "seed"),
         ({"shuffle": 1}, "shuffle.*True or False"),
         ({"clip_norm": 0.0}, "clip_norm.*above 0, or None"),
         ({"clip_norm": math.inf}, "clip_norm.*finite"),
         ({"clip_norm": "1"}, "clip_norm.*'1'"),
-        ({"validation": 1.0}, "validation.*from 0, below 1"),
+        ({"validation": 1.0}, "validation.*in \\[0, 1\\)"),
         ({"validation": math.nan}, "validation"),
         ({"patience": 0}, "patience.*or None"),
         ({"threads": 0}, "threads"),
@@ -57,17 +57,17 @@ def test_numbers_of_numpy_and_lists_become_plain():
         ({"loss": {}}, "loss"),
         ({"loss": {"scores": Adam()}}, "loss of 'scores'"),
         ({"metrics": "accuracy"}, "metrics"),
-        ({"metrics": (Accuracy(), Accuracy())}, "names of their own"),
+        ({"metrics": (Accuracy(), Accuracy())}, "different names"),
         ({"metrics": (Accuracy,)}, "metrics"),
         ({"optimizer": Adam}, r"calculate_update.*Adam\(\.\.\.\)"),
         ({"optimizer": 0.1}, "optimizer.*calculate_update"),
         ({"weights_initializer": "Xavier"}, "weights_initializer.*initialize"),
         ({"bias_initializer": 0.0}, "bias_initializer"),
         ({"regularizer": 0.1}, "regularizer.*calculate"),
-        ({"schedule": "cosinus"}, "did you mean 'cosine'"),
-        ({"decay": 0.5}, "nothing to a constant"),
-        ({"decay_epochs": 5}, "nothing to a constant"),
-        ({"schedule": "step", "decay": 1.5}, "decay.*from 0 to 1"),
+        ({"schedule": "cosinus"}, "Did you mean 'cosine'"),
+        ({"decay": 0.5}, "no effect on a constant"),
+        ({"decay_epochs": 5}, "no effect on a constant"),
+        ({"schedule": "step", "decay": 1.5}, r"decay.*in \[0, 1\]"),
     ],
 )
 def test_refuses(settings, message):
@@ -85,7 +85,7 @@ def test_changed_takes_fields_and_suggests_names():
     other = config.changed(seed=4)
     assert (other.epochs, other.seed, config.seed) == (3, 4, 0)
     assert config.changed() == config
-    with pytest.raises(ConfigError, match="no such setting.*received epoch. did you mean 'epochs'"):
+    with pytest.raises(ConfigError, match="unknown setting 'epoch'; expected.* Did you mean 'epochs'"):
         config.changed(epoch=3)
     with pytest.raises(ConfigError, match="epochs"):
         config.changed(epochs=0)

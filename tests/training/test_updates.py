@@ -18,9 +18,10 @@ from graphnet.optimizers import Adam, AdamW, Optimizer, RMSprop, Sgd, SgdWithMom
 from graphnet.optimizers.fused import BLOCK, FusedOptimizer
 from graphnet.regularizers import L1_Regularizer, L2_Regularizer, Regularizer
 from graphnet.training import Trainer, TrainingConfig
-from graphnet.training.buffers import Buffers
-from graphnet.training.flat import FlatGroup, fuses
-from graphnet.training.updates import SingleArray, Updates
+from graphnet.training.array_pool import ArrayPool
+from graphnet.training.flat_group import FlatGroup, is_fused
+from graphnet.training.single_group import SingleGroup
+from graphnet.training.updates import Updates
 
 ALL = [Sgd(0.1), SgdWithMomentum(0.1, 0.8), Adam(0.1, 0.7, 0.9), AdamW(0.1, 0.7, 0.9, 0.2), RMSprop(0.1, 0.6, 1e-6)]
 NAMES = [type(o).__name__ for o in ALL]
@@ -41,12 +42,12 @@ def layers(dtypes=("float64",), deltas=(1.0,), seed=0, shapes=SHAPES):
                 f"p{i}": Parameter(f"p{i}", Weight(shape, kind=kind), np.asarray(rng.normal(size=shape), dtype))
                 for i, (shape, kind) in enumerate(shapes)
             }
-            found[f"{dtype}-{delta}"] = SimpleNamespace(_parameters=parameters, delta=delta)
+            found[f"{dtype}-{delta}"] = SimpleNamespace(params=parameters, delta=delta)
     return SimpleNamespace(layers=found)
 
 
 def parameters_of(runner):
-    return [p for layer in runner.layers.values() for p in layer._parameters.values()]
+    return [p for layer in runner.layers.values() for p in layer.params.values()]
 
 
 def draw_gradients(runner, rng, scale=1.0):
@@ -59,7 +60,7 @@ def values_of(runner):
 
 
 def moments_of(updates):
-    return [(type(part), part.optimizer.state()) for part in updates.parts]
+    return [(type(part), part.optimizer.state()) for part in updates.groups]
 
 
 def assert_same_state(before, after):
@@ -73,7 +74,7 @@ class ArrayByArray:
     """The same rules written plainly: an optimizer for each array, gradients scaled by the common norm."""
 
     def __init__(self, runner, config):
-        self.deltas = [layer.delta for layer in runner.layers.values() for _ in layer._parameters]
+        self.deltas = [layer.delta for layer in runner.layers.values() for _ in layer.params]
         self.values = values_of(runner)
         self.kinds = [p.spec.kind for p in parameters_of(runner)]
         self.limit, self.regularizer = config.clip_norm, config.regularizer
@@ -101,7 +102,7 @@ def test_flat_equals_array_by_array(optimizer, regularizer, clip, schedule):
     config = TrainingConfig(optimizer=optimizer, regularizer=regularizer, clip_norm=clip, epochs=6, **schedule)
     runner = layers(("float64", "float32"), (1.0, 0.25, 0.0))
     oracle, updates, rng = ArrayByArray(runner, config), Updates(runner, config), np.random.default_rng(5)
-    assert len(updates.parts) == (6 if regularizer is None else 12)
+    assert len(updates.groups) == (6 if regularizer is None else 12)
     for epoch in range(1, 7):
         draw_gradients(runner, rng, scale=float(rng.uniform(0.01, 20)))
         rate = updates.set_epoch(epoch)
@@ -149,9 +150,9 @@ def test_training_with_groups_equals_training_without():
 # ------------------------------------------------------------------ who is in a group
 def test_arrays_are_grouped_by_dtype_delta_and_regularizer():
     runner = layers(("float64", "float32"), (1.0, 2.0))
-    parts = Updates(runner, TrainingConfig(regularizer=L2_Regularizer(0.1))).parts
+    parts = Updates(runner, TrainingConfig(regularizer=L2_Regularizer(0.1))).groups
     assert [len(part.members) for part in parts] == [4, 1] * 4
-    assert all(isinstance(part, FlatGroup) and fuses(part.optimizer) for part in parts)
+    assert all(isinstance(part, FlatGroup) and is_fused(part.optimizer) for part in parts)
 
 
 def test_a_subclass_does_not_inherit_that_it_is_elementwise():
@@ -170,7 +171,7 @@ def test_a_subclass_does_not_inherit_that_it_is_elementwise():
     assert not Optimizer.elementwise
     runner = layers(shapes=shapes)
     updates = Updates(runner, TrainingConfig(optimizer=ByNorm()))
-    assert all(isinstance(part, SingleArray) for part in updates.parts)
+    assert all(isinstance(part, SingleGroup) for part in updates.groups)
     before = values_of(runner)
     draw_gradients(runner, np.random.default_rng(1))
     updates.step()
@@ -178,7 +179,7 @@ def test_a_subclass_does_not_inherit_that_it_is_elementwise():
         np.testing.assert_allclose(p.value, old - p.gradient / np.sqrt(np.sum(p.gradient**2)))
     runner = layers(shapes=shapes)
     updates = Updates(runner, TrainingConfig(optimizer=Sgd(0.5), regularizer=Centred(1.0)))
-    assert [type(part) for part in updates.parts] == [SingleArray, FlatGroup]
+    assert [type(part) for part in updates.groups] == [SingleGroup, FlatGroup]
     before = values_of(runner)
     draw_gradients(runner, np.random.default_rng(1))
     updates.step()
@@ -217,7 +218,7 @@ def test_any_elementwise_optimizer_is_asked_once_for_all():
     runner = layers()
     for optimizer in (Signs(0.5), Bare()):
         updates = Updates(runner, TrainingConfig(optimizer=optimizer))
-        (group,) = updates.parts
+        (group,) = updates.groups
         assert not group._fused
         for _ in range(3):
             before = values_of(runner)
@@ -272,20 +273,20 @@ def test_gradients_are_not_written_even_when_clipped():
         np.testing.assert_array_equal(p.gradient, old)
 
 
-def test_buffers_come_round_only_when_nobody_holds_them():
-    buffers = Buffers(6, np.dtype(np.float32))
-    first, second = buffers.take(), buffers.take()
+def test_pool_reuses_only_unreferenced_arrays():
+    pool = ArrayPool(6, np.dtype(np.float32))
+    first, second = pool.acquire(), pool.acquire()
     place = first.ctypes.data
     view = second.reshape(2, 3)[:, 1]
     view[:] = 7
-    buffers.give(first)
-    buffers.give(second)
+    pool.release(first)
+    pool.release(second)
     del first, second
-    assert buffers.take().ctypes.data == place  # the second is held through a view of a view, and let go
-    assert view.tolist() == [7, 7] and buffers._spare == []
+    assert pool.acquire().ctypes.data == place  # the second is referenced by a view of a view, and dropped
+    assert view.tolist() == [7, 7] and pool._free == []
 
 
-def test_two_buffers_serve_any_number_of_steps():
+def test_two_arrays_serve_any_number_of_steps():
     runner = layers(shapes=[((300, 40), "weights"), ((40,), "bias")])
     updates, rng, places = Updates(runner, TrainingConfig()), np.random.default_rng(4), []
     for _ in range(8):
@@ -348,7 +349,7 @@ def test_values_that_do_not_fit_are_refused():
 def test_gradients_may_already_be_where_the_optimizer_reads_them():
     plain, runner = layers(), layers()
     one, other = Updates(plain, TrainingConfig()), Updates(runner, TrainingConfig())
-    (group,) = other.parts
+    (group,) = other.groups
     for present in (range(5), (0, 3), (), range(5)):
         draw_gradients(plain, np.random.default_rng(7))
         pairs = zip(parameters_of(plain), parameters_of(runner), group.gradients, strict=True)
@@ -425,7 +426,7 @@ def test_an_optimizer_that_returns_nonsense_for_one_group_undoes_all(answer):
     before = values_of(runner)
     with pytest.raises(RuleError, match=r"float64-2.0/p0 to float64-2.0/p4, optimizer Bare"):
         updates.step()
-    assert [part.optimizer.shapes for part in updates.parts] == [[], []]
+    assert [part.optimizer.shapes for part in updates.groups] == [[], []]
     for p, old in zip(parameters_of(runner), before, strict=True):
         np.testing.assert_array_equal(p.value, old)
 
@@ -441,7 +442,7 @@ def test_refused_settings_and_missing_gradients_change_nothing():
     with pytest.raises(ShapeError, match=r"expected \(2, 3, 5\), received \(2, 3\)"):
         updates.step()
     draw_gradients(runner, np.random.default_rng(0))
-    updates.parts[0].optimizer.learning_rate = -1.0
+    updates.groups[0].optimizer.learning_rate = -1.0
     with pytest.raises(ConfigError, match="learning_rate"):
         updates.step()
     frozen = layers(deltas=(1.0, math.nan))
@@ -555,7 +556,7 @@ def test_a_regularizer_that_returns_nonsense_for_a_group_changes_nothing():
     runner = layers()
     draw_gradients(runner, np.random.default_rng(0))
     updates, before = Updates(runner, TrainingConfig(regularizer=Odd(1.0))), values_of(runner)
-    with pytest.raises(RuleError, match="calculate returned something"):
+    with pytest.raises(RuleError, match="calculate returned an invalid value"):
         updates.step()
     assert all(state == {} for _, state in moments_of(updates))
     for p, old in zip(parameters_of(runner), before, strict=True):

@@ -1,302 +1,164 @@
-"""Turn a placed trace into a program: steps, packs of weights, sums over rows, and what is made of them.
+"""Assemble a program from a buffer assignment: instructions, packed weights, accumulators, gradients.
 
-Mates whose places turned out to be neighbours become one step; a value that is nothing but the error of a sequence is
-written where the run wants it; gradients that lie below each other in one array of sums are parts of it, not copies.
-Costs one walk over the groups.
+Members of a group whose slices are neighbours become one instruction: ``tanh`` of four gates in a row is one call.
+Costs one walk over the calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
 
-from graphnet.core.compile.passes.allocate import Placing
-from graphnet.core.compile.passes.layout import runs
-from graphnet.core.compile.passes.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP
+from graphnet.core.compile.accumulators import Accumulators
+from graphnet.core.compile.assignment import BufferAssignment, slice_operands
+from graphnet.core.compile.passes.layout import merge_slices, runs
 from graphnet.core.compile.program import (
-    Fixed,
-    Given,
-    Number,
+    BACK_LOOP,
+    BACKWARD,
+    FORWARD,
+    LOOP,
+    BufferSlice,
+    Expression,
+    ExternalArray,
+    Instruction,
     Operand,
     Pack,
-    Packed,
-    Part,
-    Place,
+    PackRef,
     Program,
-    Section,
-    Sink,
-    Step,
+    Scalar,
 )
-from graphnet.core.compile.trace.ir import CONSTANT, FIXED, ROWS, TOTAL, Trace
-from graphnet.core.compile.verify import InvalidProgram
+from graphnet.core.compile.trace.ir import CONSTANT, FIXED
 
 
-def program(trace: Trace, placing: Placing, paths: Sequence[tuple[str, ...]] = ()) -> Program:
-    """The plan of a placed trace."""
-    return _Program(trace, placing).run()
+def assemble(assignment: BufferAssignment, may_be_nonfinite: bool) -> Program:
+    """Return the program of a trace whose values have buffers."""
+    return _Assembler(assignment).run(may_be_nonfinite)
 
 
-class _Program:
-    """One program in the making."""
+class _Assembler:
+    """Builds one program."""
 
-    def __init__(self, trace: Trace, placing: Placing) -> None:
-        self.trace, self.placing = trace, placing
-        self.fixed: dict[int, int] = {}
-        self.fixed_list: list[Fixed] = []
+    def __init__(self, assignment: BufferAssignment) -> None:
+        self.trace, self.assignment = assignment.trace, assignment
+        self.expressions: list[Expression] = []
+        self.expression_numbers: dict[int, int] = {}
         self.packs: dict[Pack, int] = {}
-        self.steps: list[Step] = []
-        self.positions = placing.arrangement.places
+        self.instructions: list[Instruction] = []
 
-    def run(self) -> Program:
-        placing, roles = self.placing, self.trace.roles
-        leaving = placing.leaving
-        for phase, group in placing.sequence:
-            self.group(phase, group, leaving)
-        last_forward, last_backward = FORWARD[-1], BACKWARD[-1]
-        sinks, parts = self.sinks()
-        totals = self.totals(parts)
-        errors: list[Place | Given | None] = []
-        for k, v in enumerate(roles.sequence_errors):
-            given = v is not None and leaving.get(v) == k
-            errors.append(None if v is None else self.error(v, k, given))
+    def run(self, may_be_nonfinite: bool) -> Program:
+        assignment, roles = self.assignment, self.trace.roles
+        for phase, group in assignment.calls:
+            self.group(phase, group)
+        sums = Accumulators(assignment)
+        gradient_expressions, numbers = sums.gradients(self.expression)
+        slice_of, after, back_after = assignment.slice_of, FORWARD[-1], BACKWARD[-1]
         return Program(
-            tuple(placing.arrangement.buffers),
-            tuple(self.fixed_list),
-            tuple(self.packs),
-            tuple(self.steps),
-            tuple(sinks),
-            tuple((n, attr, self.whole(home), way) for n, attr, home, way in placing.staged),
-            tuple(placing.place(v, last_forward) for v in roles.emitted),
-            tuple(placing.place(v, LOOP) for v in roles.next),
-            tuple(placing.place(v, BACK_LOOP) for v in roles.carried if v is not None),
-            tuple(errors),
-            tuple(None if v is None else placing.place(v, last_backward) for v in roles.context_errors),
-            totals[0],
-            tuple((key, totals[1][v]) for key, v in roles.gradients.items()),
+            buffers=tuple(assignment.buffers),
+            expressions=tuple(self.expressions),
+            packs=tuple(self.packs),
+            instructions=tuple(self.instructions),
+            accumulators=tuple(sums.accumulators),
+            staged=tuple((n, key, assignment.whole(a), phase) for n, key, a, phase in assignment.staged),
+            emitted=tuple(slice_of(v, after) for v in roles.emitted),
+            states=tuple(slice_of(v, LOOP) for v in roles.next_states),
+            carried=tuple(slice_of(v, BACK_LOOP) for v in roles.carried_errors if v is not None),
+            sequence_errors=tuple(None if v is None else self.output([v], back_after) for v in roles.sequence_errors),
+            context_errors=tuple(None if v is None else slice_of(v, back_after) for v in roles.context_errors),
+            gradient_expressions=gradient_expressions,
+            gradients=tuple((key, numbers[v]) for key, v in roles.gradients.items()),
+            may_be_nonfinite=may_be_nonfinite,
         )
 
-    def error(self, value: int, index: int, given: bool) -> Place | Given:
-        if given:
-            return Given("sequence_error", index, self.trace[value].width)
-        return self.placing.place(value, BACKWARD[-1])
-
-    def whole(self, home: int) -> Place:
-        buffer, offset = self.positions[home]
-        return Place(buffer, offset, offset + self.placing.homes[home].width)
-
-    # ------------------------------------------------------------------ steps
-    def group(self, phase: str, group: list[int], leaving: dict[int, int]) -> None:
+    # ------------------------------------------------------------------ instructions
+    def group(self, phase: str, group: list[int]) -> None:
+        """Add the instructions of one group."""
         first = self.trace[group[0]]
-        if first.name == "dots":
-            for run in self.runs(phase, group):
-                self.dots(phase, run, leaving)
-        elif first.name == "join":
-            for part, place in self.parts(phase, group[0]):
-                self.steps.append(
-                    Step(phase, "copy", place, (self.placing.operand(part, phase),), paths=self.paths(group))
-                )
-        elif group[0] in leaving:
-            output = Given("sequence_error", leaving[group[0]], first.width)
-            rows = self.placing.operand(first.args[0], phase)
-            pack = self.pack("product", [first.args[1]])
-            self.steps.append(Step(phase, "dot", output, (rows, pack), paths=self.paths(group)))
-        else:
-            for run in self.runs(phase, group):
+        if first.name == "join":
+            for part, destination in self.parts(phase, group[0]):
+                operands = (self.assignment.operand(part, phase),)
+                self.instructions.append(Instruction(phase, "copy", destination, operands, paths=self.paths(group)))
+            return
+        for run in self.runs(phase, group):
+            if first.name == "dots":
+                self.dots(phase, run)
+            else:
                 self.call(phase, run)
 
     def paths(self, values: Sequence[int]) -> tuple[str, ...]:
-        """The nodes that a call works for."""
+        """The nodes whose values a call computes."""
         return tuple(dict.fromkeys(self.trace.paths[v] for v in values))
 
-    def parts(self, phase: str, join: int) -> Iterable[tuple[int, Place]]:
-        place, start = self.placing.place(join, phase), 0
+    def output(self, run: list[int], phase: str) -> BufferSlice | ExternalArray:
+        """Where the results of a call are written."""
+        sequence = self.assignment.external_outputs.get(run[0])
+        if sequence is not None:
+            return ExternalArray("sequence_error", sequence, self.trace[run[0]].width)
+        return merge_slices([self.assignment.slice_of(v, phase) for v in run])
+
+    def parts(self, phase: str, join: int) -> Iterator[tuple[int, BufferSlice]]:
+        whole = self.assignment.slice_of(join, phase)
+        start = whole.start
         for part in self.trace[join].args:
-            width = self.trace[part].width
-            yield part, Place(place.buffer, place.start + start, place.start + start + width, place.shift)
-            start += width
+            stop = start + self.trace[part].width
+            yield part, BufferSlice(whole.buffer, start, stop, whole.shift)
+            start = stop
 
     def runs(self, phase: str, group: list[int]) -> list[list[int]]:
         """The members of a group in runs of neighbours."""
         if len(group) == 1:
             return [group]
-        chains = {}
-        for value in group:
-            rows = [a for a in self.placing.operands(value) if self.trace[a].kind == ROWS]
-            chains[value] = tuple(self.placing.place(v, phase) for v in (value, *rows))
+        slice_of = self.assignment.slice_of
+        chains = {
+            value: tuple(slice_of(v, phase) for v in (value, *slice_operands(self.trace, value))) for value in group
+        }
         return runs(group, chains)
 
     def call(self, phase: str, run: list[int]) -> None:
-        """One call for a run of mates."""
+        """Add one instruction for a run of members."""
         first = self.trace[run[0]]
-        places = [self.placing.place(v, phase) for v in run]
-        output = merged(places)
+        operands: tuple[Operand, ...]
         if first.name == "dot":
-            operands: tuple[Operand, ...] = (
-                self.placing.operand(first.args[0], phase),
-                self.pack("product", [self.trace[v].args[1] for v in run]),
-            )
+            pack = self.pack("product", [self.trace[v].args[1] for v in run])
+            operands = (self.assignment.operand(first.args[0], phase), pack)
         else:
-            operands = tuple(self.together(phase, run, i) for i in range(len(first.args)))
+            operands = tuple(self.operand(phase, run, i) for i in range(len(first.args)))
         attr = first.attr if first.name == "reduce" else None
-        self.steps.append(Step(phase, first.name, output, operands, attr, paths=self.paths(run)))
+        output = self.output(run, phase)
+        self.instructions.append(Instruction(phase, first.name, output, operands, attr, paths=self.paths(run)))
 
-    def together(self, phase: str, run: list[int], position: int) -> Operand:
-        """One operand of a run of mates."""
+    def operand(self, phase: str, run: list[int], position: int) -> Operand:
+        """One operand of a run of members."""
         values = [self.trace[v].args[position] for v in run]
         operation = self.trace[values[0]]
         if operation.kind == FIXED:
-            stretched = operation.width != self.trace[run[0]].width  # mates read the same one: see lanes
-            return self.pack("units", values[:1] if stretched else values)
+            broadcast = operation.width != self.trace[run[0]].width  # all members then have the same operand
+            return self.pack("units", values[:1] if broadcast else values)
         if operation.kind == CONSTANT:
-            return Number(float(operation.attr))
+            return Scalar(float(operation.attr))
         if len(values) == 1:
-            return self.placing.operand(values[0], phase)
-        return merged([self.placing.place(v, phase) for v in values])
+            return self.assignment.operand(values[0], phase)
+        return merge_slices([self.assignment.slice_of(v, phase) for v in values])
 
-    def dots(self, phase: str, run: list[int], leaving: dict[int, int]) -> None:
-        """Sums of products of the same rows, in as few products as the places of the rows allow."""
+    def dots(self, phase: str, run: list[int]) -> None:
+        """Add sums of products of the same rows, in as few products as the slices of the rows allow."""
         rows = self.trace[run[0]].args[::2]
-        chains = {i: (self.placing.place(r, phase),) for i, r in enumerate(rows)}
-        output: Place | Given
-        if run[0] in leaving:
-            output = Given("sequence_error", leaving[run[0]], self.trace[run[0]].width)
-        else:
-            output = merged([self.placing.place(v, phase) for v in run])
+        chains = {i: (self.assignment.slice_of(r, phase),) for i, r in enumerate(rows)}
+        output = self.output(run, phase)
         for number, block in enumerate(runs(list(chains), chains)):
-            operand = merged([chains[i][0] for i in block])
+            operand = merge_slices([chains[i][0] for i in block])
             pack = self.pack("product", [self.trace[v].args[2 * i + 1] for v in run for i in block], len(block))
             paths = self.paths([*run, *(rows[i] for i in block)])
-            self.steps.append(Step(phase, "dot", output, (operand, pack), None, number > 0, paths))
+            self.instructions.append(Instruction(phase, "dot", output, (operand, pack), None, number > 0, paths))
 
-    def pack(self, form: str, values: Sequence[int], deep: int = 1) -> Packed:
-        found = Pack(form, tuple(self.fixed_value(v) for v in values), deep)
-        return Packed(self.packs.setdefault(found, len(self.packs)))
+    # ------------------------------------------------------------------ values computed from weights
+    def pack(self, form: str, values: Sequence[int], deep: int = 1) -> PackRef:
+        pack = Pack(form, tuple(self.expression(v) for v in values), deep)
+        return PackRef(self.packs.setdefault(pack, len(self.packs)))
 
-    def fixed_value(self, value: int) -> int:
-        """The number of a fixed value in the program."""
-        if value not in self.fixed:
+    def expression(self, value: int) -> int:
+        """The number of the expression that computes a fixed value."""
+        if value not in self.expression_numbers:
             operation = self.trace[value]
-            args = tuple(self.fixed_value(a) for a in operation.args)
-            name = operation.name
-            self.fixed_list.append(Fixed(name, args, operation.attr, operation.shape))
-            self.fixed[value] = len(self.fixed_list) - 1
-        return self.fixed[value]
-
-    # ------------------------------------------------------------------ sums over rows
-    def sum(self, value: int) -> bool:
-        return self.trace[value].name in ("outer", "rowsum") and self.placing.when[value] != "unused"
-
-    def sinks(self) -> tuple[list[Sink], dict[int, Part]]:
-        """The sums over rows and steps, in as few products as the places allow; which part of them each value is."""
-        phase = BACKWARD[-1]
-        by_left: dict[int | None, list[int]] = {}
-        for value, operation in enumerate(self.trace.values):
-            if self.sum(value):
-                by_left.setdefault(operation.args[0] if operation.name == "outer" else None, []).append(value)
-        rows: dict[tuple[Operand, ...], list[tuple[Operand | None, list[int]]]] = {}
-        for left, values in by_left.items():
-            right = {v: self.placing.operand(self.trace[v].args[-1], phase) for v in values}
-            chains = {v: (place,) for v, place in right.items() if isinstance(place, Place)}
-            single = [[v] for v in values if v not in chains]
-            operand = None if left is None else self.placing.operand(left, phase)
-            for run in [*runs(list(chains), chains), *single]:
-                rows.setdefault(tuple(right[v] for v in run), []).append((operand, run))
-        sinks: list[Sink] = []
-        parts: dict[int, Part] = {}
-        for rights, lefts in rows.items():
-            self.stack(rights, lefts, sinks, parts)
-        return sinks, parts
-
-    def stack(
-        self,
-        rights: tuple[Operand, ...],
-        lefts: list[tuple[Operand | None, list[int]]],
-        sinks: list[Sink],
-        parts: dict[int, Part],
-    ) -> None:
-        """The sums of one right side: those of neighbouring left sides in one."""
-        right = merged([r for r in rights if isinstance(r, Place)]) if len(rights) > 1 else rights[0]
-        chains = {i: (left,) for i, (left, _) in enumerate(lefts) if isinstance(left, Place)}
-        joined = runs(list(chains), chains)
-        others = [[i] for i in range(len(lefts)) if i not in chains]
-        row, sections = 0, []
-        for block in sorted([*joined, *others], key=lambda b: (lefts[b[0]][0] is None, min(b))):
-            first = row
-            for i in block:
-                column = 0
-                height = 1 if lefts[i][0] is None else self.trace[lefts[i][1][0]].shape[0]
-                for value in lefts[i][1]:
-                    width = self.trace[value].shape[-1]
-                    parts[value] = Part(len(sinks), (row, row + height), (column, column + width))
-                    column += width
-                row += height
-            left = lefts[block[0]][0] if len(block) == 1 else merged([chains[i][0] for i in block])
-            sections.append(Section(left, (first, row)))
-        sinks.append(Sink(right, tuple(sections), column))
-
-    def totals(self, parts: dict[int, Part]) -> tuple[tuple[Fixed, ...], dict[int, int]]:
-        """What is made of the sums after the last step: parts of sinks first of all, then operations on them."""
-        listed: list[Fixed] = []
-        numbers: dict[int, int] = {}
-
-        def number(value: int) -> int:
-            if value in numbers:
-                return numbers[value]
-            operation = self.trace[value]
-            part = self.part(value, parts)
-            if part is not None:
-                made = Fixed("part of a sink", (), part, operation.shape)
-            elif operation.kind == CONSTANT:
-                made = Fixed("constant", (), operation.attr, ())
-            elif operation.kind == FIXED:
-                made = Fixed("fixed", (self.fixed_value(value),), None, ())
-            else:
-                made = Fixed(operation.name, tuple(number(a) for a in operation.args), operation.attr, operation.shape)
-            listed.append(made)
-            numbers[value] = len(listed) - 1
-            return numbers[value]
-
-        for value in self.trace.roles.gradients.values():
-            number(value)
-        return tuple(listed), numbers
-
-    def part(self, value: int, parts: dict[int, Part]) -> Part | None:
-        """A total that is a rectangle of a sink: a sum itself, or neighbours below each other."""
-        if value in parts:
-            return parts[value]
-        operation = self.trace[value]
-        if operation.name == "reshape" and operation.args[0] in parts:
-            found = parts[operation.args[0]]
-            flat = operation.shape in ((found.columns[1] - found.columns[0],), (1, found.columns[1] - found.columns[0]))
-            if flat and found.rows[1] - found.rows[0] == 1:
-                return found
-        if operation.name == "reshape" and operation.kind == TOTAL:
-            inner = self.part(operation.args[0], parts)
-            width = operation.shape[-1] if operation.shape else 0
-            if inner is not None and inner.rows[1] - inner.rows[0] == 1 and operation.shape == (1, width):
-                return inner if inner.columns[1] - inner.columns[0] == width else None
-        if operation.name != "concatenate" or operation.attr != 0:
-            return None
-        found_parts = [self.part(a, parts) for a in operation.args]
-        first = found_parts[0]
-        for before, after in pairwise(found_parts):
-            if before is None or after is None or (before.sink, before.columns) != (after.sink, after.columns):
-                return None
-            if before.rows[1] != after.rows[0]:
-                return None
-        last = found_parts[-1]
-        return Part(first.sink, (first.rows[0], last.rows[1]), first.columns) if first and last else None
-
-
-def merged(places: Sequence[Place]) -> Place:
-    """Neighbouring places as one.
-
-    Raises
-    ------
-    InvalidProgram
-        If they are not neighbours, in this order.
-    """
-    for before, after in pairwise(places):
-        if (before.buffer, before.stop, before.shift) != (after.buffer, after.start, after.shift):
-            raise InvalidProgram(f"{before} and {after} are not neighbours")
-    return Place(places[0].buffer, places[0].start, places[-1].stop, places[0].shift)
+            args = tuple(self.expression(a) for a in operation.args)
+            self.expressions.append(Expression(operation.name, args, operation.attr, operation.shape))
+            self.expression_numbers[value] = len(self.expressions) - 1
+        return self.expression_numbers[value]

@@ -57,8 +57,8 @@ class _Inference:
     def __init__(self, plan: Plan, layers: Mapping[str, Layer]) -> None:
         self.plan = plan
         self.layers = layers
-        self.shapes: list[Shape | None] = [None] * plan.slots
-        self.lengths: list[int | None] = [None] * plan.slots
+        self.shapes: list[Shape | None] = [None] * plan.slot_count
+        self.lengths: list[int | None] = [None] * plan.slot_count
         self.cells: dict[str, Shapes] = {}
         self.single: set[str] = set()
 
@@ -67,16 +67,20 @@ class _Inference:
             self.shapes[i] = shape
             self.lengths[i] = i if shape is not None and ragged(shape) else None
         for step in self.plan.steps:
-            if isinstance(step, Call):
-                self.call(step)
-            else:
-                self.loop(step)
+            try:
+                if isinstance(step, Call):
+                    self.call(step)
+                else:
+                    self.loop(step)
+            except GraphnetError as error:
+                error.about(step.path)
+                raise
         self.entries()
         return Shapes(tuple(self.shapes), tuple(self.lengths), self.cells, frozenset(self.single))
 
     def entries(self) -> None:
         """Refuse values whose axes contradict what a nested graph declares for its inputs."""
-        for path, slot, wanted in self.plan.entries:
+        for path, slot, wanted in self.plan.nested_inputs:
             found = self.shapes[slot]
             if found is not None and found.rank == wanted.rank and not aligned([wanted, found]):
                 raise ShapeError(
@@ -85,6 +89,7 @@ class _Inference:
                     expected=str(wanted),
                     received=str(found),
                     remedy="Declare both in one order.",
+                    subject=path,
                 )
 
     def shape(self, slot: int | None, place: str) -> Shape:
@@ -109,7 +114,7 @@ class _Inference:
         ports = layer.input_ports()
         given = [self.given(slot, step.path, i, ports) for i, slot in enumerate(step.inputs)]
         try:
-            found = layer.infer(*given)  # type: ignore[arg-type]  # None only for optional inputs
+            found = layer.infer(*given)  # None only for optional inputs
         except GraphnetError as error:
             raise error.at(step.path) from None
         except Exception as error:

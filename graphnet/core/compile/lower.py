@@ -58,6 +58,7 @@ class _Lowering:
                 "an output is an optional input that was left out",
                 where=place,
                 remedy="Give the input, or drop the output.",
+                subject=place,
             )
         return slot
 
@@ -80,7 +81,8 @@ class _Lowering:
         ports = layer.input_ports()
         for i, slot in enumerate(inputs):
             if slot is None and (i >= len(ports.names) or ports.names[i] not in ports.optional):
-                raise GraphError("an input is missing", where=path, expected=ports.names[min(i, len(ports.names) - 1)])
+                missing = ports.names[min(i, len(ports.names) - 1)]
+                raise GraphError("an input is missing", where=path, expected=missing, subject=path)
         if isinstance(layer, Composite):
             for (name, inner), slot in zip(layer.graph.inputs.items(), inputs, strict=False):
                 if inner.shape is not None and slot is not None:

@@ -1,35 +1,69 @@
-"""All passes in their order: from the rules of a cell to its program."""
+"""The compiler: all passes in order, from the rules of a cell to its program."""
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
-from graphnet.core.compile.assemble import program
-from graphnet.core.compile.delicate import apart, delicate
-from graphnet.core.compile.passes.allocate import Placing
+from graphnet.core.compile import notes
+from graphnet.core.compile.analysis.finiteness import may_be_nonfinite
+from graphnet.core.compile.analysis.verify import verify
+from graphnet.core.compile.assemble import assemble
+from graphnet.core.compile.notes import Note
+from graphnet.core.compile.passes.allocate import allocate
 from graphnet.core.compile.passes.augment import augment
-from graphnet.core.compile.passes.batch_calls import groups
+from graphnet.core.compile.passes.batch_calls import batch_calls
+from graphnet.core.compile.passes.copy_states import copy_states
 from graphnet.core.compile.passes.factor import factor
+from graphnet.core.compile.passes.hoist import hoist
 from graphnet.core.compile.passes.insert_copies import insert_copies
 from graphnet.core.compile.passes.legalize import legalize
 from graphnet.core.compile.passes.merge import merge
-from graphnet.core.compile.passes.phases import phases
-from graphnet.core.compile.passes.reassociate import order
+from graphnet.core.compile.passes.reassociate import reassociate
 from graphnet.core.compile.passes.recompute import recompute
 from graphnet.core.compile.passes.split import split
 from graphnet.core.compile.program import Program
 from graphnet.core.compile.trace import tracer
 from graphnet.core.compile.trace.ir import Trace
-from graphnet.core.compile.trace.tracer import Subject
-from graphnet.core.compile.verify import verify
+from graphnet.core.compile.trace.spec import TraceSpec
+from graphnet.core.errors import GraphnetDeprecationWarning, unknown
+
+#: The passes that can be left out; without any, a program executes the operations of the rules one by one.
+PASSES = ("split", "reassociate", "factor", "merge", "augment", "hoist", "recompute", "batch_calls", "allocate")
+EVERY = frozenset(PASSES)
+#: Former names of passes.
+RENAMED = {"order": "reassociate", "phases": "hoist", "lanes": "batch_calls", "place": "allocate"}
+
+
+def select_passes(names: Iterable[str]) -> frozenset[str]:
+    """Return the passes with these names.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such pass.
+
+    Warns
+    -----
+    GraphnetDeprecationWarning
+        For a former name.
+    """
+    selected = set()
+    for name in names:
+        if name in RENAMED:
+            message = f"the pass {name!r} is now named {RENAMED[name]!r}; the old name will be removed"
+            warnings.warn(message, GraphnetDeprecationWarning, stacklevel=3)
+        elif name not in PASSES:
+            raise unknown("pass", name, PASSES, where="passes")
+        selected.add(RENAMED.get(name, name))
+    return frozenset(selected)
 
 
 @contextmanager
-def undisturbed() -> Iterator[None]:
-    """Without collections of garbage: a compilation makes many small objects and few cycles."""
+def gc_paused() -> Iterator[None]:
+    """Pause garbage collection: a compilation makes many small objects and few cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -39,67 +73,80 @@ def undisturbed() -> Iterator[None]:
             gc.enable()
 
 
-#: The passes that may be left out; with none, a program runs the rules' operations one by one.
-PASSES = ("split", "order", "factor", "merge", "augment", "phases", "recompute", "lanes", "place")
-EVERY = frozenset(PASSES)
+def rewrites(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Iterator[tuple[str, Trace, Note]]:
+    """Run the passes that rewrite a trace; yield each one's name, trace and note.
 
-
-def stages(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Iterator[tuple[str, Trace]]:
-    """The trace after each of the passes that rewrite it, by name.
-
-    Without a loop there is nothing to take out of it: such a trace stays as the rules wrote it, but for joins.
+    A trace without a loop is split and legalized only: the other passes move work out of loops.
     """
     if "split" in passes:
-        trace = split(trace)
-        yield "split", trace
+        trace, note = split(trace)
+        yield "split", trace, note
     loop = trace.has("state")
-    for name, rewrite in (("order", order), ("factor", factor), ("merge", merge)):
+    for name, rewrite in (("reassociate", reassociate), ("factor", factor), ("merge", merge)):
         if loop and name in passes:
-            trace = rewrite(trace)
-            yield name, trace
-    if loop and {"augment", "phases"} <= passes:
-        trace = augment(trace, rows)
-        yield "augment", trace
-    trace = insert_copies(trace)
-    yield "insert copies", trace
-    if loop and {"recompute", "phases"} <= passes:
-        trace = recompute(trace)
-        yield "recompute", trace
-    yield "legalize", legalize(trace, "phases" in passes)
+            trace, note = rewrite(trace)
+            yield name, trace, note
+    if loop and {"augment", "hoist"} <= passes:
+        trace, note = augment(trace, rows)
+        yield "augment", trace, note
+    trace, note = insert_copies(trace)
+    yield "insert_copies", trace, note
+    if loop and {"recompute", "hoist"} <= passes:
+        trace, note = recompute(trace)
+        yield "recompute", trace, note
+    trace, note = legalize(trace, "hoist" in passes)
+    yield "legalize", trace, note
 
 
-def rewritten(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Trace:
-    """The trace after all passes that rewrite it."""
-    for _, after in stages(trace, passes, rows):
-        trace = after
-    return trace
-
-
-def compiled(subject: Subject, passes: frozenset[str] = EVERY) -> Program:
-    """The program of a cell.
+def compile_program(spec: TraceSpec, passes: frozenset[str] = EVERY) -> Program:
+    """Trace a cell or region and compile its program.
 
     Raises
     ------
     Untraceable
-        If a rule cannot be read.
+        If a rule cannot be traced.
     """
-    with undisturbed():
-        return _program(subject, passes)
+    with gc_paused():
+        return _compile(spec, passes, [])
 
 
-def _program(subject: Subject, passes: frozenset[str]) -> Program:
-    trace = tracer.trace(subject)
-    fragile = delicate(trace)
-    trace = rewritten(apart(trace) if subject.apart else trace, passes, subject.rows)
-    when = phases(trace, "phases" in passes)
-    lanes, wide = "lanes" in passes, "merge" in passes
-    found = None
-    for pairs in (False, True) if lanes and trace.has("state") else (False,):
-        grouped = groups(trace, when, lanes, wide, pairs)
-        placing = Placing(trace, when, grouped, "place" in passes, lanes or wide)
-        assembled = program(trace, placing)
-        if found is None or assembled.calls < found[0].calls:
-            found = assembled, placing
-    assert found is not None
-    verify(trace, found[1])
-    return replace(found[0], delicate=fragile)
+def explain_program(spec: TraceSpec, passes: frozenset[str] = EVERY) -> tuple[Program, tuple[tuple[str, str], ...]]:
+    """Compile a program; return it with the name and note of every pass, in the order in which they ran."""
+    log: list[tuple[str, Note]] = []
+    program = _compile(spec, passes, log)
+    log += [(name, lambda: "left out") for name in PASSES if name not in passes and name not in dict(log)]
+    return program, tuple((name, note()) for name, note in log)
+
+
+def _compile(spec: TraceSpec, passes: frozenset[str], log: list[tuple[str, Note]]) -> Program:
+    trace = traced = tracer.trace(spec)
+    log.append(("trace", lambda: notes.summary(traced)))
+    nonfinite = may_be_nonfinite(trace)
+    if spec.copy_states:
+        trace, note = copy_states(trace)
+        log.append(("copy_states", note))
+    for name, rewritten, note in rewrites(trace, passes, spec.rows):
+        trace = rewritten
+        log.append((name, note))
+    phase_of, note = hoist(trace, "hoist" in passes)
+    log.append(("hoist", note))
+    return _generate(trace, phase_of, passes, nonfinite, log)
+
+
+def _generate(
+    trace: Trace, phase_of: list[str], passes: frozenset[str], nonfinite: bool, log: list[tuple[str, Note]]
+) -> Program:
+    """Group calls, allocate buffers and assemble the program; of a loop, the better one of two groupings."""
+    batch, merged, reuse = ("batch_calls" in passes, "merge" in passes, "allocate" in passes)
+    best = None
+    for pairs in (False, True) if batch and trace.has("state") else (False,):
+        groups, batch_note = batch_calls(trace, phase_of, batch, merged, pairs)
+        assignment, allocate_note = allocate(trace, phase_of, groups, reuse, batch or merged)
+        program = assemble(assignment, nonfinite)
+        if best is None or program.calls < best[0].calls:
+            best = program, assignment, batch_note, allocate_note
+    assert best is not None
+    program, assignment, batch_note, allocate_note = best
+    verify(assignment)
+    log += [("batch_calls", batch_note), ("allocate", allocate_note)]
+    return program

@@ -1,4 +1,4 @@
-"""What the compiler makes of a graph: a flat list of steps over numbered slots; plain data, no arrays, no callables."""
+"""The flat form of a graph: a list of steps over numbered slots. Plain data, without arrays or callables."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ from graphnet.core.describe.shapes import Shape
 class Call:
     """Apply one primitive layer.
 
-    ``path`` is the node's; ``layer`` the path under which the layer's weights are kept (its first use). Slots of
-    optional inputs that were left out are None.
+    Attributes
+    ----------
+    path : str
+        Of the node.
+    layer : str
+        The path that owns the layer's weights: that of the first node that uses the layer.
+    inputs : tuple of int or None
+        Slots; None for optional inputs that are not connected.
+    outputs : tuple of int
+        Slots.
     """
 
     path: str
@@ -25,10 +33,19 @@ class Call:
 class Loop:
     """Run the plan of a cell over time.
 
-    ``sequences``, ``initial`` (None: zeros) and ``contexts`` are slots of the outer plan that feed the first slots of
-    the cell's plan, in this order; ``outputs`` and ``finals`` are the outer slots written. The cell's plan lists its
-    outputs in the order emitted sequences, then next states. With ``cut`` the errors for the sequences, too, go back
-    no further than ``bptt_length`` steps.
+    Attributes
+    ----------
+    cell : Plan
+        Its first slots are the sequences, states and contexts, in this order; its outputs are the emitted sequences,
+        then the next states.
+    sequences, initial, contexts : tuple of int
+        Slots of the outer plan that feed the cell; an initial state of None is zero.
+    outputs, finals : tuple of int
+        Slots of the outer plan that are written: emitted sequences, and states after the last step.
+    bptt_length : int or None
+        After how many steps the errors of the states are truncated.
+    truncate_sequences : bool
+        Whether errors for the sequences, too, are truncated after ``bptt_length`` steps.
     """
 
     path: str
@@ -40,7 +57,7 @@ class Loop:
     finals: tuple[int, ...]
     reverse: bool
     bptt_length: int | None
-    cut: bool = False
+    truncate_sequences: bool = False
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -54,21 +71,28 @@ Step = Call | Loop
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps in the order in which they run; slots 0 … n-1 are the inputs.
+    """Steps in execution order; slots 0 … n-1 are the inputs.
 
-    ``declared`` holds what is known of the inputs' shapes; ``outputs`` the slot of each named output; ``places`` the
-    node path (and port) that fills each slot. ``entries`` are the inputs of nested graphs that declare axes: path, slot
-    and what is declared.
+    Attributes
+    ----------
+    declared : tuple of Shape or None
+        Declared shapes of the inputs.
+    outputs : tuple of (str, int)
+        Name and slot of each output.
+    slot_paths : tuple of str
+        The node path (and port) that writes each slot.
+    nested_inputs : tuple of (str, int, Shape)
+        Inputs of nested graphs that declare axes: path, slot and declared shape.
     """
 
     inputs: tuple[str, ...]
     declared: tuple[Shape | None, ...]
     outputs: tuple[tuple[str, int], ...]
     steps: tuple[Step, ...]
-    places: tuple[str, ...]
-    entries: tuple[tuple[str, int, Shape], ...] = ()
+    slot_paths: tuple[str, ...]
+    nested_inputs: tuple[tuple[str, int, Shape], ...] = ()
 
     @property
-    def slots(self) -> int:
-        """How many slots the plan uses."""
-        return len(self.places)
+    def slot_count(self) -> int:
+        """The number of slots."""
+        return len(self.slot_paths)

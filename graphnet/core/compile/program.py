@@ -1,8 +1,7 @@
-"""The plan of a cell, forward and backward: plain data. No arrays, no times, no batch sizes, no callables.
+"""The compiled form of a cell or region, forward and backward. Plain data, without arrays, callables or batch sizes.
 
-A *place* is a range of units in a buffer, at the step that is being made (``shift`` 0) or where the next step will look
-for it (1). A *step* makes the numbers of one place from others. What a native backend needs to run a whole Scan is
-here.
+A *buffer slice* is a range of units in a buffer, at the current step (``shift`` 0) or at the next one (1). An
+*instruction* computes one slice from others. A native backend needs nothing more to run a whole Scan.
 """
 
 from __future__ import annotations
@@ -11,16 +10,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from graphnet.core.compile.passes.phases import BACK_LOOP, LOOP
+#: Phases in execution order: SETUP and STATIC once a run, FORWARD and BACKWARD for each block of steps, FINISH last.
+SETUP, STATIC = "setup", "static"
+BEFORE, LOOP, AFTER = "before", "loop", "after"
+BACK_BEFORE, BACK_LOOP, BACK_AFTER = "back before", "back loop", "back after"
+FINISH = "finish"
+FORWARD, BACKWARD = (BEFORE, LOOP, AFTER), (BACK_BEFORE, BACK_LOOP, BACK_AFTER)
+PHASES = (SETUP, STATIC, *FORWARD, *BACKWARD, FINISH)
 
-#: Buffers hold ``(units, batch)`` numbers: once a run, once and again for each step, two in turn (carried errors),
-#: for each step of a block, for each step.
+#: Lifetimes of buffers, which hold ``(units, batch)`` numbers: one array a run, one for the current step, two that
+#: alternate (carried errors), one for each step of a block, one for each step.
 STATIC_BUFFER, STEP_BUFFER, RING_BUFFER, BLOCK_BUFFER, FULL_BUFFER = "static", "step", "ring", "block", "full"
+
+
+class InvalidProgram(Exception):
+    """The compiler produced a program that would compute wrong numbers: an internal error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
-    """Units, how they last, and whether they are truth values; ``ahead`` when some are written for the next step."""
+    """Units with one lifetime; ``ahead`` where some are written for the next step."""
 
     kind: str
     units: int
@@ -29,7 +38,7 @@ class Buffer:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BufferSlice:
     """Units ``start`` to ``stop`` of a buffer."""
 
     buffer: int
@@ -39,13 +48,13 @@ class Place:
 
     @property
     def width(self) -> int:
-        """How many units."""
+        """The number of units."""
         return self.stop - self.start
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
-    """An array that the run was given, rows first: a sequence or the error of an emitted output, by its position."""
+class ExternalArray:
+    """An array of the caller, rows first: a sequence or the error of an emitted output, by its index."""
 
     name: str
     index: int
@@ -53,25 +62,25 @@ class Given:
 
 
 @dataclass(frozen=True, slots=True)
-class Packed:
+class PackRef:
     """A pack, by its number."""
 
     pack: int
 
 
 @dataclass(frozen=True, slots=True)
-class Number:
+class Scalar:
     """A constant."""
 
     value: float
 
 
-Operand = Place | Given | Packed | Number
+Operand = BufferSlice | ExternalArray | PackRef | Scalar
 
 
 @dataclass(frozen=True, slots=True)
-class Fixed:
-    """A value made once a run: a weight (``attr`` is its layer's path and name), or an operation on others."""
+class Expression:
+    """A value computed once a run: a weight (``attr`` is its layer's path and name), or an operation on others."""
 
     name: str
     args: tuple[int, ...]
@@ -81,10 +90,10 @@ class Fixed:
 
 @dataclass(frozen=True, slots=True)
 class Pack:
-    """Fixed values put together for one call, numbers of the list of fixed values.
+    """Weight expressions, by number, packed into one array for one call.
 
-    ``product``: matrices (inputs, outputs), so many below each other for each of the results that lie side by side.
-    ``units``: vectors one after the other.
+    ``product``: matrices (inputs, outputs), stacked ``deep`` high for each result; results lie side by side.
+    ``units``: vectors, concatenated.
     """
 
     form: str
@@ -93,12 +102,12 @@ class Pack:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """``output = name(operands)``. ``add``: the product is added to what is there."""
+class Instruction:
+    """``output = name(operands)``. With ``add``, a product is added to the output."""
 
     phase: str
     name: str
-    output: Place | Given
+    output: BufferSlice | ExternalArray
     operands: tuple[Operand, ...]
     attr: object = None
     add: bool = False
@@ -106,69 +115,82 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """Rows of a sink, first to before second: ``left.T @ right``; without ``left`` the sum of ``right``."""
+class AccumulatorTerm:
+    """Rows ``rows[0]`` to ``rows[1]`` of an accumulator: ``left.T @ right``; without ``left`` the sum of ``right``."""
 
     left: Operand | None
     rows: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Sink:
-    """Sums over rows and steps with one right side, below each other in one array ``(rows, columns)``."""
+class Accumulator:
+    """Sums over rows and steps that share the right operand, stacked in one array ``(rows, columns)``."""
 
     right: Operand
-    sections: tuple[Section, ...]
+    terms: tuple[AccumulatorTerm, ...]
     columns: int
 
     @property
     def rows(self) -> int:
         """Rows of the array."""
-        return self.sections[-1].rows[1]
+        return self.terms[-1].rows[1]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Part of the result of a sink: the rows and columns from the first to before the second."""
+class AccumulatorSlice:
+    """Rows and columns of an accumulator's result, each from the first number to before the second."""
 
-    sink: int
+    accumulator: int
     rows: tuple[int, int]
     columns: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Everything about one cell.
+    """The instructions of one cell or region, and everything that they read and write.
 
-    ``delicate`` says whether it may fail on finite numbers; see :mod:`graphnet.core.compile.delicate`.
+    Attributes
+    ----------
+    expressions : tuple of Expression
+        Computed from weights once a run.
+    staged : tuple of (str, object, BufferSlice, str)
+        Leaves that are copied into buffers: name, key, destination, and the phase before which that happens.
+    emitted, states, carried : tuple of BufferSlice
+        Outputs, next states, and errors for the states before the step.
+    sequence_errors, context_errors
+        Errors for the inputs; None where none is computed.
+    gradient_expressions, gradients
+        Computed from the accumulators after the last step; the expression of each weight's gradient.
+    may_be_nonfinite : bool
+        Whether finite operands can give infinities or NaN; see :mod:`graphnet.core.compile.analysis.finiteness`.
     """
 
     buffers: tuple[Buffer, ...]
-    fixed: tuple[Fixed, ...]
+    expressions: tuple[Expression, ...]
     packs: tuple[Pack, ...]
-    steps: tuple[Step, ...]
-    sinks: tuple[Sink, ...]
-    staged: tuple[tuple[str, Any, Place, str], ...]
-    emitted: tuple[Place, ...]
-    states: tuple[Place, ...]
-    carried: tuple[Place, ...]
-    sequence_errors: tuple[Place | Given | None, ...]
-    context_errors: tuple[Place | None, ...]
-    totals: tuple[Fixed, ...] = ()
+    instructions: tuple[Instruction, ...]
+    accumulators: tuple[Accumulator, ...]
+    staged: tuple[tuple[str, Any, BufferSlice, str], ...]
+    emitted: tuple[BufferSlice, ...]
+    states: tuple[BufferSlice, ...]
+    carried: tuple[BufferSlice, ...]
+    sequence_errors: tuple[BufferSlice | ExternalArray | None, ...]
+    context_errors: tuple[BufferSlice | None, ...]
+    gradient_expressions: tuple[Expression, ...] = ()
     gradients: tuple[tuple[tuple[str, str], int], ...] = ()
-    delicate: bool = False
+    may_be_nonfinite: bool = False
 
     @property
     def calls(self) -> int:
-        """Calls a step in the loops, forward and backward."""
-        return sum(step.phase in (LOOP, BACK_LOOP) for step in self.steps)
+        """Calls per step in the loops, forward and backward."""
+        return sum(instruction.phase in (LOOP, BACK_LOOP) for instruction in self.instructions)
 
-    def written(self) -> Iterator[tuple[str, Place]]:
-        """Every place that is written, with the phase in which it is."""
-        for step in self.steps:
-            if isinstance(step.output, Place):
-                yield step.phase, step.output
-        for _, _, place, phase in self.staged:
-            yield phase, place
-        for place in self.states:
-            yield LOOP, place
+    def written(self) -> Iterator[tuple[str, BufferSlice]]:
+        """Every slice that is written, with the phase that writes it."""
+        for instruction in self.instructions:
+            if isinstance(instruction.output, BufferSlice):
+                yield instruction.phase, instruction.output
+        for _, _, destination, phase in self.staged:
+            yield phase, destination
+        for state in self.states:
+            yield LOOP, state

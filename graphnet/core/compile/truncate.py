@@ -1,34 +1,26 @@
-"""What is asked of the Scans of a plan: which values they alone fill or read, and how far back errors go in them."""
+"""Truncated backpropagation through time: limit how many steps errors travel back in the Scans of a plan."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from graphnet.core.compile.plan import Call, Loop, Plan
-from graphnet.core.errors import ConfigError
+from graphnet.core.checks import integer
+from graphnet.core.compile.plan import Loop, Plan
 
 
-def by_scans_alone(plan: Plan) -> tuple[frozenset[int], frozenset[int]]:
-    """The slots that Scans fill over time, and those that they alone read over time.
+def truncate(plan: Plan, reach: int) -> Plan:
+    """Return the plan with the errors of every Scan truncated after ``reach`` steps.
 
-    A Scan gives zeros after the rows' ends, forward and back, and asks for nothing else there.
+    Raises
+    ------
+    ConfigError
+        If ``reach`` is not a positive integer.
     """
-    loops = [step for step in plan.steps if isinstance(step, Loop)]
-    calls = [step for step in plan.steps if isinstance(step, Call)]
-    filled = {slot for step in loops for slot in step.outputs}
-    read = {slot for step in loops for slot in step.sequences}
-    others = {slot for step in calls for slot in step.inputs} | {
-        slot for step in loops for slot in (*step.initial, *step.contexts)
-    }
-    return frozenset(filled), frozenset(read - others - {slot for _, slot in plan.outputs})
-
-
-def cut(plan: Plan, reach: int) -> Plan:
-    """The plan with the errors of every Scan cut after so many steps."""
-    if isinstance(reach, bool) or not isinstance(reach, int) or reach < 1:
-        raise ConfigError("reach is out of range", where="Runner", expected="a whole number from 1", received=reach)
+    reach = integer("Runner", "reach", reach, 1)
     steps = [
-        replace(step, bptt_length=min(reach, step.bptt_length or reach), cut=True) if isinstance(step, Loop) else step
+        replace(step, bptt_length=min(reach, step.bptt_length or reach), truncate_sequences=True)
+        if isinstance(step, Loop)
+        else step
         for step in plan.steps
     ]
     return replace(plan, steps=tuple(steps))

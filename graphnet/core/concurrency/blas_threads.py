@@ -7,7 +7,6 @@ wakes its pool, and waits until the scheduler has run each worker. So passes of 
 
 from __future__ import annotations
 
-import operator
 import os
 import sys
 import weakref
@@ -16,10 +15,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
+from graphnet.core.checks import integer
 from graphnet.core.concurrency import blas_libraries
 from graphnet.core.concurrency.blas_libraries import Library
 from graphnet.core.concurrency.locks import ShortLock
-from graphnet.core.errors import ConfigError
 
 
 class BlasThreads:
@@ -72,7 +71,14 @@ class BlasThreads:
 
     def within(self, threads: int) -> bool:
         """Whether no library uses more threads than these anyway, and no limit is in force that may end before."""
-        return not self._held and all(library.get() <= threads for library in self.libraries)
+        if self._held:
+            return False
+        for library in self._found or self.libraries:  # called in every pass: a generator would cost twice as much
+            if library.get() > threads:
+                break
+        else:
+            return True
+        return False
 
     def limit(self, threads: int) -> Limit:
         """A context in which no library uses more threads than these; for one entry."""
@@ -191,10 +197,15 @@ def limited(threads: int | None) -> AbstractContextManager[Any]:
     threads : int or None
         None: only what :func:`threads` allows, if anything.
     """
+    return limit_for(threads) or _UNLIMITED
+
+
+def limit_for(threads: int | None) -> Limit | None:
+    """The same as :func:`limited`, but None where no limit is needed."""
     allowed = _allowed.get()
     if allowed is not None:
         threads = allowed if threads is None else min(threads, allowed)
-    return _UNLIMITED if threads is None or PROCESS.within(threads) else Limit(PROCESS, threads)
+    return None if threads is None or PROCESS.within(threads) else Limit(PROCESS, threads)
 
 
 @contextmanager
@@ -218,7 +229,7 @@ def threads(n: int) -> Iterator[None]:
     Raises
     ------
     ConfigError
-        If ``n`` is not a whole number of at least 1.
+        If ``n`` is not a positive integer.
 
     Examples
     --------
@@ -229,21 +240,9 @@ def threads(n: int) -> Iterator[None]:
     ...     layer.forward(np.ones((4, 3))).shape
     (4, 2)
     """
-    allowed, number = _allowed.get(), _checked(n)
+    allowed, number = _allowed.get(), integer("graphnet.threads", "n", n, 1)
     token = _allowed.set(number if allowed is None else min(number, allowed))
     try:
         yield
     finally:
         _allowed.reset(token)
-
-
-def _checked(n: Any) -> int:
-    try:
-        number = 0 if isinstance(n, bool) else operator.index(n)
-    except TypeError:
-        number = 0
-    if number < 1:
-        raise ConfigError(
-            "not a number of threads", where="graphnet.threads", expected="a whole number of at least 1", received=n
-        )
-    return number

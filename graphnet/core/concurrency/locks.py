@@ -64,7 +64,7 @@ lock = ShortLock()
 #: Guards what is made once: weights at a first input, bindings and programs.
 building = threading.RLock()
 #: Guards calls of layers that are not graphnet's, which keep what they like on themselves.
-strangers = threading.RLock()
+foreign_layers = threading.RLock()
 
 _local = threading.local()
 _numbers = itertools.count(1)
@@ -94,11 +94,11 @@ def usable(held: Any) -> bool:
 
 
 def _renew() -> None:
-    global lock, building, strangers
+    global lock, building, foreign_layers
     if not usable(lock):
         lock = ShortLock()
-    if not usable(strangers):
-        strangers = threading.RLock()
+    if not usable(foreign_layers):
+        foreign_layers = threading.RLock()
     if not usable(building):
         building = threading.RLock()
         gc.enable()  # a compilation of a thread that the child does not have had turned it off

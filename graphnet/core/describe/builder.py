@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, NoReturn
 
+from graphnet.core import dtypes
 from graphnet.core.describe.graph import Graph, Input, Node, Ref
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.naming import numbered, snake_case
@@ -48,6 +51,10 @@ class Value:
 
     def __iter__(self) -> Iterator[Value]:
         return iter([self]) if self.ref.source in self.builder.inputs else (self[port] for port in self._ports())
+
+    def apply_layer(self, layer: Layer, values: tuple[Value | None, ...], name: str | None) -> Value:
+        """Add a node that applies ``layer`` to values: what calling the layer does."""
+        return self.builder.add(layer, *values, name=name)
 
     def _with(self, other: Any, values: str, number: Callable[[float], tuple[float, float]]) -> Value:
         """The node for an operator: of two values, or ``scale · value + shift`` with a number."""
@@ -96,11 +103,19 @@ def _operator(name: str) -> Callable[..., Layer]:
 
 
 class Builder:
-    """A graph in the making.
+    """Builds one graph: declare inputs, call layers on values, then ``build``.
 
     Parameters
     ----------
     name : str
+    dtype : {'float64', 'float32'}, optional
+        Of the weights of layers that are made by functions on values, such as ``dense(x, units)``; None: each layer's
+        own default. A ``dtype=`` in the call has precedence.
+
+    Raises
+    ------
+    DtypeError
+        If ``dtype`` is another one.
 
     Examples
     --------
@@ -112,8 +127,9 @@ class Builder:
     Graph('scores': x -> 2 nodes -> scores)
     """
 
-    def __init__(self, name: str = "model") -> None:
+    def __init__(self, name: str = "model", *, dtype: Any = None) -> None:
         self.name = name
+        self.dtype = None if dtype is None else dtypes.name(dtype, f"graph {name!r}")
         self.inputs: dict[str, Input] = {}
         self.nodes: dict[str, Node] = {}
         self._stems: dict[str, str] = {}  # of the nodes that were named automatically
@@ -141,16 +157,17 @@ class Builder:
     def add(self, layer: Layer, *values: Value | None, name: str | None = None) -> Value:
         """Add a node that applies ``layer`` to ``values`` (None for an optional input that is left out).
 
-        Without a name it is called after its layer's class, with a number where that is taken. Such names are counted
-        again in ``build``, without the nodes that are left out there.
+        Without a name it is named after its layer's class. A layer without weights whose only input is a node named by
+        the caller is named after both: ``input_gate_sigmoid``. A number is appended where the name is taken; ``build``
+        numbers such names again, without the nodes that it leaves out.
 
         Raises
         ------
         GraphError
             If the name is taken, a value belongs to another graph, or the number of values does not fit.
         """
-        stem = snake_case(type(layer).__name__)
         automatic = name is None
+        stem = self._stem(layer, values) if automatic else ""
         if name is None:
             name = numbered(stem, {*self.inputs, *self.nodes})
         self._free(name)
@@ -245,32 +262,24 @@ class Builder:
                 taken.add(names[name])
         return names
 
+    def _stem(self, layer: Layer, values: tuple[Value | None, ...]) -> str:
+        """What a node without a name is called, before it is numbered."""
+        kind = snake_case(type(layer).__name__)
+        source = values[0].ref.source if len(values) == 1 and isinstance(values[0], Value) else None
+        if source is None or source not in self.nodes or source in self._stems or has_arrays(layer):
+            return kind
+        return f"{source}_{kind}"
+
     def _free(self, name: str) -> None:
         if name in self.inputs or name in self.nodes:
             raise GraphError("name taken", where=f"graph {self.name!r}", expected="an unused name", received=repr(name))
 
 
-def add_node(layer: Layer, values: tuple[Value | None, ...], name: str | None) -> Value:
-    """Add ``layer`` to the graph that ``values`` belong to (what calling a layer does).
-
-    Raises
-    ------
-    GraphError
-        If no value is given, or an array: arrays go to ``layer.forward``.
-    """
-    for value in values:
-        if isinstance(value, Value):
-            return value.builder.add(layer, *values, name=name)
-    raise GraphError(
-        f"{type(layer).__name__} was called without a value of a graph",
-        expected="values of a Builder or Cell",
-        received=", ".join(type(v).__name__ for v in values) or "nothing",
-        remedy="Call layer.forward(array) to compute with arrays.",
-    )
-
-
 def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
     """A function that makes a layer and applies it: values are its inputs, everything else its configuration.
+
+    If the layer has a field ``dtype`` (or the function that makes it a parameter of this name), it gets the builder's
+    dtype unless the call gives another one.
 
     Examples
     --------
@@ -283,6 +292,8 @@ def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
 
     def apply(*arguments: Any, name: str | None = None, **config: Any) -> Value:
         values = [a for a in arguments if isinstance(a, Value)]
+        if values and values[0].builder.dtype is not None and takes_dtype(layer):
+            config.setdefault("dtype", values[0].builder.dtype)
         return layer(*(a for a in arguments if not isinstance(a, Value)), **config)(*values, name=name)
 
     apply.__name__ = apply.__qualname__ = name
@@ -290,3 +301,20 @@ def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
         f"Apply a new {getattr(layer, '__name__', name)} layer to values of a graph; ``name=`` names the node."
     )
     return apply
+
+
+@lru_cache(maxsize=256)
+def takes_dtype(layer: Callable[..., Layer]) -> bool:
+    """Whether a layer class, or a function that makes a layer, has a parameter named ``dtype``."""
+    make = layer.__init__ if isinstance(layer, type) else layer  # type: ignore[misc]
+    try:
+        return "dtype" in inspect.signature(make).parameters
+    except ValueError:  # a callable without a signature
+        return False
+
+
+def has_arrays(layer: Layer) -> bool:
+    """Whether a layer, or a layer inside, has weights or buffers, which are saved by the name of the node."""
+    if getattr(layer, "subgraph", None) is not None:
+        return True
+    return type(layer).parameters is not Layer.parameters or type(layer).buffers is not Layer.buffers

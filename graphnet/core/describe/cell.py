@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-import numpy as np
-
+from graphnet.core.checks import is_integer
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import GraphError, ShapeError, nearest
+from graphnet.core.errors import GraphError, ShapeError, unknown
 
 Names = str | Iterable[str] | Mapping[str, int | str | Shape]
 
@@ -36,7 +35,7 @@ def _shape(name: str, size: Any) -> Shape:
         return size
     if isinstance(size, str):
         return Shape.parse(size)
-    if size is not None and (isinstance(size, bool) or not isinstance(size, (int, np.integer)) or size < 1):
+    if size is not None and not is_integer(size, 1):
         raise ShapeError(
             "not a width", where=f"cell input {name!r}", expected="a whole number from 1, or axes", received=repr(size)
         )
@@ -48,7 +47,7 @@ class MissingInputError(GraphError, AttributeError):
 
 
 class Cell(Builder):
-    """The graph of one time step in the making: named sequences, states and contexts.
+    """Builds the graph of one time step, from named sequences, states and contexts.
 
     Each is an attribute, ``cell.x``, and an item, ``cell["x"]``, which also serves for Python's keywords such as
     ``class``. Names that Cell itself uses (``name``, ``input``, ``add``, ``build``, …) are refused.
@@ -58,6 +57,9 @@ class Cell(Builder):
     name : str
     sequences, states, contexts : str, several, or a mapping of names to widths or shapes
         Widths that are not given follow from the rest when the cell is used.
+    dtype : {'float64', 'float32'}, optional
+        Of the weights of layers that are made by functions on values, such as ``dense(cell.x, units)``; None: each
+        layer's own default. A ``dtype=`` in the call has precedence.
 
     Raises
     ------
@@ -76,9 +78,15 @@ class Cell(Builder):
     """
 
     def __init__(
-        self, name: str = "cell", *, sequences: Names = "x", states: Names = "h", contexts: Names = ()
+        self,
+        name: str = "cell",
+        *,
+        sequences: Names = "x",
+        states: Names = "h",
+        contexts: Names = (),
+        dtype: Any = None,
     ) -> None:
-        super().__init__(name)
+        super().__init__(name, dtype=dtype)
         self.values: dict[str, Value] = {}
         self.roles = {"sequences": _declared(sequences), "states": _declared(states), "contexts": _declared(contexts)}
         for role in self.roles.values():
@@ -105,13 +113,8 @@ class Cell(Builder):
     def _input(self, name: str) -> Value:
         values: dict[str, Value] = self.__dict__.get("values", {})
         if name not in values:
-            raise MissingInputError(
-                f"cell has no input {name!r}",
-                where=f"cell {self.__dict__.get('name', '')!r}",
-                expected=", ".join(values),
-                received=name,
-                remedy=nearest(name, values) or None,
-            )
+            place = f"cell {self.__dict__.get('name', '')!r}"
+            raise unknown("input", name, values, where=place, error=MissingInputError)
         return values[name]
 
     def build(self, /, *values: Value, **outputs: Value) -> CellGraph:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 
 from graphnet.core.describe.graph import Graph
-from graphnet.core.describe.layer import Layer, missing_rule
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.rules import missing_rule
 from graphnet.core.describe.signatures import Ports
 from graphnet.core.errors import RuleError, ShapeError
 

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from numbers import Real
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from graphnet.core.describe.parameter import Parameter
+from graphnet.core.describe.protocols import NestedGraph, WeightOwner
 from graphnet.core.describe.weights import owners
 from graphnet.core.errors import ConfigError
 
-if TYPE_CHECKING:
-    from graphnet.core.describe.graph import Graph
-    from graphnet.core.describe.layer import Layer
-
 #: The layers from the outermost one to a primitive one, for each place where that is used.
-Chains = dict[str, list[tuple["Layer", ...]]]
+Chains = Mapping[str, Sequence[tuple[WeightOwner, ...]]]
 
 
 def checked(value: Any, where: str) -> float:
@@ -27,9 +24,9 @@ def checked(value: Any, where: str) -> float:
     ConfigError
         Text, booleans, arrays with axes, NaN, infinity, negative numbers.
     """
-    found = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
-    if isinstance(found, Real) and not isinstance(found, bool) and math.isfinite(found) and float(found) >= 0:
-        return float(found)
+    number = value.item() if getattr(value, "shape", None) == () and hasattr(value, "item") else value
+    if isinstance(number, Real) and not isinstance(number, bool) and math.isfinite(number) and float(number) >= 0:
+        return float(number)
     raise ConfigError(
         "individual_delta is not a number that can be used",
         where=where,
@@ -39,7 +36,7 @@ def checked(value: Any, where: str) -> float:
     )
 
 
-def chains(graph: Graph, around: tuple[Layer, ...] = ()) -> Chains:
+def chains(graph: NestedGraph, around: tuple[WeightOwner, ...] = ()) -> Chains:
     """The chains of each primitive layer of a graph, by the path of the layer's first use.
 
     Parameters
@@ -49,27 +46,27 @@ def chains(graph: Graph, around: tuple[Layer, ...] = ()) -> Chains:
         The layers that the graph itself is in, outermost first.
     """
     paths: dict[int, str] = {}
-    found: Chains = {}
+    by_path: dict[str, list[tuple[WeightOwner, ...]]] = {}
     for path, chain in _walk(graph, around, ""):
-        known = found.setdefault(paths.setdefault(id(chain[-1]), path), [])
+        known = by_path.setdefault(paths.setdefault(id(chain[-1]), path), [])
         if not any(all(a is b for a, b in zip(chain, other, strict=False)) for other in known):
             known.append(chain)
-    return found
+    return by_path
 
 
-def _walk(graph: Graph, around: tuple[Layer, ...], path: str) -> Iterator[tuple[str, tuple[Layer, ...]]]:
-    from graphnet.core.describe.graph import subgraph
-
+def _walk(
+    graph: NestedGraph, around: tuple[WeightOwner, ...], path: str
+) -> Iterator[tuple[str, tuple[WeightOwner, ...]]]:
     for name in graph.order:
         layer = graph.nodes[name].layer
-        inner = subgraph(layer)
+        inner = layer.subgraph
         if inner is None:
             yield f"{path}{name}", (*around, layer)
         else:
             yield from _walk(inner, (*around, layer), f"{path}{name}/")
 
 
-def effective(found: Mapping[str, list[tuple[Layer, ...]]]) -> dict[str, float]:
+def effective(by_path: Chains) -> dict[str, float]:
     """The present delta of each layer by path.
 
     Raises
@@ -78,7 +75,7 @@ def effective(found: Mapping[str, list[tuple[Layer, ...]]]) -> dict[str, float]:
         If a layer is used in several places where the deltas around it differ: its gradient is one sum over all uses.
     """
     deltas = {}
-    for path, uses in found.items():
+    for path, uses in by_path.items():
         products = {math.prod(layer.delta for layer in chain) for chain in uses}
         if len(products) > 1:
             raise ConfigError(
@@ -92,27 +89,25 @@ def effective(found: Mapping[str, list[tuple[Layer, ...]]]) -> dict[str, float]:
     return deltas
 
 
-def pending(layer: Layer) -> Iterator[tuple[Parameter, float, str]]:
+def pending(layer: WeightOwner) -> Iterator[tuple[Parameter, float, str]]:
     """The parameters inside a layer that a step changes, with the delta and the place of each.
 
     Those have an optimizer and a gradient, and a delta above 0: a frozen layer keeps its weights and moments bit for
-    bit, whatever momentum or weight decay would do to them.
+    bit, also with momentum or weight decay.
 
     Raises
     ------
     ConfigError
         If a shared layer has several deltas.
     """
-    from graphnet.core.describe.graph import subgraph
-
     due = [
         (path, owner, parameter)
         for path, owner in owners(layer).items()
-        for parameter in owner._parameters.values()
+        for parameter in owner.store.params.values()
         if parameter.optimizer is not None and parameter.gradient is not None
     ]
-    inner = subgraph(layer) if due else None
-    found = {"": layer.delta} if inner is None else effective(chains(inner, (layer,)))
+    inner = layer.subgraph if due else None
+    deltas = {"": layer.delta} if inner is None else effective(chains(inner, (layer,)))
     for path, owner, parameter in due:
-        if found[path]:
-            yield parameter, found[path], repr(owner)
+        if deltas[path]:
+            yield parameter, deltas[path], repr(owner)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.describe.structure import ancestors, signature
-from graphnet.core.errors import GraphError, StateError, nearest
+from graphnet.core.describe.structure import ancestors
+from graphnet.core.errors import GraphError, StateError, unknown
 from graphnet.core.phase import Phase
 
 if TYPE_CHECKING:
@@ -101,23 +101,38 @@ class Graph:
         for name in (*self.inputs, *self.nodes, *self.outputs):
             if not isinstance(name, str) or not NAME.match(name):
                 raise GraphError(
-                    "not a name", where=place, expected="letters, digits and _, not a digit first", received=repr(name)
+                    "not a name",
+                    where=place,
+                    expected="letters, digits and _, not a digit first",
+                    received=repr(name),
+                    key_path=self._key_path(name),
                 )
         for name, given in self.inputs.items():
             if given.shape is not None:
                 given.shape.check_distinct(f"{place}, input {name!r}")
         for name in self.inputs.keys() & self.nodes.keys():
-            raise GraphError("name used for an input and for a node", where=place, received=repr(name))
+            raise GraphError(
+                "name used for an input and for a node", where=place, received=repr(name), key_path=("nodes", name)
+            )
         if not self.outputs:
             raise GraphError("the graph has no output", where=place, expected="at least one named output")
-        nodes = {n: self._checked(node, f"{place}, node {node.name!r}") for n, node in self.nodes.items()}
+        nodes = {
+            name: self._checked(node, f"{place}, node {node.name!r}", ("nodes", name))
+            for name, node in self.nodes.items()
+        }
         object.__setattr__(self, "nodes", nodes)
-        object.__setattr__(
-            self, "outputs", {n: self._resolved(r, f"{place}, output {n!r}") for n, r in self.outputs.items()}
-        )
+        outputs = {
+            name: self._resolved(ref, f"{place}, output {name!r}", ("outputs", name))
+            for name, ref in self.outputs.items()
+        }
+        object.__setattr__(self, "outputs", outputs)
         object.__setattr__(self, "order", self._sorted(place))
 
-    def _checked(self, node: Node, place: str) -> Node:
+    def _key_path(self, name: str) -> tuple[str, str]:
+        """Where a name is in the description of this graph."""
+        return ("inputs" if name in self.inputs else "nodes" if name in self.nodes else "outputs"), name
+
+    def _checked(self, node: Node, place: str, key_path: tuple[str, ...]) -> Node:
         """The node, after checking that its inputs exist and are as many as its layer takes."""
         ports = node.layer.input_ports()
         if not ports.accepts(len(node.inputs)):
@@ -126,34 +141,41 @@ class Graph:
                 where=place,
                 expected=str(ports),
                 received=", ".join(map(str, node.inputs)) or "none",
+                key_path=key_path,
             )
         for i, ref in enumerate(node.inputs):
             if ref is None and (i >= len(ports.names) or ports.names[i] not in ports.optional):
                 missing = ports.names[min(i, len(ports.names) - 1)]
-                raise GraphError("an input is missing", where=place, expected=missing, received="nothing")
-        return replace(node, inputs=tuple(None if ref is None else self._resolved(ref, place) for ref in node.inputs))
+                raise GraphError(
+                    "an input is missing", where=place, expected=missing, received="nothing", key_path=key_path
+                )
+        refs = tuple(None if ref is None else self._resolved(ref, place, key_path) for ref in node.inputs)
+        return replace(node, inputs=refs)
 
-    def _resolved(self, ref: Ref, place: str) -> Ref:
+    def _resolved(self, ref: Ref, place: str, key_path: tuple[str, ...]) -> Ref:
         """``ref`` itself, after checking that it names something; its port dropped when it is the first one."""
         if ref.source in self.nodes:
             ports = self.nodes[ref.source].layer.output_ports()
             if ref.port is not None and ref.port not in ports:
-                raise GraphError(
-                    f"node {ref.source!r} has no output {ref.port!r}",
+                raise unknown(
+                    "output",
+                    ref.port,
+                    ports,
                     where=place,
-                    expected=" or ".join(ports),
-                    received=ref.port,
-                    remedy=nearest(ref.port, ports) or None,
+                    problem=f"node {ref.source!r} has no output {ref.port!r}",
+                    key_path=key_path,
+                    error=GraphError,
                 )
             return Ref(ref.source) if ref.port == ports[0] else ref
         if ref.source not in self.inputs or ref.port is not None:
-            known = [*self.inputs, *self.nodes]
-            raise GraphError(
-                f"reads {str(ref)!r}, which does not exist",
+            raise unknown(
+                "node",
+                ref.source,
+                [*self.inputs, *self.nodes],
                 where=place,
-                expected="one of " + ", ".join(known[:20]) + (", …" if len(known) > 20 else ""),
-                received=str(ref),
-                remedy=nearest(ref.source, known) or None,
+                problem=f"reads {str(ref)!r}, which does not exist",
+                key_path=key_path,
+                error=GraphError,
             )
         return ref
 
@@ -227,7 +249,11 @@ class Graph:
         for path, layer in self.walk():
             if first.setdefault(id(layer), path) != path:
                 shared.append((path, first[id(layer)]))
-        return (*signature(self), tuple(shared))
+        nodes = tuple(
+            (n.name, type(n.layer), tuple((k, _comparable(v)) for k, v in n.layer.config().items()), n.inputs)
+            for n in self.nodes.values()
+        )
+        return self.name, tuple(self.inputs.items()), nodes, tuple(self.outputs.items()), tuple(shared)
 
     @cached_property
     def needed(self) -> frozenset[str]:
@@ -303,5 +329,12 @@ class Graph:
 
 def subgraph(layer: Layer) -> Graph | None:
     """The graph inside a composite layer (``graph``) or a Scan (``cell``); None for a primitive layer."""
-    inner = getattr(layer, "subgraph", None)
+    inner = layer.subgraph
     return inner if isinstance(inner, Graph) else None
+
+
+def _comparable(value: Any) -> Any:
+    """A configuration value with graphs replaced by their signatures."""
+    if isinstance(value, tuple):
+        return tuple(map(_comparable, value))
+    return value.signature() if isinstance(value, Graph) else value

@@ -1,22 +1,21 @@
-"""The layer protocol: the pure rules that an author writes, and what every layer inherits."""
+"""The base class of all layers: a dataclass of configuration with rules, used alone or in a graph."""
 
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, ClassVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform
 
 import numpy as np
 
 from graphnet.core import dtypes
-from graphnet.core.describe import signatures
-from graphnet.core.describe.parameter import Array, Buffer, Weight
-from graphnet.core.describe.shapes import Shape
-from graphnet.core.describe.signatures import Ports
+from graphnet.core.checks import is_python_int
+from graphnet.core.describe.protocols import GraphValue
 from graphnet.core.describe.stateful import Stateful
-from graphnet.core.errors import ConfigError, RuleError
+from graphnet.core.errors import ConfigError, GraphError
 
-if TYPE_CHECKING:
-    from graphnet.core.describe.builder import Value
+#: Attributes of every layer that are not fields of a subclass.
+RESERVED = frozenset({"params", "buffer_values", "store"})
+V = TypeVar("V", bound=GraphValue)
 
 
 def plain(value: Any) -> Any:
@@ -60,17 +59,10 @@ class Layer(Stateful):
     (array([[1., 8.]]), array([[ 3., 12.]]))
     """
 
-    #: Traits are promises about layers that the compiler cannot read; the conformance kit checks them.
-    elementwise: ClassVar[bool] = False
-    rowwise: ClassVar[bool] = False
-    #: Names of buffers that a weights file may lack, because earlier versions did not have them; they start anew then.
-    optional_buffers: ClassVar[tuple[str, ...]] = ()
-    #: Positions of inputs that are whole numbers (token ids) and stay so.
-    integer_inputs: ClassVar[tuple[int, ...]] = ()
-
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         dataclasses.dataclass(eq=False, repr=False)(cls)
+        _refuse_reserved_fields(cls)
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
@@ -83,57 +75,6 @@ class Layer(Stateful):
     def check(self) -> None:
         """Refuse a configuration that means nothing, with ConfigError; called after construction."""
 
-    # ------------------------------------------------------------------ the pure rules
-    def parameters(self, *inputs: Shape) -> dict[str, Weight]:
-        """The weights by name; called with the inputs' shapes, or with none where the configuration says it all.
-
-        Return an empty dictionary for no weights; raise ShapeError when a size cannot be told yet.
-        """
-        return {}
-
-    def buffers(self, *inputs: Shape) -> dict[str, Buffer]:
-        """The untrained arrays by name, such as running statistics; see ``update``."""
-        return {}
-
-    def infer(self, *inputs: Shape) -> Shape | tuple[Shape, ...]:
-        """The output's shape (a tuple of shapes for several outputs) from the inputs'; touches no array."""
-        return inputs[0]
-
-    def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Array]:
-        """The random arrays of one train-phase ``apply``, by name; in the test phase ``apply`` gets None for each.
-
-        Declare the names in ``draws``.
-        """
-        return {}
-
-    #: Names of the arrays that ``draw`` makes.
-    draws: ClassVar[tuple[str, ...]] = ()
-
-    def apply(self, *inputs: Any, **weights: Any) -> tuple[Any, Any]:
-        """``(output, saved)``: the output (a tuple for several) and what ``pull`` and ``grad`` want to see again."""
-        raise missing_rule(self, "apply(self, x)", "It returns (output, saved).")
-
-    def pull(self, saved: Any, error: Any, **weights: Any) -> Any:
-        """The error for the input (a tuple, one for each, for several), linear in ``error``; None for no error."""
-        raise missing_rule(self, "pull(self, saved, error)", "It returns the error for the input.")
-
-    def grad(self, saved: Any, error: Any, **weights: Any) -> dict[str, Any]:
-        """The gradient of each weight by name, summed over the rows, such as ``x.T @ error`` and ``error.sum(0)``."""
-        raise missing_rule(self, "grad(self, saved, error)", "It returns the gradient of each weight by name.")
-
-    def update(self, saved: Any, **buffers: Any) -> dict[str, Any]:
-        """The buffers' new values after one train-phase ``apply``."""
-        return {}
-
-    # ------------------------------------------------------------------ what they say of themselves
-    def input_ports(self) -> Ports:
-        """The inputs by name, in order; read from ``apply``'s positional parameters."""
-        return signatures.ports(type(self).apply)
-
-    def output_ports(self) -> tuple[str, ...]:
-        """The outputs by name, in order."""
-        return ("output",)
-
     def config(self) -> dict[str, Any]:
         """The fields that differ from their defaults: what a file holds, and ``repr`` shows."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
@@ -142,11 +83,35 @@ class Layer(Stateful):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
 
-    def __call__(self, *values: Value | None, name: str | None = None) -> Value:
-        """Put this layer into the graph that the values belong to; see :mod:`graphnet.core.describe.builder`."""
-        from graphnet.core.describe.builder import add_node
+    def __call__(self, *values: V | None, name: str | None = None) -> V:
+        """Add a node that applies this layer to values of a graph, and return the value of its first output.
 
-        return add_node(self, values, name)
+        Raises
+        ------
+        GraphError
+            If no value is given, or an array: arrays go to ``forward``.
+        """
+        for value in values:
+            if hasattr(type(value), "apply_layer"):
+                return value.apply_layer(self, values, name)  # type: ignore[union-attr, no-any-return]
+        raise GraphError(
+            f"{type(self).__name__} was called without a value of a graph",
+            expected="values of a Builder or Cell",
+            received=", ".join(type(value).__name__ for value in values) or "nothing",
+            remedy="Call layer.forward(array) to compute with arrays.",
+        )
+
+
+def _refuse_reserved_fields(cls: Any) -> None:
+    """Refuse fields named after attributes that layers inherit, where these cannot be set."""
+    for name in RESERVED & {field.name for field in dataclasses.fields(cls)}:
+        raise ConfigError(
+            f"a field cannot be called {name!r}: every layer has an attribute of this name",
+            where=cls.__name__,
+            expected="another name",
+            received=name,
+            remedy=f"Rename the field in the definition of {cls.__name__}, for example to {name + '_'!r}.",
+        )
 
 
 def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
@@ -154,13 +119,6 @@ def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     default = plain(default)
     return type(value) is type(default) and bool(value == default)
-
-
-def missing_rule(layer: Layer, rule: str, returns: str) -> RuleError:
-    """The error for a layer whose author has not written a rule that is needed."""
-    name = type(layer).__name__
-    remedy = f"Write it. {returns}"
-    return RuleError(f"{name} has no {rule.split('(')[0]}", where=name, expected=f"a method {rule}", remedy=remedy)
 
 
 def require(condition: bool, layer: Layer, field: str, expected: str) -> None:
@@ -177,6 +135,7 @@ def require(condition: bool, layer: Layer, field: str, expected: str) -> None:
             where=type(layer).__name__,
             expected=expected,
             received=repr(getattr(layer, field)),
+            key_path=(field,),
         )
 
 
@@ -191,5 +150,5 @@ def positive(layer: Layer, *fields: str) -> None:
     optional = {f.name for f in dataclasses.fields(layer) if f.default is None}  # type: ignore[arg-type]
     for field in fields:
         value = getattr(layer, field)
-        whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-        require(whole or (value is None and field in optional), layer, field, "a whole number of at least 1")
+        valid = is_python_int(value, 1) or (value is None and field in optional)
+        require(valid, layer, field, "a positive integer")

@@ -6,8 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.trace.symbol import Symbol
-
 
 def inside_scan(x: Any) -> bool:
     """Whether ``x`` stands for a value of one step of a Scan that is being compiled.
@@ -21,7 +19,7 @@ def inside_scan(x: Any) -> bool:
     >>> inside_scan(np.ones((2, 3)))
     False
     """
-    return isinstance(x, Symbol) and bool(x.trace.has("state"))
+    return getattr(x, "inside_scan", False) is True
 
 
 def logistic(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What a layer owns: trainable weights, and buffers such as running statistics."""
+"""The arrays that layers own: trainable weights, and buffers such as running statistics."""
 
 from __future__ import annotations
 
@@ -8,25 +8,27 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from graphnet.core.errors import StateError
+
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """How one weight array looks and how it starts; what ``Layer.parameters`` returns, by name.
+    """The shape and the starting values of one weight array; what ``Layer.parameters`` returns, by name.
 
     Parameters
     ----------
     shape : tuple of int
     fan_in, fan_out : int
-        Numbers of inputs and outputs that one number connects to; initializers scale by them.
+        Numbers of inputs and outputs that one weight connects; initializers scale by them.
     kind : {'weights', 'bias', 'constant'}
-        Who fills it: the weights initializer, the bias initializer, or nobody (it starts at ``value``, where
-        ``initialize`` puts it back).
+        What fills it: the weights initializer, the bias initializer, or ``value`` ('constant'), to which ``initialize``
+        resets it.
     bias_rows : int
         Rows at the end, of an array of kind 'weights', that the bias initializer fills.
     value : float, optional
-        Where a 'constant' starts; where a bias (or the bias rows) starts whatever the bias initializer.
+        The starting value of a 'constant'; that of a bias (or the bias rows), instead of the bias initializer's.
     """
 
     shape: tuple[int, ...]
@@ -54,7 +56,7 @@ class Parameter:
         The name under which the layer's rules receive it.
     spec : Weight
     value : array
-        Replaced, not overwritten, by updates, so that an array once handed out stays what it was.
+        Updates replace it and do not write to it, so that an array that was handed out does not change.
     gradient : array or None
         Of the last ``backward``, summed over the batch; None before it.
     optimizer : object or None
@@ -68,6 +70,18 @@ class Parameter:
         self.value = value
         self.gradient: Array | None = None
         self.optimizer: Any = None
+
+    def known_gradient(self) -> Array:
+        """Return the last gradient.
+
+        Raises
+        ------
+        StateError
+            Before the first ``backward``.
+        """
+        if self.gradient is None:
+            raise StateError("no gradient yet", where=repr(self), remedy="Call forward and backward first.")
+        return self.gradient
 
     def __repr__(self) -> str:
         return f"Parameter({self.name!r}, shape={self.value.shape}, dtype={np.dtype(self.value.dtype).name})"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from graphnet.core.checks import is_python_int
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer, require
 from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.describe.signatures import Ports
-from graphnet.core.errors import ConfigError, GraphError, nearest
+from graphnet.core.errors import ConfigError, GraphError, unknown
 
 #: How the inputs of a cell are declared.
 STEP = "A cell reads one step: declare its sequences and states as 'batch, feature=8', without time."
@@ -48,13 +49,8 @@ class CellGraph(Graph):
             raise GraphError("no sequence to read", where=place, expected="at least one input as a sequence")
         for name in roles:
             if name not in self.inputs:
-                raise GraphError(
-                    f"role for {name!r}, which is no input of the cell",
-                    where=place,
-                    expected=", ".join(self.inputs),
-                    received=name,
-                    remedy=nearest(name, self.inputs) or None,
-                )
+                problem = f"a role for {name!r}, which is not an input of the cell"
+                raise unknown("input", name, self.inputs, where=place, problem=problem, error=GraphError)
         if sorted(roles) != sorted(self.inputs):
             raise GraphError(
                 "every input of a cell needs exactly one role",
@@ -124,8 +120,7 @@ class Scan(Layer):
         if not isinstance(self.cell, CellGraph):
             raise ConfigError("not a cell", where="Scan", expected="what Cell.build returns", received=repr(self.cell))
         k = self.bptt_length
-        whole = k is None or (isinstance(k, int) and not isinstance(k, bool) and k >= 1)
-        require(whole, self, "bptt_length", "a whole number of at least 1, or None")
+        require(k is None or is_python_int(k, 1), self, "bptt_length", "a positive integer, or None")
 
     @property
     def subgraph(self) -> CellGraph:

@@ -1,83 +1,38 @@
-"""The protocol of a layer that is used by itself: forward, backward, weights, optimizer, phase."""
+"""A layer that is used alone: forward, backward, phase."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 
 from graphnet.core.array_types import plain
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
-from graphnet.core.describe import deltas, weights
-from graphnet.core.describe.parameter import Array, Parameter
+from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.pass_snapshot import LayerPassSnapshot
+from graphnet.core.describe.phases import phase_of
+from graphnet.core.describe.protocols import LayerRunner
+from graphnet.core.describe.trainable import Trainable
 from graphnet.core.errors import ConfigError, ShapeError, StateError
 from graphnet.core.phase import Phase
 
-if TYPE_CHECKING:
-    from graphnet.core.describe.layer import Layer
-    from graphnet.core.run.runner import Runner
 
-#: A phase that some layers, by id, are in for the present block, whatever they are set to.
-_forced: ContextVar[tuple[Phase, frozenset[int]] | None] = ContextVar("graphnet phase", default=None)
-
-
-@contextmanager
-def in_phase(phase: Phase, layers: Iterable[object]) -> Iterator[None]:
-    """Let some layers be in a phase inside the block, in this thread alone; their attribute is not touched.
-
-    Examples
-    --------
-    >>> from graphnet import Dropout
-    >>> layer = Dropout(0.5)
-    >>> with in_phase(Phase.test, [layer]):
-    ...     print(layer.phase.name)
-    test
-    >>> print(layer.phase.name)
-    train
-    """
-    token = _forced.set((phase, frozenset(id(layer) for layer in layers)))
-    try:
-        yield
-    finally:
-        _forced.reset(token)
-
-
-class Stateful:
+class Stateful(Trainable):
     """What every layer inherits: it keeps its weights, its last forward pass and its optimizer.
 
     Everything runs through a :class:`~graphnet.core.run.runner.Runner` over the layer's graph (for a primitive layer a
     graph of one node), so a layer alone and a layer in a model compute the same numbers.
-
-    Attributes
-    ----------
-    delta : float
-        ``individual_delta`` of this layer: scales the learning rate, 1 at first. That of a composite layer holds for
-        every layer inside, times the inner one's own. 0 freezes the weights: they and the optimizer's moments stay bit
-        for bit as they are. Assigning anything but a finite number of at least 0 is a ConfigError.
     """
 
-    _delta: float
-    _optimizer: Any
-    _parameters: dict[str, Parameter]
-    _buffers: dict[str, Array]
     _phase: Phase
-    _runner: Runner | None
-    _waiting: tuple[Any, Any] | None
+    _runner: Any  # a LayerRunner, or None
     _last_forward: tuple[int, Any] | None
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         self = super().__new__(cls)
-        self._delta = 1.0
-        self._optimizer = None
-        self._parameters = {}
-        self._buffers = {}
         self._phase = Phase.train
         self._runner = None
-        self._waiting = None
         self._last_forward = None
         return self
 
@@ -86,20 +41,9 @@ class Stateful:
             return {**self.__dict__, "_runner": None, "_last_forward": None}
 
     @property
-    def delta(self) -> float:
-        """The factor of this layer's learning rate; 0 freezes it."""
-        return self._delta
-
-    @delta.setter
-    def delta(self, delta: float) -> None:
-        self._delta = deltas.checked(delta, type(self).__name__)
-
-    # ------------------------------------------------------------------ running
-    @property
     def phase(self) -> Phase:
         """``Phase.train`` (at first) or ``Phase.test``; nested layers follow."""
-        forced = _forced.get()
-        return forced[0] if forced is not None and id(self) in forced[1] else self._phase
+        return phase_of(self, self._phase)
 
     @phase.setter
     def phase(self, phase: Phase) -> None:
@@ -109,21 +53,14 @@ class Stateful:
             )
         self._phase = phase
 
-    def _running(self, count: int) -> Runner:
-        """The runner over this layer's graph, for so many inputs."""
-        from graphnet.core.run.runner import Runner
-        from graphnet.core.run.standalone import graph_of
+    # ------------------------------------------------------------------ running
+    def _running(self, count: int) -> LayerRunner:
+        """The runner over this layer's graph, for ``count`` inputs."""
+        from graphnet.core.run import standalone  # the only import that goes against the order of the stages
 
         with locks.building:
-            runner = self._runner
-            known = 0 if runner is None else len(runner.graph.inputs)
-            if runner is None or known < count or (known > count and self._layer.input_ports().variadic):
-                runner = self._runner = Runner(graph_of(self._layer, count))
-        return runner
-
-    @property
-    def _layer(self) -> Layer:
-        return self  # type: ignore[return-value]
+            runner = self._runner = standalone.runner_for(cast("Any", self), count, self._runner)
+            return runner
 
     def forward(self, *inputs: Any) -> Any:
         """The output for an input array (for layers with several inputs, one argument each).
@@ -144,18 +81,18 @@ class Stateful:
         """
         runner = self._running(len(inputs))
         # Copies, because the caller may write to an array before backward has read it.
-        given = {
+        arrays = {
             n: np.array(x) if type(x) is np.ndarray else None if x is None else np.array(plain(x, f"{self!r}, {n}"))
             for n, x in zip(runner.graph.inputs, inputs, strict=False)
         }
-        if len(inputs) > len(runner.graph.inputs) or not self._layer.input_ports().accepts(len(inputs)):
+        if len(inputs) > len(runner.graph.inputs) or not self.input_ports().accepts(len(inputs)):
             raise ShapeError(
                 "wrong number of inputs",
                 where=repr(self),
-                expected=str(self._layer.input_ports()),
+                expected=str(self.input_ports()),
                 received=len(inputs),
             )
-        outputs = [_own(array) for array in runner.forward(given, phase=self.phase).values()]
+        outputs = [_own(array) for array in runner.forward(arrays, phase=self.phase).values()]
         self._set_last((runner, len(inputs)))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -186,8 +123,12 @@ class Stateful:
         with self._learning(runner):
             pulled = runner.backward(dict(zip(names, errors, strict=False)))
             self._update()
-        found = [None if array is None else _own(array) for array in list(pulled.values())[:count]]
-        return found[0] if len(found) == 1 else tuple(found)
+        input_errors = [None if array is None else _own(array) for array in list(pulled.values())[:count]]
+        return input_errors[0] if len(input_errors) == 1 else tuple(input_errors)
+
+    def pass_snapshot(self) -> LayerPassSnapshot:
+        """Return what a later ``forward`` changes; to be restored or released."""
+        return LayerPassSnapshot(self, self._runner)
 
     # ------------------------------------------------------------------ threads
     def _set_last(self, what: Any) -> None:
@@ -209,128 +150,13 @@ class Stateful:
             raise other_threads_pass(repr(self))
         return last[1]
 
-    def _learning(self, runner: Runner) -> Claim:
+    def _learning(self, runner: LayerRunner) -> Claim:
         """A context for ``backward`` and the update after it: one thread at a time."""
         return Claim(WRITE if runner.trained else GRADIENTS, runner.keys, "backward", self)
-
-    def _writing(self, action: str) -> Claim:
-        """A context for changes of the weights: no other thread uses them in the meantime."""
-        return Claim(WRITE, weights.keys(weights.owners(self._layer).values()), action, self)
 
     def _exclusive(self, action: str) -> Claim:
         """A context for what a subclass keeps from one call to the next: one thread at a time."""
         return Claim(WRITE, frozenset([("kept", id(self))]), action, self)
-
-    def _update(self) -> None:
-        """One optimizer step for each weight array that has an optimizer and a gradient."""
-        weights.step(deltas.pending(self._layer))
-
-    # ------------------------------------------------------------------ weights
-    @property
-    def trainable(self) -> bool:
-        """Whether this layer has weights (or will have them, once it has seen an input)."""
-        return weights.has_weights(self._layer)
-
-    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
-        """Fill the weights anew.
-
-        Parameters
-        ----------
-        weights_initializer, bias_initializer : object
-            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Sizes not known yet are filled when they are.
-
-        Raises
-        ------
-        ConfigError
-            If one has no ``initialize``.
-        RuleError
-            If an initializer returns another shape; nothing has changed then.
-        StateError
-            If another thread is using the weights.
-        """
-        for given in (weights_initializer, bias_initializer):
-            self._check_has(given, "initialize", "an initializer")
-        with self._writing("initialize"):
-            weights.initialize(weights.owners(self._layer).values(), weights_initializer, bias_initializer)
-
-    def _draw_known_weights(self) -> None:
-        """Fresh weights, uniform in [0, 1), as far as the configuration tells their shapes."""
-        try:
-            specs = self._layer.parameters()
-        except ShapeError:
-            return
-        weights.create(self._layer, specs)
-
-    def get_weights(self) -> Any:
-        """A copy of the weights: one array, or a dictionary by path where a composite layer has several.
-
-        Raises
-        ------
-        StateError
-            If the layer has no weights, or their sizes are not known yet.
-        """
-        return weights.get(self._layer, lambda parameter: parameter.value)
-
-    def get_gradient_weights(self) -> Any:
-        """The gradient of the last ``backward``, summed over the batch; shaped like ``get_weights()``.
-
-        Raises
-        ------
-        StateError
-            Before the first ``backward``.
-        """
-        return weights.get(self._layer, weights.gradient)
-
-    def set_weights(self, values: Any) -> None:
-        """Copy ``values`` into the weights; they keep their dtype.
-
-        Raises
-        ------
-        ShapeError
-            If the shape differs; the message has both.
-        StateError
-            If another thread is using the weights.
-        """
-        with self._writing("set_weights"):
-            weights.put(self._layer, values)
-
-    def set_optimizer(self, optimizer: Any) -> None:
-        """From now on ``backward`` also updates the weights.
-
-        The first weight array uses ``optimizer`` itself, every further one a copy of its own; biases that are arrays of
-        their own are not regularized.
-
-        Parameters
-        ----------
-        optimizer : object or None
-            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: none.
-
-        Raises
-        ------
-        ConfigError
-            If it has no ``calculate_update``.
-        """
-        if optimizer is not None:
-            self._check_has(optimizer, "calculate_update", "an optimizer")
-        weights.set_optimizer(self._layer, optimizer)
-
-    def _check_has(self, thing: Any, method: str, what: str) -> None:
-        if not callable(getattr(thing, method, None)) or isinstance(thing, type):
-            expected = f"an object with {method}"
-            raise ConfigError(f"not {what}", where=repr(self), expected=expected, received=repr(thing))
-
-    @property
-    def optimizer(self) -> Any:
-        """What ``set_optimizer`` was given; assigning does the same."""
-        return self._optimizer
-
-    @optimizer.setter
-    def optimizer(self, optimizer: Any) -> None:
-        self.set_optimizer(optimizer)
-
-    def calculate_regularization_loss(self) -> float:
-        """The optimizer's regularizer's norm of the weights; 0 without one."""
-        return weights.regularization_loss(self._layer)
 
 
 def _own(array: Array) -> Array:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from graphnet.core.describe.graph import Graph, Node
+    from graphnet.core.describe.graph import Node
 
 
 def ancestors(nodes: Mapping[str, Node], sources: Iterable[str]) -> frozenset[str]:
@@ -19,20 +19,3 @@ def ancestors(nodes: Mapping[str, Node], sources: Iterable[str]) -> frozenset[st
             found.add(name)
             waiting += [ref.source for ref in nodes[name].inputs if ref is not None]
     return frozenset(found)
-
-
-def signature(graph: Graph) -> tuple[Any, ...]:
-    """Names, layers with their configurations, and references, as nested tuples."""
-    nodes = tuple(
-        (n.name, type(n.layer), tuple((k, _configured(v)) for k, v in n.layer.config().items()), n.inputs)
-        for n in (graph.nodes[name] for name in graph.nodes)
-    )
-    return graph.name, tuple(graph.inputs.items()), nodes, tuple(graph.outputs.items())
-
-
-def _configured(value: Any) -> Any:
-    from graphnet.core.describe.graph import Graph
-
-    if isinstance(value, tuple):
-        return tuple(map(_configured, value))
-    return value.signature() if isinstance(value, Graph) else value

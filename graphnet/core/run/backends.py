@@ -1,4 +1,4 @@
-"""What runs a plan: the two backends that are always there, and how others are found."""
+"""The backends that run plans: the two built-in ones, and the lookup of others by name."""
 
 from __future__ import annotations
 
@@ -8,89 +8,85 @@ from typing import Any, Protocol
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
-from graphnet.core.errors import UnknownNameError, nearest
-from graphnet.core.run.numpy_backend import BoundPlan, Run, Setting
+from graphnet.core.errors import unknown
+from graphnet.core.run.context import BindOptions, RunContext
+from graphnet.core.run.numpy_backend.plan import CompiledPlan
+from graphnet.core.run.reference.plan import BoundPlan
 
 
 class Bound(Protocol):
     """A plan bound to shapes, a dtype and a phase: what a :class:`Backend` returns.
 
     It belongs to one pass at a time, from ``start`` until the pass and its ``backward`` have ended, so it may keep
-    arrays of the pass. For passes at the same time a Runner binds several; they must share nothing that a pass changes.
+    arrays of the pass. A Runner binds several for concurrent passes; they must not share anything that a pass changes.
 
-    ``slots`` holds the values of a pass: first the inputs, then what the steps make, as the plan numbers them.
+    ``slots`` holds the values of a pass: first the inputs, then the outputs of the steps, as the plan numbers them.
     """
 
-    def start(self, run: Run) -> None:
-        """Called once before each pass, with its weights and row lengths."""
+    def start(self, run: RunContext) -> None:
+        """Begin a pass; called once before ``forward``, with the weights and row lengths."""
 
-    def forward(self, slots: list[Any], run: Run) -> list[Any]:
-        """Fill ``slots``; returns whatever ``backward`` wants to see again (anything, if not ``run.keep``)."""
+    def forward(self, slots: list[Any], run: RunContext) -> list[Any]:
+        """Fill ``slots``; returns the values saved for ``backward`` (anything if not ``run.keep``)."""
 
-    def backward(self, tape: list[Any], errors: list[Any], run: Run) -> None:
-        """Fill ``errors``, which hold those of the outputs, for the inputs; add the gradients to ``run.gradients``."""
+    def backward(self, tape: list[Any], errors: list[Any], run: RunContext) -> None:
+        """Fill ``errors``, which holds those of the outputs, for the inputs; add to ``run.gradients``."""
 
     def idle(self) -> int:
-        """Bytes of arrays kept for the next pass; asked for while no pass runs."""
+        """Bytes of arrays kept for the next pass; called while no pass runs."""
 
     def drop(self) -> None:
-        """Give those back."""
+        """Release those arrays."""
 
 
 class Backend(Protocol):
-    """Decides how the steps of a plan execute.
+    """Decides how the steps of a plan run.
 
-    A backend must give the same numbers as ``reference``, to rounding; the conformance kit compares them.
+    A backend must compute the same numbers as ``reference``, up to rounding; the conformance kit compares them.
     """
 
-    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
-        """Bind a plan to ``shapes``; ``wanted`` says for which inputs errors are asked."""
+    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:
+        """Bind a plan to ``shapes``; ``wanted`` says for which inputs errors are wanted."""
 
 
 class NumpyBackend:
     """Compiled programs of numpy calls; what cannot be compiled runs node by node."""
 
-    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
+    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:
         """Bind a plan; see :class:`Backend`."""
-        return BoundPlan(plan, shapes, setting, wanted)
+        return CompiledPlan(plan, shapes, options, wanted)
 
 
 class ReferenceBackend:
-    """Node by node, each rule called as it is written: slow, and what every other backend is measured against."""
+    """Node by node, uncompiled: slow, and the oracle for every other backend."""
 
-    def bind(self, plan: Plan, shapes: Shapes, setting: Setting, wanted: list[bool]) -> Bound:
+    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:
         """Bind a plan; see :class:`Backend`."""
-        return BoundPlan(plan, shapes, replace(setting, compiled=False), wanted)
+        return BoundPlan(plan, shapes, replace(options, compiled=False), wanted)
 
 
-#: Those that are always there, the default first.
+#: The built-in backends, the default first.
 BUILT_IN: dict[str, type[Backend]] = {"numpy": NumpyBackend, "reference": ReferenceBackend}
-#: Asked for every other name, in order; each returns a backend, or None. The core knows no plugin: whoever does adds
-#: one.
+#: Called in order for every other name; each returns a backend or None. The core does not know plugins:
+#: ``graphnet.models.backend_lookup`` adds a finder.
 finders: list[Callable[[str], Backend | None]] = []
-#: Asked for the names of the others, for messages.
+#: Return the names of other backends, for messages.
 listers: list[Callable[[], list[str]]] = []
 
 
 def find(name: str) -> Backend:
-    """The backend of a name.
+    """The backend with this name.
 
     Raises
     ------
     UnknownNameError
-        If there is none; the message has those that there are.
+        If there is none; the message lists the known ones.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]()
     for finder in finders:
-        found = finder(name)
-        if found is not None:
-            return found
-    known = [*BUILT_IN, *(each for lister in listers for each in lister())]
-    raise UnknownNameError(
-        "no such backend",
-        where="Runner",
-        expected=", ".join(known),
-        received=name,
-        remedy=nearest(name, known) or None,
-    )
+        backend = finder(name)
+        if backend is not None:
+            return backend
+    known = [*BUILT_IN, *(other for lister in listers for other in lister())]
+    raise unknown("backend", name, known, where="Runner")

@@ -1,8 +1,8 @@
-"""What holds for a bound plan, and for one pass through it."""
+"""What a plan is bound with, and what one pass through it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,17 +13,30 @@ from graphnet.core.compile.program import Program
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.phase import Phase
-from graphnet.core.run.row_ends import Ends
+from graphnet.core.run.padding import RowEnds
 from graphnet.core.run.state import Carried
 
 
 @dataclass(slots=True)
-class Setting:
-    """What holds for a whole bound plan: the layers, the phase, the dtype, whether to compile, and the passes (None:
-    all).
+class BindOptions:
+    """What a plan is bound with, besides shapes.
 
-    ``programs`` are those of cells that were compiled before, for other numbers of steps. ``shared`` is what the bound
-    plans for the same shapes share: their other programs. The arrays of each are its own.
+    Attributes
+    ----------
+    layers : mapping of node path to Layer
+    phase : Phase
+    dtype : str
+    compiled : bool
+        Whether programs are compiled.
+    passes : frozenset of str or None
+        The compiler's passes to apply; None: all.
+    programs : dict
+        The programs of cells compiled so far, for any number of steps.
+    shared : dict
+        What the bound plans for the same shapes share: their other programs. Each has arrays of its own.
+    executable : callable or None
+        Returns what runs a program, from the program, the numbers of steps and rows, and the dtype, in a backend that
+        compiles programs further. None: :class:`graphnet.core.run.numpy_backend.executable.Executable`.
     """
 
     layers: Mapping[str, Layer]
@@ -33,13 +46,28 @@ class Setting:
     passes: frozenset[str] | None = None
     programs: dict[Any, Program] = field(default_factory=dict)
     shared: dict[Any, Any] = field(default_factory=dict)
+    executable: Callable[[Program, int, int, str], Any] | None = None
 
 
 @dataclass(slots=True)
-class Run:
-    """One pass: the arrays of each layer, the row lengths of each input, and the gradients as they add up.
+class RunContext:
+    """One pass.
 
-    ``carried`` is what the Scans of the graph, not those in cells, go on from and leave; None: all begin anew.
+    Attributes
+    ----------
+    arrays : mapping of node path to dict of name to array
+        The weights and buffers of each layer.
+    lengths : list of int array or None
+        The row lengths of each input; None where all rows are whole.
+    keep : bool
+        Whether a backward pass follows.
+    gradients : dict of node path to dict of name to array
+    carried : Carried or None
+        The states with which the Scans of the graph begin and end, not those inside cells; None: all begin anew.
+    in_turn : bool
+        Whether the pass holds the lock of small programs.
+    ends : list of RowEnds or None
+        Where the rows of each input end; empty where all rows are whole. Bound plans fill it in.
     """
 
     arrays: Mapping[str, dict[str, Array]]
@@ -47,12 +75,12 @@ class Run:
     keep: bool = True
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
     carried: Carried | None = None
-    #: Where the rows of each input end; empty where every row is whole. Bound plans fill it in.
-    ends: list[Ends | None] = field(default_factory=list)
+    in_turn: bool = False
+    ends: list[RowEnds | None] = field(default_factory=list)
     _rng: np.random.Generator | None = None
 
-    def ends_at(self, origin: int | None) -> Ends | None:
-        """Where the rows of an input end; None where they are whole, or it has no rows over time."""
+    def ends_at(self, origin: int | None) -> RowEnds | None:
+        """Where the rows of an input end; None where they are whole, or have no time axis."""
         return None if origin is None or not self.ends else self.ends[origin]
 
     def generator(self) -> np.random.Generator:

@@ -12,8 +12,8 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import BATCH, TIME, Shape
-from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, nearest
-from graphnet.core.run.numpy_backend import mask, owner
+from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, unknown
+from graphnet.core.run.row_masks import mask, owner
 
 #: The floating dtypes by numpy's character for them.
 FLOATS = {"f": "float32", "d": "float64"}
@@ -30,13 +30,7 @@ def arrays(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
         )
     for name in inputs:
         if name not in graph.inputs:
-            raise ShapeError(
-                "no such input",
-                where=repr(graph),
-                expected=", ".join(graph.inputs),
-                received=name,
-                remedy=nearest(name, graph.inputs) or None,
-            )
+            raise unknown("input", name, graph.inputs, where=repr(graph), error=ShapeError)
     arrays: dict[str, Array | None] = {}
     for name, given in graph.inputs.items():
         if inputs.get(name) is None:
@@ -94,12 +88,14 @@ def lengths(graph: Graph, lengths: Any, arrays: Mapping[str, Array | None]) -> l
     for name in named or {}:
         if name not in graph.inputs or not _ragged(graph, name):
             ragged = [n for n in graph.inputs if _ragged(graph, n)]
-            raise ShapeError(
-                "lengths of what is not an input with axes (time, batch, …)",
+            raise unknown(
+                "lengths",
+                name,
+                ragged,
                 where=repr(graph),
-                expected=", ".join(ragged) or "no lengths",
-                received=str(name),
-                remedy=nearest(str(name), ragged) or "Declare the input as 'time, batch, feature'.",
+                problem=f"lengths for {name!r}, which is not an input with axes (time, batch, …)",
+                remedy="Declare the input as 'time, batch, feature'.",
+                error=ShapeError,
             )
     return [_counts(graph, name, array, (named or {}).get(name)) for name, array in arrays.items()]
 

@@ -15,7 +15,7 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ShapeError
 
 
-class Holders:
+class LayerArrays:
     """The layers of a graph that have arrays; the others need not be looked at in each pass.
 
     Parameters
@@ -31,7 +31,7 @@ class Holders:
     @property
     def trained(self) -> bool:
         """Whether any weight array has an optimizer."""
-        return any(p.optimizer is not None for _, layer in self._holders for p in layer._parameters.values())
+        return any(p.optimizer is not None for _, layer in self._holders for p in layer.params.values())
 
     def create(self, plan: Plan, shapes: Shapes) -> None:
         """Make the weights and buffers that the steps of a plan, and of its cells, need.
@@ -42,7 +42,7 @@ class Holders:
             If a layer has weights for inputs of another size; with the node's path.
         """
         self._create(plan, shapes)
-        self._holders = [(path, layer) for path, layer in self.layers.items() if layer._parameters or layer._buffers]
+        self._holders = [(path, layer) for path, layer in self.layers.items() if layer.params or layer.buffer_values]
 
     def _create(self, plan: Plan, shapes: Shapes) -> None:
         for step in plan.steps:
@@ -61,9 +61,9 @@ class Holders:
         wanted = np.dtype(dtype)
         found: dict[str, dict[str, Array]] = {}
         for path, layer in self._holders:
-            own = found[path] = {n: p.value for n, p in layer._parameters.items()}
-            if layer._buffers:
-                own |= layer._buffers
+            own = found[path] = {n: p.value for n, p in layer.params.items()}
+            if layer.buffer_values:
+                own |= layer.buffer_values
             for name, array in own.items():
                 if array.dtype is not wanted:
                     own[name] = array.astype(wanted, copy=False)
@@ -72,16 +72,18 @@ class Holders:
     def store_buffers(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
         """Keep the buffers that a pass has replaced."""
         for path, layer in self._holders:
-            if not layer._buffers:
+            if not layer.buffer_values:
                 continue
-            for name, old in layer._buffers.items():
-                layer._buffers[name] = arrays[path][name].astype(old.dtype, copy=False)
+            updated = arrays[path]
+            layer.store.replace_buffers(
+                {name: updated[name].astype(old.dtype, copy=False) for name, old in layer.buffer_values.items()}
+            )
 
     def collect(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
         """Hand the gradients of a pass to the parameters; zeros where no error arrived."""
         for path, layer in self._holders:
             found = gradients.get(path, {})
-            for name, parameter in layer._parameters.items():
+            for name, parameter in layer.params.items():
                 gradient = found.get(name)
                 if gradient is None:
                     parameter.gradient = np.zeros_like(parameter.value)

@@ -10,9 +10,9 @@ import numpy as np
 from graphnet.core import dtypes
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import ConfigError, ShapeError, nearest
+from graphnet.core.errors import ConfigError, ShapeError, unknown
 from graphnet.core.run import inputs as boundary
-from graphnet.core.run.kept import Pass
+from graphnet.core.run.forward_backward import Pass
 
 
 def entering(graph: Graph, errors: Any, last: Pass, slots: int, clean: frozenset[int]) -> list[Any]:
@@ -46,13 +46,7 @@ def entering(graph: Graph, errors: Any, last: Pass, slots: int, clean: frozenset
 def _entering(graph: Graph, name: str, error: Any, last: Pass, clean: frozenset[int]) -> tuple[int, Array]:
     slot = last.outputs.get(name)
     if slot is None:
-        raise ShapeError(
-            "no such output",
-            where=repr(graph),
-            expected=", ".join(last.outputs),
-            received=name,
-            remedy=nearest(name, last.outputs) or None,
-        )
+        raise unknown("output", name, last.outputs, where=repr(graph), error=ShapeError)
     place = f"{graph.name}, error for {name!r}"
     array = dtypes.as_array(error, place)
     shape = last.shapes.slots[slot]

@@ -10,26 +10,27 @@ from functools import partial
 from typing import Any
 
 from graphnet.core.compile import Shapes, infer, lower
-from graphnet.core.compile.axes import named
-from graphnet.core.compile.pipeline import PASSES, undisturbed
+from graphnet.core.compile.analysis.scan_slots import scan_only_slots
+from graphnet.core.compile.axis_names import name_axes
+from graphnet.core.compile.pipeline import gc_paused, select_passes
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.program import Program
-from graphnet.core.compile.truncate import by_scans_alone, cut
+from graphnet.core.compile.truncate import truncate
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, Keys
 from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import UnknownNameError, nearest
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends, output_errors
 from graphnet.core.run import inputs as boundary
 from graphnet.core.run.backends import Bound
-from graphnet.core.run.bindings import OFTEN, Binding, Bindings
-from graphnet.core.run.kept import Kept, Pass, Remembered
-from graphnet.core.run.layer_arrays import Holders
-from graphnet.core.run.numpy_backend import BoundPlan, Run, Setting
+from graphnet.core.run.binder import OFTEN, Binding, Bindings
+from graphnet.core.run.context import BindOptions, RunContext
+from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
+from graphnet.core.run.layer_arrays import LayerArrays
+from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
 
@@ -93,26 +94,26 @@ class Runner:
     ) -> None:
         self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
         self._backend = backends.find(self.backend)
-        self.passes = None if passes is None else frozenset(known(name, PASSES, "pass") for name in passes)
+        self.passes = None if passes is None else select_passes(passes)
         self.graph = graph
         self.layers = graph.layers()
         self.reach = reach
-        self.plan: Plan = lower(graph) if reach is None else cut(lower(graph), reach)
+        self.plan: Plan = lower(graph) if reach is None else truncate(lower(graph), reach)
         self.state: State | None = None
         self._bindings = Bindings()
         self._programs: dict[Any, Program] = {}
-        self._from_scans, self._into_scans = by_scans_alone(self.plan)
-        self._kept = Kept()
+        self._from_scans, self._into_scans = scan_only_slots(self.plan)
+        self._kept = LastPass()
         self._keys: Keys | None = None
-        self._updates_buffers = any(weights.updates_buffers(layer) for layer in self.layers.values())
+        self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
         self._seen: dict[str, Shape] = {}
-        self._holders = Holders(self.layers)
+        self._holders = LayerArrays(self.layers)
         if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
             infer(self.plan, self.layers, self.plan.declared)
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds again."""
-        return {**self.__dict__, "_bindings": Bindings(), "_kept": Kept(), "_keys": None, "_programs": {}}
+        return {**self.__dict__, "_bindings": Bindings(), "_kept": LastPass(), "_keys": None, "_programs": {}}
 
     # ------------------------------------------------------------------ what it holds
     @property
@@ -133,18 +134,18 @@ class Runner:
         return {
             f"{path}/{name}": parameter
             for path, layer in self.layers.items()
-            for name, parameter in layer._parameters.items()
+            for name, parameter in layer.params.items()
         }
 
     @property
     def buffers(self) -> dict[str, Array]:
         """Every untrained array (running statistics) by ``node path/name``."""
-        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer._buffers.items()}
+        return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer.buffer_values.items()}
 
     @property
     def drawn(self) -> bool:
         """Whether every layer with weights has them: sizes that nothing declares come with the first ``forward``."""
-        return all(layer._parameters or not layer.trainable for layer in self.layers.values())
+        return all(layer.params or not layer.trainable for layer in self.layers.values())
 
     def completed(self) -> Graph:
         """The graph with the sizes of its inputs as the last ``forward`` saw them, time and batch left free.
@@ -157,7 +158,9 @@ class Runner:
             if seen is None or (given.shape is not None and given.shape.fits(seen) and boundary.closed(given.shape)):
                 inputs[name] = given
             else:
-                inputs[name] = replace(given, shape=boundary.opened(named(self.plan, self.layers, self._seen, name)))
+                inputs[name] = replace(
+                    given, shape=boundary.opened(name_axes(self.plan, self.layers, self._seen, name))
+                )
         return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
 
     @property
@@ -190,13 +193,10 @@ class Runner:
         with Claim(WRITE, self.keys, "initialize", self.graph):
             weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
 
-    def remember(self) -> Remembered:
-        """Hold what a later ``forward`` changes: the pass for ``backward``, and the buffers.
-
-        Call what is returned to put them back, or its ``release`` to let them go.
-        """
-        kept = [partial(setattr, la, "_buffers", dict(la._buffers)) for la in self.layers.values() if la._buffers]
-        return Remembered(self._kept, *kept)
+    def snapshot(self) -> PassSnapshot:
+        """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
+        kept = [partial(la.store.replace_buffers, la.buffer_values) for la in self.layers.values() if la.buffer_values]
+        return PassSnapshot(self._kept, *kept)
 
     # ------------------------------------------------------------------ running
     def forward(
@@ -277,18 +277,18 @@ class Runner:
         with Claim(level, self.keys, "forward", self.graph):
             binding, wanted = self._binding(slots, dtype, phase, input_errors, keep)
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
-            run = Run(self._holders.arrays(dtype), counts, keep, carried=carried)
+            run = RunContext(self._holders.arrays(dtype), counts, keep, carried=carried)
             with binding.turns:
                 outputs = self._bound_pass(binding, wanted, slots, dtype, phase, run)
         return outputs, None if carried is None else carried.found
 
     def _bound_pass(
-        self, binding: Binding, wanted: list[bool], slots: list[Any], dtype: str, phase: Phase, run: Run
+        self, binding: Binding, wanted: list[bool], slots: list[Any], dtype: str, phase: Phase, run: RunContext
     ) -> dict[str, Array]:
         """Run one forward pass in a bound plan of its own; the outputs by name."""
         bound = self._started(binding, wanted, dtype, phase, run)
         try:
-            values: list[Any] = [*slots, *[None] * (self.plan.slots - len(slots))]
+            values: list[Any] = [*slots, *[None] * (self.plan.slot_count - len(slots))]
             began = time.perf_counter()
             tape = bound.forward(values, run)
             binding.timed(time.perf_counter() - began)
@@ -344,21 +344,21 @@ class Runner:
             last.release()
 
     def _backward(self, errors: Mapping[str, Any], last: Pass) -> dict[str, Array | None]:
-        slots = output_errors.entering(self.graph, errors, last, self.plan.slots, self._from_scans)
+        slots = output_errors.entering(self.graph, errors, last, self.plan.slot_count, self._from_scans)
         last.run.gradients.clear()
         last.bound.backward(last.tape, slots, last.run)
         self._holders.collect(last.run.gradients)
         pulled = output_errors.leaving(len(self.plan.inputs), slots, last, self._into_scans)
         return dict(zip(self.graph.inputs, pulled, strict=True))
 
-    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[BoundPlan, Shapes]:
+    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
         """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
-        with locks.building, undisturbed():
+        with locks.building, gc_paused():
             found = infer(self.plan, self.layers, shapes)
             self._holders.create(self.plan, found)
             wanted = [not given.integer for given in self.graph.inputs.values()]
-            setting = Setting(self.layers, phase, dtype, self.backend != "reference", self.passes)
-            return BoundPlan(self.plan, found, setting, wanted), found
+            options = BindOptions(self.layers, phase, dtype, passes=self.passes)
+            return CompiledPlan(self.plan, found, options, wanted), found
 
     # ------------------------------------------------------------------ binding
     def _binding(
@@ -368,7 +368,7 @@ class Runner:
         key = (tuple(None if a is None else a.shape for a in slots), dtype, phase, input_errors, keep)
         found = self._bindings.find(key)
         if found is None:
-            with locks.building, undisturbed():
+            with locks.building, gc_paused():
                 found = self._bindings.find(key) or self._bind(key, slots)
         return found, [input_errors and not given.integer for given in self.graph.inputs.values()]
 
@@ -384,16 +384,16 @@ class Runner:
         self._bindings.keep(key, found)
         return found
 
-    def _started(self, binding: Binding, wanted: list[bool], dtype: str, phase: Phase, run: Run) -> Bound:
+    def _started(self, binding: Binding, wanted: list[bool], dtype: str, phase: Phase, run: RunContext) -> Bound:
         """A bound plan that belongs to this pass alone, started: an idle one, or else a new one."""
         self._kept.drop_own(binding)
         bound = binding.take()
         if bound is None:
-            with locks.building, undisturbed():
+            with locks.building, gc_paused():
                 bound = binding.take()  # another thread may have returned one in the meantime
                 if bound is None:
-                    setting = Setting(self.layers, phase, dtype, True, self.passes, self._programs, binding.shared)
-                    bound = self._backend.bind(self.plan, binding.shapes, setting, wanted)
+                    options = BindOptions(self.layers, phase, dtype, True, self.passes, self._programs, binding.shared)
+                    bound = self._backend.bind(self.plan, binding.shapes, options, wanted)
                     self._bindings.trim()
                 bound.start(run)  # the first start compiles
                 if binding.slow < OFTEN and hasattr(bound, "turns"):  # a plugin's backend may have none
@@ -407,16 +407,3 @@ class Runner:
             return None
         declared = self.graph.inputs[name].shape
         return Shape.of(array.shape, None if declared is None else declared.names)
-
-
-def known(name: str, names: Sequence[str], what: str) -> str:
-    """A name that must be one of some."""
-    if name not in names:
-        raise UnknownNameError(
-            f"no such {what}",
-            where="Runner",
-            expected=", ".join(names),
-            received=name,
-            remedy=nearest(name, names) or None,
-        )
-    return name

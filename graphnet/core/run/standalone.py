@@ -1,4 +1,4 @@
-"""The graph around one layer, for running it by itself."""
+"""Running a layer that is used alone: the graph around it, and its runner."""
 
 from __future__ import annotations
 
@@ -7,10 +7,20 @@ from graphnet.core.describe.composite import Composite
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.naming import snake_case
+from graphnet.core.describe.protocols import LayerRunner
+from graphnet.core.run.runner import Runner
+
+
+def runner_for(layer: Layer, inputs: int, last: LayerRunner | None) -> LayerRunner:
+    """Return the runner of a layer's graph for a number of inputs: ``last``, the one used before, where it fits."""
+    known = -1 if last is None else len(last.graph.inputs)
+    if last is not None and (known == inputs or (known > inputs and not layer.input_ports().variadic)):
+        return last
+    return Runner(graph_of(layer, inputs))
 
 
 def graph_of(layer: Layer, inputs: int) -> Graph:
-    """A composite layer's own graph, or a graph of one node with so many inputs."""
+    """Return a composite layer's own graph, or a graph of one node with ``inputs`` inputs."""
     if isinstance(layer, Composite):
         return layer.graph
     builder = Builder(type(layer).__name__)

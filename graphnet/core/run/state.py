@@ -10,7 +10,7 @@ import numpy as np
 
 from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import as_array, converted
-from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, StateError, UnknownNameError, nearest
+from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, StateError, unknown
 
 
 class State:
@@ -133,13 +133,7 @@ class State:
         """
         for name in self.arrays:
             if name not in names:
-                raise UnknownNameError(
-                    "the graph has no such state",
-                    where=where,
-                    expected=", ".join(names) or "no states",
-                    received=name,
-                    remedy=nearest(name, names) or None,
-                )
+                raise unknown("state", name, names, where=where)
         if self.rows is not None and rows is not None and self.rows != rows:
             raise StateError(
                 "the kept state has another number of rows than the input",

@@ -1,4 +1,4 @@
-"""Data sets: the small real ones that graphnet knows by name, and a user's own from an npz file.
+"""Data sets: two small ones that ship with graphnet or with scikit-learn, and a user's own from npz files.
 
 >>> import graphnet.data.datasets
 >>> vowels = graphnet.data.datasets.load("japanese_vowels")

@@ -1,4 +1,4 @@
-"""What a data set is: named inputs and a target for two splits, and where it all comes from."""
+"""A data set: named inputs and a target for two splits, and their source."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ class Split:
     Parameters
     ----------
     inputs : dict of str to array or list of arrays
-        By input name: one array with the examples on axis 0, or, where they differ in length, a list with one array
-        ``(time, ...)`` an example.
+        By input name: one array with the examples on axis 0, or, if they differ in length, a list with one array
+        ``(time, ...)`` for each example.
     targets : array or list of arrays
-        One row an example: class numbers (int64), or numbers to predict; or a list with one array ``(time, ...)`` an
-        example, where there is one for each step.
+        One row for each example: class numbers (int64), or numbers to predict; or, with a target for each step, a list
+        with one array ``(time, ...)`` for each example.
 
     Raises
     ------
     DataError
-        There is no input.
+        If there is no input.
     ShapeError
-        An input has another number of examples than the targets.
+        If an input and the targets differ in the number of examples.
 
     >>> Split({"x": np.zeros((4, 3))}, np.array([0, 1, 1, 0]))
     Split(x: (4, 3) float64; targets: (4,) int64)
@@ -44,7 +44,9 @@ class Split:
         if not self.inputs:
             raise DataError("a split needs an input", expected="at least one named input", received="none")
         if not isinstance(self.targets, list) and np.ndim(self.targets) == 0:
-            raise ShapeError("the targets have no rows", expected="one row an example", received="a single number")
+            raise ShapeError(
+                "the targets have no rows", expected="one row for each example", received="a single number"
+            )
         for name, values in self.inputs.items():
             if len(values) != len(self.targets):
                 raise ShapeError(
@@ -64,23 +66,23 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A data set: two splits, and what a reader must know to use and to cite it.
+    """A data set: two splits, and the information needed to use and cite it.
 
     Parameters
     ----------
     name : str
-        The name that :func:`graphnet.data.datasets.load` knows it by, or the path of the user's file.
+        The name for :func:`graphnet.datasets.load`, or the path of the user's file.
     train, test : Split
         Both have the same input names.
     classes : tuple of str
-        What each class number means; empty where the target is not a class.
+        The name of each class; empty if the target is not a class.
     source, licence, citation, description : str
-        Where the data come from, on what terms, what to cite, what they are (with shapes and units).
+        The origin of the data, their terms of use, the publication to cite, and a description with shapes and units.
 
     Raises
     ------
     DataError
-        The two splits name different inputs.
+        If the two splits have different inputs.
     """
 
     name: str
@@ -105,6 +107,6 @@ class Dataset:
 def _describe(values: Input) -> str:
     if isinstance(values, np.ndarray):
         return f"{values.shape} {values.dtype}"
-    lengths = [len(one) for one in values] or [0]
+    lengths = [len(sequence) for sequence in values] or [0]
     rest = "".join(f", {size}" for size in values[0].shape[1:]) if values else ""
     return f"{len(values)} × ({min(lengths)} to {max(lengths)}{rest})"

@@ -25,17 +25,17 @@ scan, divided by 16. The file does not say who wrote which digit, so the split i
 
 
 def digits() -> Dataset:
-    """1438 images to train, 359 to test; needs scikit-learn, the extra ``digits``.
+    """1438 training images and 359 test images; requires scikit-learn, the extra ``digits``.
 
     One input, ``image``: float32 ``(n, 1, 8, 8)``, 0 (paper) to 1 (ink). Targets: the digit, int64, 0 to 9.
 
-    The split is fixed and stratified: of each class in turn, from 0 to 9, a fifth (rounded) goes to the test split,
+    The split is fixed and stratified: from each class in turn, 0 to 9, a fifth (rounded) is put in the test split,
     chosen by a permutation from ``numpy.random.default_rng(0)``; both splits keep the order of the source.
 
     Raises
     ------
     PluginError
-        scikit-learn is not installed.
+        If scikit-learn is not installed.
     """
     images, labels = _read()
     test = _test_rows(labels)
@@ -57,7 +57,7 @@ def _read() -> tuple[NDArray[Any], NDArray[Any]]:
     except ImportError as error:
         raise PluginError(
             "the data set 'digits' needs scikit-learn, which cannot be imported",
-            where="graphnet.data.datasets.load('digits')",
+            where="graphnet.datasets.load('digits')",
             expected="the package scikit-learn",
             received=str(error),
             remedy="Run: pip install 'graphnet[digits]'",
@@ -68,7 +68,7 @@ def _read() -> tuple[NDArray[Any], NDArray[Any]]:
 
 
 def _test_rows(labels: NDArray[Any]) -> NDArray[Any]:
-    """True where a row belongs to the test split."""
+    """A boolean array, true for the rows of the test split."""
     rng = np.random.default_rng(SEED)
     test = np.zeros(len(labels), dtype=bool)
     for digit in np.unique(labels):

@@ -1,4 +1,4 @@
-"""Japanese Vowels: who of nine speakers says /ae/ (Kudo, Toyama and Shimbo 1999)."""
+"""Japanese Vowels: utterances of /ae/ by nine speakers (Kudo, Toyama and Shimbo 1999)."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CITATION = (
 
 
 def japanese_vowels() -> Dataset:
-    """270 utterances to train and 370 to test, the donors' split; ships with graphnet.
+    """270 training and 370 test utterances, split as by the donors; ships with graphnet.
 
     One input, ``frames``: a list of float32 arrays ``(time, 12)``, 7 to 29 frames of 12 LPC cepstrum coefficients
     (dimensionless), one frame every 6.4 ms. Targets: the speaker, int64, 0 to 8.

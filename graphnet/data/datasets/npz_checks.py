@@ -1,4 +1,4 @@
-"""The values in a user's npz file: numbers that can be computed with, and two splits that fit each other."""
+"""Checks of the arrays in a user's npz file: finite real numbers, and two splits that fit each other."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Arrays = Mapping[str, NDArray[Any]]
 
 
 def numbers(array: NDArray[Any], where: str) -> NDArray[Any]:
-    """``array``, where it holds finite real numbers on at least one axis.
+    """``array``, if it holds finite real numbers and has at least one axis.
 
     Raises
     ------
     DtypeError, ShapeError, DataError
-        It holds something else; it is a single number; a value is NaN or infinite.
+        If it does not hold real numbers, is a single number, or a value is NaN or infinite.
     """
     if array.dtype.kind not in "fiub":
         raise DtypeError(
@@ -34,56 +34,56 @@ def numbers(array: NDArray[Any], where: str) -> NDArray[Any]:
         raise ShapeError(
             "the array has no axis", where=where, expected="examples on axis 0", received="a single number"
         )
-    wrong = ~np.isfinite(array)
-    if np.any(wrong):
-        at = tuple(int(position) for position in np.argwhere(wrong)[0])
+    not_finite = ~np.isfinite(array)
+    if np.any(not_finite):
+        index = tuple(int(position) for position in np.argwhere(not_finite)[0])
         raise DataError(
             "a value is not a finite number",
             where=where,
             expected="no NaN and no infinity",
-            received=f"{array[at]} at {at}",
+            received=f"{array[index]} at {index}",
         )
     return array
 
 
 def check_alike(arrays: Arrays, names: list[str], path: Path) -> None:
-    """Refuse a test split whose examples have other axes than those of the train split.
+    """Check that the examples of both splits have the same axes.
 
     Raises
     ------
     ShapeError
-        An input has lengths in one split alone, or the axes after the first differ.
+        If an input has lengths in one split only, or the axes after the first differ.
     """
     for name in [*names, "target"]:
-        first, second = (arrays[f"{split}_{name}"].shape[1:] for split in SPLITS)
-        uneven, other = (ragged(arrays, split, name) for split in SPLITS)
-        if first != second or uneven != other:
+        train_axes, test_axes = (arrays[f"{split}_{name}"].shape[1:] for split in SPLITS)
+        train_ragged, test_ragged = (ragged(arrays, split, name) for split in SPLITS)
+        if train_axes != test_axes or train_ragged != test_ragged:
             raise ShapeError(
                 "the examples of the test split have other axes than those of the train split",
                 where=f"{path}: test_{name}",
-                expected=_axes(first, uneven),
-                received=_axes(second, other),
+                expected=_axes(train_axes, train_ragged),
+                received=_axes(test_axes, test_ragged),
             )
 
 
 def class_names(arrays: Arrays, path: Path) -> tuple[str, ...]:
-    """The names of the classes, or an empty tuple where the file has none.
+    """The names of the classes; an empty tuple if the file has none.
 
     Raises
     ------
     DtypeError, ShapeError
-        They are not one axis of text.
+        If they are not text with one axis.
     DataError
-        A target is a class number that has no name.
+        If a class number among the targets has no name.
     """
     if "classes" not in arrays:
         return ()
     names = arrays["classes"]
     if names.dtype.kind != "U":
-        raise DtypeError("class names are text", where=f"{path}: classes", expected="str", received=names.dtype)
+        raise DtypeError("class names must be text", where=f"{path}: classes", expected="str", received=names.dtype)
     if names.ndim != 1:
         raise ShapeError(
-            "class names have one axis", where=f"{path}: classes", expected="(classes,)", received=names.shape
+            "class names must have one axis", where=f"{path}: classes", expected="(classes,)", received=names.shape
         )
     for split in SPLITS:
         _check_targets(arrays[f"{split}_target"], len(names), f"{path}: {split}_target")
@@ -93,7 +93,7 @@ def class_names(arrays: Arrays, path: Path) -> tuple[str, ...]:
 def _check_targets(targets: NDArray[Any], count: int, where: str) -> None:
     if targets.dtype.kind not in "iu" or targets.ndim != 1:
         raise DtypeError(
-            "with class names, targets are class numbers",
+            "with class names, targets must be class numbers",
             where=where,
             expected="integers, (n,)",
             received=f"{targets.dtype}, {targets.shape}",
@@ -108,5 +108,5 @@ def _check_targets(targets: NDArray[Any], count: int, where: str) -> None:
         )
 
 
-def _axes(shape: tuple[int, ...], uneven: bool) -> str:
-    return f"({', '.join(['n', *(['time'] if uneven else []), *map(str, shape)])})"
+def _axes(shape: tuple[int, ...], is_ragged: bool) -> str:
+    return f"({', '.join(['n', *(['time'] if is_ragged else []), *map(str, shape)])})"

@@ -26,7 +26,7 @@ def npz(path: str | os.PathLike[str]) -> Dataset:
     Its keys, with ``SPLIT`` for ``train`` and for ``test`` (both are needed) and ``INPUT`` for the name of an input:
 
     ======================  ==================================  =============================================
-    key                     shape                               what
+    key                     shape                               contents
     ======================  ==================================  =============================================
     ``SPLIT_INPUT``         (n, ...), or with lengths           floats, integers or booleans
                             (all frames, ...)
@@ -34,9 +34,8 @@ def npz(path: str | os.PathLike[str]) -> Dataset:
                                                                 ``(time, ...)``, stored end to end; 0 or more
     ``SPLIT_target``        (n, ...), or with lengths           class numbers (integers), or numbers to predict
                             (all frames, ...)
-    ``SPLIT_target_lengths`` (n,), optional                     there is a target for each step: n sequences, end to
-                                                                end
-    ``classes``             (classes,), optional                what each class number means; text
+    ``SPLIT_target_lengths`` (n,), optional                     a target for each step: n sequences, end to end
+    ``classes``             (classes,), optional                the names of the classes; text
     ======================  ==================================  =============================================
 
     Dtypes are kept.
@@ -44,15 +43,15 @@ def npz(path: str | os.PathLike[str]) -> Dataset:
     Raises
     ------
     FileError
-        There is no such file, it is not an npz file, holds Python objects (which are never unpickled), or a key is
-        missing or unknown.
+        If there is no such file, it is not an npz file, it holds Python objects (which are never unpickled), or a key
+        is missing or unknown.
     DtypeError
-        An array holds something other than real numbers.
+        If an array does not hold real numbers.
     ShapeError
-        Lengths do not add up to the frames; an input has another number of examples than the target; the test split
-        has other axes than the train split.
+        If lengths do not add up to the frames, an input and the target differ in the number of examples, or the two
+        splits differ in axes.
     DataError
-        A value is NaN or infinite, a length is negative, a class number has no name.
+        If a value is NaN or infinite, a length is negative, or a class number has no name.
 
     >>> import tempfile, pathlib
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "steps.npz"
@@ -62,7 +61,7 @@ def npz(path: str | os.PathLike[str]) -> Dataset:
     [[6.0, 7.0], [8.0, 9.0]]
     """
     path = Path(path)
-    arrays = _read(path)
+    arrays = load_arrays(path)
     names = input_names(arrays, path)
     train, test = _split(arrays, names, "train", path), _split(arrays, names, "test", path)
     check_alike(arrays, names, path)
@@ -90,9 +89,16 @@ def _input(arrays: Arrays, key: str, uneven: bool, path: Path) -> Input:
     return cut(values, arrays[key + LENGTHS], f"{path}: {key}{LENGTHS}") if uneven else values
 
 
-def _read(path: Path) -> Arrays:
+def load_arrays(path: Path) -> Arrays:
+    """All arrays of an npz file by key.
+
+    Raises
+    ------
+    FileError
+        If the file or an array in it cannot be read.
+    """
     try:
-        # Opened here, because numpy leaves a file of its own open where the zip archive in it is broken.
+        # Opened here, because numpy does not close a file that it opened itself if the zip archive is broken.
         with path.open("rb") as stream:
             return _members(np.load(stream, allow_pickle=False), path)
     except GraphnetError:

@@ -1,4 +1,4 @@
-"""The keys of a user's npz file: what each one is, and whether all are there."""
+"""The keys of a user's npz file: the required and the optional ones."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from graphnet.core.errors import FileError, nearest
+from graphnet.core.errors import FileError, unknown
 
 SPLITS = ("train", "test")
 LENGTHS = "_lengths"
 FORMAT = (
-    "the keys are train_INPUT, train_INPUT_lengths (optional), train_target, train_target_lengths (optional), the same"
+    "train_INPUT, train_INPUT_lengths (optional), train_target, train_target_lengths (optional), the same"
     " for test, and classes (optional)"
 )
 
@@ -22,26 +22,25 @@ def input_names(keys: Collection[str], path: Path) -> list[str]:
     Raises
     ------
     FileError
-        A key is missing, or is none that :func:`graphnet.data.datasets.npz` describes.
+        If a key is missing, or unknown to :func:`graphnet.datasets.npz`.
     """
-    found = {split: _inputs(keys, split) for split in SPLITS}
-    names = list(dict.fromkeys(name for split in SPLITS for name in found[split]))
-    needed = [f"{split}_{name}" for split in SPLITS for name in [*(names or ["INPUT"]), "target"]]
-    for key in needed:
+    names = list(dict.fromkeys(name for split in SPLITS for name in _inputs(keys, split)))
+    required = [f"{split}_{name}" for split in SPLITS for name in [*(names or ["INPUT"]), "target"]]
+    for key in required:
         if key not in keys:
             raise FileError(
                 f"the key {key!r} is missing",
                 where=str(path),
-                expected=", ".join(needed),
-                received=", ".join(keys) or "no keys at all",
-                remedy=f"In such a file {FORMAT}",
+                expected=", ".join(required),
+                received=", ".join(keys) or "no keys",
+                remedy=f"The keys of such a file are {FORMAT}.",
             )
     _refuse_unknown(keys, names, path)
     return names
 
 
 def _inputs(keys: Collection[str], split: str) -> list[str]:
-    """Every ``SPLIT_name`` but the target, and but the lengths of another one."""
+    """The name of every ``SPLIT_name`` except the target and the lengths of another name."""
     names = [key.removeprefix(f"{split}_") for key in keys if key.startswith(f"{split}_")]
     return [name for name in names if name not in ("", "target") and not _is_lengths(name, names)]
 
@@ -55,15 +54,9 @@ def _refuse_unknown(keys: Collection[str], names: Collection[str], path: Path) -
     known.update(f"{split}_{name}{end}" for split in SPLITS for name in ("target", *names) for end in ("", LENGTHS))
     for key in keys:
         if key not in known:
-            raise FileError(
-                f"the key {key!r} means nothing",
-                where=str(path),
-                expected=FORMAT,
-                received=repr(key),
-                remedy=nearest(key, known) or "Leave it out",
-            )
+            raise unknown("key", key, known, where=str(path), expected=FORMAT, remedy="Leave it out.", error=FileError)
 
 
 def ragged(arrays: Mapping[str, Any], split: str, name: str) -> bool:
-    """Whether that input of that split is sequences of different length."""
+    """Whether an input of a split consists of sequences of different length."""
     return f"{split}_{name}{LENGTHS}" in arrays

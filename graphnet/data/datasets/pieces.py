@@ -1,4 +1,4 @@
-"""Pieces of a stream: some steps of all rows, cut anew to the steps that are asked for."""
+"""Pieces of a stream: consecutive steps of all rows, regrouped to a given number of steps."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import as_array
 from graphnet.core.errors import DataError, ShapeError
 
-#: An array or several by name.
+#: The arrays of inputs and of targets by name.
+InputsAndTargets = tuple[dict[str, Array], dict[str, Array]]
+#: An array, or several by name.
 Values = Array | Mapping[str, Array]
 
 
 class Piece(NamedTuple):
-    """Some steps of all rows of a stream, in the order of time.
+    """Consecutive steps of all rows of a stream.
 
     Attributes
     ----------
     inputs, targets : array (steps, batch, …), or mapping of name to array
     fresh : boolean array (batch,) or None
-        The rows in which something new begins with this piece.
+        The rows that start from the zero state at this piece.
     """
 
     inputs: Values
@@ -30,81 +32,79 @@ class Piece(NamedTuple):
     fresh: Array | None = None
 
 
-def bare(values: dict[str, Array]) -> Values:
-    """The one array without a name by itself."""
+def unnamed(values: dict[str, Array]) -> Values:
+    """The array itself if it has no name; else the mapping."""
     return values[""] if list(values) == [""] else values
 
 
 def regrouped(items: Iterable[Any], steps: int) -> Iterator[Piece]:
     """Pieces of ``steps`` steps from pieces of any number of them."""
-    held: list[tuple[dict[str, Array], dict[str, Array]]] = []
+    buffered: list[InputsAndTargets] = []
     fresh: Array | None = None
-    known: tuple[Any, ...] | None = None
+    first_shapes: tuple[Any, ...] | None = None
     for number, item in enumerate(items, 1):
-        inputs, targets, new = _checked(item, f"Stream, piece {number}")
-        shape = tuple((name, a.shape[1:]) for part in (inputs, targets) for name, a in part.items())
-        if known not in (None, shape):
-            raise ShapeError(
-                "another kind of piece", where=f"Stream, piece {number}", expected=str(known), received=str(shape)
-            )
-        known = shape
-        if new is not None and held:
-            yield _joined(held, fresh)
-            held, fresh = [], None
-        fresh = new if new is not None else fresh
-        held.append((inputs, targets))
-        while _count(held) >= steps:
-            first, held = _divided(held, steps)
-            yield _joined(first, fresh)
+        inputs, targets, new_fresh = _checked(item, f"Stream, piece {number}")
+        shapes = tuple((name, a.shape[1:]) for part in (inputs, targets) for name, a in part.items())
+        if first_shapes not in (None, shapes):
+            where = f"Stream, piece {number}"
+            raise ShapeError("pieces differ in shape", where=where, expected=str(first_shapes), received=str(shapes))
+        first_shapes = shapes
+        if new_fresh is not None and buffered:
+            yield _joined(buffered, fresh)
+            buffered, fresh = [], None
+        fresh = new_fresh if new_fresh is not None else fresh
+        buffered.append((inputs, targets))
+        while _steps(buffered) >= steps:
+            piece, buffered = _split(buffered, steps)
+            yield _joined(piece, fresh)
             fresh = None
-    if _count(held):
-        yield _joined(held, fresh)
+    if _steps(buffered):
+        yield _joined(buffered, fresh)
 
 
-def _checked(item: Any, place: str) -> tuple[dict[str, Array], dict[str, Array], Array | None]:
-    """One piece: arrays by name, of as many steps and rows each."""
+def _checked(item: Any, where: str) -> tuple[dict[str, Array], dict[str, Array], Array | None]:
+    """One piece: arrays by name, all with the same steps and rows."""
     if not isinstance(item, (tuple, list)) or len(item) not in (2, 3):
         raise DataError(
-            "not a piece", where=place, expected="(inputs, targets) or (inputs, targets, fresh)",
+            "invalid piece", where=where, expected="(inputs, targets) or (inputs, targets, fresh)",
             received=type(item).__name__,
         )  # fmt: skip
     inputs, targets = (
-        {str(name): as_array(value, f"{place}, {what} {name!r}") for name, value in part.items()}
+        {str(name): as_array(value, f"{where}, {what} {name!r}") for name, value in part.items()}
         if isinstance(part, Mapping)
-        else {"": as_array(part, f"{place}, {what}")}
+        else {"": as_array(part, f"{where}, {what}")}
         for what, part in zip(("input", "target"), item, strict=False)
     )
     arrays = [*inputs.values(), *targets.values()]
     if any(a.ndim < 2 for a in arrays) or len({a.shape[:2] for a in arrays}) != 1:
         received = ", ".join(str(a.shape) for a in arrays)
-        raise ShapeError("steps and rows differ", where=place, expected="(steps, batch, …) each", received=received)
+        raise ShapeError("steps and rows differ", where=where, expected="(steps, batch, …) each", received=received)
     if len(item) < 3 or item[2] is None:
         return inputs, targets, None
-    new = as_array(item[2], f"{place}, fresh")
+    fresh = as_array(item[2], f"{where}, fresh")
     rows = arrays[0].shape[1]
-    if new.dtype != bool or new.shape != (rows,):
-        received = f"{new.dtype} of shape {new.shape}"
-        raise ShapeError("fresh has a truth value for each row", where=place, expected=(rows,), received=received)
-    return inputs, targets, new if new.any() else None
+    if fresh.dtype != bool or fresh.shape != (rows,):
+        received = f"{fresh.dtype} of shape {fresh.shape}"
+        raise ShapeError("fresh must have one boolean for each row", where=where, expected=(rows,), received=received)
+    return inputs, targets, fresh if fresh.any() else None
 
 
-Held = list[tuple[dict[str, Array], dict[str, Array]]]
+def _steps(parts: list[InputsAndTargets]) -> int:
+    return sum(len(next(iter(inputs.values()))) for inputs, _ in parts)
 
 
-def _count(held: Held) -> int:
-    return sum(len(next(iter(inputs.values()))) for inputs, _ in held)
-
-
-def _divided(held: Held, steps: int) -> tuple[Held, Held]:
-    """The first steps, and the rest."""
-    *before, (inputs, targets) = held
-    left = steps - _count(before)
+def _split(parts: list[InputsAndTargets], steps: int) -> tuple[list[InputsAndTargets], list[InputsAndTargets]]:
+    """The first ``steps`` steps, and the rest."""
+    *before, (inputs, targets) = parts
+    left = steps - _steps(before)
     first = [*before, ({n: a[:left] for n, a in inputs.items()}, {n: a[:left] for n, a in targets.items()})]
     if left == len(next(iter(inputs.values()))):
         return first, []
     return first, [({n: a[left:] for n, a in inputs.items()}, {n: a[left:] for n, a in targets.items()})]
 
 
-def _joined(held: Held, fresh: Array | None) -> Piece:
-    inputs, targets = ({name: np.concatenate([pair[i][name] for pair in held]) for name in held[0][i]} for i in (0, 1))
-    return Piece(bare(inputs), bare(targets), fresh)
+def _joined(parts: list[InputsAndTargets], fresh: Array | None) -> Piece:
+    inputs, targets = (
+        {name: np.concatenate([pair[i][name] for pair in parts]) for name in parts[0][i]} for i in (0, 1)
+    )
+    return Piece(unnamed(inputs), unnamed(targets), fresh)

@@ -11,21 +11,21 @@ from graphnet.core.errors import DataError, DtypeError, ShapeError
 
 
 def cut(frames: NDArray[Any], lengths: NDArray[Any], where: str = "lengths") -> list[NDArray[Any]]:
-    """Cut an array of all frames into one array a sequence (views, in order).
+    """Cut an array of all frames into one array for each sequence (views, in order).
 
     Parameters
     ----------
     frames : array, (all frames, ...)
         The sequences end to end.
     lengths : integer array, (sequences,)
-        The frames of each; a sequence may be empty.
+        The number of frames of each; a sequence may be empty.
     where : str
-        The place that an error names.
+        The location for error messages.
 
     Raises
     ------
     DtypeError, ShapeError, DataError
-        The lengths are not integers, not one axis or do not add up to the frames; one is negative.
+        If the lengths are not integers, do not have one axis, do not add up to the frames, or one is negative.
 
     >>> [part.tolist() for part in cut(np.arange(5), np.array([2, 0, 3]))]
     [[0, 1], [], [2, 3, 4]]
@@ -36,15 +36,18 @@ def cut(frames: NDArray[Any], lengths: NDArray[Any], where: str = "lengths") -> 
 
 
 def check_lengths(frames: NDArray[Any], lengths: NDArray[Any], where: str) -> None:
-    """Refuse lengths that cannot cut ``frames``; see :func:`cut`."""
+    """Check that ``lengths`` fit ``frames``; see :func:`cut`."""
     if not np.issubdtype(lengths.dtype, np.integer):
-        raise DtypeError("lengths count frames", where=where, expected="integers", received=lengths.dtype)
+        raise DtypeError("lengths must be integers", where=where, expected="an integer dtype", received=lengths.dtype)
     if lengths.ndim != 1:
-        raise ShapeError("lengths have one axis", where=where, expected="(sequences,)", received=lengths.shape)
+        raise ShapeError("lengths must have one axis", where=where, expected="(sequences,)", received=lengths.shape)
     if np.any(lengths < 0):
-        at = int(np.argmax(lengths < 0))
+        position = int(np.argmax(lengths < 0))
         raise DataError(
-            "a length is negative", where=where, expected="0 or more", received=f"{lengths[at]} at position {at}"
+            "a length is negative",
+            where=where,
+            expected="0 or more",
+            received=f"{lengths[position]} at position {position}",
         )
     total = int(lengths.sum(dtype=np.int64))
     if frames.ndim == 0 or total != len(frames):

@@ -1,4 +1,4 @@
-"""Long series that are read piece by piece, so that no more than a piece of them is in memory."""
+"""Long series that are read piece by piece, so that only one piece is in memory."""
 
 from __future__ import annotations
 
@@ -11,36 +11,37 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.array_types import plain
+from graphnet.core.checks import integer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, DataError, FileError, ShapeError, StateError
-from graphnet.data.datasets.pieces import Piece, bare, regrouped
+from graphnet.data.datasets.pieces import Piece, regrouped, unnamed
 
 
 class Stream:
-    """One long series, or several side by side, read piece by piece.
+    """One long series, or several rows of equal length, read piece by piece.
 
-    Trained on with ``TrainingConfig(tbptt=(k1, k2))``, which takes k1 steps at a time and carries the state over from
+    Training requires ``TrainingConfig(tbptt=(k1, k2))``: it reads k1 steps at a time and carries the state over from
     piece to piece, so memory does not grow with the stream.
 
     Parameters
     ----------
     source : array, path, mapping of input name to either, iterable or callable
-        An array ``(time, …)``, or the path of an ``.npy`` file of one, which is mapped into memory and read as it is
-        needed. Or an iterable of pieces ``(inputs, targets)`` or ``(inputs, targets, fresh)``, each with any number of
-        steps: arrays ``(steps, batch, …)``, or mappings by name; ``fresh`` has a truth value for each row, true where
-        something new begins with the piece. A callable returns such an iterable, anew for each epoch.
+        An array ``(time, …)``, or the path of an ``.npy`` file, which is memory-mapped. Or an iterable of pieces
+        ``(inputs, targets)`` or ``(inputs, targets, fresh)``, each with any number of steps: arrays
+        ``(steps, batch, …)``, or mappings by name; ``fresh`` has a boolean for each row, true if the row starts from
+        the zero state at this piece. Or a callable that returns such an iterable for each epoch.
     targets : array, path, or mapping of output name to either
-        With as many steps, where ``source`` is an array or a path.
+        With the same number of steps, if ``source`` is an array or a path.
     batch : int or None
-        Rows side by side: a series of T steps is cut into so many of T // batch steps, one after the other in time; the
-        steps that are left over at its end are left out. None: the arrays have a batch axis, ``(time, batch, …)``.
+        The number of rows into which a series of T steps is cut, each of T // batch consecutive steps; the steps left
+        over at the end are not used. None: the arrays have a batch axis, ``(time, batch, …)``.
 
     Raises
     ------
     FileError
-        If a path is no ``.npy`` file of numbers.
+        If a path is not an ``.npy`` file of numbers.
     ConfigError, ShapeError, DataError
-        If source and targets do not belong together, or are too short for the rows.
+        If source and targets do not fit each other, or are too short for the number of rows.
 
     Examples
     --------
@@ -54,30 +55,25 @@ class Stream:
     """
 
     def __init__(self, source: Any, targets: Any = None, *, batch: int | None = 1) -> None:
-        whole = isinstance(batch, (int, np.integer)) and not isinstance(batch, bool) and batch >= 1
-        if batch is not None and not whole:
-            raise ConfigError(
-                "batch is out of range", where="Stream", expected="a whole number from 1, or None", received=repr(batch)
-            )
-        self.rows = batch
+        self.rows = integer("Stream", "batch", batch, 1, optional=True)
         self._inputs, self._targets = _arrays(source, "source"), _arrays(targets, "targets")
         self.steps: int | None = None
         self._open: Callable[[], Iterable[Any]] | None = None
-        self._rest: Iterator[Any] | None = None
+        self._remaining: Iterator[Any] | None = None
         if self._inputs is not None:
             self.steps = self._checked_steps()
         else:
-            _refuse_no_stream(source, targets)
+            _check_pieces_source(source, targets)
             self.rows = None
             if callable(source):
                 self._open = source
             elif iter(source) is source:
-                self._rest = source  # it can be read only once
+                self._remaining = source  # it can be read only once
             else:
                 self._open = lambda: source
 
     def _checked_steps(self) -> int:
-        """The steps of each row."""
+        """The number of steps of each row."""
         if self._targets is None:
             raise ConfigError(
                 "the stream has no targets", where="Stream", expected="an array, or the path of an .npy file"
@@ -85,9 +81,9 @@ class Stream:
         arrays = {**self._inputs, **{f"target {name}": a for name, a in self._targets.items()}}  # type: ignore[dict-item]
         counts = {name: len(array) for name, array in arrays.items()}
         if len(set(counts.values())) > 1:
-            told = ", ".join(f"{name or 'inputs'}: {count}" for name, count in counts.items())
+            received = ", ".join(f"{name or 'inputs'}: {count}" for name, count in counts.items())
             raise ShapeError(
-                "inputs and targets differ in steps", where="Stream", expected="equal numbers", received=told
+                "inputs and targets differ in steps", where="Stream", expected="equal numbers", received=received
             )
         steps = next(iter(counts.values()))
         if self.rows is None:
@@ -95,31 +91,36 @@ class Stream:
             if len(rows) > 1 or 0 in rows:
                 received = ", ".join(str(a.shape) for a in arrays.values())
                 raise ShapeError(
-                    "no batch axis of one size", where="Stream", expected="(time, batch, …)", received=received
+                    "the arrays do not have one batch axis of equal size",
+                    where="Stream",
+                    expected="(time, batch, …)",
+                    received=received,
                 )
         if steps < (self.rows or 1):
-            raise DataError("too few steps", where="Stream", expected=f"at least {self.rows or 1}", received=steps)
+            raise DataError(
+                "the series has too few steps", where="Stream", expected=f"at least {self.rows or 1}", received=steps
+            )
         return steps // (self.rows or 1)
 
     # ------------------------------------------------------------------ reading
     def pieces(self, steps: int) -> Iterator[Piece]:
-        """The whole stream in pieces of ``steps`` steps; shorter where it ends, and before something new begins.
+        """The stream in pieces of ``steps`` steps; shorter at its end, and before a piece with fresh rows.
 
         Raises
         ------
         StateError
-            If the stream was read before and cannot be read again (an iterator).
+            If the stream is an iterator that has been read before.
         ShapeError, DataError
-            If a piece does not go with those before it.
+            If a piece does not fit the pieces before it.
         """
         return self._cut(steps) if self._inputs is not None else regrouped(self._read(), steps)
 
     def count(self, steps: int) -> int | None:
-        """How many pieces there are; None where only reading tells."""
+        """The number of pieces; None if it is only known after reading."""
         return None if self.steps is None else -(-self.steps // steps)
 
     def first(self, steps: int) -> Piece:
-        """The first piece, which will be read again.
+        """The first piece; it is also the first of the next ``pieces``.
 
         Raises
         ------
@@ -134,33 +135,33 @@ class Stream:
         except StopIteration:
             raise DataError("the stream is empty", where="Stream", expected="at least one piece") from None
         if self._open is None:
-            self._rest = itertools.chain([item], items)
+            self._remaining = itertools.chain([item], items)
         return next(regrouped([item], steps))
 
     def _read(self) -> Iterator[Any]:
-        """The pieces as they come, from the beginning."""
+        """The pieces of the source, from the beginning."""
         if self._open is not None:
             return iter(self._open())
-        if self._rest is None:
+        if self._remaining is None:
             raise StateError(
-                "the stream is used up",
+                "the stream has been read already",
                 where="Stream",
-                expected="something that can be read once more for each epoch",
+                expected="a source that can be read for each epoch",
                 received="an iterator",
-                remedy="Give a function that returns a new iterator, or train for one epoch.",
+                remedy="Pass a function that returns a new iterator, or train for one epoch.",
             )
-        rest, self._rest = self._rest, None
-        return rest
+        remaining, self._remaining = self._remaining, None
+        return remaining
 
     def _cut(self, steps: int) -> Iterator[Piece]:
         assert self._inputs is not None and self._targets is not None and self.steps is not None
         for start in range(0, self.steps, steps):
             stop = min(start + steps, self.steps)
-            inputs = {name: self._taken(a, start, stop) for name, a in self._inputs.items()}
-            targets = {name: self._taken(a, start, stop) for name, a in self._targets.items()}
-            yield Piece(bare(inputs), bare(targets))
+            inputs = {name: self._steps_of(a, start, stop) for name, a in self._inputs.items()}
+            targets = {name: self._steps_of(a, start, stop) for name, a in self._targets.items()}
+            yield Piece(unnamed(inputs), unnamed(targets))
 
-    def _taken(self, array: Array, start: int, stop: int) -> Array:
+    def _steps_of(self, array: Array, start: int, stop: int) -> Array:
         if self.rows is None:
             return np.asarray(array[start:stop])
         assert self.steps is not None
@@ -168,50 +169,50 @@ class Stream:
 
     def __repr__(self) -> str:
         if self._inputs is None:
-            return "Stream(pieces as they come)"
+            return "Stream(pieces)"
         rows = next(iter(self._inputs.values())).shape[1] if self.rows is None else self.rows
         return f"Stream({self.steps} steps of {rows} rows)"
 
 
-def _arrays(source: Any, what: str) -> dict[str, Array] | None:
-    """Arrays by name ('' for one without); None where the source is something else."""
+def _arrays(source: Any, name: str) -> dict[str, Array] | None:
+    """Arrays by name ('' for an array without a name); None if the source is not arrays or paths."""
     if isinstance(source, Mapping):
-        found = {str(name): _array(value, f"Stream, {what} {name!r}") for name, value in source.items()}
-        if not found or any(value is None for value in found.values()):
+        arrays = {str(key): _array(value, f"Stream, {name} {key!r}") for key, value in source.items()}
+        if not arrays or any(array is None for array in arrays.values()):
             raise ConfigError(
-                f"{what} cannot be read", where="Stream", expected="arrays or paths", received=repr(source)
+                f"{name} cannot be read", where="Stream", expected="arrays or paths", received=repr(source)
             )
-        return {name: value for name, value in found.items() if value is not None}
-    array = _array(source, f"Stream, {what}")
+        return {key: array for key, array in arrays.items() if array is not None}
+    array = _array(source, f"Stream, {name}")
     return None if array is None else {"": array}
 
 
-def _array(value: Any, place: str) -> Array | None:
+def _array(value: Any, where: str) -> Array | None:
     if isinstance(value, (str, os.PathLike)):
         value = _mapped(Path(value))
     if not isinstance(value, np.ndarray):
         return None
     if value.ndim == 0 or value.dtype.kind not in "biuf":
         received = f"{value.dtype} of shape {value.shape}"
-        raise ShapeError("no series of numbers", where=place, expected="(time, …)", received=received)
-    return plain(value, place)  # in the dtype that it has, so that a mapped file is not read as a whole
+        raise ShapeError("not a series of numbers", where=where, expected="(time, …)", received=received)
+    return plain(value, where)  # without a conversion, which would read the whole of a mapped file
 
 
 def _mapped(path: Path) -> Array:
     try:
-        found: Array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
         raise FileError("cannot be read", where=str(path), expected="an .npy file", received=str(error)) from None
-    if not isinstance(found, np.ndarray):
-        raise FileError("not one array", where=str(path), expected="an .npy file", received=type(found).__name__)
-    return found
+    if not isinstance(array, np.ndarray):
+        raise FileError("not one array", where=str(path), expected="an .npy file", received=type(array).__name__)
+    return array
 
 
-def _refuse_no_stream(source: Any, targets: Any) -> None:
-    """Refuse what no piece can be read from."""
+def _check_pieces_source(source: Any, targets: Any) -> None:
+    """Raise a ConfigError if a source that is not arrays or paths cannot be read in pieces."""
     if targets is not None:
         raise ConfigError(
-            "targets beside pieces",
+            "pieces have their own targets",
             where="Stream",
             expected="pieces (inputs, targets), or two arrays",
             received=type(source).__name__,

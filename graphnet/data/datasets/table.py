@@ -1,10 +1,10 @@
-"""The data sets that graphnet knows by name."""
+"""The built-in data sets by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from graphnet.core.errors import UnknownNameError, nearest
+from graphnet.core.errors import unknown
 from graphnet.data.datasets.dataset import Dataset
 from graphnet.data.datasets.digits import digits
 from graphnet.data.datasets.japanese_vowels import japanese_vowels
@@ -16,7 +16,7 @@ LOADERS: dict[str, Callable[[], Dataset]] = {
 
 
 def names() -> list[str]:
-    """The names that :func:`load` knows, sorted.
+    """The names of the built-in data sets, sorted.
 
     >>> names()
     ['digits', 'japanese_vowels']
@@ -25,25 +25,20 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Dataset:
-    """The data set of that name, read anew: changing its arrays changes nobody else's.
+    """The built-in data set of that name; every call returns new arrays.
 
     Raises
     ------
     UnknownNameError
-        There is no such data set.
+        If there is no such data set.
     PluginError
-        The package that it needs is not installed.
+        If the package that it needs is not installed.
 
     >>> load("japanese_vowels").test.targets.shape
     (370,)
     """
     loader = LOADERS.get(name)
     if loader is None:
-        raise UnknownNameError(
-            f"there is no data set named {name!r}",
-            where="graphnet.data.datasets.load",
-            expected=f"one of {', '.join(names())}",
-            received=repr(name),
-            remedy=nearest(str(name), LOADERS) or "For data of your own, see graphnet.data.datasets.npz",
-        )
+        remedy = "For your own data, see graphnet.datasets.npz."
+        raise unknown("data set", name, names(), where="graphnet.datasets.load", remedy=remedy)
     return loader()

@@ -1,4 +1,4 @@
-"""Every backend computes the same: alone, among other layers, and in a cell."""
+"""Every backend computes the same results: alone, among other layers, and in a cell."""
 
 from __future__ import annotations
 
@@ -10,59 +10,54 @@ from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.cell import Cell
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.scan import Scan
-from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
 from graphnet.core.run.runner import Runner
 from graphnet.layers import Affine
+from graphnet.testing.buffers import BufferSnapshot
+from graphnet.testing.case_inputs import free_axes
 from graphnet.testing.check import check
-from graphnet.testing.subject import Arrays, Passed, Subject, forward
+from graphnet.testing.harness import Harness
+from graphnet.testing.passes import PassResult, forward
 
 
-def others() -> list[str]:
-    """The backends to compare with the reference."""
+def compared_backends() -> list[str]:
+    """Return the backends to compare with the reference."""
     names = [*backends.BUILT_IN, *(name for lister in backends.listers for name in lister())]
     return [name for name in names if name != "reference"]
 
 
 @check()
-def backends_agree(s: Subject) -> None:
-    """Alone and among other layers, in both phases and dtypes, every backend gives what the reference gives."""
+def backends_agree(harness: Harness) -> None:
+    """Alone and among other layers, in both phases, every backend returns the results of the reference backend."""
     for phase in Phase:
-        for graph, what in ((s.graph, "alone"), (lambda: _among(s), "among other layers")):
-            expected = _run(s, graph(), "reference", phase)
-            for name in others():
-                s.all_agree(
-                    _run(s, graph(), name, phase), expected, f"backend {name!r}, {what}, {phase.name} phase", 1e-8
-                )
+        for graph, what in ((harness.graph, "alone"), (lambda: _among_affine_layers(harness), "among other layers")):
+            expected = _run_twice(harness, graph(), "reference", phase)
+            for name in compared_backends():
+                result = _run_twice(harness, graph(), name, phase)
+                harness.assert_same_results(result, expected, f"backend {name!r}, {what}, {phase.name} phase", 1e-8)
 
 
-def _run(s: Subject, graph: Graph, backend: str, phase: Phase, values: Arrays | None = None) -> Passed:
-    """Two passes, so that the second one reuses what the first one made; the second counts."""
-    runner = s.filled(Runner(graph, backend=backend))
-    kept = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
-    given = s.values(3) if values is None else values
-    s.run(given, runner, phase=phase, seed=5)
-    for layer, buffers in kept:
-        layer._buffers = buffers
-    return s.run(given, runner, phase=phase)
+def _run_twice(harness: Harness, graph: Graph, backend: str, phase: Phase) -> PassResult:
+    """Run two passes and return the second, which reuses the workspace of the first."""
+    runner = harness.prepare(Runner(graph, backend=backend))
+    buffers = BufferSnapshot(runner.layers.values())
+    values = harness.values(3)
+    harness.run(values, runner, phase=phase, seed=5)
+    buffers.restore()
+    return harness.run(values, runner, phase=phase)
 
 
-def _among(s: Subject) -> Graph:
-    """The layer between elementwise ones that a backend may make one call of."""
+def _among_affine_layers(harness: Harness) -> Graph:
+    """Return a graph of the layer between elementwise layers, which a backend may fuse."""
     builder, values = Builder("among"), {}
-    layer = s.make()
-    for name, shape in s.shapes.items():
-        for axis in (BATCH, TIME):
-            shape = shape.resized(axis, None) if shape.has(axis) and shape.size(axis) != 1 else shape
-        value = builder.input(name, shape, integer=name in s.integer)
-        if name not in s.integer and s.domain is None:
+    layer = harness.make()
+    for name, shape in harness.shapes.items():
+        value = builder.input(name, free_axes(shape), integer=name in harness.integer)
+        if name not in harness.integer and harness.domain is None:
             value = builder.add(Affine(0.5, 0.25), value, name=f"before_{name}")
         values[name] = value
-    given = [values.get(n) for n in (s.names if s.ports.variadic else s.ports.names)]
-    while given[-1] is None:
-        given.pop()
-    node = builder.add(layer, *given, name="layer" if "layer" not in values else "node")
+    node = harness.add_node(builder, layer, values, "layer" if "layer" not in values else "node")
     outputs = {}
     for i, port in enumerate(layer.output_ports()):
         scaled = builder.add(Affine(1.5, -0.5), node[port], name=f"scaled_{i}")
@@ -71,37 +66,33 @@ def _among(s: Subject) -> Graph:
 
 
 @check("cell")
-def in_cell(s: Subject) -> None:
-    """As a node of a cell, at every step of a Scan, every backend gives what the reference gives."""
-    runner = s.runner()
-    name = s.names[0]
-    values = s.values(3)
-    width = next(iter(forward(runner, values, Phase.test).values())).shape
-    s.require(len(width) == 2 and width[0] == s.batch, "its output is not (batch, feature)")
+def in_cell(harness: Harness) -> None:
+    """As a node of a cell, at every step of a Scan, every backend returns the results of the reference backend."""
+    name, batch = harness.names[0], harness.batch or 2
+    shape = next(iter(forward(harness.runner(), harness.values(3), Phase.test).values())).shape
+    harness.require(len(shape) == 2 and shape[0] == harness.batch, "its output is not (batch, feature)")
     rng = np.random.default_rng(1)
-    steps = [s.values(seed)[name] for seed in range(4)]
-    sequences: Any = np.stack(steps)
-    lengths = rng.permutation([4, 2, *rng.integers(1, 5, max(0, (s.batch or 2) - 2))][: s.batch or 2])
-    for ragged in (None, lengths):
-        found = {}
-        for backend in ("reference", *others()):
-            cell = Cell("checked", sequences="x", states={"h": width[1]})
-            node = cell.add(s.make(), cell.x, name="layer")
-            h = 0.5 * cell.h + 0.3 * node
-            builder = Builder("scanned")
-            scan = Scan(cell.build(output=node + h, h=h))
-            sized = builder.input("x", f"time, batch, feature={sequences.shape[2]}")
-            graph = builder.build(scan(sized, name="scan"))
-            inner = s.filled(Runner(graph, backend=backend)) if _declared(graph) else None
-            s.require(inner is not None, "the sizes of its weights are not declared")
-            found[backend] = s.run({"x": sequences}, inner, lengths=ragged)
-        for backend in others():
-            what = f"backend {backend!r} in a cell{'' if ragged is None else ', rows of different length'}"
-            s.all_agree(found[backend], found["reference"], what, 1e-8)
+    sequences: Any = np.stack([harness.values(seed)[name] for seed in range(4)])
+    ragged = rng.permutation([4, 2, *rng.integers(1, 5, max(0, batch - 2))][:batch])
+    for lengths in (None, ragged):
+        results = {}
+        for backend in ("reference", *compared_backends()):
+            graph = _scan_graph(harness, sequences.shape[2], shape[1])
+            reference = Runner(graph, backend="reference")
+            if not reference.drawn:
+                reference.materialize()
+            runner = harness.prepare(Runner(graph, backend=backend))
+            results[backend] = harness.run({"x": sequences}, runner, lengths=lengths)
+        for backend in compared_backends():
+            what = f"backend {backend!r} in a cell{'' if lengths is None else ', rows of different length'}"
+            harness.assert_same_results(results[backend], results["reference"], what, 1e-8)
 
 
-def _declared(graph: Graph) -> bool:
-    runner = Runner(graph, backend="reference")
-    if not runner.drawn:
-        runner.materialize()
-    return True
+def _scan_graph(harness: Harness, features: int, width: int) -> Graph:
+    """Return a graph with one Scan of a cell that holds the layer."""
+    cell = Cell("checked", sequences="x", states={"h": width})
+    node = cell.add(harness.make(), cell.x, name="layer")
+    h = 0.5 * cell.h + 0.3 * node
+    builder = Builder("scanned")
+    scan = Scan(cell.build(output=node + h, h=h))
+    return builder.build(scan(builder.input("x", f"time, batch, feature={features}"), name="scan"))

@@ -1,4 +1,4 @@
-"""Files hold the configuration and the weights, and a fresh process reads them."""
+"""Model and weight files keep the configuration and the weights; a new process can run them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.errors import GraphnetError, PluginError
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
+from graphnet.io import load_weights, model_text, parse_model, save_weights
 from graphnet.plugins import PluginManager, hookimpl, manager, using
-from graphnet.testing import fresh
-from graphnet.testing.check import check, fault, short
-from graphnet.testing.subject import Subject
+from graphnet.testing import fresh_process as new_process
+from graphnet.testing.check import check
+from graphnet.testing.failures import fault, short
+from graphnet.testing.harness import Harness
 
 
 @contextmanager
 def registered(layer: type[Layer]) -> Iterator[None]:
-    """A registry that knows the layer: the one in use, or another in which it is registered for the while."""
+    """Use a registry that contains the layer: the current one, or a new one in which it is registered."""
     try:
         manager().registry.entry_of(layer)
     except PluginError:
@@ -46,62 +48,67 @@ def registered(layer: type[Layer]) -> Iterator[None]:
 
 
 @check("file")
-def file_round_trip(s: Subject) -> None:
-    """Written to a model file and a weights file and read again, it is the same layer with the same weights."""
-    from graphnet.io import load_weights, model_text, parse_model, save_weights
-
-    runner = s.runner(s.as_given())
+def file_round_trip(harness: Harness) -> None:
+    """After writing and reading a model file and a weights file, the layer has the same configuration and weights."""
+    runner = harness.runner(harness.make_unchanged())
     for seed in range(2):
-        s.run(s.values(seed), runner)
-    with registered(s.case.layer), tempfile.TemporaryDirectory() as folder:
+        harness.run(harness.values(seed), runner)
+    with registered(harness.case.layer), tempfile.TemporaryDirectory() as folder:
         try:
             text = model_text(runner.completed())
             graph = parse_model(text).graph
         except GraphnetError as error:
             raise fault(f"a model file cannot hold it: {short(error)}") from error
-        again = Runner(graph, backend="reference")
-        node = next(iter(graph.nodes.values()))
-        own = next(iter(runner.graph.nodes.values())).layer
-        s.expect(
-            node.layer.config() == own.config(),
+        restored = Runner(graph, backend="reference")
+        layer = next(iter(graph.nodes.values())).layer
+        original = next(iter(runner.graph.nodes.values())).layer
+        harness.expect(
+            layer.config() == original.config(),
             "a model file changes its configuration",
-            expected=own,
-            received=node.layer,
+            expected=original,
+            received=layer,
         )
         whole = runner.completed()
-        s.expect(graph == whole, "a model file changes its graph", expected=short(whole), received=short(graph))
+        harness.expect(graph == whole, "a model file changes its graph", expected=short(whole), received=short(graph))
         save_weights(Path(folder) / "weights.safetensors", runner)
-        again.materialize()
-        load_weights(Path(folder) / "weights.safetensors", again)
+        restored.materialize()
+        load_weights(Path(folder) / "weights.safetensors", restored)
         for phase in Phase:
-            expected = s.run(s.values(4), runner, phase=phase)
-            s.all_agree(s.run(s.values(4), again, phase=phase), expected, f"read from files, {phase.name} phase", 0.0)
+            expected = harness.run(harness.values(4), runner, phase=phase)
+            harness.assert_same_results(
+                harness.run(harness.values(4), restored, phase=phase),
+                expected,
+                f"read from files, {phase.name} phase",
+                0.0,
+            )
 
 
-def _sibling(s: Subject) -> Graph | None:
-    """The same layer with other numbers in its configuration, where there are any that it takes."""
-    layer = s.make()
+def _variant(harness: Harness) -> Graph | None:
+    """Return a graph of the layer with other floats in its configuration; None if it has none or refuses them."""
+    layer = harness.make()
     values = {field.name: getattr(layer, field.name) for field in fields(layer)}  # type: ignore[arg-type]
     floats: dict[str, Any] = {name: 0.9 * value for name, value in values.items() if type(value) is float}
     if not floats:
         return None
     try:
-        return s.graph(s.make(**floats))
+        return harness.graph(harness.make(**floats))
     except GraphnetError:
         return None
 
 
 @check("file")
-def fresh_process(s: Subject) -> None:
-    """A process that never saw it reads its files and computes the same numbers, to the bit, also after another layer
-    of its class with another configuration.
+def fresh_process(harness: Harness) -> None:
+    """A new process that reads its files computes bit-identical outputs, also after running another layer of the class
+    with another configuration.
     """
-    s.require(fresh.importable(s.case.layer), "its class cannot be imported by name from a file")
-    runner = s.runner()
-    s.run(s.values(0), runner)
-    with registered(s.case.layer):
-        expected = s.run(s.values(4), runner, phase=Phase.test, errors=False).outputs
+    harness.require(new_process.importable(harness.case.layer), "its class cannot be imported by name")
+    runner = harness.runner()
+    harness.run(harness.values(0), runner)
+    with registered(harness.case.layer):
+        expected = harness.run(harness.values(4), runner, phase=Phase.test, errors=False).outputs
         with tempfile.TemporaryDirectory() as folder:
-            found = fresh.outputs(Path(folder), s.case.layer, runner, s.values(4), _sibling(s))
+            outputs = new_process.outputs(
+                Path(folder), harness.case.layer, runner, harness.values(4), _variant(harness)
+            )
     for name, array in expected.items():
-        s.agree(found[name], array, f"in a fresh process: output {name!r}", 0.0)
+        harness.assert_close(outputs[name], array, f"in a new process: output {name!r}", 0.0)

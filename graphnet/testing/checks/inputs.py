@@ -1,4 +1,4 @@
-"""What comes in: what is extreme is survived, what is wrong is refused in graphnet's words."""
+"""Extreme inputs give finite results; invalid inputs raise graphnet's own errors."""
 
 from __future__ import annotations
 
@@ -10,191 +10,198 @@ import numpy as np
 from graphnet.core.describe.shapes import BATCH
 from graphnet.core.errors import ConfigError, GraphnetError, RuleError
 from graphnet.core.phase import Phase
-from graphnet.testing.check import check, fault, short
-from graphnet.testing.checks.alone import alone, given, ready
-from graphnet.testing.subject import Subject
+from graphnet.testing.buffers import Arrays
+from graphnet.testing.check import check
+from graphnet.testing.checks.standalone import forward_arguments, initialized_layer, require_default_axes
+from graphnet.testing.failures import fault, short
+from graphnet.testing.harness import Harness
+from graphnet.testing.passes import PassResult
 
 
 @check()
-def extremes(s: Subject) -> None:
-    """Large finite inputs (up to 1e4) give no NaN, forward or back, no infinity where those of size 600 give nothing
-    large, and a row of zeros gives no NaN.
+def extremes(harness: Harness) -> None:
+    """Large finite inputs (up to 1e4) give no NaN in either pass, and no infinity if inputs of size 600 give moderate
+    outputs; a row of zeros gives no NaN.
     """
-    s.require(s.domain is None and not s.fixed and len(s.integer) < len(s.names), "the inputs are not free")
-    _zeros(s)
+    free = harness.domain is None and not harness.fixed and len(harness.integer) < len(harness.names)
+    harness.require(free, "the inputs cannot be chosen freely")
+    _check_zeros(harness)
     for scale in (100.0, 1e4):
-        values = s.values(3, scale=scale)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            passed = s.run(values)
-        finite = all(np.isfinite(array).all() for array in passed.outputs.values())
-        for name, array in passed.results():
+        result = _run_silently(harness, harness.values(3, scale=scale))
+        finite = all(np.isfinite(array).all() for array in result.outputs.values())
+        for name, array in result.results():
             if name.startswith("output") or finite:
-                s.expect(
+                harness.expect(
                     not np.isnan(array).any(),
                     f"{name} has NaN for inputs of size {scale:g}",
-                    expected="numbers; subtract a maximum before an exponential, divide by no zero",
+                    expected="numbers; subtract the maximum before an exponential, avoid dividing by zero",
                 )
 
-    below, above = (_extreme(s, size) for size in (600.0, 1e4))
-    for name, array in above.items():
-        tame = np.abs(below[name]).max(initial=0.0) < 1e12
-        s.expect(
-            not (tame and np.isinf(array).any()),
+    moderate, extreme = (_outputs_at(harness, size) for size in (600.0, 1e4))
+    for name, array in extreme.items():
+        overflow = np.isinf(array).any() and np.abs(moderate[name]).max(initial=0.0) < 1e12
+        harness.expect(
+            not overflow,
             f"output {name!r} is infinite for inputs of size 1e4",
-            expected="a finite number, as for inputs of size 600: an exponential overflows inside",
+            expected="a finite number, as for inputs of size 600: an exponential overflows",
         )
 
 
-def _extreme(s: Subject, size: float) -> dict[str, np.ndarray]:
-    """The outputs for inputs of one size and both signs."""
-    values = {n: a if n in s.integer else size * np.sign(a) for n, a in s.values(3).items()}
-    return _silent(s, values)
+def _outputs_at(harness: Harness, size: float) -> Arrays:
+    """Return the outputs for inputs of ± size."""
+    values = {n: a if n in harness.integer else size * np.sign(a) for n, a in harness.values(3).items()}
+    return _run_silently(harness, values, errors=False).outputs
 
 
-def _zeros(s: Subject) -> None:
-    """A first row (and a first step) of zeros."""
-    values = s.values(3)
-    for name, shape in s.shapes.items():
-        if name not in s.integer:
+def _check_zeros(harness: Harness) -> None:
+    """A first row (and a first step) of zeros gives no NaN."""
+    values = harness.values(3)
+    for name, shape in harness.shapes.items():
+        if name not in harness.integer:
             axis = shape.axis(BATCH) if shape.has(BATCH) else 0
             np.moveaxis(values[name], axis, 0)[0] = 0.0
-    for name, array in _silent(s, values).items():
-        good = not np.isnan(array).any()
-        s.expect(good, f"output {name!r} has NaN for a row of zeros", expected="numbers: divide by no zero")
+    for name, array in _run_silently(harness, values, errors=False).outputs.items():
+        numbers = not np.isnan(array).any()
+        harness.expect(numbers, f"output {name!r} has NaN for a row of zeros", expected="no division by zero")
 
 
-def _silent(s: Subject, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+def _run_silently(harness: Harness, values: Arrays, errors: bool = True) -> PassResult:
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        return s.run(values, errors=False).outputs
+        return harness.run(values, errors=errors)
 
 
 @check()
-def bad_input(s: Subject) -> None:
-    """Inputs of a wrong size, rank or type, and errors of a wrong shape, are refused with graphnet's own errors that
-    say where."""
-    alone(s)
-    values = s.values(3)
-    arrays = given(s, values)
-    name = next((n for n in s.names if n not in s.integer), None)
-    if name is not None and not s.fixed and s.case.layer.forward.__qualname__.startswith("Stateful"):
-        _wrong_sizes(s, name, values)
+def bad_input(harness: Harness) -> None:
+    """Inputs of a wrong size, rank or type, and errors of a wrong shape, raise graphnet's own errors, which name the
+    place."""
+    require_default_axes(harness)
+    values = harness.values(3)
+    arguments = forward_arguments(harness, values)
+    name = next((n for n in harness.names if n not in harness.integer), None)
+    if name is not None and not harness.fixed and harness.case.layer.forward.__qualname__.startswith("Stateful"):
+        _check_wrong_sizes(harness, name, values)
     for bad, what in (
         (["no numbers"] * 2, "text"),
-        (np.full(arrays[0].shape, 1j), "complex numbers"),
-        (1.0, "a lone number"),
+        (np.full(arguments[0].shape, 1j), "complex numbers"),
+        (1.0, "a scalar"),
     ):
-        _refused(s, [bad, *arrays[1:]], f"{what} as the first input", must=True)
-    if not s.ports.variadic:
-        _refused(s, [*arrays, *([arrays[0]] * (len(s.ports.names) + 1))], "too many inputs", must=True, call=True)
-    _refused(s, [], "no input at all", must=True, call=True)
-    _errors_refused(s)
+        _check_refused(harness, [bad, *arguments[1:]], f"{what} as the first input", required=True)
+    if not harness.ports.variadic:
+        too_many = [*arguments, *([arguments[0]] * (len(harness.ports.names) + 1))]
+        _check_refused(harness, too_many, "too many inputs", required=True, type_error=True)
+    _check_refused(harness, [], "no input", required=True, type_error=True)
+    _check_backward_before_forward(harness)
+    _check_error_of_another_shape(harness, values)
 
 
-def _wrong_sizes(s: Subject, name: str, values: dict[str, np.ndarray]) -> None:
+#: The description of an input that infer must refuse if the layer has weights.
+WIDER = "one more element on the last axis"
+
+
+def _check_wrong_sizes(harness: Harness, name: str, values: Arrays) -> None:
     x = values[name]
-    wider = np.concatenate([x, x[..., :1]], axis=-1)
-    deeper, flatter = x[..., None], x[..., 0]
     for bad, what in (
-        (wider, "one more number on the last axis"),
-        (deeper, "one more axis"),
-        (flatter, "one axis less"),
+        (np.concatenate([x, x[..., :1]], axis=-1), WIDER),
+        (x[..., None], "one more axis"),
+        (x[..., 0], "one axis less"),
     ):
         if bad.ndim:
-            _refused(s, given(s, {**values, name: bad}), f"{name!r} with {what}", must=False)
+            arguments = forward_arguments(harness, {**values, name: bad})
+            _check_refused(harness, arguments, f"{name!r} with {what}", required=False)
 
 
-def _refused(s: Subject, inputs: list[Any], what: str, *, must: bool, call: bool = False) -> None:
-    """Forward with bad inputs: refused by a graphnet error with a place, or (unless it must be) taken."""
-    layer = ready(s)
-    s.looked += 1
+def _check_refused(
+    harness: Harness, arguments: list[Any], what: str, *, required: bool, type_error: bool = False
+) -> None:
+    """Check that forward raises a graphnet error with a place, or (unless ``required``) accepts the arguments."""
+    layer = initialized_layer(harness)
+    harness.comparisons += 1
+    strict = required or ("weights" in harness.capabilities and what.endswith(WIDER))
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            layer.forward(*inputs)
+            layer.forward(*arguments)
     except GraphnetError as error:
-        if isinstance(error, RuleError) and not must and "weights" in s.capabilities and _matters(what):
+        if isinstance(error, RuleError) and strict and not required:
             raise fault(f"given {what}: refused only by {short(error)}", expected="a ShapeError from infer") from error
-        s.expect(bool(error.where), f"given {what}: the error does not say where: {short(error)}")
+        harness.expect(bool(error.where), f"given {what}: the error does not name the place: {short(error)}")
     except TypeError as error:
-        if not call:
-            raise _raw(what, error) from error
+        if not type_error:
+            raise _foreign_error(what, error) from error
     except Exception as error:
-        if not must and not _from_infer(error) and not ("weights" in s.capabilities and _matters(what)):
+        if not strict and not _raised_by_infer(error):
             return  # numpy refused it in the rule itself; the node's path is in the error's notes
-        raise _raw(what, error) from error
+        raise _foreign_error(what, error) from error
     else:
-        if must:
-            raise fault(f"given {what}: it is taken", expected="an error of graphnet")
+        if required:
+            raise fault(f"given {what}: no error", expected="an error of graphnet")
 
 
-def _matters(what: str) -> bool:
-    return what.endswith("last axis")
-
-
-def _from_infer(error: Exception) -> bool:
+def _raised_by_infer(error: Exception) -> bool:
     return any("raised by infer" in note for note in getattr(error, "__notes__", ()))
 
 
-def _raw(what: str, error: Exception) -> AssertionError:
+def _foreign_error(what: str, error: Exception) -> AssertionError:
     return fault(
         f"given {what}: {type(error).__name__}: {short(error)}",
-        expected="an error of graphnet that says where, from infer, before anything runs",
+        expected="an error of graphnet from infer, which names the place, before anything runs",
     )
 
 
-def _errors_refused(s: Subject) -> None:
-    layer = ready(s)
-    values = s.values(3)
+def _check_backward_before_forward(harness: Harness) -> None:
     try:
-        ready(s).backward(np.zeros((2, 2)))
+        initialized_layer(harness).backward(np.zeros((2, 2)))
     except GraphnetError as error:
-        s.expect(bool(error.where), f"backward before forward: the error does not say where: {short(error)}")
+        harness.expect(bool(error.where), f"backward before forward: the error does not name the place: {short(error)}")
     except Exception as error:
-        raise _raw("backward before forward", error) from error
+        raise _foreign_error("backward before forward", error) from error
     else:
-        raise fault("backward before forward is taken", expected="a StateError")
+        raise fault("backward before forward: no error", expected="a StateError")
+
+
+def _check_error_of_another_shape(harness: Harness, values: Arrays) -> None:
+    layer = initialized_layer(harness)
     layer.phase = Phase.test
-    outputs = layer.forward(*given(s, values))
-    first = outputs[0] if isinstance(outputs, tuple) else outputs
-    rest = [np.zeros_like(y) for y in outputs[1:]] if isinstance(outputs, tuple) else []
+    outputs = layer.forward(*forward_arguments(harness, values))
+    first, *rest = outputs if isinstance(outputs, tuple) else (outputs,)
     try:
-        layer.backward(np.zeros((*first.shape, 2)), *rest)
+        layer.backward(np.zeros((*first.shape, 2)), *(np.zeros_like(y) for y in rest))
     except GraphnetError as error:
-        s.expect(bool(error.where), f"an error of another shape: the message does not say where: {short(error)}")
+        named = bool(error.where)
+        harness.expect(named, f"an error of another shape: the message does not name the place: {short(error)}")
     except Exception as error:
-        raise _raw("an error of another shape", error) from error
+        raise _foreign_error("an error of another shape", error) from error
     else:
-        raise fault("an error of another shape is taken", expected="a ShapeError")
+        raise fault("backward accepts an error of another shape", expected="a ShapeError")
 
 
 @check()
-def refused_configurations(s: Subject) -> None:
-    """Configurations that the case says mean nothing are refused with ConfigError."""
-    s.require(s.case.refused, "the case names none")
-    for config in s.case.refused:
-        told = ", ".join(f"{key}={value!r}" for key, value in config.items())
+def refused_configurations(harness: Harness) -> None:
+    """Configurations that the case lists as invalid raise ConfigError."""
+    harness.require(harness.case.refused, "the case lists none")
+    for config in harness.case.refused:
+        arguments = ", ".join(f"{key}={value!r}" for key, value in config.items())
         try:
-            s.make(**config)
+            harness.make(**config)
         except ConfigError as error:
-            s.expect(bool(error.where), f"{told}: the error does not say where: {short(error)}")
+            harness.expect(bool(error.where), f"{arguments}: the error does not name the place: {short(error)}")
         except Exception as error:
-            raise fault(f"{told}: {type(error).__name__}: {short(error)}", expected="a ConfigError") from error
+            raise fault(f"{arguments}: {type(error).__name__}: {short(error)}", expected="a ConfigError") from error
         else:
-            raise fault(f"{told} is taken", expected="a ConfigError")
+            raise fault(f"{arguments}: no error", expected="a ConfigError")
 
 
 @check()
-def reference(s: Subject) -> None:
-    """The output is that of the case's reference function, in the test phase."""
-    s.require(s.case.reference is not None, "the case gives none")
-    assert s.case.reference is not None
+def reference(harness: Harness) -> None:
+    """The output equals that of the case's reference function, in the test phase."""
+    harness.require(harness.case.reference is not None, "the case has none")
+    assert harness.case.reference is not None
     for seed in range(3):
-        values = s.values(seed)
-        runner = s.with_weights(s.runner(), seed)
-        found = list(s.run(values, runner, phase=Phase.test, errors=False).outputs.values())
+        values = harness.values(seed)
+        runner = harness.set_weights(harness.runner(), seed)
+        outputs = harness.run(values, runner, phase=Phase.test, errors=False).outputs.values()
         weights = {name.split("/")[-1]: p.value for name, p in runner.parameters.items()}
-        made = s.case.reference(*values.values(), **weights)
-        for array, expected in zip(found, made if isinstance(made, tuple) else (made,), strict=True):
-            s.agree(array, np.asarray(expected), "the output is not that of the reference")
+        expected = harness.case.reference(*values.values(), **weights)
+        for actual, desired in zip(outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
+            harness.assert_close(actual, np.asarray(desired), "the output differs from the reference function")

@@ -1,4 +1,4 @@
-"""Train and test phase, random draws, and what is kept between batches on purpose."""
+"""Train and test phase, random draws, and buffers."""
 
 from __future__ import annotations
 
@@ -6,161 +6,166 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core import random
+from graphnet.core.describe.layer import Layer
 from graphnet.core.phase import Phase
+from graphnet.testing import buffers as layer_buffers
+from graphnet.testing.buffers import BufferSnapshot
 from graphnet.testing.check import check
-from graphnet.testing.checks.alone import alone, forward, ready
-from graphnet.testing.subject import Subject
+from graphnet.testing.checks.standalone import forward, initialized_layer, require_default_axes
+from graphnet.testing.harness import Harness
+from graphnet.testing.nested_arrays import iter_arrays
+from graphnet.testing.rule_spy import spy_on_rules
 
-#: Passes that an average is taken over, and that running statistics may take to settle.
+#: The number of passes to average over, and the most that running statistics may need to converge.
 DRAWS, PASSES = 400, 3000
 
 
 @check()
-def phases(s: Subject) -> None:
-    """The test phase draws nothing and moves no buffer; without random draws and buffers both phases are one."""
+def phases(harness: Harness) -> None:
+    """The test phase draws nothing and changes no buffer; without draws and buffers both phases are equal."""
     for seed in (1, 2):
-        runner = s.runner()
-        s.run(s.values(0), runner)
+        runner = harness.runner()
+        harness.run(harness.values(0), runner)
         before = {name: np.array(array) for name, array in runner.buffers.items()}
-        first = s.run(s.values(3), runner, phase=Phase.test, seed=seed)
+        first = harness.run(harness.values(3), runner, phase=Phase.test, seed=seed)
         for name, array in runner.buffers.items():
-            s.agree(array, before[name], f"the test phase moves the buffer {name!r}", 0.0)
-        again = s.run(s.values(3), runner, phase=Phase.test, seed=seed + 50)
-        s.all_agree(again, first, "two passes in the test phase", 0.0)
-    if s.steady is Phase.train:
-        alone(s)
-        layer, values, found = ready(s), s.values(3), []
+            harness.assert_close(array, before[name], f"the test phase changes the buffer {name!r}", 0.0)
+        again = harness.run(harness.values(3), runner, phase=Phase.test, seed=seed + 50)
+        harness.assert_same_results(again, first, "two passes in the test phase", 0.0)
+    if harness.deterministic_phase is Phase.train:
+        require_default_axes(harness)
+        layer, values, outputs = initialized_layer(harness), harness.values(3), []
         for phase in Phase:
             layer.phase = phase
-            found.append(forward(s, layer, values))
-        for a, b in zip(*found, strict=True):
-            s.agree(a, b, "its phases differ, though its rules do not ask for the phase", 0.0)
+            outputs.append(forward(harness, layer, values))
+        for a, b in zip(*outputs, strict=True):
+            harness.assert_close(a, b, "its phases differ, although no rule has an argument 'phase'", 0.0)
 
 
-def _drawing(s: Subject) -> None:
-    """Skip where the draws change nothing, as dropout that keeps everything."""
-    from graphnet.testing.spies import arrays, spied
+def _require_varying_draws(harness: Harness) -> None:
+    """Skip the check if the draws are constant, such as in dropout that keeps everything."""
+    runner, draws = harness.runner(), []
 
-    runner, drawn = s.runner(), []
-
-    def spy(path: str, layer: Any, rule: str, original: Any, given: Any, keywords: Any) -> Any:
-        result = original(*given, **keywords)
+    def spy(layer: Layer, rule: str, original: Any, arguments: Any, keywords: Any) -> Any:
+        result = original(*arguments, **keywords)
         if rule == "draw":
-            drawn.append(np.concatenate([array.ravel() for _, array in arrays(result)]))
+            draws.append(np.concatenate([array.ravel() for _, array in iter_arrays(result)]))
         return result
 
-    with spied(runner, spy):
+    with spy_on_rules(runner, spy):
         for seed in range(2):
-            s.run(runner=runner, errors=False, seed=seed)
-    changing = any(len(set(array.tolist())) > 1 for array in drawn) or not np.array_equal(drawn[0], drawn[-1])
-    s.require(changing, "its draws are all alike")
+            harness.run(runner=runner, errors=False, seed=seed)
+    varying = any(len(set(array.tolist())) > 1 for array in draws) or not np.array_equal(draws[0], draws[-1])
+    harness.require(varying, "its draws are constant")
 
 
 @check("random")
-def seeded(s: Subject) -> None:
-    """The same seed gives the same draws, another seed others."""
-    _drawing(s)
-    first = s.run(s.values(3), seed=1)
-    s.all_agree(s.run(s.values(3), seed=1), first, "two passes with one seed", 0.0)
-    others = [s.run(s.values(3), seed=seed) for seed in (2, 3, 4, 5)]
+def seeded(harness: Harness) -> None:
+    """Equal seeds give equal draws, different seeds give different ones."""
+    _require_varying_draws(harness)
+    first = harness.run(harness.values(3), seed=1)
+    harness.assert_same_results(harness.run(harness.values(3), seed=1), first, "two passes with the same seed", 0.0)
+    others = [harness.run(harness.values(3), seed=seed) for seed in (2, 3, 4, 5)]
     same = all(np.array_equal(array, first.outputs[name]) for other in others for name, array in other.outputs.items())
-    s.expect(not same, "every seed gives the same output in the train phase", expected="draws that differ")
+    harness.expect(not same, "every seed gives the same output in the train phase", expected="different draws")
 
 
 @check("random")
-def draws_apart(s: Subject) -> None:
-    """Two passes in the train phase draw anew."""
-    _drawing(s)
-    from graphnet.core import random
-
-    runner, values = s.runner(), s.values(3)
+def fresh_draws(harness: Harness) -> None:
+    """Each pass in the train phase uses new draws."""
+    _require_varying_draws(harness)
+    runner, values = harness.runner(), harness.values(3)
     with random.using(np.random.default_rng(1)):
-        found = [np.concatenate([y.ravel() for y in runner.forward(values).values()]) for _ in range(6)]
-    s.expect(any(not np.array_equal(found[0], other) for other in found[1:]), "it draws the same numbers in every pass")
+        outputs = [np.concatenate([y.ravel() for y in runner.forward(values).values()]) for _ in range(6)]
+    differ = any(not np.array_equal(outputs[0], other) for other in outputs[1:])
+    harness.expect(differ, "every pass draws the same numbers")
 
 
 @check("random", "unbiased")
-def unbiased(s: Subject) -> None:
-    """Averaged over the draws, the train phase does what the test phase does."""
-    runner = s.runner()
-    values = {n: a if n in s.integer else np.abs(a) + 0.5 for n, a in s.values(3).items()}
-    kept = [(layer, dict(layer._buffers)) for layer in runner.layers.values()]
+def unbiased(harness: Harness) -> None:
+    """The mean output over many draws in the train phase equals the output in the test phase."""
+    runner = harness.runner()
+    values = {n: a if n in harness.integer else np.abs(a) + 0.5 for n, a in harness.values(3).items()}
+    snapshot = BufferSnapshot(runner.layers.values())
     outputs = []
     for seed in range(DRAWS):
-        for layer, buffers in kept:
-            layer._buffers = dict(buffers)
-        passed = s.run(values, runner, errors=False, seed=seed)
-        outputs.append(np.concatenate([y.ravel() for y in passed.outputs.values()]))
-    test = s.run(values, runner, phase=Phase.test, errors=False)
+        snapshot.restore()
+        result = harness.run(values, runner, errors=False, seed=seed)
+        outputs.append(np.concatenate([y.ravel() for y in result.outputs.values()]))
+    test = harness.run(values, runner, phase=Phase.test, errors=False)
     expected = np.concatenate([y.ravel() for y in test.outputs.values()]).sum()
     sums = np.array(outputs).sum(axis=1)
     slack = 6 * sums.std() / np.sqrt(DRAWS) + 1e-9 * max(1.0, abs(expected))
-    s.expect(
+    harness.expect(
         abs(sums.mean() - expected) <= slack,
-        "the draws do not average to the test phase",
-        expected=f"{expected:.4g} in all, within {slack:.2g}",
+        "the mean over the draws differs from the test phase",
+        expected=f"a sum of {expected:.4g} ± {slack:.2g}",
         received=f"{sums.mean():.4g}",
     )
 
 
 @check("buffers")
-def buffers(s: Subject) -> None:
-    """The train phase leaves buffers of the declared shapes, finite, and the same after the same batches."""
-    runners = [s.runner(), s.runner()]
+def buffers(harness: Harness) -> None:
+    """After the train phase, buffers have their declared shapes, are finite, and are the same for the same batches."""
+    runners = [harness.runner(), harness.runner()]
     for runner in runners:
         before = {name: array.shape for name, array in runner.buffers.items()}
         for seed in range(3):
-            s.run(s.values(seed), runner)
+            harness.run(harness.values(seed), runner)
         for name, array in runner.buffers.items():
-            s.expect(array.shape == before.get(name, array.shape), f"the buffer {name!r} changes its shape")
-            s.expect(np.isfinite(array).all(), f"the buffer {name!r} is not finite")
-    _read(s)
+            harness.expect(array.shape == before.get(name, array.shape), f"the shape of buffer {name!r} changes")
+            harness.expect(np.isfinite(array).all(), f"the buffer {name!r} is not finite")
+    _check_buffers_are_read(harness)
     for name, array in runners[0].buffers.items():
-        s.agree(runners[1].buffers[name], array, f"the buffer {name!r} after the same batches", 0.0)
+        harness.assert_close(runners[1].buffers[name], array, f"the buffer {name!r} after the same batches", 0.0)
 
 
-def _read(s: Subject) -> None:
-    """Something depends on the buffers: an output, or what they become."""
-    found = []
+def _check_buffers_are_read(harness: Harness) -> None:
+    """Some output depends on the buffers."""
+    outputs = []
     for factor, shift in ((1, 0.0), (1, 100.0), (0.01, 0.0)):
         arrays = []
         for phase in Phase:
-            runner = s.runner()
-            for layer in runner.layers.values():
-                layer._buffers = {name: factor * array + shift for name, array in layer._buffers.items()}
-            arrays += [y.ravel() for y in s.run(s.values(3), runner, phase=phase, errors=False).outputs.values()]
-        found.append(np.concatenate(arrays))
-    read = not all(np.array_equal(found[0], other) for other in found[1:])
-    s.expect(read, "no output depends on its buffers", expected="a test phase that reads them")
+            runner = harness.runner()
+            layer_buffers.transform(
+                runner.layers.values(),
+                lambda array, factor=factor, shift=shift: factor * array + shift,  # type: ignore[misc]
+            )
+            result = harness.run(harness.values(3), runner, phase=phase, errors=False)
+            arrays += [y.ravel() for y in result.outputs.values()]
+        outputs.append(np.concatenate(arrays))
+    read = not all(np.array_equal(outputs[0], other) for other in outputs[1:])
+    harness.expect(read, "no output depends on its buffers", expected="a test phase that reads them")
 
 
 def _uneven(array: np.ndarray) -> np.ndarray:
-    """Numbers whose mean and spread differ from place to place along the axes after the batch."""
+    """Return an array whose mean and spread vary along the axes after the batch."""
     for axis in range(1, array.ndim):
-        places = np.arange(array.shape[axis]).reshape(-1, *[1] * (array.ndim - axis - 1))
-        array = array * (1 + 0.5 * places) + places
+        indices = np.arange(array.shape[axis]).reshape(-1, *[1] * (array.ndim - axis - 1))
+        array = array * (1 + 0.5 * indices) + indices
     return array + 1
 
 
 @check("buffers", "statistics")
-def statistics(s: Subject) -> None:
-    """After many passes over one large batch, the test phase does with it what the train phase does."""
-    s.require(s.batch is not None and not s.fixed, "there is no batch axis to vary")
-    runner = s.runner()
-    values = {n: a if n in s.integer else _uneven(a) for n, a in s.values(3, rows=256).items()}
+def statistics(harness: Harness) -> None:
+    """After many passes over one large batch, the test phase gives the same output for it as the train phase."""
+    harness.require(harness.batch is not None and not harness.fixed, "there is no batch axis to vary")
+    runner = harness.runner()
+    values = {n: a if n in harness.integer else _uneven(a) for n, a in harness.values(3, rows=256).items()}
     last = None
     for i in range(PASSES):
-        train = s.run(values, runner, errors=False).outputs
+        train = harness.run(values, runner, errors=False).outputs
         if i % 50 == 49:
-            test = s.run(values, runner, phase=Phase.test, errors=False).outputs
+            test = harness.run(values, runner, phase=Phase.test, errors=False).outputs
             if last is not None and all(np.allclose(test[n], last[n], rtol=1e-7, atol=1e-9) for n in test):
                 break
             last = test
     for name, array in test.items():
-        s.agree(array, train[name], f"the test phase does not come to do what the train phase does: {name!r}", 0.02)
-    fresh = s.runner()
-    s.run(values, fresh, errors=False)
-    moved = any(
-        not np.array_equal(a, b) for a, b in zip(fresh.buffers.values(), s.runner().buffers.values(), strict=True)
-    )
-    s.expect(moved, "one pass in the train phase moves no buffer")
+        what = f"the test phase does not converge to the train phase: output {name!r}"
+        harness.assert_close(array, train[name], what, 0.02)
+    trained = harness.runner()
+    harness.run(values, trained, errors=False)
+    pairs = zip(trained.buffers.values(), harness.runner().buffers.values(), strict=True)
+    changed = any(not np.array_equal(a, b) for a, b in pairs)
+    harness.expect(changed, "one pass in the train phase changes no buffer")

@@ -1,4 +1,4 @@
-"""Sequences whose rows differ in length."""
+"""Ragged batches: sequences whose rows differ in length."""
 
 from __future__ import annotations
 
@@ -11,197 +11,200 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.run.runner import Runner
 from graphnet.layers import FullyConnected
-from graphnet.testing import derivatives
+from graphnet.testing.buffers import Arrays
+from graphnet.testing.case_inputs import free_axes
 from graphnet.testing.check import check
 from graphnet.testing.checks.traits import batch_axis
-from graphnet.testing.fragile import Logarithm, Ratio
-from graphnet.testing.subject import Arrays, Passed, Subject
+from graphnet.testing.derivatives import check_derivatives
+from graphnet.testing.harness import Harness
+from graphnet.testing.nonfinite_layers import Logarithm, Ratio
+from graphnet.testing.passes import PassResult
 
-#: The input that output sequences are divided by.
+#: The name of the input by which output sequences are divided.
 DIVISOR = "divisor_of_the_outputs"
 
 
 @check("sequence", "ragged")
-def ragged_rows(s: Subject) -> None:
-    """Each row of a ragged batch comes out, forward and back, as if it were alone; what lies beyond its end changes
-    nothing."""
-    s.require(not s.fixed, "the values of the inputs are fixed")
-    steps = max(s.steps or 1, 4)
+def ragged_rows(harness: Harness) -> None:
+    """Each row of a ragged batch gives the results that it gives alone, in both passes; values beyond its end have no
+    effect."""
+    harness.require(not harness.fixed, "the values of the inputs are fixed")
+    steps = _steps(harness)
     for rows, seed in ((4, 0), (3, 1), (5, 2)):
         rng = np.random.default_rng(seed)
         lengths = np.append(rng.integers(1, steps + 1, rows - 2), [1, steps])
         rng.shuffle(lengths)
-        values = s.values(seed, rows=rows, steps=steps)
+        values = harness.values(seed, rows=rows, steps=steps)
+        padded = _with_large_padding(harness, values, lengths)
         for backend in ("reference", "numpy"):
-            runner = s.runner(provided=values, backend=backend)
-            whole = s.run(_spoilt(s, values, lengths), runner, phase=s.steady, lengths=lengths)
-            _compare_rows(s, values, whole, lengths, backend)
-    _before(s)
+            runner = harness.runner(provided=values, backend=backend)
+            batch = harness.run(padded, runner, phase=harness.deterministic_phase, lengths=lengths)
+            _compare_rows(harness, values, batch, lengths, backend)
+    _check_after_dense(harness)
 
 
-def _before(s: Subject) -> None:
-    """Behind another layer with weights, whose gradient shows an error that comes back beyond a row's end."""
-    names = [n for n in _sequences(s) if n not in s.optional and n not in s.integer]
-    if len(names) != 1 or s.shapes[names[0]].rank != 3 or s.domain is not None:
+def _steps(harness: Harness) -> int:
+    return max(harness.steps or 1, 4)
+
+
+def _check_after_dense(harness: Harness) -> None:
+    """After a dense layer, whose weight gradient shows any error returned beyond a row's end."""
+    required = [n for n in harness.sequences if n not in harness.optional and n not in harness.integer]
+    if len(required) != 1 or harness.shapes[required[0]].rank != 3 or harness.domain is not None:
         return
-    name, steps = names[0], max(s.steps or 1, 4)
-    lengths = np.array([2, steps, 1])
-
-    def gradient(values: Arrays, lengths: Any, errors: Any) -> tuple[Passed, np.ndarray]:
-        builder = Builder("behind")
-        width = s.shapes[name].size(-1) or 1
-        raw = builder.input("raw", f"time, batch, feature={width}")
-        before = builder.add(FullyConnected(width, width), raw, name="before")
-        wanted = [before if n == name else None for n in s.ports.names]
-        while wanted[-1] is None:
-            wanted.pop()
-        node = builder.add(s.make(), *wanted, name="node")
-        ports = node_ports(s)
-        runner = s.filled(Runner(builder.build(**{f"{p}_out": node[p] for p in ports}), backend="reference"))
-        passed = s.run(
-            {"raw": values[name]}, runner, phase=s.steady, lengths=lengths, errors=True if errors is None else errors
-        )
-        return passed, passed.gradients["before/weights"]
-
-    values = {n: a for n, a in s.values(4, rows=3, steps=steps).items() if n not in s.optional}
+    name, steps = required[0], _steps(harness)
+    values = {n: a for n, a in harness.values(4, rows=3, steps=steps).items() if n not in harness.optional}
     if set(values) != {name}:
         return
-    whole, found = gradient(values, lengths, None)
-    total = np.zeros_like(found)
+    lengths = np.array([2, steps, 1])
+    batch = _run_after_dense(harness, name, values[name], lengths, True)
+    gradient = batch.gradients["before/weights"]
+    total = np.zeros_like(gradient)
     for row, length in enumerate(lengths):
-        errors = {}
-        for port in node_ports(s):
-            errors[f"{port}_out"] = _out(s, _named(s, port), whole.errors[f"{port}_out"], row, length)
-        total += gradient({name: values[name][:length, row : row + 1]}, None, errors)[1]
-    s.agree(found, total, "an error comes back beyond a row's end, into the layer before it: that one's gradient")
+        errors = {
+            f"{port}_out": _output_row(harness, _output_name(harness, port), batch.errors[f"{port}_out"], row, length)
+            for port in output_ports(harness)
+        }
+        alone = _run_after_dense(harness, name, values[name][:length, row : row + 1], None, errors)
+        total += alone.gradients["before/weights"]
+    what = "an error beyond a row's end reaches the layer before: the gradient of that layer"
+    harness.assert_close(gradient, total, what)
+
+
+def _run_after_dense(
+    harness: Harness, name: str, sequence: np.ndarray, lengths: Any, errors: Arrays | bool
+) -> PassResult:
+    """Run the layer after a dense layer of the same width."""
+    builder = Builder("behind")
+    width = harness.shapes[name].size(-1) or 1
+    raw = builder.input("raw", f"time, batch, feature={width}")
+    before = builder.add(FullyConnected(width, width), raw, name="before")
+    node = harness.add_node(builder, harness.make(), {name: before}, "node")
+    graph = builder.build(**{f"{port}_out": node[port] for port in output_ports(harness)})
+    runner = harness.prepare(Runner(graph, backend="reference"))
+    phase = harness.deterministic_phase
+    return harness.run({"raw": sequence}, runner, phase=phase, lengths=lengths, errors=errors)
 
 
 @check("sequence", "ragged")
-def padded_rows(s: Subject) -> None:
-    """Between a logarithm and a division, which are infinite beyond the rows' ends, each row comes out as if it were
-    alone: nothing that arises there is multiplied by an error of zero."""
-    s.require(not s.fixed, "the values of the inputs are fixed")
-    steps = max(s.steps or 1, 4)
+def padded_rows(harness: Harness) -> None:
+    """Between a logarithm and a division, which are not finite beyond the rows' ends, each row gives the results that
+    it gives alone: no NaN or infinity is multiplied by an error of zero."""
+    harness.require(not harness.fixed, "the values of the inputs are fixed")
+    steps = _steps(harness)
     lengths = np.array([2, steps, 1])
-    values = s.values(6, rows=3, steps=steps)
-    graph = _fragile(s, values)
-    values = {n: np.exp(a) if n in _sequences(s) and n not in s.integer else a for n, a in values.items()}
+    values = harness.values(6, rows=3, steps=steps)
+    graph = _nonfinite_graph(harness, values)
+    values = {n: np.exp(a) if n in harness.sequences and n not in harness.integer else a for n, a in values.items()}
     values[DIVISOR] = np.random.default_rng(7).uniform(0.5, 1.5, (steps, 3, 1))
     with np.errstate(all="ignore"):
         for backend in ("reference", "numpy"):
-            runner = s.filled(Runner(graph, backend=backend))
-            whole = s.run(values, runner, phase=s.steady, lengths=lengths)
-            _compare_rows(s, values, whole, lengths, backend, s.filled(Runner(graph, backend="reference")))
+            runner = harness.prepare(Runner(graph, backend=backend))
+            batch = harness.run(values, runner, phase=harness.deterministic_phase, lengths=lengths)
+            reference = harness.prepare(Runner(graph, backend="reference"))
+            _compare_rows(harness, values, batch, lengths, backend, reference)
 
 
-def _fragile(s: Subject, values: Arrays) -> Graph:
-    """The layer behind a logarithm of each of its sequences, its output sequences divided by another input."""
+def _nonfinite_graph(harness: Harness, values: Arrays) -> Graph:
+    """Return a graph that applies the layer to the logarithm of its sequences and divides its output sequences."""
     builder = Builder("fragile")
-    given: dict[str, Value] = {}
+    inputs: dict[str, Value] = {}
     for name in values:
-        shape = s.shapes[name]
-        for axis in (BATCH, TIME):
-            shape = shape.resized(axis, None) if shape.has(axis) and shape.size(axis) != 1 else shape
-        given[name] = builder.input(name, shape, integer=name in s.integer)
-        if name in _sequences(s) and name not in s.integer:
-            given[name] = builder.add(Logarithm(), given[name], name=f"logarithm_of_{name}")
-    wanted = [given.get(name) for name in (s.names if s.ports.variadic else s.ports.names)]
-    while wanted and wanted[-1] is None:
-        wanted.pop()
-    node = builder.add(s.make(), *wanted, name="checked_layer")
+        inputs[name] = builder.input(name, free_axes(harness.shapes[name]), integer=name in harness.integer)
+        if name in harness.sequences and name not in harness.integer:
+            inputs[name] = builder.add(Logarithm(), inputs[name], name=f"logarithm_of_{name}")
+    node = harness.add_node(builder, harness.make(), inputs, "checked_layer")
     divisor = builder.input(DIVISOR, "time, batch, feature=1")
-    outputs = {_named(s, port): node[port] for port in node_ports(s)}
-    return builder.build(
-        **{n: builder.add(Ratio(), y, divisor, name=f"{n}_ratio") if _timed(s, n) else y for n, y in outputs.items()}
-    )
+    outputs = {}
+    for port in output_ports(harness):
+        name = _output_name(harness, port)
+        sequence = _is_sequence(harness, name)
+        outputs[name] = builder.add(Ratio(), node[port], divisor, name=f"{name}_ratio") if sequence else node[port]
+    return builder.build(**outputs)
 
 
-def node_ports(s: Subject) -> tuple[str, ...]:
-    """The outputs of the layer."""
-    return s.make().output_ports()
+def output_ports(harness: Harness) -> tuple[str, ...]:
+    """Return the outputs of the layer."""
+    return harness.make().output_ports()
 
 
-def _named(s: Subject, port: str) -> str:
-    """The name of an output of ``Subject.graph``."""
-    return dict(zip(node_ports(s), s.graph().outputs, strict=True))[port]
+def _output_name(harness: Harness, port: str) -> str:
+    """Return the name of an output in ``Harness.graph``."""
+    return dict(zip(output_ports(harness), harness.graph().outputs, strict=True))[port]
 
 
-def _sequences(s: Subject) -> list[str]:
-    return [name for name, shape in s.shapes.items() if shape.names[:2] == (TIME, BATCH)]
-
-
-def _spoilt(s: Subject, values: Arrays, lengths: np.ndarray) -> Arrays:
-    """The same sequences with large numbers beyond the ends of their rows."""
-    found = dict(values)
-    for name in _sequences(s):
-        found[name] = values[name].copy()
+def _with_large_padding(harness: Harness, values: Arrays, lengths: np.ndarray) -> Arrays:
+    """Return the values with large numbers beyond the ends of the rows."""
+    padded = dict(values)
+    for name in harness.sequences:
+        padded[name] = values[name].copy()
         for row, length in enumerate(lengths):
-            if name not in s.integer:
-                found[name][length:, row] = 1e3
-    return found
+            if name not in harness.integer:
+                padded[name][length:, row] = 1e3
+    return padded
 
 
 def _compare_rows(
-    s: Subject, values: Arrays, whole: Passed, lengths: np.ndarray, backend: str, runner: Runner | None = None
+    harness: Harness, values: Arrays, batch: PassResult, lengths: np.ndarray, backend: str, runner: Runner | None = None
 ) -> None:
-    """Compare a ragged batch with its rows one by one, run by ``runner`` (None: one over the layer itself)."""
+    """Compare a ragged batch with its rows, each run alone by ``runner`` (by default, one of the layer itself)."""
     totals: Arrays = {}
     for row, length in enumerate(lengths):
         what = f"row {row} of length {length} in a batch of lengths {lengths.tolist()} (backend {backend!r})"
-        given = {n: _row(s, n, a, row, length) for n, a in values.items()}
-        errors = {n: _out(s, n, e, row, length) for n, e in whole.errors.items()}
-        alone = s.run(given, runner or s.runner(provided=given), phase=s.steady, errors=errors)
+        inputs = {n: _input_row(harness, n, a, row, length) for n, a in values.items()}
+        errors = {n: _output_row(harness, n, e, row, length) for n, e in batch.errors.items()}
+        row_runner = runner or harness.runner(provided=inputs)
+        alone = harness.run(inputs, row_runner, phase=harness.deterministic_phase, errors=errors)
         for name, array in alone.outputs.items():
-            s.agree(_out(s, name, whole.outputs[name], row, length), array, f"{what}: output {name!r}")
-        for name, back in alone.pulled.items():
-            full = whole.pulled[name]
-            if back is not None and full is not None:
-                s.agree(_row(s, name, full, row, length), back, f"{what}: error for {name!r}")
-                if name in (*_sequences(s), DIVISOR) and length < len(full):
-                    beyond = np.abs(full[length:, row]).max(initial=0.0)
-                    s.expect(beyond == 0, f"{what}: an error comes back beyond its end", expected=0, received=beyond)
+            actual = _output_row(harness, name, batch.outputs[name], row, length)
+            harness.assert_close(actual, array, f"{what}: output {name!r}")
+        for name, desired in alone.input_errors.items():
+            error = batch.input_errors[name]
+            if desired is not None and error is not None:
+                harness.assert_close(
+                    _input_row(harness, name, error, row, length), desired, f"{what}: error for {name!r}"
+                )
+                if name in (*harness.sequences, DIVISOR) and length < len(error):
+                    beyond = np.abs(error[length:, row]).max(initial=0.0)
+                    harness.expect(beyond == 0, f"{what}: nonzero error beyond its end", expected=0, received=beyond)
         for name, gradient in alone.gradients.items():
             totals[name] = totals.get(name, 0.0) + gradient
     for name, total in totals.items():
-        s.agree(
-            whole.gradients[name],
-            total,
-            f"lengths {lengths.tolist()}: the gradient of {name!r} is not the sum over the rows alone",
-        )
+        what = f"lengths {lengths.tolist()}: the gradient of {name!r} is not the sum over the rows"
+        harness.assert_close(batch.gradients[name], total, what)
 
 
-def _row(s: Subject, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
-    """One row of an input, up to its end, as a batch of one."""
+def _input_row(harness: Harness, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
+    """Return one row of an input, up to its end, as a batch of one."""
     if name == DIVISOR:
         return array[:length, row : row + 1]
-    shape = s.shapes[name]
+    shape = harness.shapes[name]
     if not shape.has(BATCH) or shape.size(BATCH) == 1:
         return array
-    axis = shape.axis(BATCH)
-    picked = np.take(array, [row], axis=axis)
-    return picked[:length] if name in _sequences(s) else picked
+    picked = np.take(array, [row], axis=shape.axis(BATCH))
+    return picked[:length] if name in harness.sequences else picked
 
 
-def _out(s: Subject, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
-    """One row of an output; its valid steps, where it is a sequence."""
-    axis = batch_axis(s, name)
+def _output_row(harness: Harness, name: str, array: np.ndarray, row: int, length: int) -> np.ndarray:
+    """Return one row of an output, up to its end if it is a sequence."""
+    axis = batch_axis(harness, name)
     if axis is None:
         return array
     picked = np.take(array, [row], axis=axis)
-    return picked[:length] if axis == 1 and _timed(s, name) else picked
+    return picked[:length] if axis == 1 and _is_sequence(harness, name) else picked
 
 
-def _timed(s: Subject, output: str) -> bool:
-    shape = s.outputs[output]
+def _is_sequence(harness: Harness, output: str) -> bool:
+    shape = harness.outputs[output]
     return shape is not None and shape.names[:2] == (TIME, BATCH)
 
 
 @check("derivative", "sequence", "ragged")
-def ragged_derivatives(s: Subject) -> None:
-    """The derivatives with rows of different length."""
-    s.require(not s.fixed, "the values of the inputs are fixed")
-    steps = max(s.steps or 1, 4)
+def ragged_derivatives(harness: Harness) -> None:
+    """The derivatives for ragged batches."""
+    harness.require(not harness.fixed, "the values of the inputs are fixed")
+    steps = _steps(harness)
     for lengths in ([steps, 1, 2], [2, steps, steps - 1, 3]):
-        values = s.values(3, rows=len(lengths), steps=steps)
+        values = harness.values(3, rows=len(lengths), steps=steps)
         where = f"with rows of lengths {lengths}"
-        s.looked += derivatives.check(s, values, lengths=np.array(lengths), where=where, full=False)
+        check_derivatives(harness, values, lengths=np.array(lengths), where=where, elementwise=False)

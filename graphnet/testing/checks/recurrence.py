@@ -1,159 +1,157 @@
-"""Layers that keep a state: memory, and truncated backpropagation through time."""
+"""Recurrent layers: memory between calls, and truncated backpropagation through time."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import numpy as np
 
 from graphnet.core.errors import StateError
 from graphnet.core.run.runner import Runner
-from graphnet.testing import derivatives
-from graphnet.testing.check import check, fault, short
-from graphnet.testing.subject import Subject
+from graphnet.testing.check import check
+from graphnet.testing.derivatives import check_derivatives
+from graphnet.testing.failures import fault, short
+from graphnet.testing.harness import Harness
 
 
-def _layer(s: Subject, **changes: Any) -> Any:
-    """A layer with the case's weights; the same ones whatever the changes."""
-    layer: Any = s.make(**changes)
-    graph = s.graph(layer)
-
-    s.filled(Runner(graph, backend="reference"))
-    layer.phase = s.steady
+def _layer(harness: Harness, *, memory: bool = False, **changes: Any) -> Any:
+    """Return a layer with the case's weights; the weights do not depend on the changes of the configuration."""
+    layer: Any = harness.make(**changes)
+    harness.prepare(Runner(harness.graph(layer), backend="reference"))
+    layer.phase = harness.deterministic_phase
+    if memory:
+        layer.toggle_memory()
     return layer
 
 
-def _x(s: Subject, seed: int = 3, steps: int | None = None) -> np.ndarray:
-    name = next(n for n in s.names if n not in s.optional)
-    return s.values(seed, steps=max(s.steps or 1, 5) if steps is None else steps)[name]
+def _sequence(harness: Harness) -> np.ndarray:
+    name = next(n for n in harness.names if n not in harness.optional)
+    return harness.values(3, steps=max(harness.steps or 1, 5))[name]
 
 
 @check("sequence", "memory")
-def halves(s: Subject) -> None:
-    """With memory, a sequence in two parts comes out as in one; without, each forward starts anew."""
-    x = _x(s)
-    whole = _layer(s).forward(x)
+def chunked_sequence(harness: Harness) -> None:
+    """With memory, a sequence in chunks gives the output of the whole sequence; without, each forward starts from the
+    initial state."""
+    x = _sequence(harness)
+    whole = _layer(harness).forward(x)
     for cut in (1, len(x) // 2, len(x) - 1):
-        layer = _layer(s)
-        layer.toggle_memory()
-        parts = []
+        layer = _layer(harness, memory=True)
+        outputs = []
         for part in (x[:cut], x[cut : cut + 1], x[cut + 1 :]):
             if len(part):
-                given = part.copy()
-                returned = layer.forward(given)
-                parts.append(returned.copy())
-                returned[...], given[...] = np.nan, np.nan  # the caller's own
-        s.agree(np.concatenate(parts), whole, f"with memory, in parts at step {cut}")
-    layer = _layer(s)
+                argument = part.copy()
+                returned = layer.forward(argument)
+                outputs.append(returned.copy())
+                returned[...], argument[...] = np.nan, np.nan  # both arrays belong to the caller
+        harness.assert_close(np.concatenate(outputs), whole, f"with memory, in chunks cut at step {cut}")
+    layer = _layer(harness)
     for _ in range(2):
-        s.agree(layer.forward(x), whole, "without memory, a second forward")
+        harness.assert_close(layer.forward(x), whole, "without memory, a second forward")
 
 
 @check("sequence", "memory")
-def memory(s: Subject) -> None:
-    """toggle_memory goes on and off, reset_state forgets, a state with another number of rows is refused."""
-    x = _x(s)
-    whole = _layer(s).forward(x)
-    layer = _layer(s)
-    s.expect(layer.memory is False, "memory is not off at first", expected=False, received=layer.memory)
+def memory(harness: Harness) -> None:
+    """toggle_memory switches memory on and off, reset_state clears it, and a state with another number of rows is
+    refused."""
+    x = _sequence(harness)
+    whole = _layer(harness).forward(x)
+    layer = _layer(harness)
+    harness.expect(layer.memory is False, "memory is on in a new layer", expected=False, received=layer.memory)
     layer.toggle_memory()
     first, second = layer.forward(x), layer.forward(x)
-    s.agree(first, whole, "with memory, the first forward")
-    s.expect(not np.allclose(second, whole), "with memory, a second forward starts from zeros")
+    harness.assert_close(first, whole, "with memory, the first forward")
+    harness.expect(not np.allclose(second, whole), "with memory, a second forward starts from the initial state")
     layer.toggle_memory()
-    s.agree(layer.forward(x), whole, "with memory switched off again")
+    harness.assert_close(layer.forward(x), whole, "with memory switched off again")
     layer.toggle_memory()
     layer.forward(x)
     if callable(getattr(layer, "reset_state", None)):
         layer.reset_state()
-        s.agree(layer.forward(x), whole, "after reset_state")
-    more = np.concatenate([x, x[:, :1]], axis=1)
+        harness.assert_close(layer.forward(x), whole, "after reset_state")
     try:
-        layer.forward(more)
+        layer.forward(np.concatenate([x, x[:, :1]], axis=1))
     except StateError as error:
-        s.expect("reset" in str(error), f"the error does not say how to reset: {short(error)}")
+        harness.expect("reset" in str(error), f"the error does not say how to reset the state: {short(error)}")
     except Exception as error:
-        raise fault(f"a state with other rows: {type(error).__name__}", expected="a StateError") from error
+        raise fault(f"another number of rows: {type(error).__name__}", expected="a StateError") from error
     else:
-        raise fault("a state with another number of rows is taken", expected="a StateError that says how to reset")
+        raise fault("another number of rows than the state: no error", expected="a StateError that says how to reset")
 
 
 @check("sequence", "memory", "ragged")
-def memory_of_ragged_rows(s: Subject) -> None:
-    """With memory, a ragged batch goes on, row by row, from where each row ended."""
-    import inspect
-
-    s.require("lengths" in inspect.signature(s.case.layer.forward).parameters, "forward takes no lengths")
-    x = _x(s)
+def memory_of_ragged_rows(harness: Harness) -> None:
+    """With memory, each row of a ragged batch continues from the state at its own end."""
+    parameters = inspect.signature(harness.case.layer.forward).parameters
+    harness.require("lengths" in parameters, "forward has no argument 'lengths'")
+    x = _sequence(harness)
     lengths = np.minimum(len(x), 1 + np.arange(x.shape[1]) % len(x))
-    layer = _layer(s)
-    layer.toggle_memory()
+    layer = _layer(harness, memory=True)
     layer.forward(x, lengths)
     after = layer.forward(x)
     for row, length in enumerate(lengths):
-        alone = _layer(s)
-        alone.toggle_memory()
+        alone = _layer(harness, memory=True)
         alone.forward(x[:length, row : row + 1])
-        s.agree(after[:, row : row + 1], alone.forward(x[:, row : row + 1]), f"after a row of length {length}")
+        expected = alone.forward(x[:, row : row + 1])
+        harness.assert_close(after[:, row : row + 1], expected, f"after a row of length {length}")
 
 
 @check("sequence", "memory")
-def one_sequence(s: Subject) -> None:
-    """A 2-D input is one sequence: the same numbers as a batch of one."""
-    x = _x(s)[:, :1]
-    batch, single = _layer(s), _layer(s)
-    expected, found = batch.forward(x), single.forward(x[:, 0])
-    s.agree(found, expected[:, 0], "a 2-D input")
+def one_sequence(harness: Harness) -> None:
+    """A 2-D input is one sequence: it gives the results of a batch of one."""
+    x = _sequence(harness)[:, :1]
+    batch, single = _layer(harness), _layer(harness)
+    expected, output = batch.forward(x), single.forward(x[:, 0])
+    harness.assert_close(output, expected[:, 0], "a 2-D input")
     error = np.random.default_rng(1).standard_normal(expected.shape)
-    back = batch.backward(error)
-    s.agree(single.backward(error[:, 0]), back[:, 0], "the error for a 2-D input")
+    input_error = batch.backward(error)
+    harness.assert_close(single.backward(error[:, 0]), input_error[:, 0], "the error for a 2-D input")
 
 
 @check("sequence", "truncation", "weights")
-def truncation(s: Subject) -> None:
-    """bptt_length: all steps is exact backpropagation; fewer count the weights' uses in the last steps alone, and the
-    error for the input goes back through every step."""
-    x = _x(s)
-    exact = _gradients(_layer(s, bptt_length=len(x)), x)
-    longer = _gradients(_layer(s, bptt_length=len(x) + 7), x)
-    for found, expected, what in zip(longer, exact, ("error for the input", "gradient"), strict=True):
-        s.agree(found, expected, f"bptt_length beyond the sequence: the {what}")
+def truncation(harness: Harness) -> None:
+    """bptt_length of all steps is exact backpropagation; a smaller one sums the weight gradient over the last steps
+    only, and still propagates the error for the input through every step."""
+    x = _sequence(harness)
+    exact = _error_and_gradient(_layer(harness, bptt_length=len(x)), x)
+    longer = _error_and_gradient(_layer(harness, bptt_length=len(x) + 7), x)
+    for actual, desired, what in zip(longer, exact, ("error for the input", "gradient"), strict=True):
+        harness.assert_close(actual, desired, f"bptt_length greater than the number of steps: the {what}")
     for k in (1, 2, len(x) - 1):
-        back, gradient = _gradients(_layer(s, bptt_length=k), x)
-        s.agree(back, exact[0], f"bptt_length={k}: the error for the input")
-        if "memory" in s.capabilities:
-            layer = _layer(s, bptt_length=len(x))
-            layer.toggle_memory()
+        input_error, gradient = _error_and_gradient(_layer(harness, bptt_length=k), x)
+        harness.assert_close(input_error, exact[0], f"bptt_length={k}: the error for the input")
+        if "memory" in harness.capabilities:
+            layer = _layer(harness, memory=True, bptt_length=len(x))
             layer.forward(x[:-k])
-            error = _error(layer.forward(x[-k:]), len(x))
-            layer.backward(error)
-            s.agree(gradient, _flat(layer.get_gradient_weights()), f"bptt_length={k}: the gradient of the weights")
+            layer.backward(_output_error(layer.forward(x[-k:]), len(x)))
+            expected = _flat(layer.get_gradient_weights())
+            harness.assert_close(gradient, expected, f"bptt_length={k}: the gradient of the weights")
 
 
-def _error(output: np.ndarray, steps: int) -> np.ndarray:
-    """The last steps of one error for a sequence of so many steps."""
+def _output_error(output: np.ndarray, steps: int) -> np.ndarray:
+    """Return the end of one random error for a sequence of the given number of steps."""
     rng = np.random.default_rng(2)
     return rng.standard_normal((steps, *output.shape[1:]))[steps - len(output) :]
 
 
-def _gradients(layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _error_and_gradient(layer: Any, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     output = layer.forward(x)
-    return layer.backward(_error(output, len(x))), _flat(layer.get_gradient_weights())
+    return layer.backward(_output_error(output, len(x))), _flat(layer.get_gradient_weights())
 
 
 def _flat(gradient: Any) -> np.ndarray:
-    """A gradient as one array, also where it is a dictionary of several."""
+    """Return a gradient, or a dictionary of gradients, as one array."""
     if isinstance(gradient, dict):
         return np.concatenate([array.ravel() for array in gradient.values()])
     return np.asarray(gradient)
 
 
 @check("derivative", "sequence", "truncation", "weights")
-def exact_truncation(s: Subject) -> None:
-    """With a bptt_length of all steps or more, the gradients are the derivatives."""
-    x = _x(s)
-    values = s.values(3, steps=len(x))
-    layer = _layer(s, bptt_length=len(x))
-
-    runner = s.with_weights(Runner(s.graph(layer), backend="reference"))
-    s.looked += derivatives.check(s, values, runner=runner, where="with bptt_length of all steps", full=False)
+def exact_truncation(harness: Harness) -> None:
+    """With a bptt_length of all steps, the gradients are the derivatives."""
+    x = _sequence(harness)
+    layer = _layer(harness, bptt_length=len(x))
+    runner = harness.set_weights(Runner(harness.graph(layer), backend="reference"))
+    values, where = harness.values(3, steps=len(x)), "with bptt_length of all steps"
+    check_derivatives(harness, values, runner=runner, where=where, elementwise=False)

@@ -1,4 +1,4 @@
-"""The rules are pure: they write to nothing, keep nothing, and do not mind how arrays lie in memory."""
+"""Purity of the rules: they modify no argument, keep no state, and accept any memory layout."""
 
 from __future__ import annotations
 
@@ -9,97 +9,99 @@ import numpy as np
 
 from graphnet.core.describe.layer import Layer
 from graphnet.testing.check import check
-from graphnet.testing.spies import arrays, frozen, same, spied, written
-from graphnet.testing.subject import Subject
+from graphnet.testing.harness import Harness
+from graphnet.testing.nested_arrays import equal, first_modified, iter_arrays, record
+from graphnet.testing.rule_spy import Spy, spy_on_rules
 
-#: What the positional arguments of the rules are called.
-ARGUMENTS = {"apply": "an input", "pull": "the error or what was saved", "grad": "the error or what was saved"}
+#: The positional arguments of the rules, for messages.
+ARGUMENTS = {"apply": "an input", "pull": "the error or a saved value", "grad": "the error or a saved value"}
 
 
 @check()
-def arguments_untouched(s: Subject) -> None:
-    """No rule writes to its inputs, weights, buffers, draws, errors, or to what apply saved."""
+def arguments_unmodified(harness: Harness) -> None:
+    """No rule writes to its inputs, weights, buffers, draws or errors, or to the values that apply saved."""
 
-    def spy(path: str, layer: Layer, rule: str, original: Any, given: Any, keywords: Any) -> Any:
+    def spy(layer: Layer, rule: str, original: Any, arguments: Any, keywords: Any) -> Any:
         if rule == "draw":
-            return original(*given, **keywords)
-        before, named = frozen(given), frozen(keywords)
-        result = original(*given, **keywords)
+            return original(*arguments, **keywords)
+        positional, named = record(arguments), record(keywords)
+        result = original(*arguments, **keywords)
         what = f"{rule} of {type(layer).__name__} writes to"
-        s.expect(written(before) is None, f"{what} {ARGUMENTS.get(rule, 'what was saved')}: argument {written(before)}")
-        s.expect(written(named) is None, f"{what} {written(named)}, which it was given by keyword")
+        place = first_modified(positional)
+        harness.expect(place is None, f"{what} {ARGUMENTS.get(rule, 'a saved value')}: argument {place}")
+        place = first_modified(named)
+        harness.expect(place is None, f"{what} its keyword argument {place}")
         return result
 
-    _pass(s, spy)
+    _run_spied(harness, spy)
 
 
 @check()
-def repeatable(s: Subject) -> None:
-    """The same arguments give the same result, however often and whatever was computed in between."""
+def repeatable(harness: Harness) -> None:
+    """Equal arguments give equal results in every call, whatever was computed in between."""
 
-    def spy(path: str, layer: Layer, rule: str, original: Any, given: Any, keywords: Any) -> Any:
+    def spy(layer: Layer, rule: str, original: Any, arguments: Any, keywords: Any) -> Any:
         if rule == "draw":
-            rng, *shapes = given
+            rng, *shapes = arguments
             first, second = copy.deepcopy(rng), copy.deepcopy(rng)
-            s.expect(
-                same(original(first, *shapes), original(second, *shapes)),
-                f"draw of {type(layer).__name__} does not follow from the generator that it is given",
+            harness.expect(
+                equal(original(first, *shapes), original(second, *shapes)),
+                f"draw of {type(layer).__name__} does not depend only on the generator that it receives",
             )
-            return original(*given, **keywords)
-        results = [copy.deepcopy(original(*given, **keywords)) for _ in range(3)]
+            return original(*arguments, **keywords)
+        results = [copy.deepcopy(original(*arguments, **keywords)) for _ in range(3)]
         for again in results[1:]:
-            s.expect(
-                same(results[0], again), f"{rule} of {type(layer).__name__} gives another result when called again"
-            )
-        return original(*given, **keywords)
+            same = equal(results[0], again)
+            harness.expect(same, f"{rule} of {type(layer).__name__} returns another result when called again")
+        return original(*arguments, **keywords)
 
-    _pass(s, spy)
+    _run_spied(harness, spy)
 
 
 @check()
-def outputs_kept(s: Subject) -> None:
-    """What apply returned and saved stays as it was when the layer is used again."""
-    kept: list[Any] = []
+def outputs_not_reused(harness: Harness) -> None:
+    """The arrays that apply returned and saved do not change when the layer is used again."""
+    calls: list[Any] = []
 
-    def spy(path: str, layer: Layer, rule: str, original: Any, given: Any, keywords: Any) -> Any:
-        result = original(*given, **keywords)
-        if rule == "apply" and len(kept) < 50:
-            kept.append((layer, frozen(result), frozen(given)))
+    def spy(layer: Layer, rule: str, original: Any, arguments: Any, keywords: Any) -> Any:
+        result = original(*arguments, **keywords)
+        if rule == "apply" and len(calls) < 50:
+            calls.append((layer, record(result), record(arguments)))
         return result
 
-    _pass(s, spy, passes=2)
-    for layer, results, given in kept:
-        touched = written(results) if written(given) is None else None
-        s.expect(touched is None, f"{type(layer).__name__} overwrites what apply returned before: {touched}")
+    _run_spied(harness, spy, passes=2)
+    for layer, results, arguments in calls:
+        place = first_modified(results) if first_modified(arguments) is None else None
+        harness.expect(place is None, f"{type(layer).__name__} overwrites an array that apply returned: {place}")
 
 
 @check()
-def layouts(s: Subject) -> None:
-    """Arrays that do not lie contiguous in memory give the same results."""
+def layouts(harness: Harness) -> None:
+    """Arrays that are not contiguous give the same results."""
 
-    def spy(path: str, layer: Layer, rule: str, original: Any, given: Any, keywords: Any) -> Any:
-        result = original(*given, **keywords)
+    def spy(layer: Layer, rule: str, original: Any, arguments: Any, keywords: Any) -> Any:
+        result = original(*arguments, **keywords)
         if rule in ("apply", "pull", "grad"):
-            for way in (_spread, np.asfortranarray):
-                moved = tuple(way(x) if isinstance(x, np.ndarray) and x.ndim else x for x in given)
+            for copied in (_strided, np.asfortranarray):
+                moved = tuple(copied(x) if isinstance(x, np.ndarray) and x.ndim else x for x in arguments)
                 other = original(*moved, **keywords)
-                pairs = zip(arrays(result), arrays(other), strict=False)
-                for (place, a), (_, b) in pairs:
-                    s.agree(b, a, f"{rule} of {type(layer).__name__} depends on how arrays lie in memory{place}", 1e-7)
+                for (place, a), (_, b) in zip(iter_arrays(result), iter_arrays(other), strict=False):
+                    what = f"{rule} of {type(layer).__name__} depends on the memory layout of its arguments{place}"
+                    harness.assert_close(b, a, what, 1e-7)
         return result
 
-    _pass(s, spy)
+    _run_spied(harness, spy)
 
 
-def _spread(array: np.ndarray) -> np.ndarray:
-    """The same numbers with gaps between them."""
+def _strided(array: np.ndarray) -> np.ndarray:
+    """Return a copy with gaps between the elements."""
     wide = np.zeros((*array.shape[:-1], 2 * array.shape[-1]), array.dtype)
     wide[..., ::2] = array
     return wide[..., ::2]
 
 
-def _pass(s: Subject, spy: Any, passes: int = 1) -> None:
-    runner = s.runner()
-    with spied(runner, spy):
+def _run_spied(harness: Harness, spy: Spy, passes: int = 1) -> None:
+    runner = harness.runner()
+    with spy_on_rules(runner, spy):
         for seed in range(passes):
-            s.run(s.values(seed), runner)
+            harness.run(harness.values(seed), runner)

@@ -1,6 +1,6 @@
-"""Callbacks: what listens to a training run, and may end it."""
+"""Callbacks: they follow a training run, and may stop it."""
 
-from graphnet.training.callbacks.base import Callback
+from graphnet.training.callbacks.base import Callback, TrainingRun
 from graphnet.training.callbacks.time_limit import TimeLimit
 
-__all__ = ["Callback", "TimeLimit"]
+__all__ = ["Callback", "TimeLimit", "TrainingRun"]

@@ -1,19 +1,45 @@
-"""What may listen to a training run."""
+"""The base of all callbacks, and the part of a Trainer that they may use."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from graphnet.training.history import EpochRecord, History
-    from graphnet.training.trainer import Trainer
+from graphnet.core.describe.graph import Graph
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.state import State
+from graphnet.training.history import EpochRecord, History
+
+
+class TrainingRun(Protocol):
+    """What a callback sees of a training run: the attributes of a :class:`~graphnet.training.trainer.Trainer`.
+
+    Attributes
+    ----------
+    graph : Graph
+    runner : Runner
+        Holds the weights.
+    config : TrainingConfig
+    history : History
+        The epochs so far.
+    state : State or None
+        The state at the end of the stream in the best epoch so far; None without a Stream.
+    stopping : bool
+        Set it to True to stop the run after the current epoch.
+    """
+
+    graph: Graph
+    runner: Runner
+    config: Any
+    history: History
+    state: State | None
+    stopping: bool
 
 
 class Callback:
     """Base of the callbacks: every method does nothing; override those that you need.
 
     A callback may read ``trainer.graph``, ``trainer.runner``, ``trainer.config`` and ``trainer.history``, and may set
-    ``trainer.stopping = True`` to end the run after this epoch.
+    ``trainer.stopping = True`` to stop the run after the current epoch.
 
     Examples
     --------
@@ -24,14 +50,14 @@ class Callback:
     ...         trainer.stopping = record.loss < self.loss
     """
 
-    def on_start(self, trainer: Trainer, batches: int) -> None:
-        """Before the first epoch; ``batches`` is their number in each epoch, 0 where only reading the data tells."""
+    def on_start(self, trainer: TrainingRun, batches: int) -> None:
+        """Called before the first epoch; ``batches`` is the number of batches in an epoch, 0 if it is not known."""
 
-    def on_batch_end(self, trainer: Trainer, epoch: int, batch: int, loss: float) -> None:
-        """After each update of the weights; ``epoch`` and ``batch`` count from 1, ``loss`` is the epoch's so far."""
+    def on_batch_end(self, trainer: TrainingRun, epoch: int, batch: int, loss: float) -> None:
+        """Called after each update; ``epoch`` and ``batch`` count from 1, ``loss`` is the mean of this epoch so far."""
 
-    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
-        """After each epoch, with the weights that it ended with."""
+    def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
+        """Called after each epoch, with the weights at its end."""
 
-    def on_end(self, trainer: Trainer, history: History) -> None:
-        """Once at the end, also after an error or Ctrl-C; the best weights are in place."""
+    def on_end(self, trainer: TrainingRun, history: History) -> None:
+        """Called once at the end, also after an error or Ctrl-C; the best weights are restored by then."""

@@ -1,33 +1,28 @@
-"""Ends a run after a certain time."""
+"""Stops a run after a given time."""
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from graphnet.core.errors import ConfigError
-from graphnet.training.callbacks.base import Callback
-
-if TYPE_CHECKING:
-    from graphnet.training.history import EpochRecord
-    from graphnet.training.trainer import Trainer
+from graphnet.core.checks import number
+from graphnet.training.callbacks.base import Callback, TrainingRun
+from graphnet.training.history import EpochRecord
 
 
 @dataclass
 class TimeLimit(Callback):
-    """End the run with the first epoch that ends ``seconds`` or more after its start.
+    """Stop the run at the end of the first epoch that ends ``seconds`` or more after the start.
 
     Parameters
     ----------
     seconds : float, above 0
-        Of wall time.
+        Wall time.
 
     Raises
     ------
     ConfigError
-        For anything else.
+        If ``seconds`` is not a positive finite number.
 
     Examples
     --------
@@ -38,19 +33,12 @@ class TimeLimit(Callback):
     seconds: float
 
     def __post_init__(self) -> None:
-        number = isinstance(self.seconds, (int, float)) and not isinstance(self.seconds, bool)
-        if not number or not math.isfinite(self.seconds) or self.seconds <= 0:
-            raise ConfigError(
-                "seconds cannot be used",
-                where="TimeLimit",
-                expected="a number above 0",
-                received=repr(self.seconds),
-            )
+        number("TimeLimit", "seconds", self.seconds, 0.0, above=True)
 
-    def on_start(self, trainer: Trainer, batches: int) -> None:
-        """Look at the clock."""
-        self._begun = time.monotonic()
+    def on_start(self, trainer: TrainingRun, batches: int) -> None:
+        """Start the clock."""
+        self._start = time.monotonic()
 
-    def on_epoch_end(self, trainer: Trainer, record: EpochRecord) -> None:
-        """End the run if it is time; another callback's wish to end it stands."""
-        trainer.stopping = trainer.stopping or time.monotonic() - self._begun >= self.seconds
+    def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
+        """Stop the run if the time is up; never cancel a stop that another callback asked for."""
+        trainer.stopping = trainer.stopping or time.monotonic() - self._start >= self.seconds

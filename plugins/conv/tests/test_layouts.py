@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from conv_oracle import agree, convolve, pool
 
-from graphnet_conv import AveragePooling, Conv, Pooling, products, windows
+from graphnet_conv import AveragePooling, Conv, Pooling, im2col, wide_matmul
 
 #: (input shape, stride, convolution_shape, num_kernels, options)
 CONVOLUTIONS = {
@@ -78,7 +78,7 @@ def test_blocks_of_columns(shape, stride, kernel, count, options, rows, rng, mon
     layer, x, error, weights, _ = convolution(shape, stride, kernel, count, options, rng)
     whole = rules(layer, x, error, weights)
     across = error.shape[-1] * shape[0] * 8
-    monkeypatch.setattr(windows, "BLOCK", rows * int(np.prod(kernel)) * across)
+    monkeypatch.setattr(im2col, "BLOCK", rows * int(np.prod(kernel)) * across)
     for found, same in zip(rules(layer, x, error, weights), whole, strict=True):
         agree(found, same, 1e-12)
 
@@ -86,15 +86,15 @@ def test_blocks_of_columns(shape, stride, kernel, count, options, rows, rng, mon
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("rows", "inside", "columns"), [(2, 3, 17), (4, 2, 16), (1, 1, 40), (5, 5, 6), (3, 2, 1)])
 def test_pieces_of_products(rows, inside, columns, dtype, rng, monkeypatch):
-    monkeypatch.setattr(products, "PIECE", 30)
-    monkeypatch.setattr(products, "LEAST", 2)
+    monkeypatch.setattr(wide_matmul, "PIECE", 30)
+    monkeypatch.setattr(wide_matmul, "MIN_COLUMNS", 2)
     a, b = rng.normal(size=(rows, inside)).astype(dtype), rng.normal(size=(inside, columns)).astype(dtype)
     error = rng.normal(size=(rows, columns)).astype(dtype)
     tolerance = 1e-13 if dtype == "float64" else 1e-5
     for found, expected in (
-        (products.product(a, b), np.einsum("rk,kn->rn", a, b)),
-        (products.inner(b, error), np.einsum("kn,rn->kr", b, error)),
-        (products.product(a.T, error), np.einsum("rk,rn->kn", a, error)),
+        (wide_matmul.wide_matmul(a, b), np.einsum("rk,kn->rn", a, b)),
+        (wide_matmul.wide_inner(b, error), np.einsum("kn,rn->kr", b, error)),
+        (wide_matmul.wide_matmul(a.T, error), np.einsum("rk,rn->kn", a, error)),
     ):
         assert found.dtype == dtype
         agree(found, expected, tolerance)

@@ -14,7 +14,6 @@ from graphnet import (
     DtypeError,
     Embedding,
     GraphnetError,
-    Input,
     Phase,
     Runner,
     Scan,
@@ -25,6 +24,7 @@ from graphnet import (
     dense,
     using,
 )
+from graphnet.authoring import Input
 from graphnet.initializers import Constant, Xavier
 from graphnet.io import model_text, parse_model
 from graphnet.optimizers import Sgd
@@ -81,7 +81,7 @@ def fill(layer, seed=1, scale=0.5):
     layer.forward(X)
     rng = np.random.default_rng(seed)
     for owner in layer.graph.layers().values():
-        for parameter in owner._parameters.values():
+        for parameter in owner.params.values():
             parameter.value = scale * rng.standard_normal(parameter.value.shape)
     return layer
 
@@ -416,7 +416,7 @@ def test_batch_major_turns_everything_that_has_time_and_batch(make):
     ("given", "kind", "told"),
     [
         ({"mask": np.ones((T, B + 1), bool)}, ShapeError, "mask does not fit"),
-        ({"mask": np.full((T, B), 0.5)}, DtypeError, "truth values"),
+        ({"mask": np.full((T, B), 0.5)}, DtypeError, "must be boolean"),
         ({"mask": np.ones((T, B)), "lengths": LENGTHS}, ConfigError, "lengths and a mask"),
         ({"lengths": [7, 1, 1, 1]}, DataError, "outside"),
         ({"q": X}, ShapeError, "no such input"),
@@ -485,7 +485,7 @@ def test_the_state_is_visible_and_can_be_put_in_place():
     np.testing.assert_array_equal(layer.forward(X[3:]), following)
     with pytest.raises(StateError, match="not the states"):
         layer.state = {"h": np.zeros((B, U))}
-    with pytest.raises(StateError, match="another number of rows"):
+    with pytest.raises(StateError, match="batch size of the input"):
         layer.forward(X[:, :2])
     with pytest.raises(DataError, match="no such row"):
         layer.reset_state(9)
@@ -572,7 +572,7 @@ def test_a_mistake_in_a_cell_of_a_file_is_told_with_its_place():
         (lambda: Recurrent(gru_cell(U), output_size=0), "output_size"),
         (lambda: Recurrent(gru_cell(U), bptt_length=0), "bptt_length"),
         (lambda: Recurrent(gru_cell(U), reverse=1), "reverse"),
-        (lambda: Recurrent(only_a_state()), "no output beside its states"),
+        (lambda: Recurrent(only_a_state()), "no output besides its states"),
         (lambda: Recurrent(undeclared(), learn_initial=True), "needs the width of state"),
         (lambda: Recurrent(undeclared(), keep_state=0.5), "needs the width of state"),
         (lambda: Bidirectional(gru_cell(U), merge="mean"), "merge"),
@@ -585,7 +585,7 @@ def test_a_mistake_in_a_cell_of_a_file_is_told_with_its_place():
         (lambda: InitialState(0), "units"),
         (lambda: SequenceDropout(0), "probability"),
         (lambda: SequenceMask(3, 2.0), "probability"),
-        (lambda: First().forward(np.zeros(3)), "no sequence"),
+        (lambda: First().forward(np.zeros(3)), "not a sequence"),
     ],
 )
 def test_a_configuration_that_means_nothing_is_refused(make, told):

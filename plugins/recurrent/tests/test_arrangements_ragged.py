@@ -72,9 +72,7 @@ def rng():
 
 def arrays_of(layer):
     """Every parameter of a layer by path, also where there is only one."""
-    return {
-        f"{path}/{name}": p for path, inner in layer.graph.layers().items() for name, p in inner._parameters.items()
-    }
+    return {f"{path}/{name}": p for path, inner in layer.graph.layers().items() for name, p in inner.params.items()}
 
 
 def values_of(layer):

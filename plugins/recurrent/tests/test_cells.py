@@ -9,8 +9,7 @@ from graphnet import Builder, ConfigError, Phase, Runner, Scan, ShapeError
 from graphnet.io import read_model, write_model
 from graphnet.plugins import PluginManager, using
 from graphnet_recurrent import GRU, Peephole, cells, plugin
-from graphnet_recurrent.cells.clocked import Clocked
-from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
+from graphnet_recurrent.layers import Clocked, SlotSoftMax
 
 T, B, D, H = 6, 3, 3, 4
 

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from recurrent_oracle import close
 
-from graphnet import Builder, Cell, Layer, Runner, Scan, concatenate, dense, functional
+from graphnet import Builder, Cell, Layer, Runner, Scan, concatenate, dense
+from graphnet.authoring import functional
 from graphnet_recurrent import LSTM, RNN, Bidirectional, Recurrent, Stack, cells
 
 torch = pytest.importorskip("torch")

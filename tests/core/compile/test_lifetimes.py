@@ -6,12 +6,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 from fuzz.layers import Scaled
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Layer, Phase, Runner, Scan, Split, concatenate, dense
 from graphnet.core.compile import pipeline
 from graphnet.core.compile.pipeline import PASSES
-from graphnet.core.compile.verify import InvalidProgram
+from graphnet.core.compile.program import InvalidProgram
 from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import CompilerWarning
@@ -186,7 +186,7 @@ def test_pack_with_gap_or_overlap_is_refused(columns):
 
 # ---------------------------------------------------------------------- mistakes of the compiler's own
 def test_verifier_finds_a_value_outside_its_lifetime(monkeypatch):
-    monkeypatch.setattr(pipeline, "legalize", lambda trace, hoist: trace)
+    monkeypatch.setattr(pipeline, "legalize", lambda trace, hoist: (trace, str))
     inputs = {"x": np.random.default_rng(0).normal(size=(3, 2, 3))}
     with pytest.warns(CompilerWarning, match="scan: the compiler failed: InvalidProgram: .*report this graph"):
         found = everything(graph_of(unread_states(), 3), inputs, np.cos)
@@ -200,7 +200,7 @@ def test_exception_in_the_compiler_falls_back(monkeypatch, kind):
     def failing(*arguments):
         raise kind("by design")
 
-    monkeypatch.setattr(pipeline, "phases", failing)
+    monkeypatch.setattr(pipeline, "hoist", failing)
     builder = Builder()
     x = builder.input("x", "time, batch, feature=4")
     y = dense(dense(dense(Scan(swapped_parts())(x)["output"], 3), 3), 2)
@@ -219,7 +219,7 @@ def test_failing_memory_is_not_hidden(monkeypatch):
     def failing(*arguments):
         raise MemoryError
 
-    monkeypatch.setattr(pipeline, "phases", failing)
+    monkeypatch.setattr(pipeline, "hoist", failing)
     with pytest.raises(MemoryError):
         everything(graph_of(swapped_parts(), 4), {"x": np.ones((3, 2, 4))}, np.cos)
 
@@ -249,23 +249,23 @@ def test_explain_reports_a_scan_of_higher_rank():
     builder = Builder()
     graph = builder.build(y=Scan(heads())(builder.input("x", "time, batch, head=2, key=3"), name="scan")["output"])
     (part,) = graph.explain().parts
-    assert part.path == "scan" and "programs know (batch, feature)" in part.reason
+    assert part.path == "scan" and "programs support only (batch, feature)" in part.reason
     runner = Runner(graph)
     bound, _ = runner.bound([Shape.parse("time=4, batch=2, head=2, key=3")], "float64", Phase.train)
-    assert isinstance(bound.steps[0].loop(True), BoundLoop)
+    assert isinstance(bound.steps[0].program(True), BoundLoop)
 
 
 def test_explain_takes_open_sizes_from_the_last_run():
     builder = Builder()
     graph = builder.build(y=Scan(unread_states())(builder.input("x", "time, batch, feature"))["output"])
-    with pytest.raises(ValueError, match=r"input 'x': a size is open.*run the graph once"):
+    with pytest.raises(ValueError, match=r"input 'x': a size is not known.*run the graph once"):
         graph.explain()
     assert graph.explain(shapes={"x": (4, 2, 3)}).parts[0].reason is None
     Runner(graph).forward({"x": np.ones((3, 2, 5))})
     assert graph.explain().parts[0].reason is None
     with pytest.raises(ValueError, match="does not fit"):
         graph.explain(shapes={"x": (4, 5)})
-    with pytest.raises(LookupError, match="no such input"):
+    with pytest.raises(LookupError, match="unknown input"):
         graph.explain(shapes={"y": (4, 5)})
 
 

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Layer, LayerNormalization, Phase, Runner, Scan, Split, concatenate, dense
 from graphnet.core.compile.pipeline import PASSES
@@ -252,7 +252,7 @@ def test_many_blocks(name, how):
     runner, found = both_ways(graph(name, **how), inputs(rng, 130, 9), rng, lengths=rng.integers(0, 131, size=9))
     same(found, 1e-11)
     scan = runner._kept.last.bound.steps[0]
-    assert len((scan.exact or scan.made)[True].workspace().space.blocks) > 2
+    assert len((scan.exact or scan.programs)[True].executable().workspace.blocks) > 2
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -327,16 +327,16 @@ def test_passes_do_not_mix():
         np.testing.assert_array_equal(array, copies[name])
 
 
-def test_a_remembered_pass_survives_another():
+def test_a_pass_snapshot_survives_another():
     rng = np.random.default_rng(14)
     runner = Runner(graph("gru"))
     weighted(runner, rng)
     given = inputs(rng, 6, 3)
     error = rng.normal(size=runner.forward(given)["y"].shape)
     once = runner.backward({"y": error})["x"]
-    undo = runner.remember()
+    undo = runner.snapshot()
     runner.forward(inputs(rng, 6, 3))
-    undo()
+    undo.restore()
     np.testing.assert_array_equal(runner.backward({"y": error})["x"], once)
 
 
@@ -396,7 +396,7 @@ def test_denormal_numbers_are_zero_inside_and_the_mode_is_put_back():
 def test_unknown_names_are_told(what):
     from graphnet import UnknownNameError
 
-    with pytest.raises(UnknownNameError, match="did you mean"):
+    with pytest.raises(UnknownNameError, match="Did you mean"):
         Runner(graph("direct"), **what)
 
 
@@ -423,7 +423,7 @@ def test_a_program_is_plain_data(name):
     for _ in range(2):
         runner = Runner(graph(name))
         runner.forward(inputs(np.random.default_rng(1), 4, 3))
-        found.append(runner._kept.last.bound.steps[0].made[True])
+        found.append(runner._kept.last.bound.steps[0].programs[True])
     assert plain(found[0].program)
     assert found[0].program == found[1].program
 
@@ -458,7 +458,7 @@ def test_a_copy_has_arrays_of_its_own():
 
 
 def test_idle_arrays_are_given_back(monkeypatch):
-    from graphnet.core.run import bindings as module
+    from graphnet.core.run import binder as module
 
     monkeypatch.setattr(module, "IDLE_BYTES", 100_000)
     rng = np.random.default_rng(18)

@@ -4,7 +4,7 @@ import random
 
 import numpy as np
 import pytest
-from recipes import Tanh
+from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Runner, Scan, concatenate, dense
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from autograd import grad
-from recipes import WIDTH, Drawn, Plain, recipe
+from helpers.random_models import WIDTH, Drawn, Plain, recipe
 
 from graphnet import Builder, Runner
 

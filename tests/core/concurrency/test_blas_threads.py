@@ -471,5 +471,5 @@ def test_threads_scoped_by_asyncio_task(process):
 
 @pytest.mark.parametrize("n", [0, -1, 1.0, True, "2", None])
 def test_threads_refuses(n):
-    with pytest.raises(ConfigError, match="a whole number of at least 1"), graphnet.threads(n):
+    with pytest.raises(ConfigError, match="n must be a positive integer"), graphnet.threads(n):
         pass

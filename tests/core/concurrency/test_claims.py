@@ -5,12 +5,12 @@ import time
 
 import numpy as np
 import pytest
-from concurrent_calls import LIMIT, in_another_thread, in_threads
+from helpers.concurrency import LIMIT, in_another_thread, in_threads
 
 from graphnet import BatchNormalization, Builder, Dropout, FullyConnected, Runner, StateError, dense
 from graphnet.core.concurrency import claims
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim
-from graphnet.core.concurrency.turns import Turns
+from graphnet.core.concurrency.time_slices import TimeSliceLock
 from graphnet.core.describe import weights
 
 ALLOWED = {(READ, READ), (READ, GRADIENTS), (GRADIENTS, READ)}
@@ -58,7 +58,7 @@ def test_keys_are_those_of_layers_with_arrays():
 
 # ---------------------------------------------------------------------- turns
 def test_turns_exclude_other_threads_and_nest():
-    turns, inside, worst = Turns(), [], []
+    turns, inside, worst = TimeSliceLock(), [], []
 
     def enter():
         for _ in range(200):
@@ -74,13 +74,13 @@ def test_turns_exclude_other_threads_and_nest():
 
 
 def test_a_turn_that_is_kept_is_taken_over():
-    turns = Turns()
+    turns = TimeSliceLock()
     turns._owner, turns._end = -1, time.monotonic() + 3600  # a thread that left and does not come back
     assert in_another_thread(lambda: _enter(turns)) is True
 
 
 def test_a_turn_that_lasts_too_long_is_taken_over():
-    turns, done = Turns(), threading.Event()
+    turns, done = TimeSliceLock(), threading.Event()
     with turns:
         thread = threading.Thread(target=lambda: _enter(turns) and done.set())
         thread.start()
@@ -90,7 +90,7 @@ def test_a_turn_that_lasts_too_long_is_taken_over():
 
 
 def test_a_long_program_rests_between_blocks(monkeypatch):
-    turns, seen = Turns(), []
+    turns, seen = TimeSliceLock(), []
 
     def long():
         with turns:
@@ -121,8 +121,8 @@ def test_programs_with_large_products_take_no_turns(units, rows, small):
     runner = Runner(g.build(y=y))
     runner.forward({"x": np.ones((rows, units))})
     (region,) = runner._kept.last.bound.steps
-    turns = region.made[True].turns
-    assert isinstance(turns, Turns) == small
+    turns = region.programs[True].turns
+    assert isinstance(turns, TimeSliceLock) == small
     with turns:
         turns.rest()
         assert small or in_another_thread(lambda: _enter(turns)) is True

@@ -7,13 +7,11 @@ from graphnet import (
     Affine,
     Builder,
     Cell,
+    DtypeError,
     FullyConnected,
     Graph,
     GraphError,
-    Input,
     Model,
-    Node,
-    Ref,
     Runner,
     Scan,
     Shape,
@@ -22,6 +20,7 @@ from graphnet import (
     dense,
     load,
 )
+from graphnet.authoring import Input, Node, Ref, functional
 from graphnet.inspect.summary import table
 from graphnet.io import model_text, parse_model
 
@@ -96,7 +95,7 @@ def test_cells_name_their_roles():
     h = dense(cell.x + cell.m, 4) + cell.h
     made = cell.build(output=h, h=h)
     assert (made.sequences, made.states, made.contexts, made.emitted) == (("x",), ("h",), ("m",), ("output",))
-    with pytest.raises(AttributeError, match="cell has no input 'q'"):
+    with pytest.raises(AttributeError, match="unknown input 'q'"):
         cell.q
 
 
@@ -286,7 +285,7 @@ def test_cell_inputs_are_items_too():
     assert cell["h"] is cell.h
     made = cell.build(h=h, **{"class": cell["x"], "output": h})
     assert made.states == ("class", "h")
-    with pytest.raises(GraphError, match="cell 'c': cell has no input 'clas'.*did you mean 'class'"):
+    with pytest.raises(GraphError, match="cell 'c': unknown input 'clas'.*Did you mean 'class'"):
         cell["clas"]
     assert not hasattr(cell, "clas")
 
@@ -302,3 +301,38 @@ def test_cell_widths_are_whole_numbers(width):
     with pytest.raises(ShapeError):
         Cell("c", states={"h": width})
     assert str(Cell("c", states={"h": np.int64(3)}).inputs["h"].shape) == "(batch, feature=3)"
+
+
+def test_cell_dtype_reaches_functional_layers():
+    cell = Cell("c", sequences="x", states={"h": 3}, dtype="float32")
+    gate = dense(cell.x, 3, name="gate", bias=-1.0)
+    h = gate + dense(cell.h, 3, name="other", dtype="float64")
+    graph = cell.build(output=h, h=h)
+    assert repr(graph.nodes["gate"].layer) == (
+        "FullyConnected(input_size=None, output_size=3, bias=-1.0, dtype='float32')"
+    )
+    assert graph.nodes["other"].layer.dtype == "float64"
+
+
+def test_builder_dtype_invalid_raises():
+    with pytest.raises(DtypeError, match="graph 'm': not a dtype that can be kept; .* received int32"):
+        Builder("m", dtype="int32")
+
+
+def test_functional_with_dtype_parameter_gets_builder_dtype():
+    seen = []
+
+    def make(dtype="float64"):
+        seen.append(dtype)
+        return Affine()
+
+    functional(make, "made")(Builder(dtype="float32").input("x"))
+    assert seen == ["float32"]
+
+
+def test_weightless_layers_are_named_after_their_input():
+    g = Builder()
+    hidden = FullyConnected(2, 2)(g.input("x"), name="hidden")
+    first, second = Affine()(hidden), Affine()(hidden)
+    dense(Affine()(first + second), 2)
+    assert list(g.nodes)[1:] == ["hidden_affine", "hidden_affine_2", "add", "affine", "fully_connected"]

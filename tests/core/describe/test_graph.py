@@ -3,7 +3,8 @@
 import networkx as nx
 import pytest
 
-from graphnet import Add, Affine, Builder, FullyConnected, Graph, GraphError, Input, Node, Ref, Subgraph
+from graphnet import Add, Affine, Builder, FullyConnected, Graph, GraphError
+from graphnet.authoring import Input, Node, Ref, Subgraph
 
 
 def node(name, layer, *inputs):
@@ -33,7 +34,7 @@ def test_a_cycle_is_told_with_its_path():
     ("nodes", "outputs", "message"),
     [
         ([node("a", Affine(), "z")], None, r"node 'a': reads 'z', which does not exist; expected one of x, a"),
-        ([node("alpha", Affine(), "x"), node("b", Affine(), "alpa")], None, r"did you mean 'alpha'\?"),
+        ([node("alpha", Affine(), "x"), node("b", Affine(), "alpa")], None, r"Did you mean 'alpha'\?"),
         ([node("a", Affine(), "x", "x")], None, r"wrong number of inputs for Affine; expected x, received x, x"),
         ([node("a", Affine(), None)], None, "an input is missing; expected x"),
         ([node("a", Affine(), "x")], {}, "the graph has no output"),

@@ -5,7 +5,8 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from graphnet import Add, Builder, Cell, Layer, Runner, Scan, inside_scan, logistic
+from graphnet import Add, Builder, Cell, Layer, Runner, Scan
+from graphnet.authoring import inside_scan, logistic
 from graphnet.core.compile.trace.ir import Trace
 from graphnet.core.compile.trace.symbol import Symbol
 

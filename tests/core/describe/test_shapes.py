@@ -2,7 +2,8 @@
 
 import pytest
 
-from graphnet import Shape, ShapeError, broadcast
+from graphnet import Shape, ShapeError
+from graphnet.authoring import broadcast
 
 
 @pytest.mark.parametrize("text", ["(time, batch, feature=12)", "(batch)", "()", "(batch, channel=3, y=28, x=28)"])

@@ -7,7 +7,7 @@ import weakref
 
 import numpy as np
 import pytest
-from concurrent_calls import Gate, Held, gated_graph, in_another_thread, in_threads
+from helpers.concurrency import Gate, Held, gated_graph, in_another_thread, in_threads
 
 from graphnet import (
     BatchNormalization,
@@ -25,9 +25,9 @@ from graphnet import (
     concatenate,
     dense,
 )
-from graphnet.core.concurrency import turns
+from graphnet.core.concurrency import time_slices
 from graphnet.core.concurrency.locks import this_thread
-from graphnet.core.run import bindings
+from graphnet.core.run import binder
 from graphnet.optimizers import Sgd
 
 
@@ -67,7 +67,7 @@ def inputs(name, rng, count):
 @pytest.mark.parametrize("small", [0, 2**40], ids=["free", "in turns"])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_predictions_in_threads_equal_serial(name, small, monkeypatch):
-    monkeypatch.setattr(turns, "SMALL", small)
+    monkeypatch.setattr(time_slices, "SMALL", small)
     runner = Runner(GRAPHS[name][0]())
     runner.materialize()
     given = inputs(name, np.random.default_rng(1), 800)
@@ -172,12 +172,12 @@ def test_one_thread_binds_once_and_eight_at_most_eight_times():
 
 
 def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
-    from graphnet.core.run.numpy_backend import compiled_loop, region
+    from graphnet.core.run.numpy_backend import region, scan_program
 
     compiled = []
-    for module in (compiled_loop, region):
-        own = module.compiled
-        monkeypatch.setattr(module, "compiled", lambda *a, own=own: compiled.append(1) or own(*a))
+    for module in (scan_program, region):
+        own = module.compile_program
+        monkeypatch.setattr(module, "compile_program", lambda *a, own=own: compiled.append(1) or own(*a))
     g = Builder("both")
     c = Cell("recurrent", sequences="x", states={"h": 5})
     cell = c.build(h=Tanh()(dense(concatenate(c.x, c.h), 5)))
@@ -187,10 +187,10 @@ def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
     runner.forward({"x": x})
     count = len(compiled)
     assert count >= 2
-    held = [runner.remember()]
+    held = [runner.snapshot()]
     for _ in range(3):
         runner.forward({"x": x})
-        held.append(runner.remember())
+        held.append(runner.snapshot())
     assert len({id(each._pass.bound) for each in held}) == 4
     assert len(compiled) == count
 
@@ -232,15 +232,15 @@ def test_bad_input_leaves_the_pass_alone():
     assert runner.backward({"y": y})["x"].shape == (2, 3)
 
 
-def test_a_remembered_pass_is_released():
+def test_a_pass_snapshot_is_released():
     runner = Runner(dense_graph())
     y = runner.forward({"x": np.ones((2, 3))})["y"]
     expected = runner.backward({"y": y})["x"]
-    before = runner.remember()
+    before = runner.snapshot()
     runner.forward({"x": np.zeros((2, 3))})
-    before()
+    before.restore()
     np.testing.assert_array_equal(runner.backward({"y": y})["x"], expected)
-    before = runner.remember()
+    before = runner.snapshot()
     runner.forward({"x": np.zeros((2, 3))})
     (binding,) = runner._bindings.values()
     idle = len(binding.idle)
@@ -382,13 +382,13 @@ def test_copies_and_pickles_run_and_have_their_own_passes():
 
 
 def test_idle_plans_of_many_threads_are_trimmed(monkeypatch):
-    monkeypatch.setattr(bindings, "IDLE_BYTES", 50_000)
+    monkeypatch.setattr(binder, "IDLE_BYTES", 50_000)
     runner = Runner(recurrent_graph())
     x = np.random.default_rng(14).normal(size=(60, 3, 3))
     held = []
     for _ in range(12):
         runner.forward({"x": x})
-        held.append(runner.remember())
+        held.append(runner.snapshot())
     for each in held:
         each.release()
     runner.forward({"x": x[:2]})
@@ -399,7 +399,7 @@ def test_a_runner_that_is_dropped_frees_its_arrays_at_once():
     runner = Runner(recurrent_graph())
     runner.forward({"x": np.ones((5, 2, 3))})
     bound = runner._kept.last.bound
-    workspace = bound.steps[0].made[True].workspace().space
+    workspace = bound.steps[0].programs[True].executable().workspace
     freed = []
     weakref.finalize(workspace, freed.append, 1)
     gc.disable()

@@ -2,9 +2,9 @@
 
 import autograd.numpy as anp
 import numpy as np
-import padded_rows as padded
 import pytest
 from autograd import grad
+from helpers import ragged_batches as padded
 
 import graphnet
 from graphnet import (

@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from graphnet import Buffer, DataError, Layer, Phase, ShapeError, Weight, positive, require
+from graphnet import DataError, Layer, Phase, ShapeError, Weight
+from graphnet.authoring import Buffer, positive, require
 from graphnet.testing import Case
 
 #: Inputs that most cases use: rows, a sequence.

@@ -156,7 +156,8 @@ class UpdatesInTest(Norm):
 
     def apply(self, x, *, mean, variance, phase):
         if phase is Phase.test:
-            self._buffers["mean"] = 0.9 * self._buffers["mean"] + 0.1 * x.mean(0)
+            mean = 0.9 * self.buffer_values["mean"] + 0.1 * x.mean(0)
+            self.store.replace_buffers({**self.buffer_values, "mean": mean})
         return super().apply(x, mean=mean, variance=variance, phase=phase)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from faults_base import ROWS, SEQUENCE, Blend, Dense, Fault, Gain, Polar, Square, Squash
 
 from graphnet import Layer, ShapeError, Weight
+from graphnet.core.describe.store import Store
 from graphnet.testing import Case
 
 
@@ -16,7 +17,7 @@ class SetKeeps(Dense):
 
     def set_weights(self, values):
         super().set_weights(values)
-        self._parameters["weights"].value = np.asarray(values, self.dtype)
+        self.params["weights"].value = np.asarray(values, self.dtype)
 
 
 class SetTransposes(Dense):
@@ -30,7 +31,7 @@ class SetIgnoresShape(Gain):
     """``y = x · weights``."""
 
     def set_weights(self, values):
-        self._parameters["weights"].value = np.array(values, self.dtype)
+        self.params["weights"].value = np.array(values, self.dtype)
 
 
 class SetReshapes(Dense):
@@ -53,7 +54,7 @@ class SetForgetsDtype(Gain):
 
     def set_weights(self, values):
         super().set_weights(values)
-        self._parameters["weights"].value = np.array(values)
+        self.params["weights"].value = np.array(values)
 
 
 class SetWrites(Dense):
@@ -77,7 +78,7 @@ class GetItself(Dense):
     """``y = x · weights + bias``."""
 
     def get_weights(self):
-        return self._parameters["weights"].value
+        return self.params["weights"].value
 
 
 class GetTransposes(Dense):
@@ -98,7 +99,7 @@ class GradientItself(Dense):
     """``y = x · weights + bias``."""
 
     def get_gradient_weights(self):
-        return self._parameters["weights"].gradient
+        return self.params["weights"].gradient
 
 
 class GradientIsWeights(Dense):
@@ -124,7 +125,7 @@ class GradientEarly(Gain):
     """``y = x · weights``."""
 
     def get_gradient_weights(self):
-        gradient = self._parameters["weights"].gradient
+        gradient = self.params["weights"].gradient
         return np.zeros(self.size) if gradient is None else gradient.copy()
 
 
@@ -133,7 +134,7 @@ class UpdatesFirst(Gain):
 
     def backward(self, *errors):
         super().backward(*errors)
-        return np.asarray(errors[0]) * self._parameters["weights"].value
+        return np.asarray(errors[0]) * self.params["weights"].value
 
 
 class UpdatesTwice(Dense):
@@ -157,7 +158,7 @@ class UpdatesWithoutOptimizer(Gain):
     def backward(self, *errors):
         found = super().backward(*errors)
         if self.optimizer is None:
-            parameter = self._parameters["weights"]
+            parameter = self.params["weights"]
             parameter.value = parameter.value - 1e-3 * parameter.gradient
         return found
 
@@ -166,7 +167,7 @@ class OptimizerIgnored(Dense):
     """``y = x · weights + bias``."""
 
     def set_optimizer(self, optimizer):
-        self._optimizer = optimizer
+        self.store.optimizer = optimizer
 
 
 class OptimizerShared(Dense):
@@ -174,7 +175,7 @@ class OptimizerShared(Dense):
 
     def set_optimizer(self, optimizer):
         super().set_optimizer(optimizer)
-        self._parameters["bias"].optimizer = optimizer
+        self.params["bias"].optimizer = optimizer
 
 
 class DeltaIgnored(Dense):
@@ -253,9 +254,9 @@ class InitializeWeightsAlone(Dense):
     """``y = x · weights + bias``."""
 
     def initialize(self, weights_initializer, bias_initializer):
-        kept = self._parameters["bias"].value
+        kept = self.params["bias"].value
         super().initialize(weights_initializer, bias_initializer)
-        self._parameters["bias"].value = kept
+        self.params["bias"].value = kept
 
 
 class FansSwapped(Dense):
@@ -285,7 +286,7 @@ class LossOfGradient(Gain):
 
     def calculate_regularization_loss(self):
         regularizer = getattr(self.optimizer, "regularizer", None)
-        return 0.0 if regularizer is None else float(regularizer.norm(self._parameters["weights"].value ** 2))
+        return 0.0 if regularizer is None else float(regularizer.norm(self.params["weights"].value ** 2))
 
 
 class ConfigMisses(Layer):
@@ -416,7 +417,7 @@ class LossyPickle(Gain):
     """``y = x · weights``."""
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_parameters": {}}
+        return {**super().__getstate__(), "store": Store()}
 
 
 class Unsized(Dense):
@@ -470,7 +471,7 @@ class ErrorInPlace(Gain):
 
     def set_weights(self, values):
         array = np.asarray(values, float)
-        self._parameters["weights"].value[: array.size] = array.reshape(-1)[: self.size]
+        self.params["weights"].value[: array.size] = array.reshape(-1)[: self.size]
         if array.shape != (self.size,):
             raise ShapeError("another shape", where=repr(self), expected=(self.size,), received=array.shape)
 

@@ -7,9 +7,10 @@ from typing import ClassVar
 import numpy as np
 from faults_base import SEQUENCE, Elman, Fault, Layer, StepMean
 
-from graphnet import Builder, Cell, Composite, Scan, concatenate, dense, positive
+from graphnet import Builder, Cell, Composite, Scan, concatenate, dense
+from graphnet.authoring import positive
 from graphnet.testing import Case
-from graphnet_recurrent import CellLayer
+from graphnet_recurrent import RNNBase
 from graphnet_recurrent.functional import tanh
 
 
@@ -317,7 +318,7 @@ class StepRemembers(Start):
         return SlopeInCell()(dense(concatenate(cell.x, cell.h), self.units, name="hidden"), name="squashed")
 
 
-class Net(CellLayer):
+class Net(RNNBase):
     """An Elman network of somebody else."""
 
     gates: ClassVar[tuple[str, ...]] = ("mixing",)
@@ -414,7 +415,7 @@ class StateHandedOut(Net):
     def forward(self, input_tensor, lengths=None):
         output = super().forward(input_tensor, lengths)
         if lengths is None and self.output_size is None and output.ndim == 3:
-            self._kept.arrays["scan/h"] = output[-1]
+            self._memory.state.arrays["scan/h"] = output[-1]
         return output
 
 

@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 from faults_base import ROWS, SEQUENCE, Elman, Gain, StepMean
 
-from graphnet import Builder, Cell, Composite, Layer, Scan, ShapeError, Weight, concatenate, dense, positive
+from graphnet import Builder, Cell, Composite, Layer, Scan, ShapeError, Weight, concatenate, dense
+from graphnet.authoring import positive
 from graphnet.testing import Case
-from graphnet_recurrent import CellLayer
+from graphnet_recurrent import RNNBase
 from graphnet_recurrent.functional import sigmoid, tanh
 
 
@@ -190,7 +191,7 @@ class Started(Composite):
         return g.build(y, last=y["h"])
 
 
-class Echo(CellLayer):
+class Echo(RNNBase):
     """``h_t = tanh([x_t, h_{t-1}] · W)`` from the kit's point of view: a Recurrent of somebody else."""
 
     gates: ClassVar[tuple[str, ...]] = ("mixing",)

@@ -7,7 +7,8 @@ from typing import ClassVar
 import numpy as np
 from faults_base import ROWS, SEQUENCE, Blend, Polar, Square, Squash, StepMean
 
-from graphnet import Layer, ShapeError, positive, require
+from graphnet import Layer, ShapeError
+from graphnet.authoring import positive, require
 from graphnet.testing import Case
 
 

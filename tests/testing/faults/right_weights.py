@@ -8,7 +8,8 @@ from typing import ClassVar
 import numpy as np
 from faults_base import SEQUENCE, Dense, Drop, Gain, Norm, Table
 
-from graphnet import Buffer, Layer, Phase, ShapeError, Weight, positive, require
+from graphnet import Layer, Phase, ShapeError, Weight
+from graphnet.authoring import Buffer, positive, require
 from graphnet.testing import Case
 
 

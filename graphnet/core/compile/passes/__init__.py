@@ -1,1 +1,1 @@
-"""The passes over a traced cell or region, one a file, each from trace to trace."""
+"""The compiler's passes, one a file; each returns its result and a note about what it changed."""

@@ -1,81 +1,80 @@
-"""Small products go back into the loop: one product of ``[x, h, 1]`` instead of a sum made outside.
+"""Move small products back into the loop: one product of ``[x, h, 1]`` replaces a sum computed outside.
 
-``(x @ V + b) + h @ W`` costs a product in the loop, an addition there, and a product and an addition before it. Where
-all of that is small, ``[x, h, 1] @ [V; W; b]`` is one call and nothing else, and the gradients of ``V``, ``W`` and
-``b`` are one sum over rows. Applied where the multiply-adds that it moves into each step take less time than one call;
-never to values that somebody else uses, nor to inputs that are not sequences. Costs those multiply-adds in every step,
-and a copy of the input, units first.
+``(x @ V + b) + h @ W`` costs a product and an addition in the loop, and the same before it. If all of that is small,
+``[x, h, 1] @ [V; W; b]`` is one call, and the gradients of ``V``, ``W`` and ``b`` are one sum over rows. Applied if the
+multiply-adds that move into each step take less time than one call; not to values with other users, nor to inputs that
+are not sequences. Costs those multiply-adds at every step, and a transposed copy of the input.
 """
 
 from __future__ import annotations
 
-from graphnet.core.compile.trace.ir import FIXED, ROWS, Operation, Trace, same
+from graphnet.core.compile.notes import Note, unchanged
+from graphnet.core.compile.trace.ir import FIXED, ROWS, Operation, Trace, rebuild
 
-#: Multiply-adds that take about as long as a call of numpy.
+#: Multiply-adds that take about as long as one call of numpy.
 CHEAPER_THAN_A_CALL = 20_000
 
 
-def augment(trace: Trace, rows: int) -> Trace:
-    """The trace with small sums of products as one operation ``dots``."""
-    found = _candidates(trace) if trace.has("state") else {}
-    if sum(rows * (size + 1) * trace[v].width for v, (_, size) in found.items()) > CHEAPER_THAN_A_CALL or not found:
-        return trace
+def augment(trace: Trace, rows: int) -> tuple[Trace, Note]:
+    """Return the trace with small sums of products as one operation ``dots``."""
+    candidates = _candidates(trace) if trace.has("state") else {}
+    if not candidates:
+        return trace, unchanged("the loop has no sum of a product with the state and one with a sequence")
+    if sum(rows * (size + 1) * trace[v].width for v, (_, size) in candidates.items()) > CHEAPER_THAN_A_CALL:
+        return trace, unchanged("the products with sequences are too large to move into the loop")
 
     def build(new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
-        if number in found:
-            product = new[args[found[number][0]]]
-            rest = args[1 - found[number][0]]
-            pairs = _ordered(new, (*_pairs(new, rest, operation.width), *product.args))
+        if number in candidates:
+            position, _ = candidates[number]
+            product, rest = new[args[position]], args[1 - position]
+            pairs = _ones_last(new, (*_pairs(new, rest, operation.width), *product.args))
             return new.add(Operation("dots", pairs, None, ROWS, operation.shape))
         if operation.name == "rowsum":
             one = new.leaf("ones", 0, ROWS, (1,))
             return new.fixed("reshape", (new.outer(one, args[0]),), operation.shape, operation.shape)
-        return same(new, operation, args)
+        return rebuild(new, operation, args)
 
-    return trace.rewritten(build)
+    count = len(candidates)
+    return trace.rewrite(build), lambda: f"{count} sums with the input and the bias became one product in the loop"
 
 
 def _candidates(trace: Trace) -> dict[int, tuple[int, int]]:
-    """Sums of a product in the forward loop and what is made before it: which operand the product is, and its size."""
-    uses = [0] * len(trace)
-    alive = trace.ancestors(trace.roles.all())
-    for number in alive:
-        for arg in trace[number].args:
-            uses[arg] += 1
-    for value in trace.roles.all():
-        uses[value] += 1
-    state, carried = trace.depends(["state"]), trace.depends(["carried_error", "emitted_error"])
-    feeding = trace.ancestors(trace.roles.next)
-    found: dict[int, tuple[int, int]] = {}
+    """Sums of a product in the forward loop and terms known before it: the position of the product, and the width of
+    the rows that the other terms read.
+    """
+    use_counts = trace.use_counts()
+    on_state, on_error = trace.depends_on(["state"]), trace.depends_on(["carried_error", "emitted_error"])
+    feeds_state = trace.ancestors(trace.roles.next_states)
+    candidates: dict[int, tuple[int, int]] = {}
     for number, operation in enumerate(trace.values):
-        if operation.name != "add" or operation.kind != ROWS or carried[number] or number not in feeding:
+        if operation.name != "add" or operation.kind != ROWS or on_error[number] or number not in feeds_state:
             continue
         for i, arg in enumerate(operation.args):
             other = operation.args[1 - i]
-            product = trace[arg].name in ("dot", "dots") and state[arg] and uses[arg] == 1
-            size = _size(trace, other, uses, operation.width)
-            if product and not state[other] and size is not None and arg != other:
-                found[number] = (i, size)
-    return found
+            product = trace[arg].name in ("dot", "dots") and on_state[arg] and use_counts[arg] == 1
+            size = _input_width(trace, other, use_counts, operation.width)
+            if product and not on_state[other] and size is not None and arg != other:
+                candidates[number] = (i, size)
+    return candidates
 
 
-def _size(trace: Trace, value: int, uses: list[int], width: int) -> int | None:
-    """How wide the rows are that a sum of products of sequences and weights reads; None for anything else."""
+def _input_width(trace: Trace, value: int, use_counts: list[int], width: int) -> int | None:
+    """The width of the rows that a sum of products of sequences and weights reads; None for anything else."""
     operation = trace[value]
     if operation.kind == FIXED:
         return 1 if operation.shape == (width,) else None
-    if uses[value] != 1:
+    if use_counts[value] != 1:
         return None
     if operation.name == "dot":
         return trace[operation.args[0]].width if trace[operation.args[0]].name == "sequence" else None
     if operation.name == "add":
-        sizes = [_size(trace, a, uses, width) for a in operation.args]
-        return None if None in sizes else sum(s or 0 for s in sizes)
+        widths = [_input_width(trace, a, use_counts, width) for a in operation.args]
+        return None if None in widths else sum(w or 0 for w in widths)
     return None
 
 
 def _pairs(new: Trace, value: int, width: int) -> tuple[int, ...]:
-    """The rows and weights of a sum in turn; a vector of weights belongs to rows of ones."""
+    """Alternating rows and weights of a sum; a vector of weights is multiplied by rows of ones."""
     operation = new[value]
     if operation.kind == FIXED:
         return new.leaf("ones", 0, ROWS, (1,)), new.fixed("reshape", (value,), (1, width), (1, width))
@@ -84,8 +83,7 @@ def _pairs(new: Trace, value: int, width: int) -> tuple[int, ...]:
     return (*_pairs(new, operation.args[0], width), *_pairs(new, operation.args[1], width))
 
 
-def _ordered(new: Trace, pairs: tuple[int, ...]) -> tuple[int, ...]:
-    """The pairs with the rows of ones last, where biases usually stand: neighbours in the gradient, too."""
-    split = list(zip(pairs[::2], pairs[1::2], strict=True))
-    split.sort(key=lambda pair: new[pair[0]].name == "ones")
-    return tuple(v for pair in split for v in pair)
+def _ones_last(new: Trace, pairs: tuple[int, ...]) -> tuple[int, ...]:
+    """The pairs with rows of ones last, so that biases follow the weights, in the gradient too."""
+    ordered = sorted(zip(pairs[::2], pairs[1::2], strict=True), key=lambda pair: new[pair[0]].name == "ones")
+    return tuple(v for pair in ordered for v in pair)

@@ -1,9 +1,9 @@
-"""Equal calls on neighbouring units become one call; the order of the units is searched for that.
+"""Batch equal calls: one call on neighbouring units replaces several.
 
-Four gates' ``tanh`` become one over four times as many units; three of them then become sigmoids in one call, if the
-order keeps the three together. Values are *mates* when they are made alike, from mates: the same operation, in the same
-phase, of values that are mates in turn. Not applied to calls that share an operand (numpy pays more for stretching it
-than for the calls). Costs a search over the orders of up to a dozen neighbours (see ``arrange``).
+The ``tanh`` of four gates becomes one call on four times as many units; three of them become sigmoids in one call if
+they are neighbours. Values belong to one *group* if they are computed by the same operation, in the same phase, from
+values of the same groups. Not applied to calls that share an operand, which numpy would have to broadcast at a higher
+cost than that of the calls. Costs a search for the order of units (see ``layout``).
 """
 
 from __future__ import annotations
@@ -12,90 +12,107 @@ import heapq
 from collections import defaultdict
 from collections.abc import Sequence
 
-from graphnet.core.compile.passes.phases import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
+from graphnet.core.compile.notes import Note
+from graphnet.core.compile.program import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
 from graphnet.core.compile.trace.ir import CONSTANT, FIXED, LEAVES, ROWS, Trace
 
-#: Crossing pairs up to which they are undone one by one, so that most stay.
-MANY_STUCK = 8
-#: Phases whose values are made by steps.
-STEPPED = (STATIC, *FORWARD, *BACKWARD)
+#: Up to this number of pairs that block each other, they are separated one by one, so that most remain.
+MANY_BLOCKED = 8
+#: Phases whose values are computed by instructions.
+EXECUTED = (STATIC, *FORWARD, *BACKWARD)
 
 
-def groups(
-    trace: Trace, when: Sequence[str], enabled: bool = True, wide: bool = True, pairs: bool = False
-) -> dict[str, list[list[int]]]:
-    """The values of each phase in an order in which they can be made, mates together.
+def batch_calls(
+    trace: Trace, phase_of: Sequence[str], enabled: bool = True, wide: bool = True, pairs: bool = False
+) -> tuple[dict[str, list[list[int]]], Note]:
+    """Return the values of each phase in groups, in execution order.
 
-    With ``pairs``, also two equal calls of a loop on values that are no mates, such as ``f · c`` and ``i · g``: one
-    call if the places turn out so that ``f i`` and ``c g`` are neighbours.
+    With ``pairs``, also two equal calls of a loop on unrelated values, such as ``f · c`` and ``i · g``, which become
+    one call if the layout makes ``f i`` and ``c g`` neighbours. ``wide`` groups products of one value.
     """
-    labels = _labels(trace, when)
-    mates: dict[tuple[str, int], list[int]] = defaultdict(list)
+    labels = _labels(trace, phase_of)
+    alike: dict[tuple[str, int], list[int]] = defaultdict(list)
     for number, operation in enumerate(trace.values):
-        if operation.kind == ROWS and when[number] in STEPPED and operation.name != "columns":
+        if operation.kind == ROWS and phase_of[number] in EXECUTED and operation.name != "columns":
             together = wide if operation.name in ("dot", "dots") else enabled
-            mates[when[number], labels[number] if together else -1 - number].append(number)
-    found: dict[str, list[list[int]]] = {phase: [] for phase in STEPPED}
-    for (phase, _), members in mates.items():
-        alike = trace[members[0]].name in ("dot", "dots") or _apart(trace, members)
-        found[phase] += [members] if alike else [[m] for m in members]
+            alike[phase_of[number], labels[number] if together else -1 - number].append(number)
+    groups: dict[str, list[list[int]]] = {phase: [] for phase in EXECUTED}
+    for (phase, _), members in alike.items():
+        joined = trace[members[0]].name in ("dot", "dots") or _share_no_operand(trace, members)
+        groups[phase] += [members] if joined else [[m] for m in members]
     if pairs:
         for phase in (LOOP, BACK_LOOP):
-            found[phase] = _untangled(trace, found[phase], _paired(trace, when, found[phase]))
-    return {phase: _scheduled(trace, members) for phase, members in found.items()}
+            groups[phase] = _unblocked(trace, groups[phase], _paired(trace, phase_of, groups[phase]))
+    groups = {phase: _scheduled(trace, members) for phase, members in groups.items()}
+    return groups, lambda: _note(groups, enabled)
 
 
-def _untangled(trace: Trace, single: list[list[int]], paired: list[list[int]]) -> list[list[int]]:
-    """The pairs, less those that wait for each other: neither member needs its partner, but two pairs may cross."""
-    mates = {tuple(group) for group in single}
+def _note(groups: dict[str, list[list[int]]], enabled: bool) -> str:
+    operations = sum(len(group) for members in groups.values() for group in members)
+    before, after = (sum(count(groups[phase]) for phase in (LOOP, BACK_LOOP)) for count in (_operations, len))
+    if operations == sum(map(len, groups.values())) and enabled:
+        return "no change: no two calls can be one"
+    change = f"{operations} operations -> {sum(map(len, groups.values()))} groups; in the loops {before} -> {after}"
+    return change if enabled else f"left out; {change}"
+
+
+def _operations(groups: list[list[int]]) -> int:
+    return sum(map(len, groups))
+
+
+def _unblocked(trace: Trace, single: list[list[int]], paired: list[list[int]]) -> list[list[int]]:
+    """The pairs without those that block each other: no member needs its partner, but two pairs may need each other."""
+    unpaired = {tuple(group) for group in single}
     while True:
-        done = {value for group in _scheduled(trace, paired) for value in group}
-        stuck = [i for i, group in enumerate(paired) if group[0] not in done and tuple(group) not in mates]
-        if not stuck:
+        scheduled = {value for group in _scheduled(trace, paired) for value in group}
+        blocked = [i for i, group in enumerate(paired) if group[0] not in scheduled and tuple(group) not in unpaired]
+        if not blocked:
             return paired
-        undone = set(stuck if len(stuck) > MANY_STUCK else stuck[-1:])
-        paired = [part for i, group in enumerate(paired) for part in ([[v] for v in group] if i in undone else [group])]
+        separated = set(blocked if len(blocked) > MANY_BLOCKED else blocked[-1:])
+        parts = ([[v] for v in group] if i in separated else [group] for i, group in enumerate(paired))
+        paired = [part for group in parts for part in group]
 
 
-def _paired(trace: Trace, when: Sequence[str], groups: list[list[int]]) -> list[list[int]]:
-    """The groups of a loop with single calls of one kind in twos, where neither needs the other."""
-    order = _scheduled(trace, groups)
-    joined: list[list[int]] = []
-    waiting: dict[tuple[str, int], int] = {}
-    for group in order:
+def _paired(trace: Trace, phase_of: Sequence[str], groups: list[list[int]]) -> list[list[int]]:
+    """The groups of a loop with single calls of one kind in pairs, where neither depends on the other."""
+    result: list[list[int]] = []
+    unpaired: dict[tuple[str, int], int] = {}
+    for group in _scheduled(trace, groups):
         operation = trace[group[0]]
-        plain = len(group) == 1 and operation.elementwise and len(operation.args) == 2 and operation.name != "copy"
-        if not plain or any(trace[a].kind != ROWS or trace[a].width != operation.width for a in operation.args):
-            joined.append(group)
+        binary = len(group) == 1 and operation.elementwise and len(operation.args) == 2 and operation.name != "copy"
+        if not binary or any(trace[a].kind != ROWS or trace[a].width != operation.width for a in operation.args):
+            result.append(group)
             continue
         key = (operation.name, operation.width)
-        before = waiting.get(key)
-        fits = before is not None and not set(trace[joined[before][0]].args) & set(operation.args)
-        if before is not None and fits and not _hangs(trace, when, group[0], joined[before][0]):
-            joined[before] = [*joined[before], *group]
-            del waiting[key]
-            continue
-        waiting[key] = len(joined)
-        joined.append(group)
-    return joined
+        partner = unpaired.get(key)
+        if partner is not None:
+            other = result[partner][0]
+            shared = set(trace[other].args) & set(operation.args)
+            if not shared and not _depends_on(trace, phase_of, group[0], other):
+                result[partner] = [other, *group]
+                del unpaired[key]
+                continue
+        unpaired[key] = len(result)
+        result.append(group)
+    return result
 
 
-def _hangs(trace: Trace, when: Sequence[str], value: int, on: int) -> bool:
-    """Whether a value of a loop is made of another one of the same loop, in the same step."""
-    waiting, seen = [value], {value}
-    while waiting:
-        for arg in trace[waiting.pop()].args:
-            if arg == on:
+def _depends_on(trace: Trace, phase_of: Sequence[str], value: int, other: int) -> bool:
+    """Whether a value of a loop depends on another value of the same loop, within one step."""
+    stack, seen = [value], {value}
+    while stack:
+        for arg in trace[stack.pop()].args:
+            if arg == other:
                 return True
-            if arg > on and arg not in seen and when[arg] == when[on]:
+            if arg > other and arg not in seen and phase_of[arg] == phase_of[other]:
                 seen.add(arg)
-                waiting.append(arg)
+                stack.append(arg)
     return False
 
 
-def _labels(trace: Trace, when: Sequence[str]) -> list[int]:
-    """For each value a number that mates share."""
-    seen: dict[object, int] = {}
+def _labels(trace: Trace, phase_of: Sequence[str]) -> list[int]:
+    """A number for each value, shared by the values of one group."""
+    numbers: dict[object, int] = {}
     labels: list[int] = []
     for number, operation in enumerate(trace.values):
         key: object
@@ -104,25 +121,25 @@ def _labels(trace: Trace, when: Sequence[str]) -> list[int]:
         elif operation.kind == FIXED:
             key = ("fixed", operation.width == 1)
         elif operation.name == "dot":
-            key = ("dot", operation.args[0], when[number])
+            key = ("dot", operation.args[0], phase_of[number])
         elif operation.name == "dots":
-            key = ("dots", operation.args[::2], when[number])
+            key = ("dots", operation.args[::2], phase_of[number])
         elif (
             operation.kind != ROWS
             or operation.name in LEAVES
             or not operation.elementwise
             or (operation.name == "copy" and operation.attr is not None)
         ):
-            key = ("itself", number)
+            key = ("ungrouped", number)
         else:
-            # A stretched operand is never one of several side by side: each unit of it belongs to many of the result.
-            stretched = tuple([None if trace.values[a].width == operation.width else a for a in operation.args])
-            key = (operation.name, when[number], stretched, tuple([labels[a] for a in operation.args]))
-        labels.append(seen.setdefault(key, len(seen)))
+            # A broadcast operand cannot be one of several side by side: each of its units belongs to many results.
+            broadcast = tuple([None if trace.values[a].width == operation.width else a for a in operation.args])
+            key = (operation.name, phase_of[number], broadcast, tuple([labels[a] for a in operation.args]))
+        labels.append(numbers.setdefault(key, len(numbers)))
     return labels
 
 
-def _apart(trace: Trace, members: list[int]) -> bool:
+def _share_no_operand(trace: Trace, members: list[int]) -> bool:
     """Whether no two members share an operand of rows."""
     if len(members) == 1:
         return True
@@ -134,28 +151,28 @@ def _apart(trace: Trace, members: list[int]) -> bool:
 
 
 def _scheduled(trace: Trace, groups: list[list[int]]) -> list[list[int]]:
-    """The groups in an order in which each comes after what it needs."""
-    owner = {value: i for i, group in enumerate(groups) for value in group}
-    waits = [set[int]() for _ in groups]
-    leads: list[list[int]] = [[] for _ in groups]
+    """The groups in topological order, ties by their first value; without those that block each other."""
+    group_of = {value: i for i, group in enumerate(groups) for value in group}
+    needs = [set[int]() for _ in groups]
+    users: list[list[int]] = [[] for _ in groups]
     values = trace.values
     for i, group in enumerate(groups):
         for value in group:
             for arg in values[value].args:
                 while values[arg].name == "columns":
                     arg = values[arg].args[0]
-                before = owner.get(arg)
-                if before is not None and before != i and before not in waits[i]:
-                    waits[i].add(before)
-                    leads[before].append(i)
-    ready = [(min(group), i) for i, group in enumerate(groups) if not waits[i]]
+                operand = group_of.get(arg)
+                if operand is not None and operand != i and operand not in needs[i]:
+                    needs[i].add(operand)
+                    users[operand].append(i)
+    ready = [(min(group), i) for i, group in enumerate(groups) if not needs[i]]
     heapq.heapify(ready)
     order: list[list[int]] = []
     while ready:
         _, i = heapq.heappop(ready)
         order.append(groups[i])
-        for j in leads[i]:
-            waits[j].discard(i)
-            if not waits[j]:
+        for j in users[i]:
+            needs[j].discard(i)
+            if not needs[j]:
                 heapq.heappush(ready, (min(groups[j]), j))
     return order

@@ -1,23 +1,24 @@
-"""Write each error in the loop as one coefficient times one basis; the coefficients leave the loop.
+"""Factor each error in the backward loop into coefficient times basis, and compute the coefficients outside the loop.
 
-``((error · o) · (1 - t·t)) · f`` becomes ``error · k`` with ``k = o · (1 - t·t) · f``: of three products that hang on
-the carried error, one is left, and ``k`` is made for many steps at once. Only sums, products with weights and
-reductions make a new basis, and an error that three or more read. Applied to values that hang on a carried error, where
-the rest is known before. Costs one more value for each use of a chain, made outside the loop.
+``((error · o) · (1 - t·t)) · f`` becomes ``error · k`` with ``k = o · (1 - t·t) · f``: one of three multiplications
+that depend on the carried error remains, and ``k`` is computed for many steps at once. Sums, products with weights and
+reductions start a new basis, and so does an error with three or more users. Costs one more value, outside the loop, for
+each use of a chain.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from graphnet.core.compile.trace.ir import CONSTANT, ROWS, Operation, Trace, same
+from graphnet.core.compile.notes import Note, unchanged
+from graphnet.core.compile.trace.ir import CONSTANT, ROWS, Operation, Trace, rebuild
 
-#: Users of one error from which on it is made once in the loop: a coefficient for each of them would cost more.
-MANY = 3
+#: An error with at least this many users is computed once, in the loop: coefficients for each of them would cost more.
+MANY_USERS = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
+class Chain:
     """``basis · (product of factors) / (product of divisors) · scale``, of some width."""
 
     basis: int
@@ -27,83 +28,96 @@ class Form:
     width: int
 
 
-def factor(trace: Trace) -> Trace:
-    """The trace with chains of products on carried errors factored."""
-    return _Factors(trace).run() if trace.has("carried_error") else trace
+def factor(trace: Trace) -> tuple[Trace, Note]:
+    """Return the trace with chains of multiplications on carried errors factored."""
+    if not trace.has("carried_error"):
+        return trace, unchanged("there are no carried errors")
+    after = _Factoring(trace).run()
+
+    def note() -> str:
+        before, remaining = _in_backward_loop(trace), _in_backward_loop(after)
+        return f"{before} multiplications by carried errors -> {remaining}; coefficients are computed outside the loop"
+
+    return after, note
 
 
-class _Factors:
-    """One pass over one trace."""
+def _in_backward_loop(trace: Trace) -> int:
+    """The number of elementwise multiplications and divisions that depend on a carried error."""
+    live, on_error = trace.live(), trace.depends_on(["carried_error"])
+    return sum(on_error[v] and o.name in ("multiply", "divide") and v in live for v, o in enumerate(trace.values))
+
+
+class _Factoring:
+    """Rewrites one trace."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        self.hot = trace.depends(["carried_error"])
-        alive = trace.ancestors(trace.roles.all())
-        self.users = [[u for u in users if u in alive] for users in trace.users()]
-        self.forms: dict[int, Form] = {}
+        self.on_error = trace.depends_on(["carried_error"])
+        live = trace.live()
+        self.users = [[u for u in users if u in live] for users in trace.users()]
+        self.chains: dict[int, Chain] = {}
         self.roles = set(trace.roles.all())
 
     def run(self) -> Trace:
-        return self.trace.rewritten(self.build)
+        return self.trace.rewrite(self.build)
 
     def build(self, new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
-        form = self.form(new, operation, args) if self.hot[number] and operation.kind == ROWS else None
-        if form is None:
-            return same(new, operation, tuple(self.made(new, a) for a in args))
-        if number in self.roles or not form.factors or len(self.users[number]) >= MANY:
-            return self.make(new, form)
-        chain = [a for a in args if a in self.forms]
-        if not chain and all(self.trace[u].name not in ("multiply", "divide", "negative") for u in self.users[number]):
-            return self.make(new, form)
-        # Stands for the form until somebody needs the number.
-        placeholder = new.add(Operation("chain", args, (operation.name, form), ROWS, (form.width,)))
-        self.forms[placeholder] = form
+        chain = self.chain(new, operation, args) if self.on_error[number] and operation.kind == ROWS else None
+        if chain is None:
+            return rebuild(new, operation, tuple(self.value(new, a) for a in args))
+        users = self.users[number]
+        if number in self.roles or not chain.factors or len(users) >= MANY_USERS:
+            return self.emit(new, chain)
+        extends = any(a in self.chains for a in args)
+        if not extends and all(self.trace[u].name not in ("multiply", "divide", "negative") for u in users):
+            return self.emit(new, chain)
+        # A placeholder for the chain, which is emitted when an operation needs its value.
+        placeholder = new.add(Operation("chain", args, (operation.name, chain), ROWS, (chain.width,)))
+        self.chains[placeholder] = chain
         return placeholder
 
-    def made(self, new: Trace, value: int) -> int:
-        form = self.forms.get(value)
-        return value if form is None else self.make(new, form)
+    def value(self, new: Trace, number: int) -> int:
+        chain = self.chains.get(number)
+        return number if chain is None else self.emit(new, chain)
 
-    def form(self, new: Trace, operation: Operation, args: tuple[int, ...]) -> Form | None:
-        """The form of a product with one factor that hangs on the error; None for anything else."""
+    def chain(self, new: Trace, operation: Operation, args: tuple[int, ...]) -> Chain | None:
+        """The chain of a product with one factor that depends on the error; None for anything else."""
         if operation.name == "negative":
-            f = self.of(new, args[0])
-            return Form(f.basis, f.factors, f.divisors, -f.scale, f.width)
+            c = self.chain_of(new, args[0])
+            return Chain(c.basis, c.factors, c.divisors, -c.scale, c.width)
         if operation.name not in ("multiply", "divide"):
             return None
-        hot = [self.hot[a] for a in operation.args]
-        if all(hot) or (operation.name == "divide" and hot[1]):
-            return None
-        first = args[0] if hot[0] else args[1]
-        other = args[1] if hot[0] else args[0]
-        f = self.of(new, first)
+        on_error = [self.on_error[a] for a in operation.args]
         divide = operation.name == "divide"
+        if all(on_error) or (divide and on_error[1]):
+            return None
+        error, other = args if on_error[0] else args[::-1]
+        c = self.chain_of(new, error)
         if new[other].kind == CONSTANT:
             number = float(new[other].attr)
-            return Form(
-                f.basis, f.factors, f.divisors, f.scale / number if divide else f.scale * number, operation.width
-            )
-        factors = f.factors if divide else (*f.factors, other)
-        divisors = (*f.divisors, other) if divide else f.divisors
-        return Form(f.basis, factors, divisors, f.scale, operation.width)
+            scale = c.scale / number if divide else c.scale * number
+            return Chain(c.basis, c.factors, c.divisors, scale, operation.width)
+        factors = c.factors if divide else (*c.factors, other)
+        divisors = (*c.divisors, other) if divide else c.divisors
+        return Chain(c.basis, factors, divisors, c.scale, operation.width)
 
-    def of(self, new: Trace, value: int) -> Form:
-        return self.forms.get(value, Form(value, (), (), 1.0, new[value].width))
+    def chain_of(self, new: Trace, value: int) -> Chain:
+        return self.chains.get(value, Chain(value, (), (), 1.0, new[value].width))
 
-    def make(self, new: Trace, form: Form) -> int:
-        """The number that a form stands for."""
+    def emit(self, new: Trace, chain: Chain) -> int:
+        """Add the operations of a chain; the number of its value."""
         coefficient: int | None = None
-        for value in sorted(form.factors, key=lambda v: (new[v].width != form.width, v)):
+        for value in sorted(chain.factors, key=lambda v: (new[v].width != chain.width, v)):
             coefficient = value if coefficient is None else new.ufunc("multiply", coefficient, value)
-        for value in sorted(form.divisors):
+        for value in sorted(chain.divisors):
             if coefficient is None:
                 coefficient = new.constant(1.0)
             coefficient = new.ufunc("divide", coefficient, value)
-        if form.scale != 1.0:
-            scale = new.constant(form.scale)
+        if chain.scale != 1.0:
+            scale = new.constant(chain.scale)
             coefficient = scale if coefficient is None else new.ufunc("multiply", coefficient, scale)
         if coefficient is None:
-            return form.basis
+            return chain.basis
         if new[coefficient].kind == CONSTANT and new[coefficient].attr == -1.0:
-            return new.ufunc("negative", form.basis)
-        return new.ufunc("multiply", form.basis, coefficient)
+            return new.ufunc("negative", chain.basis)
+        return new.ufunc("multiply", chain.basis, coefficient)

@@ -1,37 +1,34 @@
-"""The order of units in the buffers: homes that want to be neighbours share one, in the order that saves most calls.
+"""Lay out allocations in buffers: those that should be neighbours share a buffer, in the order that saves most calls.
 
-Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. With few lanes every order
-is tried, with more of them what moving lanes about leads to; very many stay as they are drawn.
+Four gates ``i f g o`` whose ``i f o`` become sigmoids in one call are laid out ``i f o g``. Up to SEARCHED lanes, every
+order is tried; up to IMPROVED, a local search moves lanes; more keep the order of the calls. A part of ``allocate``;
+without ``batch_calls`` and ``merge`` each allocation is a buffer. Costs that search, for each set of lanes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise, permutations
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
 
-from graphnet.core.compile.program import RING_BUFFER, STATIC_BUFFER, Buffer
+from graphnet.core.compile.assignment import Allocation
+from graphnet.core.compile.passes.lane_order import IMPROVED, best_order
+from graphnet.core.compile.program import RING_BUFFER, Buffer, BufferSlice, InvalidProgram
 
-if TYPE_CHECKING:
-    from graphnet.core.compile.passes.allocate import Home
-
-#: Up to so many lanes every order is tried; up to so many more, exchanges of two and moves of one; more stay as drawn.
-SEARCHED, IMPROVED = 5, 12
-
-#: What a group wants: how much one call counts, and for each member the homes it touches (the output's first).
-Want = tuple[int, list[tuple[int, ...]]]
+#: The weight of one call, and for each of its members the allocations that it uses (the output's first).
+Request = tuple[int, list[tuple[int, ...]]]
 
 
 def runs(members: Sequence[int], chains: Mapping[int, tuple[Any, ...]]) -> list[list[int]]:
-    """The members in runs: within one, each touches what follows what the one before touched."""
+    """Split members into runs of neighbours, in which each slice follows that of the member before."""
     ordered = sorted(members, key=lambda m: (chains[m][0].buffer, chains[m][0].start))
-    found: list[list[int]] = []
+    result: list[list[int]] = []
     for member in ordered:
-        if found and _follows(chains[found[-1][-1]], chains[member]):
-            found[-1].append(member)
+        if result and _follows(chains[result[-1][-1]], chains[member]):
+            result[-1].append(member)
         else:
-            found.append([member])
-    return found
+            result.append([member])
+    return result
 
 
 def _follows(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
@@ -40,73 +37,70 @@ def _follows(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
     )
 
 
-def _changed(order: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """The order with any run of one to three lanes moved elsewhere: all that exchanges and moves can do in one go."""
-    found = []
-    for size in (1, 2, 3):
-        for i in range(len(order) - size + 1):
-            moved, rest = order[i : i + size], order[:i] + order[i + size :]
-            for j in range(len(rest) + 1):
-                if j != i:
-                    found += [rest[:j] + moved + rest[j:], rest[:j] + moved[::-1] + rest[j:]]
-    return found
+class BufferLayout:
+    """Buffers, and the offset of each allocation in them.
 
-
-class Arrangement:
-    """Buffers, and the place of each home in them.
+    Allocations that should be neighbours form a *class*, which becomes one buffer. A *lane* is a position shared by
+    several classes: the gates ``i f o g`` and their errors have the same order.
 
     Parameters
     ----------
-    wants : list of (weight, chains)
-    homes : list of Home
-    search : bool
-        Whether homes may share buffers at all.
+    requests : list of Request
+    allocations : list of Allocation
+    share : bool
+        Whether allocations may share buffers.
+
+    Attributes
+    ----------
+    buffers : list of Buffer
+    offsets : dict
+        Buffer and first unit of each allocation.
     """
 
-    def __init__(self, wants: Sequence[Want], homes: Sequence[Home], search: bool) -> None:
-        self.homes = homes
-        self.wants = [w for w in wants if len(w[1]) > 1] if search else []
-        self.parent = list(range(len(homes)))
-        self.lane = list(range(len(homes)))
+    def __init__(self, requests: Sequence[Request], allocations: Sequence[Allocation], share: bool) -> None:
+        self.allocations = allocations
+        self.requests = [r for r in requests if len(r[1]) > 1] if share else []
+        self.parent = list(range(len(allocations)))
+        self.lane = list(range(len(allocations)))
         self._join()
         self.classes = self._classes()
         self._link()
         self.buffers: list[Buffer] = []
-        self.places: dict[int, tuple[int, int]] = {}
-        self._lay(self._searched())
+        self.offsets: dict[int, tuple[int, int]] = {}
+        self._place(self._ranks())
 
-    # ------------------------------------------------------------------ sets of homes
+    # ------------------------------------------------------------------ classes and lanes
     @staticmethod
     def _root(parent: list[int], item: int) -> int:
         while parent[item] != item:  # no shortcuts: a link may be taken back
             item = parent[item]
         return item
 
-    def _sort(self, home: int) -> tuple[Any, ...]:
-        """What homes must have in common to share a buffer."""
-        h = self.homes[home]
-        return (h.kind, h.boolean, h.kind == RING_BUFFER and home)
+    def _sharing_key(self, number: int) -> tuple[Any, ...]:
+        """What allocations must have in common to share a buffer."""
+        a = self.allocations[number]
+        return (a.kind, a.boolean, a.kind == RING_BUFFER and number)
 
     def _join(self) -> None:
-        """Put homes that want to be neighbours into one class."""
-        for _, chains in self.wants:
+        """Join allocations that should be neighbours into one class."""
+        for _, chains in self.requests:
             for column in zip(*chains, strict=True):
-                if len(set(column)) < len(column) or len({self._sort(h) for h in column}) > 1:
+                if len(set(column)) < len(column) or len({self._sharing_key(a) for a in column}) > 1:
                     continue
-                roots = [self._root(self.parent, h) for h in column]
+                roots = [self._root(self.parent, a) for a in column]
                 for root in roots[1:]:
                     self.parent[self._root(self.parent, root)] = self._root(self.parent, roots[0])
 
     def _classes(self) -> dict[int, list[int]]:
-        found: dict[int, list[int]] = {}
-        for home in range(len(self.homes)):
-            found.setdefault(self._root(self.parent, home), []).append(home)
-        return found
+        classes: dict[int, list[int]] = {}
+        for number in range(len(self.allocations)):
+            classes.setdefault(self._root(self.parent, number), []).append(number)
+        return classes
 
     def _link(self) -> None:
-        """Homes in different classes that one member of a group touches keep the same lane, where that is possible."""
-        members = {c: set(homes) for c, homes in self.classes.items()}
-        for _, chains in sorted(self.wants, key=lambda w: -len(w[1])):
+        """Give allocations of different classes that one member of a group uses the same lane where possible."""
+        members = {c: set(numbers) for c, numbers in self.classes.items()}
+        for _, chains in sorted(self.requests, key=lambda request: -len(request[1])):
             for i in range(1, len(chains[0])):
                 pairs = [(chain[0], chain[i]) for chain in chains]
                 self._link_pairs(pairs, members)
@@ -117,97 +111,83 @@ class Arrangement:
             root = self._root(self.lane, b)
             changed.append((root, self.lane[root]))
             self.lane[root] = self._root(self.lane, a)
-        touched = {self._root(self.parent, h) for pair in pairs for h in pair}
-        for c in touched:
-            lanes = [self._root(self.lane, h) for h in members[c]]
+        for c in {self._root(self.parent, a) for pair in pairs for a in pair}:
+            lanes = [self._root(self.lane, a) for a in members[c]]
             if len(set(lanes)) < len(lanes):
                 for root, old in reversed(changed):
                     self.lane[root] = old
                 return
 
     # ------------------------------------------------------------------ the order
-    def _searched(self) -> dict[int, float]:
-        """The rank of each lane."""
+    def _lane(self, allocation: int) -> int:
+        return self._root(self.lane, allocation)
+
+    def _ranks(self) -> dict[int, float]:
+        """The rank of each lane, by which allocations are sorted."""
         bundles: dict[int, set[int]] = {}
-        together = list(range(len(self.homes)))
-        for homes in self.classes.values():
-            lanes = [self._root(self.lane, h) for h in homes]
+        together = list(range(len(self.allocations)))
+        for numbers in self.classes.values():
+            lanes = [self._lane(a) for a in numbers]
             for lane in lanes[1:]:
                 together[self._root(together, lane)] = self._root(together, lanes[0])
-        for home in range(len(self.homes)):
-            lane = self._root(self.lane, home)
+        for number in range(len(self.allocations)):
+            lane = self._lane(number)
             bundles.setdefault(self._root(together, lane), set()).add(lane)
-        rank = self._appearance()
-        touching: dict[int, list[Want]] = {}
-        for want in self.wants:
-            touching.setdefault(self._root(self.lane, want[1][0][0]), []).append(want)
+        rank = self._first_uses()
+        by_lane: dict[int, list[Request]] = {}
+        for request in self.requests:
+            by_lane.setdefault(self._lane(request[1][0][0]), []).append(request)
         for bundle in bundles.values():
             if 2 < len(bundle) <= IMPROVED:
-                ordered = sorted(bundle, key=rank.__getitem__)
-                self._best(ordered, rank, [want for lane in ordered for want in touching.get(lane, ())])
+                lanes = sorted(bundle, key=rank.__getitem__)
+                self._improve(lanes, rank, [request for lane in lanes for request in by_lane.get(lane, ())])
         return rank
 
-    def _appearance(self) -> dict[int, float]:
-        """The lanes in the order in which calls name them."""
-        found: dict[int, float] = {}
-        for _, chains in self.wants:
+    def _first_uses(self) -> dict[int, float]:
+        """The lanes in the order of their first use by a call."""
+        rank: dict[int, float] = {}
+        for _, chains in self.requests:
             for chain in chains:
-                for home in chain:
-                    found.setdefault(self._root(self.lane, home), len(found))
-        for home in range(len(self.homes)):
-            found.setdefault(self._root(self.lane, home), len(found))
-        return found
+                for number in chain:
+                    rank.setdefault(self._lane(number), len(rank))
+        for number in range(len(self.allocations)):
+            rank.setdefault(self._lane(number), len(rank))
+        return rank
 
-    def _best(self, lanes: list[int], rank: dict[int, float], touching: list[Want]) -> None:
+    def _improve(self, lanes: list[int], rank: dict[int, float], requests: list[Request]) -> None:
         """Give some lanes the order with the fewest calls."""
-        wants = []
-        for weight, chains in touching:
-            placed = [tuple((self._root(self.parent, h), self._root(self.lane, h)) for h in chain) for chain in chains]
-            wants.append((weight, placed, set(placed)))
-        classes = {c for _, placed, _ in wants for chain in placed for c, _ in chain}
-        occupied = {c: {self._root(self.lane, h) for h in self.classes[c]} for c in classes}
-        best, lowest = tuple(lanes), self._cost(tuple(lanes), wants, occupied, float("inf"))
-        candidates: Iterable[tuple[int, ...]] = permutations(lanes) if len(lanes) <= SEARCHED else _changed(best)
-        while candidates:
-            before = lowest
-            for order in candidates:
-                cost = self._cost(order, wants, occupied, lowest)
-                if cost < lowest:
-                    best, lowest = order, cost
-            candidates = _changed(best) if lowest < before and len(lanes) > SEARCHED else ()
+        positioned = []
+        for weight, chains in requests:
+            members = [tuple((self._root(self.parent, a), self._lane(a)) for a in chain) for chain in chains]
+            positioned.append((weight, members, set(members)))
+        classes = {c for _, members, _ in positioned for chain in members for c, _ in chain}
+        occupied = {c: {self._lane(a) for a in self.classes[c]} for c in classes}
         first = rank[lanes[0]]
-        for position, lane in enumerate(best):
+        for position, lane in enumerate(best_order(tuple(lanes), positioned, occupied)):
             rank[lane] = first + position / (len(lanes) + 1)
 
-    @staticmethod
-    def _cost(order: tuple[int, ...], wants: Any, occupied: dict[int, set[int]], limit: float) -> float:
-        """Calls, weighted, with the lanes in some order."""
-        follows: dict[tuple[int, int], tuple[int, int]] = {}
-        for c, lanes in occupied.items():
-            here = [lane for lane in order if lane in lanes]
-            follows.update({(c, a): (c, b) for a, b in pairwise(here)})
-        cost: float = 0.0
-        for weight, placed, members in wants:
-            calls = len(placed)
-            for chain in placed:
-                if tuple([follows.get(home) for home in chain]) in members:
-                    calls -= 1
-            cost += weight * calls
-            if cost >= limit:
-                break
-        return cost
-
-    def _lay(self, rank: dict[int, float]) -> None:
-        """Buffers with their homes in order."""
-        for homes in self.classes.values():
-            ordered = sorted(homes, key=lambda h: (rank[self._root(self.lane, h)], h))
+    def _place(self, rank: dict[int, float]) -> None:
+        """Make one buffer of each class, with its allocations in order."""
+        for numbers in self.classes.values():
+            ordered = sorted(numbers, key=lambda a: (rank[self._lane(a)], a))
             start = 0
-            for home in ordered:
-                self.places[home] = (len(self.buffers), start)
-                start += self.homes[home].width
-            first = self.homes[ordered[0]]
-            ahead = any(self.homes[h].shift for h in ordered)
+            for number in ordered:
+                self.offsets[number] = (len(self.buffers), start)
+                start += self.allocations[number].width
+            first = self.allocations[ordered[0]]
+            ahead = any(self.allocations[a].shift for a in ordered)
             self.buffers.append(Buffer(first.kind, start, first.boolean, ahead))
 
 
-__all__ = ["STATIC_BUFFER", "Arrangement", "runs"]
+def merge_slices(slices: Sequence[BufferSlice]) -> BufferSlice:
+    """Return neighbouring slices as one.
+
+    Raises
+    ------
+    InvalidProgram
+        If they are not neighbours, in this order.
+    """
+    for before, after in pairwise(slices):
+        if (before.buffer, before.stop, before.shift) != (after.buffer, after.start, after.shift):
+            raise InvalidProgram(f"{before} and {after} are not neighbours")
+    return BufferSlice(slices[0].buffer, slices[0].start, slices[-1].stop, slices[0].shift)

@@ -1,35 +1,35 @@
-"""Products put together: a sum of products becomes one deeper product, products of one value one wider product.
+"""Merge sums of products into deeper products.
 
-``e @ U + d @ V`` (the error for the state, from four gates) becomes ``[e, d] @ [U; V]``; ``h @ U`` and ``h @ V`` become
-``h @ [U, V]``, whose parts lie side by side. Deeper: where every term hangs on the loop and nobody else uses it. Wider:
-decided with the lanes (equal calls on neighbours). Costs the copy of the weights side by side, once a run.
+``e @ U + d @ V`` (the error for the state, from several gates) becomes ``[e, d] @ [U; V]``. Applied where every term
+depends on the loop and has no other user. Products of one value side by side, ``h @ U`` and ``h @ V`` as
+``h @ [U, V]``, are grouped later by ``batch_calls``. Costs one copy of the packed weights per run.
 """
 
 from __future__ import annotations
 
-from graphnet.core.compile.trace.ir import ROWS, Operation, Trace, same
+from graphnet.core.compile.notes import Note, products, unchanged
+from graphnet.core.compile.trace.ir import ROWS, Operation, Trace, rebuild
 
 
-def merge(trace: Trace) -> Trace:
-    """The trace with sums of products as one operation ``dots``, whose arguments are rows and weights in turn."""
+def merge(trace: Trace) -> tuple[Trace, Note]:
+    """Return the trace with sums of products as one operation ``dots`` on alternating rows and weights."""
     if not trace.has("state", "carried_error"):
-        return trace
-    alive = trace.ancestors(trace.roles.all())
-    uses = [0] * len(trace)
-    for number in alive:
-        for arg in trace[number].args:
-            uses[arg] += 1
-    for value in trace.roles.all():
-        uses[value] += 1
-    hot = trace.depends(["state", "carried_error"])
+        return trace, unchanged("there is no loop")
+    use_counts = trace.use_counts()
+    in_loop = trace.depends_on(["state", "carried_error"])
+    merged: list[int] = []
 
     def build(new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
-        if operation.name != "add" or operation.kind != ROWS or not hot[number]:
-            return same(new, operation, args)
-        products = [new[a].name in ("dot", "dots") for a in args]
-        if all(products) and all(uses[a] == 1 and hot[a] for a in operation.args):
+        if operation.name != "add" or operation.kind != ROWS or not in_loop[number]:
+            return rebuild(new, operation, args)
+        are_products = [new[a].name in ("dot", "dots") for a in args]
+        if all(are_products) and all(use_counts[a] == 1 and in_loop[a] for a in operation.args):
+            merged.append(number)
             pairs = sum((new[a].args for a in args), ())
             return new.add(Operation("dots", pairs, None, ROWS, operation.shape))
-        return same(new, operation, args)
+        return rebuild(new, operation, args)
 
-    return trace.rewritten(build)
+    after = trace.rewrite(build)
+    if not merged:
+        return after, unchanged("the loop has no sum of products")
+    return after, lambda: f"{products(trace)} products with weights -> {products(after)}, by merging sums of products"

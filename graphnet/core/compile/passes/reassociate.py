@@ -1,73 +1,90 @@
-"""Sums in one order: what does not hang on the time loop, then products, then the rest; constants move into weights.
+"""Reassociate sums: terms that do not depend on the time loop first, then products, then the rest; fold constants.
 
-``½·(h @ W + b + x @ V)`` becomes ``(x @ (½V) + ½b) + h @ (½W)``: the bracket can be made before the loop, and no
-multiplication by ½ is left. A factor is only moved inside where each term takes it up for nothing (products with
-weights, weights themselves); sums that several others use stay whole. Changes the rounding of sums, not their value.
+``½·(h @ W + b + x @ V)`` becomes ``(x @ (½V) + ½b) + h @ (½W)``: the bracket can be computed before the loop, and the
+multiplication by ½ disappears. A factor is distributed only if each term absorbs it at no cost (products with weights,
+weights themselves); sums with several users are not expanded. Costs nothing at run time; the rounding of sums changes.
 """
 
 from __future__ import annotations
 
-from graphnet.core.compile.trace.ir import CONSTANT, FIXED, ROWS, Operation, Trace, same
+from collections.abc import Iterable
 
-#: A sum: terms (values of the new trace) with their coefficients.
-Form = dict[int, float]
+from graphnet.core.compile.notes import Note, live_counts
+from graphnet.core.compile.trace.ir import CONSTANT, FIXED, ROWS, Operation, Trace, rebuild
 
-
-def order(trace: Trace) -> Trace:
-    """The trace with each sum in canonical order."""
-    return _Sums(trace).run()
+#: A linear combination: coefficients of terms, which are values of the new trace.
+Terms = dict[int, float]
 
 
-class _Sums:
-    """One pass over one trace."""
+def reassociate(trace: Trace) -> tuple[Trace, Note]:
+    """Return the trace with each sum in canonical order."""
+    after = _Reassociation(trace).run()
+
+    def note() -> str:
+        before, counts = live_counts(trace), live_counts(after)
+        if before == counts and len(trace) == len(after):
+            return "no change: every sum is in order, and weights can absorb no constant"
+        folded = sum(o.name == "multiply" and o.kind == FIXED for o in after.values)
+        removed = sum(before[name] - counts[name] for name in ("multiply", "add", "subtract"))
+        return f"sums in canonical order; {folded} weights absorbed a constant; {removed} sums and products removed"
+
+    return after, note
+
+
+class _Reassociation:
+    """Rewrites one trace."""
 
     def __init__(self, trace: Trace) -> None:
         self.trace = trace
-        alive = trace.ancestors(trace.roles.all())
-        self.users = [[u for u in users if u in alive] for users in trace.users()]
+        live = trace.live()
+        self.users = [[u for u in users if u in live] for users in trace.users()]
         self.roles = set(trace.roles.all())
-        self.carried, self.state = trace.depends(["carried_error"]), trace.depends(["state"])
-        self.forms: dict[int, Form] = {}
-        self.hot: dict[int, tuple[bool, bool]] = {}
-        self.single: dict[int, bool] = {}
+        self.on_error, self.on_state = trace.depends_on(["carried_error"]), trace.depends_on(["state"])
+        #: Of the new trace: sums that are not emitted yet, (depends on an error, on a state), and single users.
+        self.pending: dict[int, Terms] = {}
+        self.dependence: dict[int, tuple[bool, bool]] = {}
+        self.single_user: dict[int, bool] = {}
 
     def run(self) -> Trace:
-        return self.trace.rewritten(self.build)
+        return self.trace.rewrite(self.build)
 
     def build(self, new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
-        found = self.sum(new, operation, args, number) if operation.kind == ROWS else same(new, operation, args)
-        self.hot.setdefault(found, (self.carried[number], self.state[number]))
-        self.single[found] = len(self.users[number]) == 1 and number not in self.roles and found not in self.single
-        return found
+        value = self.sum(new, operation, args, number) if operation.kind == ROWS else rebuild(new, operation, args)
+        self.dependence.setdefault(value, (self.on_error[number], self.on_state[number]))
+        self.single_user[value] = self.used_once(number) and value not in self.single_user
+        return value
 
     def sum(self, new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
-        form = self.form(new, operation, args)
-        if form is None:
-            return same(new, operation, args)
-        form = self.one_number(new, form)
-        rows = [new[t] for t in form if new[t].kind != CONSTANT]
+        terms = self.terms_of(new, operation, args)
+        if terms is None:
+            return rebuild(new, operation, args)
+        terms = self.fold_constants(new, terms)
+        rows = [new[t] for t in terms if new[t].kind != CONSTANT]
         if any(r.width != operation.width or not r.shape for r in rows):
-            return same(new, operation, args)
-        if self.inner(number):
-            # Not made by itself: the one sum that uses it takes its terms. The number stands for it until then.
-            placeholder = new.add(Operation("sum", tuple(form), tuple(form.values()), ROWS, operation.shape))
-            self.forms[placeholder] = form
+            return rebuild(new, operation, args)
+        if self.is_inner(number):
+            # A placeholder: the only sum that uses the value takes over its terms.
+            placeholder = new.add(Operation("sum", tuple(terms), tuple(terms.values()), ROWS, operation.shape))
+            self.pending[placeholder] = terms
             return placeholder
-        return self.make(new, form, number)
+        return self.emit(new, terms, number)
+
+    def used_once(self, number: int) -> bool:
+        return len(self.users[number]) == 1 and number not in self.roles
 
     @staticmethod
-    def one_number(new: Trace, form: Form) -> Form:
-        """The sum with all its constants as one."""
-        numbers = {t: factor for t, factor in form.items() if new[t].kind == CONSTANT}
-        if not numbers:
-            return form
-        total = sum(factor * float(new[t].attr) for t, factor in numbers.items())
-        rest = {t: factor for t, factor in form.items() if t not in numbers}
-        return rest if total == 0.0 and rest else {**rest, new.constant(total): 1.0}
+    def fold_constants(new: Trace, terms: Terms) -> Terms:
+        """The sum with all its constants as one term."""
+        constants = {t: factor for t, factor in terms.items() if new[t].kind == CONSTANT}
+        if not constants:
+            return terms
+        total = sum(factor * float(new[t].attr) for t, factor in constants.items())
+        others = {t: factor for t, factor in terms.items() if t not in constants}
+        return others if total == 0.0 and others else {**others, new.constant(total): 1.0}
 
-    def inner(self, number: int) -> bool:
-        """Whether a sum is used once, by another sum or a multiplication by a constant."""
-        if len(self.users[number]) != 1 or number in self.roles:
+    def is_inner(self, number: int) -> bool:
+        """Whether the only user of a sum is another sum, or a multiplication by a constant that its terms absorb."""
+        if not self.used_once(number):
             return False
         user = self.trace[self.users[number][0]]
         if user.kind != ROWS or user.shape != self.trace[number].shape:
@@ -78,76 +95,72 @@ class _Sums:
             others = [a for a in user.args if a != number]
             return all(self.trace[a].kind == CONSTANT or self.trace[a].width == user.width for a in others)
         constant = any(self.trace[a].kind == CONSTANT for a in user.args)
-        return user.name == "multiply" and constant and self.folds_later(number)
+        return user.name == "multiply" and constant and self.absorbs_factor(number)
 
-    def folds_later(self, number: int) -> bool:
-        """Whether all terms below a sum take a factor for nothing."""
+    def absorbs_factor(self, number: int) -> bool:
+        """Whether a factor can be distributed over all terms of a value at no cost."""
         operation = self.trace[number]
         if operation.kind == FIXED:
             return True
-        once = len(self.users[number]) == 1 and number not in self.roles
+        if not self.used_once(number):
+            return False
         if operation.name == "dot":
-            return once
-        if operation.name in ("add", "subtract", "negative") and once:
-            return all(self.folds_later(a) for a in operation.args)
-        if operation.name == "multiply" and once:
-            return any(self.trace[a].kind == CONSTANT for a in operation.args) and all(
-                self.trace[a].kind == CONSTANT or self.folds_later(a) for a in operation.args
-            )
+            return True
+        if operation.name in ("add", "subtract", "negative"):
+            return all(self.absorbs_factor(a) for a in operation.args)
+        if operation.name == "multiply":
+            constants = [self.trace[a].kind == CONSTANT for a in operation.args]
+            pairs = zip(constants, operation.args, strict=True)
+            return any(constants) and all(constant or self.absorbs_factor(a) for constant, a in pairs)
         return False
 
-    def form(self, new: Trace, operation: Operation, args: tuple[int, ...]) -> Form | None:
+    def terms_of(self, new: Trace, operation: Operation, args: tuple[int, ...]) -> Terms | None:
         """The terms of a sum; None for other operations."""
         if operation.name in ("add", "subtract"):
             sign = 1.0 if operation.name == "add" else -1.0
-            return combined((self.terms(a), factor) for a, factor in zip(args, (1.0, sign), strict=True))
+            return combine([(self.expand(args[0]), 1.0), (self.expand(args[1]), sign)])
         if operation.name == "negative":
-            return combined([(self.terms(args[0]), -1.0)])
+            return combine([(self.expand(args[0]), -1.0)])
         if operation.name == "multiply" and any(new[a].kind == CONSTANT for a in args):
             constant, other = sorted(args, key=lambda a: new[a].kind != CONSTANT)
-            return combined([(self.terms(other), float(new[constant].attr))])
+            return combine([(self.expand(other), float(new[constant].attr))])
         return None
 
-    def terms(self, value: int) -> Form:
-        return self.forms.get(value, {value: 1.0})
+    def expand(self, value: int) -> Terms:
+        return self.pending.get(value, {value: 1.0})
 
-    # ------------------------------------------------------------------ making
-    def make(self, new: Trace, form: Form, number: int) -> int:
-        hot_by = 0 if self.carried[number] else 1
+    # ------------------------------------------------------------------ emit
+    def emit(self, new: Trace, terms: Terms, number: int) -> int:
+        """Add the operations of a sum: rows known before the loop, fixed values, products in the loop, the rest."""
+        loop = 0 if self.on_error[number] else 1
         groups: list[list[int]] = [[], [], [], []]
-        for term, factor in form.items():
-            hot = self.hot.get(term, (False, False))[hot_by]
-            rank = (2 if new[term].name == "dot" else 3) if hot else (0 if new[term].kind == ROWS else 1)
-            groups[rank].append(self.scaled(new, term, factor))
-        total: int | None = None
-        for group in (groups[0] + groups[1], groups[2], groups[3]):
-            part: int | None = None
-            for term in group if group is not groups[3] else ():
-                part = term if part is None else self.plus(new, part, term, number)
-            if part is not None:
-                total = part if total is None else self.plus(new, total, part, number)
-        for term in groups[3]:
-            total = term if total is None else self.plus(new, total, term, number)
-        assert total is not None
+        for term, factor in terms.items():
+            in_loop = self.dependence.get(term, (False, False))[loop]
+            rank = (2 if new[term].name == "dot" else 3) if in_loop else (0 if new[term].kind == ROWS else 1)
+            groups[rank].append(self.scale(new, term, factor))
+        partial_sums = [self.add_all(new, group) for group in (groups[0] + groups[1], groups[2]) if group]
+        return self.add_all(new, [*partial_sums, *groups[3]])
+
+    def add_all(self, new: Trace, values: list[int]) -> int:
+        total, *rest = values
+        for value in rest:
+            dependences = [self.dependence.get(v, (False, False)) for v in (total, value)]
+            total = self.add(new, total, value)
+            (error_a, state_a), (error_b, state_b) = dependences
+            self.dependence.setdefault(total, (error_a or error_b, state_a or state_b))
         return total
 
-    def plus(self, new: Trace, a: int, b: int, number: int) -> int:
-        found = self._plus(new, a, b)
-        hot = [self.hot.get(v, (False, False)) for v in (a, b)]
-        self.hot.setdefault(found, (hot[0][0] or hot[1][0], hot[0][1] or hot[1][1]))
-        return found
-
     @staticmethod
-    def _plus(new: Trace, a: int, b: int) -> int:
-        """``a + b``, or ``a - c`` where ``b`` is ``-1·c``."""
+    def add(new: Trace, a: int, b: int) -> int:
+        """``a + b``, or ``a - c`` where ``b`` is ``-c``."""
         for first, second in ((a, b), (b, a)):
             operation = new[second]
             if operation.name == "negative" and operation.kind == ROWS:
                 return new.ufunc("subtract", first, operation.args[0])
         return new.ufunc("add", a, b)
 
-    def scaled(self, new: Trace, term: int, factor: float) -> int:
-        """A term times its coefficient; taken up by weights where it can be."""
+    def scale(self, new: Trace, term: int, factor: float) -> int:
+        """A term times its coefficient, which weights absorb where possible."""
         if factor == 1.0:
             return term
         constant = new.constant(factor)
@@ -156,20 +169,21 @@ class _Sums:
             return new.constant(factor * float(operation.attr))
         if operation.kind == FIXED:
             return new.ufunc("multiply", term, constant)
-        hot = self.hot.get(term, (False, False))
-        if operation.name == "dot" and self.single.get(term):
-            found = new.dot(operation.args[0], new.ufunc("multiply", operation.args[1], constant))
+        if operation.name == "dot" and self.single_user.get(term):
+            scaled = new.dot(operation.args[0], new.ufunc("multiply", operation.args[1], constant))
+        elif factor == -1.0:
+            scaled = new.ufunc("negative", term)
         else:
-            found = new.ufunc("negative", term) if factor == -1.0 else new.ufunc("multiply", term, constant)
-        self.hot.setdefault(found, hot)
-        self.single.setdefault(found, True)
-        return found
+            scaled = new.ufunc("multiply", term, constant)
+        self.dependence.setdefault(scaled, self.dependence.get(term, (False, False)))
+        self.single_user.setdefault(scaled, True)
+        return scaled
 
 
-def combined(parts: object) -> Form:
-    """One sum of several, each times a factor."""
-    found: Form = {}
-    for form, factor in parts:  # type: ignore[attr-defined]
-        for term, own in form.items():
-            found[term] = found.get(term, 0.0) + own * factor
-    return found
+def combine(parts: Iterable[tuple[Terms, float]]) -> Terms:
+    """Return the sum of linear combinations, each multiplied by a factor."""
+    total: Terms = {}
+    for terms, factor in parts:
+        for term, coefficient in terms.items():
+            total[term] = total.get(term, 0.0) + coefficient * factor
+    return total

@@ -1,21 +1,33 @@
-"""Take products and elementwise operations apart at the seams of joined values.
+"""Split products and elementwise operations at the boundaries of concatenated values.
 
 ``concatenate([x, h]) @ W`` becomes ``x @ W[:2] + h @ W[2:]``; four columns of one wide product become four products;
-``tanh`` of a joined value becomes a join of tanhs. What is left is made of unbroken values, so that each part can be
-placed where it belongs (the part with ``x`` before the time loop). Not applied to reductions and extremes. Costs
-nothing that ``merge`` does not win back: equal products are put together again, in the order that suits.
+``tanh`` of a joined value becomes a join of tanhs. Each part can then be scheduled separately (the one with ``x``
+before the time loop). Not applied to reductions. The additional calls cost nothing in the end: ``merge`` and
+``batch_calls`` combine products again, in a better order.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
 
-from graphnet.core.compile.trace.ir import FIXED, ROWS, Operation, Trace, same
+from graphnet.core.compile.notes import Note, live_counts, products, unchanged
+from graphnet.core.compile.trace.ir import FIXED, ROWS, Operation, Trace, rebuild
 
 
-def split(trace: Trace) -> Trace:
-    """The trace without joins and columns where these can be avoided."""
-    return trace.rewritten(_build) if trace.has("join", "columns") else trace
+def split(trace: Trace) -> tuple[Trace, Note]:
+    """Return the trace with as few joins and column slices as possible."""
+    if not trace.has("join", "columns"):
+        return trace, unchanged("nothing is concatenated or sliced")
+    after = trace.rewrite(_build)
+
+    def note() -> str:
+        before, remaining = (c["join"] + c["columns"] for c in map(live_counts, (trace, after)))
+        return (
+            f"{before} concatenations and slices of rows -> {remaining}; "
+            f"{products(trace)} products with weights -> {products(after)}"
+        )
+
+    return after, note
 
 
 def _build(new: Trace, operation: Operation, args: tuple[int, ...], number: int) -> int:
@@ -29,11 +41,11 @@ def _build(new: Trace, operation: Operation, args: tuple[int, ...], number: int)
         return new.concatenate(tuple(new.rowsum(part) for part in new[args[0]].args), 0)
     if operation.elementwise and any(new[a].name == "join" for a in args):
         return elementwise(new, operation, args)
-    return same(new, operation, args)
+    return rebuild(new, operation, args)
 
 
 def dot(new: Trace, rows: int, fixed: int) -> int:
-    """A product; one a part where the rows are joined."""
+    """A product; a sum of one product for each part where the rows are joined."""
     if new[rows].name != "join":
         return new.dot(rows, fixed)
     total, start = None, 0
@@ -47,7 +59,7 @@ def dot(new: Trace, rows: int, fixed: int) -> int:
 
 
 def columns(new: Trace, rows: int, start: int, stop: int) -> int:
-    """Columns of a value, taken as near to the leaves as possible."""
+    """Columns of a value, sliced as close to the leaves as possible."""
     operation = new[rows]
     if (start, stop) == (0, operation.width):
         return rows
@@ -67,18 +79,18 @@ def columns(new: Trace, rows: int, start: int, stop: int) -> int:
 
 
 def _columns_of_join(new: Trace, join: Operation, start: int, stop: int) -> int:
-    found, offset = [], 0
+    slices, offset = [], 0
     for part in join.args:
         width = new[part].width
         a, b = max(start, offset), min(stop, offset + width)
         if a < b:
-            found.append(columns(new, part, a - offset, b - offset))
+            slices.append(columns(new, part, a - offset, b - offset))
         offset += width
-    return new.join(*found)
+    return new.join(*slices)
 
 
 def _narrowed(new: Trace, arg: int, width: int, start: int, stop: int) -> int:
-    """An operand of an elementwise operation, for some columns of the result; numbers for all columns stay."""
+    """Columns of an operand of an elementwise operation; an operand that is broadcast stays as it is."""
     shape = new[arg].shape
     if not shape or shape[-1] == 1 != width:
         return arg
@@ -86,7 +98,7 @@ def _narrowed(new: Trace, arg: int, width: int, start: int, stop: int) -> int:
 
 
 def outer(new: Trace, a: int, b: int) -> int:
-    """A sum of products over the rows, one for each pair of parts."""
+    """A sum of products over the rows, split into one for each pair of parts."""
     if new[a].name == "join":
         return new.concatenate(tuple(outer(new, part, b) for part in new[a].args), 0)
     if new[b].name == "join":
@@ -95,17 +107,17 @@ def outer(new: Trace, a: int, b: int) -> int:
 
 
 def elementwise(new: Trace, operation: Operation, args: tuple[int, ...]) -> int:
-    """An elementwise operation on a joined value: one a part."""
-    seams = {0, operation.width}
+    """An elementwise operation on joined values, split into one for each part."""
+    boundaries = {0, operation.width}
     for a in args:
         offset = 0
         if new[a].name == "join" and new[a].width == operation.width:
             for part in new[a].args:
                 offset += new[part].width
-                seams.add(offset)
-    if len(seams) == 2:
-        return same(new, operation, args)
-    ends = sorted(seams)
+                boundaries.add(offset)
+    if len(boundaries) == 2:
+        return rebuild(new, operation, args)
+    ends = sorted(boundaries)
     parts = []
     for start, stop in pairwise(ends):
         own = tuple(_narrowed(new, a, operation.width, start, stop) for a in args)

@@ -1,4 +1,4 @@
-"""Traced operations: a small graph over numbered values, in which equal operations are one."""
+"""The intermediate representation: a graph of operations over numbered values, without common subexpressions."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-#: Kinds of values. Rows: one number array for each row of the batch, at each step. Fixed: made from weights alone.
-#: Total: summed over the rows, and over the steps; linear in those sums. Constant: a Python number.
+from graphnet.core.compile.trace.ufuncs import PREDICATES, UFUNCS
+
+#: Kinds of values. Rows: one array for each row of the batch, at each step. Fixed: computed from weights alone.
+#: Total: summed over rows and steps, and linear in those sums. Constant: a Python number.
 ROWS, FIXED, TOTAL, CONSTANT = "rows", "fixed", "total", "constant"
 
-#: Leaves of each kind, by operation name.
+#: Names of operations without operands.
 LEAVES = frozenset(
     {"sequence", "state", "context", "draw", "emitted_error", "carried_error", "weight", "constant", "ones"}
 )
@@ -20,23 +22,10 @@ LEAVES = frozenset(
 #: Leaves with a value for each step.
 TIMED_LEAVES = frozenset({"sequence", "state", "draw", "ones", "emitted_error", "carried_error"})
 
-#: Elementwise functions that may be named in a plan; everything else is not traced.
-ARITHMETIC = ("add", "subtract", "multiply", "divide", "negative", "positive", "absolute", "fabs", "square", "sqrt")
-POWERS = ("cbrt", "reciprocal", "power", "exp", "exp2", "expm1", "log", "log1p", "log2", "log10", "hypot", "logaddexp")
-TRIGONOMETRY = ("sin", "cos", "tan", "arcsin", "arccos", "arctan", "arctan2")
-HYPERBOLIC = ("tanh", "sinh", "cosh", "arcsinh", "arccosh", "arctanh")
-CHOICES = ("maximum", "minimum", "fmax", "fmin", "sign", "copysign", "heaviside", "floor", "ceil", "rint", "trunc")
-ORDER = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
-COMPARISONS = frozenset((*ORDER, "logical_and", "logical_or", "logical_not", "isfinite", "isnan"))
-NAMES = (*ARITHMETIC, *POWERS, *TRIGONOMETRY, *HYPERBOLIC, *CHOICES, *sorted(COMPARISONS))
-#: Those whose output numpy wants by name; the others take it by position, which is quicker.
-NAMED_OUTPUT = frozenset(("maximum", "minimum"))
-UFUNCS: dict[str, np.ufunc] = {name: getattr(np, name) for name in NAMES}
-
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One value: what makes it, from which values; ``shape`` is without the rows for values of the kind ROWS."""
+    """One value: the operation that computes it, and its operands. The shape of ``ROWS`` excludes the rows."""
 
     name: str
     args: tuple[int, ...]
@@ -47,52 +36,52 @@ class Operation:
 
     @property
     def width(self) -> int:
-        """Numbers a row."""
+        """Numbers per row."""
         return self.shape[-1] if self.shape else 1
 
     @property
     def elementwise(self) -> bool:
-        """Whether the value is made of rows by a ufunc or a choice, number by number."""
+        """Whether the value is computed from rows element by element."""
         return self.kind == ROWS and (self.name in UFUNCS or self.name in ("where", "copy"))
 
 
 @dataclass(slots=True)
 class Roles:
-    """What a cell's values are to the Scan: outputs, next states, errors that leave it, and gradients by weight."""
+    """The values of a cell that the Scan uses: outputs, next states, errors for its inputs, gradients by weight."""
 
     emitted: tuple[int, ...]
-    next: tuple[int, ...]
+    next_states: tuple[int, ...]
     sequence_errors: tuple[int | None, ...] = ()
-    carried: tuple[int | None, ...] = ()
+    carried_errors: tuple[int | None, ...] = ()
     context_errors: tuple[int | None, ...] = ()
     gradients: Mapping[tuple[str, str], int] = field(default_factory=dict)
 
     def all(self) -> list[int]:
         """Every value that has a role."""
-        some = (*self.emitted, *self.next, *self.sequence_errors, *self.carried, *self.context_errors)
-        return [v for v in (*some, *self.gradients.values()) if v is not None]
+        errors = (*self.sequence_errors, *self.carried_errors, *self.context_errors)
+        return [v for v in (*self.emitted, *self.next_states, *errors, *self.gradients.values()) if v is not None]
 
-    def mapped(self, new: Callable[[int], int]) -> Roles:
-        """The same roles for other values."""
+    def map(self, function: Callable[[int], int]) -> Roles:
+        """Return the same roles for ``function(value)``."""
 
-        def each(values: Iterable[int | None]) -> tuple[Any, ...]:
-            return tuple(None if v is None else new(v) for v in values)
+        def mapped(values: Iterable[int | None]) -> tuple[Any, ...]:
+            return tuple(None if v is None else function(v) for v in values)
 
-        gradients = {key: new(v) for key, v in self.gradients.items()}
         return Roles(
-            each(self.emitted),
-            each(self.next),
-            each(self.sequence_errors),
-            each(self.carried),
-            each(self.context_errors),
-            gradients,
+            mapped(self.emitted),
+            mapped(self.next_states),
+            mapped(self.sequence_errors),
+            mapped(self.carried_errors),
+            mapped(self.context_errors),
+            {key: function(v) for key, v in self.gradients.items()},
         )
 
 
 class Trace:
-    """The values of one cell, each after those it is made of, and their roles.
+    """The values of one cell in topological order, and their roles.
 
-    ``paths`` says of each value which node's rule it comes from; ``path`` is that of the values that are added next.
+    ``paths`` holds, for each value, the path of the node whose rule computes it; ``path`` is the one recorded for
+    values that are added.
     """
 
     def __init__(self) -> None:
@@ -100,7 +89,7 @@ class Trace:
         self.roles = Roles((), ())
         self.paths: list[str] = []
         self.path = ""
-        self._index: dict[Any, int] = {}
+        self._numbers: dict[Any, int] = {}
 
     def __getitem__(self, value: int) -> Operation:
         return self.values[value]
@@ -109,30 +98,30 @@ class Trace:
         return len(self.values)
 
     def add(self, operation: Operation) -> int:
-        """The number of the value; that of an equal one where there is one."""
+        """Return the number of a value: an existing one where the same operation has been added before."""
         o = operation
         key = (o.name, o.args, o.attr, o.shape)
-        found = self._index.get(key)
-        if found is None:
-            found = self._index[key] = len(self.values)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = len(self.values)
             self.values.append(operation)
             self.paths.append(self.path)
-        return found
+        return number
 
-    # ------------------------------------------------------------------ making values
+    # ------------------------------------------------------------------ build
     def constant(self, number: float) -> int:
         """A Python number."""
         return self.add(Operation("constant", (), float(number), CONSTANT, ()))
 
     def leaf(self, name: str, attr: Any, kind: str, shape: tuple[int, ...]) -> int:
-        """A value that comes from outside."""
+        """An input of the trace."""
         return self.add(Operation(name, (), attr, kind, shape))
 
     def ufunc(self, name: str, *args: int) -> int:
-        """A ufunc of rows, fixed values and constants; of the kind that its arguments make."""
+        """A ufunc of rows, fixed values and constants; constants are folded."""
         values = self.values
         kinds = [values[a].kind for a in args]
-        boolean = name in COMPARISONS
+        boolean = name in PREDICATES
         if ROWS in kinds:
             width = max([values[a].shape[-1] if values[a].shape else 1 for a in args])
             return self.add(Operation(name, args, None, ROWS, (width,), boolean))
@@ -148,7 +137,7 @@ class Trace:
         return self.add(Operation("where", (condition, a, b), None, ROWS, (width,), self[a].boolean))
 
     def copy(self, value: int, width: int | None = None, key: Any = None) -> int:
-        """The value in a place of its own; ``key`` tells copies of one value apart."""
+        """A copy of a value in storage of its own; ``key`` distinguishes several copies of one value."""
         shape = self[value].shape[-1:] if width is None else (width,)
         return self.add(Operation("copy", (value,), key, ROWS, shape))
 
@@ -163,13 +152,13 @@ class Trace:
         return self.add(Operation("columns", (rows,), (start, stop), ROWS, (stop - start,), self[rows].boolean))
 
     def join(self, *rows: int) -> int:
-        """The rows side by side."""
+        """Rows concatenated along the last axis."""
         if len(rows) == 1:
             return rows[0]
         return self.add(Operation("join", rows, None, ROWS, (sum(self[r].width for r in rows),), self[rows[0]].boolean))
 
     def reduce(self, name: str, rows: int) -> int:
-        """A ufunc's reduction over the last axis, which stays with length 1."""
+        """A ufunc's reduction over the last axis, which is kept with length 1."""
         return self.add(Operation("reduce", (rows,), name, ROWS, (1,)))
 
     def outer(self, a: int, b: int) -> int:
@@ -177,16 +166,16 @@ class Trace:
         return self.add(Operation("outer", (a, b), None, TOTAL, (self[a].width, self[b].width)))
 
     def rowsum(self, a: int) -> int:
-        """``a.sum(0)``, summed over the rows."""
+        """``a.sum(0)``."""
         return self.add(Operation("rowsum", (a,), None, TOTAL, (self[a].width,)))
 
     def fixed(self, name: str, args: tuple[int, ...], attr: Any, shape: tuple[int, ...]) -> int:
-        """An operation on fixed values or totals (see ``arrays.evaluate``)."""
+        """An operation on fixed values or totals."""
         kind = TOTAL if any(self[a].kind == TOTAL for a in args) else FIXED
         return self.add(Operation(name, args, attr, kind, shape))
 
     def slice(self, fixed: int, start: int, stop: int, axis: int) -> int:
-        """Part of a fixed value or total along one axis."""
+        """A slice of a fixed value or total along one axis."""
         shape = self[fixed].shape
         if (start, stop) == (0, shape[axis]):
             return fixed
@@ -194,87 +183,101 @@ class Trace:
         return self.fixed("part", (fixed,), index, (*shape[:axis], stop - start, *shape[axis + 1 :]))
 
     def concatenate(self, parts: tuple[int, ...], axis: int) -> int:
-        """Fixed values or totals one after the other along one axis."""
+        """Fixed values or totals concatenated along one axis."""
         if len(parts) == 1:
             return parts[0]
         shapes = [self[p].shape for p in parts]
         total = sum(s[axis] for s in shapes)
         return self.fixed("concatenate", parts, axis, (*shapes[0][:axis], total, *shapes[0][axis + 1 :]))
 
-    # ------------------------------------------------------------------ reading
+    # ------------------------------------------------------------------ query
     def users(self) -> list[list[int]]:
-        """For each value, those that are made of it."""
-        found: list[list[int]] = [[] for _ in self.values]
+        """For each value, the values that it is an operand of."""
+        users: list[list[int]] = [[] for _ in self.values]
         for number, operation in enumerate(self.values):
             for arg in set(operation.args):
-                found[arg].append(number)
-        return found
+                users[arg].append(number)
+        return users
+
+    def use_counts(self) -> list[int]:
+        """For each value, how many operands of live values and how many roles it is."""
+        counts = [0] * len(self.values)
+        for number in self.live():
+            for arg in self.values[number].args:
+                counts[arg] += 1
+        for value in self.roles.all():
+            counts[value] += 1
+        return counts
 
     def base(self, value: int) -> int:
-        """The value that ``value`` is, or whose columns it is."""
+        """The value itself, or the one whose columns it is."""
         while self.values[value].name == "columns":
             value = self.values[value].args[0]
         return value
 
-    def untimed(self) -> set[int]:
-        """Values of rows that are the same at every step, and have no time axis: contexts, and what is made of them.
+    def time_invariant(self) -> set[int]:
+        """Values of rows that are the same at every step and have no time axis: contexts and what depends on them only.
 
-        Copies have one.
+        Copies have a time axis.
         """
-        found: set[int] = set()
+        invariant: set[int] = set()
         for number, operation in enumerate(self.values):
             if operation.kind != ROWS or operation.name in TIMED_LEAVES or operation.name == "copy":
                 continue
             rows = [a for a in operation.args if self.values[a].kind == ROWS]
-            if all(a in found for a in rows):
-                found.add(number)
-        return found
+            if all(a in invariant for a in rows):
+                invariant.add(number)
+        return invariant
 
     def ancestors(self, values: Iterable[int]) -> set[int]:
-        """The values and everything they are made of."""
-        made, found = self.values, set(values)
-        waiting = list(found)
-        while waiting:
-            for arg in made[waiting.pop()].args:
-                if arg not in found:
-                    found.add(arg)
-                    waiting.append(arg)
-        return found
+        """The values and everything that they depend on."""
+        operations, reached = self.values, set(values)
+        stack = list(reached)
+        while stack:
+            for arg in operations[stack.pop()].args:
+                if arg not in reached:
+                    reached.add(arg)
+                    stack.append(arg)
+        return reached
+
+    def live(self) -> set[int]:
+        """Values that a role depends on."""
+        return self.ancestors(self.roles.all())
 
     def has(self, *names: str) -> bool:
-        """Whether any value is of one of these names."""
+        """Whether any operation has one of these names."""
         return any(operation.name in names for operation in self.values)
 
-    def depends(self, names: Iterable[str]) -> list[bool]:
-        """For each value, whether it is made of a leaf of one of these names."""
-        chosen = frozenset(names)
-        if not self.has(*chosen):
+    def depends_on(self, names: Iterable[str]) -> list[bool]:
+        """For each value, whether it depends on a leaf with one of these names."""
+        leaves = frozenset(names)
+        if not self.has(*leaves):
             return [False] * len(self.values)
-        found: list[bool] = []
+        dependent: list[bool] = []
         for operation in self.values:
-            hangs = operation.name in chosen
-            for arg in () if hangs else operation.args:
-                if found[arg]:
-                    hangs = True
+            depends = operation.name in leaves
+            for arg in () if depends else operation.args:
+                if dependent[arg]:
+                    depends = True
                     break
-            found.append(hangs)
-        return found
+            dependent.append(depends)
+        return dependent
 
-    def rewritten(self, build: Callable[[Trace, Operation, tuple[int, ...], int], int]) -> Trace:
-        """A new trace in which each live value is what ``build(new, operation, new arguments, old number)`` makes."""
+    def rewrite(self, build: Callable[[Trace, Operation, tuple[int, ...], int], int]) -> Trace:
+        """Return a new trace in which each live value is ``build(new, operation, new arguments, old number)``."""
         new = Trace()
-        alive = self.ancestors(self.roles.all())
+        live = self.live()
         mapping: dict[int, int] = {}
         for number, operation in enumerate(self.values):
-            if number in alive:
+            if number in live:
                 new.path = self.paths[number]
                 mapping[number] = build(new, operation, tuple([mapping[a] for a in operation.args]), number)
-        new.roles = self.roles.mapped(mapping.__getitem__)
+        new.roles = self.roles.map(mapping.__getitem__)
         return new
 
 
-def same(new: Trace, operation: Operation, args: tuple[int, ...]) -> int:
-    """The operation as it is, on new arguments."""
+def rebuild(new: Trace, operation: Operation, args: tuple[int, ...]) -> int:
+    """Add an operation unchanged, on new operands."""
     if args == operation.args:
         return new.add(operation)
     o = operation

@@ -1,11 +1,5 @@
-"""The built-in backend: runs Scans by their compiled programs, and the rest step by step with the layers' own rules.
+"""The default backend: compiled programs of numpy calls; what cannot be compiled runs node by node.
 
-Everything that a plan and its shapes settle is settled when it is bound: which arguments a rule takes, which errors are
-wanted, whether rows end early, every view of every array that a time loop touches.
+Everything that a plan and its shapes determine is computed when it is bound: the arguments of each rule, which errors
+are wanted, and every view of every array that a time loop reads or writes.
 """
-
-from graphnet.core.run.context import Run, Setting
-from graphnet.core.run.numpy_backend.plan import BoundPlan
-from graphnet.core.run.rows import mask, owner
-
-__all__ = ["BoundPlan", "Run", "Setting", "mask", "owner"]

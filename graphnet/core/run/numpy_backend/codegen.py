@@ -1,7 +1,7 @@
-"""Source text for the loops of a program, made of slot numbers and a fixed table of operations alone.
+"""Generates the loops of a program as Python source, from numbered operands and a fixed table of operations.
 
-A list of steps would cost a look-up and an unpacking a call; straight lines cost neither. No name out of a model or a
-plan gets into the text: operations are numbered as they occur.
+A list of calls would cost a lookup and an unpacking for each call; straight-line code costs neither. The text contains
+no name from a model or a plan: operands are numbered as they occur.
 """
 
 from __future__ import annotations
@@ -15,45 +15,54 @@ import numpy as np
 
 
 @dataclass(slots=True)
-class Body:
-    """The lines of one loop in the making: functions and constant arrays by number, and arrays that change by step."""
+class LoopSource:
+    """Builds the source of one loop.
+
+    Attributes
+    ----------
+    constants : list
+        Functions and arrays that are the same at every step.
+    varying : list
+        Keys, chosen by the caller, of the arrays that differ by step.
+    lines : list of str
+    """
 
     constants: list[Any] = field(default_factory=list)
     varying: list[Any] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    _known: dict[Any, str] = field(default_factory=dict)
+    _names: dict[Any, str] = field(default_factory=dict)
 
     def constant(self, value: Any) -> str:
-        """The name of something that stays the same."""
+        """The name of a constant."""
         return self._named(("c", id(value)), self.constants, value, "c")
 
-    def changing(self, key: Any) -> str:
-        """The name of an array that is another one at each step, by a key that the caller understands."""
+    def variable(self, key: Any) -> str:
+        """The name of an array that differs by step."""
         return self._named(("v", key), self.varying, key, "v")
 
     def _named(self, key: Any, values: list[Any], value: Any, letter: str) -> str:
-        if key not in self._known:
-            self._known[key] = f"{letter}{len(values)}"
+        if key not in self._names:
+            self._names[key] = f"{letter}{len(values)}"
             values.append(value)
-        return self._known[key]
+        return self._names[key]
 
     def call(self, function: Any, *arguments: str) -> None:
         """Add one call."""
         self.lines.append(f"{self.constant(function)}({', '.join(arguments)})")
 
     def function(self) -> Callable[[Sequence[Any]], None]:
-        """The loop: called with one list of arrays for each changing name."""
+        """The loop: takes one list of arrays, by step, for each varying name."""
         make = _compiled(len(self.constants), len(self.varying), tuple(self.lines))
         return make(*self.constants)  # type: ignore[no-any-return]
 
 
 @cache
 def _compiled(constants: int, varying: int, lines: tuple[str, ...]) -> Any:
-    """The maker of a loop; equal texts are compiled once."""
+    """The function that returns a loop; equal texts are compiled once."""
     names = ", ".join(f"c{i}" for i in range(constants))
-    each = ", ".join(f"v{i}" for i in range(max(varying, 1)))
+    step_names = ", ".join(f"v{i}" for i in range(max(varying, 1)))
     text = [f"def make({names}):", "    def run(lists):"]
-    text += [f"        for {each}, in zip(*lists):"] + [f"            {line}" for line in lines or ("pass",)]
+    text += [f"        for {step_names}, in zip(*lists):"] + [f"            {line}" for line in lines or ("pass",)]
     text += ["    return run"]
     scope: dict[str, Any] = {}
     exec(compile("\n".join(text), "<graphnet loop>", "exec"), scope)  # noqa: S102
@@ -61,7 +70,7 @@ def _compiled(constants: int, varying: int, lines: tuple[str, ...]) -> Any:
 
 
 def scalar(value: float, dtype: Any) -> Any:
-    """A constant as a 0-d array: numpy takes it faster than a Python float."""
+    """A constant as a 0-d array, which ufuncs accept faster than a Python float."""
     array = np.array(value, dtype)
     array.flags.writeable = False
     return array

@@ -1,91 +1,106 @@
-"""A Scan: by its compiled program, or step by step where the program cannot be made."""
+"""A Scan: runs its compiled program, or step by step where none can be made."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Loop
-from graphnet.core.compile.trace.tracer import Subject
-from graphnet.core.run.context import Run, Setting
-from graphnet.core.run.numpy_backend.compiled_loop import CompiledLoop, subject_of
+from graphnet.core.compile.trace.spec import TraceSpec
+from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.fallback import attempt
+from graphnet.core.run.numpy_backend.scan_program import ScanProgram, spec_of
+from graphnet.core.run.padding import Padding
 from graphnet.core.run.reference.loop import BoundLoop
-from graphnet.core.run.row_ends import Form
-from graphnet.core.run.rows import Rows
+from graphnet.core.run.row_masks import Rows
+from graphnet.core.run.thread_policy import ThreadPolicy
 
 
 class BoundScan:
-    """A step that scans. The programs are made when they are needed: one with a way back, one without.
+    """A Scan, bound. Programs are compiled when they are needed: one with a backward pass, one without.
 
-    ``reason`` says why the cell runs step by step; None where it is compiled.
+    Attributes
+    ----------
+    reason : str or None
+        Why the cell runs step by step; None where it is compiled.
+    programs : dict of bool to ScanProgram or BoundLoop
+        What runs it, by whether a backward pass follows.
+    exact : dict of bool to ScanProgram or BoundLoop
+        The same for rows that end early where the program may be nonfinite
+        (:mod:`graphnet.core.compile.analysis.finiteness`): padding is then copied from valid steps.
     """
 
-    def __init__(self, step: Loop, shapes: Shapes, setting: Setting, wanted: list[bool]) -> None:
-        self.step, self.shapes, self.setting, self.wanted = step, shapes, setting, list(wanted)
+    def __init__(self, step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> None:
+        self.step, self.shapes, self.options, self.wanted = step, shapes, options, list(wanted)
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.reason: str | None = None
-        self.made: dict[bool, CompiledLoop | BoundLoop] = {}
-        #: For rows that end early: where the program is delicate (see ``compiler/delicate.py``), one that runs on
-        #: numbers of valid steps alone.
-        self.exact: dict[bool, CompiledLoop | BoundLoop] = {}
-        self.active: CompiledLoop | BoundLoop | None = None
+        self.programs: dict[bool, ScanProgram | BoundLoop] = {}
+        self.exact: dict[bool, ScanProgram | BoundLoop] = {}
+        self.active: ScanProgram | BoundLoop | None = None
 
     @property
     def path(self) -> str:
         """The path of the Scan."""
         return self.step.path
 
-    def subject(self, backward: bool) -> Subject:
+    def spec(self, backward: bool) -> TraceSpec:
         """What is traced of it."""
-        return subject_of(self.step, self.shapes, self.setting, self.wanted, backward)
+        return spec_of(self.step, self.shapes, self.options, self.wanted, backward)
 
-    def loop(self, keep: bool) -> CompiledLoop | BoundLoop:
-        """What runs the Scan, with a way back or without."""
-        if keep not in self.made:
-            self.made[keep] = self._make(keep)
-        return self.made[keep]
+    def program(self, keep: bool) -> ScanProgram | BoundLoop:
+        """What runs the Scan; ``keep`` says whether a backward pass follows."""
+        if keep not in self.programs:
+            compiled, self.reason = attempt(lambda: self._compile(keep), self.step.path)
+            self.programs[keep] = self._node_by_node() if compiled is None else compiled
+        return self.programs[keep]
 
-    def ragged(self, keep: bool) -> CompiledLoop | BoundLoop:
+    def ragged_program(self, keep: bool) -> ScanProgram | BoundLoop:
         """What runs the Scan where rows end early."""
-        whole = self.loop(keep)
-        if isinstance(whole, BoundLoop) or not whole.program.delicate:
+        whole = self.program(keep)
+        if isinstance(whole, BoundLoop) or not whole.program.may_be_nonfinite:
             return whole
         if keep not in self.exact:
-            exact, self.reason = attempt(lambda: self._compiled(keep, exact=True), self.step.path)
+            exact, self.reason = attempt(lambda: self._compile(keep, exact=True), self.step.path)
             self.exact[keep] = self._node_by_node() if exact is None else exact
         return self.exact[keep]
 
-    def _make(self, keep: bool) -> CompiledLoop | BoundLoop:
-        compiled = None
-        if self.setting.compiled:
-            compiled, self.reason = attempt(lambda: self._compiled(keep), self.step.path)
-        return self._node_by_node() if compiled is None else compiled
+    def compiled(self) -> Iterator[ScanProgram]:
+        """The programs that were compiled so far."""
+        for program in (*self.programs.values(), *self.exact.values()):
+            if isinstance(program, ScanProgram):
+                yield program
+
+    def policy(self, keep: bool) -> ThreadPolicy:
+        """Which BLAS threads it runs with."""
+        return self.program(keep).policy(keep)
 
     def _node_by_node(self) -> BoundLoop:
-        return BoundLoop(self.step, self.shapes, self.setting, self.wanted)
+        return BoundLoop(self.step, self.shapes, self.options, self.wanted)
 
-    def _compiled(self, keep: bool, exact: bool = False) -> CompiledLoop:
-        loop = CompiledLoop(self.step, self.shapes, self.setting, self.wanted, keep, exact=exact)
-        loop.workspace()  # all that can fail does so now, and not in the middle of a pass
-        return loop
+    def _compile(self, keep: bool, exact: bool = False) -> ScanProgram:
+        program = ScanProgram(self.step, self.shapes, self.options, self.wanted, keep, exact=exact)
+        program.executable()  # everything that can fail does so here, and not in the middle of a pass
+        return program
 
-    def start(self, run: Run) -> None:
-        """Look up what stays the same for the whole run."""
-        self.active = self.loop(run.keep) if run.ends_at(self.origin) is None else self.ragged(run.keep)
-        self.active.start(run)
+    def start(self, run: RunContext) -> None:
+        """Choose the program, and look up what stays the same for a whole pass."""
+        ragged = run.ends and run.ends_at(self.origin) is not None
+        self.active = self.ragged_program(run.keep) if ragged else self.program(run.keep)
+        if isinstance(self.active, BoundLoop):
+            self.active.start(run)
 
-    def requires(self) -> Form:
-        """The form in which it requires sequences; see ``ends.py``."""
+    def required_padding(self) -> Padding:
+        """The padding that it requires of sequences."""
         assert self.active is not None
-        return self.active.requires()
+        return self.active.required_padding()
 
-    def forward(self, slots: list[Any], run: Run) -> Any:
-        """Fill the slots of outputs and final states; returns what the backward pass needs."""
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
+        """Fill the slots of outputs and final states; returns the values saved for backward."""
         assert self.active is not None
         return self.active, self.active.forward(slots, run)
 
-    def backward(self, saved: Any, errors: list[Any], run: Run, rows: Rows) -> None:
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of sequences, initial states and contexts, and to the gradients."""
-        loop, kept = saved
-        loop.backward(kept, errors, run, rows)
+        program, program_saved = saved
+        program.backward(program_saved, errors, run, rows)

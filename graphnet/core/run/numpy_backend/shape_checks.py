@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphnet.core.compile.program import Given, Number, Operand, Packed, Place, Step
-from graphnet.core.compile.verify import InvalidProgram
+from graphnet.core.compile.program import (
+    BufferSlice,
+    ExternalArray,
+    Instruction,
+    InvalidProgram,
+    Operand,
+    PackRef,
+    Scalar,
+)
 from graphnet.core.describe.parameter import Array
 
 
-def check_place(array: Array, place: Place, steps: int | None, batch: int | None) -> None:
+def check_place(array: Array, place: BufferSlice, steps: int | None, batch: int | None) -> None:
     """An array must have the steps, units and rows of its place; ``steps`` None: no time axis, ``batch`` None: no rows.
 
     Raises
@@ -23,7 +30,7 @@ def check_place(array: Array, place: Place, steps: int | None, batch: int | None
         raise InvalidProgram(f"{place} has shape {array.shape}, and its calls expect {expected}")
 
 
-def check_widths(step: Step, pack_units: Any) -> None:
+def check_widths(step: Instruction, pack_units: Any) -> None:
     """The operands of a call have as many units as its output, or one; ``pack_units(number)`` is how many a pack has.
 
     Raises
@@ -40,15 +47,15 @@ def check_widths(step: Step, pack_units: Any) -> None:
 
 
 def _units(operand: Operand, pack_units: Any) -> int:
-    if isinstance(operand, Number):
+    if isinstance(operand, Scalar):
         return 1
-    if isinstance(operand, Packed):
+    if isinstance(operand, PackRef):
         return int(pack_units(operand.pack))
-    assert isinstance(operand, (Place, Given))
+    assert isinstance(operand, (BufferSlice, ExternalArray))
     return operand.width
 
 
-def check_product(step: Step, pack_shape: tuple[int, ...]) -> None:
+def check_product(step: Instruction, pack_shape: tuple[int, ...]) -> None:
     """A pack has the outputs and inputs of its product.
 
     Raises
@@ -57,6 +64,6 @@ def check_product(step: Step, pack_shape: tuple[int, ...]) -> None:
         If it has others.
     """
     rows = step.operands[0]
-    assert isinstance(rows, (Place, Given))
+    assert isinstance(rows, (BufferSlice, ExternalArray))
     if pack_shape != (step.output.width, rows.width):
         raise InvalidProgram(f"a product of {rows.width} to {step.output.width} units has weights of {pack_shape}")

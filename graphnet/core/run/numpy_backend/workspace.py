@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.passes.phases import BACKWARD
 from graphnet.core.compile.program import (
+    BACKWARD,
     BLOCK_BUFFER,
     FULL_BUFFER,
     RING_BUFFER,
     STATIC_BUFFER,
     STEP_BUFFER,
-    Place,
+    BufferSlice,
     Program,
 )
 from graphnet.core.describe.parameter import Array
@@ -109,11 +109,11 @@ class Workspace:
         bases = {id(a if a.base is None else a.base): (a if a.base is None else a.base) for a in self.arrays}
         return sum(a.nbytes for a in bases.values())
 
-    def kind(self, place: Place) -> str:
+    def kind(self, place: BufferSlice) -> str:
         """How long a place lasts."""
         return self.program.buffers[place.buffer].kind
 
-    def whole(self, place: Place, block: Block) -> Any:
+    def whole(self, place: BufferSlice, block: Block) -> Any:
         """A place over all steps of a block, ``(steps, units, batch)``; without steps where it has none."""
         array = self.arrays[place.buffer][..., place.start : place.stop, :]
         kind = self.kind(place)
@@ -122,7 +122,7 @@ class Workspace:
         first = (0 if kind == BLOCK_BUFFER else block.start) + place.shift
         return array[first : first + block.steps]
 
-    def at(self, place: Place, step: int) -> Any:
+    def at(self, place: BufferSlice, step: int) -> Any:
         """A place at one step; what the step after it finds with ``shift`` 1 and the last step."""
         array = self.arrays[place.buffer][..., place.start : place.stop, :]
         kind = self.kind(place)
@@ -135,7 +135,7 @@ class Workspace:
             step -= block.start
         return array[step + place.shift]
 
-    def each(self, place: Place, block: Block, flat: bool, backward: bool) -> list[Array]:
+    def each(self, place: BufferSlice, block: Block, flat: bool, backward: bool) -> list[Array]:
         """A place at every step of a block, in the order in which they are made; vectors where ``flat``."""
         key = (place, block.start, flat, backward)
         found = self._lists.get(key)

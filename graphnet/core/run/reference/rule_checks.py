@@ -1,4 +1,4 @@
-"""The first run of a bound step checks what the layer's rules return; later runs do not pay for it."""
+"""Checks of what a layer's rules return. A bound step runs them in its first pass only, so later passes are as fast."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError, RuleError
 
 
-class Promises:
-    """What the rules of one layer, in one place of a graph, must return.
+class RuleChecks:
+    """What the rules of one layer, at one node, must return.
 
     Parameters
     ----------
@@ -22,48 +22,48 @@ class Promises:
         Of the node.
     layer : Layer
     dtype : str
-        Of the run.
+        Of the pass.
     """
 
     def __init__(self, path: str, layer: Layer, dtype: str) -> None:
         self.path, self.layer, self.dtype = path, layer, dtype
 
     def several(self, output: Any, count: int) -> tuple[Any, ...]:
-        """Several outputs of ``apply``, which must be a tuple of so many."""
+        """The output of ``apply`` if it is a tuple of ``count`` outputs."""
         if not isinstance(output, tuple) or len(output) != count:
             raise self.broken("apply", f"{count} outputs in a tuple", type(output).__name__)
         return output
 
     def outputs(self, outputs: Sequence[Any], expected: Sequence[Shape | None]) -> None:
-        """Check what ``apply`` returned as its outputs."""
+        """Check the outputs that ``apply`` returned."""
         for array, shape in zip(outputs, expected, strict=True):
             self.compare("apply", array, shape)
 
-    def errors(self, pulled: tuple[Any, ...], expected: Sequence[Shape | None]) -> None:
-        """Check what ``pull`` returned: one error for each input, None for no error."""
-        if len(pulled) != len(expected):
-            raise self.broken("pull", f"{len(expected)} errors, one for each input", len(pulled))
-        for array, shape in zip(pulled, expected, strict=True):
+    def errors(self, errors: tuple[Any, ...], expected: Sequence[Shape | None]) -> None:
+        """Check what ``pull`` returned: one error for each input, or None."""
+        if len(errors) != len(expected):
+            raise self.broken("pull", f"{len(expected)} errors, one for each input", len(errors))
+        for array, shape in zip(errors, expected, strict=True):
             if array is not None and shape is not None:
                 self.compare("pull", array, shape)
 
     def gradient(self, name: str, gradient: Any) -> Array:
-        """The first gradient of a weight in a run: checked, and a copy to add to."""
-        parameter = self.layer._parameters.get(name)
+        """A copy of the first gradient of a weight in a pass, checked; later ones are added to it."""
+        parameter = self.layer.params.get(name)
         if parameter is None:
-            raise self.broken("grad", f"gradients for {', '.join(self.layer._parameters)}", repr(name))
+            raise self.broken("grad", f"gradients for {', '.join(self.layer.params)}", repr(name))
         if np.shape(gradient) != parameter.value.shape:
             raise self.broken("grad", f"shape {parameter.value.shape} for {name}", f"shape {np.shape(gradient)}")
         return np.array(gradient, self.dtype)
 
-    def buffers(self, new: Any, known: Mapping[str, Array]) -> None:
-        """Check what ``update`` returned: new values of buffers that there are, in their shapes."""
-        if not isinstance(new, dict) or set(new) - set(known):
+    def buffers(self, new: Any, buffers: Mapping[str, Array]) -> None:
+        """Check what ``update`` returned: values for existing buffers, in their shapes."""
+        if not isinstance(new, dict) or set(new) - set(buffers):
             received = ", ".join(map(str, new)) if isinstance(new, dict) else type(new).__name__
-            raise self.broken("update", f"values for {', '.join(known)}", received)
+            raise self.broken("update", f"values for {', '.join(buffers)}", received)
         for name, value in new.items():
-            if np.shape(value) != known[name].shape:
-                raise self.broken("update", f"shape {known[name].shape} for {name}", f"shape {np.shape(value)}")
+            if np.shape(value) != buffers[name].shape:
+                raise self.broken("update", f"shape {buffers[name].shape} for {name}", f"shape {np.shape(value)}")
 
     def compare(self, rule: str, array: Any, shape: Shape | None) -> None:
         """Check one array that a rule returned."""
@@ -75,9 +75,9 @@ class Promises:
             raise self.broken(rule, f"dtype {self.dtype}, as the input", f"dtype {array.dtype}")
 
     def broken(self, rule: str, expected: object, received: object) -> RuleError:
-        """The error for a rule that returned something else."""
+        """The error for an invalid return value."""
         return RuleError(
-            f"{rule} of {type(self.layer).__name__} returned something else than it must",
+            f"{rule} of {type(self.layer).__name__} returned an invalid value",
             where=self.path,
             expected=expected,
             received=received,

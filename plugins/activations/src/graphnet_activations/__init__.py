@@ -1,4 +1,4 @@
-"""Activation layers for graphnet: ReLU and its kin, and SoftMax, which is a loss layer too."""
+"""Activation layers for graphnet: ReLU and its variants, and SoftMax, which is also a loss layer."""
 
 from graphnet_activations.functional import elu, gelu, hard_sigmoid, leaky_relu, relu, silu, softmax, softplus
 from graphnet_activations.layers import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, SoftMax, Softplus

@@ -1,21 +1,22 @@
-"""Checks of the layers' configuration."""
+"""Checks of the configuration of layers."""
 
 from __future__ import annotations
 
 import math
 
-from graphnet import Layer, require
+from graphnet import Layer
+from graphnet.authoring import require
 
 
-def finite(layer: Layer, field: str, low: float = -math.inf) -> None:
-    """Require a finite number, at least ``low``.
+def require_finite(layer: Layer, field: str, low: float = -math.inf) -> None:
+    """Require that a field is a finite number of at least ``low``.
 
     Raises
     ------
     ConfigError
-        Naming the layer, the field and what it holds.
+        With the layer, the field and its value.
     """
     value = getattr(layer, field)
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_finite = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     expected = "a finite number" if math.isinf(low) else f"a finite number of at least {low:g}"
-    require(number and value >= low, layer, field, expected)
+    require(is_finite and value >= low, layer, field, expected)

@@ -1,4 +1,4 @@
-"""The layers as functions on values of a graph.
+"""Functions that apply an activation layer to a value of a graph.
 
 Examples
 --------
@@ -9,7 +9,7 @@ Examples
 Graph('scores': x -> 2 nodes -> output)
 """
 
-from graphnet import functional
+from graphnet.authoring import functional
 from graphnet_activations.layers import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, SoftMax, Softplus
 
 relu = functional(ReLU, "relu")

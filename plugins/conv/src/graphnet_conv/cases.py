@@ -1,4 +1,4 @@
-"""What the conformance kit is told of the layers of this distribution."""
+"""Conformance cases of the layers of this distribution."""
 
 from graphnet.testing import Case
 from graphnet_conv.average_pooling import AveragePooling

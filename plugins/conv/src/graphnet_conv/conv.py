@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, ShapeError, Weight, positive, require
+from graphnet import Layer, Shape, ShapeError, Weight
+from graphnet.authoring import is_python_int, positive, require
 from graphnet.layers import BiasAttribute
-from graphnet_conv.geometry import check_padding, pads, resized, resulting, spatial, spread
-from graphnet_conv.products import inner, product
-from graphnet_conv.windows import Window, batch_first, batch_last
+from graphnet_conv.im2col import Im2Col, batch_first, batch_last
+from graphnet_conv.sizes import check_padding, output_sizes, per_axis, resolve_padding, spatial_sizes, with_sizes
+from graphnet_conv.wide_matmul import wide_inner, wide_matmul
 
 
 class Conv(BiasAttribute, Layer):
@@ -20,7 +21,7 @@ class Conv(BiasAttribute, Layer):
         y[b, k, u, v] = bias[k] + Σ_{c, i, j} weights[k, c, i, j] · x[b, c, s·u + d·i - p, s·v + d·j - p]
 
     Input ``(batch, channels, y, x)``, or ``(batch, channels, x)`` for signals; ``weights`` is ``(num_kernels, channels,
-    m, n)`` or ``(num_kernels, channels, m)``, ``bias`` ``(num_kernels,)``; both are attributes too.
+    m, n)`` or ``(num_kernels, channels, m)``, ``bias`` ``(num_kernels,)``; both are attributes.
     fan_in = channels·m·n, fan_out = num_kernels·m·n.
 
     Parameters
@@ -40,7 +41,7 @@ class Conv(BiasAttribute, Layer):
     Raises
     ------
     ShapeError
-        If rank or channels of the input differ, or the kernel is larger than the padded input.
+        If the input has another rank or number of channels, or the kernel is larger than the padded input.
 
     Examples
     --------
@@ -60,15 +61,16 @@ class Conv(BiasAttribute, Layer):
     def check(self) -> None:
         shape = self.convolution_shape
         sizes = shape if isinstance(shape, tuple) else ()
-        whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in sizes)
-        require(whole and len(sizes) in (2, 3), self, "convolution_shape", "(channels, m, n) or (channels, m)")
+        valid = all(is_python_int(n, 1) for n in sizes) and len(sizes) in (2, 3)
+        require(valid, self, "convolution_shape", "(channels, m, n) or (channels, m)")
         positive(self, "num_kernels")
         axes = len(shape) - 1
         check_padding(self, axes)
-        stride, dilation = spread(self, "stride_shape", axes), spread(self, "dilation", axes)
-        padded = pads(self.padding, shape[1:], dilation)
-        self._axes, self._padded, self._margins = axes, padded, _pair(padded, (0, 0))
-        self._window = Window(_pair(shape[1:]), _pair(stride), _pair(dilation))
+        stride, dilation = per_axis(self, "stride_shape", axes), per_axis(self, "dilation", axes)
+        self._axes = axes
+        self._padding = resolve_padding(self.padding, shape[1:], dilation)
+        self._margins = _two_axes(self._padding, (0, 0))
+        self._im2col = Im2Col(_two_axes(shape[1:]), _two_axes(stride), _two_axes(dilation))
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         cells, channels = prod(self.convolution_shape[1:]), self.convolution_shape[0]
@@ -79,46 +81,49 @@ class Conv(BiasAttribute, Layer):
         }
 
     def infer(self, x: Shape) -> Shape:
-        spatial(x, self._axes, self)
+        spatial_sizes(x, self._axes, self)
         channels = x.sizes[-self._axes - 1]
         if channels is not None and channels != self.convolution_shape[0]:
             raise ShapeError(
-                "another number of channels", where=repr(self), expected=self.convolution_shape[0], received=str(x)
+                "the input has another number of channels",
+                where=repr(self),
+                expected=self.convolution_shape[0],
+                received=str(x),
             )
-        stride, dilation = self._window.stride[-self._axes :], self._window.dilation[-self._axes :]
-        sizes = resulting(x, self, self.convolution_shape[1:], stride, self._padded, dilation)
-        return resized(x, sizes, self.num_kernels)
+        stride, dilation = self._im2col.stride[-self._axes :], self._im2col.dilation[-self._axes :]
+        sizes = output_sizes(x, self, self.convolution_shape[1:], stride, self._padding, dilation)
+        return with_sizes(x, sizes, self.num_kernels)
 
     def apply(self, x: Any, *, weights: Any, bias: Any) -> tuple[Any, Any]:
-        seen, window = batch_last(self._images(x), self._margins), self._window
+        padded, im2col = batch_last(self._images(x), self._margins), self._im2col
         kernels = weights.reshape(self.num_kernels, -1)
-        parts = [product(kernels, window.columns(seen, rows)) for rows in window.blocks(seen)]
-        y = parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+        blocks = [wide_matmul(kernels, im2col.columns(padded, rows)) for rows in im2col.blocks(padded)]
+        y = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
         y += bias[:, None]
-        places = window.places(seen.shape)
-        shape = (*x.shape[: -self._axes - 1], self.num_kernels, *places[-self._axes :])
-        return batch_first(y.reshape(self.num_kernels, *places, -1)).reshape(shape), (x.shape, seen)
+        positions = im2col.positions(padded.shape)
+        shape = (*x.shape[: -self._axes - 1], self.num_kernels, *positions[-self._axes :])
+        return batch_first(y.reshape(self.num_kernels, *positions, -1)).reshape(shape), (x.shape, padded)
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
-        shape, seen = saved
-        window, errors = self._window, batch_last(self._images(error))
+        shape, padded = saved
+        im2col, errors = self._im2col, batch_last(self._images(error))
         kernels = weights.reshape(self.num_kernels, -1).T
-        if window.trivial:
-            total = product(kernels, _rows(errors, (0, None))).reshape(seen.shape)
+        if im2col.trivial:
+            total = wide_matmul(kernels, _flat_rows(errors, (0, None))).reshape(padded.shape)
         else:
-            total = np.zeros(seen.shape, error.dtype)
-            for rows in window.blocks(seen):
-                window.add_columns(total, product(kernels, _rows(errors, rows)), rows)
+            total = np.zeros(padded.shape, error.dtype)
+            for rows in im2col.blocks(padded):
+                im2col.add_columns(total, wide_matmul(kernels, _flat_rows(errors, rows)), rows)
         (top, bottom), (left, right) = self._margins
-        image = total[:, top : seen.shape[1] - bottom, left : seen.shape[2] - right]
+        image = total[:, top : padded.shape[1] - bottom, left : padded.shape[2] - right]
         return batch_first(image).reshape(shape)
 
     def grad(self, saved: Any, error: Any) -> dict[str, Any]:
-        _, seen = saved
-        window, errors = self._window, batch_last(self._images(error))
-        each = (inner(window.columns(seen, rows), _rows(errors, rows)) for rows in window.blocks(seen))
-        kernels = reduce(np.add, each).T.reshape(self.num_kernels, *self.convolution_shape)
-        return {"weights": kernels, "bias": _rows(errors, (0, None)).sum(1)}
+        _, padded = saved
+        im2col, errors = self._im2col, batch_last(self._images(error))
+        blocks = (wide_inner(im2col.columns(padded, rows), _flat_rows(errors, rows)) for rows in im2col.blocks(padded))
+        kernels = reduce(np.add, blocks).T.reshape(self.num_kernels, *self.convolution_shape)
+        return {"weights": kernels, "bias": _flat_rows(errors, (0, None)).sum(1)}
 
     def _images(self, x: Any) -> Any:
         """The input as ``(rows, channels, y, x)``."""
@@ -126,11 +131,11 @@ class Conv(BiasAttribute, Layer):
         return x.reshape(-1, sizes[0], *((1,) * (2 - self._axes)), *sizes[1:])
 
 
-def _rows(errors: Any, rows: tuple[int, int | None]) -> Any:
-    """``(kernels, y, x, batch)`` at some rows as ``(kernels, places · batch)``."""
+def _flat_rows(errors: Any, rows: tuple[int, int | None]) -> Any:
+    """Some rows of ``(kernels, y, x, batch)`` as ``(kernels, positions · batch)``."""
     return errors[:, slice(*rows)].reshape(len(errors), -1)
 
 
-def _pair(each: Any, before: Any = 1) -> Any:
-    """Two spatial axes from one or two: a signal is an image of height 1."""
-    return (before, *each) if len(each) == 1 else tuple(each)
+def _two_axes(values: Any, first: Any = 1) -> Any:
+    """The values for y and x, from those of one or two spatial axes: a signal is an image of height 1."""
+    return (first, *values) if len(values) == 1 else tuple(values)

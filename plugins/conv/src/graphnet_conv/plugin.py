@@ -1,4 +1,4 @@
-"""What graphnet finds through this distribution's entry point."""
+"""The hooks of this distribution, which graphnet finds through its entry point."""
 
 from typing import TYPE_CHECKING
 
@@ -22,12 +22,12 @@ def graphnet_register_layers(register: Register) -> None:
 
 @hookimpl
 def graphnet_register_cases(register: Register) -> None:
-    """Register the cases of these layers."""
+    """Register the conformance cases of these layers."""
     register(cases)
 
 
 def cases() -> "list[Case]":
-    """The cases, imported when they are asked for."""
+    """Return the conformance cases; they are imported only when they are needed."""
     from graphnet_conv.cases import CASES
 
     return CASES

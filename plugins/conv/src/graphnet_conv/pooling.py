@@ -5,24 +5,25 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, Shape, require
-from graphnet_conv.geometry import resized, resulting, spread
-from graphnet_conv.strips import alike, handed_out, reduced, steps, strips
+from graphnet import Layer, Shape
+from graphnet.authoring import is_python_int, require
+from graphnet_conv.separable import axis_passes, in_memory_order, reduce_cells, scatter_error, window_cells
+from graphnet_conv.sizes import output_sizes, per_axis, with_sizes
 
 
 def check_window(layer: Layer) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Window and stride of a pooling layer, one number for each spatial axis.
+    """Return window and stride of a pooling layer, one integer for each spatial axis.
 
     Raises
     ------
     ConfigError
-        If they are not one or two whole numbers each.
+        If they are not one or two integers each.
     """
     shape = layer.pooling_shape  # type: ignore[attr-defined]
     sizes = shape if isinstance(shape, tuple) else ()
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in sizes)
-    require(whole and len(sizes) in (1, 2), layer, "pooling_shape", "(m, n) for images or (m,) for signals")
-    return sizes, spread(layer, "stride_shape", len(sizes))
+    valid = all(is_python_int(n, 1) for n in sizes) and len(sizes) in (1, 2)
+    require(valid, layer, "pooling_shape", "(m, n) for images or (m,) for signals")
+    return sizes, per_axis(layer, "stride_shape", len(sizes))
 
 
 class Pooling(Layer):
@@ -56,32 +57,33 @@ class Pooling(Layer):
         self._window, self._stride = check_window(self)
 
     def infer(self, x: Shape) -> Shape:
-        return resized(x, resulting(x, self, self._window, self._stride, ((0, 0),) * len(self._window)))
+        return with_sizes(x, output_sizes(x, self, self._window, self._stride, ((0, 0),) * len(self._window)))
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         levels = [x]
-        for step in steps(self._window, self._stride):
-            levels.append(reduced(np.maximum, strips(levels[-1], step)))
+        for axis_pass in axis_passes(self._window, self._stride):
+            levels.append(reduce_cells(np.maximum, window_cells(levels[-1], axis_pass)))
         return levels[-1], levels
 
     def pull(self, saved: Any, error: Any) -> Any:
-        error = alike(error, saved[-1])
-        passes = reversed(steps(self._window, self._stride))
-        for x, best, step in zip(saved[-2::-1], saved[:0:-1], passes, strict=True):
-            error = handed_out(error, winners(strips(x, step), best), np.empty_like(x), step)
+        error = in_memory_order(error, saved[-1])
+        passes = reversed(axis_passes(self._window, self._stride))
+        for x, maximum, axis_pass in zip(saved[-2::-1], saved[:0:-1], passes, strict=True):
+            shares = first_maxima(window_cells(x, axis_pass), maximum)
+            error = scatter_error(error, shares, np.empty_like(x), axis_pass)
         return error
 
 
-def winners(cells: list[Any], best: Any) -> Iterator[Any]:
-    """For each cell of a window along one axis, the places where it is the first with the maximum.
+def first_maxima(cells: list[Any], maximum: Any) -> Iterator[Any]:
+    """Yield, for each cell of a window along one axis, the positions where it is the first with the maximum.
 
-    The last cell has all that no other has, so that no error is lost in a window with NaN.
+    The last cell gets all positions that no other cell has, so that no error is lost in a window with NaN.
     """
-    waiting: Any = None  # places that have no winner yet; None: all
+    unassigned: Any = None  # positions without a first maximum yet; None: all
     for cell in cells[:-1]:
-        won = cell == best
-        if waiting is not None:
-            won &= waiting
-        yield won
-        waiting = ~won if waiting is None else waiting ^ won
-    yield 1 if waiting is None else waiting
+        is_first = cell == maximum
+        if unassigned is not None:
+            is_first &= unassigned
+        yield is_first
+        unassigned = ~is_first if unassigned is None else unassigned ^ is_first
+    yield 1 if unassigned is None else unassigned

@@ -1,9 +1,9 @@
-"""Recurrent layers for graphnet: every one a cell graph in a Scan."""
+"""Recurrent layers for graphnet; each one is a cell graph in a Scan."""
 
-from graphnet_recurrent.activations import Sigmoid, TanH
-from graphnet_recurrent.arrangement import Arrangement
+import warnings
+from typing import Any
+
 from graphnet_recurrent.bidirectional import Bidirectional
-from graphnet_recurrent.cell_layer import CellLayer
 from graphnet_recurrent.cells import (
     attention_cell,
     clockwork_cell,
@@ -18,30 +18,54 @@ from graphnet_recurrent.cells import (
 )
 from graphnet_recurrent.functional import sigmoid, tanh
 from graphnet_recurrent.gru import GRU
+from graphnet_recurrent.layers import (
+    ClipError,
+    Clocked,
+    First,
+    InitialState,
+    Peephole,
+    SequenceDropout,
+    SequenceMask,
+    Sigmoid,
+    SlotSoftMax,
+    TanH,
+)
 from graphnet_recurrent.lstm import LSTM
-from graphnet_recurrent.parts import ClipError, First, InitialState, SequenceDropout, SequenceMask
-from graphnet_recurrent.recurrent import Recurrent
+from graphnet_recurrent.recurrent import Recurrent, RNNBase
+from graphnet_recurrent.recurrent_layer import RecurrentLayer
 from graphnet_recurrent.rnn import RNN
-from graphnet_recurrent.scale import Peephole
-from graphnet_recurrent.sequence_layer import SequenceLayer
 from graphnet_recurrent.stack import Stack
+
+#: Names of earlier releases, and what they are called now.
+RENAMED = {"CellLayer": "RNNBase", "Arrangement": "RecurrentLayer", "SequenceLayer": "RecurrentLayer"}
+
+
+def __getattr__(name: str) -> Any:
+    """Return a class by the name that it had in an earlier release, with a DeprecationWarning."""
+    if name not in RENAMED:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    message = f"graphnet_recurrent.{name} is deprecated, use graphnet_recurrent.{RENAMED[name]}"
+    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    return globals()[RENAMED[name]]
+
 
 __all__ = [
     "GRU",
     "LSTM",
     "RNN",
-    "Arrangement",
     "Bidirectional",
-    "CellLayer",
     "ClipError",
+    "Clocked",
     "First",
     "InitialState",
     "Peephole",
+    "RNNBase",
     "Recurrent",
+    "RecurrentLayer",
     "SequenceDropout",
-    "SequenceLayer",
     "SequenceMask",
     "Sigmoid",
+    "SlotSoftMax",
     "Stack",
     "TanH",
     "attention_cell",

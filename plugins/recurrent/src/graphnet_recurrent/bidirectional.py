@@ -1,34 +1,36 @@
-"""A cell forwards, another one backwards."""
+"""Two cells over the same sequences, one in each direction."""
 
 from dataclasses import field
 
-from graphnet import Builder, CellGraph, Graph, Value, concatenate, require
-from graphnet_recurrent.adapt import twin
-from graphnet_recurrent.arrangement import Arrangement, input_of, projected
-from graphnet_recurrent.recurrent import Recurrent
+from graphnet import Builder, CellGraph, Graph, Value, concatenate
+from graphnet.authoring import require
+from graphnet_recurrent.cell_transforms import copy_with_new_weights
+from graphnet_recurrent.recurrent import Recurrent, project, sequence_input
+from graphnet_recurrent.recurrent_layer import RecurrentLayer
 
 MERGES = ("concatenate", "add")
 
 
-class Bidirectional(Arrangement):
+class Bidirectional(RecurrentLayer):
     """Two recurrent networks over the same sequences, one in each direction (Schuster & Paliwal 1997).
 
-    The output at a step knows the whole row: what came before it and what comes after. With ``returns='last'`` each
-    direction gives the output at its own end. Input, output and options as of :class:`Recurrent`; the states, of both
-    directions, are by name ``forward/h``, ``backward/h``; they cannot be kept, since one direction begins at the end.
+    The output at a step depends on the whole row, on earlier and on later steps. With ``returns='last'`` each direction
+    gives its output at the step that it processes last. Input, output and options are those of :class:`Recurrent`. The
+    states are named ``forward/h``, ``backward/h``; they cannot be kept between calls, since one direction starts at the
+    end of a row.
 
     Parameters
     ----------
     cell : CellGraph
-        Forwards.
+        Of the forward direction.
     backward_cell : CellGraph, optional
-        Backwards; None: the same as ``cell``, with weights of its own.
+        Of the backward direction; None: an equal cell with weights of its own.
     output_size : int, optional
-        Features of a FullyConnected of the merged outputs; None: none.
+        Outputs of a FullyConnected of the merged outputs; None: there is none.
     bptt_length : int, optional
         For both directions.
     merge : {'concatenate', 'add'}
-        Side by side, forwards first; or the sum.
+        Concatenate the outputs, those of the forward direction first, or add them.
 
     Raises
     ------
@@ -51,26 +53,25 @@ class Bidirectional(Arrangement):
     merge: str = field(default="concatenate", kw_only=True)
 
     def check(self) -> None:
-        require(isinstance(self.cell, CellGraph), self, "cell", "what Cell.build returns")
-        other = self.backward_cell
-        require(
-            other is None or isinstance(other, CellGraph), self, "backward_cell", "what Cell.build returns, or None"
-        )
+        is_cell = isinstance(self.cell, CellGraph)
+        require(is_cell, self, "cell", "the result of Cell.build")
+        is_cell = self.backward_cell is None or isinstance(self.backward_cell, CellGraph)
+        require(is_cell, self, "backward_cell", "the result of Cell.build, or None")
         require(self.merge in MERGES, self, "merge", "'concatenate' or 'add'")
-        require(self.reverse is False, self, "reverse", "False: it goes both ways")
+        require(self.reverse is False, self, "reverse", "False, because the layer runs in both directions")
         super().check()
 
     def build(self) -> Graph:
         builder = Builder("Bidirectional")
-        x = input_of(builder, self.cell)
-        backward = twin(self.cell) if self.backward_cell is None else self.backward_cell
-        there = self._one_way(builder, x, self.cell, "forward")
-        back = self._one_way(builder, x, backward, "backward")
-        merged = concatenate(there, back, name="merged") if self.merge == "concatenate" else there + back
-        return builder.build(projected(merged, self.cell, None, self.output_size))
+        x = sequence_input(builder, self.cell, self.cell.sequences[0])
+        backward_cell = copy_with_new_weights(self.cell) if self.backward_cell is None else self.backward_cell
+        forward = self._direction(builder, x, self.cell, "forward")
+        backward = self._direction(builder, x, backward_cell, "backward")
+        merged = concatenate(forward, backward, name="merged") if self.merge == "concatenate" else forward + backward
+        return builder.build(project(merged, self.cell, self.output_size))
 
-    def _one_way(self, builder: Builder, x: Value, cell: CellGraph, name: str) -> Value:
-        """One direction: a Recurrent as a node, with the further inputs of its cell as inputs named after it."""
+    def _direction(self, builder: Builder, x: Value, cell: CellGraph, name: str) -> Value:
+        """One direction as a node; the further inputs of its cell become inputs of the graph, named after it."""
         layer = Recurrent(
             cell,
             None,
@@ -82,10 +83,10 @@ class Bidirectional(Arrangement):
             keep_state=self.keep_state,
             clip_error=self.clip_error,
         )
-        return layer(x, *further(builder, layer, name), name=name)
+        return layer(x, *further_inputs(builder, layer.graph, name), name=name)
 
 
-def further(builder: Builder, layer: Recurrent, name: str) -> list[Value]:
-    """Inputs of a graph for all inputs of a layer but its first, each named after the layer and the input."""
-    inputs = list(layer.graph.inputs.items())[1:]
-    return [builder.input(f"{name}_{port}", given.shape, optional=given.optional) for port, given in inputs]
+def further_inputs(builder: Builder, graph: Graph, node: str) -> list[Value]:
+    """Declare inputs for all inputs of a nested graph but its first, each named ``<node>_<input>``."""
+    _, *further = graph.inputs.items()
+    return [builder.input(f"{node}_{name}", spec.shape, optional=spec.optional) for name, spec in further]

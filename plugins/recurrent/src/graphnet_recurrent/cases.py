@@ -1,44 +1,52 @@
-"""What the conformance kit is told of the layers of this distribution."""
+"""Conformance cases of the layers of this distribution."""
 
 from graphnet.testing import Case
-from graphnet_recurrent.activations import Sigmoid, TanH
 from graphnet_recurrent.bidirectional import Bidirectional
 from graphnet_recurrent.cells import attention_cell, elman_cell, gru_cell, lstm_cell
-from graphnet_recurrent.cells.clocked import Clocked
-from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
 from graphnet_recurrent.gru import GRU
+from graphnet_recurrent.layers import (
+    ClipError,
+    Clocked,
+    First,
+    InitialState,
+    Peephole,
+    SequenceDropout,
+    SequenceMask,
+    Sigmoid,
+    SlotSoftMax,
+    TanH,
+)
 from graphnet_recurrent.lstm import LSTM
-from graphnet_recurrent.parts import ClipError, First, InitialState, SequenceDropout, SequenceMask
 from graphnet_recurrent.recurrent import Recurrent
 from graphnet_recurrent.rnn import RNN
-from graphnet_recurrent.scale import Peephole
 from graphnet_recurrent.stack import Stack
 
 ROWS, SEQUENCE = "batch=4, feature=3", "time=6, batch=2, feature=3"
 SIZES = {"input_size": 3, "hidden_size": 4, "output_size": 5}
-#: What the kit asks of memory is for layers that go forwards and give an output at each step.
-KEPT = ["memory", "truncation"]
-#: What clips the error has another derivative than its rule, on purpose.
-LIMITED = ["linear", "derivative"]
+#: The checks of memory apply to layers that run forward and return an output at each step.
+MEMORY = ["memory", "truncation"]
+#: A layer that clips errors deliberately differs from its derivative.
+CLIPPED = ["linear", "derivative"]
 
 CASES = [
     *(Case(layer, {}, shape) for layer in (TanH, Sigmoid) for shape in (ROWS, SEQUENCE)),
     *(Case(layer, {**SIZES, "bptt_length": 6}, SEQUENCE, refused=[{"hidden_size": 0}]) for layer in (RNN, LSTM, GRU)),
     *(Case(layer, {**SIZES, "output_size": None}, SEQUENCE) for layer in (RNN, LSTM, GRU)),
     Case(LSTM, {**SIZES, "input_size": None, "forget_bias": 1.0}, SEQUENCE),
-    Case(GRU, {**SIZES, "reverse": True, "returns": "last", "learn_initial": True}, SEQUENCE, disclaims=KEPT),
+    Case(GRU, {**SIZES, "reverse": True, "returns": "last", "learn_initial": True}, SEQUENCE, disclaims=MEMORY),
     Case(RNN, {**SIZES, "keep_input": 0.7, "keep_state": 0.6, "clip_error": 9.0}, SEQUENCE, disclaims=["linear"]),
     Case(Recurrent, {"cell": gru_cell(4)}, SEQUENCE, refused=[{"returns": "some"}, {"keep_state": 0.0}]),
-    Case(Recurrent, {"cell": attention_cell(4, 2), "output_size": 5, "returns": "last"}, SEQUENCE, disclaims=KEPT),
-    Case(Recurrent, {"cell": lstm_cell(4), "returns": "state", "learn_initial": True}, SEQUENCE, disclaims=KEPT),
-    Case(Bidirectional, {"cell": lstm_cell(4)}, SEQUENCE, refused=[{"merge": "both"}], disclaims=KEPT),
-    Case(Bidirectional, {"cell": elman_cell(4), "returns": "last", "merge": "add"}, SEQUENCE, disclaims=KEPT),
+    Case(Recurrent, {"cell": attention_cell(4, 2), "output_size": 5, "returns": "last"}, SEQUENCE, disclaims=MEMORY),
+    Case(Recurrent, {"cell": lstm_cell(4), "returns": "state", "learn_initial": True}, SEQUENCE, disclaims=MEMORY),
+    Case(Bidirectional, {"cell": lstm_cell(4)}, SEQUENCE, refused=[{"merge": "both"}], disclaims=MEMORY),
+    Case(Bidirectional, {"cell": elman_cell(4), "returns": "last", "merge": "add"}, SEQUENCE, disclaims=MEMORY),
     Case(Stack, {"cells": [gru_cell(4), elman_cell(4)], "residual": True}, SEQUENCE, refused=[{"cells": []}]),
-    Case(Stack, {"cells": [elman_cell(4), gru_cell(5)], "bidirectional": True}, SEQUENCE, disclaims=KEPT),
+    Case(Stack, {"cells": [elman_cell(4), gru_cell(5)], "bidirectional": True}, SEQUENCE, disclaims=MEMORY),
     *(Case(Peephole, {"units": 3}, shape, refused=[{"units": 0}]) for shape in (ROWS, SEQUENCE)),
     Case(Clocked, {"period": 2}, [ROWS, ROWS, "batch=4, feature=1"], refused=[{"period": 0}]),
     Case(SlotSoftMax, {}, [ROWS, ROWS]),
-    *(Case(ClipError, {"limit": 0.7}, s, refused=[{"limit": 0.0}], disclaims=LIMITED) for s in (ROWS, SEQUENCE)),
+    Case(ClipError, {"limit": 0.7}, ROWS, refused=[{"limit": 0.0}], disclaims=CLIPPED),
+    Case(ClipError, {"limit": 0.7}, SEQUENCE, disclaims=CLIPPED),
     Case(First, {}, SEQUENCE, claims=["ragged"]),
     Case(InitialState, {"units": 4}, SEQUENCE, refused=[{"units": 0}]),
     Case(SequenceDropout, {"probability": 0.7}, SEQUENCE, refused=[{"probability": 0.0}]),

@@ -3,19 +3,19 @@
 from typing import ClassVar
 
 from graphnet import CellGraph
-from graphnet_recurrent.cell_layer import CellLayer
 from graphnet_recurrent.cells import gru_cell
+from graphnet_recurrent.recurrent import RNNBase
 
 
-class GRU(CellLayer):
-    """Gated recurrent unit, reset before the product; the equations are in :func:`gru_cell`; ``y_t = [h_t, 1] · V``.
+class GRU(RNNBase):
+    """Gated recurrent unit, reset before the product; equations: see :func:`gru_cell`; ``y_t = [h_t, 1] · V``.
 
     ``get_weights()`` is ``(input_size + hidden_size + 1, 3 · hidden_size)``; its columns are the reset gate, the update
-    gate and the candidate, whose rows of the hidden state are those that ``r ⊙ h_{t-1}`` meets. Arguments, shapes,
-    memory and truncation: see :class:`CellLayer`. Source: Cho et al. 2014.
+    gate and the candidate, which multiplies ``r ⊙ h_{t-1}`` instead of the hidden state. Arguments, shapes, memory and
+    truncation: see :class:`RNNBase`. Source: Cho et al. 2014.
 
-    The variant that torch and cuDNN compute has two arrays for its candidate, which do not fit into this one; it runs
-    as ``Scan(gru_cell(units, reset_after=True))``.
+    The variant that torch and cuDNN compute has two arrays for its candidate, which do not fit into this one; use
+    ``Recurrent(gru_cell(units, reset_after=True))``.
 
     Examples
     --------

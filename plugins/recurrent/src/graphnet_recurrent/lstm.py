@@ -3,22 +3,23 @@
 from dataclasses import field
 from typing import ClassVar
 
-from graphnet import CellGraph, require
-from graphnet_recurrent.cell_layer import CellLayer
+from graphnet import CellGraph
+from graphnet.authoring import require
 from graphnet_recurrent.cells import lstm_cell
+from graphnet_recurrent.recurrent import RNNBase
 
 
-class LSTM(CellLayer):
-    """Long short-term memory with forget gate; the equations are in :func:`lstm_cell`; ``y_t = [h_t, 1] · V``.
+class LSTM(RNNBase):
+    """Long short-term memory with forget gate; equations: see :func:`lstm_cell`; ``y_t = [h_t, 1] · V``.
 
     ``get_weights()`` is ``(input_size + hidden_size + 1, 4 · hidden_size)``; its columns are the input gate, the forget
-    gate, the candidate and the output gate. Arguments, shapes, memory and truncation: see :class:`CellLayer`. Sources:
+    gate, the candidate and the output gate. Arguments, shapes, memory and truncation: see :class:`RNNBase`. Sources:
     Hochreiter & Schmidhuber 1997; Gers, Schmidhuber & Cummins 2000.
 
     Parameters
     ----------
     forget_bias, input_bias : bool or float
-        Where the bias of the forget gate, and that of the input gate, starts; True leaves it to the bias initializer.
+        Initial values of the biases of these gates; True: the bias initializer sets them.
 
     Examples
     --------

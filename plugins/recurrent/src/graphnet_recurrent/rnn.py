@@ -3,15 +3,15 @@
 from typing import ClassVar
 
 from graphnet import CellGraph
-from graphnet_recurrent.cell_layer import CellLayer
 from graphnet_recurrent.cells import elman_cell
+from graphnet_recurrent.recurrent import RNNBase
 
 
-class RNN(CellLayer):
+class RNN(RNNBase):
     """The Elman network: ``h_t = tanh([x_t, h_{t-1}] · W + b)``, ``y_t = [h_t, 1] · V``.
 
     ``get_weights()`` is W with b below it, ``(input_size + hidden_size + 1, hidden_size)``. Arguments, shapes, memory
-    and truncation: see :class:`CellLayer`. Source: Elman 1990, "Finding structure in time".
+    and truncation: see :class:`RNNBase`. Source: Elman 1990, "Finding structure in time".
 
     Examples
     --------

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any
 
-from graphnet import Layer, Shape, ShapeError, Weight, positive
+from graphnet import Layer, Shape, ShapeError, Weight
+from graphnet.authoring import positive
 
 
 class Scale(Layer):

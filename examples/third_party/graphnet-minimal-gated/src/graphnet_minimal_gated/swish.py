@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from graphnet import Layer, logistic, require
+from graphnet import Layer
+from graphnet.authoring import logistic, require
 
 
 class Swish(Layer):
     """``y = x · σ(beta · x)``, elementwise (Ramachandran, Zoph & Le 2017, arXiv:1710.05941, section 4).
 
-    With s = σ(beta · x): ``dy/dx = s + beta · x · s · (1 - s)``. ``graphnet.logistic`` is σ, which
+    With s = σ(beta · x): ``dy/dx = s + beta · x · s · (1 - s)``. ``graphnet.authoring.logistic`` is σ, which
     neither overflows nor loses small numbers.
 
     Parameters

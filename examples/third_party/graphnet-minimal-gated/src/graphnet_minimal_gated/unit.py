@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import field
 
-from graphnet import Builder, Cell, CellGraph, Composite, Graph, Scan, concatenate, dense, positive
+from graphnet import Builder, Cell, CellGraph, Composite, Graph, Scan, concatenate, dense
+from graphnet.authoring import positive
 from graphnet_recurrent import sigmoid, tanh
 
 

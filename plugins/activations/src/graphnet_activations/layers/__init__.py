@@ -1,4 +1,4 @@
-"""The layers, one a file."""
+"""The activation layers, one per file."""
 
 from graphnet_activations.layers.elu import ELU
 from graphnet_activations.layers.gelu import GELU

@@ -5,20 +5,20 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer
-from graphnet_activations.checks import finite
+from graphnet_activations.checks import require_finite
 
 
 class ELU(Layer):
     """``y = x`` where x > 0, else ``alpha · (exp(x) - 1)``, elementwise; range (-alpha, ∞).
 
     Clevert, Unterthiner & Hochreiter 2016 (ICLR), equation 15. dy/dx is 1 where x > 0, else ``alpha · exp(x)``; it is
-    not computed as ``y + alpha``, which loses all digits for x far below 0. Exponentials are taken of numbers that are
-    at most 0, so nothing overflows.
+    not computed as ``y + alpha``, which loses all digits for x far below 0. Only numbers of at most 0 are
+    exponentiated, so nothing overflows.
 
     Parameters
     ----------
     alpha : float, at least 0
-        Minus the value that y approaches for x → -∞.
+        y approaches ``-alpha`` for x → -∞.
 
     Raises
     ------
@@ -37,7 +37,7 @@ class ELU(Layer):
     alpha: float = 1.0
 
     def check(self) -> None:
-        finite(self, "alpha", 0.0)
+        require_finite(self, "alpha", 0.0)
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         with np.errstate(under="ignore"):

@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Layer, inside_scan, logistic, require
-from graphnet_activations.normal import SATURATED, scaled_tail, times_bell
+from graphnet import Layer
+from graphnet.authoring import inside_scan, logistic, require
+from graphnet_activations.normal_tail import SATURATED, scaled_tail, times_gaussian
 
 #: √(2/π) and the cubic coefficient of the approximation.
 SCALE, CUBIC = math.sqrt(2.0 / math.pi), 0.044715
-#: Beyond this the approximation's tanh is ±1, and its logistic function 0 or 1, in float64.
+#: Beyond these, the tanh of the approximation is ±1, and its logistic function 0 or 1, in float64.
 FLAT, EDGE = 12.0, 24.0
 DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 
@@ -18,13 +19,12 @@ DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 class GELU(Layer):
     """``y = x · Φ(x)``, elementwise, with Φ the standard normal distribution function (Hendrycks & Gimpel 2016).
 
-    Φ(x) = ½ erfc(-x/√2), computed in float64 with full relative precision; so has y for every x, and its derivative
-    Φ(x) + x φ(x), but near x = -0.7518, where that crosses 0. The paper (arXiv:1606.08415, section 2) also gives a form
-    with tanh, ``½ x (1 + tanh(u))`` with ``u = √(2/π) (x + 0.044715 x³)``, which differs by less than 4.8e-4 everywhere
-    (most near |x| = 2.7) and takes less time. It is computed as ``x σ(2u)``: relative precision in float32, and a
-    relative error that grows as ``|2u|`` units in the last place in float64. In the compiled loop of a Scan it is the
-    form with tanh, whose absolute error is a few 1e-7 |x| in float32. ``backward`` is the exact derivative of the form
-    in use.
+    Φ(x) = ½ erfc(-x/√2), computed in float64 with full relative precision. So has y for every x, and its derivative
+    Φ(x) + x φ(x) except near its zero at x = -0.7518. The paper (arXiv:1606.08415, section 2) also gives a form with
+    tanh, ``½ x (1 + tanh(u))`` with ``u = √(2/π) (x + 0.044715 x³)``, which differs by less than 4.8e-4 (most near
+    |x| = 2.7) and is faster. It is computed as ``x σ(2u)``, with full relative precision in float32 and a relative
+    error of about ``|2u|`` units in the last place in float64. The compiled loop of a Scan computes the form with tanh,
+    whose absolute error is a few 1e-7 |x| in float32. ``backward`` is the exact derivative of the form in use.
 
     Parameters
     ----------
@@ -59,25 +59,25 @@ class GELU(Layer):
 
 
 def exact(x: Any) -> tuple[Any, Any]:
-    """``x Φ(x)`` and its derivative, from ``max(x, 0) - |x| Q(|x|)`` with ``Q(a) = Φ(-a)``, in float64."""
+    """Return ``x Φ(x)`` and its derivative, from ``max(x, 0) - |x| Q(|x|)`` with ``Q(a) = Φ(-a)``, in float64."""
     a = np.minimum(np.abs(x), SATURATED)
     tail = scaled_tail(a)
-    slope = times_bell(tail - DENSITY * a, a)
-    return np.maximum(x, 0.0) - times_bell(a * tail, a), np.where(x > 0.0, 1.0 - slope, slope)
+    slope = times_gaussian(tail - DENSITY * a, a)
+    return np.maximum(x, 0.0) - times_gaussian(a * tail, a), np.where(x > 0.0, 1.0 - slope, slope)
 
 
 def by_logistic(x: Any) -> tuple[Any, Any]:
-    """``x σ(2u)`` and its derivative."""
-    near = np.minimum(np.maximum(x, -EDGE), EDGE)
-    twice = near * (2.0 * SCALE + 2.0 * SCALE * CUBIC * near * near)
+    """Return ``x σ(2u)`` and its derivative."""
+    clipped = np.minimum(np.maximum(x, -EDGE), EDGE)
+    twice = clipped * (2.0 * SCALE + 2.0 * SCALE * CUBIC * clipped * clipped)
     s, rest = logistic(twice), logistic(-twice)
-    slope = s + near * s * rest * (2.0 * SCALE + 6.0 * SCALE * CUBIC * near * near)
+    slope = s + clipped * s * rest * (2.0 * SCALE + 6.0 * SCALE * CUBIC * clipped * clipped)
     return np.maximum(x, -EDGE) * s, slope
 
 
 def by_tanh(x: Any) -> tuple[Any, Any]:
-    """``½ x (1 + tanh(u))`` and its derivative, with few operations."""
-    near = np.minimum(np.maximum(x, -FLAT), FLAT)
-    t = np.tanh(near * (SCALE + SCALE * CUBIC * near * near))
-    slope = 0.5 * near * (1.0 - t * t) * (SCALE + 3.0 * SCALE * CUBIC * near * near)
+    """Return ``½ x (1 + tanh(u))`` and its derivative, with few operations."""
+    clipped = np.minimum(np.maximum(x, -FLAT), FLAT)
+    t = np.tanh(clipped * (SCALE + SCALE * CUBIC * clipped * clipped))
+    slope = 0.5 * clipped * (1.0 - t * t) * (SCALE + 3.0 * SCALE * CUBIC * clipped * clipped)
     return 0.5 * x * (1.0 + t), 0.5 * (1.0 + t) + slope

@@ -11,7 +11,7 @@ class HardSigmoid(Layer):
     """``y = min(max(x + 3, 0), 6) / 6``, elementwise; range [0, 1].
 
     The slope is 1/6, as in torch (and ONNX with alpha = 1/6; its default is 0.2). dy/dx is 1/6 where -3 < x < 3, else
-    0 (at ±3 too).
+    0 (also at ±3).
 
     Examples
     --------

@@ -1,17 +1,17 @@
-"""The rectifier with a slope on the negative side."""
+"""The rectifier with a slope for negative inputs."""
 
 from typing import Any
 
 import numpy as np
 
 from graphnet import Layer
-from graphnet_activations.checks import finite
+from graphnet_activations.checks import require_finite
 
 
 class LeakyReLU(Layer):
     """``y = x`` where x > 0, else ``slope · x``, elementwise (Maas, Hannun & Ng 2013, section 2).
 
-    dy/dx is 1 where x > 0, else ``slope`` (at x = 0 too).
+    dy/dx is 1 where x > 0, else ``slope`` (also at x = 0).
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class LeakyReLU(Layer):
     slope: float = 0.01
 
     def check(self) -> None:
-        finite(self, "slope")
+        require_finite(self, "slope")
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         return np.maximum(x, 0.0) + self.slope * np.minimum(x, 0.0), x

@@ -10,7 +10,7 @@ from graphnet import Layer
 class ReLU(Layer):
     """``y = max(x, 0)``, elementwise; range [0, ∞) (Nair & Hinton 2010, ICML).
 
-    Keeps its activation for ``backward``: dy/dx is 1 where y > 0, else 0 (at x = 0 too). NaN stays NaN.
+    Saves its activation for ``backward``: dy/dx is 1 where y > 0, else 0 (also at x = 0). NaN stays NaN.
 
     Examples
     --------
@@ -27,4 +27,4 @@ class ReLU(Layer):
         return y, y
 
     def pull(self, y: Any, error: Any) -> Any:
-        return error * (y > 0.0)  # on a mask without a pattern np.where takes many times longer
+        return error * (y > 0.0)  # np.where is many times slower on an irregular mask

@@ -6,15 +6,15 @@ import numpy as np
 
 from graphnet import Layer
 
-#: Beyond this exp(-|x|) is 0 in float64: infinite x need not be multiplied by 0.
+#: Beyond this exp(-|x|) is 0 in float64; clipping x here avoids the product of infinity and 0.
 SATURATED = 1000.0
 
 
 class SiLU(Layer):
     """``y = x · σ(x) = x / (1 + exp(-x))``, elementwise; range [-0.2785, ∞) (Elfwing, Uchibe & Doya 2018, equation 4).
 
-    Also known as swish. dy/dx = σ(x) + y σ(-x). Exponentials are taken of -|x| only, so nothing overflows, and of half
-    of it where x < 0, so that ``x exp(x)`` keeps its relative precision where ``exp(x)`` is subnormal. y is -0 at -∞.
+    Also known as swish. dy/dx = σ(x) + y σ(-x). Only -|x| is exponentiated, so nothing overflows, and half of it
+    where x < 0, so that ``x exp(x)`` keeps its relative precision where ``exp(x)`` is subnormal. y is -0 at -∞.
 
     Examples
     --------

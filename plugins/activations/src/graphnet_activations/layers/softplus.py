@@ -10,7 +10,7 @@ from graphnet import Layer
 class Softplus(Layer):
     """``y = log(1 + exp(x))``, elementwise; range (0, ∞) (Dugas et al. 2001, NIPS 13).
 
-    Computed as ``max(x, 0) + log1p(exp(-|x|))``, which neither overflows nor loses small values. Keeps its activation:
+    Computed as ``max(x, 0) + log1p(exp(-|x|))``, which neither overflows nor loses small values. Saves its activation:
     dy/dx = σ(x) = 1 - exp(-y), computed by expm1. Both have full relative precision for every x.
 
     Examples

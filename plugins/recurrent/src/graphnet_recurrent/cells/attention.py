@@ -1,28 +1,28 @@
 """A recurrent cell with attention over its own past (after Cheng, Dong & Lapata 2016, LSTMN, arXiv:1601.06733)."""
 
 from graphnet import Affine, Cell, CellGraph, ConfigError, FullyConnected, concatenate, dense, split
-from graphnet_recurrent.cells.slot_softmax import SlotSoftMax
 from graphnet_recurrent.functional import tanh
+from graphnet_recurrent.layers import SlotSoftMax
 
 
 def attention_cell(units: int, memory: int, dtype: str = "float64") -> CellGraph:
-    """The state follows from the input and from a weighted mean of the last ``memory`` states.
+    """The next state is computed from the input and a weighted mean of the last ``memory`` states.
 
-    With the past states p_1 = h_{t-1}, p_2 = h_{t-2}, …, p_m, of which those before the first step do not count::
+    With the past states p_1 = h_{t-1}, p_2 = h_{t-2}, …, p_m, without those before the first step::
 
         s_i = tanh(p_i · K + x_t · Q + b_q) · v        a = softmax(s)        m = Σ a_i p_i
         h_t = tanh([x_t, m] · W + b)
 
-    Scores and mean are those of the LSTMN, which differs in three ways: it attends to all states so far and not to the
-    last few, its scores also read the last mean, and the new state comes from an LSTM that attends to its memories too.
+    Scores and mean are those of the LSTMN, which differs in three ways: it attends to all earlier states, its scores
+    also read the previous mean, and it computes the next state by an LSTM that attends to its cell states as well.
 
     Parameters
     ----------
     units : int
         Width of the output h.
     memory : int
-        How many past states are kept. The state ``past`` is ``(batch, memory · units)``, the newest first; the state
-        ``filled`` ``(batch, memory)`` is 1 for those that count, 0 for the others.
+        Number of past states that are kept. The state ``past`` is ``(batch, memory · units)``, the newest first; the
+        state ``filled``, ``(batch, memory)``, is 1 for slots that hold a past state, else 0.
     dtype : {'float64', 'float32'}
         Of the weights: K ``(units, units)``, Q with b_q ``(features + 1, units)``, v ``(units, 1)``, W with b
         ``(features + units + 1, units)``.
@@ -33,18 +33,18 @@ def attention_cell(units: int, memory: int, dtype: str = "float64") -> CellGraph
         If ``memory`` is not at least 1.
     """
     if not isinstance(memory, int) or isinstance(memory, bool) or memory < 1:
-        expected = "a whole number of at least 1"
+        expected = "an integer of at least 1"
         raise ConfigError("memory is out of range", where="attention_cell", expected=expected, received=repr(memory))
-    cell = Cell("attention", sequences="x", states={"past": memory * units, "filled": memory})
+    cell = Cell("attention", sequences="x", states={"past": memory * units, "filled": memory}, dtype=dtype)
     past, filled = list(split(cell.past, memory, name="slots")), list(split(cell.filled, memory, name="flags"))
     key = FullyConnected(units, units, bias=False, dtype=dtype)
     score = FullyConnected(units, 1, bias=False, dtype=dtype)
-    query = dense(cell.x, units, dtype=dtype, name="query")
+    query = dense(cell.x, units, name="query")
     scores = [score(tanh(key(p, name=f"key_{i}") + query), name=f"score_{i}") for i, p in enumerate(past)]
     weights = split(SlotSoftMax()(concatenate(*scores), cell.filled, name="attention"), memory, name="weights")
-    parts = [w * p for w, p in zip(weights, past, strict=True)]
-    mean = sum(parts[1:], start=parts[0])
-    h = tanh(dense(concatenate(cell.x, mean, name="joined"), units, dtype=dtype, name="hidden"), name="activation")
+    weighted = [w * p for w, p in zip(weights, past, strict=True)]
+    mean = sum(weighted[1:], start=weighted[0])
+    h = tanh(dense(concatenate(cell.x, mean), units, name="hidden"))
     one = Affine(0.0, 1.0)(filled[0], name="one")
-    following = {"past": concatenate(h, *past[:-1]), "filled": concatenate(one, *filled[:-1])}
-    return cell.build(output=h, **following)
+    next_past, next_filled = concatenate(h, *past[:-1]), concatenate(one, *filled[:-1])
+    return cell.build(output=h, past=next_past, filled=next_filled)

@@ -5,11 +5,11 @@ from graphnet_recurrent.functional import sigmoid, tanh
 
 
 def coupled_lstm_cell(units: int, dtype: str = "float64") -> CellGraph:
-    """The LSTM that forgets as much as it takes in, ``f = 1 - i``, without peepholes.
+    """The LSTM whose forget gate is ``f = 1 - i``, without peepholes.
 
-    With z = [x_t, h_{t-1}]::
+    With xh = [x_t, h_{t-1}]::
 
-        i = σ(z · W_i + b_i)        g = tanh(z · W_g + b_g)        o = σ(z · W_o + b_o)
+        i = σ(xh · W_i + b_i)       g = tanh(xh · W_g + b_g)       o = σ(xh · W_o + b_o)
         c_t = (1 - i) ⊙ c_{t-1} + i ⊙ g                            h_t = o ⊙ tanh(c_t)
 
     Parameters
@@ -19,11 +19,11 @@ def coupled_lstm_cell(units: int, dtype: str = "float64") -> CellGraph:
     dtype : {'float64', 'float32'}
         Of the three weight arrays, each ``(features + units + 1, units)``: rows of ``x``, rows of ``h``, bias.
     """
-    cell = Cell("coupled_lstm", sequences="x", states={"h": units, "c": units})
-    z = concatenate(cell.x, cell.h, name="joined")
-    i = sigmoid(dense(z, units, dtype=dtype, name="input_gate"), name="input_activation")
-    g = tanh(dense(z, units, dtype=dtype, name="candidate"), name="candidate_activation")
-    o = sigmoid(dense(z, units, dtype=dtype, name="output_gate"), name="output_activation")
+    cell = Cell("coupled_lstm", sequences="x", states={"h": units, "c": units}, dtype=dtype)
+    xh = concatenate(cell.x, cell.h)
+    i = sigmoid(dense(xh, units, name="input_gate"))
+    g = tanh(dense(xh, units, name="candidate"))
+    o = sigmoid(dense(xh, units, name="output_gate"))
     c = (1 - i) * cell.c + i * g
-    h = o * tanh(c, name="squashed")
+    h = o * tanh(c)
     return cell.build(output=h, h=h, c=c)

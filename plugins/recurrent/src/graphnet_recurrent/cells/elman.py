@@ -14,6 +14,6 @@ def elman_cell(units: int, dtype: str = "float64") -> CellGraph:
     dtype : {'float64', 'float32'}
         Of the weights ``(features + units + 1, units)``: rows of ``x``, rows of ``h``, bias.
     """
-    cell = Cell("elman", sequences="x", states={"h": units})
-    h = tanh(dense(concatenate(cell.x, cell.h, name="joined"), units, dtype=dtype, name="hidden"), name="activation")
+    cell = Cell("elman", sequences="x", states={"h": units}, dtype=dtype)
+    h = tanh(dense(concatenate(cell.x, cell.h), units, name="hidden"))
     return cell.build(output=h, h=h)

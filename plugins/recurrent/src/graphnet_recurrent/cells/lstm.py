@@ -9,9 +9,9 @@ def lstm_cell(
 ) -> CellGraph:
     """The LSTM with forget gate and without peepholes.
 
-    With z = [x_t, h_{t-1}]::
+    With xh = [x_t, h_{t-1}]::
 
-        i = σ(z · W_i + b_i)        f = σ(z · W_f + b_f)        g = tanh(z · W_g + b_g)        o = σ(z · W_o + b_o)
+        i = σ(xh · W_i + b_i)       f = σ(xh · W_f + b_f)       g = tanh(xh · W_g + b_g)       o = σ(xh · W_o + b_o)
         c_t = f ⊙ c_{t-1} + i ⊙ g                               h_t = o ⊙ tanh(c_t)
 
     Parameters
@@ -21,18 +21,18 @@ def lstm_cell(
     dtype : {'float64', 'float32'}
         Of the four weight arrays, each ``(features + units + 1, units)``: rows of ``x``, rows of ``h``, bias.
     forget_bias : bool or float
-        Where the forget gate's bias starts (1.0: Jozefowicz, Zaremba & Sutskever 2015); True leaves it to the bias
-        initializer.
+        Initial value of the forget gate's bias (1.0: Jozefowicz, Zaremba & Sutskever 2015); True: the bias initializer
+        sets it.
     input_bias : bool or float
-        The same for the input gate: below 0 it starts nearly closed, which helps where little of a long sequence
-        matters (Hochreiter & Schmidhuber 1997, section 5).
+        The same for the input gate. Below 0 the gate starts nearly closed, which helps if few steps of a long sequence
+        matter (Hochreiter & Schmidhuber 1997, section 5).
     """
-    cell = Cell("lstm", sequences="x", states={"h": units, "c": units})
-    z = concatenate(cell.x, cell.h, name="joined")
-    i = sigmoid(dense(z, units, dtype=dtype, bias=input_bias, name="input_gate"), name="input_activation")
-    f = sigmoid(dense(z, units, dtype=dtype, bias=forget_bias, name="forget_gate"), name="forget_activation")
-    g = tanh(dense(z, units, dtype=dtype, name="candidate"), name="candidate_activation")
-    o = sigmoid(dense(z, units, dtype=dtype, name="output_gate"), name="output_activation")
+    cell = Cell("lstm", sequences="x", states={"h": units, "c": units}, dtype=dtype)
+    xh = concatenate(cell.x, cell.h)
+    i = sigmoid(dense(xh, units, name="input_gate", bias=input_bias))
+    f = sigmoid(dense(xh, units, name="forget_gate", bias=forget_bias))
+    g = tanh(dense(xh, units, name="candidate"))
+    o = sigmoid(dense(xh, units, name="output_gate"))
     c = f * cell.c + i * g
-    h = o * tanh(c, name="squashed")
+    h = o * tanh(c)
     return cell.build(output=h, h=h, c=c)

@@ -5,7 +5,7 @@ from graphnet_recurrent.functional import sigmoid, tanh
 
 
 def minimal_gated_cell(units: int, dtype: str = "float64") -> CellGraph:
-    """A gated unit with one gate, which both forgets and resets.
+    """A gated unit with one gate, used both as forget gate and as reset gate.
 
     ::
 
@@ -19,10 +19,9 @@ def minimal_gated_cell(units: int, dtype: str = "float64") -> CellGraph:
     dtype : {'float64', 'float32'}
         Of the two weight arrays, each ``(features + units + 1, units)``: rows of ``x``, rows of ``h``, bias.
     """
-    cell = Cell("minimal_gated", sequences="x", states={"h": units})
-    joined = concatenate(cell.x, cell.h, name="joined")
-    f = sigmoid(dense(joined, units, dtype=dtype, name="forget_gate"), name="forget_activation")
-    reset = concatenate(cell.x, f * cell.h, name="reset")
-    n = tanh(dense(reset, units, dtype=dtype, name="candidate"), name="candidate_activation")
+    cell = Cell("minimal_gated", sequences="x", states={"h": units}, dtype=dtype)
+    xh = concatenate(cell.x, cell.h)
+    f = sigmoid(dense(xh, units, name="forget_gate"))
+    n = tanh(dense(concatenate(cell.x, f * cell.h), units, name="candidate"))
     h = (1 - f) * cell.h + f * n
     return cell.build(output=h, h=h)

@@ -7,15 +7,15 @@ from graphnet_recurrent.functional import sigmoid, tanh
 def projected_lstm_cell(
     units: int, projection: int, dtype: str = "float64", *, forget_bias: bool | float = True
 ) -> CellGraph:
-    """The LSTM whose state and output are a projection of what its cells give, so that the products are narrower.
+    """The LSTM whose state h and output are a projection of ``o ⊙ tanh(c_t)``, so that the products are narrower.
 
-    With z = [x_t, h_{t-1}]::
+    With xh = [x_t, h_{t-1}]::
 
-        i = σ(z · W_i + b_i)        f = σ(z · W_f + b_f)        g = tanh(z · W_g + b_g)        o = σ(z · W_o + b_o)
+        i = σ(xh · W_i + b_i)       f = σ(xh · W_f + b_f)       g = tanh(xh · W_g + b_g)       o = σ(xh · W_o + b_o)
         c_t = f ⊙ c_{t-1} + i ⊙ g                               h_t = (o ⊙ tanh(c_t)) · P
 
-    This is ``torch.nn.LSTM(proj_size=projection)``. Sak et al. have peepholes besides, and a second projection that is
-    not fed back; neither is here.
+    This is ``torch.nn.LSTM(proj_size=projection)``. The peepholes of Sak et al., and their second projection, which is
+    not fed back, are left out.
 
     Parameters
     ----------
@@ -27,14 +27,14 @@ def projected_lstm_cell(
         Of the weights: four arrays ``(features + projection + 1, units)``, the rows of ``x``, of ``h``, and the bias; P
         ``(units, projection)``, without bias.
     forget_bias : bool or float
-        Where the forget gate's bias starts; True leaves it to the bias initializer.
+        Initial value of the forget gate's bias; True: the bias initializer sets it.
     """
-    cell = Cell("projected_lstm", sequences="x", states={"h": projection, "c": units})
-    z = concatenate(cell.x, cell.h, name="joined")
-    i = sigmoid(dense(z, units, dtype=dtype, name="input_gate"), name="input_activation")
-    f = sigmoid(dense(z, units, dtype=dtype, bias=forget_bias, name="forget_gate"), name="forget_activation")
-    g = tanh(dense(z, units, dtype=dtype, name="candidate"), name="candidate_activation")
-    o = sigmoid(dense(z, units, dtype=dtype, name="output_gate"), name="output_activation")
+    cell = Cell("projected_lstm", sequences="x", states={"h": projection, "c": units}, dtype=dtype)
+    xh = concatenate(cell.x, cell.h)
+    i = sigmoid(dense(xh, units, name="input_gate"))
+    f = sigmoid(dense(xh, units, name="forget_gate", bias=forget_bias))
+    g = tanh(dense(xh, units, name="candidate"))
+    o = sigmoid(dense(xh, units, name="output_gate"))
     c = f * cell.c + i * g
-    h = dense(o * tanh(c, name="squashed"), projection, bias=False, dtype=dtype, name="projection")
+    h = dense(o * tanh(c), projection, name="projection", bias=False)
     return cell.build(output=h, h=h, c=c)

@@ -1,0 +1,154 @@
+"""Small programs take turns: threads that run them at the same time would only take the interpreter from each other.
+
+CPython runs one thread at a time, but a product with BLAS lets go of the interpreter, and another thread takes it. In a
+program of small products this happens in every step, and costs more than the products: without turns, eight threads
+predicting with a small LSTM take two to three times the processor time of one. So a thread that runs one small program
+after the other does so for a slice of time, while the others sleep; a thread that runs a single one leaves at once.
+Nothing but calls of numpy happens in a turn, so it ends whatever other threads do. Programs with large products take no
+turns: they run on as many cores as there are.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from types import TracebackType
+
+from graphnet.core.concurrency import locks
+
+#: Multiply-adds of its largest product, of those in its loops if it has any, up to which a program is small: about
+#: 50 microseconds.
+SMALL = 2**19
+#: Seconds of a thread's turn while others wait.
+SLICE = 0.01
+#: Seconds between two programs of a thread up to which the second one is expected, so that the turn goes on.
+GAP = 0.001
+#: Seconds after which the first thread in the queue looks whether the owner is doing something else.
+LOOK = 0.01
+#: Seconds after the end of its slice from which on an owner's turn is taken from it.
+LATE = 0.1
+
+
+class NoLock:
+    """For programs that take no turns."""
+
+    def __enter__(self) -> None:
+        """Nothing to wait for."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing to hand over."""
+
+    def rest(self) -> None:
+        """Nobody waits."""
+
+
+class TimeSliceLock(NoLock):
+    """A reentrant lock that prefers the thread that has had it, for a slice of time.
+
+    Results do not depend on it, so it is never waited for without end: the first thread in the queue looks now and
+    then, and takes the turn from an owner that kept it between two programs and does not come back, or that has had it
+    for long. The others sleep until they are first.
+    """
+
+    def __init__(self) -> None:
+        self._owner = 0
+        self._depth = 0
+        self._end = 0.0
+        self._queue: deque[tuple[int, threading.Lock]] = deque()
+        self._left = threading.local()
+
+    def __enter__(self) -> None:
+        me, now = threading.get_ident(), time.monotonic()
+        with locks.lock:
+            if self._owner == me:
+                self._depth += 1
+                return
+            if not self._owner:
+                self._owner, self._depth, self._end = me, 1, now + SLICE
+                return
+        self._wait(me)
+        self._left.time = getattr(self._left, "time", 0.0) + time.monotonic() - now  # waiting does not count
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        now = time.monotonic()
+        before, self._left.time = getattr(self._left, "time", 0.0), now
+        with locks.lock:
+            if self._owner != threading.get_ident():
+                return
+            self._depth -= 1
+            if not self._depth and not self._queue:
+                self._owner = 0
+            elif not self._depth and (now >= self._end or now - before > GAP):
+                self._next(now)
+
+    def rest(self) -> None:
+        """Between two blocks of a long program: let others have a turn, where this one has lasted long enough."""
+        if self._queue and self._depth == 1 and time.monotonic() >= self._end:
+            self.__exit__(None, None, None)
+            self.__enter__()
+
+    def _wait(self, me: int) -> None:
+        """Sleep until it is this thread's turn."""
+        place = (me, threading.Lock())
+        place[1].acquire()
+        try:
+            with locks.lock:
+                self._queue.append(place)
+            while (pause := self._pause(place)) is not None:
+                place[1].acquire(timeout=pause)
+        except BaseException:
+            with locks.lock:
+                if place in self._queue:
+                    self._queue.remove(place)
+                self._wake_first()
+            raise
+
+    def _pause(self, place: tuple[int, threading.Lock]) -> float | None:
+        """Seconds to sleep, -1 until woken; None if it is this thread's turn, or may be."""
+        now = time.monotonic()
+        with locks.lock:
+            first = bool(self._queue) and self._queue[0] is place
+            if first and (not self._depth or now > self._end + LATE):
+                self._next(now)
+            if place not in self._queue:
+                return None
+            return LOOK if first else -1
+
+    def _next(self, now: float) -> None:
+        """Give the turn to the first thread in the queue; the next one becomes the first."""
+        (self._owner, gate), self._depth, self._end = self._queue.popleft(), 1, now + SLICE
+        _wake(gate)
+        self._wake_first()
+
+    def _wake_first(self) -> None:
+        if self._queue:
+            _wake(self._queue[0][1])
+
+
+def _wake(gate: threading.Lock) -> None:
+    """Wake the thread that sleeps at a gate; once is enough."""
+    if gate.locked():
+        gate.release()
+
+
+SMALL_PROGRAMS, NO_LOCK = TimeSliceLock(), NoLock()
+
+
+def lock_for(multiply_adds: int) -> NoLock:
+    """What a program enters to run, from the multiply-adds of its largest product: small ones take turns."""
+    return SMALL_PROGRAMS if multiply_adds <= SMALL else NO_LOCK
+
+
+def _renew() -> None:
+    """In a forked child: no other thread has the turn, and none waits."""
+    if SMALL_PROGRAMS._owner != threading.get_ident():
+        SMALL_PROGRAMS._owner = SMALL_PROGRAMS._depth = 0
+    SMALL_PROGRAMS._queue.clear()
+
+
+locks.in_child(_renew)

@@ -1,0 +1,206 @@
+"""The part of the stateful protocol that concerns weights: reading, setting, initializing, optimizers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Self
+
+from graphnet.core.concurrency.claims import WRITE, Claim
+from graphnet.core.describe import deltas, optimizer_step, weights
+from graphnet.core.describe.parameter import Array, Parameter
+from graphnet.core.describe.rules import Rules
+from graphnet.core.describe.snapshot import Snapshot
+from graphnet.core.describe.store import Store
+from graphnet.core.errors import ConfigError, ShapeError
+
+
+class Trainable(Rules):
+    """A layer's weights, buffers and optimizer.
+
+    Attributes
+    ----------
+    delta : float
+        ``individual_delta`` of this layer: scales the learning rate, 1 at first. That of a composite layer applies to
+        every layer inside, multiplied by the inner one's. 0 freezes the weights: they and the optimizer's moments stay
+        bit for bit as they are. Assigning anything but a finite number of at least 0 is a ConfigError.
+    params : read-only mapping of name to Parameter
+        The layer's own weights; those of layers inside a composite layer are theirs.
+    buffer_values : read-only mapping of name to array
+        The layer's own untrained arrays, such as running statistics. (``buffers`` is the rule that describes them.)
+    store : Store
+        Where both are kept; for what runs, saves and tests layers.
+    """
+
+    store: Store
+    _delta: float
+
+    if TYPE_CHECKING:
+
+        @property
+        def params(self) -> Mapping[str, Parameter]: ...
+
+        @property
+        def buffer_values(self) -> Mapping[str, Array]: ...
+    else:  # in C, because every pass reads them
+        params = property(attrgetter("store.params"), doc="The layer's own weights by name; read-only.")
+        buffer_values = property(attrgetter("store.buffers"), doc="The layer's own buffers by name; read-only.")
+
+    def __new__(cls, *arguments: Any, **options: Any) -> Self:
+        self = super().__new__(cls)
+        self.store = Store()
+        self._delta = 1.0
+        return self
+
+    @property
+    def delta(self) -> float:
+        """The factor of this layer's learning rate; 0 freezes it."""
+        return self._delta
+
+    @delta.setter
+    def delta(self, delta: float) -> None:
+        self._delta = deltas.checked(delta, type(self).__name__)
+
+    def _writing(self, action: str) -> Claim:
+        """A context for changes of the weights: no other thread uses them in the meantime."""
+        return Claim(WRITE, weights.keys(weights.owners(self).values()), action, self)
+
+    def _update(self) -> None:
+        """One optimizer step for each weight array that has an optimizer and a gradient."""
+        optimizer_step.step(deltas.pending(self))
+
+    @property
+    def trainable(self) -> bool:
+        """Whether this layer has weights (or will have them, once it has seen an input)."""
+        return weights.has_weights(self)
+
+    def snapshot(self) -> Snapshot:
+        """Return copies of all weights, gradients and buffers inside, with the states of the optimizers.
+
+        Examples
+        --------
+        >>> from graphnet import FullyConnected
+        >>> layer = FullyConnected(1, 1)
+        >>> layer.set_weights([[2.0], [3.0]])
+        >>> before = layer.snapshot()
+        >>> layer.set_weights([[0.0], [0.0]])
+        >>> layer.restore(before)
+        >>> layer.get_weights()
+        array([[2.],
+               [3.]])
+        """
+        return Snapshot.take(self)
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Put back what ``snapshot()`` of this layer returned, any number of times.
+
+        Weights and buffers that were created since are dropped, and created again when they are needed.
+
+        Raises
+        ------
+        StateError
+            If the snapshot is that of another layer, or another thread is using the weights.
+        """
+        with self._writing("restore"):
+            snapshot.restore(self)
+
+    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
+        """Fill the weights anew.
+
+        Parameters
+        ----------
+        weights_initializer, bias_initializer : object
+            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Sizes not known yet are filled when they are.
+
+        Raises
+        ------
+        ConfigError
+            If one has no ``initialize``.
+        RuleError
+            If an initializer returns another shape; nothing has changed then.
+        StateError
+            If another thread is using the weights.
+        """
+        for given in (weights_initializer, bias_initializer):
+            self._check_has(given, "initialize", "an initializer")
+        with self._writing("initialize"):
+            weights.initialize(weights.owners(self).values(), weights_initializer, bias_initializer)
+
+    def _draw_known_weights(self) -> None:
+        """Fresh weights, uniform in [0, 1), as far as the configuration tells their shapes."""
+        try:
+            specs = self.parameters()
+        except ShapeError:
+            return
+        weights.create(self, specs)
+
+    def get_weights(self) -> Any:
+        """A copy of the weights: one array, or a dictionary by path where a composite layer has several.
+
+        Raises
+        ------
+        StateError
+            If the layer has no weights, or their sizes are not known yet.
+        """
+        return weights.get(self, lambda parameter: parameter.value)
+
+    def get_gradient_weights(self) -> Any:
+        """The gradient of the last ``backward``, summed over the batch; shaped like ``get_weights()``.
+
+        Raises
+        ------
+        StateError
+            Before the first ``backward``.
+        """
+        return weights.get(self, Parameter.known_gradient)
+
+    def set_weights(self, values: Any) -> None:
+        """Copy ``values`` into the weights; they keep their dtype.
+
+        Raises
+        ------
+        ShapeError
+            If the shape differs; the message has both.
+        StateError
+            If another thread is using the weights.
+        """
+        with self._writing("set_weights"):
+            weights.put(self, values)
+
+    def set_optimizer(self, optimizer: Any) -> None:
+        """From now on ``backward`` also updates the weights.
+
+        The first weight array uses ``optimizer`` itself, every further one a copy of its own; biases that are arrays of
+        their own are not regularized.
+
+        Parameters
+        ----------
+        optimizer : object or None
+            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: none.
+
+        Raises
+        ------
+        ConfigError
+            If it has no ``calculate_update``.
+        """
+        if optimizer is not None:
+            self._check_has(optimizer, "calculate_update", "an optimizer")
+        weights.set_optimizer(self, optimizer)
+
+    def _check_has(self, thing: Any, method: str, what: str) -> None:
+        if not callable(getattr(thing, method, None)) or isinstance(thing, type):
+            expected = f"an object with {method}"
+            raise ConfigError(f"not {what}", where=repr(self), expected=expected, received=repr(thing))
+
+    @property
+    def optimizer(self) -> Any:
+        """What ``set_optimizer`` was given; assigning does the same."""
+        return self.store.optimizer
+
+    @optimizer.setter
+    def optimizer(self, optimizer: Any) -> None:
+        self.set_optimizer(optimizer)
+
+    def calculate_regularization_loss(self) -> float:
+        """The optimizer's regularizer's norm of the weights; 0 without one."""
+        return weights.regularization_loss(self)

@@ -1,0 +1,222 @@
+"""The instructions of a program outside its loops, as calls over all steps of a block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compile.program import (
+    RING_BUFFER,
+    STATIC_BUFFER,
+    STEP_BUFFER,
+    BufferSlice,
+    ExternalArray,
+    Instruction,
+    InvalidProgram,
+    Operand,
+    PackRef,
+    Scalar,
+)
+from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
+from graphnet.core.describe.parameter import Array
+from graphnet.core.run.numpy_backend.codegen import scalar
+from graphnet.core.run.numpy_backend.packing import PackedWeights
+from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
+from graphnet.core.run.numpy_backend.workspace import Block, Workspace
+
+#: The caller's arrays of a pass: sequences, errors of outputs, errors of sequences; ``(steps, batch, features)``.
+Arrays = Mapping[tuple[str, int], Array]
+#: One call, with its arguments.
+Action = Callable[[Arrays], object]
+
+
+class BlockCalls:
+    """Builds the calls of one block and one phase after the other."""
+
+    def __init__(self, workspace: Workspace, packs: PackedWeights) -> None:
+        self.workspace, self.packs = workspace, packs
+        self.scratch: dict[Any, Array] = {}
+        outputs = [
+            s.output for s in workspace.program.instructions if s.name == "dot" and isinstance(s.output, BufferSlice)
+        ]
+        self.widest = max((place.width for place in outputs), default=0)
+        self.gathered: dict[BufferSlice, Array] = {}
+        self.views: dict[tuple[int, int, int, int, int], Array] = {}
+        self.scalars: dict[float, Any] = {}
+
+    # ------------------------------------------------------------------ one phase of a block
+    def actions(self, steps: list[Instruction], block: Block) -> list[Action]:
+        """The calls of some steps, in order."""
+        found: list[Action] = []
+        self.gathered = {}
+        for step in steps:
+            if step.name == "dot":
+                found += self.dot(step, block)
+            else:
+                found.append(self.elementwise(step, block))
+            self.forget(step.output)
+        return found
+
+    def forget(self, output: Operand) -> None:
+        """Gathered copies of what a step has written over are no longer true."""
+        for place in [p for p in self.gathered if isinstance(output, BufferSlice) and overlap(p, output)]:
+            del self.gathered[place]
+
+    def array(self, operand: Operand, block: Block) -> Any:
+        """A place, pack or number as an operand of an elementwise call over a block."""
+        if isinstance(operand, BufferSlice):
+            key = (operand.buffer, operand.start, operand.stop, operand.shift, block.start)
+            found = self.views.get(key)
+            if found is None:  # one view for all calls that read or write it: less memory to go through
+                found = self.views[key] = self.squeezed(self.whole(operand, block))
+            return found
+        if isinstance(operand, PackRef):
+            return self.squeezed(self.packs.arrays[operand.pack])
+        assert isinstance(operand, Scalar)
+        if operand.value not in self.scalars:
+            self.scalars[operand.value] = scalar(operand.value, self.workspace.dtype)
+        return self.scalars[operand.value]
+
+    def whole(self, place: BufferSlice, block: Block) -> Array:
+        """A place over all steps of a block, its shape checked."""
+        array: Array = self.workspace.whole(place, block)
+        kind = self.workspace.kind(place)
+        if kind in (STEP_BUFFER, RING_BUFFER):
+            raise InvalidProgram(f"{place} of a {kind} buffer is read or written outside its loop")
+        check_place(array, place, None if kind == STATIC_BUFFER else block.steps, self.workspace.batch)
+        return array
+
+    def pack_units(self, number: int) -> int:
+        """The units of a pack of vectors."""
+        return len(self.packs.arrays[number])
+
+    def squeezed(self, array: Array) -> Array:
+        """Without the axis of a batch of one: numpy goes through fewer axes faster."""
+        return array[..., 0] if self.workspace.batch == 1 else array
+
+    def elementwise(self, step: Instruction, block: Block) -> Action:
+        check_widths(step, self.pack_units)
+        out = self.array(step.output, block)
+        args = [self.array(o, block) for o in step.operands]
+        if any(a.ndim > out.ndim for a in args):
+            raise InvalidProgram(f"{step.name} reads a value of every step into one without a time axis: {step.output}")
+        return bound(step, args, out, -1 if self.workspace.batch == 1 else -2)
+
+    # ------------------------------------------------------------------ products
+    def dot(self, step: Instruction, block: Block) -> list[Action]:
+        rows, weights = step.operands
+        assert isinstance(weights, PackRef)
+        number = weights.pack
+        check_product(step, self.packs.shape(number))
+        if isinstance(rows, BufferSlice) and self.workspace.kind(rows) == STATIC_BUFFER:
+            return self._static_dot(step, number, block)
+        prepare, flat = self.flat(rows, block)
+        if isinstance(step.output, ExternalArray):
+            return [*prepare, self._into_given(step.output, flat, number, block, step.add)]
+        assert isinstance(step.output, BufferSlice)
+        return [*prepare, self._into_place(self.whole(step.output, block), flat, number, step.add)]
+
+    def _static_dot(self, step: Instruction, number: int, block: Block) -> list[Action]:
+        """A product that is the same at every step."""
+        rows, pack = step.operands[0], self.packs.arrays[number]
+        assert isinstance(rows, BufferSlice) and isinstance(step.output, BufferSlice)
+        a, out = self.whole(rows, block), self.whole(step.output, block)
+        if out.ndim != 2 or step.add:
+            raise InvalidProgram(f"a product of a value without a time axis is wanted for every step: {step.output}")
+        return [lambda arrays: np.matmul(pack, a, out)]
+
+    def _into_given(self, output: ExternalArray, flat: Any, number: int, block: Block, add: bool) -> Action:
+        # The pack is looked up in each run: one that needs no copy is another array then.
+        key, width, packs = (output.name, output.index), output.width, self.packs.arrays
+
+        def action(arrays: Arrays) -> None:
+            out = arrays[key][block.start : block.stop].reshape(-1, width)
+            if add:
+                out += np.matmul(flat(arrays), packs[number].T)
+            else:
+                np.matmul(flat(arrays), packs[number].T, out)
+
+        return action
+
+    def _into_place(self, out: Array, flat: Any, number: int, add: bool) -> Action:
+        steps, width, batch = out.shape
+        packs = self.packs.arrays
+        if batch == 1:
+            out = out[:, :, 0]
+            if add:
+                return lambda arrays: np.add(out, np.matmul(flat(arrays), packs[number].T), out)
+            return lambda arrays: np.matmul(flat(arrays), packs[number].T, out)
+        made = self._scratch("product", self.widest, width * steps * batch).reshape(width, steps * batch)
+        source, target = made.reshape(width, steps, batch), out.transpose(1, 0, 2)
+
+        def action(arrays: Arrays) -> None:
+            np.matmul(packs[number], flat(arrays).T, made)
+            if add:
+                np.add(target, source, target)
+            else:
+                target[...] = source
+
+        return action
+
+    def _scratch(self, key: Any, units: int, numbers: int) -> Array:
+        """Room for so many numbers, of what is at most so many units over a block."""
+        if key not in self.scratch:
+            size = units * self.workspace.longest * self.workspace.batch
+            self.scratch[key] = np.empty(size, self.workspace.dtype)
+        return self.scratch[key][:numbers]
+
+    def flat(self, operand: Operand, block: Block) -> tuple[list[Action], Callable[[Arrays], Array]]:
+        """What must be done first, and how to get an operand as ``(steps · batch, width)``."""
+        if isinstance(operand, ExternalArray):
+            key, width = (operand.name, operand.index), operand.width
+            return [], lambda arrays: arrays[key][block.start : block.stop].reshape(-1, width)
+        assert isinstance(operand, BufferSlice)
+        whole = self.whole(operand, block)
+        if whole.ndim != 3:
+            raise InvalidProgram(f"{operand} has no time axis, and is read at every step")
+        if whole.shape[2] == 1:
+            rows = whole[:, :, 0]
+            return [], lambda arrays: rows
+        steps, width, batch = whole.shape
+        known = self.gathered.get(operand)
+        if known is not None:
+            rows = known
+            return [], lambda arrays: rows
+        made = self._scratch(operand, width, width * steps * batch).reshape(width, steps, batch)
+        source = whole.transpose(1, 0, 2)
+        gathered = self.gathered[operand] = made.reshape(width, steps * batch).T
+        return [lambda arrays: np.copyto(made, source)], lambda arrays: gathered
+
+
+def overlap(a: BufferSlice, b: BufferSlice) -> bool:
+    """Whether two places share units."""
+    return a.buffer == b.buffer and a.start < b.stop and b.start < a.stop
+
+
+def bound(step: Instruction, args: list[Any], out: Any, axis: int) -> Action:
+    """An elementwise step, a copy, a choice or a reduction over the units (an axis), on arrays over a block."""
+    if step.name == "copy":
+        source = args[0]
+        return lambda arrays: np.copyto(out, source)
+    if step.name == "where":
+        condition, a, b = args
+
+        def choose(arrays: Arrays) -> None:
+            out[...] = b
+            np.copyto(out, a, where=condition)
+
+        return choose
+    if step.name == "reduce":
+        reduce: Any = UFUNCS[str(step.attr)].reduce
+        x = args[0]
+        return lambda arrays: reduce(x, axis, None, out, True)
+    function = UFUNCS[step.name]
+    if len(args) == 1:
+        x = args[0]
+        return lambda arrays: function(x, out)
+    x, y = args
+    if step.name in KEYWORD_OUTPUT:
+        return lambda arrays: function(x, y, out=out)
+    return lambda arrays: function(x, y, out)

@@ -1,0 +1,281 @@
+"""A Scan that runs its compiled program."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compile import Shapes
+from graphnet.core.compile.pipeline import EVERY, compile_program
+from graphnet.core.compile.plan import Call, Loop
+from graphnet.core.compile.program import BufferSlice, Program
+from graphnet.core.compile.trace.spec import TraceSpec
+from graphnet.core.compile.trace.symbol import Untraceable
+from graphnet.core.describe.parameter import Array
+from graphnet.core.run.context import BindOptions, RunContext
+from graphnet.core.run.numpy_backend.bound_program import BoundProgram, CallerArrays, Tape
+from graphnet.core.run.numpy_backend.executable import Executable
+from graphnet.core.run.numpy_backend.workspace import Block, Workspace
+from graphnet.core.run.padding import Padding, RowEnds
+from graphnet.core.run.row_masks import Rows, add, owner, taken
+
+
+def spec_of(
+    step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool], backward: bool, copy_states: bool = False
+) -> TraceSpec:
+    """What to trace of a Scan: its cell, whose inputs are sequences, states and contexts in this order."""
+    n, s, c = len(step.sequences), len(step.initial), len(step.contexts)
+    roles = [("sequence", i) for i in range(n)] + [("state", i) for i in range(s)]
+    roles += [("context", i) for i in range(c)]
+    needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
+    return TraceSpec(
+        step.cell,
+        shapes.cells[step.path],
+        options.layers,
+        options.phase,
+        options.dtype,
+        tuple(roles),
+        tuple(needs),
+        len(step.outputs),
+        backward,
+        copy_states,
+    )
+
+
+class ScanProgram(BoundProgram):
+    """The program of a Scan; the same interface as BoundLoop.
+
+    With ``exact``, which programs need that may be nonfinite for finite inputs, a row that has ended repeats its last
+    step exactly: its sequences and random arrays are copies, and each step leaves to the next one the state that it has
+    read, not the one that it has computed. Without it, a row that has ended runs on any finite numbers, and its state
+    stays what it was.
+
+    Raises
+    ------
+    Untraceable
+        If the cell has a rule that cannot be traced.
+    """
+
+    def __init__(
+        self,
+        step: Loop,
+        shapes: Shapes,
+        options: BindOptions,
+        wanted: list[bool],
+        backward: bool,
+        exact: bool = False,
+    ) -> None:
+        self.step, self.exact = step, exact
+        self.single = step.path in shapes.single
+        inner = shapes.cells[step.path]
+        entering = inner.slots[0]
+        if entering is not None and entering.rank > 2:
+            raise Untraceable(f"a step of its sequence is {entering}, and programs support only (batch, feature)")
+        if any(shapes.lengths[slot] is not None for slot in step.contexts):
+            raise Untraceable("a context has rows over time, and programs support only (batch, feature)")
+        spec = spec_of(step, shapes, options, wanted, backward, exact)
+        program = self._program(spec, options)
+        self.inner = inner
+        first = shapes.slots[step.sequences[0]]
+        assert first is not None
+        super().__init__(program, first.sizes[0] or 0, 1 if self.single else first.sizes[1] or 0, options)
+        self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
+        self.bptt_length = step.bptt_length
+        self.keys = [f"{step.path}/{name}" for name in step.states]
+        self.contexts = [(int(attr), target) for name, attr, target, _ in program.staged if name == "context"]
+        self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
+
+    def _program(self, spec: TraceSpec, options: BindOptions) -> Program:
+        """The program of the cell: one for any number of steps."""
+        wanted = (*spec.shapes.slots, *spec.wanted, spec.phase, spec.dtype, spec.backward, spec.copy_states)
+        key = (self.step.path, self.step.reverse, wanted)
+        if key not in options.programs:
+            options.programs[key] = compile_program(spec, EVERY if options.passes is None else options.passes)
+        return options.programs[key]
+
+    def required_padding(self) -> Padding:
+        """The padding that it requires of sequences; a reversed Scan makes exact copies of steps itself."""
+        if not self.exact:
+            return Padding.FINITE
+        return Padding.ANY if self.step.reverse else Padding.REPEATED
+
+    # ------------------------------------------------------------------ forward
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
+        """Fill the slots of outputs and final states; returns the values saved for backward."""
+        step, executable = self.step, self._executable or self.executable()
+        ends = run.ends_at(self.origin) if run.ends else None
+        values = executable.load_weights(run.arrays)
+        order = None if ends is None else self.order(ends)
+        arrays = {}
+        for k, slot in enumerate(step.sequences):
+            arrays["sequence", k] = self.reordered(slots[slot], self.reading_order(ends, order))
+        states = self.initial_states(slots, run)
+        self.load(executable, states, slots, ends if self.exact else None)
+        if self.draws:
+            self.draw(executable.workspace, run)
+        ended = None if ends is None else np.arange(self.steps)[:, None] >= ends.lengths
+        outputs = self.run_forward(executable, arrays, run, self.held(ended) if self.exact else ended)
+        for slot, array in zip(step.outputs, outputs, strict=True):
+            slots[slot] = self.restored(array if ended is None else zero_ended(array, ended), order)
+        self.store_states(executable, states, slots, ends, run)
+        return Tape(executable, arrays, values, ended, None if ends is None else ends.lengths) if run.keep else None
+
+    def initial_states(self, slots: list[Any], run: RunContext) -> list[Array | None]:
+        """The states before the first step; None for zeros."""
+        states = [None if slot is None else slots[slot] for slot in self.step.initial]
+        if run.carried is None:
+            return states
+        dtype = self.options.dtype
+        return [run.carried.enter(key, state, dtype) for key, state in zip(self.keys, states, strict=True)]
+
+    def load(self, executable: Executable, states: list[Array | None], slots: list[Any], ends: RowEnds | None) -> None:
+        """Copy initial states and contexts to the workspace; with ``ends`` empty rows take those of another row."""
+        for target, state in zip(executable.initial, states, strict=True):
+            target[...] = 0 if state is None else state.T if ends is None else ends.lent(state).T
+        for index, target in self.contexts:
+            context = slots[self.step.contexts[index]]
+            context = context if ends is None else ends.lent(context, self.context_shapes[index])
+            executable.workspace.at(target, 0)[...] = context.T
+
+    def store_states(
+        self,
+        executable: Executable,
+        initial: list[Array | None],
+        slots: list[Any],
+        ends: RowEnds | None,
+        run: RunContext,
+    ) -> None:
+        """Fill the slots of the final states; an empty row, which may have run on another's numbers, keeps its own."""
+        empty = ends.lengths == 0 if self.exact and ends is not None and ends.lender is not None else None
+        for k, slot in enumerate(self.step.finals):
+            state = slots[slot] = executable.final[k].T.copy()
+            if empty is not None:
+                before = initial[k]
+                state[empty] = 0 if before is None else before[empty]
+            if run.carried is not None:
+                run.carried.leave(self.keys[k], state)
+
+    def held(self, ended: Array | None) -> Array | None:
+        """The rows whose states a step leaves as they were, where ``exact``: those that repeat it in the next step.
+
+        The last step stores its own states: the final ones, which the repetitions compute again.
+        """
+        if ended is None:
+            return None
+        return np.concatenate([ended[1:], np.zeros_like(ended[:1])])
+
+    # ------------------------------------------------------------------ the order of steps
+    def order(self, ends: RowEnds) -> Array | None:
+        """For a reversed Scan of rows that differ in length, the (step, row) that each one is read from.
+
+        Each row is reversed within its own length, so that rows end early, and none begins late, in the order of
+        processing.
+        """
+        if not self.step.reverse:
+            return None
+        steps = np.arange(self.steps)[:, None]
+        reversed_steps = np.where(steps < ends.lengths, ends.lengths - 1 - steps, steps)
+        order: Array = (reversed_steps * self.batch + np.arange(self.batch)).reshape(-1)
+        return order
+
+    def reading_order(self, ends: RowEnds | None, order: Array | None) -> Array | None:
+        """The order in which sequences are read: where ``exact``, a row repeats its last step beyond its end."""
+        return ends.reversing if ends is not None and self.exact and self.step.reverse else order
+
+    def reordered(self, array: Array, order: Array | None) -> Array:
+        """A sequence in the order of processing, with a batch axis."""
+        array = array[:, None] if self.single else array
+        if order is not None:
+            return taken(array, order)
+        return np.ascontiguousarray(array[::-1] if self.step.reverse else array)
+
+    def restored(self, array: Array, order: Array | None) -> Array:
+        """The inverse of :meth:`reordered`."""
+        if order is not None:
+            return taken(array, order)
+        array = array[::-1] if self.step.reverse else array
+        return array[:, 0] if self.single else array
+
+    # ------------------------------------------------------------------ random arrays
+    def draw(self, workspace: Workspace, run: RunContext) -> None:
+        """Draw all random arrays, in the order in which a loop over the steps draws them."""
+        ends = run.ends_at(self.origin)
+        rng = run.generator()
+        targets: dict[tuple[str, str], list[tuple[str, BufferSlice]]] = {}
+        for (path, layer_path, name), target in self.draws:
+            targets.setdefault((path, layer_path), []).append((name, target))
+        calls = [s for s in self.step.cell.steps if isinstance(s, Call) and (s.path, s.layer) in targets]
+        for t in range(self.steps if ends is None else int(ends.lengths.max())):
+            for call in calls:
+                shapes: list[Any] = [None if i is None else self.inner.slots[i] for i in call.inputs]
+                drawn = self.options.layers[call.layer].draw(rng, *shapes)
+                for name, target in targets[call.path, call.layer]:
+                    workspace.at(target, t)[...] = drawn[name].T
+        if ends is not None:
+            for _, target in self.draws:
+                self.reorder_draws(workspace, target, ends)
+
+    def reorder_draws(self, workspace: Workspace, target: BufferSlice, ends: RowEnds) -> None:
+        """Move random arrays from the steps that drew them to those at which each row needs them."""
+        steps, rows = ends.drawing(self.step.reverse)
+        array = workspace.whole(target, Block(0, self.steps))
+        array[...] = array[steps, :, rows].transpose(0, 2, 1)
+
+    # ------------------------------------------------------------------ backward
+    def backward(self, tape: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
+        """Add to the errors of sequences, initial states and contexts, and to the gradients."""
+        step, executable = self.step, tape.executable
+        output_errors = [errors[i] for i in step.outputs]
+        final_errors = [errors[i] for i in step.finals]
+        if all(error is None for error in (*output_errors, *final_errors)):
+            return
+        arrays = dict(tape.arrays)
+        ends = run.ends_at(self.origin)
+        order = None if ends is None else self.order(ends)
+        for k, (error, source) in enumerate(zip(output_errors, self.program.emitted, strict=True)):
+            arrays["emitted_error", k] = self.emitted_error(error, source.width, tape.ended, order)
+        for target, error in zip(executable.final_errors, final_errors, strict=True):
+            target[...] = 0 if error is None else error.T
+        contexts = self.run_backward(tape, arrays, run, any(error is not None for error in final_errors))
+        sequences = [self.sequence_error(arrays, k, tape, order) for k in range(len(step.sequences))]
+        states: list[Any] = [array.T.copy() for array in executable.initial_errors]
+        if run.carried is not None:
+            states = [run.carried.pulled(key, error) for key, error in zip(self.keys, states, strict=True)]
+        input_errors = [*sequences, *states, *(None if error is None else error.T.copy() for error in contexts)]
+        for slot, array in zip((*step.sequences, *step.initial, *step.contexts), input_errors, strict=True):
+            if slot is not None and array is not None:
+                add(errors, slot, array)
+
+    def emitted_error(self, error: Any, width: int, ended: Array | None, order: Array | None) -> Array:
+        """The error of an emitted output in the order of processing; zeros where there is none, and in ended rows."""
+        if error is None:
+            return np.zeros((self.steps, self.batch, width), self.options.dtype)
+        array = self.reordered(error, order)
+        if ended is None:
+            return array
+        return zero_ended(array.copy() if owner(array) is owner(error) else array, ended)
+
+    def sequence_error(self, arrays: CallerArrays, number: int, tape: Tape, order: Array | None) -> Array | None:
+        """The error of a sequence, in the order of time; None where none is wanted."""
+        array = arrays.get(("sequence_error", number))
+        if array is None:
+            return None
+        array = self.truncated(array, tape.lengths)
+        return self.restored(array if tape.ended is None else zero_ended(array, tape.ended), order)
+
+    def truncated(self, array: Array, lengths: Array | None) -> Array:
+        """The errors of a sequence, in the order of processing, with zeros in the steps that truncation excludes."""
+        last = self.bptt_length
+        if self.step.truncate_sequences and last is not None and last < self.steps:
+            if lengths is None:
+                array[: self.steps - last] = 0
+            else:
+                array[np.arange(self.steps)[:, None] < lengths - last] = 0
+        return array
+
+
+def zero_ended(array: Array, ended: Array) -> Array:
+    """A sequence with zeros in the rows that have ended; changes it in place."""
+    array[ended] = 0
+    return array

@@ -1,0 +1,132 @@
+"""The steps of a plan, bound one by one and run in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, Protocol
+
+from graphnet.core.compile import Shapes
+from graphnet.core.compile.plan import Call, Loop, Plan
+from graphnet.core.run.context import BindOptions, RunContext
+from graphnet.core.run.padding import row_ends
+from graphnet.core.run.reference.call import BoundCall
+from graphnet.core.run.reference.ragged_steps import RaggedCall, RaggedScan, RaggedStep
+from graphnet.core.run.reference.slot_values import SlotValues
+from graphnet.core.run.row_masks import Rows
+from graphnet.core.run.thread_policy import ThreadPolicy
+
+
+class BoundStep(Protocol):
+    """A bound step: a layer, a Scan, or several nodes that run as one."""
+
+    def start(self, run: RunContext) -> None:
+        """Look up what stays the same for a whole pass."""
+
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
+        """Fill the slots of its outputs; returns the values saved for backward."""
+
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
+        """Add to the errors of its inputs and to the gradients."""
+
+    def policy(self, keep: bool) -> ThreadPolicy:
+        """Which BLAS threads it runs with; ``keep`` says whether a backward pass follows."""
+
+
+class BindLoop(Protocol):
+    """Binds a Loop of a plan; ``wanted`` says for each slot whether an error is wanted."""
+
+    def __call__(self, step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> BoundStep: ...
+
+
+class BoundSteps:
+    """The steps of a plan, bound; used as it is for the plan of a cell.
+
+    Parameters
+    ----------
+    plan : Plan
+    shapes : Shapes
+    options : BindOptions
+    wanted : list of bool
+        For which inputs errors are wanted. Steps that lead to none of them, and have no weights, are skipped in the
+        backward pass.
+    bind_loop : callable
+        Binds a Loop.
+
+    Attributes
+    ----------
+    steps : list of bound steps
+    needs_error : list of bool
+        For each slot of the plan.
+    """
+
+    def __init__(
+        self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool], bind_loop: BindLoop
+    ) -> None:
+        self.plan, self.shapes, self.options = plan, shapes, options
+        self.needs_error = [*wanted, *[False] * (plan.slot_count - len(wanted))]
+        self.steps: list[BoundStep] = [self._bind(step, bind_loop) for step in plan.steps]
+
+    def _bind(self, step: Call | Loop, bind_loop: BindLoop) -> BoundStep:
+        """Bind one step, and note for its outputs whether they need an error."""
+        needs = self.needs_error
+        if isinstance(step, Loop):
+            loop = bind_loop(step, self.shapes, self.options, needs)
+            for slot in (*step.outputs, *step.finals):
+                needs[slot] = True
+            return loop
+        call = BoundCall(step, self.shapes, self.options, any(needs[i] for i in step.inputs if i is not None))
+        for slot in step.outputs:
+            needs[slot] = call.wanted or call.trained
+        return call
+
+    @cached_property
+    def ragged(self) -> list[RaggedStep]:
+        """The same steps, for passes in which rows end early."""
+        return [self.ragged_step(step) for step in self.steps]
+
+    def ragged_step(self, step: Any) -> RaggedStep:
+        """One of them."""
+        kind = RaggedCall if isinstance(step, BoundCall) else RaggedScan
+        return kind(step, self.shapes, self.options)
+
+    def policies(self, keep: bool) -> Iterable[ThreadPolicy]:
+        """The thread policy of each step."""
+        return [step.policy(keep) for step in self.steps]
+
+    def start(self, run: RunContext) -> None:
+        """Look up what stays the same for a whole pass."""
+        run.ends = []
+        for lengths in run.lengths:
+            if lengths is not None:
+                run.ends = row_ends(run.lengths, self.shapes)
+                break
+        for step in self.steps:
+            step.start(run)
+
+    def chosen(self, run: RunContext) -> Sequence[Any]:
+        """The steps that a pass runs."""
+        return self.ragged if run.ends else self.steps
+
+    def forward(self, slots: list[Any], run: RunContext) -> list[Any]:
+        """Fill ``slots`` in order; returns what each step saved for backward if the pass keeps it.
+
+        Inputs whose rows end early hold zeros beyond the ends.
+        """
+        steps: Sequence[Any] = self.steps
+        values: Any = slots
+        if run.ends:
+            steps, values = self.ragged, SlotValues(slots, self.shapes, run)
+        if run.keep:
+            return [step.forward(values, run) for step in steps]
+        for step in steps:
+            step.forward(values, run)
+        return []
+
+    def backward(self, tape: list[Any], errors: list[Any], run: RunContext, rows: Rows = None) -> None:
+        """Fill ``errors`` from the outputs to the inputs and add to the gradients of the pass.
+
+        The errors of outputs, and those of inputs, are zero beyond the rows' ends.
+        """
+        for step, saved in zip(reversed(self.chosen(run)), reversed(tape), strict=True):
+            step.backward(saved, errors, run, rows)

@@ -1,0 +1,84 @@
+"""What ``explain`` returns: the parts of a graph, each with what the compiler did to it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Part:
+    """A Scan, neighbouring nodes that are compiled together, or a single node.
+
+    Attributes
+    ----------
+    path : str
+        Of the Scan, or of the first and last node.
+    kind : str
+        'Scan', 'nodes' or 'node'.
+    reason : str or None
+        Why it runs node by node; None if it is compiled.
+    notes : tuple of (str, str)
+        The name of each pass, and what it changed.
+    calls : tuple of (str, str)
+        The phase of each call, and the operation with the nodes that it computes.
+    calls_forward, calls_backward : int
+        Calls of numpy at each step of the loops; 0 without a loop.
+    loop, outside : int
+        Multiply-adds of products per step, in the loops and outside, forward and backward.
+    buffers : tuple of (str, int, int)
+        Lifetime, number and bytes of buffers.
+    threads : str
+        The number of BLAS threads, and the products that decide it.
+    """
+
+    path: str
+    kind: str
+    reason: str | None = None
+    notes: tuple[tuple[str, str], ...] = ()
+    calls: tuple[tuple[str, str], ...] = ()
+    calls_forward: int = 0
+    calls_backward: int = 0
+    loop: int = 0
+    outside: int = 0
+    buffers: tuple[tuple[str, int, int], ...] = ()
+    threads: str = ""
+
+    def lines(self) -> list[str]:
+        """Return the part as text."""
+        head = f"{self.path} ({self.kind})"
+        if self.reason is not None:
+            return [head, _line("uncompiled", f"runs node by node: {self.reason}"), _line("threads", self.threads)]
+        lines = [head, *(_line(name, note) for name, note in self.notes)]
+        if self.calls_forward or self.calls_backward:
+            lines.append(_line("calls", f"{self.calls_forward} forward and {self.calls_backward} backward per step"))
+        madds = f"{self.loop:,} per step in the loops, {self.outside:,} per step outside"
+        lines.append(_line("products", f"multiply-adds: {madds}"))
+        lines.append(_line("threads", self.threads))
+        lines += [_line("buffers", f"{kind}: {count}, {size / 1e6:.3g} MB") for kind, count, size in self.buffers]
+        previous = ""
+        for phase, call in self.calls:
+            lines.append(f"      {phase if phase != previous else '':<13} {call}")
+            previous = phase
+        return lines
+
+
+def _line(name: str, text: str) -> str:
+    return f"    {name:<13} {text}"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """How a graph is compiled; ``print`` it, or read ``parts``."""
+
+    graph: str
+    setting: str
+    parts: tuple[Part, ...]
+
+    def __str__(self) -> str:
+        blocks = ["\n".join(part.lines()) for part in self.parts]
+        return "\n\n".join([f"{self.graph}: {self.setting}", *blocks])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the explanation as plain data."""
+        return asdict(self)

@@ -1,0 +1,142 @@
+"""Training from a model file to a run folder, and evaluation of a run: ``graphnet train`` and ``graphnet evaluate``."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import random
+from graphnet.core.errors import ConfigError
+from graphnet.data.datasets import Dataset
+from graphnet.io import read_model
+from graphnet.io.run_folder import RunFolder
+from graphnet.models.dataset_lookup import check_inputs, is_file, open_dataset
+from graphnet.models.loading import run_model
+from graphnet.training.callbacks import Callback
+from graphnet.training.config import TrainingConfig
+from graphnet.training.history import History
+from graphnet.training.trainer import Trainer
+
+
+@dataclass
+class TrainingJob:
+    """A training run that is ready to start: its files have been read and checked, and nothing has run.
+
+    Attributes
+    ----------
+    trainer : Trainer
+    data : Dataset
+    folder : RunFolder
+    test : dict of str to float
+        Loss and metrics on the test split, after the run.
+    """
+
+    trainer: Trainer
+    data: Dataset
+    folder: RunFolder
+    test: dict[str, float] = field(default_factory=dict)
+
+    def run(self) -> History:
+        """Train, then evaluate the test split once; all results are written to the folder.
+
+        Raises
+        ------
+        StateError, RuleError
+            As :meth:`Trainer.fit`; the folder then has the weights of the best epoch so far.
+        """
+        train, test = self.data.train, self.data.test
+        history = self.trainer.fit(train.inputs, train.targets)
+        if len(test):
+            self.test = self.trainer.evaluate(test.inputs, test.targets)
+        self.folder.summarize(history, self.test)
+        return history
+
+    @property
+    def path(self) -> Path:
+        """The folder of the run, after training has started."""
+        assert self.folder.path is not None
+        return self.folder.path
+
+
+def prepare(
+    path: str | os.PathLike[str],
+    *,
+    data: str | None = None,
+    output: str | os.PathLike[str] | None = None,
+    runs: str | os.PathLike[str] = "runs",
+    callbacks: Iterable[Callback] = (),
+    **settings: Any,
+) -> TrainingJob:
+    """Read a model file and its data, and check that they fit each other.
+
+    Parameters
+    ----------
+    path : path
+        The model file.
+    data : str, optional
+        Replaces the data that the file names; a path is relative to the working directory.
+    output, runs
+        See :class:`~graphnet.io.run_folder.RunFolder`.
+    callbacks : iterable of Callback
+    **settings
+        Fields of :class:`~graphnet.training.config.TrainingConfig` that replace those of the file, unless None.
+
+    Raises
+    ------
+    GraphnetError
+        With the place in the file or in the data.
+    """
+    with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
+        file = read_model(path)
+    changes = {name: value for name, value in settings.items() if value is not None}
+    config = (file.training or TrainingConfig()).changed(**changes)
+    base = Path(path).parent if data is None else Path()
+    name = config.data if data is None else data
+    dataset = open_dataset(name, base)
+    check_inputs(file.graph, dataset)
+    folder = RunFolder(output, runs=runs, data=base / name if name is not None and is_file(name) else None)
+    trainer = Trainer(file.graph, config.changed(data=name), callbacks=[folder, *callbacks])
+    for split in (dataset.train, dataset.test):
+        if len(split):
+            trainer.examples(split.inputs, split.targets)
+    return TrainingJob(trainer, dataset, folder)
+
+
+def evaluate_run(path: str | os.PathLike[str], *, data: str | None = None) -> dict[str, float]:
+    """Loss and metrics of the weights of a run on the test split of its data, or of other data.
+
+    Parameters
+    ----------
+    path : path
+        The folder of the run.
+    data : str, optional
+        A name, or a path relative to the working directory.
+
+    Raises
+    ------
+    GraphnetError
+        Before anything runs.
+    """
+    model = run_model(path)
+    dataset = open_dataset(model.config.data, path) if data is None else open_dataset(data)
+    check_inputs(model.graph, dataset)
+    if not len(dataset.test):
+        raise ConfigError("the data have no test split", where=dataset.name, expected="test examples", received="none")
+    return model.evaluate(dataset.test.inputs, dataset.test.targets)
+
+
+def report_lines(results: dict[str, float]) -> list[str]:
+    """Loss and metrics on a test split as lines of text: the loss first, the first metric last.
+
+    Examples
+    --------
+    >>> report_lines({"loss": 0.25, "accuracy": 0.9729, "mean_absolute_error": 2.0})
+    ['test loss: 0.250', 'test mean_absolute_error: 2.000', 'test accuracy: 0.973']
+    """
+    names = ["loss", *reversed([name for name in results if name != "loss"])] if results else []
+    return [f"test {name}: {results[name]:.3f}" for name in names]

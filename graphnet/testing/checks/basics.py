@@ -1,0 +1,203 @@
+"""A pass completes without side effects; its results have the inferred shapes and the right dtypes."""
+
+from __future__ import annotations
+
+import random as standard
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compile import infer, lower
+from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.errors import RuleError, ShapeError
+from graphnet.core.phase import Phase
+from graphnet.core.run.runner import Runner
+from graphnet.plugins.guard import guarded
+from graphnet.testing.buffers import Arrays
+from graphnet.testing.check import check
+from graphnet.testing.failures import Fault, fault, short
+from graphnet.testing.harness import Harness
+from graphnet.testing.nested_arrays import iter_arrays
+from graphnet.testing.passes import PassResult
+from graphnet.testing.rule_spy import spy_on_rules
+
+
+@check()
+def runs(harness: Harness) -> None:
+    """A forward and backward pass completes in both phases, returns finite numbers, prints nothing, issues no warning,
+    and does not change settings of the process."""
+    for phase in Phase:
+        for provided in input_subsets(harness):
+            values = harness.values(without=set(harness.names) - set(provided))
+            result = _isolated_pass(harness, values, phase)
+            for name, array in result.results():
+                harness.expect(
+                    np.isfinite(array).all(),
+                    f"{name} is not finite in the {phase.name} phase",
+                    expected="finite numbers; set the domain of the case if the layer is not defined everywhere",
+                    received="NaN or infinity",
+                )
+
+
+def input_subsets(harness: Harness) -> list[list[str]]:
+    """Return the sets of inputs to provide: all, and the required ones alone."""
+    required = [name for name in harness.names if name not in harness.optional]
+    return [list(harness.names), required] if harness.optional else [list(harness.names)]
+
+
+@contextmanager
+def _unusual_settings() -> Iterator[None]:
+    """Set global generators and numpy's error state to values that no layer would set, so that any change shows."""
+    np.random.seed(20_261_123)  # noqa: NPY002
+    standard.seed(20_261_123)
+    np.seterr(divide="warn", over="warn", under="ignore", invalid="warn")
+    yield
+
+
+def _isolated_pass(harness: Harness, values: Arrays, phase: Phase) -> PassResult:
+    """Run one pass; raise a Fault if it fails, warns, prints or changes settings of the process."""
+    notes: list[str] = []
+    runner = harness.runner(provided=values)
+    try:
+        with guarded([]), _unusual_settings(), guarded(notes), warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            result = harness.run(values, runner, phase=phase)
+    except Fault:
+        raise
+    except Exception as error:
+        raise fault(f"a pass in the {phase.name} phase fails: {type(error).__name__}: {short(error)}") from error
+    effects = short("; ".join(notes).replace("when it loads", "when it runs"))
+    harness.expect(not notes, f"a pass has side effects: {effects}")
+    harness.expect(not warned, f"a pass issues a warning: {short(warned[0].message) if warned else ''}")
+    return result
+
+
+@check()
+def shapes(harness: Harness) -> None:
+    """The shapes that infer returns are those of the arrays that apply returns, for several sizes of batch and time."""
+    for rows, steps in size_variants(harness):
+        values = harness.values(rows=rows, steps=steps)
+        runner = harness.runner(provided=values)
+        inferred = _inferred(harness, harness.sized(rows, steps))
+        outputs = harness.run(values, runner, errors=False).outputs
+        for (name, array), shape in zip(outputs.items(), inferred, strict=True):
+            harness.expect(
+                shape is not None and shape.sizes == array.shape,
+                f"infer returns another shape for {name!r} than apply",
+                expected=shape,
+                received=array.shape,
+            )
+    _check_wider_inputs(harness)
+
+
+def _check_wider_inputs(harness: Harness) -> None:
+    """With two more elements on the last axis, infer raises an error or agrees with apply."""
+    if harness.fixed or harness.integer:
+        return
+    wider = {
+        name: shape.resized(-1, (shape.sizes[-1] or 0) + 2) if shape.names[-1] not in (BATCH, TIME) else shape
+        for name, shape in harness.shapes.items()
+    }
+    rng = np.random.default_rng(1)
+    low, high = harness.domain or (0.5, 1.5)
+    values = {name: rng.uniform(low, high, tuple(size or 1 for size in shape)) for name, shape in wider.items()}
+    try:
+        runner = Runner(harness.graph(harness.make(), sized=wider))
+        harness.set_weights(runner)
+        runner.forward(values)
+    except RuleError as error:
+        sizes = ", ".join(map(str, harness.shapes.values()))
+        raise fault(f"infer is correct only for {sizes}: {short(error)}") from error
+    except Exception:  # refused, or not computable: the check bad_input covers that
+        return
+    harness.comparisons += 1
+
+
+def size_variants(harness: Harness) -> list[tuple[int | None, int | None]]:
+    """Return numbers of rows and steps to test, the case's own first; None if there is no such axis."""
+    if harness.fixed:
+        return [(None, None)]
+    rows = [None] if harness.batch is None else [harness.batch, 1, harness.batch + 2]
+    steps = [None] if harness.steps is None else [harness.steps, 1, harness.steps + 2]
+    variants = [(rows[i % len(rows)], steps[j % len(steps)]) for i, j in ((0, 0), (1, 0), (0, 1), (2, 2))]
+    return variants if harness.batch or harness.steps else variants[:1]
+
+
+def _inferred(harness: Harness, shapes: dict[str, Shape]) -> list[Shape | None]:
+    """Return the inferred shapes of the outputs."""
+    graph = harness.graph(free=False) if shapes == harness.shapes else harness.graph()
+    plan = lower(graph)
+    try:
+        inferred = infer(plan, graph.layers(), [shapes[name] for name in graph.inputs])
+    except ShapeError as error:
+        raise fault(f"infer refuses {', '.join(map(str, shapes.values()))}: {short(error)}") from error
+    except Exception as error:
+        problem = f"infer raises {type(error).__name__}: {short(error)}"
+        raise fault(problem, expected="shapes, or a ShapeError") from error
+    return [inferred.slots[slot] for _, slot in plan.outputs]
+
+
+@check()
+def free_sizes(harness: Harness) -> None:
+    """infer accepts shapes whose batch and time sizes are unknown, returns compatible shapes, and names axes
+    correctly."""
+    known_shapes = _inferred(harness, harness.shapes)
+    opened = {}
+    for name, shape in harness.shapes.items():
+        for axis in (BATCH, TIME):
+            shape = shape.resized(axis, None) if shape.has(axis) else shape
+        opened[name] = shape
+    for known, free in zip(known_shapes, _inferred(harness, opened), strict=True):
+        harness.expect(
+            known is not None and free is not None and free.fits(known),
+            "infer returns an incompatible shape while the sizes of batch and time are unknown",
+            expected=f"a shape compatible with {known}",
+            received=free,
+        )
+    for axis, base in ((BATCH, harness.batch), (TIME, harness.steps)):
+        if base is not None and not harness.fixed:
+            larger = {BATCH: harness.sized(rows=base + 3), TIME: harness.sized(steps=base + 3)}[axis]
+            for before, after in zip(known_shapes, _inferred(harness, larger), strict=True):
+                assert before is not None
+                assert after is not None
+                grows = not before.has(axis) or before.size(axis) != after.size(axis)
+                harness.expect(grows, f"an output axis named {axis} does not grow with the {axis}", received=before)
+
+
+@check()
+def dtypes(harness: Harness) -> None:
+    """float64 stays float64 and, if the layer computes in float32, float32 stays float32: outputs, errors and
+    gradients of every rule."""
+    for dtype in ("float64", "float32") if "float32" in harness.capabilities else ("float64",):
+        values = harness.values(dtype=dtype)
+        runner = harness.runner(provided=values)
+
+        def spy(layer: Layer, rule: str, original: Any, arguments: Any, keywords: Any, dtype: str = dtype) -> Any:
+            result = original(*arguments, **keywords)
+            returned = result[0] if rule == "apply" else result
+            for place, array in iter_arrays(returned) if rule in ("apply", "pull", "grad") else ():
+                what = f"{rule} of {type(layer).__name__} returns the wrong dtype {place}".rstrip()
+                right = array.dtype.kind != "f" or array.dtype == dtype
+                harness.expect(right, what, expected=dtype, received=array.dtype)
+            return result
+
+        with spy_on_rules(runner, spy):
+            result = harness.run(values, runner)
+        for name, array in result.results():
+            if not name.startswith("gradient"):
+                right = array.dtype == dtype or array.dtype.kind != "f"
+                harness.expect(right, f"{name} has the wrong dtype", expected=dtype, received=array.dtype)
+
+
+@check("float32")
+def float32(harness: Harness) -> None:
+    """The results in float32 equal those in float64 to rounding error."""
+    for phase in Phase:
+        values = harness.values(dtype="float32")
+        double = {n: a.astype("float64") if a.dtype == "float32" else a for n, a in values.items()}
+        single_result, double_result = harness.run(values, phase=phase), harness.run(double, phase=phase)
+        harness.assert_same_results(single_result, double_result, f"in float32, {phase.name} phase", 3e-3)

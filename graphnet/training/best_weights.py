@@ -1,0 +1,62 @@
+"""The best epoch so far, and its weights."""
+
+from __future__ import annotations
+
+import math
+
+from graphnet.core.describe.parameter import Array
+from graphnet.core.run.runner import Runner
+from graphnet.metrics import Metric
+from graphnet.training.history import EpochRecord
+
+
+class BestWeights:
+    """Keeps the weights and buffers of the best epoch.
+
+    With validation examples the first metric on them decides (maximized or minimized, depending on the metric), and
+    the validation loss decides between equal metrics or if there is no metric. Without validation examples the training
+    loss decides. Of equal epochs the earlier one is better. An epoch whose values are not finite is never better.
+
+    Parameters
+    ----------
+    runner : Runner
+        Its current weights count as epoch 0, which every finite epoch beats.
+    metric : Metric or None
+    """
+
+    def __init__(self, runner: Runner, metric: Metric | None) -> None:
+        self.runner = runner
+        self.metric = metric
+        self.epoch = 0
+        self.score: tuple[float, ...] | None = None
+        self._store()
+
+    def update(self, record: EpochRecord) -> bool:
+        """Store the current weights if this epoch is better than all earlier ones; return whether it is."""
+        score = self._score(record)
+        if not all(map(math.isfinite, score)) or (self.score is not None and score >= self.score):
+            return False
+        self.epoch, self.score = record.epoch, score
+        self._store()
+        return True
+
+    def restore(self) -> None:
+        """Set the weights and buffers to those of the best epoch."""
+        for path, layer in self.runner.layers.items():
+            for name, parameter in layer.params.items():
+                parameter.value = self._values[f"{path}/{name}"]
+            layer.store.replace_buffers({name: self._buffers[f"{path}/{name}"] for name in layer.buffer_values})
+
+    def _score(self, record: EpochRecord) -> tuple[float, ...]:
+        """The score of an epoch; lower is better."""
+        if record.validation_loss is None:
+            return (record.loss,)
+        if self.metric is None or self.metric.name not in record.validation_metrics:
+            return (record.validation_loss,)
+        value = record.validation_metrics[self.metric.name]
+        return (-value if self.metric.higher_is_better else value, record.validation_loss)
+
+    def _store(self) -> None:
+        # Parameters and buffers are replaced, never written in place: no copy is needed.
+        self._values: dict[str, Array] = {path: p.value for path, p in self.runner.parameters.items()}
+        self._buffers: dict[str, Array] = dict(self.runner.buffers)

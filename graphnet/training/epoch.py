@@ -1,0 +1,104 @@
+"""One epoch of training: a forward pass, a backward pass and an update for each batch, then validation."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from graphnet.core.concurrency.blas_threads import limited
+from graphnet.core.errors import GraphnetError, StateError
+from graphnet.core.run.runner import Runner
+from graphnet.data.batches import Batch, Examples
+from graphnet.data.datasets.stream import Stream
+from graphnet.losses import Loss
+from graphnet.training import evaluation
+from graphnet.training.config import TrainingConfig
+from graphnet.training.feeds import Feed
+from graphnet.training.history import EpochRecord
+from graphnet.training.totals import Totals
+from graphnet.training.updates import Updates
+
+
+class EpochRunner:
+    """Runs the epochs of a training run.
+
+    Parameters
+    ----------
+    runner : Runner
+    config : TrainingConfig
+    losses : mapping of output name to Loss
+    feed : Feed
+        The training data.
+    validation : Examples, Stream or None
+    rng : numpy.random.Generator or None
+        Draws the order of the examples; None: they keep their order.
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        config: TrainingConfig,
+        losses: Mapping[str, Loss],
+        feed: Feed,
+        validation: Examples | Stream | None,
+        rng: np.random.Generator | None,
+    ) -> None:
+        self.runner, self.config, self.losses = runner, config, losses
+        self.feed, self.validation, self.rng = feed, validation, rng
+        self.updates = Updates(runner, config)
+
+    def run(self, epoch: int, on_batch_end: Callable[[int, int, float], None]) -> EpochRecord:
+        """Run one epoch; ``on_batch_end`` is called with the epoch, the batch and the loss so far.
+
+        Raises
+        ------
+        StateError
+            If the loss, or the state of an optimizer, is not finite; the message names the epoch and the batch.
+        """
+        start, norm = time.perf_counter(), 0.0
+        rate = self.updates.set_epoch(epoch)
+        totals = Totals(self.losses, self.config.metrics)
+        for number, batch in enumerate(self.feed.batches(self.rng), 1):
+            norm = max(norm, self._step(batch, totals, f"epoch {epoch}, batch {number}"))
+            on_batch_end(epoch, number, totals.loss)
+        validation = None
+        if self.validation is not None:
+            validation = evaluation.totals(self.runner, self.validation, self.losses, self.config)
+        return EpochRecord(
+            epoch=epoch,
+            loss=totals.loss,
+            metrics=totals.results(),
+            validation_loss=None if validation is None else validation.loss,
+            validation_metrics={} if validation is None else validation.results(),
+            learning_rate=rate,
+            gradient_norm=norm,
+            seconds=time.perf_counter() - start,
+            examples=totals.examples,
+        )
+
+    def _step(self, batch: Batch, totals: Totals, where: str) -> float:
+        """One forward pass, backward pass and update; return the norm of the gradients."""
+        outputs = self.feed.forward(batch)
+        with limited(self.updates.threads):
+            penalty = self.updates.penalty()
+        loss, errors = totals.add_with_errors(outputs, batch)
+        totals.add_penalty(penalty, batch.rows)
+        if not math.isfinite(loss + penalty):
+            raise StateError(
+                "the training loss is not finite",
+                where=where,
+                expected="a finite loss",
+                received=loss + penalty,
+                remedy="Lower the learning rate, clip the gradients (clip_norm), or look for NaN in the data.",
+            )
+        if not errors:
+            return 0.0
+        self.feed.backward(errors)
+        try:
+            with limited(self.updates.threads):
+                return self.updates.step()
+        except GraphnetError as error:
+            raise error.at(where) from None

@@ -1,0 +1,104 @@
+"""The public names: what ``import graphnet`` gives, and what it must not show or warn about."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+import graphnet
+
+ROOT = Path(__file__).resolve().parent.parent
+MOVED = sorted(graphnet._MOVED_TO_AUTHORING)
+
+
+def run_python(program):
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_public_names_match_the_list():
+    command = [sys.executable, str(ROOT / "scripts" / "public_names.py"), "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.no_plugins
+@pytest.mark.parametrize("name", sorted(graphnet._SUBMODULES))
+def test_submodule_is_reachable_after_import(name):
+    target = graphnet._SUBMODULES[name]
+    assert run_python(f"import graphnet; print(graphnet.{name}.__name__)") == target
+
+
+@pytest.mark.no_plugins
+def test_every_submodule_is_in_dir():
+    found = {module.name for module in pkgutil.iter_modules(graphnet.__path__) if not module.name.startswith("_")}
+    assert found <= set(dir(graphnet))
+
+
+@pytest.mark.no_plugins
+def test_dir_shows_public_names_only():
+    names = dir(graphnet)
+    assert names == sorted({*graphnet.__all__, *graphnet._SUBMODULES})
+    assert [name for name in names if name.startswith("_")] == []
+    assert not {"annotations", "importlib", "sys", "Any", "TYPE_CHECKING"} & set(names)
+
+
+@pytest.mark.no_plugins
+def test_unknown_attribute_raises_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'optimisers'"):
+        graphnet.optimisers
+
+
+@pytest.mark.no_plugins
+@pytest.mark.parametrize("name", MOVED)
+def test_moved_name_warns_and_works(name):
+    with pytest.warns(graphnet.GraphnetDeprecationWarning, match=f"from graphnet.authoring import {name}") as caught:
+        value = getattr(graphnet, name)
+    assert value is getattr(graphnet.authoring, name)
+    assert caught[0].filename == __file__
+
+
+@pytest.mark.no_plugins
+def test_from_import_of_moved_name_warns():
+    with pytest.warns(DeprecationWarning, match="graphnet.positive has moved") as caught:
+        from graphnet import positive  # noqa: F401
+    assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.no_plugins
+def test_deprecation_warning_is_a_graphnet_warning():
+    assert issubclass(graphnet.GraphnetDeprecationWarning, graphnet.GraphnetWarning)
+    assert issubclass(graphnet.GraphnetDeprecationWarning, DeprecationWarning)
+
+
+@pytest.mark.no_plugins
+def test_scans_of_the_package_do_not_warn():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dir(graphnet)
+        inspect.getmembers(graphnet)
+        vars(graphnet)
+        exec("from graphnet import *", {})
+
+
+@pytest.mark.no_plugins
+def test_star_import_gives_public_names():
+    names = {}
+    exec("from graphnet import *", names)
+    assert set(names) - {"__builtins__"} == set(graphnet.__all__)
+
+
+@pytest.mark.no_plugins
+@pytest.mark.parametrize("path", ["graphnet", "graphnet.authoring"])
+def test_public_names_are_sorted_and_documented(path):
+    module = importlib.import_module(path)
+    assert list(module.__all__) == sorted(set(module.__all__))
+    assert [name for name in module.__all__ if not (getattr(module, name).__doc__ or "").strip()] == []
