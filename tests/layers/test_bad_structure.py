@@ -105,9 +105,9 @@ def test_wrong_shapes_are_refused(layer, shapes, message):
     [
         ([[0, 4]], DataError, "expected 0 to 3, received 0 to 4"),
         ([[-1, 2]], DataError, "expected 0 to 3, received -1 to 2"),
-        ([[0.0, 1.0]], DtypeError, "takes whole numbers"),
-        ([[True]], DtypeError, "takes whole numbers"),
-        ([["a"]], DtypeError, "takes whole numbers"),
+        ([[0.0, 1.0]], DtypeError, "must be integers"),
+        ([[True]], DtypeError, "must be integers"),
+        ([["a"]], DtypeError, "must be integers"),
         (np.zeros((0, 2), int), DataError, "at least one row"),
     ],
 )
