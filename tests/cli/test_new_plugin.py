@@ -189,6 +189,7 @@ def faults(cases):
     return [(outcome.case, outcome.check, outcome.message) for outcome in outcomes if outcome.status == "failed"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("imported")
 def test_the_conformance_kit_finds_nothing():
     assert faults(importlib.import_module("graphnet_fancy.cases").CASES) == []
@@ -377,6 +378,7 @@ def example(monkeypatch):
     yield from imports(EXAMPLE / "src", "graphnet_minimal_gated", monkeypatch)
 
 
+@pytest.mark.slow
 def test_the_example_registers_layers_that_the_kit_finds_nothing_in(example):
     plugin = importlib.import_module("graphnet_minimal_gated.plugin")
     record = PluginManager().register(plugin, name="minimal-gated", distribution="graphnet-minimal-gated")

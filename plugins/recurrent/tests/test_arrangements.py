@@ -52,6 +52,8 @@ from graphnet_recurrent import (
     tanh,
 )
 
+pytestmark = pytest.mark.slow
+
 T, B, F, U = 6, 4, 3, 5
 LENGTHS = np.array([6, 2, 0, 4])
 RNG = np.random.default_rng(42)

@@ -13,6 +13,8 @@ from recurrent_oracle import close, numeric
 from graphnet import Builder, Runner, Scan, seed
 from graphnet_recurrent import Bidirectional, Recurrent, Stack, cells
 
+pytestmark = pytest.mark.slow
+
 T, D, H = 5, 3, 4
 LENGTHS = [3, 0, 5, 1, 3]
 B = len(LENGTHS)

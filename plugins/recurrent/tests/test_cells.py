@@ -11,6 +11,8 @@ from graphnet.plugins import PluginManager, using
 from graphnet_recurrent import GRU, Peephole, cells, plugin
 from graphnet_recurrent.layers import Clocked, SlotSoftMax
 
+pytestmark = pytest.mark.slow
+
 T, B, D, H = 6, 3, 3, 4
 
 #: The cell, its oracle, the width of its output, and of its states.

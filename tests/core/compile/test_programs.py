@@ -263,6 +263,7 @@ def test_each_pass_left_out(name):
         same(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["peepholes", "shifted"])
 def test_every_subset_of_passes(name):
     made = graph(name)
