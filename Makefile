@@ -1,4 +1,4 @@
-# make setup | demo | bench | fuzz | test | lint | types | guide | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | fuzz | test | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +10,7 @@ PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file))
 USER_READY := $(VENV)/.user-ready
 DEVELOPER_READY := $(VENV)/.developer-ready
 
-.PHONY: setup demo bench fuzz test lint types suites clean-environments guide wheels clean
+.PHONY: setup demo bench fuzz test lint types suites clean-environments guide compat wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -65,6 +65,10 @@ bench: $(USER_READY)
 		$(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick) || exit 1; \
 		echo; \
 	done
+
+# Every supported Python that is installed, with the lowest and the newest numpy; the others are reported as skipped.
+compat: $(DEVELOPER_READY)
+	$(BIN)/python scripts/compat.py
 
 wheels: $(DEVELOPER_READY)
 	$(BIN)/python scripts/build_wheels.py

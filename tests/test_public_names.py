@@ -102,3 +102,10 @@ def test_public_names_are_sorted_and_documented(path):
     module = importlib.import_module(path)
     assert list(module.__all__) == sorted(set(module.__all__))
     assert [name for name in module.__all__ if not (getattr(module, name).__doc__ or "").strip()] == []
+
+
+@pytest.mark.no_plugins
+def test_import_loads_no_heavy_library():
+    libraries = ["click", "matplotlib", "networkx", "pluggy", "rich", "safetensors", "scipy", "sklearn", "yaml"]
+    program = f"import sys, graphnet; print([name for name in {libraries} if name in sys.modules])"
+    assert run_python(program) == "[]"

@@ -9,22 +9,8 @@ from typing import Any
 
 import click
 
-from graphnet.core.errors import GraphnetError, RuleError
-
-#: Commands by name, and the module of each; a module is imported when its command is asked for.
-COMMANDS = {
-    "train": "graphnet.cli.train",
-    "evaluate": "graphnet.cli.evaluate",
-    "predict": "graphnet.cli.predict",
-    "show": "graphnet.cli.show",
-    "explain": "graphnet.cli.explain",
-    "profile": "graphnet.cli.profile",
-    "export": "graphnet.cli.export",
-    "layers": "graphnet.cli.layers",
-    "plugins": "graphnet.cli.plugins",
-    "new-plugin": "graphnet.cli.new_plugin",
-    "check": "graphnet.cli.check",
-}
+from graphnet.core.errors import GraphnetError, RuleError, unknown
+from graphnet.plugins.validation import COMMANDS
 
 #: Set in a context's ``meta`` once everything has been checked and something runs.
 RUNNING = "graphnet.running"
@@ -65,8 +51,9 @@ class Commands(click.Group):
 
             with _plugins(ctx):
                 return provided.command(cmd_name)
-        found: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
-        return found
+        module = importlib.import_module(f"graphnet.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; an error of graphnet is a message, unless a traceback is wanted."""
@@ -82,7 +69,7 @@ class Commands(click.Group):
 
 @contextmanager
 def _plugins(ctx: click.Context) -> Iterator[None]:
-    """The plugins that the options allow, inside the block; without options those that the environment allows."""
+    """Use the plugins that the options allow inside the block; without options, those that the environment allows."""
     allow = () if ctx.params.get("no_plugins") else ctx.params.get("plugins")
     if allow is None or ctx.meta.get(LOADED):
         yield
@@ -91,6 +78,10 @@ def _plugins(ctx: click.Context) -> Iterator[None]:
 
     manager = PluginManager()
     manager.load(allow=allow)
+    if manager.not_installed:
+        others = [plugin.name for plugin in manager.plugins if plugin.distribution != "graphnet"]
+        installed = [name for name in others if name not in manager.not_installed]
+        raise WrongInput(str(unknown("plugin", manager.not_installed[0], installed, where="--plugins")))
     ctx.meta[LOADED] = True
     try:
         with using(manager):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Collection
 
@@ -12,6 +13,9 @@ from graphnet.plugins.guard import SLOW, Intact, guarded
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Registry
 
+#: The plugin that registers graphnet's own objects. It imports most of graphnet, so nothing imports it.
+BUILTIN = "graphnet.plugins.builtin"
+
 
 class PluginManager:
     """Loads plugins into a registry of its own; a plugin that fails is reported and leaves nothing behind.
@@ -21,7 +25,9 @@ class PluginManager:
     registry : Registry
         What the loaded plugins registered.
     plugins : list of Plugin
-        What became of each, in the order of loading.
+        One record for each plugin, in the order of loading.
+    not_installed : list of str
+        The names that were to be loaded and are not installed; each has a record in ``plugins`` too.
 
     Examples
     --------
@@ -36,6 +42,7 @@ class PluginManager:
     def __init__(self) -> None:
         self.registry = Registry()
         self.plugins: list[Plugin] = []
+        self.not_installed: list[str] = []
         self._loaded = False
 
     def load(self, allow: Collection[str] | None = None) -> None:
@@ -53,12 +60,11 @@ class PluginManager:
         StateError
             The second time: what is registered is never registered anew.
         """
-        from graphnet.plugins import builtin
-
         if self._loaded:
             raise StateError("the plugins are already loaded", remedy="Make another PluginManager.")
         self._loaded = True
-        self.register(builtin, name="builtin", distribution="graphnet", version=discovery.version("graphnet"))
+        own = importlib.import_module(BUILTIN)
+        self.register(own, name="builtin", distribution="graphnet", version=discovery.version("graphnet"))
         allowed = discovery.allowed(None if allow is None else ",".join(allow) or "none")
         points = discovery.installed()
         self._report_missing(allowed.names or frozenset(), {name for found in points for name in found[:2]})
@@ -67,7 +73,8 @@ class PluginManager:
             self._load_point(found, allowed, owners)
 
     def _report_missing(self, allowed: frozenset[str], known: set[str]) -> None:
-        for name in sorted(allowed - known):
+        self.not_installed = sorted(allowed - known)
+        for name in self.not_installed:
             reason = f"no such plugin is installed. {did_you_mean(name, sorted(known))}".strip()
             self.plugins.append(Plugin(name, name, "", "failed", reason))
 

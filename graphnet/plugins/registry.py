@@ -26,8 +26,8 @@ class Entry:
 
     @property
     def what(self) -> str:
-        """The kind of a single one: ``layer``, ``loss``."""
-        return singular(self.kind)
+        """The kind in the singular: ``layer``, ``loss``."""
+        return KINDS[self.kind].singular
 
     @property
     def id(self) -> str:
@@ -38,11 +38,6 @@ class Entry:
     def origin(self) -> str:
         """``distribution version``."""
         return f"{self.distribution} {self.version}"
-
-
-def singular(kind: str) -> str:
-    """``layer`` for ``layers``, ``loss`` for ``losses``, ``data set`` for ``datasets``."""
-    return {"losses": "loss", "datasets": "data set"}.get(kind, kind.removesuffix("s"))
 
 
 class Registry:
@@ -91,8 +86,8 @@ class Registry:
         UnknownNameError
             If there is no such kind.
         """
-        if kind not in KINDS.values():
-            raise unknown("kind", kind, KINDS.values())
+        if kind not in KINDS:
+            raise unknown("kind", kind, KINDS)
         return list(self._entries.get(kind, {}).values())
 
     def get(self, kind: str, name: str) -> Entry:
@@ -111,13 +106,13 @@ class Registry:
             found = wanted if len(wanted) == 1 else found
         if len(found) > 1:
             raise PluginError(
-                f"{singular(kind)} {name!r} is offered by {' and by '.join(e.origin for e in found)}",
+                f"{KINDS[kind].singular} {name!r} is offered by {' and by '.join(e.origin for e in found)}",
                 expected="a qualified name",
                 received=name,
                 remedy="Write " + " or ".join(e.id for e in found) + ".",
             )
         if not found:
-            raise UnknownNameError(f"unknown {singular(kind)} {name!r}", remedy=self._suggestion(kind, name))
+            raise UnknownNameError(f"unknown {KINDS[kind].singular} {name!r}", remedy=self._suggestion(kind, name))
         return found[0]
 
     def _suggestion(self, kind: str, name: str) -> str:

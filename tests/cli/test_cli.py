@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 import graphnet
 from graphnet.cli import main
 from graphnet.io.weights import read_arrays
+from graphnet.plugins.validation import COMMANDS
 
 pytestmark = pytest.mark.no_plugins
 
@@ -401,3 +403,16 @@ def test_as_a_process_of_its_own(folder):
     code = "import sys; from graphnet.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"rich", "yaml", "matplotlib", "networkx", "graphnet.training.trainer", "graphnet.io"} & set(loaded)
+
+
+@pytest.mark.parametrize("command", [["layers"], ["--help"], ["show", "model.yaml"], ["nothing"]])
+def test_unknown_plugin_option_exits_2(command):
+    done = CliRunner().invoke(main, ["--plugins", "nope", *command])
+    assert done.exit_code == 2
+    assert "--plugins: unknown plugin 'nope'; expected " in done.stderr
+
+
+def test_every_command_has_a_module():
+    assert set(COMMANDS) == {
+        importlib.import_module(f"graphnet.cli.{name.replace('-', '_')}").command.name for name in COMMANDS
+    }

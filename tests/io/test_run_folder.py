@@ -112,14 +112,14 @@ def test_runs_are_numbered_and_never_overwritten(tmp_path):
 def test_an_output_in_use_is_refused_before_training(tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").write_text("mine")
-    with pytest.raises(FileError, match="never overwritten.*something in it.*Name another folder"):
+    with pytest.raises(FileError, match="never overwritten.*not empty.*Name another folder"):
         RunFolder(tmp_path / "used")
     (tmp_path / "empty").mkdir()
     folder = RunFolder(tmp_path / "empty")
     run(folder, epochs=1)
     assert (tmp_path / "empty" / "model.yaml").is_file()
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(FileError, match="cannot be made|a file"):
+    with pytest.raises(FileError, match="cannot be created|a file"):
         run(RunFolder(runs=tmp_path / "file"), epochs=1)
 
 

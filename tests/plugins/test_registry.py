@@ -30,7 +30,7 @@ def test_all_or_nothing(registry):
         registry.add([entry("New"), entry("LSTM", "graphnet-b", version="9")])
     with pytest.raises(PluginError, match="loss 'New' of graphnet-a 1.0 is already registered by graphnet-a 1.0"):
         registry.add([entry("New", kind="losses"), entry("New", kind="losses")])
-    assert [e.id for kind in KINDS.values() for e in registry.entries(kind)] == [
+    assert [e.id for kind in KINDS for e in registry.entries(kind)] == [
         "graphnet-a/TanH", "graphnet-b/LSTM", "graphnet-a/TanH",
     ]  # fmt: skip
 

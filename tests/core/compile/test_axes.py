@@ -245,7 +245,9 @@ def test_scan_refuses_a_sequence_that_its_cell_declares_otherwise():
     cell = Cell("c", sequences={"x": "time, batch, feature=3"}, states={"h": 3})
     h = cell.x + cell.h
     made = cell.build(output=h, h=h)
-    with pytest.raises(ShapeError, match=r"'x' is not as the cell declares it; expected \(time, batch, feature=3\)"):
+    with pytest.raises(
+        ShapeError, match=r"'x' does not fit its declaration in the cell; expected \(time, batch, feature=3\)"
+    ):
         Runner(graph(Scan(made), "time, batch, feature=3"))
 
 
@@ -287,7 +289,9 @@ def test_nested_graphs_refuse_axes_in_another_order():
     inner = graph(lambda x: dense(x, 3), "batch, time, feature=3")
     Runner(graph(Subgraph(inner), "batch, time, feature=3"))
     Runner(graph(Subgraph(inner), "patient, visit, feature=3"))
-    with pytest.raises(ShapeError, match=r"subgraph/x: the axes are not those.*expected \(batch, time, feature=3\)"):
+    with pytest.raises(
+        ShapeError, match=r"subgraph/x: the axes differ from those.*expected \(batch, time, feature=3\)"
+    ):
         Runner(graph(Subgraph(inner), "time, batch, feature=3"))
 
 
@@ -309,7 +313,7 @@ def test_scan_refuses_axes_in_another_order_than_its_cell_declares():
     h = cell.x + cell.h
     made = cell.build(output=h, h=h)
     Runner(graph(Scan(made), "time, batch, y=4, x=4"))
-    with pytest.raises(ShapeError, match="'x' is not as the cell declares it"):
+    with pytest.raises(ShapeError, match="'x' does not fit its declaration in the cell"):
         Runner(graph(Scan(made), "time, batch, x=4, y=4"))
 
 

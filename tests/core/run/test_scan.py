@@ -193,7 +193,7 @@ def test_a_width_that_follows_from_nothing_is_told():
     c = Cell("c", sequences="x", states="h")
     g = Builder("m")
     made = g.build(Scan(c.build(output=c.x, h=Affine(0.5)(c.h)))(g.input("x", "time, batch, feature=2"), name="scan"))
-    with pytest.raises(ShapeError, match="scan: the width of state 'h' follows from nothing"):
+    with pytest.raises(ShapeError, match="scan: cannot infer the width of state 'h'"):
         Runner(made).forward({"x": np.ones((T, B, 2))})
 
 
