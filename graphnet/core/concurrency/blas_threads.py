@@ -62,12 +62,12 @@ class BlasThreads:
             self._search()
 
     def _search(self) -> None:
-        found = self._find()
+        libraries = self._find()
         with self._lock:
             if self._before is None:
-                self._shared = tuple(library for library in found if not library.own)
-                self._own = tuple(library for library in found if library.own)
-                self._found, self._modules = found, len(sys.modules)
+                self._shared = tuple(library for library in libraries if not library.own)
+                self._own = tuple(library for library in libraries if library.own)
+                self._found, self._modules = libraries, len(sys.modules)
 
     def within(self, threads: int) -> bool:
         """Whether no library uses more threads than these anyway, and no limit is in force that may end before."""

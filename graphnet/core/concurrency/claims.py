@@ -35,7 +35,7 @@ REMEDY = "Give each thread an object of its own, made before: copy.deepcopy(mode
 PROBLEMS = {
     READ: "the weights are in use in another thread",
     GRADIENTS: "another thread is computing gradients of these weights",
-    WRITE: "another thread is changing the weights",
+    WRITE: "the weights are being changed in another thread",
     KEPT_STATE: "the kept state is in use in another thread",
 }
 #: Calls that train.

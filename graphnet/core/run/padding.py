@@ -51,8 +51,8 @@ class RowEnds:
     @cached_property
     def beyond(self) -> Array:
         """The (step, row) pairs beyond the rows' ends, (time, batch)."""
-        found: Array = np.arange(self.steps)[:, None] >= self.lengths
-        return found
+        beyond: Array = np.arange(self.steps)[:, None] >= self.lengths
+        return beyond
 
     @cached_property
     def lender(self) -> Array | None:
@@ -63,8 +63,8 @@ class RowEnds:
         empty = self.lengths == 0
         if not empty.any():
             return None
-        found: Array = np.where(empty, np.argmin(empty), np.arange(len(empty)))
-        return found
+        lender: Array = np.where(empty, np.argmin(empty), np.arange(len(empty)))
+        return lender
 
     @cached_property
     def repeating(self) -> Array:
@@ -98,14 +98,14 @@ class RowEnds:
 
     @cached_property
     def _last(self) -> Array:
-        found: Array = np.maximum(self.lengths - 1, 0)
-        return found
+        last: Array = np.maximum(self.lengths - 1, 0)
+        return last
 
     def numbered(self, steps: Array) -> Array:
         """The numbers of (step, row) pairs in the folded array, for the steps (time, batch) that each row reads."""
         rows = np.arange(len(self.lengths)) if self.lender is None else self.lender
-        found: Array = (steps * len(rows) + rows).reshape(-1)
-        return found
+        numbers: Array = (steps * len(rows) + rows).reshape(-1)
+        return numbers
 
     def zeroed(self, array: Array) -> Array:
         """A copy with zeros beyond the rows' ends."""
@@ -143,13 +143,13 @@ def row_ends(lengths: Sequence[Array | None], shapes: Shapes) -> list[RowEnds | 
 
     Empty where every row of every input is whole.
     """
-    found: list[RowEnds | None] = []
+    ends: list[RowEnds | None] = []
     for slot, counts in enumerate(lengths):
         shape = shapes.slots[slot]
         if counts is None or shape is None:
-            found.append(None)
+            ends.append(None)
             continue
         steps = shape.sizes[0] or 0
-        equal = (e for e in found if e is not None and e.steps == steps and np.array_equal(e.lengths, counts))
-        found.append(next(equal, None) or RowEnds(counts, steps))
-    return found if any(found) else []
+        equal = (e for e in ends if e is not None and e.steps == steps and np.array_equal(e.lengths, counts))
+        ends.append(next(equal, None) or RowEnds(counts, steps))
+    return ends if any(ends) else []

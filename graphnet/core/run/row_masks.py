@@ -62,16 +62,16 @@ def both(a: Rows, b: Rows) -> Rows:
 
 def mask(array: Array, lengths: Array) -> Array:
     """A copy of ``array (time, batch, …)`` with zeros after each row's end."""
-    found = array.copy()
-    found[np.arange(len(array))[:, None] >= lengths] = 0
-    return found
+    masked = array.copy()
+    masked[np.arange(len(array))[:, None] >= lengths] = 0
+    return masked
 
 
 def taken(array: Array, order: Array) -> Array:
     """A copy of ``array (time, batch, …)`` with its (step, row) pairs in this order, numbered row by row."""
     rows = np.ascontiguousarray(array).reshape(len(order), -1)
-    found: Array = rows.take(order, axis=0).reshape(array.shape)
-    return found
+    reordered: Array = rows.take(order, axis=0).reshape(array.shape)
+    return reordered
 
 
 def owner(array: Array) -> Array:

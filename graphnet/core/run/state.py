@@ -91,18 +91,20 @@ class State:
         self.fresh = chosen if self.fresh is None else self.fresh | chosen
 
     def _positions(self, rows: Any) -> Array:
-        given = rows if isinstance(rows, int) or not isinstance(rows, Iterator | AbstractSet) else list(rows)
-        found = np.atleast_1d(as_array(given, "State.reset"))
-        if found.dtype == bool:
-            return np.flatnonzero(self._truths(found))
-        if found.size and found.dtype.kind not in "iu":
-            raise DtypeError("rows are positions", where="State.reset", expected="whole numbers", received=found.dtype)
-        count = self.rows or 0
-        if found.size and (found.min() < -count or found.max() >= count):
-            raise DataError(
-                "no such row", where="State.reset", expected=f"0 to {count - 1}", received=sorted({*found.tolist()})
+        items = rows if isinstance(rows, int) or not isinstance(rows, Iterator | AbstractSet) else list(rows)
+        positions = np.atleast_1d(as_array(items, "State.reset"))
+        if positions.dtype == bool:
+            return np.flatnonzero(self._truths(positions))
+        if positions.size and positions.dtype.kind not in "iu":
+            raise DtypeError(
+                "rows are positions", where="State.reset", expected="whole numbers", received=positions.dtype
             )
-        return found.astype(np.int64)
+        count = self.rows or 0
+        if positions.size and (positions.min() < -count or positions.max() >= count):
+            raise DataError(
+                "no such row", where="State.reset", expected=f"0 to {count - 1}", received=sorted({*positions.tolist()})
+            )
+        return positions.astype(np.int64)
 
     def _truths(self, values: Any) -> Array:
         truths = as_array(values, "State")
@@ -189,14 +191,14 @@ class Carried:
 
     def enter(self, key: str, initial: Array | None, dtype: str) -> Array | None:
         """The value that a state begins with; ``initial`` in rows that begin anew (None: zeros)."""
-        kept = self.state.arrays.get(key)
-        if kept is None:
+        value = self.state.arrays.get(key)
+        if value is None:
             return initial
-        kept = converted(kept, dtype, f"state {key!r}")
+        value = converted(value, dtype, f"state {key!r}")
         if self.fresh is None:
-            return kept
-        rows = self.fresh.reshape(-1, *[1] * (kept.ndim - 1))
-        return np.where(rows, kept.dtype.type(0) if initial is None else initial, kept)
+            return value
+        rows = self.fresh.reshape(-1, *[1] * (value.ndim - 1))
+        return np.where(rows, value.dtype.type(0) if initial is None else initial, value)
 
     def leave(self, key: str, final: Array) -> None:
         """Store the final value of a state."""

@@ -42,8 +42,8 @@ def _check(step: Loop, state: State, shapes: Shapes, names: list[str], place: st
             remedy="Give whole sequences, without a state to go on from.",
         )
     for name, slot in zip(step.states, step.finals, strict=True):
-        shape, kept = shapes.slots[slot], state.arrays.get(f"{step.path}/{name}")
+        shape, array = shapes.slots[slot], state.arrays.get(f"{step.path}/{name}")
         assert shape is not None
         state.check(names, shape.sizes[0], place)
-        if kept is not None and kept.shape != shape.sizes:
-            raise StateError(f"state {name!r} has another shape", where=step.path, expected=shape, received=kept.shape)
+        if array is not None and array.shape != shape.sizes:
+            raise StateError(f"state {name!r} has another shape", where=step.path, expected=shape, received=array.shape)

@@ -49,15 +49,15 @@ class BlockCalls:
     # ------------------------------------------------------------------ one phase of a block
     def actions(self, steps: list[Instruction], block: Block) -> list[Action]:
         """The calls of some instructions, in order."""
-        found: list[Action] = []
+        calls: list[Action] = []
         self.gathered = {}
         for step in steps:
             if step.name == "dot":
-                found += self.dot(step, block)
+                calls += self.dot(step, block)
             else:
-                found.append(self.elementwise(step, block))
+                calls.append(self.elementwise(step, block))
             self.forget(step.output)
-        return found
+        return calls
 
     def forget(self, output: Operand) -> None:
         """Forget the gathered copies of what an instruction has overwritten."""
@@ -68,10 +68,10 @@ class BlockCalls:
         """A slice, pack or scalar as an operand of an elementwise call over a block."""
         if isinstance(operand, BufferSlice):
             key = (operand.buffer, operand.start, operand.stop, operand.shift, block.start)
-            found = self.views.get(key)
-            if found is None:  # one view for all calls that read or write it, which takes less memory
-                found = self.views[key] = self.squeezed(self.whole(operand, block))
-            return found
+            view = self.views.get(key)
+            if view is None:  # one view for all calls that read or write it, which takes less memory
+                view = self.views[key] = self.squeezed(self.whole(operand, block))
+            return view
         if isinstance(operand, PackRef):
             return self.squeezed(self.packs.arrays[operand.pack])
         assert isinstance(operand, Scalar)
@@ -148,11 +148,11 @@ class BlockCalls:
             if add:
                 return lambda arrays: np.add(out, np.matmul(flat(arrays), packs[number].T), out)
             return lambda arrays: np.matmul(flat(arrays), packs[number].T, out)
-        made = self._scratch("product", self.widest, width * steps * batch).reshape(width, steps * batch)
-        source, target = made.reshape(width, steps, batch), out.transpose(1, 0, 2)
+        product = self._scratch("product", self.widest, width * steps * batch).reshape(width, steps * batch)
+        source, target = product.reshape(width, steps, batch), out.transpose(1, 0, 2)
 
         def action(arrays: Arrays) -> None:
-            np.matmul(packs[number], flat(arrays).T, made)
+            np.matmul(packs[number], flat(arrays).T, product)
             if add:
                 np.add(target, source, target)
             else:
@@ -180,14 +180,14 @@ class BlockCalls:
             rows = whole[:, :, 0]
             return [], lambda arrays: rows
         steps, width, batch = whole.shape
-        known = self.gathered.get(operand)
-        if known is not None:
-            rows = known
+        cached = self.gathered.get(operand)
+        if cached is not None:
+            rows = cached
             return [], lambda arrays: rows
-        made = self._scratch(operand, width, width * steps * batch).reshape(width, steps, batch)
+        room = self._scratch(operand, width, width * steps * batch).reshape(width, steps, batch)
         source = whole.transpose(1, 0, 2)
-        gathered = self.gathered[operand] = made.reshape(width, steps * batch).T
-        return [lambda arrays: np.copyto(made, source)], lambda arrays: gathered
+        gathered = self.gathered[operand] = room.reshape(width, steps * batch).T
+        return [lambda arrays: np.copyto(room, source)], lambda arrays: gathered
 
 
 def overlap(a: BufferSlice, b: BufferSlice) -> bool:

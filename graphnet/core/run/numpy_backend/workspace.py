@@ -141,19 +141,19 @@ class Workspace:
     def each(self, place: BufferSlice, block: Block, flat: bool, backward: bool) -> list[Array]:
         """A slice at every step of a block, in the order of processing; vectors where ``flat``."""
         key = (place, block.start, flat, backward)
-        found = self._lists.get(key)
-        if found is None:
+        views = self._lists.get(key)
+        if views is None:
             if self.kind(place) == RING_BUFFER:
-                found = [self.at(place, t) for t in range(block.start, block.stop)]
+                views = [self.at(place, t) for t in range(block.start, block.stop)]
             else:
-                found = list(self.whole(place, block))
+                views = list(self.whole(place, block))
             if flat:
-                found = [a[:, 0] for a in found]
+                views = [a[:, 0] for a in views]
             if backward:
-                found.reverse()
+                views.reverse()
             if self.steps <= KEPT_VIEWS:
-                self._lists[key] = found
-        return found
+                self._lists[key] = views
+        return views
 
 
 #: Views by step are cached for up to this many steps; for more they would take as much memory as the numbers.
