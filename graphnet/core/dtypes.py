@@ -15,7 +15,7 @@ BLOCK = 2**16
 SUPPORTED = ("float32", "float64")
 #: Remedies for unsupported dtypes, by numpy's ``dtype.kind``.
 REMEDIES = {
-    "O": "Convert it with .astype(numpy.float64) if all elements are numbers. Pass sequences of unequal length as a list.",
+    "O": "Convert it with .astype(numpy.float64) if all elements are numbers. Pass unequal sequences as a list.",
     "M": "Subtract a start and divide by a unit, such as (times - times[0]) / numpy.timedelta64(1, 's').",
     "m": "Divide it by a unit, such as numpy.timedelta64(1, 's').",
     "U": "Text is not converted: use .astype(numpy.float64), or number the categories.",
