@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from graphnet.core.errors import ConfigError, PluginError, did_you_mean
 from graphnet.io.tree import Item
 from graphnet.plugins import Entry, PluginManager
-from graphnet.plugins.versions import meets, plain, release
+from graphnet.plugins.versions import meets, normalized, release
 
 #: The names that distributions may have, PEP 508.
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
@@ -43,7 +43,7 @@ def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
 
 
 def _check_one(distribution: str, requirement: str, item: Item, manager: PluginManager) -> None:
-    own = [plugin for plugin in manager.plugins if plain(plugin.distribution) == plain(distribution)]
+    own = [plugin for plugin in manager.plugins if normalized(plugin.distribution) == normalized(distribution)]
     install = f"nstall it: pip install '{distribution}{''.join(requirement.split())}'."
     if not own:
         known = {plugin.distribution for plugin in manager.plugins}

@@ -279,7 +279,7 @@ def test_two_distributions_may_offer_one_short_name(plugins):
     other.graphnet_register_layers.__name__ = "graphnet_register_layers"
     assert plugins.register(other, name="other", distribution="graphnet-other", version="1.0").status == "loaded"
     with pytest.raises(
-        PluginError, match=r"offered by graphnet-tests 1.2.3 and by graphnet-other 1.0.*graphnet-other/Tanh"
+        PluginError, match=r"registered by graphnet-tests 1.2.3 and graphnet-other 1.0.*graphnet-other/Tanh"
     ):
         parse_model(GOOD)
     found = parse_model(GOOD.replace("layer: Tanh", "layer: graphnet-tests/Tanh"))
