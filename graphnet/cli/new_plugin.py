@@ -16,13 +16,13 @@ import click
     "--output",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Where to write it: a new folder, or an empty one.  [default: graphnet-NAME]",
+    help="A new folder, or an empty one.  [default: graphnet-NAME]",
 )
-@click.option("--author", metavar="TEXT", help="Who holds the copyright.  [default: The graphnet-NAME contributors]")
+@click.option("--author", metavar="TEXT", help="The copyright holder.  [default: The graphnet-NAME contributors]")
 def command(name: str, output: Path | None, author: str | None) -> None:
-    """Write a package with three layers, their tests and their metadata, which works at once.
+    """Create the package of a plugin: three layers, with tests and metadata.
 
-    NAME is what it is called: fancy, or graphnet-fancy.
+    NAME is its name, such as fancy or graphnet-fancy.
     """
     from graphnet.cli.scaffold import Names, render, write
 
@@ -44,7 +44,7 @@ def command(name: str, output: Path | None, author: str | None) -> None:
 
 
 def tree(paths: Iterable[str]) -> list[str]:
-    """Paths as indented lines, one for each folder and file.
+    """Return paths as indented lines, one for each folder and file.
 
     Examples
     --------
@@ -55,7 +55,7 @@ def tree(paths: Iterable[str]) -> list[str]:
         d.py
       e.py
     """
-    lines: dict[str, str] = {}  # by path, so that each folder comes once
+    lines: dict[str, str] = {}  # by path, so that each folder is listed once
     for path in sorted(paths):
         parts = path.split("/")
         for depth, part in enumerate(parts):
