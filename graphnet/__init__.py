@@ -8,6 +8,7 @@ Names for authors of layers are in :mod:`graphnet.authoring`.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core import module_aliases
@@ -136,6 +137,9 @@ _ALIASES = {
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)
+
+# The library logs under "graphnet"; an application that wants the messages adds its own handler.
+logging.getLogger("graphnet").addHandler(logging.NullHandler())
 
 #: Names for authors of layers, which were here in 0.1; removed in 0.3.
 _MOVED_TO_AUTHORING = frozenset(

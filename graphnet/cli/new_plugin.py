@@ -16,13 +16,15 @@ import click
     "--output",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="A new folder, or an empty one.  [default: graphnet-NAME]",
+    help="The folder to write: new, or empty.  [default: graphnet-NAME]",
 )
-@click.option("--author", metavar="TEXT", help="The copyright holder.  [default: The graphnet-NAME contributors]")
+@click.option(
+    "--author", metavar="TEXT", help="The holder of the copyright.  [default: The graphnet-NAME contributors]"
+)
 def command(name: str, output: Path | None, author: str | None) -> None:
-    """Create the package of a plugin: three layers, with tests and metadata.
+    """Write a package with three layers, their tests and metadata, ready to install.
 
-    NAME is its name, such as fancy or graphnet-fancy.
+    NAME is the name of the plugin: fancy, or graphnet-fancy.
     """
     from graphnet.cli.scaffold import Names, render, write
 
@@ -59,6 +61,6 @@ def tree(paths: Iterable[str]) -> list[str]:
     for path in sorted(paths):
         parts = path.split("/")
         for depth, part in enumerate(parts):
-            here = "/".join(parts[: depth + 1])
-            lines.setdefault(here, "  " * (depth + 1) + part + ("" if here == path else "/"))
+            parent = "/".join(parts[: depth + 1])
+            lines.setdefault(parent, "  " * (depth + 1) + part + ("" if parent == path else "/"))
     return list(lines.values())

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core.describe.composite import Composite, Subgraph
-from graphnet.core.describe.graph import Graph, Input, Node, Ref, subgraph
+from graphnet.core.describe.graph import Graph, subgraph
 from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.node import Input, Node, Ref
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError, GraphError, GraphnetError, RuleError, unknown

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from graphnet.core.describe.composite import Subgraph
-from graphnet.core.describe.graph import Graph, Input, Node, subgraph
+from graphnet.core.describe.graph import Graph, subgraph
 from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.node import Input, Node
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.errors import GraphError
 from graphnet.io import atomic, requirements

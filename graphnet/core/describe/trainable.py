@@ -157,10 +157,14 @@ class Trainable(Rules):
     def set_weights(self, values: Any) -> None:
         """Copy ``values`` into the weights; they keep their dtype.
 
+        NaN and infinity are accepted; numbers that the dtype cannot hold are not.
+
         Raises
         ------
         ShapeError
             If the shape differs; the message has both.
+        DataError
+            If an integer would be rounded, or a finite number would become infinite.
         StateError
             If another thread is using the weights.
         """

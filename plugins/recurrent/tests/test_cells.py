@@ -174,6 +174,13 @@ def test_compiled_equals_node_by_node(name, how, rng):
         close(found[0][key], expected, 1e-10)
 
 
+def test_lstm_compiles_to_seventeen_calls():
+    builder = Builder("lstm")
+    scan = Scan(cells.lstm_cell(16, "float32"))(builder.input("x", "time, batch, feature=16"), name="scan")
+    explanation = str(builder.build(scan).explain(batch=8, steps=20))
+    assert "8 forward and 9 backward per step" in explanation
+
+
 @EVERY
 @pytest.mark.parametrize("phase", list(Phase))
 def test_nothing_is_left_behind_by_the_compiler(name, phase):
