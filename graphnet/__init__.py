@@ -8,6 +8,7 @@ Names for authors of layers are in :mod:`graphnet.authoring`.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core import module_aliases
@@ -15,7 +16,7 @@ from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.cell import Cell
-from graphnet.core.describe.composite import Composite
+from graphnet.core.describe.composite import Composite, Subgraph
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Weight
@@ -39,6 +40,7 @@ from graphnet.core.errors import (
 )
 from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
+from graphnet.core.run import backends as _backends
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.layers import (
@@ -59,7 +61,6 @@ from graphnet.layers import (
     Subtract,
 )
 from graphnet.layers.functional import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
-from graphnet.models import backend_lookup as _lookup  # noqa: F401  # the core finds the backends of plugins through it
 
 if TYPE_CHECKING:
     from graphnet import authoring as authoring
@@ -137,6 +138,9 @@ _ALIASES = {
 }
 module_aliases.install(_ALIASES)
 
+# The library logs under "graphnet"; an application that wants the messages adds its own handler.
+logging.getLogger("graphnet").addHandler(logging.NullHandler())
+
 #: Names for authors of layers, which were here in 0.1; removed in 0.3.
 _MOVED_TO_AUTHORING = frozenset(
     {
@@ -145,7 +149,6 @@ _MOVED_TO_AUTHORING = frozenset(
         "Node",
         "Parameter",
         "Ref",
-        "Subgraph",
         "as_array",
         "broadcast",
         "functional",
@@ -198,6 +201,7 @@ __all__ = [
     "Split",
     "State",
     "StateError",
+    "Subgraph",
     "Subtract",
     "Trainer",
     "TrainingConfig",
@@ -230,6 +234,16 @@ def _explain_graph(graph: Graph, **options: Any) -> Any:
 
 require_gil()
 Graph.explainer = staticmethod(_explain_graph)
+
+
+def _plugin_backends() -> _backends.Source:
+    """The backends of plugins; the plugins load when a backend that is not built in is first asked for."""
+    from graphnet.plugins import backends
+
+    return backends
+
+
+_backends.add_source(_plugin_backends)
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
 

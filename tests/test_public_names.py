@@ -30,6 +30,7 @@ def test_public_names_match_the_list():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.no_plugins
 @pytest.mark.parametrize("name", sorted(graphnet._SUBMODULES))
 def test_submodule_is_reachable_after_import(name):
@@ -102,3 +103,27 @@ def test_public_names_are_sorted_and_documented(path):
     module = importlib.import_module(path)
     assert list(module.__all__) == sorted(set(module.__all__))
     assert [name for name in module.__all__ if not (getattr(module, name).__doc__ or "").strip()] == []
+
+
+@pytest.mark.no_plugins
+def test_import_loads_no_heavy_library():
+    libraries = ["click", "matplotlib", "networkx", "pluggy", "rich", "safetensors", "scipy", "sklearn", "yaml"]
+    program = f"import sys, graphnet; print([name for name in {libraries} if name in sys.modules])"
+    assert run_python(program) == "[]"
+
+
+# ---------------------------------------------------------------------- docs/stability.md
+def stability_page():
+    return (ROOT / "docs" / "stability.md").read_text(encoding="utf-8")
+
+
+def test_stability_page_lists_deprecated_names():
+    deprecated = [*MOVED, *(name for name, alias in graphnet._ALIASES.items() if alias.deprecated)]
+    listed = stability_page().partition("| old | new |")[2].replace("`graphnet.Buffer`", "`Buffer`")
+    assert [name for name in deprecated if f"`{name}`" not in listed] == []
+
+
+def test_stability_page_names_the_file_formats():
+    from graphnet.io import state, weights
+
+    assert all(f"`{name}`" in stability_page() for name in (graphnet.io.FORMAT, weights.FORMAT, state.FORMAT))

@@ -12,8 +12,9 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.compile import Shapes, infer
 from graphnet.core.compile.plan import Loop, Plan
-from graphnet.core.describe.graph import Graph, Ref, subgraph
+from graphnet.core.describe.graph import Graph, subgraph
 from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.node import Ref
 from graphnet.core.describe.scan import Scan
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError

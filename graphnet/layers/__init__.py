@@ -1,4 +1,4 @@
-"""The layers that ship with graphnet, and the operators on values that stand for some of them."""
+"""The built-in layers, and the operators on values of a graph that create some of them."""
 
 from graphnet.core.describe.builder import OPERATORS
 from graphnet.layers.add import Add

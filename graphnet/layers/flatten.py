@@ -1,4 +1,4 @@
-"""Images to rows of features."""
+"""Images as rows of features."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Functions that apply a new layer to values of a graph, for cells and models that read like their equations."""
+"""Functions that apply a new layer to values of a graph, as in equations."""
 
 from __future__ import annotations
 

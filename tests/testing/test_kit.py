@@ -219,7 +219,10 @@ def test_the_generated_pages_have_every_hook_trait_and_check():
     text = (docs / "conformance.md").read_text(encoding="utf-8")
     for name, each in CHECKS.items():
         assert f"| `{name}` | {', '.join(each.needs) or '—'} | {each.description} |" in text
-    assert all(f"`{hook}(register)`" in (docs / "hooks.md").read_text(encoding="utf-8") for hook in hookspecs.KINDS)
+    assert all(
+        f"`{kind.hook}(register)`" in (docs / "hooks.md").read_text(encoding="utf-8")
+        for kind in hookspecs.KINDS.values()
+    )
 
 
 def test_padded_rows_catches_zeros_beyond_the_ends(monkeypatch):

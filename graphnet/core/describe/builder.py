@@ -8,11 +8,12 @@ from functools import lru_cache
 from typing import Any, NoReturn
 
 from graphnet.core import dtypes
-from graphnet.core.describe.graph import Graph, Input, Node, Ref
+from graphnet.core.describe import dag
+from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.naming import numbered, snake_case
+from graphnet.core.describe.naming import Numbering, snake_case
+from graphnet.core.describe.node import Input, Node, Ref
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.describe.structure import ancestors
 from graphnet.core.errors import GraphError, ShapeError
 
 #: The name of an output that is given without one.
@@ -132,6 +133,7 @@ class Builder:
         self.dtype = None if dtype is None else dtypes.name(dtype, f"graph {name!r}")
         self.inputs: dict[str, Input] = {}
         self.nodes: dict[str, Node] = {}
+        self._numbering = Numbering()
         self._stems: dict[str, str] = {}  # of the nodes that were named automatically
 
     def input(
@@ -169,7 +171,7 @@ class Builder:
         automatic = name is None
         stem = self._stem(layer, values) if automatic else ""
         if name is None:
-            name = numbered(stem, {*self.inputs, *self.nodes})
+            name = self._numbering.name(stem, self.inputs, self.nodes)
         self._free(name)
         place = f"graph {self.name!r}, node {name!r}"
         for value in values:
@@ -215,7 +217,7 @@ class Builder:
             If an input is declared with two axes of one name.
         """
         named = self._outputs(values, outputs)
-        needed = ancestors(self.nodes, [value.ref.source for value in named.values()])
+        needed = dag.required(self.nodes, [value.ref.source for value in named.values()])
         names = self._names(needed)
 
         def renamed(ref: Ref | None) -> Ref | None:
@@ -252,13 +254,13 @@ class Builder:
                 )
         return named
 
-    def _names(self, needed: frozenset[str]) -> dict[str, str]:
+    def _names(self, needed: set[str]) -> dict[str, str]:
         """The names of the needed nodes in a graph of them alone."""
         taken = {*self.inputs, *(name for name in needed if name not in self._stems)}
-        names = {}
+        names, numbering = {}, Numbering()
         for name in self.nodes:
             if name in needed:
-                names[name] = numbered(self._stems[name], taken) if name in self._stems else name
+                names[name] = numbering.name(self._stems[name], taken) if name in self._stems else name
                 taken.add(names[name])
         return names
 

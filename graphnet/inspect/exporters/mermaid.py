@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from graphnet.core.describe.graph import Graph, Ref, subgraph
+from graphnet.core.describe.graph import Graph, subgraph
+from graphnet.core.describe.node import Ref
 
 if TYPE_CHECKING:
     from graphnet.models.model import Model

@@ -315,7 +315,7 @@ def test_cell_dtype_reaches_functional_layers():
 
 
 def test_builder_dtype_invalid_raises():
-    with pytest.raises(DtypeError, match="graph 'm': not a dtype that can be kept; .* received int32"):
+    with pytest.raises(DtypeError, match="graph 'm': unsupported dtype; .* received int32"):
         Builder("m", dtype="int32")
 
 

@@ -54,7 +54,7 @@ def test_networkx_is_public_frozen_and_keeps_both_arguments():
     made = graph(node("double", Add(), "x", "x"))
     drawn = made.networkx
     assert isinstance(drawn, nx.DiGraph)
-    assert drawn.edges["x", "double"]["arguments"] == [(None, 0), (None, 1)]
+    assert drawn.edges["x", "double"]["arguments"] == ((None, 0), (None, 1))
     assert drawn.nodes["double"]["layer"] is made.nodes["double"].layer
     with pytest.raises(nx.NetworkXError):
         drawn.add_node("other")
