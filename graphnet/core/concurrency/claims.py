@@ -94,15 +94,15 @@ class Claim:
 
     def _refusal(self, other: Claim) -> StateError:
         problems = {
-            READ: "the weights are in use in another thread",
-            GRADIENTS: "another thread is computing gradients of these weights",
+            READ: "in use in another thread",
+            GRADIENTS: "backward is running in another thread",
             WRITE: "the model is being trained in another thread",
         }
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         return StateError(
             problems[other.level],
             where=self.place if isinstance(self.place, str) else repr(self.place),
-            expected="one thread at a time that changes weights or gradients, and no other call meanwhile",
+            expected="one thread at a time for calls that change weights or gradients, and no other call meanwhile",
             received=f"{self.action} during {other.action} in thread {names.get(other.thread, other.thread)!r}",
             remedy=f"Wait until it has ended, or g{REMEDY[1:]}",
         )
