@@ -6,19 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file)))
-# Two stamps: the distributions as a user has them (with plots), and those with the developers' tools as well.
+# Two stamps: an environment for users (with plots), and one with the developers' tools.
 USER_READY := $(VENV)/.user-ready
 DEVELOPER_READY := $(VENV)/.developer-ready
 
-.PHONY: setup demo bench fuzz test lint types suites clean-environments guide compat wheels clean
+.PHONY: setup demo bench fuzz test lint types suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
 
 $(BIN)/python:
-	@command -v "$(PYTHON)" >/dev/null || { echo "graphnet needs Python 3.11 or newer; there is no '$(PYTHON)'. Say which with: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "graphnet needs Python 3.11 or newer; %s is %d.%d. Say which with: make PYTHON=/path/to/python3" % (sys.executable, sys.version_info[0], sys.version_info[1]))'
-	@"$(PYTHON)" -c 'import ensurepip, venv' || { echo "This Python has no venv module: install your system's package for it (python3-venv)" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { echo "graphnet needs Python 3.11 or newer; '$(PYTHON)' was not found. Choose one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "graphnet needs Python 3.11 or newer; %s is %d.%d. Choose another: make PYTHON=/path/to/python3" % (sys.executable, sys.version_info[0], sys.version_info[1]))'
+	@"$(PYTHON)" -c 'import ensurepip, venv' || { echo "this Python has no venv module; install the system's package for it (python3-venv)" >&2; exit 1; }
 	@echo "setup: creating $(VENV)"
 	@"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 
@@ -57,8 +57,8 @@ fuzz: $(DEVELOPER_READY)
 guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py
 
-# Peers that are not installed are skipped, and the output says so. make bench QUICK=1 takes less than two minutes.
-BENCHMARKS := recurrent sequences import_time compile_time tiny_nodes memory stream lenet optimizer_step busy
+# Libraries that are not installed are reported as skipped. make bench QUICK=1 takes less than two minutes.
+BENCHMARKS := recurrent sequences compile_time tiny_nodes memory stream lenet optimizer_step busy
 bench: $(USER_READY)
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; \
@@ -69,6 +69,10 @@ bench: $(USER_READY)
 # Every supported Python that is installed, with the lowest and the newest numpy; the others are reported as skipped.
 compat: $(DEVELOPER_READY)
 	$(BIN)/python scripts/compat.py
+
+# What `import graphnet` adds to `import numpy`.
+import-time: $(USER_READY)
+	$(BIN)/python scripts/import_time.py
 
 wheels: $(DEVELOPER_READY)
 	$(BIN)/python scripts/build_wheels.py

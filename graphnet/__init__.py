@@ -16,7 +16,7 @@ from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
 from graphnet.core.describe.builder import Builder, Value
 from graphnet.core.describe.cell import Cell
-from graphnet.core.describe.composite import Composite
+from graphnet.core.describe.composite import Composite, Subgraph
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Weight
@@ -149,7 +149,6 @@ _MOVED_TO_AUTHORING = frozenset(
         "Node",
         "Parameter",
         "Ref",
-        "Subgraph",
         "as_array",
         "broadcast",
         "functional",
@@ -202,6 +201,7 @@ __all__ = [
     "Split",
     "State",
     "StateError",
+    "Subgraph",
     "Subtract",
     "Trainer",
     "TrainingConfig",

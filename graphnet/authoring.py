@@ -1,7 +1,7 @@
 """Names for authors of layers: what a rule, a cell or a plugin needs beyond the names for users.
 
-``Layer``, ``Composite``, ``CellGraph``, ``Shape``, ``Value``, ``Weight`` and ``generator`` are also in ``graphnet``
-itself; the others are public here only.
+``Layer``, ``Composite``, ``Subgraph``, ``CellGraph``, ``Shape``, ``Value``, ``Weight`` and ``generator`` are also in
+``graphnet`` itself; the others are public here only.
 
 Examples
 --------

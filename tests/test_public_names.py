@@ -109,3 +109,20 @@ def test_import_loads_no_heavy_library():
     libraries = ["click", "matplotlib", "networkx", "pluggy", "rich", "safetensors", "scipy", "sklearn", "yaml"]
     program = f"import sys, graphnet; print([name for name in {libraries} if name in sys.modules])"
     assert run_python(program) == "[]"
+
+
+# ---------------------------------------------------------------------- docs/stability.md
+def stability_page():
+    return (ROOT / "docs" / "stability.md").read_text(encoding="utf-8")
+
+
+def test_stability_page_lists_deprecated_names():
+    deprecated = [*MOVED, *(name for name, alias in graphnet._ALIASES.items() if alias.deprecated)]
+    listed = stability_page().partition("| old | new |")[2].replace("`graphnet.Buffer`", "`Buffer`")
+    assert [name for name in deprecated if f"`{name}`" not in listed] == []
+
+
+def test_stability_page_names_the_file_formats():
+    from graphnet.io import state, weights
+
+    assert all(f"`{name}`" in stability_page() for name in (graphnet.io.FORMAT, weights.FORMAT, state.FORMAT))

@@ -36,7 +36,7 @@ def test_origins_have_their_twelve_months_inside(forecast):
     assert years[origins[-1] + 11] == 1967 and len(origins) == 36 - 11
 
 
-def test_the_naive_forecasts_are_exact_where_they_must_be(forecast):
+def test_naive_forecasts_are_exact_on_trends(forecast):
     t = np.arange(120)
     seasons = np.tile(np.random.default_rng(1).standard_normal(12), 10)
     origins = np.arange(40, 100, 7)
@@ -55,7 +55,7 @@ def test_errors_are_those_of_a_loop(forecast):
     assert np.isclose(found["RMSE 1-12"], np.sqrt(sum(v * v for row in made for v in row) / 24))
 
 
-def test_nothing_that_comes_later_changes_a_forecast(forecast):
+def test_forecast_ignores_later_values(forecast):
     y, _ = made_up()
     candidate = forecast.Candidate(24, 4, 2, 0.1)
     changed = y.copy()
@@ -70,7 +70,7 @@ def test_nothing_that_comes_later_changes_a_forecast(forecast):
     assert forecast.Scale.of(y, 150) == forecast.Scale.of(changed, 150)
 
 
-def test_the_autoregressions_see_nothing_that_comes_later(forecast):
+def test_autoregressions_ignore_later_values(forecast):
     pytest.importorskip("statsmodels")
     y, _ = made_up()
     changed = y.copy()

@@ -135,7 +135,7 @@ def test_streams_are_evaluated_at_the_same_time():
     assert in_threads(*[lambda each=each: model.evaluate(each)["loss"] for each in streams]) == expected
 
 
-def test_first_predictions_at_once_make_the_weights_once():
+def test_concurrent_first_predictions_create_weights_once():
     g = Builder("open")
     model = Model(g.build(dense(TanH()(dense(g.input("x"), 4)), 2)))
     x = np.random.default_rng(5).normal(size=(3, 5))
@@ -224,7 +224,7 @@ def test_fit_during_another_threads_call_is_refused(name, tmp_path):
     model.fit(X, Y, **SETTINGS)
 
 
-def test_weights_are_not_loaded_into_a_pass_of_another_thread(tmp_path):
+def test_load_weights_during_pass_is_refused(tmp_path):
     model = gated()
     save_weights(tmp_path / "weights", model.runner)
     expected = model.predict(X)
@@ -302,7 +302,7 @@ def trained(name, seed):
     return found, [(record.loss, record.validation_loss) for record in history.epochs]
 
 
-def test_trainings_at_the_same_time_equal_each_alone_to_the_bit():
+def test_concurrent_trainings_are_reproducible():
     jobs = [(name, seed) for name in ("lstm", "dense") for seed in (1, 2, 3)]
     expected = [trained(*job) for job in jobs]
     found = in_threads(*[lambda job=job: trained(*job) for job in jobs])
@@ -312,7 +312,7 @@ def test_trainings_at_the_same_time_equal_each_alone_to_the_bit():
             np.testing.assert_array_equal(one, other)
 
 
-def test_trainings_in_tasks_equal_each_alone_to_the_bit():
+def test_trainings_in_tasks_are_reproducible():
     async def main():
         return await asyncio.gather(*(asyncio.to_thread(trained, "dense", seed) for seed in (4, 5)))
 
@@ -322,7 +322,7 @@ def test_trainings_in_tasks_equal_each_alone_to_the_bit():
 
 
 # ---------------------------------------------------------------------- layers and networks by hand
-def test_a_recurrent_layer_with_memory_takes_one_thread_at_a_time():
+def test_layer_with_memory_allows_one_thread():
     layer = GRU(3, 4, 2, 9)
     layer.phase = Phase.test
     x = np.random.default_rng(12).normal(size=(5, 2, 3))
@@ -348,7 +348,7 @@ def test_a_recurrent_layer_with_memory_takes_one_thread_at_a_time():
 
 
 @pytest.mark.parametrize("make", [lambda: LSTM(3, 4, 2, 9), lambda: FullyConnected(3, 2), SoftMax])
-def test_backward_after_forward_of_another_thread_is_refused(make):
+def test_backward_in_another_thread_is_refused(make):
     layer = make()
     x = np.random.default_rng(13).normal(size=(4, 3))
     y = layer.forward(x)
@@ -404,7 +404,7 @@ class Stranger:
         return error
 
 
-def test_network_tests_with_strangers_are_in_the_test_phase():
+def test_network_tests_foreign_layers_in_test_phase():
     made = network()
     stranger = Stranger()
     made.layers.insert(1, stranger)
@@ -442,7 +442,7 @@ def test_network_training_refuses_other_threads():
     assert made.test(np.ones((2, 3))).shape == (2, 2)
 
 
-def test_network_backward_after_forward_of_another_thread_is_refused():
+def test_network_backward_in_another_thread_is_refused():
     made = network()
     made.forward()
     in_another_thread(made.forward)
@@ -450,7 +450,7 @@ def test_network_backward_after_forward_of_another_thread_is_refused():
         made.backward()
 
 
-def test_one_thread_of_network_training_uses_two_plans():
+def test_network_training_thread_uses_two_plans():
     made = network()
     made.train(10)
     (chain,) = made._chains.values()

@@ -32,7 +32,7 @@ def published():
 PUBLISHED = published()
 
 
-def test_all_published_cases_are_there():
+def test_all_published_cases_are_present():
     """Twelve in ONNX 1.17, eighteen in 1.23; a case more comes by itself, and none is lost unseen."""
     assert len(PUBLISHED) >= 12
     assert {c.model.graph.node[0].op_type for c in PUBLISHED} == set(OPERATORS)
@@ -40,15 +40,15 @@ def test_all_published_cases_are_there():
 
 
 @pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case.name)
-def test_published(case):
+def test_published_cases(case):
     (node,) = case.model.graph.node
     for inputs, outputs in case.data_sets:
-        found = onnx_mapping.evaluate(node, inputs)
+        actual = onnx_mapping.evaluate(node, inputs)
         names = [role for role, name in zip(onnx_mapping.OUTPUTS, node.output, strict=False) if name]
         assert names
         for name, expected in zip(names, outputs, strict=True):
-            assert found[name].shape == expected.shape and found[name].dtype == expected.dtype
-            close(found[name], expected, SINGLE)
+            assert actual[name].shape == expected.shape and actual[name].dtype == expected.dtype
+            close(actual[name], expected, SINGLE)
 
 
 # ---------------------------------------------------------------------- random cases
@@ -156,25 +156,25 @@ def by_the_text(node, given):
 
 
 @CASES
-def test_random_cases_against_the_text(variant, direction, layout, how):
+def test_random_cases_against_specification(variant, direction, layout, how):
     node, given = drawn(variant, direction, layout, how, np.random.default_rng(5))
-    found = onnx_mapping.evaluate(node, list(given.values()))
-    assert set(found) == set(node.output)
+    actual = onnx_mapping.evaluate(node, list(given.values()))
+    assert set(actual) == set(node.output)
     for name, expected in zip(onnx_mapping.OUTPUTS, by_the_text(node, given), strict=True):
-        if name in found:
-            assert found[name].dtype == np.float64
-            close(found[name], expected, DOUBLE)
+        if name in actual:
+            assert actual[name].dtype == np.float64
+            close(actual[name], expected, DOUBLE)
 
 
 def model_of(node, given, names, version=None):
     """A model of one node with these outputs, in the newest version of its operator."""
 
-    def told(name, array):
+    def message(name, array):
         kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
         return onnx.helper.make_tensor_value_info(name, kind, array.shape)
 
     kind = onnx.helper.np_dtype_to_tensor_dtype(given["X"].dtype)
-    inputs = [told(name, array) for name, array in given.items()]
+    inputs = [message(name, array) for name, array in given.items()]
     outputs = [onnx.helper.make_tensor_value_info(n, kind, [None] * (4 if n == "Y" else 3)) for n in names]
     graph = onnx.helper.make_graph([node], "judge", inputs, outputs)
     version = onnx.defs.get_schema(node.op_type).since_version if version is None else version
@@ -194,11 +194,11 @@ def reference_turns():
 
     It does from ONNX 1.23 on; before, it took reverse for forward, gave no Y_c, and had a time axis too many in layout 1.
     """
-    found = []
+    actual = []
     for direction in ("forward", "reverse"):
         node, given = drawn("RNN", direction, 0, "bare", np.random.default_rng(1))
-        found += referee(node, given, ["Y"])
-    return not np.array_equal(*found)
+        actual += referee(node, given, ["Y"])
+    return not np.array_equal(*actual)
 
 
 REFEREED = [
@@ -210,15 +210,15 @@ REFEREED = [
 
 
 @pytest.mark.parametrize(("variant", "direction", "layout", "how"), REFEREED)
-def test_random_cases_against_the_reference_evaluator(variant, direction, layout, how):
+def test_random_cases_against_reference_evaluator(variant, direction, layout, how):
     if (direction != "forward" or layout) and not reference_turns():
         pytest.skip(f"the reference evaluator of onnx {onnx.__version__} knows neither directions nor this layout")
     node, given = drawn(variant, direction, layout, how, np.random.default_rng(6))
-    found = onnx_mapping.evaluate(node, list(given.values()))
+    actual = onnx_mapping.evaluate(node, list(given.values()))
     names = [name for name in node.output if name != "Y_c" or reference_turns()]
     for name, expected in zip(names, referee(node, given, names), strict=True):
         assert expected.dtype == np.float64
-        close(found[name], expected, DOUBLE)
+        close(actual[name], expected, DOUBLE)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -235,19 +235,19 @@ def test_random_cases_against_onnxruntime(variant, direction):
         given = {name: a if a.dtype.kind == "i" else a.astype(np.float32) for name, a in given.items()}
         model = model_of(node, given, node.output, version=14)  # engines learn new versions later
         session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        found = onnx_mapping.evaluate(node, list(given.values()))
+        actual = onnx_mapping.evaluate(node, list(given.values()))
         there = np.array([n > 0 for n in lengths or [T] * BATCH])
         for name, expected in zip(node.output, session.run(None, given), strict=True):
             if name == "Y":
-                close(found[name], expected, SINGLE)
+                close(actual[name], expected, SINGLE)
             else:
-                close(found[name][:, there], expected[:, there], SINGLE)
+                close(actual[name][:, there], expected[:, there], SINGLE)
                 assert not expected[:, ~there].any()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("direction", onnx_mapping.REVERSED)
-def test_full_lengths_are_no_lengths(variant, direction):
+def test_full_lengths_equal_no_lengths(variant, direction):
     node, given = drawn(variant, direction, 0, "all", np.random.default_rng(7))
     whole = onnx_mapping.evaluate(node, list(given.values()))
     other, _ = drawn(variant, direction, 0, "ragged_states", np.random.default_rng(7))
@@ -259,7 +259,7 @@ def test_full_lengths_are_no_lengths(variant, direction):
 
 # ---------------------------------------------------------------------- what has no cell
 @pytest.mark.parametrize(
-    ("op", "asked", "told"),
+    ("op", "asked", "message"),
     [
         ("RNN", {"clip": 3.0}, "RNN with clip"),
         ("RNN", {"activations": ["Relu"]}, "activations"),
@@ -267,12 +267,12 @@ def test_full_lengths_are_no_lengths(variant, direction):
         ("LSTM", {"activation_alpha": [0.1]}, "activation_alpha"),
     ],
 )
-def test_attributes_without_a_cell_are_refused(op, asked, told):
-    with pytest.raises(onnx_mapping.NotMapped, match=told):
+def test_unsupported_attributes_are_refused(op, asked, message):
+    with pytest.raises(onnx_mapping.NotMapped, match=message):
         onnx_mapping.attributes(onnx.helper.make_node(op, ["X", "W", "R"], ["Y"], hidden_size=UNITS, **asked))
 
 
-def test_default_activations_may_be_named():
+def test_default_activations_by_name():
     node = onnx.helper.make_node(
         "LSTM", ["X", "W", "R"], ["Y"], direction="bidirectional", activations=["Sigmoid", "Tanh", "tanh"] * 2
     )

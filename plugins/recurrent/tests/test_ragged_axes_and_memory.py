@@ -44,8 +44,8 @@ def test_masked_row_equals_shortened_row(cell, layer_name, rng):
         )
         close(y[steps, b] if over_time(layer) else y[b], alone[0][:, 0] if over_time(layer) else alone[0][0], ROW)
         close(pulled[steps, b], alone[2][:, 0], ROW)
-        for k, found in ((1, ends), (3, pulled_states)):
-            for name, array in found.items():
+        for k, actual in ((1, ends), (3, pulled_states)):
+            for name, array in actual.items():
                 close(array[b], alone[k][name][0], ROW)
         for path, gradient in alone[4].items():
             total[path] += gradient
@@ -117,15 +117,15 @@ def test_pieces_equal_whole_sequence(cell, layer_name, cuts, rng):
     x = rng.normal(size=(T, B, D))
     y = layer.forward(x, lengths=LENGTHS)
     ends = {name: array.copy() for name, array in layer.state.items()}
-    found = []
+    actual = []
     with_memory(layer)
     try:
         for begin, end in zip((0, *cuts), (*cuts, T), strict=True):
             left = np.clip(np.array(LENGTHS) - begin, 0, end - begin)
-            found.append(layer.forward(x[begin:end], lengths=left))
+            actual.append(layer.forward(x[begin:end], lengths=left))
     finally:
         layer.toggle_memory()
-    close(np.concatenate(found), y, ROW)
+    close(np.concatenate(actual), y, ROW)
     for name, array in ends.items():
         close(layer.state[name], array, ROW)
 

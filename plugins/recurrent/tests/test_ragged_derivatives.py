@@ -34,9 +34,9 @@ def test_numeric_derivatives(cell, layer_name, rng):
 
     def with_weights(path, value):
         fill(layer, {**values, path: value})
-        found = loss()
+        actual = loss()
         fill(layer, values)
-        return found
+        return actual
 
     def along(f, array, gradient):
         direction = rng.normal(size=array.shape)

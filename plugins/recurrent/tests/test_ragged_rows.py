@@ -113,16 +113,16 @@ def test_batch_of_empty_rows(cell, layer_name, rng):
 def test_padding_values_have_no_effect(cell, layer_name, rng):
     layer = layer_of(cell, layer_name)
     x, states, error, errors = problem(layer, rng)
-    found = []
+    actual = []
     for beyond in (np.nan, np.inf, 0.0, -1e300, 5.0):
         there = np.where(np.isnan(x), beyond, x)
         back = np.where(np.isnan(error), beyond, error)
-        found.append(run_both_passes(layer, there, states, back, errors, lengths=LENGTHS))
-    for other in found[1:]:
-        np.testing.assert_array_equal(other[0], found[0][0])
-        np.testing.assert_array_equal(other[2], found[0][2])
+        actual.append(run_both_passes(layer, there, states, back, errors, lengths=LENGTHS))
+    for other in actual[1:]:
+        np.testing.assert_array_equal(other[0], actual[0][0])
+        np.testing.assert_array_equal(other[2], actual[0][2])
         for k in (1, 3, 4):
-            for name, array in found[0][k].items():
+            for name, array in actual[0][k].items():
                 np.testing.assert_array_equal(other[k][name], array, err_msg=name)
 
 

@@ -1,4 +1,4 @@
-"""Arrangements of cells against torch's modules, in double precision with the same weights.
+"""Recurrent layers against torch's modules, in double precision with the same weights.
 
 Outputs, final states, and every derivative: of the inputs, of the initial states, of every weight. Ragged batches go through
 torch's packed sequences, so rows have at least one step here, and what lies beyond their ends is NaN on both sides.
@@ -79,27 +79,27 @@ def arrays_of(module, kind, part, read):
         np.split(read(getattr(module, f"{n}_{suffix}")), len(gates))
         for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     )
-    found = {}
+    actual = {}
     for k, gate in enumerate(gates):
         if kind == "GRU" and gate == "candidate":
-            found["candidate_input"] = [np.vstack([w[k].T, b[k]])]
-            found["candidate_state"] = [np.vstack([u[k].T, c[k]])]
+            actual["candidate_input"] = [np.vstack([w[k].T, b[k]])]
+            actual["candidate_state"] = [np.vstack([u[k].T, c[k]])]
         else:
-            found[gate] = [np.vstack([w[k].T, u[k].T, bias]) for bias in (b[k], c[k])]
+            actual[gate] = [np.vstack([w[k].T, u[k].T, bias]) for bias in (b[k], c[k])]
     if kind == "LSTM_proj":
-        found["projection"] = [read(getattr(module, f"weight_hr_{suffix}")).T]
-    return found
+        actual["projection"] = [read(getattr(module, f"weight_hr_{suffix}")).T]
+    return actual
 
 
 def values_of(module, kind, part):
     """Our weights: the two biases of torch's gates are one."""
-    found = {}
+    actual = {}
     for node, candidates in arrays_of(module, kind, part, lambda p: p.detach().numpy()).items():
         array = candidates[0].copy()
         if len(candidates) == 2:
             array[-1] += candidates[1][-1]
-        found[node] = array
-    return found
+        actual[node] = array
+    return actual
 
 
 class Drawn:
@@ -112,13 +112,13 @@ class Drawn:
         builder, finals = Builder(kind), {}
         below = builder.input("x", f"time, batch, feature={D}")
         for k in sorted({k for k, _ in parts}):
-            found = []
+            actual = []
             for d in sorted({d for _, d in parts}):
                 initial = [builder.input(f"{s}_{k}_{d}", f"batch, feature={n}") for s, n in states.items()]
                 y = Scan(make(H), reverse=bool(d))(below, *initial, name=f"l{k}_{d}")
                 finals |= {f"{s}_{k}_{d}": y[s] for s in states}
-                found.append(y)
-            below = found[0] if len(found) == 1 else concatenate(*found)
+                actual.append(y)
+            below = actual[0] if len(actual) == 1 else concatenate(*actual)
         self.runner = Runner(builder.build(y=below, **finals))
         self.runner.materialize()
         self.parameters = self.runner.parameters
@@ -127,12 +127,12 @@ class Drawn:
         return f"l{part[0]}_{part[1]}/{node}/weights"
 
     def forward(self, x, states, lengths):
-        found = self.runner.forward({"x": x, **states}, lengths=lengths)
-        return found.pop("y"), found
+        actual = self.runner.forward({"x": x, **states}, lengths=lengths)
+        return actual.pop("y"), actual
 
     def backward(self, error, errors):
-        found = self.runner.backward({"y": error, **errors})
-        return found.pop("x"), found
+        actual = self.runner.backward({"y": error, **errors})
+        return actual.pop("x"), actual
 
 
 def compared(kind, layers, both, ragged, ours):
@@ -237,7 +237,7 @@ def test_layers(kind, layers, both, ragged):
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM"])
 @pytest.mark.parametrize("ragged", [False, True])
-def test_rnn_and_lstm_backwards(kind, ragged):
+def test_reversed_rnn_and_lstm(kind, ragged):
     """What torch's second direction gives alone; our layers with their one array of weights."""
     rng = np.random.default_rng(12)
     module, _ = judge(kind, 1, True)
