@@ -40,6 +40,8 @@ from graphnet_activations import ReLU, SoftMax
 from graphnet_conv import Conv, Pooling
 from graphnet_recurrent import GRU, LSTM, RNN, Bidirectional, TanH, gru_cell
 
+pytestmark = pytest.mark.slow
+
 
 def lstm():
     g = Builder("lstm")
