@@ -1,4 +1,4 @@
-"""Every layer of this distribution through the conformance kit."""
+"""The conformance kit on every layer of this distribution."""
 
 from graphnet.testing import conformance
 from graphnet_recurrent.cases import CASES
