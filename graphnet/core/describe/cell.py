@@ -7,9 +7,10 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from graphnet.core.checks import is_integer
-from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.describe.value import Value
 from graphnet.core.errors import GraphError, ShapeError, unknown
 
 Names = str | Iterable[str] | Mapping[str, int | str | Shape]
