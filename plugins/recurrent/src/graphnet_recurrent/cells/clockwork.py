@@ -9,10 +9,10 @@ from graphnet_recurrent.layers import Clocked
 
 
 def clockwork_cell(units: int, periods: Iterable[int], dtype: str = "float64") -> CellGraph:
-    """An Elman network in modules, each of which is updated once per period of its own.
+    """An Elman network in modules, each of which is updated once per period.
 
     Module i, of ``units / len(periods)`` units, is updated only if ``t mod T_i = 0``, with t from 0. It then reads the
-    input and the modules whose period is at least its own::
+    input and the modules whose period is at least T_i::
 
         h_t[i] = tanh([x_t, h_{t-1}[j] for all j with T_j ≥ T_i] · W_i + b_i)
 
@@ -30,7 +30,7 @@ def clockwork_cell(units: int, periods: Iterable[int], dtype: str = "float64") -
     Raises
     ------
     ConfigError
-        If there is no period, one is below 1, or ``units`` is not a multiple of their number.
+        If ``periods`` is empty, one is below 1, or ``units`` is not a multiple of their number.
     """
     periods = _checked(units, tuple(periods))
     cell = Cell("clockwork", sequences="x", states={"h": units, "phase": len(periods)}, dtype=dtype)
