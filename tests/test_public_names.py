@@ -32,6 +32,7 @@ def test_public_names_match_the_list():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.no_plugins
 @pytest.mark.parametrize("name", sorted(graphnet._SUBMODULES))
 def test_submodule_is_reachable_after_import(name):

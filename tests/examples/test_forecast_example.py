@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("graphnet_recurrent")
 
 PATH = Path(__file__).parents[2] / "examples" / "forecast" / "forecast.py"

@@ -13,6 +13,8 @@ import graphnet
 from graphnet import Model
 from graphnet.data import datasets
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 

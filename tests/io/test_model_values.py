@@ -294,6 +294,7 @@ def test_names_of_distributions():
         parse_model(text("Same", more="plugins: {\"x'; rm y #\": '>=1'}"))
 
 
+@pytest.mark.slow
 def test_deep_nests_are_read_or_refused():
     node = "layer: Same, inputs: x"
     for _ in range(40):

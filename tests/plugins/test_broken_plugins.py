@@ -8,6 +8,8 @@ import textwrap
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 HEAD = "from graphnet import Layer\nfrom graphnet.plugins import hookimpl\n\n\n"
 GOOD = HEAD + (
     'class Fine(Layer):\n    """y = 2 x."""\n\n    def apply(self, x):\n        return 2 * x, None\n\n'

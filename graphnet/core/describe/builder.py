@@ -274,7 +274,13 @@ class Builder:
 
     def _free(self, name: str) -> None:
         if name in self.inputs or name in self.nodes:
-            raise GraphError("name taken", where=f"graph {self.name!r}", expected="an unused name", received=repr(name))
+            raise GraphError(
+                "name taken",
+                where=f"graph {self.name!r}",
+                expected="an unused name",
+                received=repr(name),
+                remedy="Choose another name; to run the same code again, create the Builder again as well.",
+            )
 
 
 def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphnet.core.array_types import plain
 from graphnet.core.concurrency import locks
-from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
+from graphnet.core.concurrency.claims import GRADIENTS, KEPT_STATE, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.pass_snapshot import LayerPassSnapshot
 from graphnet.core.describe.phases import phase_of
@@ -51,6 +51,7 @@ class Stateful(Trainable):
             raise ConfigError(
                 "not a phase", where=type(self).__name__, expected="Phase.train or Phase.test", received=phase
             )
+        self._check_unchanged("phase")
         self._phase = phase
 
     # ------------------------------------------------------------------ running
@@ -156,7 +157,7 @@ class Stateful(Trainable):
 
     def _exclusive(self, action: str) -> Claim:
         """A context for what a subclass keeps from one call to the next: one thread at a time."""
-        return Claim(WRITE, frozenset([("kept", id(self))]), action, self)
+        return Claim(KEPT_STATE, frozenset([("kept", id(self))]), action, self)
 
 
 def _own(array: Array) -> Array:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from graphnet.core.concurrency.claims import WRITE, Claim
+from graphnet.core.concurrency.claims import READ, WRITE, Claim, Keys, check_unchanged
 from graphnet.core.describe import deltas, optimizer_step, weights
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.rules import Rules
@@ -59,11 +59,25 @@ class Trainable(Rules):
 
     @delta.setter
     def delta(self, delta: float) -> None:
-        self._delta = deltas.checked(delta, type(self).__name__)
+        checked = deltas.checked(delta, type(self).__name__)
+        self._check_unchanged("delta")
+        self._delta = checked
+
+    def _keys(self) -> Keys:
+        """The keys of a claim on the weights inside."""
+        return weights.keys(weights.owners(self).values())
 
     def _writing(self, action: str) -> Claim:
         """A context for changes of the weights: no other thread uses them in the meantime."""
-        return Claim(WRITE, weights.keys(weights.owners(self).values()), action, self)
+        return Claim(WRITE, self._keys(), action, self)
+
+    def _reading(self, action: str) -> Claim:
+        """A context in which no other thread changes the weights."""
+        return Claim(READ, self._keys(), action, self)
+
+    def _check_unchanged(self, action: str) -> None:
+        """Raise StateError if another thread is training the weights, or changing them otherwise."""
+        check_unchanged(self._keys, action, self)
 
     def _update(self) -> None:
         """One optimizer step for each weight array that has an optimizer and a gradient."""
@@ -140,9 +154,10 @@ class Trainable(Rules):
         Raises
         ------
         StateError
-            If the layer has no weights, or their sizes are not known yet.
+            If the layer has no weights, their sizes are not known yet, or another thread is training them.
         """
-        return weights.get(self, lambda parameter: parameter.value)
+        with self._reading("get_weights"):
+            return weights.get(self, lambda parameter: parameter.value)
 
     def get_gradient_weights(self) -> Any:
         """The gradient of the last ``backward``, summed over the batch; shaped like ``get_weights()``.
@@ -150,9 +165,10 @@ class Trainable(Rules):
         Raises
         ------
         StateError
-            Before the first ``backward``.
+            Before the first ``backward``, or while another thread is training the weights.
         """
-        return weights.get(self, Parameter.known_gradient)
+        with self._reading("get_gradient_weights"):
+            return weights.get(self, Parameter.known_gradient)
 
     def set_weights(self, values: Any) -> None:
         """Copy ``values`` into the weights; they keep their dtype.
@@ -186,9 +202,12 @@ class Trainable(Rules):
         ------
         ConfigError
             If it has no ``calculate_update``.
+        StateError
+            If another thread is training the weights.
         """
         if optimizer is not None:
             self._check_has(optimizer, "calculate_update", "an optimizer")
+        self._check_unchanged("set_optimizer")
         weights.set_optimizer(self, optimizer)
 
     def _check_has(self, thing: Any, method: str, what: str) -> None:

@@ -11,6 +11,8 @@ from graphnet.io import read_model, write_model
 from graphnet.plugins import PluginManager, using
 from graphnet_recurrent import cells, plugin
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():

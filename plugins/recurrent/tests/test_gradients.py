@@ -6,6 +6,8 @@ from recurrent_oracle import close, lstm_step, numeric, rnn_step, run
 
 from graphnet_recurrent import LSTM, RNN
 
+pytestmark = pytest.mark.slow
+
 CASES = [(RNN, rnn_step, 1), (LSTM, lstm_step, 2)]
 T, B, D, H, O = 6, 3, 4, 5, 2
 

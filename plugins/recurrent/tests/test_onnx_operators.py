@@ -15,6 +15,8 @@ import onnx_mapping  # noqa: E402
 from onnx.backend.test.case import node as onnx_cases  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 OPERATORS = ("RNN", "GRU", "LSTM")
 #: ONNX's cases are float32: its numbers and ours are each rounded at every step.
 SINGLE, DOUBLE = 1e-5, 1e-10

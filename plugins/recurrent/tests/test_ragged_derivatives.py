@@ -8,6 +8,8 @@ from recurrent_oracle import close, numeric
 from graphnet import seed
 from graphnet_recurrent import Bidirectional, Recurrent, Stack, cells
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():

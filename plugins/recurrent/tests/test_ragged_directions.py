@@ -8,6 +8,8 @@ from recurrent_oracle import close
 from graphnet import Builder, Runner, Scan
 from graphnet_recurrent import Bidirectional, Recurrent
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():

@@ -20,6 +20,8 @@ from ragged_layers import (
 )
 from recurrent_oracle import close
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():

@@ -8,6 +8,8 @@ from recurrent_oracle import close
 from graphnet import Builder, ConfigError, Runner, Scan
 from graphnet_recurrent import cells
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():

@@ -5,6 +5,8 @@ import pytest
 from cell_runners import B, D, H, T, inputs, runner_of, weights
 from recurrent_oracle import close
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():

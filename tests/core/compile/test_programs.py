@@ -263,6 +263,7 @@ def test_one_pass_left_out_equals_reference(name):
         same(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["peepholes", "shifted"])
 def test_subset_of_passes_equals_reference(name):
     made = graph(name)

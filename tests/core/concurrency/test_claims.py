@@ -9,7 +9,7 @@ from helpers.concurrency import LIMIT, in_another_thread, in_threads
 
 from graphnet import BatchNormalization, Builder, Dropout, FullyConnected, Runner, StateError, dense
 from graphnet.core.concurrency import claims
-from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim
+from graphnet.core.concurrency.claims import GRADIENTS, KEPT_STATE, READ, WRITE, Claim
 from graphnet.core.concurrency.time_slices import TimeSliceLock
 from graphnet.core.describe import weights
 
@@ -22,8 +22,8 @@ def entered(level, keys=KEYS):
         return True
 
 
-@pytest.mark.parametrize("first", [READ, GRADIENTS, WRITE])
-@pytest.mark.parametrize("second", [READ, GRADIENTS, WRITE])
+@pytest.mark.parametrize("first", [READ, GRADIENTS, WRITE, KEPT_STATE])
+@pytest.mark.parametrize("second", [READ, GRADIENTS, WRITE, KEPT_STATE])
 def test_claims_of_two_threads_follow_the_table(first, second):
     with Claim(first, KEYS, "earlier", "place"):
         found = in_another_thread(lambda: entered(second))

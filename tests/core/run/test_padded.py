@@ -29,6 +29,7 @@ BACKENDS = ("numpy", "reference")
 LENGTHS = ([6, 3], [1, 6, 4], [3, 0, 5, 2], [0, 2, 0], [0, 0], [6, 6, 6])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(60))
 def test_random_graph_gives_rows_alone(seed, backend):
@@ -37,6 +38,7 @@ def test_random_graph_gives_rows_alone(seed, backend):
     padded.agree(found, expected, 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(60, 72))
 def test_random_graph_in_float32(seed, backend):
@@ -47,6 +49,7 @@ def test_random_graph_in_float32(seed, backend):
     padded.agree(found, expected, 2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(100, 124))
 def test_random_graph_with_reach(seed, backend):

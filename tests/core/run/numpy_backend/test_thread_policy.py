@@ -162,6 +162,7 @@ def observed(monkeypatch):
 
 
 # A step of 10 rows: 10 · units² multiply-adds in the loop; a block of 250 rows: 250 · inputs · units outside.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inputs", "units", "inside", "outside"), [(4, 8, 1, 1), (400, 100, 1, 2), (4, 900, 2, 2), (4, 600, 1, 2)]
 )
