@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
-from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.cell import Cell
 from graphnet.core.describe.composite import Composite, Subgraph
 from graphnet.core.describe.graph import Graph
@@ -22,6 +22,7 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.describe.value import Value
 from graphnet.core.errors import (
     ConfigError,
     DataError,

@@ -229,4 +229,7 @@ def test_a_plugin_that_takes_the_name_of_anothers_layer_changes_no_model(tmp_pat
     assert "very-broken/FullyConnected" in graphnet(tmp_path, "layers").stdout
     failed = graphnet(tmp_path, "check", "very-broken", check=False)
     assert failed.returncode == 1
-    assert "names that others have too: FullyConnected (graphnet 0.1.0, very-broken 1.0)" in failed.stdout
+    assert (
+        "names that other distributions register as well: FullyConnected (graphnet 0.1.0, very-broken 1.0)"
+        in failed.stdout
+    )

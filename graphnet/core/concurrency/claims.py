@@ -33,8 +33,8 @@ CONFLICT = 2
 REMEDY = "Give each thread an object of its own, made before: copy.deepcopy(model)."
 #: What the other thread is doing, by the level of its claim.
 PROBLEMS = {
-    READ: "the weights are in use in another thread",
-    GRADIENTS: "another thread is computing gradients of these weights",
+    READ: "in use in another thread",
+    GRADIENTS: "another thread is running backward",
     WRITE: "the weights are being changed in another thread",
     KEPT_STATE: "the kept state is in use in another thread",
 }

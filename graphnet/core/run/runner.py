@@ -23,6 +23,7 @@ from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
+from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import Binder, Binding
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
@@ -288,7 +289,10 @@ class Runner:
             binding = self._binder.binding(batch, phase, input_errors, keep)
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
             turns = binding.turns
-            run = RunContext(self._arrays.read(batch.dtype), batch.lengths, keep, carried=carried)
+            arrays = self._arrays.read(batch.dtype)
+            if arrays is None:
+                arrays = self._binder.recreated_arrays(binding)
+            run = RunContext(arrays, batch.lengths, keep, carried=carried)
             if turns is NO_LOCK:
                 outputs = self._forward(binding, batch, run)
             else:
@@ -299,12 +303,7 @@ class Runner:
 
     def _forward(self, binding: Binding, batch: Batch, run: RunContext) -> dict[str, Array]:
         """Run one pass forward in a bound plan of its own; the outputs by name."""
-        bound = self._last.reclaim(binding)
-        if bound is None:
-            bound = self._binder.acquire(binding, run)
-        else:
-            bound.start(run)
-        current = Pass(binding, bound, run, batch)
+        current = Pass(binding, self._acquire(binding, run), run, batch)
         try:
             values = current.forward(batch)
             if self._updates_buffers and binding.options.phase is Phase.train:
@@ -315,11 +314,19 @@ class Runner:
             raise
         if run.keep:
             self._last.replace(current)
-        else:
-            current.release()
-            if self._last.current is not None:
-                self._last.drop_own()
+            return outputs
+        current.release()
+        if self._last.current is not None:
+            self._last.drop_own()
         return outputs
+
+    def _acquire(self, binding: Binding, run: RunContext) -> Bound:
+        """A bound plan for a pass, started: that of the pass which it replaces, or one from the pool."""
+        bound = self._last.reclaim(binding)
+        if bound is None:
+            return self._binder.acquire(binding, run)
+        bound.start(run)
+        return bound
 
     def _outputs(self, values: list[Any], batch: Batch, shapes: Shapes) -> dict[str, Array]:
         """The outputs by name, in memory of their own, with zeros beyond each row's end."""

@@ -1,4 +1,4 @@
-"""What the activations promise at large inputs, and that they are elementwise where they say so."""
+"""The activations at large inputs, and their elementwise trait."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ EACH = pytest.mark.parametrize("layer", LAYERS, ids=repr)
 @pytest.mark.parametrize("layer", [*LAYERS, SoftMax()], ids=repr)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_large_inputs_raise_no_errors(layer, dtype):
-    """An exponential that becomes 0 is no error: three of the layers say exp(-|x|) and mean it."""
+    """Underflow of exp(-|x|) to 0 is allowed, because three of the layers rely on it."""
     x = np.array([[-1e4, -300.0, -30.0, -1.0, 0.0, 1.0, 30.0, 300.0, 1e4]], dtype)
     under = "ignore" if isinstance(layer, (SiLU, Softplus, SoftMax)) else "raise"
     with np.errstate(over="raise", divide="raise", invalid="raise", under=under):
@@ -34,7 +34,7 @@ def test_large_logits_raise_no_errors(dtype):
 
 @EACH
 def test_elementwise_trait_holds(layer):
-    """A number's result does not depend on where it stands, nor on its neighbours; so too its error."""
+    """The result for a number, and its error, depend neither on its position nor on other numbers."""
     assert layer.elementwise
     rng = np.random.default_rng(61)
     x, error, order = rng.normal(0.4, 2.5, 24), rng.normal(size=24), rng.permutation(24)

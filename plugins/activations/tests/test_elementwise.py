@@ -1,4 +1,4 @@
-"""The elementwise activations against the math module, numeric derivatives, and what numpy users expect."""
+"""The elementwise activations against the math module and numeric derivatives; dtypes and invalid input."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""What the distribution registers."""
+"""The hooks of the distribution."""
 
 import graphnet_activations
 from graphnet_activations import plugin

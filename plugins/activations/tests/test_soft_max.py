@@ -197,7 +197,7 @@ def test_backward_before_forward_is_refused():
 def test_backward_uses_last_forward(rng):
     layer, x, labels, error = SoftMax(), rng.normal(size=(3, 3)), np.eye(3), rng.normal(size=(3, 3))
     y = layer.forward(x)
-    np.testing.assert_array_equal(layer.predict(-x), SoftMax().forward(-x))  # predict changes nothing
+    np.testing.assert_array_equal(layer.predict(-x), SoftMax().forward(-x))  # predict does not affect backward
     pulled = layer.backward(error)
     close(pulled, y * (error - (error * y).sum(1, keepdims=True)), 1e-14)
     layer.forward(-x, labels)
@@ -225,7 +225,7 @@ def test_copies_are_independent(rng):
 
 
 def test_softmax_after_dense_layer(rng):
-    """The chain of a student's network: weights and input get the numeric derivative of the loss."""
+    """The gradients of weights and input of a small network equal numeric derivatives of the loss."""
     dense, loss = FullyConnected(4, 3), SoftMax()
     x, labels, w = rng.normal(size=(6, 4)), labels_for(rng, (6, 3)), rng.normal(size=(5, 3))
     dense.set_weights(w)

@@ -27,7 +27,7 @@ DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def numbers(dtype):
-    """Random numbers of every size, the places where exponentials end, and the least and largest numbers."""
+    """Random numbers of every magnitude, the limits of exponentials, and the smallest and largest numbers."""
     rng = np.random.default_rng(97)
     least = np.finfo(dtype).smallest_subnormal
     ends = [
@@ -53,7 +53,7 @@ def numbers(dtype):
 
 
 def passes(layer, x):
-    """Value and slope; nothing warns."""
+    """Value and slope, computed without warnings."""
     with np.errstate(all="raise", under="ignore"):
         return layer.forward(x), layer.backward(np.ones_like(x))
 
@@ -67,7 +67,7 @@ def test_relative_precision(layer, function, allowed, slope, dtype):
     errors = oracle.units(y, values)
     assert y.dtype == pulled.dtype == dtype and errors.max() <= allowed, (x[errors.argmax()], errors.max())
     away = np.ones(x.size, bool)
-    if isinstance(layer, (SiLU, GELU)):  # the slope crosses 0 there
+    if isinstance(layer, (SiLU, GELU)):  # the zero of the slope
         zero = -1.2784645 if isinstance(layer, SiLU) else -0.7517916
         away = np.abs(x - zero) > 0.3
     if slope is not None:

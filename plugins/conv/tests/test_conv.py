@@ -68,7 +68,7 @@ def test_forward_equals_plain_loop(shape, stride, kernel, count, options, rng):
 
 @TABLE
 def test_backward_equals_numeric_derivative(shape, stride, kernel, count, options, rng):
-    """By differences of the layer itself, which the loop has proved; the error is random and asymmetric."""
+    """By differences of the layer itself, which another test compares with the loop; the error is random."""
     layer, x = made(stride, kernel, count, options, rng), rng.normal(size=shape)
     w, b = layer.get_weights(), layer.bias.copy()
     error = rng.normal(size=layer.forward(x).shape)
@@ -95,7 +95,7 @@ def test_even_kernel_pads_at_end():
 
 
 def test_kernel_is_not_flipped():
-    """The kernel is not turned round: an impulse gives the kernel turned round."""
+    """Cross-correlation with an impulse gives the flipped kernel."""
     layer, impulse = Conv((1, 1), (1, 3, 3), 1), np.zeros((1, 1, 3, 3))
     layer.weights, layer.bias, impulse[0, 0, 1, 1] = np.arange(9.0).reshape(1, 1, 3, 3), [0.0], 1.0
     np.testing.assert_array_equal(layer.forward(impulse)[0, 0], np.arange(9.0)[::-1].reshape(3, 3))
@@ -108,7 +108,7 @@ def test_full_kernel_equals_fully_connected(rng):
 
 @TABLE
 def test_sequences_of_images(shape, stride, kernel, count, options, rng):
-    """(time, batch, channel, …) gives for each step what it gives alone; gradients are summed over the steps."""
+    """Each step of (time, batch, channel, …) gives its own result; gradients are summed over the steps."""
     layer, alone = (made(stride, kernel, count, options, rng) for _ in range(2))
     alone.weights, alone.bias = layer.weights, layer.bias
     builder, axes = Builder(), ("y", "x")[3 - len(kernel) :]

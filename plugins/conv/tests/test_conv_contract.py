@@ -1,4 +1,4 @@
-"""Each line of the layer contract that speaks of Conv."""
+"""The layer contract for Conv, line by line."""
 
 import inspect
 
@@ -19,7 +19,7 @@ def rng():
 
 
 class Recorder:
-    """An initializer that writes down what it is asked."""
+    """An initializer that records its arguments."""
 
     def __init__(self, value):
         self.value, self.asked = value, []
@@ -144,7 +144,7 @@ def test_update_follows_the_error(rng):
 
 @pytest.mark.parametrize("optimizer", [SgdWithMomentum(0.01, 0.9), Adam(0.01, 0.9, 0.999)])
 def test_arrays_have_separate_optimizer_states(optimizer, rng):
-    """Like two independent optimizers, fed by hand with the gradients that a second layer computes."""
+    """The updates equal those of two independent optimizers with the gradients of a second layer."""
     layer, still = Conv((1, 1), (1, 2, 2), 3), Conv((1, 1), (1, 2, 2), 3)
     first, second = optimizer.fresh(), optimizer.fresh()
     still.weights, still.bias = layer.weights, layer.bias

@@ -1,4 +1,4 @@
-"""The order of axes in memory, blocks of columns and pieces of products change no number."""
+"""Memory order, blocks of columns and pieces of products do not change results."""
 
 import numpy as np
 import pytest
@@ -101,7 +101,7 @@ def test_wide_matmul_in_pieces(rows, inside, columns, dtype, rng, monkeypatch):
 
 
 def test_conv_with_several_pieces(rng):
-    """Conv's own, where a piece is not the whole; each gradient by another sum."""
+    """Products large enough to be cut; each gradient is checked by another formula."""
     layer, x = Conv(1, (2, 3, 3), 4, padding=1), rng.normal(size=(8, 2, 50, 60))
     weights = {"weights": rng.normal(size=(4, 2, 3, 3)), "bias": rng.normal(size=4)}
     error = rng.normal(size=(8, 4, 50, 60))
@@ -126,7 +126,7 @@ def test_nan_window_keeps_the_error():
 
 
 def test_outputs_are_batch_last_in_memory(rng):
-    """What the layers hand on is what the next ones read without a copy."""
+    """The next layer reads such outputs without a copy."""
     y, _ = Conv(1, (2, 3, 3), 4).apply(
         rng.normal(size=(5, 2, 8, 8)), weights=rng.normal(size=(4, 2, 3, 3)), bias=np.zeros(4)
     )

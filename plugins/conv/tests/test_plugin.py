@@ -1,4 +1,4 @@
-"""What the distribution registers."""
+"""The hooks of the distribution."""
 
 import graphnet_conv
 from graphnet_conv import plugin

@@ -49,7 +49,7 @@ def test_passes_equal_plain_loop(layer, shape, stride, window, rng):
 @TABLE
 @BOTH
 def test_backward_equals_numeric_derivative(layer, shape, stride, window, rng):
-    """Numbers at least 0.01 apart, so that no maximum changes place on the way."""
+    """Numbers at least 0.01 apart, so that small steps do not move a maximum."""
     made, x = layer(stride, window), rng.permutation(np.prod(shape)).reshape(shape) * 0.01
     error = rng.normal(size=made.forward(x).shape)
     agree(made.backward(error), slopes(lambda moved: float((made.forward(moved) * error).sum()), x, 1e-3))
@@ -93,7 +93,7 @@ def test_nan_is_not_hidden():
 
 @pytest.mark.parametrize("window", [(16, 16), (17, 16)])
 def test_windows_with_many_cells(window):
-    """The last cell wins, so the number of the winner is the largest there is."""
+    """The last cell has the maximum, so its index is the largest possible one."""
     made, x = Pooling(1, window), np.arange(float(np.prod(window))).reshape(1, 1, *window)
     assert made.forward(x).item() == x.max()
     assert made.backward([[[[2.0]]]]).ravel().tolist() == [0.0] * (x.size - 1) + [2.0]

@@ -30,7 +30,7 @@ CASES = {
 EVERY = pytest.mark.parametrize("name", CASES)
 
 
-START = 7  # the step at which a clockwork that is given its phases goes on
+START = 7  # the step from which a clockwork with initial phases continues
 
 
 def graph(name, dtype="float64", **options):
@@ -51,7 +51,7 @@ def runner_of(name, rng, backend="numpy", **options):
 
 
 def inputs(name, rng, batch=B, steps=T):
-    """A sequence and states to begin with; flags and phases as a run leaves them."""
+    """A sequence and initial states; flags and phases as after some steps."""
     arrays = {"x": rng.normal(size=(steps, batch, D))}
     for state, width in CASES[name][3].items():
         arrays[state] = rng.normal(size=(batch, width))
@@ -63,7 +63,7 @@ def inputs(name, rng, batch=B, steps=T):
 
 
 def weights(runner):
-    """The values by node, or by node and name where a node has several."""
+    """The values by node, or by node and name if a node has several."""
     by_node = {}
     for path, parameter in runner.parameters.items():
         node, array = path.removeprefix("scan/").rsplit("/", 1)

@@ -1,4 +1,4 @@
-"""Every layer of this distribution through the conformance kit."""
+"""The conformance kit on every layer of this distribution."""
 
 import pytest
 

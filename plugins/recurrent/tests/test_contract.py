@@ -1,4 +1,4 @@
-"""Each line of the layer contract that speaks of RNN, LSTM, TanH and Sigmoid."""
+"""The layer contract for RNN, LSTM, TanH and Sigmoid, line by line."""
 
 import inspect
 
@@ -201,7 +201,7 @@ def test_regularization_loss(layer, gates, regularizer):
 
 @BOTH
 def test_training_lowers_the_loss(layer, gates, rng):
-    """The sum of the last two inputs, by plain gradient steps."""
+    """Learns the sum of the last two inputs."""
     seed(1)
     net = layer(1, 8, 1, 10)
     net.initialize(

@@ -93,7 +93,7 @@ def test_ragged_rows_equal_single_rows(layer, step, states, k, rng):
     net = made(layer, rng, bptt_length=k)
     lengths = [6, 0, 3, 1]
     x, error = rng.normal(size=(T, 4, D)), rng.normal(size=(T, 4, O))
-    x[3:, 2] = np.nan  # what lies beyond a row's end must not matter
+    x[3:, 2] = np.nan  # values beyond the end of a row have no effect
     error[3:, 2] = np.inf
     y = net.forward(x, lengths=lengths)
     state = net.state

@@ -1,4 +1,4 @@
-"""The cells and the Scan, judged by ONNX: its test cases, its reference evaluator, and a loop from its operators' text."""
+"""Cells and Scan against ONNX: its test cases, its reference evaluator, and a loop from the specification."""
 
 import functools
 import importlib
@@ -18,13 +18,13 @@ from onnx.reference import ReferenceEvaluator  # noqa: E402
 pytestmark = pytest.mark.slow
 
 OPERATORS = ("RNN", "GRU", "LSTM")
-#: ONNX's cases are float32: its numbers and ours are each rounded at every step.
+#: The cases are float32, so both sides round at every step.
 SINGLE, DOUBLE = 1e-5, 1e-10
 
 
 # ---------------------------------------------------------------------- ONNX's own test cases
 def published():
-    """All cases of the three operators, from whichever module of ONNX's has one of them in its name."""
+    """All cases of the three operators, from the modules of ONNX that are named after one of them."""
     for module in pkgutil.iter_modules(onnx_cases.__path__):
         if any(op.lower() in module.name for op in OPERATORS):
             importlib.import_module(f"{onnx_cases.__name__}.{module.name}")
@@ -35,7 +35,7 @@ PUBLISHED = published()
 
 
 def test_all_published_cases_are_present():
-    """Twelve in ONNX 1.17, eighteen in 1.23; a case more comes by itself, and none is lost unseen."""
+    """Twelve in ONNX 1.17, eighteen in 1.23; new cases are included automatically, missing ones fail here."""
     assert len(PUBLISHED) >= 12
     assert {c.model.graph.node[0].op_type for c in PUBLISHED} == set(OPERATORS)
     assert all(len(c.model.graph.node) == 1 and c.data_sets for c in PUBLISHED)
@@ -62,7 +62,7 @@ VARIANTS = {
     "LSTM_peepholes": ("LSTM", {}, True),
     "LSTM_input_forget": ("LSTM", {"input_forget": 1}, False),
 }
-#: The inputs that are given, and the rows' lengths; the longest row is shorter than the array in one of them.
+#: The inputs that are present, and the lengths; in one case the longest row is shorter than the array.
 HOW = {
     "bare": ((), None),
     "biases": (("B",), None),
@@ -80,7 +80,7 @@ CASES = pytest.mark.parametrize(
 
 
 def drawn(variant, direction, layout, how, rng):
-    """A node and its inputs by role, every array with other numbers in every place."""
+    """A node and its inputs by role, with random arrays."""
     op, extra, peepholes = VARIANTS[variant]
     chosen, lengths = HOW[how]
     directions, gates = len(onnx_mapping.REVERSED[direction]), onnx_mapping.GATES[op]
@@ -111,8 +111,8 @@ def sigma(v):
     return 1.0 / (1.0 + np.exp(-v))
 
 
-def by_the_text(node, given):
-    """Y, Y_h, Y_c by the operators' equations, a row, a direction and a step at a time."""
+def by_specification(node, given):
+    """Y, Y_h, Y_c by the equations of the operators, for each row, direction and step."""
     asked = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     turned = (lambda a: np.swapaxes(a, 0, 1)) if asked["layout"] else np.array
     x, w, r = turned(given["X"]), given["W"], given["R"]
@@ -162,7 +162,7 @@ def test_random_cases_against_specification(variant, direction, layout, how):
     node, given = drawn(variant, direction, layout, how, np.random.default_rng(5))
     actual = onnx_mapping.evaluate(node, list(given.values()))
     assert set(actual) == set(node.output)
-    for name, expected in zip(onnx_mapping.OUTPUTS, by_the_text(node, given), strict=True):
+    for name, expected in zip(onnx_mapping.OUTPUTS, by_specification(node, given), strict=True):
         if name in actual:
             assert actual[name].dtype == np.float64
             close(actual[name], expected, DOUBLE)
@@ -184,17 +184,17 @@ def model_of(node, given, names, version=None):
 
 
 def referee(node, given, names):
-    """These outputs as ONNX's reference evaluator makes them, of a model that ONNX's checker has accepted."""
+    """The outputs of ONNX's reference evaluator for a model that passes ONNX's checker."""
     model = model_of(node, given, names)
     onnx.checker.check_model(model)
     return ReferenceEvaluator(model).run(None, dict(given))
 
 
 @functools.cache
-def reference_turns():
-    """Whether this version's reference evaluator goes backwards.
+def reference_supports_reverse():
+    """Whether the reference evaluator of this version supports reverse.
 
-    It does from ONNX 1.23 on; before, it took reverse for forward, gave no Y_c, and had a time axis too many in layout 1.
+    It does since ONNX 1.23; earlier ones ignore reverse, return no Y_c, and have an extra time axis in layout 1.
     """
     actual = []
     for direction in ("forward", "reverse"):
@@ -206,18 +206,18 @@ def reference_turns():
 REFEREED = [
     (variant, direction, layout, how)
     for variant, direction, layout, how in itertools.product(VARIANTS, onnx_mapping.REVERSED, (0, 1), HOW)
-    # The evaluator does not look at sequence_lens nor at input_forget.
+    # The evaluator ignores sequence_lens and input_forget.
     if HOW[how][1] is None and variant != "LSTM_input_forget"
 ]
 
 
 @pytest.mark.parametrize(("variant", "direction", "layout", "how"), REFEREED)
 def test_random_cases_against_reference_evaluator(variant, direction, layout, how):
-    if (direction != "forward" or layout) and not reference_turns():
+    if (direction != "forward" or layout) and not reference_supports_reverse():
         pytest.skip(f"the reference evaluator of onnx {onnx.__version__} knows neither directions nor this layout")
     node, given = drawn(variant, direction, layout, how, np.random.default_rng(6))
     actual = onnx_mapping.evaluate(node, list(given.values()))
-    names = [name for name in node.output if name != "Y_c" or reference_turns()]
+    names = [name for name in node.output if name != "Y_c" or reference_supports_reverse()]
     for name, expected in zip(names, referee(node, given, names), strict=True):
         assert expected.dtype == np.float64
         close(actual[name], expected, DOUBLE)
@@ -226,16 +226,16 @@ def test_random_cases_against_reference_evaluator(variant, direction, layout, ho
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("direction", onnx_mapping.REVERSED)
 def test_random_cases_against_onnxruntime(variant, direction):
-    """The only other engine that looks at sequence_lens and input_forget; in float32, and without layout 1.
+    """The only other engine that supports sequence_lens and input_forget; in float32, without layout 1.
 
-    What it gives as Y_h and Y_c of a row without a step is zeros, even if there are initial states; the text says nothing
-    about such rows. Ours keep their initial states, as a sequence in pieces needs it.
+    For an empty row it returns zeros as Y_h and Y_c even with initial states; the specification does not define them. Here
+    they are the initial states, so that a sequence can be run in pieces.
     """
     runtime = pytest.importorskip("onnxruntime")
     for how, (_, lengths) in HOW.items():
         node, given = drawn(variant, direction, 0, how, np.random.default_rng(9))
         given = {name: a if a.dtype.kind == "i" else a.astype(np.float32) for name, a in given.items()}
-        model = model_of(node, given, node.output, version=14)  # engines learn new versions later
+        model = model_of(node, given, node.output, version=14)  # onnxruntime supports new versions later
         session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
         actual = onnx_mapping.evaluate(node, list(given.values()))
         there = np.array([n > 0 for n in lengths or [T] * BATCH])

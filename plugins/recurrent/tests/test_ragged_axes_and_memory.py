@@ -60,7 +60,7 @@ def test_masked_row_equals_shortened_row(cell, layer_name, rng):
 def test_batch_major_swaps_axes_only(cell, layer_name, masked, rng):
     layer = layer_of(cell, layer_name)
     x, states, error, errors = problem(layer, rng)
-    mask = np.arange(T)[::-1, None] < np.array(LENGTHS)  # the steps that are there come last
+    mask = np.arange(T)[::-1, None] < np.array(LENGTHS)  # the valid steps are at the end
 
     def flipped(a):
         return a.swapaxes(0, 1)
@@ -105,7 +105,7 @@ FORWARD = pytest.mark.parametrize(
 
 
 def with_memory(layer):
-    """The layer with its memory on, at the beginning of new sequences."""
+    """The layer with memory on, and without a kept state."""
     layer.reset_state()
     layer.toggle_memory()
     return layer
@@ -114,7 +114,7 @@ def with_memory(layer):
 @FORWARD
 @pytest.mark.parametrize("cuts", [(2,), (1, 2, 4)])
 def test_pieces_equal_whole_sequence(cell, layer_name, cuts, rng):
-    """Rows that have ended wait; a row that has no step in the first piece has not random_states."""
+    """A row that has ended keeps its state; a row may have no step in the first piece."""
     layer = layer_of(cell, layer_name)
     x = rng.normal(size=(T, B, D))
     y = layer.forward(x, lengths=LENGTHS)
@@ -134,7 +134,7 @@ def test_pieces_equal_whole_sequence(cell, layer_name, cuts, rng):
 
 @FORWARD
 def test_reset_rows_start_new_sequences(cell, layer_name, rng):
-    """Each row of the next piece is the row alone: from where it was, or from the beginning; errors stop between pieces."""
+    """Each row equals a single row that continues or restarts; no error crosses pieces."""
     layer = layer_of(cell, layer_name)
     first, x = rng.normal(size=(2, B, D)), rng.normal(size=(T, B, D))
     error, anew = rng.normal(size=layer.forward(x).shape), [0, 3]

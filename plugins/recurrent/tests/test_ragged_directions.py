@@ -1,4 +1,4 @@
-"""Directions on rows of different lengths: reversed layers, both directions, and what they end with."""
+"""Directions on rows of different lengths: reversed layers, both directions, last outputs."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ def rng():
 
 
 def reversed_rows(x, lengths=LENGTHS):
-    """Each row backwards within its length; what lies beyond stays."""
+    """Reverse each row within its length; the padding stays."""
     actual = x.copy()
     for b, n in enumerate(lengths):
         actual[:n, b] = x[:n, b][::-1]

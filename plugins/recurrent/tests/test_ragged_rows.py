@@ -1,4 +1,4 @@
-"""Rows of different lengths in every layer: each row as on its own, padding and order without effect."""
+"""Rows of different lengths in every layer: single rows, padding, and the order of rows."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def rng():
 
 
 def single_row_layer(cell, layer_name, monkeypatch):
-    """A layer with the same weights that takes each row by itself: compiled for it, or else run node by node."""
+    """A layer with the same weights that runs single rows, on the numpy or the reference backend."""
     if layer_name in ("forwards", "backwards", "both"):
         return layer_of(cell, layer_name)
     monkeypatch.setenv("GRAPHNET_BACKEND", "reference")
@@ -37,7 +37,7 @@ def single_row_layer(cell, layer_name, monkeypatch):
 
 
 def initial_state(layer, states, state):
-    """Where a row begins, by the name of the state as the layer tells it: ``layer_0/forward/h``."""
+    """The initial value of a state by its name, such as ``layer_0/forward/h``."""
     given = states.get(state.replace("/", "_"))
     if given is not None:
         return given

@@ -61,7 +61,7 @@ def test_invalid_memory_is_refused(memory):
 
 
 def test_attention_alone_connects_steps(rng):
-    """Without the weights of the attended mean, each step is by itself."""
+    """Without the weights of the attended mean, each step is independent."""
     runner, arrays = runner_of("attention", rng), inputs("attention", rng)
     runner.forward({"x": arrays["x"]})
     kept = runner.parameters["scan/hidden/weights"].value.copy()

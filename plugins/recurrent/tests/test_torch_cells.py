@@ -14,7 +14,7 @@ def rng():
 
 
 def against_torch(name, other, columns, rng):
-    """Our cell with torch's weights, in its two directions; ``columns`` pairs our arrays with parts of torch's gradients."""
+    """Compare a cell with torch's weights, forward and backward; ``columns`` maps torch's arrays to ours."""
     torch = pytest.importorskip("torch")
     runner = runner_of(name, rng)
     for path, ours in columns(lambda n: getattr(other, n).detach().numpy()).items():
@@ -69,7 +69,7 @@ def test_projected_lstm_against_torch(rng):
 
 
 def test_gru_before_against_torch(rng):
-    """torch has no such module; its own operations and derivatives, step by step."""
+    """torch has no such module, so the steps are computed with torch's operations."""
     torch = pytest.importorskip("torch")
     runner, arrays = runner_of("gru", rng), inputs("gru", rng)
     w = {n: torch.tensor(a, requires_grad=True) for n, a in weights(runner).items()}
