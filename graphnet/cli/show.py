@@ -10,7 +10,7 @@ import click
 @click.command("show")
 @click.argument("model", type=click.Path(path_type=Path))
 def command(model: Path) -> None:
-    """Show the nodes of a model with shapes and numbers of parameters, subgraphs indented."""
+    """Show the nodes of a model with shapes and numbers of parameters."""
     from graphnet.inspect.summary import summary
     from graphnet.models.loading import load
 

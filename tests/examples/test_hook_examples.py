@@ -140,7 +140,7 @@ def test_the_exporter(host, tmp_path):
         made = shell.invoke(main, ["export", str(path), "--format", "nodes", "--output", str(tmp_path / "nodes.csv")])
         assert (made.exit_code, (tmp_path / "nodes.csv").read_text()) == (0, "dense,FullyConnected\n")
         again = shell.invoke(main, ["export", str(path), "--format", "nodes", "--output", str(tmp_path / "nodes.csv")])
-        assert (again.exit_code, "already there" in again.output) == (2, True)
+        assert (again.exit_code, "the file exists" in again.output) == (2, True)
         assert "unknown exporter 'onnyx'" in shell.invoke(main, ["export", str(path), "--format", "onnyx"]).output
         assert shell.invoke(main, ["export", str(path)]).output.startswith("flowchart TD\n")
 

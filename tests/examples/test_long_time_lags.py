@@ -14,6 +14,8 @@ pytest.importorskip("graphnet_recurrent")
 
 import graphnet
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "examples" / "long_time_lags"
 NAMES = ("sequences", "criteria", "adding", "order", "reber", "solve")
 

@@ -12,6 +12,8 @@ from autograd import grad
 import graphnet
 from graphnet import Builder, Phase, Runner, Scan
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("graphnet_recurrent")
 
 FOLDER = Path(__file__).parents[2] / "examples" / "lstm_variants"

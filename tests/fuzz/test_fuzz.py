@@ -8,6 +8,8 @@ from fuzz.compare import Overflows, difference
 from fuzz.generate import trial
 from fuzz.shrink import shrink
 
+pytestmark = pytest.mark.slow
+
 #: The fixed trials: 500 cells and 200 graphs, 50 a test.
 CHUNKS = [*(("cell", k) for k in range(10)), *(("graph", k) for k in range(4))]
 

@@ -19,7 +19,7 @@ from graphnet.metrics import Accuracy
 from graphnet.optimizers import Adam, Sgd
 from graphnet.training import Callback, EpochRecord, History
 
-pytestmark = pytest.mark.no_plugins
+pytestmark = [pytest.mark.no_plugins, pytest.mark.slow]
 
 
 def dense(name="dense"):

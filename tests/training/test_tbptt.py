@@ -290,6 +290,7 @@ def test_fresh_rows_start_from_zero_state():
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_stream():
     def peak(steps):
         def read():

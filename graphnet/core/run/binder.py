@@ -151,6 +151,14 @@ class Binder:
         self.arrays.create(self.plan, shapes)
         return shapes
 
+    def recreated_arrays(self, binding: Binding) -> dict[str, dict[str, Array]]:
+        """The arrays of a pass, after creating those that a restored snapshot of a layer has dropped."""
+        with locks.building:
+            self.arrays.create(self.plan, binding.shapes)
+            arrays = self.arrays.read(binding.options.dtype)
+        assert arrays is not None
+        return arrays
+
     def _shape(self, name: str, array: Array | None) -> Shape | None:
         if array is None:
             return None

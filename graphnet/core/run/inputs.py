@@ -61,10 +61,10 @@ class InputReader:
         ------
         ConfigError, ShapeError, DtypeError, DataError
         """
-        signature, found = self._signature(inputs) if lengths is None else (None, [])
+        signature, unconverted = self._signature(inputs) if lengths is None else (None, [])
         known = self._known.get(signature)
         if known is not None:
-            return Batch(found, [None] * len(found), *known)
+            return Batch(unconverted, [None] * len(unconverted), *known)
         arrays = checked_arrays(self.graph, inputs)
         dtype = common_dtype(arrays.values(), self.layers)
         counts = checked_lengths(self.graph, lengths, arrays)

@@ -1,4 +1,4 @@
-"""Directions on rows of different lengths: reversed layers, both directions, and what they end with."""
+"""Directions on rows of different lengths: reversed layers, both directions, last outputs."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ from recurrent_oracle import close
 from graphnet import Builder, Runner, Scan
 from graphnet_recurrent import Bidirectional, Recurrent
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():
@@ -15,11 +17,11 @@ def rng():
 
 
 def reversed_rows(x, lengths=LENGTHS):
-    """Each row backwards within its length; what lies beyond stays."""
-    found = x.copy()
+    """Reverse each row within its length; the padding stays."""
+    actual = x.copy()
     for b, n in enumerate(lengths):
-        found[:n, b] = x[:n, b][::-1]
-    return found
+        actual[:n, b] = x[:n, b][::-1]
+    return actual
 
 
 @pytest.mark.parametrize(
@@ -107,11 +109,11 @@ def test_layer_equals_its_scan(cell, reverse, rng):
         runner.parameters[path].value = value
     outputs = runner.forward({"x": x, **states}, lengths=LENGTHS)
     pulled = runner.backward(dict(zip(runner.graph.outputs, [error, *errors], strict=True)))
-    found = run_both_passes(layer, x, states, error, errors, lengths=LENGTHS)
-    np.testing.assert_array_equal(found[0], outputs["y"])
-    np.testing.assert_array_equal(found[2], pulled["x"])
+    actual = run_both_passes(layer, x, states, error, errors, lengths=LENGTHS)
+    np.testing.assert_array_equal(actual[0], outputs["y"])
+    np.testing.assert_array_equal(actual[2], pulled["x"])
     for name in drawn.states:
-        np.testing.assert_array_equal(found[1][name], outputs[name])
-        np.testing.assert_array_equal(found[3][name], pulled[name])
-    for path, gradient in found[4].items():
+        np.testing.assert_array_equal(actual[1][name], outputs[name])
+        np.testing.assert_array_equal(actual[3][name], pulled[name])
+    for path, gradient in actual[4].items():
         np.testing.assert_array_equal(gradient, runner.parameters[path].gradient)

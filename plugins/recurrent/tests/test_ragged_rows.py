@@ -1,4 +1,4 @@
-"""Rows of different lengths in every layer: each row as on its own, padding and order without effect."""
+"""Rows of different lengths in every layer: single rows, padding, and the order of rows."""
 
 import numpy as np
 import pytest
@@ -20,6 +20,8 @@ from ragged_layers import (
 )
 from recurrent_oracle import close
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():
@@ -27,7 +29,7 @@ def rng():
 
 
 def single_row_layer(cell, layer_name, monkeypatch):
-    """A layer with the same weights that takes each row by itself: compiled for it, or else run node by node."""
+    """A layer with the same weights that runs single rows, on the numpy or the reference backend."""
     if layer_name in ("forwards", "backwards", "both"):
         return layer_of(cell, layer_name)
     monkeypatch.setenv("GRAPHNET_BACKEND", "reference")
@@ -35,7 +37,7 @@ def single_row_layer(cell, layer_name, monkeypatch):
 
 
 def initial_state(layer, states, state):
-    """Where a row begins, by the name of the state as the layer tells it: ``layer_0/forward/h``."""
+    """The initial value of a state by its name, such as ``layer_0/forward/h``."""
     given = states.get(state.replace("/", "_"))
     if given is not None:
         return given
@@ -113,16 +115,16 @@ def test_batch_of_empty_rows(cell, layer_name, rng):
 def test_padding_values_have_no_effect(cell, layer_name, rng):
     layer = layer_of(cell, layer_name)
     x, states, error, errors = problem(layer, rng)
-    found = []
+    actual = []
     for beyond in (np.nan, np.inf, 0.0, -1e300, 5.0):
         there = np.where(np.isnan(x), beyond, x)
         back = np.where(np.isnan(error), beyond, error)
-        found.append(run_both_passes(layer, there, states, back, errors, lengths=LENGTHS))
-    for other in found[1:]:
-        np.testing.assert_array_equal(other[0], found[0][0])
-        np.testing.assert_array_equal(other[2], found[0][2])
+        actual.append(run_both_passes(layer, there, states, back, errors, lengths=LENGTHS))
+    for other in actual[1:]:
+        np.testing.assert_array_equal(other[0], actual[0][0])
+        np.testing.assert_array_equal(other[2], actual[0][2])
         for k in (1, 3, 4):
-            for name, array in found[0][k].items():
+            for name, array in actual[0][k].items():
                 np.testing.assert_array_equal(other[k][name], array, err_msg=name)
 
 

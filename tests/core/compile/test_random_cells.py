@@ -8,6 +8,8 @@ from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Runner, Scan, concatenate, dense
 
+pytestmark = pytest.mark.slow
+
 WIDTH = 4
 
 
