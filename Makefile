@@ -1,4 +1,4 @@
-# make setup | demo | bench | fuzz | test | lint | types | guide | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | check | test | soak | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -6,19 +6,19 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file)))
-# Two stamps: the distributions as a user has them (with plots), and those with the developers' tools as well.
+# Two stamps: an environment for users (with plots), and one with the developers' tools.
 USER_READY := $(VENV)/.user-ready
 DEVELOPER_READY := $(VENV)/.developer-ready
 
-.PHONY: setup demo bench fuzz test lint types suites clean-environments guide wheels clean
+.PHONY: setup demo bench check test fast soak fuzz lint types suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
 
 $(BIN)/python:
-	@command -v "$(PYTHON)" >/dev/null || { echo "graphnet needs Python 3.11 or newer; there is no '$(PYTHON)'. Say which with: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "graphnet needs Python 3.11 or newer; %s is %d.%d. Say which with: make PYTHON=/path/to/python3" % (sys.executable, sys.version_info[0], sys.version_info[1]))'
-	@"$(PYTHON)" -c 'import ensurepip, venv' || { echo "This Python has no venv module: install your system's package for it (python3-venv)" >&2; exit 1; }
+	@command -v "$(PYTHON)" >/dev/null || { echo "graphnet needs Python 3.11 or newer; '$(PYTHON)' was not found. Choose one: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "graphnet needs Python 3.11 or newer; %s is %d.%d. Choose another: make PYTHON=/path/to/python3" % (sys.executable, sys.version_info[0], sys.version_info[1]))'
+	@"$(PYTHON)" -c 'import ensurepip, venv' || { echo "this Python has no venv module; install the system's package for it (python3-venv)" >&2; exit 1; }
 	@echo "setup: creating $(VENV)"
 	@"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 
@@ -35,6 +35,12 @@ $(DEVELOPER_READY): $(PYPROJECTS) | $(BIN)/python
 demo: $(USER_READY)
 	@$(BIN)/graphnet train examples/japanese_vowels/model.yaml
 
+# For use while editing: under a minute on two cores (mypy's cache warm; the first run takes half a minute longer).
+check: lint types fast
+
+fast: $(DEVELOPER_READY)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
+
 test: lint types suites clean-environments guide
 
 lint: $(DEVELOPER_READY)
@@ -49,22 +55,31 @@ suites: $(DEVELOPER_READY)
 clean-environments: $(DEVELOPER_READY)
 	$(BIN)/python scripts/clean_environments.py
 
-# Random cells and graphs against the reference backend: make fuzz N=20000 (SEED=, KIND=cell or graph, BACKEND=).
+# Heavy search, of which `make test` runs a short version: random cells and graphs against the reference backend.
+# make soak N=20000 (SEED=, KIND=cell or graph, BACKEND=). `fuzz` is the former name.
 N ?= 2000
-fuzz: $(DEVELOPER_READY)
+soak fuzz: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(BACKEND),--backend $(BACKEND))
 
 guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py
 
-# Peers that are not installed are skipped, and the output says so. make bench QUICK=1 takes less than two minutes.
-BENCHMARKS := recurrent sequences compile_time tiny_nodes memory stream lenet optimizer_step busy
+# Libraries that are not installed are reported as skipped. make bench QUICK=1 takes less than two minutes.
+BENCHMARKS := recurrent sequences import_time compile_time tiny_nodes memory stream lenet optimizer_step busy
 bench: $(USER_READY)
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; \
 		$(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick) || exit 1; \
 		echo; \
 	done
+
+# Every supported Python that is installed, with the lowest and the newest numpy; the others are reported as skipped.
+compat: $(DEVELOPER_READY)
+	$(BIN)/python scripts/compat.py
+
+# What `import graphnet` adds to `import numpy`.
+import-time: $(USER_READY)
+	$(BIN)/python scripts/import_time.py
 
 wheels: $(DEVELOPER_READY)
 	$(BIN)/python scripts/build_wheels.py

@@ -1,4 +1,4 @@
-"""Cells that graphnet does not ship, drawn as a user would draw them, and what puts any cell into a runner."""
+"""Custom cells, written as a user would write them, and graphs that scan a cell over a sequence."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphnet_recurrent.cells import elman_cell, lstm_cell
 
 
 class Peephole(Layer):
-    """``y = x · weights``, elementwise on ``(batch, units)``: what a gate sees of the cell state."""
+    """``y = x · weights``, elementwise on ``(batch, units)``: the connection of a gate to the cell state."""
 
     units: int
     dtype: str = "float64"
@@ -89,7 +89,7 @@ CELLS: dict[str, Callable[[int, str], CellGraph]] = {
 
 
 def scanned(kind: str, features: int, units: int, dtype: str) -> Graph:
-    """A graph that reads a sequence ``(time, batch, features)`` and returns every hidden state; no other layer."""
+    """Return a graph that scans a cell over a sequence ``(time, batch, features)`` and returns every hidden state."""
     g = Builder("benchmark")
     x = g.input("x", f"time, batch, feature={features}")
     return g.build(Scan(CELLS[kind](units, dtype))(x, name="scan"))

@@ -1,10 +1,10 @@
-"""How long the first result takes: importing, compiling and binding, without the run itself.
+"""Time to the first result: import, graph construction, compilation and binding, without the run itself.
 
-Each row is a fresh process. *numpy*, *graphnet* and *plugin* (graphnet-recurrent) are imports, each without those
-before it; *drawn*: the cell and its graph; *compiled*: Runner(graph), first forward and first backward, less a later
-forward and backward (the median of five); *in all*: all of these and one step, so from the first import to the first
-gradients; *again*: compiled, for a new graph object of the same cell in the same process. The second table has graphs
-of many small nodes, as in tiny_nodes.py.
+Each row is measured in new processes. *numpy*, *graphnet* and *plugin* (graphnet-recurrent) are the import times, each
+without the ones before; *drawn*: building the cell and its graph; *compiled*: Runner(graph), the first forward and the
+first backward, minus a later forward and backward (median of five); *in all*: the sum and one step, that is, from the
+first import to the first gradients; *again*: compiled, for a new graph object of the same cell in the same process. The
+second table is for graphs of many small nodes, as in tiny_nodes.py.
 """
 
 from __future__ import annotations
@@ -26,43 +26,43 @@ KINDS = ("LSTM", "RNN", "GRU", "peephole-coupled", "minimal-gated")
 
 
 def main() -> None:
-    """Print both tables, or measure one case where a fresh process was asked to."""
+    """Print both tables, or measure one case in this process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--processes", type=int, help="fresh processes a row (5; with --quick 2)")
+    parser.add_argument("--processes", type=int, help="new processes per row (5; with --quick 2)")
     parser.add_argument("--nodes", nargs="+", type=int, help="sizes of the graphs (1000 10000; with --quick 1000)")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--measure", metavar="CASE", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.measure:
-        print(json.dumps(cell(given.measure) if given.measure in KINDS else whole(int(given.measure))))
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(cell(options.measure) if options.measure in KINDS else whole(int(options.measure))))
         return
-    times = given.processes or (2 if given.quick else 5)
+    times = options.processes or (2 if options.quick else 5)
     print(f"{machine(('graphnet', 'numpy'))}, 1 thread; ms, median of {times} processes\n")
     rows(KINDS, times, f"cell at {SHAPE}, float32")
-    rows([str(n) for n in given.nodes or ([1000] if given.quick else [1000, 10000])], times, "nodes")
+    rows([str(n) for n in options.nodes or ([1000] if options.quick else [1000, 10000])], times, "nodes")
 
 
 def rows(cases: Any, times: int, title: str) -> None:
-    """One table: a row a case, its columns what the processes name."""
+    """Print one table with a row for each case; the processes name the columns."""
     for i, case in enumerate(cases):
-        found = [fresh(case) for _ in range(times)]
+        measured = [fresh(case) for _ in range(times)]
         if i == 0:
-            print(f"| {title} | {' | '.join(found[0])} |\n|---|{'---|' * len(found[0])}")
-        medians = [median(each[name] for each in found) * 1e3 for name in found[0]]
+            print(f"| {title} | {' | '.join(measured[0])} |\n|---|{'---|' * len(measured[0])}")
+        medians = [median(each[name] for each in measured) * 1e3 for name in measured[0]]
         print(f"| {case} | {' | '.join(f'{m:.3g}' for m in medians)} |", flush=True)
     print()
 
 
 def fresh(case: str) -> dict[str, float]:
-    """What one fresh process measures."""
+    """Return the measurements of one new process."""
     command = [sys.executable, str(Path(__file__)), "--measure", case]
     answer = subprocess.run(command, env=os.environ | variables(1), stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, float] = json.loads(answer.stdout)
-    return found
+    measured: dict[str, float] = json.loads(answer.stdout)
+    return measured
 
 
 def cell(kind: str) -> dict[str, float]:
-    """Seconds of each part for a cell."""
+    """Return the seconds of each part for a cell."""
     numpy = lap(lambda: __import__("numpy"))
     imported = lap(lambda: __import__("graphnet"))
     plugin = lap(lambda: __import__("graphnet_recurrent"))
@@ -79,7 +79,7 @@ def cell(kind: str) -> dict[str, float]:
 
 
 def whole(count: int) -> dict[str, float]:
-    """Seconds of each part for a graph of so many nodes."""
+    """Return the seconds of each part for a graph of ``count`` nodes."""
     import numpy as np
     import random_graph
 
@@ -94,13 +94,13 @@ def whole(count: int) -> dict[str, float]:
 
 
 def compiled(graph: Any, x: Any, error: Any) -> tuple[float, float]:
-    """Seconds until the first backward is done, without a later step; and those of a later step."""
+    """Return the seconds to the end of the first backward minus a later step, and those of a later step."""
     from graphnet import Runner
     from graphnet.initializers import Constant, Xavier
 
     runners: list[Any] = []
 
-    def made() -> None:
+    def compile_and_step() -> None:
         runners.append(Runner(graph))
         runners[0].initialize(Xavier(), Constant(0.0))
         step()
@@ -109,13 +109,13 @@ def compiled(graph: Any, x: Any, error: Any) -> tuple[float, float]:
         runners[0].forward({"x": x})
         runners[0].backward({"output": error})
 
-    first = lap(made)
+    first = lap(compile_and_step)
     later = median(lap(step) for _ in range(5))
     return max(first - later, 0.0), later
 
 
 def lap(run: Any) -> float:
-    """Seconds of one call."""
+    """Return the seconds of one call."""
     start = time.perf_counter()
     run()
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Where and with what numbers are made, and how a process is held to a number of threads."""
+"""Description of the machine and its libraries, and environment variables that set the number of threads."""
 
 from __future__ import annotations
 
@@ -12,31 +12,33 @@ LIBRARIES = ("graphnet", "numpy", "torch", "jax", "onnxruntime")
 
 
 def variables(threads: int) -> dict[str, str]:
-    """What to set before numpy is imported, for so many threads in every library."""
-    found = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"), str(threads))
-    found["OPENBLAS_THREAD_TIMEOUT"] = "20"  # idle workers of one library must not starve another's
-    found |= dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 30))  # see README: pages
-    found["JAX_PLATFORMS"] = "cpu"
+    """Return environment variables that set the number of threads of every library, if set before numpy loads."""
+    values = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NPROC"), str(threads))
+    values["OPENBLAS_THREAD_TIMEOUT"] = "20"  # idle threads must not slow down other libraries
+    values |= dict.fromkeys(
+        ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(1 << 30)
+    )  # avoid page faults, see README
+    values["JAX_PLATFORMS"] = "cpu"
     if threads == 1:
-        found["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
-    return found
+        values["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false"
+    return values
 
 
 def machine(libraries: tuple[str, ...] = LIBRARIES) -> str:
-    """One line: processor, cores, Python, versions of those libraries that are installed, kernels of numpy's BLAS."""
+    """Return one line: processor, cores, Python, versions of the installed libraries, kernels of numpy's BLAS."""
     versions = ", ".join(f"{name} {version(name)}" for name in libraries if version(name))
     return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}{_kernels()}"
 
 
 def _kernels() -> str:
-    """For which processor numpy's BLAS multiplies, where it says so; and whether somebody has chosen that."""
-    found = [info.get("architecture") for info in threadpool_info() if info.get("internal_api") == "openblas"]
+    """Return the kernels that numpy's BLAS uses, if known, and whether an environment variable chose them."""
+    architectures = [info.get("architecture") for info in threadpool_info() if info.get("internal_api") == "openblas"]
     chosen = " (set by OPENBLAS_CORETYPE)" if os.environ.get("OPENBLAS_CORETYPE") else ""
-    return f", BLAS kernels {found[0]}{chosen}" if found else ""
+    return f", BLAS kernels {architectures[0]}{chosen}" if architectures else ""
 
 
 def version(name: str) -> str:
-    """The installed version of a distribution, or nothing."""
+    """Return the installed version of a distribution; an empty string if there is none."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

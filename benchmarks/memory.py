@@ -1,8 +1,8 @@
-"""Peak memory of an LSTM's training step against the number of time steps, and against what backward needs.
+"""Peak memory of an LSTM's training step by number of time steps, relative to the values that backward needs.
 
-What backward needs of each step and row: x, four gates, c, h and tanh(c). The peak is of all that was allocated since
-before x was made (weights, x, buffers, results; not the error sent back), as tracemalloc sees it in the second step,
-when everything is compiled. A straight line over the number of steps, not far above 1, is what one wants.
+For each step and row backward needs x, four gates, c, h and tanh(c). The peak includes all memory allocated by the
+benchmark (weights, x, buffers, results; not the output error), as measured by tracemalloc in the second step, when
+everything is compiled. Ideally the ratio is constant and close to 1.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ def main() -> None:
     parser.add_argument("--features", type=int, default=64)
     parser.add_argument("--units", type=int, default=128)
     parser.add_argument("--dtype", default="float32", choices=["float32", "float64"])
-    parser.add_argument("--quick", action="store_true", help="the same; it takes seconds")
-    given = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="no effect: it takes seconds anyway")
+    options = parser.parse_args()
     print(machine(("graphnet", "numpy")))
-    print(f"batch {given.batch}, {given.features} features, {given.units} units, {given.dtype}\n")
-    print("| steps | peak, MB | needed, MB | ratio | forward alone, MB | KB a further step | needed |")
+    print(f"batch {options.batch}, {options.features} features, {options.units} units, {options.dtype}\n")
+    print("| steps | peak, MB | needed, MB | ratio | forward only, MB | KB per additional step | needed |")
     print("|---|---|---|---|---|---|---|")
-    numbers = given.features + 7 * given.units
-    each = given.batch * numbers * np.dtype(given.dtype).itemsize
+    numbers = options.features + 7 * options.units
+    each = options.batch * numbers * np.dtype(options.dtype).itemsize
     before = None
-    for steps in given.steps:
-        peak, forward = peaks(steps, given.batch, given.features, given.units, given.dtype)
+    for steps in options.steps:
+        peak, forward = peaks(steps, options.batch, options.features, options.units, options.dtype)
         further = f"{(peak - before[1]) / (steps - before[0]) / 1e3:.1f}" if before else "–"
         cells = (steps, f"{peak / 1e6:.2f}", f"{steps * each / 1e6:.2f}", f"{peak / (steps * each):.2f}")
         print(f"| {' | '.join(map(str, cells))} | {forward / 1e6:.2f} | {further} | {each / 1e3:.1f} |", flush=True)
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def peaks(steps: int, batch: int, features: int, units: int, dtype: str) -> tuple[int, int]:
-    """Bytes at the peak of a training step, and of a forward pass that keeps nothing."""
+    """Return the peak in bytes of a training step, and of a forward pass that saves nothing."""
     rng = np.random.default_rng(0)
     error = rng.normal(size=(steps, batch, units)).astype(dtype)
     tracemalloc.start()
@@ -60,7 +60,7 @@ def peaks(steps: int, batch: int, features: int, units: int, dtype: str) -> tupl
 
 
 def traced(x: np.ndarray, error: np.ndarray, units: int, training: bool) -> int:
-    """The peak of the second run of a new runner."""
+    """Return the peak of the second run of a new runner."""
     runner = Runner(scanned("LSTM", x.shape[2], units, x.dtype.name))
     runner.initialize(Xavier(), Constant(0.0))
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""One step of an optimizer over many weight arrays: as one flat array, and array by array.
+"""One optimizer step over many weight arrays: on one flat array, and on each array separately.
 
 python benchmarks/optimizer_step.py [--arrays 100] [--size 64] [--dtype float64] [--seconds 3]
 """
@@ -19,11 +19,11 @@ from graphnet.training.updates import Updates
 
 
 class Plain(Adam):
-    """Adam that does not say that it is elementwise: every array has one of its own."""
+    """Adam without the declaration that it is elementwise: each weight array has its own optimizer."""
 
 
 def network(arrays: int, size: int, dtype: str) -> Runner:
-    """So many matrices, with random weights and gradients."""
+    """Return a runner over a chain of matrices with random weights and gradients."""
     builder = Builder("arrays")
     value = builder.input("x", f"batch, feature={size}")
     for _ in range(arrays):
@@ -36,7 +36,7 @@ def network(arrays: int, size: int, dtype: str) -> Runner:
 
 
 def stepping(optimizer: Adam, arrays: int, size: int, dtype: str) -> Callable[[], float]:
-    """A whole step of the Trainer's: gradients read, new weights checked and put in place."""
+    """Return the update step of a Trainer: it reads the gradients, computes the new weights and checks them."""
     return Updates(network(arrays, size, dtype), TrainingConfig(optimizer=optimizer)).step
 
 
@@ -46,13 +46,15 @@ def main() -> None:
     parser.add_argument("--arrays", type=int, default=100)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--dtype", choices=("float32", "float64"), default="float64")
-    parser.add_argument("--seconds", type=float, help="in all (3; with --quick 0.5)")
+    parser.add_argument("--seconds", type=float, help="total (3; with --quick 0.5)")
     parser.add_argument("--quick", action="store_true")
-    given = parser.parse_args()
-    seconds = given.seconds or (0.5 if given.quick else 3.0)
-    sizes = given.arrays, given.size, given.dtype
+    options = parser.parse_args()
+    seconds = options.seconds or (0.5 if options.quick else 3.0)
+    sizes = options.arrays, options.size, options.dtype
     times = interleaved({"flat": stepping(Adam(), *sizes), "each": stepping(Plain(), *sizes)}, seconds)
-    print(f"Adam, {given.arrays} arrays of {given.size} x {given.size}, {given.dtype}; median (quartiles) in ms")
+    print(
+        f"Adam, {options.arrays} arrays of {options.size} x {options.size}, {options.dtype}; median (quartiles) in ms"
+    )
     print(f"one flat array   {shown(times['flat'].quartiles)}")
     print(f"array by array   {shown(times['each'].quartiles)}")
     print(f"ratio            {times['each'].ratio(times['flat']):.2f}")

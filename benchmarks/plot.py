@@ -1,4 +1,4 @@
-"""The ratios of recurrent.py as bars: up from 1 where graphnet is slower, down where it is faster."""
+"""Bar charts of the ratios of recurrent.py: above 1 where graphnet is slower, below 1 where it is faster."""
 
 from __future__ import annotations
 
@@ -8,36 +8,29 @@ from typing import Any
 
 from report import PEERS, Table
 
-#: Colours that those who see red and green alike can tell apart (Okabe & Ito).
+#: A palette for colour-blind readers (Okabe & Ito).
 COLOURS = dict(zip(PEERS, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True))
 WIDTH = 0.2
 
 
 def available() -> None:
-    """Say that matplotlib is missing before anything is measured.
-
-    Raises
-    ------
-    SystemExit
-        If it is.
-    """
+    """Raise SystemExit if matplotlib is missing; called before anything is measured."""
     if importlib.util.find_spec("matplotlib") is None:
         raise SystemExit("--plot needs matplotlib: pip install matplotlib")
 
 
 def draw(table: Table, file: Path) -> list[Path]:
-    """One picture for each dtype and number of threads, ``file`` itself where there is one alone."""
+    """Write one picture for each dtype and number of threads; return the files, ``file`` itself if there is one."""
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for row in table.rows:
         groups.setdefault((row["dtype"], row["threads"]), []).append(row)
     written = []
     for (dtype, threads), rows in groups.items():
-        one = file if len(groups) == 1 else file.with_stem(f"{file.stem}-{dtype}-{threads}")
-        title = (
-            f"{dtype}, {threads} thread{'s' if threads > 1 else ''}: graphnet's time over another's\n{table.machine}"
-        )
-        _picture(rows, title, one)
-        written.append(one)
+        target = file if len(groups) == 1 else file.with_stem(f"{file.stem}-{dtype}-{threads}")
+        plural = "s" if threads > 1 else ""
+        title = f"{dtype}, {threads} thread{plural}: time of graphnet relative to the others\n{table.machine}"
+        _picture(rows, title, target)
+        written.append(target)
     return written
 
 

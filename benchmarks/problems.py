@@ -1,4 +1,4 @@
-"""One problem for all libraries: weights in one order of rows and columns, a sequence, and an error to send back."""
+"""A problem for all libraries: weights in one common layout, an input sequence, and an output error."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 
 Arrays = dict[str, np.ndarray]
 
-#: For each kind, each node of graphnet's cell with weights, and what they are made of: rows of ``w`` (from the input),
-#: ``u`` (from the state), ``b`` (bias) or a vector of the kind's own, each the block of columns that the number says.
+#: For each kind, the parts of the weights of every node of graphnet's cell: rows of ``w`` (input weights), ``u``
+#: (recurrent weights), ``b`` (bias) or another vector; the number selects the block of columns.
 LAYOUT: dict[str, dict[str, str]] = {
     "LSTM": {"input_gate": "w0 u0 b0", "forget_gate": "w1 u1 b1", "candidate": "w2 u2 b2", "output_gate": "w3 u3 b3"},
     "RNN": {"hidden": "w0 u0 b0"},
@@ -28,14 +28,14 @@ LAYOUT: dict[str, dict[str, str]] = {
     },
     "minimal-gated": {"forget_gate": "w0 u0 b0", "candidate": "w1 u1 b1"},
 }
-#: How many blocks of columns ``w``, ``u`` and ``b`` have; which vectors there are besides, with theirs.
+#: The number of column blocks of ``w``, ``u`` and ``b``; other vectors with their number of blocks.
 GATES = {"LSTM": 4, "RNN": 1, "GRU": 3, "peephole-coupled": 3, "minimal-gated": 2}
 VECTORS = {"GRU": {"q": 1}, "peephole-coupled": {"p": 2}}
 
 
 @dataclass(frozen=True)
 class Problem:
-    """What every contender is given: ``x`` is ``(time, batch, features)``, ``error`` ``(time, batch, units)``."""
+    """The data for every contender: ``x`` is ``(time, batch, features)``, ``error`` ``(time, batch, units)``."""
 
     kind: str
     weights: Arrays
@@ -53,7 +53,7 @@ class Problem:
 
 
 def random_problem(kind: str, shape: tuple[int, int, int, int], dtype: str, threads: int) -> Problem:
-    """The same numbers for the same arguments."""
+    """Return a random problem; the same one for the same arguments."""
     time, batch, features, units = shape
     rng = np.random.default_rng(0)
 
@@ -69,7 +69,7 @@ def random_problem(kind: str, shape: tuple[int, int, int, int], dtype: str, thre
 
 
 def node_weights(problem: Problem) -> Arrays:
-    """The weights of each node of graphnet's cell."""
+    """Return the weights of each node of graphnet's cell."""
     return {
         node: np.concatenate([_block(problem, problem.weights, part) for part in parts.split()])
         for node, parts in LAYOUT[problem.kind].items()
@@ -77,14 +77,14 @@ def node_weights(problem: Problem) -> Arrays:
 
 
 def common_order(problem: Problem, nodes: Arrays) -> Arrays:
-    """Arrays by node of graphnet's cell (gradients, say) in the order of ``problem.weights``."""
-    found = {name: np.zeros_like(array) for name, array in problem.weights.items()}
+    """Convert arrays by node of graphnet's cell, such as gradients, to the layout of ``problem.weights``."""
+    common = {name: np.zeros_like(array) for name, array in problem.weights.items()}
     for node, parts in LAYOUT[problem.kind].items():
         rows = np.atleast_2d(nodes[node])
         for part in parts.split():
-            block = _block(problem, found, part)
+            block = _block(problem, common, part)
             block[...], rows = rows[: len(block)], rows[len(block) :]
-    return found
+    return common
 
 
 def _block(problem: Problem, arrays: Arrays, part: str) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""A graph of many small nodes, described once and built in graphnet and in torch."""
+"""A random graph of many small nodes, described once and built in graphnet and in torch."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from graphnet_recurrent import sigmoid, tanh
 
 FEATURES = 12
 WIDTHS = (8, 16)
-#: How often each kind of node is drawn.
+#: The probability of each kind of node.
 KINDS = {"dense": 0.4, "tanh": 0.2, "sigmoid": 0.15, "add": 0.15, "multiply": 0.1}
 
 
 @dataclass(frozen=True)
 class Node:
-    """One node: its kind, the numbers of the values that it reads (0 is the input), its width."""
+    """One node: its kind, the indices of the values that it reads (0 is the input), and its width."""
 
     kind: str
     reads: tuple[int, ...]
@@ -27,7 +27,7 @@ class Node:
 
 
 def drawn(count: int, seed: int = 0) -> list[Node]:
-    """So many nodes; each reads earlier ones drawn evenly, so that the longest path grows with the logarithm."""
+    """Return ``count`` nodes; each reads uniformly drawn earlier ones, so the longest path grows logarithmically."""
     rng = np.random.default_rng(seed)
     widths, nodes = [FEATURES], []
     for kind in rng.choice(list(KINDS), size=count, p=list(KINDS.values())):
@@ -43,13 +43,13 @@ def drawn(count: int, seed: int = 0) -> list[Node]:
 
 
 def leaves(nodes: list[Node]) -> list[int]:
-    """The values that no node reads; side by side they are the output."""
+    """Return the values that no node reads; concatenated they are the output."""
     read = {number for node in nodes for number in node.reads}
     return [number for number in range(1, len(nodes) + 1) if number not in read]
 
 
 def graph(nodes: list[Node], dtype: str = "float32") -> Graph:
-    """The graph in graphnet; node i of the list is called ``n`` and i + 1."""
+    """Return the graph in graphnet; node i of the list is named ``n`` and i + 1."""
     makers: dict[str, Callable[..., Value]] = {
         "dense": lambda node, name, x: dense(x, node.width, dtype=dtype, name=name),
         "tanh": lambda node, name, x: tanh(x, name=name),
@@ -65,19 +65,19 @@ def graph(nodes: list[Node], dtype: str = "float32") -> Graph:
 
 
 def filled(runner: Runner, seed: int = 0) -> dict[str, np.ndarray]:
-    """Give the runner weights that keep the size of what passes; returns them by the number of their node."""
+    """Set weights that preserve the scale of the values; return them by node name."""
     rng = np.random.default_rng(seed)
     runner.materialize()
-    found = {}
+    weights = {}
     for path, parameter in runner.parameters.items():
         rows = len(parameter.value) - 1
         parameter.value = (rng.normal(size=parameter.value.shape) / np.sqrt(rows)).astype(parameter.value.dtype)
-        found[path.removesuffix("/weights")] = parameter.value
-    return found
+        weights[path.removesuffix("/weights")] = parameter.value
+    return weights
 
 
 def in_torch(nodes: list[Node], weights: dict[str, np.ndarray]) -> tuple[dict[str, Any], Callable[[Any], Any]]:
-    """Torch's parameters ``(weights, bias)`` by node, and the function of the input that torch runs eagerly."""
+    """Return torch's parameters ``(weights, bias)`` by node, and the graph as an eager function of the input."""
     import torch
 
     parameters = {
@@ -90,12 +90,12 @@ def in_torch(nodes: list[Node], weights: dict[str, np.ndarray]) -> tuple[dict[st
     def run(x: Any) -> Any:
         values = [x]
         for i, node in enumerate(nodes, start=1):
-            given = [values[k] for k in node.reads]
+            inputs = [values[k] for k in node.reads]
             if node.kind == "dense":
                 w, b = parameters[f"n{i}"]
-                values.append(torch.addmm(b, given[0], w))
+                values.append(torch.addmm(b, inputs[0], w))
             else:
-                values.append(elementwise[node.kind](*given))
+                values.append(elementwise[node.kind](*inputs))
         return torch.cat([values[k] for k in ends], dim=1)
 
     return parameters, run

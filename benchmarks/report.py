@@ -1,4 +1,4 @@
-"""The table of recurrent.py."""
+"""The result table of recurrent.py."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ HEADER = (
     "|" + "---|" * (6 + len(PEERS)),
 )
 LEGEND = (
-    "Times in ms: median (lower to upper quartile) over rounds. **Bold**: graphnet's time over the other's, the\n"
-    "median of the ratios within a round; below 1 graphnet is the faster one.\n"
+    "Times in ms: median (lower to upper quartile) over rounds. **Bold**: graphnet's time divided by the other's,\n"
+    "the median of the ratios within a round; below 1 graphnet is faster.\n"
 )
 
 
 class Table:
-    """Rows as they come from the workers, and what was said beside them."""
+    """The rows received from the workers, the machine, and the skipped contenders."""
 
     def __init__(self) -> None:
         self.machine = ""
@@ -27,7 +27,7 @@ class Table:
         self.rows: list[dict[str, Any]] = []
 
     def add(self, record: dict[str, Any]) -> Iterator[str]:
-        """Take one record; the lines to print for it."""
+        """Add one record; yield the lines to print for it."""
         if "machine" in record:
             if not self.machine:
                 self.machine = record["machine"]
@@ -42,13 +42,13 @@ class Table:
             yield line(record)
 
     def text(self) -> str:
-        """The whole table as Markdown."""
+        """Return the table as Markdown."""
         skipped = [f"skipped: {reason}  " for reason in self.skipped]
         return "\n".join([self.machine, "", LEGEND, *HEADER, *map(line, self.rows), "", *skipped]) + "\n"
 
 
 def line(row: dict[str, Any]) -> str:
-    """One row of the table."""
+    """Return one row as Markdown."""
     cells = [row["kind"], row["dtype"], str(row["threads"]), ", ".join(map(str, row["shape"])), row["pass"]]
     cells.append(shown(row["quartiles"]["graphnet"]))
     for peer in PEERS:

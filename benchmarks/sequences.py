@@ -1,13 +1,13 @@
-"""What lengths, masks, reversal and the options of an arrangement cost, and how fast each cell of the plugin trains.
+"""The cost of lengths, masks, reversal and the options of recurrent layers, and the training speed of every cell.
 
     python benchmarks/sequences.py            # both tables, about two minutes
     python benchmarks/sequences.py --quick
 
-First table: forward and backward of one layer on a batch of whole sequences, and the same work with something asked of
-it; the ratio is to the whole sequences in the same round. Rows of the ragged batch are half to all of the steps long,
-and nothing is saved by it: a row that has ended is computed on. The mask has holes of a fifth of the steps.
+First table: forward and backward of one layer on sequences of equal length, and the same with one option; the ratio is
+to the first in the same round. The rows of the ragged batch have half to all of the steps, which saves no time: ended
+rows are still computed. The mask hides a fifth of the steps.
 
-Second table: each cell, forward and backward, and its time for a multiply-add of its weights, against the LSTM's.
+Second table: forward and backward of each cell, and its time per multiply-add of its weights relative to the LSTM's.
 """
 
 from __future__ import annotations
@@ -61,11 +61,11 @@ CELLS: dict[str, Callable[[int], CellGraph]] = {
 def main() -> None:
     """Print both tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, help="for each line of shapes (12; with --quick 1)")
+    parser.add_argument("--seconds", type=float, help="for each row (12; with --quick 1)")
     parser.add_argument("--quick", action="store_true")
-    given = parser.parse_args()
-    seconds = given.seconds or (1.0 if given.quick else 12.0)
-    shapes = SHAPES[:2] if given.quick else SHAPES
+    options = parser.parse_args()
+    seconds = options.seconds or (1.0 if options.quick else 12.0)
+    shapes = SHAPES[:2] if options.quick else SHAPES
     print(machine(("graphnet", "numpy")))
     print("forward and backward, float32, 1 thread; milliseconds: median (quartiles)\n")
     print("| steps, batch, features, units | LSTM | " + " | ".join(OPTIONS) + " |")
@@ -82,7 +82,7 @@ OPTIONS = ("lengths", "mask", "reverse", "one mask for the state", "clipped erro
 
 
 def passes(layer: RecurrentLayer, x: np.ndarray, **options: np.ndarray) -> Callable[[], object]:
-    """One forward and one backward pass."""
+    """Return a function that runs one forward and one backward pass."""
     error = np.random.default_rng(1).standard_normal(layer.forward(x, **options).shape).astype(np.float32)
 
     def run() -> object:
@@ -93,55 +93,55 @@ def passes(layer: RecurrentLayer, x: np.ndarray, **options: np.ndarray) -> Calla
 
 
 def options_line(shape: tuple[int, int, int, int], seconds: float) -> str:
-    """Whole sequences in milliseconds, and ratios to them."""
+    """Return one row of the first table."""
     steps, batch, features, units = shape
     rng = np.random.default_rng(0)
     x = rng.standard_normal((steps, batch, features)).astype(np.float32)
     lengths = np.append(rng.integers(steps // 2, steps + 1, batch - 1), steps)
     mask = rng.random((steps, batch)) < 0.8
 
-    def made(**options: object) -> LSTM:
+    def lstm(**options: object) -> LSTM:
         return LSTM(features, units, None, dtype="float32", **options)  # type: ignore[arg-type]
 
-    found = interleaved(
+    timings = interleaved(
         {
-            "whole": passes(made(), x),
-            "lengths": passes(made(), x, lengths=lengths),
-            "mask": passes(made(), x, mask=mask),
-            "reverse": passes(made(reverse=True), x),
-            "one mask for the state": passes(made(keep_state=0.8), x),
-            "clipped errors": passes(made(clip_error=1.0), x),
-            "learned initial state": passes(made(learn_initial=True), x),
+            "whole": passes(lstm(), x),
+            "lengths": passes(lstm(), x, lengths=lengths),
+            "mask": passes(lstm(), x, mask=mask),
+            "reverse": passes(lstm(reverse=True), x),
+            "one mask for the state": passes(lstm(keep_state=0.8), x),
+            "clipped errors": passes(lstm(clip_error=1.0), x),
+            "learned initial state": passes(lstm(learn_initial=True), x),
             "bidirectional, half the units": passes(Bidirectional(lstm_cell(units // 2, "float32")), x),
         },
         seconds,
     )
-    ratios = " | ".join(f"{found[name].ratio(found['whole']):.2f}" for name in OPTIONS)
-    return f"| {', '.join(map(str, shape))} | {shown(found['whole'].quartiles)} | {ratios} |"
+    ratios = " | ".join(f"{timings[name].ratio(timings['whole']):.2f}" for name in OPTIONS)
+    return f"| {', '.join(map(str, shape))} | {shown(timings['whole'].quartiles)} | {ratios} |"
 
 
 def cells_line(shape: tuple[int, int, int, int], seconds: float) -> str:
-    """Each cell in milliseconds, and its time for a multiply-add against the LSTM's."""
+    """Return one row of the second table."""
     steps, batch, features, units = shape
     x = np.random.default_rng(0).standard_normal((steps, batch, features)).astype(np.float32)
     runs, sizes = {}, {}
     for name, make in CELLS.items():
         builder = Builder("benchmark")
-        given = builder.input("x", f"time, batch, feature={features}")
-        runner = Runner(builder.build(Scan(make(units))(given, name="scan")))
+        sequence = builder.input("x", f"time, batch, feature={features}")
+        runner = Runner(builder.build(Scan(make(units))(sequence, name="scan")))
         runs[name] = training(runner, x)
         sizes[name] = sum(p.value.size for p in runner.parameters.values())
-    found = interleaved(runs, seconds)
-    lstm = found["LSTM"]
+    timings = interleaved(runs, seconds)
+    reference = timings["LSTM"]
     cells = [
-        f"{1e3 * timing.quartiles[1]:.3g} ({timing.ratio(lstm) * sizes['LSTM'] / sizes[name]:.2f})"
-        for name, timing in found.items()
+        f"{1e3 * timing.quartiles[1]:.3g} ({timing.ratio(reference) * sizes['LSTM'] / sizes[name]:.2f})"
+        for name, timing in timings.items()
     ]
     return f"| {', '.join(map(str, shape))} | {' | '.join(cells)} |"
 
 
 def training(runner: Runner, x: np.ndarray) -> Callable[[], object]:
-    """One forward and one backward pass of a graph."""
+    """Return a function that runs one forward and one backward pass of a graph."""
     error = np.random.default_rng(1).standard_normal(runner.forward({"x": x})["output"].shape).astype(np.float32)
 
     def run() -> object:

@@ -1,8 +1,9 @@
-"""An LSTM that learns from a stream which does not end: chunks of 100 steps, the state carried from one to the next.
+"""An LSTM that learns from an endless stream in chunks of 100 steps, carrying the state from chunk to chunk.
 
-The stream is two sines and noise; the LSTM predicts the next value. Each chunk is one forward, one backward truncated
-at the chunk's start, and one step of Adam: TBPTT(k, k) of Williams & Peng 1990. The error falls towards that of the
-noise, and memory must not grow: the last line says by how much it did, and the process fails if that is not nothing.
+The stream is the sum of two sines and noise; the LSTM predicts the next value. Each chunk is one forward pass, one
+backward pass truncated at the start of the chunk, and one step of Adam: TBPTT(k, k) of Williams & Peng 1990. The error
+falls to the variance of the noise. Memory must not grow: the last line reports the growth, and the exit code is 1 if it
+exceeds a small limit.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from graphnet.optimizers import Adam
 from graphnet_recurrent import LSTM
 
 NOISE = 0.1
-#: Growth of the peak after the first tenth that still counts as none, in MB: what allocators and caches move about.
+#: The allowed growth of the peak after the first tenth, in MB: noise of allocators and caches.
 ALLOWED = 2.0
 
 
@@ -38,20 +39,20 @@ def main() -> None:
     parser.add_argument("--chunk", type=int, default=100)
     parser.add_argument("--units", type=int, default=32)
     parser.add_argument("--quick", action="store_true")
-    given = parser.parse_args()
-    chunks = max(10, (given.steps or (20_000 if given.quick else 200_000)) // given.chunk)
+    options = parser.parse_args()
+    chunks = max(10, (options.steps or (20_000 if options.quick else 200_000)) // options.chunk)
     print(machine(("graphnet", "numpy")))
-    print(f"LSTM, {given.units} units, batch 1, float32, chunks of {given.chunk}, 1 thread\n")
+    print(f"LSTM, {options.units} units, batch 1, float32, chunks of {options.chunk}, 1 thread\n")
     print("| steps so far | steps/s | peak memory, MB | mean squared error |\n|---|---|---|---|")
-    peaks = list(tenths(learner(given.units), stream(given.chunk), chunks, given.chunk))
+    peaks = list(tenths(learner(options.units), stream(options.chunk), chunks, options.chunk))
     grown = peaks[-1] - peaks[0]
-    print(f"\nnoise alone: {NOISE**2:.4f}. Peak memory grew by {grown:.1f} MB after the first tenth.")
+    print(f"\nvariance of the noise: {NOISE**2:.4f}. Peak memory grew by {grown:.1f} MB after the first tenth.")
     if grown > ALLOWED:
         raise SystemExit(f"memory is not constant: more than {ALLOWED} MB")
 
 
 def learner(units: int) -> LSTM:
-    """The network: state kept between calls, an optimizer, so that backward is a step of training."""
+    """Return an LSTM with memory, and with an optimizer that backward applies."""
     with using(np.random.default_rng(0)):
         layer = LSTM(1, units, 1, dtype="float32", forget_bias=1.0)
         layer.initialize(Xavier(), Constant(0.0))
@@ -61,7 +62,7 @@ def learner(units: int) -> LSTM:
 
 
 def stream(chunk: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Chunks of a series, each with the same shifted by one step, for ever; nothing of the past is held."""
+    """Yield chunks of an endless series, each with the same chunk shifted by one step."""
     rng, start, last = np.random.default_rng(1), 0, np.float32(0.0)
     while True:
         t = np.arange(start + 1, start + chunk + 1)
@@ -73,7 +74,7 @@ def stream(chunk: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
 
 
 def tenths(layer: LSTM, chunks: Iterator[tuple[np.ndarray, np.ndarray]], count: int, size: int) -> Iterator[float]:
-    """Learn from so many chunks; a row and the peak in MB for each tenth of them."""
+    """Train on ``count`` chunks; for each tenth print a row and yield the peak in MB."""
     bounds = np.linspace(0, count, 11).astype(int)
     for first, end in pairwise(bounds):
         start, squares = time.perf_counter(), 0.0
@@ -88,7 +89,7 @@ def tenths(layer: LSTM, chunks: Iterator[tuple[np.ndarray, np.ndarray]], count: 
 
 
 def peak_memory() -> float:
-    """The process's largest resident size so far, in MB."""
+    """Return the process's peak resident size, in MB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e6 if sys.platform == "darwin" else peak / 1e3
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-#: Each turn takes at least so long, in seconds: short runs are repeated, and their mean is the turn's time.
+#: The least duration of a turn, in seconds: short runs are repeated, and their mean is the time of the turn.
 TURN = 2e-3
-#: Runs longer than this, in seconds, need no untimed run before them in every turn.
+#: Runs longer than this, in seconds, are not preceded by an untimed run in every turn.
 LONG = 5e-2
-#: Rest before each turn with several threads, in seconds: until then a library's idle workers may still spin.
+#: The pause before each turn with several threads, in seconds, until the idle threads of a library stop spinning.
 REST = 1.5e-2
 
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one contender, one number a round."""
+    """The seconds of one contender, one value per round."""
 
     seconds: np.ndarray
 
@@ -37,26 +37,26 @@ class Timing:
 def interleaved(
     contenders: Mapping[str, Callable[[], object]], seconds: float, threads: int = 1, least: int = 3
 ) -> dict[str, Timing]:
-    """Run all contenders in turn, round after round, for about so many seconds and at least ``least`` rounds.
+    """Run all contenders in turn for about ``seconds`` and at least ``least`` rounds.
 
-    Who begins moves on by one each round, so that nobody always runs after the same other.
+    The first contender rotates, so that none always runs after the same other.
     """
     end = time.perf_counter() + seconds
     once = {name: _warmed(run) for name, run in contenders.items()}
-    found: dict[str, list[float]] = {name: [] for name in contenders}
+    turns: dict[str, list[float]] = {name: [] for name in contenders}
     names, rounds = list(contenders), 0
     while rounds < least or time.perf_counter() < end:
         for i in range(len(names)):
             name = names[(i + rounds) % len(names)]
             if threads > 1:
                 time.sleep(REST)
-            found[name].append(_turn(contenders[name], once[name]))
+            turns[name].append(_turn(contenders[name], once[name]))
         rounds += 1
-    return {name: Timing(np.array(times)) for name, times in found.items()}
+    return {name: Timing(np.array(times)) for name, times in turns.items()}
 
 
 def _warmed(run: Callable[[], object]) -> float:
-    """About how long one run takes, in seconds, once it is warm."""
+    """Return about how long one warm run takes, in seconds."""
     run()
     start = time.perf_counter()
     run()
@@ -64,7 +64,7 @@ def _warmed(run: Callable[[], object]) -> float:
 
 
 def _turn(run: Callable[[], object], once: float) -> float:
-    """Seconds of one run: an untimed one first, which wakes threads and fills caches, where runs are short."""
+    """Return the seconds of one run; short runs follow an untimed one, which wakes threads and fills caches."""
     if once < LONG:
         run()
     repeats = max(1, math.ceil(TURN / once))
@@ -75,6 +75,6 @@ def _turn(run: Callable[[], object], once: float) -> float:
 
 
 def shown(quartiles: tuple[float, float, float]) -> str:
-    """Median and quartiles in milliseconds."""
+    """Format the median and quartiles in milliseconds."""
     low, middle, high = (1e3 * q for q in quartiles)
     return f"{middle:.3g} ({low:.3g} to {high:.3g})"

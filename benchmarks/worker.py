@@ -1,4 +1,4 @@
-"""The measuring process of recurrent.py, one for each number of threads: a plan in, one JSON object a line out."""
+"""The worker process of recurrent.py, one for each number of threads: reads a plan, writes one JSON object per line."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from timing import interleaved
 
 
 def main() -> None:
-    """Read the plan from the first argument; write what was skipped, and a row for each pass of each problem."""
+    """Read the plan from the first argument; write skipped contenders, and a row for each pass of each problem."""
     plan = json.loads(sys.argv[1])
-    say(machine=machine(), threads=plan["threads"])
-    told: set[str] = set()
+    emit(machine=machine(), threads=plan["threads"])
+    reported: set[str] = set()
     for kind in plan["kinds"]:
         for dtype in plan["dtypes"]:
             for shape in plan["shapes"]:
                 problem = random_problem(kind, tuple(shape), dtype, plan["threads"])
-                measure(problem, plan, made(problem, told))
+                measure(problem, plan, contenders_of(problem, reported))
 
 
-def made(problem: Problem, told: set[str]) -> dict[str, Contender]:
-    """Every contender that has this problem; who has not is told once a reason."""
-    found = {}
+def contenders_of(problem: Problem, reported: set[str]) -> dict[str, Contender]:
+    """Return the contenders that support a problem; report each reason for skipping one once."""
+    contenders = {}
     for name in MODULES:
         try:
-            found[name] = load(name).make(problem)  # type: ignore[attr-defined]
+            contenders[name] = load(name).make(problem)  # type: ignore[attr-defined]
         except (ImportError, Unavailable) as reason:
             if name == "graphnet":
                 raise
             line = f"{name} ({reason})"
-            if line not in told:
-                told.add(line)
-                say(skipped=line)
-    return found
+            if line not in reported:
+                reported.add(line)
+                emit(skipped=line)
+    return contenders
 
 
 def measure(problem: Problem, plan: dict[str, Any], contenders: dict[str, Contender]) -> None:
-    """Agreement first, then a row a pass."""
+    """Compare the results, then write a row for each pass."""
     for title in plan["passes"]:
         if title == "forward":
             runs = {name: c.forward for name, c in contenders.items()}
@@ -50,20 +50,20 @@ def measure(problem: Problem, plan: dict[str, Any], contenders: dict[str, Conten
         else:
             runs = {name: c.step for name, c in contenders.items() if c.step is not None}
             agree({n: contenders[n].read(run()) for n, run in runs.items()}, problem.dtype)  # type: ignore[misc]
-        found = interleaved(runs, plan["seconds"], plan["threads"])
-        say(
+        timings = interleaved(runs, plan["seconds"], plan["threads"])
+        emit(
             kind=problem.kind,
             dtype=problem.dtype,
             threads=plan["threads"],
             shape=[*problem.x.shape, problem.units],
             **{"pass": title},
-            quartiles={name: timing.quartiles for name, timing in found.items()},
-            ratios={name: found["graphnet"].ratio(timing) for name, timing in found.items() if name != "graphnet"},
+            quartiles={name: timing.quartiles for name, timing in timings.items()},
+            ratios={name: timings["graphnet"].ratio(timing) for name, timing in timings.items() if name != "graphnet"},
         )
 
 
-def say(**what: Any) -> None:
-    """One line for the process that reads."""
+def emit(**what: Any) -> None:
+    """Write one line for the parent process."""
     print(json.dumps(what), flush=True)
 
 

@@ -8,18 +8,21 @@ Names for authors of layers are in :mod:`graphnet.authoring`.
 from __future__ import annotations
 
 import importlib
+import logging
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
-from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.concurrency.gil import require_gil
+from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.cell import Cell
-from graphnet.core.describe.composite import Composite
+from graphnet.core.describe.composite import Composite, Subgraph
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.describe.value import Value
 from graphnet.core.errors import (
     ConfigError,
     DataError,
@@ -38,6 +41,7 @@ from graphnet.core.errors import (
 )
 from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
+from graphnet.core.run import backends as _backends
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.layers import (
@@ -58,13 +62,14 @@ from graphnet.layers import (
     Subtract,
 )
 from graphnet.layers.functional import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
-from graphnet.models import backend_lookup as _lookup  # noqa: F401  # the core finds the backends of plugins through it
 
 if TYPE_CHECKING:
     from graphnet import authoring as authoring
+    from graphnet import callbacks as callbacks
     from graphnet import cli as cli
     from graphnet import core as core
     from graphnet import data as data
+    from graphnet import datasets as datasets
     from graphnet import initializers as initializers
     from graphnet import inspect as inspect
     from graphnet import io as io
@@ -77,7 +82,6 @@ if TYPE_CHECKING:
     from graphnet import regularizers as regularizers
     from graphnet import testing as testing
     from graphnet import training as training
-    from graphnet.data import datasets as datasets
     from graphnet.inspect.explain import explain
     from graphnet.inspect.summary import summary
     from graphnet.models.loading import load
@@ -85,7 +89,6 @@ if TYPE_CHECKING:
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
     from graphnet.training import Trainer, TrainingConfig
-    from graphnet.training import callbacks as callbacks
 
     __version__: str
 
@@ -136,6 +139,9 @@ _ALIASES = {
 }
 module_aliases.install(_ALIASES)
 
+# The library logs under "graphnet"; an application that wants the messages adds its own handler.
+logging.getLogger("graphnet").addHandler(logging.NullHandler())
+
 #: Names for authors of layers, which were here in 0.1; removed in 0.3.
 _MOVED_TO_AUTHORING = frozenset(
     {
@@ -144,7 +150,6 @@ _MOVED_TO_AUTHORING = frozenset(
         "Node",
         "Parameter",
         "Ref",
-        "Subgraph",
         "as_array",
         "broadcast",
         "functional",
@@ -197,6 +202,7 @@ __all__ = [
     "Split",
     "State",
     "StateError",
+    "Subgraph",
     "Subtract",
     "Trainer",
     "TrainingConfig",
@@ -227,7 +233,18 @@ def _explain_graph(graph: Graph, **options: Any) -> Any:
     return explain(graph, **options)
 
 
+require_gil()
 Graph.explainer = staticmethod(_explain_graph)
+
+
+def _plugin_backends() -> _backends.Source:
+    """The backends of plugins; the plugins load when a backend that is not built in is first asked for."""
+    from graphnet.plugins import backends
+
+    return backends
+
+
+_backends.add_source(_plugin_backends)
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
 

@@ -1,12 +1,12 @@
-"""Prove that each distribution stands alone: build every wheel, and test it where nothing else is.
+"""Test each distribution alone: build every wheel, and run its tests where nothing else is installed.
 
     python scripts/clean_environments.py
 
-Every plugin's suite runs in a fresh virtual environment that holds its wheel, what that depends on and the test tools
-(its extra ``test``); the core's tests marked ``no_plugins`` run where graphnet is installed with no plugin. The same
-for strangers: the plugins of examples/third_party, and one that ``graphnet new-plugin`` has just written; these also
-pass ``graphnet check``. The tests are copied out of the checkout, so nothing can be imported from there. Exits with 1
-where anything fails.
+Each plugin's suite runs in a new virtual environment with its wheel, its dependencies and the test tools (its extra
+``test``); the tests of graphnet marked ``no_plugins`` run where no plugin is installed. The third-party plugins of
+examples/third_party, and one that ``graphnet new-plugin`` writes, are tested in the same way and must also pass
+``graphnet check``. The tests are copied out of the checkout, so that nothing is imported from there. The exit code is
+1 if anything fails.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from build_wheels import build, build_all
+from build_wheels import build, build_all, build_tools
 from distributions import ROOT, Distribution, discover, needed, read
 from environments import CommandError, create, install, run
 
@@ -29,53 +29,67 @@ CORE = "graphnet"
 
 @dataclass(frozen=True)
 class Suite:
-    """The tests of one distribution: the files to copy from its folder, and pytest's arguments."""
+    """The tests of one distribution.
+
+    Attributes
+    ----------
+    distribution : Distribution
+    files : tuple of Path
+        The files to copy from its folder of tests.
+    arguments : tuple of str
+        For pytest.
+    third_party : bool
+        Whether it has its own pytest configuration and must pass ``graphnet check``.
+    """
 
     distribution: Distribution
     files: tuple[Path, ...]
     arguments: tuple[str, ...] = ()
-    stranger: bool = False
+    third_party: bool = False
 
     @property
     def configuration(self) -> Path:
-        """The file that configures pytest: a stranger has one of its own."""
-        return (self.distribution.folder if self.stranger else ROOT) / "pyproject.toml"
+        """The file that configures pytest."""
+        return (self.distribution.folder if self.third_party else ROOT) / "pyproject.toml"
+
+
+def core_suite(core: Distribution) -> Suite:
+    """Return the tests of graphnet that need no plugin; a file with such a test imports neither plugins nor helpers."""
+    marked = [file for file in core.tests.rglob("test_*.py") if "no_plugins" in file.read_text(encoding="utf-8")]
+    return Suite(core, (*marked, *core.tests.rglob("conftest.py")), ("-m", "no_plugins"))
 
 
 def suites(known: dict[str, Distribution]) -> list[Suite]:
-    """The core's marked tests (a file that has some may import no plugin), then every plugin's whole suite."""
-    core = known[CORE]
-    marked = [file for file in core.tests.rglob("test_*.py") if "no_plugins" in file.read_text(encoding="utf-8")]
-    support = core.tests.rglob("conftest.py")
-    plugins = [one for one in known.values() if one.name != CORE]
+    """Return the suites of this checkout: graphnet without plugins, then each plugin."""
+    plugins = [distribution for distribution in known.values() if distribution.name != CORE]
     return [
-        Suite(core, (*marked, *support), ("-m", "no_plugins")),
-        *(Suite(one, tuple(file for file in one.tests.rglob("*") if file.is_file())) for one in plugins),
+        core_suite(known[CORE]),
+        *(Suite(plugin, tuple(file for file in plugin.tests.rglob("*") if file.is_file())) for plugin in plugins),
     ]
 
 
-def strangers(work: Path, wheels: dict[str, Path]) -> list[Suite]:
-    """The plugins of examples/third_party, and a new one, written by the command."""
+def third_party_suites(work: Path, wheels: dict[str, Path]) -> list[Suite]:
+    """Return the suites of examples/third_party, and of a plugin that the command has just written."""
     python = create(work / "writer")
     install(python, str(wheels[CORE]))
     run([str(python), "-m", "graphnet", "new-plugin", "brand-new", "--output", str(work / "brand-new")], folder=work)
     files = [*sorted(ROOT.glob("examples/third_party/*/pyproject.toml")), work / "brand-new" / "pyproject.toml"]
-    return [Suite(one, tuple(one.tests.rglob("*.py")), stranger=True) for one in map(read, files)]
+    return [Suite(plugin, tuple(plugin.tests.rglob("*.py")), third_party=True) for plugin in map(read, files)]
 
 
-def build_strangers(found: list[Suite], work: Path) -> dict[str, Path]:
-    """The wheels of strangers, by distribution; not among ours."""
-    python, dist = create(work / "builder"), work / "wheels"
-    install(python, "build")
+def build_third_party(suites: list[Suite], work: Path) -> dict[str, Path]:
+    """Return the wheels of third-party plugins, by distribution."""
+    distributions = [suite.distribution for suite in suites]
+    python, dist = build_tools(work / "builder", distributions), work / "wheels"
     dist.mkdir()
-    return {s.distribution.name: build(s.distribution, python, work / "builds", dist) for s in found}
+    return {each.name: build(each, python, work / "builds", dist) for each in distributions}
 
 
 def check(suite: Suite, wheels: dict[str, Path], known: dict[str, Distribution], work: Path) -> bool:
-    """Run one suite in an environment of its own, and print what was there and what came out."""
+    """Run one suite in a new environment, print its report, and return whether it passed."""
     name = suite.distribution.name
     try:
-        report = _run(suite, [str(wheels[one]) for one in needed(name, known)], work / name)
+        report = _run(suite, [str(wheels[other]) for other in needed(name, known)], work / name)
     except CommandError as error:
         print(f"\n=== {name}: FAILED\n{error}", flush=True)
         return False
@@ -84,22 +98,22 @@ def check(suite: Suite, wheels: dict[str, Path], known: dict[str, Distribution],
 
 
 def _run(suite: Suite, wheels: list[str], work: Path) -> str:
-    _copy(suite, work / "suite")
+    copy_tests(suite, work / "suite")
     python = create(work / "venv")
     install(python, f"{wheels[0]}[test]", *wheels[1:])
-    present = _present(python)
+    present = installed(python)
     if sorted(present) != sorted(_names(wheels)):
         raise CommandError(f"expected only {_names(wheels)} of this project, found {sorted(present)}")
-    held = f"installed: {', '.join(present.values())}"
+    report = f"installed: {', '.join(present.values())}\n"
     # With PYTHONSAFEPATH set, the current folder is not on the module path: only what is installed can be imported.
-    tested = run([str(python), "-m", "pytest", "-p", "no:cacheprovider", *suite.arguments, "tests"], work / "suite")
-    if suite.stranger:
-        tested += run([str(python), "-m", "graphnet", "check", suite.distribution.name], work)
-    return f"{held}\n{tested}"
+    report += run([str(python), "-m", "pytest", "-p", "no:cacheprovider", *suite.arguments, "tests"], work / "suite")
+    if suite.third_party:
+        report += run([str(python), "-m", "graphnet", "check", suite.distribution.name], work)
+    return report
 
 
-def _copy(suite: Suite, target: Path) -> None:
-    """The tests, and the file that configures pytest."""
+def copy_tests(suite: Suite, target: Path) -> None:
+    """Copy the tests of a suite, and the file that configures pytest."""
     for file in suite.files:
         if "__pycache__" not in file.parts:
             copy = target / "tests" / file.relative_to(suite.distribution.tests)
@@ -110,11 +124,11 @@ def _copy(suite: Suite, target: Path) -> None:
     shutil.copyfile(suite.configuration, target / "pyproject.toml")
 
 
-def _present(python: Path) -> dict[str, str]:
-    """The distributions of this project in an environment: name to name and version."""
+def installed(python: Path) -> dict[str, str]:
+    """Return the distributions of this project in an environment: ``name version`` by name."""
     listed = json.loads(run([str(python), "-m", "pip", "list", "--disable-pip-version-check", "--format=json"]))
-    ours = [one for one in listed if one["name"].lower().startswith(CORE)]
-    return {one["name"].lower().replace("_", "-"): f"{one['name']} {one['version']}" for one in ours}
+    ours = [entry for entry in listed if entry["name"].lower().startswith(CORE)]
+    return {entry["name"].lower().replace("_", "-"): f"{entry['name']} {entry['version']}" for entry in ours}
 
 
 def _names(wheels: list[str]) -> list[str]:
@@ -122,23 +136,18 @@ def _names(wheels: list[str]) -> list[str]:
 
 
 def main() -> int:
-    """Build, run every suite (two at a time), sum up; the exit code."""
+    """Build every wheel, run every suite (two at a time) and print a summary; return the exit code."""
     known = discover()
-    try:
-        wheels = build_all()
-    except CommandError as error:
-        print(f"a wheel could not be built:\n{error}")
-        return 1
     with tempfile.TemporaryDirectory(prefix="suites-") as work, ThreadPoolExecutor(max_workers=2) as workers:
-        planned = suites(known)
         try:
-            guests = strangers(Path(work), wheels)
-            wheels |= build_strangers(guests, Path(work))
+            wheels = build_all()
+            third_party = third_party_suites(Path(work), wheels)
+            wheels |= build_third_party(third_party, Path(work))
         except CommandError as error:
-            print(f"a stranger's wheel could not be built:\n{error}")
+            print(f"a wheel cannot be built:\n{error}")
             return 1
-        known |= {guest.distribution.name: guest.distribution for guest in guests}
-        planned += guests
+        planned = [*suites(known), *third_party]
+        known |= {suite.distribution.name: suite.distribution for suite in third_party}
         passed = list(workers.map(partial(check, wheels=wheels, known=known, work=Path(work)), planned))
     for suite, good in zip(planned, passed, strict=True):
         print(f"{'passed' if good else 'FAILED'}: {suite.distribution.name} {' '.join(suite.arguments)}".rstrip())

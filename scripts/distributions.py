@@ -1,4 +1,4 @@
-"""The distributions of this checkout: where each lies, its version, and which of the others it needs."""
+"""The distributions of this checkout: their folders, and what each one requires."""
 
 from __future__ import annotations
 
@@ -13,11 +13,22 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(frozen=True)
 class Distribution:
-    """One folder with a pyproject.toml: its name, and the plain names of what it depends on."""
+    """One folder with a pyproject.toml.
+
+    Attributes
+    ----------
+    name : str
+    folder : Path
+    dependencies : tuple of str
+        As its pyproject.toml lists them: ``numpy>=2.0``.
+    build_requires : tuple of str
+        What its build requires.
+    """
 
     name: str
     folder: Path
-    requires: tuple[str, ...]
+    dependencies: tuple[str, ...]
+    build_requires: tuple[str, ...]
 
     @property
     def tests(self) -> Path:
@@ -26,32 +37,34 @@ class Distribution:
 
 
 def discover(root: Path = ROOT) -> dict[str, Distribution]:
-    """Every distribution by name: the root's first, then the plugins in the order of their folders."""
+    """Return every distribution by name: the root's first, then the plugins in the order of their folders."""
     files = [root / "pyproject.toml", *sorted(root.glob("plugins/*/pyproject.toml"))]
-    found = [read(file) for file in files]
-    return {one.name: one for one in found}
+    return {distribution.name: distribution for distribution in map(read, files)}
 
 
 def needed(name: str, known: dict[str, Distribution]) -> list[str]:
-    """The distributions of this checkout that ``name`` needs, itself first, each once."""
+    """Return the distributions of this checkout that ``name`` depends on, itself first, each once."""
     order = [name]
-    for one in order:
-        order += [other for other in known[one].requires if other in known and other not in order]
+    for current in order:
+        required = map(normalized, known[current].dependencies)
+        order += [other for other in required if other in known and other not in order]
     return order
 
 
 def read(file: Path) -> Distribution:
-    """The distribution of a pyproject.toml."""
-    project: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))["project"]
+    """Return the distribution of a pyproject.toml."""
+    content: dict[str, Any] = tomllib.loads(file.read_text(encoding="utf-8"))
+    project = content["project"]
     return Distribution(
-        name=plain(project["name"]),
+        name=normalized(project["name"]),
         folder=file.parent,
-        requires=tuple(plain(text) for text in project.get("dependencies", [])),
+        dependencies=tuple(project.get("dependencies", [])),
+        build_requires=tuple(content["build-system"]["requires"]),
     )
 
 
-def plain(requirement: str) -> str:
-    """The normal form of the name in a requirement: ``Some_Name[extra]>=1`` is ``some-name`` (PEP 503)."""
+def normalized(requirement: str) -> str:
+    """Return the normal form (PEP 503) of the name in a requirement: ``some-name`` for ``Some_Name[extra]>=1``."""
     match = re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", requirement)
     if match is None:
         raise ValueError(f"no distribution name in {requirement!r}")

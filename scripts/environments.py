@@ -1,4 +1,4 @@
-"""Virtual environments, and commands in them that see nothing of the checkout or of the caller's environment."""
+"""Virtual environments, and commands in them that see neither the checkout nor the caller's environment."""
 
 from __future__ import annotations
 
@@ -6,31 +6,49 @@ import os
 import subprocess
 import sys
 import venv
+from collections.abc import Mapping
 from pathlib import Path
 
-# What would let a command find modules or settings outside its own environment.
+#: Variables that would let a command find modules or settings outside its own environment.
 LEAKS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "PYTEST_ADDOPTS", "PYTEST_PLUGINS", "VIRTUAL_ENV", "PIP_USER")
 
 
 class CommandError(Exception):
-    """A command failed; the text is what it printed."""
+    """A command failed; the message holds its output."""
 
 
-def create(folder: Path) -> Path:
-    """A fresh virtual environment with pip; returns its Python."""
-    venv.create(folder, with_pip=True, clear=True)
+def create(folder: Path, base: Path | None = None) -> Path:
+    """Create a virtual environment with pip, of the Python ``base`` (default: this one); return its Python."""
+    if base is None:
+        venv.create(folder, with_pip=True, clear=True)
+    else:
+        run([str(base), "-m", "venv", "--clear", str(folder)])
     return folder / ("Scripts" if sys.platform == "win32" else "bin") / "python"
 
 
 def install(python: Path, *requirements: str) -> None:
-    """Install into the environment of ``python``; raises CommandError with pip's words."""
+    """Install into the environment of ``python``; raise CommandError with pip's output."""
     run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *requirements])
 
 
-def run(command: list[str], folder: Path | None = None) -> str:
-    """Run a command, and return what it printed; raises CommandError where it fails."""
+def run(command: list[str], folder: Path | None = None, variables: Mapping[str, str] | None = None) -> str:
+    """Run a command and return its output.
+
+    Parameters
+    ----------
+    command : list of str
+    folder : Path, optional
+        Where it runs.
+    variables : mapping, optional
+        Environment variables to set.
+
+    Raises
+    ------
+    CommandError
+        If the exit code is not 0.
+    """
     environment = {name: value for name, value in os.environ.items() if name not in LEAKS}
-    environment |= {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1"}
+    environment |= {"PYTHONNOUSERSITE": "1", "PYTHONSAFEPATH": "1", "OMP_NUM_THREADS": "1", **(variables or {})}
     done = subprocess.run(
         command,
         cwd=folder,

@@ -1,9 +1,9 @@
-"""Follow docs/plugins.md as a stranger would: every block of it, in order, in a clean environment outside the checkout.
+"""Run every block of docs/plugins.md, in order, in a clean environment outside the checkout.
 
     python scripts/follow_guide.py
 
-Shell blocks run in one shell session; a block that stands under a path is written to that file. Exits with 1 where a
-command fails.
+Shell blocks run in one shell session; a block below a path is written to that file. The exit code is 1 if a command
+fails.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from distributions import ROOT
 from environments import LEAKS, CommandError, create, install
 
 GUIDE = ROOT / "docs" / "plugins.md"
-#: What the guide says that its reader has.
+#: The distributions that the guide expects to be installed.
 NEEDED = ("graphnet", "graphnet-recurrent")
 _BLOCK = re.compile(r"(?:^`(?P<path>[\w./-]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Block:
-    """One block of the page: shell commands, or a file."""
+    """One block of the page: shell commands, or a file with its path."""
 
     line: int
     kind: str
@@ -37,44 +37,46 @@ class Block:
 
 
 def blocks(page: Path = GUIDE) -> list[Block]:
-    """The blocks of a page, in order; every one is shell commands or a file.
+    """Return the blocks of a page, in order.
 
     Raises
     ------
     ValueError
-        For a block that is neither.
+        If a block is neither shell commands nor a file.
     """
     text = page.read_text(encoding="utf-8")
-    found = [Block(text[: m.start("text")].count("\n"), m["kind"], m["text"], m["path"]) for m in _BLOCK.finditer(text)]
-    for block in found:
+    result = [
+        Block(text[: m.start("text")].count("\n"), m["kind"], m["text"], m["path"]) for m in _BLOCK.finditer(text)
+    ]
+    for block in result:
         if (block.kind == "bash") == (block.path is not None):
-            raise ValueError(f"{page.name}:{block.line}: neither shell commands nor a file under its path")
-    return found
+            raise ValueError(f"{page.name}:{block.line}: neither shell commands nor a file below its path")
+    return result
 
 
 def follow(page: Path, python: Path, folder: Path) -> None:
-    """Do what a page says, beginning in ``folder``; raises CommandError."""
-    here = folder
+    """Run the blocks of a page, starting in ``folder``; raise CommandError if one fails."""
+    current = folder
     for block in blocks(page):
         if block.path is not None:
-            target = here / block.path
+            target = current / block.path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(block.text, encoding="utf-8")
             print(f"{page.name}:{block.line}: wrote {block.path}", flush=True)
             continue
-        here = _shell(block, page, python, here)
+        current = _shell(block, page, python, current)
 
 
-def _shell(block: Block, page: Path, python: Path, here: Path) -> Path:
-    """Run one block; returns the folder in which it ended."""
+def _shell(block: Block, page: Path, python: Path, folder: Path) -> Path:
+    """Run one block; return the folder in which the shell ended."""
     environment = {name: value for name, value in os.environ.items() if name not in LEAKS}
     environment |= {"PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}", "PYTHONNOUSERSITE": "1"}
     environment |= {"OMP_NUM_THREADS": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_QUIET": "1"}
-    with tempfile.NamedTemporaryFile("r") as where:
-        script = f"set -euo pipefail\n{block.text}\npwd > {where.name}\n"
+    with tempfile.NamedTemporaryFile("r") as last_folder:
+        script = f"set -euo pipefail\n{block.text}\npwd > {last_folder.name}\n"
         done = subprocess.run(
             ["bash", "-c", script],
-            cwd=here,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -85,7 +87,7 @@ def _shell(block: Block, page: Path, python: Path, here: Path) -> Path:
         if done.returncode:
             raise CommandError(f"{page.name}:{block.line}:\n{block.text}\n{done.stdout}\n(exit code {done.returncode})")
         print(f"{page.name}:{block.line}: ran\n{_last(done.stdout)}", flush=True)
-        return Path(where.read().strip())
+        return Path(last_folder.read().strip())
 
 
 def _last(text: str, lines: int = 6) -> str:
@@ -93,7 +95,7 @@ def _last(text: str, lines: int = 6) -> str:
 
 
 def main() -> int:
-    """Build what the reader has, and follow; the exit code."""
+    """Install what the guide expects, and run the guide; return the exit code."""
     try:
         wheels = build_all()
         with tempfile.TemporaryDirectory(prefix="guide-") as work:
@@ -102,7 +104,7 @@ def main() -> int:
             (Path(work) / "reader").mkdir()
             follow(GUIDE, python, Path(work) / "reader")
     except CommandError as error:
-        print(f"the guide cannot be followed:\n{error}")
+        print(f"a block of the guide failed:\n{error}")
         return 1
     print(f"docs/{GUIDE.name}: every block ran")
     return 0

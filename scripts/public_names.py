@@ -48,7 +48,7 @@ def public_names() -> Iterator[str]:
         parent, _, child = path.rpartition(".")
         module = getattr(graphnet, child) if parent == "graphnet" else importlib.import_module(path)
         yield from (f"{path}.{name}" for name in sorted(module.__all__))
-    yield from (f"hook {name}(register)" for name in sorted(hookspecs.KINDS))
+    yield from (f"hook {name}(register)" for name in sorted(kind.hook for kind in hookspecs.KINDS.values()))
 
 
 def main(arguments: list[str]) -> int:

@@ -1,10 +1,15 @@
-"""The four distributions fit together, and say what they must."""
+"""The four distributions: metadata, typing, entry points, and what their wheels contain."""
 
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
+import os
 import re
+import subprocess
+import sys
 import tomllib
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = ("recurrent", "conv", "activations")
 FOLDERS = (ROOT, *(ROOT / "plugins" / name for name in PLUGINS))
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
 
 def pyproject(folder):
@@ -24,20 +30,20 @@ def module_folder(folder):
     return folder / package
 
 
-def test_the_four_share_one_version_and_the_changelog_knows_it():
+def test_distributions_share_one_version():
     versions = {pyproject(folder)["project"]["version"] for folder in FOLDERS}
     assert len(versions) == 1
     assert f"\n## {versions.pop()}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_what_is_installed_is_this_version(folder):
+def test_installed_version_is_this_version(folder):
     project = pyproject(folder)["project"]
     assert importlib.metadata.version(project["name"]) == project["version"]
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_the_metadata_are_complete(folder):
+def test_metadata_are_complete(folder):
     project = pyproject(folder)["project"]
     assert len(project["description"]) > 20 and project["keywords"] and project["authors"]
     assert project["license"] == "MIT" and project["requires-python"] == ">=3.11"
@@ -47,23 +53,33 @@ def test_the_metadata_are_complete(folder):
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
-def test_each_package_is_typed(folder):
+def test_classifiers_name_supported_platforms(folder):
+    classifiers = set(pyproject(folder)["project"]["classifiers"])
+    assert {f"Programming Language :: Python :: {version}" for version in PYTHONS} <= classifiers
+    systems = {line for line in classifiers if line.startswith("Operating System ::")}
+    assert systems == {"Operating System :: POSIX :: Linux", "Operating System :: MacOS"}
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    assert "Python 3.11 to 3.14" in text and "Windows is untested" in text
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_package_is_typed(folder):
     assert (module_folder(folder) / "__init__.py").is_file()
     assert (module_folder(folder) / "py.typed").is_file()
 
 
-def test_the_licence_is_there():
+def test_licence_is_mit():
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert text.startswith("MIT License") and "WITHOUT WARRANTY OF ANY KIND" in text
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_each_plugin_needs_graphnet_alone(name):
+def test_plugin_depends_on_graphnet_only(name):
     assert pyproject(ROOT / "plugins" / name)["project"]["dependencies"] == ["graphnet>=0.1"]
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_each_plugin_is_found_by_its_entry_point(name):
+def test_plugin_is_found_by_entry_point(name):
     declared = pyproject(ROOT / "plugins" / name)["project"]["entry-points"]
     assert declared == {"graphnet": {name: f"graphnet_{name}.plugin"}}
     (entry,) = importlib.metadata.entry_points(group="graphnet", name=name)
@@ -71,12 +87,12 @@ def test_each_plugin_is_found_by_its_entry_point(name):
     assert any(callable(hook) for key, hook in vars(entry.load()).items() if key.startswith("graphnet_"))
 
 
-def test_the_command_line_is_declared():
+def test_command_line_is_declared():
     (entry,) = importlib.metadata.entry_points(group="console_scripts", name="graphnet")
     assert callable(entry.load())
 
 
-def test_every_extra_with_a_package_of_its_own_is_named_where_it_is_missed():
+def test_messages_name_existing_extras():
     extras = pyproject(ROOT)["project"]["optional-dependencies"]
     named = {
         extra
@@ -86,15 +102,15 @@ def test_every_extra_with_a_package_of_its_own_is_named_where_it_is_missed():
     assert "digits" in named and named <= set(extras)
 
 
-def test_only_the_root_configures_the_tools():
+def test_only_the_root_configures_tools():
     for name in PLUGINS:
         assert set(pyproject(ROOT / "plugins" / name)["tool"]) == {"hatch"}
-    strays = ("setup.cfg", "tox.ini", "pytest.ini", "mypy.ini", "ruff.toml", ".flake8")
-    assert [str(folder / stray) for folder in FOLDERS for stray in strays if (folder / stray).exists()] == []
+    names = ("setup.cfg", "tox.ini", "pytest.ini", "mypy.ini", "ruff.toml", ".flake8")
+    assert [str(folder / name) for folder in FOLDERS for name in names if (folder / name).exists()] == []
 
 
 @pytest.mark.parametrize("name", PLUGINS)
-def test_the_example_in_each_plugins_readme_runs(name):
+def test_plugin_readme_example_runs(name):
     text = (ROOT / "plugins" / name / "README.md").read_text(encoding="utf-8")
     program = "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL))
     results = {}
@@ -102,3 +118,55 @@ def test_the_example_in_each_plugins_readme_runs(name):
     for variable, shape in re.findall(r"^(\w+) = .*?# \(([\d, ]+)\)", program, flags=re.MULTILINE):
         assert results[variable].shape == tuple(int(size) for size in shape.split(",")), variable
     assert np.all(np.isfinite(results["error"]))
+
+
+# ---------------------------------------------------------------------- wheels
+#: What pip prints if a build tool cannot be downloaded.
+NO_INDEX = re.compile("No matching distribution found|Temporary failure in name resolution|ConnectionError|Retrying")
+
+
+@pytest.fixture(scope="module")
+def builds(tmp_path_factory):
+    """Every wheel, built twice: two folders with equal names."""
+    if importlib.util.find_spec("ensurepip") is None:
+        pytest.skip("building wheels needs the standard library's ensurepip")
+    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
+    for folder in folders:
+        command = [sys.executable, str(ROOT / "scripts" / "build_wheels.py"), "--output", str(folder)]
+        environment = {**os.environ, "SOURCE_DATE_EPOCH": "1700000000"}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        if done.returncode and NO_INDEX.search(done.stderr):
+            pytest.skip("the build tools cannot be downloaded")
+        assert done.returncode == 0, done.stderr
+    return folders
+
+
+@pytest.mark.slow
+def test_wheels_are_reproducible(builds):
+    first, second = ({wheel.name: wheel.read_bytes() for wheel in folder.glob("*.whl")} for folder in builds)
+    assert len(first) == len(FOLDERS)
+    assert first == second
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_wheel_contains_every_file_of_the_package(builds, folder):
+    package = module_folder(folder)
+    files = (file for file in package.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    expected = {file.relative_to(package.parent).as_posix() for file in files}
+    name = pyproject(folder)["project"]["name"].replace("-", "_")
+    (wheel,) = builds[0].glob(f"{name}-[0-9]*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        contained = {path for path in archive.namelist() if ".dist-info/" not in path}
+    assert contained == expected
+    assert f"{package.name}/py.typed" in contained
+
+
+@pytest.mark.slow
+def test_wheel_of_graphnet_has_data_and_templates(builds):
+    (wheel,) = builds[0].glob("graphnet-[0-9]*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        paths = archive.namelist()
+    assert any(path.startswith("graphnet/data/datasets/data/") for path in paths)
+    assert "graphnet/cli/scaffold/template/pyproject.toml.tmpl" in paths
+    assert any(path.endswith("licenses/LICENSE") for path in paths)

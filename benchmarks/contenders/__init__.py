@@ -1,4 +1,4 @@
-"""The libraries that are compared: each file has ``make(problem) -> Contender``."""
+"""The compared libraries; each module has ``make(problem) -> Contender``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 
 from contenders.contender import Contender, Unavailable
 
-#: By the name that tables show: the module here. graphnet is first; all ratios are its time over another's.
+#: Module names by the names in tables. graphnet is first; all ratios are its time divided by another's.
 MODULES = {
     "graphnet": "ours",
     "torch.nn": "torch_layer",
@@ -19,5 +19,5 @@ __all__ = ["MODULES", "Contender", "Unavailable", "load"]
 
 
 def load(name: str) -> object:
-    """The module of a contender; ImportError where its library is missing."""
+    """Import the module of a contender; raises ImportError if its library is missing."""
     return importlib.import_module(f"contenders.{MODULES[name]}")

@@ -1,4 +1,4 @@
-"""What a contender is."""
+"""The interface of a contender."""
 
 from __future__ import annotations
 
@@ -10,21 +10,22 @@ import numpy as np
 
 
 class Unavailable(Exception):
-    """The library is there and has no such layer, dtype or pass."""
+    """The library is installed but does not support the layer, dtype or pass."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """One library's version of one problem.
+    """One library's implementation of one problem.
 
     Attributes
     ----------
     forward : callable
-        The outputs ``(time, batch, units)``, nothing kept for a backward pass.
+        Returns the outputs ``(time, batch, units)`` and saves nothing for a backward pass.
     step : callable or None
-        Forward, then backward to the error for ``x`` and the gradients of all weights; returns what ``read`` wants.
+        Runs a forward pass and a backward pass to the error for ``x`` and all weight gradients; returns the input of
+        ``read``.
     read : callable or None
-        Those gradients by name, with the error under ``x``: outside the time that is measured.
+        Returns those gradients by name, and the error as ``x``; not timed.
     """
 
     forward: Callable[[], Any]

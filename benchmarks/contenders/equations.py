@@ -1,4 +1,4 @@
-"""One time step of each kind, for any library whose arrays have ``@``: written apart from graphnet's cells."""
+"""One time step of each kind for any library with ``@``, written independently of graphnet's cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 
 class Functions(NamedTuple):
-    """What a library calls them; ``split(z, n)`` gives n equal parts of the last axis."""
+    """The functions of a library; ``split(z, n)`` returns n equal parts of the last axis."""
 
     sigmoid: Callable[[Any], Any]
     tanh: Callable[[Any], Any]

@@ -1,4 +1,4 @@
-"""A cell of one's own in jax: ``lax.scan`` in one jitted function, with the products of the input taken out of it."""
+"""A custom cell in jax: ``lax.scan`` in one jitted function, with the input product hoisted out of the loop."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def make(problem: Problem) -> Contender:
     def pulled(x: Any, p: Any, error: Any) -> Any:
         return jax.vjp(run, x, p)[1](error)
 
-    given, weights, error = jax.device_put((problem.x, problem.weights, problem.error))
+    x_on_device, weights, error = jax.device_put((problem.x, problem.weights, problem.error))
     outputs, gradients = jax.jit(run), jax.jit(pulled)
 
-    def read(found: Any) -> dict[str, np.ndarray]:
-        return {name: np.asarray(array) for name, array in {"x": found[0], **found[1]}.items()}
+    def read(results: Any) -> dict[str, np.ndarray]:
+        return {name: np.asarray(array) for name, array in {"x": results[0], **results[1]}.items()}
 
     return Contender(
-        lambda: outputs(given, weights).block_until_ready(),
-        lambda: jax.block_until_ready(gradients(given, weights, error)),
+        lambda: outputs(x_on_device, weights).block_until_ready(),
+        lambda: jax.block_until_ready(gradients(x_on_device, weights, error)),
         read,
     )

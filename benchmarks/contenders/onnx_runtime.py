@@ -12,27 +12,27 @@ from problems import Problem
 
 from contenders.contender import Contender, Unavailable
 
-#: ONNX's order of the gates, in blocks of ours: i o f c from i f g o; z r h from r z n.
+#: The order of ONNX's gates as indices of our blocks: i o f c from i f g o; z r h from r z n.
 ORDER = {"LSTM": (0, 3, 1, 2), "RNN": (0,), "GRU": (1, 0, 2)}
 
 
 def make(problem: Problem) -> Contender:
     if problem.kind not in ORDER:
         raise Unavailable(f"no operator {problem.kind}")
-    onnxruntime.set_default_logger_severity(4)  # what it cannot do is told once, with what was skipped
+    onnxruntime.set_default_logger_severity(4)  # unsupported operators are reported once, as skipped
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = problem.threads, 1
     model = _model(problem).SerializeToString()
     try:
         session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         session.run(None, {"x": problem.x})
-    except Exception as refusal:  # its exceptions have no class in common but this one
+    except Exception as refusal:  # its exceptions have no other common base class
         raise Unavailable(f"{problem.kind} in {problem.dtype}: {_short(str(refusal))}") from None
     return Contender(lambda: session.run(None, {"x": problem.x})[0][:, 0])
 
 
 def _short(refusal: str) -> str:
-    """Its first line, without what onnxruntime puts before the reason."""
+    """Return the first line without onnxruntime's prefix."""
     return refusal.splitlines()[0].split(" : ")[-1].split("Status Message: ")[-1]
 
 

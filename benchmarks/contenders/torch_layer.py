@@ -29,11 +29,11 @@ def make(problem: Problem) -> Contender:
     def step() -> Any:
         return torch.autograd.grad(net(x)[0], [x, *parameters], error)
 
-    return Contender(forward, step, lambda found: _out(problem, *(array.numpy() for array in found)))
+    return Contender(forward, step, lambda arrays: _out(problem, *(array.numpy() for array in arrays)))
 
 
 def _in(problem: Problem) -> list[np.ndarray]:
-    """The weights as torch orders them: transposed, with two biases; only a GRU's candidate needs the second."""
+    """Return the weights in torch's layout: transposed, with two biases; only a GRU's candidate uses the second."""
     p = problem.weights
     second = np.zeros_like(p["b"][0])
     if problem.kind == "GRU":
@@ -42,5 +42,5 @@ def _in(problem: Problem) -> list[np.ndarray]:
 
 
 def _out(problem: Problem, x: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray, second: np.ndarray) -> Any:
-    found = {"x": x, "w": w.T, "u": u.T, "b": b[None]}
-    return found | ({"q": second[None, -problem.units :]} if problem.kind == "GRU" else {})
+    arrays = {"x": x, "w": w.T, "u": u.T, "b": b[None]}
+    return arrays | ({"q": second[None, -problem.units :]} if problem.kind == "GRU" else {})

@@ -1,4 +1,4 @@
-"""A cell of one's own in torch: a Python loop over time, with the products of the input taken out of it."""
+"""A custom cell in torch: a Python loop over time, with the input product hoisted out of the loop."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ def make(problem: Problem) -> Contender:
     def step() -> Any:
         return torch.autograd.grad(run(), [x, *p.values()], error)
 
-    return Contender(forward, step, lambda found: dict(zip(["x", *p], (a.numpy() for a in found), strict=True)))
+    return Contender(forward, step, lambda arrays: dict(zip(["x", *p], (a.numpy() for a in arrays), strict=True)))

@@ -1,4 +1,4 @@
-"""The command ``graphnet``: its options, its errors, and which commands it has."""
+"""The command ``graphnet``: its options, its subcommands, and its error messages."""
 
 from __future__ import annotations
 
@@ -9,31 +9,17 @@ from typing import Any
 
 import click
 
-from graphnet.core.errors import GraphnetError, RuleError
+from graphnet.core.errors import GraphnetError, RuleError, unknown
+from graphnet.plugins.validation import COMMANDS
 
-#: Commands by name, and the module of each; a module is imported when its command is asked for.
-COMMANDS = {
-    "train": "graphnet.cli.train",
-    "evaluate": "graphnet.cli.evaluate",
-    "predict": "graphnet.cli.predict",
-    "show": "graphnet.cli.show",
-    "explain": "graphnet.cli.explain",
-    "profile": "graphnet.cli.profile",
-    "export": "graphnet.cli.export",
-    "layers": "graphnet.cli.layers",
-    "plugins": "graphnet.cli.plugins",
-    "new-plugin": "graphnet.cli.new_plugin",
-    "check": "graphnet.cli.check",
-}
-
-#: Set in a context's ``meta`` once everything has been checked and something runs.
+#: Set in a context's ``meta`` once all arguments have been checked and the command runs.
 RUNNING = "graphnet.running"
-#: Set while the plugins that the options allow are in use.
+#: Set while the plugins that the options allow are the current ones.
 LOADED = "graphnet.loaded"
 
 
 class WrongInput(click.ClickException):
-    """Refused before anything ran: one message to stderr, exit status 2."""
+    """An invalid argument or file: one message to stderr, exit status 2."""
 
     exit_code = 2
 
@@ -43,33 +29,34 @@ class WrongInput(click.ClickException):
 
 
 class Failed(WrongInput):
-    """Went wrong while running: exit status 1."""
+    """An error while the command ran: exit status 1."""
 
     exit_code = 1
 
 
 class Commands(click.Group):
-    """A group that imports its commands late, and turns graphnet's errors into messages."""
+    """A group that imports a command when it is used, and prints graphnet's errors as messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which people meet them, those of plugins last."""
+        """List the commands in the usual order of use, those of plugins last."""
         from graphnet.cli import provided
 
         with _plugins(ctx):
             return [*COMMANDS, *provided.names()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by name; plugins are loaded only where it is none of graphnet's own."""
+        """Return a command by name; plugins are loaded only for a name that is not a command of graphnet."""
         if cmd_name not in COMMANDS:
             from graphnet.cli import provided
 
             with _plugins(ctx):
                 return provided.command(cmd_name)
-        found: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
-        return found
+        module = importlib.import_module(f"graphnet.cli.{cmd_name.replace('-', '_')}")
+        command: click.Command = module.command
+        return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error of graphnet is a message, unless a traceback is wanted."""
+        """Run a command; print an error of graphnet as a message, unless ``--traceback`` is given."""
         try:
             with _plugins(ctx):
                 return super().invoke(ctx)
@@ -82,7 +69,7 @@ class Commands(click.Group):
 
 @contextmanager
 def _plugins(ctx: click.Context) -> Iterator[None]:
-    """The plugins that the options allow, inside the block; without options those that the environment allows."""
+    """Use the plugins that the options allow inside the block; without options, those that the environment allows."""
     allow = () if ctx.params.get("no_plugins") else ctx.params.get("plugins")
     if allow is None or ctx.meta.get(LOADED):
         yield
@@ -91,6 +78,10 @@ def _plugins(ctx: click.Context) -> Iterator[None]:
 
     manager = PluginManager()
     manager.load(allow=allow)
+    if manager.not_installed:
+        others = [plugin.name for plugin in manager.plugins if plugin.distribution != "graphnet"]
+        installed = [name for name in others if name not in manager.not_installed]
+        raise WrongInput(str(unknown("plugin", manager.not_installed[0], installed, where="--plugins")))
     ctx.meta[LOADED] = True
     try:
         with using(manager):
@@ -116,15 +107,15 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
-@click.option("--no-plugins", is_flag=True, is_eager=True, help="Load no plugin but what comes with graphnet.")
+@click.option("--no-plugins", is_flag=True, is_eager=True, help="Load no plugins.")
 @click.option(
     "--plugins",
     metavar="NAMES",
     is_eager=True,
     callback=_names,
-    help="Load only these plugins (entry points or distributions, separated by commas); -NAME leaves one out.",
+    help="Load only these plugins (entry points or distributions, separated by commas); -NAME excludes one.",
 )
-@click.option("--traceback", is_flag=True, help="Show where in the code an error was raised.")
+@click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def main(ctx: click.Context, no_plugins: bool, plugins: list[str] | None, traceback: bool) -> None:
     """Neural-network layers as plugins, models as graphs."""

@@ -16,13 +16,15 @@ import click
     "--output",
     metavar="FOLDER",
     type=click.Path(path_type=Path),
-    help="Where to write it: a new folder, or an empty one.  [default: graphnet-NAME]",
+    help="The folder to write: new, or empty.  [default: graphnet-NAME]",
 )
-@click.option("--author", metavar="TEXT", help="Who holds the copyright.  [default: The graphnet-NAME contributors]")
+@click.option(
+    "--author", metavar="TEXT", help="The holder of the copyright.  [default: The graphnet-NAME contributors]"
+)
 def command(name: str, output: Path | None, author: str | None) -> None:
-    """Write a package with three layers, their tests and their metadata, which works at once.
+    """Write a package with three layers, their tests and metadata, ready to install.
 
-    NAME is what it is called: fancy, or graphnet-fancy.
+    NAME is the name of the plugin: fancy, or graphnet-fancy.
     """
     from graphnet.cli.scaffold import Names, render, write
 
@@ -44,7 +46,7 @@ def command(name: str, output: Path | None, author: str | None) -> None:
 
 
 def tree(paths: Iterable[str]) -> list[str]:
-    """Paths as indented lines, one for each folder and file.
+    """Return paths as indented lines, one for each folder and file.
 
     Examples
     --------
@@ -55,10 +57,10 @@ def tree(paths: Iterable[str]) -> list[str]:
         d.py
       e.py
     """
-    lines: dict[str, str] = {}  # by path, so that each folder comes once
+    lines: dict[str, str] = {}  # by path, so that each folder is listed once
     for path in sorted(paths):
         parts = path.split("/")
         for depth, part in enumerate(parts):
-            here = "/".join(parts[: depth + 1])
-            lines.setdefault(here, "  " * (depth + 1) + part + ("" if here == path else "/"))
+            parent = "/".join(parts[: depth + 1])
+            lines.setdefault(parent, "  " * (depth + 1) + part + ("" if parent == path else "/"))
     return list(lines.values())

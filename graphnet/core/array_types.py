@@ -1,4 +1,4 @@
-"""Which kinds of objects count as arrays: each is taken with exactly its numbers, or refused with what to do instead.
+"""Conversion of array-likes to numpy arrays: the numbers are unchanged, or an error says what to do instead.
 
 No optional library is imported: an object is recognized by the module of its class and by numpy's protocols.
 """
@@ -14,9 +14,9 @@ import numpy as np
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import DataError, DtypeError, RaggedError
 
-#: Elements of lists that numpy reads as they are; None and text end in a dtype that is refused.
+#: Elements of lists that numpy converts; None and text result in a dtype that is refused.
 SCALARS = (bool, int, float, complex, np.generic, str, bytes, type(None))
-#: Libraries whose arrays hold more than their numbers, and how to get at the numbers.
+#: Libraries whose arrays hold more than numbers: the problem, and how to extract the numbers.
 REFUSED = {
     "xarray": (
         "has named dimensions, which would be ignored",
@@ -35,11 +35,12 @@ MASKED = (
 
 
 def plain(value: Any, where: str) -> Array:
-    """``value`` as a plain ``numpy.ndarray`` of any dtype, with exactly its numbers; not copied where it can be read.
+    """Return ``value`` as a plain ``numpy.ndarray`` with the same numbers, without a copy if possible.
 
-    Taken are arrays, numbers, nested lists and tuples, ``range``, buffers (``memoryview``, ``array.array``), pandas
-    objects of plain numpy dtypes (by position, without their index), and what offers numpy's protocols, such as
-    tensors on the CPU. ``numpy.matrix``, ``numpy.memmap`` and other subclasses become plain arrays on the same memory.
+    Accepted are arrays, numbers, nested lists and tuples, ``range``, buffers (``memoryview``, ``array.array``), pandas
+    objects of plain numpy dtypes (by position, without their index), and objects that implement numpy's protocols,
+    such as tensors on the CPU. ``numpy.matrix``, ``numpy.memmap`` and other subclasses become plain arrays on the same
+    memory.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def plain(value: Any, where: str) -> Array:
         For masked arrays (also where nothing is masked), quantities with a unit, tensors that require a gradient,
         sparse matrices, xarray, pandas extension dtypes, text, mappings, sets and iterators.
     DataError
-        If numpy would round a whole number in order to put it beside fractions.
+        If numpy would round an integer because the list also holds fractions.
 
     Examples
     --------
@@ -108,10 +109,10 @@ def _nested(value: Sequence[Any], where: str) -> Array:
 
 
 def _tree(value: Sequence[Any], where: str) -> Any:
-    """The same lists, with plain arrays in place of whatever is neither a list nor a scalar."""
+    """The same lists, with elements that are neither lists nor scalars as plain arrays."""
     if all(issubclass(kind, SCALARS) for kind in set(map(type, value))):
         return value
-    return [_leaf(each, f"{where}, item {i}") for i, each in enumerate(value)]
+    return [_leaf(item, f"{where}, item {i}") for i, item in enumerate(value)]
 
 
 def _leaf(value: Any, where: str) -> Any:
@@ -121,22 +122,22 @@ def _leaf(value: Any, where: str) -> Any:
 
 
 def _refuse_rounded(tree: Any, dtype: np.dtype[Any], where: str) -> None:
-    """Refuse whole numbers that were rounded when they were put beside fractions."""
+    """Raise DataError for integers that were rounded because the list also holds fractions."""
     if isinstance(tree, (list, tuple)):
         kinds = set(map(type, tree))
-        for each in tree if any(not issubclass(kind, (float, np.floating)) for kind in kinds) else ():
-            _refuse_rounded(each, dtype, where)
+        for item in tree if any(not issubclass(kind, (float, np.floating)) for kind in kinds) else ():
+            _refuse_rounded(item, dtype, where)
     elif isinstance(tree, np.ndarray):
         exact(tree, dtype, where)
     elif isinstance(tree, (int, np.integer)):
-        found = float(dtype.type(tree))
-        if not np.isfinite(found) or int(found) != int(tree):
+        rounded = float(dtype.type(tree))
+        if not np.isfinite(rounded) or int(rounded) != int(tree):
             raise _too_large(tree, dtype, where)
 
 
 # ---------------------------------------------------------------------- other libraries
 def _foreign(value: Any, where: str) -> Array:
-    """Arrays of other libraries, and objects that are no arrays."""
+    """Arrays of other libraries, and objects that are not arrays."""
     libraries = {kind.__module__.partition(".")[0] for kind in type(value).__mro__}
     for library in libraries & REFUSED.keys():
         _refuse(REFUSED[library][0], value, where, REFUSED[library][1])
@@ -149,11 +150,13 @@ def _foreign(value: Any, where: str) -> Array:
     if mask is not None and not callable(mask):
         _refuse("a masked array would lose its mask", value, where, MASKED)
     if getattr(value, "requires_grad", False) is True:
-        _refuse("requires a gradient, which would end here", value, where, "Pass tensor.detach().cpu().numpy().")
+        _refuse(
+            "requires a gradient, which would not be propagated", value, where, "Pass tensor.detach().cpu().numpy()."
+        )
     if not _readable(value):
         return _nested(list(value), where) if isinstance(value, Sequence) else _refuse_object(value, where)
     try:
-        found = np.asanyarray(value)
+        array = np.asanyarray(value)
     except Exception as error:
         remedy = "Convert it to a numpy array; a tensor: tensor.detach().cpu().numpy()."
         received = f"{type(value).__module__}.{type(value).__qualname__}: {error}"
@@ -161,11 +164,11 @@ def _foreign(value: Any, where: str) -> Array:
         raise DtypeError(
             problem, where=where, expected="an array of numbers", received=received, remedy=remedy
         ) from error
-    return found if type(found) is np.ndarray else _subclass(found, where)
+    return array if type(array) is np.ndarray else _subclass(array, where)
 
 
 def _readable(value: Any) -> bool:
-    """Whether numpy can read the object as an array: by its protocols, or as a buffer."""
+    """Whether numpy can convert an object, by its protocols or as a buffer."""
     if any(hasattr(value, name) for name in ("__array__", "__array_interface__", "__array_struct__")):
         return True
     try:
@@ -200,35 +203,35 @@ def _pandas(value: Any, where: str) -> Array:
     return np.asarray(value.to_numpy(dtype=common))
 
 
-# ---------------------------------------------------------------------- exactness
+# ---------------------------------------------------------------------- rounding
 def exact(array: Array, dtype: Any, where: str) -> None:
-    """Refuse whole numbers that a floating dtype cannot hold exactly; other arrays pass.
+    """Raise DataError for integers that a floating dtype cannot represent exactly.
 
     Raises
     ------
     DataError
-        With the first such number and its place.
+        With the first such number and its index.
     """
-    wanted = np.dtype(dtype)
+    target = np.dtype(dtype)
     if array.dtype.kind not in "iu" or not array.size:
         return
-    limit = 2 ** (np.finfo(wanted).nmant + 1)
+    limit = 2 ** (np.finfo(target).nmant + 1)
     if int(array.max()) <= limit and int(array.min()) >= -limit:
         return
-    # Compared as Python integers: a float64 beside an integer of 64 bits would be compared after rounding.
+    # Compared as Python integers: numpy would round a 64-bit integer to compare it with a float64.
     large = np.flatnonzero((array > limit) | (array < -limit))
     for at in large:
         number = int(array.flat[at])
-        if int(wanted.type(number)) != number:
+        if int(target.type(number)) != number:
             place = tuple(int(i) for i in np.unravel_index(at, array.shape))
-            raise _too_large(number, wanted, f"{where}, at {place}")
+            raise _too_large(number, target, f"{where}, at {place}")
 
 
 def _too_large(number: Any, dtype: np.dtype[Any], where: str) -> DataError:
     return DataError(
-        f"a whole number that {dtype.name} cannot hold exactly",
+        f"an integer that {dtype.name} cannot represent exactly",
         where=where,
-        expected=f"whole numbers up to {2 ** (np.finfo(dtype).nmant + 1)} in magnitude",
+        expected=f"integers up to {2 ** (np.finfo(dtype).nmant + 1)} in magnitude",
         received=int(number),
-        remedy="Subtract an offset, or scale the numbers; convert with .astype(…) if rounding them is harmless.",
+        remedy="Subtract an offset, or scale the numbers; convert with .astype(…) if rounding is acceptable.",
     )

@@ -1,4 +1,4 @@
-"""Train or test: the two ways to run a layer."""
+"""The phases of a run: training and testing."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Phase(Enum):
-    """``train`` draws dropout masks and uses batch statistics; ``test`` is deterministic and uses the running ones."""
+    """``train`` draws dropout masks and uses batch statistics; ``test`` draws nothing and uses running statistics."""
 
     train = "train"
     test = "test"

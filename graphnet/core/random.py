@@ -1,12 +1,12 @@
-"""The generator that every random draw of graphnet comes from, and how to seed or replace it.
+"""The random generator of graphnet, and how to seed or replace it.
 
 A process has one default generator, which all threads share. :func:`using` replaces it for a block, in the calling
-thread or asyncio task alone (a context variable): a new thread starts with the default, a new task with what the code
-that creates it uses.
+thread or asyncio task only (a context variable): a new thread starts with the default, a new task with the generator
+of the code that creates it.
 
-numpy locks a bit generator for the time of each draw, so draws from several threads never corrupt the default; in which
-order they get their numbers is not defined. A result that must be repeatable needs a generator of its own, as each
-training run has.
+numpy locks a bit generator during each draw, so draws from several threads cannot corrupt the default; the order in
+which threads receive numbers is not defined. For reproducible results use a separate generator, as each training run
+does.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from graphnet.core.checks import integer
 from graphnet.core.concurrency import locks
 from graphnet.core.errors import ConfigError, ForkWarning
 
-#: Stands for this process: a forked child has another one.
+#: Identifies this process; replaced in a forked child.
 _process = object()
 
 
 class _Source:
-    """A generator, whether its numbers are meant to be repeatable, and the process that they are for."""
+    """A generator, whether it was seeded, and the process that it belongs to."""
 
     __slots__ = ("process", "rng", "seeded")
 
@@ -40,33 +40,33 @@ _scoped: ContextVar[_Source | None] = ContextVar("graphnet generator", default=N
 
 
 def seed(n: int | None) -> None:
-    """Restart the process default: all later draws outside :func:`using` (fresh weights, initializers, dropout masks).
+    """Seed the default generator, for all later draws outside :func:`using` (weights, initializers, dropout masks).
 
     Parameters
     ----------
     n : int or None
-        At least 0. None: from the system; draws are then not repeatable.
+        At least 0. None: seed from the system, not reproducible.
 
     Raises
     ------
     ConfigError
-        If it is neither.
+        If ``n`` is neither.
     """
     global _default
     integer("graphnet", "seed", n, 0, optional=True)
-    made = _Source(np.random.default_rng(n), seeded=n is not None)
+    source = _Source(np.random.default_rng(n), seeded=n is not None)
     with locks.lock:
-        _default = made
+        _default = source
 
 
 def generator() -> np.random.Generator:
-    """Return the generator in use here and now; ask for it at each draw, do not keep it.
+    """Return the generator in use; call this for each draw rather than storing the result.
 
     Warns
     -----
     ForkWarning
-        The first time in a forked child, if the parent had seeded it: both would draw the same numbers. A generator
-        that nobody seeded is replaced in the child instead.
+        On the first use in a forked child if the parent seeded the generator, as both draw the same numbers. An
+        unseeded generator is replaced in the child.
     """
     source = current()
     if source.process is not _process:
@@ -75,12 +75,12 @@ def generator() -> np.random.Generator:
 
 
 def current() -> _Source:
-    """What :func:`generator` returns the generator of, without counting as a draw."""
+    """Return the source of the generator in use, without the check for a forked child."""
     return _scoped.get() or _default
 
 
 def _inherited(source: _Source) -> np.random.Generator:
-    """The generator of a source that this process has from its parent, from now on its own."""
+    """The generator of a source inherited from the parent process, which this process then owns."""
     with locks.lock:
         if source.process is _process:
             return source.rng
@@ -90,8 +90,8 @@ def _inherited(source: _Source) -> np.random.Generator:
             return source.rng
     warnings.warn(
         "this forked process draws the same random numbers as its parent, whose generator was seeded. "
-        "Call graphnet.seed(n) in the child with an n of its own, or graphnet.seed(None); "
-        "inside graphnet.using(...), use a generator of its own.",
+        "Call graphnet.seed(n) in the child with a different n, or graphnet.seed(None); "
+        "inside graphnet.using(...), use a separate generator.",
         ForkWarning,
         stacklevel=3,
     )
@@ -100,12 +100,12 @@ def _inherited(source: _Source) -> np.random.Generator:
 
 @contextmanager
 def using(rng: np.random.Generator) -> Iterator[np.random.Generator]:
-    """Draw from ``rng`` inside the block, in this thread or asyncio task, and from the former generator after it.
+    """Use ``rng`` inside the block, in this thread or asyncio task only.
 
     Raises
     ------
     ConfigError
-        If it is not a ``numpy.random.Generator``.
+        If ``rng`` is not a ``numpy.random.Generator``.
 
     Examples
     --------
@@ -116,11 +116,11 @@ def using(rng: np.random.Generator) -> Iterator[np.random.Generator]:
     """
     if not isinstance(rng, np.random.Generator):
         raise ConfigError(
-            "not a generator",
+            "rng must be a random generator",
             where="graphnet.using",
             expected="a numpy.random.Generator",
             received=repr(rng),
-            remedy="Make one: numpy.random.default_rng(seed).",
+            remedy="Create one with numpy.random.default_rng(seed).",
         )
     token = _scoped.set(_Source(rng, seeded=True))
     try:

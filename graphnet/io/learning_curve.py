@@ -1,4 +1,4 @@
-"""The learning curve as a picture."""
+"""The learning curve as an image."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 from graphnet.training.history import EpochRecord, History
 
-TRAINED, HELD = "#1b6ca8", "#d1603d"
+TRAINING, VALIDATION = "#1b6ca8", "#d1603d"
 
 
 def learning_curve(history: History, title: str) -> bytes | None:
-    """A PNG of loss and first metric over the epochs, in training and on what was held out.
+    """A PNG of the loss and the first metric over the epochs, in training and validation.
 
     Parameters
     ----------
     history : History
-        With one epoch at least.
+        With at least one epoch.
     title : str
 
     Returns
     -------
     bytes or None
-        None where matplotlib is not installed, or no epoch was finished. The backend in use for windows stays as it is.
+        None if matplotlib is not installed, or no epoch was completed. The backend of pyplot is not changed.
     """
     if not history.epochs or importlib.util.find_spec("matplotlib") is None:
         return None
@@ -43,14 +43,16 @@ def learning_curve(history: History, title: str) -> bytes | None:
 
 
 def _draw(axes: Any, name: str, history: History) -> None:
-    """One figure over the epochs, with the best epoch marked."""
+    """Draw one quantity over the epochs, and mark the best epoch."""
     epochs = [record.epoch for record in history.epochs]
     marker = "o" if len(epochs) < 40 else None
-    axes.plot(epochs, _trained(history.epochs, name), color=TRAINED, marker=marker, markersize=3, label="training")
-    held = _held(history.epochs, name)
-    if any(value is not None for value in held):
-        drawn = [float("nan") if value is None else value for value in held]
-        axes.plot(epochs, drawn, color=HELD, marker=marker, markersize=3, label="validation")
+    axes.plot(
+        epochs, _training_values(history.epochs, name), color=TRAINING, marker=marker, markersize=3, label="training"
+    )
+    values = _validation_values(history.epochs, name)
+    if any(value is not None for value in values):
+        plotted = [float("nan") if value is None else value for value in values]
+        axes.plot(epochs, plotted, color=VALIDATION, marker=marker, markersize=3, label="validation")
     if history.best_epoch:
         label = f"best epoch ({history.best_epoch})"
         axes.axvline(history.best_epoch, color="0.45", linestyle=":", linewidth=1, label=label)
@@ -61,9 +63,9 @@ def _draw(axes: Any, name: str, history: History) -> None:
     axes.legend(frameon=False)
 
 
-def _trained(records: Sequence[EpochRecord], name: str) -> list[float]:
+def _training_values(records: Sequence[EpochRecord], name: str) -> list[float]:
     return [record.loss if name == "loss" else record.metrics.get(name, float("nan")) for record in records]
 
 
-def _held(records: Sequence[EpochRecord], name: str) -> list[float | None]:
+def _validation_values(records: Sequence[EpochRecord], name: str) -> list[float | None]:
     return [record.validation_loss if name == "loss" else record.validation_metrics.get(name) for record in records]

@@ -1,4 +1,4 @@
-"""What a run depended on besides its files: versions, plugins in their order, platform, BLAS and its threads."""
+"""The software and hardware of a run: versions, plugins in order, platform, BLAS and its threads."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ PACKAGES = ("numpy", "pluggy", "networkx", "PyYAML", "safetensors", "threadpoolc
 
 
 def versions(threads: int | None = None) -> dict[str, Any]:
-    """All of it as plain data.
+    """Versions, plugins, platform and BLAS as plain data.
 
     Parameters
     ----------
     threads : int, optional
-        BLAS threads that the run is limited to; None: as many as each library says for itself.
+        The limit of BLAS threads of the run; None: no limit beyond that of each library.
 
     Examples
     --------
@@ -46,8 +46,8 @@ def _version(distribution: str) -> str | None:
 
 
 def _blas() -> list[dict[str, Any]]:
-    """Each library that numpy multiplies with; where it lies is left out."""
+    """The BLAS and OpenMP libraries in use, without their paths."""
     import threadpoolctl  # type: ignore[import-untyped]
 
-    kept = ("user_api", "internal_api", "version", "architecture", "threading_layer", "num_threads")
-    return [{key: each[key] for key in kept if key in each} for each in threadpoolctl.threadpool_info()]
+    fields = ("user_api", "internal_api", "version", "architecture", "threading_layer", "num_threads")
+    return [{key: library[key] for key in fields if key in library} for library in threadpoolctl.threadpool_info()]

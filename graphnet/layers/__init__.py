@@ -1,6 +1,6 @@
-"""The layers that ship with graphnet, and the operators on values that stand for some of them."""
+"""The built-in layers, and the operators on values of a graph that create some of them."""
 
-from graphnet.core.describe.builder import OPERATORS
+from graphnet.core.describe.value import OPERATORS
 from graphnet.layers.add import Add
 from graphnet.layers.affine import Affine
 from graphnet.layers.attributes import BiasAttribute, WeightsAttribute

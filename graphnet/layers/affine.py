@@ -1,4 +1,4 @@
-"""A fixed scale and shift, behind operators such as ``1 - z``."""
+"""A fixed scale and shift, as in the operators ``1 - z`` and ``2 * x``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from graphnet.layers.checks import finite
 
 
 class Affine(Layer):
-    """``y = scale · x + shift``, elementwise, with fixed numbers.
+    """``y = scale · x + shift``, elementwise, with constant numbers.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Weights as attributes of a layer: readable, assignable, and editable in place."""
+"""Weights as attributes of a layer, which can be read, assigned and edited in place."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphnet.core.errors import StateError
 
 
 class NoWeightsYetError(StateError, AttributeError):
-    """An attribute that has no array yet; also an AttributeError, so that ``hasattr`` says no."""
+    """An array that does not exist yet; also an AttributeError, so that ``hasattr`` is False."""
 
 
 def parameter(layer: Layer, name: str) -> Parameter:
@@ -21,7 +21,7 @@ def parameter(layer: Layer, name: str) -> Parameter:
     Raises
     ------
     NoWeightsYetError
-        If the layer does not have it, or not yet.
+        If the layer does not have this array, or it does not exist yet.
     """
     found = layer.params.get(name)
     if found is None:
@@ -35,19 +35,19 @@ def parameter(layer: Layer, name: str) -> Parameter:
 
 
 class WeightsAttribute:
-    """Gives a layer the attribute ``weights``: the array itself, so that editing it in place counts; assigning copies.
+    """Gives a layer the attribute ``weights``: the array itself, which may be edited in place; assignment copies.
 
-    Axes of length 1 may be missing from what is assigned, or be too many; ``set_weights`` is strict.
+    An assigned array may have more or fewer axes of length 1; ``set_weights`` is strict.
 
     Raises
     ------
     ShapeError
-        When an array of another shape is assigned; the message has both.
+        If an array of another shape is assigned; the message has both shapes.
     """
 
     @property
     def weights(self) -> Array:
-        """The weights; ``get_weights()`` is a copy of them."""
+        """The weights; ``get_weights()`` returns a copy."""
         return parameter(self, "weights").value  # type: ignore[arg-type]
 
     @weights.setter
@@ -56,11 +56,11 @@ class WeightsAttribute:
 
 
 class BiasAttribute(WeightsAttribute):
-    """The same for ``bias``, where that is an array of its own, with its gradient."""
+    """Also gives a layer the attribute ``bias``, for a bias that is a separate array, and access to its gradient."""
 
     @property
     def bias(self) -> Array:
-        """The bias; editing it in place counts, assigning copies."""
+        """The bias; may be edited in place, and assignment copies."""
         return parameter(self, "bias").value  # type: ignore[arg-type]
 
     @bias.setter
@@ -68,7 +68,7 @@ class BiasAttribute(WeightsAttribute):
         _assign(self, "bias", values)
 
     def get_gradient_bias(self) -> Array:
-        """The bias's gradient of the last ``backward``, summed over the batch.
+        """The gradient of the bias in the last ``backward``, summed over the batch.
 
         Raises
         ------
@@ -82,11 +82,11 @@ def _assign(layer: Any, name: str, values: Any) -> None:
     found = parameter(layer, name)
     array = as_array(values, f"{layer!r}, {name}")
     shape = found.value.shape
-    if _long(array.shape) == _long(shape):
+    if _sizes_above_one(array.shape) == _sizes_above_one(shape):
         array = array.reshape(shape)
     found.value = stored.fitting(found, array, f"{layer!r}, {name}")
 
 
-def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """The sizes above 1: axes of length 1 may be missing from what is assigned, or be too many."""
+def _sizes_above_one(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The sizes other than 1."""
     return tuple(size for size in shape if size != 1)

@@ -23,40 +23,40 @@ class BatchNormalization(BiasAttribute, Layer):
     """``y = γ · (x - mean) / √(variance + ε) + β`` (Ioffe & Szegedy 2015, algorithm 1).
 
     Statistics are per feature for ``(batch, features)`` and for sequences ``(time, batch, features)``, and per channel
-    for signals and images ``(batch, channels, …)`` and sequences of them; of sequences only valid steps count. The
-    variance is the biased one, over N. The test phase uses running statistics; after the first training batch they
-    equal that batch's, then ``running ← running + rate · (batch - running)`` with
+    for signals and images ``(batch, channels, …)`` and sequences of them; only the valid steps of sequences are used.
+    The variance is the biased one, divided by N. The test phase uses running statistics: those of the first training
+    batch, then ``running ← running + rate · (batch - running)`` with
 
     ``rate = (1 - momentum) · min(1, rows / rows of the first batch)``,
 
-    so that a small last batch counts for what it is: one row after batches of 32 moves them by a 32nd of what a whole
-    batch does. Rows are the examples of a batch, and of sequences the valid steps of all examples; the positions of an
-    image do not count. The rows of the first batch are the buffer ``rows``, which is saved with the others; 0, as in
-    files of earlier versions, stands for unknown, and the next training batch is then the measure.
+    so that a small last batch is weighted by its size: one row after batches of 32 changes them by a 32nd of the change
+    by a full batch. Rows are the examples of a batch or, for sequences, the valid steps of all examples; the positions
+    of an image are not counted. The rows of the first batch are stored in the buffer ``rows``; 0, as in files of
+    earlier versions, means unknown, and the next training batch sets it.
 
-    A batch of one row has variance 0: its output in training is β, and after a first batch of one row the running
-    variance is 0. The same holds for a feature that is constant in training: with the epsilon of 1e-10, a value that
-    differs from that constant by d becomes ``1e5 γ d + β`` in the test phase. Where features may be constant, use a
-    larger epsilon, such as 1e-5 or 1e-3, or remove them.
+    A batch of one row has variance 0: its output in the train phase is β, and after a first batch of one row the
+    running variance is 0. The same holds for a feature that is constant in training: with the epsilon of 1e-10, a value
+    that differs from that constant by d becomes ``1e5 γ d + β`` in the test phase. If features may be constant, remove
+    them or use a larger epsilon, such as 1e-5 or 1e-3.
 
-    ``weights`` is γ and starts at 1, ``bias`` is β and starts at 0; ``initialize`` puts both there, whatever the
-    initializers. A regularizer holds for γ alone.
+    ``weights`` is γ and starts at 1, ``bias`` is β and starts at 0; ``initialize`` resets both to these
+    values, independent of the initializers. A regularizer applies to γ only.
 
     Parameters
     ----------
     channels : int, optional
         Features or channels; None: taken from the first input.
     epsilon : float, at least 0
-        With 0 a feature that is the same in every row cannot be normalized: NaN.
+        With 0, a feature that is equal in every row becomes NaN.
     momentum : float in [0, 1)
-        What is left of the running statistics after a batch with as many rows as the first one.
+        The weight of the previous running statistics after a batch with as many rows as the first one.
     dtype : {'float64', 'float32'}
-        Of weights and running statistics.
+        The dtype of weights and running statistics.
 
     Raises
     ------
     ShapeError
-        If the input has another number of features or channels, or no axis for them.
+        If the number of features or channels differs, or the input has no axis for them.
     StateError
         In the test phase before any training batch.
 
@@ -79,7 +79,7 @@ class BatchNormalization(BiasAttribute, Layer):
     def check(self) -> None:
         positive(self, "channels")
         require(finite(self.epsilon) and self.epsilon >= 0, self, "epsilon", "a finite number of at least 0")
-        require(finite(self.momentum) and 0 <= self.momentum < 1, self, "momentum", "a number from 0, below 1")
+        require(finite(self.momentum) and 0 <= self.momentum < 1, self, "momentum", "a number in [0, 1)")
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
         shape = (self._size(inputs),)
@@ -91,10 +91,10 @@ class BatchNormalization(BiasAttribute, Layer):
 
     def infer(self, x: Shape) -> Shape:
         axis = feature_axis(x, self)
-        found = x.sizes[axis]
-        if self.channels is not None and found is not None and found != self.channels:
+        size = x.sizes[axis]
+        if self.channels is not None and size is not None and size != self.channels:
             expected = x.resized(axis, self.channels)
-            raise ShapeError("another number of features or channels", where=repr(self), expected=expected, received=x)
+            raise ShapeError("wrong number of features or channels", where=repr(self), expected=expected, received=x)
         return x if self.channels is None else x.resized(axis, self.channels)
 
     def apply(
@@ -118,29 +118,32 @@ class BatchNormalization(BiasAttribute, Layer):
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
         normal, scale, count, mask, across, aligned = saved[:6]
-        given = error * weights.reshape(aligned)
+        error = error * weights.reshape(aligned)
         if count is None:  # the test phase: statistics are constants
-            return given * scale
-        mean, along = given.sum(across, keepdims=True) / count, (given * normal).sum(across, keepdims=True) / count
-        through = mean + normal * along
-        # Steps beyond a row's end were normalized with statistics that they are no part of.
-        return (given - (through if mask is None else np.where(mask, through, normal.dtype.type(0)))) * scale
+            return error * scale
+        mean = error.sum(across, keepdims=True) / count
+        correlation = (error * normal).sum(across, keepdims=True) / count
+        by_statistics = mean + normal * correlation
+        # Steps after the end of a row are normalized, but do not contribute to the statistics.
+        if mask is not None:
+            by_statistics = np.where(mask, by_statistics, normal.dtype.type(0))
+        return (error - by_statistics) * scale
 
     def grad(self, saved: Any, error: Any) -> dict[str, Any]:
         normal, across = saved[0], saved[4]
         return {"weights": (error * normal).sum(across), "bias": error.sum(across)}
 
     def update(self, saved: Any, *, mean: Any, variance: Any, batches: Any, rows: Any) -> dict[str, Any]:
-        centre, spread, found = saved[6:]
-        if not found:  # a batch of empty rows has no statistics
+        centre, spread, batch_rows = saved[6:]
+        if not batch_rows:  # a batch of empty rows has no statistics
             return {}
-        first = float(rows) or found
-        rate = (1.0 - self.momentum) * min(1.0, found / first) if float(batches) else 1.0
+        first_rows = float(rows) or batch_rows
+        rate = (1.0 - self.momentum) * min(1.0, batch_rows / first_rows) if float(batches) else 1.0
         return {
             "mean": (1.0 - rate) * mean + rate * centre.reshape(-1),
             "variance": (1.0 - rate) * variance + rate * spread.reshape(-1),
             "batches": batches + 1,
-            "rows": np.full_like(rows, first),
+            "rows": np.full_like(rows, first_rows),
         }
 
     def _require_statistics(self, batches: Any) -> None:
@@ -156,6 +159,6 @@ class BatchNormalization(BiasAttribute, Layer):
             raise ShapeError(
                 "the number of features is not known yet",
                 where=repr(self),
-                remedy="Give channels to the constructor, or declare the size on the graph's input.",
+                remedy="Pass channels to the constructor, or declare the size on the input of the graph.",
             )
         return size

@@ -1,4 +1,4 @@
-"""Values side by side."""
+"""Concatenation of values."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ class Concatenate(Layer):
     Parameters
     ----------
     axis : int
-        -1: the features. The rows themselves (the batch; time and batch) cannot be joined.
+        -1: the features. The axes of the rows (batch; time and batch) cannot be concatenated.
 
     Raises
     ------
     ShapeError
-        If the inputs differ elsewhere, their declared axes disagree, or the axis numbers the rows.
+        If the inputs differ on another axis, their declared axes differ, or the axis numbers the rows.
     """
 
     axis: int = -1
 
     def check(self) -> None:
-        require(is_python_int(self.axis) and self.axis != 0, self, "axis", "a whole number, not 0")
+        require(is_python_int(self.axis) and self.axis != 0, self, "axis", "an integer other than 0")
 
     def infer(self, *inputs: Shape) -> Shape:
         first = inputs[0]
@@ -40,13 +40,13 @@ class Concatenate(Layer):
         for other in inputs[1:]:
             if other.rank != first.rank or not first.resized(axis, None).fits(other):
                 raise ShapeError(
-                    "inputs differ on an axis that is not joined",
+                    "inputs differ on an axis that is not concatenated",
                     where=repr(self),
                     expected=str(first.resized(axis, None)),
                     received=str(other),
                 )
         check_aligned(inputs)
-        sizes = [next((n for n in each if n is not None), None) for each in zip(*inputs, strict=True)]
+        sizes = [next((n for n in axis_sizes if n is not None), None) for axis_sizes in zip(*inputs, strict=True)]
         widths = [x.sizes[axis] for x in inputs]
         sizes[axis] = None if None in widths else sum(n or 0 for n in widths)
         named = next((x for x in inputs if x.declared), first)

@@ -13,14 +13,14 @@ from graphnet.layers.checks import finite
 
 
 class Dropout(Layer):
-    """``y = x · m / p``: m is 1 with probability p, else 0, drawn anew for each number; test phase: ``y = x``.
+    """``y = x · m / p``; each element of m is 1 with probability p, else 0. In the test phase ``y = x``.
 
-    Inverted dropout (Srivastava et al. 2014, section 10), so that the test phase changes nothing.
+    Inverted dropout (Srivastava et al. 2014, section 10).
 
     Parameters
     ----------
     probability : float
-        p, of *keeping* a unit, in (0, 1].
+        p, the probability of *keeping* a unit, in (0, 1].
     """
 
     probability: float

@@ -1,4 +1,4 @@
-"""Vectors for whole numbers."""
+"""Vectors for token ids."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphnet.core.describe.axes import FEATURE
 from graphnet.core.describe.layer import Layer, positive
 from graphnet.core.describe.parameter import Weight
-from graphnet.core.describe.shapes import FEATURE, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import DataError
 from graphnet.layers.attributes import WeightsAttribute
 
 
 class Embedding(WeightsAttribute, Layer):
-    """``y = W[x]``: row x of a table, for each whole number x in ``0 … count - 1``.
+    """``y = W[x]``: row x of a table, for each integer x in ``0 … count - 1``.
 
-    ``weights`` is ``(count, size)``; fan_in = count, fan_out = size. There is no error for the input.
+    ``weights`` is ``(count, size)``; fan_in = count, fan_out = size. The input has no error.
 
     Parameters
     ----------
     count : int
-        Different numbers (tokens).
+        The number of different tokens.
     size : int
-        Length of each vector.
+        The length of each vector.
     dtype : {'float64', 'float32'}
-        Of the weights, and of the output where nothing else says.
+        The dtype of the weights, and of the output unless another dtype is in use.
 
     Raises
     ------
     DtypeError
-        If the input does not hold whole numbers.
+        If the input does not hold integers.
     DataError
-        If one lies outside the table.
+        If a token is out of range.
     """
 
     count: int
@@ -53,15 +54,17 @@ class Embedding(WeightsAttribute, Layer):
 
     def apply(self, tokens: Any, *, weights: Any) -> tuple[Any, Any]:
         if tokens.dtype.kind not in "iu" and not (np.floor(tokens) == tokens).all():
-            raise DataError("takes whole numbers", where=repr(self), expected="token ids", received="NaN or fractions")
+            raise DataError(
+                "tokens must be integers", where=repr(self), expected="token ids", received="NaN or fractions"
+            )
         if tokens.min() < 0 or tokens.max() >= self.count:
             raise DataError(
-                "a token outside the table",
+                "a token is out of range",
                 where=repr(self),
                 expected=f"0 to {self.count - 1}",
                 received=f"{tokens.min()} to {tokens.max()}",
             )
-        # Tokens come as floats where a graph's input was not declared integer.
+        # Tokens are floats if the input of the graph is not declared as integer.
         rows = tokens if tokens.dtype.kind in "iu" else tokens.astype(np.int64)
         return weights[rows], (rows, weights.shape)
 

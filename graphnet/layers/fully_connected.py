@@ -8,16 +8,17 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.checks import is_python_int
+from graphnet.core.describe.axes import FEATURE
 from graphnet.core.describe.layer import Layer, positive, require
 from graphnet.core.describe.parameter import Weight
-from graphnet.core.describe.shapes import FEATURE, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.layers.attributes import WeightsAttribute
 from graphnet.layers.checks import finite
 from graphnet.layers.sizes import last_size
 
 
 class FullyConnected(WeightsAttribute, Layer):
-    """``y = x · W + b`` on the last axis; any number of axes before it.
+    """``y = x · W + b`` on the last axis, with any number of axes before it.
 
     ``weights`` is one array ``(input_size + 1, output_size)`` whose last row is the bias ``b``; without a bias it has
     ``input_size`` rows. fan_in = input_size, fan_out = output_size.
@@ -25,19 +26,19 @@ class FullyConnected(WeightsAttribute, Layer):
     Parameters
     ----------
     input_size : int or None
-        Features of the input; None: taken from the first input.
+        The number of input features; None: taken from the first input.
     output_size : int
-        Features of the output.
+        The number of output features.
     bias : bool or float
-        False: none. True: filled by the bias initializer. A number: starts at that, whatever the bias initializer (a
-        forget gate starts well at 1.0: Jozefowicz, Zaremba & Sutskever 2015, section 2.2).
+        False: no bias. True: set by the bias initializer. A number: the initial value, independent of the bias
+        initializer (1.0 is recommended for a forget gate: Jozefowicz, Zaremba & Sutskever 2015, section 2.2).
     dtype : {'float64', 'float32'}
-        Of the weights.
+        The dtype of the weights.
 
     Raises
     ------
     ShapeError
-        If the last axis of the input is not ``input_size`` long.
+        If the size of the last axis of the input is not ``input_size``.
 
     Examples
     --------
@@ -80,8 +81,8 @@ class FullyConnected(WeightsAttribute, Layer):
         return y if x.ndim == 2 else y.reshape(*x.shape[:-1], self.output_size), x
 
     def pull(self, x: Any, error: Any, *, weights: Any) -> Any:
-        given = _rows(error) @ (weights if self.bias is False else weights[:-1]).T
-        return given if error.ndim == 2 else given.reshape(*error.shape[:-1], given.shape[-1])
+        input_error = _rows(error) @ (weights if self.bias is False else weights[:-1]).T
+        return input_error if error.ndim == 2 else input_error.reshape(*error.shape[:-1], input_error.shape[-1])
 
     def grad(self, x: Any, error: Any) -> dict[str, Any]:
         rows, errors = _rows(x), _rows(error)
@@ -92,5 +93,5 @@ class FullyConnected(WeightsAttribute, Layer):
 
 
 def _rows(x: Any) -> Any:
-    """All axes before the last as one: one product of matrices instead of one for each time step."""
+    """All axes but the last as one: a single matrix product instead of one for each time step."""
     return x if x.ndim == 2 else x.reshape(-1, x.shape[-1])

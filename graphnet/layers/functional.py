@@ -1,8 +1,9 @@
-"""Functions that apply a new layer to values of a graph, for cells and models that read like their equations."""
+"""Functions that apply a new layer to values of a graph, as in equations."""
 
 from __future__ import annotations
 
-from graphnet.core.describe.builder import Value, functional
+from graphnet.core.describe.functional import functional
+from graphnet.core.describe.value import Value
 from graphnet.layers import Concatenate, Dropout, Embedding, Flatten, FullyConnected, Multiply, Reshape, Split
 
 

@@ -14,12 +14,12 @@ from graphnet.layers.sequences import single, without_time
 class Last(Layer):
     """``y_b = x[length_b - 1, b]``: ``(time, batch, …) -> (batch, …)``; zeros for a row of length 0.
 
-    Without lengths every row is whole. One sequence ``(time, feature)`` gives ``(1, feature)``.
+    Without lengths all steps are valid. One sequence ``(time, feature)`` gives ``(1, feature)``.
 
     Raises
     ------
     ShapeError
-        If the input has no axis beside time.
+        If time is the only axis of the input.
     """
 
     def infer(self, x: Shape) -> Shape:
@@ -30,8 +30,8 @@ class Last(Layer):
         if lengths is None:
             return rows[-1], (x.shape, None)
         columns = np.arange(rows.shape[1])
-        found = rows[lengths - 1, columns]
-        return np.where((lengths > 0).reshape(-1, *[1] * (found.ndim - 1)), found, x.dtype.type(0)), (x.shape, lengths)
+        last = rows[lengths - 1, columns]
+        return np.where((lengths > 0).reshape(-1, *[1] * (last.ndim - 1)), last, x.dtype.type(0)), (x.shape, lengths)
 
     def pull(self, saved: Any, error: Any) -> Any:
         shape, lengths = saved
@@ -39,6 +39,6 @@ class Last(Layer):
         if lengths is None:
             errors[-1] = error
         else:
-            there = np.flatnonzero(lengths > 0)
-            errors[lengths[there] - 1, there] = error[there]
+            present = np.flatnonzero(lengths > 0)
+            errors[lengths[present] - 1, present] = error[present]
         return errors.reshape(shape)

@@ -18,22 +18,22 @@ from graphnet.layers.sizes import last_size
 class LayerNormalization(BiasAttribute, Layer):
     """``y = g · (x - mean) / √(variance + ε) + b`` over the last axis (Ba, Kiros & Hinton 2016, equation 3).
 
-    ``weights`` is the gain g and starts at 1, ``bias`` is b and starts at 0; ``initialize`` puts both there.
-    A regularizer holds for g alone.
-    Each row is by itself: train and test phase are the same, and it may stand in a cell.
+    ``weights`` is the gain g and starts at 1, ``bias`` is b and starts at 0; ``initialize`` resets
+    both to these values. A regularizer applies to g only. Rows are independent of each other: the train and test phases
+    are equal, and the layer may be used in a cell.
 
     Parameters
     ----------
     size : int, optional
-        Of the last axis; None: taken from the first input.
+        The size of the last axis; None: taken from the first input.
     epsilon : float, above 0
     dtype : {'float64', 'float32'}
-        Of the weights.
+        The dtype of the weights.
 
     Raises
     ------
     ShapeError
-        If the last axis has another size.
+        If the size of the last axis differs.
     """
 
     size: int | None = None
@@ -61,10 +61,11 @@ class LayerNormalization(BiasAttribute, Layer):
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
         normal, scale = saved
-        given = error * weights
-        count = given.shape[-1]
-        mean, along = given.sum(-1, keepdims=True) / count, (given * normal).sum(-1, keepdims=True) / count
-        return (given - mean - normal * along) * scale
+        error = error * weights
+        count = error.shape[-1]
+        mean = error.sum(-1, keepdims=True) / count
+        correlation = (error * normal).sum(-1, keepdims=True) / count
+        return (error - mean - normal * correlation) * scale
 
     def grad(self, saved: Any, error: Any) -> dict[str, Any]:
         rows, errors = (a.reshape(-1, a.shape[-1]) for a in (saved[0], error))

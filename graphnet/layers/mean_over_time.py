@@ -15,12 +15,12 @@ from graphnet.layers.sequences import single, without_time
 class MeanOverTime(Layer):
     """``y_b = Σ_t x[t, b] / length_b`` over the valid steps, ``(batch, …)``; zeros for an empty row.
 
-    Without lengths every row is whole. One sequence ``(time, feature)`` gives ``(1, feature)``.
+    Without lengths all steps are valid. One sequence ``(time, feature)`` gives ``(1, feature)``.
 
     Raises
     ------
     ShapeError
-        If the input has no axis beside time.
+        If time is the only axis of the input.
     """
 
     def infer(self, x: Shape) -> Shape:

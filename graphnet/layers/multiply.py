@@ -16,7 +16,7 @@ class Multiply(Layer):
     Raises
     ------
     ShapeError
-        If the shapes do not fit together.
+        If the shapes cannot be broadcast.
     """
 
     def infer(self, *inputs: Shape) -> Shape:

@@ -1,4 +1,4 @@
-"""Another arrangement of each row."""
+"""Another shape for each row."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ class Reshape(Layer):
     Parameters
     ----------
     shape : tuple of int
-        Of each row; one entry may be -1 and follows from the rest. Axes are named as usual for their number.
+        The shape of each row; one size may be -1 and is computed from the others. Axes get the default names for their
+        number.
 
     Raises
     ------
     ShapeError
-        If a row has another number of elements.
+        If the number of elements differs.
     """
 
     shape: tuple[int, ...]
 
     def check(self) -> None:
         sizes = self.shape if isinstance(self.shape, tuple) else ()
-        fits = all(is_python_int(n, 1) or (is_python_int(n) and n == -1) for n in sizes)
-        require(fits and len(sizes) > 0 and sizes.count(-1) <= 1, self, "shape", "sizes of at least 1, one perhaps -1")
+        valid = all(is_python_int(n, 1) or (is_python_int(n) and n == -1) for n in sizes)
+        require(valid and len(sizes) > 0 and sizes.count(-1) <= 1, self, "shape", "positive integers, one perhaps -1")
 
     def infer(self, x: Shape) -> Shape:
         check_rows(x, self)

@@ -1,11 +1,12 @@
-"""What layers over time share: axis 0 is the time axis."""
+"""Shapes for layers over time, whose axis 0 is time."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 
 
@@ -20,9 +21,9 @@ def without_time(x: Shape, layer: Layer) -> Shape:
     Raises
     ------
     ShapeError
-        If there is no axis beside time, or axes are declared in another order.
+        If time is the only axis, or axes are declared in another order.
     """
     if x.rank < 2 or TIME in x.names[1:]:
-        raise ShapeError("no sequence", where=repr(layer), expected="(time, batch, …)", received=str(x))
+        raise ShapeError("not a sequence", where=repr(layer), expected="(time, batch, …)", received=str(x))
     x.read_as_sequence(repr(layer))
     return replace(x, names=(BATCH, x.names[1]), sizes=(1, x.sizes[1])) if single(x) else x.without(0)

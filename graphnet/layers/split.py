@@ -1,4 +1,4 @@
-"""One value in parts."""
+"""Splitting of a value into parts."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Split(Layer):
     Parameters
     ----------
     parts : int or tuple of int
-        So many equal parts, or parts of these sizes.
+        The number of equal parts, or the sizes of the parts.
     axis : int
-        -1: the features. The rows themselves (the batch; time and batch) cannot be split.
+        -1: the features. The axes of the rows (batch; time and batch) cannot be split.
 
     Raises
     ------
     ShapeError
-        If the axis cannot be split so, or numbers the rows.
+        If the sizes do not match the axis, or the axis numbers the rows.
     """
 
     parts: int | tuple[int, ...]
@@ -36,7 +36,7 @@ class Split(Layer):
         sizes = self.parts if isinstance(self.parts, tuple) else (self.parts,)
         fits = bool(sizes) and all(is_python_int(n, 1) for n in sizes)
         require(fits, self, "parts", "a positive integer, or several")
-        require(is_python_int(self.axis) and self.axis != 0, self, "axis", "a whole number, not 0")
+        require(is_python_int(self.axis) and self.axis != 0, self, "axis", "an integer other than 0")
 
     def output_ports(self) -> tuple[str, ...]:
         count = len(self.parts) if isinstance(self.parts, tuple) else self.parts
@@ -52,7 +52,9 @@ class Split(Layer):
             fits = size is None or size % self.parts == 0
             sizes = [None if size is None else size // self.parts] * self.parts
         if not fits:
-            raise ShapeError("cannot be split so", where=repr(self), expected=f"parts {self.parts}", received=str(x))
+            raise ShapeError(
+                "cannot be split into these parts", where=repr(self), expected=f"parts {self.parts}", received=str(x)
+            )
         return tuple(x.resized(axis, n) for n in sizes)
 
     def apply(self, x: Any) -> tuple[Any, Any]:

@@ -6,26 +6,27 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.describe.axes import BATCH, CHANNEL, FEATURE
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, CHANNEL, FEATURE, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 from graphnet.layers.rows import check_rows, kept
 
 
 def feature_axis(x: Shape, layer: Layer) -> int:
-    """The axis of features or channels: the one named so, else the first after those that number the rows.
+    """The axis of features or channels: the one with that name, else the first after those of the rows.
 
     Raises
     ------
     ShapeError
-        If there is none, or an axis that is declared as something else would be taken for it.
+        If there is none, or the axis at its position is declared with another name.
     """
     first = kept(x)
     if x.rank <= first or (x.rank == 2 and x.names[1] == BATCH):
         raise ShapeError(
-            "needs an axis of features or channels",
+            "the input needs an axis of features or channels",
             where=repr(layer),
-            expected="(batch, features) or (batch, channels, …), perhaps with time before batch",
+            expected="(batch, features) or (batch, channels, …), optionally with time before batch",
             received=x,
         )
     if x.names[-1] == FEATURE:
@@ -38,9 +39,9 @@ def feature_axis(x: Shape, layer: Layer) -> int:
 
 
 def moments(x: Any, across: tuple[int, ...], mask: Any) -> tuple[Any, Any, Any]:
-    """Number of values, mean and biased variance over the axes ``across``, of what ``mask`` (or None) lets count.
+    """Count, mean and biased variance over the axes ``across``, of the values that ``mask`` includes (None: all).
 
-    Without a single row that counts, the number is 1, mean and variance are 0.
+    If it includes no row, the count is 1, and mean and variance are 0.
     """
     if mask is None:
         count = 1
@@ -51,6 +52,6 @@ def moments(x: Any, across: tuple[int, ...], mask: Any) -> tuple[Any, Any, Any]:
     count = max(int(mask.sum()), 1)
     for axis in across[2:]:
         count *= x.shape[axis]
-    nothing = x.dtype.type(0)
-    mean = np.where(mask, x, nothing).sum(across, keepdims=True) / count
-    return count, mean, np.where(mask, (x - mean) ** 2, nothing).sum(across, keepdims=True) / count
+    zero = x.dtype.type(0)
+    mean = np.where(mask, x, zero).sum(across, keepdims=True) / count
+    return count, mean, np.where(mask, (x - mean) ** 2, zero).sum(across, keepdims=True) / count

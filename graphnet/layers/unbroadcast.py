@@ -1,4 +1,4 @@
-"""The error of a broadcast input: summed over the axes along which the input was stretched."""
+"""The error of a broadcast input: the sum over the axes along which it was broadcast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def unbroadcast(error: Any, shape: tuple[int, ...]) -> Any:
-    """``error`` summed to ``shape``; itself where nothing was stretched."""
+    """``error`` summed to ``shape``; unchanged if the shapes are equal."""
     if error.shape == shape:
         return error
     extra = len(error.shape) - len(shape)

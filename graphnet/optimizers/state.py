@@ -66,7 +66,8 @@ def check_finite(where: str, state: Mapping[str, Array], gradient: Array | None 
                 where=where,
                 expected=f"finite numbers of {array.dtype}",
                 received=received,
-                remedy="Look for an outlier in the data, clip the gradients (clip_norm), or set dtype='float64' in layers.",
+                remedy="Look for an outlier in the data, clip the gradients (clip_norm), "
+                "or set dtype='float64' in layers.",
             )
 
 

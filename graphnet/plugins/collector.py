@@ -1,20 +1,20 @@
-"""The ``register`` that a hook is given: takes objects of one kind, and refuses what does not fit it."""
+"""The ``register`` argument of a hook: takes objects of one kind, and refuses invalid ones."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from graphnet.core.errors import PluginError
+from graphnet.plugins.hookspecs import Kind
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Entry
-from graphnet.plugins.validation import EXPECTED, name_of, unfit
 
 
 class Collector:
-    """``register`` of one kind for one plugin; what it takes waits in ``found`` until all hooks went well."""
+    """``register`` of one kind for one plugin; ``entries`` collects what all hooks of the plugin register."""
 
-    def __init__(self, kind: str, record: Plugin, found: list[Entry]) -> None:
-        self.kind, self.record, self.found = kind, record, found
+    def __init__(self, kind: Kind, plugin: Plugin, entries: list[Entry]) -> None:
+        self.kind, self.plugin, self.entries = kind, plugin, entries
         self.open = True
 
     def __call__(self, thing: Any, name: str | None = None) -> None:
@@ -23,20 +23,19 @@ class Collector:
         Raises
         ------
         PluginError
-            If it is not of the kind, its name is no identifier, or the hook has already returned.
+            If the object or its name is not valid for this kind, or the hook has already returned.
         """
-        given = name_of(self.kind, thing, name)
-        problem = unfit(self.kind, thing)
-        if problem is None and given is None:
-            tried = name or getattr(thing, "__name__", None)
-            problem = f"an object whose name is {tried!r}, which is no identifier"
+        used = name or getattr(thing, self.kind.own_name, None)
+        problem = self.kind.check(thing)
+        if problem is None and not (isinstance(used, str) and self.kind.named(used)):
+            problem = f"an object whose name, {used!r}, is not valid"
         if not self.open:
             problem = "an object after the hook had returned"
         if problem is not None:
             raise PluginError(
                 f"register was given {problem}",
-                where=f"graphnet_register_{self.kind} of {self.record.distribution}",
-                expected=EXPECTED[self.kind],
+                where=f"{self.kind.hook} of {self.plugin.distribution}",
+                expected=self.kind.expected,
                 received=repr(thing)[:200],
             )
-        self.found.append(Entry(self.kind, str(given), thing, self.record.distribution, self.record.version))
+        self.entries.append(Entry(self.kind.name, str(used), thing, self.plugin.distribution, self.plugin.version))

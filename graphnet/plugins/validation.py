@@ -1,79 +1,84 @@
-"""What an object must be to be registered under each kind."""
+"""Checks of the objects and names that plugins register; each says what is wrong, or returns None."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from graphnet.core.describe.composite import Composite
 from graphnet.core.describe.layer import Layer
 
-#: What each kind expects, in words.
-EXPECTED = {
-    "layers": "a subclass of graphnet.Layer with apply (or build, for a Composite)",
-    "optimizers": "a class with calculate_update",
-    "regularizers": "a class with calculate and norm",
-    "initializers": "a class with initialize",
-    "losses": "a class with value and error",
-    "metrics": "a class with update and result",
-    "datasets": "a function",
-    "callbacks": "a subclass of graphnet.training.Callback",
-    "backends": "a class with bind",
-    "exporters": "a function",
-    "commands": "a click.Command whose name no command of graphnet has",
-    "cases": "a function",
-}
-METHODS = {
-    "optimizers": ("calculate_update",),
-    "regularizers": ("calculate", "norm"),
-    "initializers": ("initialize",),
-    "losses": ("value", "error"),
-    "metrics": ("update", "result"),
-    "callbacks": ("on_start", "on_batch_end", "on_epoch_end", "on_end"),
-    "backends": ("bind",),
-}
-FUNCTIONS = ("datasets", "exporters", "cases")
-#: Names of commands, as people type them.
+#: The commands of graphnet, in the order in which they are listed; a plugin cannot register one of these names.
+COMMANDS = (
+    "train",
+    "evaluate",
+    "predict",
+    "show",
+    "explain",
+    "profile",
+    "export",
+    "layers",
+    "plugins",
+    "new-plugin",
+    "check",
+)
+#: The form of a command's name.
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
 
+#: Returns what is wrong with an object; None for a valid one.
+Check = Callable[[Any], str | None]
 
-def unfit(kind: str, thing: Any) -> str | None:
-    """What is wrong with an object of a kind; None if nothing is."""
-    if kind in FUNCTIONS:
-        return None if callable(thing) else "something that cannot be called"
-    if kind == "commands":
-        return _unfit_command(thing)
+
+def is_function(thing: Any) -> str | None:
+    """Check for something callable."""
+    return None if callable(thing) else "an object that is not callable"
+
+
+def methods(*names: str) -> Check:
+    """Return the check for a class with methods of these names.
+
+    Examples
+    --------
+    >>> methods("clear", "union")(list)
+    'a class without union'
+    """
+
+    def check(thing: Any) -> str | None:
+        if not isinstance(thing, type):
+            return "an object that is not a class"
+        missing = [name for name in names if not callable(getattr(thing, name, None))]
+        return f"a class without {' and '.join(missing)}" if missing else None
+
+    return check
+
+
+def layer(thing: Any) -> str | None:
+    """Check for a subclass of Layer with rules, or of Composite with ``build``."""
     if not isinstance(thing, type):
-        return "an object that is no class"
-    if kind == "layers":
-        return _unfit_layer(thing)
-    missing = [name for name in METHODS[kind] if not callable(getattr(thing, name, None))]
-    return f"a class without {' and '.join(missing)}" if missing else None
-
-
-def _unfit_layer(thing: type) -> str | None:
+        return "an object that is not a class"
     if not issubclass(thing, Layer) or thing in (Layer, Composite):
-        return "a class that is no layer"
+        return "a class that is not a layer"
     if issubclass(thing, Composite):
         return "a Composite without build" if thing.build is Composite.build else None
-    ruled = thing.apply is not Layer.apply or thing.subgraph is not Layer.subgraph
-    return None if ruled else "a layer without apply"
+    has_rules = thing.apply is not Layer.apply or thing.subgraph is not Layer.subgraph
+    return None if has_rules else "a layer without apply"
 
 
-def _unfit_command(thing: Any) -> str | None:
+def command(thing: Any) -> str | None:
+    """Check for a click.Command whose name is free."""
     import click
 
-    from graphnet.cli.group import COMMANDS
-
     if not isinstance(thing, click.Command):
-        return "something that is no click.Command"
-    return f"a command called {thing.name!r}, which graphnet has" if thing.name in COMMANDS else None
+        return "an object that is not a click.Command"
+    return f"a command named {thing.name!r}, which is a command of graphnet" if thing.name in COMMANDS else None
 
 
-def name_of(kind: str, thing: Any, name: str | None) -> str | None:
-    """The name to register an object under; None where it has none that people can write."""
-    given = name or getattr(thing, "name" if kind == "commands" else "__name__", None)
-    if not isinstance(given, str):
-        return None
-    fits = _COMMAND.match(given) if kind == "commands" else given.isidentifier()
-    return given if fits else None
+def is_identifier(name: str) -> bool:
+    """Whether a name can be written in files and in code."""
+    return name.isidentifier()
+
+
+def is_command_name(name: str) -> bool:
+    """Whether a name consists of lower-case words, joined by hyphens."""
+    return bool(_COMMAND.match(name))

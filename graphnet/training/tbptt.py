@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.parameter import Array
-from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.errors import ConfigError, DataError, ShapeError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
@@ -184,7 +184,7 @@ def check_graph(runner: Runner, losses: Mapping[str, object], origins: Mapping[s
                 received="an output without a time axis",
                 remedy="Leave tbptt out, or give the loss to an output over time.",
             )
-    for step in runner._loops():
+    for step in runner.scans:
         if step.reverse:
             raise ConfigError(
                 "tbptt cannot run a Scan that goes backwards",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -15,6 +16,7 @@ from click.testing import CliRunner
 import graphnet
 from graphnet.cli import main
 from graphnet.io.weights import read_arrays
+from graphnet.plugins.validation import COMMANDS
 
 pytestmark = pytest.mark.no_plugins
 
@@ -115,6 +117,7 @@ def test_train_ends_with_the_folder_and_the_test_accuracy(folder):
     assert summary["test"]["accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_plain_lines_are_few_and_include_the_last_epoch(folder):
     lines = call("train", "model.yaml", "--epochs", "105").stdout.splitlines()
     epochs = [
@@ -124,6 +127,7 @@ def test_plain_lines_are_few_and_include_the_last_epoch(folder):
     assert len(call("train", "model.yaml", "--epochs", "7").stdout.splitlines()) == 7 + 4
 
 
+@pytest.mark.slow
 def test_one_seed_one_run(folder):
     outputs = [call("train", "model.yaml", "--seed", seed, "--output", f"run{i}") for i, seed in enumerate([1, 1, 2])]
     assert all(result.exit_code == 0 for result in outputs)
@@ -384,6 +388,7 @@ def test_version_and_help(folder):
     assert wrong.exit_code == 2 and "tarin" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_as_a_process_of_its_own(folder):
     """The whole way once, with real streams; help loads nothing heavy."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -401,3 +406,16 @@ def test_as_a_process_of_its_own(folder):
     code = "import sys; from graphnet.cli import main; main(['--help'], standalone_mode=False); print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"rich", "yaml", "matplotlib", "networkx", "graphnet.training.trainer", "graphnet.io"} & set(loaded)
+
+
+@pytest.mark.parametrize("command", [["layers"], ["--help"], ["show", "model.yaml"], ["nothing"]])
+def test_unknown_plugin_option_exits_2(command):
+    done = CliRunner().invoke(main, ["--plugins", "nope", *command])
+    assert done.exit_code == 2
+    assert "--plugins: unknown plugin 'nope'; expected " in done.stderr
+
+
+def test_every_command_has_a_module():
+    assert set(COMMANDS) == {
+        importlib.import_module(f"graphnet.cli.{name.replace('-', '_')}").command.name for name in COMMANDS
+    }

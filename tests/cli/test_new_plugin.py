@@ -1,4 +1,4 @@
-"""``graphnet new-plugin``: the package that it writes works, and what it refuses leaves nothing."""
+"""``graphnet new-plugin``: the package that it writes works, and a refused call writes nothing."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from graphnet.cli import main
 from graphnet.cli.scaffold import Names, render, write
 from graphnet.initializers import Constant, Xavier
 from graphnet.plugins import PluginManager, discovery
-from graphnet.plugins.discovery import Found
+from graphnet.plugins.discovery import PluginEntryPoint
 from graphnet.testing import run
 
 FILES = {
@@ -64,12 +64,12 @@ def package(here):
 
 @pytest.fixture
 def imported(package, monkeypatch):
-    """The package, importable for the while."""
+    """The package, importable during the test."""
     yield from imports(package / "src", "graphnet_fancy", monkeypatch)
 
 
 def imports(folder, name, monkeypatch):
-    """A package of a folder; its modules are gone afterwards."""
+    """Import a package from a folder; forget its modules afterwards."""
     monkeypatch.syspath_prepend(folder)
     yield importlib.import_module(name)
     for module in [module for module in sys.modules if module.partition(".")[0] == name]:
@@ -77,11 +77,10 @@ def imports(folder, name, monkeypatch):
 
 
 # ---------------------------------------------------------------------- the files
-def test_the_files_are_there_and_the_command_says_so(here):
+def test_command_writes_and_lists_files(here):
     result = call("graphnet-fancy")
     assert result.exit_code == 0 and result.stderr == ""
-    found = files(here / "graphnet-fancy")
-    assert set(found) == FILES
+    assert set(files(here / "graphnet-fancy")) == FILES
     assert os.listdir(here) == ["graphnet-fancy"]
     lines = [line.strip() for line in result.stdout.splitlines()]
     assert {Path(name).name for name in FILES} <= set(lines)
@@ -94,7 +93,7 @@ def test_the_files_are_there_and_the_command_says_so(here):
 
 
 @pytest.mark.parametrize("name", ["fancy", "a", "Two_words", "x" * 40])
-def test_no_placeholder_is_left_and_python_files_compile(name):
+def test_files_have_no_placeholders_and_compile(name):
     for path, text in render(Names.of(name)).items():
         placeholders = re.findall(r"__[A-Z_]+__", path + text)
         assert placeholders == [], path
@@ -106,7 +105,7 @@ def test_no_placeholder_is_left_and_python_files_compile(name):
             tomllib.loads(text)
 
 
-def test_the_metadata(package):
+def test_metadata_of_new_plugin(package):
     text = (package / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
     assert project["name"] == "graphnet-fancy" and project["license"] == "MIT"
@@ -119,7 +118,7 @@ def test_the_metadata(package):
     assert (package / folder / "py.typed").is_file()
 
 
-def test_the_workflow_runs_tests_and_the_check_on_two_pythons(package):
+def test_workflow_runs_tests_on_two_pythons(package):
     import yaml
 
     flow = yaml.safe_load((package / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))
@@ -130,14 +129,14 @@ def test_the_workflow_runs_tests_and_the_check_on_two_pythons(package):
 
 
 @pytest.mark.parametrize("author", ['Grace "Amazing" Hopper', "C:\\new", "Łukasz 𝕏 __NAME__"])
-def test_any_author_is_kept_as_written(here, author):
+def test_author_is_written_verbatim(here, author):
     assert call("fancy", "--author", author).exit_code == 0
     text = Path("graphnet-fancy/pyproject.toml").read_text(encoding="utf-8")
     assert tomllib.loads(text)["project"]["authors"] == [{"name": author}]
     assert author in Path("graphnet-fancy/LICENSE").read_text(encoding="utf-8")
 
 
-def test_the_licence_is_that_of_graphnet_but_for_its_holder(package):
+def test_licence_differs_only_in_holder(package):
     own = (Path(__file__).parents[2] / "LICENSE").read_text(encoding="utf-8").splitlines()
     new = (package / "LICENSE").read_text(encoding="utf-8").splitlines()
     assert [line for line in new if not line.startswith("Copyright")] == [
@@ -145,6 +144,7 @@ def test_the_licence_is_that_of_graphnet_but_for_its_holder(package):
     ]
 
 
+@pytest.mark.slow
 def test_new_plugin_passes_strict_mypy(package):
     pytest.importorskip("mypy")
     search_path = os.pathsep.join([str(Path(graphnet.__file__).parents[1]), str(package / "src")])
@@ -161,7 +161,7 @@ def test_new_plugin_passes_strict_mypy(package):
 
 
 # ---------------------------------------------------------------------- the layers
-def test_the_plugin_registers_its_layers_and_their_cases(imported):
+def test_plugin_registers_layers_and_cases(imported):
     manager = PluginManager()
     plugin = importlib.import_module("graphnet_fancy.plugin")
     record = manager.register(plugin, name="fancy", distribution="graphnet-fancy", version="0.1.0")
@@ -172,35 +172,36 @@ def test_the_plugin_registers_its_layers_and_their_cases(imported):
     assert {case.layer for case in cases()} == set(layers.values())
 
 
-def test_registering_loads_no_test_tools(package):
+def test_registering_does_not_import_test_tools(package):
     code = "import sys, graphnet_fancy.plugin; print('graphnet.testing' in sys.modules)"
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(package / "src"), str(Path(graphnet.__file__).parents[1])]),
     }
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
-    assert told.stdout.strip() == "False"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "False"
 
 
 def faults(cases):
-    """What the conformance kit finds; a fresh process knows no package that is not installed."""
+    """Return the failures of the conformance kit, without the check that needs an installed package."""
     outcomes = [outcome for outcome in run(cases) if outcome.check not in ("fresh_process", "summary")]
     assert sum(outcome.status == "passed" for outcome in outcomes) > 20 * len(cases)
     return [(outcome.case, outcome.check, outcome.message) for outcome in outcomes if outcome.status == "failed"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("imported")
-def test_the_conformance_kit_finds_nothing():
+def test_layers_pass_conformance_kit():
     assert faults(importlib.import_module("graphnet_fancy.cases").CASES) == []
 
 
 def input_derivative(layer, x, error):
-    """Forward, then backward, against the numeric derivative."""
+    """Compare forward and backward with the numeric derivative."""
     layer.forward(x)
     close(layer.backward(error), numeric(lambda value: (layer.forward(value) * error).sum(), x))
 
 
-def test_softsign(imported):
+def test_softsign_values_and_gradient(imported):
     rng = np.random.default_rng(0)
     x, error = rng.normal(size=(3, 4)), rng.normal(size=(3, 4))
     layer = imported.FancySoftsign()
@@ -209,7 +210,7 @@ def test_softsign(imported):
     assert layer.forward(x.astype("float32")).dtype == np.float32
 
 
-def test_scale(imported):
+def test_scale_values_and_gradients(imported):
     rng = np.random.default_rng(1)
     x, error = rng.normal(size=(5, 3, 4)), rng.normal(size=(5, 3, 4))
     layer = imported.FancyScale(4)
@@ -225,7 +226,7 @@ def test_scale(imported):
     assert imported.FancyScale(4, dtype="float32").get_weights().dtype == np.float32
 
 
-def test_unit(imported):
+def test_unit_equals_equations(imported):
     rng = np.random.default_rng(2)
     x, error = rng.normal(size=(5, 3, 4)), rng.normal(size=(5, 3, 2))
     unit = imported.FancyUnit(2)
@@ -235,24 +236,24 @@ def test_unit(imported):
     cell = unit.graph.nodes["scan"].layer.cell
     gate, candidate = (cell.nodes[name].layer.get_weights() for name in ("gate", "candidate"))
     for first in (None, rng.normal(size=(3, 2))):
-        given = (x,) if first is None else (x, first)
-        close(unit.forward(*given), by_hand(x, first, gate, candidate))
+        inputs = (x,) if first is None else (x, first)
+        close(unit.forward(*inputs), unit_states(x, first, gate, candidate))
 
 
-def by_hand(x, first, gate, candidate):
-    """The unit's equations, step by step and row by row."""
-    found = np.zeros((len(x), x.shape[1], gate.shape[1]))
+def unit_states(x, first, gate, candidate):
+    """Return the states by the unit's equations, step by step and row by row."""
+    states = np.zeros((len(x), x.shape[1], gate.shape[1]))
     for b in range(x.shape[1]):
         h = np.zeros(gate.shape[1]) if first is None else first[b]
         for t in range(len(x)):
             a = gate.T @ [*x[t, b], *h, 1]
             f = (1 + a / (1 + abs(a))) / 2
             a = candidate.T @ [*x[t, b], *(f * h), 1]
-            h = found[t, b] = h + f * (a / (1 + abs(a)) - h)
-    return found
+            h = states[t, b] = h + f * (a / (1 + abs(a)) - h)
+    return states
 
 
-def test_the_examples_in_docstrings_and_readme_run(imported, package):
+def test_docstring_and_readme_examples_run(imported, package):
     for name in ("softsign", "scale", "unit"):
         module = importlib.import_module(f"graphnet_fancy.{name}")
         flags = doctest.NORMALIZE_WHITESPACE
@@ -287,7 +288,7 @@ def test_names_are_normalised(given, distribution, package, entry, prefix):
         *("3d", "x" * 41, "graphnet", "graphnet-", "graphnet-graphnet", "none", "graphnet-None", "builtin"),
     ],
 )
-def test_bad_names_are_refused(here, name):
+def test_invalid_name_is_refused(here, name):
     result = call("--", name)
     assert result.exit_code == 2 and result.stdout == ""
     assert all(word in result.stderr for word in ("graphnet: error: new-plugin", "expected", "received"))
@@ -297,8 +298,8 @@ def test_bad_names_are_refused(here, name):
 @pytest.mark.parametrize(
     ("distribution", "entry"), [("Graphnet.Fancy", "other"), ("somebody-elses", "fancy"), ("x", "Fancy")]
 )
-def test_names_of_installed_plugins_are_refused(here, monkeypatch, distribution, entry):
-    monkeypatch.setattr(discovery, "installed", lambda: [Found(distribution, entry, "3.2", None)])
+def test_name_of_installed_plugin_is_refused(here, monkeypatch, distribution, entry):
+    monkeypatch.setattr(discovery, "installed", lambda: [PluginEntryPoint(distribution, entry, "3.2", None)])
     result = call("fancy")
     assert result.exit_code == 2 and result.stdout == ""
     assert "taken" in result.stderr and f"{distribution} 3.2" in result.stderr
@@ -307,46 +308,46 @@ def test_names_of_installed_plugins_are_refused(here, monkeypatch, distribution,
 
 
 @pytest.mark.parametrize("author", ["", "  ", "two\nlines", "a\x00b"])
-def test_authors_that_cannot_be_written_are_refused(here, author):
+def test_invalid_author_is_refused(here, author):
     result = call("fancy", "--author", author)
     assert result.exit_code == 2 and "--author" in result.stderr
     assert os.listdir(here) == []
 
 
 # ---------------------------------------------------------------------- folders
-def test_output_names_the_folder(here):
+def test_output_option_sets_folder(here):
     result = call("fancy", "--output", "my plugin")
     assert result.exit_code == 0 and "cd 'my plugin'" in result.stdout
     assert set(files(here / "my plugin")) == FILES and os.listdir(here) == ["my plugin"]
 
 
-def test_an_empty_folder_is_filled_and_stays_the_folder_it_is(here):
+def test_empty_folder_is_filled_in_place(here):
     before = os.stat(here).st_ino
     assert call("fancy", "--output", ".").exit_code == 0
     assert set(files(here)) == FILES and os.stat(here).st_ino == before
 
 
 @pytest.mark.parametrize("there", ["folder", "file", "hidden"])
-def test_what_is_there_already_is_left_alone(here, there):
+def test_existing_files_are_not_overwritten(here, there):
     target = here / "graphnet-fancy"
     kept = target if there == "file" else target / {"folder": "notes.txt", "hidden": ".git"}[there]
     kept.parent.mkdir(exist_ok=True)
     kept.write_text("mine", encoding="utf-8")
     result = call("fancy")
     assert result.exit_code == 2 and result.stdout == ""
-    assert "is already there" in result.stderr and "--output" in result.stderr
+    assert "already exists" in result.stderr and "--output" in result.stderr
     assert list(files(here).values()) == [kept] and kept.read_text(encoding="utf-8") == "mine"
 
 
-def test_a_folder_in_no_folder_is_refused(here):
+def test_missing_parent_folder_is_refused(here):
     result = call("fancy", "--output", here / "no" / "such")
-    assert result.exit_code == 2 and "no folder to write to" in result.stderr
+    assert result.exit_code == 2 and "the parent folder does not exist" in result.stderr
     assert os.listdir(here) == []
 
 
 @pytest.mark.parametrize("exists", [False, True])
 @pytest.mark.parametrize("fails", ["write_text", "rename"])
-def test_a_failure_on_the_way_leaves_nothing(here, monkeypatch, exists, fails):
+def test_failed_write_leaves_nothing(here, monkeypatch, exists, fails):
     target = here / "new"
     if exists:
         target.mkdir()
@@ -372,12 +373,13 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "third_party" / "graphnet-min
 
 @pytest.fixture
 def example(monkeypatch):
-    """The plugin made by hand from the template, importable for the while."""
+    """The example plugin, importable during the test."""
     pytest.importorskip("graphnet_recurrent")
     yield from imports(EXAMPLE / "src", "graphnet_minimal_gated", monkeypatch)
 
 
-def test_the_example_registers_layers_that_the_kit_finds_nothing_in(example):
+@pytest.mark.slow
+def test_example_layers_pass_conformance_kit(example):
     plugin = importlib.import_module("graphnet_minimal_gated.plugin")
     record = PluginManager().register(plugin, name="minimal-gated", distribution="graphnet-minimal-gated")
     assert record.status == "loaded" and record.notes == []
@@ -388,7 +390,7 @@ def test_the_example_registers_layers_that_the_kit_finds_nothing_in(example):
     assert faults(cases()) == []
 
 
-def test_the_example_has_the_files_of_the_template_and_asks_for_what_it_imports():
+def test_example_has_files_of_template():
     made = set(render(Names.of("minimal-gated"))) - {".github/workflows/ci.yml"}
     others = {f"src/graphnet_minimal_gated/{name}.py" for name in ("softsign", "swish")} | {"tests/test_unit.py"}
     there = {path for path in files(EXAMPLE) if "cache" not in path}
@@ -399,7 +401,7 @@ def test_the_example_has_the_files_of_the_template_and_asks_for_what_it_imports(
 
 
 @pytest.mark.usefixtures("example")
-def test_the_program_in_the_examples_readme_runs():
+def test_example_readme_program_runs():
     (program,) = re.findall(r"```python\n(.*?)```", (EXAMPLE / "README.md").read_text(encoding="utf-8"), re.DOTALL)
     names = {}
     exec(program, names)

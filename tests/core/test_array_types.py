@@ -171,7 +171,7 @@ def test_ragged_lists_are_dtype_and_shape_errors():
 
 @pytest.mark.parametrize("value", [[2**53 + 1, 0.5], [[2**53 + 1], [0.5]], [np.array([2**53 + 1]), np.array([0.5])]])
 def test_whole_numbers_beside_fractions_are_not_rounded(value):
-    with pytest.raises(DataError, match="cannot hold exactly; .* received 9007199254740993"):
+    with pytest.raises(DataError, match="cannot represent exactly; .* received 9007199254740993"):
         as_array(value, "x")
     assert as_array([2**53, 0.5], "x").tolist() == [2**53, 0.5]
 
@@ -309,7 +309,7 @@ def test_pandas_is_taken_by_position_or_refused():
     for value in refused:
         with pytest.raises(DtypeError):
             as_array(value, "x")
-    with pytest.raises(DataError, match="cannot hold exactly"):
+    with pytest.raises(DataError, match="cannot represent exactly"):
         as_array(pd.DataFrame({"a": [2**53 + 1], "b": [0.5]}), "x")
 
 

@@ -13,6 +13,8 @@ from helpers.concurrency import in_another_thread, in_threads
 
 from graphnet import Builder, ConfigError, Dropout, FullyConnected, Runner, generator, seed, using
 
+pytestmark = pytest.mark.slow
+
 
 def stream(n, count=3):
     return np.random.default_rng(n).random(count).tolist()
@@ -277,5 +279,5 @@ def test_seed_refuses_what_is_not_a_seed(value):
 
 @pytest.mark.parametrize("value", [5, None, np.random.default_rng])
 def test_using_refuses_what_is_not_a_generator(value):
-    with pytest.raises(ConfigError, match="not a generator"), using(value):
+    with pytest.raises(ConfigError, match="must be a random generator"), using(value):
         pass

@@ -30,9 +30,9 @@ def targets(value, dtype):
 @pytest.mark.parametrize(
     ("value", "dtype", "settings", "message"),
     [
-        (2**24 + 1, np.int64, {}, "float32 cannot hold exactly.*received 16777217"),
-        (2**24 + 1, np.uint32, {}, "float32 cannot hold exactly"),
-        (2**53 + 1, np.int64, {"dtype": "float64"}, "float64 cannot hold exactly"),
+        (2**24 + 1, np.int64, {}, "float32 cannot represent exactly.*received 16777217"),
+        (2**24 + 1, np.uint32, {}, "float32 cannot represent exactly"),
+        (2**53 + 1, np.int64, {"dtype": "float64"}, "float64 cannot represent exactly"),
         (1e39, np.float64, {}, r"too large for float32.*dtype='float64' in TrainingConfig and in the layers"),
     ],
 )
@@ -63,13 +63,13 @@ def test_masked_targets_are_not_checked():
 @pytest.mark.parametrize("prediction", [np.float32, np.float64])
 def test_loss_refuses_inexact_target(prediction):
     value = {np.float32: 2**24 + 1, np.float64: 2**53 + 1}[prediction]
-    with pytest.raises(DataError, match="cannot hold exactly"):
+    with pytest.raises(DataError, match="cannot represent exactly"):
         MeanSquaredError().value(np.zeros((3, 1), prediction), targets(value, np.int64))
 
 
 @pytest.mark.parametrize("metric", [MeanAbsoluteError, RootMeanSquaredError])
 def test_metric_refuses_inexact_target(metric):
-    with pytest.raises(DataError, match="float64 cannot hold exactly"):
+    with pytest.raises(DataError, match="float64 cannot represent exactly"):
         metric().update(np.zeros((3, 1)), targets(2**53 + 1, np.int64))
     metric().update(np.zeros((3, 1), np.float32), targets(2**24 + 1, np.int64))
 

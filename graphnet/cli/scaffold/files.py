@@ -1,7 +1,7 @@
-"""The template, with names filled in.
+"""The files of a new plugin, from the template.
 
-The template's files lie in ``template/`` as they will lie in the new package. Each ends in ``.tmpl``, so that no tool
-takes it for code or configuration of graphnet itself; ``__DOT__`` stands for the dot of a hidden file's name.
+The template's files lie in ``template/`` at the paths that they have in the new package. Each name ends in ``.tmpl``,
+so that no tool reads it as code or configuration of graphnet; ``__DOT__`` stands for the dot of a hidden file's name.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ SUFFIX = ".tmpl"
 
 
 def render(names: Names, author: str | None = None) -> dict[str, str]:
-    """The files of a new plugin: text by path, with ``/`` between folders, sorted.
+    """Return the files of a new plugin: text by path, with ``/`` between folders, sorted.
 
     Parameters
     ----------
     names : Names
     author : str, optional
-        Who holds the copyright; "The … contributors" unless given.
+        The holder of the copyright; "The … contributors" by default.
 
     Raises
     ------
     ConfigError
-        If the author is blank or has characters that do not print, such as line breaks.
+        If the author is blank or contains characters that cannot be printed, such as line breaks.
 
     Examples
     --------
@@ -39,48 +39,49 @@ def render(names: Names, author: str | None = None) -> dict[str, str]:
     >>> [path for path in files if path.endswith("scale.py")]
     ['src/graphnet_fancy/scale.py']
     """
-    words = _words(names, _author(names, author))
-    pattern = re.compile("|".join(words))
-    found = {}
-    for path, text in _template(resources.files("graphnet.cli.scaffold") / "template"):
-        # One pass: what is filled in is never read for placeholders again.
-        filled = [pattern.sub(lambda match: words[match[0]], part) for part in (path.removesuffix(SUFFIX), text)]
-        found[filled[0]] = filled[1]
-    return dict(sorted(found.items()))
+    values = _placeholders(names, _author(names, author))
+    pattern = re.compile("|".join(values))
+
+    def filled(text: str) -> str:
+        return pattern.sub(lambda match: values[match[0]], text)  # one pass: values are not searched for placeholders
+
+    template = resources.files("graphnet.cli.scaffold") / "template"
+    files = {filled(path.removesuffix(SUFFIX)): filled(text) for path, text in _template_files(template)}
+    return dict(sorted(files.items()))
 
 
-def _author(names: Names, given: str | None) -> str:
-    author = f"The {names.distribution} contributors" if given is None else given.strip()
-    if not author or not author.isprintable():
+def _author(names: Names, author: str | None) -> str:
+    name = f"The {names.distribution} contributors" if author is None else author.strip()
+    if not name or not name.isprintable():
         raise ConfigError(
-            "not an author",
+            "invalid author",
             where="--author",
-            expected="a name, in one line",
-            received=repr(given),
+            expected="a name on one line",
+            received=repr(author),
             remedy='For example: --author "Ada Lovelace"',
         )
-    return author
+    return name
 
 
-def _words(names: Names, author: str) -> dict[str, str]:
-    """What stands for what."""
+def _placeholders(names: Names, author: str) -> dict[str, str]:
+    """Return the value of each placeholder."""
     return {
         "__DISTRIBUTION__": names.distribution,
         "__PACKAGE__": names.package,
         "__NAME__": names.short,
         "__PREFIX__": names.prefix,
         "__AUTHOR__": author,
-        # Quotes and backslashes of a TOML string are escaped as those of a JSON one.
+        # TOML escapes quotes and backslashes in strings as JSON does.
         "__QUOTED_AUTHOR__": json.dumps(author, ensure_ascii=False),
         "__YEAR__": str(datetime.date.today().year),
         "__DOT__": ".",
     }
 
 
-def _template(folder: Traversable, above: str = "") -> Iterator[tuple[str, str]]:
-    """Path and text of every file of the template."""
-    for each in folder.iterdir():
-        if each.is_dir():
-            yield from _template(each, f"{above}{each.name}/")
-        elif each.name.endswith(SUFFIX):
-            yield above + each.name, each.read_text(encoding="utf-8")
+def _template_files(folder: Traversable, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the path and the text of every file of the template."""
+    for entry in folder.iterdir():
+        if entry.is_dir():
+            yield from _template_files(entry, f"{prefix}{entry.name}/")
+        elif entry.name.endswith(SUFFIX):
+            yield prefix + entry.name, entry.read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The names that a new plugin goes by, all from one."""
+"""The names of a new plugin: distribution, package, entry point and prefix of class names."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from dataclasses import dataclass
 
 from graphnet.core.errors import ConfigError
 from graphnet.plugins import discovery
-from graphnet.plugins.versions import plain
+from graphnet.plugins.versions import normalized
 
-#: What a distribution's name may look like at all (PyPA's core metadata, field Name).
+#: Valid names of distributions (PyPA's core metadata, field Name).
 _DISTRIBUTION = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.ASCII | re.IGNORECASE)
-#: What comes after ``graphnet-``, normalised: it begins class names as well, so it begins with a letter.
+#: The part after ``graphnet-``, normalized; class names begin with it, so it begins with a letter.
 _SHORT = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", re.ASCII)
-#: Longest short name: lines and paths of the files stay within usual limits.
+#: Longest short name, so that lines and paths of the files stay within usual limits.
 LONGEST = 40
-#: Words that stand for something else where plugins are named.
+#: Names with another meaning in options that select plugins.
 RESERVED = {"none": "the setting for no plugins at all", "builtin": "graphnet's own objects"}
 
 
 @dataclass(frozen=True)
 class Names:
-    """What a plugin is called in each place.
+    """The names of one plugin, all derived from its short name.
 
     Parameters
     ----------
     short : str
-        The entry point: lower case, words joined by dashes.
+        The name of the entry point: lower case, words joined by dashes.
 
     Examples
     --------
@@ -41,20 +41,20 @@ class Names:
 
     @classmethod
     def of(cls, name: str) -> Names:
-        """The names of a plugin from one of them, with or without ``graphnet-`` in front, in any spelling.
+        """Return the names of a plugin from one of them, with or without the prefix ``graphnet-``, in any spelling.
 
         Raises
         ------
         ConfigError
-            If it is no name for a distribution, a package and a class.
+            If it is not valid as the name of a distribution, a package and a class.
         """
-        short = plain(name)
+        short = normalized(name)
         short = short.removeprefix("graphnet-")
         if not _DISTRIBUTION.fullmatch(name) or not _SHORT.fullmatch(short) or len(short) > LONGEST:
             raise ConfigError(
-                "not a name for a plugin",
+                "invalid plugin name",
                 where="new-plugin",
-                expected=f"letters (a to z), digits and dashes, a letter first, at most {LONGEST} of them",
+                expected=f"letters (a to z), digits and dashes, beginning with a letter, at most {LONGEST} characters",
                 received=repr(name),
                 remedy="A name such as fancy makes graphnet-fancy.",
             )
@@ -63,40 +63,40 @@ class Names:
                 "the name is reserved",
                 where="new-plugin",
                 expected="another name",
-                received=f"{name!r}, which stands for {RESERVED.get(short, 'graphnet itself')}",
+                received=f"{name!r}, which means {RESERVED.get(short, 'graphnet itself')}",
                 remedy="A name such as fancy makes graphnet-fancy.",
             )
         return cls(short)
 
     @property
     def distribution(self) -> str:
-        """What pip calls it."""
+        """The name for pip."""
         return f"graphnet-{self.short}"
 
     @property
     def package(self) -> str:
-        """What Python imports."""
+        """The name for ``import``."""
         return self.distribution.replace("-", "_")
 
     @property
     def prefix(self) -> str:
-        """What the layers' class names begin with."""
+        """The prefix of the layers' class names."""
         return "".join(word.capitalize() for word in self.short.split("-"))
 
     def require_free(self) -> None:
-        """Refuse names that an installed plugin has.
+        """Raise ConfigError if an installed plugin has one of the names.
 
         Raises
         ------
         ConfigError
-            Naming that plugin.
+            With the name of that plugin.
         """
-        for found in discovery.installed():
-            if plain(found.name) == self.short or plain(found.distribution) == self.distribution:
+        for plugin in discovery.installed():
+            if normalized(plugin.name) == self.short or normalized(plugin.distribution) == self.distribution:
                 raise ConfigError(
                     "the name is taken",
                     where="new-plugin",
                     expected="a name that no installed plugin has",
-                    received=f"{self.short}, the entry point {found.name!r} of {found.distribution} {found.version}",
+                    received=f"{self.short}, the entry point {plugin.name!r} of {plugin.distribution} {plugin.version}",
                     remedy="Choose another name, or uninstall that plugin.",
                 )

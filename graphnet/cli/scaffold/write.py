@@ -1,4 +1,4 @@
-"""Writing a folder whole or not at all."""
+"""Write a folder completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from graphnet.core.errors import FileError
 def write(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
     """Write ``files`` (text by path below ``folder``) into a new folder, or into an empty one.
 
-    They are written under a temporary name first, and renamed when all are there; a link is followed.
+    They are written under a temporary name and renamed when all are complete. A symbolic link is followed.
 
     Raises
     ------
     FileError
-        If there is something already, or the folder cannot be written; all is as it was.
+        If the folder is not empty or cannot be written; nothing has changed then.
     """
     target = Path(os.path.realpath(folder))
     _require_empty(target, str(folder))
@@ -32,42 +32,42 @@ def write(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # still there only if something went wrong
+        shutil.rmtree(temporary, ignore_errors=True)  # exists only after a failure
 
 
 def _unwritable(folder: str | os.PathLike[str], error: OSError) -> FileError:
     return FileError(
         "cannot be written",
         where=str(folder),
-        expected="a folder that files can be written to",
+        expected="a writable folder",
         received=error.strerror or str(error),
-        remedy="Choose another one with --output.",
+        remedy="Choose another folder with --output.",
     )
 
 
-def _require_empty(target: Path, told: str) -> None:
-    """Refuse a place where something is, or that is in no folder."""
+def _require_empty(target: Path, folder: str) -> None:
+    """Raise FileError if the folder is not empty, or its parent does not exist."""
     if not target.parent.is_dir():
         raise FileError(
-            "no folder to write to",
-            where=told,
+            "the parent folder does not exist",
+            where=folder,
             expected=f"a folder {target.parent}",
             received="none",
-            remedy="Make it first, or choose another one with --output.",
+            remedy="Create it, or choose another folder with --output.",
         )
     try:
-        inside = sorted(os.listdir(target)) if os.path.lexists(target) else []
+        entries = sorted(os.listdir(target)) if os.path.lexists(target) else []
     except NotADirectoryError:
-        inside = ["a file"]
+        entries = ["a file"]
     except OSError as error:
-        raise _unwritable(told, error) from error
-    if inside:
+        raise _unwritable(folder, error) from error
+    if entries:
         raise FileError(
-            "is already there",
-            where=told,
+            "already exists",
+            where=folder,
             expected="a new folder, or an empty one",
-            received=f"a folder with {inside[0]} in it" if target.is_dir() else inside[0],
-            remedy="Choose another one with --output.",
+            received=f"a folder that contains {entries[0]}" if target.is_dir() else entries[0],
+            remedy="Choose another folder with --output.",
         )
 
 
@@ -80,15 +80,15 @@ def _write_all(folder: Path, files: Mapping[str, str]) -> None:
 
 
 def _place(temporary: Path, target: Path) -> None:
-    """Give the temporary folder its name; an empty folder that is there stays the folder it is, and is filled."""
+    """Rename the temporary folder to the target, or move its files into an empty folder that exists."""
     if not target.exists():
         os.rename(temporary, target)
         return
     moved: list[Path] = []
     try:
-        for each in sorted(temporary.iterdir()):
-            os.rename(each, target / each.name)
-            moved.append(target / each.name)
+        for path in sorted(temporary.iterdir()):
+            os.rename(path, target / path.name)
+            moved.append(target / path.name)
         temporary.rmdir()
     except BaseException:
         for path in moved:

@@ -1,10 +1,11 @@
-"""Graph to plan, and plan to programs.
+"""Compile: from a graph to a plan, and from the cells and regions of a plan to programs.
 
-``lower`` flattens nested graphs to steps, ``infer`` gives every slot its axes and sizes. ``passes`` then reads the
-rules of a cell, or of neighbouring nodes, and makes a program of them: one pass a file, in the order given there.
+``lower`` flattens a graph to a plan, ``infer`` computes the shapes of its slots, ``pipeline`` traces a cell or region
+and runs the passes on it. The result is plain data; nothing here runs anything.
 """
 
-from graphnet.core.compile.infer import Shapes, infer
+from graphnet.core.compile.infer import infer
 from graphnet.core.compile.lower import lower
+from graphnet.core.compile.plan import Shapes
 
 __all__ = ["Shapes", "infer", "lower"]

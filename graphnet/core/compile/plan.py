@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from graphnet.core.describe.shapes import Shape
@@ -96,3 +97,25 @@ class Plan:
     def slot_count(self) -> int:
         """The number of slots."""
         return len(self.slot_paths)
+
+
+@dataclass(frozen=True, slots=True)
+class Shapes:
+    """The inferred shapes of a plan.
+
+    Attributes
+    ----------
+    slots : tuple of Shape or None
+        Of each slot.
+    lengths : tuple of int or None
+        For each slot, the input of the plan whose row lengths apply to it.
+    cells : mapping
+        The shapes of the cells of the plan's loops, by path.
+    single : frozenset of str
+        The loops that run one sequence without a batch axis.
+    """
+
+    slots: tuple[Shape | None, ...]
+    lengths: tuple[int | None, ...]
+    cells: Mapping[str, Shapes]
+    single: frozenset[str]

@@ -1,9 +1,9 @@
-"""The locks of the core, the identity of a thread, and what a forked child does with both.
+"""The locks of the core, the identity of threads, and the handling of both in forked children.
 
-Two locks do almost everything. ``lock`` guards short sections that call nobody (a list, a counter); ``building``
-guards what is made once (weights, compiled programs). A thread that holds ``lock`` never waits for another one. All are
-reentrant: a signal handler or a finalizer may run in the middle of a section and call graphnet. They are module
-globals, not attributes of objects, so that runners, layers and models can be copied and pickled.
+``lock`` guards short sections that call no other code (a list, a counter); ``building`` guards what is created once
+(weights, compiled programs). A thread that holds ``lock`` never waits for another lock. All are reentrant: a signal
+handler or a finalizer may run in the middle of a section and call graphnet. They are module globals, not attributes of
+objects, so that runners, layers and models can be copied and pickled.
 
 A child process inherits locks in the state in which ``os.fork`` found them, and only the forking thread. Locks that
 another thread held are replaced in the child.
@@ -17,66 +17,60 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Any
 
-#: Seconds that a thread sleeps when it finds a lock held by one that was interrupted in a short section.
+#: Seconds that a thread sleeps when a lock is held by a thread that was interrupted in a short section.
 PAUSE = 5e-5
 
 
-class ShortLock:
+class ShortLock(type(threading.RLock())):  # type: ignore[misc]  # the class has no public name
     """A reentrant lock for sections of a few bytecodes, which waits by trying again.
 
-    A thread that waits in ``RLock.acquire`` receives the lock while it does not have the interpreter. The thread that
-    has it then finds the lock taken a moment later, waits in turn, and so on: from the first collision on, every
-    section costs a switch of threads. Here, only a thread that is running ever takes the lock.
+    A thread that waits in ``RLock.acquire`` receives the lock while it does not have the interpreter. The running
+    thread then finds the lock taken, waits in turn, and so on: after the first collision, every section costs a thread
+    switch. Here, only a running thread ever takes the lock.
     """
 
-    __slots__ = ("_lock",)
-
-    def __init__(self) -> None:
-        self._lock = threading.RLock()
+    __slots__ = ()
 
     def acquire(self, blocking: bool = True) -> bool:
         """Take the lock; without ``blocking`` only if it is free, or the thread's own. Returns whether it was taken."""
-        taken = self._lock.acquire(blocking=False)
+        taken: bool = _try(self, False)
         while blocking and not taken:
             time.sleep(PAUSE)
-            taken = self._lock.acquire(blocking=False)
+            taken = _try(self, False)
         return taken
 
-    def release(self) -> None:
-        """Release it."""
-        self._lock.release()
-
-    def __enter__(self) -> None:
-        if not self._lock.acquire(blocking=False):
-            self.acquire()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._lock.release()
+    def __enter__(self) -> bool:
+        return _try(self, False) or self.acquire()
 
 
-#: Guards short sections; read it as ``threads.lock``, because a forked child may replace it.
+_try = ShortLock.__mro__[1].acquire
+
+
+#: Guards short sections; read it as ``locks.lock``, because a forked child may replace it.
 lock = ShortLock()
-#: Guards what is made once: weights at a first input, bindings and programs.
+#: Guards what is created once: weights at a first input, bindings and programs.
 building = threading.RLock()
-#: Guards calls of layers that are not graphnet's, which keep what they like on themselves.
+#: Guards calls of layers that are not graphnet's and may keep anything on themselves.
 foreign_layers = threading.RLock()
 
-_local = threading.local()
 _numbers = itertools.count(1)
 
 
+class Thread(threading.local):
+    """``number`` is a number of the calling thread that no later thread receives, unlike ``threading.get_ident``."""
+
+    def __init__(self) -> None:
+        self.number = next(_numbers)
+
+
+thread = Thread()
+
+
 def this_thread() -> int:
-    """A number of the calling thread that no later thread receives, unlike ``threading.get_ident``."""
-    try:
-        number: int = _local.number
-    except AttributeError:
-        number = _local.number = next(_numbers)
-    return number
+    """The number of the calling thread; see :class:`Thread`."""
+    return thread.number
 
 
 def in_child(function: Callable[[], None]) -> None:
@@ -86,7 +80,7 @@ def in_child(function: Callable[[], None]) -> None:
 
 
 def usable(held: Any) -> bool:
-    """Whether the calling thread can enter a lock at once: it is free, or its own."""
+    """Whether the calling thread can take a lock at once: it is free, or its own."""
     if held.acquire(blocking=False):
         held.release()
         return True
@@ -101,7 +95,7 @@ def _renew() -> None:
         foreign_layers = threading.RLock()
     if not usable(building):
         building = threading.RLock()
-        gc.enable()  # a compilation of a thread that the child does not have had turned it off
+        gc.enable()  # a compilation in a thread that the child does not have had disabled it
 
 
 in_child(_renew)

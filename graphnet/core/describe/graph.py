@@ -1,72 +1,27 @@
-"""Graphs of layers: frozen data over a networkx DAG, checked when they are made."""
+"""Graphs of layers: frozen data over a networkx DAG, checked by the constructor."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from graphnet.core.describe import dag, extract
+from graphnet.core.describe.graph_checks import GraphChecks
 from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.node import Input, Node, Ref
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.describe.structure import ancestors
 from graphnet.core.errors import GraphError, StateError, unknown
 from graphnet.core.phase import Phase
 
 if TYPE_CHECKING:
     import networkx as nx
 
-NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-class Ref(NamedTuple):
-    """Where a value comes from: a graph input or a node, and which of its outputs (None: the first)."""
-
-    source: str
-    port: str | None = None
-
-    def __str__(self) -> str:
-        return self.source if self.port is None else f"{self.source}.{self.port}"
-
-    @classmethod
-    def parse(cls, text: str) -> Ref:
-        """Read ``"node"`` or ``"node.port"``."""
-        source, dot, port = text.partition(".")
-        return cls(source, port if dot else None)
-
-
-@dataclass(frozen=True, slots=True)
-class Input:
-    """One named input of a graph.
-
-    Parameters
-    ----------
-    shape : Shape, optional
-        Axes and the sizes known beforehand; None: any shape (inside cells and nested graphs it follows from outside).
-    optional : bool
-        May be left out, if all that reads it allows that (the initial state of a Scan starts at zeros then).
-    integer : bool
-        Holds whole numbers (token ids), which are not converted to the dtype of the run.
-    """
-
-    shape: Shape | None = None
-    optional: bool = False
-    integer: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One use of a layer: a name, the layer, and the values that it reads, in the order of the layer's inputs."""
-
-    name: str
-    layer: Layer
-    inputs: tuple[Ref | None, ...]
-
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Named inputs, named nodes, named outputs; immutable and checked when made.
+    """Named inputs, named nodes, named outputs; immutable and checked.
 
     Parameters
     ----------
@@ -79,8 +34,8 @@ class Graph:
     Raises
     ------
     GraphError
-        For names that are not identifiers or are used twice, references to nothing, wrong numbers of inputs, cycles
-        (with their path) and a graph without an output.
+        For names that are not identifiers or are used twice, references to values that do not exist, wrong numbers of
+        inputs, cycles (with their path) and a graph without output.
 
     Examples
     --------
@@ -93,146 +48,168 @@ class Graph:
     outputs: Mapping[str, Ref]
     order: tuple[str, ...] = field(init=False)
 
-    #: What ``explain`` calls. Inspection is a later stage, which this one does not import, so it registers itself.
+    #: Implements ``explain``; registered by the package of inspection, which core does not import.
     explainer: ClassVar[Callable[..., Any] | None] = None
 
     def __post_init__(self) -> None:
-        place = f"graph {self.name!r}"
-        for name in (*self.inputs, *self.nodes, *self.outputs):
-            if not isinstance(name, str) or not NAME.match(name):
-                raise GraphError(
-                    "not a name",
-                    where=place,
-                    expected="letters, digits and _, not a digit first",
-                    received=repr(name),
-                    key_path=self._key_path(name),
-                )
-        for name, given in self.inputs.items():
-            if given.shape is not None:
-                given.shape.check_distinct(f"{place}, input {name!r}")
-        for name in self.inputs.keys() & self.nodes.keys():
-            raise GraphError(
-                "name used for an input and for a node", where=place, received=repr(name), key_path=("nodes", name)
-            )
-        if not self.outputs:
-            raise GraphError("the graph has no output", where=place, expected="at least one named output")
-        nodes = {
-            name: self._checked(node, f"{place}, node {node.name!r}", ("nodes", name))
-            for name, node in self.nodes.items()
-        }
-        object.__setattr__(self, "nodes", nodes)
-        outputs = {
-            name: self._resolved(ref, f"{place}, output {name!r}", ("outputs", name))
-            for name, ref in self.outputs.items()
-        }
-        object.__setattr__(self, "outputs", outputs)
-        object.__setattr__(self, "order", self._sorted(place))
+        where = f"graph {self.name!r}"
+        checks = GraphChecks(where, self.inputs, self.nodes, self.outputs)
+        checks.check_names()
+        checks.check_axes()
+        object.__setattr__(self, "nodes", checks.checked_nodes())
+        object.__setattr__(self, "outputs", checks.checked_outputs())
+        try:
+            digraph, order = dag.build(self.inputs, self.nodes)
+        except dag.CycleError as cycle:
+            raise GraphError(f"has a cycle: {cycle}", where=where) from None
+        object.__setattr__(self, "order", order)
+        self.__dict__["_dag"] = digraph
 
-    def _key_path(self, name: str) -> tuple[str, str]:
-        """Where a name is in the description of this graph."""
-        return ("inputs" if name in self.inputs else "nodes" if name in self.nodes else "outputs"), name
+    def __getstate__(self) -> dict[str, Any]:
+        """For copies and pickles: the DAG is built again when it is needed."""
+        return {name: value for name, value in vars(self).items() if name not in ("_dag", "needed", "seen")}
 
-    def _checked(self, node: Node, place: str, key_path: tuple[str, ...]) -> Node:
-        """The node, after checking that its inputs exist and are as many as its layer takes."""
-        ports = node.layer.input_ports()
-        if not ports.accepts(len(node.inputs)):
-            raise GraphError(
-                f"wrong number of inputs for {type(node.layer).__name__}",
-                where=place,
-                expected=str(ports),
-                received=", ".join(map(str, node.inputs)) or "none",
-                key_path=key_path,
-            )
-        for i, ref in enumerate(node.inputs):
-            if ref is None and (i >= len(ports.names) or ports.names[i] not in ports.optional):
-                missing = ports.names[min(i, len(ports.names) - 1)]
-                raise GraphError(
-                    "an input is missing", where=place, expected=missing, received="nothing", key_path=key_path
-                )
-        refs = tuple(None if ref is None else self._resolved(ref, place, key_path) for ref in node.inputs)
-        return replace(node, inputs=refs)
-
-    def _resolved(self, ref: Ref, place: str, key_path: tuple[str, ...]) -> Ref:
-        """``ref`` itself, after checking that it names something; its port dropped when it is the first one."""
-        if ref.source in self.nodes:
-            ports = self.nodes[ref.source].layer.output_ports()
-            if ref.port is not None and ref.port not in ports:
-                raise unknown(
-                    "output",
-                    ref.port,
-                    ports,
-                    where=place,
-                    problem=f"node {ref.source!r} has no output {ref.port!r}",
-                    key_path=key_path,
-                    error=GraphError,
-                )
-            return Ref(ref.source) if ref.port == ports[0] else ref
-        if ref.source not in self.inputs or ref.port is not None:
-            raise unknown(
-                "node",
-                ref.source,
-                [*self.inputs, *self.nodes],
-                where=place,
-                problem=f"reads {str(ref)!r}, which does not exist",
-                key_path=key_path,
-                error=GraphError,
-            )
-        return ref
-
-    def _sorted(self, place: str) -> tuple[str, ...]:
-        """Node names so that each comes after what it reads; ties in the order of definition."""
-        waiting = {n: {r.source for r in node.inputs if r and r.source in self.nodes} for n, node in self.nodes.items()}
-        readers: dict[str, list[str]] = {n: [] for n in self.nodes}
-        for name, sources in waiting.items():
-            for source in sources:
-                readers[source].append(name)
-        ready = [n for n, sources in waiting.items() if not sources]
-        order: list[str] = []
-        for name in ready:
-            order.append(name)
-            for reader in readers[name]:
-                waiting[reader].discard(name)
-                if not waiting[reader]:
-                    ready.append(reader)
-        if len(order) < len(self.nodes):
-            raise GraphError(f"has a cycle: {' -> '.join(self._cycle())}", where=place)
-        return tuple(order)
-
-    def _cycle(self) -> list[str]:
-        import networkx as nx
-
-        edges = nx.find_cycle(self.networkx)
-        return [edge[0] for edge in edges] + [edges[0][0]]
+    @cached_property
+    def _dag(self) -> nx.DiGraph[str]:
+        digraph, _ = dag.build(self.inputs, self.nodes)
+        return digraph
 
     @cached_property
     def seen(self) -> dict[str, Shape]:
-        """The shapes of the inputs in the last run; not a part of what the graph is."""
+        """The shapes of the inputs in the last run; not part of the graph."""
         return {}
 
-    @cached_property
+    # ------------------------------------------------------------------ questions of structure
+    @property
     def networkx(self) -> nx.DiGraph[str]:
-        """The graph as a frozen ``networkx.DiGraph``.
+        """A frozen copy of the graph as a ``networkx.DiGraph``; keep it to ask several questions.
 
-        Vertices are input and node names, with ``kind`` ('input' or 'node') and ``layer`` or ``input``; an edge's
-        ``arguments`` lists every ``(output port, position among the reader's inputs)`` that it stands for, because one
-        edge can carry a value twice (``multiply(x, x)``).
+        Vertices are input and node names, with the attributes ``kind`` ('input' or 'node') and ``input`` or ``layer``.
+        An edge's ``arguments`` lists every ``(output port, position among the reader's inputs)`` that it stands for,
+        because an edge can carry a value twice (``multiply(x, x)``); the port is None for the first output. Nothing
+        that is done to the copy changes the Graph.
+
+        Examples
+        --------
+        How many nodes does a value go through at most, and which nodes read the input twice?
+
+        >>> import networkx as nx
+        >>> from graphnet import Builder, dense
+        >>> g = Builder("residual")
+        >>> x = g.input("x", "batch, feature=4")
+        >>> graph = g.build(dense(dense(x, 8, name="wide"), 4, name="narrow") + x * x)
+        >>> digraph = graph.networkx
+        >>> nx.dag_longest_path(digraph)
+        ['x', 'wide', 'narrow', 'add']
+        >>> [reader for _, reader, arguments in digraph.out_edges("x", data="arguments") if len(arguments) > 1]
+        ['multiply']
         """
         import networkx as nx
 
-        drawn: nx.DiGraph[str] = nx.DiGraph(name=self.name, outputs=dict(self.outputs))
-        for name, given in self.inputs.items():
-            drawn.add_node(name, kind="input", input=given)
-        for name, node in self.nodes.items():
-            drawn.add_node(name, kind="node", layer=node.layer)
-        for name, node in self.nodes.items():
-            for position, ref in enumerate(node.inputs):
-                if ref is None:
-                    continue
-                if not drawn.has_edge(ref.source, name):
-                    drawn.add_edge(ref.source, name, arguments=[])
-                drawn.edges[ref.source, name]["arguments"].append((ref.port, position))
-        nx.freeze(drawn)
-        return drawn
+        copy: nx.DiGraph[str] = nx.DiGraph(name=self.name, outputs=dict(self.outputs))
+        copy.add_nodes_from((name, {"kind": "input", "input": declared}) for name, declared in self.inputs.items())
+        copy.add_nodes_from((name, {"kind": "node", "layer": node.layer}) for name, node in self.nodes.items())
+        copy.add_edges_from(self._dag.edges(data=True))
+        nx.freeze(copy)
+        return copy
+
+    @property
+    def generations(self) -> tuple[tuple[str, ...], ...]:
+        """The inputs and nodes by depth: each reads only from earlier generations."""
+        return tuple(map(tuple, dag.generations(self._dag)))
+
+    @cached_property
+    def needed(self) -> frozenset[str]:
+        """The nodes that an output depends on; the others are never run."""
+        return frozenset(self.nodes.keys() & dag.ancestors(self._dag, [ref.source for ref in self.outputs.values()]))
+
+    def pruned(self, outputs: str | Iterable[str]) -> Graph:
+        """Return the graph of some outputs and of what they depend on, with the same layers.
+
+        Parameters
+        ----------
+        outputs : str or iterable of str
+            Names of outputs of this graph, or of nodes (``"node"`` or ``"node.port"``), which become outputs. Outputs
+            have precedence; an output made of ``"node.port"`` is named ``node_port``.
+
+        Raises
+        ------
+        GraphError
+            If there is no such output or node, or no name is given.
+
+        Examples
+        --------
+        >>> from graphnet import Builder, dense
+        >>> g = Builder("two_heads")
+        >>> code = dense(g.input("x", "batch, feature=4"), 2, name="code")
+        >>> graph = g.build(scores=dense(code, 3, name="scores"), other=dense(g.input("z"), 3, name="unrelated"))
+        >>> graph.pruned("scores")
+        Graph('two_heads': x -> 2 nodes -> scores)
+        >>> graph.pruned("code")
+        Graph('two_heads': x -> 1 nodes -> code)
+        """
+        refs = {}
+        for name in extract.listed(outputs):
+            refs[name.replace(".", "_")] = self.outputs[name] if name in self.outputs else self._node_value(name)
+        kept = dag.ancestors(self._dag, [ref.source for ref in refs.values()])
+        return Graph(self.name, *extract.restricted(self.inputs, self.nodes, kept, refs))
+
+    def _node_value(self, name: str) -> Ref:
+        ref = Ref.parse(name)
+        if ref.source not in self.nodes:
+            raise unknown(
+                "output or node", name, [*self.outputs, *self.nodes], where=f"graph {self.name!r}", error=GraphError
+            )
+        return ref
+
+    def between(self, start: str | Iterable[str], end: str | Iterable[str]) -> Graph:
+        """Return the graph of all nodes on a path from ``start`` to ``end``, both included, with the same layers.
+
+        What these nodes read from elsewhere becomes an input: a graph input as it is declared here, the value of a
+        node under the node's name. The outputs are those of the nodes ``end``.
+
+        Parameters
+        ----------
+        start : str or iterable of str
+            Names of inputs or nodes.
+        end : str or iterable of str
+            Names of nodes.
+
+        Raises
+        ------
+        GraphError
+            If there is no such input or node, or no path from ``start`` to ``end``.
+
+        Examples
+        --------
+        >>> from graphnet import Builder, dense
+        >>> g = Builder("deep")
+        >>> x = g.input("x", "batch, feature=4")
+        >>> graph = g.build(dense(dense(dense(x, 8, name="first"), 8, name="second"), 3, name="third"))
+        >>> graph.between("second", "third")
+        Graph('deep': first -> 2 nodes -> third)
+        """
+        starts, ends = extract.listed(start), extract.listed(end)
+        where = f"graph {self.name!r}"
+        for names, kind, known in (
+            (starts, "input or node", [*self.inputs, *self.nodes]),
+            (ends, "node", list(self.nodes)),
+        ):
+            for name in names:
+                if name not in known:
+                    raise unknown(kind, name, known, where=where, error=GraphError)
+        region = dag.descendants(self._dag, starts) & dag.ancestors(self._dag, ends)
+        if not region:
+            first, last = ", ".join(map(repr, starts)), ", ".join(map(repr, ends))
+            reverse = bool(dag.descendants(self._dag, ends) & set(starts))
+            raise GraphError(
+                f"nothing lies between {first} and {last}",
+                where=where,
+                expected=f"a path from {first} to {last}",
+                remedy=f"The path is from {last} to {first}: exchange them." if reverse else None,
+            )
+        targets = [name for name in ends if name in region]
+        return Graph(self.name, *extract.cut_out(self.inputs, self.nodes, region, targets))
 
     # ------------------------------------------------------------------ comparing and walking
     def __eq__(self, other: object) -> bool:
@@ -243,7 +220,7 @@ class Graph:
         return hash((self.name, tuple(self.inputs), tuple(self.nodes), tuple(self.outputs)))
 
     def signature(self) -> tuple[Any, ...]:
-        """Everything that makes two graphs equal, as nested tuples."""
+        """Everything that equality compares, as nested tuples."""
         first: dict[int, str] = {}
         shared = []
         for path, layer in self.walk():
@@ -254,11 +231,6 @@ class Graph:
             for n in self.nodes.values()
         )
         return self.name, tuple(self.inputs.items()), nodes, tuple(self.outputs.items()), tuple(shared)
-
-    @cached_property
-    def needed(self) -> frozenset[str]:
-        """The nodes that an output depends on; the others are never run."""
-        return ancestors(self.nodes, [ref.source for ref in self.outputs.values()])
 
     def walk(self, path: str = "", *, needed: bool = False) -> Iterator[tuple[str, Layer]]:
         """Every use of a layer, nested graphs included, as ``(path, layer)`` in order, outer before inner.
@@ -276,15 +248,15 @@ class Graph:
                 yield from inner.walk(f"{here}/", needed=needed)
 
     def layers(self) -> dict[str, Layer]:
-        """The primitive layers, each once, by the path of its first use: who owns weights.
+        """The primitive layers, each once, by the path of its first use; they own the weights.
 
-        A layer that stands only where no output depends on it is not among them: it is never run, initialized or saved.
+        Layers that no output depends on are not included: they are never run, initialized or saved.
         """
-        found: dict[int, tuple[str, Layer]] = {}
+        first_use: dict[int, tuple[str, Layer]] = {}
         for path, layer in self.walk(needed=True):
             if subgraph(layer) is None:
-                found.setdefault(id(layer), (path, layer))
-        return dict(found.values())
+                first_use.setdefault(id(layer), (path, layer))
+        return dict(first_use.values())
 
     def explain(
         self,
@@ -307,8 +279,8 @@ class Graph:
         passes : iterable of str, optional
             As for :class:`graphnet.Runner`.
         shapes : mapping of input name to sizes, optional
-            Of single inputs. Sizes that are neither given nor declared, other than time and batch, are those of the
-            last run of this graph.
+            Of some inputs. Sizes that are neither here nor declared, other than time and batch, are those of the last
+            run of this graph.
 
         Raises
         ------

@@ -1,9 +1,36 @@
-"""Names that nodes get automatically."""
+"""Automatic names of nodes."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Container
+
+
+class Numbering:
+    """Names that are unused so far, numbered by stem; a number that was returned once is not tried again.
+
+    Examples
+    --------
+    >>> numbering = Numbering()
+    >>> taken = {"tanh_2"}
+    >>> for _ in range(3):
+    ...     taken.add(numbering.name("tanh", taken))
+    >>> sorted(taken)
+    ['tanh', 'tanh_2', 'tanh_3', 'tanh_4']
+    """
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def name(self, stem: str, *taken: Container[str]) -> str:
+        """Return ``stem``, or ``stem_2``, ``stem_3``, … if it is in one of ``taken``."""
+        number = self._counts.get(stem, 1)
+        name = stem if number == 1 else f"{stem}_{number}"
+        while any(name in names for names in taken):
+            number += 1
+            name = f"{stem}_{number}"
+        self._counts[stem] = number
+        return name
 
 
 def numbered(stem: str, taken: Container[str]) -> str:

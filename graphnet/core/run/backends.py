@@ -67,26 +67,44 @@ class ReferenceBackend:
 
 #: The built-in backends, the default first.
 BUILT_IN: dict[str, type[Backend]] = {"numpy": NumpyBackend, "reference": ReferenceBackend}
-#: Called in order for every other name; each returns a backend or None. The core does not know plugins:
-#: ``graphnet.models.backend_lookup`` adds a finder.
-finders: list[Callable[[str], Backend | None]] = []
-#: Return the names of other backends, for messages.
-listers: list[Callable[[], list[str]]] = []
+
+
+class Source(Protocol):
+    """Backends that are not built in, such as those of plugins."""
+
+    def find(self, name: str) -> Backend | None:
+        """Return a new backend; None for an unknown name."""
+
+    def names(self) -> list[str]:
+        """Return the names of all of them."""
+
+
+#: Each returns a source, and is called when a backend that is not built in is first asked for.
+_sources: list[Callable[[], Source]] = []
+
+
+def add_source(source: Callable[[], Source]) -> None:
+    """Add a function that returns a source of backends; it may import what it needs only when it is called."""
+    _sources.append(source)
+
+
+def names() -> list[str]:
+    """Return the names of all backends; those of plugins load the plugins."""
+    return [*BUILT_IN, *(name for source in _sources for name in source().names())]
 
 
 def find(name: str) -> Backend:
-    """The backend with this name.
+    """Return a new backend.
 
     Raises
     ------
     UnknownNameError
-        If there is none; the message lists the known ones.
+        For an unknown name; the message has the known ones.
     """
     if name in BUILT_IN:
         return BUILT_IN[name]()
-    for finder in finders:
-        backend = finder(name)
+    for source in _sources:
+        backend = source().find(name)
         if backend is not None:
             return backend
-    known = [*BUILT_IN, *(other for lister in listers for other in lister())]
-    raise unknown("backend", name, known, where="Runner")
+    raise unknown("backend", name, names(), where="Runner")

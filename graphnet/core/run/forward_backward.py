@@ -1,9 +1,9 @@
-"""The forward pass that ``backward`` goes back through: whose it is, and how long it keeps its bound plan."""
+"""A pass: one forward run of a graph and its backward run, which own a bound plan together."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core.compile import Shapes
@@ -11,41 +11,66 @@ from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import other_threads_pass
 from graphnet.core.errors import StateError
 from graphnet.core.run.backends import Bound
-from graphnet.core.run.binder import Binding
+from graphnet.core.run.binder import SLOW, Binding
 from graphnet.core.run.context import RunContext
+from graphnet.core.run.inputs import Batch
 
 
-@dataclass(slots=True, eq=False)
 class Pass:
-    """A forward pass, as ``backward`` needs it.
+    """One pass over a bound plan.
+
+    Parameters
+    ----------
+    binding : Binding
+        Where the bound plan is released to.
+    bound : Bound
+        The bound plan, started, which the pass owns.
+    run : RunContext
+    batch : Batch
 
     Attributes
     ----------
-    binding, bound
-        The bound plan that the pass owns, and the pool that it came from.
-    wanted : list of bool
-        For which inputs an error was asked for.
     owners : int
-        Who needs the pass: the runner, whoever remembers it, a ``backward`` under way. The last one to release it
-        returns the bound plan to its pool.
+        The number of those who need the pass: the runner, snapshots, a ``backward`` that is running. The last one to
+        release the pass releases the bound plan.
     thread : int
         See ``locks.this_thread``.
     """
 
-    binding: Binding
-    bound: Bound
-    tape: list[Any]
-    run: RunContext
-    dtype: str
-    outputs: dict[str, int]
-    wanted: list[bool]
-    owners: int = 1
-    thread: int = field(default_factory=locks.this_thread)
+    __slots__ = ("binding", "bound", "dtype", "owners", "run", "tape", "thread")
+
+    def __init__(self, binding: Binding, bound: Bound, run: RunContext, batch: Batch) -> None:
+        self.binding, self.bound, self.run, self.dtype = binding, bound, run, batch.dtype
+        self.tape: list[Any] = []
+        self.owners = 1
+        self.thread = locks.thread.number
 
     @property
     def shapes(self) -> Shapes:
         """Of every value of the plan."""
         return self.binding.shapes
+
+    @property
+    def wanted(self) -> list[bool]:
+        """For which inputs errors are wanted."""
+        return self.binding.wanted
+
+    def forward(self, batch: Batch) -> list[Any]:
+        """Run forward; returns the values of the plan by slot."""
+        binding = self.binding
+        values = [*batch.arrays, *binding.unfilled]
+        began = time.perf_counter()
+        self.tape = self.bound.forward(values, self.run)
+        seconds = time.perf_counter() - began
+        if seconds > SLOW or binding.slow:
+            binding.timed(seconds)
+        return values
+
+    def backward(self, errors: list[Any]) -> None:
+        """Run backward: fills ``errors``, by slot, and the gradients of the run."""
+        self.run.gradients.clear()
+        self.run.in_turn = False
+        self.bound.backward(self.tape, errors, self.run)
 
     def hold(self) -> None:
         """Add an owner."""
@@ -58,32 +83,48 @@ class Pass:
             self.owners -= 1
             if not self.owners:
                 self.tape = []
-                self.binding.give_back(self.bound)
+                self.binding.release(self.bound)
 
 
 class LastPass:
     """The last pass of a runner that was kept for ``backward``; only the thread that ran it can use it."""
 
     def __init__(self) -> None:
-        self.last: Pass | None = None
+        self.current: Pass | None = None
 
-    def replace(self, made: Pass | None) -> None:
-        """Keep another pass, or none, instead."""
+    def replace(self, newer: Pass | None) -> None:
+        """Keep another pass, or none, and release the present one."""
         with locks.lock:
-            before, self.last = self.last, made
+            before, self.current = self.current, newer
             if before is not None:
                 before.release()
 
-    def drop_own(self, binding: Binding | None = None) -> None:
-        """Release the pass if it is the calling thread's, and of this binding (None: of any); leave any other."""
+    def drop_own(self) -> None:
+        """Release the pass if it is the calling thread's; keep any other."""
         with locks.lock:
-            last = self.last
-            if last is None or last.thread != locks.this_thread():
-                return
-            if binding is None or last.binding is binding:
+            last = self.current
+            if last is not None and last.thread == locks.thread.number:
                 self.replace(None)
 
-    def held(self, place: object) -> Pass:
+    def reclaim(self, binding: Binding) -> Bound | None:
+        """The bound plan of the calling thread's pass, for a newer pass that replaces it.
+
+        None if there is no such pass of this binding, or if others need it; it is released then.
+        """
+        last = self.current
+        if last is None or last.binding is not binding or last.thread != locks.thread.number:
+            return None
+        with locks.lock:
+            if self.current is not last:
+                return None
+            self.current = None
+            if last.owners > 1:
+                last.owners -= 1
+                return None
+            last.owners, last.tape = 0, []
+            return last.bound
+
+    def hold(self, place: object) -> Pass:
         """The calling thread's pass, with one more owner.
 
         Raises
@@ -92,10 +133,10 @@ class LastPass:
             If there is none, or the last one is another thread's.
         """
         with locks.lock:
-            last = self.last
+            last = self.current
             if last is None:
                 raise StateError("backward before forward", where=repr(place), remedy="Call forward first.")
-            if last.thread != locks.this_thread():
+            if last.thread != locks.thread.number:
                 raise other_threads_pass(repr(place))
             last.hold()
             return last
@@ -104,23 +145,23 @@ class LastPass:
 class PassSnapshot:
     """A pass that is held beside the present one, to be restored or released."""
 
-    def __init__(self, kept: LastPass, *undo: Callable[[], None]) -> None:
-        self._kept, self._undo = kept, undo
+    def __init__(self, last: LastPass, *undo: Callable[[], None]) -> None:
+        self._last, self._undo = last, undo
         with locks.lock:
-            self._pass = kept.last
+            self._pass = last.current
             if self._pass is not None:
                 self._pass.hold()
 
     def restore(self) -> None:
         """Make the pass the last one again, and undo the other changes."""
         with locks.lock:
-            self._kept.replace(self._pass)
+            self._last.replace(self._pass)
             self._pass = None
         for undo in self._undo:
             undo()
 
     def release(self) -> None:
-        """The newer pass stays; this one is not needed any more."""
+        """Release the pass and keep the newer one."""
         with locks.lock:
             if self._pass is not None:
                 self._pass.release()

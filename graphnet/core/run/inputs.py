@@ -1,29 +1,108 @@
-"""What comes in from users, converted and checked before anything runs; and what goes out to them."""
+"""Reads the inputs of a pass: converted and checked before anything runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
 from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, unknown
-from graphnet.core.run.row_masks import mask, owner
+from graphnet.core.run.row_masks import mask
 
 #: The floating dtypes by numpy's character for them.
 FLOATS = {"f": "float32", "d": "float64"}
+#: Shapes and dtypes that a reader remembers as valid.
+MAX_KNOWN = 1024
 
 
-def arrays(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
+class Batch:
+    """The inputs of one pass.
+
+    Attributes
+    ----------
+    arrays : list of array or None
+        In the graph's order; None for optional inputs that were left out.
+    lengths : list of int array or None
+        The row lengths of each input; None where all rows are whole.
+    dtype : {'float32', 'float64'}
+        Of the pass.
+    shapes : tuple of (tuple of int or None)
+    """
+
+    __slots__ = ("arrays", "dtype", "lengths", "ragged", "shapes")
+
+    def __init__(self, arrays: list[Array | None], lengths: list[Array | None], dtype: str, shapes: Any) -> None:
+        self.arrays, self.lengths, self.dtype, self.shapes = arrays, lengths, dtype, shapes
+        #: Whether any input has row lengths.
+        self.ragged = False
+
+
+class InputReader:
+    """Reads the inputs of one graph.
+
+    Arrays whose shapes and dtypes were valid before, and needed no conversion, are not checked again.
+    """
+
+    def __init__(self, graph: Graph, layers: Iterable[Layer]) -> None:
+        self.graph, self.layers = graph, list(layers)
+        self._names = list(graph.inputs)
+        self._known: dict[Any, tuple[str, Any]] = {}
+
+    def read(self, inputs: Mapping[str, Any], lengths: Any) -> Batch:
+        """Check and convert the inputs of a pass.
+
+        Raises
+        ------
+        ConfigError, ShapeError, DtypeError, DataError
+        """
+        signature, unconverted = self._signature(inputs) if lengths is None else (None, [])
+        known = self._known.get(signature)
+        if known is not None:
+            return Batch(unconverted, [None] * len(unconverted), *known)
+        arrays = checked_arrays(self.graph, inputs)
+        dtype = common_dtype(arrays.values(), self.layers)
+        counts = checked_lengths(self.graph, lengths, arrays)
+        converted = convert(self.graph, arrays, counts, dtype)
+        shapes = tuple(None if a is None else a.shape for a in converted)
+        if signature is not None and all(inputs[n] is a for n, a in zip(self._names, converted, strict=True)):
+            self._remember(signature, dtype, shapes)
+        batch = Batch(converted, counts, dtype, shapes)
+        batch.ragged = any(count is not None for count in counts)
+        return batch
+
+    def _signature(self, inputs: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+        """The shapes and dtypes, and the arrays; None where these alone do not decide whether inputs are valid."""
+        signature: list[Any] = []
+        arrays: list[Any] = []
+        if type(inputs) is not dict or len(inputs) != len(self._names):
+            return None, arrays
+        floating = False
+        for name in self._names:
+            array = inputs.get(name)
+            if type(array) is not np.ndarray:
+                return None, arrays
+            floating = floating or array.dtype.char in FLOATS
+            arrays.append(array)
+            signature += (array.shape, array.dtype)
+        return tuple(signature) if floating else None, arrays  # without a float the layers decide the dtype
+
+    def _remember(self, signature: Any, dtype: str, shapes: Any) -> None:
+        if len(self._known) >= MAX_KNOWN:
+            self._known.clear()
+        self._known[signature] = dtype, shapes
+
+
+def checked_arrays(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
     """The inputs in the graph's order, as arrays that fit their declarations."""
     if not isinstance(inputs, Mapping):
         raise ConfigError(
-            "inputs go by name",
+            "inputs must be a mapping",
             where=repr(graph),
             expected="a mapping of input name to array",
             received=type(inputs).__name__,
@@ -32,48 +111,50 @@ def arrays(graph: Graph, inputs: Mapping[str, Any]) -> dict[str, Array | None]:
         if name not in graph.inputs:
             raise unknown("input", name, graph.inputs, where=repr(graph), error=ShapeError)
     arrays: dict[str, Array | None] = {}
-    for name, given in graph.inputs.items():
+    for name, spec in graph.inputs.items():
         if inputs.get(name) is None:
-            if not given.optional:
+            if not spec.optional:
                 raise ShapeError("an input is missing", where=repr(graph), expected=name)
             arrays[name] = None
             continue
         place = f"{graph.name}, input {name!r}"
-        array = arrays[name] = dtypes.as_array(inputs[name], place, integer=given.integer)
-        if given.shape is not None and not given.shape.fits(array.shape):
-            raise ShapeError("does not fit", where=place, expected=given.shape, received=array.shape)
+        array = arrays[name] = dtypes.as_array(inputs[name], place, integer=spec.integer)
+        if spec.shape is not None and not spec.shape.fits(array.shape):
+            raise ShapeError(
+                "the input does not fit its declared shape", where=place, expected=spec.shape, received=array.shape
+            )
         if array.ndim == 0:
             raise ShapeError(
-                "a single number has no batch axis",
+                "an input must have a batch axis",
                 where=place,
                 received="a number",
                 remedy="Give an array whose axis 0 is the batch.",
             )
         if 0 in array.shape:
-            raise DataError("an empty array", where=place, expected="at least one row", received=array.shape)
+            raise DataError("an input is empty", where=place, expected="at least one row", received=array.shape)
     return arrays
 
 
-def dtype(arrays: Mapping[str, Array | None], layers: Iterable[Layer]) -> str:
+def common_dtype(arrays: Iterable[Array | None], layers: Iterable[Layer]) -> str:
     """float64 if any input is, else float32 if any is, else that of the weights."""
-    found = {FLOATS.get(a.dtype.char, "") for a in arrays.values() if a is not None} - {""}
-    found = found or {str(layer.dtype) for layer in layers if hasattr(layer, "dtype")}
-    return "float32" if found == {"float32"} else "float64"
+    names = {FLOATS.get(a.dtype.char, "") for a in arrays if a is not None} - {""}
+    names = names or {str(layer.dtype) for layer in layers if hasattr(layer, "dtype")}
+    return "float32" if names == {"float32"} else "float64"
 
 
-def converted(
+def convert(
     graph: Graph, arrays: Mapping[str, Array | None], counts: list[Array | None], dtype: str
 ) -> list[Array | None]:
-    """The arrays in the dtype of the run, with zeros after the rows' ends."""
-    found: list[Array | None] = []
+    """The arrays in the dtype of the pass, with zeros beyond the rows' ends."""
+    converted: list[Array | None] = []
     for (name, array), lengths in zip(arrays.items(), counts, strict=True):
         if array is not None and not graph.inputs[name].integer:
             array = dtypes.converted(array, dtype, f"{graph.name}, input {name!r}")
-        found.append(array if array is None or lengths is None else mask(array, lengths))
-    return found
+        converted.append(array if array is None or lengths is None else mask(array, lengths))
+    return converted
 
 
-def lengths(graph: Graph, lengths: Any, arrays: Mapping[str, Array | None]) -> list[Array | None]:
+def checked_lengths(graph: Graph, lengths: Any, arrays: Mapping[str, Array | None]) -> list[Array | None]:
     """The row lengths of each input, checked; None where all rows are whole."""
     named = lengths if isinstance(lengths, Mapping) else None
     if lengths is not None and named is None:
@@ -111,38 +192,16 @@ def _counts(graph: Graph, name: str, array: Array | None, lengths: Any) -> Array
     place = f"{graph.name}, lengths of {name!r}"
     counts = dtypes.as_array(lengths, place)
     if counts.dtype.kind not in "iu":
-        raise DtypeError("lengths are whole numbers", where=place, expected="integers", received=counts.dtype)
+        raise DtypeError("lengths must be integers", where=place, expected="integers", received=counts.dtype)
     if counts.shape != array.shape[1:2]:
-        raise ShapeError("one length for each row", where=place, expected=array.shape[1:2], received=counts.shape)
+        raise ShapeError(
+            "lengths must have one entry for each row", where=place, expected=array.shape[1:2], received=counts.shape
+        )
     if counts.min() < 0 or counts.max() > len(array):
         raise DataError(
-            "a length outside the array",
+            "a length is out of range",
             where=place,
             expected=f"0 to {len(array)}",
             received=f"{counts.min()} to {counts.max()}",
         )
     return None if counts.min() == len(array) else counts.astype(np.int64)
-
-
-# ---------------------------------------------------------------------- going out
-def masked(array: Array, origin: int | None, counts: list[Array | None]) -> Array:
-    """``array`` with zeros after the rows' ends, where it has row lengths (those of the input ``origin``)."""
-    lengths = None if origin is None else counts[origin]
-    return array if lengths is None else mask(array, lengths)
-
-
-def apart(output: Array, inputs: Sequence[Array | None]) -> Array:
-    """The output; a copy where it is the caller's own input, or a view of it."""
-    memory = owner(output)
-    return output.copy() if any(x is not None and owner(x) is memory for x in inputs) else output
-
-
-def closed(shape: Shape) -> bool:
-    """Whether every axis but time and batch has a size."""
-    return all(size is not None or name in (TIME, BATCH) for name, size in zip(shape.names, shape.sizes, strict=True))
-
-
-def opened(shape: Shape) -> Shape:
-    """The shape with time and batch left free."""
-    sizes = (None if name in (TIME, BATCH) else size for name, size in zip(shape.names, shape.sizes, strict=True))
-    return Shape(shape.names, tuple(sizes))

@@ -1,4 +1,4 @@
-"""The arrays of a graph's layers, as passes read and change them: weights, running statistics, gradients."""
+"""The arrays of a graph's layers as passes read and change them: weights, buffers, gradients."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from graphnet.core.compile.plan import Call, Plan
 from graphnet.core.describe import weights
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.store import Store
 from graphnet.core.errors import ShapeError
 
 
 class LayerArrays:
-    """The layers of a graph that have arrays; the others need not be looked at in each pass.
+    """The arrays of the layers of a graph. Layers without arrays are skipped in each pass.
 
     Parameters
     ----------
@@ -26,23 +27,29 @@ class LayerArrays:
 
     def __init__(self, layers: Mapping[str, Layer]) -> None:
         self.layers = layers
-        self._holders: list[tuple[str, Layer]] = []
+        #: Those that have arrays: path, store, and the numbers of weights and buffers that passes need.
+        self._stores: list[tuple[str, Store, int, int]] = []
 
     @property
     def trained(self) -> bool:
         """Whether any weight array has an optimizer."""
-        return any(p.optimizer is not None for _, layer in self._holders for p in layer.params.values())
+        return any(p.optimizer is not None for _, store, _, _ in self._stores for p in store.params.values())
 
     def create(self, plan: Plan, shapes: Shapes) -> None:
-        """Make the weights and buffers that the steps of a plan, and of its cells, need.
+        """Create the weights and buffers that the steps of a plan, and of its cells, need.
 
         Raises
         ------
         ShapeError
-            If a layer has weights for inputs of another size; with the node's path.
+            If a layer has weights for inputs of another size.
         """
         self._create(plan, shapes)
-        self._holders = [(path, layer) for path, layer in self.layers.items() if layer.params or layer.buffer_values]
+        stores = []
+        for path, layer in self.layers.items():
+            store = layer.store
+            if store.params or store.buffers:
+                stores.append((path, store, len(store.params), len(store.buffers)))
+        self._stores = stores  # replaced as a whole: another thread may be reading the present list
 
     def _create(self, plan: Plan, shapes: Shapes) -> None:
         for step in plan.steps:
@@ -50,43 +57,44 @@ class LayerArrays:
                 self._create(step.cell, shapes.cells[step.path])
                 continue
             layer = self.layers[step.layer]
-            given: list[Any] = [None if i is None else shapes.slots[i] for i in step.inputs]
+            inputs: list[Any] = [None if i is None else shapes.slots[i] for i in step.inputs]
             try:
-                weights.create(layer, layer.parameters(*given), layer.buffers(*given))
+                weights.create(layer, layer.parameters(*inputs), layer.buffers(*inputs))
             except ShapeError as error:
                 raise error.at(step.path) from None
 
-    def arrays(self, dtype: str) -> dict[str, dict[str, Array]]:
-        """Each layer's arrays in the dtype of a pass; new dictionaries, so that a pass may replace buffers in them."""
+    def read(self, dtype: str) -> dict[str, dict[str, Array]] | None:
+        """Each layer's arrays in the dtype of a pass; new dictionaries, so that a pass may replace buffers in them.
+
+        None if arrays are missing, because an earlier snapshot of a layer was restored; ``create`` creates them again.
+        """
         wanted = np.dtype(dtype)
-        found: dict[str, dict[str, Array]] = {}
-        for path, layer in self._holders:
-            own = found[path] = {n: p.value for n, p in layer.params.items()}
-            if layer.buffer_values:
-                own |= layer.buffer_values
-            for name, array in own.items():
-                if array.dtype is not wanted:
-                    own[name] = array.astype(wanted, copy=False)
-        return found
+        arrays: dict[str, dict[str, Array]] = {}
+        for path, store, params, buffers in self._stores:
+            if len(store.params) < params or len(store.buffers) < buffers:
+                return None
+            own = arrays[path] = {}
+            for name, parameter in store.params.items():
+                value = parameter.value
+                own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
+            for name, value in store.buffers.items():
+                own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
+        return arrays
 
     def store_buffers(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
-        """Keep the buffers that a pass has replaced."""
-        for path, layer in self._holders:
-            if not layer.buffer_values:
-                continue
-            updated = arrays[path]
-            layer.store.replace_buffers(
-                {name: updated[name].astype(old.dtype, copy=False) for name, old in layer.buffer_values.items()}
-            )
+        """Store the buffers that a pass has replaced."""
+        for path, store, _, _ in self._stores:
+            if store.buffers:
+                own = arrays[path]
+                store.replace_buffers({n: own[n].astype(old.dtype, copy=False) for n, old in store.buffers.items()})
 
-    def collect(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
-        """Hand the gradients of a pass to the parameters; zeros where no error arrived."""
-        for path, layer in self._holders:
-            found = gradients.get(path, {})
-            for name, parameter in layer.params.items():
-                gradient = found.get(name)
+    def set_gradients(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
+        """Set the gradients of the parameters after a pass; zeros where no error arrived."""
+        for path, store, _, _ in self._stores:
+            own = gradients.get(path, {})
+            for name, parameter in store.params.items():
+                gradient, dtype = own.get(name), parameter.value.dtype
                 if gradient is None:
                     parameter.gradient = np.zeros_like(parameter.value)
-                    continue
-                dtype = parameter.value.dtype
-                parameter.gradient = gradient if gradient.dtype is dtype else gradient.astype(dtype, copy=False)
+                else:
+                    parameter.gradient = gradient if gradient.dtype is dtype else gradient.astype(dtype, copy=False)

@@ -1,4 +1,4 @@
-"""Errors for outputs, checked before a backward pass, and the errors for inputs that come out of it."""
+"""Reads the errors of outputs before a backward pass, and returns the errors of inputs after it."""
 
 from __future__ import annotations
 
@@ -8,23 +8,25 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.compile.plan import Plan
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, ShapeError, unknown
-from graphnet.core.run import inputs as boundary
 from graphnet.core.run.forward_backward import Pass
+from graphnet.core.run.outputs import masked
 
 
-def entering(graph: Graph, errors: Any, last: Pass, slots: int, clean: frozenset[int]) -> list[Any]:
-    """The errors of a pass's outputs by slot, in the dtype of the pass, with zeros after the rows' ends.
+def read_errors(graph: Graph, plan: Plan, errors: Any, last: Pass, zero_filled: frozenset[int]) -> list[Any]:
+    """The errors of a pass's outputs by slot, in the dtype of the pass, with zeros beyond the rows' ends.
 
     Parameters
     ----------
+    graph : Graph
+    plan : Plan
     errors : mapping of output name to array_like
-    slots : int
-        The number of slots of the plan.
-    clean : frozenset of int
-        Slots whose errors need no zeros, because a Scan puts them in.
+    last : Pass
+    zero_filled : frozenset of int
+        Slots whose errors need no zeros, because a Scan fills them in.
 
     Raises
     ------
@@ -32,50 +34,53 @@ def entering(graph: Graph, errors: Any, last: Pass, slots: int, clean: frozenset
     """
     if not isinstance(errors, Mapping):
         raise ConfigError(
-            "errors go by name",
+            "errors must be a mapping",
             where=repr(graph),
             expected="a mapping of output name to array",
             received=type(errors).__name__,
         )
-    found: list[Any] = [None] * slots
-    for slot, array in [_entering(graph, name, error, last, clean) for name, error in errors.items()]:
-        found[slot] = array if found[slot] is None else found[slot] + array
-    return found
+    outputs = dict(plan.outputs)
+    by_slot: list[Any] = [None] * plan.slot_count
+    for name, error in errors.items():
+        slot = outputs.get(name)
+        if slot is None:
+            raise unknown("output", name, list(outputs), where=repr(graph), error=ShapeError)
+        array = _checked(f"{graph.name}, error for {name!r}", error, slot, last)
+        if slot not in zero_filled:
+            array = masked(array, last.shapes.lengths[slot], last.run.lengths)
+        by_slot[slot] = array if by_slot[slot] is None else by_slot[slot] + array
+    return by_slot
 
 
-def _entering(graph: Graph, name: str, error: Any, last: Pass, clean: frozenset[int]) -> tuple[int, Array]:
-    slot = last.outputs.get(name)
-    if slot is None:
-        raise unknown("output", name, last.outputs, where=repr(graph), error=ShapeError)
-    place = f"{graph.name}, error for {name!r}"
+def _checked(place: str, error: Any, slot: int, last: Pass) -> Array:
+    """An error as an array of its output's shape, in the dtype of the pass."""
     array = dtypes.as_array(error, place)
     shape = last.shapes.slots[slot]
     if shape is not None and array.shape != shape.sizes:
         raise ShapeError("an error has the shape of its output", where=place, expected=shape, received=array.shape)
-    array = dtypes.converted(array, last.dtype, place)
-    return slot, array if slot in clean else boundary.masked(array, last.shapes.lengths[slot], last.run.lengths)
+    return dtypes.converted(array, last.dtype, place)
 
 
-def leaving(inputs: int, errors: list[Any], last: Pass, clean: frozenset[int]) -> list[Any]:
-    """The error for each input: None for inputs that were left out or want none, zeros where none arrived.
+def input_errors(plan: Plan, errors: list[Any], last: Pass, zero_filled: frozenset[int]) -> list[Array | None]:
+    """The error for each input: None for inputs that were left out or need none, zeros where no error arrived.
 
     Parameters
     ----------
-    inputs : int
-        The number of inputs of the graph, which are the first slots.
+    plan : Plan
     errors : list
         By slot, after the backward pass.
-    clean : frozenset of int
-        Slots whose errors are zero after the rows' ends already.
+    last : Pass
+    zero_filled : frozenset of int
+        Slots whose errors are zero beyond the rows' ends already.
     """
-    found: list[Any] = []
-    for slot in range(inputs):
+    arrays: list[Array | None] = []
+    for slot in range(len(plan.inputs)):
         shape, error = last.shapes.slots[slot], errors[slot]
         if shape is None or not last.wanted[slot]:
-            found.append(None)
+            arrays.append(None)
         elif error is None:
-            found.append(np.zeros([n or 0 for n in shape], last.dtype))
+            arrays.append(np.zeros([n or 0 for n in shape], last.dtype))
         else:
-            ends = last.shapes.lengths[slot]
-            found.append(error if slot in clean else boundary.masked(error, ends, last.run.lengths))
-    return found
+            row_ends = last.shapes.lengths[slot]
+            arrays.append(error if slot in zero_filled else masked(error, row_ends, last.run.lengths))
+    return arrays

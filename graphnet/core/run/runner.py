@@ -1,9 +1,8 @@
-"""Runs a graph: arrays in, arrays out, errors back. Compiles once a graph, binds once a shape, dtype and phase."""
+"""Runs a graph: arrays in, arrays out, errors back."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -14,23 +13,27 @@ from graphnet.core.compile.analysis.scan_slots import scan_only_slots
 from graphnet.core.compile.axis_names import name_axes
 from graphnet.core.compile.pipeline import gc_paused, select_passes
 from graphnet.core.compile.plan import Loop, Plan
-from graphnet.core.compile.program import Program
 from graphnet.core.compile.truncate import truncate
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, Keys
+from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe import weights
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
-from graphnet.core.run import backends, output_errors
-from graphnet.core.run import inputs as boundary
+from graphnet.core.run import backends
 from graphnet.core.run.backends import Bound
-from graphnet.core.run.binder import OFTEN, Binding, Bindings
+from graphnet.core.run.binder import Binder, Binding
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
+from graphnet.core.run.inputs import Batch, InputReader
 from graphnet.core.run.layer_arrays import LayerArrays
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
+from graphnet.core.run.output_errors import input_errors as errors_of_inputs
+from graphnet.core.run.output_errors import read_errors
+from graphnet.core.run.outputs import masked, unshared
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
 
@@ -40,28 +43,28 @@ DEFAULT = next(iter(backends.BUILT_IN))
 class Runner:
     """Runs one graph, forward and backward.
 
-    Any number of threads may call ``forward`` at the same time: each pass has arrays of its own, and none waits for
-    another, but for the compilation of a new shape. ``backward`` needs a pass of the same thread. A call that would mix
-    numbers of two threads raises StateError; see docs/threads.md.
+    Any number of threads may call ``forward`` concurrently: each pass has arrays of its own, and waits for no other
+    one except to compile a new shape. ``backward`` needs a pass of the same thread. A call that would mix numbers of
+    two threads raises StateError; see docs/threads.md.
 
     Parameters
     ----------
     graph : Graph
     backend : str, optional
-        How it runs: 'numpy' by compiled programs, 'reference' node by node, or the name of a plugin's backend. None:
-        what the environment variable GRAPHNET_BACKEND says, else 'numpy'.
+        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend. None: that of the
+        environment variable GRAPHNET_BACKEND, else 'numpy'.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compile.pipeline``); None: all.
     reach : int, optional
-        Gradients count what weights did in the last so many steps of each row, inside the graph's Scans and before
-        them, with everything earlier held fixed (truncated backpropagation through time); None: as each Scan's own
-        ``bptt_length`` says, which cuts its cell's gradients alone.
+        Gradients count the uses of the weights in the last ``reach`` steps of each row, inside the graph's Scans and
+        before them, with earlier values held fixed (truncated backpropagation through time). None: the ``bptt_length``
+        of each Scan, which truncates the gradients of its cell only.
 
     Attributes
     ----------
     state : State or None
-        Where the last ``forward`` that was given a state ended; None before. With several threads, whichever was the
-        last: see ``resume``, which returns it.
+        The final states of the last ``forward`` that was given a state; None before. With several threads use
+        ``resume``, which returns them.
 
     Raises
     ------
@@ -70,7 +73,7 @@ class Runner:
     ConfigError
         If ``reach`` is not at least 1.
     UnknownNameError
-        If there is no such backend or pass.
+        If the backend or a pass is unknown.
 
     Examples
     --------
@@ -93,32 +96,30 @@ class Runner:
         reach: int | None = None,
     ) -> None:
         self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
-        self._backend = backends.find(self.backend)
         self.passes = None if passes is None else select_passes(passes)
         self.graph = graph
         self.layers = graph.layers()
         self.reach = reach
         self.plan: Plan = lower(graph) if reach is None else truncate(lower(graph), reach)
         self.state: State | None = None
-        self._bindings = Bindings()
-        self._programs: dict[Any, Program] = {}
-        self._from_scans, self._into_scans = scan_only_slots(self.plan)
-        self._kept = LastPass()
+        self._arrays = LayerArrays(self.layers)
+        self._binder = Binder(graph, self.plan, self._arrays, backends.find(self.backend), self.passes)
+        self._reader = InputReader(graph, self.layers.values())
+        self._last = LastPass()
         self._keys: Keys | None = None
         self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
-        self._seen: dict[str, Shape] = {}
-        self._holders = LayerArrays(self.layers)
-        if all(given.shape is not None for given in graph.inputs.values() if not given.optional):
+        self._from_scans, self._into_scans = scan_only_slots(self.plan)
+        if all(spec.shape is not None for spec in graph.inputs.values() if not spec.optional):
             infer(self.plan, self.layers, self.plan.declared)
 
     def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds again."""
-        return {**self.__dict__, "_bindings": Bindings(), "_kept": LastPass(), "_keys": None, "_programs": {}}
+        """For copies and pickles, which have passes of their own."""
+        return {**self.__dict__, "_last": LastPass(), "_keys": None}
 
-    # ------------------------------------------------------------------ what it holds
+    # ------------------------------------------------------------------ the graph and its arrays
     @property
     def keys(self) -> Keys:
-        """What a claim on the arrays of this graph has as its keys; see ``graphnet.core.concurrency.claims``."""
+        """The keys of a claim on the arrays of this graph; see :mod:`graphnet.core.concurrency.claims`."""
         if self._keys is None:
             self._keys = weights.keys(self.layers.values(), self.graph)
         return self._keys
@@ -126,11 +127,11 @@ class Runner:
     @property
     def trained(self) -> bool:
         """Whether any weight array has an optimizer."""
-        return self._holders.trained
+        return self._arrays.trained
 
     @property
     def parameters(self) -> dict[str, Parameter]:
-        """Every weight array by ``node path/name``; those whose sizes are known."""
+        """Every weight array whose size is known, by ``node path/name``."""
         return {
             f"{path}/{name}": parameter
             for path, layer in self.layers.items()
@@ -139,40 +140,40 @@ class Runner:
 
     @property
     def buffers(self) -> dict[str, Array]:
-        """Every untrained array (running statistics) by ``node path/name``."""
+        """Every array that is not trained (running statistics), by ``node path/name``."""
         return {f"{path}/{name}": a for path, layer in self.layers.items() for name, a in layer.buffer_values.items()}
 
     @property
     def drawn(self) -> bool:
-        """Whether every layer with weights has them: sizes that nothing declares come with the first ``forward``."""
+        """Whether all weights exist; those of undeclared sizes are created by the first ``forward``."""
         return all(layer.params or not layer.trainable for layer in self.layers.values())
-
-    def completed(self) -> Graph:
-        """The graph with the sizes of its inputs as the last ``forward`` saw them, time and batch left free.
-
-        A file of it says all that the weights' sizes follow from, also where the graph itself left them open.
-        """
-        inputs = {}
-        for name, given in self.graph.inputs.items():
-            seen = self._seen.get(name)
-            if seen is None or (given.shape is not None and given.shape.fits(seen) and boundary.closed(given.shape)):
-                inputs[name] = given
-            else:
-                inputs[name] = replace(
-                    given, shape=boundary.opened(name_axes(self.plan, self.layers, self._seen, name))
-                )
-        return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
 
     @property
     def states(self) -> tuple[str, ...]:
-        """The names of the states that can be carried over from one ``forward`` to the next: ``node path/name``."""
-        return tuple(f"{step.path}/{name}" for step in self._loops() for name in step.states)
+        """The names of the states that can be carried from one ``forward`` to the next: ``node path/name``."""
+        return tuple(f"{step.path}/{name}" for step in self.scans for name in step.states)
 
-    def _loops(self) -> list[Loop]:
+    @property
+    def scans(self) -> list[Loop]:
+        """The Scans of the graph, compiled, without those inside cells."""
         return [step for step in self.plan.steps if isinstance(step, Loop)]
 
+    def completed(self) -> Graph:
+        """The graph with the input sizes of the last ``forward`` declared, except time and batch.
+
+        A file of it determines the sizes of all weights, even where the graph leaves them open.
+        """
+        inputs = dict(self.graph.inputs)
+        for name, spec in self.graph.inputs.items():
+            seen = self._binder.seen.get(name)
+            if seen is None or (spec.shape is not None and spec.shape.fits(seen) and _sizes_declared(spec.shape)):
+                continue
+            axes = name_axes(self.plan, self.layers, self._binder.seen, name)
+            inputs[name] = replace(spec, shape=_without_time_and_batch(axes))
+        return self.graph if inputs == dict(self.graph.inputs) else replace(self.graph, inputs=inputs)
+
     def materialize(self) -> None:
-        """Make the weights of all layers from the declared shapes of the inputs.
+        """Create the weights of all layers from the declared shapes of the inputs.
 
         Raises
         ------
@@ -180,10 +181,10 @@ class Runner:
             If a size that a weight needs is not declared.
         """
         with locks.building:
-            self._holders.create(self.plan, infer(self.plan, self.layers, self.plan.declared))
+            self._binder.inferred(self.plan.declared)
 
     def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
-        """Fill all weights again; see ``Layer.initialize``.
+        """Initialize all weights again; see ``Layer.initialize``.
 
         Raises
         ------
@@ -195,8 +196,22 @@ class Runner:
 
     def snapshot(self) -> PassSnapshot:
         """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
-        kept = [partial(la.store.replace_buffers, la.buffer_values) for la in self.layers.values() if la.buffer_values]
-        return PassSnapshot(self._kept, *kept)
+        stores = [layer.store for layer in self.layers.values() if layer.buffer_values]
+        undo = [partial(store.replace_buffers, store.buffers) for store in stores]
+        return PassSnapshot(self._last, *undo)
+
+    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
+        """The plan as the numpy backend binds it to these input shapes, and all shapes; creates missing weights."""
+        with locks.building, gc_paused():
+            inferred = self._binder.inferred(shapes)
+            wanted = [not spec.integer for spec in self.graph.inputs.values()]
+            options = BindOptions(self.layers, phase, dtype, passes=self.passes)
+            return CompiledPlan(self.plan, inferred, options, wanted), inferred
+
+    @property
+    def last_pass(self) -> Pass | None:
+        """The pass that ``backward`` would use, of whichever thread; None if there is none."""
+        return self._last.current
 
     # ------------------------------------------------------------------ running
     def forward(
@@ -209,35 +224,35 @@ class Runner:
         input_errors: bool = True,
         state: State | Mapping[str, Any] | None = None,
     ) -> dict[str, Array]:
-        """The outputs by name.
+        """Run the graph; returns the outputs by name.
 
         Parameters
         ----------
         inputs : mapping of input name to array_like
-            Optional inputs may be left out. float32 throughout runs in float32, any float64 in float64; without a float
-            the weights' dtype decides.
+            Optional inputs may be left out. The pass runs in float64 if any input is float64, else in float32 if any
+            is; without floating inputs the weights' dtype decides.
         phase : Phase
         lengths : array_like of int, or mapping of input name to it, optional
-            Valid steps of each row, for inputs with axes (time, batch, …). What lies beyond is ignored, and comes back
-            as zeros.
+            Valid steps of each row, for inputs with axes (time, batch, …). Steps beyond are ignored; outputs and errors
+            are zero there.
         keep : bool
-            Keep what ``backward`` needs.
+            Whether to save values for ``backward``.
         input_errors : bool
-            Whether ``backward`` shall return errors for the inputs; without, it returns None for each.
+            Whether ``backward`` returns errors for the inputs; otherwise it returns None for each.
         state : State, or mapping of names to arrays, optional
-            Where the graph's Scans go on from; an empty one begins anew. Where they end is then ``self.state``; a row
-            with no step stays where it is. None: every Scan begins anew, and ``self.state`` stays what it is. No error
-            goes back into a kept state.
+            The states that the graph's Scans begin with; an empty one begins anew. The final states are stored in
+            ``self.state``; a row without steps keeps its state. None: every Scan begins anew, and ``self.state`` is not
+            changed. Errors are not propagated into a kept state.
 
         Raises
         ------
         ShapeError, DtypeError, DataError
             Before anything is computed.
         StateError, UnknownNameError
-            If the state is not one of this graph and this batch, or goes on in a Scan that goes backwards, which would
-            have to begin at the end of what is not there yet.
+            If the state does not fit the graph and the batch, or the graph has a reversed Scan, which would have to
+            begin at the end of data that is not there yet.
         """
-        outputs, ended = self._pass(inputs, phase, lengths, keep, input_errors, state)
+        outputs, ended = self._run(inputs, phase, lengths, keep, input_errors, state)
         if ended is not None:
             self.state = ended
         return outputs
@@ -252,158 +267,114 @@ class Runner:
         keep: bool = True,
         input_errors: bool = True,
     ) -> tuple[dict[str, Array], State]:
-        """The outputs by name, and where the graph's Scans ended; ``self.state`` stays what it is.
+        """Run the graph from a state; returns the outputs by name and the final states, not changing ``self.state``.
 
-        As ``forward(inputs, state=state)``, for code that several threads run: the state is this call's.
+        As ``forward(inputs, state=state)``, for code that runs in several threads.
 
         Raises
         ------
         ShapeError, DtypeError, DataError, StateError, UnknownNameError
             As ``forward``.
         """
-        outputs, ended = self._pass(inputs, phase, lengths, keep, input_errors, state)
+        outputs, ended = self._run(inputs, phase, lengths, keep, input_errors, state)
         assert ended is not None
         return outputs, ended
 
-    def _pass(
+    def _run(
         self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
     ) -> tuple[dict[str, Array], State | None]:
-        """One forward pass: the outputs, and where the Scans ended if they were given a state."""
-        arrays = boundary.arrays(self.graph, inputs)
-        dtype = boundary.dtype(arrays, self.layers.values())
-        counts = boundary.lengths(self.graph, lengths, arrays)
-        slots = boundary.converted(self.graph, arrays, counts, dtype)
+        """Run one pass forward: the outputs, and the final states if it was given a state."""
+        batch = self._reader.read(inputs, lengths)
         level = WRITE if self._updates_buffers and phase is Phase.train else READ
-        with Claim(level, self.keys, "forward", self.graph):
-            binding, wanted = self._binding(slots, dtype, phase, input_errors, keep)
+        with Claim(level, self._keys or self.keys, "forward", self.graph):
+            binding = self._binder.binding(batch, phase, input_errors, keep)
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
-            run = RunContext(self._holders.arrays(dtype), counts, keep, carried=carried)
-            with binding.turns:
-                outputs = self._bound_pass(binding, wanted, slots, dtype, phase, run)
-        return outputs, None if carried is None else carried.found
+            turns = binding.turns
+            arrays = self._arrays.read(batch.dtype)
+            if arrays is None:
+                arrays = self._binder.recreated_arrays(binding)
+            run = RunContext(arrays, batch.lengths, keep, carried=carried)
+            if turns is NO_LOCK:
+                outputs = self._forward(binding, batch, run)
+            else:
+                run.in_turn = True
+                with turns:
+                    outputs = self._forward(binding, batch, run)
+        return outputs, None if carried is None else carried.final_state
 
-    def _bound_pass(
-        self, binding: Binding, wanted: list[bool], slots: list[Any], dtype: str, phase: Phase, run: RunContext
-    ) -> dict[str, Array]:
-        """Run one forward pass in a bound plan of its own; the outputs by name."""
-        bound = self._started(binding, wanted, dtype, phase, run)
+    def _forward(self, binding: Binding, batch: Batch, run: RunContext) -> dict[str, Array]:
+        """Run one pass forward in a bound plan of its own; the outputs by name."""
+        current = Pass(binding, self._acquire(binding, run), run, batch)
         try:
-            values: list[Any] = [*slots, *[None] * (self.plan.slot_count - len(slots))]
-            began = time.perf_counter()
-            tape = bound.forward(values, run)
-            binding.timed(time.perf_counter() - began)
-            if phase is Phase.train:
-                self._holders.store_buffers(run.arrays)
-            outputs = self._outputs(values, slots, binding.shapes, run.lengths)
+            values = current.forward(batch)
+            if self._updates_buffers and binding.options.phase is Phase.train:
+                self._arrays.store_buffers(run.arrays)
+            outputs = self._outputs(values, batch, binding.shapes)
         except BaseException:
-            binding.give_back(bound)
+            current.release()
             raise
         if run.keep:
-            self._kept.replace(Pass(binding, bound, tape, run, dtype, dict(self.plan.outputs), wanted))
-        else:
-            binding.give_back(bound)
-            self._kept.drop_own()
+            self._last.replace(current)
+            return outputs
+        current.release()
+        if self._last.current is not None:
+            self._last.drop_own()
         return outputs
 
-    def _outputs(self, values: list[Any], slots: list[Any], shapes: Shapes, counts: list[Any]) -> dict[str, Array]:
-        """The outputs by name, apart from the inputs, with zeros after each row's end."""
-        return {
-            name: boundary.apart(
-                values[slot]
-                if slot in self._from_scans
-                else boundary.masked(values[slot], shapes.lengths[slot], counts),
-                slots,
-            )
-            for name, slot in self.plan.outputs
-        }
+    def _acquire(self, binding: Binding, run: RunContext) -> Bound:
+        """A bound plan for a pass, started: that of the pass which it replaces, or one from the pool."""
+        bound = self._last.reclaim(binding)
+        if bound is None:
+            return self._binder.acquire(binding, run)
+        bound.start(run)
+        return bound
+
+    def _outputs(self, values: list[Any], batch: Batch, shapes: Shapes) -> dict[str, Array]:
+        """The outputs by name, in memory of their own, with zeros beyond each row's end."""
+        outputs = {}
+        for name, slot in self.plan.outputs:
+            array = values[slot]
+            if batch.ragged and slot not in self._from_scans:
+                array = masked(array, shapes.lengths[slot], batch.lengths)
+            outputs[name] = unshared(array, batch.arrays)
+        return outputs
 
     def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
-        """The error for each input, and all gradients.
+        """Run backward: returns the error for each input, and sets all gradients.
 
-        The error is None for whole numbers, for inputs that were left out, and after a forward pass with
-        ``input_errors=False``.
+        The error is None for integer inputs, for inputs that were left out, and after ``forward(input_errors=False)``.
 
         Parameters
         ----------
         errors : mapping of output name to array_like
-            Outputs that are left out have no error.
+            The error of outputs that are left out is zero.
 
         Raises
         ------
         StateError
-            Without a forward pass of this thread before it; if another thread has run a forward pass since, or is
+            If this thread has not run a forward pass before, another thread has run one since, or another thread is
             computing gradients of the same weights.
         ShapeError, DtypeError
             If an error does not fit its output; nothing has changed then.
         """
-        last = self._kept.held(self.graph)
+        last = self._last.hold(self.graph)
         try:
             with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.turns:
-                return self._backward(errors, last)
+                by_slot = read_errors(self.graph, self.plan, errors, last, self._from_scans)
+                last.backward(by_slot)
+                self._arrays.set_gradients(last.run.gradients)
+                returned = errors_of_inputs(self.plan, by_slot, last, self._into_scans)
+                return dict(zip(self.graph.inputs, returned, strict=True))
         finally:
             last.release()
 
-    def _backward(self, errors: Mapping[str, Any], last: Pass) -> dict[str, Array | None]:
-        slots = output_errors.entering(self.graph, errors, last, self.plan.slot_count, self._from_scans)
-        last.run.gradients.clear()
-        last.bound.backward(last.tape, slots, last.run)
-        self._holders.collect(last.run.gradients)
-        pulled = output_errors.leaving(len(self.plan.inputs), slots, last, self._into_scans)
-        return dict(zip(self.graph.inputs, pulled, strict=True))
 
-    def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
-        """The plan bound to shapes of the inputs, as numpy's backend binds it; makes weights that are not there yet."""
-        with locks.building, gc_paused():
-            found = infer(self.plan, self.layers, shapes)
-            self._holders.create(self.plan, found)
-            wanted = [not given.integer for given in self.graph.inputs.values()]
-            options = BindOptions(self.layers, phase, dtype, passes=self.passes)
-            return CompiledPlan(self.plan, found, options, wanted), found
+def _sizes_declared(shape: Shape) -> bool:
+    """Whether every axis but time and batch has a size."""
+    return all(size is not None or name in (TIME, BATCH) for name, size in zip(shape.names, shape.sizes, strict=True))
 
-    # ------------------------------------------------------------------ binding
-    def _binding(
-        self, slots: list[Array | None], dtype: str, phase: Phase, input_errors: bool, keep: bool
-    ) -> tuple[Binding, list[bool]]:
-        """What is known of these shapes, and for which inputs errors are wanted."""
-        key = (tuple(None if a is None else a.shape for a in slots), dtype, phase, input_errors, keep)
-        found = self._bindings.find(key)
-        if found is None:
-            with locks.building, gc_paused():
-                found = self._bindings.find(key) or self._bind(key, slots)
-        return found, [input_errors and not given.integer for given in self.graph.inputs.values()]
 
-    def _bind(self, key: Any, slots: list[Array | None]) -> Binding:
-        """Infer all shapes and make the weights that they tell."""
-        given = [self._shape(n, a) for n, a in zip(self.graph.inputs, slots, strict=True)]
-        shapes = infer(self.plan, self.layers, given)
-        self._holders.create(self.plan, shapes)
-        seen = {n: s for n, s in zip(self.graph.inputs, shapes.slots, strict=False) if s is not None}
-        self._seen = {**self._seen, **seen}
-        self.graph.seen.update(seen)
-        found = Binding(shapes)
-        self._bindings.keep(key, found)
-        return found
-
-    def _started(self, binding: Binding, wanted: list[bool], dtype: str, phase: Phase, run: RunContext) -> Bound:
-        """A bound plan that belongs to this pass alone, started: an idle one, or else a new one."""
-        self._kept.drop_own(binding)
-        bound = binding.take()
-        if bound is None:
-            with locks.building, gc_paused():
-                bound = binding.take()  # another thread may have returned one in the meantime
-                if bound is None:
-                    options = BindOptions(self.layers, phase, dtype, True, self.passes, self._programs, binding.shared)
-                    bound = self._backend.bind(self.plan, binding.shapes, options, wanted)
-                    self._bindings.trim()
-                bound.start(run)  # the first start compiles
-                if binding.slow < OFTEN and hasattr(bound, "turns"):  # a plugin's backend may have none
-                    binding.turns = bound.turns(run.keep)
-        else:
-            bound.start(run)
-        return bound
-
-    def _shape(self, name: str, array: Array | None) -> Shape | None:
-        if array is None:
-            return None
-        declared = self.graph.inputs[name].shape
-        return Shape.of(array.shape, None if declared is None else declared.names)
+def _without_time_and_batch(shape: Shape) -> Shape:
+    """The shape with the sizes of time and batch open."""
+    sizes = (None if name in (TIME, BATCH) else size for name, size in zip(shape.names, shape.sizes, strict=True))
+    return Shape(shape.names, tuple(sizes))

@@ -23,8 +23,7 @@ from graphnet.testing.passes import PassResult, forward
 
 def compared_backends() -> list[str]:
     """Return the backends to compare with the reference."""
-    names = [*backends.BUILT_IN, *(name for lister in backends.listers for name in lister())]
-    return [name for name in names if name != "reference"]
+    return [name for name in backends.names() if name != "reference"]
 
 
 @check()

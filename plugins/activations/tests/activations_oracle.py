@@ -1,4 +1,4 @@
-"""The activations one number at a time, by the math module, and numeric derivatives: what the layers are compared with."""
+"""Oracles: the activations for one number, by the math module, and numeric derivatives."""
 
 import math
 
@@ -11,7 +11,7 @@ def gelu_tanh(x):
     return x / (1.0 + math.exp(-2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
-#: Each layer with its function of one number, and the places where it has no derivative.
+#: Each layer, its function of one number, and the points where it has no derivative.
 ELEMENTWISE = [
     (ReLU(), lambda x: x if x > 0 else 0.0, [0.0]),
     (LeakyReLU(), lambda x: x if x > 0 else x / 100, [0.0]),
@@ -27,7 +27,7 @@ ELEMENTWISE = [
 
 
 def each(function, x):
-    """A function of one number, applied to every number of an array."""
+    """Apply a function of one number to every element of an array."""
     return np.array([function(float(v)) for v in np.ravel(x)]).reshape(np.shape(x))
 
 
@@ -43,7 +43,7 @@ def numeric(f, x, h=1e-5):
 
 
 def close(found, expected, tolerance=1e-6):
-    """Largest difference, relative to the largest number expected, within ``tolerance``."""
+    """Check that the largest difference, relative to the largest expected number, is within ``tolerance``."""
     scale = max(np.abs(expected).max(), 1e-3)
     worst = np.abs(np.asarray(found) - expected).max() / scale
     assert np.shape(found) == np.shape(expected)

@@ -1,4 +1,4 @@
-"""Convolution and pooling as plain loops, and numeric derivatives: what the layers are compared with."""
+"""Oracles: convolution and pooling as plain loops, and numeric derivatives."""
 
 from itertools import product
 
@@ -10,7 +10,7 @@ def each_axis(value, axes):
 
 
 def margins(padding, kernel, dilation):
-    """Zeros (before, after) each spatial axis, from the words of the contract: an odd cell goes to the end."""
+    """Zeros (before, after) each spatial axis by the contract: an odd cell is added at the end."""
     if padding == "valid":
         return [(0, 0)] * len(kernel)
     if padding == "same":
@@ -30,7 +30,7 @@ def reach(size, before, after, m, d, s):
 
 
 def convolve(x, weights, bias, stride=1, padding="same", dilation=1):
-    """Cross-correlation cell by cell; cells outside the input are zeros that are never made."""
+    """Cross-correlation cell by cell; cells outside the input count as zeros."""
     kernel, axes = weights.shape[2:], weights.ndim - 2
     stride, dilation = each_axis(stride, axes), each_axis(dilation, axes)
     pads = margins(padding, kernel, dilation)
@@ -47,7 +47,7 @@ def convolve(x, weights, bias, stride=1, padding="same", dilation=1):
 
 
 def windows(x, window, stride):
-    """For each window: its place in the output, and the indices into ``x`` of its cells in row-major order."""
+    """For each window, its position in the output and the indices into ``x`` of its cells in row-major order."""
     axes = len(window)
     stride = each_axis(stride, axes)
     starts = [reach(x.shape[2 + a], 0, 0, window[a], 1, stride[a]) for a in range(axes)]
@@ -59,7 +59,7 @@ def windows(x, window, stride):
 
 
 def pool(x, window, stride, error=None, average=False):
-    """Outputs by place, and the error for ``x`` of a dictionary of errors by place (ones, without)."""
+    """Outputs by position, and the error for ``x`` from errors by position (default: ones)."""
     found, pulled = {}, np.zeros(x.shape)
     for place, cells in windows(x, window, stride):
         values = [float(x[cell]) for cell in cells]
@@ -89,7 +89,7 @@ def slopes(f, x, h=1e-4):
 
 
 def agree(found, expected, tolerance=1e-6):
-    """Same shape, and the largest difference, relative to the largest number expected, within ``tolerance``."""
+    """Check that shapes are equal and the largest relative difference is within ``tolerance``."""
     found, expected = np.asarray(found), np.asarray(expected)
     assert found.shape == expected.shape
     worst = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-3)

@@ -1,4 +1,4 @@
-"""Conv and the poolings against another library, where it is installed."""
+"""Conv and the poolings against torch, if it is installed."""
 
 import numpy as np
 import pytest
@@ -51,7 +51,7 @@ def test_conv(batch, size, stride, kernel, padding, dilation, rng):
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths:UserWarning")
 @pytest.mark.parametrize(("m", "n"), [(3, 5), (4, 2), (1, 6)])
 def test_same(m, n, rng):
-    """torch's 'same' has the same rule: an odd cell goes to the end."""
+    """torch's 'same' also adds an odd cell at the end."""
     layer = Conv((1, 1), (3, m, n), 4)
     x = rng.normal(size=(2, 3, 8, 9))
     expected = functions.conv2d(tensor(x), tensor(layer.weights), tensor(layer.bias), padding="same")

@@ -36,7 +36,7 @@ def rng():
 
 @TABLE
 @BOTH
-def test_forward_and_backward_equal_the_plain_loop(layer, shape, stride, window, rng):
+def test_passes_equal_plain_loop(layer, shape, stride, window, rng):
     made, x, average = layer(stride, window), rng.normal(size=shape), layer is AveragePooling
     expected, _ = pool(x, window, stride, average=average)
     for phase in Phase:
@@ -48,15 +48,15 @@ def test_forward_and_backward_equal_the_plain_loop(layer, shape, stride, window,
 
 @TABLE
 @BOTH
-def test_backward_equals_the_numeric_derivative(layer, shape, stride, window, rng):
-    """Numbers at least 0.01 apart, so that no maximum changes place on the way."""
+def test_backward_equals_numeric_derivative(layer, shape, stride, window, rng):
+    """Numbers at least 0.01 apart, so that small steps do not move a maximum."""
     made, x = layer(stride, window), rng.permutation(np.prod(shape)).reshape(shape) * 0.01
     error = rng.normal(size=made.forward(x).shape)
     agree(made.backward(error), slopes(lambda moved: float((made.forward(moved) * error).sum()), x, 1e-3))
 
 
 @TABLE
-def test_ties_go_to_the_first_maximum_in_row_major_order(shape, stride, window, rng):
+def test_first_maximum_wins_ties(shape, stride, window, rng):
     made, x = Pooling(stride, window), rng.integers(-1, 2, size=shape) * 1.0
     expected, _ = pool(x, window, stride)
     error = rng.normal(size=expected.shape)
@@ -64,7 +64,7 @@ def test_ties_go_to_the_first_maximum_in_row_major_order(shape, stride, window, 
     agree(made.backward(error), pool(x, window, stride, error)[1], 1e-14)
 
 
-def test_a_tie_by_hand():
+def test_tie_example():
     made = Pooling((2, 2), (2, 2))
     made.forward([[[[1.0, 5.0], [5.0, 5.0]]]])
     np.testing.assert_array_equal(made.backward([[[[3.0]]]]), [[[[0.0, 3.0], [0.0, 0.0]]]])
@@ -86,14 +86,14 @@ def test_global_average(shape, rng):
     pulled[:] = 0.0
 
 
-def test_not_a_number_is_not_hidden():
+def test_nan_is_not_hidden():
     y = Pooling((2, 2), (2, 2)).forward([[[[1.0, np.nan, 3.0, 4.0], [5.0, 0.0, 2.0, 1.0]]]])
     np.testing.assert_array_equal(y, [[[[np.nan, 4.0]]]])
 
 
 @pytest.mark.parametrize("window", [(16, 16), (17, 16)])
-def test_windows_of_more_cells_than_a_byte_counts(window):
-    """The last cell wins, so the number of the winner is the largest there is."""
+def test_windows_with_many_cells(window):
+    """The last cell has the maximum, so its index is the largest possible one."""
     made, x = Pooling(1, window), np.arange(float(np.prod(window))).reshape(1, 1, *window)
     assert made.forward(x).item() == x.max()
     assert made.backward([[[[2.0]]]]).ravel().tolist() == [0.0] * (x.size - 1) + [2.0]
@@ -137,13 +137,13 @@ def test_dtype_and_memory(made, dtype, rng):
 
 
 @LAYERS
-def test_no_weights_and_bad_input(made):
+def test_pooling_refuses_invalid_input(made):
     assert not made.trainable
     assert made.calculate_regularization_loss() == 0
     fresh = type(made)(**made.config())
     with pytest.raises(StateError, match="backward before forward"):
         fresh.backward(np.ones((1, 1)))
-    with pytest.raises(DataError, match="an empty array"):
+    with pytest.raises(DataError, match="an input is empty"):
         made.forward(np.ones((0, 3, 4, 4)))
     with pytest.raises(ShapeError, match=r"expected \(batch, channel, y, x\)"):
         made.forward(np.ones((2, 3)))
@@ -182,6 +182,6 @@ def test_constructor_and_shape_errors(layer):
         ("stride_shape", "2", (2, 2)),
     ],
 )
-def test_bad_configuration(layer, field, stride, window):
+def test_invalid_configuration_is_refused(layer, field, stride, window):
     with pytest.raises(ConfigError, match=f"{layer.__name__}: {field} is out of range"):
         layer(stride, window)

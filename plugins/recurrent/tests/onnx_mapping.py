@@ -1,9 +1,9 @@
-"""ONNX's RNN, GRU and LSTM as cell graphs in Scans: which weight of theirs is which of ours.
+"""ONNX's RNN, GRU and LSTM as cells in Scans, and the mapping of the weights.
 
-Written from the text of the operators (versions 7, 14 and 22). A direction is a Scan; the two biases of a gate are added up,
-but for the candidate of a GRU with ``linear_before_reset``, where the reset gate stands between them. What the text
-leaves open is taken as graphnet has it: beyond a row's end Y is zero, a reversed direction begins at the row's own
-end, and Y_h and Y_c of a row are the states after its last step, the initial ones where it has no step.
+Written from the text of the operators (versions 7, 14 and 22). A direction is a Scan; the two biases of a gate are added,
+except for the candidate of a GRU with ``linear_before_reset``, where the reset gate is applied between them. Where the
+specification is silent, the conventions are those of graphnet: Y is zero beyond the end of a row, a reversed direction
+starts at the end of the row, and Y_h and Y_c are the states after the last step of a row, or its initial states.
 """
 
 import numpy as np
@@ -16,7 +16,7 @@ OUTPUTS = ("Y", "Y_h", "Y_c")
 GATES = {"RNN": 1, "GRU": 3, "LSTM": 4}
 ACTIVATIONS = {"RNN": ["tanh"], "GRU": ["sigmoid", "tanh"], "LSTM": ["sigmoid", "tanh", "tanh"]}
 REVERSED = {"forward": (False,), "reverse": (True,), "bidirectional": (False, True)}
-#: How to read each attribute that has a meaning here from its protocol buffer; so this file needs no onnx.
+#: How to read each supported attribute from its protocol buffer, so that this file does not need onnx.
 KNOWN = {
     **dict.fromkeys(("hidden_size", "layout", "linear_before_reset", "input_forget"), lambda a: a.i),
     "direction": lambda a: a.s.decode(),
@@ -25,11 +25,11 @@ KNOWN = {
 
 
 class NotMapped(Exception):
-    """An attribute that no cell of the plugin stands for."""
+    """An attribute without a corresponding cell."""
 
 
 def attributes(node) -> dict:
-    """A node's attributes, with the defaults of those that matter here; refused where there is no cell for them."""
+    """The attributes of a node, with defaults; raises NotMapped if there is no corresponding cell."""
     unknown = sorted({a.name for a in node.attribute} - set(KNOWN))
     if unknown:
         raise NotMapped(f"{node.op_type} with {', '.join(unknown)}")
@@ -56,7 +56,7 @@ def cell_of(op: str, units: int, asked: dict, peepholes: bool, dtype: str) -> Ce
 
 
 def weights_of(op: str, asked: dict, w, r, b, p) -> dict[str, np.ndarray]:
-    """The arrays of one direction by the cell's nodes; ours have a column a unit, and the bias as their last row."""
+    """The arrays of one direction by node of the cell: one column per unit, the bias in the last row."""
     count = GATES[op]
     w, r, wb, rb = (np.split(a, count) for a in (w, r, *np.split(b, 2)))
     whole = [np.concatenate([w[k].T, r[k].T, (wb[k] + rb[k])[None]]) for k in range(count)]
@@ -103,7 +103,7 @@ def runner_of(node, given: dict[str, np.ndarray]) -> Runner:
 
 
 def evaluate(node, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
-    """Y, Y_h and (of an LSTM) Y_c of a node; ``arrays`` are those of its inputs that are not left out, in order."""
+    """Y, Y_h and (of an LSTM) Y_c of a node; ``arrays`` are the inputs that are present, in order."""
     given = dict(zip([role for role, name in zip(ROLES, node.input, strict=False) if name], arrays, strict=True))
     runner = runner_of(node, given)
     batch_first = bool(attributes(node)["layout"])

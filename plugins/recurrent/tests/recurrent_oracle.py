@@ -1,4 +1,4 @@
-"""Recurrent networks as plain loops over rows, and numeric derivatives: what the layers are compared with."""
+"""Oracles: recurrent networks as plain loops over rows, and numeric derivatives."""
 
 import math
 
@@ -51,7 +51,7 @@ def numeric(f, x, h=1e-5):
 
 
 def close(found, expected, tolerance=1e-6):
-    """Largest difference, relative to the largest number expected, within ``tolerance``."""
+    """Check that the largest difference, relative to the largest expected number, is within ``tolerance``."""
     scale = max(np.abs(expected).max(), 1e-3)
     worst = np.abs(np.asarray(found) - expected).max() / scale
     assert worst <= tolerance, f"relative difference {worst:.2e}"

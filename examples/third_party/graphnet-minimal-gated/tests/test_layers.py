@@ -1,4 +1,4 @@
-"""Every layer, tried by graphnet's conformance kit: one test a check."""
+"""Every layer passes graphnet's conformance kit: one test per check."""
 
 from graphnet.testing import conformance
 

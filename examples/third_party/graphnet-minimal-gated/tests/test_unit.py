@@ -1,4 +1,4 @@
-"""The unit against its equations, written out step by step and row by row."""
+"""The unit equals its equations, computed step by step and row by row."""
 
 import math
 
@@ -8,8 +8,8 @@ import pytest
 from graphnet_minimal_gated import MinimalGated
 
 
-def by_hand(x, h, gate, candidate):
-    """One row: the states of all steps."""
+def states_of_row(x, h, gate, candidate):
+    """Return the states of all steps of one row."""
     states = []
     for step in x:
         f = np.array([1 / (1 + math.exp(-a)) for a in gate.T @ [*step, *h, 1]])
@@ -19,13 +19,13 @@ def by_hand(x, h, gate, candidate):
     return states
 
 
-@pytest.mark.parametrize("given", [False, True])
-def test_the_unit_computes_its_equations(given):
+@pytest.mark.parametrize("with_first_state", [False, True])
+def test_unit_equals_equations(with_first_state):
     rng = np.random.default_rng(0)
-    x, h = rng.normal(size=(5, 3, 4)), rng.normal(size=(3, 2)) * given
+    x, h = rng.normal(size=(5, 3, 4)), rng.normal(size=(3, 2)) * with_first_state
     unit = MinimalGated(2)
-    found = unit.forward(x, h) if given else unit.forward(x)
+    states = unit.forward(x, h) if with_first_state else unit.forward(x)
     cell = unit.graph.nodes["scan"].layer.cell
     gate, candidate = (cell.nodes[name].layer.get_weights() for name in ("forget_gate", "candidate"))
-    expected = np.stack([by_hand(x[:, b], h[b], gate, candidate) for b in range(3)], axis=1)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    expected = np.stack([states_of_row(x[:, b], h[b], gate, candidate) for b in range(3)], axis=1)
+    np.testing.assert_allclose(states, expected, rtol=1e-12)

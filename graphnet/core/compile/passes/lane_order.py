@@ -21,10 +21,14 @@ Call = tuple[int, list[tuple[Position, ...]], set[tuple[Position, ...]]]
 def best_order(lanes: tuple[int, ...], calls: Sequence[Call], occupied: Mapping[int, set[int]]) -> tuple[int, ...]:
     """Return the order with the lowest cost; ``occupied`` holds the lanes of each class."""
     best, lowest = lanes, _cost(lanes, calls, occupied, float("inf"))
+    evaluated = {lanes}
     candidates: Iterable[tuple[int, ...]] = permutations(lanes) if len(lanes) <= SEARCHED else _moves(best)
     while candidates:
         before = lowest
         for order in candidates:
+            if order in evaluated:
+                continue
+            evaluated.add(order)
             cost = _cost(order, calls, occupied, lowest)
             if cost < lowest:
                 best, lowest = order, cost

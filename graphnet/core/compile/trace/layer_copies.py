@@ -19,6 +19,6 @@ class LayerCopies(dict[str, Layer]):
         copy = self[path] = object.__new__(type(original))  # ten times as fast as copy.copy
         copy.__dict__.update(original.__dict__)
         for name, value in original.__dict__.items():
-            if type(value) in (dict, list, set) and name not in ("_parameters", "_buffers"):
+            if type(value) in (dict, list, set):
                 copy.__dict__[name] = value.copy()
         return copy

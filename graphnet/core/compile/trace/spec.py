@@ -6,8 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from graphnet.core.compile.infer import Shapes
-from graphnet.core.compile.plan import Plan
+from graphnet.core.compile.plan import Plan, Shapes
 from graphnet.core.describe.layer import Layer
 from graphnet.core.phase import Phase
 

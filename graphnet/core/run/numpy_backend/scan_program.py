@@ -108,8 +108,9 @@ class ScanProgram(BoundProgram):
         values = executable.load_weights(run.arrays)
         order = None if ends is None else self.order(ends)
         arrays = {}
+        reading_order = order if ends is None else self.reading_order(ends, order)
         for k, slot in enumerate(step.sequences):
-            arrays["sequence", k] = self.reordered(slots[slot], self.reading_order(ends, order))
+            arrays["sequence", k] = self.reordered(slots[slot], reading_order)
         states = self.initial_states(slots, run)
         self.load(executable, states, slots, ends if self.exact else None)
         if self.draws:
@@ -123,7 +124,9 @@ class ScanProgram(BoundProgram):
 
     def initial_states(self, slots: list[Any], run: RunContext) -> list[Array | None]:
         """The states before the first step; None for zeros."""
-        states = [None if slot is None else slots[slot] for slot in self.step.initial]
+        states: list[Array | None] = []
+        for slot in self.step.initial:
+            states.append(None if slot is None else slots[slot])  # a comprehension is a call, in every pass
         if run.carried is None:
             return states
         dtype = self.options.dtype
@@ -179,9 +182,9 @@ class ScanProgram(BoundProgram):
         order: Array = (reversed_steps * self.batch + np.arange(self.batch)).reshape(-1)
         return order
 
-    def reading_order(self, ends: RowEnds | None, order: Array | None) -> Array | None:
+    def reading_order(self, ends: RowEnds, order: Array | None) -> Array | None:
         """The order in which sequences are read: where ``exact``, a row repeats its last step beyond its end."""
-        return ends.reversing if ends is not None and self.exact and self.step.reverse else order
+        return ends.reversing if self.exact and self.step.reverse else order
 
     def reordered(self, array: Array, order: Array | None) -> Array:
         """A sequence in the order of processing, with a batch axis."""

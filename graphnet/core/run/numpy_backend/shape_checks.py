@@ -1,4 +1,4 @@
-"""The shapes of a program's arrays, checked once when it is bound: numpy would broadcast another size in silence."""
+"""Checks of the shapes of a program's arrays when it is bound, because numpy would broadcast a wrong size silently."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from graphnet.core.describe.parameter import Array
 
 
 def check_place(array: Array, place: BufferSlice, steps: int | None, batch: int | None) -> None:
-    """An array must have the steps, units and rows of its place; ``steps`` None: no time axis, ``batch`` None: no rows.
+    """Check that an array has the shape of its slice; ``steps`` None: no time axis, ``batch`` None: no rows.
 
     Raises
     ------
@@ -31,7 +31,7 @@ def check_place(array: Array, place: BufferSlice, steps: int | None, batch: int 
 
 
 def check_widths(step: Instruction, pack_units: Any) -> None:
-    """The operands of a call have as many units as its output, or one; ``pack_units(number)`` is how many a pack has.
+    """Check that the operands of a call have as many units as its output, or one; ``pack_units`` counts a pack.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def _units(operand: Operand, pack_units: Any) -> int:
 
 
 def check_product(step: Instruction, pack_shape: tuple[int, ...]) -> None:
-    """A pack has the outputs and inputs of its product.
+    """Check that a pack has the outputs and inputs of its product.
 
     Raises
     ------
     InvalidProgram
-        If it has others.
+        If it does not.
     """
     rows = step.operands[0]
     assert isinstance(rows, (BufferSlice, ExternalArray))

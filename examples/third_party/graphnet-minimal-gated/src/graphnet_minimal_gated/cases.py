@@ -1,4 +1,4 @@
-"""What the conformance kit tries the layers on: configurations, and inputs whose sizes all differ."""
+"""Cases of the conformance kit: configurations of the layers, and inputs with axes of different sizes."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from graphnet_minimal_gated.unit import MinimalGated
 
 
 def swish(x: Any) -> Any:
-    """Swish by the exponential function."""
+    """Return Swish, computed with the exponential function."""
     return x / (1 + np.exp(-x))
 
 
 def swish_of_beta(x: Any) -> Any:
-    """Swish with beta = 1.7."""
+    """Return Swish with beta = 1.7."""
     return swish(1.7 * x) / 1.7
 
 
 def scale(x: Any, *, weights: Any) -> Any:
-    """The scaling as a product with a diagonal matrix."""
+    """Return the scaled input, as a product with a diagonal matrix."""
     return x @ np.diag(weights)
 
 
 ROWS, STEPS = "batch=3, feature=4", "time=5, batch=3, feature=4"
-WRONG: list[dict[str, Any]] = [{"beta": 0}, {"beta": -1.0}, {"beta": float("nan")}, {"beta": True}]
+INVALID: list[dict[str, Any]] = [{"beta": 0}, {"beta": -1.0}, {"beta": float("nan")}, {"beta": True}]
 
 CASES = [
-    Case(Swish, {}, ROWS, reference=swish, refused=WRONG),
+    Case(Swish, {}, ROWS, reference=swish, refused=INVALID),
     Case(Swish, {"beta": 1.7}, STEPS, reference=swish_of_beta),
     Case(Scale, {"size": 4}, ROWS, reference=scale, refused=[{"size": 0}, {"size": 2.5}]),
     Case(Scale, {"size": 4}, STEPS, reference=scale, name="Scale, sequence"),

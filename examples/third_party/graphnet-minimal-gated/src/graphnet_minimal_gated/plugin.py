@@ -1,4 +1,4 @@
-"""What graphnet finds through the entry point: the layers, and the cases that prove them."""
+"""The hooks that graphnet calls: they register the layers and their conformance cases."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from graphnet.plugins.hookspecs import Register
     from graphnet.testing import Case
 
-#: The version of graphnet's hooks that this plugin needs: 2 brought the cases.
+#: The version of graphnet's hooks that this plugin needs: 2 added the cases.
 GRAPHNET_PLUGIN_API = 2
 
 
 @hookimpl
 def graphnet_register_layers(register: Register) -> None:
-    """Register the layers; model files and people know them by their class names."""
+    """Register the layers under their class names."""
     register(Swish)
     register(Scale)
     register(MinimalGated)
@@ -28,12 +28,12 @@ def graphnet_register_layers(register: Register) -> None:
 
 @hookimpl
 def graphnet_register_cases(register: Register) -> None:
-    """Register what ``graphnet check`` tries the layers on."""
+    """Register the cases that ``graphnet check`` runs."""
     register(cases)
 
 
 def cases() -> list[Case]:
-    """The cases; imported here, so that using the layers loads no test tools."""
+    """Return the cases; imported here, so that using the layers does not import the test tools."""
     from graphnet_minimal_gated.cases import CASES
 
     return CASES

@@ -17,16 +17,16 @@ class Scale(Layer):
     Parameters
     ----------
     size : int
-        Features of the input and of the output; at least 1.
+        Number of features of the input and the output; at least 1.
     dtype : {'float64', 'float32'}
-        Of the weights.
+        Dtype of the weights.
 
     Raises
     ------
     ConfigError
-        If ``size`` is no whole number of at least 1.
+        If ``size`` is not a positive integer.
     ShapeError
-        If the last axis of the input is not ``size`` long.
+        If the last axis of the input does not have ``size`` elements.
 
     Examples
     --------
@@ -41,28 +41,28 @@ class Scale(Layer):
     dtype: str = field(default="float64", kw_only=True)
 
     def check(self) -> None:
-        """Refuse a size that means nothing."""
+        """Raise ConfigError if the size is not a positive integer."""
         positive(self, "size")
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
-        """The weights' shapes; the fans are for initializers such as Xavier."""
+        """Return the shapes of the weights; initializers such as Xavier use the fans."""
         return {"weights": Weight((self.size,), fan_in=1, fan_out=1)}
 
     def infer(self, x: Shape) -> Shape:
-        """The output's shape, which is the input's; a size that is not known yet becomes known."""
+        """Return the shape of the output: that of the input, with the number of features."""
         if x.rank < 2 or x.size(-1) not in (None, self.size):
             expected = f"(batch, …, feature={self.size})"
-            raise ShapeError("the input does not fit", where=repr(self), expected=expected, received=x)
+            raise ShapeError("wrong number of features", where=repr(self), expected=expected, received=x)
         return x.resized(-1, self.size)
 
     def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:
-        """The output, and the input, which ``grad`` needs."""
+        """Return the output, and the input for ``grad``."""
         return x * weights, x
 
     def pull(self, x: Any, error: Any, *, weights: Any) -> Any:
-        """The error for the input."""
+        """Return the error for the input."""
         return error * weights
 
     def grad(self, x: Any, error: Any) -> dict[str, Any]:
-        """The gradient of the weights, summed over all axes but the last."""
+        """Return the gradient of the weights, summed over all axes but the last."""
         return {"weights": (x * error).reshape(-1, self.size).sum(0)}

@@ -1,4 +1,4 @@
-"""Swish, a smooth function between a straight line and a ReLU."""
+"""Swish, a smooth activation between a linear function and a ReLU."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from graphnet.authoring import logistic, require
 class Swish(Layer):
     """``y = x · σ(beta · x)``, elementwise (Ramachandran, Zoph & Le 2017, arXiv:1710.05941, section 4).
 
-    With s = σ(beta · x): ``dy/dx = s + beta · x · s · (1 - s)``. ``graphnet.authoring.logistic`` is σ, which
-    neither overflows nor loses small numbers.
+    With s = σ(beta · x): ``dy/dx = s + beta · x · s · (1 - s)``. ``graphnet.authoring.logistic`` computes σ without
+    overflow or loss of small values.
 
     Parameters
     ----------
     beta : float
-        Above 0; small values come close to ``x / 2``, large ones to a ReLU.
+        Above 0; for small values the layer is close to ``x / 2``, for large ones to a ReLU.
 
     Raises
     ------
     ConfigError
-        If ``beta`` is no number above 0.
+        If ``beta`` is not a finite number above 0.
 
     Examples
     --------
@@ -36,20 +36,20 @@ class Swish(Layer):
 
     beta: float = 1.0
 
-    #: Each number of the output depends on the number at its own place alone.
+    #: Each element of the output depends only on the same element of the input.
     elementwise: ClassVar[bool] = True
 
     def check(self) -> None:
-        """Refuse a beta that means nothing."""
+        """Raise ConfigError if beta is not a finite number above 0."""
         number = isinstance(self.beta, (int, float)) and not isinstance(self.beta, bool)
-        require(number and 0 < self.beta < float("inf"), self, "beta", "a number above 0")
+        require(number and 0 < self.beta < float("inf"), self, "beta", "a finite number above 0")
 
     def apply(self, x: Any) -> tuple[Any, Any]:
-        """The output; ``pull`` needs the input and its σ."""
+        """Return the output, and the input and its σ for ``pull``."""
         s = logistic(self.beta * x)
         return x * s, (x, s)
 
     def pull(self, saved: Any, error: Any) -> Any:
-        """The error for the input."""
+        """Return the error for the input."""
         x, s = saved
         return error * (s + self.beta * x * s * (1 - s))

@@ -1,4 +1,4 @@
-"""The minimal gated unit, drawn as a graph."""
+"""The minimal gated unit, defined as a graph."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from graphnet_recurrent import sigmoid, tanh
 
 
 class MinimalGated(Composite):
-    """A recurrent unit whose one gate both forgets and resets (Zhou, Wu, Zhang & Zhou 2016, arXiv:1603.09420).
+    """A recurrent unit with one gate that both forgets and resets (Zhou, Wu, Zhang & Zhou 2016, arXiv:1603.09420).
 
     ::
 
         f_t = σ([x_t, h_{t-1}] · W_f + b_f)
         h_t = (1 - f_t) ⊙ h_{t-1} + f_t ⊙ tanh([x_t, f_t ⊙ h_{t-1}] · W_h + b_h)
 
-    Input ``(time, batch, feature)``, and the first state ``(batch, units)``, which may be left out and is zeros then;
-    output ``(time, batch, units)``: the states of all steps.
+    The inputs are ``(time, batch, feature)`` and optionally the first state ``(batch, units)``, zeros by default; the
+    output ``(time, batch, units)`` holds the states of all steps.
 
     Parameters
     ----------
     units : int
         Width of the state; at least 1.
     dtype : {'float64', 'float32'}
-        Of the weights: ``(features + units + 1, units)`` for the gate, and as many for the candidate.
+        Dtype of the weights, which are ``(features + units + 1, units)`` each for the gate and the candidate.
 
     Raises
     ------
     ConfigError
-        If ``units`` is no whole number of at least 1.
+        If ``units`` is not a positive integer.
 
     Examples
     --------
@@ -43,11 +43,11 @@ class MinimalGated(Composite):
     dtype: str = field(default="float64", kw_only=True)
 
     def check(self) -> None:
-        """Refuse a width that means nothing."""
+        """Raise ConfigError if the width is not a positive integer."""
         positive(self, "units")
 
     def cell(self) -> CellGraph:
-        """The graph of one time step."""
+        """Return the graph of one time step."""
         cell = Cell("minimal_gated", sequences="x", states={"h": self.units})
         joined = concatenate(cell.x, cell.h, name="joined")
         f = sigmoid(dense(joined, self.units, dtype=self.dtype, name="forget_gate"), name="forget_activation")
@@ -57,7 +57,7 @@ class MinimalGated(Composite):
         return cell.build(output=h, h=h)
 
     def build(self) -> Graph:
-        """The cell, run over the sequence."""
+        """Return the graph that runs the cell over the sequence."""
         graph = Builder("minimal_gated")
         x = graph.input("x", "time, batch, feature")
         first = graph.input("h", f"batch, feature={self.units}", optional=True)

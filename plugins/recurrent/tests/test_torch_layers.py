@@ -1,7 +1,7 @@
-"""Arrangements of cells against torch's modules, in double precision with the same weights.
+"""Recurrent layers against torch's modules, in double precision with the same weights.
 
-Outputs, final states, and every derivative: of the inputs, of the initial states, of every weight. Ragged batches go through
-torch's packed sequences, so rows have at least one step here, and what lies beyond their ends is NaN on both sides.
+Outputs, final states, and every derivative: of the inputs, of the initial states, of every weight. Ragged batches are
+packed sequences in torch, so each row has at least one step; the padding is NaN on both sides.
 """
 
 import itertools
@@ -22,7 +22,7 @@ LENGTHS = [4, 1, 7, 3, 5]
 
 
 class Positive(Layer):
-    """A layer of one's own: max(x, 0)."""
+    """``y = max(x, 0)``, a layer defined in the test."""
 
     def apply(self, x):
         return np.maximum(x, 0.0), x > 0
@@ -32,7 +32,7 @@ class Positive(Layer):
 
 
 def relu_cell(units):
-    """A cell of one's own: torch.nn.RNN(nonlinearity="relu")."""
+    """A cell defined in the test: torch.nn.RNN(nonlinearity="relu")."""
     cell = Cell("relu", sequences="x", states={"h": units})
     h = functional(Positive, "positive")(dense(concatenate(cell.x, cell.h), units, name="hidden"))
     return cell.build(output=h, h=h)
@@ -61,7 +61,7 @@ ARRANGED = pytest.mark.parametrize(
 
 
 def judge(kind, layers, both):
-    """torch's module, and each of its parts as (layer, direction)."""
+    """A module of torch, and its parts as (layer, direction)."""
     _, name, options, _, _ = KINDS[kind]
     torch.manual_seed(3)
     module = getattr(torch.nn, name)(D, H, num_layers=layers, bidirectional=both, **options).double()
@@ -72,38 +72,38 @@ def judge(kind, layers, both):
 
 
 def arrays_of(module, kind, part, read):
-    """Our arrays by node, from what ``read`` finds at torch's parameters; two biases that add up give two candidates."""
+    """Arrays by node, from torch's parameters; two biases that are added give two candidates."""
     suffix = f"l{part[0]}{'_reverse' if part[1] else ''}"
     gates = KINDS[kind][3]
     w, u, b, c = (
         np.split(read(getattr(module, f"{n}_{suffix}")), len(gates))
         for n in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
     )
-    found = {}
+    actual = {}
     for k, gate in enumerate(gates):
         if kind == "GRU" and gate == "candidate":
-            found["candidate_input"] = [np.vstack([w[k].T, b[k]])]
-            found["candidate_state"] = [np.vstack([u[k].T, c[k]])]
+            actual["candidate_input"] = [np.vstack([w[k].T, b[k]])]
+            actual["candidate_state"] = [np.vstack([u[k].T, c[k]])]
         else:
-            found[gate] = [np.vstack([w[k].T, u[k].T, bias]) for bias in (b[k], c[k])]
+            actual[gate] = [np.vstack([w[k].T, u[k].T, bias]) for bias in (b[k], c[k])]
     if kind == "LSTM_proj":
-        found["projection"] = [read(getattr(module, f"weight_hr_{suffix}")).T]
-    return found
+        actual["projection"] = [read(getattr(module, f"weight_hr_{suffix}")).T]
+    return actual
 
 
 def values_of(module, kind, part):
-    """Our weights: the two biases of torch's gates are one."""
-    found = {}
+    """The weights by node; the two biases of a gate of torch are added."""
+    actual = {}
     for node, candidates in arrays_of(module, kind, part, lambda p: p.detach().numpy()).items():
         array = candidates[0].copy()
         if len(candidates) == 2:
             array[-1] += candidates[1][-1]
-        found[node] = array
-    return found
+        actual[node] = array
+    return actual
 
 
 class Drawn:
-    """A graph in which every part is a Scan: layer k forwards is node ``l{k}_0``, backwards ``l{k}_1``."""
+    """A graph in which every part is a Scan: layer k is node ``l{k}_0`` forward, ``l{k}_1`` backward."""
 
     errors_of_states = True
 
@@ -112,13 +112,13 @@ class Drawn:
         builder, finals = Builder(kind), {}
         below = builder.input("x", f"time, batch, feature={D}")
         for k in sorted({k for k, _ in parts}):
-            found = []
+            actual = []
             for d in sorted({d for _, d in parts}):
                 initial = [builder.input(f"{s}_{k}_{d}", f"batch, feature={n}") for s, n in states.items()]
                 y = Scan(make(H), reverse=bool(d))(below, *initial, name=f"l{k}_{d}")
                 finals |= {f"{s}_{k}_{d}": y[s] for s in states}
-                found.append(y)
-            below = found[0] if len(found) == 1 else concatenate(*found)
+                actual.append(y)
+            below = actual[0] if len(actual) == 1 else concatenate(*actual)
         self.runner = Runner(builder.build(y=below, **finals))
         self.runner.materialize()
         self.parameters = self.runner.parameters
@@ -127,16 +127,16 @@ class Drawn:
         return f"l{part[0]}_{part[1]}/{node}/weights"
 
     def forward(self, x, states, lengths):
-        found = self.runner.forward({"x": x, **states}, lengths=lengths)
-        return found.pop("y"), found
+        actual = self.runner.forward({"x": x, **states}, lengths=lengths)
+        return actual.pop("y"), actual
 
     def backward(self, error, errors):
-        found = self.runner.backward({"y": error, **errors})
-        return found.pop("x"), found
+        actual = self.runner.backward({"y": error, **errors})
+        return actual.pop("x"), actual
 
 
 def compared(kind, layers, both, ragged, ours):
-    """Our arrangement and torch's, in both directions."""
+    """Compare a graph with torch's module, forward and backward."""
     rng = np.random.default_rng(11)
     module, parts = judge(kind, layers, both)
     made = ours(kind, parts)
@@ -195,7 +195,7 @@ def test_scans_in_a_graph(kind, layers, both, ragged):
 
 
 class Made:
-    """The same as a Recurrent, a Bidirectional or a Stack, used as a layer by itself."""
+    """The same as a Recurrent, a Bidirectional or a Stack, outside a graph."""
 
     def __init__(self, kind, parts):
         make, self.states = KINDS[kind][0], KINDS[kind][4]
@@ -204,7 +204,7 @@ class Made:
             self.layer = Stack([make(H) for _ in range(self.layers)], bidirectional=self.both)
         else:
             self.layer = Bidirectional(make(H)) if self.both else Recurrent(make(H))
-        self.errors_of_states = not self.both  # states of both directions are no outputs
+        self.errors_of_states = not self.both  # states of both directions are not outputs
         self.layer.forward(np.zeros((2, B, D)))  # the sizes of the weights
         self.parameters = Runner(self.layer.graph).parameters
 
@@ -237,8 +237,8 @@ def test_layers(kind, layers, both, ragged):
 
 @pytest.mark.parametrize("kind", ["RNN", "LSTM"])
 @pytest.mark.parametrize("ragged", [False, True])
-def test_rnn_and_lstm_backwards(kind, ragged):
-    """What torch's second direction gives alone; our layers with their one array of weights."""
+def test_reversed_rnn_and_lstm(kind, ragged):
+    """The second direction of torch against reversed layers with one array of weights."""
     rng = np.random.default_rng(12)
     module, _ = judge(kind, 1, True)
     layer = {"RNN": RNN, "LSTM": LSTM}[kind](D, H, None, reverse=True)

@@ -1,14 +1,16 @@
-"""Every arrangement between layers that are infinite at zero: each row comes out as if it were alone."""
+"""Every layer_name between layers that are infinite at zero: each row gives the same result as on its own."""
 
 import functools
 
 import numpy as np
 import pytest
 from helpers import ragged_batches as padded
-from test_arrangements_ragged import ARRANGEMENTS, CELLS, D, H
+from ragged_layers import CELLS, LAYERS, D, H
 
 from graphnet import Affine, Builder, dense
 from graphnet_recurrent import LSTM, Recurrent
+
+pytestmark = pytest.mark.slow
 
 LENGTHS = ([3, 0, 6, 1], [0, 4], [2, 6, 5])
 
@@ -21,10 +23,10 @@ def surrounded(layer):
 
 
 @pytest.mark.parametrize("backend", ["numpy", "reference"])
-@pytest.mark.parametrize("arrangement", ARRANGEMENTS)
-def test_arrangement_gives_rows_alone(arrangement, backend):
-    cell = list(CELLS)[len(arrangement) % len(CELLS)]
-    made = surrounded(ARRANGEMENTS[arrangement](functools.partial(CELLS[cell])))
+@pytest.mark.parametrize("layer_name", LAYERS)
+def test_padded_rows_equal_single_rows(layer_name, backend):
+    cell = list(CELLS)[len(layer_name) % len(CELLS)]
+    made = surrounded(LAYERS[layer_name](functools.partial(CELLS[cell])))
     for lengths in LENGTHS:
         runner = padded.filled(made, 4, backend=backend)
         inputs = {"x": padded.batch(1, lengths)["x"]}
