@@ -21,7 +21,6 @@ PAGE = ROOT / "docs" / "design.md"
 #: The packages of the diagram, lowest first: each may import those before it.
 ORDER = (
     "core",
-    "core.concurrency",
     "core.describe",
     "core.compile",
     "core.run",
@@ -97,6 +96,13 @@ def packages(graph: nx.DiGraph) -> nx.DiGraph:
             result.add_edge(package(importer), package(imported))
     result.remove_edges_from(list(nx.selfloop_edges(result)))
     return result
+
+
+def cycles(graph: nx.DiGraph) -> list[list[str]]:
+    """The sets of modules that import each other, the declared exceptions aside."""
+    ordered = graph.copy()
+    ordered.remove_edges_from(EXCEPTIONS)
+    return [sorted(group) for group in nx.strongly_connected_components(ordered) if len(group) > 1]
 
 
 def against_order(graph: nx.DiGraph) -> list[tuple[str, str]]:
