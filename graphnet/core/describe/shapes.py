@@ -1,7 +1,7 @@
-"""Named axes: what layers infer with, and what shape errors are told in.
+"""Shapes with named axes: for inference and for error messages.
 
 A size is an int, or None while it is not known yet (a free batch or time axis, a state whose width follows from the
-cell). Inference never touches an array.
+cell). Inference never reads an array.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ FITTING: dict[str, frozenset[str]] = {
 }
 KNOWN = frozenset().union(*FITTING.values())
 
-#: Names that an array's axes get where nobody named them: batch first, images as (batch, channel, y, x).
+#: The default names of axes: batch first, images as (batch, channel, y, x).
 DEFAULT_NAMES: dict[int, tuple[str, ...]] = {
     0: (),
     1: (BATCH,),
@@ -46,9 +46,9 @@ class Shape:
     Parameters
     ----------
     names : tuple of str
-        One name an axis. Names that are declared for an input differ; inferred ones may repeat.
+        One name per axis. Names that are declared for an input differ; inferred ones may repeat.
     sizes : tuple of int or None
-        One size an axis, None where it is free.
+        One size per axis, None where it is free.
     declared : bool
         Whether the names were given; False: they are the defaults for the rank, and are not checked. Not compared.
 
@@ -76,7 +76,7 @@ class Shape:
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.sizes):
-            raise ShapeError("a shape needs one name an axis", expected=len(self.names), received=len(self.sizes))
+            raise ShapeError("a shape needs one name per axis", expected=len(self.names), received=len(self.sizes))
 
     @classmethod
     def parse(cls, text: str) -> Shape:
@@ -100,14 +100,14 @@ class Shape:
 
     @classmethod
     def of(cls, sizes: Sequence[int | None], names: Sequence[str] | None = None) -> Shape:
-        """A shape of these sizes, under ``names`` or, without them, under the names usual for the rank."""
+        """A shape of these sizes, under ``names`` or, without them, under the default names for the rank."""
         declared = names is not None
         if names is None:
             names = DEFAULT_NAMES.get(len(sizes)) or tuple(f"axis{i}" for i in range(len(sizes)))
         return cls(tuple(names), tuple(sizes), declared)
 
     def check_distinct(self, where: str | None = None) -> None:
-        """Refuse two axes of one name.
+        """Raise an error for two axes of the same name.
 
         Raises
         ------
@@ -120,11 +120,11 @@ class Shape:
                     where=where,
                     expected="a different name for each axis",
                     received=str(self),
-                    remedy="Name the second axis after what it numbers, such as 'feature' or 'other'.",
+                    remedy="Give the second axis a name of its meaning, such as 'feature' or 'other'.",
                 )
 
     def read_as(self, roles: Sequence[str | None], where: str, remedy: str | None = None) -> None:
-        """Refuse declared names that contradict how a layer reads the axes.
+        """Raise an error for declared names that contradict how a layer reads the axes.
 
         Parameters
         ----------
@@ -137,8 +137,8 @@ class Shape:
         Raises
         ------
         ShapeError
-            If an axis has a known name of another meaning, or the name of a role is that of another axis. Unknown
-            names, and names that nobody declared, are never refused.
+            If an axis has a known name of another meaning, or another axis has the name of the role. Unknown
+            names, and default names, are never refused.
 
         Examples
         --------
@@ -159,9 +159,9 @@ class Shape:
                 )
 
     def read_as_sequence(self, where: str, remedy: str | None = None) -> None:
-        """Refuse declared names that contradict ``(time, batch, …)``, or ``(time, feature)`` for one sequence.
+        """Raise an error for declared names that contradict ``(time, batch, …)``, for one sequence ``(time, feature)``.
 
-        The batch axis may be a later one, if it is named so and those before it are gone through step by step too, as
+        The batch axis may be a later one, if it is named so and the axes before it are scanned as well, as
         in ``(word, letter, batch, feature)``.
 
         Raises
@@ -218,7 +218,7 @@ class Shape:
         return replace(self, names=names, sizes=(*self.sizes[:i], size, *self.sizes[i + 1 :]))
 
     def without(self, axis: int | str) -> Shape:
-        """The same shape with one axis taken out."""
+        """The same shape without one axis."""
         i = self.axis(axis)
         return replace(self, names=self.names[:i] + self.names[i + 1 :], sizes=self.sizes[:i] + self.sizes[i + 1 :])
 

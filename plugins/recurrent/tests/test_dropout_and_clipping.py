@@ -15,6 +15,8 @@ from graphnet_recurrent import (
     Recurrent,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def sigmoid(a):
     return 1 / (1 + np.exp(-a))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from graphnet import Cell, CellGraph, ConfigError, Value, concatenate, dense, split
+from graphnet.authoring import is_python_int
 from graphnet_recurrent.functional import tanh
 from graphnet_recurrent.layers import Clocked
 
@@ -49,7 +50,7 @@ def clockwork_cell(units: int, periods: Iterable[int], dtype: str = "float64") -
 
 def _checked(units: int, periods: tuple[int, ...]) -> tuple[int, ...]:
     """Return the periods after checking them."""
-    valid = all(isinstance(period, int) and not isinstance(period, bool) and period >= 1 for period in periods)
+    valid = all(is_python_int(period, 1) for period in periods)
     if not periods or not valid:
         expected = "integers of at least 1"
         raise ConfigError("periods are out of range", where="clockwork_cell", expected=expected, received=repr(periods))
