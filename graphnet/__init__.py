@@ -65,9 +65,11 @@ from graphnet.layers.functional import concatenate, dense, dropout, embedding, f
 
 if TYPE_CHECKING:
     from graphnet import authoring as authoring
+    from graphnet import callbacks as callbacks
     from graphnet import cli as cli
     from graphnet import core as core
     from graphnet import data as data
+    from graphnet import datasets as datasets
     from graphnet import initializers as initializers
     from graphnet import inspect as inspect
     from graphnet import io as io
@@ -80,7 +82,6 @@ if TYPE_CHECKING:
     from graphnet import regularizers as regularizers
     from graphnet import testing as testing
     from graphnet import training as training
-    from graphnet.data import datasets as datasets
     from graphnet.inspect.explain import explain
     from graphnet.inspect.summary import summary
     from graphnet.models.loading import load
@@ -88,7 +89,6 @@ if TYPE_CHECKING:
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
     from graphnet.training import Trainer, TrainingConfig
-    from graphnet.training import callbacks as callbacks
 
     __version__: str
 

@@ -21,7 +21,7 @@ from graphnet.cli import main
 from graphnet.cli.scaffold import Names, render, write
 from graphnet.initializers import Constant, Xavier
 from graphnet.plugins import PluginManager, discovery
-from graphnet.plugins.discovery import Found
+from graphnet.plugins.discovery import PluginEntryPoint
 from graphnet.testing import run
 
 FILES = {
@@ -299,7 +299,7 @@ def test_invalid_name_is_refused(here, name):
     ("distribution", "entry"), [("Graphnet.Fancy", "other"), ("somebody-elses", "fancy"), ("x", "Fancy")]
 )
 def test_name_of_installed_plugin_is_refused(here, monkeypatch, distribution, entry):
-    monkeypatch.setattr(discovery, "installed", lambda: [Found(distribution, entry, "3.2", None)])
+    monkeypatch.setattr(discovery, "installed", lambda: [PluginEntryPoint(distribution, entry, "3.2", None)])
     result = call("fancy")
     assert result.exit_code == 2 and result.stdout == ""
     assert "taken" in result.stderr and f"{distribution} 3.2" in result.stderr

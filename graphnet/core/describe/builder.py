@@ -25,7 +25,7 @@ class Builder:
     ----------
     name : str
     dtype : {'float64', 'float32'}, optional
-        Of the weights of layers that are made by functions on values, such as ``dense(x, units)``; None: each layer's
+        Of the weights of layers that functions on values create, such as ``dense(x, units)``; None: each layer's
         own default. A ``dtype=`` in the call has precedence.
 
     Raises
@@ -49,7 +49,7 @@ class Builder:
         self.inputs: dict[str, Input] = {}
         self.nodes: dict[str, Node] = {}
         self._numbering = Numbering()
-        self._stems: dict[str, str] = {}  # of the nodes that were named automatically
+        self._stems: dict[str, str] = {}  # of nodes with an automatic name
 
     def input(
         self, name: str, shape: str | Shape | None = None, *, optional: bool = False, integer: bool = False
@@ -61,7 +61,7 @@ class Builder:
         GraphError
             If the name is taken.
         ShapeError
-            If the text does not name axes, each by a name of its own.
+            If the text does not name axes, or two axes have the same name.
         """
         self._free(name)
         try:
@@ -113,15 +113,15 @@ class Builder:
     def build(self, /, *values: Value, **outputs: Value) -> Graph:
         """The graph of all inputs, and of the nodes that the outputs depend on.
 
-        A builder can be built several times. Nodes that no output needs, such as those of an earlier run of a notebook
-        cell, are left out, and automatic names are counted without them, so that equal code gives an equal graph.
+        A builder can be built several times. Nodes that no output needs are left out, and automatic names are
+        numbered without them. Chosen names are unique in a builder: to run the same code again, create a new builder.
 
         Parameters
         ----------
         *values : Value
             At most one, which becomes the output named ``output``.
         **outputs : Value
-            All others, by name; one value can be several outputs.
+            All others, by name; a value can be several outputs.
 
         Raises
         ------
@@ -151,7 +151,7 @@ class Builder:
         place = f"graph {self.name!r}"
         if len(values) > 1 or (values and OUTPUT in outputs):
             raise GraphError(
-                f"two outputs without a name of their own: a value without a name is the output {OUTPUT!r}",
+                f"two outputs have no name: a value without a name is the output {OUTPUT!r}",
                 where=place,
                 expected="at most one value without a name, and no other output of that name",
                 received=", ".join([*map(repr, values), *(f"{name}={value!r}" for name, value in outputs.items())]),

@@ -12,7 +12,7 @@ from graphnet.core.describe.value import Value
 
 
 def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
-    """A function that makes a layer and applies it: values are its inputs, everything else its configuration.
+    """A function that makes a layer and applies it: values are its inputs, all other arguments are its configuration.
 
     If the layer has a field ``dtype`` (or the function that makes it a parameter of this name), it gets the builder's
     dtype unless the call gives another one.

@@ -29,7 +29,7 @@ class Trainable(Rules):
     buffer_values : read-only mapping of name to array
         The layer's own untrained arrays, such as running statistics. (``buffers`` is the rule that describes them.)
     store : Store
-        Where both are kept; for what runs, saves and tests layers.
+        The object that holds both, for code that runs, saves or tests layers.
     """
 
     store: Store
@@ -119,12 +119,13 @@ class Trainable(Rules):
             snapshot.restore(self)
 
     def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
-        """Fill the weights anew.
+        """Fill the weights with new values.
 
         Parameters
         ----------
         weights_initializer, bias_initializer : object
-            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Sizes not known yet are filled when they are.
+            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Weights whose sizes are not known
+            yet are filled when they are created.
 
         Raises
         ------
@@ -135,13 +136,13 @@ class Trainable(Rules):
         StateError
             If another thread is using the weights.
         """
-        for given in (weights_initializer, bias_initializer):
-            self._check_has(given, "initialize", "an initializer")
+        for initializer in (weights_initializer, bias_initializer):
+            self._check_has(initializer, "initialize", "an initializer")
         with self._writing("initialize"):
             weights.initialize(weights.owners(self).values(), weights_initializer, bias_initializer)
 
     def _draw_known_weights(self) -> None:
-        """Fresh weights, uniform in [0, 1), as far as the configuration tells their shapes."""
+        """Create weights, uniform in [0, 1), if the configuration determines their shapes."""
         try:
             specs = self.parameters()
         except ShapeError:
@@ -188,15 +189,16 @@ class Trainable(Rules):
             weights.put(self, values)
 
     def set_optimizer(self, optimizer: Any) -> None:
-        """From now on ``backward`` also updates the weights.
+        """Set the optimizer with which ``backward`` updates the weights.
 
-        The first weight array uses ``optimizer`` itself, every further one a copy of its own; biases that are arrays of
-        their own are not regularized.
+        The first weight array uses ``optimizer`` itself, every further one a copy; biases that are separate arrays
+        are not regularized.
 
         Parameters
         ----------
         optimizer : object or None
-            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: none.
+            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: no
+            updates.
 
         Raises
         ------
@@ -217,7 +219,7 @@ class Trainable(Rules):
 
     @property
     def optimizer(self) -> Any:
-        """What ``set_optimizer`` was given; assigning does the same."""
+        """The argument of the last ``set_optimizer``; assigning calls it."""
         return self.store.optimizer
 
     @optimizer.setter

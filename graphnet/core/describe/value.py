@@ -33,7 +33,7 @@ class Value:
     """
 
     __slots__ = ("builder", "ref")
-    __array_ufunc__ = None  # numpy arrays on the left must not swallow a value elementwise
+    __array_ufunc__ = None  # numpy arrays on the left must not apply operators to each element
 
     def __init__(self, builder: ValueOwner, ref: Ref) -> None:
         self.builder = builder
@@ -102,5 +102,5 @@ class Value:
 
 def _operator(name: str) -> Callable[..., Layer]:
     if name not in OPERATORS:
-        raise GraphError(f"no layer stands behind the operator {name!r}", remedy="Import graphnet, not graphnet.core.")
+        raise GraphError(f"operator {name!r} is not supported", remedy="Import graphnet, not graphnet.core.")
     return OPERATORS[name]

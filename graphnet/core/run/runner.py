@@ -18,9 +18,10 @@ from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, Keys
 from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe import weights
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
 from graphnet.core.run.backends import Bound

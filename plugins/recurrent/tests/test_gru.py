@@ -9,6 +9,8 @@ from recurrent_oracle import close, numeric
 from graphnet import ShapeError
 from graphnet_recurrent import GRU
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():

@@ -23,6 +23,8 @@ from graphnet_recurrent import (
     tanh,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @EVERY
 @pytest.mark.parametrize("reverse", [False, True])

@@ -86,6 +86,7 @@ def test_cell_equals_reference(name, steps, batch):
         np.testing.assert_allclose(found[key], array, rtol=1e-12, atol=1e-12, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", range(len(PASSES) + 1))
 def test_token_shift_with_passes_left_out(count):
     inputs = {"x": np.arange(1.0, 5.0).reshape(2, 2, 1)}

@@ -245,6 +245,7 @@ def test_cell_with_ragged_rows_equals_reference(name, how):
     same(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("how", [{}, {"bptt_length": 50}, {"reverse": True}])
 def test_many_blocks_equal_reference(name, how):
@@ -255,6 +256,7 @@ def test_many_blocks_equal_reference(name, how):
     assert len((scan.exact or scan.programs)[True].executable().workspace.blocks) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 def test_one_pass_left_out_equals_reference(name):
     for left_out in PASSES:
@@ -282,6 +284,7 @@ def test_sequence_without_batch_equals_reference(name):
     same(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("output", ["y", "h", "c"])
 def test_error_of_one_output_equals_reference(name, output):
