@@ -1,8 +1,8 @@
 """Draws the packages of graphnet and the imports between them: ``python scripts/architecture.py``.
 
-Writes the Mermaid diagram of docs/design.md; with ``--check``, compares it instead. Every import counts, also one inside a
-function or under ``TYPE_CHECKING``. The diagram shows the transitive reduction: an arrow from A to C is left out where
-A imports B and B imports C.
+Writes the Mermaid diagram of docs/design.md; with ``--check``, compares it instead. Every import counts, also one
+inside a function or under ``TYPE_CHECKING``. The diagram shows the transitive reduction: an arrow from A to C is left
+out where A imports B and B imports C.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def modules(root: Path = ROOT) -> dict[str, Path]:
 def imports(root: Path = ROOT) -> nx.DiGraph:
     """The modules of the package, with an edge from each importing module to the one that it imports."""
     files = modules(root)
-    graph = nx.DiGraph()
+    graph: nx.DiGraph = nx.DiGraph()
     graph.add_nodes_from(files)
     for name, file in files.items():
         for target in _targets(file.read_text(encoding="utf-8")):
@@ -89,7 +89,7 @@ def package(module: str) -> str:
 
 def packages(graph: nx.DiGraph) -> nx.DiGraph:
     """The packages, with an edge for every import that the order allows."""
-    result = nx.DiGraph()
+    result: nx.DiGraph = nx.DiGraph()
     result.add_nodes_from(ORDER)
     for importer, imported in graph.edges:
         if importer not in ROOTS and imported not in ROOTS and (importer, imported) not in EXCEPTIONS:
