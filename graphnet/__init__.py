@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 from graphnet.core import module_aliases
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
-from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.cell import Cell
-from graphnet.core.describe.composite import Composite
+from graphnet.core.describe.composite import Composite, Subgraph
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.describe.value import Value
 from graphnet.core.errors import (
     ConfigError,
     DataError,
@@ -64,9 +65,11 @@ from graphnet.layers.functional import concatenate, dense, dropout, embedding, f
 
 if TYPE_CHECKING:
     from graphnet import authoring as authoring
+    from graphnet import callbacks as callbacks
     from graphnet import cli as cli
     from graphnet import core as core
     from graphnet import data as data
+    from graphnet import datasets as datasets
     from graphnet import initializers as initializers
     from graphnet import inspect as inspect
     from graphnet import io as io
@@ -79,7 +82,6 @@ if TYPE_CHECKING:
     from graphnet import regularizers as regularizers
     from graphnet import testing as testing
     from graphnet import training as training
-    from graphnet.data import datasets as datasets
     from graphnet.inspect.explain import explain
     from graphnet.inspect.summary import summary
     from graphnet.models.loading import load
@@ -87,7 +89,6 @@ if TYPE_CHECKING:
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
     from graphnet.training import Trainer, TrainingConfig
-    from graphnet.training import callbacks as callbacks
 
     __version__: str
 
@@ -149,7 +150,6 @@ _MOVED_TO_AUTHORING = frozenset(
         "Node",
         "Parameter",
         "Ref",
-        "Subgraph",
         "as_array",
         "broadcast",
         "functional",
@@ -202,6 +202,7 @@ __all__ = [
     "Split",
     "State",
     "StateError",
+    "Subgraph",
     "Subtract",
     "Trainer",
     "TrainingConfig",

@@ -1,7 +1,7 @@
 """Names for authors of layers: what a rule, a cell or a plugin needs beyond the names for users.
 
-``Layer``, ``Composite``, ``CellGraph``, ``Shape``, ``Value``, ``Weight`` and ``generator`` are also in ``graphnet``
-itself; the others are public here only.
+``Layer``, ``Composite``, ``Subgraph``, ``CellGraph``, ``Shape``, ``Value``, ``Weight`` and ``generator`` are also in
+``graphnet`` itself; the others are public here only.
 
 Examples
 --------
@@ -22,14 +22,15 @@ from __future__ import annotations
 
 from graphnet.core.checks import is_python_int
 from graphnet.core.describe.broadcasting import broadcast
-from graphnet.core.describe.builder import Value, functional
 from graphnet.core.describe.composite import Composite, Subgraph
+from graphnet.core.describe.functional import functional
 from graphnet.core.describe.layer import Layer, positive, require
 from graphnet.core.describe.logistic import inside_scan, logistic
 from graphnet.core.describe.node import Input, Node, Ref
 from graphnet.core.describe.parameter import Buffer, Parameter, Weight
 from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.describe.value import Value
 from graphnet.core.dtypes import as_array
 from graphnet.core.random import generator
 

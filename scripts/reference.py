@@ -1,9 +1,9 @@
-"""Write the pages of docs/ that follow from the code: docs/hooks.md and docs/conformance.md.
+"""Generate docs/hooks.md and docs/conformance.md from the code.
 
     python scripts/reference.py            write them
-    python scripts/reference.py --check    exit with 1 if one is not what the code says
+    python scripts/reference.py --check    exit with 1 if a page is out of date
 
-The table of wrong layers is measured: every check runs on every one of them (about a minute).
+The table of wrong layers is measured: every check runs on each of them (about a minute).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ TRAITS = {
 
 
 def hooks_page() -> str:
-    """docs/hooks.md."""
+    """Return the text of docs/hooks.md."""
     from graphnet.plugins import PluginManager, hookspecs
 
     host = PluginManager()
@@ -96,7 +96,7 @@ def _rules() -> Iterator[tuple[str, str, str]]:
 
 
 def conformance_page() -> str:
-    """docs/conformance.md."""
+    """Return the text of docs/conformance.md."""
     from graphnet.testing import CAPABILITIES, CHECKS
 
     table = [(wrong, caught(wrong.case)) for wrong in wrong_layers()]
@@ -137,7 +137,7 @@ def conformance_page() -> str:
 
 
 def wrong_layers() -> list[Any]:
-    """Every wrong layer of tests/testing."""
+    """Return every wrong layer of tests/testing."""
     sys.path.insert(0, str(ROOT / "tests" / "testing"))
     lists = {"rules": "RULES", "weights": "WEIGHTS", "phases": "PHASES", "sequences": "SEQUENCES"}
     modules = {importlib.import_module(f"wrong_{module}"): name for module, name in lists.items()}
@@ -145,7 +145,7 @@ def wrong_layers() -> list[Any]:
 
 
 def caught(case: Any) -> list[str]:
-    """The checks that fail."""
+    """Return the names of the checks that fail."""
     from graphnet.testing import run
 
     with contextlib.redirect_stdout(io.StringIO()):
@@ -153,7 +153,7 @@ def caught(case: Any) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Write or compare the pages; the exit code."""
+    """Write or compare the pages; return the exit code."""
     os.environ["GRAPHNET_PLUGINS"] = "recurrent,conv,activations"
     stale = []
     for name, page in (("hooks.md", hooks_page), ("conformance.md", conformance_page)):
@@ -164,7 +164,7 @@ def main(arguments: list[str]) -> int:
             (DOCS / name).write_text(text, encoding="utf-8")
             print(f"wrote docs/{name}")
     for name in stale:
-        print(f"docs/{name} is not what the code says: python scripts/reference.py")
+        print(f"docs/{name} is out of date; run: python scripts/reference.py")
     return 1 if stale else 0
 
 

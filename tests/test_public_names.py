@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import pkgutil
+import re
 import subprocess
 import sys
 import warnings
@@ -30,6 +32,7 @@ def test_public_names_match_the_list():
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.no_plugins
 @pytest.mark.parametrize("name", sorted(graphnet._SUBMODULES))
 def test_submodule_is_reachable_after_import(name):
@@ -109,6 +112,44 @@ def test_import_loads_no_heavy_library():
     libraries = ["click", "matplotlib", "networkx", "pluggy", "rich", "safetensors", "scipy", "sklearn", "yaml"]
     program = f"import sys, graphnet; print([name for name in {libraries} if name in sys.modules])"
     assert run_python(program) == "[]"
+
+
+# ---------------------------------------------------------------------- type checkers
+USER_PROGRAM = """\
+import graphnet
+from graphnet.callbacks import TimeLimit
+from graphnet.datasets import Stream
+
+graph = graphnet.Sequential(graphnet.FullyConnected(4, 3), shape="batch, feature=4")
+reveal_type(graph)
+reveal_type(graphnet.summary(graphnet.Model(graph)))
+reveal_type(graphnet.explain(graph))
+reveal_type(graphnet.optimizers.Adam(0.1))
+reveal_type(graphnet.datasets.load("digits"))
+reveal_type(graphnet.callbacks.TimeLimit(1.0))
+graphnet.positive
+graphnet.misspelled
+"""
+
+
+@pytest.mark.slow
+def test_type_checker_knows_public_names(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "program.py").write_text(USER_PROGRAM, encoding="utf-8")
+    # Silent imports: whether graphnet itself passes is checked by mypy over the checkout.
+    options = ["--strict", "--follow-imports=silent", "--cache-dir", os.devnull]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", *options, "program.py"],
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    revealed = re.findall(r'Revealed type is "[\w.]*?(\w+)"', done.stdout)
+    assert revealed == ["Graph", "Summary", "Explanation", "Adam", "Dataset", "TimeLimit"], done.stdout + done.stderr
+    missing = re.findall(r'has no attribute "(\w+)"', done.stdout)
+    assert missing == ["positive", "misspelled"] and "Found 2 errors" in done.stdout, done.stdout
 
 
 # ---------------------------------------------------------------------- docs/stability.md

@@ -1,4 +1,4 @@
-"""A plugin in one file that implements every hook of graphnet, each with something small that works."""
+"""A plugin in one file that implements every hook of graphnet with a small working example."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def graphnet_register_regularizers(register):
 
 @dataclass
 class Checkerboard(Initializer):
-    """Weights of 1/√fan_in with signs that alternate: the same every time."""
+    """Weights of ±1/√fan_in with alternating signs; not random."""
 
     def draw(self, shape, fan_in, fan_out):
         return np.where(np.indices(shape).sum(axis=0) % 2, -1.0, 1.0) / math.sqrt(fan_in)
@@ -98,7 +98,7 @@ def graphnet_register_initializers(register):
 
 @dataclass(frozen=True)
 class LogCosh(MeanSquaredError):
-    """``log cosh(x - t)``, whose error is ``tanh(x - t)``: targets as those of the mean squared error."""
+    """``log cosh(x - t)``, whose error is ``tanh(x - t)``; takes the targets of the mean squared error."""
 
     def rule(self, prediction, target):
         d = prediction - target
@@ -129,7 +129,7 @@ def graphnet_register_metrics(register):
 
 
 def line():
-    """Points of a noisy line: 48 to train on, 16 to test."""
+    """Points of a noisy line: 48 for training, 16 for testing."""
     rng = np.random.default_rng(0)
     x = rng.uniform(-1, 1, (64, 1))
     y = 3 * x + 0.5 + 0.05 * rng.standard_normal(x.shape)
@@ -143,7 +143,7 @@ def graphnet_register_datasets(register):
 
 @dataclass
 class LossLog(Callback):
-    """Appends the loss of every epoch to a text file.
+    """Appends the loss of each epoch to a text file.
 
     Parameters
     ----------
@@ -163,12 +163,12 @@ def graphnet_register_callbacks(register):
 
 
 class Counting(ReferenceBackend):
-    """Runs node by node, and counts the passes of each shape that it binds; a place to start from."""
+    """Runs node by node, and counts the forward passes of each bound plan; a starting point for a backend."""
 
     passes: ClassVar[list[int]] = []
 
-    def bind(self, plan, shapes, setting, wanted):
-        bound = super().bind(plan, shapes, setting, wanted)
+    def bind(self, plan, shapes, options, wanted):
+        bound = super().bind(plan, shapes, options, wanted)
         number, forward = len(self.passes), bound.forward
         self.passes.append(0)
 
@@ -186,7 +186,7 @@ def graphnet_register_backends(register):
 
 
 def nodes(model: Model) -> str:
-    """The nodes of a model, one a line, as ``name,layer``."""
+    """Return the nodes of a model as lines ``name,layer``."""
     return "".join(f"{name},{type(node.layer).__name__}\n" for name, node in model.graph.nodes.items())
 
 
@@ -198,7 +198,7 @@ def graphnet_register_exporters(register):
 @click.command("count-layers")
 @click.option("--kind", default="layers", show_default=True, help="What to count.")
 def count_layers(kind: str) -> None:
-    """Say how many layers (or other things) are registered."""
+    """Print the number of registered layers, or of objects of another kind."""
     from graphnet.plugins import manager
 
     click.echo(len(manager().registry.entries(kind)))

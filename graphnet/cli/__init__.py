@@ -1,4 +1,4 @@
-"""The command line: one command a file, each a few lines around a function of the library."""
+"""The command line: one file for each command, which calls a function of the library."""
 
 from __future__ import annotations
 

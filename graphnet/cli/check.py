@@ -15,7 +15,7 @@ from graphnet.cli.group import RUNNING
 @click.option("--verbose", is_flag=True, help="Show the checks that passed, and why others were skipped.")
 @click.pass_context
 def command(ctx: click.Context, distribution: str, as_json: bool, verbose: bool) -> None:
-    """Prove an installed plugin: its metadata, its import, and every check of the conformance kit on its layers."""
+    """Check an installed plugin: its metadata, its import, and its layers with the conformance kit."""
     from graphnet.testing import distribution as kit
     from graphnet.testing.outcome import summarize
 

@@ -11,7 +11,7 @@ import click
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", help="Name of a data set, or path of an .npz file, instead of the run's own.")
 def command(run: Path, data: str | None) -> None:
-    """Measure the weights of a run on the test split of its data."""
+    """Evaluate the weights of a run on the test split of its data."""
     from graphnet.models.train_file import evaluate_run, report_lines
 
     for line in report_lines(evaluate_run(run, data=data)):

@@ -1,4 +1,4 @@
-"""The command ``graphnet``: its options, its errors, and which commands it has."""
+"""The command ``graphnet``: its options, its subcommands, and its error messages."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import click
 from graphnet.core.errors import GraphnetError, RuleError, unknown
 from graphnet.plugins.validation import COMMANDS
 
-#: Set in a context's ``meta`` once everything has been checked and something runs.
+#: Set in a context's ``meta`` once all arguments have been checked and the command runs.
 RUNNING = "graphnet.running"
-#: Set while the plugins that the options allow are in use.
+#: Set while the plugins that the options allow are the current ones.
 LOADED = "graphnet.loaded"
 
 
 class WrongInput(click.ClickException):
-    """Refused before anything ran: one message to stderr, exit status 2."""
+    """An invalid argument or file: one message to stderr, exit status 2."""
 
     exit_code = 2
 
@@ -29,23 +29,23 @@ class WrongInput(click.ClickException):
 
 
 class Failed(WrongInput):
-    """Went wrong while running: exit status 1."""
+    """An error while the command ran: exit status 1."""
 
     exit_code = 1
 
 
 class Commands(click.Group):
-    """A group that imports its commands late, and turns graphnet's errors into messages."""
+    """A group that imports a command when it is used, and prints graphnet's errors as messages."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The commands in the order in which people meet them, those of plugins last."""
+        """List the commands in the usual order of use, those of plugins last."""
         from graphnet.cli import provided
 
         with _plugins(ctx):
             return [*COMMANDS, *provided.names()]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command by name; plugins are loaded only where it is none of graphnet's own."""
+        """Return a command by name; plugins are loaded only for a name that is not a command of graphnet."""
         if cmd_name not in COMMANDS:
             from graphnet.cli import provided
 
@@ -56,7 +56,7 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error of graphnet is a message, unless a traceback is wanted."""
+        """Run a command; print an error of graphnet as a message, unless ``--traceback`` is given."""
         try:
             with _plugins(ctx):
                 return super().invoke(ctx)
@@ -107,15 +107,15 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
-@click.option("--no-plugins", is_flag=True, is_eager=True, help="Load no plugin but what comes with graphnet.")
+@click.option("--no-plugins", is_flag=True, is_eager=True, help="Load no plugins.")
 @click.option(
     "--plugins",
     metavar="NAMES",
     is_eager=True,
     callback=_names,
-    help="Load only these plugins (entry points or distributions, separated by commas); -NAME leaves one out.",
+    help="Load only these plugins (entry points or distributions, separated by commas); -NAME excludes one.",
 )
-@click.option("--traceback", is_flag=True, help="Show where in the code an error was raised.")
+@click.option("--traceback", is_flag=True, help="Show the traceback of an error.")
 @click.pass_context
 def main(ctx: click.Context, no_plugins: bool, plugins: list[str] | None, traceback: bool) -> None:
     """Neural-network layers as plugins, models as graphs."""

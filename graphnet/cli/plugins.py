@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 @click.command("plugins")
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with tracebacks.")
 def command(as_json: bool) -> None:
-    """List the plugins in the order in which they were loaded, and why one was not."""
+    """List the plugins in the order of loading, with the reason for each that is not loaded."""
     from graphnet.plugins import manager
 
-    found = manager().plugins
+    plugins = manager().plugins
     if as_json:
-        click.echo(json.dumps([told(each) for each in found], indent=2))
+        click.echo(json.dumps([to_dict(plugin) for plugin in plugins], indent=2))
         return
     rows = [("plugin", "distribution", "version", "status", "import", "registered")]
     lines = []
-    for each in found:
-        took, count = f"{1000 * each.seconds:.0f} ms", str(len(each.entries))
-        rows.append((each.name, each.distribution, each.version, each.status, took, count))
-        if each.status == "failed":
-            lines.append(f"{each.name} of {each.distribution} failed: {each.reason}")
-        lines += [f"{each.name} of {each.distribution} {each.version}: {note}." for note in each.notes]
+    for plugin in plugins:
+        duration, count = f"{1000 * plugin.seconds:.0f} ms", str(len(plugin.entries))
+        rows.append((plugin.name, plugin.distribution, plugin.version, plugin.status, duration, count))
+        if plugin.status == "failed":
+            lines.append(f"{plugin.name} of {plugin.distribution} failed: {plugin.reason}")
+        lines += [f"{plugin.name} of {plugin.distribution} {plugin.version}: {note}." for note in plugin.notes]
     click.echo("\n".join([columns(rows), *lines]))
 
 
-def told(plugin: Plugin) -> dict[str, Any]:
-    """One plugin as plain data."""
+def to_dict(plugin: Plugin) -> dict[str, Any]:
+    """Return the record of a plugin as plain data."""
     fields = ("name", "distribution", "version", "status", "reason", "trace", "seconds", "notes")
     return {name: getattr(plugin, name) for name in fields} | {
         "registered": [{"kind": entry.kind, "id": entry.id} for entry in plugin.entries]

@@ -10,8 +10,8 @@ import click
 
 @click.command("profile")
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Rows, where the model says none.")
-@click.option("--steps", type=click.IntRange(1), default=50, show_default=True, help="Steps, where it says none.")
+@click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Rows, if the model does not say.")
+@click.option("--steps", type=click.IntRange(1), default=50, show_default=True, help="Steps, if it does not say.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True, help="Passes; medians are shown.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -20,5 +20,5 @@ def command(model: Path, batch: int, steps: int, dtype: str, repeat: int, as_jso
     from graphnet.inspect.profile import profile
     from graphnet.models.loading import load
 
-    found = profile(load(model).graph, batch=batch, steps=steps, dtype=dtype, repeat=repeat)
-    click.echo(json.dumps(found.to_dict(), indent=2) if as_json else str(found))
+    result = profile(load(model).graph, batch=batch, steps=steps, dtype=dtype, repeat=repeat)
+    click.echo(json.dumps(result.to_dict(), indent=2) if as_json else str(result))

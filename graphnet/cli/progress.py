@@ -1,4 +1,4 @@
-"""How far a training run is: bars on a terminal, plain lines elsewhere."""
+"""The progress of a training run: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any, TextIO
 from graphnet.training.callbacks import Callback, TrainingRun
 from graphnet.training.history import EpochRecord, History
 
-#: Plain lines of a run, about; the last epoch has one in any case.
+#: The approximate number of plain lines for a run; the last epoch always has one.
 LINES = 20
-#: Seconds between two looks at a bar.
+#: Seconds between two updates of a bar.
 PAUSE = 0.1
 
 
 def progress(stream: TextIO) -> Callback:
-    """What suits a stream: bars where it is a terminal, else lines."""
+    """Return the callback for a stream: a bar if it is a terminal, else lines."""
     return Bars(stream) if stream.isatty() else Lines(stream)
 
 
 def figures(record: EpochRecord) -> str:
-    """Loss and first metric of an epoch, those held out after a stroke.
+    """Format the loss and the first metric of an epoch; those of held-out examples follow a slash.
 
     Examples
     --------
@@ -38,10 +38,10 @@ def figures(record: EpochRecord) -> str:
 
 
 def ending(history: History) -> str:
-    """How a run ended, in a line."""
+    """Describe in one line how a run ended."""
     reasons = {
-        "patience": "no better epoch for a while",
-        "callback": "a callback said so",
+        "patience": "no improvement",
+        "callback": "by a callback",
         "interrupted": "interrupted",
         "failed": "failed",
     }
@@ -50,19 +50,19 @@ def ending(history: History) -> str:
 
 
 class Lines(Callback):
-    """A line an epoch; of long runs about twenty, evenly spaced, and the last."""
+    """Prints a line for each epoch; for long runs, about twenty lines at equal distances, and the last epoch."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self.shown = 0
 
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
-        """Perhaps print a line."""
+        """Print a line, if one is due."""
         if record.epoch % math.ceil(trainer.config.epochs / LINES) == 0:
             self._line(trainer, record)
 
     def on_end(self, trainer: TrainingRun, history: History) -> None:
-        """Print the last epoch, if it was not, and how the run ended."""
+        """Print the last epoch, unless it is printed, and how the run ended."""
         if history.epochs and self.shown != len(history):
             self._line(trainer, history.epochs[-1])
         if history.epochs:
@@ -77,54 +77,54 @@ class Lines(Callback):
 
 
 class Bars(Callback):
-    """A bar over all batches of the run, with loss, metric, rate and time left."""
+    """Shows a progress bar over all batches, with loss, metric, rate and remaining time."""
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
         self._bar: Any = None
         self._task: Any = None
-        self._told = "loss …"
+        self._figures = "loss …"
         self._done = self._examples = 0
         self._begun = self._drawn = 0.0
 
     def on_start(self, trainer: TrainingRun, batches: int) -> None:
-        """Begin to draw."""
+        """Start the bar."""
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[figures]}"),
             TextColumn("{task.fields[rate]} examples/s"),
             TimeRemainingColumn(),
         )
         self._bar = Progress(*columns, console=Console(file=self.stream))
-        fields = {"epoch": f"1/{trainer.config.epochs}", "told": self._told, "rate": "…"}
-        total = batches * trainer.config.epochs or None  # None: a bar without an end
+        fields = {"epoch": f"1/{trainer.config.epochs}", "figures": self._figures, "rate": "…"}
+        total = batches * trainer.config.epochs or None  # None: of unknown length
         self._task = self._bar.add_task("training", total=total, **fields)
         self._begun = time.monotonic()
         self._bar.start()
 
     def on_batch_end(self, trainer: TrainingRun, epoch: int, batch: int, loss: float) -> None:
-        """Move on, a few times a second."""
+        """Update the bar, a few times a second."""
         self._done += 1
         now = time.monotonic()
         if now - self._drawn >= PAUSE:
             self._drawn = now
-            told = self._told if epoch > 1 else f"loss {loss:.4f}"
-            self._draw({"epoch": f"{epoch}/{trainer.config.epochs}", "told": told})
+            shown = self._figures if epoch > 1 else f"loss {loss:.4f}"
+            self._draw({"epoch": f"{epoch}/{trainer.config.epochs}", "figures": shown})
 
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Show the figures of the epoch."""
-        self._told = figures(record)
+        self._figures = figures(record)
         self._examples += record.examples
         rate = self._examples / max(time.monotonic() - self._begun, 1e-9)
         epoch = f"{record.epoch}/{trainer.config.epochs}"
-        self._draw({"epoch": epoch, "told": self._told, "rate": f"{rate:.0f}"})
+        self._draw({"epoch": epoch, "figures": self._figures, "rate": f"{rate:.0f}"})
 
     def on_end(self, trainer: TrainingRun, history: History) -> None:
-        """Stop drawing; say how the run ended."""
+        """Stop the bar, and print how the run ended."""
         if self._bar is None:
             return
         self._draw({})

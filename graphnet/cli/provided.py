@@ -1,4 +1,4 @@
-"""Commands that plugins registered, guarded: what one of them does wrong is its own message, not the host's end."""
+"""The commands of plugins; an exception in one becomes a message that names the plugin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphnet.core.errors import GraphnetError, RuleError
 
 
 def names() -> list[str]:
-    """The names of the plugins' commands, in the order of loading; qualified where two plugins have one name."""
+    """Return the names of the plugins' commands, in the order of loading; qualified if two have the same name."""
     from graphnet.plugins import manager
 
     registry = manager().registry
@@ -18,12 +18,12 @@ def names() -> list[str]:
 
 
 def command(name: str) -> click.Command | None:
-    """A plugin's command; None if there is none of that name.
+    """Return a plugin's command; None for an unknown name.
 
     Raises
     ------
     PluginError
-        If two plugins offer it.
+        If two plugins register it.
     """
     from graphnet.plugins import manager
 
@@ -35,7 +35,7 @@ def command(name: str) -> click.Command | None:
 
 
 class Guarded(click.Command):
-    """A plugin's command whose errors, of whatever class, become a message that names its owner."""
+    """A plugin's command; any exception that it raises becomes a message that names the plugin."""
 
     def __init__(self, name: str, own: click.Command, owner: str) -> None:
         super().__init__(
@@ -46,11 +46,10 @@ class Guarded(click.Command):
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
     ) -> click.Context:
-        """The context of the plugin's own command, with its own options."""
-        context = self._guarded(self.own.make_context, info_name, args, parent=parent, **extra)
+        """Return the context of the plugin's command, with its options."""
+        context: click.Context = self._guarded(self.own.make_context, info_name, args, parent=parent, **extra)
         context.command = self
-        found: click.Context = context
-        return found
+        return context
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the plugin's command."""
@@ -66,12 +65,12 @@ class Guarded(click.Command):
             raise RuleError(
                 f"the command failed: {type(error).__name__}: {error}",
                 where=self.owner,
-                remedy="Tell its authors, with what --traceback shows.",
+                remedy="Report it to the authors of the plugin, with the output of --traceback.",
             ) from error
 
 
 def _help(own: click.Command) -> str:
     try:
         return own.help or own.get_short_help_str(80)
-    except Exception:  # a stranger's
+    except Exception:  # a plugin's text
         return ""

@@ -15,16 +15,20 @@ INTERRUPTED = 130
 @click.command("train")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--data", help="Name of a data set, or path of an .npz file, instead of the model file's.")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder for the run; new or empty.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the run, new or empty.")
 @click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Where numbered runs go."
+    "--runs",
+    type=click.Path(path_type=Path),
+    default=Path("runs"),
+    show_default=True,
+    help="Folder for numbered runs.",
 )
-@click.option("--seed", type=int, help="Seed of weights, dropout and the order of the examples.")
-@click.option("--epochs", type=int, help="Passes over the training examples.")
-@click.option("--batch-size", type=int, help="Examples an update.")
-@click.option("--drop-last", is_flag=True, default=None, help="Leave out a last batch that is smaller.")
-@click.option("--threads", type=int, help="BLAS threads.")
-@click.option("--backend", help="What runs the graph: numpy, or reference (node by node).")
+@click.option("--seed", type=int, help="Seed for weights, dropout and the order of examples.")
+@click.option("--epochs", type=int, help="Number of passes over the training examples.")
+@click.option("--batch-size", type=int, help="Examples in each update.")
+@click.option("--drop-last", is_flag=True, default=None, help="Omit a smaller last batch.")
+@click.option("--threads", type=int, help="Number of BLAS threads.")
+@click.option("--backend", help="The backend: numpy, reference (node by node), or one of a plugin.")
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -39,7 +43,7 @@ def command(
     threads: int | None,
     backend: str | None,
 ) -> None:
-    """Train the model in a file, and leave a folder with everything about the run."""
+    """Train the model in a file, and write a folder with weights, metrics and settings."""
     from graphnet.cli.progress import progress
     from graphnet.models.train_file import prepare, report_lines
 

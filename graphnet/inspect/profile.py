@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from graphnet.core.run.reference.loop import BoundLoop
 from graphnet.core.run.reference.steps import BoundSteps
 from graphnet.core.run.row_masks import Rows
 from graphnet.core.run.runner import Runner
+from graphnet.core.run.thread_policy import ThreadPolicy
 from graphnet.inspect.costs import Cost, Profile
 from graphnet.inspect.sizes import input_shapes
 from graphnet.inspect.target import graph_of
@@ -57,8 +57,7 @@ def profile(
         inputs = _inputs(graph, batch, steps, dtype, np.random.default_rng(seed))
         reference = Runner(copy.deepcopy(graph), backend="reference")
         _run(reference, inputs)
-        for call in _calls(_bound_plan(reference)):
-            _time(call, passes)
+        _time(_bound_plan(reference), passes)
         for _ in range(repeat):
             passes.append({})
             _run(reference, inputs)
@@ -98,36 +97,51 @@ def _bound_plan(runner: Runner) -> Any:
     return runner.last_pass.bound
 
 
-def _calls(plan: BoundSteps) -> Iterator[BoundCall]:
-    """Every bound node, including those inside Scans."""
-    for step in plan.steps:
+def _time(plan: BoundSteps, passes: list[dict[str, Cost]]) -> None:
+    """Put a clock around every bound node, including those inside Scans."""
+    for i, step in enumerate(plan.steps):
         if isinstance(step, BoundCall):
-            yield step
+            plan.steps[i] = TimedCall(step, passes)
         elif isinstance(step, BoundLoop):
-            yield from _calls(step.body)
+            _time(step.body, passes)
 
 
-def _time(call: BoundCall, passes: list[dict[str, Cost]]) -> None:
-    """Time both rules of a node."""
-    untimed_forward, untimed_backward = call.forward, call.backward
-    path, layer = call.checks.path, type(call.layer).__name__
+class TimedCall:
+    """A bound node that adds the time of both its rules to the costs of the last pass."""
 
-    def forward(slots: list[Any], run: RunContext) -> Any:
+    def __init__(self, call: BoundCall, passes: list[dict[str, Cost]]) -> None:
+        self.call, self.passes = call, passes
+        self.path, self.layer = call.checks.path, type(call.layer).__name__
+
+    @property
+    def cost(self) -> Cost:
+        """The cost of this node in the last pass."""
+        return self.passes[-1].setdefault(self.path, Cost(self.path, self.layer))
+
+    def start(self, run: RunContext) -> None:
+        """As the node."""
+        self.call.start(run)
+
+    def policy(self, keep: bool) -> ThreadPolicy:
+        """As the node."""
+        return self.call.policy(keep)
+
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
+        """As the node."""
         start = time.perf_counter()
-        saved = untimed_forward(slots, run)
-        cost = passes[-1].setdefault(path, Cost(path, layer))
-        cost.forward += time.perf_counter() - start
+        saved = self.call.forward(slots, run)
+        seconds, cost = time.perf_counter() - start, self.cost
+        cost.forward += seconds
         cost.calls += 1
-        cost.output_bytes += sum(slots[slot].nbytes for slot in call.outputs)
+        cost.output_bytes += sum(slots[slot].nbytes for slot in self.call.outputs)
         cost.saved_bytes += _bytes(saved)
         return saved
 
-    def backward(saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
+    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
+        """As the node."""
         start = time.perf_counter()
-        untimed_backward(saved, errors, run, rows)
-        passes[-1].setdefault(path, Cost(path, layer)).backward += time.perf_counter() - start
-
-    call.forward, call.backward = forward, backward  # type: ignore[method-assign]
+        self.call.backward(saved, errors, run, rows)
+        self.cost.backward += time.perf_counter() - start
 
 
 def _bytes(saved: Any) -> int:

@@ -1,4 +1,4 @@
-"""Files: models as YAML, weights as safetensors, everything written whole or not at all."""
+"""Files: models as YAML, weights as safetensors; every file is written atomically."""
 
 from graphnet.io import atomic
 from graphnet.io.model_file import FORMAT, ModelFile, parse_model, read_model

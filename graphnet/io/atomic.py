@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all."""
+"""Writing a file atomically."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from graphnet.core.errors import FileError
 
 
 def write(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write ``data`` to a temporary name beside ``path``, sync it, and rename it: a reader never sees half a file.
+    """Write ``data`` to a temporary file beside ``path``, sync it, and rename it: a reader never sees a partial file.
 
-    A link is followed: what it points to is replaced.
+    A symbolic link is followed: its target is replaced.
 
     Raises
     ------
     FileError
-        If the folder does not exist or cannot be written; what was at ``path`` is as it was.
+        If the folder does not exist or is not writable; a file at ``path`` is then unchanged.
     """
     target = Path(os.path.realpath(path))
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
@@ -30,11 +30,11 @@ def write(path: str | os.PathLike[str], data: bytes) -> None:
         raise FileError("cannot be written", where=str(path), received=error.strerror or str(error)) from error
     finally:
         with contextlib.suppress(OSError):
-            os.unlink(temporary)  # still there only if something went wrong
+            os.unlink(temporary)  # exists only after an error
 
 
 def _write_new(path: Path, data: bytes) -> None:
-    """Write and sync a file that must not exist yet, with the permissions that new files have."""
+    """Write and sync a file that must not exist, with the default permissions."""
     with open(path, "xb") as file:
         file.write(data)
         file.flush()
@@ -42,7 +42,7 @@ def _write_new(path: Path, data: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last; not every system can."""
+    """Sync a renaming; not every system supports it."""
     with contextlib.suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

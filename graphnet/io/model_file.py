@@ -1,4 +1,4 @@
-"""What a model file says."""
+"""Reading model files."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ FORMAT = "graphnet/1"
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What a model file says.
+    """The contents of a model file.
 
     Attributes
     ----------
     graph : Graph
     training : TrainingConfig or None
     plugins : dict of str to str
-        Needed distributions and their versions.
+        Required distributions and versions.
     path : Path or None
     """
 
@@ -45,15 +45,15 @@ def read_model(path: str | os.PathLike[str]) -> ModelFile:
     Raises
     ------
     FileError
-        If there is no such file, or it is no YAML.
+        If the file does not exist, or is not YAML.
     GraphnetError
-        With file, line and key path, for everything else that is wrong.
+        For all other faults, with file, line and key path.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        told = error.strerror if isinstance(error, OSError) else "bytes that are no UTF-8 text"
-        raise FileError("cannot be read", where=str(path), expected="a model file", received=told) from None
+        received = error.strerror if isinstance(error, OSError) else "bytes that are not UTF-8 text"
+        raise FileError("cannot be read", where=str(path), expected="a model file", received=received) from None
     return parse_model(text, str(path), path=Path(path))
 
 
@@ -62,7 +62,7 @@ def parse_model(text: str, source: str = "<text>", *, path: Path | None = None) 
     try:
         return _parsed(text, source, path)
     except RecursionError:
-        raise FileError("nested too deeply", where=source, remedy="Write it with fewer graphs in graphs.") from None
+        raise FileError("nested too deeply", where=source, remedy="Use fewer levels of nested graphs.") from None
 
 
 def _parsed(text: str, source: str, path: Path | None) -> ModelFile:
@@ -70,13 +70,13 @@ def _parsed(text: str, source: str, path: Path | None) -> ModelFile:
     keys = top.mapping()
     if "format" in keys and keys["format"].value != FORMAT:
         raise FileError(
-            "another format", where=str(keys["format"].place), expected=FORMAT, received=keys["format"].described()
+            "unknown format", where=str(keys["format"].place), expected=FORMAT, received=keys["format"].described()
         )
     keys = top.mapping(TOP, required=("format", "inputs", "nodes", "outputs"))
     plugins = manager()
-    needed = requirements.check(keys.get("plugins"), plugins)
-    reader = Reader(plugins.registry.preferring([*needed, "graphnet"]))
+    required = requirements.check(keys.get("plugins"), plugins)
+    reader = Reader(plugins.registry.preferring([*required, "graphnet"]))
     default = path.stem if path is not None else "model"
     graph = reader.graph(top, default if default.isidentifier() else "model", "")
     reader.check_shapes(graph)
-    return ModelFile(graph, reader.training(keys.get("training")), needed, path)
+    return ModelFile(graph, reader.training(keys.get("training")), required, path)

@@ -1,4 +1,4 @@
-"""Named arrays as an ``.npz`` file, whatever their names: data, and never code."""
+"""Writing named arrays as an ``.npz`` file, without pickling."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from graphnet.io import atomic
 
 
 def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -> None:
-    """Write arrays that ``numpy.load`` reads by the same names, whole or not at all.
+    """Write arrays that ``numpy.load`` reads by the same names; the file is written atomically.
 
-    Unlike ``numpy.savez``, which has parameters of its own, this takes arrays named ``file`` or ``allow_pickle`` too.
+    Unlike in ``numpy.savez``, arrays may be named ``file`` or ``allow_pickle``.
 
     Raises
     ------
     FileError
-        If a name cannot be one in such a file, an array holds Python objects, or the file cannot be written.
+        If a name is not valid, an array holds Python objects, or the file cannot be written.
     DtypeError
-        If something is not an array, or more than its numbers, such as a masked array.
+        If a value is not a plain array, such as a masked array.
 
     Examples
     --------
@@ -36,26 +36,26 @@ def write_npz(path: str | os.PathLike[str], arrays: Mapping[str, Any]) -> None:
     array([1., 2.])
     """
     check_names(arrays, str(path))
-    found = {name: plain(value, f"{path}: {name}") for name, value in arrays.items()}
-    for name, array in found.items():
+    plain_arrays = {name: plain(value, f"{path}: {name}") for name, value in arrays.items()}
+    for name, array in plain_arrays.items():
         if array.dtype.hasobject:
             raise FileError("holds Python objects", where=f"{path}: {name}", expected="numbers", received=array.dtype)
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in found.items():
+        for name, array in plain_arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
     atomic.write(path, buffer.getvalue())
 
 
 def check_names(names: Iterable[str], where: str) -> None:
-    """Refuse names that could not be read back, or that a program that unpacks the archive could take for a path.
+    """Refuse names that could not be read back, or that could be paths when the archive is unpacked.
 
     Raises
     ------
     FileError
-        For an empty name, one with a separator of paths, and one that ends in ``.npy``, which ``numpy.load`` drops; and
-        for a name that stands there twice.
+        For an empty name, one with a path separator, one that ends in ``.npy``, which ``numpy.load`` removes, and for a
+        duplicate name.
     """
     seen: set[str] = set()
     for name in names:
@@ -63,9 +63,9 @@ def check_names(names: Iterable[str], where: str) -> None:
         if not isinstance(name, str) or not name or name in (".", "..") or set(name) & set("/\\:\0"):
             problem = "not a name for an array in an npz file"
         elif name.endswith(".npy"):
-            problem = "a name that ends in '.npy', which would be dropped when the file is read"
+            problem = "a name that ends in '.npy', which would be removed when the file is read"
         elif name in seen:
             problem = f"two arrays would be named {name!r}"
         if problem:
-            raise FileError(problem, where=where, expected="a different plain name for each array", received=repr(name))
+            raise FileError(problem, where=where, expected="a unique plain name for each array", received=repr(name))
         seen.add(name)

@@ -1,4 +1,4 @@
-"""Objects of registered classes, from files and to files: ``Name`` or ``{Name: {field: value}}``."""
+"""Reading and writing objects of registered classes: ``Name`` or ``{Name: {field: value}}``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphnet.plugins import Entry, Registry
 
 # ---------------------------------------------------------------------- reading
 def construct(item: Item, thing: Any, registry: Registry, what: str, cells: Cells | None = None) -> Any:
-    """Make an object of a class from a mapping of its fields; ``cells`` makes those that are cell graphs.
+    """Construct an object of a class from a mapping of its fields; ``cells`` reads those that are cell graphs.
 
     Raises
     ------
@@ -24,40 +24,40 @@ def construct(item: Item, thing: Any, registry: Registry, what: str, cells: Cell
         With file, line and key path.
     """
     known = fields_of(thing)
-    given = {} if item.value is None else item.mapping()
-    _check_names(item, given, known, what)
+    items = {} if item.value is None else item.mapping()
+    _check_names(item, items, known, what)
     converter = Converter(registry, named, cells)
-    values = {name: converter.convert(value, known[name].type) for name, value in given.items()}
+    values = {name: converter.convert(value, known[name].type) for name, value in items.items()}
     try:
         return thing(**values)
     except GraphnetError as error:
         raise error.at(str(item.find(error.key_path).place)) from None
-    except Exception as error:  # the class is a stranger's
+    except Exception as error:  # the class may be of a plugin
         raise ConfigError(
-            f"{what} cannot be made of this: {type(error).__name__}: {error}",
+            f"{what} cannot be constructed: {type(error).__name__}: {error}",
             where=str(item.place),
             received=item.described(),
         ) from error
 
 
-def _check_names(item: Item, given: Mapping[str, Item], known: Mapping[str, Field], what: str) -> None:
-    """Refuse fields that a class does not have, and the lack of those that it needs."""
-    for name, value in given.items():
+def _check_names(item: Item, items: Mapping[str, Item], known: Mapping[str, Field], what: str) -> None:
+    """Refuse unknown and missing fields."""
+    for name, value in items.items():
         if name not in known:
             problem = f"{what} has no field {name!r}"
             raise unknown("field", name, known, where=str(value.place), problem=problem, error=ConfigError)
-    needed = [name for name, field in known.items() if field.required and name not in given]
-    if needed:
+    missing = [name for name, field in known.items() if field.required and name not in items]
+    if missing:
         raise ConfigError(
-            f"{what} needs {', '.join(needed)}",
+            f"{what} needs {', '.join(missing)}",
             where=str(item.place),
-            expected=", ".join(needed),
-            received=", ".join(given) or "nothing",
+            expected=", ".join(missing),
+            received=", ".join(items) or "nothing",
         )
 
 
 def named(item: Item, kind: str, registry: Registry) -> Any:
-    """The object of ``Name`` or ``{Name: {field: value}}``.
+    """Construct the object that ``Name`` or ``{Name: {field: value}}`` describes.
 
     Raises
     ------
@@ -82,12 +82,12 @@ def named(item: Item, kind: str, registry: Registry) -> Any:
 
 # ---------------------------------------------------------------------- writing
 def written(value: Any, registry: Registry, used: list[Entry]) -> Any:
-    """A value of a field as plain data for a file; the entries of the registry that it needs are added to ``used``.
+    """Convert the value of a field to plain data for a file; add the registry entries that it needs to ``used``.
 
     Raises
     ------
     ConfigError, PluginError
-        If a file cannot hold it.
+        If a file cannot represent it.
     """
     value = value.item() if isinstance(value, np.generic) else value
     if value is None or type(value) in (bool, int, float, str):
@@ -103,7 +103,7 @@ def written(value: Any, registry: Registry, used: list[Entry]) -> Any:
 
 
 def _entry(value: Any, registry: Registry) -> Entry:
-    """The entry of the class of an object, of whichever kind."""
+    """The entry of the class of an object, of any kind."""
     for kind in KINDS.values():
         for entry in registry.entries(kind):
             if entry.object is type(value):

@@ -1,4 +1,4 @@
-"""From the tree of a file to graphs and what they are made of."""
+"""Constructing graphs and layers from the tree of a model file."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WHAT = ("layer", "shares", "graph", "scan")
 
 
 class Reader:
-    """One file being read: the layers and places met so far, by node path."""
+    """Reads one file; holds the layers and places read so far, by node path."""
 
     def __init__(self, registry: Registry) -> None:
         self.registry = registry
@@ -36,7 +36,7 @@ class Reader:
 
     # ------------------------------------------------------------------ graphs
     def graph(self, item: Item, name: str, path: str, keys: tuple[str, ...] = (), roles: bool = False) -> Graph:
-        """A graph, or with ``roles`` a cell, from the mapping that describes it."""
+        """Construct a graph, or with ``roles`` a cell, from the mapping that describes it."""
         parts = item.mapping((*TOP, *keys) if not path else (*GRAPH, *keys), required=("inputs", "nodes", "outputs"))
         name = parts["name"].text("a name") if "name" in parts else name
         inputs = {n: self.input(i) for n, i in parts["inputs"].mapping().items()}
@@ -51,7 +51,7 @@ class Reader:
             raise error.at(str(item.find(error.key_path).place)) from None
 
     def input(self, item: Item) -> Input:
-        """``time, batch, feature=12``, or a mapping with more."""
+        """Read an input: ``time, batch, feature=12``, or a mapping with further keys."""
         if item.value is None:
             return Input()
         if isinstance(item.value, str):
@@ -78,7 +78,7 @@ class Reader:
         what = [key for key in WHAT if key in parts]
         if len(what) != 1:
             raise ConfigError(
-                "a node is one of several things",
+                "a node must have exactly one of several keys",
                 where=str(item.place),
                 expected="exactly one of " + ", ".join(WHAT),
                 received=", ".join(what) or "none of them",
@@ -98,8 +98,8 @@ class Reader:
             return Subgraph(self.graph(item, name, f"{path}/"))
         if what == "scan":
             return self.scan(item, name, path)
-        found = self.layers.get(item.text("the path of a node"))
-        if found is None:
+        shared = self.layers.get(item.text("the path of a node"))
+        if shared is None:
             raise unknown(
                 "node",
                 item.value,
@@ -109,7 +109,7 @@ class Reader:
                 expected="the path of a node above",
                 error=GraphError,
             )
-        return found
+        return shared
 
     def registered(self, item: Item, config: Item, path: str) -> Layer:
         try:
@@ -122,14 +122,14 @@ class Reader:
         def cell(part: Item) -> CellGraph:
             field = part.place.path.rpartition(".with.")[2]
             name = re.sub(r"\W+", "_", field).strip("_")
-            found = self.graph(part, name, f"{path}/{name}/", ROLES, roles=True)
-            assert isinstance(found, CellGraph)
-            return found
+            graph = self.graph(part, name, f"{path}/{name}/", ROLES, roles=True)
+            assert isinstance(graph, CellGraph)
+            return graph
 
-        made = construct(config, entry.object, self.registry, f"layer {entry.name}", cell)
-        if not isinstance(made, Layer):
-            raise RuleError("no layer came out", where=str(item.place), received=repr(made))
-        return made
+        layer = construct(config, entry.object, self.registry, f"layer {entry.name}", cell)
+        if not isinstance(layer, Layer):
+            raise RuleError("the class did not return a layer", where=str(item.place), received=repr(layer))
+        return layer
 
     def scan(self, item: Item, name: str, path: str) -> Scan:
         parts = item.mapping(("cell", "reverse", "bptt_length"), required=("cell",))
@@ -143,7 +143,7 @@ class Reader:
             raise error.at(str(parts.get("bptt_length", item).place)) from None
 
     def remember(self, layer: Layer, path: str, place: Place) -> None:
-        """Let later nodes share this layer, and the layers inside it."""
+        """Record a layer, and the layers inside it, so that later nodes can share them."""
         self.layers[path] = layer
         inner = subgraph(layer)
         if inner is not None:
@@ -152,7 +152,7 @@ class Reader:
                 self.places.setdefault(deeper, place)
 
     def references(self, item: Item, layer: Layer) -> tuple[Ref | None, ...]:
-        """Inputs as one reference, a list in order, or a mapping by port."""
+        """Read the inputs of a node: one reference, a list in order, or a mapping by port."""
         if not isinstance(item.value, dict):
             return tuple(self.reference(part) for part in item.items())
         ports = layer.input_ports().names
@@ -179,7 +179,7 @@ class Reader:
             while path and path not in self.places:
                 path = path.rpartition("/")[0]
             raise (error.at(str(self.places[path])) if path else error) from None
-        except Exception as error:  # a rule of a stranger's layer
+        except Exception as error:  # a rule of any layer
             raise RuleError(
                 f"a layer's rule failed: {type(error).__name__}: {error}", where=f"graph {graph.name!r}"
             ) from error
@@ -189,5 +189,5 @@ class Reader:
             return None
         from graphnet.training.config import TrainingConfig
 
-        made: TrainingConfig = construct(item, TrainingConfig, self.registry, "training")
-        return made
+        config: TrainingConfig = construct(item, TrainingConfig, self.registry, "training")
+        return config

@@ -1,4 +1,4 @@
-"""The plugins that a model needs, with versions."""
+"""The plugins that a model requires, with versions."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from collections.abc import Iterable, Mapping
 from graphnet.core.errors import ConfigError, PluginError, did_you_mean
 from graphnet.io.tree import Item
 from graphnet.plugins import Entry, PluginManager
-from graphnet.plugins.versions import meets, plain, release
+from graphnet.plugins.versions import meets, normalized, release
 
-#: The names that distributions may have, PEP 508.
+#: Valid names of distributions, by PEP 508.
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
 
 
 def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
-    """The requirements of a file, after checking that the loaded plugins meet them.
+    """Return the requirements of a file, after checking that the loaded plugins meet them.
 
     Raises
     ------
     PluginError
-        For a plugin that is missing, failed, or of another version; with what to install.
+        For a plugin that is missing, failed, or of another version; the message says what to install.
     ConfigError
-        For a requirement that cannot be read.
+        For a requirement that is not valid.
     """
     needed = {} if item is None else item.mapping()
     for distribution, wanted in needed.items():
         requirement = wanted.text("a version requirement, such as '>=0.1'")
         if not NAME.fullmatch(distribution):
             raise ConfigError(
-                "not the name of a distribution",
+                "not a valid name of a distribution",
                 where=str(wanted.place),
                 expected="a name",
                 received=repr(distribution),
@@ -43,7 +43,7 @@ def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
 
 
 def _check_one(distribution: str, requirement: str, item: Item, manager: PluginManager) -> None:
-    own = [plugin for plugin in manager.plugins if plain(plugin.distribution) == plain(distribution)]
+    own = [plugin for plugin in manager.plugins if normalized(plugin.distribution) == normalized(distribution)]
     install = f"nstall it: pip install '{distribution}{''.join(requirement.split())}'."
     if not own:
         known = {plugin.distribution for plugin in manager.plugins}
@@ -71,9 +71,9 @@ def _check_one(distribution: str, requirement: str, item: Item, manager: PluginM
 
 
 def of(entries: Iterable[Entry]) -> Mapping[str, str]:
-    """What a file that uses these entries requires: at least the installed versions, to the second number."""
-    found = {"graphnet": _floor(_own_version(entries))} | {e.distribution: _floor(e.version) for e in entries}
-    return {name: found[name] for name in sorted(found)}
+    """Return the requirements of a file with these entries: at least the installed versions, to the second number."""
+    versions = {"graphnet": _floor(_own_version(entries))} | {e.distribution: _floor(e.version) for e in entries}
+    return {name: versions[name] for name in sorted(versions)}
 
 
 def _own_version(entries: Iterable[Entry]) -> str:

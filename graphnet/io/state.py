@@ -13,12 +13,12 @@ from graphnet.io import atomic
 from graphnet.io.weights import read_arrays
 
 FORMAT = "graphnet-state/1"
-#: The key of the rows that begin anew; node paths have no such character.
+#: The key of the rows that are reset; node paths do not contain this character.
 FRESH = "*fresh"
 
 
 def save_state(path: str | os.PathLike[str], state: State) -> None:
-    """Write a state, whole or not at all.
+    """Write a state atomically.
 
     Raises
     ------
@@ -56,7 +56,5 @@ def load_state(path: str | os.PathLike[str], runner: Runner) -> State:
         ) from None
     missing = sorted(set(runner.states) - arrays.keys())
     if missing:
-        raise FileError(
-            "not a state of this model", where=str(path), expected=", ".join(missing), received="none of it"
-        )
+        raise FileError("not a state of this model", where=str(path), expected=", ".join(missing), received="nothing")
     return state

@@ -1,4 +1,4 @@
-"""YAML as a tree in which every value knows its file, line and key path."""
+"""YAML as a tree in which every value has its file, line and key path."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]{0,999})", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a value stands: ``file:line: key.path``."""
+    """The place of a value: ``file:line: key.path``."""
 
     source: str
     line: int
@@ -42,7 +42,7 @@ class Item:
         Raises
         ------
         ConfigError
-            If it is none, has a key that is not allowed, or lacks one.
+            If it is not a mapping, has an unknown key, or lacks a required one.
         """
         if not isinstance(self.value, dict):
             raise self.wrong("a mapping")
@@ -63,22 +63,22 @@ class Item:
         Raises
         ------
         ConfigError
-            If it is anything else.
+            If it has another type.
         """
         if not isinstance(self.value, str):
             error = self.wrong(expected)
             if isinstance(self.value, bool):
-                error.remedy = "YAML reads yes, no, on and off as true and false: put a name like that into quotes."
+                error.remedy = "YAML reads yes, no, on and off as true and false: quote such a name."
             raise error
         return self.value
 
     def texts(self, expected: str = "names") -> list[str]:
-        """The value as a list of texts; a single one is a list of one.
+        """The value as a list of texts; a single text is a list of one.
 
         Raises
         ------
         ConfigError
-            If it is anything else.
+            If it has another type.
         """
         return [item.text(expected) for item in self.items()]
 
@@ -101,7 +101,7 @@ class Item:
         return ConfigError("wrong value", where=str(self.place), expected=expected, received=self.described())
 
     def described(self) -> str:
-        """The value in a few words, for errors."""
+        """Describe the value in a few words, for messages."""
         if isinstance(self.value, dict):
             return f"a mapping with {_listed(self.value)}"
         if isinstance(self.value, list):
@@ -114,9 +114,7 @@ def _listed(keys: Iterable[str]) -> str:
 
 
 def read(text: str, source: str) -> Item:
-    """The tree of a YAML text.
-
-    Only plain data: no tags, no anchors, no timestamps, no duplicate keys.
+    """Parse a YAML text of plain data: without tags, aliases, timestamps and duplicate keys.
 
     Raises
     ------
@@ -133,18 +131,18 @@ def read(text: str, source: str) -> Item:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = ", ".join(part for part in (error.context, error.problem) if part)
-        raise FileError(f"no YAML: {problem}", where=f"{source}:{line}") from None
+        raise FileError(f"not valid YAML: {problem}", where=f"{source}:{line}") from None
     except yaml.YAMLError as error:
-        raise FileError(f"no YAML: {str(error).splitlines()[0]}", where=source) from None
+        raise FileError(f"not valid YAML: {str(error).splitlines()[0]}", where=source) from None
 
 
 def _check_event(event: yaml.Event, source: str) -> None:
-    """Refuse what plain data does not need."""
+    """Refuse aliases and tags."""
     if isinstance(event, yaml.AliasEvent):
-        raise _refused("aliases are not part of model files", source, event, "Write the value out.")
+        raise _refused("aliases are not supported in model files", source, event, "Repeat the value.")
     tag = getattr(event, "tag", None)
     if tag is not None:
-        raise _refused(f"the tag {tag!r} is not plain data", source, event, "Leave it out.")
+        raise _refused(f"the tag {tag!r} is not plain data", source, event, "Remove it.")
 
 
 def _refused(problem: str, source: str, node: Any, remedy: str | None = None) -> FileError:
@@ -156,7 +154,7 @@ def _item(node: yaml.Node, source: str, path: str, line: int | None = None) -> I
     place = Place(source, node.start_mark.line + 1 if line is None else line, path)
     if node.tag not in PLAIN:
         kind = node.tag.rpartition(":")[2]  # a date, << or =
-        raise _refused(f"a {kind} is no part of model files", source, node, "Put text into quotes.")
+        raise _refused(f"a {kind} is not supported in model files", source, node, "Quote it, if it is text.")
     if isinstance(node, yaml.MappingNode):
         return Item(dict(_pairs(node, source, path)), place)
     if isinstance(node, yaml.SequenceNode):
@@ -181,6 +179,6 @@ def _pairs(node: yaml.MappingNode, source: str, path: str) -> Iterator[tuple[str
         if not isinstance(key, yaml.ScalarNode) or key.tag not in PLAIN:
             raise _refused("a key must be plain text", source, key)
         if name in seen:
-            raise _refused(f"the key {name!r} stands here twice", source, key)
+            raise _refused(f"duplicate key {name!r}", source, key)
         seen.add(name)
         yield name, _item(value, source, f"{path}.{name}" if path else name, key.start_mark.line + 1)

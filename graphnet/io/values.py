@@ -1,4 +1,4 @@
-"""Values of a file by the types of the fields that they are for."""
+"""Converting the values of a file to the annotated types of fields."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from graphnet.plugins import Registry
 from graphnet.regularizers import Regularizer
 from graphnet.training.callbacks import Callback
 
-#: Which kind of the registry an annotation asks for.
+#: The kind of registered objects for each annotated type.
 KINDS: dict[Any, str] = {
     Optimizer: "optimizers",
     Regularizer: "regularizers",
@@ -27,29 +27,29 @@ KINDS: dict[Any, str] = {
     Metric: "metrics",
     Callback: "callbacks",
 }
-#: Numbers such as ``1e-3``, which YAML 1.1 takes for text because they lack a dot or a sign.
+#: Numbers such as ``1e-3``, which are text in YAML 1.1 because they lack a dot or a sign.
 _EXPONENT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+", re.ASCII)
 
-#: Makes a registered object from an Item and a kind.
+#: Constructs a registered object from an Item and a kind.
 Named = Callable[[Item, str, Registry], Any]
-#: Makes a cell from the mapping that describes it.
+#: Constructs a cell from the mapping that describes it.
 Cells = Callable[[Item], CellGraph]
 
 
 class Unfit(Exception):
-    """A value is not of one type; another one of a union may still take it."""
+    """A value does not have a type; it may have another one of a union."""
 
 
 class Converter:
-    """Turns Items into values of annotated types.
+    """Converts Items to values of annotated types.
 
     Parameters
     ----------
     registry : Registry
     named : callable
-        Makes the object of ``Name`` or ``{Name: {field: value}}`` of a kind.
+        Constructs the object that ``Name`` or ``{Name: {field: value}}`` describes.
     cells : callable, optional
-        Makes a cell graph; without it no value can be one.
+        Constructs a cell graph; without it, cell graphs are refused.
     """
 
     def __init__(self, registry: Registry, named: Named, cells: Cells | None = None) -> None:
@@ -58,7 +58,7 @@ class Converter:
         self.cells = cells
 
     def convert(self, item: Item, hint: Any) -> Any:
-        """A value of the annotated type.
+        """Return the value as the annotated type.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class Converter:
         return scalar(item.value, hint)
 
     def _first(self, item: Item, hints: tuple[Any, ...]) -> Any:
-        """The value by the first member of a union that takes it; whole numbers before broken ones, text last."""
+        """Convert to the first member of a union that fits; integers before floats, text last."""
         kind = next((KINDS[h] for h in hints if h in KINDS), None)
         if kind is not None and isinstance(item.value, dict):
             hints = tuple(h for h in hints if (h in KINDS) == self._names(item.value, kind)) or hints
@@ -101,7 +101,7 @@ class Converter:
         raise Unfit
 
     def _names(self, value: dict[str, Any], kind: str) -> bool:
-        """Whether a mapping is ``{Name: {field: value}}`` of a registered object, and none from outputs to objects."""
+        """Whether a mapping is ``{Name: {field: value}}``, rather than one from outputs to objects."""
         return len(value) == 1 and any({e.name, e.id} & value.keys() for e in self.registry.entries(kind))
 
     def _mapping(self, item: Item, inner: tuple[Any, ...]) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Converter:
 
 
 def _chosen(value: Any, choices: tuple[Any, ...]) -> Any:
-    """One of the values of a Literal; True is not 1 here."""
+    """Return one of the values of a Literal; True does not equal 1 here."""
     for choice in choices:
         if type(value) is type(choice) and value == choice:
             return choice
@@ -131,12 +131,12 @@ def _chosen(value: Any, choices: tuple[Any, ...]) -> Any:
 
 
 def scalar(value: Any, hint: Any) -> Any:
-    """A plain value of a plain type; whole numbers will do for broken ones.
+    """Return a plain value of a plain type; an integer is accepted for a float.
 
     Raises
     ------
     Unfit
-        If it is of another type.
+        If it has another type.
     """
     if hint is Any:
         return bare(value)
@@ -157,7 +157,7 @@ def _float(value: int | str) -> float:
 
 
 def bare(value: Any) -> Any:
-    """The plain value inside Items; lists as tuples."""
+    """Return the plain value inside Items; lists become tuples."""
     if isinstance(value, Item):
         return bare(value.value)
     if isinstance(value, list):
@@ -166,7 +166,7 @@ def bare(value: Any) -> Any:
 
 
 def described(hint: Any) -> str:
-    """A type in words."""
+    """Describe a type in words."""
     origin, inner = typing.get_origin(hint) or hint, typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         return " or ".join(dict.fromkeys(described(part) for part in inner))
@@ -176,7 +176,7 @@ def described(hint: Any) -> str:
         return f"the name of one of the {KINDS[hint]}, or {{Name: {{field: value}}}}"
     if hint is CellGraph:
         return "a cell: a mapping with sequences, states, inputs, nodes and outputs"
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
+    words = {int: "an integer", float: "a number", bool: "true or false", str: "text", types.NoneType: "null"}
     if hint in words:
         return words[hint]
     if isinstance(origin, type) and issubclass(origin, Mapping):

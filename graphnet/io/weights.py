@@ -1,4 +1,4 @@
-"""Weights as safetensors, keyed by node path: data, and never code."""
+"""Weights as safetensors, keyed by node path."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FORMAT = "graphnet-weights/1"
 
 
 def _claiming(level: int, action: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a function claim the arrays of the runner that is its first argument; see ``core.concurrency.claims``."""
+    """Decorate a function that claims the arrays of a runner, its first argument; see ``core.concurrency.claims``."""
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
@@ -36,7 +36,7 @@ def _claiming(level: int, action: str) -> Callable[[Callable[..., Any]], Callabl
 
 
 def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
-    """Write all weights and buffers of a runner by ``node path/name``, whole or not at all.
+    """Write all weights and buffers of a runner by ``node path/name``; the file is written atomically.
 
     Raises
     ------
@@ -59,40 +59,40 @@ def _arrays(runner: Runner) -> dict[str, Array]:
 
 
 def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
-    """Put the weights and buffers of a file into a runner; everything is checked before anything changes.
+    """Load the weights and buffers of a file into a runner; all arrays are checked before any is changed.
 
-    An array keeps the dtype that its layer has; a file of the other one is converted.
+    Arrays are converted to the dtypes of the layers.
 
     Raises
     ------
     FileError
-        If the file cannot be read, is of another format, lacks an array (but for the ``optional_buffers`` of layers,
-        which are zeros then) or has one too many.
+        If the file cannot be read, has another format, lacks an array, or has an unknown one. Missing
+        ``optional_buffers`` of layers are zeros.
     ShapeError
-        If an array has another shape; the message has both.
+        If an array has the wrong shape.
     """
-    found = read_arrays(path)
+    arrays = read_arrays(path)
     if not runner.drawn:
         runner.materialize()
-    wanted = _arrays(runner)
-    found |= {name: np.zeros_like(wanted[name]) for name in _optional(runner) - found.keys()}
-    missing, extra = wanted.keys() - found.keys(), found.keys() - wanted.keys()
+    current = _arrays(runner)
+    arrays |= {name: np.zeros_like(current[name]) for name in _optional(runner) - arrays.keys()}
+    missing, extra = current.keys() - arrays.keys(), arrays.keys() - current.keys()
     if missing or extra:
-        near = did_you_mean(sorted(extra)[0], wanted) if extra else ""
+        hint = did_you_mean(sorted(extra)[0], current) if extra else ""
         raise FileError(
             "not the weights of this model",
             where=str(path),
             expected=_few(missing, "it lacks ") or "no more arrays",
             received=_few(extra, "it also has ") or "fewer arrays",
-            remedy=near or None,
+            remedy=hint or None,
         )
-    for name, array in wanted.items():
-        _check_array(f"{path}: {name}", found[name], array)
-    _put(runner, {n: np.array(converted(found[n], a.dtype, f"{path}: {n}")) for n, a in wanted.items()})
+    for name, array in current.items():
+        _check_array(f"{path}: {name}", arrays[name], array)
+    _assign(runner, {n: np.array(converted(arrays[n], a.dtype, f"{path}: {n}")) for n, a in current.items()})
 
 
 def _optional(runner: Runner) -> set[str]:
-    """The buffers that a file may lack."""
+    """The buffers that are optional in a file."""
     return {
         f"{path}/{name}"
         for path, layer in runner.layers.items()
@@ -101,20 +101,20 @@ def _optional(runner: Runner) -> set[str]:
     }
 
 
-def _check_array(where: str, found: Array, wanted: Array) -> None:
-    """Refuse an array of another shape, or of no floats."""
-    if found.shape != wanted.shape:
-        raise ShapeError("weights of another shape", where=where, expected=wanted.shape, received=found.shape)
-    if found.dtype.name not in ("float32", "float64"):
-        raise FileError("weights of another dtype", where=where, expected="float32 or float64", received=found.dtype)
+def _check_array(where: str, array: Array, current: Array) -> None:
+    """Refuse an array of another shape or of an unsupported dtype."""
+    if array.shape != current.shape:
+        raise ShapeError("wrong shape of weights", where=where, expected=current.shape, received=array.shape)
+    if array.dtype.name not in ("float32", "float64"):
+        raise FileError("wrong dtype of weights", where=where, expected="float32 or float64", received=array.dtype)
 
 
 @_claiming(WRITE, "load_weights")
-def _put(runner: Runner, found: dict[str, Array]) -> None:
+def _assign(runner: Runner, arrays: dict[str, Array]) -> None:
     for path, layer in runner.layers.items():
         for name, parameter in layer.params.items():
-            parameter.value = found[f"{path}/{name}"]
-        layer.store.replace_buffers({name: found[f"{path}/{name}"] for name in layer.buffer_values})
+            parameter.value = arrays[f"{path}/{name}"]
+        layer.store.replace_buffers({name: arrays[f"{path}/{name}"] for name in layer.buffer_values})
 
 
 def _few(names: set[str], lead: str) -> str:
@@ -123,13 +123,13 @@ def _few(names: set[str], lead: str) -> str:
 
 
 def read_arrays(path: str | os.PathLike[str], form: str = FORMAT, what: str = "weights") -> dict[str, Array]:
-    """All arrays of a weights file, or of another kind of safetensors file.
+    """Read all arrays of a weights file, or of another kind of safetensors file.
 
     Raises
     ------
     FileError
-        If there is no such file, it is not whole, or it is of another format. Safetensors without a word on their
-        format are taken as they are.
+        If the file does not exist, is not complete, or has another format. A safetensors file without a format is
+        accepted.
     """
     from safetensors import SafetensorError
     from safetensors.numpy import load
@@ -141,14 +141,14 @@ def read_arrays(path: str | os.PathLike[str], form: str = FORMAT, what: str = "w
     try:
         arrays: dict[str, Any] = load(data)
     except (SafetensorError, ValueError, KeyError) as error:
-        raise FileError("not a whole safetensors file", where=str(path), received=str(error)) from None
-    told = _metadata(data).get("format", form)
-    if told != form:
-        raise FileError(f"{what} in another format", where=str(path), expected=form, received=told)
+        raise FileError("not a complete safetensors file", where=str(path), received=str(error)) from None
+    received = _metadata(data).get("format", form)
+    if received != form:
+        raise FileError(f"{what} in another format", where=str(path), expected=form, received=received)
     return arrays
 
 
 def _metadata(data: bytes) -> dict[str, str]:
-    """What a whole safetensors file says of itself, in the JSON header after its length in 8 bytes."""
+    """The metadata of a safetensors file, in the JSON header that follows its length in 8 bytes."""
     length = int.from_bytes(data[:8], "little")
     return json.loads(data[8 : 8 + length]).get("__metadata__") or {}

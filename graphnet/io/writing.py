@@ -1,4 +1,4 @@
-"""Graphs to model files: text that a person can review, the same for equal graphs."""
+"""Writing graphs as model files; equal graphs give equal text."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def write_model(path: str | os.PathLike[str], graph: Graph, training: TrainingConfig | None = None) -> None:
-    """Write a model file, whole or not at all.
+    """Write a model file atomically.
 
     Raises
     ------
     PluginError
         If a layer's class is not registered.
     GraphError
-        If layers are shared in a way that a file cannot say.
+        If layers are shared in a way that a file cannot represent.
     FileError
         If the file cannot be written.
     """
@@ -39,7 +39,7 @@ def write_model(path: str | os.PathLike[str], graph: Graph, training: TrainingCo
 
 
 def model_text(graph: Graph, training: TrainingConfig | None = None) -> str:
-    """The text of a model file; ``parse_model`` of it gives an equal graph and configuration."""
+    """Return the text of a model file, from which ``parse_model`` reads an equal graph and configuration."""
     writer = _Writer()
     body = writer.graph(graph, "")
     more = {} if training is None else {"training": writer.training(training)}
@@ -49,22 +49,22 @@ def model_text(graph: Graph, training: TrainingConfig | None = None) -> str:
 
 
 class Flow(dict[str, Any]):
-    """A mapping that is written on one line."""
+    """A mapping written on one line."""
 
 
 class Block(list[Any]):
-    """A list that is written an entry a line."""
+    """A list written with one entry on each line."""
 
 
 def _holds_cells(value: Any) -> bool:
-    """Whether a field holds a cell, or several."""
+    """Whether the value of a field is a cell, or several."""
     return isinstance(value, CellGraph) or (
         isinstance(value, tuple) and bool(value) and all(isinstance(part, CellGraph) for part in value)
     )
 
 
 class _Dumper(yaml.SafeDumper):
-    """Indented lists, flow style where asked for, and no aliases."""
+    """Writes indented lists, flow style for ``Flow``, and no aliases."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -78,7 +78,7 @@ _Dumper.add_representer(list, lambda d, data: d.represent_sequence("tag:yaml.org
 
 
 class _Writer:
-    """One file being written: which layers stand where, and which entries of the registry it uses."""
+    """Writes one file; holds the first path of each layer, and the registry entries that are used."""
 
     def __init__(self) -> None:
         self.registry = manager().registry
@@ -122,7 +122,7 @@ class _Writer:
         return {"layer": self.registry.short_name(entry), **({"with": flow} if config else {})}
 
     def value(self, value: Any, path: str) -> Any:
-        """One field of a layer; cells as they stand in a Scan."""
+        """Write one field of a layer; cells are written as in a Scan."""
         if isinstance(value, CellGraph):
             return self.cell(value, path.rpartition("/")[2], path)
         if _holds_cells(value):
@@ -130,12 +130,12 @@ class _Writer:
         return written(value, self.registry, self.used)
 
     def inner(self, layer: Layer, path: str) -> None:
-        """The layers that a composite makes for itself can be shared later, but not be what stood before.
+        """Record the layers inside a composite, which later nodes can share.
 
         Raises
         ------
         GraphError
-            If one of them stood before.
+            If one of them has been written before.
         """
         inner = subgraph(layer)
         if inner is None:
@@ -143,7 +143,7 @@ class _Writer:
         for deeper, found in inner.walk(f"{path}/"):
             if not self.first.setdefault(id(found), deeper).startswith(f"{path}/"):
                 raise GraphError(
-                    "a file cannot say that a composite layer shares a layer that stands before it",
+                    "a composite layer shares a layer that is written before it, which a file cannot represent",
                     where=deeper,
                     received=f"the layer of {self.first[id(found)]}",
                     remedy="Write the composite as a nested graph.",

@@ -1,6 +1,6 @@
 """The built-in layers, and the operators on values of a graph that create some of them."""
 
-from graphnet.core.describe.builder import OPERATORS
+from graphnet.core.describe.value import OPERATORS
 from graphnet.layers.add import Add
 from graphnet.layers.affine import Affine
 from graphnet.layers.attributes import BiasAttribute, WeightsAttribute

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from graphnet.core.describe.builder import Value, functional
+from graphnet.core.describe.functional import functional
+from graphnet.core.describe.value import Value
 from graphnet.layers import Concatenate, Dropout, Embedding, Flatten, FullyConnected, Multiply, Reshape, Split
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from graphnet.core import random
 from graphnet.core.checks import integer
-from graphnet.core.concurrency.claims import READ, WRITE, Claim
+from graphnet.core.concurrency.claims import KEPT_STATE, READ, WRITE, Claim
 from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
@@ -150,7 +150,7 @@ class Model:
 
     def _state_claim(self, action: str) -> Claim:
         """A context in which only this thread uses ``state``."""
-        return Claim(WRITE, frozenset([("state", id(self))]), action, self)
+        return Claim(KEPT_STATE, frozenset([("state", id(self))]), action, self)
 
     # ------------------------------------------------------------------ training
     def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Plugins: what they may register (``hookspecs``), how they load (``manager``), what is known (``registry``)."""
+"""Plugins: the extension contract (``hookspecs``), loading (``manager``) and the registered objects (``registry``)."""
 
 from graphnet.plugins.current import manager, using
 from graphnet.plugins.hookspecs import hookimpl

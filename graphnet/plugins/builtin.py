@@ -1,4 +1,7 @@
-"""What ships with graphnet itself, registered through the same hooks as everything else."""
+"""The plugin that registers graphnet's own objects, through the same hooks as any other plugin.
+
+It imports most of graphnet, and nothing imports it: the manager loads it by name.
+"""
 
 from __future__ import annotations
 
@@ -57,20 +60,20 @@ def graphnet_register_metrics(register: Register) -> None:
 
 @hookimpl
 def graphnet_register_datasets(register: Register) -> None:
-    """Register every data set of ``graphnet.data.datasets``."""
+    """Register every data set of ``graphnet.datasets``."""
     for name, loader in datasets.table.LOADERS.items():
         register(loader, name)
 
 
 @hookimpl
 def graphnet_register_callbacks(register: Register) -> None:
-    """Register every callback of ``graphnet.training.callbacks``."""
+    """Register every callback of ``graphnet.callbacks``."""
     _all(register, callbacks, callbacks.Callback)
 
 
 @hookimpl
 def graphnet_register_backends(register: Register) -> None:
-    """Register the backends that are always there."""
+    """Register the built-in backends."""
     for name, backend in backends.BUILT_IN.items():
         register(backend, name)
 
@@ -84,7 +87,7 @@ def graphnet_register_exporters(register: Register) -> None:
 
 @hookimpl
 def graphnet_register_commands(register: Register) -> None:
-    """Register nothing: graphnet's own commands are there without a plugin being loaded."""
+    """Register nothing: the command line finds graphnet's own commands without loading plugins."""
 
 
 @hookimpl
@@ -94,14 +97,14 @@ def graphnet_register_cases(register: Register) -> None:
 
 
 def layer_cases() -> list[Case]:
-    """The cases of graphnet's own layers, imported when they are asked for."""
+    """Return the cases of graphnet's own layers; they are imported here, because they are rarely needed."""
     from graphnet.testing.builtin_cases import CASES
 
     return CASES
 
 
 def _all(register: Register, module: object, base: type) -> None:
-    """Register the classes of a module that are more than their base."""
+    """Register the subclasses of ``base`` that a module exports."""
     for name in module.__all__:  # type: ignore[attr-defined]
         thing = getattr(module, name)
         if isinstance(thing, type) and issubclass(thing, base) and thing is not base:

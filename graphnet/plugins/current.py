@@ -1,7 +1,7 @@
-"""The manager in use: loaded when it is first asked for, and replaceable for a block.
+"""The current plugin manager: loaded when it is first used, and replaceable for a block.
 
-A process has one default manager, which its threads share. Loading imports modules, and an import may wait for another
-thread, so no lock is held in the meantime: threads that ask wait for an event, unless waiting could last for ever.
+A process has one default manager, shared by all threads. Loading imports modules, and an import may wait for another
+thread, so no lock is held while plugins load: other threads wait for an event, unless that could be a deadlock.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from types import FrameType
 from graphnet.core.concurrency import locks
 from graphnet.plugins.manager import PluginManager
 
-#: The import system's file, as frames name it.
+#: The file name of the import system in frames.
 IMPORT = "<frozen importlib._bootstrap>"
-#: Seconds between two looks at the loading thread.
-LOOK = 0.02
-#: Looks in a row after which it counts as stuck: in a function that waits for another thread, and in any other place.
+#: Seconds between two polls of the loading thread.
+POLL = 0.02
+#: Polls without progress after which the thread counts as stuck: while it waits for another thread, and elsewhere.
 WAITING, STILL = 10, 500
 
 
@@ -33,21 +33,21 @@ class _Loading:
         self.ended = threading.Event()
 
     def wait(self) -> bool:
-        """Wait until loading has ended; False where that could last for ever."""
-        seen: object = None
+        """Wait until loading has ended; return False if that could be a deadlock."""
+        previous: object = None
         count = 0
-        while not _importing() and not self.ended.wait(LOOK):
+        while not _importing() and not self.ended.wait(POLL):
             frame = sys._current_frames().get(self.thread)
-            now = None if frame is None else (id(frame), frame.f_lasti)
-            count = count + 1 if now == seen else 0
-            seen = now
+            position = None if frame is None else (id(frame), frame.f_lasti)
+            count = count + 1 if position == previous else 0
+            previous = position
             if count >= (WAITING if _waits(frame) else STILL):
                 break
         return self.ended.is_set()
 
 
 def _waits(frame: FrameType | None) -> bool:
-    """Whether a thread is where it waits for another one: for a lock, an event, an end, or an import."""
+    """Whether a thread waits for another one: for a lock, an event, the end of a thread, or an import."""
     if frame is None:
         return True
     code = frame.f_code
@@ -60,33 +60,33 @@ _scoped: ContextVar[PluginManager | None] = ContextVar("graphnet plugins", defau
 
 
 def manager() -> PluginManager:
-    """Return the manager in use; the first call loads all installed plugins that the environment allows.
+    """Return the current manager; the first call loads all installed plugins that the environment allows.
 
-    A thread that asks while another one is loading waits until that has ended. It does not wait, and gets the manager
-    as far as it is loaded, if waiting could last for ever: if the thread is importing a module (which the loading
-    thread may need), or if the loading thread has been waiting for another thread (which may be this one) for 0.2 s, or
-    has not moved at all for 10 s. A plugin that asks while it is imported gets the same.
+    While one thread loads the plugins, another thread that calls this waits until they are loaded. It returns the
+    partly loaded manager instead if waiting could be a deadlock: if the calling thread is importing a module, which the
+    loading thread may need; if the loading thread has waited for another thread, which may be this one, for 0.2 s; or
+    if it has made no progress for 10 s. A plugin that calls this while it is imported gets the partly loaded manager.
     """
     scoped = _scoped.get()
     while scoped is None and _default is None:
-        loading, own = _begin()
-        if own:
+        loading, is_loader = _begin()
+        if is_loader:
             _load(loading)
         elif loading.thread == threading.get_ident() or not loading.wait():
             return loading.manager
-    found = scoped or _default
-    assert found is not None
-    return found
+    current = scoped or _default
+    assert current is not None
+    return current
 
 
 def _begin() -> tuple[_Loading, bool]:
-    """The loading under way, and whether the caller has begun it and must carry it out."""
+    """Return the loading in progress, and whether the caller started it and must carry it out."""
     global _loading
     with locks.lock:
-        own = _loading is None
+        is_loader = _loading is None
         if _loading is None:
             _loading = _Loading()
-        return _loading, own
+        return _loading, is_loader
 
 
 def _load(loading: _Loading) -> None:
@@ -100,7 +100,7 @@ def _load(loading: _Loading) -> None:
 
 
 def _importing() -> bool:
-    """Whether the calling thread is in the middle of an import."""
+    """Whether the calling thread is importing a module."""
     frame: FrameType | None = sys._getframe()
     while frame is not None and frame.f_code.co_filename != IMPORT:
         frame = frame.f_back
@@ -109,7 +109,7 @@ def _importing() -> bool:
 
 @contextmanager
 def using(replacement: PluginManager) -> Iterator[PluginManager]:
-    """Make ``replacement`` the manager in use inside the block, in this thread or asyncio task.
+    """Make ``replacement`` the current manager inside the block, in this thread or asyncio task.
 
     Examples
     --------
@@ -126,7 +126,7 @@ def using(replacement: PluginManager) -> Iterator[PluginManager]:
 
 
 def _only_own() -> None:
-    """In a forked child: what another thread was loading is loaded again when it is needed."""
+    """In a forked child, forget the loading of a thread of the parent; the plugins load again when they are needed."""
     global _loading
     if _loading is not None and _loading.thread != threading.get_ident():
         _loading = None

@@ -1,4 +1,4 @@
-"""The installed entry points, whatever their distributions' metadata look like."""
+"""The installed entry points of plugins; invalid metadata of one distribution does not affect the others."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from graphnet.plugins.versions import required
 GROUP = "graphnet"
 
 
-class Found(NamedTuple):
-    """An entry point, and the distribution that it belongs to; ordered by distribution and name."""
+class PluginEntryPoint(NamedTuple):
+    """An entry point and its distribution; ordered by distribution and name."""
 
     distribution: str
     name: str
@@ -22,27 +22,27 @@ class Found(NamedTuple):
 
     @property
     def requirement(self) -> str:
-        """The version of graphnet that the distribution asks for; empty for any."""
+        """The version of graphnet that the distribution requires; empty for any."""
         try:
             return required(self.point.dist.requires or [], "graphnet")  # type: ignore[union-attr]
         except Exception:
             return ""
 
 
-def installed() -> list[Found]:
-    """All entry points of the group, ordered by distribution and name."""
-    return sorted((_found(point) for point in _points()), key=lambda found: found[:3])
+def installed() -> list[PluginEntryPoint]:
+    """Return all entry points of the group, ordered by distribution and name."""
+    return sorted((_with_distribution(point) for point in _points()), key=lambda point: point[:3])
 
 
 def _points() -> list[metadata.EntryPoint]:
     try:
         return list(metadata.entry_points(group=GROUP))
-    except Exception:  # one distribution with a broken list of entry points must not hide the others
+    except Exception:  # a distribution with an invalid list of entry points must not hide the others
         return _points_one_by_one()
 
 
 def _points_one_by_one() -> list[metadata.EntryPoint]:
-    """The entry points of every distribution whose list can be read; the first distribution of a name counts."""
+    """The entry points of every distribution whose list is valid; of several with one name, those of the first."""
     seen: set[str] = set()
     points: list[metadata.EntryPoint] = []
     for distribution in metadata.distributions():
@@ -56,40 +56,39 @@ def _points_one_by_one() -> list[metadata.EntryPoint]:
     return points
 
 
-def _found(point: metadata.EntryPoint) -> Found:
-    """An entry point with name and version of its distribution; its module where that cannot be told."""
+def _with_distribution(point: metadata.EntryPoint) -> PluginEntryPoint:
+    """An entry point with the name and version of its distribution; if they are unknown, the name of its module."""
     try:
         name, version = point.dist.metadata["Name"], point.dist.version  # type: ignore[union-attr]
     except Exception:
         name, version = None, None
-    return Found(str(name or point.value), point.name, str(version or "unknown"), point)
+    return PluginEntryPoint(str(name or point.value), point.name, str(version or "unknown"), point)
 
 
 class Allowed(NamedTuple):
-    """Which plugins may load: those of ``names`` (None: all), less those of ``out``."""
+    """Which plugins may load: those in ``names`` (None: all), without those in ``excluded``."""
 
     names: frozenset[str] | None = None
-    out: frozenset[str] = frozenset()
+    excluded: frozenset[str] = frozenset()
 
     def admits(self, *names: str) -> bool:
-        """Whether a plugin, given by the names that it goes by, may load."""
-        return not self.out & set(names) and (self.names is None or bool(self.names & set(names)))
+        """Whether a plugin with these names (entry point and distribution) may load."""
+        return not self.excluded & set(names) and (self.names is None or bool(self.names & set(names)))
 
 
 def allowed(text: str | None = None) -> Allowed:
-    """The allow list of a text such as ``recurrent,swish`` or ``-swish``; of the environment, where there is no
-    text."""
-    given = os.environ.get(VARIABLE, "") if text is None else text
-    parts = {name.strip() for name in given.split(",")} - {""}
-    out = frozenset(name[1:] for name in parts if name.startswith("-"))
+    """Parse an allow list such as ``recurrent,swish`` or ``-swish``; None reads it from the environment."""
+    text = os.environ.get(VARIABLE, "") if text is None else text
+    parts = {name.strip() for name in text.split(",")} - {""}
+    excluded = frozenset(name[1:] for name in parts if name.startswith("-"))
     names = frozenset(name for name in parts if not name.startswith("-"))
     if names == {"none"}:
         return Allowed(frozenset())
-    return Allowed(names or None, out)
+    return Allowed(names or None, excluded)
 
 
 def version(distribution: str) -> str:
-    """The version of an installed distribution; "0" where it runs from its sources alone."""
+    """Return the version of a distribution; "0" if it is not installed but runs from its sources."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""What the loading of one plugin must not change for everybody else: kept, put back, and told."""
+"""Restores settings of the process, and classes of other plugins, that a plugin changes while it loads."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from graphnet.core.errors import GraphnetDeprecationWarning
 from graphnet.core.run.runner import Runner
 from graphnet.plugins.registry import Entry
 
-#: Seconds after which a plugin is called slow.
+#: Loading times in seconds from which a note says that the plugin is slow.
 SLOW = 1.0
 
 
 @contextmanager
 def guarded(notes: list[str]) -> Iterator[None]:
-    """Swallow what is printed and put back what is changed inside the block; ``notes`` say what it was."""
-    kept = {what: read() for what, (read, _) in SETTINGS.items()}
+    """Capture printed text and restore settings changed inside the block; each adds a sentence to ``notes``."""
+    saved = {setting: read() for setting, (read, _) in SETTINGS.items()}
     printed = io.StringIO()
     try:
         with (
@@ -39,26 +39,26 @@ def guarded(notes: list[str]) -> Iterator[None]:
             before = [repr(entry) for entry in warnings.filters]
             yield
             if any(entry[0] == "error" and repr(entry) not in before for entry in warnings.filters):
-                notes.append("it turns warnings into errors when it loads; that was put back")
+                notes.append("it turns warnings into errors when it loads; the filters were restored")
     finally:
         notes += dict.fromkeys(f"it uses a deprecated name: {warning.message}" for warning in raised)
         text = printed.getvalue().strip()
         if text:
             notes.append(f"it prints when it loads: {text.splitlines()[0][:60]!r}; move that into a function")
-        for what, (read, write) in SETTINGS.items():
-            if not _same(read(), kept[what]):
-                write(kept[what])
-                notes.append(f"it changes {what} when it loads; that was put back")
+        for setting, (read, write) in SETTINGS.items():
+            if not _same(read(), saved[setting]):
+                write(saved[setting])
+                notes.append(f"it changes {setting} when it loads; the old value was restored")
 
 
 def _same(a: Any, b: Any) -> bool:
     return repr(a) == repr(b)
 
 
-def _set_environment(kept: dict[str, str]) -> None:
-    for name in set(os.environ) - set(kept):
+def _set_environment(saved: dict[str, str]) -> None:
+    for name in set(os.environ) - set(saved):
         del os.environ[name]
-    os.environ.update(kept)
+    os.environ.update(saved)
 
 
 def _folder() -> str | None:
@@ -68,36 +68,36 @@ def _folder() -> str | None:
         return None
 
 
-def _set_folder(kept: str | None) -> None:
-    if kept is not None:
-        os.chdir(kept)
+def _set_folder(saved: str | None) -> None:
+    if saved is not None:
+        os.chdir(saved)
 
 
 def _numpy_random() -> Any:
-    """The state of numpy's global generator, with its array as bytes: the repr of an array is shortened."""
+    """The state of numpy's global generator, with its array as bytes, because the repr of an array is abbreviated."""
     name, keys, *rest = np.random.get_state()  # type: ignore[misc]  # noqa: NPY002
     return (name, bytes(keys), *rest)  # type: ignore[arg-type]
 
 
-def _set_numpy_random(kept: Any) -> None:
-    name, keys, *rest = kept
+def _set_numpy_random(saved: Any) -> None:
+    name, keys, *rest = saved
     np.random.set_state((name, np.frombuffer(keys, np.uint32), *rest))  # noqa: NPY002
 
 
-def _set_hook(kept: Any) -> None:
-    sys.excepthook = kept
+def _set_hook(saved: Any) -> None:
+    sys.excepthook = saved
 
 
-#: What is kept, in words, and how it is read and put back.
+#: The settings, in words, with functions to read and to restore each.
 SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
     "numpy's global random state": (_numpy_random, _set_numpy_random),
     "Python's global random state": (standard.getstate, standard.setstate),
     "graphnet's random state": (
         lambda: random.current().rng.bit_generator.state,
-        lambda kept: setattr(random.current().rng.bit_generator, "state", kept),
+        lambda saved: setattr(random.current().rng.bit_generator, "state", saved),
     ),
-    "numpy's print options": (np.get_printoptions, lambda kept: np.set_printoptions(**kept)),
-    "numpy's error handling": (np.geterr, lambda kept: np.seterr(**kept)),
+    "numpy's print options": (np.get_printoptions, lambda saved: np.set_printoptions(**saved)),
+    "numpy's error handling": (np.geterr, lambda saved: np.seterr(**saved)),
     "the working directory": (_folder, _set_folder),
     "the environment": (lambda: dict(os.environ), _set_environment),
     "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
@@ -105,34 +105,34 @@ SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
 }
 
 
-class Intact:
-    """The attributes of classes that belong to others, as they are now."""
+class ClassSnapshot:
+    """The attributes of the classes of graphnet and of the plugins loaded so far."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         owned = [(entry.id, entry.object) for entry in entries if isinstance(entry.object, type)]
-        bases = [("graphnet", base) for _, thing in owned for base in thing.__mro__ if _ours(base)]
-        found = {thing: owner for owner, thing in [*bases, *owned, ("graphnet", Runner)]}
-        self.kept = {thing: (owner, dict(vars(thing))) for thing, owner in found.items()}
+        bases = [("graphnet", base) for _, thing in owned for base in thing.__mro__ if _of_graphnet(base)]
+        owners = {thing: owner for owner, thing in [*bases, *owned, ("graphnet", Runner)]}
+        self.saved = {thing: (owner, dict(vars(thing))) for thing, owner in owners.items()}
 
     def restore(self) -> list[str]:
-        """Put back what has been changed since; returns what it was, as ``owner: Class.attribute``."""
+        """Restore the attributes that have changed, and return their names, as ``Class.attribute of owner``."""
         changed = []
-        for thing, (owner, kept) in self.kept.items():
-            now = dict(vars(thing))
-            for name in [
-                n for n in {**kept, **now} if n not in _MOVING and now.get(n, _NONE) is not kept.get(n, _NONE)
-            ]:
+        for thing, (owner, saved) in self.saved.items():
+            current = dict(vars(thing))
+            for name in {**saved, **current}:
+                if name in _SET_BY_PYTHON or current.get(name, _MISSING) is saved.get(name, _MISSING):
+                    continue
                 changed.append(f"{thing.__name__}.{name} of {owner}")
-                if name in kept:
-                    setattr(thing, name, kept[name])
+                if name in saved:
+                    setattr(thing, name, saved[name])
                 else:
                     delattr(thing, name)
         return changed
 
 
-_NONE = object()
-#: Attributes that Python itself fills in when it likes.
-_MOVING = {
+_MISSING = object()
+#: Attributes that Python itself sets at any time.
+_SET_BY_PYTHON = {
     "__doc__",
     "__weakref__",
     "__dict__",
@@ -143,5 +143,5 @@ _MOVING = {
 }
 
 
-def _ours(base: type) -> bool:
+def _of_graphnet(base: type) -> bool:
     return base.__module__.startswith("graphnet.")

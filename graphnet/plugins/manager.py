@@ -8,8 +8,8 @@ from collections.abc import Collection
 
 from graphnet.core.errors import PluginError, StateError, did_you_mean
 from graphnet.plugins import discovery, hooks, versions
-from graphnet.plugins.discovery import Allowed, Found
-from graphnet.plugins.guard import SLOW, Intact, guarded
+from graphnet.plugins.discovery import Allowed, PluginEntryPoint
+from graphnet.plugins.guard import SLOW, ClassSnapshot, guarded
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Registry
 
@@ -18,12 +18,12 @@ BUILTIN = "graphnet.plugins.builtin"
 
 
 class PluginManager:
-    """Loads plugins into a registry of its own; a plugin that fails is reported and leaves nothing behind.
+    """Loads plugins into its registry; a plugin that fails is reported and registers nothing.
 
     Attributes
     ----------
     registry : Registry
-        What the loaded plugins registered.
+        The objects that the loaded plugins registered.
     plugins : list of Plugin
         One record for each plugin, in the order of loading.
     not_installed : list of str
@@ -46,19 +46,19 @@ class PluginManager:
         self._loaded = False
 
     def load(self, allow: Collection[str] | None = None) -> None:
-        """Load graphnet's own objects, then the installed plugins, ordered by distribution and entry point.
+        """Load graphnet's own objects, then the installed plugins in the order of distribution and entry point.
 
         Parameters
         ----------
         allow : collection of str, optional
-            Names of distributions or entry points to load; the others are listed as skipped; a name after a ``-`` is
-            left out. None: what the environment variable GRAPHNET_PLUGINS says ("none", or such names separated by
-            commas), else all.
+            Names of distributions or entry points to load; the others are listed as skipped. A name after a ``-`` is
+            excluded. None: the value of the environment variable GRAPHNET_PLUGINS ("none", or such names separated by
+            commas); all plugins if it is not set.
 
         Raises
         ------
         StateError
-            The second time: what is registered is never registered anew.
+            If the plugins are already loaded.
         """
         if self._loaded:
             raise StateError("the plugins are already loaded", remedy="Make another PluginManager.")
@@ -67,10 +67,10 @@ class PluginManager:
         self.register(own, name="builtin", distribution="graphnet", version=discovery.version("graphnet"))
         allowed = discovery.allowed(None if allow is None else ",".join(allow) or "none")
         points = discovery.installed()
-        self._report_missing(allowed.names or frozenset(), {name for found in points for name in found[:2]})
+        self._report_missing(allowed.names or frozenset(), {name for point in points for name in point[:2]})
         owners: dict[str, str] = {}
-        for found in points:
-            self._load_point(found, allowed, owners)
+        for point in points:
+            self._load_point(point, allowed, owners)
 
     def _report_missing(self, allowed: frozenset[str], known: set[str]) -> None:
         self.not_installed = sorted(allowed - known)
@@ -78,101 +78,101 @@ class PluginManager:
             reason = f"no such plugin is installed. {did_you_mean(name, sorted(known))}".strip()
             self.plugins.append(Plugin(name, name, "", "failed", reason))
 
-    def _load_point(self, found: Found, allowed: Allowed, owners: dict[str, str]) -> None:
-        """Import the module of an entry point and register it, unless it must not be or cannot be."""
-        record = Plugin(found.name, found.distribution, found.version)
-        if not allowed.admits(found.name, found.distribution):
-            record.status, record.reason = "skipped", "not among the allowed plugins"
-        elif owners.setdefault(found.name, found.distribution) != found.distribution:
-            first = owners[found.name]
-            record.status = "failed"
-            record.reason = f"the entry point {found.name!r} is also that of {first}. Uninstall one of the two."
+    def _load_point(self, point: PluginEntryPoint, allowed: Allowed, owners: dict[str, str]) -> None:
+        """Import the module of an entry point and register it, if it is allowed and its name is not taken."""
+        plugin = Plugin(point.name, point.distribution, point.version)
+        if not allowed.admits(point.name, point.distribution):
+            plugin.status, plugin.reason = "skipped", "not among the allowed plugins"
+        elif owners.setdefault(point.name, point.distribution) != point.distribution:
+            first = owners[point.name]
+            plugin.status = "failed"
+            plugin.reason = f"the entry point {point.name!r} is also that of {first}. Uninstall one of the two."
         else:
-            self._import(found, record)
+            self._import(point, plugin)
             return
-        self.plugins.append(record)
+        self.plugins.append(plugin)
 
-    def _import(self, found: Found, record: Plugin) -> None:
-        started, others = time.perf_counter(), self._intact()
+    def _import(self, point: PluginEntryPoint, plugin: Plugin) -> None:
+        started, others = time.perf_counter(), self._class_snapshot()
         try:
-            self._check_version(found)
-            with guarded(record.notes):
-                module = found.point.load()
+            self._check_version(point)
+            with guarded(plugin.notes):
+                module = point.point.load()
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # sys.exit() in a plugin must not end the host
-            known = isinstance(error, PluginError) and error.where == found.distribution
-            record.fail(error, "" if known else f"importing {found.point.value} failed: ")
+            refused = isinstance(error, PluginError) and error.where == point.distribution
+            plugin.fail(error, "" if refused else f"importing {point.point.value} failed: ")
             others.restore()
-            self._done(record, started)
+            self._add(plugin, started)
             return
-        self._register(module, record, started, others)
-        if not record.entries and record.status == "loaded" and _unfinished(module):
-            record.fail(
+        self._register(module, plugin, started, others)
+        if not plugin.entries and plugin.status == "loaded" and _partly_imported(module):
+            plugin.fail(
                 PluginError(
-                    "it asks for the plugin manager before its hooks are there, while something else imports it",
-                    where=found.distribution,
+                    "it uses the plugin manager while it is being imported, before its hooks are defined",
+                    where=point.distribution,
                     remedy="Call graphnet.plugins.manager() inside the functions that need it.",
                 )
             )
 
-    def _check_version(self, found: Found) -> None:
-        """Refuse a plugin whose distribution asks for another graphnet."""
+    def _check_version(self, point: PluginEntryPoint) -> None:
+        """Refuse a plugin whose distribution requires another version of graphnet."""
         own = discovery.version("graphnet")
-        if versions.unmet(own, found.requirement):
+        if versions.unmet(own, point.requirement):
             raise PluginError(
                 "written for another version of graphnet",
-                where=found.distribution,
-                expected=f"graphnet {found.requirement}",
+                where=point.distribution,
+                expected=f"graphnet {point.requirement}",
                 received=f"graphnet {own}",
-                remedy=f"Install them together: pip install graphnet {found.distribution}",
+                remedy=f"Install them together: pip install graphnet {point.distribution}",
             )
 
-    def _intact(self) -> Intact:
-        return Intact(entry for plugin in self.plugins for entry in plugin.entries)
+    def _class_snapshot(self) -> ClassSnapshot:
+        return ClassSnapshot(entry for plugin in self.plugins for entry in plugin.entries)
 
-    def _done(self, record: Plugin, started: float) -> None:
-        record.seconds = time.perf_counter() - started
-        if record.seconds > SLOW:
-            record.notes.append(
-                f"it takes {record.seconds:.1f} s to load; import what is large inside the functions that need it"
+    def _add(self, plugin: Plugin, started: float) -> None:
+        plugin.seconds = time.perf_counter() - started
+        if plugin.seconds > SLOW:
+            plugin.notes.append(
+                f"it takes {plugin.seconds:.1f} s to load; import large modules inside the functions that need them"
             )
-        self.plugins.append(record)
+        self.plugins.append(plugin)
 
     def register(self, module: object, *, name: str, distribution: str | None = None, version: str = "0") -> Plugin:
-        """Load a plugin that is at hand, such as a module in a test; returns what became of it."""
-        record = Plugin(name, distribution or name, version)
-        return self._register(module, record, time.perf_counter(), self._intact())
+        """Load a module as a plugin, such as one in a test, and return its record."""
+        plugin = Plugin(name, distribution or name, version)
+        return self._register(module, plugin, time.perf_counter(), self._class_snapshot())
 
-    def _register(self, module: object, record: Plugin, started: float, others: Intact) -> Plugin:
-        """Call the hooks of one plugin; all that it registers counts, or none of it."""
+    def _register(self, module: object, plugin: Plugin, started: float, others: ClassSnapshot) -> Plugin:
+        """Call the hooks of one plugin, and register all of its objects, or none if any step fails."""
         try:
-            with guarded(record.notes):
-                entries = hooks.call(module, record)
-            self._check_others(others, record)
+            with guarded(plugin.notes):
+                entries = hooks.call(module, plugin)
+            self._check_others(others, plugin)
             self.registry.add(entries)
-            record.entries = entries
+            plugin.entries = entries
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            record.fail(error)
+            plugin.fail(error)
             others.restore()
-        self._done(record, started)
-        return record
+        self._add(plugin, started)
+        return plugin
 
     @staticmethod
-    def _check_others(others: Intact, record: Plugin) -> None:
-        """Refuse a plugin that changed classes of others; they are as they were again."""
+    def _check_others(others: ClassSnapshot, plugin: Plugin) -> None:
+        """Restore changed classes of other plugins, and refuse the plugin that changed them."""
         changed = others.restore()
         if changed:
             raise PluginError(
-                f"it changes classes of others: {', '.join(changed[:3])}",
-                where=record.distribution,
+                f"it changes classes of other plugins: {', '.join(changed[:3])}",
+                where=plugin.distribution,
                 expected="its own classes, registered by its hooks",
-                remedy="What it changed was put back.",
+                remedy="The classes were restored.",
             )
 
 
-def _unfinished(module: object) -> bool:
+def _partly_imported(module: object) -> bool:
     """Whether a module is still being imported."""
     return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))

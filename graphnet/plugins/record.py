@@ -1,4 +1,4 @@
-"""What became of one plugin."""
+"""The record of one plugin."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphnet.core.errors import GraphnetError
 from graphnet.plugins.registry import Entry
 
-#: ``none`` for no plugins; or the names of those allowed, or, after a ``-``, left out; separated by commas.
+#: ``none`` for no plugins; or names of plugins to load, or, after a ``-``, to exclude, separated by commas.
 VARIABLE = "GRAPHNET_PLUGINS"
 #: The package whose modules may move in any release.
 PRIVATE = "graphnet.core"
@@ -16,23 +16,23 @@ PRIVATE = "graphnet.core"
 
 @dataclass(slots=True)
 class Plugin:
-    """What became of one plugin.
+    """The result of loading one plugin.
 
     Attributes
     ----------
     name, distribution, version : str
-        The entry point, and who brought it.
+        The entry point and its distribution.
     status : {'loaded', 'failed', 'skipped'}
     reason : str
         Why it failed or was skipped, and what to do.
     trace : str
         The traceback of a failure.
     seconds : float
-        That importing and registering took.
+        The time for importing and registering.
     entries : list of Entry
-        What it registered; empty unless it is loaded.
+        The objects that it registered; empty unless it is loaded.
     notes : list of str
-        What it does that it should not, though it works: prints, takes long, changes settings of the process.
+        Problems of a plugin that is loaded: it prints, loads slowly, changes settings, uses deprecated names.
     """
 
     name: str
@@ -46,26 +46,27 @@ class Plugin:
     notes: list[str] = field(default_factory=list)
 
     def fail(self, error: BaseException, doing: str = "") -> None:
-        """Note that the plugin failed with ``error`` while ``doing`` something, and what to do about it."""
-        told = _told(error) if isinstance(error, GraphnetError) else f"{type(error).__name__}: {_told(error)}"
+        """Record that the plugin failed with ``error``; ``doing`` is the start of the reason."""
+        message = _message(error) if isinstance(error, GraphnetError) else f"{type(error).__name__}: {_message(error)}"
         self.status, self.trace = "failed", "".join(traceback.format_exception(error))
-        self.reason = f"{doing}{told.rstrip('.')}. {self._advice(error)}"
+        end = "" if message.endswith(("?", "!")) else "."
+        self.reason = f"{doing}{message.rstrip('.')}{end} {self._remedy(error)}"
 
-    def _advice(self, error: BaseException) -> str:
+    def _remedy(self, error: BaseException) -> str:
         module = error.name if isinstance(error, ImportError) else None
         if module and (module == PRIVATE or module.startswith(f"{PRIVATE}.")):
             first = f"{PRIVATE} is not public: import from graphnet or graphnet.authoring. "
         elif isinstance(error, ModuleNotFoundError) and module:
-            first = f"If {module} is a package of its own, install it. "
+            first = f"If {module} is a separate package, install it. "
         else:
             first = ""
-        mend = f"Mend or uninstall {self.distribution} {self.version}".rstrip()
-        return f"{first}{mend}, or leave it out: {VARIABLE}=-{self.name}."
+        fix = f"Fix or uninstall {self.distribution} {self.version}".rstrip()
+        return f"{first}{fix}, or exclude it: {VARIABLE}=-{self.name}."
 
 
-def _told(error: BaseException) -> str:
-    """The message of an error; also of one that cannot say what it is."""
+def _message(error: BaseException) -> str:
+    """The message of an error, even if converting it to text fails."""
     try:
         return str(error)
     except Exception:
-        return "its message cannot be shown"
+        return "the message of the error cannot be shown"

@@ -1,4 +1,4 @@
-"""What plugins registered, by kind and name."""
+"""The registered objects, by kind and name."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from graphnet.core.errors import PluginError, UnknownNameError, did_you_mean, unknown
 from graphnet.plugins.hookspecs import KINDS
-from graphnet.plugins.versions import plain
+from graphnet.plugins.versions import normalized
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One registered object.
 
-    ``id`` is ``distribution/name`` and always finds it; the short ``name`` does while it is unique.
+    ``id`` is ``distribution/name`` and always finds it; the short ``name`` works while it is unique.
     """
 
     kind: str
@@ -48,13 +48,13 @@ class Registry:
         self._preferred: frozenset[str] = frozenset()
 
     def preferring(self, distributions: Iterable[str]) -> Registry:
-        """The same entries, where a short name that several distributions offer is that of the only one of these.
+        """Return a view of the entries in which these distributions win where several register the same short name.
 
-        A file that names the distributions which it needs goes on meaning the same when another one is installed that
-        offers a layer of the same name.
+        A file that names its required distributions keeps its meaning when another one with a layer of the same name is
+        installed.
         """
         view = Registry()
-        view._entries, view._preferred = self._entries, frozenset(plain(name) for name in distributions)
+        view._entries, view._preferred = self._entries, frozenset(normalized(name) for name in distributions)
         return view
 
     def add(self, entries: Iterable[Entry]) -> None:
@@ -63,7 +63,7 @@ class Registry:
         Raises
         ------
         PluginError
-            If an id is taken; the message names both owners.
+            If an id is already registered; the message names both distributions.
         """
         new: dict[tuple[str, str], Entry] = {}
         for entry in entries:
@@ -79,41 +79,41 @@ class Registry:
             self._entries.setdefault(entry.kind, {})[entry.id] = entry
 
     def entries(self, kind: str) -> list[Entry]:
-        """All entries of a kind, in the order in which they were registered.
+        """Return all entries of a kind, in the order of registration.
 
         Raises
         ------
         UnknownNameError
-            If there is no such kind.
+            For an unknown kind.
         """
         if kind not in KINDS:
             raise unknown("kind", kind, KINDS)
         return list(self._entries.get(kind, {}).values())
 
     def get(self, kind: str, name: str) -> Entry:
-        """The entry of a short name or of a ``distribution/name``.
+        """Return the entry with a short name or an id, ``distribution/name``.
 
         Raises
         ------
         UnknownNameError
-            If there is none; the message has the nearest names and who offers them.
+            For an unknown name; the message has the closest names and their distributions.
         PluginError
-            If two distributions offer the short name; the message names both.
+            If several distributions register the short name; the message names them.
         """
-        found = [e for e in self.entries(kind) if name in (e.id, e.name)]
-        if len(found) > 1:
-            wanted = [e for e in found if plain(e.distribution) in self._preferred]
-            found = wanted if len(wanted) == 1 else found
-        if len(found) > 1:
+        entries = [entry for entry in self.entries(kind) if name in (entry.id, entry.name)]
+        if len(entries) > 1:
+            preferred = [entry for entry in entries if normalized(entry.distribution) in self._preferred]
+            entries = preferred if len(preferred) == 1 else entries
+        if len(entries) > 1:
             raise PluginError(
-                f"{KINDS[kind].singular} {name!r} is offered by {' and by '.join(e.origin for e in found)}",
+                f"{KINDS[kind].singular} {name!r} is registered by {' and '.join(entry.origin for entry in entries)}",
                 expected="a qualified name",
                 received=name,
-                remedy="Write " + " or ".join(e.id for e in found) + ".",
+                remedy=f"Write {' or '.join(entry.id for entry in entries)}.",
             )
-        if not found:
+        if not entries:
             raise UnknownNameError(f"unknown {KINDS[kind].singular} {name!r}", remedy=self._suggestion(kind, name))
-        return found[0]
+        return entries[0]
 
     def _suggestion(self, kind: str, name: str) -> str:
         entries = self.entries(kind)
@@ -127,11 +127,11 @@ class Registry:
         return hint or f"Known {kind}: {known}. A plugin may be missing; `graphnet plugins` lists the plugins."
 
     def _distributions(self) -> list[str]:
-        """Who registered anything."""
+        """The distributions that registered something."""
         return sorted({entry.distribution for kind in self._entries.values() for entry in kind.values()})
 
     def entry_of(self, thing: object, kind: str = "layers") -> Entry:
-        """The entry of a registered object, such as a layer's class.
+        """Return the entry of a registered object, such as a layer's class.
 
         Raises
         ------
@@ -143,13 +143,13 @@ class Registry:
                 return entry
         name = getattr(thing, "__name__", repr(thing))
         raise PluginError(
-            f"{name} is not registered, so no file can name it",
+            f"{name} is not registered, so a file cannot refer to it",
             expected=f"one of the registered {kind}",
             received=f"{getattr(thing, '__module__', '?')}.{name}",
             remedy=f"Register it in a plugin's graphnet_register_{kind} hook.",
         )
 
     def short_name(self, entry: Entry) -> str:
-        """The name to write in a file: short while it is unique."""
+        """Return the name to write in a file: the short one if it is unique, else the id."""
         same = [e for e in self.entries(entry.kind) if e.name == entry.name]
         return entry.name if len(same) == 1 else entry.id

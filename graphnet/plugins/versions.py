@@ -1,4 +1,4 @@
-"""Versions of distributions, and what is required of them."""
+"""Versions of distributions, and requirements on them."""
 
 from __future__ import annotations
 
@@ -44,18 +44,18 @@ def _aligned(a: str, b: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def release(version: str) -> tuple[int, ...]:
-    """The release numbers at the start of a version: ``(0, 2)`` for 0.2rc1.dev3."""
-    found = re.match(r"v?((?:\d+\.)*\d+)", version.strip(), re.ASCII)
-    return tuple(int(number) for number in found[1].split(".")) if found else ()
+    """Return the release numbers at the start of a version: ``(0, 2)`` for 0.2rc1.dev3."""
+    match = re.match(r"v?((?:\d+\.)*\d+)", version.strip(), re.ASCII)
+    return tuple(int(number) for number in match[1].split(".")) if match else ()
 
 
-def plain(distribution: str) -> str:
-    """A distribution's name as package indexes compare it (PEP 503)."""
+def normalized(distribution: str) -> str:
+    """Return a distribution's name in the normalized form of PEP 503."""
     return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def required(requirements: Iterable[str], distribution: str) -> str:
-    """What a distribution's metadata (``Requires-Dist``) ask of another one, without extras; empty for nothing.
+    """Return the versions of another distribution that ``Requires-Dist`` requires, without extras; empty for any.
 
     Examples
     --------
@@ -63,15 +63,15 @@ def required(requirements: Iterable[str], distribution: str) -> str:
     '>=0.1,<2'
     """
     for text in requirements:
-        wanted, _, marker = text.partition(";")
-        found = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*\(?([^)]*)\)?", wanted)
-        if found and plain(found[1]) == plain(distribution) and "extra" not in marker:
-            return found[2].strip()
+        requirement, _, marker = text.partition(";")
+        match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*\(?([^)]*)\)?", requirement)
+        if match and normalized(match[1]) == normalized(distribution) and "extra" not in marker:
+            return match[2].strip()
     return ""
 
 
 def unmet(version: str, requirement: str) -> bool:
-    """Whether a version fails a requirement of package metadata; what cannot be read counts as met.
+    """Whether a version fails a requirement of package metadata; clauses that cannot be parsed count as met.
 
     Examples
     --------

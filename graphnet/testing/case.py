@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.checks import is_integer
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError, GraphnetError
@@ -97,9 +98,7 @@ def _parse_inputs(inputs: Any, place: str) -> dict[int | str, Shape | np.ndarray
     """Return the inputs as shapes or arrays, by position or by name."""
     if isinstance(inputs, Mapping):
         return {str(name): _parse_input(spec, f"{place}, input {name!r}") for name, spec in inputs.items()}
-    several = isinstance(inputs, list) or (
-        isinstance(inputs, tuple) and not all(isinstance(size, (int, np.integer)) for size in inputs)
-    )
+    several = isinstance(inputs, list) or (isinstance(inputs, tuple) and not all(is_integer(size) for size in inputs))
     specs = list(inputs) if several else [inputs]
     if not specs:
         raise ConfigError("no inputs", where=place, expected="at least one", received=repr(inputs))
@@ -118,6 +117,6 @@ def _parse_input(spec: Any, place: str) -> Shape | np.ndarray:
             expected="a string such as 'batch=3, feature=4', a tuple of sizes, or an array",
             received=repr(spec),
         ) from error
-    if not shape.rank or any(not isinstance(size, (int, np.integer)) or size < 1 for size in shape.sizes):
+    if not shape.rank or not all(is_integer(size, 1) for size in shape.sizes):
         raise ConfigError("every axis needs a size", where=place, expected="positive integers", received=str(shape))
     return shape

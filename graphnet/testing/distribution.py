@@ -12,7 +12,7 @@ from typing import Any
 
 from graphnet.core.errors import PluginError, unknown
 from graphnet.plugins import Entry, Plugin, manager
-from graphnet.plugins.versions import plain, required
+from graphnet.plugins.versions import normalized, required
 from graphnet.testing.case import Case
 from graphnet.testing.case_run import run
 from graphnet.testing.failures import short
@@ -55,7 +55,7 @@ def check(distribution: str) -> Iterator[Outcome]:
 
 
 def _plugins(distribution: str) -> list[Plugin]:
-    plugins = [plugin for plugin in manager().plugins if plain(plugin.distribution) == plain(distribution)]
+    plugins = [plugin for plugin in manager().plugins if normalized(plugin.distribution) == normalized(distribution)]
     if not plugins:
         known = sorted({plugin.distribution for plugin in manager().plugins})
         raise unknown(
@@ -78,7 +78,7 @@ def _outcome(name: str, check: str, passed: object, message: str) -> Outcome:
 
 def _installed(name: str) -> metadata.Distribution | None:
     """Return the installed distribution of a name; None if a plugin object was registered without installation."""
-    return next((d for d in metadata.distributions() if plain(str(d.metadata["Name"])) == plain(name)), None)
+    return next((d for d in metadata.distributions() if normalized(str(d.metadata["Name"])) == normalized(name)), None)
 
 
 def _metadata(name: str) -> tuple[bool, str]:
@@ -90,7 +90,7 @@ def _metadata(name: str) -> tuple[bool, str]:
     lacking = [field for field in ("Summary", "Version", "Requires-Python") if not fields.get(field)]
     if not (fields.get("License-Expression") or fields.get("License") or "License ::" in str(fields)):
         lacking.append("License")
-    if plain(name) != "graphnet" and not required(distribution.requires or [], "graphnet"):
+    if normalized(name) != "graphnet" and not required(distribution.requires or [], "graphnet"):
         lacking.append("a dependency such as graphnet>=0.1")
     if not re.search(r"\w", fields.get_payload() or fields.get("Description") or ""):  # type: ignore[arg-type]
         lacking.append("a README")

@@ -13,10 +13,11 @@ import numpy as np
 
 from graphnet.core import random
 from graphnet.core.compile import infer, lower
-from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.describe.value import Value
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
 from graphnet.testing import buffers, passes

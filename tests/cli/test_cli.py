@@ -117,6 +117,7 @@ def test_train_ends_with_the_folder_and_the_test_accuracy(folder):
     assert summary["test"]["accuracy"] > 0.8
 
 
+@pytest.mark.slow
 def test_plain_lines_are_few_and_include_the_last_epoch(folder):
     lines = call("train", "model.yaml", "--epochs", "105").stdout.splitlines()
     epochs = [
@@ -126,6 +127,7 @@ def test_plain_lines_are_few_and_include_the_last_epoch(folder):
     assert len(call("train", "model.yaml", "--epochs", "7").stdout.splitlines()) == 7 + 4
 
 
+@pytest.mark.slow
 def test_one_seed_one_run(folder):
     outputs = [call("train", "model.yaml", "--seed", seed, "--output", f"run{i}") for i, seed in enumerate([1, 1, 2])]
     assert all(result.exit_code == 0 for result in outputs)
@@ -386,6 +388,7 @@ def test_version_and_help(folder):
     assert wrong.exit_code == 2 and "tarin" in wrong.stderr
 
 
+@pytest.mark.slow
 def test_as_a_process_of_its_own(folder):
     """The whole way once, with real streams; help loads nothing heavy."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

@@ -21,7 +21,7 @@ from graphnet.cli import main
 from graphnet.cli.scaffold import Names, render, write
 from graphnet.initializers import Constant, Xavier
 from graphnet.plugins import PluginManager, discovery
-from graphnet.plugins.discovery import Found
+from graphnet.plugins.discovery import PluginEntryPoint
 from graphnet.testing import run
 
 FILES = {
@@ -144,6 +144,7 @@ def test_licence_differs_only_in_holder(package):
     ]
 
 
+@pytest.mark.slow
 def test_new_plugin_passes_strict_mypy(package):
     pytest.importorskip("mypy")
     search_path = os.pathsep.join([str(Path(graphnet.__file__).parents[1]), str(package / "src")])
@@ -188,6 +189,7 @@ def faults(cases):
     return [(outcome.case, outcome.check, outcome.message) for outcome in outcomes if outcome.status == "failed"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("imported")
 def test_layers_pass_conformance_kit():
     assert faults(importlib.import_module("graphnet_fancy.cases").CASES) == []
@@ -297,7 +299,7 @@ def test_invalid_name_is_refused(here, name):
     ("distribution", "entry"), [("Graphnet.Fancy", "other"), ("somebody-elses", "fancy"), ("x", "Fancy")]
 )
 def test_name_of_installed_plugin_is_refused(here, monkeypatch, distribution, entry):
-    monkeypatch.setattr(discovery, "installed", lambda: [Found(distribution, entry, "3.2", None)])
+    monkeypatch.setattr(discovery, "installed", lambda: [PluginEntryPoint(distribution, entry, "3.2", None)])
     result = call("fancy")
     assert result.exit_code == 2 and result.stdout == ""
     assert "taken" in result.stderr and f"{distribution} 3.2" in result.stderr
@@ -376,6 +378,7 @@ def example(monkeypatch):
     yield from imports(EXAMPLE / "src", "graphnet_minimal_gated", monkeypatch)
 
 
+@pytest.mark.slow
 def test_example_layers_pass_conformance_kit(example):
     plugin = importlib.import_module("graphnet_minimal_gated.plugin")
     record = PluginManager().register(plugin, name="minimal-gated", distribution="graphnet-minimal-gated")

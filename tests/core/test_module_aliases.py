@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PUBLIC = [("graphnet.datasets", "graphnet.data.datasets"), ("graphnet.callbacks", "graphnet.training.callbacks")]
 DEPRECATED = [
     ("graphnet.exporters", "graphnet.inspect.exporters", "mermaid"),

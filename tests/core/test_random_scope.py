@@ -13,6 +13,8 @@ from helpers.concurrency import in_another_thread, in_threads
 
 from graphnet import Builder, ConfigError, Dropout, FullyConnected, Runner, generator, seed, using
 
+pytestmark = pytest.mark.slow
+
 
 def stream(n, count=3):
     return np.random.default_rng(n).random(count).tolist()

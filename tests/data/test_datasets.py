@@ -18,7 +18,7 @@ pytestmark = pytest.mark.no_plugins
 
 
 @pytest.mark.parametrize("name", names())
-def test_each_says_where_it_comes_from(name):
+def test_datasets_state_their_source(name):
     data = load(name)
     assert data.name == name
     for text in (data.source, data.licence, data.citation, data.description):
@@ -26,7 +26,7 @@ def test_each_says_where_it_comes_from(name):
     assert "source" in data.licence
 
 
-def test_japanese_vowels_is_what_its_readme_says():
+def test_japanese_vowels_matches_its_readme():
     data = load("japanese_vowels")
     assert (len(data.train), len(data.test)) == (270, 370)
     assert np.bincount(data.train.targets).tolist() == [30] * 9
@@ -38,7 +38,7 @@ def test_japanese_vowels_is_what_its_readme_says():
     assert data.train.targets.dtype == np.int64 and len(data.classes) == 9
 
 
-def test_japanese_vowels_frames_are_in_order_and_complete():
+def test_japanese_vowels_frames_are_complete():
     # The first coefficients as the donors' files list them, and no frame lost or doubled by the cuts.
     train = load("japanese_vowels").train.inputs["frames"]
     np.testing.assert_allclose(train[0][0, :3], [1.860936, -0.207383, 0.261557], atol=1e-6)
@@ -85,7 +85,7 @@ def test_an_unknown_name_gets_the_nearest():
         load("xyzzy")
 
 
-def test_importing_the_data_sets_loads_no_scikit_learn():
+def test_importing_datasets_does_not_load_sklearn():
     program = "import sys, graphnet.data.datasets as d; d.load('japanese_vowels'); print('sklearn' in sys.modules)"
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert told.stdout.strip() == "False"
@@ -94,14 +94,14 @@ def test_importing_the_data_sets_loads_no_scikit_learn():
 # Dataset and Split
 
 
-def test_a_split_refuses_examples_that_do_not_pair_up():
+def test_split_with_unequal_counts_is_refused():
     with pytest.raises(ShapeError, match="input 'b'.*5 examples, received 4"):
         Split({"a": np.zeros((5, 2)), "b": [np.zeros((1, 2))] * 4}, np.zeros(5))
     with pytest.raises(DataError, match="needs an input"):
         Split({}, np.zeros(5))
 
 
-def test_a_data_set_refuses_splits_with_other_inputs():
+def test_dataset_with_different_inputs_is_refused():
     one, other = Split({"a": np.zeros((1, 2))}, np.zeros(1)), Split({"b": np.zeros((1, 2))}, np.zeros(1))
     with pytest.raises(DataError, match=r"mine: .*\['a'\], as in train, received \['b'\]"):
         Dataset("mine", one, other)
@@ -140,7 +140,7 @@ def saved(folder, **changes):
     return folder / "mine.npz"
 
 
-def test_npz_reads_even_and_ragged_inputs_as_they_were_written(tmp_path):
+def test_npz_round_trips_arrays_and_sequences(tmp_path):
     data = npz(str(saved(tmp_path)))
     assert list(data.train.inputs) == ["image", "words"]
     assert [one.tolist() for one in data.train.inputs["words"]] == [[4], [], [8, 15, 16, 23, 42]]
@@ -183,7 +183,7 @@ def test_npz_keeps_dtypes_and_needs_no_classes(tmp_path):
         ({"classes": np.array([["a", "b", "c"]])}, ShapeError, "class names must have one axis"),
     ],
 )
-def test_npz_says_what_is_wrong(tmp_path, changes, error, told):
+def test_npz_errors_name_the_problem(tmp_path, changes, error, told):
     with pytest.raises(error, match=told) as caught:
         npz(saved(tmp_path, **changes))
     assert "mine.npz" in caught.value.where
@@ -209,7 +209,7 @@ def test_npz_refuses_what_is_no_npz_file(tmp_path, content):
         npz(path)
 
 
-def test_npz_refuses_an_absent_file_and_a_single_array(tmp_path):
+def test_npz_refuses_missing_file_and_npy(tmp_path):
     with pytest.raises(FileError, match=r"nowhere\.npz"):
         npz(tmp_path / "nowhere.npz")
     np.save(tmp_path / "one.npy", np.ones(3))
@@ -228,7 +228,7 @@ def test_npz_refuses_a_damaged_member(tmp_path):
         npz(path)
 
 
-def test_the_public_names_are_those_of_the_package():
+def test_datasets_public_names():
     assert set(graphnet.data.datasets.__all__) == {
         "Dataset", "Piece", "Split", "Stream", "Windows", "load", "names", "npz", "windows",
     }  # fmt: skip

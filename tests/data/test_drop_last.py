@@ -59,7 +59,7 @@ def test_last_smaller_batch_is_left_out(count, batches):
     assert trainer.runner.buffers["scaled/batches"] == history.best_epoch * batches
 
 
-def test_without_it_the_last_batch_is_trained_on():
+def test_last_partial_batch_is_trained_by_default():
     history = Trainer(flat(), config(drop_last=False)).fit(*data(9))
     assert [record.examples for record in history.epochs] == [9] * 3
 
@@ -91,7 +91,7 @@ def test_every_example_has_its_turn(batching):
     assert dropped == set(range(10))
 
 
-def test_pieces_of_a_last_smaller_batch_are_left_out_too():
+def test_drop_last_drops_pieces_of_last_batch():
     x = np.random.default_rng(1).normal(size=(6, 5, 2))
     g = Builder("steps")
     graph = g.build(y=FullyConnected(2, 1)(g.input("x", "time, batch, feature=2")))
@@ -111,7 +111,7 @@ def test_validation_and_evaluation_use_all_examples():
 
 # ------------------------------------------------------------------ what is refused
 @pytest.mark.parametrize("settings", [{}, {"validation": 0.25, "batch_size": 4}])
-def test_no_batch_at_all_is_refused_before_anything_changes(settings):
+def test_drop_last_without_batch_is_refused(settings):
     graph = flat()
     before, seen = graph.layers()["dense"].get_weights(), Seen()
     trainer = Trainer(graph, config(**settings), callbacks=[seen])

@@ -54,7 +54,7 @@ def same(a, b):
 
 
 # ---------------------------------------------------------------------- masks
-def test_a_mask_trains_as_the_list_of_what_is_there():
+def test_mask_trains_like_list_of_valid_steps():
     spoilt = np.where(MASK[:, :, None], X, np.nan)
     masked = trained(over_time, spoilt, np.where(MASK[:, :, None], Y, np.inf), mask=MASK)
     same(masked, trained(over_time, rows(X), rows(Y)))
@@ -62,7 +62,7 @@ def test_a_mask_trains_as_the_list_of_what_is_there():
     np.testing.assert_allclose(figures["loss"], masked[0].evaluate(rows(X), rows(Y))["loss"], rtol=1e-12)
 
 
-def test_a_mask_goes_with_one_target_a_row():
+def test_mask_with_one_target_per_row():
     targets = RNG.standard_normal((B, OUT))
     same(trained(at_the_end, X, targets, mask=MASK), trained(at_the_end, rows(X), targets))
 
@@ -95,7 +95,7 @@ def test_a_mask_without_gaps_is_lengths():
         ({"mask": {"z": MASK}}, ShapeError, "not an input with padded sequences"),
     ],
 )
-def test_a_mask_that_does_not_fit_is_refused_before_anything_runs(options, kind, told):
+def test_mask_that_does_not_fit_is_refused(options, kind, told):
     model = over_time()
     with pytest.raises(kind, match=told):
         model.fit(X, Y, **options, **SETTINGS)
@@ -108,7 +108,7 @@ def test_a_mask_that_does_not_fit_is_refused_before_anything_runs(options, kind,
         model.fit(X, Y[:-1], mask=MASK, **SETTINGS)
 
 
-def test_packing_moves_steps_to_the_front_and_back():
+def test_packing_round_trips():
     packing = packing_of(MASK)
     packed = packing.pack(X)
     for b, row in enumerate(rows(X)):
@@ -119,7 +119,7 @@ def test_packing_moves_steps_to_the_front_and_back():
 
 
 # ---------------------------------------------------------------------- axes
-def test_one_switch_turns_inputs_targets_masks_and_predictions():
+def test_batch_major_swaps_all_padded_arrays():
     first, second = np.swapaxes(X, 0, 1), np.swapaxes(Y, 0, 1)
     lengths = np.array([7, 1, 0, 3, 7, 2])
     for options, turned in (({}, {}), ({"lengths": lengths}, {"lengths": lengths}), ({"mask": MASK}, {"mask": MASK.T})):
@@ -131,7 +131,7 @@ def test_one_switch_turns_inputs_targets_masks_and_predictions():
         assert other[0].evaluate(first, second, **turned) == plain[0].evaluate(X, Y, **options)
 
 
-def test_the_switch_leaves_alone_what_has_no_time_axis():
+def test_batch_major_ignores_inputs_without_time():
     targets = RNG.standard_normal((B, OUT))
     plain, other = trained(at_the_end, X, targets), trained(at_the_end, X.swapaxes(0, 1), targets, batch_major=True)
     same(plain, other)
@@ -142,7 +142,7 @@ def test_lists_are_lists_either_way():
     same(trained(over_time, rows(X), rows(Y)), trained(over_time, rows(X), rows(Y), batch_major=True))
 
 
-def test_a_wrong_order_of_axes_is_told():
+def test_wrong_axis_order_is_refused():
     model = Model(over_time().graph, TrainingConfig(batch_major=True))
     with pytest.raises(ShapeError):
         model.predict(np.zeros((F, B, T)))
@@ -156,7 +156,7 @@ def many(count, seed):
 
 
 @pytest.mark.parametrize(("count", "size"), [(50, 8), (48, 8), (5, 8), (9, 1)])
-def test_batches_of_similar_length_have_every_row_once_and_little_padding(count, size):
+def test_batching_by_length_reduces_padding(count, size):
     data = examples(over_time().runner, many(count, 1), dtype="float64")
     found, padding = {}, {}
     for by_length in (False, True):
@@ -169,7 +169,7 @@ def test_batches_of_similar_length_have_every_row_once_and_little_padding(count,
         assert padding[True] < 0.4 * padding[False]
 
 
-def test_the_order_of_batches_of_similar_length_changes_with_the_epoch_and_follows_the_seed():
+def test_batching_by_length_order_follows_seed():
     data = examples(over_time().runner, many(60, 4), dtype="float64")
 
     def order(rng):
@@ -183,7 +183,7 @@ def test_the_order_of_batches_of_similar_length_changes_with_the_epoch_and_follo
     assert still == sorted(still)
 
 
-def test_training_by_length_is_told_in_the_file_and_learns():
+def test_batching_by_length_from_model_file():
     sequences = many(40, 6)
     targets = np.array([[s.sum(), len(s) / 30] for s in sequences])
     model = at_the_end()
@@ -205,7 +205,7 @@ def test_rows_without_steps_are_rows():
 
 
 # ---------------------------------------------------------------------- state of a model
-def test_a_model_goes_on_and_its_rows_begin_anew_one_by_one():
+def test_stateful_predict_continues_and_resets_rows():
     model, _ = trained(over_time, X, Y)
     whole = model.predict(X)
     parts = [model.predict(X[a:b], stateful=True) for a, b in ((0, 2), (2, 3), (3, 7))]
@@ -223,7 +223,7 @@ def test_a_model_goes_on_and_its_rows_begin_anew_one_by_one():
     assert model.state.rows == 3
 
 
-def test_a_broken_state_file_is_told_and_not_half_read(tmp_path):
+def test_broken_state_file_is_refused(tmp_path):
     model, _ = trained(over_time, X, Y)
     model.predict(X, stateful=True)
     model.save(tmp_path / "a")
@@ -247,7 +247,7 @@ def test_targets_are_needed_but_for_a_stream():
             call(X)
 
 
-def test_a_state_may_be_a_mapping_and_nothing_else():
+def test_state_must_be_state_or_mapping():
     model, _ = trained(over_time, X, Y)
     model.predict(X[:3], stateful=True)
     arrays = dict(model.state.arrays)

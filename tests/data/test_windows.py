@@ -29,7 +29,7 @@ def test_windows_are_those_of_a_loop(features, length, steps, horizon, stride):
     np.testing.assert_array_equal(series, before)
 
 
-def test_nothing_is_copied():
+def test_windows_are_views():
     series = np.arange(1000.0)
     found = windows(series, 100, horizon=10)
     assert np.shares_memory(found.inputs, series) and np.shares_memory(found.targets, series)

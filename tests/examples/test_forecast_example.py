@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("graphnet_recurrent")
 
 PATH = Path(__file__).parents[2] / "examples" / "forecast" / "forecast.py"
@@ -36,7 +38,7 @@ def test_origins_have_their_twelve_months_inside(forecast):
     assert years[origins[-1] + 11] == 1967 and len(origins) == 36 - 11
 
 
-def test_the_naive_forecasts_are_exact_where_they_must_be(forecast):
+def test_naive_forecasts_are_exact_on_trends(forecast):
     t = np.arange(120)
     seasons = np.tile(np.random.default_rng(1).standard_normal(12), 10)
     origins = np.arange(40, 100, 7)
@@ -55,7 +57,7 @@ def test_errors_are_those_of_a_loop(forecast):
     assert np.isclose(found["RMSE 1-12"], np.sqrt(sum(v * v for row in made for v in row) / 24))
 
 
-def test_nothing_that_comes_later_changes_a_forecast(forecast):
+def test_forecast_ignores_later_values(forecast):
     y, _ = made_up()
     candidate = forecast.Candidate(24, 4, 2, 0.1)
     changed = y.copy()
@@ -70,7 +72,7 @@ def test_nothing_that_comes_later_changes_a_forecast(forecast):
     assert forecast.Scale.of(y, 150) == forecast.Scale.of(changed, 150)
 
 
-def test_the_autoregressions_see_nothing_that_comes_later(forecast):
+def test_autoregressions_ignore_later_values(forecast):
     pytest.importorskip("statsmodels")
     y, _ = made_up()
     changed = y.copy()
@@ -85,7 +87,7 @@ def test_the_network_learns_what_a_wave_adds(forecast):
     fitted = int(np.flatnonzero(years == 1976)[-1]) + 1
     origins = forecast.origins_between(years, 1977, 1981)
     networks = [forecast.fit(y, fitted, forecast.Candidate(24, 8, 30, 0.1), seed) for seed in range(2)]
-    ours = forecast.errors(y, forecast.together(networks), origins)
+    ours = forecast.errors(y, forecast.mean_of(networks), origins)
     drift = forecast.errors(y, forecast.seasonal_drift(y), origins)
     naive = forecast.errors(y, forecast.seasonal_naive(y), origins)
     assert ours["RMSE 12"] < drift["RMSE 12"]
@@ -102,7 +104,7 @@ def test_the_chosen_one_is_a_candidate(forecast):
 def test_the_tables_are_printed(forecast, capsys, monkeypatch, tmp_path):
     pytest.importorskip("statsmodels")
     y, years = made_up(300)
-    monkeypatch.setattr(forecast, "LAST_CHOSEN", 1978)
+    monkeypatch.setattr(forecast, "LAST_SELECTION_YEAR", 1978)
     monkeypatch.setattr(forecast, "CHOSEN", forecast.Candidate(12, 2, 1, 0.1))
     picture = tmp_path / "forecast.png" if importlib.util.find_spec("matplotlib") else None
     found = forecast.compare(y, years, 2, picture)

@@ -14,6 +14,8 @@ pytest.importorskip("graphnet_recurrent")
 
 import graphnet
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "examples" / "long_time_lags"
 NAMES = ("sequences", "criteria", "adding", "order", "reber", "solve")
 
@@ -50,7 +52,7 @@ def decoded(inputs, row, length, alphabet):
 
 
 # ---------------------------------------------------------------------- adding
-def test_adding_targets_are_the_scaled_sums_of_what_is_marked(example, rng):
+def test_adding_targets_are_scaled_sums(example, rng):
     inputs, lengths, targets = example.adding.batch(rng, 3000)
     assert inputs.dtype == targets.dtype == np.float32
     assert inputs.shape == (110, 3000, 2) and targets.shape == (3000, 1)
@@ -206,7 +208,7 @@ def test_all_right_is_not_enough(example):
     assert recent.met()
 
 
-def test_final_errors_are_the_worst_output_of_each_row(example):
+def test_final_errors_are_row_maxima(example):
     outputs = np.array([[0.9, 0.2, 0.1], [0.1, 0.1, 0.95]], np.float32)
     targets = np.array([[1, 0, 0], [1, 0, 0]], np.float32)
     np.testing.assert_allclose(example.criteria.final_errors(outputs, targets), [0.2, 0.95], rtol=1e-6)
@@ -224,7 +226,7 @@ def test_possible_symbols_come_first(example):
     assert first(np.full_like(outputs, np.nan), lengths=np.array([2])).tolist() == [False]
 
 
-def test_only_who_remembers_the_second_symbol_predicts_all_strings(example, rng):
+def test_reber_needs_second_symbol(example, rng):
     train, _ = example.reber.sets(rng, 60)
     first = functools.partial(example.criteria.possible_first, possible=train.possible, lengths=train.batch.lengths)
     assert first(train.possible.astype(float)).all()
@@ -253,7 +255,7 @@ def test_the_cells_have_about_as_many_weights(example, name, cell):
     )
 
 
-def test_gates_start_where_they_are_told(example):
+def test_gates_start_at_configured_bias(example):
     solve = example.solve
     problem = dataclasses.replace(solve.PROBLEMS["adding"], keep=4.5, input_bias=-3.5)
     assert solve.build("lstm", problem, 2, 0.01).get_weights()[-1].tolist() == [-3.5, -3.5, 4.5, 4.5, 0, 0, 0, 0]
@@ -272,7 +274,7 @@ def test_elmans_training_sends_no_error_back(example, rng):
         assert (np.abs(error[18]).max() > 1e-6) == reaches
 
 
-def test_every_training_sequence_counts_up_to_the_limit(example):
+def test_training_sequences_are_counted(example):
     solve = example.solve
     made = []
 

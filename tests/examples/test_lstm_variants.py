@@ -12,6 +12,8 @@ from autograd import grad
 import graphnet
 from graphnet import Builder, Phase, Runner, Scan
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("graphnet_recurrent")
 
 FOLDER = Path(__file__).parents[2] / "examples" / "lstm_variants"
@@ -68,7 +70,7 @@ def network(variant, weights, x, lengths):
 
 
 @EVERY
-def test_the_cell_is_the_one_of_the_paper(variant):
+def test_cell_matches_paper(variant):
     runner = scan_of(variant)
     x = np.random.default_rng(1).standard_normal((T, B, F))
     weights = {name: p.value for name, p in runner.parameters.items()}
@@ -100,7 +102,7 @@ def test_the_files_differ_in_their_cells_alone():
     assert all(text == texts["vanilla"] for text in texts.values())
 
 
-def test_the_names_of_the_variants_are_all_of_the_folder():
+def test_variant_names_match_files():
     assert sorted(path.stem for path in FOLDER.glob("*.yaml")) == sorted(VARIANTS)
 
 
@@ -130,7 +132,7 @@ def test_the_difference_is_that_of_pairs(compare):
     assert np.isclose(shift, pairs.mean()) and np.isclose(error, pairs.std(ddof=1) / 2)
 
 
-def test_the_corrected_error_adds_the_share_that_is_tested(compare):
+def test_corrected_error_matches_formula(compare):
     rng = np.random.default_rng(3)
     pairs = rng.standard_normal(12)
     _, error = compare.difference(list(pairs), [0.0] * 12)

@@ -13,6 +13,8 @@ import graphnet
 from graphnet import Model
 from graphnet.data import datasets
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
@@ -31,7 +33,7 @@ TEXT = "the cat sat on the mat; that cat, the fat cat, ate the hat. " * 12
 
 # ---------------------------------------------------------------------- characters: the text
 def test_each_paragraph_stands_once():
-    assert characters.once(["a b", "c", "a\n  b", "c d", "c"]) == ["a b", "c", "c d"]
+    assert characters.unique(["a b", "c", "a\n  b", "c d", "c"]) == ["a b", "c", "c d"]
 
 
 def test_the_reference_repeats_no_paragraph():
@@ -43,7 +45,7 @@ def test_the_reference_repeats_no_paragraph():
     assert text.count(longest.strip()) == 1
 
 
-def test_without_the_text_the_message_says_what_to_do(monkeypatch):
+def test_missing_text_is_reported(monkeypatch):
     monkeypatch.setitem(sys.modules, "pydoc_data.topics", None)
     with pytest.raises(SystemExit, match="without pydoc_data"):
         characters.reference()
@@ -52,12 +54,12 @@ def test_without_the_text_the_message_says_what_to_do(monkeypatch):
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 1237])
 def test_the_parts_are_the_text_in_order(length):
     text = "".join(chr(97 + i * i % 26) for i in range(length))
-    parts = characters.divided(text)
+    parts = characters.split_text(text)
     assert "".join(parts) == text
     assert [abs(len(part) - share * length) <= 1 for part, share in zip(parts, characters.SHARES, strict=True)]
 
 
-def test_the_alphabet_knows_what_it_does_not_know():
+def test_alphabet_maps_unknown_characters():
     alphabet = characters.Alphabet("banana\n")
     assert len(alphabet) == 5
     numbers = alphabet.encode("nab x\n")
@@ -118,7 +120,7 @@ def test_probabilities_add_up_to_1(order, discount):
         assert sum(found) == pytest.approx(1, abs=1e-12)
 
 
-def test_bits_are_the_mean_over_what_is_predicted():
+def test_bits_are_mean_over_predictions():
     tokens = np.random.default_rng(5).integers(0, 4, size=60)
     model, size = characters.Counts(tokens, 3, 4), 4
     product = 1.0
@@ -150,7 +152,7 @@ def small():
     return model, alphabet
 
 
-def test_bits_in_pieces_are_bits_in_one_go(small):
+def test_bits_do_not_depend_on_pieces(small):
     model, alphabet = small
     tokens = alphabet.encode(TEXT)[:101]
     scores = model.predict(tokens[:-1, None])[:, 0].astype(float)
@@ -159,7 +161,7 @@ def test_bits_in_pieces_are_bits_in_one_go(small):
     assert characters.bits(model, tokens) == pytest.approx(found, rel=1e-5)
 
 
-def test_writing_goes_on_from_all_that_was_written(small):
+def test_writing_continues_from_state(small):
     model, alphabet = small
     start = alphabet.encode("the ")
     found = characters.write(model, start, 25, 1e-6, np.random.default_rng(0))
@@ -210,7 +212,7 @@ def autocovariance(oscillator, lags):
 
 
 @pytest.mark.parametrize("oscillator", OSCILLATORS)
-def test_the_best_errors_are_those_of_conditional_normal_distributions(oscillator):
+def test_best_errors_match_theory(oscillator):
     def conditional(known):
         covariance = autocovariance(oscillator, known + 1)
         i = np.arange(known)
@@ -238,16 +240,16 @@ def test_errors_on_a_series(oscillator):
 
 
 @pytest.mark.parametrize("oscillator", OSCILLATORS)
-def test_the_series_has_the_covariances_that_it_should(oscillator):
+def test_series_covariances_match_theory(oscillator):
     series = np.concatenate([*oscillator.pieces(120_000, np.random.default_rng(2))])[:, 0]
     for lag, expected in enumerate(autocovariance(oscillator, 6)):
         assert np.mean(series[: len(series) - lag] * series[lag:]) == pytest.approx(expected, abs=0.05)
 
 
-def test_what_is_written_is_the_series_in_pieces(tmp_path, monkeypatch):
+def test_written_file_is_the_series(tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "PIECE", 64)
     oscillator = stream.Oscillator()
-    stream.written(tmp_path / "series.npy", 300, oscillator, np.random.default_rng(8))
+    stream.write_series(tmp_path / "series.npy", 300, oscillator, np.random.default_rng(8))
     found = np.load(tmp_path / "series.npy", mmap_mode="r")
     pieces = [*oscillator.pieces(300, np.random.default_rng(8))]
     assert [len(piece) for piece in pieces] == [64, 64, 64, 64, 44]

@@ -1,4 +1,4 @@
-"""``python -m fuzz``: any number of random cells and graphs; prints each failure, shrunk, as a recipe."""
+"""``python -m fuzz``: run random cells and graphs; print each failure, shrunk, as a recipe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fuzz.shrink import shrink
 
 
 def main() -> int:
-    """Run it; 1 if any trial failed."""
+    """Run the trials; return 1 if any failed."""
     options = _options()
     start = options.seed if options.seed is not None else secrets.randbelow(2**40)
     print(f"seed {start}, {options.n} trials, backend {options.backend}", flush=True)
@@ -30,7 +30,7 @@ def main() -> int:
             continue
         if failure is not None:
             failed += 1
-            report(drawn, failure.what, options.backend, options.shrink)
+            report(drawn, failure.problem, options.backend, options.shrink)
             if failed >= options.most:
                 break
         if (number + 1) % 1000 == 0:
@@ -39,21 +39,21 @@ def main() -> int:
     return int(failed > 0)
 
 
-def report(drawn: Trial, what: str, backend: str, smaller: bool) -> None:
+def report(drawn: Trial, problem: str, backend: str, smaller: bool) -> None:
     """Print one failure."""
-    print(f"\nseed {drawn.seed}: {what}", flush=True)
+    print(f"\nseed {drawn.seed}: {problem}", flush=True)
     if smaller:
         drawn = shrink(drawn, lambda t: difference(t, backend) is not None)
         failure = difference(drawn, backend)
-        print(failure.what if failure else "the failure did not repeat")
+        print(failure.problem if failure else "the failure is not reproducible")
         pprint.pprint(drawn, width=120)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m fuzz", description=__doc__)
     parser.add_argument("-n", type=int, default=1000, help="number of trials")
-    parser.add_argument("--seed", type=int, help="of the first trial; a fresh one where it is left out")
-    parser.add_argument("--kind", choices=("cell", "graph"), help="only these; otherwise two cells to each graph")
+    parser.add_argument("--seed", type=int, help="seed of the first trial (default: random)")
+    parser.add_argument("--kind", choices=("cell", "graph"), help="only these (default: two cells per graph)")
     parser.add_argument("--backend", default="numpy")
     parser.add_argument("--most", type=int, default=5, help="stop after this number of failures")
     parser.add_argument("--no-shrink", dest="shrink", action="store_false")

@@ -1,4 +1,4 @@
-"""From a recipe to a graph."""
+"""Build the graph of a recipe."""
 
 from __future__ import annotations
 
@@ -58,19 +58,19 @@ def cell_of(recipe: CellRecipe) -> CellGraph:
 def _run(body: Body, builder: Builder, values: dict[str, Any]) -> dict[str, Any]:
     shared: dict[Any, Any] = {}
     for op in body.ops:
-        made = _made(op, body, builder, values, shared)
-        values |= {name: value for (name, _), value in zip(op.outs, made, strict=True)}
+        results = _apply(op, body, builder, values, shared)
+        values |= {name: value for (name, _), value in zip(op.outs, results, strict=True)}
     return {name: values[value] for name, value in body.outputs}
 
 
-def _made(op: Op, body: Body, builder: Builder, values: dict[str, Any], shared: dict[Any, Any]) -> list[Any]:
-    """The values that an operation makes."""
-    given = [None if a is None else values[a] for a in op.args]
+def _apply(op: Op, body: Body, builder: Builder, values: dict[str, Any], shared: dict[Any, Any]) -> list[Any]:
+    """The values of an operation."""
+    arguments = [None if a is None else values[a] for a in op.args]
     if op.kind == "scan":
-        return _scan(op, builder, given)
+        return _scan(op, builder, arguments)
     if op.kind == "heads":
         heads, width = op.params
-        return [Reshape((heads * width,))(layers.Softmax()(TanH()(Reshape((heads, width))(given[0]))))]
+        return [Reshape((heads * width,))(layers.Softmax()(TanH()(Reshape((heads, width))(arguments[0]))))]
     if op.kind == "nested":
         inner = Builder("inner")
         inputs = {name: inner.input(name) for name, _ in op.params[0].inputs}
@@ -79,14 +79,14 @@ def _made(op: Op, body: Body, builder: Builder, values: dict[str, Any], shared: 
         layer = shared.setdefault(op.params, FullyConnected(op.params[0], op.params[1]))
     else:
         layer = MAKERS[op.kind](op)
-    found = layer(*given)
-    return list(found) if len(op.outs) > 1 else [found]
+    result = layer(*arguments)
+    return list(result) if len(op.outs) > 1 else [result]
 
 
-def _scan(op: Op, builder: Builder, given: list[Any]) -> list[Any]:
+def _scan(op: Op, builder: Builder, arguments: list[Any]) -> list[Any]:
     recipe, reverse, bptt_length = op.params
     scan = Scan(cell_of(recipe), reverse=reverse, bptt_length=bptt_length)
-    node = scan(*given)
+    node = scan(*arguments)
     return [node[port] for port in scan.output_ports()]
 
 

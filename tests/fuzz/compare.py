@@ -1,4 +1,4 @@
-"""Run a trial by two backends and compare everything that comes out."""
+"""Run a trial on two backends and compare outputs, errors and gradients."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from fuzz.build import graph_of
 from fuzz.recipe import Trial
 from graphnet import Phase, Runner
 
-#: Greatest difference, relative to the largest number of an array, at least 1, in float64 and in float32.
+#: Maximum difference in float64 and float32, relative to the largest number of an array or 1.
 TOLERANCE, SINGLE_TOLERANCE = 1e-9, 2e-3
-#: A trial with larger numbers is not compared: a difference of two of them says nothing.
+#: A trial with larger numbers is not compared: rounding alone would make them differ.
 LARGEST = 1e6
 
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong: a difference, or an exception of one backend."""
+    """A difference between the backends, or an exception of one."""
 
-    what: str
+    problem: str
 
 
 class Overflows(Exception):
@@ -31,7 +31,7 @@ class Overflows(Exception):
 
 
 def difference(trial: Trial, backend: str = "numpy") -> Failure | None:
-    """None where the backend gives what the reference backend gives.
+    """Return how a backend differs from the reference backend; None if it does not.
 
     Raises
     ------
@@ -43,18 +43,18 @@ def difference(trial: Trial, backend: str = "numpy") -> Failure | None:
         expected = reference(trial)
         try:
             with np.errstate(all="ignore"):
-                found = results(trial, backend, trial.passes)
+                actual = results(trial, backend, trial.passes)
         except Exception as error:
             return Failure(f"{type(error).__name__}: {error}")
     for name, array in expected.items():
-        problem = _unlike(found.get(name), array, SINGLE_TOLERANCE if trial.single else TOLERANCE)
+        problem = _mismatch(actual.get(name), array, SINGLE_TOLERANCE if trial.single else TOLERANCE)
         if problem:
             return Failure(f"{name}: {problem}")
     return None
 
 
 def reference(trial: Trial) -> dict[str, Any]:
-    """What the reference backend gives."""
+    """The results of the reference backend."""
     try:
         with np.errstate(over="raise", invalid="raise", divide="raise"):
             expected = results(trial, "reference", None)
@@ -65,15 +65,15 @@ def reference(trial: Trial) -> dict[str, Any]:
     return expected
 
 
-def _unlike(found: Any, expected: Any, tolerance: float) -> str:
-    if (found is None) != (expected is None):
-        return "missing" if found is None else "not expected"
+def _mismatch(actual: Any, expected: Any, tolerance: float) -> str:
+    if (actual is None) != (expected is None):
+        return "missing" if actual is None else "not expected"
     if expected is None:
         return ""
-    if found.shape != expected.shape or found.dtype != expected.dtype:
-        return f"{found.dtype} {found.shape} instead of {expected.dtype} {expected.shape}"
+    if actual.shape != expected.shape or actual.dtype != expected.dtype:
+        return f"{actual.dtype} {actual.shape} instead of {expected.dtype} {expected.shape}"
     scale = max(1.0, float(np.abs(expected).max(initial=0.0)))
-    off = float(np.abs(found - expected).max(initial=0.0))
+    off = float(np.abs(actual - expected).max(initial=0.0))
     return "" if off <= tolerance * scale else f"off by {off:.3g}, values up to {scale:.3g}"
 
 
@@ -90,7 +90,7 @@ def results(trial: Trial, backend: str, passes: Any) -> dict[str, Any]:
         name: rng.normal(size=(*sizes[kind], width)).astype("float32" if trial.single else "float64")
         for (name, width), kind in zip(trial.graph.inputs, trial.axes, strict=True)
     }
-    if backend != "reference" and not runner.buffers:  # what an earlier pass has left behind must not matter
+    if backend != "reference" and not runner.buffers:  # the state of an earlier pass must not matter
         _once(runner, trial, {name: np.cos(x) for name, x in inputs.items()}, rng.spawn(1)[0], whole=True)
     graphnet.seed(trial.seed)
     return _once(runner, trial, inputs, rng, whole=False)
@@ -109,9 +109,9 @@ def _once(
     )
     errors = {name: rng.normal(size=outputs[name].shape) for name, _ in trial.graph.outputs}
     pulled = runner.backward({name: errors[name] for name in trial.errors})
-    # Without a backward pass, programs are others. (Running statistics are there after the training pass only.)
-    alone = runner.forward(inputs, phase=Phase.test, lengths=lengths, keep=False)
-    found: dict[str, Any] = {f"output {name}": array for name, array in outputs.items()}
-    found |= {f"kept nothing, output {name}": array for name, array in alone.items()}
-    found |= {f"error of {name}": array for name, array in pulled.items()}
-    return found | {f"gradient of {name}": p.gradient for name, p in runner.parameters.items()}
+    # Programs without a backward pass differ. (Running statistics exist only after the training pass.)
+    forward_only = runner.forward(inputs, phase=Phase.test, lengths=lengths, keep=False)
+    result: dict[str, Any] = {f"output {name}": array for name, array in outputs.items()}
+    result |= {f"forward only, output {name}": array for name, array in forward_only.items()}
+    result |= {f"error of {name}": array for name, array in pulled.items()}
+    return result | {f"gradient of {name}": p.gradient for name, p in runner.parameters.items()}

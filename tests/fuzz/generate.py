@@ -12,11 +12,11 @@ from fuzz.recipe import Body, CellRecipe, Op, Trial
 from fuzz.rules import settings
 from graphnet.core.compile.pipeline import PASSES
 
-#: Few sizes, so that time, batch and widths often are equal, or broadcast.
+#: Few sizes, so that time, batch and widths are often equal or broadcast.
 SIZES = (1, 1, 2, 2, 3, 4, 5)
-#: Layers that stand around Scans, not in cells.
+#: Layers used outside Scans only.
 AROUND = ("lstm", "gru", "both ways", "batch norm", "mean", "last")
-#: Kinds of operations with how often they are drawn, in cells and around them.
+#: Kinds of operations and their relative frequencies.
 KINDS = {
     "dense": 6,
     "linear": 2,
@@ -52,7 +52,7 @@ KINDS = {
 
 @dataclass
 class Drawing:
-    """Operations as they are drawn, and the values with their widths."""
+    """The operations drawn so far, and the widths of their values."""
 
     rng: random.Random
     widths: dict[str, int]
@@ -60,14 +60,14 @@ class Drawing:
     numbers: Iterator[int] = field(default_factory=count)
 
     def value(self, width: int | None = None) -> str:
-        """A value, of a width if one is given; made of another one where there is none."""
+        """A random value of some width; a new one if there is none."""
         names = [n for n, w in self.widths.items() if width is None or w == width]
         if names and (width is None or self.rng.random() < 0.8):
             return self.rng.choice(names[-8:] if self.rng.random() < 0.5 else names)
         return self.dense(width or self.rng.choice(SIZES))
 
     def add(self, kind: str, args: list[str | None], widths: list[int], params: tuple = ()) -> str:
-        """One more operation; the first of its values."""
+        """Add an operation; return the first of its values."""
         outs = tuple((f"v{next(self.numbers)}", w) for w in widths)
         self.widths |= dict(outs)
         self.ops.append(Op(kind, tuple(args), outs, params))
@@ -82,7 +82,7 @@ class Drawing:
 
 
 def draw(drawing: Drawing, depth: int) -> None:
-    """One operation of a random kind."""
+    """Add an operation of a random kind."""
     rng = drawing.rng
     kind = rng.choices(list(KINDS), list(KINDS.values()))[0]
     a = drawing.value()
@@ -137,7 +137,7 @@ def draw(drawing: Drawing, depth: int) -> None:
 
 
 def around(drawing: Drawing, rows: Drawing) -> None:
-    """One of the layers that read whole sequences."""
+    """Add a layer that reads whole sequences."""
     rng = drawing.rng
     kind, a, out = rng.choice(AROUND), drawing.value(), rng.choice(SIZES)
     width = drawing.widths[a]
@@ -160,7 +160,7 @@ def _split(drawing: Drawing, a: str, width: int) -> None:
 
 
 def _nested(drawing: Drawing, depth: int) -> None:
-    """A nested graph of up to three inputs, some of which it may not read."""
+    """Add a nested graph of up to three inputs, some of which may be unused."""
     rng = drawing.rng
     args = [drawing.value() for _ in range(rng.randint(1, 3))]
     inputs = tuple((f"i{k}", drawing.widths[a]) for k, a in enumerate(args))
@@ -169,8 +169,8 @@ def _nested(drawing: Drawing, depth: int) -> None:
         draw(inner, depth)
     if not inner.ops:
         inner.dense(2)
-    made = [name for op in inner.ops for name, _ in op.outs]
-    outputs = [(f"o{k}", v) for k, v in enumerate(rng.sample(made, min(len(made), rng.randint(1, 2))))]
+    names = [name for op in inner.ops for name, _ in op.outs]
+    outputs = [(f"o{k}", v) for k, v in enumerate(rng.sample(names, min(len(names), rng.randint(1, 2))))]
     drawing.add("nested", args, [inner.widths[v] for _, v in outputs], (inner.body(inputs, outputs),))
 
 
@@ -181,7 +181,7 @@ def cell(rng: random.Random, most: int = 9) -> CellRecipe:
     contexts = [(f"c{k}", rng.choice(SIZES)) for k in range(rng.choice((0, 0, 0, 1, 2)))]
     inputs = (*sequences, *states, *contexts)
     drawing = Drawing(rng, dict(inputs))
-    for name, _ in inputs:  # some inputs are not read at all
+    for name, _ in inputs:  # some inputs are unused
         if rng.random() < 0.15 and len(drawing.widths) > 1:
             del drawing.widths[name]
     hidden = {name: width for name, width in inputs if name not in drawing.widths}
@@ -198,16 +198,16 @@ def cell(rng: random.Random, most: int = 9) -> CellRecipe:
 def _passed_on(
     rng: random.Random, states: list[tuple[str, int]], following: list[tuple[str, str]], hidden: dict[str, int]
 ) -> list[tuple[str, str]]:
-    """Next states that are other states, or the same one, as they are."""
-    found = []
+    """Next states that are states, unchanged."""
+    result = []
     for (name, width), (_, value) in zip(states, following, strict=True):
         others = [other for other, w in states if w == width and other not in hidden]
-        found.append((name, rng.choice(others) if others and rng.random() < 0.6 else value))
-    return found
+        result.append((name, rng.choice(others) if others and rng.random() < 0.6 else value))
+    return result
 
 
 def scan(drawing: Drawing, rows: Drawing, most: int) -> None:
-    """A Scan over values of a graph; its initial states and contexts are rows."""
+    """Add a Scan over values of a graph; its initial states and contexts are rows."""
     rng = drawing.rng
     recipe = cell(rng, most)
     widths = dict(recipe.body.inputs)
@@ -252,10 +252,10 @@ def trial(seed: int, whole_graph: bool) -> Trial:
 def _run(
     rng: random.Random, drawing: Drawing, rows: Drawing, inputs: list[tuple[str, int, str]], graph: bool, seed: int
 ) -> Trial:
-    """How the graph is run, and what comes out of it."""
-    made = [name for op in drawing.ops for name, _ in op.outs]
+    """Draw how the graph is run, and its outputs."""
+    names = [name for op in drawing.ops for name, _ in op.outs]
     last = [name for name, _ in drawing.ops[-1].outs]
-    chosen = rng.sample(made, min(len(made), rng.randint(1, 3))) if graph else last
+    chosen = rng.sample(names, min(len(names), rng.randint(1, 3))) if graph else last
     outputs = tuple((f"out{k}", v) for k, v in enumerate(dict.fromkeys([*chosen, *last])))
     steps, batch = rng.randint(1, 5), rng.randint(1, 5)
     lengths = tuple(rng.randint(0, steps) for _ in range(batch)) if rng.random() < 0.35 else None
@@ -263,7 +263,7 @@ def _run(
     passes = None if rng.random() < 0.6 else tuple(p for p in PASSES if rng.random() < 0.6)
     body = Body(tuple((n, w) for n, w, _ in inputs), tuple(drawing.ops), outputs)
     axes = tuple(kind for *_, kind in inputs)
-    statistics = any(op.kind == "batch norm" for op in drawing.ops)  # there are none before the first training batch
+    statistics = any(op.kind == "batch norm" for op in drawing.ops)  # they exist only after a training batch
     train, input_errors = statistics or rng.random() < 0.8, rng.random() < 0.85
     single = rng.random() < 0.15
     return Trial(body, axes, steps, batch, lengths, errors, passes, train, input_errors, seed, single)

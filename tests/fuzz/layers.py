@@ -295,7 +295,7 @@ class Cubic(Layer):
 
 
 class Step(Layer):
-    """x where it is positive, by a truth value as a number."""
+    """x where it is positive, by a boolean used as a number."""
 
     def apply(self, x):
         there = (x > 0).astype(x.dtype)
@@ -322,7 +322,7 @@ class Summit(Layer):
 
 
 class Opaque(Layer):
-    """tanh by assignment in place: cannot be read."""
+    """tanh by assignment in place: cannot be traced."""
 
     def apply(self, x):
         y = np.empty_like(x)

@@ -1,4 +1,4 @@
-"""A graph as plain data: values have names and widths, operations read values and make new ones."""
+"""A graph as plain data: named values with widths, and operations on them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Op:
-    """One node: what it does, the values that it reads, the values that it makes, and its settings."""
+    """One node: its kind, arguments, results (name and width), and parameters."""
 
     kind: str
     args: tuple[str | None, ...]
@@ -18,7 +18,7 @@ class Op:
 
 @dataclass(frozen=True)
 class Body:
-    """Inputs (name and width), operations in order, and outputs (name and the value that it is)."""
+    """Inputs (name and width), operations in order, and outputs (name and value)."""
 
     inputs: tuple[tuple[str, int], ...]
     ops: tuple[Op, ...]
@@ -29,11 +29,11 @@ class Body:
         return dict([*self.inputs, *(out for op in self.ops for out in op.outs)])
 
     def without(self, position: int) -> Body:
-        """Without one operation, whose values must not be read."""
+        """Return the body without one operation, whose values must be unused."""
         return replace(self, ops=self.ops[:position] + self.ops[position + 1 :])
 
     def renamed(self, old: str, new: str) -> Body:
-        """With every use of one value replaced by another."""
+        """Return the body with every use of one value replaced by another."""
         ops = tuple(replace(op, args=tuple(new if a == old else a for a in op.args)) for op in self.ops)
         return replace(self, ops=ops, outputs=tuple((n, new if v == old else v) for n, v in self.outputs))
 
@@ -58,9 +58,9 @@ class CellRecipe:
 class Trial:
     """A graph and how it is run.
 
-    ``axes`` says of each input of the graph whether it is a sequence ``(time, batch, feature)`` or rows
-    ``(batch, feature)``; ``lengths`` are the rows' (None: whole); ``errors`` names the outputs at which errors arrive;
-    ``passes`` are those of the compiler (None: all), ``single`` says that it runs in float32.
+    ``axes`` says for each input whether it is a sequence ``(time, batch, feature)`` or rows ``(batch, feature)``;
+    ``lengths`` are those of the rows (None: all steps); ``errors`` are the outputs with errors; ``passes`` are those of
+    the compiler (None: all); ``single`` means float32.
     """
 
     graph: Body

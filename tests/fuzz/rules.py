@@ -1,7 +1,7 @@
 """Layers whose rules are random expressions in numpy.
 
 ``apply`` is an expression in the inputs, ``pull`` one that is linear in the error, ``grad`` a sum over the rows. The
-error need not be the derivative: the two backends must agree on what the rules say, whatever it is.
+result of ``pull`` need not be the derivative: both backends must compute what the rules say.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class Random(Layer):
         xs, y = saved
         if self.weighted:
             error = error * weights["scale"]
-        found = tuple(error * value(rule, (*xs, y)) + value(("doubled", 0), (error,)) * 0.25 for rule in self.pulls)
-        return found if len(found) > 1 else found[0]
+        errors = tuple(error * value(rule, (*xs, y)) + value(("doubled", 0), (error,)) * 0.25 for rule in self.pulls)
+        return errors if len(errors) > 1 else errors[0]
 
     def grad(self, saved, error):
         rows = (error * saved[1]).reshape(-1, self.size)
@@ -82,14 +82,14 @@ class Random(Layer):
 
 
 def value(rule: Any, xs: tuple[Any, ...]) -> Any:
-    """An expression on arrays, or on whatever stands for arrays."""
+    """Evaluate an expression on arrays or symbols."""
     if isinstance(rule, int):
         return xs[rule]
     kind, *args = rule
     if kind == "input":
         return xs[args[0]]
-    given = [value(a, xs) for a in args]
-    return (UNARY.get(kind) or BINARY.get(kind) or ACROSS[kind])(*given)
+    operands = [value(a, xs) for a in args]
+    return (UNARY.get(kind) or BINARY.get(kind) or ACROSS[kind])(*operands)
 
 
 def expression(rng: random.Random, inputs: int, depth: int) -> Any:

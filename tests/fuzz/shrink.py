@@ -1,4 +1,4 @@
-"""Make a trial that fails smaller, as long as it still fails."""
+"""Reduce a failing trial as long as it still fails."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fuzz.recipe import Body, CellRecipe, Op, Trial
 
 
 def shrink(trial: Trial, fails: Callable[[Trial], bool], tries: int = 4000) -> Trial:
-    """The smallest trial found by greedy steps."""
+    """Return the smallest trial that a greedy search finds."""
     while tries:
         for smaller in candidates(trial):
             tries -= 1
@@ -26,12 +26,12 @@ def shrink(trial: Trial, fails: Callable[[Trial], bool], tries: int = 4000) -> T
 def _fails(trial: Trial, fails: Callable[[Trial], bool]) -> bool:
     try:
         return fails(trial)
-    except Exception:  # it is not a graph any more, or the reference backend refuses it
+    except Exception:  # not a valid graph, or refused by the reference backend
         return False
 
 
 def candidates(trial: Trial) -> Iterator[Trial]:
-    """Trials that are a little smaller."""
+    """Trials that are one step smaller."""
     if trial.lengths is not None:
         yield replace(trial, lengths=None)
     if trial.passes is not None:
@@ -52,7 +52,7 @@ def candidates(trial: Trial) -> Iterator[Trial]:
 
 
 def bodies(body: Body) -> Iterator[Body]:
-    """Bodies with an operation less, or a smaller one."""
+    """Bodies with one operation fewer, or a smaller one."""
     read = {a for op in body.ops for a in op.args} | {v for _, v in body.outputs}
     for position in reversed(range(len(body.ops))):
         op = body.ops[position]

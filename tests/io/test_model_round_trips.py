@@ -10,6 +10,8 @@ from graphnet.authoring import Subgraph
 from graphnet.io import model_text, parse_model
 from graphnet.plugins import PluginManager, hookimpl, using
 
+pytestmark = pytest.mark.slow
+
 
 class Blend(Layer):
     """x · scale, plus y and z where they are given."""

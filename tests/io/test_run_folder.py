@@ -19,7 +19,7 @@ from graphnet.metrics import Accuracy
 from graphnet.optimizers import Adam, Sgd
 from graphnet.training import Callback, EpochRecord, History
 
-pytestmark = pytest.mark.no_plugins
+pytestmark = [pytest.mark.no_plugins, pytest.mark.slow]
 
 
 def dense(name="dense"):
@@ -60,7 +60,7 @@ def test_everything_is_there(tmp_path):
     assert loaded.evaluate(*classes()) == trainer.evaluate(*classes())
 
 
-def test_weights_on_disk_are_those_of_the_best_epoch_when_the_loss_explodes(tmp_path):
+def test_saved_weights_survive_divergence(tmp_path):
     class Poison(Callback):
         def on_epoch_end(self, trainer, record):
             self.best = trainer.runner.parameters["last/weights"].value
@@ -79,7 +79,7 @@ def test_weights_on_disk_are_those_of_the_best_epoch_when_the_loss_explodes(tmp_
     assert np.array_equal(read_arrays(folder.path / "weights.safetensors")["last/weights"], poison.best)
 
 
-def test_a_run_that_fails_in_the_first_epoch_leaves_its_first_weights(tmp_path):
+def test_run_failing_at_once_saves_weights(tmp_path):
     folder = RunFolder(tmp_path / "run")
     with pytest.raises(Exception, match="finite"):
         run(folder, optimizer=Sgd(1e300))
@@ -109,7 +109,7 @@ def test_runs_are_numbered_and_never_overwritten(tmp_path):
     assert numbered(tmp_path, "..").name == "model-001"
 
 
-def test_an_output_in_use_is_refused_before_training(tmp_path):
+def test_used_output_folder_is_refused(tmp_path):
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "file").write_text("mine")
     with pytest.raises(FileError, match="never overwritten.*not empty.*Name another folder"):
@@ -123,7 +123,7 @@ def test_an_output_in_use_is_refused_before_training(tmp_path):
         run(RunFolder(runs=tmp_path / "file"), epochs=1)
 
 
-def test_a_path_of_data_becomes_relative_to_the_folder(tmp_path):
+def test_data_path_becomes_relative(tmp_path):
     (tmp_path / "data").mkdir()
     folder = RunFolder(tmp_path / "runs" / "one", data=tmp_path / "data" / "mine.npz")
     run(folder, epochs=1)
@@ -144,7 +144,7 @@ def history(metrics, validation=True, n=12):
     return History(epochs, best_epoch=9)
 
 
-def test_the_learning_curve_has_a_panel_for_the_loss_and_one_for_the_metric():
+def test_learning_curve_panels():
     pytest.importorskip("matplotlib")
     one, two = learning_curve(history([]), "a"), learning_curve(history(["accuracy"]), "a")
     assert png_size(two)[0] == 2 * png_size(one)[0]
@@ -166,7 +166,7 @@ def test_drawing_leaves_the_backend_alone():
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_without_matplotlib_there_is_no_picture(tmp_path, monkeypatch):
+def test_no_learning_curve_without_matplotlib(tmp_path, monkeypatch):
     from graphnet.io import learning_curve as curve
 
     monkeypatch.setattr(curve.importlib.util, "find_spec", lambda name: None)

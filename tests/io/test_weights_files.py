@@ -75,7 +75,7 @@ def test_broken_files(tmp_path):
     before = unchanged(runner)
     for broken in (b"", b"x", whole[:10], whole[:-1], rng.bytes(500), whole[:8] + rng.bytes(len(whole) - 8)):
         path.write_bytes(broken)
-        with pytest.raises(FileError, match="not a whole safetensors file"):
+        with pytest.raises(FileError, match="not a complete safetensors file"):
             load_weights(path, runner)
     with pytest.raises(FileError, match="cannot be read"):
         load_weights(tmp_path / "nowhere", runner)

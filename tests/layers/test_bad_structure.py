@@ -56,7 +56,7 @@ from graphnet import (
         (lambda: LayerNormalization(epsilon=np.inf), "epsilon"),
     ],
 )
-def test_a_configuration_that_means_nothing(wrong, field):
+def test_invalid_configuration_is_refused(wrong, field):
     with pytest.raises(ConfigError, match=rf"\w+: {field} is out of range; expected .*, received "):
         wrong()
 
@@ -93,7 +93,7 @@ def test_a_configuration_that_means_nothing(wrong, field):
         (LayerNormalization(), ["batch"], "needs a batch axis and a feature axis"),
     ],
 )
-def test_shapes_that_do_not_fit_are_told_before_anything_runs(layer, shapes, message):
+def test_wrong_shapes_are_refused(layer, shapes, message):
     g = Builder("m")
     y = layer(*(g.input(f"x{i}", shape) for i, shape in enumerate(shapes)), name="here")
     with pytest.raises(ShapeError, match=f"here: .*{message}"):
@@ -131,7 +131,7 @@ def test_tokens_that_came_as_floats(token):
 @pytest.mark.parametrize(
     "layer", [Flatten(), Add(), Last(), MeanOverTime(), LayerNormalization(), Split(2), Reshape((2,))]
 )
-def test_a_refused_call_leaves_the_layer_as_it_was(layer):
+def test_refused_call_changes_nothing(layer):
     x = np.random.default_rng(0).normal(size=(3, 2))
     y = layer.forward(x)
     each = y if isinstance(y, tuple) else (y,)

@@ -12,7 +12,7 @@ def batches(*shape, seed=0):
     return rng.normal(size=shape) * rng.uniform(0.5, 2, size=shape[-1]) + rng.normal(size=shape[-1])
 
 
-def test_training_output_by_hand():
+def test_training_output_matches_formula():
     x = batches(6, 3)
     layer = BatchNormalization(epsilon=0.01)
     layer.forward(x)
@@ -21,7 +21,7 @@ def test_training_output_by_hand():
     np.testing.assert_allclose(layer.forward(x), expected, rtol=1e-12)
 
 
-def test_epsilon_is_1e_10_unless_told_otherwise():
+def test_default_epsilon():
     x = np.array([[1e-5], [-1e-5]])
     np.testing.assert_allclose(BatchNormalization().forward(x), [[0.5**0.5], [-(0.5**0.5)]], rtol=1e-9)
     assert BatchNormalization(epsilon=1e-5).epsilon == 1e-5
@@ -129,7 +129,7 @@ def test_a_sequence_without_a_batch_axis():
     )
 
 
-def test_a_single_row_or_a_constant_feature_gives_beta():
+def test_single_row_or_constant_feature():
     layer = BatchNormalization(2)
     layer.bias = [4, 5]
     np.testing.assert_array_equal(layer.forward([[7.0, -3.0]]), [[4, 5]])
@@ -137,7 +137,7 @@ def test_a_single_row_or_a_constant_feature_gives_beta():
     assert np.isfinite(layer.backward(np.ones((6, 2), np.float32))).all()
 
 
-def test_sizes_come_from_the_first_input_and_then_stay():
+def test_sizes_follow_first_input():
     layer = BatchNormalization()
     layer.forward(batches(4, 3))
     assert layer.get_weights().shape == layer.bias.shape == (3,)
@@ -152,7 +152,7 @@ def test_sizes_come_from_the_first_input_and_then_stay():
     ("time, batch", "needs an axis of features or channels"),
     ("batch", "needs an axis of features or channels"),
 ])  # fmt: skip
-def test_an_input_that_does_not_fit_is_told_before_anything_runs(shape, message):
+def test_wrong_input_is_refused(shape, message):
     with pytest.raises(ShapeError, match=message):
         running(shape, channels=3)
 
@@ -224,7 +224,7 @@ def test_rows_of_sequences_are_their_valid_steps(axes):
         np.testing.assert_allclose(runner.buffers[f"n/{name}"], array, rtol=1e-12)
 
 
-def test_unknown_rows_take_the_next_batch_as_measure():
+def test_unknown_rows_use_next_batch():
     layer, other = BatchNormalization(3), BatchNormalization(3)
     given = [batches(n, 3, seed=n) for n in (16, 8, 2)]
     for each in (layer, other):

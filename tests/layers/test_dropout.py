@@ -14,7 +14,7 @@ def test_the_probability_is_that_of_keeping():
     assert y.mean() == pytest.approx(1, abs=0.02)
 
 
-def test_units_are_drawn_one_by_one_and_anew():
+def test_units_are_drawn_independently():
     layer = Dropout(0.5)
     first, second = layer.forward(np.ones((300, 20))), layer.forward(np.ones((300, 20)))
     assert 0.4 < (first != second).mean() < 0.6
@@ -42,7 +42,7 @@ def test_backward_uses_the_mask_of_forward():
 
 
 @pytest.mark.parametrize("probability", [0.3, 1, 1.0])
-def test_the_test_phase_changes_nothing(probability):
+def test_test_phase_is_identity(probability):
     layer, x = Dropout(probability), np.random.default_rng(1).normal(size=(5, 2, 3, 4))
     assert layer.phase is Phase.train
     layer.phase = Phase.test
@@ -55,7 +55,7 @@ def test_the_test_phase_changes_nothing(probability):
     assert (layer.forward(x) == x).all() == (probability == 1)
 
 
-def test_the_test_phase_draws_nothing():
+def test_test_phase_uses_no_random_numbers():
     layer = Dropout(0.5)
     layer.phase = Phase.test
     seed(3)
@@ -66,7 +66,7 @@ def test_the_test_phase_draws_nothing():
     np.testing.assert_array_equal(Dropout(0.5).forward(np.ones((5, 5))), after)
 
 
-def test_a_layer_in_two_places_draws_for_each():
+def test_layer_used_twice_draws_twice():
     layer, g = Dropout(0.5), Builder("m")
     x = g.input("x", "batch, feature")
     runner = Runner(g.build(a=layer(x, name="a"), b=layer(x, name="b")))

@@ -32,7 +32,7 @@ def test_gradients(layer, arguments, options, shapes):
 
 
 @TABLE
-def test_float32_is_kept_and_nothing_is_written(layer, arguments, options, shapes):
+def test_float32_is_kept(layer, arguments, options, shapes):
     runner, inputs, errors, outputs = made(layer, arguments, options, shapes)
     frozen = [{n: a.astype(np.float32) for n, a in given.items()} for given in (inputs, errors)]
     for array in (*frozen[0].values(), *frozen[1].values()):

@@ -86,7 +86,7 @@ def test_one_sequence_is_a_batch_of_one():
     np.testing.assert_allclose(single.forward({"x": x})["y"], expected[:, 0], rtol=1e-13)
 
 
-def test_batch_normalization_in_a_cell_counts_every_step():
+def test_batch_normalization_in_cell():
     c = Cell("cell", sequences="x", states={"h": "batch, feature=3"})
     normal = BatchNormalization(momentum=0.5)(c.x, name="normal")
     g = Builder("m")

@@ -10,6 +10,8 @@ from ragged_layers import CELLS, LAYERS, D, H
 from graphnet import Affine, Builder, dense
 from graphnet_recurrent import LSTM, Recurrent
 
+pytestmark = pytest.mark.slow
+
 LENGTHS = ([3, 0, 6, 1], [0, 4], [2, 6, 5])
 
 

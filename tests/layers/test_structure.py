@@ -74,7 +74,7 @@ def test_reshape_keeps_batch_and_time():
 
 
 # ------------------------------------------------------------------ elementwise
-def test_elementwise_by_hand():
+def test_elementwise_layers_match_formulas():
     a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([[10.0], [20.0]])
     error = np.array([[1.0, -1.0], [2.0, 0.5]])
     for layer, y, pulled_a, pulled_b in [
@@ -131,7 +131,7 @@ def test_joining_channels():
     np.testing.assert_array_equal(Concatenate(-3).forward(a, b), np.concatenate([a, b], 1))
 
 
-def test_a_part_that_nobody_uses_has_no_error():
+def test_unused_part_has_zero_error():
     g = Builder("m")
     parts = Split(3)(g.input("x", "batch, feature=6"))
     runner = Runner(g.build(y=parts["part_1"]))
@@ -216,7 +216,7 @@ def test_embedding_of_sequences_that_end_early():
 
 
 # ------------------------------------------------------------------ LayerNormalization
-def test_layer_normalization_by_hand():
+def test_layer_normalization_matches_formula():
     x = np.array([[1.0, 2.0, 6.0], [0.0, 0.0, 0.0]])
     layer = LayerNormalization(epsilon=0.5)
     layer.forward(x)
@@ -237,7 +237,7 @@ def test_layer_normalization_takes_each_row_by_itself():
     np.testing.assert_allclose(whole.mean(-1), 0, atol=1e-14)
 
 
-def test_layer_normalization_starts_as_the_identity_of_a_normal_row():
+def test_initial_layer_normalization_keeps_normal_rows():
     from graphnet.initializers import Constant
 
     layer = LayerNormalization(4)
@@ -252,7 +252,7 @@ def test_layer_normalization_starts_as_the_identity_of_a_normal_row():
 @pytest.mark.parametrize(
     "make", [lambda: FullyConnected(3, 3), lambda: BatchNormalization(3), lambda: LayerNormalization(3)]
 )
-def test_a_layer_in_two_places_sums_its_gradients(make):
+def test_layer_used_twice_sums_gradients(make):
     layer = make()
     (w, x, error) = arrays(layer.get_weights().shape, (4, 3), (4, 3), seed=3)
     g = Builder("m")

@@ -62,7 +62,7 @@ class Filler:
 
 
 # ------------------------------------------------------------------ fresh weights and initializers
-def test_fresh_weights_are_uniform_from_0_to_1():
+def test_new_weights_are_uniform():
     found = FullyConnected(99, 80).get_weights()
     assert found.shape == (100, 80)
     assert found.min() >= 0 and found.max() < 1
@@ -79,7 +79,7 @@ def test_fresh_weights_come_from_the_seed():
 
 
 @pytest.mark.parametrize("size", [3, None])
-def test_a_fully_connected_is_initialized_with_its_fans(size):
+def test_fully_connected_fans(size):
     layer, kernel, bias = FullyConnected(size, 2), Filler(2.0), Filler(-1.0)
     layer.initialize(kernel, bias)
     layer.forward(rows())
@@ -88,7 +88,7 @@ def test_a_fully_connected_is_initialized_with_its_fans(size):
     np.testing.assert_array_equal(layer.get_weights(), [[2, 2], [2, 2], [2, 2], [-1, -1]])
 
 
-def test_a_bias_that_is_a_number_is_nobodys_to_fill():
+def test_numeric_bias_ignores_initializer():
     layer, bias = FullyConnected(3, 2, bias=1.5), Filler(9.0)
     np.testing.assert_array_equal(layer.get_weights()[-1], [1.5, 1.5])
     layer.initialize(Filler(0.0), bias)
@@ -97,7 +97,7 @@ def test_a_bias_that_is_a_number_is_nobodys_to_fill():
 
 
 @pytest.mark.parametrize("channels", [3, None])
-def test_initialize_leaves_a_batch_normalization_as_it_starts(channels):
+def test_initialize_resets_batch_normalization(channels):
     layer, one, other = BatchNormalization(channels), Filler(5.0), Filler(7.0)
     layer.initialize(one, other)
     layer.forward(rows())
@@ -110,7 +110,7 @@ def test_initialize_leaves_a_batch_normalization_as_it_starts(channels):
 
 
 @BOTH
-def test_an_initializer_of_another_shape_changes_nothing(make):
+def test_wrong_initializer_shape_changes_nothing(make):
     class Wrong:
         def initialize(self, weights_shape, fan_in, fan_out):
             return np.ones((7, 7))
@@ -137,7 +137,7 @@ def test_weights_and_gradients_have_one_shape(make):
 
 
 @BOTH
-def test_set_weights_copies_and_get_weights_is_a_copy(make):
+def test_weights_accessors_copy(make):
     layer = make()
     given = np.random.default_rng(1).normal(size=layer.get_weights().shape)
     expected = given.copy()
@@ -149,7 +149,7 @@ def test_set_weights_copies_and_get_weights_is_a_copy(make):
 
 
 @BOTH
-def test_set_weights_says_both_shapes(make):
+def test_set_weights_error_has_both_shapes(make):
     layer = make()
     before = layer.get_weights()
     for wrong in (np.ones((2, 7)), before[None], before[:1], 1.0):
@@ -170,7 +170,7 @@ def test_weights_that_are_no_numbers(make, wrong):
 
 
 @BOTH
-def test_the_gradient_is_numeric_and_summed_over_the_batch(make):
+def test_gradient_is_summed_over_batch(make):
     layer, x = make(), rows()
     error = errors_for(layer.forward(x))
     layer.backward(error)
@@ -241,7 +241,7 @@ def test_without_an_optimizer_backward_only_computes(make):
     np.testing.assert_array_equal(layer.get_weights(), before)
 
 
-def test_gamma_and_beta_have_moments_of_their_own():
+def test_gamma_and_beta_have_separate_moments():
     layer, x = BatchNormalization(3), rows()
     error = errors_for(x)
     layer.set_optimizer(Adam(0.1, 0.9, 0.999))
@@ -257,7 +257,7 @@ def test_gamma_and_beta_have_moments_of_their_own():
 
 @BOTH
 @pytest.mark.parametrize("regularizer", [L1_Regularizer(0.3), L2_Regularizer(0.3)])
-def test_the_regularization_loss_is_the_norm_of_the_weights(make, regularizer):
+def test_regularization_loss_is_weight_norm(make, regularizer):
     layer, optimizer = make(), Sgd(0.1)
     assert layer.calculate_regularization_loss() == 0
     layer.set_optimizer(optimizer)
@@ -286,7 +286,7 @@ def test_a_regularizer_moves_gamma_and_not_beta():
 @pytest.mark.parametrize(
     "update", [lambda w, g: g[..., :1], lambda w, g: g * np.nan, lambda w, g: "new", lambda w, g: None]
 )
-def test_an_optimizer_that_returns_nonsense_changes_nothing(make, update):
+def test_invalid_update_changes_nothing(make, update):
     layer = make()
     layer.set_optimizer(type("Wrong", (), {"calculate_update": lambda self, delta, w, g: update(w, g)})())
     before = layer.get_weights()
@@ -298,7 +298,7 @@ def test_an_optimizer_that_returns_nonsense_changes_nothing(make, update):
 
 # ------------------------------------------------------------------ attributes
 @BOTH
-def test_the_weights_attribute_is_live_and_assigning_copies(make):
+def test_weights_attribute_is_live(make):
     layer = make()
     layer.weights[0] = 7
     assert (layer.get_weights()[0] == 7).all()
@@ -346,7 +346,7 @@ def test_dtype_in_dtype_out(make):
 
 
 @BOTH
-def test_whatever_numpy_users_pass(make):
+def test_accepted_kinds_of_input(make):
     layer = make()
     whole = np.array([[3, 1, 2], [0, 5, 4], [7, 7, 1], [2, 0, 0]])
     expected = layer.forward(whole.astype(float))
@@ -365,7 +365,7 @@ def test_whatever_numpy_users_pass(make):
 
 
 @BOTH
-def test_nothing_of_the_callers_is_written_or_handed_out(make):
+def test_arguments_are_not_written_or_returned(make):
     layer, x = make(), rows()
     layer.set_optimizer(Sgd(0.1))
     kept_x = x.copy()
@@ -394,7 +394,7 @@ def test_nothing_of_the_callers_is_written_or_handed_out(make):
         ([[1.0, 2.0, 3.0], [1.0]], DtypeError),
     ],
 )
-def test_bad_input_leaves_the_layer_as_it_was(make, wrong, kind):
+def test_bad_input_changes_nothing(make, wrong, kind):
     layer, plain, x = make(), make(), rows()
     plain.set_weights(layer.get_weights())
     error = errors_for(layer.forward(x))
@@ -440,13 +440,13 @@ def test_a_layer_alone_starts_in_train(make):
         lambda: BatchNormalization(dtype=int),
     ],
 )
-def test_a_configuration_that_means_nothing(wrong):
+def test_invalid_configuration_is_refused(wrong):
     with pytest.raises((ConfigError, DtypeError), match="expected"):
         wrong()
 
 
 # ------------------------------------------------------------------ the layer's own rules
-def test_fully_connected_by_hand():
+def test_fully_connected_matches_formula():
     layer = FullyConnected(2, 3)
     layer.set_weights([[1, 2, 3], [4, 5, 6], [0.5, 0.25, 0.125]])
     np.testing.assert_array_equal(layer.forward([[1, 10], [2, 0]]), [[41.5, 52.25, 63.125], [2.5, 4.25, 6.125]])

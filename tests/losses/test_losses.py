@@ -80,7 +80,7 @@ def test_error_is_the_numeric_derivative(loss):
         assert error[place] == pytest.approx((high - low) / 2e-5, rel=1e-6, abs=1e-10)
 
 
-def test_by_hand():
+def test_matches_formula():
     logits = np.log([[1.0, 3.0], [4.0, 4.0]])
     loss = CrossEntropy(reduction="sum")
     assert loss.value(logits, [1, 0]) == pytest.approx(math.log(4 / 3) + math.log(2))
@@ -120,7 +120,7 @@ def test_dtypes_lists_and_no_writing(loss):
 
 @every
 @pytest.mark.parametrize("junk", [math.nan, math.inf, -math.inf, 1e300])
-def test_masked_rows_count_nothing(loss, junk):
+def test_masked_rows_do_not_contribute(loss, junk):
     prediction, target = case(type(loss), (5, 2, 3))
     mask = np.array([[1, 1], [1, 1], [0, 1], [0, 1], [0, 0]], bool)
     spoiled, labels = prediction.copy(), target.copy()
@@ -134,7 +134,7 @@ def test_masked_rows_count_nothing(loss, junk):
 
 
 @every
-def test_a_mask_may_cover_fewer_axes_and_all_true_changes_nothing(loss):
+def test_mask_over_fewer_axes(loss):
     prediction, target = case(type(loss), (5, 2, 3))
     short = np.array([True, False, True, True, False])
     wide = np.repeat(short[:, None], 2, axis=1)
@@ -143,7 +143,7 @@ def test_a_mask_may_cover_fewer_axes_and_all_true_changes_nothing(loss):
     assert loss.value(prediction, target, np.ones((5, 2), bool)) == pytest.approx(loss.value(prediction, target))
 
 
-def test_masked_one_hot_padding_and_nan_targets_are_not_looked_at():
+def test_masked_targets_are_not_validated():
     one_hot = np.array([[0.0, 1.0], [0.0, 0.0], [np.nan, 1.0]])
     mask = np.array([True, False, False])
     assert CrossEntropy().value(np.zeros((3, 2)), one_hot, mask) == pytest.approx(math.log(2))
@@ -178,7 +178,7 @@ def test_probabilities_as_binary_targets():
     )
 
 
-def test_predictions_that_are_not_finite_show_in_the_value():
+def test_not_finite_prediction_gives_not_finite_loss():
     assert math.isnan(CrossEntropy().value([[math.nan, 0.0]], [0]))
     assert math.isnan(CrossEntropy().value([[math.inf, math.inf]], [0]))
     assert CrossEntropy().value([[-math.inf, 0.0]], [1]) == 0.0
@@ -222,7 +222,7 @@ BAD = [
 
 
 @pytest.mark.parametrize(("kind", "shape", "target", "error", "text"), BAD)
-def test_targets_that_mean_nothing(kind, shape, target, error, text):
+def test_invalid_targets_are_refused(kind, shape, target, error, text):
     loss = kind()
     for call in (
         lambda: loss.check(shape, target),

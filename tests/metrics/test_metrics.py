@@ -49,7 +49,7 @@ def test_any_cut_into_batches_gives_the_same(build, cuts):
 
 
 @every
-def test_masked_rows_count_nothing(build):
+def test_masked_rows_do_not_contribute(build):
     metric = build()
     prediction, target = data(metric, (4, 2, 3))
     mask = np.array([[1, 1], [1, 0], [1, 0], [0, 0]], bool)
@@ -63,7 +63,7 @@ def test_masked_rows_count_nothing(build):
 
 
 @every
-def test_reset_and_refusals_change_nothing(build):
+def test_reset_and_refused_update(build):
     metric = build()
     with pytest.raises(StateError, match="no result"):
         metric.result()
@@ -91,7 +91,7 @@ def test_one_hot_lists_and_ties():
     assert metric.result() == 0.5
 
 
-def test_nan_is_wrong_and_a_logit_of_zero_is_no():
+def test_nan_is_incorrect_and_zero_is_negative():
     classes, binary = Accuracy(), Accuracy(binary=True)
     classes.update([[math.nan, 0.0], [0.0, 1.0]], [0, 1])
     binary.update([math.nan, math.nan, 0.0, 1e-9], [0, 1, 0, 1])

@@ -58,7 +58,7 @@ def fitted():
 
 
 # ------------------------------------------------------------------ predict
-def test_predict_is_the_graph_in_the_test_phase():
+def test_predict_runs_in_test_phase():
     model, (x, _) = fitted(), classes()
     w = model.runner.parameters["last/weights"].value
     np.testing.assert_allclose(model.predict(x), np.c_[x, np.ones(50)] @ w, rtol=1e-4, atol=1e-5)
@@ -67,12 +67,12 @@ def test_predict_is_the_graph_in_the_test_phase():
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 50, 1000])
-def test_predictions_do_not_depend_on_the_batch_size(batch_size):
+def test_predict_is_independent_of_batch_size(batch_size):
     model, (x, _) = fitted(), classes()
     np.testing.assert_allclose(model.predict(x, batch_size=batch_size), model.predict(x), rtol=1e-5)
 
 
-def test_a_list_of_sequences_comes_back_as_a_list():
+def test_predict_returns_list_for_list():
     seed(1)
     model = Model(steps(), TrainingConfig(dtype="float64"))
     rng = np.random.default_rng(1)
@@ -107,7 +107,7 @@ def test_predictions_belong_to_the_caller():
     assert np.array_equal(x, np.ones((3, 2)))
 
 
-def test_prediction_draws_nothing_from_the_global_generator():
+def test_predict_uses_no_random_numbers():
     model, (x, _) = fitted(), classes()
     seed(4)
     expected = generator().random(3)
@@ -155,7 +155,7 @@ def test_fit_keeps_its_settings_and_history():
         model.fit(x, y, epoch=3)
 
 
-def test_fit_refuses_bad_data_and_stays_as_it_was():
+def test_fit_with_bad_data_changes_nothing():
     model, (x, y) = fitted(), classes()
     before, config, history = model.predict(x), model.config, model.history
     with pytest.raises(ShapeError):
@@ -164,7 +164,7 @@ def test_fit_refuses_bad_data_and_stays_as_it_was():
     assert model.config is config and model.history is history
 
 
-def test_fit_again_is_the_same_run_and_a_warm_start_goes_on():
+def test_fit_again_and_warm_start():
     x, y = classes()
     model = fitted()
     loss = model.history.epochs[-1].loss
@@ -200,7 +200,7 @@ def test_a_folder_in_use_is_not_overwritten(tmp_path):
     assert {path.name: path.read_bytes() for path in (tmp_path / "saved").iterdir()} == before
 
 
-def test_a_model_file_alone_is_ready_for_fit(tmp_path):
+def test_model_file_is_ready_for_fit(tmp_path):
     model = fitted()
     model.save(tmp_path / "saved")
     fresh = graphnet.load(tmp_path / "saved" / "model.yaml")
@@ -213,19 +213,19 @@ def test_a_model_file_alone_is_ready_for_fit(tmp_path):
 
 
 @pytest.mark.parametrize("missing", ["model.yaml", "weights.safetensors"])
-def test_load_says_what_is_missing(tmp_path, missing):
+def test_load_names_missing_file(tmp_path, missing):
     fitted().save(tmp_path / "saved")
     (tmp_path / "saved" / missing).unlink()
     with pytest.raises(FileError, match=missing):
         graphnet.load(tmp_path / "saved")
 
 
-def test_load_of_nothing(tmp_path):
+def test_load_missing_path(tmp_path):
     with pytest.raises(FileError, match="no such file"):
         graphnet.load(tmp_path / "nowhere")
 
 
-def test_loading_draws_nothing_from_the_global_generator(tmp_path):
+def test_load_uses_no_random_numbers(tmp_path):
     model = Model(dense(), TrainingConfig(loss=MeanSquaredError()))
     model.save(tmp_path / "saved")
     seed(4)
@@ -237,7 +237,7 @@ def test_loading_draws_nothing_from_the_global_generator(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [None, "batch, feature"])
-def test_sizes_that_the_graph_leaves_open_are_saved_as_they_were_seen(tmp_path, shape):
+def test_open_sizes_are_saved(tmp_path, shape):
     g = Builder("open")
     model = Model(g.build(scores=FullyConnected(None, 2)(g.input("x", shape), name="head")))
     x = np.random.default_rng(0).normal(size=(12, 5))
@@ -248,7 +248,7 @@ def test_sizes_that_the_graph_leaves_open_are_saved_as_they_were_seen(tmp_path, 
     assert str(again.graph.inputs["x"].shape) == "(batch, feature=5)"
 
 
-def test_evaluation_in_a_callback_uses_the_loss_of_the_fit():
+def test_callback_evaluates_with_fit_losses():
     class Evaluates(Callback):
         def on_epoch_end(self, *arguments):
             self.found = model.evaluate(x, y)

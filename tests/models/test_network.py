@@ -151,7 +151,7 @@ def test_training_equals_the_equations(middle):
     np.testing.assert_allclose(net.layers[2].get_weights(), last, rtol=1e-10)
 
 
-def test_a_strangers_trainable_layer_gets_initialized_and_its_own_optimizer():
+def test_foreign_trainable_layer_is_initialized():
     net = built(Tanh(), first=OwnDense)
     net.train(20)
     losses, first, _ = by_hand(20)
@@ -170,7 +170,7 @@ def test_appending_initializes_with_the_networks_initializers():
         assert np.all(weights[:-1] == 0.25) and np.all(weights[-1] == 0.1)
 
 
-def test_a_layer_that_overrides_forward_is_called_by_it():
+def test_overridden_forward_is_called():
     class Counting(Tanh):
         calls = 0
 
@@ -236,7 +236,7 @@ def test_forward_adds_every_layers_regularization_loss(regularizer):
     assert net.forward() == pytest.approx(plain.forward() + norm, rel=1e-12)
 
 
-def test_every_trainable_layer_has_a_copy_of_the_optimizer():
+def test_trainable_layers_get_optimizer_copies():
     optimizer = Adam(0.01)
     net = built(Tanh(), optimizer)
     net.train(2)
@@ -283,7 +283,7 @@ def test_gradients_are_readable_after_backward():
 
 
 # ------------------------------------------------------------------ phase
-def test_phase_reaches_every_layer_and_is_restored_after_test():
+def test_phase_is_set_and_restored():
     net = built(Dropout(0.5))
     stranger = OwnTanh()
     net.layers.append(stranger)
@@ -298,7 +298,7 @@ def test_phase_reaches_every_layer_and_is_restored_after_test():
     assert [layer.phase for layer in net.layers] == [Phase.train, Phase.test, Phase.train, Phase.train]
 
 
-def test_test_runs_in_the_test_phase_and_forward_in_train():
+def test_network_phases_in_test_and_forward():
     seed(5)
     net = network(loss=Squares())
     net.layers += [Dropout(0.5)]
@@ -308,7 +308,7 @@ def test_test_runs_in_the_test_phase_and_forward_in_train():
     assert set(np.unique(net.loss_layer.prediction)) == {0.0, 2.0}
 
 
-def test_test_between_forward_and_backward_changes_nothing():
+def test_network_test_between_passes():
     nets = [built(Tanh()), built(Tanh())]
     for net in nets:
         net.forward()
@@ -336,7 +336,7 @@ def test_a_layer_in_another_phase_keeps_it():
     assert np.array_equal(net.loss_layer.prediction, np.ones((16, 3)))
 
 
-def test_batch_normalization_learns_running_statistics_only_in_train():
+def test_running_statistics_change_only_in_train():
     seed(4)
     net = network(Sgd(0.0))
     net.append_trainable_layer(BatchNormalization(5))
@@ -360,7 +360,7 @@ def test_the_list_may_change_between_calls():
     np.testing.assert_allclose(net.loss, by_hand(2)[0], rtol=1e-12)
 
 
-def test_a_layer_that_stands_twice_shares_its_weights():
+def test_layer_used_twice_shares_weights():
     seed(6)
     net = network(Sgd(0.01), loss=Squares())
     shared = FullyConnected(5, 5)
@@ -386,7 +386,7 @@ def test_sizes_may_follow_from_the_data():
     assert net.layers[0].get_weights().shape == (6, 3)
 
 
-def test_a_deep_copy_goes_on_alike():
+def test_deep_copy_trains_alike():
     net = built(Tanh(), Adam(0.01))
     net.train(3)
     twin = copy.deepcopy(net)
@@ -435,7 +435,7 @@ def test_iterations_must_be_a_count(value):
         net.train(value)
 
 
-def test_an_optimizer_that_returns_nonsense_changes_no_layer():
+def test_invalid_update_changes_no_layer():
     class Broken:
         def calculate_update(self, delta, weights, gradient):
             return np.full(weights.shape, np.nan)
@@ -449,7 +449,7 @@ def test_an_optimizer_that_returns_nonsense_changes_no_layer():
     assert all(np.array_equal(net.layers[i].get_weights(), w) for i, w in zip((0, 2), before, strict=True))
 
 
-def test_a_layer_that_cannot_be_initialized_is_not_appended():
+def test_layer_without_initialize_is_refused():
     class Wrong:
         def initialize(self, shape, fan_in, fan_out):
             return np.zeros((1, 1, 7))
@@ -460,7 +460,7 @@ def test_a_layer_that_cannot_be_initialized_is_not_appended():
     assert net.layers == []
 
 
-def test_a_layer_with_two_inputs_does_not_fit_into_a_list():
+def test_layer_with_two_inputs_is_refused():
     class Pair(Layer):
         def apply(self, a, b):
             return a + b, None
@@ -481,7 +481,7 @@ def test_an_error_names_the_layer():
         net.forward()
 
 
-def test_labels_that_the_loss_layer_refuses_change_nothing():
+def test_refused_labels_change_nothing():
     from graphnet import BatchNormalization, DataError
 
     class Refusing(Squares):

@@ -50,7 +50,7 @@ def built(kind, shape=(12, 3), optimizer=None):
 @pytest.mark.parametrize("kind", [recurrent.RNN, recurrent.LSTM])
 @pytest.mark.parametrize("shape", [(12, 3), (12, 7, 3)])
 @pytest.mark.parametrize("memory", [False, True])
-def test_a_network_equals_its_layers_called_one_by_one(kind, shape, memory):
+def test_network_equals_separate_layers(kind, shape, memory):
     net, apart = built(kind, shape), built(kind, shape)
     for each in (net, apart):
         if memory:
@@ -87,7 +87,7 @@ def test_an_lstm_learns_a_running_sum():
 
 
 @pytest.mark.parametrize("layer", [recurrent.RNN, recurrent.LSTM])
-def test_one_layer_object_twice_shares_its_weights_and_sums_its_gradients(layer):
+def test_shared_layer_sums_its_gradients(layer):
     rng = np.random.default_rng(2)
     x, labels = rng.normal(size=(5, 3)), rng.normal(size=(5, 3))
 

@@ -55,7 +55,7 @@ def test_inputs_named_like_parameters_of_savez(tmp_path):
     assert predict_file(tmp_path / "run", tmp_path / "in.npz")["y"].tolist() == [[3, 4]]
 
 
-def test_an_input_that_is_called_like_lengths_is_no_lengths(tmp_path):
+def test_input_named_like_lengths(tmp_path):
     g = Builder("m")
     x, other = g.input("x", "time, batch, feature=2"), g.input("x_lengths", "batch, feature=1")
     made = g.build(y=Last()(x) * other)
@@ -71,7 +71,7 @@ def ragged(folder):
     return steps, lengths
 
 
-def test_lengths_that_collide_with_an_output_are_refused_first(tmp_path, monkeypatch):
+def test_lengths_name_collision_is_refused(tmp_path, monkeypatch):
     run = saved(tmp_path, "time, batch, feature=2", "y", "y_lengths")
     ragged(tmp_path)
     monkeypatch.setattr(Model, "predict", lambda *args, **options: pytest.fail("predictions ran"))
@@ -93,7 +93,7 @@ def test_lengths_collide_only_where_they_are_written(tmp_path):
 
 
 @pytest.mark.parametrize("target", ["", "nowhere/out.npz"])
-def test_a_file_that_cannot_be_written_is_refused_first(tmp_path, monkeypatch, target):
+def test_unwritable_file_is_refused(tmp_path, monkeypatch, target):
     run = saved(tmp_path, "batch, feature=2", "y")
     write_npz(tmp_path / "in.npz", {"x": np.ones((1, 2))})
     monkeypatch.setattr(Model, "predict", lambda *args, **options: pytest.fail("predictions ran"))
@@ -135,13 +135,13 @@ def test_npz_files_hold_any_numbers(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "a\\b", "..", ".", "C:x", "a.npy", "a\0", 3])
-def test_npz_names_that_cannot_be_read_back_are_refused(tmp_path, name):
+def test_unreadable_npz_names_are_refused(tmp_path, name):
     with pytest.raises(FileError, match="name"):
         write_npz(tmp_path / "a.npz", {"fine": [1], name: [2]})
     assert not list(tmp_path.iterdir())
 
 
-def test_npz_files_hold_no_objects_and_no_masked_arrays(tmp_path):
+def test_npz_refuses_objects_and_masked_arrays(tmp_path):
     with pytest.raises(FileError, match="a: holds Python objects"):
         write_npz(tmp_path / "a.npz", {"a": np.array([None])})
     with pytest.raises(DtypeError, match="masked array"):

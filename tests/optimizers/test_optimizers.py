@@ -58,19 +58,19 @@ def test_twenty_steps_equal_the_recurrence(optimizer):
         assert weights[place] == pytest.approx(expected, rel=1e-11)
 
 
-def test_sgd_by_hand():
+def test_sgd_matches_formula():
     assert Sgd(1.0).calculate_update(1.0, 1.0, 1.0) == 0.0
     np.testing.assert_array_equal(Sgd(0.5).calculate_update(2.0, [1, 2], [3, -4]), [-2.0, 6.0])
 
 
-def test_momentum_by_hand():
+def test_momentum_matches_formula():
     optimizer = SgdWithMomentum(1.0, 0.9)
     first = optimizer.calculate_update(1.0, 1.0, 1.0)
     assert first == 0.0
     assert optimizer.calculate_update(1.0, first, 1.0) == pytest.approx(-1.9)
 
 
-def test_adam_by_hand():
+def test_adam_matches_formula():
     optimizer = Adam(1.0, 0.01, 0.02)
     first = optimizer.calculate_update(1.0, 1.0, 1.0)
     assert first == pytest.approx(0.0, abs=1e-7)
@@ -85,7 +85,7 @@ def test_delta_scales_the_rate(optimizer):
     np.testing.assert_allclose(optimizer.calculate_update(0.25, w, g), other.calculate_update(1.0, w, g), rtol=1e-14)
 
 
-def test_a_rate_for_each_element_equals_layers_one_by_one(optimizer):
+def test_elementwise_rate_matches_separate_layers(optimizer):
     rng = np.random.default_rng(3)
     w, g, rates = rng.normal(size=5), rng.normal(size=5), np.array([0.1, 0.1, 0.02, 0.02, 0.02])
     alone = [optimizer.fresh().step(rate, w[part], g[part]) for rate, part in ((0.1, slice(2)), (0.02, slice(2, 5)))]
@@ -93,7 +93,7 @@ def test_a_rate_for_each_element_equals_layers_one_by_one(optimizer):
 
 
 @pytest.mark.parametrize("regularizer", [L1_Regularizer(0.3), L2_Regularizer(0.3)], ids=["L1", "L2"])
-def test_regularizer_uses_old_weights_and_stays_out_of_the_moments(optimizer, regularizer):
+def test_regularizer_does_not_enter_moments(optimizer, regularizer):
     plain, rng = optimizer.fresh(), np.random.default_rng(5)
     optimizer.add_regularizer(regularizer)
     weights = rng.normal(size=4)
@@ -124,7 +124,7 @@ def test_any_object_with_calculate_and_norm_regularizes():
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
-def test_dtype_is_kept_and_arguments_are_not_written(optimizer, dtype):
+def test_dtype_is_kept_and_arguments_unchanged(optimizer, dtype):
     optimizer.add_regularizer(L2_Regularizer(0.1))
     weights, gradient = np.array([[1, -2], [3, 4]], dtype)[:, ::-1], np.array([[0.5, 6], [-7, 8]], np.float64)
     weights.flags.writeable = gradient.flags.writeable = False
@@ -211,7 +211,7 @@ def test_sgd_serves_many_arrays():
     assert optimizer.state() == {}
 
 
-def test_bad_arrays_are_refused_and_change_nothing(optimizer):
+def test_bad_arrays_are_refused(optimizer):
     for weights, gradient, error in [
         (np.ones(3), np.ones((3, 1)), ShapeError),
         (1.0, np.ones(2), ShapeError),
@@ -229,7 +229,7 @@ def test_bad_arrays_are_refused_and_change_nothing(optimizer):
     assert optimizer.state() == {}
 
 
-def test_saved_state_that_does_not_fit_is_refused(stateful):
+def test_wrong_saved_state_is_refused(stateful):
     stateful.calculate_update(1.0, np.ones(2), np.ones(2))
     good = stateful.state()
     moment = next(name for name in stateful.state_names if name != "step_count")
@@ -270,7 +270,7 @@ def test_settings_out_of_range(build):
         build()
 
 
-def test_a_schedule_may_set_the_rate_but_not_to_nonsense():
+def test_assigned_learning_rate_is_checked():
     optimizer = Sgd(1.0)
     optimizer.learning_rate = 0.25
     assert optimizer.calculate_update(1.0, 1.0, 1.0) == 0.75
@@ -302,7 +302,7 @@ class Broken(Optimizer):
 
 
 @pytest.mark.parametrize("answer", [None, 1.0, np.ones(3), "text", [[1], [1, 2]], np.ones(2, complex)], ids=repr)
-def test_a_rule_that_returns_nonsense_is_named_and_undone(answer):
+def test_invalid_rule_result_is_refused(answer):
     optimizer = Broken(0.1, answer)
     with pytest.raises(RuleError, match="step returned an invalid value"):
         optimizer.calculate_update(1.0, np.ones(2), np.ones(2))
@@ -324,7 +324,7 @@ def test_a_rule_cannot_reach_the_callers_arrays():
         Optimizer(0.1).calculate_update(1.0, 1.0, 1.0)
 
 
-def test_a_regularizer_that_returns_nonsense_is_named():
+def test_invalid_regularizer_result_is_refused():
     optimizer = SgdWithMomentum(0.1)
     optimizer.add_regularizer(type("Odd", (), {"calculate": lambda s, w: np.ones(7), "norm": lambda s, w: 0.0})())
     with pytest.raises(RuleError, match="calculate returned an invalid value"):

@@ -72,7 +72,7 @@ def test_euclidean_norm_equals_exact_arithmetic(dtype):
     assert euclidean([np.array([1e200]), np.array([1e-200, 3.0])]) == 1e200
 
 
-def test_euclidean_norm_of_nothing_nan_and_infinity():
+def test_euclidean_norm_special_values():
     assert euclidean([]) == euclidean([np.zeros((0, 2)), np.zeros(3)]) == 0.0
     assert math.isnan(euclidean([np.array([np.inf, 1.0]), np.array([np.nan])]))
     assert euclidean([np.array([1.0, -np.inf]), np.array([2.0])]) == math.inf
@@ -90,7 +90,7 @@ def test_clipping_subnormal_gradients_keeps_them():
     assert norm == 1e-323 and np.array_equal(clipped[0], tiny)
 
 
-def test_mean_loss_is_finite_where_the_sum_overflows():
+def test_mean_loss_finite_if_sum_overflows():
     x = np.full((4, 1), 1e154)
     assert MeanSquaredError().value(x, np.zeros((4, 1))) == pytest.approx(1e308)
     g = Builder("same")
@@ -102,7 +102,7 @@ def test_mean_loss_is_finite_where_the_sum_overflows():
     assert trainer.evaluate(x, np.zeros((4, 1)))["loss"] == math.inf
 
 
-def test_gradient_that_does_not_fit_the_dtype_is_an_error():
+def test_gradient_overflowing_dtype_is_refused():
     with pytest.raises(RuleError, match="not finite"):
         Sgd(0.1).calculate_update(1.0, np.ones(2, np.float32), np.array([1.0, 1e60]))
 
@@ -110,7 +110,7 @@ def test_gradient_that_does_not_fit_the_dtype_is_an_error():
 # ------------------------------------------------------------------ one optimizer
 @EACH
 @SIZES
-def test_state_that_overflows_is_refused_and_nothing_changes(optimizer, dtype, outlier):
+def test_overflowing_state_is_refused(optimizer, dtype, outlier):
     optimizer, weights = copy.deepcopy(optimizer), np.array([1.0, 2.0, 3.0], dtype)
     weights = optimizer.calculate_update(1.0, weights, np.array([0.1, -0.2, 0.3], dtype))
     before, value = optimizer.state(), weights.copy()
@@ -126,7 +126,7 @@ def test_state_that_overflows_is_refused_and_nothing_changes(optimizer, dtype, o
 
 @pytest.mark.parametrize("optimizer", [*SQUARES, Sgd(0.1), SgdWithMomentum(0.1)], ids=lambda o: type(o).__name__)
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_gradient_that_is_not_finite_is_an_error(optimizer, bad):
+def test_not_finite_gradient_is_refused(optimizer, bad):
     optimizer = copy.deepcopy(optimizer)
     with pytest.raises((RuleError, StateError), match="not finite"):
         optimizer.calculate_update(1.0, np.ones(2), np.array([1.0, bad]))
@@ -142,7 +142,7 @@ def test_velocity_that_overflows_is_refused():
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_saved_state_that_is_not_finite_is_refused(bad):
+def test_not_finite_saved_state_is_refused(bad):
     optimizer = Adam()
     optimizer.calculate_update(1.0, np.ones(2), np.ones(2))
     good = optimizer.state()
@@ -152,7 +152,7 @@ def test_saved_state_that_is_not_finite_is_refused(bad):
 
 
 @EACH
-def test_layer_and_network_undo_a_step_whose_state_overflows(optimizer):
+def test_overflowing_step_is_undone(optimizer):
     layer = FullyConnected(2, 2, dtype="float32")
     layer.set_optimizer(copy.deepcopy(optimizer))
     layer.forward(np.ones((1, 2), np.float32))
@@ -217,7 +217,7 @@ def settings(optimizer, weight=1e-3, **more):
 
 
 @EACH
-def test_trainer_stops_at_the_outlier_with_the_path(optimizer):
+def test_trainer_error_names_path_of_outlier(optimizer):
     trainer = Trainer(network(), settings(optimizer))
     with pytest.raises(StateError, match=r"epoch 1, batch 4: (first|second)/weights.*optimizer .*not finite"):
         trainer.fit(*data(1e18))
@@ -245,7 +245,7 @@ def test_history_has_the_true_norm_without_clipping():
     assert 1e23 < found[0] < math.inf
 
 
-def test_clipping_names_the_weights_whose_gradient_is_not_finite():
+def test_clipping_error_names_weights():
     trainer = Trainer(network(), settings(Sgd(1e-9), 1e-6, clip_norm=1.0))
     with pytest.raises(DataError, match=r"epoch 1, batch 4: first/weights.*not finite"):
         trainer.fit(*data(1e30))

@@ -11,6 +11,8 @@ from helpers.concurrency import in_another_thread, in_threads
 
 from graphnet.plugins import PluginManager, manager, using
 
+pytestmark = pytest.mark.slow
+
 LAYER = """
 from graphnet import Layer
 from graphnet.plugins import hookimpl, manager

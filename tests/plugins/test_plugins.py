@@ -72,7 +72,7 @@ async def waiting(register):
 BROKEN = {
     "a hook raises": (plugin(graphnet_register_layers=raising), "RuntimeError: out of order"),
     "a hook exits": (plugin(graphnet_register_layers=lambda register: sys.exit(3)), "SystemExit: 3"),
-    "an error that cannot be told": (plugin(graphnet_register_layers=mute), "Mute: its message cannot be shown"),
+    "an error without a message": (plugin(graphnet_register_layers=mute), "Mute: the message of the error cannot be shown"),
     "a list is returned": (plugin(graphnet_register_layers=lambda register: [Cube]), "returned a value.*received list"),
     "a generator": (plugin(graphnet_register_layers=generating), "returned a value.*received generator"),
     "a coroutine": (plugin(graphnet_register_layers=waiting), "returned a value.*received coroutine"),
@@ -130,7 +130,7 @@ def test_one_short_name_of_two_distributions():
         plugin(graphnet_register_layers=lambda register: register(other)), name="bar", distribution="bar", version="2"
     )
     with pytest.raises(
-        PluginError, match=r"'Cube' is offered by graphnet-foo 1.2 and by bar 2.*Write graphnet-foo/Cube or bar/Cube"
+        PluginError, match=r"'Cube' is registered by graphnet-foo 1.2 and bar 2.*Write graphnet-foo/Cube or bar/Cube"
     ):
         host.registry.get("layers", "Cube")
     assert host.registry.get("layers", "bar/Cube").object is other

@@ -39,7 +39,7 @@ def test_a_short_name_of_two_is_told_and_both_stay_reachable(registry):
     registry.add([entry("TanH", "graphnet-c", version="3")])
     with pytest.raises(PluginError) as caught:
         registry.get("layers", "TanH")
-    assert "'TanH' is offered by graphnet-a 1.0 and by graphnet-c 3" in str(caught.value)
+    assert "'TanH' is registered by graphnet-a 1.0 and graphnet-c 3" in str(caught.value)
     assert caught.value.remedy == "Write graphnet-a/TanH or graphnet-c/TanH."
     for owner in ("graphnet-a", "graphnet-c"):
         found = registry.get("layers", f"{owner}/TanH")
@@ -91,7 +91,7 @@ def test_a_file_goes_on_meaning_what_it_meant_when_another_plugin_offers_a_name(
     assert registry.preferring(["Graphnet_A"]).get("layers", "TanH").distribution == "graphnet-a"
     assert registry.preferring(["graphnet-c"]).get("layers", "TanH").distribution == "graphnet-c"
     for names in ([], ["graphnet-a", "graphnet-c"], ["graphnet-b"]):
-        with pytest.raises(PluginError, match="is offered by graphnet-a 1.0 and by graphnet-c 3"):
+        with pytest.raises(PluginError, match="is registered by graphnet-a 1.0 and graphnet-c 3"):
             registry.preferring(names).get("layers", "TanH")
     host = PluginManager()
     host.load(allow=())

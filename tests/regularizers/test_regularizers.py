@@ -13,7 +13,7 @@ from graphnet.regularizers import L1_Regularizer, L2_Regularizer
 BOTH = pytest.mark.parametrize("kind", [L1_Regularizer, L2_Regularizer])
 
 
-def test_by_hand():
+def test_matches_formula():
     weights = np.array([[1.0, -2.0], [0.0, 2.0]])
     np.testing.assert_array_equal(L1_Regularizer(2).calculate(weights), [[2.0, -2.0], [0.0, 2.0]])
     np.testing.assert_array_equal(L2_Regularizer(2).calculate(weights), [[2.0, -4.0], [0.0, 4.0]])
@@ -42,7 +42,7 @@ def test_dtype_kept_and_weights_not_written(kind, dtype):
 
 
 @BOTH
-def test_scalars_lists_integers_and_nothing(kind):
+def test_scalars_lists_integers_and_empty(kind):
     assert kind(0.5).calculate(1) == 0.5 and kind(0.5).norm(-2) == 1.0
     np.testing.assert_array_equal(kind(0.5).calculate([1, -1]), [0.5, -0.5])
     assert kind(0.5).norm(np.zeros((0, 3))) == 0.0 and kind(0.0).norm([1.0]) == 0.0

@@ -14,6 +14,8 @@ from graphnet.plugins.guard import guarded
 from graphnet.testing import CHECKS
 from graphnet.testing.case_run import CaseRun
 
+pytestmark = pytest.mark.slow
+
 FILES = sorted(Path(__file__).parent.joinpath("faults").glob("faults_*.py"))
 MODULES = [importlib.import_module(file.stem) for file in FILES if file.stem != "faults_base"]
 FAULTS = [fault for module in MODULES for fault in module.FAULTS]

@@ -125,6 +125,7 @@ def test_arrays_that_agree_are_not_told():
     assert "shape" in compare(array[:2], array, 1e-9)
 
 
+@pytest.mark.slow
 def test_the_decorator_makes_one_item_a_check(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "import numpy as np\nfrom graphnet import Layer\nfrom graphnet.testing import Case, conformance\n\n\n"
@@ -151,6 +152,7 @@ def test_the_decorator_makes_one_item_a_check(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_the_command_checks_a_distribution_and_speaks_json():
     shell = CliRunner()
     done = shell.invoke(main, ["check", "graphnet-conv", "--json"])
@@ -161,6 +163,7 @@ def test_the_command_checks_a_distribution_and_speaks_json():
     assert shell.invoke(main, ["check", "graphnet-cnv"]).exit_code == 2
 
 
+@pytest.mark.slow
 def test_the_command_fails_for_a_wrong_layer():
     import types
 

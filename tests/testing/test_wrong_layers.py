@@ -13,6 +13,8 @@ import wrong_weights
 from graphnet.testing import CHECKS, conformance
 from graphnet.testing.case_run import CaseRun
 
+pytestmark = pytest.mark.slow
+
 MODULES = (wrong_rules, wrong_weights, wrong_phases, wrong_sequences)
 WRONG = [*wrong_rules.RULES, *wrong_weights.WEIGHTS, *wrong_phases.PHASES, *wrong_sequences.SEQUENCES]
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"

@@ -87,7 +87,7 @@ def state_of(updates, path):
 # ------------------------------------------------------------------ the norm and the penalty
 @EACH
 @pytest.mark.parametrize("regularizer", [None, L2_Regularizer(0.1)], ids=["plain", "L2"])
-def test_frozen_layer_counts_neither_in_norm_nor_penalty(optimizer, regularizer):
+def test_frozen_layer_not_in_norm_or_penalty(optimizer, regularizer):
     runner = Runner(chain())
     runner.layers["first"].delta = 0.0
     updates = Updates(runner, config(optimizer=optimizer, regularizer=regularizer, clip_norm=0.5))
@@ -112,7 +112,7 @@ def test_frozen_gradient_may_be_anything():
     assert math.isfinite(updates.step())
 
 
-def test_all_layers_frozen_do_nothing():
+def test_all_layers_frozen():
     runner = Runner(chain())
     for layer in runner.layers.values():
         layer.delta = 0
@@ -151,7 +151,7 @@ def test_freezing_later_keeps_weights_and_moments(optimizer):
     np.testing.assert_allclose(runner.parameters[path].value, twin.parameters[path].value, rtol=1e-13)
 
 
-def test_layers_frozen_from_the_start_begin_their_own_count():
+def test_unfrozen_layer_starts_its_step_count():
     """Adam corrects the bias of a layer that is set free later as of its first step, not of the run's."""
     runner = Runner(chain())
     runner.layers["last"].delta = 0.0
@@ -178,7 +178,7 @@ def test_deltas_may_change_between_epochs():
     assert (seen[2] != seen[1]).all()
 
 
-def test_an_optimizer_that_cannot_be_divided_is_refused():
+def test_optimizer_without_state_access_is_refused():
     class Opaque:
         elementwise = True
 
@@ -198,7 +198,7 @@ def test_an_optimizer_that_cannot_be_divided_is_refused():
 
 
 # ------------------------------------------------------------------ composites
-def test_delta_of_a_composite_reaches_every_layer_inside():
+def test_composite_delta_applies_to_inner_layers():
     runner = Runner(chain())
     runner.graph.nodes["pair"].layer.delta = 0.5
     runner.layers["pair/inner"].delta = 0.5
@@ -224,7 +224,7 @@ def test_frozen_composite_stays_in_training(optimizer):
 
 
 @EACH
-def test_frozen_layers_by_themselves_keep_momentum_and_decay(optimizer):
+def test_frozen_single_layer_keeps_optimizer_state(optimizer):
     class Outer(Composite):
         """A composite in a composite."""
 
@@ -277,7 +277,7 @@ def test_shared_layer_with_two_deltas_is_refused():
 
 # ------------------------------------------------------------------ bad deltas, and the contract
 @pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, "1", None, True, np.ones(2), 1j], ids=repr)
-def test_bad_delta_is_refused_when_it_is_set(bad):
+def test_invalid_delta_is_refused(bad):
     for layer in (FullyConnected(2, 2), Pair(2)):
         with pytest.raises(ConfigError, match=rf"{type(layer).__name__}: individual_delta.*expected a finite number"):
             layer.delta = bad
@@ -292,7 +292,7 @@ def test_delta_may_be_any_real_number(good):
     assert copy.deepcopy(layer).delta == layer.delta
 
 
-def test_loss_of_a_neural_network_counts_frozen_layers():
+def test_network_loss_includes_frozen_layers():
     optimizer = Sgd(0.1)
     optimizer.add_regularizer(L2_Regularizer(2.0))
     net = NeuralNetwork(optimizer, Constant(0.5), Constant(0.5))

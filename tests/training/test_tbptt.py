@@ -117,7 +117,7 @@ LENGTHS = [np.full(ROWS, STEPS), np.array([11, 4, 0, 7])]
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=["whole", "ragged"])
 @pytest.mark.parametrize(("k1", "k2"), [(4, 2), (3, 3), (4, 7), (2, 5), (3, 6), (5, 30), (11, 4), (1, 3)])
-def test_each_piece_has_the_gradient_of_the_definition(k1, k2, lengths):
+def test_piece_gradient_matches_definition(k1, k2, lengths):
     x, y = data()
     graph = deep_graph()
     weights = [filled(graph).parameters[path].value for path in PATHS]
@@ -131,7 +131,7 @@ def test_each_piece_has_the_gradient_of_the_definition(k1, k2, lengths):
 
 @pytest.mark.parametrize("lengths", LENGTHS, ids=["whole", "ragged"])
 @pytest.mark.parametrize("k1", [1, 3, 4, 11])
-def test_it_is_full_backpropagation_when_k2_covers_everything(k1, lengths):
+def test_large_k2_is_full_backpropagation(k1, lengths):
     x, y = data()
     graph = deep_graph()
     found = through_pieces(graph, k1, STEPS, x, y, lengths)
@@ -144,7 +144,7 @@ def test_it_is_full_backpropagation_when_k2_covers_everything(k1, lengths):
 
 
 @pytest.mark.parametrize(("k1", "k2"), [(4, 2), (5, 5), (3, 7)])
-def test_the_trainer_takes_the_steps_that_a_loop_by_hand_takes(k1, k2):
+def test_trainer_matches_manual_tbptt_loop(k1, k2):
     x, y = data(3)
     rate = 0.05
     graph = deep_graph()
@@ -197,7 +197,7 @@ def echo_graph(units=12):
 SETTINGS = {"loss": MeanSquaredError(), "optimizer": Sgd(0.1), "epochs": 2, "dtype": "float64", "seed": 4}
 
 
-def test_a_stream_from_arrays_files_and_pieces_trains_alike(tmp_path):
+def test_stream_sources_train_alike(tmp_path):
     x, y = echo(61)
     np.save(tmp_path / "x.npy", x)
     np.save(tmp_path / "y.npy", y)
@@ -226,7 +226,7 @@ def test_a_stream_from_arrays_files_and_pieces_trains_alike(tmp_path):
         assert all(np.array_equal(a.value, b.value) for a, b in zip(parameters, found[0][2], strict=True))
 
 
-def test_the_state_goes_on_from_piece_to_piece_and_is_saved(tmp_path):
+def test_state_is_carried_over_and_saved(tmp_path):
     x, y = echo(80)
     model = Model(echo_graph())
     model.fit(Stream(x, y, batch=2), tbptt=(7, 7), **{**SETTINGS, "optimizer": Sgd(0.0), "epochs": 1})
@@ -252,7 +252,7 @@ def test_the_state_goes_on_from_piece_to_piece_and_is_saved(tmp_path):
     assert not np.allclose(fresh[:, 0], model.predict(following)[:, 0])
 
 
-def test_rows_that_begin_anew_in_a_stream_know_nothing_of_what_was_before():
+def test_fresh_rows_start_from_zero_state():
     x, y = data(5)
     graph = deep_graph()
     k1, k2 = 3, 7
@@ -290,6 +290,7 @@ def test_rows_that_begin_anew_in_a_stream_know_nothing_of_what_was_before():
             np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_stream():
     def peak(steps):
         def read():
@@ -311,7 +312,7 @@ def test_memory_does_not_grow_with_the_stream():
     assert peak(6000) < 1.3 * peak(600)
 
 
-def test_a_stream_is_held_out_and_evaluated_with_its_state():
+def test_stream_validation_carries_state():
     x, y = echo(120)
     model = Model(echo_graph())
     history = model.fit(Stream(x, y, batch=2), validation_data=Stream(*echo(50, seed=1)), tbptt=(10, 10), **SETTINGS)
@@ -320,7 +321,7 @@ def test_a_stream_is_held_out_and_evaluated_with_its_state():
     np.testing.assert_allclose(model.evaluate(Stream(x, y))["loss"], whole, rtol=1e-10)
 
 
-def test_an_iterator_can_be_read_once():
+def test_iterator_stream_is_read_once():
     x, y = echo(30)
     stream = Stream(iter([(x[:, None], y[:, None])]))
     model = Model(echo_graph())
@@ -329,7 +330,7 @@ def test_an_iterator_can_be_read_once():
         model.fit(stream, tbptt=(10, 10), **SETTINGS)
 
 
-def test_a_run_on_a_stream_is_the_same_to_the_bit():
+def test_stream_run_is_reproducible():
     x, y = echo(90)
     losses = {Model(echo_graph()).fit(Stream(x, y, batch=2), tbptt=(8, 20), **SETTINGS).best.loss for _ in range(2)}
     assert len(losses) == 1
@@ -341,7 +342,7 @@ def over_time(layer):
     return g.build(layer(g.input("x", "time, batch, feature=1"), name="net"))
 
 
-def test_what_cannot_be_run_in_pieces_is_refused_before_anything_runs():
+def test_tbptt_refuses_unsuitable_graphs():
     x, y = echo(30, rows=2)
     g = Builder("net")
     last = g.build(Last()(LSTM(1, 3, 1)(g.input("x", "time, batch, feature=1"), name="lstm"), name="last"))
@@ -405,12 +406,12 @@ def test_classes_at_each_step_train_in_pieces():
         (lambda: list(Stream([(*(np.zeros((2, 3, 1)),) * 2, [True])]).pieces(2)), "each row"),
     ],
 )
-def test_a_stream_says_what_is_wrong(make, told):
+def test_stream_errors_name_the_problem(make, told):
     with pytest.raises(graphnet.GraphnetError, match=told):
         make()
 
 
-def test_a_bar_has_no_end_where_only_reading_tells_it():
+def test_batch_count_is_zero_if_unknown():
     import io
 
     from graphnet.cli.progress import Bars

@@ -117,7 +117,7 @@ def written_out(x, y, start, epochs, size, rate=0.05, clip=None, alpha=0.0):
 
 @pytest.mark.parametrize("size", [1, 8, 36, 37, 100])
 @pytest.mark.parametrize("options", [{}, {"clip_norm": 0.5}, {"regularizer": L2_Regularizer(0.1)}])
-def test_weights_and_losses_equal_the_loop_written_out(size, options):
+def test_trainer_matches_manual_loop(size, options):
     x, y = rows()
     graph = line()
     config = squared(epochs=3, batch_size=size, shuffle=False, weights_initializer=Constant(0.1), **options)
@@ -132,7 +132,7 @@ def test_weights_and_losses_equal_the_loop_written_out(size, options):
     assert epochs == 1 + int(np.argmin(losses))
 
 
-def test_sums_add_up_over_an_uneven_last_batch():
+def test_sum_reduction_over_partial_last_batch():
     x, y = rows(11)
     graph = line()
     config = squared(loss=MeanSquaredError("sum"), epochs=1, batch_size=4, optimizer=Sgd(0.0), shuffle=False)
@@ -154,7 +154,7 @@ def test_metrics_do_not_depend_on_the_batches(size):
     assert trainer.evaluate(x, y)["accuracy"] == record.metrics["accuracy"]
 
 
-def test_every_example_is_seen_once_an_epoch_in_another_order_each_time():
+def test_shuffle_visits_every_example_each_epoch():
     seen = []
 
     class Looking(Layer):
@@ -177,7 +177,7 @@ def test_every_example_is_seen_once_an_epoch_in_another_order_each_time():
 
 
 # ------------------------------------------------------------------ seeds
-def test_one_seed_gives_one_run_to_the_bit_whatever_was_drawn_before():
+def test_same_seed_gives_identical_runs():
     x, y = classes()
     config = TrainingConfig(epochs=3, batch_size=7, validation=0.2, metrics=(Accuracy(),), seed=5)
 
@@ -193,7 +193,7 @@ def test_one_seed_gives_one_run_to_the_bit_whatever_was_drawn_before():
     assert all(np.array_equal(first[name], second[name]) for name in first)
 
 
-def test_fitting_again_begins_anew_and_another_seed_gives_another_run():
+def test_fit_restarts_and_depends_on_seed():
     x, y = classes()
     g = Builder("normal")
     graph = g.build(scores=FullyConnected(4, 3)(BatchNormalization()(g.input("x", "batch, feature=4"))))
@@ -217,7 +217,7 @@ def test_the_global_generator_is_left_alone():
     assert np.array_equal(generator().random(4), expected)
 
 
-def test_a_warm_start_goes_on_from_the_weights():
+def test_warm_start_continues_from_weights():
     x, y = rows()
     graph = line()
     trainer = Trainer(graph, squared(epochs=4, shuffle=False, batch_size=8))
@@ -230,7 +230,7 @@ def test_a_warm_start_goes_on_from_the_weights():
 
 # ------------------------------------------------------------------ sequences
 @pytest.mark.parametrize("size", [1, 4, 13])
-def test_sequences_of_different_length_count_as_each_alone(size):
+def test_ragged_batch_matches_single_sequences(size):
     x, y = sequences()
     graph = elman()
     trainer = Trainer(graph, TrainingConfig(epochs=1, dtype="float64", batch_size=size))
@@ -269,7 +269,7 @@ def test_padded_arrays_with_lengths_equal_a_list(every_step):
             np.testing.assert_allclose(weights_of(graph)[name], value, rtol=1e-9, atol=1e-12)
 
 
-def test_the_loss_of_sequence_targets_is_the_mean_over_valid_steps():
+def test_sequence_loss_is_mean_over_valid_steps():
     x, _ = sequences()
     rng = np.random.default_rng(6)
     targets = [rng.normal(size=(len(each), 2)) for each in x]
@@ -289,7 +289,7 @@ def test_the_loss_of_sequence_targets_is_the_mean_over_valid_steps():
     assert record.metrics["mean_absolute_error"] == pytest.approx(np.abs(differences).mean(), rel=1e-10)
 
 
-def test_a_batch_of_empty_sequences_trains_nothing_and_counts_nothing():
+def test_batch_of_empty_sequences_is_skipped():
     x, _ = sequences(5)
     x[0] = x[1] = np.zeros((0, 3))
     targets = [np.zeros(len(each), int) for each in x]
@@ -301,7 +301,7 @@ def test_a_batch_of_empty_sequences_trains_nothing_and_counts_nothing():
     assert record.examples == 5
 
 
-def test_lists_of_lists_are_sequences_and_an_empty_list_is_an_empty_one():
+def test_lists_of_lists_are_sequences():
     trainer = Trainer(elman(), TrainingConfig(epochs=1, dtype="float64"))
     history = trainer.fit([[], [[1, 2, 3], [4, 5, 6]]], [0, 1])
     assert math.isfinite(history.epochs[0].loss)
@@ -309,7 +309,7 @@ def test_lists_of_lists_are_sequences_and_an_empty_list_is_an_empty_one():
 
 
 # ------------------------------------------------------------------ several inputs and outputs
-def test_losses_of_several_outputs_add_up_and_outputs_without_one_are_not_trained():
+def test_losses_of_several_outputs_are_summed():
     g = Builder("two")
     x, z = g.input("x", "batch, feature=4"), g.input("z", "batch, feature=4", optional=False)
     shared = FullyConnected(4, 3)(x + z, name="shared")
@@ -354,7 +354,7 @@ class Keeping(Callback):
         ((), lambda r: r.validation_loss),
     ],
 )
-def test_the_weights_of_the_best_epoch_are_in_place(metrics, key):
+def test_best_epoch_weights_are_restored(metrics, key):
     x, y = classes(40)
     other, labels = classes(30, rng=8)
     keeping = Keeping()
@@ -370,7 +370,7 @@ def test_the_weights_of_the_best_epoch_are_in_place(metrics, key):
     assert keeping.ended == [("finished", best.epoch)]
 
 
-def test_running_statistics_belong_to_the_best_epoch_too():
+def test_best_epoch_buffers_are_restored():
     x, y = classes(40)
     g = Builder("normal")
     graph = g.build(scores=FullyConnected(4, 3)(BatchNormalization()(g.input("x", "batch, feature=4"))))
@@ -381,7 +381,7 @@ def test_running_statistics_belong_to_the_best_epoch_too():
     assert trainer.evaluate(other, labels)["loss"] == pytest.approx(history.best.validation_loss, rel=1e-12)
 
 
-def test_patience_stops_after_epochs_without_a_better_one():
+def test_patience_stops_the_run():
     x, y = classes(40)
     config = TrainingConfig(epochs=100, optimizer=Adam(0.5), validation=0.25, patience=3)
     history = Trainer(line(4, 3), config).fit(x, y)
@@ -422,7 +422,7 @@ def test_the_learning_rate_follows_its_schedule(schedule, factors):
     np.testing.assert_allclose(rates, [0.05 * factor for factor in factors], rtol=1e-12)
 
 
-def test_a_rate_of_zero_in_the_schedule_changes_no_weights():
+def test_zero_learning_rate_changes_no_weights():
     x, y = rows()
     keeping = Keeping()
     config = squared(epochs=3, schedule="step", decay=0.0, decay_epochs=1)
@@ -432,7 +432,7 @@ def test_a_rate_of_zero_in_the_schedule_changes_no_weights():
 
 
 # ------------------------------------------------------------------ callbacks and the end
-def test_callbacks_hear_of_every_batch_and_may_stop_the_run():
+def test_callbacks_are_called_and_may_stop():
     class Enough(Keeping):
         def on_epoch_end(self, trainer, record):
             trainer.stopping = record.epoch == 2
@@ -446,7 +446,7 @@ def test_callbacks_hear_of_every_batch_and_may_stop_the_run():
     assert enough.losses[2][2] == history.epochs[0].loss
 
 
-def test_ctrl_c_ends_the_run_with_the_best_weights_so_far():
+def test_ctrl_c_restores_best_weights():
     class Interrupting(Keeping):
         def on_batch_end(self, trainer, epoch, batch, loss):
             if (epoch, batch) == (3, 2):
@@ -462,7 +462,7 @@ def test_ctrl_c_ends_the_run_with_the_best_weights_so_far():
     assert interrupting.ended == [("interrupted", history.best_epoch)]
 
 
-def test_a_loss_that_is_not_finite_stops_with_epoch_and_batch():
+def test_loss_not_finite_names_epoch_and_batch():
     x, y = rows()
     x[33] = np.nan
     keeping = Keeping()
@@ -475,7 +475,7 @@ def test_a_loss_that_is_not_finite_stops_with_epoch_and_batch():
 
 
 @pytest.mark.parametrize("clip", [None, 1e300])
-def test_a_run_that_diverges_keeps_the_best_weights(clip):
+def test_diverging_run_keeps_best_weights(clip):
     x, y = rows()
     keeping = Keeping()
     config = squared(epochs=2000, batch_size=37, optimizer=Sgd(1.2), clip_norm=clip)
@@ -489,7 +489,7 @@ def test_a_run_that_diverges_keeps_the_best_weights(clip):
     assert np.array_equal(weights_of(trainer.graph)["dense/weights"], best)
 
 
-def test_the_layers_own_optimizers_stay_as_they_are():
+def test_layer_optimizers_are_not_changed():
     x, y = rows()
     graph = line()
     layer = graph.nodes["dense"].layer
@@ -531,7 +531,7 @@ def bad(inputs=None, targets=None, config=None, graph=None, lengths=None):
         (bad(lengths=[3]), ShapeError, "time, batch, feature"),
     ],
 )
-def test_bad_input_is_refused_before_anything_changes(case, error, message):
+def test_bad_input_is_refused(case, error, message):
     graph = case["graph"]
     before = weights_of(graph)
     trainer = Trainer(graph, case["config"])
@@ -579,7 +579,7 @@ def test_validation_data_are_inputs_and_targets(value):
         Trainer(line(), squared()).fit(*rows(), validation_data=value)
 
 
-def test_an_input_without_a_batch_axis_cannot_be_divided():
+def test_input_without_batch_axis_is_refused():
     g = Builder("steps")
     graph = g.build(FullyConnected(3, 2)(g.input("x", "time, feature=3")))
     with pytest.raises(ShapeError, match="no batch axis"):
@@ -596,7 +596,7 @@ def test_losses_must_belong_to_outputs():
         Trainer(graph, TrainingConfig(loss={"c": MeanSquaredError()}))
 
 
-def test_arrays_are_not_written_and_any_layout_will_do():
+def test_inputs_of_any_layout_are_not_written():
     x, y = rows()
     x.flags.writeable = y.flags.writeable = False
     config = squared(epochs=2, shuffle=False)

@@ -91,7 +91,7 @@ def test_changed_takes_fields_and_suggests_names():
         config.changed(epochs=0)
 
 
-def test_equal_when_all_objects_are_of_one_class_and_configuration():
+def test_configs_compare_by_class_and_configuration():
     def made(**settings):
         return TrainingConfig(loss={"y": MeanSquaredError()}, optimizer=Sgd(0.1), metrics=(Accuracy(),), **settings)
 
@@ -111,7 +111,7 @@ def test_config_holds_what_differs_from_the_defaults():
     assert repr(config).startswith("TrainingConfig(optimizer=Adam(learning_rate=0.5")
 
 
-def test_the_optimizers_regularizer_moves_into_its_own_field():
+def test_optimizer_regularizer_moves_to_config():
     optimizer = Sgd(0.1)
     optimizer.add_regularizer(L2_Regularizer(0.3))
     config = TrainingConfig(optimizer=optimizer)
@@ -128,7 +128,7 @@ def test_it_cannot_be_changed_in_place():
         TrainingConfig().epochs = 3
 
 
-def test_cosine_falls_to_its_end_and_stays_there():
+def test_cosine_schedule_ends_at_decay():
     config = TrainingConfig(schedule="cosine", decay=0.2, decay_epochs=4, epochs=9)
     factors = [rate_factor(config, epoch) for epoch in range(1, 10)]
     assert factors[0] == 1.0 and factors[2] == pytest.approx(0.6)

@@ -148,14 +148,14 @@ def test_training_with_groups_equals_training_without():
 
 
 # ------------------------------------------------------------------ who is in a group
-def test_arrays_are_grouped_by_dtype_delta_and_regularizer():
+def test_groups_by_dtype_delta_and_regularizer():
     runner = layers(("float64", "float32"), (1.0, 2.0))
     parts = Updates(runner, TrainingConfig(regularizer=L2_Regularizer(0.1))).groups
     assert [len(part.members) for part in parts] == [4, 1] * 4
     assert all(isinstance(part, FlatGroup) and is_fused(part.optimizer) for part in parts)
 
 
-def test_a_subclass_does_not_inherit_that_it_is_elementwise():
+def test_elementwise_is_not_inherited():
     @dataclass(eq=False)
     class ByNorm(Sgd):
         def rule(self, block):
@@ -214,7 +214,7 @@ class Bare:
         return weights - delta * gradient if self.answer is None else self.answer(weights)
 
 
-def test_any_elementwise_optimizer_is_asked_once_for_all():
+def test_elementwise_optimizer_is_called_once():
     runner = layers()
     for optimizer in (Signs(0.5), Bare()):
         updates = Updates(runner, TrainingConfig(optimizer=optimizer))
@@ -231,7 +231,7 @@ def test_any_elementwise_optimizer_is_asked_once_for_all():
     assert updates.set_epoch(1) is None
 
 
-def test_a_subclass_that_wraps_the_step_is_not_fused():
+def test_subclass_wrapping_step_is_not_fused():
     @dataclass(eq=False)
     class Halved(Sgd):
         elementwise = True
@@ -248,7 +248,7 @@ def test_a_subclass_that_wraps_the_step_is_not_fused():
 
 
 # ------------------------------------------------------------------ whose memory
-def test_values_become_views_and_what_was_handed_out_stays(optimizer):
+def test_values_are_views_never_overwritten(optimizer):
     runner = layers()
     updates, rng = Updates(runner, TrainingConfig(optimizer=optimizer)), np.random.default_rng(4)
     held, copies = [], []
@@ -346,7 +346,7 @@ def test_values_that_do_not_fit_are_refused():
         np.testing.assert_array_equal(q.value, old)
 
 
-def test_gradients_may_already_be_where_the_optimizer_reads_them():
+def test_gradient_in_place_is_not_copied():
     plain, runner = layers(), layers()
     one, other = Updates(plain, TrainingConfig()), Updates(runner, TrainingConfig())
     (group,) = other.groups
@@ -364,7 +364,7 @@ def test_gradients_may_already_be_where_the_optimizer_reads_them():
             np.testing.assert_array_equal(p.value, q.value)
 
 
-def test_gradients_in_any_memory_order_one_number_or_integers():
+def test_gradients_of_any_layout_or_dtype():
     runner = layers(shapes=[((3, 4), "weights"), ((2, 2), "weights"), ((5,), "bias")])
     one, two, three = parameters_of(runner)
     before = values_of(runner)
@@ -382,7 +382,7 @@ def test_gradients_in_any_memory_order_one_number_or_integers():
 # ------------------------------------------------------------------ all or nothing
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("index", [1, 8])
-def test_a_step_that_is_not_finite_changes_nothing(optimizer, bad, index):
+def test_step_not_finite_changes_nothing(optimizer, bad, index):
     if isinstance(optimizer, (Adam, RMSprop)) and bad == math.inf:
         bad = -math.nan  # g / sqrt(g²) of infinity is not a number either
     config = TrainingConfig(optimizer=optimizer, regularizer=L1_Regularizer(0.1))
@@ -414,7 +414,7 @@ def test_a_step_that_is_not_finite_changes_nothing(optimizer, bad, index):
 @pytest.mark.parametrize(
     "answer", [lambda w: w[:-1], lambda w: None, lambda w: w * math.nan, lambda w: w.reshape(1, -1)], ids=range(4)
 )
-def test_an_optimizer_that_returns_nonsense_for_one_group_undoes_all(answer):
+def test_invalid_update_of_one_group_restores_all(answer):
     def second(weights):
         second.calls += 1
         return weights - 1.0 if second.calls < 2 else answer(weights)
@@ -431,7 +431,7 @@ def test_an_optimizer_that_returns_nonsense_for_one_group_undoes_all(answer):
         np.testing.assert_array_equal(p.value, old)
 
 
-def test_refused_settings_and_missing_gradients_change_nothing():
+def test_refused_step_changes_nothing():
     runner = layers()
     updates = Updates(runner, TrainingConfig())
     before = values_of(runner)
@@ -454,7 +454,7 @@ def test_refused_settings_and_missing_gradients_change_nothing():
         np.testing.assert_array_equal(q.value, old)
 
 
-def test_clipping_refuses_gradients_that_are_not_finite():
+def test_clipping_refuses_not_finite_gradients():
     runner = layers()
     updates = Updates(runner, TrainingConfig(clip_norm=1.0))
     draw_gradients(runner, np.random.default_rng(0))
@@ -482,7 +482,7 @@ def test_clipping_neither_overflows_nor_loses_small_gradients(size, dtype, limit
         np.testing.assert_allclose(-p.value, min(limit, length) / 3, rtol=1e-6)
 
 
-def test_the_norm_of_millions_of_float32_numbers_is_exact_to_rounding():
+def test_norm_of_large_float32_array_is_accurate():
     runner = layers(("float32",), shapes=[((1000, 1500), "weights")])
     draw_gradients(runner, np.random.default_rng(0))
     updates = Updates(runner, TrainingConfig(clip_norm=1.0))
@@ -509,7 +509,7 @@ def test_blocks_do_not_show_in_the_result(optimizer, dtype):
         np.testing.assert_array_equal(fresh[i], optimizer.fresh().step(rates[i], weights[i], weights[i]))
 
 
-def test_an_update_into_memory_keeps_the_replaced_moments():
+def test_update_into_keeps_replaced_moments():
     optimizer, spare, out = Adam(0.1), {}, np.empty(4)
     weights, gradient = np.arange(4.0), np.array([1.0, -2.0, 3.0, -4.0])
     optimizer.update_into(1.0, weights, gradient, out, spare)
@@ -522,7 +522,7 @@ def test_an_update_into_memory_keeps_the_replaced_moments():
         optimizer.update_into(1.0, np.ones(3), np.ones(3), np.empty(3), {})
 
 
-def test_a_fused_optimizer_without_a_rule_or_that_writes_its_weights_is_refused():
+def test_fused_optimizer_must_follow_its_contract():
     @dataclass(eq=False)
     class Writes(FusedOptimizer):
         elementwise = True
@@ -543,7 +543,7 @@ def test_a_fused_optimizer_without_a_rule_or_that_writes_its_weights_is_refused(
         np.testing.assert_array_equal(p.value, old)
 
 
-def test_a_regularizer_that_returns_nonsense_for_a_group_changes_nothing():
+def test_invalid_group_regularizer_changes_nothing():
     class Odd(Regularizer):
         elementwise = True
 

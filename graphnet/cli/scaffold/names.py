@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from graphnet.core.errors import ConfigError
 from graphnet.plugins import discovery
-from graphnet.plugins.versions import plain
+from graphnet.plugins.versions import normalized
 
 #: Valid names of distributions (PyPA's core metadata, field Name).
 _DISTRIBUTION = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.ASCII | re.IGNORECASE)
@@ -48,7 +48,7 @@ class Names:
         ConfigError
             If it is not valid as the name of a distribution, a package and a class.
         """
-        short = plain(name)
+        short = normalized(name)
         short = short.removeprefix("graphnet-")
         if not _DISTRIBUTION.fullmatch(name) or not _SHORT.fullmatch(short) or len(short) > LONGEST:
             raise ConfigError(
@@ -92,7 +92,7 @@ class Names:
             With the name of that plugin.
         """
         for plugin in discovery.installed():
-            if plain(plugin.name) == self.short or plain(plugin.distribution) == self.distribution:
+            if normalized(plugin.name) == self.short or normalized(plugin.distribution) == self.distribution:
                 raise ConfigError(
                     "the name is taken",
                     where="new-plugin",

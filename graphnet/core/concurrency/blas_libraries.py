@@ -56,7 +56,7 @@ def find() -> tuple[Library, ...]:
             from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
             controllers = ThreadpoolController().select(user_api="blas").lib_controllers
-            return tuple(library for each in controllers for library in _library(each))
+            return tuple(library for controller in controllers for library in _library(controller))
         except Exception:  # limiting threads saves time and nothing else: no failure of it may stop a pass
             return ()
 

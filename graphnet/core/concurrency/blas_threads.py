@@ -1,8 +1,8 @@
-"""How many threads the BLAS uses while graphnet computes.
+"""Limits the number of BLAS threads while graphnet computes.
 
-A product that takes less than about 200 µs gains little from a second core, and on a busy machine it loses: OpenBLAS
+A product that takes less than about 200 µs gains little from a second core, and is slower on a busy machine: OpenBLAS
 wakes its pool, and waits until the scheduler has run each worker. So passes of small products run with one thread
-(:mod:`graphnet.core.run.numpy_backend.thread_policy` decides which), and :func:`threads` sets a limit by hand.
+(:mod:`graphnet.core.run.thread_policy` decides which), and :func:`threads` sets a limit by hand.
 """
 
 from __future__ import annotations
@@ -62,12 +62,12 @@ class BlasThreads:
             self._search()
 
     def _search(self) -> None:
-        found = self._find()
+        libraries = self._find()
         with self._lock:
             if self._before is None:
-                self._shared = tuple(library for library in found if not library.own)
-                self._own = tuple(library for library in found if library.own)
-                self._found, self._modules = found, len(sys.modules)
+                self._shared = tuple(library for library in libraries if not library.own)
+                self._own = tuple(library for library in libraries if library.own)
+                self._found, self._modules = libraries, len(sys.modules)
 
     def within(self, threads: int) -> bool:
         """Whether no library uses more threads than these anyway, and no limit is in force that may end before."""

@@ -1,52 +1,62 @@
-"""Who is using which weights: calls that would give mixed numbers in two threads at once are refused.
+"""Claims on weights: a call that would mix numbers of two threads is refused.
 
-A call *claims* the weights that it works on, from its beginning to its end. Claims of one thread never conflict; those
-of two threads, on a common weight, do so by this table:
+A call *claims* the weights that it uses, from its beginning to its end. Claims of one thread never conflict; those of
+two threads, on a common weight, conflict by this table:
 
-=============  ======  =========  =====
-\\              read    gradients  write
-=============  ======  =========  =====
-``READ``       yes     yes        no
-``GRADIENTS``  yes     no         no
-``WRITE``      no      no         no
-=============  ======  =========  =====
+=============  ====  =========  =====
+\\              READ  GRADIENTS  WRITE
+=============  ====  =========  =====
+``READ``       no    no         yes
+``GRADIENTS``  no    yes        yes
+``WRITE``      yes   yes        yes
+=============  ====  =========  =====
 
-``READ`` is a forward pass, a prediction, a file being written; ``GRADIENTS`` a backward pass, which writes the
-parameters' gradients; ``WRITE`` is training, and a forward pass that updates running statistics. The later call raises
-a StateError at once. Nothing waits, so nothing can deadlock.
+``READ`` is a forward pass, a prediction, a file that is written; ``GRADIENTS`` a backward pass, which sets the
+parameters' gradients; ``WRITE`` is training, and a forward pass that updates running statistics. ``KEPT_STATE`` claims
+a state that is kept between calls, and conflicts with every other claim on it. The later call raises a StateError
+immediately. Nothing waits, so nothing can deadlock.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from types import TracebackType
 
 from graphnet.core.concurrency import locks
 from graphnet.core.errors import StateError
 
-READ, GRADIENTS, WRITE = 0, 1, 2
-#: Two levels that sum to this, or more, conflict.
+READ, GRADIENTS, WRITE, KEPT_STATE = 0, 1, 2, 3
+#: Two levels whose sum is at least this conflict.
 CONFLICT = 2
 
 REMEDY = "Give each thread an object of its own, made before: copy.deepcopy(model)."
+#: What the other thread is doing, by the level of its claim.
+PROBLEMS = {
+    READ: "in use in another thread",
+    GRADIENTS: "another thread is running backward",
+    WRITE: "the weights are being changed in another thread",
+    KEPT_STATE: "the kept state is in use in another thread",
+}
+#: Calls that train.
+TRAINING = ("fit", "train")
 
 Keys = frozenset[Hashable]
 
 #: In the order of entering.
 _active: dict[Claim, None] = {}
-#: How many active claims are not READ: while there is none, a READ claim need not look at the others.
+#: The number of active claims above READ: while it is 0, a READ claim need not check the others.
 _exclusive = 0
 
 
 class Claim:
-    """A context in which a thread works on some weights.
+    """A context in which a thread uses some weights.
 
     Parameters
     ----------
-    level : {READ, GRADIENTS, WRITE}
+    level : {READ, GRADIENTS, WRITE, KEPT_STATE}
     keys : frozenset
-        Of what is worked on; see ``weights.keys``.
+        Of what is used; see ``weights.keys``.
     action : str
         For messages: 'predict', 'fit'.
     place : object
@@ -93,19 +103,33 @@ class Claim:
             raise self._refusal(max(others, key=lambda other: other.level))
 
     def _refusal(self, other: Claim) -> StateError:
-        problems = {
-            READ: "the weights are in use in another thread",
-            GRADIENTS: "another thread is computing gradients of these weights",
-            WRITE: "the model is being trained in another thread",
-        }
+        training = other.level == WRITE and other.action in TRAINING
+        problem = "the model is being trained in another thread" if training else PROBLEMS[other.level]
+        expected = "one thread at a time that changes weights or gradients, and no other call meanwhile"
+        if KEPT_STATE in (self.level, other.level):
+            expected = "one thread at a time that continues from a kept state"
         names = {thread.ident: thread.name for thread in threading.enumerate()}
         return StateError(
-            problems[other.level],
+            problem,
             where=self.place if isinstance(self.place, str) else repr(self.place),
-            expected="one thread at a time that changes weights or gradients, and no other call meanwhile",
+            expected=expected,
             received=f"{self.action} during {other.action} in thread {names.get(other.thread, other.thread)!r}",
             remedy=f"Wait until it has ended, or g{REMEDY[1:]}",
         )
+
+
+def check_unchanged(keys: Callable[[], Keys], action: str, place: object) -> None:
+    """Raise if another thread is changing or training these weights; for short calls that hold no claim.
+
+    ``keys`` is called only if any thread is changing weights, so the check costs nearly nothing.
+
+    Raises
+    ------
+    StateError
+    """
+    if _exclusive:
+        with Claim(READ, keys(), action, place):
+            pass
 
 
 def other_threads_pass(place: str) -> StateError:
@@ -119,7 +143,7 @@ def other_threads_pass(place: str) -> StateError:
 
 
 def _only_own() -> None:
-    """In a forked child: the other threads, and with them their claims, do not exist."""
+    """In a forked child: remove the claims of other threads, which do not exist there."""
     global _exclusive
     for claim in [claim for claim in _active if claim.thread != threading.get_ident()]:
         del _active[claim]

@@ -1,9 +1,9 @@
-"""The locks of the core, the identity of a thread, and what a forked child does with both.
+"""The locks of the core, the identity of threads, and the handling of both in forked children.
 
-Two locks do almost everything. ``lock`` guards short sections that call nobody (a list, a counter); ``building``
-guards what is made once (weights, compiled programs). A thread that holds ``lock`` never waits for another one. All are
-reentrant: a signal handler or a finalizer may run in the middle of a section and call graphnet. They are module
-globals, not attributes of objects, so that runners, layers and models can be copied and pickled.
+``lock`` guards short sections that call no other code (a list, a counter); ``building`` guards what is created once
+(weights, compiled programs). A thread that holds ``lock`` never waits for another lock. All are reentrant: a signal
+handler or a finalizer may run in the middle of a section and call graphnet. They are module globals, not attributes of
+objects, so that runners, layers and models can be copied and pickled.
 
 A child process inherits locks in the state in which ``os.fork`` found them, and only the forking thread. Locks that
 another thread held are replaced in the child.
@@ -19,16 +19,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-#: Seconds that a thread sleeps when it finds a lock held by one that was interrupted in a short section.
+#: Seconds that a thread sleeps when a lock is held by a thread that was interrupted in a short section.
 PAUSE = 5e-5
 
 
 class ShortLock(type(threading.RLock())):  # type: ignore[misc]  # the class has no public name
     """A reentrant lock for sections of a few bytecodes, which waits by trying again.
 
-    A thread that waits in ``RLock.acquire`` receives the lock while it does not have the interpreter. The thread that
-    has it then finds the lock taken a moment later, waits in turn, and so on: from the first collision on, every
-    section costs a switch of threads. Here, only a thread that is running ever takes the lock.
+    A thread that waits in ``RLock.acquire`` receives the lock while it does not have the interpreter. The running
+    thread then finds the lock taken, waits in turn, and so on: after the first collision, every section costs a thread
+    switch. Here, only a running thread ever takes the lock.
     """
 
     __slots__ = ()
@@ -50,9 +50,9 @@ _try = ShortLock.__mro__[1].acquire
 
 #: Guards short sections; read it as ``locks.lock``, because a forked child may replace it.
 lock = ShortLock()
-#: Guards what is made once: weights at a first input, bindings and programs.
+#: Guards what is created once: weights at a first input, bindings and programs.
 building = threading.RLock()
-#: Guards calls of layers that are not graphnet's, which keep what they like on themselves.
+#: Guards calls of layers that are not graphnet's and may keep anything on themselves.
 foreign_layers = threading.RLock()
 
 _numbers = itertools.count(1)
@@ -80,7 +80,7 @@ def in_child(function: Callable[[], None]) -> None:
 
 
 def usable(held: Any) -> bool:
-    """Whether the calling thread can enter a lock at once: it is free, or its own."""
+    """Whether the calling thread can take a lock at once: it is free, or its own."""
     if held.acquire(blocking=False):
         held.release()
         return True
@@ -95,7 +95,7 @@ def _renew() -> None:
         foreign_layers = threading.RLock()
     if not usable(building):
         building = threading.RLock()
-        gc.enable()  # a compilation of a thread that the child does not have had turned it off
+        gc.enable()  # a compilation in a thread that the child does not have had disabled it
 
 
 in_child(_renew)

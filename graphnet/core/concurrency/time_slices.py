@@ -1,11 +1,11 @@
-"""Small programs take turns: threads that run them at the same time would only take the interpreter from each other.
+"""A lock with time slices, which threads hold while they run small programs.
 
-CPython runs one thread at a time, but a product with BLAS lets go of the interpreter, and another thread takes it. In a
-program of small products this happens in every step, and costs more than the products: without turns, eight threads
-predicting with a small LSTM take two to three times the processor time of one. So a thread that runs one small program
-after the other does so for a slice of time, while the others sleep; a thread that runs a single one leaves at once.
-Nothing but calls of numpy happens in a turn, so it ends whatever other threads do. Programs with large products take no
-turns: they run on as many cores as there are.
+CPython runs one thread at a time, but a BLAS product releases the interpreter, and another thread takes it. In a
+program of small products this happens in every step, and costs more than the products: without the lock, eight threads
+that predict with a small LSTM use two to three times the processor time of one. So a thread that runs one small program
+after the other keeps the lock for a time slice, while the others sleep; a thread that runs a single one releases it at
+once. Only numpy calls run while it is held, so it is always released. Programs with large products do not take it: they
+run on as many cores as there are.
 """
 
 from __future__ import annotations
@@ -17,40 +17,40 @@ from types import TracebackType
 
 from graphnet.core.concurrency import locks
 
-#: Multiply-adds of its largest product, of those in its loops if it has any, up to which a program is small: about
+#: A program is small if its largest product (in its loops, if it has any) has at most this many multiply-adds: about
 #: 50 microseconds.
 SMALL = 2**19
-#: Seconds of a thread's turn while others wait.
+#: Seconds for which a thread keeps the lock while others wait.
 SLICE = 0.01
-#: Seconds between two programs of a thread up to which the second one is expected, so that the turn goes on.
+#: A thread keeps its slice between two programs if they are at most this many seconds apart.
 GAP = 0.001
-#: Seconds after which the first thread in the queue looks whether the owner is doing something else.
+#: Seconds after which the first thread in the queue checks whether the owner still runs programs.
 LOOK = 0.01
-#: Seconds after the end of its slice from which on an owner's turn is taken from it.
+#: Seconds after the end of a slice from which on the lock is taken from its owner.
 LATE = 0.1
 
 
 class NoLock:
-    """For programs that take no turns."""
+    """The lock of large programs: none."""
 
     def __enter__(self) -> None:
-        """Nothing to wait for."""
+        """Do nothing."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Nothing to hand over."""
+        """Do nothing."""
 
     def rest(self) -> None:
-        """Nobody waits."""
+        """Do nothing."""
 
 
 class TimeSliceLock(NoLock):
-    """A reentrant lock that prefers the thread that has had it, for a slice of time.
+    """A reentrant lock that prefers the thread that had it last, for a time slice.
 
-    Results do not depend on it, so it is never waited for without end: the first thread in the queue looks now and
-    then, and takes the turn from an owner that kept it between two programs and does not come back, or that has had it
-    for long. The others sleep until they are first.
+    Results do not depend on it, so no thread waits for it indefinitely: the first thread in the queue checks now and
+    then, and takes the lock from an owner that kept it between two programs and does not return, or that has exceeded
+    its slice by far. The others sleep until they are first.
     """
 
     def __init__(self) -> None:
@@ -87,13 +87,13 @@ class TimeSliceLock(NoLock):
                 self._next(now)
 
     def rest(self) -> None:
-        """Between two blocks of a long program: let others have a turn, where this one has lasted long enough."""
+        """Between two blocks of a long program: release the lock to waiting threads if the slice has ended."""
         if self._queue and self._depth == 1 and time.monotonic() >= self._end:
             self.__exit__(None, None, None)
             self.__enter__()
 
     def _wait(self, me: int) -> None:
-        """Sleep until it is this thread's turn."""
+        """Sleep until this thread has the lock."""
         place = (me, threading.Lock())
         place[1].acquire()
         try:
@@ -109,7 +109,7 @@ class TimeSliceLock(NoLock):
             raise
 
     def _pause(self, place: tuple[int, threading.Lock]) -> float | None:
-        """Seconds to sleep, -1 until woken; None if it is this thread's turn, or may be."""
+        """Seconds to sleep, -1 until woken; None if this thread has the lock."""
         now = time.monotonic()
         with locks.lock:
             first = bool(self._queue) and self._queue[0] is place
@@ -120,7 +120,7 @@ class TimeSliceLock(NoLock):
             return LOOK if first else -1
 
     def _next(self, now: float) -> None:
-        """Give the turn to the first thread in the queue; the next one becomes the first."""
+        """Give the lock to the first thread in the queue; the next one becomes the first."""
         (self._owner, gate), self._depth, self._end = self._queue.popleft(), 1, now + SLICE
         _wake(gate)
         self._wake_first()
@@ -131,7 +131,7 @@ class TimeSliceLock(NoLock):
 
 
 def _wake(gate: threading.Lock) -> None:
-    """Wake the thread that sleeps at a gate; once is enough."""
+    """Wake the thread that sleeps at a gate, unless it was woken already."""
     if gate.locked():
         gate.release()
 
@@ -140,12 +140,12 @@ SMALL_PROGRAMS, NO_LOCK = TimeSliceLock(), NoLock()
 
 
 def lock_for(multiply_adds: int) -> NoLock:
-    """What a program enters to run, from the multiply-adds of its largest product: small ones take turns."""
+    """The lock that a program holds while it runs, from the multiply-adds of its largest product."""
     return SMALL_PROGRAMS if multiply_adds <= SMALL else NO_LOCK
 
 
 def _renew() -> None:
-    """In a forked child: no other thread has the turn, and none waits."""
+    """In a forked child: no other thread has the lock, and none waits."""
     if SMALL_PROGRAMS._owner != threading.get_ident():
         SMALL_PROGRAMS._owner = SMALL_PROGRAMS._depth = 0
     SMALL_PROGRAMS._queue.clear()

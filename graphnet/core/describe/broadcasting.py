@@ -1,11 +1,12 @@
-"""Shapes of values that are combined axis by axis."""
+"""The shape of elementwise operations, and whether named axes agree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphnet.core.describe.shapes import BATCH, KNOWN, Shape
+from graphnet.core.describe.axes import BATCH, KNOWN
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 
 
@@ -39,7 +40,7 @@ def check_aligned(shapes: Sequence[Shape]) -> None:
     Raises
     ------
     ShapeError
-        If one name stands for different axes, or the batch axis of one meets another known axis of the other.
+        If a name belongs to different axes, or a batch axis is aligned with another known axis.
 
     Examples
     --------
@@ -62,17 +63,17 @@ def aligned(shapes: Sequence[Shape]) -> bool:
 
 
 def _padded(shape: Shape, rank: int) -> Shape:
-    """The shape with nameless axes of size 1 in front."""
+    """The shape with unnamed axes of size 1 in front."""
     more = rank - shape.rank
     return replace(shape, names=("",) * more + shape.names, sizes=(1,) * more + shape.sizes)
 
 
 def _disagree(a: Shape, b: Shape) -> bool:
-    for one, other, size, size_b in zip(a.names, b.names, a.sizes, b.sizes, strict=True):
-        if one == other:
+    for name, other, size, size_b in zip(a.names, b.names, a.sizes, b.sizes, strict=True):
+        if name == other:
             continue
-        if any(a.names.count(n) == 1 == b.names.count(n) for n in (one, other)):
+        if any(a.names.count(n) == 1 == b.names.count(n) for n in (name, other)):
             return True
-        if BATCH in (one, other) and {one, other} <= KNOWN and 1 not in (size, size_b):
+        if BATCH in (name, other) and {name, other} <= KNOWN and 1 not in (size, size_b):
             return True
     return False

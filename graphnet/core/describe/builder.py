@@ -1,11 +1,8 @@
-"""How people write graphs: call layers on values, use operators where they read better."""
+"""The usual way to write a graph: declare inputs, call layers on values, build."""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterator
-from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any
 
 from graphnet.core import dtypes
 from graphnet.core.describe import dag
@@ -14,93 +11,11 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.naming import Numbering, snake_case
 from graphnet.core.describe.node import Input, Node, Ref
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.describe.value import Value
 from graphnet.core.errors import GraphError, ShapeError
 
 #: The name of an output that is given without one.
 OUTPUT = "output"
-#: Layers behind ``+``, ``-``, ``*`` on values; filled by whoever provides those layers.
-OPERATORS: dict[str, Callable[..., Layer]] = {}
-
-
-class Value:
-    """A value of a graph that is being built: an input, or an output of a node.
-
-    ``value["port"]`` is another output of the same node; iterating goes over all of them; ``+``, ``-`` and ``*`` with
-    values or numbers add nodes.
-    """
-
-    __slots__ = ("builder", "ref")
-    __array_ufunc__ = None  # numpy arrays on the left must not swallow a value elementwise
-
-    def __init__(self, builder: Builder, ref: Ref) -> None:
-        self.builder = builder
-        self.ref = ref
-
-    def _ports(self) -> tuple[str, ...]:
-        node = self.builder.nodes.get(self.ref.source)
-        return node.layer.output_ports() if node else ("output",)
-
-    def __getitem__(self, port: str) -> Value:
-        if port not in self._ports() or self.ref.source in self.builder.inputs:
-            raise GraphError(
-                f"no output {port!r}",
-                where=f"node {self.ref.source!r}",
-                expected=" or ".join(self._ports()),
-                received=port,
-            )
-        return Value(self.builder, Ref(self.ref.source, port))
-
-    def __iter__(self) -> Iterator[Value]:
-        return iter([self]) if self.ref.source in self.builder.inputs else (self[port] for port in self._ports())
-
-    def apply_layer(self, layer: Layer, values: tuple[Value | None, ...], name: str | None) -> Value:
-        """Add a node that applies ``layer`` to values: what calling the layer does."""
-        return self.builder.add(layer, *values, name=name)
-
-    def _with(self, other: Any, values: str, number: Callable[[float], tuple[float, float]]) -> Value:
-        """The node for an operator: of two values, or ``scale · value + shift`` with a number."""
-        if isinstance(other, Value):
-            return _operator(values)()(self, other)
-        if isinstance(other, bool) or not isinstance(other, (int, float)):
-            return NotImplemented  # type: ignore[no-any-return]
-        return _operator("affine")(*number(other))(self)
-
-    def __add__(self, other: Any) -> Value:
-        return self._with(other, "add", lambda n: (1.0, float(n)))
-
-    def __sub__(self, other: Any) -> Value:
-        return self._with(other, "subtract", lambda n: (1.0, -float(n)))
-
-    def __mul__(self, other: Any) -> Value:
-        return self._with(other, "multiply", lambda n: (float(n), 0.0))
-
-    def __rsub__(self, other: Any) -> Value:
-        return self._with(other, "subtract", lambda n: (-1.0, float(n)))
-
-    def __truediv__(self, other: Any) -> Value:
-        if isinstance(other, Value) or other == 0:
-            return NotImplemented
-        return self._with(other, "multiply", lambda n: (1.0 / float(n), 0.0))
-
-    def __neg__(self) -> Value:
-        return self * -1.0
-
-    __radd__ = __add__
-    __rmul__ = __mul__
-
-    def __bool__(self) -> NoReturn:
-        raise GraphError(
-            "a value of a graph has no truth value", where=str(self), remedy="Branch on configuration, not on values."
-        )
-
-    def __repr__(self) -> str:
-        return f"Value({self.ref}, in {self.builder.name!r})"
-
-
-def _operator(name: str) -> Callable[..., Layer]:
-    if name not in OPERATORS:
-        raise GraphError(f"no layer stands behind the operator {name!r}", remedy="Import graphnet, not graphnet.core.")
-    return OPERATORS[name]
 
 
 class Builder:
@@ -110,7 +25,7 @@ class Builder:
     ----------
     name : str
     dtype : {'float64', 'float32'}, optional
-        Of the weights of layers that are made by functions on values, such as ``dense(x, units)``; None: each layer's
+        Of the weights of layers that functions on values create, such as ``dense(x, units)``; None: each layer's
         own default. A ``dtype=`` in the call has precedence.
 
     Raises
@@ -134,7 +49,7 @@ class Builder:
         self.inputs: dict[str, Input] = {}
         self.nodes: dict[str, Node] = {}
         self._numbering = Numbering()
-        self._stems: dict[str, str] = {}  # of the nodes that were named automatically
+        self._stems: dict[str, str] = {}  # of nodes with an automatic name
 
     def input(
         self, name: str, shape: str | Shape | None = None, *, optional: bool = False, integer: bool = False
@@ -146,7 +61,7 @@ class Builder:
         GraphError
             If the name is taken.
         ShapeError
-            If the text does not name axes, each by a name of its own.
+            If the text does not name axes, or two axes have the same name.
         """
         self._free(name)
         try:
@@ -198,15 +113,15 @@ class Builder:
     def build(self, /, *values: Value, **outputs: Value) -> Graph:
         """The graph of all inputs, and of the nodes that the outputs depend on.
 
-        A builder can be built several times. Nodes that no output needs, such as those of an earlier run of a notebook
-        cell, are left out, and automatic names are counted without them, so that equal code gives an equal graph.
+        A builder can be built several times. Nodes that no output needs are left out, and automatic names are
+        numbered without them. Chosen names are unique in a builder: to run the same code again, create a new builder.
 
         Parameters
         ----------
         *values : Value
             At most one, which becomes the output named ``output``.
         **outputs : Value
-            All others, by name; one value can be several outputs.
+            All others, by name; a value can be several outputs.
 
         Raises
         ------
@@ -236,7 +151,7 @@ class Builder:
         place = f"graph {self.name!r}"
         if len(values) > 1 or (values and OUTPUT in outputs):
             raise GraphError(
-                f"two outputs without a name of their own: a value without a name is the output {OUTPUT!r}",
+                f"two outputs have no name: a value without a name is the output {OUTPUT!r}",
                 where=place,
                 expected="at most one value without a name, and no other output of that name",
                 received=", ".join([*map(repr, values), *(f"{name}={value!r}" for name, value in outputs.items())]),
@@ -274,45 +189,13 @@ class Builder:
 
     def _free(self, name: str) -> None:
         if name in self.inputs or name in self.nodes:
-            raise GraphError("name taken", where=f"graph {self.name!r}", expected="an unused name", received=repr(name))
-
-
-def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
-    """A function that makes a layer and applies it: values are its inputs, everything else its configuration.
-
-    If the layer has a field ``dtype`` (or the function that makes it a parameter of this name), it gets the builder's
-    dtype unless the call gives another one.
-
-    Examples
-    --------
-    >>> from graphnet import Builder, FullyConnected
-    >>> dense = functional(lambda *a, **k: FullyConnected(None, *a, **k), "dense")
-    >>> g = Builder()
-    >>> dense(g.input("x"), 7, name="scores")
-    Value(scores, in 'model')
-    """
-
-    def apply(*arguments: Any, name: str | None = None, **config: Any) -> Value:
-        values = [a for a in arguments if isinstance(a, Value)]
-        if values and values[0].builder.dtype is not None and takes_dtype(layer):
-            config.setdefault("dtype", values[0].builder.dtype)
-        return layer(*(a for a in arguments if not isinstance(a, Value)), **config)(*values, name=name)
-
-    apply.__name__ = apply.__qualname__ = name
-    apply.__doc__ = (
-        f"Apply a new {getattr(layer, '__name__', name)} layer to values of a graph; ``name=`` names the node."
-    )
-    return apply
-
-
-@lru_cache(maxsize=256)
-def takes_dtype(layer: Callable[..., Layer]) -> bool:
-    """Whether a layer class, or a function that makes a layer, has a parameter named ``dtype``."""
-    make = layer.__init__ if isinstance(layer, type) else layer  # type: ignore[misc]
-    try:
-        return "dtype" in inspect.signature(make).parameters
-    except ValueError:  # a callable without a signature
-        return False
+            raise GraphError(
+                "name taken",
+                where=f"graph {self.name!r}",
+                expected="an unused name",
+                received=repr(name),
+                remedy="Choose another name; to run the same code again, create the Builder again as well.",
+            )
 
 
 def has_arrays(layer: Layer) -> bool:

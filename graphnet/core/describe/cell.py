@@ -1,4 +1,4 @@
-"""How people write cells: a builder whose inputs have roles."""
+"""A builder of cells: its inputs have roles."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from graphnet.core.checks import is_integer
-from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.describe.value import Value
 from graphnet.core.errors import GraphError, ShapeError, unknown
 
 Names = str | Iterable[str] | Mapping[str, int | str | Shape]
@@ -24,7 +25,7 @@ def _declared(names: Names) -> dict[str, Shape | None]:
     if not isinstance(names, Mapping):
         listed = list(names)
         if len(set(listed)) < len(listed):
-            raise GraphError("a name stands there twice", expected="different names", received=", ".join(listed))
+            raise GraphError("a name is used twice", expected="different names", received=", ".join(listed))
         return dict.fromkeys(listed)
     return {name: _shape(name, size) for name, size in names.items()}
 
@@ -49,16 +50,16 @@ class MissingInputError(GraphError, AttributeError):
 class Cell(Builder):
     """Builds the graph of one time step, from named sequences, states and contexts.
 
-    Each is an attribute, ``cell.x``, and an item, ``cell["x"]``, which also serves for Python's keywords such as
-    ``class``. Names that Cell itself uses (``name``, ``input``, ``add``, ``build``, …) are refused.
+    Each is an attribute, ``cell.x``, and an item, ``cell["x"]``, which also works for Python's keywords such as
+    ``class``. Names of attributes of Cell (``name``, ``input``, ``add``, ``build``, …) are refused.
 
     Parameters
     ----------
     name : str
     sequences, states, contexts : str, several, or a mapping of names to widths or shapes
-        Widths that are not given follow from the rest when the cell is used.
+        Missing widths are inferred when the cell is used.
     dtype : {'float64', 'float32'}, optional
-        Of the weights of layers that are made by functions on values, such as ``dense(cell.x, units)``; None: each
+        Of the weights of layers that functions on values create, such as ``dense(cell.x, units)``; None: each
         layer's own default. A ``dtype=`` in the call has precedence.
 
     Raises
@@ -97,11 +98,11 @@ class Cell(Builder):
     def _refuse_attribute(self, name: str) -> None:
         if name in self.__dict__ or hasattr(type(self), name):
             raise GraphError(
-                f"an input cannot be called {name!r}, because cell.{name} is something else",
+                f"an input cannot be called {name!r}, because it is an attribute of Cell",
                 where=f"cell {self.name!r}",
                 expected="a name that no attribute or method of Cell has",
                 received=name,
-                remedy=f"Call it {name + '_'!r} or {name + '_value'!r}, say.",
+                remedy=f"Call it {name + '_'!r} or {name + '_value'!r}.",
             )
 
     def __getattr__(self, name: str) -> Value:
@@ -118,7 +119,7 @@ class Cell(Builder):
         return values[name]
 
     def build(self, /, *values: Value, **outputs: Value) -> CellGraph:
-        """The finished cell; each state's next value is the output of the same name. See ``Builder.build``.
+        """Return the cell; the next value of each state is the output of the same name. See ``Builder.build``.
 
         Raises
         ------

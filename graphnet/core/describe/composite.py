@@ -12,18 +12,18 @@ from graphnet.core.errors import RuleError, ShapeError
 
 
 def graph_ports(graph: Graph) -> Ports:
-    """The inputs of a graph as the ports of the node that it is."""
-    return Ports(tuple(graph.inputs), frozenset(n for n, given in graph.inputs.items() if given.optional))
+    """The input ports of a node that is a graph."""
+    return Ports(tuple(graph.inputs), frozenset(name for name, declared in graph.inputs.items() if declared.optional))
 
 
 class Composite(Layer):
-    """A layer that is a graph: an author writes ``build``, and no gradient anywhere.
+    """A layer that is a graph: its author writes ``build`` and no gradient.
 
     Examples
     --------
     >>> from graphnet import Builder, Composite, FullyConnected
     >>> class Twice(Composite):
-    ...     '''The same dense layer, applied two times.'''
+    ...     '''The same dense layer, applied twice.'''
     ...     size: int
     ...     def build(self):
     ...         g = Builder("twice")
@@ -34,7 +34,7 @@ class Composite(Layer):
     """
 
     def build(self) -> Graph:
-        """The graph of this layer; called once, when the layer is made."""
+        """Return the graph of this layer; called once, by the constructor."""
         raise missing_rule(self, "build(self)", "It returns a Graph.")
 
     def __post_init__(self) -> None:
@@ -42,24 +42,27 @@ class Composite(Layer):
         self._graph = self.build()
         if not isinstance(self._graph, Graph):
             raise RuleError(
-                "build returned no graph", where=type(self).__name__, expected="a Graph", received=repr(self._graph)
+                "build returned an invalid value",
+                where=type(self).__name__,
+                expected="a Graph",
+                received=repr(self._graph),
             )
         self._draw_inner_weights()
 
     def _draw_inner_weights(self) -> None:
-        """Fresh weights as far as the declared shapes tell their sizes."""
+        """Create the weights whose sizes are known from the declared shapes."""
         runner = self._running(0)
-        with suppress(ShapeError):  # sizes that are not known yet come from the first input
+        with suppress(ShapeError):  # other sizes are known after the first input
             runner.materialize()
 
     @property
     def graph(self) -> Graph:
-        """The graph that this layer is: nested, named, drawable."""
+        """The graph of this layer."""
         return self._graph
 
     @property
     def subgraph(self) -> Graph:
-        """The same as ``graph``; what walks nested graphs asks for."""
+        """The same as ``graph``, under the name that Scan has as well."""
         return self._graph
 
     def input_ports(self) -> Ports:

@@ -1,4 +1,4 @@
-"""The networkx DAG of a graph: what it is made of, and what is computed with it.
+"""The networkx DAG of a graph, and its order, ancestors and generations.
 
 networkx is imported by these functions, so with the first graph: importing graphnet does not need it.
 """
@@ -40,15 +40,15 @@ def build(inputs: Iterable[str], nodes: Mapping[str, Node]) -> tuple[nx.DiGraph[
 
     dag: nx.DiGraph[str] = nx.DiGraph()
     dag.add_nodes_from(inputs)
-    given = set(dag)
+    sources = set(dag)
     dag.add_nodes_from(nodes)
     from_inputs: list[Edge] = []
     from_nodes: list[Edge] = []
     for edge in edges(nodes):
-        (from_inputs if edge[0] in given else from_nodes).append(edge)
+        (from_inputs if edge[0] in sources else from_nodes).append(edge)
     dag.add_edges_from(from_nodes)
     try:
-        order = tuple(name for name in nx.topological_sort(dag) if name not in given)
+        order = tuple(name for name in nx.topological_sort(dag) if name not in sources)
     except nx.NetworkXUnfeasible:
         cycle = [source for source, *_ in nx.find_cycle(dag)]
         raise CycleError([*cycle, cycle[0]]) from None

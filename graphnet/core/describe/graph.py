@@ -1,4 +1,4 @@
-"""Graphs of layers: frozen data over a networkx DAG, checked when they are made."""
+"""Graphs of layers: frozen data over a networkx DAG, checked by the constructor."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Named inputs, named nodes, named outputs; immutable and checked when made.
+    """Named inputs, named nodes, named outputs; immutable and checked.
 
     Parameters
     ----------
@@ -34,8 +34,8 @@ class Graph:
     Raises
     ------
     GraphError
-        For names that are not identifiers or are used twice, references to nothing, wrong numbers of inputs, cycles
-        (with their path) and a graph without an output.
+        For names that are not identifiers or are used twice, references to values that do not exist, wrong numbers of
+        inputs, cycles (with their path) and a graph without output.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class Graph:
     outputs: Mapping[str, Ref]
     order: tuple[str, ...] = field(init=False)
 
-    #: What ``explain`` calls. Inspection is a later stage, which this one does not import, so it registers itself.
+    #: Implements ``explain``; registered by the package of inspection, which core does not import.
     explainer: ClassVar[Callable[..., Any] | None] = None
 
     def __post_init__(self) -> None:
@@ -76,7 +76,7 @@ class Graph:
 
     @cached_property
     def seen(self) -> dict[str, Shape]:
-        """The shapes of the inputs in the last run; not a part of what the graph is."""
+        """The shapes of the inputs in the last run; not part of the graph."""
         return {}
 
     # ------------------------------------------------------------------ questions of structure
@@ -220,7 +220,7 @@ class Graph:
         return hash((self.name, tuple(self.inputs), tuple(self.nodes), tuple(self.outputs)))
 
     def signature(self) -> tuple[Any, ...]:
-        """Everything that makes two graphs equal, as nested tuples."""
+        """Everything that equality compares, as nested tuples."""
         first: dict[int, str] = {}
         shared = []
         for path, layer in self.walk():
@@ -248,15 +248,15 @@ class Graph:
                 yield from inner.walk(f"{here}/", needed=needed)
 
     def layers(self) -> dict[str, Layer]:
-        """The primitive layers, each once, by the path of its first use: who owns weights.
+        """The primitive layers, each once, by the path of its first use; they own the weights.
 
-        A layer that stands only where no output depends on it is not among them: it is never run, initialized or saved.
+        Layers that no output depends on are not included: they are never run, initialized or saved.
         """
-        found: dict[int, tuple[str, Layer]] = {}
+        first_use: dict[int, tuple[str, Layer]] = {}
         for path, layer in self.walk(needed=True):
             if subgraph(layer) is None:
-                found.setdefault(id(layer), (path, layer))
-        return dict(found.values())
+                first_use.setdefault(id(layer), (path, layer))
+        return dict(first_use.values())
 
     def explain(
         self,
@@ -279,8 +279,8 @@ class Graph:
         passes : iterable of str, optional
             As for :class:`graphnet.Runner`.
         shapes : mapping of input name to sizes, optional
-            Of single inputs. Sizes that are neither given nor declared, other than time and batch, are those of the
-            last run of this graph.
+            Of some inputs. Sizes that are neither here nor declared, other than time and batch, are those of the last
+            run of this graph.
 
         Raises
         ------

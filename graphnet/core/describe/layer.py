@@ -19,7 +19,7 @@ V = TypeVar("V", bound=GraphValue)
 
 
 def plain(value: Any) -> Any:
-    """A configuration value as the plain Python data that files hold: no numpy scalars, no lists, dtypes by name."""
+    """Convert a configuration value to the plain Python data of files: no numpy scalars or lists, dtypes by name."""
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (np.dtype, type)):
@@ -35,11 +35,11 @@ class Layer(Stateful):
 
     An author writes ``apply`` and ``pull``; ``infer`` where the output's shape differs from the input's; ``parameters``
     and ``grad`` where there are weights. The rules are pure: they keep nothing in ``self`` and never write to their
-    arguments, so one layer can stand in many places of a graph and run at every time step. Everything else
+    arguments, so one layer can be used in many places of a graph and run at every time step. Everything else
     (``forward``, ``backward``, ``get_weights``, ``set_optimizer``, …) is inherited from
     :class:`~graphnet.core.describe.stateful.Stateful`.
 
-    Each subclass becomes a dataclass by itself; ``check`` is called after construction.
+    Each subclass becomes a dataclass; ``check`` is called after construction.
 
     ``apply`` may ask, by keyword-only parameters, for its weights, buffers and random draws by their names, and for
     ``phase`` (a Phase), ``lengths`` (valid steps of each row of the first input, or None) and ``shapes`` (the inputs'
@@ -73,10 +73,10 @@ class Layer(Stateful):
         self._draw_known_weights()
 
     def check(self) -> None:
-        """Refuse a configuration that means nothing, with ConfigError; called after construction."""
+        """Raise a ConfigError for an invalid configuration; called after construction."""
 
     def config(self) -> dict[str, Any]:
-        """The fields that differ from their defaults: what a file holds, and ``repr`` shows."""
+        """The fields that differ from their defaults, for files and ``repr``."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         return {f.name: getattr(self, f.name) for f in fields if not _is_default(f, getattr(self, f.name))}
 
@@ -115,7 +115,7 @@ def _refuse_reserved_fields(cls: Any) -> None:
 
 
 def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
-    """Whether a field holds its default; True is not 1 here."""
+    """Whether a field holds its default; True and 1 differ."""
     default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     default = plain(default)
     return type(value) is type(default) and bool(value == default)

@@ -1,4 +1,4 @@
-"""Names that nodes get automatically."""
+"""Automatic names of nodes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Container
 
 
 class Numbering:
-    """Names that are unused so far, numbered by stem; a name that was returned once is not looked at again.
+    """Names that are unused so far, numbered by stem; a number that was returned once is not tried again.
 
     Examples
     --------

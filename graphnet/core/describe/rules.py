@@ -28,20 +28,20 @@ class Rules:
     The rules are pure: they keep nothing in ``self`` and never write to their arguments.
     """
 
-    #: Traits are promises about layers that the compiler cannot read; the conformance kit checks them.
+    #: Traits describe layers that the compiler cannot trace; the conformance kit checks them.
     elementwise: ClassVar[bool] = False
     rowwise: ClassVar[bool] = False
-    #: Names of buffers that a weights file may lack, because earlier versions did not have them; they start anew then.
+    #: Names of buffers that a weights file may lack, because earlier versions did not have them.
     optional_buffers: ClassVar[tuple[str, ...]] = ()
-    #: Positions of inputs that are whole numbers (token ids) and stay so.
+    #: Positions of inputs that hold integers (token ids), which are not converted.
     integer_inputs: ClassVar[tuple[int, ...]] = ()
 
     # ------------------------------------------------------------------ the pure rules
     @rule
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
-        """The weights by name; called with the inputs' shapes, or with none where the configuration says it all.
+        """The weights by name; called with the inputs' shapes, or with none if the configuration determines the sizes.
 
-        Return an empty dictionary for no weights; raise ShapeError when a size cannot be told yet.
+        Return an empty dictionary for no weights; raise ShapeError when a size is not known yet.
         """
         return {}
 
@@ -68,12 +68,12 @@ class Rules:
 
     @rule
     def apply(self, *inputs: Any, **weights: Any) -> tuple[Any, Any]:
-        """``(output, saved)``: the output (a tuple for several) and what ``pull`` and ``grad`` want to see again."""
+        """``(output, saved)``: the output (a tuple for several) and the values that ``pull`` and ``grad`` need."""
         raise missing_rule(self, "apply(self, x)", "It returns (output, saved).")
 
     @rule
     def pull(self, saved: Any, error: Any, **weights: Any) -> Any:
-        """The error for the input (a tuple, one for each, for several), linear in ``error``; None for no error."""
+        """The error for the input (for several inputs a tuple), linear in ``error``; None: no error."""
         raise missing_rule(self, "pull(self, saved, error)", "It returns the error for the input.")
 
     @rule

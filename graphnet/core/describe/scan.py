@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core.checks import is_python_int
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer, require
-from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.describe.signatures import Ports
 from graphnet.core.errors import ConfigError, GraphError, unknown
 
@@ -25,16 +25,16 @@ class CellGraph(Graph):
     sequences : tuple of str
         Inputs that read one step of a sequence each.
     states : tuple of str
-        Inputs that read what the step before left; the output of the same name is the next value.
+        Inputs that read a value of the previous step: the output of the same name.
     contexts : tuple of str
-        Inputs that every step reads whole.
+        Inputs that every step reads entirely.
 
     Raises
     ------
     GraphError
-        If an input has no role or two, a role no input, or a state no next value; and as Graph.
+        If an input has no role or two roles, a role has no input, or a state no next value; and as Graph.
     ShapeError
-        If axis 0 of a sequence's step, or of a state, is declared as something else than the batch.
+        If axis 0 of a sequence's step, or of a state, is declared as another axis than the batch.
     """
 
     sequences: tuple[str, ...] = ()
@@ -79,7 +79,7 @@ class CellGraph(Graph):
 
     @property
     def emitted(self) -> tuple[str, ...]:
-        """The outputs that are no states: those that become sequences."""
+        """The outputs that are not states; they become sequences."""
         return tuple(name for name in self.outputs if name not in self.states)
 
 
@@ -88,14 +88,14 @@ class Scan(Layer):
 
     With ``(y_t, s_t) = cell(x_t, s_{t-1}, context)`` for t = 1 … T, the outputs are every ``y`` as a sequence and the
     final states ``s_T``. Inputs, in order: the sequences; the initial states (each may be left out and is zeros then);
-    the contexts. Outputs, in order: the cell's outputs that are no states, then the states.
+    the contexts. Outputs, in order: the cell's outputs that are not states, then the states.
 
     Sequences are ``(time, batch, …)``. A sequence of rank 2 whose second axis is not the batch is one sequence
     ``(time, feature)``: it is run as a batch of one, and its outputs have no batch axis either (its states keep it).
 
     Rows of different length: with ``lengths``, a row's state stays as it is after the row's end, its outputs are zero
-    there, and so is every error; a reversed Scan begins each row at its own end. Nothing that the cell
-    makes of steps that do not exist reaches a result.
+    there, and so is every error; a reversed Scan starts each row at its end. What the cell computes for
+    missing steps does not reach any result.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ class Scan(Layer):
         Go from the last step to the first.
     bptt_length : int, optional
         The gradient of the cell's weights counts their uses in the last ``bptt_length`` steps that were processed, for
-        each row; None: in all. The errors for the inputs always go back through every step.
+        each row; None: in all. The errors for the inputs always include every step.
 
     Raises
     ------
     ConfigError
-        If ``cell`` is no CellGraph or ``bptt_length`` is not at least 1.
+        If ``cell`` is not a CellGraph or ``bptt_length`` is not at least 1.
     """
 
     cell: CellGraph
@@ -124,7 +124,7 @@ class Scan(Layer):
 
     @property
     def subgraph(self) -> CellGraph:
-        """The cell; what walks nested graphs asks for."""
+        """The cell, under the name that composite layers have as well."""
         return self.cell
 
     def input_ports(self) -> Ports:

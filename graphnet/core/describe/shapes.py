@@ -1,7 +1,7 @@
-"""Named axes: what layers infer with, and what shape errors are told in.
+"""Shapes with named axes: for inference and for error messages.
 
 A size is an int, or None while it is not known yet (a free batch or time axis, a state whose width follows from the
-cell). Inference never touches an array.
+cell). Inference never reads an array.
 """
 
 from __future__ import annotations
@@ -10,33 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from graphnet.core.describe import axes
+from graphnet.core.describe.axes import BATCH, DEFAULT_NAMES, ROWS, SPACE, TIME
 from graphnet.core.errors import ShapeError
-
-TIME, BATCH, CHANNEL, FEATURE = "time", "batch", "channel", "feature"
-#: Roles that are not axis names: rows that are computed independently, and an axis that windows move along.
-ROWS, SPACE = "batch or time", "a spatial axis"
-
-_SPATIAL = frozenset({"x", "y", "z", TIME})
-#: For each role in which a layer reads an axis, the known names that fit; names not in any of these fit everywhere.
-FITTING: dict[str, frozenset[str]] = {
-    TIME: _SPATIAL,
-    BATCH: frozenset({BATCH}),
-    ROWS: frozenset({BATCH, TIME}),
-    CHANNEL: frozenset({CHANNEL, FEATURE}),
-    FEATURE: frozenset({FEATURE, CHANNEL}) | _SPATIAL,
-    SPACE: _SPATIAL,
-}
-KNOWN = frozenset().union(*FITTING.values())
-
-#: Names that an array's axes get where nobody named them: batch first, images as (batch, channel, y, x).
-DEFAULT_NAMES: dict[int, tuple[str, ...]] = {
-    0: (),
-    1: (BATCH,),
-    2: (BATCH, FEATURE),
-    3: (BATCH, CHANNEL, "x"),
-    4: (BATCH, CHANNEL, "y", "x"),
-    5: (BATCH, CHANNEL, "z", "y", "x"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +22,9 @@ class Shape:
     Parameters
     ----------
     names : tuple of str
-        One name an axis. Names that are declared for an input differ; inferred ones may repeat.
+        One name per axis. Names that are declared for an input differ; inferred ones may repeat.
     sizes : tuple of int or None
-        One size an axis, None where it is free.
+        One size per axis, None where it is free.
     declared : bool
         Whether the names were given; False: they are the defaults for the rank, and are not checked. Not compared.
 
@@ -76,7 +52,7 @@ class Shape:
 
     def __post_init__(self) -> None:
         if len(self.names) != len(self.sizes):
-            raise ShapeError("a shape needs one name an axis", expected=len(self.names), received=len(self.sizes))
+            raise ShapeError("a shape needs one name per axis", expected=len(self.names), received=len(self.sizes))
 
     @classmethod
     def parse(cls, text: str) -> Shape:
@@ -100,14 +76,14 @@ class Shape:
 
     @classmethod
     def of(cls, sizes: Sequence[int | None], names: Sequence[str] | None = None) -> Shape:
-        """A shape of these sizes, under ``names`` or, without them, under the names usual for the rank."""
+        """A shape of these sizes, under ``names`` or, without them, under the default names for the rank."""
         declared = names is not None
         if names is None:
             names = DEFAULT_NAMES.get(len(sizes)) or tuple(f"axis{i}" for i in range(len(sizes)))
         return cls(tuple(names), tuple(sizes), declared)
 
     def check_distinct(self, where: str | None = None) -> None:
-        """Refuse two axes of one name.
+        """Raise an error for two axes of the same name.
 
         Raises
         ------
@@ -120,11 +96,11 @@ class Shape:
                     where=where,
                     expected="a different name for each axis",
                     received=str(self),
-                    remedy="Name the second axis after what it numbers, such as 'feature' or 'other'.",
+                    remedy="Give the second axis a name of its meaning, such as 'feature' or 'other'.",
                 )
 
     def read_as(self, roles: Sequence[str | None], where: str, remedy: str | None = None) -> None:
-        """Refuse declared names that contradict how a layer reads the axes.
+        """Raise an error for declared names that contradict how a layer reads the axes.
 
         Parameters
         ----------
@@ -137,8 +113,8 @@ class Shape:
         Raises
         ------
         ShapeError
-            If an axis has a known name of another meaning, or the name of a role is that of another axis. Unknown
-            names, and names that nobody declared, are never refused.
+            If an axis has a known name of another meaning, or another axis has the name of the role. Unknown
+            names, and default names, are never refused.
 
         Examples
         --------
@@ -148,20 +124,23 @@ class Shape:
         ...
         graphnet.core.errors.ShapeError: scan: axis 0 is declared as batch but read as time; ...
         """
+        if not self.declared:
+            return
         for axis, (name, role) in enumerate(zip(self.names, roles, strict=False)):
-            if self.declared and role is not None and name != role and not self._fits_role(name, role, roles):
+            if role is not None and name != role and not axes.fits_role(name, role, self.names, roles):
+                expected = axes.listed(roles, self.rank)
                 raise ShapeError(
                     f"axis {axis} is declared as {name} but read as {role}",
                     where=where,
-                    expected=_roles(roles, self.rank),
+                    expected=expected,
                     received=str(self),
-                    remedy=remedy or f"Declare the axes in the order {_roles(roles, self.rank)} and pass arrays in it.",
+                    remedy=remedy or f"Declare the axes in the order {expected} and pass arrays in it.",
                 )
 
     def read_as_sequence(self, where: str, remedy: str | None = None) -> None:
-        """Refuse declared names that contradict ``(time, batch, …)``, or ``(time, feature)`` for one sequence.
+        """Raise an error for declared names that contradict ``(time, batch, …)``, for one sequence ``(time, feature)``.
 
-        The batch axis may be a later one, if it is named so and those before it are gone through step by step too, as
+        The batch axis may be a later one, if it is named so and the axes before it are scanned as well, as
         in ``(word, letter, batch, feature)``.
 
         Raises
@@ -174,13 +153,6 @@ class Shape:
         else:
             roles = (*[TIME] * self.names.index(BATCH, 1), BATCH)
         self.read_as(roles, where, remedy)
-
-    def _fits_role(self, name: str, role: str, roles: Sequence[str | None]) -> bool:
-        if name in KNOWN and name not in FITTING[role]:
-            return False
-        own = BATCH if role == ROWS else role
-        others = (at for at, other in enumerate(self.names) if other == own)
-        return all(at < len(roles) and roles[at] == role for at in others)
 
     @property
     def rank(self) -> int:
@@ -218,7 +190,7 @@ class Shape:
         return replace(self, names=names, sizes=(*self.sizes[:i], size, *self.sizes[i + 1 :]))
 
     def without(self, axis: int | str) -> Shape:
-        """The same shape with one axis taken out."""
+        """The same shape without one axis."""
         i = self.axis(axis)
         return replace(self, names=self.names[:i] + self.names[i + 1 :], sizes=self.sizes[:i] + self.sizes[i + 1 :])
 
@@ -249,9 +221,3 @@ class Shape:
     def __str__(self) -> str:
         parts = [n if s is None else f"{n}={s}" for n, s in zip(self.names, self.sizes, strict=True)]
         return f"({', '.join(parts)})"
-
-
-def _roles(roles: Sequence[str | None], rank: int) -> str:
-    """``(time, batch, …)`` for the roles of the first axes."""
-    words = ["…" if role is None else role for role in roles] + ["…"] * (rank > len(roles))
-    return f"({', '.join(word for i, word in enumerate(words) if word != '…' or words[i - 1 : i] != ['…'])})"

@@ -1,4 +1,4 @@
-"""What a layer class's rules accept, read once from their signatures."""
+"""The inputs and keywords that the rules of a layer class accept, read from their signatures once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Ports:
     variadic: bool = False
 
     def accepts(self, count: int) -> bool:
-        """Whether so many inputs, given in order, are enough and not too many."""
+        """Whether ``count`` inputs, in order, are accepted."""
         required = sum(name not in self.optional for name in self.names)
         if self.variadic:
             return count >= max(1, required)
@@ -31,11 +31,12 @@ class Ports:
         return last <= count <= len(self.names)
 
     def for_given(self, pulled: Any, count: int) -> tuple[Any, ...]:
-        """What a ``pull`` returned as a tuple, an error for each input that was given: those of optional inputs that
-        were left out at the end may be there or not.
+        """Return what a ``pull`` returned as a tuple with an error for each of the ``count`` inputs that were passed.
+
+        Errors for optional inputs that were left out at the end are dropped.
         """
-        each = pulled if isinstance(pulled, tuple) else (pulled,)
-        return each[:count] if not self.variadic and len(each) == len(self.names) else each
+        errors = pulled if isinstance(pulled, tuple) else (pulled,)
+        return errors[:count] if not self.variadic and len(errors) == len(self.names) else errors
 
     def __str__(self) -> str:
         shown = [f"{name} (optional)" if name in self.optional else name for name in self.names]
@@ -44,13 +45,13 @@ class Ports:
 
 @dataclass(frozen=True, slots=True)
 class Keywords:
-    """Which keyword arguments one rule takes; ``everything`` when it has ``**kwargs``."""
+    """The keyword arguments that a rule takes; ``everything`` if it has ``**kwargs``."""
 
     names: frozenset[str]
     everything: bool
 
     def pick(self, available: dict[str, Any]) -> dict[str, Any]:
-        """Those of ``available`` that the rule takes."""
+        """Return the items of ``available`` that the rule takes."""
         if self.everything:
             return {name: value for name, value in available.items() if name not in CONTEXT or name in self.names}
         return {name: value for name, value in available.items() if name in self.names}
@@ -63,9 +64,9 @@ def _parameters(rule: Callable[..., Any]) -> list[inspect.Parameter]:
 @cache
 def keywords(rule: Callable[..., Any]) -> Keywords:
     """The keywords of an unbound rule: its keyword-only parameters."""
-    found = _parameters(rule)
-    names = frozenset(p.name for p in found if p.kind is p.KEYWORD_ONLY)
-    return Keywords(names, any(p.kind is p.VAR_KEYWORD for p in found))
+    parameters = _parameters(rule)
+    names = frozenset(p.name for p in parameters if p.kind is p.KEYWORD_ONLY)
+    return Keywords(names, any(p.kind is p.VAR_KEYWORD for p in parameters))
 
 
 @cache
@@ -75,7 +76,7 @@ def ports(apply: Callable[..., Any]) -> Ports:
     Raises
     ------
     RuleError
-        If ``apply`` takes no input at all.
+        If ``apply`` takes no input.
     """
     names, optional, variadic = [], set(), False
     for p in _parameters(apply):

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphnet.core.array_types import plain
 from graphnet.core.concurrency import locks
-from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
+from graphnet.core.concurrency.claims import GRADIENTS, KEPT_STATE, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.pass_snapshot import LayerPassSnapshot
 from graphnet.core.describe.phases import phase_of
@@ -19,7 +19,7 @@ from graphnet.core.phase import Phase
 
 
 class Stateful(Trainable):
-    """What every layer inherits: it keeps its weights, its last forward pass and its optimizer.
+    """A layer that keeps its weights, its last forward pass and its optimizer: the base of every layer.
 
     Everything runs through a :class:`~graphnet.core.run.runner.Runner` over the layer's graph (for a primitive layer a
     graph of one node), so a layer alone and a layer in a model compute the same numbers.
@@ -51,6 +51,7 @@ class Stateful(Trainable):
             raise ConfigError(
                 "not a phase", where=type(self).__name__, expected="Phase.train or Phase.test", received=phase
             )
+        self._check_unchanged("phase")
         self._phase = phase
 
     # ------------------------------------------------------------------ running
@@ -68,7 +69,8 @@ class Stateful(Trainable):
         Parameters
         ----------
         *inputs : array_like
-            float32 or float64, kept; whole numbers and lists are converted to the layer's dtype. The batch is axis 0.
+            float32 or float64, whose dtype is kept; integers and lists are converted to the layer's dtype. The batch is
+            axis 0.
 
         Returns
         -------
@@ -106,7 +108,7 @@ class Stateful(Trainable):
 
         Returns
         -------
-        array, or a tuple of arrays where ``forward`` was given several inputs (None for whole numbers)
+        array, or a tuple of arrays if ``forward`` had several inputs (None for integers)
 
         Raises
         ------
@@ -132,11 +134,11 @@ class Stateful(Trainable):
 
     # ------------------------------------------------------------------ threads
     def _set_last(self, what: Any) -> None:
-        """Keep what ``backward`` needs of the forward pass that this thread has just run, besides the runner's."""
+        """Store what ``backward`` needs of this thread's last forward pass, besides the arrays of the runner."""
         self._last_forward = locks.this_thread(), what
 
     def _get_last(self) -> Any:
-        """What ``_set_last`` was given.
+        """Return the argument of the last ``_set_last``.
 
         Raises
         ------
@@ -155,8 +157,8 @@ class Stateful(Trainable):
         return Claim(WRITE if runner.trained else GRADIENTS, runner.keys, "backward", self)
 
     def _exclusive(self, action: str) -> Claim:
-        """A context for what a subclass keeps from one call to the next: one thread at a time."""
-        return Claim(WRITE, frozenset([("kept", id(self))]), action, self)
+        """A context for state that a subclass keeps between calls: one thread at a time."""
+        return Claim(KEPT_STATE, frozenset([("kept", id(self))]), action, self)
 
 
 def _own(array: Array) -> Array:

@@ -81,7 +81,7 @@ class Store:
             parameter = self.params.get(name)
             if parameter is not None and parameter.value.shape != spec.shape:
                 raise ShapeError(
-                    f"{name} was made for inputs of another size",
+                    f"{name} was created for inputs of another size",
                     where=where,
                     expected=f"an input for {name} of shape {parameter.value.shape}",
                     received=f"one for {spec.shape}",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
-from graphnet.core.concurrency.claims import WRITE, Claim
+from graphnet.core.concurrency.claims import READ, WRITE, Claim, Keys, check_unchanged
 from graphnet.core.describe import deltas, optimizer_step, weights
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.rules import Rules
@@ -29,7 +29,7 @@ class Trainable(Rules):
     buffer_values : read-only mapping of name to array
         The layer's own untrained arrays, such as running statistics. (``buffers`` is the rule that describes them.)
     store : Store
-        Where both are kept; for what runs, saves and tests layers.
+        The object that holds both, for code that runs, saves or tests layers.
     """
 
     store: Store
@@ -59,11 +59,25 @@ class Trainable(Rules):
 
     @delta.setter
     def delta(self, delta: float) -> None:
-        self._delta = deltas.checked(delta, type(self).__name__)
+        checked = deltas.checked(delta, type(self).__name__)
+        self._check_unchanged("delta")
+        self._delta = checked
+
+    def _keys(self) -> Keys:
+        """The keys of a claim on the weights inside."""
+        return weights.keys(weights.owners(self).values())
 
     def _writing(self, action: str) -> Claim:
         """A context for changes of the weights: no other thread uses them in the meantime."""
-        return Claim(WRITE, weights.keys(weights.owners(self).values()), action, self)
+        return Claim(WRITE, self._keys(), action, self)
+
+    def _reading(self, action: str) -> Claim:
+        """A context in which no other thread changes the weights."""
+        return Claim(READ, self._keys(), action, self)
+
+    def _check_unchanged(self, action: str) -> None:
+        """Raise StateError if another thread is training the weights, or changing them otherwise."""
+        check_unchanged(self._keys, action, self)
 
     def _update(self) -> None:
         """One optimizer step for each weight array that has an optimizer and a gradient."""
@@ -105,12 +119,13 @@ class Trainable(Rules):
             snapshot.restore(self)
 
     def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
-        """Fill the weights anew.
+        """Fill the weights with new values.
 
         Parameters
         ----------
         weights_initializer, bias_initializer : object
-            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Sizes not known yet are filled when they are.
+            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Weights whose sizes are not known
+            yet are filled when they are created.
 
         Raises
         ------
@@ -121,13 +136,13 @@ class Trainable(Rules):
         StateError
             If another thread is using the weights.
         """
-        for given in (weights_initializer, bias_initializer):
-            self._check_has(given, "initialize", "an initializer")
+        for initializer in (weights_initializer, bias_initializer):
+            self._check_has(initializer, "initialize", "an initializer")
         with self._writing("initialize"):
             weights.initialize(weights.owners(self).values(), weights_initializer, bias_initializer)
 
     def _draw_known_weights(self) -> None:
-        """Fresh weights, uniform in [0, 1), as far as the configuration tells their shapes."""
+        """Create weights, uniform in [0, 1), if the configuration determines their shapes."""
         try:
             specs = self.parameters()
         except ShapeError:
@@ -140,9 +155,10 @@ class Trainable(Rules):
         Raises
         ------
         StateError
-            If the layer has no weights, or their sizes are not known yet.
+            If the layer has no weights, their sizes are not known yet, or another thread is training them.
         """
-        return weights.get(self, lambda parameter: parameter.value)
+        with self._reading("get_weights"):
+            return weights.get(self, lambda parameter: parameter.value)
 
     def get_gradient_weights(self) -> Any:
         """The gradient of the last ``backward``, summed over the batch; shaped like ``get_weights()``.
@@ -150,9 +166,10 @@ class Trainable(Rules):
         Raises
         ------
         StateError
-            Before the first ``backward``.
+            Before the first ``backward``, or while another thread is training the weights.
         """
-        return weights.get(self, Parameter.known_gradient)
+        with self._reading("get_gradient_weights"):
+            return weights.get(self, Parameter.known_gradient)
 
     def set_weights(self, values: Any) -> None:
         """Copy ``values`` into the weights; they keep their dtype.
@@ -172,23 +189,27 @@ class Trainable(Rules):
             weights.put(self, values)
 
     def set_optimizer(self, optimizer: Any) -> None:
-        """From now on ``backward`` also updates the weights.
+        """Set the optimizer with which ``backward`` updates the weights.
 
-        The first weight array uses ``optimizer`` itself, every further one a copy of its own; biases that are arrays of
-        their own are not regularized.
+        The first weight array uses ``optimizer`` itself, every further one a copy; biases that are separate arrays
+        are not regularized.
 
         Parameters
         ----------
         optimizer : object or None
-            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: none.
+            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: no
+            updates.
 
         Raises
         ------
         ConfigError
             If it has no ``calculate_update``.
+        StateError
+            If another thread is training the weights.
         """
         if optimizer is not None:
             self._check_has(optimizer, "calculate_update", "an optimizer")
+        self._check_unchanged("set_optimizer")
         weights.set_optimizer(self, optimizer)
 
     def _check_has(self, thing: Any, method: str, what: str) -> None:
@@ -198,7 +219,7 @@ class Trainable(Rules):
 
     @property
     def optimizer(self) -> Any:
-        """What ``set_optimizer`` was given; assigning does the same."""
+        """The argument of the last ``set_optimizer``; assigning calls it."""
         return self.store.optimizer
 
     @optimizer.setter

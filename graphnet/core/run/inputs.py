@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
-from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, unknown
 from graphnet.core.run.row_masks import mask
 
@@ -61,10 +61,10 @@ class InputReader:
         ------
         ConfigError, ShapeError, DtypeError, DataError
         """
-        signature, found = self._signature(inputs) if lengths is None else (None, [])
+        signature, unconverted = self._signature(inputs) if lengths is None else (None, [])
         known = self._known.get(signature)
         if known is not None:
-            return Batch(found, [None] * len(found), *known)
+            return Batch(unconverted, [None] * len(unconverted), *known)
         arrays = checked_arrays(self.graph, inputs)
         dtype = common_dtype(arrays.values(), self.layers)
         counts = checked_lengths(self.graph, lengths, arrays)

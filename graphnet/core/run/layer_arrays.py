@@ -27,12 +27,13 @@ class LayerArrays:
 
     def __init__(self, layers: Mapping[str, Layer]) -> None:
         self.layers = layers
-        self._stores: list[tuple[str, Store]] = []
+        #: Those that have arrays: path, store, and the numbers of weights and buffers that passes need.
+        self._stores: list[tuple[str, Store, int, int]] = []
 
     @property
     def trained(self) -> bool:
         """Whether any weight array has an optimizer."""
-        return any(p.optimizer is not None for _, store in self._stores for p in store.params.values())
+        return any(p.optimizer is not None for _, store, _, _ in self._stores for p in store.params.values())
 
     def create(self, plan: Plan, shapes: Shapes) -> None:
         """Create the weights and buffers that the steps of a plan, and of its cells, need.
@@ -43,8 +44,12 @@ class LayerArrays:
             If a layer has weights for inputs of another size.
         """
         self._create(plan, shapes)
-        stores = [(path, layer.store) for path, layer in self.layers.items()]
-        self._stores = [(path, store) for path, store in stores if store.params or store.buffers]
+        stores = []
+        for path, layer in self.layers.items():
+            store = layer.store
+            if store.params or store.buffers:
+                stores.append((path, store, len(store.params), len(store.buffers)))
+        self._stores = stores  # replaced as a whole: another thread may be reading the present list
 
     def _create(self, plan: Plan, shapes: Shapes) -> None:
         for step in plan.steps:
@@ -58,11 +63,16 @@ class LayerArrays:
             except ShapeError as error:
                 raise error.at(step.path) from None
 
-    def read(self, dtype: str) -> dict[str, dict[str, Array]]:
-        """Each layer's arrays in the dtype of a pass; new dictionaries, so that a pass may replace buffers in them."""
+    def read(self, dtype: str) -> dict[str, dict[str, Array]] | None:
+        """Each layer's arrays in the dtype of a pass; new dictionaries, so that a pass may replace buffers in them.
+
+        None if arrays are missing, because an earlier snapshot of a layer was restored; ``create`` creates them again.
+        """
         wanted = np.dtype(dtype)
         arrays: dict[str, dict[str, Array]] = {}
-        for path, store in self._stores:
+        for path, store, params, buffers in self._stores:
+            if len(store.params) < params or len(store.buffers) < buffers:
+                return None
             own = arrays[path] = {}
             for name, parameter in store.params.items():
                 value = parameter.value
@@ -73,14 +83,14 @@ class LayerArrays:
 
     def store_buffers(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
         """Store the buffers that a pass has replaced."""
-        for path, store in self._stores:
+        for path, store, _, _ in self._stores:
             if store.buffers:
                 own = arrays[path]
                 store.replace_buffers({n: own[n].astype(old.dtype, copy=False) for n, old in store.buffers.items()})
 
     def set_gradients(self, gradients: Mapping[str, Mapping[str, Array]]) -> None:
         """Set the gradients of the parameters after a pass; zeros where no error arrived."""
-        for path, store in self._stores:
+        for path, store, _, _ in self._stores:
             own = gradients.get(path, {})
             for name, parameter in store.params.items():
                 gradient, dtype = own.get(name), parameter.value.dtype

@@ -1,8 +1,8 @@
-"""Where the rows of a batch end, and what the arrays of a pass hold beyond.
+"""The ends of the rows of a batch, and the padding beyond them.
 
-Steps beyond a row's end do not exist. What a layer or a loop computes there must not reach a result, and must not be an
-infinity or NaN either, because the sums of weight gradients multiply it by a zero error. So an array holds zeros there,
-or copies of the row's own last step: numbers that exist.
+Nothing that a layer or a loop computes beyond a row's end may reach a result. It must not be infinite or NaN either,
+because the sums of weight gradients multiply it by a zero error. So an array is padded there with zeros, or with copies
+of the row's own last step.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from functools import cached_property
 import numpy as np
 
 from graphnet.core.compile import Shapes
+from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.parameter import Array
-from graphnet.core.describe.shapes import BATCH, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.run.row_masks import mask, taken
 
 
 class Padding(Enum):
-    """What an array ``(time, batch, …)`` holds beyond the ends of its rows, or what a step of a plan requires there."""
+    """What an array ``(time, batch, …)`` holds beyond the ends of its rows, or what a step of a plan requires."""
 
     ANY = "anything"
     FINITE = "zeros, or other finite numbers"
     ZEROS = "zeros"
     REPEATED = "copies of the row's last step"
 
-    def serves(self, wanted: Padding) -> bool:
-        """Whether an array of this form can be given where ``wanted`` is required."""
-        return wanted in (self, Padding.ANY) or (wanted is Padding.FINITE and self is not Padding.ANY)
+    def serves(self, required: Padding) -> bool:
+        """Whether an array with this padding can be used where ``required`` is required."""
+        return required in (self, Padding.ANY) or (required is Padding.FINITE and self is not Padding.ANY)
 
 
 class RowEnds:
@@ -50,9 +51,9 @@ class RowEnds:
 
     @cached_property
     def beyond(self) -> Array:
-        """Which steps of which rows do not exist, (time, batch)."""
-        found: Array = np.arange(self.steps)[:, None] >= self.lengths
-        return found
+        """The (step, row) pairs beyond the rows' ends, (time, batch)."""
+        beyond: Array = np.arange(self.steps)[:, None] >= self.lengths
+        return beyond
 
     @cached_property
     def lender(self) -> Array | None:
@@ -63,8 +64,8 @@ class RowEnds:
         empty = self.lengths == 0
         if not empty.any():
             return None
-        found: Array = np.where(empty, np.argmin(empty), np.arange(len(empty)))
-        return found
+        lender: Array = np.where(empty, np.argmin(empty), np.arange(len(empty)))
+        return lender
 
     @cached_property
     def repeating(self) -> Array:
@@ -98,17 +99,17 @@ class RowEnds:
 
     @cached_property
     def _last(self) -> Array:
-        found: Array = np.maximum(self.lengths - 1, 0)
-        return found
+        last: Array = np.maximum(self.lengths - 1, 0)
+        return last
 
     def numbered(self, steps: Array) -> Array:
         """The numbers of (step, row) pairs in the folded array, for the steps (time, batch) that each row reads."""
         rows = np.arange(len(self.lengths)) if self.lender is None else self.lender
-        found: Array = (steps * len(rows) + rows).reshape(-1)
-        return found
+        numbers: Array = (steps * len(rows) + rows).reshape(-1)
+        return numbers
 
     def zeroed(self, array: Array) -> Array:
-        """A copy with zeros beyond the rows' ends, whatever was there."""
+        """A copy with zeros beyond the rows' ends."""
         return mask(array, self.lengths)
 
     def repeated(self, array: Array) -> Array:
@@ -116,7 +117,7 @@ class RowEnds:
         return taken(array, self.repeating)
 
     def lent(self, array: Array, shape: Shape | None = None, rank: int | None = None) -> Array:
-        """An array with one entry for each row: empty rows get those of the row that they run on.
+        """An array with one entry for each row, where empty rows get those of the row whose numbers they run on.
 
         Parameters
         ----------
@@ -143,13 +144,13 @@ def row_ends(lengths: Sequence[Array | None], shapes: Shapes) -> list[RowEnds | 
 
     Empty where every row of every input is whole.
     """
-    found: list[RowEnds | None] = []
+    ends: list[RowEnds | None] = []
     for slot, counts in enumerate(lengths):
         shape = shapes.slots[slot]
         if counts is None or shape is None:
-            found.append(None)
+            ends.append(None)
             continue
         steps = shape.sizes[0] or 0
-        equal = (e for e in found if e is not None and e.steps == steps and np.array_equal(e.lengths, counts))
-        found.append(next(equal, None) or RowEnds(counts, steps))
-    return found if any(found) else []
+        equal = (e for e in ends if e is not None and e.steps == steps and np.array_equal(e.lengths, counts))
+        ends.append(next(equal, None) or RowEnds(counts, steps))
+    return ends if any(ends) else []

@@ -1,4 +1,4 @@
-"""Rows that end early, rows that count, and errors that add up."""
+"""Masks of rows that are active or count in gradients, and operations with them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Rows = Array | bool | None
 
 
 def active(steps: int, lengths: Array | None) -> list[Rows]:
-    """Which rows still run, for each step."""
+    """The rows that have not ended, for each step."""
     if lengths is None:
         return [None] * steps
     low, high = int(lengths.min()), int(lengths.max())
@@ -21,7 +21,7 @@ def active(steps: int, lengths: Array | None) -> list[Rows]:
 
 
 def counting(steps: int, lengths: Array | None, last: int | None, reverse: bool) -> list[Rows]:
-    """Which rows are, at each step, among the ``last`` that were processed, and so count in the gradient."""
+    """The rows that count in the gradient at each step, because it is among their ``last`` processed ones."""
     if last is None or last >= steps:
         return [None] * steps
     if reverse:
@@ -32,12 +32,12 @@ def counting(steps: int, lengths: Array | None, last: int | None, reverse: bool)
 
 
 def spread(rows: Any, rank: int, axis: int = 0) -> Array:
-    """A row mask with as many axes as the arrays that it is for, whose rows are numbered by ``axis``."""
+    """A row mask that broadcasts with arrays of this rank, whose batch axis is ``axis``."""
     return np.reshape(rows, (*[1] * axis, -1, *[1] * (rank - axis - 1)))
 
 
 def only(rows: Any, array: Array, axis: int = 0) -> Array:
-    """``array`` with zeros in the rows that are not True."""
+    """``array`` with zeros in the rows that are False."""
     return np.where(spread(rows, array.ndim, axis), array, array.dtype.type(0))
 
 
@@ -47,12 +47,12 @@ def choose(rows: Any, new: Array, old: Array) -> Array:
 
 
 def add(errors: list[Any], slot: int, array: Any) -> None:
-    """Add up errors where paths meet; never in place, because a rule may hand out one array twice."""
+    """Add an error to that of a slot; not in place, because a rule may return one array twice."""
     errors[slot] = array if errors[slot] is None else errors[slot] + array
 
 
 def both(a: Rows, b: Rows) -> Rows:
-    """The rows that count in an outer loop and in an inner one."""
+    """The rows that count in an outer and in an inner loop."""
     if a is False or b is False:
         return False
     if a is None:
@@ -62,23 +62,22 @@ def both(a: Rows, b: Rows) -> Rows:
 
 def mask(array: Array, lengths: Array) -> Array:
     """A copy of ``array (time, batch, …)`` with zeros after each row's end."""
-    found = array.copy()
-    found[np.arange(len(array))[:, None] >= lengths] = 0
-    return found
+    masked = array.copy()
+    masked[np.arange(len(array))[:, None] >= lengths] = 0
+    return masked
 
 
 def taken(array: Array, order: Array) -> Array:
-    """A copy of ``array (time, batch, …)`` whose (step, row) pairs are those of the numbers in ``order``."""
+    """A copy of ``array (time, batch, …)`` with its (step, row) pairs in this order, numbered row by row."""
     rows = np.ascontiguousarray(array).reshape(len(order), -1)
-    found: Array = rows.take(order, axis=0).reshape(array.shape)
-    return found
+    reordered: Array = rows.take(order, axis=0).reshape(array.shape)
+    return reordered
 
 
 def owner(array: Array) -> Array:
-    """The array whose memory an array uses: itself, or what it is a view of.
+    """The array that owns the memory of an array: itself, or the one that it is a view of.
 
-    ``numpy.may_share_memory`` would say more, but releases the interpreter's lock in each call, and so hands it to
-    another thread.
+    ``numpy.may_share_memory`` is more precise, but releases the GIL in each call, which lets another thread take it.
     """
     while isinstance(array.base, np.ndarray):
         array = array.base

@@ -18,11 +18,13 @@ from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, Keys
 from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe import weights
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
+from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import Binder, Binding
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
@@ -41,28 +43,28 @@ DEFAULT = next(iter(backends.BUILT_IN))
 class Runner:
     """Runs one graph, forward and backward.
 
-    Any number of threads may call ``forward`` at the same time: each pass has arrays of its own, and none waits for
-    another, but for the compilation of a new shape. ``backward`` needs a pass of the same thread. A call that would mix
-    numbers of two threads raises StateError; see docs/threads.md.
+    Any number of threads may call ``forward`` concurrently: each pass has arrays of its own, and waits for no other
+    one except to compile a new shape. ``backward`` needs a pass of the same thread. A call that would mix numbers of
+    two threads raises StateError; see docs/threads.md.
 
     Parameters
     ----------
     graph : Graph
     backend : str, optional
-        How it runs: 'numpy' by compiled programs, 'reference' node by node, or the name of a plugin's backend. None:
-        what the environment variable GRAPHNET_BACKEND says, else 'numpy'.
+        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend. None: that of the
+        environment variable GRAPHNET_BACKEND, else 'numpy'.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compile.pipeline``); None: all.
     reach : int, optional
-        Gradients count what weights did in the last so many steps of each row, inside the graph's Scans and before
-        them, with everything earlier held fixed (truncated backpropagation through time); None: as each Scan's own
-        ``bptt_length`` says, which cuts its cell's gradients alone.
+        Gradients count the uses of the weights in the last ``reach`` steps of each row, inside the graph's Scans and
+        before them, with earlier values held fixed (truncated backpropagation through time). None: the ``bptt_length``
+        of each Scan, which truncates the gradients of its cell only.
 
     Attributes
     ----------
     state : State or None
-        Where the last ``forward`` that was given a state ended; None before. With several threads, whichever was the
-        last: see ``resume``, which returns it.
+        The final states of the last ``forward`` that was given a state; None before. With several threads use
+        ``resume``, which returns them.
 
     Raises
     ------
@@ -71,7 +73,7 @@ class Runner:
     ConfigError
         If ``reach`` is not at least 1.
     UnknownNameError
-        If there is no such backend or pass.
+        If the backend or a pass is unknown.
 
     Examples
     --------
@@ -222,33 +224,33 @@ class Runner:
         input_errors: bool = True,
         state: State | Mapping[str, Any] | None = None,
     ) -> dict[str, Array]:
-        """The outputs by name.
+        """Run the graph; returns the outputs by name.
 
         Parameters
         ----------
         inputs : mapping of input name to array_like
-            Optional inputs may be left out. float32 throughout runs in float32, any float64 in float64; without a float
-            the weights' dtype decides.
+            Optional inputs may be left out. The pass runs in float64 if any input is float64, else in float32 if any
+            is; without floating inputs the weights' dtype decides.
         phase : Phase
         lengths : array_like of int, or mapping of input name to it, optional
-            Valid steps of each row, for inputs with axes (time, batch, …). What lies beyond is ignored, and comes back
-            as zeros.
+            Valid steps of each row, for inputs with axes (time, batch, …). Steps beyond are ignored; outputs and errors
+            are zero there.
         keep : bool
-            Keep what ``backward`` needs.
+            Whether to save values for ``backward``.
         input_errors : bool
-            Whether ``backward`` shall return errors for the inputs; without, it returns None for each.
+            Whether ``backward`` returns errors for the inputs; otherwise it returns None for each.
         state : State, or mapping of names to arrays, optional
-            Where the graph's Scans go on from; an empty one begins anew. Where they end is then ``self.state``; a row
-            with no step stays where it is. None: every Scan begins anew, and ``self.state`` stays what it is. No error
-            goes back into a kept state.
+            The states that the graph's Scans begin with; an empty one begins anew. The final states are stored in
+            ``self.state``; a row without steps keeps its state. None: every Scan begins anew, and ``self.state`` is not
+            changed. Errors are not propagated into a kept state.
 
         Raises
         ------
         ShapeError, DtypeError, DataError
             Before anything is computed.
         StateError, UnknownNameError
-            If the state is not one of this graph and this batch, or goes on in a Scan that goes backwards, which would
-            have to begin at the end of what is not there yet.
+            If the state does not fit the graph and the batch, or the graph has a reversed Scan, which would have to
+            begin at the end of data that is not there yet.
         """
         outputs, ended = self._run(inputs, phase, lengths, keep, input_errors, state)
         if ended is not None:
@@ -265,9 +267,9 @@ class Runner:
         keep: bool = True,
         input_errors: bool = True,
     ) -> tuple[dict[str, Array], State]:
-        """The outputs by name, and where the graph's Scans ended; ``self.state`` stays what it is.
+        """Run the graph from a state; returns the outputs by name and the final states, not changing ``self.state``.
 
-        As ``forward(inputs, state=state)``, for code that several threads run: the state is this call's.
+        As ``forward(inputs, state=state)``, for code that runs in several threads.
 
         Raises
         ------
@@ -287,24 +289,22 @@ class Runner:
         with Claim(level, self._keys or self.keys, "forward", self.graph):
             binding = self._binder.binding(batch, phase, input_errors, keep)
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
-            turns = binding.turns
-            run = RunContext(self._arrays.read(batch.dtype), batch.lengths, keep, carried=carried)
-            if turns is NO_LOCK:
+            lock = binding.lock
+            arrays = self._arrays.read(batch.dtype)
+            if arrays is None:
+                arrays = self._binder.recreated_arrays(binding)
+            run = RunContext(arrays, batch.lengths, keep, carried=carried)
+            if lock is NO_LOCK:
                 outputs = self._forward(binding, batch, run)
             else:
-                run.in_turn = True
-                with turns:
+                run.holds_lock = True
+                with lock:
                     outputs = self._forward(binding, batch, run)
         return outputs, None if carried is None else carried.final_state
 
     def _forward(self, binding: Binding, batch: Batch, run: RunContext) -> dict[str, Array]:
         """Run one pass forward in a bound plan of its own; the outputs by name."""
-        bound = self._last.reclaim(binding)
-        if bound is None:
-            bound = self._binder.acquire(binding, run)
-        else:
-            bound.start(run)
-        current = Pass(binding, bound, run, batch)
+        current = Pass(binding, self._acquire(binding, run), run, batch)
         try:
             values = current.forward(batch)
             if self._updates_buffers and binding.options.phase is Phase.train:
@@ -315,11 +315,19 @@ class Runner:
             raise
         if run.keep:
             self._last.replace(current)
-        else:
-            current.release()
-            if self._last.current is not None:
-                self._last.drop_own()
+            return outputs
+        current.release()
+        if self._last.current is not None:
+            self._last.drop_own()
         return outputs
+
+    def _acquire(self, binding: Binding, run: RunContext) -> Bound:
+        """A bound plan for a pass, started: that of the pass which it replaces, or one from the pool."""
+        bound = self._last.reclaim(binding)
+        if bound is None:
+            return self._binder.acquire(binding, run)
+        bound.start(run)
+        return bound
 
     def _outputs(self, values: list[Any], batch: Batch, shapes: Shapes) -> dict[str, Array]:
         """The outputs by name, in memory of their own, with zeros beyond each row's end."""
@@ -332,27 +340,26 @@ class Runner:
         return outputs
 
     def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
-        """The error for each input, and all gradients.
+        """Run backward: returns the error for each input, and sets all gradients.
 
-        The error is None for whole numbers, for inputs that were left out, and after a forward pass with
-        ``input_errors=False``.
+        The error is None for integer inputs, for inputs that were left out, and after ``forward(input_errors=False)``.
 
         Parameters
         ----------
         errors : mapping of output name to array_like
-            Outputs that are left out have no error.
+            The error of outputs that are left out is zero.
 
         Raises
         ------
         StateError
-            Without a forward pass of this thread before it; if another thread has run a forward pass since, or is
+            If this thread has not run a forward pass before, another thread has run one since, or another thread is
             computing gradients of the same weights.
         ShapeError, DtypeError
             If an error does not fit its output; nothing has changed then.
         """
         last = self._last.hold(self.graph)
         try:
-            with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.turns:
+            with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.lock:
                 by_slot = read_errors(self.graph, self.plan, errors, last, self._from_scans)
                 last.backward(by_slot)
                 self._arrays.set_gradients(last.run.gradients)

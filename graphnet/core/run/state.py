@@ -1,4 +1,4 @@
-"""Where the recurrent parts of a graph stand between two pieces of their sequences."""
+"""The states of a graph's Scans between two pieces of their sequences."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError,
 class State:
     """The states of a graph's Scans, by ``node path/name of the state``, each ``(batch, …)``.
 
-    A State goes into :meth:`Runner.forward <graphnet.core.run.runner.Runner.forward>`, which continues there; where it
-    ended is then ``runner.state``. An empty State begins new sequences, of any number of rows.
+    :meth:`Runner.forward <graphnet.core.run.runner.Runner.forward>` continues from a State, and stores the final states
+    in ``runner.state``. An empty State begins new sequences, with any number of rows.
 
     Parameters
     ----------
     arrays : mapping of str to array_like, optional
         Copied.
     fresh : boolean array (batch,), optional
-        The rows that begin anew: at their initial value, which is zeros where the graph gives none.
+        The rows that begin anew, at the initial value that the graph gives, or else at zeros.
 
     Attributes
     ----------
@@ -56,8 +56,8 @@ class State:
         }
         counts = {len(a) if a.ndim else 0 for a in self.arrays.values()}
         if len(counts) > 1 or 0 in counts:
-            told = ", ".join(f"{name}: {a.shape}" for name, a in self.arrays.items())
-            raise ShapeError("states differ in rows", where="State", expected="(batch, …) each", received=told)
+            shapes = ", ".join(f"{name}: {a.shape}" for name, a in self.arrays.items())
+            raise ShapeError("states differ in rows", where="State", expected="(batch, …) each", received=shapes)
         self.fresh: Array | None = None
         if fresh is not None:
             self.reset(np.flatnonzero(self._truths(fresh)))
@@ -68,47 +68,49 @@ class State:
         return len(next(iter(self.arrays.values()))) if self.arrays else None
 
     def reset(self, rows: Iterable[int] | int | None = None) -> None:
-        """Let some rows begin anew in the next ``forward``: positions, or a truth value for each row; None: all.
+        """Make some rows begin anew in the next ``forward``: positions, or a boolean for each row; None: all rows.
 
         Raises
         ------
         StateError
-            If there are no rows yet.
+            If the state is empty.
         DtypeError, DataError
-            If these are no positions of rows; nothing has changed then.
+            If these are not positions of rows; nothing has changed then.
         """
         if rows is None:
             self.arrays, self.fresh = {}, None
             return
         if self.rows is None:
             raise StateError(
-                "there are no rows to reset", where="State.reset", remedy="An empty state begins anew everywhere."
+                "an empty state has no rows to reset",
+                where="State.reset",
+                remedy="It begins anew in every row already.",
             )
         chosen = np.zeros(self.rows, bool)
         chosen[self._positions(rows)] = True
         self.fresh = chosen if self.fresh is None else self.fresh | chosen
 
     def _positions(self, rows: Any) -> Array:
-        given = rows if isinstance(rows, int) or not isinstance(rows, Iterator | AbstractSet) else list(rows)
-        found = np.atleast_1d(as_array(given, "State.reset"))
-        if found.dtype == bool:
-            return np.flatnonzero(self._truths(found))
-        if found.size and found.dtype.kind not in "iu":
-            raise DtypeError("rows are positions", where="State.reset", expected="whole numbers", received=found.dtype)
-        count = self.rows or 0
-        if found.size and (found.min() < -count or found.max() >= count):
-            raise DataError(
-                "no such row", where="State.reset", expected=f"0 to {count - 1}", received=sorted({*found.tolist()})
+        items = rows if isinstance(rows, int) or not isinstance(rows, Iterator | AbstractSet) else list(rows)
+        positions = np.atleast_1d(as_array(items, "State.reset"))
+        if positions.dtype == bool:
+            return np.flatnonzero(self._truths(positions))
+        if positions.size and positions.dtype.kind not in "iu":
+            raise DtypeError(
+                "rows are positions", where="State.reset", expected="whole numbers", received=positions.dtype
             )
-        return found.astype(np.int64)
+        count = self.rows or 0
+        if positions.size and (positions.min() < -count or positions.max() >= count):
+            raise DataError(
+                "no such row", where="State.reset", expected=f"0 to {count - 1}", received=sorted({*positions.tolist()})
+            )
+        return positions.astype(np.int64)
 
     def _truths(self, values: Any) -> Array:
         truths = as_array(values, "State")
         if truths.dtype != bool or truths.shape != (self.rows,):
             received = f"{truths.dtype} of shape {truths.shape}"
-            raise ShapeError(
-                "one truth value for each row", where="State", expected=f"({self.rows},)", received=received
-            )
+            raise ShapeError("one boolean for each row", where="State", expected=f"({self.rows},)", received=received)
         return truths
 
     def chosen(self, rows: Any) -> State:
@@ -122,7 +124,7 @@ class State:
         return State(self.arrays, self.fresh)
 
     def check(self, names: Sequence[str], rows: int | None, where: str) -> None:
-        """Refuse a state that is not one of a graph with these states, for so many rows.
+        """Check that the state has only these names, and ``rows`` rows (None: any).
 
         Raises
         ------
@@ -180,7 +182,7 @@ def as_state(value: Any, where: str) -> State:
 
 
 class Carried:
-    """A state on its way through one pass: what comes in, and what the Scans leave."""
+    """The states of one pass: those that the Scans begin with, and those that they end with."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -188,22 +190,22 @@ class Carried:
         self.fresh = None if state.fresh is None or not state.fresh.any() else state.fresh
 
     def enter(self, key: str, initial: Array | None, dtype: str) -> Array | None:
-        """The value from which a state goes on; ``initial`` in rows that begin anew (None: zeros)."""
-        kept = self.state.arrays.get(key)
-        if kept is None:
+        """The value that a state begins with; ``initial`` in rows that begin anew (None: zeros)."""
+        value = self.state.arrays.get(key)
+        if value is None:
             return initial
-        kept = converted(kept, dtype, f"state {key!r}")
+        value = converted(value, dtype, f"state {key!r}")
         if self.fresh is None:
-            return kept
-        rows = self.fresh.reshape(-1, *[1] * (kept.ndim - 1))
-        return np.where(rows, kept.dtype.type(0) if initial is None else initial, kept)
+            return value
+        rows = self.fresh.reshape(-1, *[1] * (value.ndim - 1))
+        return np.where(rows, value.dtype.type(0) if initial is None else initial, value)
 
     def leave(self, key: str, final: Array) -> None:
-        """Keep where a state ended."""
+        """Store the final value of a state."""
         self.left[key] = final
 
     def pulled(self, key: str, error: Array) -> Array | None:
-        """The error for the initial value: none in rows that went on from a kept state."""
+        """The error for the initial value: zero in rows that continued from a kept state."""
         if key not in self.state.arrays:
             return error
         if self.fresh is None:
@@ -212,7 +214,7 @@ class Carried:
 
     @property
     def final_state(self) -> State:
-        """Where the pass ended."""
+        """The final states."""
         state = State()
         state.arrays = self.left
         return state

@@ -6,7 +6,8 @@ import copy
 
 import numpy as np
 
-from graphnet.core.describe.builder import Builder, Value
+from graphnet.core.describe.builder import Builder
+from graphnet.core.describe.value import Value
 from graphnet.core.run.runner import Runner
 from graphnet.testing import passes
 from graphnet.testing.buffers import BufferSnapshot

@@ -1,4 +1,4 @@
-"""The activations one number at a time, by the math module, and numeric derivatives: what the layers are compared with."""
+"""Oracles: the activations for one number, by the math module, and numeric derivatives."""
 
 import math
 
@@ -11,7 +11,7 @@ def gelu_tanh(x):
     return x / (1.0 + math.exp(-2.0 * math.sqrt(2.0 / math.pi) * (x + 0.044715 * x**3)))
 
 
-#: Each layer with its function of one number, and the places where it has no derivative.
+#: Each layer, its function of one number, and the points where it has no derivative.
 ELEMENTWISE = [
     (ReLU(), lambda x: x if x > 0 else 0.0, [0.0]),
     (LeakyReLU(), lambda x: x if x > 0 else x / 100, [0.0]),
@@ -27,24 +27,24 @@ ELEMENTWISE = [
 
 
 def each(function, x):
-    """A function of one number, applied to every number of an array."""
+    """Apply a function of one number to every element of an array."""
     return np.array([function(float(v)) for v in np.ravel(x)]).reshape(np.shape(x))
 
 
 def numeric(f, x, h=1e-5):
     """Central differences of a scalar function at ``x``."""
-    found = np.zeros(np.shape(x))
+    actual = np.zeros(np.shape(x))
     for index in np.ndindex(*np.shape(x)):
         up, down = np.array(x), np.array(x)
         up[index] += h
         down[index] -= h
-        found[index] = (f(up) - f(down)) / (2 * h)
-    return found
+        actual[index] = (f(up) - f(down)) / (2 * h)
+    return actual
 
 
-def close(found, expected, tolerance=1e-6):
-    """Largest difference, relative to the largest number expected, within ``tolerance``."""
+def close(actual, expected, tolerance=1e-6):
+    """Check that the largest difference, relative to the largest expected number, is within ``tolerance``."""
     scale = max(np.abs(expected).max(), 1e-3)
-    worst = np.abs(np.asarray(found) - expected).max() / scale
-    assert np.shape(found) == np.shape(expected)
+    worst = np.abs(np.asarray(actual) - expected).max() / scale
+    assert np.shape(actual) == np.shape(expected)
     assert worst <= tolerance, f"relative difference {worst:.2e}"

@@ -1,4 +1,4 @@
-"""The activations and their derivatives in 120 decimal digits: what every bit of a float is compared with."""
+"""Oracles: the activations and their derivatives in 120 decimal digits."""
 
 from decimal import Decimal, localcontext
 
@@ -6,9 +6,9 @@ import numpy as np
 
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459230781640628620899862803482534211706798")
 CUBIC = Decimal("0.044715")
-#: The float, which is what the layer holds.
+#: The float, because that is the value in the layer.
 SLOPE = 0.01
-#: Where series take the place of differences that would lose all digits.
+#: Below this a series replaces a difference that would lose all digits.
 SMALL, FAR = Decimal(10) ** -20, Decimal(100)
 
 
@@ -88,10 +88,10 @@ def exact(function, numbers):
     return [value for value, _ in pairs], [slope for _, slope in pairs]
 
 
-def units(found, expected):
-    """The largest error in units in the last place of the exact number; below the normal numbers in the least one."""
+def units(actual, expected):
+    """The largest error in units in the last place of the exact number, or of the smallest normal number."""
     errors = []
-    for number, right in zip(found, expected, strict=True):
-        unit = np.spacing(np.abs(found.dtype.type(float(right))))
+    for number, right in zip(actual, expected, strict=True):
+        unit = np.spacing(np.abs(actual.dtype.type(float(right))))
         errors.append(float(abs(Decimal(float(number)) - right) / Decimal(float(unit))))
     return np.array(errors)

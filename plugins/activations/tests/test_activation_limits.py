@@ -1,4 +1,4 @@
-"""What the activations promise at large inputs, and that they are elementwise where they say so."""
+"""The activations at large inputs, and their elementwise trait."""
 
 import numpy as np
 import pytest
@@ -12,8 +12,8 @@ EACH = pytest.mark.parametrize("layer", LAYERS, ids=repr)
 
 @pytest.mark.parametrize("layer", [*LAYERS, SoftMax()], ids=repr)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_no_floating_point_error_at_ten_thousand(layer, dtype):
-    """An exponential that becomes 0 is no error: three of the layers say exp(-|x|) and mean it."""
+def test_large_inputs_raise_no_errors(layer, dtype):
+    """Underflow of exp(-|x|) to 0 is allowed, because three of the layers rely on it."""
     x = np.array([[-1e4, -300.0, -30.0, -1.0, 0.0, 1.0, 30.0, 300.0, 1e4]], dtype)
     under = "ignore" if isinstance(layer, (SiLU, Softplus, SoftMax)) else "raise"
     with np.errstate(over="raise", divide="raise", invalid="raise", under=under):
@@ -23,7 +23,7 @@ def test_no_floating_point_error_at_ten_thousand(layer, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_no_floating_point_error_of_the_loss_at_ten_thousand(dtype):
+def test_large_logits_raise_no_errors(dtype):
     layer, labels = SoftMax(), np.array([[1, 0, 0], [0, 1, 0]])
     with np.errstate(over="raise", divide="raise", invalid="raise"):
         loss = layer.forward(np.array([[1e4, -1e4, 0.0], [1e4, -1e4, 0.0]], dtype), labels)
@@ -33,8 +33,8 @@ def test_no_floating_point_error_of_the_loss_at_ten_thousand(dtype):
 
 
 @EACH
-def test_elementwise_as_it_says(layer):
-    """A number's result does not depend on where it stands, nor on its neighbours; so too its error."""
+def test_elementwise_trait_holds(layer):
+    """The result for a number, and its error, depend neither on its position nor on other numbers."""
     assert layer.elementwise
     rng = np.random.default_rng(61)
     x, error, order = rng.normal(0.4, 2.5, 24), rng.normal(size=24), rng.permutation(24)
@@ -45,7 +45,7 @@ def test_elementwise_as_it_says(layer):
 
 
 @EACH
-def test_writing_to_an_output_does_not_change_the_gradient(layer):
+def test_writing_to_output_changes_nothing(layer):
     x, error = np.linspace(-4.0, 5.0, 12).reshape(3, 4), np.arange(12.0).reshape(3, 4)
     y = layer.forward(x)
     expected = layer.backward(error)

@@ -1,4 +1,4 @@
-"""The elementwise activations against the math module, numeric derivatives, and what numpy users expect."""
+"""The elementwise activations against the math module and numeric derivatives; dtypes and invalid input."""
 
 import math
 
@@ -44,7 +44,7 @@ def test_float32_is_kept(layer, function, kinks, rng):
 
 
 @CASES
-def test_arguments_are_not_written(layer, function, kinks, rng):
+def test_arguments_are_not_changed(layer, function, kinks, rng):
     x, error = rng.normal(size=(6, 4))[::2], rng.normal(size=(4, 3)).T
     before, error_before = x.copy(), error.copy()
     x.flags.writeable = error.flags.writeable = False
@@ -56,7 +56,7 @@ def test_arguments_are_not_written(layer, function, kinks, rng):
 
 @CASES
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_large_numbers_neither_overflow_nor_warn(layer, function, kinks, dtype):
+def test_large_inputs_do_not_overflow(layer, function, kinks, dtype):
     x = np.array([[-1e30, -1e4, -100.0, -20.0, 20.0, 100.0, 1e4, 1e30]], dtype)
     y = layer.forward(x)
     slope = layer.backward(np.ones_like(x))
@@ -67,7 +67,7 @@ def test_large_numbers_neither_overflow_nor_warn(layer, function, kinks, dtype):
 
 
 @CASES
-def test_whole_numbers_and_lists(layer, function, kinks):
+def test_integers_and_lists(layer, function, kinks):
     x = [[-4, -1, 0], [1, 2, 5]]
     y = layer.forward(x)
     assert y.dtype == np.float64
@@ -76,13 +76,13 @@ def test_whole_numbers_and_lists(layer, function, kinks):
 
 
 @CASES
-def test_not_a_number_stays(layer, function, kinks):
+def test_nan_stays_nan(layer, function, kinks):
     y = layer.forward(np.array([[np.nan, 1.0]]))
     assert np.isnan(y[0, 0]) and np.isfinite(y[0, 1])
 
 
 @CASES
-def test_bad_calls_leave_the_layer_as_it_was(layer, function, kinks, rng):
+def test_invalid_calls_change_nothing(layer, function, kinks, rng):
     new = type(layer)(**layer.config())
     with pytest.raises(StateError, match="forward"):
         new.backward(np.ones((2, 2)))
@@ -98,7 +98,7 @@ def test_bad_calls_leave_the_layer_as_it_was(layer, function, kinks, rng):
     np.testing.assert_array_equal(new.backward(error), expected)
 
 
-def test_at_the_kinks():
+def test_slopes_at_kinks():
     at_zero = np.array([[0.0, -0.0]])
     for layer, slope in [(ReLU(), 0.0), (LeakyReLU(0.2), 0.2), (ELU(3.0), 3.0)]:
         assert not layer.forward(at_zero).any()
@@ -118,7 +118,7 @@ def test_closed_forms():
     np.testing.assert_allclose(HardSigmoid().forward(np.array([[-1.5, 0.0, 1.2]])), [[0.25, 0.5, 0.7]], rtol=1e-15)
 
 
-def test_gelu_is_as_near_to_the_exact_function_as_it_says():
+def test_gelu_approximation_error():
     x = np.linspace(-12.0, 12.0, 4801)
     exact = np.array([v * 0.5 * (1.0 + math.erf(v / math.sqrt(2.0))) for v in x])
     np.testing.assert_allclose(GELU().forward(x[None])[0], exact, rtol=0, atol=2e-15)
@@ -128,19 +128,19 @@ def test_gelu_is_as_near_to_the_exact_function_as_it_says():
 
 
 @pytest.mark.parametrize("slope", [np.nan, np.inf, "0.1", True, None])
-def test_slopes_that_mean_nothing(slope):
+def test_invalid_slopes_are_refused(slope):
     with pytest.raises(ConfigError, match="slope"):
         LeakyReLU(slope)
 
 
 @pytest.mark.parametrize("alpha", [-1.0, np.nan, [1.0]])
-def test_alphas_that_mean_nothing(alpha):
+def test_invalid_alphas_are_refused(alpha):
     with pytest.raises(ConfigError, match="alpha"):
         ELU(alpha)
 
 
 @pytest.mark.parametrize("name", functional.__all__)
-def test_as_functions_in_a_graph(name, rng):
+def test_functions_in_a_graph(name, rng):
     g = Builder()
     runner = Runner(g.build(getattr(functional, name)(g.input("x", "time, batch, feature=3"), name="node")))
     assert list(runner.graph.nodes) == ["node"]
@@ -165,8 +165,8 @@ def test_against_torch(layer, function, kinks, rng):
         HardSigmoid: lambda x: f.relu6(x + 3.0) / 6.0,
     }
     x, error = rng.normal(0.4, 4.0, (9, 11)), rng.normal(size=(9, 11))
-    given = torch.tensor(x, requires_grad=True)
-    y = peers[type(layer)](given)
+    x_torch = torch.tensor(x, requires_grad=True)
+    y = peers[type(layer)](x_torch)
     y.backward(torch.tensor(error))
     close(layer.forward(x), y.detach().numpy(), 1e-10)
-    close(layer.backward(error), given.grad.numpy(), 1e-10)
+    close(layer.backward(error), x_torch.grad.numpy(), 1e-10)

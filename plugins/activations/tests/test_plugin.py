@@ -1,16 +1,16 @@
-"""What the distribution registers."""
+"""The hooks of the distribution."""
 
 import graphnet_activations
 from graphnet_activations import plugin
 
 
-def test_registers_its_layers():
-    found = []
-    plugin.graphnet_register_layers(found.append)
+def test_layers_are_registered():
+    actual = []
+    plugin.graphnet_register_layers(actual.append)
     layers = ["ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Softplus", "HardSigmoid", "SoftMax"]
-    assert [layer.__name__ for layer in found] == layers
-    assert all(layer.__doc__ for layer in found)
-    assert all(getattr(graphnet_activations, layer.__name__) is layer for layer in found)
+    assert [layer.__name__ for layer in actual] == layers
+    assert all(layer.__doc__ for layer in actual)
+    assert all(getattr(graphnet_activations, layer.__name__) is layer for layer in actual)
 
 
 def test_public_names_exist():

@@ -20,11 +20,11 @@ def rng():
 def plain(x, axis=-1):
     """The softmax, row by row, by its definition."""
     moved = np.moveaxis(np.asarray(x, float), axis, -1)
-    found = np.empty(moved.shape)
+    actual = np.empty(moved.shape)
     for row in np.ndindex(moved.shape[:-1]):
         powers = [math.exp(v) for v in moved[row]]
-        found[row] = [p / math.fsum(powers) for p in powers]
-    return np.moveaxis(found, -1, axis)
+        actual[row] = [p / math.fsum(powers) for p in powers]
+    return np.moveaxis(actual, -1, axis)
 
 
 def labels_for(rng, shape, axis=-1):
@@ -40,14 +40,14 @@ def loss_of(x, labels, axis=-1):
 @pytest.mark.parametrize(
     ("shape", "axis"), [((5, 3), -1), ((5, 3), 0), ((2, 4, 3), -1), ((2, 4, 3), 1), ((2, 3, 2, 2), 1)]
 )
-def test_along_an_axis(shape, axis, rng):
+def test_softmax_along_an_axis(shape, axis, rng):
     layer = SoftMax(axis)
     x, error = rng.normal(0.3, 2.0, shape), rng.normal(size=shape)
     close(layer.forward(x), plain(x, axis), 1e-14)
     close(layer.backward(error), numeric(lambda x: (plain(x, axis) * error).sum(), x))
 
 
-def test_rows_sum_to_one_and_large_numbers_do_not_warn():
+def test_rows_sum_to_one():
     y = SoftMax().forward(np.array([[1e4, -1e4, 1e4], [-1e4, -1e4, -1e4]]))
     np.testing.assert_allclose(y, [[0.5, 0.0, 0.5], [1 / 3, 1 / 3, 1 / 3]], rtol=1e-15)
 
@@ -58,7 +58,7 @@ def test_minus_infinity_excludes_a_class():
     np.testing.assert_array_equal(layer.backward(np.array([[1.0, 5.0, 0.0]])), [[0.25, 0.0, -0.25]])
 
 
-def test_no_such_axis():
+def test_missing_axis_is_refused():
     for axis in (2, -3):
         with pytest.raises(ShapeError, match="axis"):
             SoftMax(axis).forward(np.ones((2, 2)))
@@ -66,7 +66,7 @@ def test_no_such_axis():
         SoftMax(1.5)
 
 
-def test_along_time_each_row_is_as_if_alone(rng):
+def test_softmax_over_time_per_row(rng):
     g = Builder()
     runner = Runner(g.build(SoftMax(0)(g.input("x", "time, batch, feature=3"))))
     x, error, lengths = rng.normal(size=(5, 4, 3)), rng.normal(size=(5, 4, 3)), [5, 2, 0, 1]
@@ -94,7 +94,7 @@ def test_loss_error_and_prediction(shape, axis, rng):
     close(layer.predict(x), plain(x, axis), 1e-14)
 
 
-def test_sure_and_right_sure_and_wrong():
+def test_loss_of_certain_predictions():
     labels = np.eye(4)[[0, 3, 1]]
     layer = SoftMax()
     assert 0.0 <= layer.forward(labels * 100.0, labels) < 1e-10
@@ -104,14 +104,14 @@ def test_sure_and_right_sure_and_wrong():
     assert layer.forward(np.where(labels == 1, -np.inf, 0.0), labels) == math.inf
 
 
-def test_same_as_the_cross_entropy_on_logits(rng):
+def test_loss_equals_cross_entropy(rng):
     layer, other, x, labels = SoftMax(), CrossEntropy("sum"), rng.normal(size=(6, 3)), labels_for(rng, (6, 3))
     value, error = other.value_and_error(x, labels)
     assert layer.forward(x, labels) == pytest.approx(value, rel=1e-14)
     np.testing.assert_allclose(layer.backward(labels), error, rtol=0, atol=1e-15)
 
 
-def test_float32_is_kept_and_nothing_is_written(rng):
+def test_float32_and_arguments_are_kept(rng):
     x, labels = rng.normal(size=(5, 3)).astype(np.float32), labels_for(rng, (5, 3)).astype(int)
     before, labels_before = x.copy(), labels.copy()
     x.flags.writeable = labels.flags.writeable = False
@@ -124,7 +124,7 @@ def test_float32_is_kept_and_nothing_is_written(rng):
     np.testing.assert_array_equal(labels, labels_before)
 
 
-def test_lists_and_whole_numbers():
+def test_lists_and_integers():
     layer = SoftMax()
     assert layer.forward([[0, 0], [1, 1]], [[1, 0], [False, True]]) == pytest.approx(2 * math.log(2), rel=1e-15)
     np.testing.assert_array_equal(layer.backward([[1, 0], [0, 1]]), [[-0.5, 0.5], [0.5, -0.5]])
@@ -147,7 +147,7 @@ BAD_LABELS = [
 
 
 @pytest.mark.parametrize(("bad", "kind"), BAD_LABELS)
-def test_bad_labels_leave_the_layer_as_it_was(bad, kind, rng):
+def test_invalid_labels_change_nothing(bad, kind, rng):
     layer, x, labels = SoftMax(), rng.normal(size=(2, 3)), np.eye(3)[[2, 0]]
     layer.forward(x, labels)
     expected = layer.backward(labels)
@@ -167,7 +167,7 @@ def test_bad_labels_leave_the_layer_as_it_was(bad, kind, rng):
         (np.ones((2, 3), complex), DtypeError),
     ],
 )
-def test_bad_inputs_leave_the_layer_as_it_was(x, kind, rng):
+def test_invalid_inputs_change_nothing(x, kind, rng):
     layer, good, labels = SoftMax(), rng.normal(size=(2, 3)), np.eye(3)[[2, 0]]
     layer.forward(good, labels)
     expected = layer.backward(labels)
@@ -178,14 +178,14 @@ def test_bad_inputs_leave_the_layer_as_it_was(x, kind, rng):
     np.testing.assert_array_equal(layer.backward(labels), expected)
 
 
-def test_messages_say_what_was_expected_and_what_came():
+def test_messages_name_expected_and_received():
     with pytest.raises(DataError, match=r"one 1 in each row.*row \(1,\)"):
         SoftMax().forward(np.zeros((2, 2)), [[1, 0], [1, 1]])
     with pytest.raises(ShapeError, match=r"\(2, 3\).*\(2, 2\)"):
         SoftMax().forward(np.zeros((2, 3)), np.eye(2))
 
 
-def test_backward_before_forward():
+def test_backward_before_forward_is_refused():
     layer = SoftMax()
     with pytest.raises(StateError, match="forward"):
         layer.backward(np.eye(2))
@@ -194,10 +194,10 @@ def test_backward_before_forward():
         layer.backward(np.eye(2))
 
 
-def test_backward_follows_the_last_forward(rng):
+def test_backward_uses_last_forward(rng):
     layer, x, labels, error = SoftMax(), rng.normal(size=(3, 3)), np.eye(3), rng.normal(size=(3, 3))
     y = layer.forward(x)
-    np.testing.assert_array_equal(layer.predict(-x), SoftMax().forward(-x))  # predict changes nothing
+    np.testing.assert_array_equal(layer.predict(-x), SoftMax().forward(-x))  # predict does not affect backward
     pulled = layer.backward(error)
     close(pulled, y * (error - (error * y).sum(1, keepdims=True)), 1e-14)
     layer.forward(-x, labels)
@@ -224,8 +224,8 @@ def test_copies_are_independent(rng):
     np.testing.assert_array_equal(layer.backward(labels), expected)
 
 
-def test_behind_a_dense_layer(rng):
-    """The chain of a student's network: weights and input get the numeric derivative of the loss."""
+def test_softmax_after_dense_layer(rng):
+    """The gradients of weights and input of a small network equal numeric derivatives of the loss."""
     dense, loss = FullyConnected(4, 3), SoftMax()
     x, labels, w = rng.normal(size=(6, 4)), labels_for(rng, (6, 3)), rng.normal(size=(5, 3))
     dense.set_weights(w)
@@ -239,10 +239,10 @@ def test_behind_a_dense_layer(rng):
 def test_against_torch(shape, rng):
     torch = pytest.importorskip("torch")
     layer, x, labels = SoftMax(), rng.normal(0.3, 5.0, shape), labels_for(rng, shape)
-    given = torch.tensor(x, requires_grad=True)
+    x_torch = torch.tensor(x, requires_grad=True)
     classes = torch.tensor(labels.argmax(-1)).reshape(-1)
-    loss = torch.nn.functional.cross_entropy(given.reshape(-1, shape[-1]), classes, reduction="sum")
+    loss = torch.nn.functional.cross_entropy(x_torch.reshape(-1, shape[-1]), classes, reduction="sum")
     loss.backward()
     assert layer.forward(x, labels) == pytest.approx(loss.item(), rel=1e-10)
-    close(layer.backward(labels), given.grad.numpy(), 1e-10)
-    close(layer.predict(x), torch.softmax(given, -1).detach().numpy(), 1e-10)
+    close(layer.backward(labels), x_torch.grad.numpy(), 1e-10)
+    close(layer.predict(x), torch.softmax(x_torch, -1).detach().numpy(), 1e-10)

@@ -27,7 +27,7 @@ DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
 
 def numbers(dtype):
-    """Random numbers of every size, the places where exponentials end, and the least and largest numbers."""
+    """Random numbers of every magnitude, the limits of exponentials, and the smallest and largest numbers."""
     rng = np.random.default_rng(97)
     least = np.finfo(dtype).smallest_subnormal
     ends = [
@@ -53,21 +53,21 @@ def numbers(dtype):
 
 
 def passes(layer, x):
-    """Value and slope; nothing warns."""
+    """Value and slope, computed without warnings."""
     with np.errstate(all="raise", under="ignore"):
         return layer.forward(x), layer.backward(np.ones_like(x))
 
 
 @EACH
 @DTYPES
-def test_value_and_slope_have_relative_precision(layer, function, allowed, slope, dtype):
+def test_relative_precision(layer, function, allowed, slope, dtype):
     x = numbers(dtype)
     y, pulled = passes(layer, x)
     values, slopes = oracle.exact(function, x)
     errors = oracle.units(y, values)
     assert y.dtype == pulled.dtype == dtype and errors.max() <= allowed, (x[errors.argmax()], errors.max())
     away = np.ones(x.size, bool)
-    if isinstance(layer, (SiLU, GELU)):  # the slope crosses 0 there
+    if isinstance(layer, (SiLU, GELU)):  # the zero of the slope
         zero = -1.2784645 if isinstance(layer, SiLU) else -0.7517916
         away = np.abs(x - zero) > 0.3
     if slope is not None:
@@ -77,14 +77,14 @@ def test_value_and_slope_have_relative_precision(layer, function, allowed, slope
 
 
 @DTYPES
-def test_sigmoid_slope_of_negative_inputs_has_relative_precision(dtype):
+def test_sigmoid_slope_relative_precision(dtype):
     x = numbers(dtype)
     x = x[x < 0]
     _, pulled = passes(Sigmoid(), x)
     assert oracle.units(pulled, oracle.exact(oracle.sigmoid, x)[1]).max() <= 6
 
 
-def test_approximate_gelu_tail_is_its_own_not_zero():
+def test_approximate_gelu_tail_is_nonzero():
     x = np.linspace(-11.0, 6.0, 120, dtype=np.float32)
     y, pulled = passes(GELU(approximate=True), x)
     values, slopes = oracle.exact(oracle.gelu_approximate, x)
@@ -95,7 +95,7 @@ def test_approximate_gelu_tail_is_its_own_not_zero():
     np.testing.assert_allclose(pulled[y < -0.2], np.array(slopes, float)[y < -0.2], atol=1e-14)
 
 
-def test_elu_slope_with_alpha_keeps_the_tail():
+def test_elu_slope_keeps_the_tail():
     x = np.array([-30.0, -1.0, -1e-9, 2.0], np.float32)
     _, pulled = passes(ELU(2.5), x)
     np.testing.assert_allclose(pulled, [2.5 * np.exp(-30.0), 2.5 * np.exp(-1.0), 2.5, 1.0], rtol=3e-7)
@@ -115,7 +115,7 @@ LIMITS = [
 
 @pytest.mark.parametrize(("layer", "values", "slopes"), LIMITS, ids=[repr(case[0]) for case in LIMITS])
 @DTYPES
-def test_infinity_gives_the_limits_and_nan_stays(layer, values, slopes, dtype):
+def test_infinities_give_limits(layer, values, slopes, dtype):
     y, pulled = passes(layer, np.array([-np.inf, np.inf, np.nan], dtype))
     np.testing.assert_array_equal(y, [*values, np.nan])
     np.testing.assert_array_equal(pulled[:2], slopes)
@@ -124,16 +124,16 @@ def test_infinity_gives_the_limits_and_nan_stays(layer, values, slopes, dtype):
 
 # ------------------------------------------------------------------ in a graph
 @DTYPES
-def test_a_compiled_region_is_as_precise_as_layers_alone(dtype):
+def test_compiled_region_keeps_precision(dtype):
     layers = [case[0] for case in LAYERS if not isinstance(case[0], GELU)]
     g = Builder()
     x = g.input("x", "batch, feature=1")
     graph = g.build(**{f"y{i}": layer(x) for i, layer in enumerate(layers)})
-    given = numbers(dtype)[:, None]
+    inputs = numbers(dtype)[:, None]
     compiled, plain = Runner(graph), Runner(graph, backend="reference")
-    found, expected = compiled.forward({"x": given}), plain.forward({"x": given})
-    assert [part.kind for part in graph.explain(batch=len(given), dtype=dtype).parts] == ["nodes"]
-    for name, y in found.items():
+    actual, expected = compiled.forward({"x": inputs}), plain.forward({"x": inputs})
+    assert [part.kind for part in graph.explain(batch=len(inputs), dtype=dtype).parts] == ["nodes"]
+    for name, y in actual.items():
         np.testing.assert_array_max_ulp(y, expected[name], 2)
         error = {name: np.ones_like(y)}
         slopes, right = compiled.backward(error)["x"], plain.backward(error)["x"]
@@ -142,7 +142,7 @@ def test_a_compiled_region_is_as_precise_as_layers_alone(dtype):
 
 # ------------------------------------------------------------------ losses
 @DTYPES
-def test_cross_entropy_near_certainty_keeps_small_numbers(dtype):
+def test_cross_entropy_keeps_small_losses(dtype):
     x, labels = np.array([[2.0, 22.0, -5.0], [31.0, 1.0, 2.5]], dtype), np.array([1, 0])
     rest = [np.exp(-20.0) + np.exp(-27.0), np.exp(-30.0) + np.exp(-28.5)]
     value, error = CrossEntropy(reduction="sum").value_and_error(x, labels)
@@ -157,7 +157,7 @@ def test_cross_entropy_near_certainty_keeps_small_numbers(dtype):
     np.testing.assert_allclose(layer.backward(one_hot.T).T, error, rtol=1e-6)
 
 
-def test_cross_entropy_smoothing_and_ties_agree_with_the_plain_formula():
+def test_cross_entropy_with_smoothing_and_ties():
     x = np.random.default_rng(3).normal(size=(9, 4)) * 4
     x[4] = 2.0
     labels = np.arange(9) % 4
@@ -181,7 +181,7 @@ def test_binary_cross_entropy_keeps_both_tails(dtype):
 
 
 @DTYPES
-def test_softmax_slope_of_the_likely_class_is_not_zero(dtype):
+def test_softmax_slope_near_one_is_nonzero(dtype):
     x = np.array([[25.0, 0.0, 3.0]], dtype)
     layer = SoftMax()
     layer.forward(x)

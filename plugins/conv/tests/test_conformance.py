@@ -1,7 +1,11 @@
-"""Every layer of this distribution through the conformance kit."""
+"""The conformance kit on every layer of this distribution."""
+
+import pytest
 
 from graphnet.testing import conformance
 from graphnet_conv.cases import CASES
+
+pytestmark = pytest.mark.slow
 
 
 @conformance(CASES)

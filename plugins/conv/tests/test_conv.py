@@ -50,7 +50,7 @@ def rng():
     return np.random.default_rng(23)
 
 
-def made(stride, kernel, count, options, rng):
+def layer_and_weights(stride, kernel, count, options, rng):
     layer = Conv(stride, kernel, count, **options)
     layer.set_weights(rng.normal(size=(count, *kernel)))
     layer.bias = rng.normal(size=count)
@@ -58,8 +58,8 @@ def made(stride, kernel, count, options, rng):
 
 
 @TABLE
-def test_forward_equals_the_plain_loop(shape, stride, kernel, count, options, rng):
-    layer, x = made(stride, kernel, count, options, rng), rng.normal(size=shape)
+def test_forward_equals_plain_loop(shape, stride, kernel, count, options, rng):
+    layer, x = layer_and_weights(stride, kernel, count, options, rng), rng.normal(size=shape)
     expected = convolve(x, layer.weights, layer.bias, stride, **options)
     for phase in Phase:
         layer.phase = phase
@@ -67,9 +67,9 @@ def test_forward_equals_the_plain_loop(shape, stride, kernel, count, options, rn
 
 
 @TABLE
-def test_backward_equals_the_numeric_derivative(shape, stride, kernel, count, options, rng):
-    """By differences of the layer itself, which the loop has proved; the error is random and asymmetric."""
-    layer, x = made(stride, kernel, count, options, rng), rng.normal(size=shape)
+def test_backward_equals_numeric_derivative(shape, stride, kernel, count, options, rng):
+    """By differences of the layer itself, which another test compares with the loop; the error is random."""
+    layer, x = layer_and_weights(stride, kernel, count, options, rng), rng.normal(size=shape)
     w, b = layer.get_weights(), layer.bias.copy()
     error = rng.normal(size=layer.forward(x).shape)
     pulled, grown, grown_bias = layer.backward(error), layer.get_gradient_weights(), layer.get_gradient_bias()
@@ -83,33 +83,33 @@ def test_backward_equals_the_numeric_derivative(shape, stride, kernel, count, op
 
 
 @pytest.mark.parametrize(("size", "stride", "m"), [(7, 1, 3), (7, 2, 3), (8, 2, 4), (8, 3, 2), (5, 7, 3), (1, 2, 6)])
-def test_same_gives_the_size_over_the_stride_rounded_up(size, stride, m, rng):
+def test_same_padding_output_size(size, stride, m, rng):
     y = Conv((stride, 1), (2, m, 1), 3).forward(rng.normal(size=(2, 2, size, 4)))
     assert y.shape == (2, 3, math.ceil(size / stride), 4)
 
 
-def test_an_even_kernel_pads_the_odd_cell_at_the_end():
+def test_even_kernel_pads_at_end():
     layer = Conv(1, (1, 2), 1)
     layer.weights, layer.bias = [[[1.0, 10.0]]], [0.0]
     np.testing.assert_array_equal(layer.forward([[[1.0, 2.0, 3.0]]]), [[[21.0, 32.0, 3.0]]])
 
 
-def test_is_a_cross_correlation():
-    """The kernel is not turned round: an impulse gives the kernel turned round."""
+def test_kernel_is_not_flipped():
+    """Cross-correlation with an impulse gives the flipped kernel."""
     layer, impulse = Conv((1, 1), (1, 3, 3), 1), np.zeros((1, 1, 3, 3))
     layer.weights, layer.bias, impulse[0, 0, 1, 1] = np.arange(9.0).reshape(1, 1, 3, 3), [0.0], 1.0
     np.testing.assert_array_equal(layer.forward(impulse)[0, 0], np.arange(9.0)[::-1].reshape(3, 3))
 
 
-def test_equals_fully_connected_where_the_kernel_covers_the_image(rng):
-    layer, x = made((1, 1), (2, 4, 3), 5, {"padding": "valid"}, rng), rng.normal(size=(6, 2, 4, 3))
+def test_full_kernel_equals_fully_connected(rng):
+    layer, x = layer_and_weights((1, 1), (2, 4, 3), 5, {"padding": "valid"}, rng), rng.normal(size=(6, 2, 4, 3))
     agree(layer.forward(x)[:, :, 0, 0], x.reshape(6, -1) @ layer.weights.reshape(5, -1).T + layer.bias, 1e-13)
 
 
 @TABLE
 def test_sequences_of_images(shape, stride, kernel, count, options, rng):
-    """(time, batch, channel, …) gives for each step what it gives alone; gradients are summed over the steps."""
-    layer, alone = (made(stride, kernel, count, options, rng) for _ in range(2))
+    """Each step of (time, batch, channel, …) gives its own result; gradients are summed over the steps."""
+    layer, alone = (layer_and_weights(stride, kernel, count, options, rng) for _ in range(2))
     alone.weights, alone.bias = layer.weights, layer.bias
     builder, axes = Builder(), ("y", "x")[3 - len(kernel) :]
     declared = f"time, batch, channel={kernel[0]}, {', '.join(axes)}"

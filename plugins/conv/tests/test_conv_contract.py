@@ -1,4 +1,4 @@
-"""Each line of the layer contract that speaks of Conv."""
+"""The layer contract for Conv, line by line."""
 
 import inspect
 
@@ -19,7 +19,7 @@ def rng():
 
 
 class Recorder:
-    """An initializer that writes down what it is asked."""
+    """An initializer that records its arguments."""
 
     def __init__(self, value):
         self.value, self.asked = value, []
@@ -59,7 +59,7 @@ def test_fresh_weights_are_uniform_and_seeded():
 
 
 @pytest.mark.parametrize(("kernel", "cells"), [((3, 5, 4), 20), ((3, 5), 5)])
-def test_initializers_are_asked_with_these_fans(kernel, cells):
+def test_initializers_receive_fans(kernel, cells):
     weights, bias = Recorder(0.25), Recorder(-1.0)
     layer = Conv(1, kernel, 6)
     layer.initialize(weights, bias)
@@ -69,7 +69,7 @@ def test_initializers_are_asked_with_these_fans(kernel, cells):
     assert (layer.bias == -1.0).all()
 
 
-def test_he_sees_the_fan():
+def test_he_uses_fan_in():
     seed(2)
     layer = Conv((1, 1), (6, 5, 4), 40)
     layer.initialize(He(), Constant(0.1))
@@ -77,7 +77,7 @@ def test_he_sees_the_fan():
     assert (layer.bias == 0.1).all()
 
 
-def test_a_bad_initializer_changes_nothing():
+def test_invalid_initializer_changes_nothing():
     layer = Conv(1, (2, 3), 4)
     before = layer.get_weights()
     with pytest.raises(RuleError, match=r"expected numbers of shape \(4, 2, 3\)"):
@@ -85,11 +85,11 @@ def test_a_bad_initializer_changes_nothing():
     np.testing.assert_array_equal(layer.weights, before)
 
 
-def test_attributes_edited_in_place_count_and_assignment_copies(rng):
+def test_attributes_can_be_edited_and_assigned(rng):
     layer, x = Conv((1, 1), (2, 3, 3), 2), rng.normal(size=(1, 2, 4, 4))
-    layer.weights[:] = given = rng.normal(size=(2, 2, 3, 3))
+    layer.weights[:] = new_kernels = rng.normal(size=(2, 2, 3, 3))
     layer.bias[1] = 7.0
-    agree(layer.forward(x), convolve(x, given, layer.bias), 1e-12)
+    agree(layer.forward(x), convolve(x, new_kernels, layer.bias), 1e-12)
     assert layer.bias[1] == 7.0
     new, bias = rng.normal(size=(2, 2, 3, 3)), np.array([1.0, -1.0])
     layer.weights, layer.bias = new, bias
@@ -100,7 +100,7 @@ def test_attributes_edited_in_place_count_and_assignment_copies(rng):
     agree(layer.forward(x), expected, 1e-12)
 
 
-def test_weights_of_another_shape_are_refused_with_both_shapes():
+def test_weights_of_other_shape_are_refused():
     layer = Conv((1, 1), (2, 3, 3), 4)
     kernels, bias = layer.get_weights(), layer.bias.copy()
     with pytest.raises(ShapeError, match=r"expected \(4, 2, 3, 3\), received \(4, 3, 3\)"):
@@ -128,7 +128,7 @@ def test_gradients_are_sums_over_the_batch(rng):
     agree(bias, [error[:, k].sum() for k in range(3)], 1e-13)
 
 
-def test_update_is_one_step_of_both_arrays_after_the_error(rng):
+def test_update_follows_the_error(rng):
     layer, still = Conv((1, 2), (2, 3, 3), 3), Conv((1, 2), (2, 3, 3), 3)
     still.weights, still.bias = layer.weights, layer.bias
     layer.set_optimizer(Sgd(0.1))
@@ -143,17 +143,17 @@ def test_update_is_one_step_of_both_arrays_after_the_error(rng):
 
 
 @pytest.mark.parametrize("optimizer", [SgdWithMomentum(0.01, 0.9), Adam(0.01, 0.9, 0.999)])
-def test_each_array_has_optimizer_state_of_its_own(optimizer, rng):
-    """Like two independent optimizers, fed by hand with the gradients that a second layer computes."""
+def test_arrays_have_separate_optimizer_states(optimizer, rng):
+    """The updates equal those of two independent optimizers with the gradients of a second layer."""
     layer, still = Conv((1, 1), (1, 2, 2), 3), Conv((1, 1), (1, 2, 2), 3)
     first, second = optimizer.fresh(), optimizer.fresh()
     still.weights, still.bias = layer.weights, layer.bias
     layer.set_optimizer(optimizer.fresh())
     for _ in range(4):
         x, error = rng.normal(size=(2, 1, 3, 3)), rng.normal(size=(2, 3, 3, 3))
-        for each in (layer, still):
-            each.forward(x)
-            each.backward(error)
+        for either in (layer, still):
+            either.forward(x)
+            either.backward(error)
         still.weights = first.calculate_update(1.0, still.weights, still.get_gradient_weights())
         still.bias = second.calculate_update(1.0, still.bias, still.get_gradient_bias())
     agree(layer.weights, still.weights, 1e-13)
@@ -161,7 +161,7 @@ def test_each_array_has_optimizer_state_of_its_own(optimizer, rng):
 
 
 @pytest.mark.parametrize("regularizer", [L1_Regularizer(0.3), L2_Regularizer(0.3)])
-def test_regularization_counts_kernels_only(regularizer, rng):
+def test_regularization_excludes_bias(regularizer, rng):
     layer, x = Conv((1, 1), (2, 3, 3), 3), rng.normal(size=(1, 2, 3, 3))
     assert layer.calculate_regularization_loss() == 0
     optimizer = Sgd(0.1)
@@ -180,23 +180,28 @@ def test_regularization_counts_kernels_only(regularizer, rng):
 @pytest.mark.parametrize("own", ["float32", "float64"])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("options", [{}, {"padding": "valid", "dilation": 2}, {"padding": ((1, 0), (2, 1))}])
-def test_dtype_in_dtype_out(own, dtype, options, rng):
+def test_dtype_is_kept(own, dtype, options, rng):
     layer = Conv((2, 1), (2, 3, 2), 3, dtype=own, **options)
     layer.set_optimizer(Adam(0.01, 0.9, 0.999))
     y = layer.forward(rng.normal(size=(2, 2, 6, 6)).astype(dtype))
     assert y.dtype == dtype
     assert layer.backward(y).dtype == dtype
-    found = {layer.weights.dtype, layer.bias.dtype, layer.get_gradient_weights().dtype, layer.get_gradient_bias().dtype}
-    assert found == {np.dtype(own)}
+    actual = {
+        layer.weights.dtype,
+        layer.bias.dtype,
+        layer.get_gradient_weights().dtype,
+        layer.get_gradient_bias().dtype,
+    }
+    assert actual == {np.dtype(own)}
 
 
-def test_float32_is_as_exact_as_it_can_be(rng):
+def test_float32_precision(rng):
     layer, x = Conv((1, 1), (4, 5, 5), 6, dtype="float32"), rng.normal(size=(2, 4, 8, 8)).astype(np.float32)
     agree(layer.forward(x), convolve(x, layer.weights, layer.bias), 1e-6)
 
 
 @pytest.mark.parametrize("kernel", [(2, 3, 3), (2, 1, 1)])
-def test_arguments_are_not_written_and_any_memory_order_is_taken(kernel, rng):
+def test_any_memory_order_is_accepted(kernel, rng):
     layer, x = Conv((1, 1), kernel, 3), rng.normal(size=(2, 2, 4, 5))
     expected, error = layer.forward(x), rng.normal(size=(2, 3, 4, 5))
     pulled, grown = layer.backward(error), layer.get_gradient_weights()
@@ -213,7 +218,7 @@ def test_arguments_are_not_written_and_any_memory_order_is_taken(kernel, rng):
 
 
 @pytest.mark.parametrize("kernel", [(2, 3, 3), (2, 1, 1)])
-def test_writing_to_what_comes_out_changes_nothing(kernel, rng):
+def test_writing_to_results_changes_nothing(kernel, rng):
     layer = Conv((1, 1), kernel, 3)
     y = layer.forward(rng.normal(size=(2, 2, 4, 5)))
     error = rng.normal(size=y.shape)
@@ -224,7 +229,7 @@ def test_writing_to_what_comes_out_changes_nothing(kernel, rng):
     np.testing.assert_array_equal(layer.get_gradient_weights(), grown)
 
 
-def test_lists_and_whole_numbers():
+def test_lists_and_integers():
     layer = Conv(1, (1, 2), 1)
     layer.weights, layer.bias = [[[1, 10]]], [5]
     np.testing.assert_array_equal(layer.forward([[[1, 2, 3]]]), [[[26.0, 37.0, 8.0]]])
@@ -254,7 +259,7 @@ def test_lists_and_whole_numbers():
         ("num_kernels", ((1, 1), (3, 5, 5), "4")),
     ],
 )
-def test_bad_configuration(field, config):
+def test_invalid_configuration_is_refused(field, config):
     with pytest.raises(ConfigError, match=f"Conv: {field} is out of range"):
         Conv(*config)
 
@@ -268,12 +273,12 @@ def test_bad_configuration(field, config):
     + [{"dilation": d} for d in (0, -1, 1.5, True, (1, 2, 3), (1, 0), "2", None, ())],
     ids=str,
 )
-def test_bad_options(options):
+def test_invalid_options_are_refused(options):
     with pytest.raises(ConfigError, match=f"Conv: {next(iter(options))} is out of range"):
         Conv((1, 1), (3, 5, 5), 4, **options)
 
 
-def test_bad_dtype():
+def test_invalid_dtype_is_refused():
     with pytest.raises(DtypeError, match="float32 or float64"):
         Conv((1, 1), (3, 5, 5), 4, dtype="float16")
 
@@ -291,7 +296,7 @@ def test_bad_dtype():
         ((2, 3, 0, 6), DataError, "an input is empty"),
     ],
 )
-def test_bad_input_leaves_the_layer_as_it_was(shape, error, words, rng):
+def test_invalid_input_changes_nothing(shape, error, words, rng):
     layer, x = Conv((1, 1), (3, 5, 5), 2, padding="valid"), rng.normal(size=(2, 3, 6, 7))
     layer.set_optimizer(Sgd(0.1))
     y = layer.forward(x)
@@ -306,7 +311,7 @@ def test_bad_input_leaves_the_layer_as_it_was(shape, error, words, rng):
     assert layer.backward(np.ones_like(y)).shape == x.shape
 
 
-def test_other_bad_input():
+def test_other_invalid_input_is_refused():
     layer = Conv(1, (3, 5), 2)
     with pytest.raises(StateError, match="backward before forward"):
         layer.backward(np.ones((1, 2, 6)))

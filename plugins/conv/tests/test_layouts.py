@@ -1,4 +1,4 @@
-"""The order of axes in memory, blocks of columns and pieces of products change no number."""
+"""Memory order, blocks of columns and pieces of products do not change results."""
 
 import numpy as np
 import pytest
@@ -49,74 +49,74 @@ def convolution(shape, stride, kernel, count, options, rng):
 
 @ORDER
 @TABLE
-def test_conv_reads_any_order(shape, stride, kernel, count, options, order, rng):
+def test_conv_reads_any_memory_order(shape, stride, kernel, count, options, order, rng):
     layer, x, error, weights, expected = convolution(shape, stride, kernel, count, options, rng)
     plain = rules(layer, x, error, weights)
     agree(plain[0], expected, 1e-12)
-    for given in ((order(x), error), (x, order(error)), (order(x), order(error))):
-        for found, same in zip(rules(layer, *given, weights), plain, strict=True):
-            agree(found, same, 1e-12)
+    for arrays in ((order(x), error), (x, order(error)), (order(x), order(error))):
+        for actual, same in zip(rules(layer, *arrays, weights), plain, strict=True):
+            agree(actual, same, 1e-12)
 
 
 @ORDER
 @pytest.mark.parametrize(("window", "stride"), [((2, 2), 2), ((3, 2), (1, 2)), ((1, 3), (2, 3)), ((2, 1), (3, 1))])
 @pytest.mark.parametrize("kind", [Pooling, AveragePooling])
-def test_poolings_read_any_order(kind, window, stride, order, rng):
+def test_pooling_reads_any_memory_order(kind, window, stride, order, rng):
     x = rng.integers(-2, 3, size=(3, 2, 7, 6)) * 1.0  # ties
     expected, _ = pool(x, window, stride, average=kind is AveragePooling)
     error = rng.normal(size=expected.shape)
     pulled = pool(x, window, stride, error, kind is AveragePooling)[1]
-    for given in ((order(x), error), (x, order(error)), (order(x), order(error))):
-        found = rules(kind(stride, window), *given, {})
-        agree(found[0], expected, 1e-14)
-        agree(found[1], pulled, 1e-14)
+    for arrays in ((order(x), error), (x, order(error)), (order(x), order(error))):
+        actual = rules(kind(stride, window), *arrays, {})
+        agree(actual[0], expected, 1e-14)
+        agree(actual[1], pulled, 1e-14)
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
 @TABLE
-def test_blocks_of_columns(shape, stride, kernel, count, options, rows, rng, monkeypatch):
+def test_blocks_give_same_result(shape, stride, kernel, count, options, rows, rng, monkeypatch):
     layer, x, error, weights, _ = convolution(shape, stride, kernel, count, options, rng)
     whole = rules(layer, x, error, weights)
     across = error.shape[-1] * shape[0] * 8
     monkeypatch.setattr(im2col, "BLOCK", rows * int(np.prod(kernel)) * across)
-    for found, same in zip(rules(layer, x, error, weights), whole, strict=True):
-        agree(found, same, 1e-12)
+    for actual, same in zip(rules(layer, x, error, weights), whole, strict=True):
+        agree(actual, same, 1e-12)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("rows", "inside", "columns"), [(2, 3, 17), (4, 2, 16), (1, 1, 40), (5, 5, 6), (3, 2, 1)])
-def test_pieces_of_products(rows, inside, columns, dtype, rng, monkeypatch):
+def test_wide_matmul_in_pieces(rows, inside, columns, dtype, rng, monkeypatch):
     monkeypatch.setattr(wide_matmul, "PIECE", 30)
     monkeypatch.setattr(wide_matmul, "MIN_COLUMNS", 2)
     a, b = rng.normal(size=(rows, inside)).astype(dtype), rng.normal(size=(inside, columns)).astype(dtype)
     error = rng.normal(size=(rows, columns)).astype(dtype)
     tolerance = 1e-13 if dtype == "float64" else 1e-5
-    for found, expected in (
+    for actual, expected in (
         (wide_matmul.wide_matmul(a, b), np.einsum("rk,kn->rn", a, b)),
         (wide_matmul.wide_inner(b, error), np.einsum("kn,rn->kr", b, error)),
         (wide_matmul.wide_matmul(a.T, error), np.einsum("rk,rn->kn", a, error)),
     ):
-        assert found.dtype == dtype
-        agree(found, expected, tolerance)
+        assert actual.dtype == dtype
+        agree(actual, expected, tolerance)
 
 
-def test_products_large_enough_for_pieces(rng):
-    """Conv's own, where a piece is not the whole; each gradient by another sum."""
+def test_conv_with_several_pieces(rng):
+    """Products large enough to be cut; each gradient is checked by another formula."""
     layer, x = Conv(1, (2, 3, 3), 4, padding=1), rng.normal(size=(8, 2, 50, 60))
     weights = {"weights": rng.normal(size=(4, 2, 3, 3)), "bias": rng.normal(size=4)}
     error = rng.normal(size=(8, 4, 50, 60))
     y, pulled, kernels, bias = rules(layer, x, error, weights)
-    around = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    seen = np.lib.stride_tricks.sliding_window_view(around, (3, 3), axis=(2, 3))
-    agree(y, np.einsum("bcuvij,kcij->bkuv", seen, weights["weights"]) + weights["bias"][:, None, None], 1e-10)
-    agree(kernels, np.einsum("bcuvij,bkuv->kcij", seen, error), 1e-10)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows_of_x = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    agree(y, np.einsum("bcuvij,kcij->bkuv", windows_of_x, weights["weights"]) + weights["bias"][:, None, None], 1e-10)
+    agree(kernels, np.einsum("bcuvij,bkuv->kcij", windows_of_x, error), 1e-10)
     agree(bias, np.einsum("bkuv->k", error), 1e-10)
     moved = rng.normal(size=x.shape)
     change = layer.apply(moved, weights=weights["weights"], bias=np.zeros(4))[0]
     assert np.isclose((pulled * moved).sum(), (error * change).sum(), rtol=1e-10)
 
 
-def test_an_error_is_not_lost_in_a_window_with_not_a_number():
+def test_nan_window_keeps_the_error():
     layer = Pooling((2, 2), (2, 2))
     for place in np.ndindex(2, 2):
         x = np.array([[[[1.0, 4.0], [3.0, 2.0]]]])
@@ -125,8 +125,8 @@ def test_an_error_is_not_lost_in_a_window_with_not_a_number():
         assert layer.pull(saved, np.full((1, 1, 1, 1), 7.0)).sum() == 7.0
 
 
-def test_outputs_have_the_batch_last_in_memory(rng):
-    """What the layers hand on is what the next ones read without a copy."""
+def test_outputs_are_batch_last_in_memory(rng):
+    """The next layer reads such outputs without a copy."""
     y, _ = Conv(1, (2, 3, 3), 4).apply(
         rng.normal(size=(5, 2, 8, 8)), weights=rng.normal(size=(4, 2, 3, 3)), bias=np.zeros(4)
     )

@@ -1,12 +1,12 @@
-"""One step of every cell for one row, from its equations: matrices of x and of the state apart, no batch, no graph.
+"""Oracles: one step of every cell for one row, from its equations, with separate matrices of x and the state.
 
-Each function takes ``x`` (features,), the states by name, the weights by node, and the number of the step; it returns the
+Each function takes ``x`` (features,), the states by name, the weights by node, and the index of the step; it returns the
 output and the next states.
 """
 
 try:  # the same functions, with derivatives
     import autograd.numpy as np
-except ImportError:  # without autograd the values can still be compared
+except ImportError:  # without autograd, values are compared but not derivatives
     import numpy as np
 
 PERIODS = (2, 1, 4, 2)
@@ -89,7 +89,7 @@ def minimal_gated(x, s, w, t):
 
 
 def clockwork(x, s, w, t):
-    """By t itself; the phase goes along only to be compared at the end."""
+    """Uses t; the phase is computed only for comparison."""
     n = len(s["h"]) // len(PERIODS)
     parts, phases = [], []
     for i, period in enumerate(PERIODS):

@@ -1,4 +1,4 @@
-"""Every test draws the same random numbers, whatever ran before it."""
+"""Every test draws the same random numbers, independent of the tests before it."""
 
 import pytest
 

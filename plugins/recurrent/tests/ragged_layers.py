@@ -37,7 +37,7 @@ CELLS = {
 }
 
 
-#: From a function that makes cells to a layer.
+#: Functions from a constructor of cells to a layer.
 LAYERS = {
     "forwards": lambda make: Recurrent(make()),
     "backwards": lambda make: Recurrent(make(), reverse=True),
@@ -65,7 +65,7 @@ LAYERS = {
 }
 
 
-#: Every cell in the first arrangements; every layer_name with the first of these cells.
+#: Every cell in the layers of BROAD, and every layer with the cells of DEEP.
 BROAD = ("forwards", "backwards", "both", "stack", "learned")
 
 
@@ -79,7 +79,7 @@ EVERY = pytest.mark.parametrize(("cell", "layer_name"), PAIRS)
 
 
 def arrays_of(layer):
-    """Every parameter of a layer by path, also where there is only one."""
+    """Every parameter of a layer by path, also if there is only one."""
     return {f"{path}/{name}": p for path, inner in layer.graph.layers().items() for name, p in inner.params.items()}
 
 
@@ -93,7 +93,7 @@ def fill(layer, values):
 
 
 def filled(layer, number=31, shape=(T, B, D)):
-    """The layer with random weights; flags and phases of attention and clockwork begin where they always do."""
+    """The layer with random weights, except initial flags and phases of attention and clockwork."""
     rng = np.random.default_rng(number)
     layer.forward(np.zeros(shape))
     for path, parameter in arrays_of(layer).items():
@@ -104,25 +104,25 @@ def filled(layer, number=31, shape=(T, B, D)):
 
 @functools.cache
 def layer_of(cell, layer_name):
-    """One layer for all tests that do not change its weights, so that it is compiled once."""
+    """A layer that is shared by all tests that do not change its weights, so that it is compiled once."""
     return filled(LAYERS[layer_name](CELLS[cell]))
 
 
 def random_states(layer, rng, rows=B):
-    """Initial states by input: random numbers, and flags and phases that a run could have left, other ones in each row."""
-    found = {}
-    for name, given in list(layer.graph.inputs.items())[1:]:
-        width = given.shape.sizes[-1]
-        found[name] = rng.normal(size=(rows, width))
+    """Initial states by input: random numbers, and valid flags and phases, different in each row."""
+    by_name = {}
+    for name, spec in list(layer.graph.inputs.items())[1:]:
+        width = spec.shape.sizes[-1]
+        by_name[name] = rng.normal(size=(rows, width))
         if name.endswith("filled"):
-            found[name] = np.array([[float(k < b % (width + 1)) for k in range(width)] for b in range(rows)])
+            by_name[name] = np.array([[float(k < b % (width + 1)) for k in range(width)] for b in range(rows)])
         if name.endswith("phase"):
-            found[name] = np.array([[float(b % period) for period in PERIODS] for b in range(rows)])
-    return found
+            by_name[name] = np.array([[float(b % period) for period in PERIODS] for b in range(rows)])
+    return by_name
 
 
 def run_both_passes(layer, x, states, error, errors, **rows):
-    """Everything that comes out of a layer, there and back."""
+    """All results of a forward and a backward pass."""
     y = layer.forward(x, **states, **rows)
     ends = {name: array.copy() for name, array in layer.state.items()}
     pulled = layer.backward(error, *errors)
@@ -132,7 +132,7 @@ def run_both_passes(layer, x, states, error, errors, **rows):
 
 
 def problem(layer, rng, steps=T, rows=B, lengths=LENGTHS):
-    """An input, states, errors for the output and for the states that are outputs; NaN where no row reaches."""
+    """An input, initial states, and errors for outputs and final states; NaN beyond the rows."""
     x, states = rng.normal(size=(steps, rows, D)), random_states(layer, rng, rows)
     y = layer.forward(x, **states, lengths=lengths)
     ends = {name.replace("/", "_"): a for name, a in layer.state.items()}

@@ -45,7 +45,7 @@ EVERY = pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
 
 
 def fill(layer, seed=1, scale=0.5):
-    """Weights around 0, also those that start at a constant."""
+    """Set random weights around 0, also those that start at a constant."""
     layer.forward(X)
     rng = np.random.default_rng(seed)
     for owner in layer.graph.layers().values():

@@ -1,4 +1,4 @@
-"""Each line of the layer contract that speaks of RNN, LSTM, TanH and Sigmoid."""
+"""The layer contract for RNN, LSTM, TanH and Sigmoid, line by line."""
 
 import inspect
 
@@ -35,11 +35,11 @@ def rng():
 @pytest.mark.parametrize(
     ("layer", "oracle"), [(TanH, np.vectorize(lambda v: 2 * sigmoid(2 * v) - 1)), (Sigmoid, sigmoid)]
 )
-def test_activations(layer, oracle, rng):
+def test_activations_equal_definitions(layer, oracle, rng):
     x, error = rng.normal(size=(3, 4)) * 3, rng.normal(size=(3, 4))
-    made = layer()
-    close(made.forward(x), oracle(x), 1e-12)
-    close(made.backward(error), numeric(lambda x: (oracle(x) * error).sum(), x), 1e-8)
+    activation = layer()
+    close(activation.forward(x), oracle(x), 1e-12)
+    close(activation.backward(error), numeric(lambda x: (oracle(x) * error).sum(), x), 1e-8)
 
 
 def test_sigmoid_neither_overflows_nor_warns():
@@ -49,19 +49,19 @@ def test_sigmoid_neither_overflows_nor_warns():
 
 
 @pytest.mark.parametrize("layer", [TanH, Sigmoid])
-def test_activations_are_kept_not_inputs(layer):
+def test_activations_save_outputs(layer):
     x = np.array([[0.3, -2.0]])
     y, saved = layer().apply(x)
     assert saved is y
 
 
 @pytest.mark.parametrize("layer", [TanH, Sigmoid])
-def test_writing_to_an_output_does_not_change_the_gradient(layer):
-    made = layer()
-    y = made.forward([[0.5, -1.0]])
-    expected = made.backward(np.ones((1, 2)))
+def test_writing_to_output_changes_nothing(layer):
+    activation = layer()
+    y = activation.forward([[0.5, -1.0]])
+    expected = activation.backward(np.ones((1, 2)))
     y[:] = 0.0
-    np.testing.assert_array_equal(made.backward(np.ones((1, 2))), expected)
+    np.testing.assert_array_equal(activation.backward(np.ones((1, 2))), expected)
 
 
 # ---------------------------------------------------------------------- construction
@@ -81,7 +81,7 @@ def test_constructor_and_shapes(layer, gates):
 
 
 @BOTH
-def test_is_a_drawn_graph_without_a_backward_rule(layer, gates):
+def test_layer_is_a_graph(layer, gates):
     net = layer(3, 4, 2, 1)
     assert list(net.graph.nodes) == ["scan", "output_layer"]
     scan = net.graph.nodes["scan"].layer
@@ -109,19 +109,19 @@ def test_fresh_weights_are_uniform_and_seeded(layer, gates):
 @pytest.mark.parametrize(
     "config", [(0, 3, 2, 1), (2, 0, 2, 1), (2, 3, 0, 1), (2, 3, 2, 0), (2, 3, 2, 1.5), ("a", 3, 2, 1)]
 )
-def test_bad_configuration(layer, gates, config):
+def test_invalid_configuration_is_refused(layer, gates, config):
     with pytest.raises(ConfigError, match="positive integer"):
         layer(*config)
 
 
 # ---------------------------------------------------------------------- weights
 @BOTH
-def test_set_weights_copies_checks_and_is_undone_by_get(layer, gates, rng):
+def test_set_weights_copies_and_checks(layer, gates, rng):
     net = layer(3, 4, 2, 1)
     w = rng.normal(size=net.get_weights().shape)
-    given = w.copy()
-    net.set_weights(given)
-    given[:] = 0
+    original = w.copy()
+    net.set_weights(original)
+    original[:] = 0
     np.testing.assert_array_equal(net.get_weights(), w)
     np.testing.assert_array_equal(net.weights, w)
     with pytest.raises(ShapeError, match=rf"expected \(8, {4 * gates}\), received \(2, 3\)"):
@@ -132,7 +132,7 @@ def test_set_weights_copies_checks_and_is_undone_by_get(layer, gates, rng):
 
 
 @BOTH
-def test_initialize_asks_for_every_gate(layer, gates):
+def test_initialize_fills_every_gate(layer, gates):
     class Recorder:
         asked = []  # noqa: RUF012
 
@@ -150,7 +150,7 @@ def test_initialize_asks_for_every_gate(layer, gates):
     assert (net.get_output_weights()[-1] == -1).all()
 
 
-def test_forget_bias_stays_where_it_starts():
+def test_forget_bias_has_initial_value():
     net = LSTM(3, 4, 2, 1, forget_bias=1.0)
     net.initialize(Constant(0.0), Constant(0.5))
     np.testing.assert_array_equal(net.get_weights()[-1], [0.5] * 4 + [1.0] * 4 + [0.5] * 8)
@@ -158,7 +158,7 @@ def test_forget_bias_stays_where_it_starts():
 
 # ---------------------------------------------------------------------- optimizers
 @BOTH
-def test_update_is_one_step_after_the_error(layer, gates, rng):
+def test_update_follows_the_error(layer, gates, rng):
     net, still = layer(3, 4, 2, 2), layer(3, 4, 2, 2)
     still.set_weights(net.get_weights())
     still.set_output_weights(net.get_output_weights())
@@ -174,13 +174,13 @@ def test_update_is_one_step_after_the_error(layer, gates, rng):
 
 
 @BOTH
-def test_each_weight_array_has_an_optimizer_of_its_own(layer, gates, rng):
+def test_weight_arrays_have_separate_optimizers(layer, gates, rng):
     net = layer(3, 4, 2, 2)
-    given = Adam(0.01, 0.9, 0.999)
-    net.set_optimizer(given)
+    original = Adam(0.01, 0.9, 0.999)
+    net.set_optimizer(original)
     own = [p.optimizer for owner in net.graph.layers().values() for p in owner.params.values()]
     assert len(own) == gates + 1
-    assert len({id(o) for o in own} | {id(given)}) == gates + 2
+    assert len({id(o) for o in own} | {id(original)}) == gates + 2
     for _ in range(3):
         net.forward(rng.normal(size=(5, 3)))
         net.backward(rng.normal(size=(5, 2)))
@@ -200,8 +200,8 @@ def test_regularization_loss(layer, gates, regularizer):
 
 
 @BOTH
-def test_learns(layer, gates, rng):
-    """The sum of the last two inputs, by plain gradient steps."""
+def test_training_lowers_the_loss(layer, gates, rng):
+    """Learns the sum of the last two inputs."""
     seed(1)
     net = layer(1, 8, 1, 10)
     net.initialize(
@@ -220,7 +220,7 @@ def test_learns(layer, gates, rng):
 
 # ---------------------------------------------------------------------- memory
 @BOTH
-def test_memory(layer, gates, rng):
+def test_memory_continues_or_restarts(layer, gates, rng):
     net = layer(3, 4, 2, 2)
     x = rng.normal(size=(5, 3))
     first = net.forward(x)
@@ -235,7 +235,7 @@ def test_memory(layer, gates, rng):
 
 
 @BOTH
-def test_another_batch_size_says_how_to_reset(layer, gates, rng):
+def test_other_batch_size_is_refused(layer, gates, rng):
     net = layer(3, 4, 2, 2)
     net.toggle_memory()
     net.forward(rng.normal(size=(5, 32, 3)))
@@ -250,7 +250,7 @@ def test_another_batch_size_says_how_to_reset(layer, gates, rng):
 # ---------------------------------------------------------------------- dtypes and bad input
 @BOTH
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_dtype_in_dtype_out(layer, gates, dtype, rng):
+def test_dtype_is_kept(layer, gates, dtype, rng):
     for own in ("float32", "float64"):
         net = layer(3, 4, 2, 2, dtype=own)
         assert net.get_weights().dtype == own
@@ -263,7 +263,7 @@ def test_dtype_in_dtype_out(layer, gates, dtype, rng):
 
 
 @BOTH
-def test_bad_input_leaves_the_layer_as_it_was(layer, gates, rng):
+def test_invalid_input_changes_nothing(layer, gates, rng):
     net = layer(3, 4, 2, 2)
     with pytest.raises(StateError, match="backward before forward"):
         net.backward(np.ones((5, 2)))
@@ -294,7 +294,7 @@ def test_bad_input_leaves_the_layer_as_it_was(layer, gates, rng):
 
 
 @BOTH
-def test_lists_integers_and_read_only_arrays(layer, gates):
+def test_any_array_like_input(layer, gates):
     net = layer(2, 3, 1, 2)
     x = [[1, 2], [3, 4], [0, -1]]
     expected = net.forward(np.array(x, dtype=float))

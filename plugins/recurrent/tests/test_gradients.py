@@ -6,6 +6,8 @@ from recurrent_oracle import close, lstm_step, numeric, rnn_step, run
 
 from graphnet_recurrent import LSTM, RNN
 
+pytestmark = pytest.mark.slow
+
 CASES = [(RNN, rnn_step, 1), (LSTM, lstm_step, 2)]
 T, B, D, H, O = 6, 3, 4, 5, 2
 
@@ -15,12 +17,12 @@ def rng():
     return np.random.default_rng(17)
 
 
-def made(layer, rng, output_size=O, bptt_length=None):
-    found = layer(D, H, output_size, bptt_length)
-    found.set_weights(rng.normal(size=found.get_weights().shape) * 0.7)
+def random_layer(layer, rng, output_size=O, bptt_length=None):
+    actual = layer(D, H, output_size, bptt_length)
+    actual.set_weights(rng.normal(size=actual.get_weights().shape) * 0.7)
     if output_size is not None:
-        found.set_output_weights(rng.normal(size=(H + 1, output_size)))
-    return found
+        actual.set_output_weights(rng.normal(size=(H + 1, output_size)))
+    return actual
 
 
 def expected_output(layer, step, states, x, w=None, late=None, state=None):
@@ -37,8 +39,8 @@ def expected_output(layer, step, states, x, w=None, late=None, state=None):
 
 @pytest.mark.parametrize(("layer", "step", "states"), CASES)
 @pytest.mark.parametrize("output_size", [O, None])
-def test_forward_equals_the_plain_loop(layer, step, states, output_size, rng):
-    net = made(layer, rng, output_size)
+def test_forward_equals_plain_loop(layer, step, states, output_size, rng):
+    net = random_layer(layer, rng, output_size)
     x = rng.normal(size=(T, B, D))
     close(net.forward(x), expected_output(net, step, states, x), 1e-12)
 
@@ -46,8 +48,8 @@ def test_forward_equals_the_plain_loop(layer, step, states, output_size, rng):
 @pytest.mark.parametrize(("layer", "step", "states"), CASES)
 @pytest.mark.parametrize("k", [1, 2, T - 1, T, T + 5, None])
 @pytest.mark.parametrize("rank", [2, 3])
-def test_gradients_by_definition(layer, step, states, k, rank, rng):
-    net = made(layer, rng, bptt_length=k)
+def test_gradients_equal_definition(layer, step, states, k, rank, rng):
+    net = random_layer(layer, rng, bptt_length=k)
     x = rng.normal(size=(T, B, D))[:, : 1 if rank == 2 else B]
     error = rng.normal(size=(T, x.shape[1], O))
     squeeze = (lambda a: a[:, 0]) if rank == 2 else (lambda a: a)
@@ -70,7 +72,7 @@ def test_gradients_by_definition(layer, step, states, k, rank, rng):
 
 @pytest.mark.parametrize(("layer", "step", "states"), CASES)
 def test_gradients_with_memory(layer, step, states, rng):
-    net = made(layer, rng, bptt_length=3)
+    net = random_layer(layer, rng, bptt_length=3)
     net.toggle_memory()
     first, x = rng.normal(size=(4, B, D)), rng.normal(size=(T, B, D))
     net.forward(first)
@@ -87,11 +89,11 @@ def test_gradients_with_memory(layer, step, states, rng):
 
 @pytest.mark.parametrize(("layer", "step", "states"), CASES)
 @pytest.mark.parametrize("k", [None, 1, 2, 4])
-def test_rows_of_different_length_are_as_if_alone(layer, step, states, k, rng):
-    net = made(layer, rng, bptt_length=k)
+def test_ragged_rows_equal_single_rows(layer, step, states, k, rng):
+    net = random_layer(layer, rng, bptt_length=k)
     lengths = [6, 0, 3, 1]
     x, error = rng.normal(size=(T, 4, D)), rng.normal(size=(T, 4, O))
-    x[3:, 2] = np.nan  # what lies beyond a row's end must not matter
+    x[3:, 2] = np.nan  # values beyond the end of a row have no effect
     error[3:, 2] = np.inf
     y = net.forward(x, lengths=lengths)
     state = net.state
@@ -113,8 +115,8 @@ def test_rows_of_different_length_are_as_if_alone(layer, step, states, k, rng):
 
 
 @pytest.mark.parametrize("layer", [RNN, LSTM])
-def test_two_halves_with_memory_give_the_whole(layer, rng):
-    net = made(layer, rng)
+def test_two_halves_equal_the_whole(layer, rng):
+    net = random_layer(layer, rng)
     x = rng.normal(size=(T, B, D))
     whole = net.forward(x)
     final = net.state
@@ -129,7 +131,7 @@ def test_two_halves_with_memory_give_the_whole(layer, rng):
 @pytest.mark.parametrize(("layer", "peer"), [(RNN, "RNN"), (LSTM, "LSTM")])
 def test_against_torch(layer, peer, rng):
     torch = pytest.importorskip("torch")
-    net = made(layer, rng, None)
+    net = random_layer(layer, rng, None)
     other = getattr(torch.nn, peer)(D, H).double()
     w = net.get_weights()
     with torch.no_grad():
@@ -138,11 +140,11 @@ def test_against_torch(layer, peer, rng):
         other.bias_ih_l0.copy_(torch.tensor(w[-1]))
         other.bias_hh_l0.zero_()
     x, error = rng.normal(size=(T, B, D)), rng.normal(size=(T, B, H))
-    given = torch.tensor(x, requires_grad=True)
-    y, _ = other(given)
+    x_torch = torch.tensor(x, requires_grad=True)
+    y, _ = other(x_torch)
     y.backward(torch.tensor(error))
     close(net.forward(x), y.detach().numpy(), 1e-12)
-    close(net.backward(error), given.grad.numpy(), 1e-12)
+    close(net.backward(error), x_torch.grad.numpy(), 1e-12)
     gradient = net.get_gradient_weights()
     close(gradient[:D], other.weight_ih_l0.grad.numpy().T, 1e-12)
     close(gradient[D:-1], other.weight_hh_l0.grad.numpy().T, 1e-12)

@@ -1,4 +1,4 @@
-"""Files of an earlier release load, and give the outputs that they gave then.
+"""Files of an earlier version load, and give the outputs of that version.
 
 ``data/`` holds a model of every cell and layer of this plugin, its weights, an input and the outputs, all written by the
 commit 0b59901, before the cells were rewritten.

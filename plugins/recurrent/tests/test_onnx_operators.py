@@ -1,4 +1,4 @@
-"""The cells and the Scan, judged by ONNX: its test cases, its reference evaluator, and a loop from its operators' text."""
+"""Cells and Scan against ONNX: its test cases, its reference evaluator, and a loop from the specification."""
 
 import functools
 import importlib
@@ -15,14 +15,16 @@ import onnx_mapping  # noqa: E402
 from onnx.backend.test.case import node as onnx_cases  # noqa: E402
 from onnx.reference import ReferenceEvaluator  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 OPERATORS = ("RNN", "GRU", "LSTM")
-#: ONNX's cases are float32: its numbers and ours are each rounded at every step.
+#: The cases are float32, so both sides round at every step.
 SINGLE, DOUBLE = 1e-5, 1e-10
 
 
 # ---------------------------------------------------------------------- ONNX's own test cases
 def published():
-    """All cases of the three operators, from whichever module of ONNX's has one of them in its name."""
+    """All cases of the three operators, from the modules of ONNX that are named after one of them."""
     for module in pkgutil.iter_modules(onnx_cases.__path__):
         if any(op.lower() in module.name for op in OPERATORS):
             importlib.import_module(f"{onnx_cases.__name__}.{module.name}")
@@ -32,23 +34,23 @@ def published():
 PUBLISHED = published()
 
 
-def test_all_published_cases_are_there():
-    """Twelve in ONNX 1.17, eighteen in 1.23; a case more comes by itself, and none is lost unseen."""
+def test_all_published_cases_are_present():
+    """Twelve in ONNX 1.17, eighteen in 1.23; new cases are included automatically, missing ones fail here."""
     assert len(PUBLISHED) >= 12
     assert {c.model.graph.node[0].op_type for c in PUBLISHED} == set(OPERATORS)
     assert all(len(c.model.graph.node) == 1 and c.data_sets for c in PUBLISHED)
 
 
 @pytest.mark.parametrize("case", PUBLISHED, ids=lambda case: case.name)
-def test_published(case):
+def test_published_cases(case):
     (node,) = case.model.graph.node
     for inputs, outputs in case.data_sets:
-        found = onnx_mapping.evaluate(node, inputs)
+        actual = onnx_mapping.evaluate(node, inputs)
         names = [role for role, name in zip(onnx_mapping.OUTPUTS, node.output, strict=False) if name]
         assert names
         for name, expected in zip(names, outputs, strict=True):
-            assert found[name].shape == expected.shape and found[name].dtype == expected.dtype
-            close(found[name], expected, SINGLE)
+            assert actual[name].shape == expected.shape and actual[name].dtype == expected.dtype
+            close(actual[name], expected, SINGLE)
 
 
 # ---------------------------------------------------------------------- random cases
@@ -60,7 +62,7 @@ VARIANTS = {
     "LSTM_peepholes": ("LSTM", {}, True),
     "LSTM_input_forget": ("LSTM", {"input_forget": 1}, False),
 }
-#: The inputs that are given, and the rows' lengths; the longest row is shorter than the array in one of them.
+#: The inputs that are present, and the lengths; in one case the longest row is shorter than the array.
 HOW = {
     "bare": ((), None),
     "biases": (("B",), None),
@@ -77,8 +79,8 @@ CASES = pytest.mark.parametrize(
 )
 
 
-def drawn(variant, direction, layout, how, rng):
-    """A node and its inputs by role, every array with other numbers in every place."""
+def random_node(variant, direction, layout, how, rng):
+    """A node and its inputs by role, with random arrays."""
     op, extra, peepholes = VARIANTS[variant]
     chosen, lengths = HOW[how]
     directions, gates = len(onnx_mapping.REVERSED[direction]), onnx_mapping.GATES[op]
@@ -94,37 +96,37 @@ def drawn(variant, direction, layout, how, rng):
     wanted = {"X", "W", "R", *chosen} | ({"P"} if peepholes else set())
     if op != "LSTM":
         wanted.discard("initial_c")
-    given = {role: rng.normal(size=size) * 0.8 for role, size in sizes.items() if role in wanted}
+    arrays = {role: rng.normal(size=size) * 0.8 for role, size in sizes.items() if role in wanted}
     if lengths is not None:
-        given["sequence_lens"] = np.array(lengths, np.int32)
-    names = [role if role in given else "" for role in onnx_mapping.ROLES[: 8 if op == "LSTM" else 6]]
+        arrays["sequence_lens"] = np.array(lengths, np.int32)
+    names = [role if role in arrays else "" for role in onnx_mapping.ROLES[: 8 if op == "LSTM" else 6]]
     while not names[-1]:
         names.pop()
     outputs = onnx_mapping.OUTPUTS[: 3 if op == "LSTM" else 2]
     node = onnx.helper.make_node(op, names, outputs, hidden_size=UNITS, direction=direction, layout=layout, **extra)
-    return node, {role: given[role] for role in names if role}
+    return node, {role: arrays[role] for role in names if role}
 
 
 def sigma(v):
     return 1.0 / (1.0 + np.exp(-v))
 
 
-def by_the_text(node, given):
-    """Y, Y_h, Y_c by the operators' equations, a row, a direction and a step at a time."""
+def by_specification(node, arrays):
+    """Y, Y_h, Y_c by the equations of the operators, for each row, direction and step."""
     asked = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     turned = (lambda a: np.swapaxes(a, 0, 1)) if asked["layout"] else np.array
-    x, w, r = turned(given["X"]), given["W"], given["R"]
+    x, w, r = turned(arrays["X"]), arrays["W"], arrays["R"]
     steps, rows, _ = x.shape
     directions, units = len(w), r.shape[2]
-    lengths = given.get("sequence_lens", [steps] * rows)
+    lengths = arrays.get("sequence_lens", [steps] * rows)
     zeros = np.zeros((directions, rows, units))
-    h = turned(given["initial_h"]).copy() if "initial_h" in given else zeros.copy()
-    c = turned(given["initial_c"]).copy() if "initial_c" in given else zeros.copy()
+    h = turned(arrays["initial_h"]).copy() if "initial_h" in arrays else zeros.copy()
+    c = turned(arrays["initial_c"]).copy() if "initial_c" in arrays else zeros.copy()
     y = np.zeros((steps, directions, rows, units))
     for d, row in itertools.product(range(directions), range(rows)):
-        biases = given["B"][d] if "B" in given else np.zeros(2 * len(w[d]))
+        biases = arrays["B"][d] if "B" in arrays else np.zeros(2 * len(w[d]))
         wb, rb = biases[: len(w[d])], biases[len(w[d]) :]
-        peep = given["P"][d] if "P" in given else np.zeros(3 * units)
+        peep = arrays["P"][d] if "P" in arrays else np.zeros(3 * units)
         backwards = d == 1 or asked["direction"] == b"reverse"
         for t in sorted(range(lengths[row]), reverse=backwards):
 
@@ -156,110 +158,110 @@ def by_the_text(node, given):
 
 
 @CASES
-def test_random_cases_against_the_text(variant, direction, layout, how):
-    node, given = drawn(variant, direction, layout, how, np.random.default_rng(5))
-    found = onnx_mapping.evaluate(node, list(given.values()))
-    assert set(found) == set(node.output)
-    for name, expected in zip(onnx_mapping.OUTPUTS, by_the_text(node, given), strict=True):
-        if name in found:
-            assert found[name].dtype == np.float64
-            close(found[name], expected, DOUBLE)
+def test_random_cases_against_specification(variant, direction, layout, how):
+    node, arrays = random_node(variant, direction, layout, how, np.random.default_rng(5))
+    actual = onnx_mapping.evaluate(node, list(arrays.values()))
+    assert set(actual) == set(node.output)
+    for name, expected in zip(onnx_mapping.OUTPUTS, by_specification(node, arrays), strict=True):
+        if name in actual:
+            assert actual[name].dtype == np.float64
+            close(actual[name], expected, DOUBLE)
 
 
-def model_of(node, given, names, version=None):
+def model_of(node, arrays, names, version=None):
     """A model of one node with these outputs, in the newest version of its operator."""
 
-    def told(name, array):
+    def message(name, array):
         kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
         return onnx.helper.make_tensor_value_info(name, kind, array.shape)
 
-    kind = onnx.helper.np_dtype_to_tensor_dtype(given["X"].dtype)
-    inputs = [told(name, array) for name, array in given.items()]
+    kind = onnx.helper.np_dtype_to_tensor_dtype(arrays["X"].dtype)
+    inputs = [message(name, array) for name, array in arrays.items()]
     outputs = [onnx.helper.make_tensor_value_info(n, kind, [None] * (4 if n == "Y" else 3)) for n in names]
     graph = onnx.helper.make_graph([node], "judge", inputs, outputs)
     version = onnx.defs.get_schema(node.op_type).since_version if version is None else version
     return onnx.helper.make_model_gen_version(graph, opset_imports=[onnx.helper.make_operatorsetid("", version)])
 
 
-def referee(node, given, names):
-    """These outputs as ONNX's reference evaluator makes them, of a model that ONNX's checker has accepted."""
-    model = model_of(node, given, names)
+def referee(node, arrays, names):
+    """The outputs of ONNX's reference evaluator for a model that passes ONNX's checker."""
+    model = model_of(node, arrays, names)
     onnx.checker.check_model(model)
-    return ReferenceEvaluator(model).run(None, dict(given))
+    return ReferenceEvaluator(model).run(None, dict(arrays))
 
 
 @functools.cache
-def reference_turns():
-    """Whether this version's reference evaluator goes backwards.
+def reference_supports_reverse():
+    """Whether the reference evaluator of this version supports reverse.
 
-    It does from ONNX 1.23 on; before, it took reverse for forward, gave no Y_c, and had a time axis too many in layout 1.
+    It does since ONNX 1.23; earlier ones ignore reverse, return no Y_c, and have an extra time axis in layout 1.
     """
-    found = []
+    actual = []
     for direction in ("forward", "reverse"):
-        node, given = drawn("RNN", direction, 0, "bare", np.random.default_rng(1))
-        found += referee(node, given, ["Y"])
-    return not np.array_equal(*found)
+        node, arrays = random_node("RNN", direction, 0, "bare", np.random.default_rng(1))
+        actual += referee(node, arrays, ["Y"])
+    return not np.array_equal(*actual)
 
 
 REFEREED = [
     (variant, direction, layout, how)
     for variant, direction, layout, how in itertools.product(VARIANTS, onnx_mapping.REVERSED, (0, 1), HOW)
-    # The evaluator does not look at sequence_lens nor at input_forget.
+    # The evaluator ignores sequence_lens and input_forget.
     if HOW[how][1] is None and variant != "LSTM_input_forget"
 ]
 
 
 @pytest.mark.parametrize(("variant", "direction", "layout", "how"), REFEREED)
-def test_random_cases_against_the_reference_evaluator(variant, direction, layout, how):
-    if (direction != "forward" or layout) and not reference_turns():
+def test_random_cases_against_reference_evaluator(variant, direction, layout, how):
+    if (direction != "forward" or layout) and not reference_supports_reverse():
         pytest.skip(f"the reference evaluator of onnx {onnx.__version__} knows neither directions nor this layout")
-    node, given = drawn(variant, direction, layout, how, np.random.default_rng(6))
-    found = onnx_mapping.evaluate(node, list(given.values()))
-    names = [name for name in node.output if name != "Y_c" or reference_turns()]
-    for name, expected in zip(names, referee(node, given, names), strict=True):
+    node, arrays = random_node(variant, direction, layout, how, np.random.default_rng(6))
+    actual = onnx_mapping.evaluate(node, list(arrays.values()))
+    names = [name for name in node.output if name != "Y_c" or reference_supports_reverse()]
+    for name, expected in zip(names, referee(node, arrays, names), strict=True):
         assert expected.dtype == np.float64
-        close(found[name], expected, DOUBLE)
+        close(actual[name], expected, DOUBLE)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("direction", onnx_mapping.REVERSED)
 def test_random_cases_against_onnxruntime(variant, direction):
-    """The only other engine that looks at sequence_lens and input_forget; in float32, and without layout 1.
+    """The only other engine that supports sequence_lens and input_forget; in float32, without layout 1.
 
-    What it gives as Y_h and Y_c of a row without a step is zeros, even if there are initial states; the text says nothing
-    about such rows. Ours keep their initial states, as a sequence in pieces needs it.
+    For an empty row it returns zeros as Y_h and Y_c even with initial states; the specification does not define them. Here
+    they are the initial states, so that a sequence can be run in pieces.
     """
     runtime = pytest.importorskip("onnxruntime")
     for how, (_, lengths) in HOW.items():
-        node, given = drawn(variant, direction, 0, how, np.random.default_rng(9))
-        given = {name: a if a.dtype.kind == "i" else a.astype(np.float32) for name, a in given.items()}
-        model = model_of(node, given, node.output, version=14)  # engines learn new versions later
+        node, arrays = random_node(variant, direction, 0, how, np.random.default_rng(9))
+        arrays = {name: a if a.dtype.kind == "i" else a.astype(np.float32) for name, a in arrays.items()}
+        model = model_of(node, arrays, node.output, version=14)  # onnxruntime supports new versions later
         session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        found = onnx_mapping.evaluate(node, list(given.values()))
-        there = np.array([n > 0 for n in lengths or [T] * BATCH])
-        for name, expected in zip(node.output, session.run(None, given), strict=True):
+        actual = onnx_mapping.evaluate(node, list(arrays.values()))
+        nonempty = np.array([n > 0 for n in lengths or [T] * BATCH])
+        for name, expected in zip(node.output, session.run(None, arrays), strict=True):
             if name == "Y":
-                close(found[name], expected, SINGLE)
+                close(actual[name], expected, SINGLE)
             else:
-                close(found[name][:, there], expected[:, there], SINGLE)
-                assert not expected[:, ~there].any()
+                close(actual[name][:, nonempty], expected[:, nonempty], SINGLE)
+                assert not expected[:, ~nonempty].any()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("direction", onnx_mapping.REVERSED)
-def test_full_lengths_are_no_lengths(variant, direction):
-    node, given = drawn(variant, direction, 0, "all", np.random.default_rng(7))
-    whole = onnx_mapping.evaluate(node, list(given.values()))
-    other, _ = drawn(variant, direction, 0, "ragged_states", np.random.default_rng(7))
-    given["sequence_lens"] = np.full(BATCH, T, np.int32)
-    same = onnx_mapping.evaluate(other, [given[name] for name in other.input if name])
+def test_full_lengths_equal_no_lengths(variant, direction):
+    node, arrays = random_node(variant, direction, 0, "all", np.random.default_rng(7))
+    whole = onnx_mapping.evaluate(node, list(arrays.values()))
+    other, _ = random_node(variant, direction, 0, "ragged_states", np.random.default_rng(7))
+    arrays["sequence_lens"] = np.full(BATCH, T, np.int32)
+    same = onnx_mapping.evaluate(other, [arrays[name] for name in other.input if name])
     for name, array in whole.items():
         close(same[name], array, 1e-14)
 
 
 # ---------------------------------------------------------------------- what has no cell
 @pytest.mark.parametrize(
-    ("op", "asked", "told"),
+    ("op", "asked", "message"),
     [
         ("RNN", {"clip": 3.0}, "RNN with clip"),
         ("RNN", {"activations": ["Relu"]}, "activations"),
@@ -267,12 +269,12 @@ def test_full_lengths_are_no_lengths(variant, direction):
         ("LSTM", {"activation_alpha": [0.1]}, "activation_alpha"),
     ],
 )
-def test_attributes_without_a_cell_are_refused(op, asked, told):
-    with pytest.raises(onnx_mapping.NotMapped, match=told):
+def test_unsupported_attributes_are_refused(op, asked, message):
+    with pytest.raises(onnx_mapping.NotMapped, match=message):
         onnx_mapping.attributes(onnx.helper.make_node(op, ["X", "W", "R"], ["Y"], hidden_size=UNITS, **asked))
 
 
-def test_default_activations_may_be_named():
+def test_default_activations_by_name():
     node = onnx.helper.make_node(
         "LSTM", ["X", "W", "R"], ["Y"], direction="bidirectional", activations=["Sigmoid", "Tanh", "tanh"] * 2
     )
@@ -280,7 +282,7 @@ def test_default_activations_may_be_named():
 
 
 def test_peepholes_with_input_forget_are_refused():
-    node, given = drawn("LSTM_peepholes", "forward", 0, "bare", np.random.default_rng(8))
+    node, arrays = random_node("LSTM_peepholes", "forward", 0, "bare", np.random.default_rng(8))
     node.attribute.append(onnx.helper.make_attribute("input_forget", 1))
     with pytest.raises(onnx_mapping.NotMapped, match="peepholes"):
-        onnx_mapping.evaluate(node, list(given.values()))
+        onnx_mapping.evaluate(node, list(arrays.values()))

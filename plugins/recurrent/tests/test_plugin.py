@@ -6,7 +6,7 @@ import graphnet_recurrent
 from graphnet_recurrent import plugin
 
 
-def test_registers_its_layers():
+def test_layers_are_registered():
     registered = []
     plugin.graphnet_register_layers(registered.append)
     assert [layer.__name__ for layer in registered] == [

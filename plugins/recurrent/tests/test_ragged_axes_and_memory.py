@@ -5,6 +5,8 @@ import pytest
 from ragged_layers import LENGTHS, ROW, B, D, T, arrays_of, layer_of, over_time, problem, run_both_passes
 from recurrent_oracle import close
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():
@@ -26,9 +28,9 @@ def test_masked_row_equals_shortened_row(cell, layer_name, rng):
     x, states, error, errors = problem(layer, rng, lengths=None)
     mask = rng.random((T, B)) < 0.6
     mask[:, 1], mask[:, 2], mask[:-1, 3], mask[-1, 3] = False, True, False, True
-    there = np.where(mask[:, :, None], x, np.nan)
+    x_masked = np.where(mask[:, :, None], x, np.nan)
     back = np.where(mask[:, :, None], error, np.nan) if over_time(layer) else error
-    y, ends, pulled, pulled_states, gradients = run_both_passes(layer, there, states, back, errors, mask=mask)
+    y, ends, pulled, pulled_states, gradients = run_both_passes(layer, x_masked, states, back, errors, mask=mask)
     assert not pulled[~mask].any()
     assert not over_time(layer) or not y[~mask].any()
     total = {path: np.zeros_like(g) for path, g in gradients.items()}
@@ -44,8 +46,8 @@ def test_masked_row_equals_shortened_row(cell, layer_name, rng):
         )
         close(y[steps, b] if over_time(layer) else y[b], alone[0][:, 0] if over_time(layer) else alone[0][0], ROW)
         close(pulled[steps, b], alone[2][:, 0], ROW)
-        for k, found in ((1, ends), (3, pulled_states)):
-            for name, array in found.items():
+        for k, actual in ((1, ends), (3, pulled_states)):
+            for name, array in actual.items():
                 close(array[b], alone[k][name][0], ROW)
         for path, gradient in alone[4].items():
             total[path] += gradient
@@ -58,7 +60,7 @@ def test_masked_row_equals_shortened_row(cell, layer_name, rng):
 def test_batch_major_swaps_axes_only(cell, layer_name, masked, rng):
     layer = layer_of(cell, layer_name)
     x, states, error, errors = problem(layer, rng)
-    mask = np.arange(T)[::-1, None] < np.array(LENGTHS)  # the steps that are there come last
+    mask = np.arange(T)[::-1, None] < np.array(LENGTHS)  # the valid steps are at the end
 
     def flipped(a):
         return a.swapaxes(0, 1)
@@ -103,7 +105,7 @@ FORWARD = pytest.mark.parametrize(
 
 
 def with_memory(layer):
-    """The layer with its memory on, at the beginning of new sequences."""
+    """The layer with memory on, and without a kept state."""
     layer.reset_state()
     layer.toggle_memory()
     return layer
@@ -112,27 +114,27 @@ def with_memory(layer):
 @FORWARD
 @pytest.mark.parametrize("cuts", [(2,), (1, 2, 4)])
 def test_pieces_equal_whole_sequence(cell, layer_name, cuts, rng):
-    """Rows that have ended wait; a row that has no step in the first piece has not random_states."""
+    """A row that has ended keeps its state; a row may have no step in the first piece."""
     layer = layer_of(cell, layer_name)
     x = rng.normal(size=(T, B, D))
     y = layer.forward(x, lengths=LENGTHS)
     ends = {name: array.copy() for name, array in layer.state.items()}
-    found = []
+    actual = []
     with_memory(layer)
     try:
         for begin, end in zip((0, *cuts), (*cuts, T), strict=True):
             left = np.clip(np.array(LENGTHS) - begin, 0, end - begin)
-            found.append(layer.forward(x[begin:end], lengths=left))
+            actual.append(layer.forward(x[begin:end], lengths=left))
     finally:
         layer.toggle_memory()
-    close(np.concatenate(found), y, ROW)
+    close(np.concatenate(actual), y, ROW)
     for name, array in ends.items():
         close(layer.state[name], array, ROW)
 
 
 @FORWARD
 def test_reset_rows_start_new_sequences(cell, layer_name, rng):
-    """Each row of the next piece is the row alone: from where it was, or from the beginning; errors stop between pieces."""
+    """Each row equals a single row that continues or restarts; no error crosses pieces."""
     layer = layer_of(cell, layer_name)
     first, x = rng.normal(size=(2, B, D)), rng.normal(size=(T, B, D))
     error, anew = rng.normal(size=layer.forward(x).shape), [0, 3]

@@ -8,6 +8,8 @@ from recurrent_oracle import close, numeric
 from graphnet import seed
 from graphnet_recurrent import Bidirectional, Recurrent, Stack, cells
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():
@@ -20,7 +22,7 @@ DERIVED = [name for name in LAYERS if "truncated" not in name and name != "clipp
 @pytest.mark.parametrize("layer_name", DERIVED)
 @pytest.mark.parametrize("cell", ["lstm", "gru_after"])
 def test_numeric_derivatives(cell, layer_name, rng):
-    """Of a random function of outputs and final states, along a random direction in each array by itself."""
+    """Derivatives of a random function of outputs and final states, along a random direction per array."""
     layer = layer_of(cell, layer_name)
     x, states, error, errors = problem(layer, rng)
     _, _, pulled, pulled_states, gradients = run_both_passes(layer, x, states, error, errors, lengths=LENGTHS)
@@ -34,9 +36,9 @@ def test_numeric_derivatives(cell, layer_name, rng):
 
     def with_weights(path, value):
         fill(layer, {**values, path: value})
-        found = loss()
+        actual = loss()
         fill(layer, values)
-        return found
+        return actual
 
     def along(f, array, gradient):
         direction = rng.normal(size=array.shape)
@@ -55,7 +57,7 @@ def test_numeric_derivatives(cell, layer_name, rng):
     lambda o: Stack([cells.lstm_cell(H), cells.gru_cell(H)], keep_between=0.5, residual=True, **o)],
 )  # fmt: skip
 def test_numeric_derivatives_with_dropout(make, rng):
-    """With the same draws each time, dropout of inputs, of states and between layers is a function like any other."""
+    """With the same seed, dropout of inputs, of states and between layers is a deterministic function."""
     layer = filled(make({"keep_input": 0.6, "keep_state": 0.5}))
     x, states, error, _ = problem(layer, rng)
 

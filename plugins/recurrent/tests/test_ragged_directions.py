@@ -1,4 +1,4 @@
-"""Directions on rows of different lengths: reversed layers, both directions, and what they end with."""
+"""Directions on rows of different lengths: reversed layers, both directions, last outputs."""
 
 import numpy as np
 import pytest
@@ -8,6 +8,8 @@ from recurrent_oracle import close
 from graphnet import Builder, Runner, Scan
 from graphnet_recurrent import Bidirectional, Recurrent
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rng():
@@ -15,23 +17,25 @@ def rng():
 
 
 def reversed_rows(x, lengths=LENGTHS):
-    """Each row backwards within its length; what lies beyond stays."""
-    found = x.copy()
+    """Reverse each row within its length; the padding stays."""
+    actual = x.copy()
     for b, n in enumerate(lengths):
-        found[:n, b] = x[:n, b][::-1]
-    return found
+        actual[:n, b] = x[:n, b][::-1]
+    return actual
 
 
 @pytest.mark.parametrize(
-    ("cell", "there", "back"),
+    ("cell", "forward_layer", "reversed_layer"),
     [*((c, "forwards", "backwards") for c in CELLS), *((c, "truncated", "truncated_back") for c in DEEP)],
 )
-def test_reverse_equals_forward_on_reversed_rows(cell, there, back, rng):
-    there, back = layer_of(cell, there), layer_of(cell, back)
-    assert all(np.array_equal(a, values_of(back)[path]) for path, a in values_of(there).items())
-    x, states, error, errors = problem(there, rng)
-    y, ends, pulled, pulled_states, gradients = run_both_passes(there, x, states, error, errors, lengths=LENGTHS)
-    other = run_both_passes(back, reversed_rows(x), states, reversed_rows(error), errors, lengths=LENGTHS)
+def test_reverse_equals_forward_on_reversed_rows(cell, forward_layer, reversed_layer, rng):
+    forward_layer, reversed_layer = layer_of(cell, forward_layer), layer_of(cell, reversed_layer)
+    assert all(np.array_equal(a, values_of(reversed_layer)[path]) for path, a in values_of(forward_layer).items())
+    x, states, error, errors = problem(forward_layer, rng)
+    y, ends, pulled, pulled_states, gradients = run_both_passes(
+        forward_layer, x, states, error, errors, lengths=LENGTHS
+    )
+    other = run_both_passes(reversed_layer, reversed_rows(x), states, reversed_rows(error), errors, lengths=LENGTHS)
     close(reversed_rows(other[0]), y, ROW)
     close(reversed_rows(other[2]), pulled, ROW)
     for mine, expected in ((other[1], ends), (other[3], pulled_states), (other[4], gradients)):
@@ -56,8 +60,8 @@ def test_bidirectional_on_reversed_rows(cell, returns, rng):
     def swapped(a):
         return np.concatenate(np.split(a, 2, axis=-1)[::-1], axis=-1)
 
-    given = {name: states[exchanged(name)] for name in states}
-    other = run_both_passes(layer, reversed_rows(x), given, flip(swapped(error)), errors, lengths=LENGTHS)
+    exchanged_states = {name: states[exchanged(name)] for name in states}
+    other = run_both_passes(layer, reversed_rows(x), exchanged_states, flip(swapped(error)), errors, lengths=LENGTHS)
     fill(layer, weights)
     close(flip(swapped(other[0])), y, ROW)
     close(reversed_rows(other[2]), pulled, ROW)
@@ -107,11 +111,11 @@ def test_layer_equals_its_scan(cell, reverse, rng):
         runner.parameters[path].value = value
     outputs = runner.forward({"x": x, **states}, lengths=LENGTHS)
     pulled = runner.backward(dict(zip(runner.graph.outputs, [error, *errors], strict=True)))
-    found = run_both_passes(layer, x, states, error, errors, lengths=LENGTHS)
-    np.testing.assert_array_equal(found[0], outputs["y"])
-    np.testing.assert_array_equal(found[2], pulled["x"])
+    actual = run_both_passes(layer, x, states, error, errors, lengths=LENGTHS)
+    np.testing.assert_array_equal(actual[0], outputs["y"])
+    np.testing.assert_array_equal(actual[2], pulled["x"])
     for name in drawn.states:
-        np.testing.assert_array_equal(found[1][name], outputs[name])
-        np.testing.assert_array_equal(found[3][name], pulled[name])
-    for path, gradient in found[4].items():
+        np.testing.assert_array_equal(actual[1][name], outputs[name])
+        np.testing.assert_array_equal(actual[3][name], pulled[name])
+    for path, gradient in actual[4].items():
         np.testing.assert_array_equal(gradient, runner.parameters[path].gradient)

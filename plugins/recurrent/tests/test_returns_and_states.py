@@ -23,6 +23,8 @@ from graphnet_recurrent import (
     tanh,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @EVERY
 @pytest.mark.parametrize("reverse", [False, True])
@@ -56,7 +58,7 @@ def test_learned_initial_state_starts_every_row(cell):
     layer = fill(Recurrent(cell(), returns="last", learn_initial=True))
     names = layer.cell.states
     starts = {name: layer.graph.nodes[f"initial_{name}"].layer for name in names}
-    if "phase" in starts:  # whole numbers, in their range
+    if "phase" in starts:  # integers in range
         starts["phase"].set_weights([0.0, 1.0, 2.0])
     if "filled" in starts:
         starts["filled"].set_weights([1.0, 1.0, 0.0])

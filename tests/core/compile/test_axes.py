@@ -1,4 +1,4 @@
-"""Declared axis names: no layer reads an axis as another one than it is declared to be."""
+"""Declared axis names: a layer that would read an axis as a different one is refused."""
 
 import numpy as np
 import pytest
@@ -77,7 +77,7 @@ RECURRENT = {
 @pytest.mark.parametrize(
     "axes", ["batch, time, feature=3", "feature, time, batch", "batch, feature=3, time", "batch, time=3"]
 )
-def test_recurrent_layers_refuse_batch_first_inputs(layer, axes):
+def test_recurrent_layer_refuses_batch_first_input(layer, axes):
     made = graph(layer(), axes)
     with pytest.raises(ShapeError, match=r"declared as \w+ but read as|no sequence|not a sequence") as caught:
         Runner(made)
@@ -88,13 +88,13 @@ def test_recurrent_layers_refuse_batch_first_inputs(layer, axes):
 @pytest.mark.parametrize(
     "axes", ["time, batch, feature=3", "time, feature=3", "step, row, feature=3", "y, batch, feature=3", None]
 )
-def test_recurrent_layers_take_sequences(layer, axes):
+def test_recurrent_layer_accepts_sequence(layer, axes):
     made = graph(layer(), axes)
     x = RNG.normal(size=(5, 3) if axes == "time, feature=3" else (5, 4, 3))
     assert np.isfinite(next(iter(Runner(made).forward({"x": x}).values()))).all()
 
 
-def test_refusal_names_the_axes_and_batch_major():
+def test_refusal_names_axes_and_batch_major():
     with pytest.raises(ShapeError, match=r"lstm/scan: axis 0 is declared as batch but read as time") as caught:
         Runner(graph(lambda x: LSTM(3, 2, 1)(dense(x, 3), name="lstm"), "batch, time, feature=3"))
     told = str(caught.value)
@@ -102,7 +102,7 @@ def test_refusal_names_the_axes_and_batch_major():
     assert "TrainingConfig(batch_major=True)" in told and "layer.batch_major = True" in told
 
 
-def test_batch_axis_is_not_read_as_time_of_one_sequence():
+def test_batch_axis_is_not_read_as_time():
     with pytest.raises(ShapeError, match="axis 0 is declared as batch but read as time"):
         Runner(graph(RNN(3, 2, 1), "batch, feature=3"))
 
@@ -115,7 +115,7 @@ def test_undeclared_two_axes_are_one_sequence():
     np.testing.assert_allclose(found, layer.forward(x[:, None])[:, 0], rtol=1e-13)
 
 
-def test_chain_of_dense_and_recurrent_layers_takes_a_sequence():
+def test_dense_and_recurrent_layers_accept_sequence():
     network = NeuralNetwork(None, None, None)
     network.layers = [FullyConnected(3, 4), RNN(4, 2, 5), FullyConnected(5, 1)]
     assert network.test(RNG.normal(size=(6, 3))).shape == (6, 1)
@@ -154,7 +154,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
-def test_layers_refuse_axes_that_are_declared_otherwise(case):
+def test_layer_refuses_other_declared_axes(case):
     with pytest.raises(ShapeError):
         Runner(graph(*case))
 
@@ -178,7 +178,7 @@ TAKEN = {
 
 
 @pytest.mark.parametrize("case", TAKEN.values(), ids=TAKEN.keys())
-def test_layers_take_axes_that_fit(case):
+def test_layer_accepts_matching_axes(case):
     layer, *axes = case
     made = graph(layer, *axes)
     sizes = {"batch": 2, "y": 4, "x": 4, "patient": 2, "visit": 3}
@@ -190,7 +190,7 @@ def test_layers_take_axes_that_fit(case):
     Runner(made).forward(given)
 
 
-def test_names_count_through_values_that_were_not_declared():
+def test_names_propagate_through_undeclared_values():
     g = Builder("m")
     declared, free = g.input("x", "batch, time, feature=3"), g.input("y")
     runner = Runner(g.build(Scan(sum_cell())(free + declared)))
@@ -207,7 +207,7 @@ def test_repeated_axis_names_are_refused(text):
         Builder("m").input("x", text)
 
 
-def test_repeated_axis_names_are_refused_wherever_a_shape_is_declared():
+def test_repeated_axis_names_in_layers_are_refused():
     twice = Shape(("batch", "batch"), (None, 3))
     g = Builder("m")
     x = g.input("x", twice)
@@ -220,7 +220,7 @@ def test_repeated_axis_names_are_refused_wherever_a_shape_is_declared():
         parse_model(text.replace("batch, feature=3", "batch, batch"))
 
 
-def test_model_file_with_batch_first_sequences_is_refused(tmp_path):
+def test_batch_first_model_file_is_refused(tmp_path):
     text = model_text(graph(LSTM(3, 2, 1), "time, batch, feature=3"))
     (tmp_path / "model.yaml").write_text(text.replace("time, batch, feature=3", "batch, time, feature=3"))
     with pytest.raises(ShapeError, match=r"batch_major=True"):
@@ -235,13 +235,13 @@ def test_model_file_with_batch_first_sequences_is_refused(tmp_path):
         ({"states": {"h": "time, batch, feature=3"}}, "A cell reads one step"),
     ],
 )
-def test_cells_declare_steps_batch_first(roles, match):
+def test_cell_with_batch_not_first_is_refused(roles, match):
     cell = Cell("c", **roles)
     with pytest.raises(ShapeError, match=match):
         cell.build(output=cell.x, h=cell.h)
 
 
-def test_scan_refuses_a_sequence_that_its_cell_declares_otherwise():
+def test_scan_refuses_sequence_of_other_width():
     cell = Cell("c", sequences={"x": "time, batch, feature=3"}, states={"h": 3})
     h = cell.x + cell.h
     made = cell.build(output=h, h=h)
@@ -251,13 +251,13 @@ def test_scan_refuses_a_sequence_that_its_cell_declares_otherwise():
         Runner(graph(Scan(made), "time, batch, feature=3"))
 
 
-def test_broadcast_takes_declared_names_before_usual_ones():
+def test_broadcast_prefers_declared_names():
     usual, declared = Shape.of((5, 2, 3)), Shape.parse("time, batch, feature")
     assert broadcast([usual, declared]).names == ("time", "batch", "feature")
     assert broadcast([usual, declared]).declared and not broadcast([usual, usual]).declared
 
 
-def test_saved_model_without_declared_axes_loads_and_agrees(tmp_path):
+def test_saved_model_without_axes_loads(tmp_path):
     x = RNG.normal(size=(5, 4, 3)).astype("float32")
     model = Model(graph(Recurrent(gru_cell(2)), None))
     before = model.runner.forward({"x": x})["output"]
@@ -267,7 +267,7 @@ def test_saved_model_without_declared_axes_loads_and_agrees(tmp_path):
     np.testing.assert_array_equal(found.runner.forward({"x": x})["output"], before)
 
 
-def test_model_does_not_cut_an_undeclared_time_axis_into_batches():
+def test_undeclared_time_axis_is_not_batched():
     model = Model(graph(Scan(sum_cell()), None))
     x = RNG.normal(size=(9, 2, 3)).astype("float32")
     np.testing.assert_allclose(model.predict(x), np.cumsum(x, axis=0), rtol=1e-5)
@@ -277,7 +277,7 @@ def test_model_does_not_cut_an_undeclared_time_axis_into_batches():
         model.fit(x, x, loss={"output": MeanSquaredError()}, epochs=1)
 
 
-def test_batch_major_data_of_a_time_first_graph_still_fit():
+def test_batch_major_data_fit_time_first_graph():
     model = Model(graph(LSTM(3, 2, 1), "time, batch, feature=3"), TrainingConfig(batch_major=True))
     x = RNG.normal(size=(4, 6, 3)).astype("float32")
     turned = model.predict(x)
@@ -285,7 +285,7 @@ def test_batch_major_data_of_a_time_first_graph_still_fit():
     np.testing.assert_allclose(turned, model.predict(x.swapaxes(0, 1)).swapaxes(0, 1), rtol=1e-5)
 
 
-def test_nested_graphs_refuse_axes_in_another_order():
+def test_nested_graph_refuses_transposed_axes():
     inner = graph(lambda x: dense(x, 3), "batch, time, feature=3")
     Runner(graph(Subgraph(inner), "batch, time, feature=3"))
     Runner(graph(Subgraph(inner), "patient, visit, feature=3"))
@@ -301,14 +301,14 @@ def test_batch_major_needs_declared_axes():
         model.predict(np.ones((4, 6, 3)))
 
 
-def test_initial_states_are_batch_first():
+def test_initial_state_must_be_batch_first():
     scan = Scan(sum_cell())
     made = graph(lambda x, h: scan(x, h), "time, batch=3, feature=3", "feature=3, batch=3")
     with pytest.raises(ShapeError, match="initial state 'h': axis 0 is declared as feature but read as batch"):
         Runner(made)
 
 
-def test_scan_refuses_axes_in_another_order_than_its_cell_declares():
+def test_scan_refuses_transposed_axes():
     cell = Cell("c", sequences={"x": "batch, y=4, x=4"}, states={"h": "batch, y=4, x=4"})
     h = cell.x + cell.h
     made = cell.build(output=h, h=h)
@@ -318,7 +318,7 @@ def test_scan_refuses_axes_in_another_order_than_its_cell_declares():
 
 
 @pytest.mark.parametrize(("axes", "lengths"), [("time, batch, feature=3", {"X": [3, 5]}), (None, {"x": [3, 5]})])
-def test_lengths_of_what_is_no_sequence_are_refused(axes, lengths):
+def test_lengths_of_non_sequence_are_refused(axes, lengths):
     runner = Runner(graph(Scan(sum_cell()), axes))
     with pytest.raises(ShapeError, match=r"lengths for .*, which is not an input with axes \(time, batch"):
         runner.forward({"x": np.ones((5, 2, 3))}, lengths=lengths)

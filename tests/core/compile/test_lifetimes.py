@@ -86,8 +86,9 @@ def test_cell_equals_reference(name, steps, batch):
         np.testing.assert_allclose(found[key], array, rtol=1e-12, atol=1e-12, err_msg=key)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", range(len(PASSES) + 1))
-def test_token_shift_is_right_with_passes_left_out(count):
+def test_token_shift_with_passes_left_out(count):
     inputs = {"x": np.arange(1.0, 5.0).reshape(2, 2, 1)}
     for chosen in combinations(PASSES, count):
         found = everything(graph_of(token_shift(), 1), inputs, np.ones_like, passes=chosen)
@@ -96,7 +97,7 @@ def test_token_shift_is_right_with_passes_left_out(count):
             np.testing.assert_allclose(found[key], array, atol=1e-12, err_msg=f"{key} with {chosen}")
 
 
-def test_token_shift_gives_error_by_hand():
+def test_token_shift_error_matches_hand_computation():
     builder = Builder()
     x = builder.input("x", "time, batch, feature=1")
     node = Scan(token_shift())(x, builder.input("c", "batch, feature=1"), None, name="scan")
@@ -106,7 +107,7 @@ def test_token_shift_gives_error_by_hand():
     assert not runner.backward({"y": np.ones((2, 2, 1))})["x"].any()
 
 
-def test_split_outside_a_scan_beside_one():
+def test_split_beside_a_scan_equals_reference():
     def graph():
         builder = Builder()
         x = builder.input("x", "time, batch, feature=4")
@@ -134,7 +135,7 @@ def test_scalar_weight_has_a_scalar_gradient(inside):
 
 
 class GateOfTwo(Layer):
-    """σ of a sum of two inputs with a weight each and a bias that is a vector of its own."""
+    """tanh of two weighted inputs and a bias that is a separate array."""
 
     def parameters(self, *inputs):
         return {"w": Weight((2, 1)), "b": Weight((1,), kind="bias")}
@@ -154,7 +155,7 @@ class GateOfTwo(Layer):
 
 
 def separated_weights():
-    """Products whose weights are neighbours in one array, with a bias of another array between them."""
+    """Products whose weights are neighbours in one array, separated by a bias from another array."""
     cell = Cell("c", sequences={"x": 3}, states={"h": 1})
     first = dense(Tanh()(cell.h), 1)
     v = GateOfTwo()(first, cell.h)
@@ -164,7 +165,7 @@ def separated_weights():
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("keep", [True, False])
-def test_weights_around_a_bias_are_packed_apart(keep, batch):
+def test_weights_around_a_bias_are_packed_separately(keep, batch):
     graph = graph_of(separated_weights(), 3)
     reference = Runner(graph, backend="reference")
     reference.materialize()
@@ -184,7 +185,7 @@ def test_pack_with_gap_or_overlap_is_refused(columns):
         check_covered(array, [array[:, a:b] for a, b in columns])
 
 
-# ---------------------------------------------------------------------- mistakes of the compiler's own
+# ---------------------------------------------------------------------- internal errors of the compiler
 def test_verifier_finds_a_value_outside_its_lifetime(monkeypatch):
     monkeypatch.setattr(pipeline, "legalize", lambda trace, hoist: (trace, str))
     inputs = {"x": np.random.default_rng(0).normal(size=(3, 2, 3))}
@@ -196,7 +197,7 @@ def test_verifier_finds_a_value_outside_its_lifetime(monkeypatch):
 
 
 @pytest.mark.parametrize("kind", [KeyError, InvalidProgram, RecursionError, AssertionError, ValueError])
-def test_exception_in_the_compiler_falls_back(monkeypatch, kind):
+def test_compiler_exception_falls_back(monkeypatch, kind):
     def failing(*arguments):
         raise kind("by design")
 
@@ -215,7 +216,7 @@ def test_exception_in_the_compiler_falls_back(monkeypatch, kind):
         np.testing.assert_allclose(found[key], array, rtol=1e-12, atol=1e-12)
 
 
-def test_failing_memory_is_not_hidden(monkeypatch):
+def test_memory_error_is_raised(monkeypatch):
     def failing(*arguments):
         raise MemoryError
 
@@ -224,7 +225,7 @@ def test_failing_memory_is_not_hidden(monkeypatch):
         everything(graph_of(swapped_parts(), 4), {"x": np.ones((3, 2, 4))}, np.cos)
 
 
-def test_buffer_of_another_size_is_refused_at_binding(monkeypatch):
+def test_buffer_of_wrong_size_is_refused(monkeypatch):
     from graphnet.core.run.numpy_backend.workspace import Workspace
 
     shape = Workspace._shape
@@ -238,14 +239,14 @@ def test_buffer_of_another_size_is_refused_at_binding(monkeypatch):
         everything(graph_of(swapped_parts(), 4), {"x": np.ones((3, 2, 4))}, np.cos)
 
 
-# ---------------------------------------------------------------------- what explain says is what runs
+# ---------------------------------------------------------------------- explain
 def heads():
     cell = Cell("c", sequences={"x": "batch, head=2, key=3"}, states={"h": "batch, head=2, key=3"})
     h = Tanh()(cell.x + cell.h)
     return cell.build(output=h, h=h)
 
 
-def test_explain_reports_a_scan_of_higher_rank():
+def test_explain_reports_scan_of_higher_rank():
     builder = Builder()
     graph = builder.build(y=Scan(heads())(builder.input("x", "time, batch, head=2, key=3"), name="scan")["output"])
     (part,) = graph.explain().parts
@@ -255,7 +256,7 @@ def test_explain_reports_a_scan_of_higher_rank():
     assert isinstance(bound.steps[0].program(True), BoundLoop)
 
 
-def test_explain_takes_open_sizes_from_the_last_run():
+def test_explain_uses_sizes_of_last_run():
     builder = Builder()
     graph = builder.build(y=Scan(unread_states())(builder.input("x", "time, batch, feature"))["output"])
     with pytest.raises(ValueError, match=r"input 'x': a size is not known.*run the graph once"):
@@ -269,7 +270,7 @@ def test_explain_takes_open_sizes_from_the_last_run():
         graph.explain(shapes={"y": (4, 5)})
 
 
-def test_no_warning_where_nothing_fails():
+def test_successful_compilation_does_not_warn():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         everything(graph_of(unread_states(), 3), {"x": np.ones((3, 2, 3))}, np.cos)

@@ -1,4 +1,4 @@
-"""Programs against the node-by-node run: the same numbers, whatever the cell, the passes and the way it is run."""
+"""Compiled programs against the reference backend: equal numbers for any cell, passes and options."""
 
 import copy
 import dataclasses
@@ -18,7 +18,7 @@ D, H = 3, 4
 
 
 class Logistic(Layer):
-    """1 / (1 + exp(-x)), as a stranger writes it."""
+    """1 / (1 + exp(-x)), written naively."""
 
     def apply(self, x):
         y = 1 / (1 + np.exp(-x))
@@ -49,7 +49,7 @@ class Peephole(Layer):
 
 
 class Odd(Layer):
-    """A little of everything elementwise: where, maximum, abs, sqrt, powers, comparison."""
+    """Many elementwise functions: where, maximum, abs, sqrt, powers, comparison."""
 
     def apply(self, x):
         root = np.sqrt(np.abs(x) + 1.0)
@@ -63,7 +63,7 @@ class Odd(Layer):
 
 
 class Between(Layer):
-    """x where it is between two numbers: truth values multiplied, added, combined."""
+    """x between two numbers: products, sums and logic of booleans."""
 
     def apply(self, x):
         inside = (x > -0.4) * (x < 0.6)
@@ -86,7 +86,7 @@ class Soft(Layer):
 
 
 class Blind(Layer):
-    """tanh that no tracer can read."""
+    """tanh that cannot be traced."""
 
     def apply(self, x):
         y = np.tanh(np.asarray(x))
@@ -190,7 +190,7 @@ def inputs(rng, steps, batch, context=False, states=True):
 
 
 def both_ways(graph, given, rng, lengths=None, passes=None, errors=None):
-    """Outputs, errors and gradients by program and node by node."""
+    """Outputs, errors and gradients, compiled and by the reference backend."""
     found = []
     runners = [Runner(graph, passes=passes), Runner(graph, backend="reference")]
     weighted(runners[0], rng)
@@ -219,7 +219,7 @@ def same(found, tolerance=1e-12):
 
 
 def compiled(runner):
-    """Whether every Scan and region of the last binding runs by a program."""
+    """Whether every Scan and region of the last pass was compiled."""
     bound = runner.last_pass.bound
     steps = [s for s in bound.steps if isinstance(s, (BoundScan, BoundRegion))]
     return bool(steps) and all(s.reason is None for s in steps)
@@ -227,7 +227,7 @@ def compiled(runner):
 
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("batch", [1, 3])
-def test_every_cell(name, batch):
+def test_cell_equals_reference(name, batch):
     rng = np.random.default_rng(5)
     runner, found = both_ways(graph(name), inputs(rng, 6, batch), rng)
     same(found)
@@ -238,16 +238,17 @@ def test_every_cell(name, batch):
 @pytest.mark.parametrize(
     "how", [{"reverse": True}, {"bptt_length": 4}, {"reverse": True, "bptt_length": 1}, {"context": True}]
 )
-def test_every_cell_on_ragged_rows(name, how):
+def test_cell_with_ragged_rows_equals_reference(name, how):
     rng = np.random.default_rng(6)
     made = graph(name, **how)
     _, found = both_ways(made, inputs(rng, 7, 4, how.get("context", False)), rng, lengths=[7, 3, 0, 5])
     same(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("how", [{}, {"bptt_length": 50}, {"reverse": True}])
-def test_many_blocks(name, how):
+def test_many_blocks_equal_reference(name, how):
     rng = np.random.default_rng(7)
     runner, found = both_ways(graph(name, **how), inputs(rng, 130, 9), rng, lengths=rng.integers(0, 131, size=9))
     same(found, 1e-11)
@@ -255,16 +256,18 @@ def test_many_blocks(name, how):
     assert len((scan.exact or scan.programs)[True].executable().workspace.blocks) > 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
-def test_each_pass_left_out(name):
+def test_one_pass_left_out_equals_reference(name):
     for left_out in PASSES:
         rng = np.random.default_rng(8)
         _, found = both_ways(graph(name), inputs(rng, 5, 2), rng, passes=[p for p in PASSES if p != left_out])
         same(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["peepholes", "shifted"])
-def test_every_subset_of_passes(name):
+def test_subset_of_passes_equals_reference(name):
     made = graph(name)
     for count in range(len(PASSES) + 1):
         for chosen in itertools.combinations(PASSES, count):
@@ -274,16 +277,17 @@ def test_every_subset_of_passes(name):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_one_sequence_without_a_batch_axis(name):
+def test_sequence_without_batch_equals_reference(name):
     rng = np.random.default_rng(10)
     given = {"x": rng.normal(size=(5, D))}
     _, found = both_ways(graph(name, rank=2), given, rng)
     same(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CELLS)
 @pytest.mark.parametrize("output", ["y", "h", "c"])
-def test_one_output_alone_has_an_error(name, output):
+def test_error_of_one_output_equals_reference(name, output):
     rng = np.random.default_rng(11)
     made, given = graph(name), inputs(rng, 5, 3, states=False)
     shape = Runner(made).forward(given)[output].shape
@@ -292,7 +296,7 @@ def test_one_output_alone_has_an_error(name, output):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_without_a_way_back_the_outputs_are_the_same(name):
+def test_outputs_without_backward_are_equal(name):
     rng = np.random.default_rng(12)
     runner = Runner(graph(name))
     weighted(runner, rng)
@@ -303,8 +307,8 @@ def test_without_a_way_back_the_outputs_are_the_same(name):
         np.testing.assert_allclose(alone[output], array, rtol=1e-12, atol=1e-13)
 
 
-def test_passes_do_not_mix():
-    """Other shapes in between, outputs handed out, backward twice: nothing changes under the caller's hands."""
+def test_interleaved_passes_are_independent():
+    """Passes of other shapes and a second backward do not change arrays that were returned."""
     rng = np.random.default_rng(13)
     runner = Runner(graph("lstm"))
     weighted(runner, rng)
@@ -327,7 +331,7 @@ def test_passes_do_not_mix():
         np.testing.assert_array_equal(array, copies[name])
 
 
-def test_a_pass_snapshot_survives_another():
+def test_pass_snapshot_survives_another_pass():
     rng = np.random.default_rng(14)
     runner = Runner(graph("gru"))
     weighted(runner, rng)
@@ -340,7 +344,7 @@ def test_a_pass_snapshot_survives_another():
     np.testing.assert_array_equal(runner.backward({"y": error})["x"], once)
 
 
-def test_one_thread_uses_one_bound_plan():
+def test_one_thread_reuses_its_bound_plan():
     g = Builder("dense")
     runner = Runner(g.build(y=dense(g.input("x", "batch, feature=3"), 2)))
     used = set()
@@ -351,7 +355,7 @@ def test_one_thread_uses_one_bound_plan():
     assert len(used) == 1
 
 
-def test_what_cannot_be_read_runs_as_it_is_written():
+def test_untraceable_rule_runs_uncompiled():
     rng = np.random.default_rng(15)
     c = Cell("blind", sequences="x", states={"h": H})
     h = Blind()(dense(concatenate(c.x, c.h), H), name="blind")
@@ -364,7 +368,7 @@ def test_what_cannot_be_read_runs_as_it_is_written():
     assert "np.asarray" in reason
 
 
-def test_neighbours_outside_scans():
+def test_region_outside_scans_equals_reference():
     rng = np.random.default_rng(16)
     g = Builder("model")
     x = g.input("x", "batch, feature=5")
@@ -378,7 +382,7 @@ def test_neighbours_outside_scans():
     assert "BoundCall" in kinds
 
 
-def test_denormal_numbers_are_zero_inside_and_the_mode_is_put_back():
+def test_denormals_are_flushed_and_mode_restored():
     from graphnet.core.run.numpy_backend.denormals import LIBRARY, Flushed
 
     small = np.full(8, 1e-38, "float32")
@@ -392,15 +396,15 @@ def test_denormal_numbers_are_zero_inside_and_the_mode_is_put_back():
     assert (small * np.float32(0.01)).all()
 
 
-@pytest.mark.parametrize("what", [{"backend": "numpi"}, {"passes": ["splt"]}])
-def test_unknown_names_are_told(what):
+@pytest.mark.parametrize("options", [{"backend": "numpi"}, {"passes": ["splt"]}])
+def test_unknown_name_is_refused(options):
     from graphnet import UnknownNameError
 
     with pytest.raises(UnknownNameError, match="Did you mean"):
-        Runner(graph("direct"), **what)
+        Runner(graph("direct"), **options)
 
 
-def test_the_environment_chooses_the_backend(monkeypatch):
+def test_environment_variable_selects_backend(monkeypatch):
     monkeypatch.setenv("GRAPHNET_BACKEND", "reference")
     assert Runner(graph("direct")).backend == "reference"
     monkeypatch.setenv("GRAPHNET_BACKEND", "fast")
@@ -409,7 +413,7 @@ def test_the_environment_chooses_the_backend(monkeypatch):
 
 
 def plain(value):
-    """Whether a value is data: numbers, text, tuples, and frozen dataclasses of these."""
+    """Whether a value is plain data: numbers, strings, tuples, and frozen dataclasses of these."""
     if dataclasses.is_dataclass(value):
         return all(plain(getattr(value, f.name)) for f in dataclasses.fields(value))
     if isinstance(value, tuple):
@@ -418,7 +422,7 @@ def plain(value):
 
 
 @pytest.mark.parametrize("name", CELLS)
-def test_a_program_is_plain_data(name):
+def test_program_is_plain_data(name):
     found = []
     for _ in range(2):
         runner = Runner(graph(name))
@@ -428,7 +432,7 @@ def test_a_program_is_plain_data(name):
     assert found[0].program == found[1].program
 
 
-def test_the_loops_text_has_no_name_of_the_model():
+def test_loop_source_contains_no_model_names():
     from graphnet.core.run.numpy_backend import codegen
 
     codegen._compiled.cache_clear()
@@ -443,7 +447,7 @@ def test_the_loops_text_has_no_name_of_the_model():
     assert texts and words <= {"def", "make", "run", "lists", "for", "in", "zip", "return", "c", "v", "out", "where"}
 
 
-def test_a_copy_has_arrays_of_its_own():
+def test_copied_runner_has_separate_arrays():
     rng = np.random.default_rng(17)
     runner = Runner(graph("lstm"))
     weighted(runner, rng)
@@ -457,7 +461,7 @@ def test_a_copy_has_arrays_of_its_own():
             np.testing.assert_array_equal(array, expected[name])
 
 
-def test_idle_arrays_are_given_back(monkeypatch):
+def test_idle_arrays_are_released(monkeypatch):
     from graphnet.core.run import binder as module
 
     monkeypatch.setattr(module, "IDLE_BYTES", 100_000)

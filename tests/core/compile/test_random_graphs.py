@@ -9,7 +9,7 @@ from graphnet import Builder, Runner
 
 
 @pytest.mark.parametrize("number", range(25))
-def test_random_graph(number):
+def test_random_graph_equals_autograd(number):
     rng = np.random.default_rng(number)
     steps = recipe(rng, depth=2)
     builder = Builder("random")
@@ -40,7 +40,7 @@ def test_random_graph(number):
             assert not gradient.any()
 
 
-def test_the_random_graphs_have_everything():
+def test_random_graphs_contain_every_kind():
     kinds = set()
 
     def collect(steps):

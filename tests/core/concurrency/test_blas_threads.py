@@ -164,7 +164,7 @@ def test_interrupt_while_setting_restores(at, late):
     assert pool.number == 8 and not blas._held and blas._before is None
 
 
-def test_limit_never_ended_restores_at_its_death(pool, blas):
+def test_unended_limit_restores_when_collected(pool, blas):
     lost = blas.limit(1)
     lost.__enter__()  # as if an interrupt came before __exit__
     assert pool.number == 1
@@ -295,7 +295,7 @@ class OwnNumbers(threading.local):
 
 
 @pytest.mark.parametrize("returns", [True, False])
-def test_own_number_of_thread_limited_and_restored(returns):
+def test_thread_number_limited_and_restored(returns):
     own = OwnNumbers()
 
     def put(number):

@@ -21,7 +21,7 @@ from graphnet import (
     load,
 )
 from graphnet.authoring import Input, Node, Ref, functional
-from graphnet.inspect.summary import table
+from graphnet.inspect.summary import summary
 from graphnet.io import model_text, parse_model
 
 
@@ -47,7 +47,7 @@ def test_operators(build, expected):
     np.testing.assert_allclose(evaluated(build, x), expected(x), rtol=1e-14)
 
 
-def test_operators_refuse_what_is_no_number():
+def test_operators_refuse_non_numbers():
     g = Builder()
     x = g.input("x")
     for wrong in (lambda: x + "a", lambda: np.ones(3) * x, lambda: x * True, lambda: x / x, lambda: x / 0):
@@ -79,7 +79,7 @@ def test_several_outputs_by_port_and_in_order():
         parts["part_2"]
 
 
-def test_values_of_another_graph_are_refused():
+def test_value_of_another_graph_raises():
     a, b = Builder("a"), Builder("b")
     x, y = a.input("x"), b.input("y")
     with pytest.raises(GraphError, match="not a value of this graph"):
@@ -99,20 +99,20 @@ def test_cells_name_their_roles():
         cell.q
 
 
-def test_a_cell_needs_the_next_value_of_each_state():
+def test_cell_without_next_value_raises():
     cell = Cell("c", sequences="x", states=("h", "c"))
     with pytest.raises(GraphError, match="cell 'c': state 'c' has no next value"):
         cell.build(output=cell.x, h=cell.h)
 
 
-def test_shapes_that_do_not_fit_are_told_before_anything_runs():
+def test_shape_mismatch_raises_when_runner_is_made():
     g = Builder("m")
     made = g.build(FullyConnected(5, 3)(g.input("x", "batch, feature=4"), name="head"))
     with pytest.raises(ShapeError, match=r"head: .*expected \(batch, feature=5\), received \(batch, feature=4\)"):
         Runner(made)
 
 
-def test_widths_of_states_follow_from_the_cell():
+def test_state_widths_are_inferred():
     cell = Cell("c", sequences="x", states="h")
     h = dense(cell.x, 7, name="in") + dense(cell.h, 7, name="back")
     g = Builder("m")
@@ -132,7 +132,7 @@ def two_values():
     return g, x + 1.0, x * 3.0
 
 
-def test_a_value_without_a_name_is_the_output():
+def test_unnamed_value_becomes_output():
     g, a, b = two_values()
     made = g.build(a, triple=b)
     assert list(made.outputs) == ["output", "triple"]
@@ -150,19 +150,19 @@ def test_a_value_without_a_name_is_the_output():
     ],
 )
 def test_no_output_is_dropped(build):
-    with pytest.raises(GraphError, match=r"graph 'm': two outputs without a name.*build\(scores=a, features=b\)"):
+    with pytest.raises(GraphError, match=r"graph 'm': two outputs have no name.*build\(scores=a, features=b\)"):
         build(*two_values())
 
 
 @pytest.mark.parametrize("wrong", [None, 3, "add", [], ("a",)])
-def test_outputs_that_are_not_values_are_refused(wrong):
+def test_output_not_a_value_raises(wrong):
     g, a, b = two_values()
     for build in (lambda: g.build(wrong), lambda: g.build(y=wrong), lambda: g.build((a, b)), lambda: g.build({"y": a})):
         with pytest.raises(GraphError, match="output '(output|y)': not a value of this graph"):
             build()
 
 
-def test_one_value_under_two_names_and_names_of_nodes_and_inputs():
+def test_outputs_may_share_values_and_names():
     g = Builder("m")
     x = g.input("x", "batch, feature=2")
     scores = Affine(2.0)(x, name="scores")
@@ -184,7 +184,7 @@ def test_output_names_are_identifiers(name):
 
 
 # ---------------------------------------------------------------------- building again
-def test_building_again_keeps_what_the_outputs_need():
+def test_building_again_drops_unneeded_nodes():
     g = Builder("m")
     x, spare = g.input("x", "batch, feature=3"), g.input("spare")
     old = dense(dense(x, 4), 2)
@@ -202,7 +202,7 @@ def test_building_again_keeps_what_the_outputs_need():
     assert not set(map(id, runner.layers.values())) & set(map(id, first.layers().values()))
 
 
-def test_building_again_keeps_names_that_were_given():
+def test_building_again_keeps_chosen_names():
     g = Builder("m")
     x = g.input("tanh", "batch, feature=3")
     Affine(1.0)(x)
@@ -214,7 +214,7 @@ def test_building_again_keeps_names_that_were_given():
     assert [str(ref) for ref in made.outputs.values()] == ["affine", "affine_2", "affine_3"]
 
 
-def test_building_parts_of_one_builder_shares_layers():
+def test_graphs_of_one_builder_share_layers():
     g = Builder("m")
     code = dense(g.input("x", "batch, feature=3"), 2)
     encoder, whole = g.build(code), g.build(dense(code, 3))
@@ -241,15 +241,15 @@ def graph_with_a_dead_node():
     return Graph("m", {"x": x}, nodes, {"y": Ref("live")})
 
 
-def test_dead_nodes_of_a_graph_have_no_weights_that_count():
+def test_dead_nodes_have_no_weights():
     made = graph_with_a_dead_node()
     assert made.needed == {"live"} and list(made.layers()) == ["live"]
     runner = Runner(made)
     assert runner.drawn and list(runner.parameters) == ["live/weights"]
-    assert "unused" in table(made) and "total: 8 parameters\n" in table(made) + "\n"
+    assert "unused" in str(summary(made)) and "total: 8 parameters\n" in str(summary(made)) + "\n"
 
 
-def test_model_file_of_a_builder_built_again_has_no_dead_nodes(tmp_path):
+def test_model_file_has_no_dead_nodes(tmp_path):
     g = Builder("m")
     x = g.input("x", "batch, feature=3")
     g.build(dense(x, 50))
@@ -274,12 +274,12 @@ def test_dead_nodes_in_a_model_file_are_read_and_not_saved(tmp_path):
     ["name", "input", "inputs", "nodes", "add", "build", "roles", "values", "__class__", "__getitem__", "_stems"],
 )
 @pytest.mark.parametrize("role", ["sequences", "states", "contexts"])
-def test_cells_refuse_names_that_are_attributes(name, role):
+def test_cell_input_named_like_attribute_raises(name, role):
     with pytest.raises(GraphError, match=rf"cell 'c': an input cannot be called '{name}'.* Call it '{name}_'"):
         Cell("c", **{role: {name: 2}})
 
 
-def test_cell_inputs_are_items_too():
+def test_cell_inputs_are_items():
     cell = Cell("c", sequences={"x": 2}, states={"class": 2, "h": 2}, contexts="lambda")
     h = cell["x"] + cell["class"] + cell["lambda"]
     assert cell["h"] is cell.h
@@ -291,13 +291,13 @@ def test_cell_inputs_are_items_too():
 
 
 @pytest.mark.parametrize("roles", [{"states": {"h", "c"}}, {"states": ["h", "h"]}, {"sequences": "h", "states": "h"}])
-def test_cell_names_have_an_order_and_differ(roles):
+def test_cell_names_unordered_or_equal_raise(roles):
     with pytest.raises(GraphError, match="no order|twice|name taken"):
         Cell("c", **roles)
 
 
 @pytest.mark.parametrize("width", [0, -1, 2.5, True, "batch=x", (2,)])
-def test_cell_widths_are_whole_numbers(width):
+def test_cell_width_invalid_raises(width):
     with pytest.raises(ShapeError):
         Cell("c", states={"h": width})
     assert str(Cell("c", states={"h": np.int64(3)}).inputs["h"].shape) == "(batch, feature=3)"

@@ -18,12 +18,12 @@ def graph(*nodes, inputs=("x",), outputs=None):
     )
 
 
-def test_order_is_topological_whatever_the_order_of_definition():
+def test_order_is_topological():
     made = graph(node("c", Add(), "b", "a"), node("b", Affine(2.0), "a"), node("a", Affine(3.0), "x"))
     assert made.order == ("a", "b", "c")
 
 
-def test_a_cycle_is_told_with_its_path():
+def test_cycle_raises_with_its_path():
     with pytest.raises(
         GraphError, match=r"graph 'g': has a cycle: (a -> b -> c -> a|b -> c -> a -> b|c -> a -> b -> c)"
     ):
@@ -45,12 +45,12 @@ def test_a_cycle_is_told_with_its_path():
         ([node("1a", Affine(), "x")], None, "not a name"),
     ],
 )
-def test_wrong_graphs(nodes, outputs, message):
+def test_invalid_graph_raises(nodes, outputs, message):
     with pytest.raises(GraphError, match=message):
         graph(*nodes, outputs=outputs)
 
 
-def test_networkx_is_public_frozen_and_keeps_both_arguments():
+def test_networkx_edge_lists_both_arguments():
     made = graph(node("double", Add(), "x", "x"))
     drawn = made.networkx
     assert isinstance(drawn, nx.DiGraph)
@@ -68,7 +68,7 @@ def two(shared):
     return g.build((dense if shared else FullyConnected(3, 3))(first, name="second"))
 
 
-def test_equality_is_structure_configuration_and_sharing():
+def test_graph_equality_compares_structure_and_sharing():
     assert two(True) == two(True)
     assert two(False) == two(False)
     assert two(True) != two(False)
@@ -78,7 +78,7 @@ def test_equality_is_structure_configuration_and_sharing():
     assert a != "a"
 
 
-def test_layers_are_listed_once_by_their_first_path():
+def test_layers_lists_shared_layer_once():
     inner = Builder("inner")
     dense = FullyConnected(3, 3)
     nested = Subgraph(inner.build(dense(inner.input("x"), name="deep")))

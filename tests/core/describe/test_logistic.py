@@ -10,6 +10,8 @@ from graphnet.authoring import inside_scan, logistic
 from graphnet.core.compile.trace.ir import Trace
 from graphnet.core.compile.trace.symbol import Symbol
 
+pytestmark = pytest.mark.slow
+
 
 class Gate(Layer):
     """A logistic gate that keeps its activation."""

@@ -7,12 +7,12 @@ from graphnet.authoring import broadcast
 
 
 @pytest.mark.parametrize("text", ["(time, batch, feature=12)", "(batch)", "()", "(batch, channel=3, y=28, x=28)"])
-def test_text_and_back(text):
+def test_shape_text_round_trip(text):
     assert str(Shape.parse(text)) == text
 
 
 @pytest.mark.parametrize("text", ["time batch", "batch=", "batch=-1", "3", "batch=2.5"])
-def test_text_that_is_no_shape(text):
+def test_shape_invalid_text_raises(text):
     with pytest.raises(ShapeError, match="not an axis"):
         Shape.parse(text)
 

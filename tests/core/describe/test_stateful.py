@@ -11,7 +11,7 @@ from graphnet.initializers import Constant
 from graphnet.optimizers import Adam, Sgd, SgdWithMomentum
 
 
-def test_a_variadic_layer_takes_any_number_each_time():
+def test_variadic_layer_takes_any_number():
     layer = Add()
     a = np.array([[1.0, 2.0]])
     for count in (2, 3, 2, 1):
@@ -20,7 +20,7 @@ def test_a_variadic_layer_takes_any_number_each_time():
         np.testing.assert_array_equal(np.array(pulled).reshape(count, 1, 2), np.stack([a] * count))
 
 
-def test_several_outputs_come_and_go_as_a_tuple():
+def test_several_outputs_are_a_tuple():
     layer = Split((1, 2))
     first, second = layer.forward([[1, 2, 3]])
     assert (first.tolist(), second.tolist()) == ([[1]], [[2, 3]])
@@ -52,7 +52,7 @@ def test_copies_are_independent(copied):
         lambda layer: setattr(layer, "phase", "train"),
     ],
 )
-def test_what_is_no_optimizer_initializer_or_phase(wrong):
+def test_invalid_optimizer_initializer_phase_raises(wrong):
     layer = FullyConnected(2, 3)
     before = layer.get_weights()
     with pytest.raises(ConfigError, match="expected"):
@@ -61,7 +61,7 @@ def test_what_is_no_optimizer_initializer_or_phase(wrong):
     assert layer.optimizer is None
 
 
-def test_the_delta_scales_the_rate():
+def test_delta_scales_learning_rate():
     layer = FullyConnected(1, 1, bias=False)
     layer.set_weights([[2.0]])
     layer.set_optimizer(Sgd(0.1))
@@ -88,39 +88,39 @@ def rules(**functions):
         (rules(pull=lambda self, saved, error: (error, error)), "expected 1 errors, one for each input, received 2"),
     ],
 )  # fmt: skip
-def test_a_rule_that_breaks_its_promise_is_told(layer, message):
+def test_invalid_rule_result_raises(layer, message):
     with pytest.raises(RuleError, match=message):
         layer.backward(layer.forward(np.ones((3, 2))))
 
 
-def test_an_error_inside_a_rule_names_the_node():
+def test_error_in_rule_names_node():
     layer = rules(apply=lambda self, x: np.linalg.inv(x[:0, :0] @ x))
     with pytest.raises(ValueError, match="matmul") as caught:
         layer.forward(np.ones((3, 2)))
     assert any("raised by node wrong" in note for note in caught.value.__notes__)
 
 
-def test_a_layer_in_two_places_needs_inputs_of_one_size():
+def test_shared_layer_input_sizes_differ_raises():
     from graphnet import Builder
 
     layer = FullyConnected(None, 2)
     g = Builder("m")
     runner = Runner(g.build(layer(layer(g.input("x", "batch, feature=3"), name="a"), name="b")))
-    with pytest.raises(ShapeError, match=r"b: .*weights was made for inputs of another size"):
+    with pytest.raises(ShapeError, match=r"b: .*weights was created for inputs of another size"):
         runner.forward({"x": np.ones((1, 3))})
 
 
 @pytest.mark.parametrize(
     ("missing", "message"), [("apply", "apply takes no input|has no apply"), ("pull", "has no pull")]
 )
-def test_a_rule_that_is_not_written_is_told(missing, message):
+def test_missing_rule_raises(missing, message):
     written = {"apply": lambda self, x: (x, None), "pull": lambda self, saved, error: error}
     layer = type("Unfinished", (Layer,), {n: f for n, f in written.items() if n != missing})()
     with pytest.raises(RuleError, match=message):
         layer.backward(layer.forward(np.ones((3, 2))))
 
 
-def test_an_output_is_never_the_callers_input():
+def test_output_never_aliases_input():
     from graphnet import Affine, Builder, Flatten
 
     for layer in (Affine(), Flatten()):
@@ -131,7 +131,7 @@ def test_an_output_is_never_the_callers_input():
         assert (x == 1).all()
 
 
-def test_hasattr_works_before_the_sizes_are_known():
+def test_hasattr_before_sizes_known_is_false():
     from graphnet import BatchNormalization
 
     layer = BatchNormalization()
@@ -141,7 +141,7 @@ def test_hasattr_works_before_the_sizes_are_known():
 
 
 @pytest.mark.parametrize("optimizer", [Adam(0.1), SgdWithMomentum(0.1, 0.9)])
-def test_a_refused_step_leaves_the_optimizer_as_it_was(optimizer):
+def test_failed_step_restores_optimizer(optimizer):
     layer = FullyConnected(3, 2)
     layer.set_optimizer(optimizer)
     x, error = np.random.default_rng(0).normal(size=(4, 3)), np.ones((4, 2))
@@ -158,7 +158,7 @@ def test_a_refused_step_leaves_the_optimizer_as_it_was(optimizer):
 
 
 @pytest.mark.parametrize("wrong", [np.ones((2, 2)), None, 3, [1]])
-def test_a_runner_takes_arrays_by_name(wrong):
+def test_runner_without_mapping_raises(wrong):
     from graphnet import Affine, Builder
 
     g = Builder("m")
@@ -170,7 +170,7 @@ def test_a_runner_takes_arrays_by_name(wrong):
         runner.backward(wrong)
 
 
-def test_an_optional_input_may_be_left_out_after_it_was_given():
+def test_optional_input_may_be_omitted_later():
     class Shifted(Layer):
         """y = x + shift, or x."""
 

@@ -52,7 +52,7 @@ def test_warm_forward_makes_few_calls(keep, phase, steps):
     assert len(called) <= LIMIT, called
 
 
-def test_warm_forward_does_not_pause_the_collector(monkeypatch):
+def test_warm_forward_leaves_collector_alone(monkeypatch):
     import gc
 
     runner = Runner(lstm_graph(), backend="numpy")

@@ -83,7 +83,7 @@ def test_predictions_in_threads_equal_serial(name, small, monkeypatch):
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_trainings_of_copies_in_threads_equal_serial(name):
+def test_copies_training_in_threads_equal_serial(name):
     runner = Runner(GRAPHS[name][0]())
     runner.materialize()
     given = inputs(name, np.random.default_rng(2), 60)
@@ -103,7 +103,7 @@ def test_trainings_of_copies_in_threads_equal_serial(name):
             np.testing.assert_array_equal(ours, serial)
 
 
-def test_test_phase_of_a_layer_in_threads_equals_serial():
+def test_layer_in_threads_equals_serial():
     layer = FullyConnected(3, 4)
     layer.phase = Phase.test
     given = np.random.default_rng(3).normal(size=(400, 2, 3))
@@ -113,7 +113,7 @@ def test_test_phase_of_a_layer_in_threads_equals_serial():
             np.testing.assert_array_equal(ours, serial)
 
 
-def test_passes_at_the_same_time_do_not_wait():
+def test_concurrent_passes_do_not_wait():
     runner = Runner(gated_graph())
     x, other = np.random.default_rng(4).normal(size=(2, 5, 3))
     expected = runner.forward({"x": x}, keep=False)["output"]
@@ -124,7 +124,7 @@ def test_passes_at_the_same_time_do_not_wait():
 
 
 @pytest.mark.parametrize("name", GRAPHS)
-def test_kept_pass_survives_predictions_of_other_threads(name):
+def test_pass_survives_other_threads_predictions(name):
     runner = Runner(GRAPHS[name][0]())
     x, other = inputs(name, np.random.default_rng(5), 2)
     y = runner.forward({"x": x}, phase=Phase.test)["y"]
@@ -136,7 +136,7 @@ def test_kept_pass_survives_predictions_of_other_threads(name):
     np.testing.assert_array_equal(runner.backward({"y": y})["x"], expected)
 
 
-def test_backward_of_another_threads_pass_is_refused():
+def test_backward_of_other_threads_pass_raises():
     runner = Runner(dense_graph())
     y = runner.forward({"x": np.ones((2, 3))})["y"]
     found = in_another_thread(lambda: runner.backward({"y": y}))
@@ -145,14 +145,14 @@ def test_backward_of_another_threads_pass_is_refused():
     assert runner.backward({"y": y})["x"].shape == (2, 3)
 
 
-def test_a_thread_that_has_ended_leaves_its_pass_to_nobody():
+def test_pass_of_ended_thread_raises():
     runner = Runner(dense_graph())
     y = in_another_thread(lambda: runner.forward({"x": np.ones((2, 3))})["y"])
     for _ in range(5):  # one of these is likely to have the identifier of the first
         assert isinstance(in_another_thread(lambda: runner.backward({"y": y})), StateError)
 
 
-def test_forward_of_another_thread_takes_the_place_of_a_pass():
+def test_forward_of_another_thread_replaces_pass():
     runner = Runner(dense_graph())
     y = runner.forward({"x": np.ones((2, 3))})["y"]
     in_another_thread(lambda: runner.forward({"x": np.ones((2, 3))}))
@@ -160,7 +160,7 @@ def test_forward_of_another_thread_takes_the_place_of_a_pass():
         runner.backward({"y": y})
 
 
-def test_one_thread_binds_once_and_eight_at_most_eight_times():
+def test_binding_once_per_thread():
     runner = Runner(dense_graph())
     (x,) = inputs("dense", np.random.default_rng(6), 1)
     for _ in range(5):
@@ -171,7 +171,7 @@ def test_one_thread_binds_once_and_eight_at_most_eight_times():
     assert 1 <= len(binding.idle) <= 8
 
 
-def test_further_plans_of_a_shape_compile_nothing(monkeypatch):
+def test_further_plans_are_not_compiled(monkeypatch):
     from graphnet.core.run.numpy_backend import region, scan_program
 
     compiled = []
@@ -209,7 +209,7 @@ class Moody(Layer):
         return error
 
 
-def test_a_pass_that_fails_gives_its_plan_back(monkeypatch):
+def test_failed_pass_releases_plan(monkeypatch):
     g = Builder("moody")
     runner = Runner(g.build(y=Moody()(dense(g.input("x", "batch, feature=3"), 2))))
     y = runner.forward({"x": np.ones((2, 3))})["y"]
@@ -224,7 +224,7 @@ def test_a_pass_that_fails_gives_its_plan_back(monkeypatch):
     np.testing.assert_array_equal(runner.forward({"x": np.ones((2, 3))})["y"], y)
 
 
-def test_bad_input_leaves_the_pass_alone():
+def test_bad_input_keeps_pass():
     runner = Runner(dense_graph())
     y = runner.forward({"x": np.ones((2, 3))})["y"]
     with pytest.raises(ShapeError):
@@ -232,7 +232,7 @@ def test_bad_input_leaves_the_pass_alone():
     assert runner.backward({"y": y})["x"].shape == (2, 3)
 
 
-def test_a_pass_snapshot_is_released():
+def test_pass_snapshot_is_released():
     runner = Runner(dense_graph())
     y = runner.forward({"x": np.ones((2, 3))})["y"]
     expected = runner.backward({"y": y})["x"]
@@ -249,7 +249,7 @@ def test_a_pass_snapshot_is_released():
     assert len(binding.idle) == idle + 1
 
 
-def test_first_passes_in_threads_make_the_weights_once():
+def test_first_passes_create_weights_once():
     class Counting:
         calls = 0
 
@@ -268,7 +268,7 @@ def test_first_passes_in_threads_make_the_weights_once():
         np.testing.assert_array_equal(y, runner.forward({"x": x}, keep=False)["y"])
 
 
-def test_resume_in_threads_returns_each_its_own_state():
+def test_resume_in_threads_returns_own_state():
     runner = Runner(recurrent_graph())
     runner.materialize()
     streams = np.random.default_rng(9).normal(size=(8, 40, 2, 1, 3))
@@ -285,7 +285,7 @@ def test_resume_in_threads_returns_each_its_own_state():
     assert runner.state is None
 
 
-def test_running_statistics_are_updated_by_one_thread_at_a_time():
+def test_running_statistics_in_threads_raise():
     g = Builder("normal")
     runner = Runner(g.build(y=Gate()(BatchNormalization(3)(g.input("x", "batch, feature=3")))))
     x = np.random.default_rng(10).normal(size=(6, 3))
@@ -301,7 +301,7 @@ def test_running_statistics_are_updated_by_one_thread_at_a_time():
     assert held.result.shape == (6, 3)
 
 
-def test_forward_and_twice_backward_of_one_layer_in_two_threads_never_mix():
+def test_layer_shared_by_threads_never_mixes():
     layer = FullyConnected(3, 2)
     layer.set_optimizer(Sgd(0.01))
     x, z = np.random.default_rng(11).normal(size=(2, 4, 3))
@@ -324,7 +324,7 @@ def test_forward_and_twice_backward_of_one_layer_in_two_threads_never_mix():
     np.testing.assert_allclose(layer.get_weights(), expected, rtol=1e-10, atol=1e-10)
 
 
-def test_set_weights_during_a_pass_of_another_thread_is_refused():
+def test_set_weights_during_pass_raises():
     graph = gated_graph()
     runner = Runner(graph)
     x = np.ones((2, 3))
@@ -355,7 +355,7 @@ class Calling(Layer):
         return error
 
 
-def test_a_rule_may_call_another_runner(monkeypatch):
+def test_rule_may_call_another_runner(monkeypatch):
     g, h = Builder("inner"), Builder("outer")
     inner = Runner(g.build(y=dense(g.input("x", "batch, feature=3"), 3)))
     outer = Runner(h.build(y=Calling()(dense(h.input("x", "batch, feature=3"), 3))))
@@ -367,7 +367,7 @@ def test_a_rule_may_call_another_runner(monkeypatch):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_copies_and_pickles_run_and_have_their_own_passes():
+def test_copies_have_own_passes():
     runner = Runner(dense_graph())
     x = np.random.default_rng(13).normal(size=(2, 3))
     y = runner.forward({"x": x}, phase=Phase.test)["y"]
@@ -381,7 +381,7 @@ def test_copies_and_pickles_run_and_have_their_own_passes():
     np.testing.assert_array_equal(pickle.loads(pickle.dumps(layer)).forward(x), y)
 
 
-def test_idle_plans_of_many_threads_are_trimmed(monkeypatch):
+def test_idle_plans_are_trimmed(monkeypatch):
     monkeypatch.setattr(binder, "IDLE_BYTES", 50_000)
     runner = Runner(recurrent_graph())
     x = np.random.default_rng(14).normal(size=(60, 3, 3))
@@ -395,7 +395,7 @@ def test_idle_plans_of_many_threads_are_trimmed(monkeypatch):
     assert sum(bound.idle() for binding in runner._binder.bindings.values() for bound in binding.idle) <= 50_000
 
 
-def test_a_runner_that_is_dropped_frees_its_arrays_at_once():
+def test_dropped_runner_frees_arrays():
     runner = Runner(recurrent_graph())
     runner.forward({"x": np.ones((5, 2, 3))})
     bound = runner.last_pass.bound
@@ -412,6 +412,6 @@ def test_a_runner_that_is_dropped_frees_its_arrays_at_once():
         gc.enable()
 
 
-def test_threads_have_numbers_of_their_own():
+def test_threads_have_distinct_numbers():
     found = [in_another_thread(this_thread) for _ in range(5)]
     assert len({*found, this_thread(), this_thread()}) == 6

@@ -42,7 +42,7 @@ def test_draws_begin_with_the_longest_row(reverse, expected):
     np.testing.assert_array_equal(rows[0], [0, 0, 2, 3])
 
 
-def test_lent_follows_the_axis_of_the_batch():
+def test_lent_follows_batch_axis():
     ends, x = RowEnds(LENGTHS, STEPS), np.arange(16.0).reshape(4, 4)
     np.testing.assert_array_equal(ends.lent(x)[1], x[0])
     np.testing.assert_array_equal(ends.lent(x, Shape.parse("feature=4, batch=4"))[:, 1], x[:, 0])

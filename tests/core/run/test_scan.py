@@ -112,7 +112,7 @@ def test_nothing_beyond_a_rows_end_matters(reverse):
     assert not found["h"][2].any()
 
 
-def test_a_single_sequence_needs_no_batch_axis():
+def test_single_sequence_without_batch_axis():
     rng = np.random.default_rng(1)
     g = Builder("m")
     scanned = Scan(cell())(g.input("x", f"time, feature={D}"), name="scan")
@@ -126,7 +126,7 @@ def test_a_single_sequence_needs_no_batch_axis():
     np.testing.assert_allclose(runner.backward({"y": e})["x"], expected, rtol=1e-10, atol=1e-12)
 
 
-def test_a_final_state_alone_carries_errors_back():
+def test_final_state_alone_propagates_errors():
     rng = np.random.default_rng(2)
     runner = model()
     x, eh = rng.normal(size=(T, B, D)), rng.normal(size=(B, H))
@@ -178,7 +178,7 @@ def test_a_scan_in_a_scan():
     np.testing.assert_allclose(runner.parameters["outer/inner/w/weights"].gradient, ew, rtol=1e-10, atol=1e-12)
 
 
-def test_a_state_that_changes_its_shape_is_refused():
+def test_state_changing_shape_raises():
     c = Cell("c", sequences="x", states={"h": 3})
     h = dense(c.x, 4)
     g = Builder("m")
@@ -189,7 +189,7 @@ def test_a_state_that_changes_its_shape_is_refused():
         Runner(made)
 
 
-def test_a_width_that_follows_from_nothing_is_told():
+def test_uninferable_width_raises():
     c = Cell("c", sequences="x", states="h")
     g = Builder("m")
     made = g.build(Scan(c.build(output=c.x, h=Affine(0.5)(c.h)))(g.input("x", "time, batch, feature=2"), name="scan"))
@@ -225,7 +225,7 @@ def test_roles_are_checked():
         type(g)(g.name, g.inputs, g.nodes, g.outputs, sequences=("x", "q"), states=("h",))
 
 
-def test_dropout_in_a_cell_draws_anew_at_every_step():
+def test_cell_dropout_draws_every_step():
     from graphnet import Dropout, seed
 
     c = Cell("c", sequences="x", states={"h": D})
@@ -249,7 +249,7 @@ def test_float32_throughout():
     assert runner.parameters["scan/u/weights"].gradient.dtype == np.float64
 
 
-def test_weights_of_a_cell_used_outside_too():
+def test_cell_weights_shared_outside():
     shared = FullyConnected(D, D)
     c = Cell("c", sequences="x", states={"h": D})
     h = Tanh()(shared(c.h + c.x, name="inside"))
@@ -273,7 +273,7 @@ def test_weights_of_a_cell_used_outside_too():
 
 
 @pytest.mark.parametrize("pooled", [True, False])
-def test_a_ragged_context_keeps_its_lengths_inside_the_cell(pooled):
+def test_ragged_context_keeps_lengths_in_cell(pooled):
     """A cell that reads a whole second sequence, row by row, at every step."""
     from graphnet import MeanOverTime
 

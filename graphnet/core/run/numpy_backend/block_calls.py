@@ -23,7 +23,7 @@ from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import scalar
 from graphnet.core.run.numpy_backend.packing import PackedWeights
-from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
+from graphnet.core.run.numpy_backend.shape_checks import check_product, check_slice, check_widths
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 
 #: The caller's arrays of a pass: sequences, errors of outputs, errors of sequences; ``(steps, batch, features)``.
@@ -41,37 +41,37 @@ class BlockCalls:
         outputs = [
             s.output for s in workspace.program.instructions if s.name == "dot" and isinstance(s.output, BufferSlice)
         ]
-        self.widest = max((place.width for place in outputs), default=0)
+        self.widest = max((buffer_slice.width for buffer_slice in outputs), default=0)
         self.gathered: dict[BufferSlice, Array] = {}
         self.views: dict[tuple[int, int, int, int, int], Array] = {}
         self.scalars: dict[float, Any] = {}
 
     # ------------------------------------------------------------------ one phase of a block
     def actions(self, steps: list[Instruction], block: Block) -> list[Action]:
-        """The calls of some steps, in order."""
-        found: list[Action] = []
+        """The calls of some instructions, in order."""
+        calls: list[Action] = []
         self.gathered = {}
         for step in steps:
             if step.name == "dot":
-                found += self.dot(step, block)
+                calls += self.dot(step, block)
             else:
-                found.append(self.elementwise(step, block))
+                calls.append(self.elementwise(step, block))
             self.forget(step.output)
-        return found
+        return calls
 
     def forget(self, output: Operand) -> None:
-        """Gathered copies of what a step has written over are no longer true."""
-        for place in [p for p in self.gathered if isinstance(output, BufferSlice) and overlap(p, output)]:
-            del self.gathered[place]
+        """Forget the gathered copies of what an instruction has overwritten."""
+        for buffer_slice in [p for p in self.gathered if isinstance(output, BufferSlice) and overlap(p, output)]:
+            del self.gathered[buffer_slice]
 
     def array(self, operand: Operand, block: Block) -> Any:
-        """A place, pack or number as an operand of an elementwise call over a block."""
+        """A slice, pack or scalar as an operand of an elementwise call over a block."""
         if isinstance(operand, BufferSlice):
             key = (operand.buffer, operand.start, operand.stop, operand.shift, block.start)
-            found = self.views.get(key)
-            if found is None:  # one view for all calls that read or write it: less memory to go through
-                found = self.views[key] = self.squeezed(self.whole(operand, block))
-            return found
+            view = self.views.get(key)
+            if view is None:  # one view for all calls that read or write it, which takes less memory
+                view = self.views[key] = self.squeezed(self.whole(operand, block))
+            return view
         if isinstance(operand, PackRef):
             return self.squeezed(self.packs.arrays[operand.pack])
         assert isinstance(operand, Scalar)
@@ -79,13 +79,13 @@ class BlockCalls:
             self.scalars[operand.value] = scalar(operand.value, self.workspace.dtype)
         return self.scalars[operand.value]
 
-    def whole(self, place: BufferSlice, block: Block) -> Array:
-        """A place over all steps of a block, its shape checked."""
-        array: Array = self.workspace.whole(place, block)
-        kind = self.workspace.kind(place)
+    def whole(self, buffer_slice: BufferSlice, block: Block) -> Array:
+        """A slice over all steps of a block, its shape checked."""
+        array: Array = self.workspace.whole(buffer_slice, block)
+        kind = self.workspace.kind(buffer_slice)
         if kind in (STEP_BUFFER, RING_BUFFER):
-            raise InvalidProgram(f"{place} of a {kind} buffer is read or written outside its loop")
-        check_place(array, place, None if kind == STATIC_BUFFER else block.steps, self.workspace.batch)
+            raise InvalidProgram(f"{buffer_slice} of a {kind} buffer is read or written outside its loop")
+        check_slice(array, buffer_slice, None if kind == STATIC_BUFFER else block.steps, self.workspace.batch)
         return array
 
     def pack_units(self, number: int) -> int:
@@ -93,7 +93,7 @@ class BlockCalls:
         return len(self.packs.arrays[number])
 
     def squeezed(self, array: Array) -> Array:
-        """Without the axis of a batch of one: numpy goes through fewer axes faster."""
+        """Drop the axis of a batch of one, because numpy iterates over fewer axes faster."""
         return array[..., 0] if self.workspace.batch == 1 else array
 
     def elementwise(self, step: Instruction, block: Block) -> Action:
@@ -119,7 +119,7 @@ class BlockCalls:
         return [*prepare, self._into_place(self.whole(step.output, block), flat, number, step.add)]
 
     def _static_dot(self, step: Instruction, number: int, block: Block) -> list[Action]:
-        """A product that is the same at every step."""
+        """A product of values without a time axis."""
         rows, pack = step.operands[0], self.packs.arrays[number]
         assert isinstance(rows, BufferSlice) and isinstance(step.output, BufferSlice)
         a, out = self.whole(rows, block), self.whole(step.output, block)
@@ -128,7 +128,7 @@ class BlockCalls:
         return [lambda arrays: np.matmul(pack, a, out)]
 
     def _into_given(self, output: ExternalArray, flat: Any, number: int, block: Block, add: bool) -> Action:
-        # The pack is looked up in each run: one that needs no copy is another array then.
+        # The pack is looked up in each pass, because one that needs no copy is a new array then.
         key, width, packs = (output.name, output.index), output.width, self.packs.arrays
 
         def action(arrays: Arrays) -> None:
@@ -148,11 +148,11 @@ class BlockCalls:
             if add:
                 return lambda arrays: np.add(out, np.matmul(flat(arrays), packs[number].T), out)
             return lambda arrays: np.matmul(flat(arrays), packs[number].T, out)
-        made = self._scratch("product", self.widest, width * steps * batch).reshape(width, steps * batch)
-        source, target = made.reshape(width, steps, batch), out.transpose(1, 0, 2)
+        product = self._scratch("product", self.widest, width * steps * batch).reshape(width, steps * batch)
+        source, target = product.reshape(width, steps, batch), out.transpose(1, 0, 2)
 
         def action(arrays: Arrays) -> None:
-            np.matmul(packs[number], flat(arrays).T, made)
+            np.matmul(packs[number], flat(arrays).T, product)
             if add:
                 np.add(target, source, target)
             else:
@@ -161,14 +161,14 @@ class BlockCalls:
         return action
 
     def _scratch(self, key: Any, units: int, numbers: int) -> Array:
-        """Room for so many numbers, of what is at most so many units over a block."""
+        """Scratch memory for ``numbers`` elements, allocated once for ``units`` units over the longest block."""
         if key not in self.scratch:
             size = units * self.workspace.longest * self.workspace.batch
             self.scratch[key] = np.empty(size, self.workspace.dtype)
         return self.scratch[key][:numbers]
 
     def flat(self, operand: Operand, block: Block) -> tuple[list[Action], Callable[[Arrays], Array]]:
-        """What must be done first, and how to get an operand as ``(steps · batch, width)``."""
+        """The calls to make first, and a function that returns an operand as ``(steps · batch, width)``."""
         if isinstance(operand, ExternalArray):
             key, width = (operand.name, operand.index), operand.width
             return [], lambda arrays: arrays[key][block.start : block.stop].reshape(-1, width)
@@ -180,23 +180,23 @@ class BlockCalls:
             rows = whole[:, :, 0]
             return [], lambda arrays: rows
         steps, width, batch = whole.shape
-        known = self.gathered.get(operand)
-        if known is not None:
-            rows = known
+        cached = self.gathered.get(operand)
+        if cached is not None:
+            rows = cached
             return [], lambda arrays: rows
-        made = self._scratch(operand, width, width * steps * batch).reshape(width, steps, batch)
+        room = self._scratch(operand, width, width * steps * batch).reshape(width, steps, batch)
         source = whole.transpose(1, 0, 2)
-        gathered = self.gathered[operand] = made.reshape(width, steps * batch).T
-        return [lambda arrays: np.copyto(made, source)], lambda arrays: gathered
+        gathered = self.gathered[operand] = room.reshape(width, steps * batch).T
+        return [lambda arrays: np.copyto(room, source)], lambda arrays: gathered
 
 
 def overlap(a: BufferSlice, b: BufferSlice) -> bool:
-    """Whether two places share units."""
+    """Whether two slices share units."""
     return a.buffer == b.buffer and a.start < b.stop and b.start < a.stop
 
 
 def bound(step: Instruction, args: list[Any], out: Any, axis: int) -> Action:
-    """An elementwise step, a copy, a choice or a reduction over the units (an axis), on arrays over a block."""
+    """The call of an elementwise instruction, a copy, a selection or a reduction over ``axis``."""
     if step.name == "copy":
         source = args[0]
         return lambda arrays: np.copyto(out, source)

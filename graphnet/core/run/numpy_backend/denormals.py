@@ -1,7 +1,7 @@
-"""Numbers too small for a normal exponent count as zero while a program runs: many processors are slow with them.
+"""Flushes denormal numbers to zero while a program runs, because many processors are slow with them.
 
-An error that dies away over hundreds of steps ends in such numbers. The mode is the thread's own and is put back
-afterwards, whatever happens. Where the C library does not give access to it, nothing is done.
+An error that decays over hundreds of steps ends in such numbers. The mode belongs to the thread and is always restored.
+Where the C library does not give access to it, nothing is done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ OFFSET, LENGTH = 28, 32
 
 
 class Flushed:
-    """A context in which denormal numbers are zero."""
+    """A context in which denormal numbers count as zero."""
 
     def __init__(self) -> None:
         self._library = LIBRARY

@@ -1,4 +1,4 @@
-"""What happens where something cannot be compiled: it runs node by node, and says why."""
+"""The fallback where something cannot be compiled: it runs node by node, and the reason is recorded."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ Compiled = TypeVar("Compiled")
 
 
 def attempt(compile_it: Callable[[], Compiled], path: str) -> tuple[Compiled | None, str | None]:
-    """What ``compile_it`` returns, or None and the reason.
+    """The result of ``compile_it`` and None, or None and the reason why there is none.
 
-    A rule that cannot be traced is a reason like any other. Any other exception is a mistake of the compiler's: nobody
-    shall see it, or lose a run by it, but a warning asks for a report. Running out of memory is neither.
+    A rule that cannot be traced is a normal reason. Any other exception except MemoryError is a bug of the compiler,
+    which must not fail a run: it becomes a CompilerWarning that asks for a report.
     """
     try:
         return compile_it(), None

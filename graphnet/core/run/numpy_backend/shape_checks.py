@@ -1,4 +1,4 @@
-"""The shapes of a program's arrays, checked once when it is bound: numpy would broadcast another size in silence."""
+"""Checks of the shapes of a program's arrays when it is bound, because numpy would broadcast a wrong size silently."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from graphnet.core.compile.program import (
 from graphnet.core.describe.parameter import Array
 
 
-def check_place(array: Array, place: BufferSlice, steps: int | None, batch: int | None) -> None:
-    """An array must have the steps, units and rows of its place; ``steps`` None: no time axis, ``batch`` None: no rows.
+def check_slice(array: Array, buffer_slice: BufferSlice, steps: int | None, batch: int | None) -> None:
+    """Check that an array has the shape of its slice; ``steps`` None: no time axis, ``batch`` None: no rows.
 
     Raises
     ------
@@ -25,13 +25,13 @@ def check_place(array: Array, place: BufferSlice, steps: int | None, batch: int 
         If it has another shape.
     """
     leading = () if steps is None else (steps,)
-    expected = (*leading, place.width) if batch is None else (*leading, place.width, batch)
+    expected = (*leading, buffer_slice.width) if batch is None else (*leading, buffer_slice.width, batch)
     if array.shape != expected:
-        raise InvalidProgram(f"{place} has shape {array.shape}, and its calls expect {expected}")
+        raise InvalidProgram(f"{buffer_slice} has shape {array.shape}, and its calls expect {expected}")
 
 
 def check_widths(step: Instruction, pack_units: Any) -> None:
-    """The operands of a call have as many units as its output, or one; ``pack_units(number)`` is how many a pack has.
+    """Check that the operands of a call have as many units as its output, or one; ``pack_units`` counts a pack.
 
     Raises
     ------
@@ -56,12 +56,12 @@ def _units(operand: Operand, pack_units: Any) -> int:
 
 
 def check_product(step: Instruction, pack_shape: tuple[int, ...]) -> None:
-    """A pack has the outputs and inputs of its product.
+    """Check that a pack has the outputs and inputs of its product.
 
     Raises
     ------
     InvalidProgram
-        If it has others.
+        If it does not.
     """
     rows = step.operands[0]
     assert isinstance(rows, (BufferSlice, ExternalArray))

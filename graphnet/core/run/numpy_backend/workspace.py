@@ -1,4 +1,4 @@
-"""The arrays of one program for so many steps and rows, with every view that its calls need."""
+"""The arrays of one program, for a number of steps and rows, and the views of them that its calls need."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from graphnet.core.compile.program import (
 )
 from graphnet.core.describe.parameter import Array
 
-#: Rows (steps times batch) of a block where there is a loop: enough for products to run at full speed, few enough to
-#: stay near the core.
+#: Rows (steps times batch) of a block where there is a loop: enough for products at full speed, few enough for the
+#: cache.
 BLOCK_ROWS = 256
-#: The same without a loop: fewer sums of weight gradients to add up.
+#: The same without a loop, where fewer blocks mean fewer sums of weight gradients.
 LOOPLESS_ROWS = 4096
 
 
-#: Bytes of a line of the cache.
+#: Bytes of a cache line.
 LINE = 64
 
 
@@ -40,12 +40,12 @@ class Block:
 
     @property
     def steps(self) -> int:
-        """How many steps."""
+        """The number of steps."""
         return self.stop - self.start
 
 
 def blocks(steps: int, batch: int, rows: int) -> list[Block]:
-    """Steps in blocks of about equal length, of about so many rows."""
+    """Divide steps into blocks of about equal length with about this many rows."""
     count = max(1, round(steps * batch / rows)) if steps * batch > 1.5 * rows else 1
     count = min(count, steps)
     ends = [steps * (i + 1) // count for i in range(count)]
@@ -53,7 +53,7 @@ def blocks(steps: int, batch: int, rows: int) -> list[Block]:
 
 
 class Workspace:
-    """Arrays by buffer; ``(steps, units, batch)`` where they last."""
+    """Arrays by buffer; those of several steps are ``(steps, units, batch)``."""
 
     def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
         self.program, self.steps, self.batch = program, steps, batch
@@ -64,28 +64,31 @@ class Workspace:
         self._lists: dict[Any, list[Array]] = {}
 
     def _arrays(self) -> list[Array]:
-        """All buffers, out of one piece of memory; those for truth values by themselves.
+        """All buffers, in one allocation; boolean ones separately.
 
-        Blocks of the way forward and of the way back have the same room, since neither outlives its own.
+        The block buffers of the forward and of the backward pass share memory, since none outlives its block.
         """
-        ways: tuple[set[int], set[int]] = (set(), set())
-        for phase, place in self.program.written():
-            if self.kind(place) == BLOCK_BUFFER:
-                ways[phase in BACKWARD].add(place.buffer)
+        directions: tuple[set[int], set[int]] = (set(), set())
+        for phase, buffer_slice in self.program.written():
+            if self.kind(buffer_slice) == BLOCK_BUFFER:
+                directions[phase in BACKWARD].add(buffer_slice.buffer)
         shapes = [self._shape(i) for i in range(len(self.program.buffers))]
         plain = [i for i, b in enumerate(self.program.buffers) if not b.boolean]
         starts: dict[int, int] = {}
-        shared = ways[0] - ways[1]
-        end = self._lay([i for i in plain if i not in shared and i not in ways[1]], shapes, starts, 0)
-        total = max(self._lay([i for i in plain if i in way], shapes, starts, end) for way in (shared, ways[1]))
-        room = np.zeros(total, self.dtype)
+        shared = directions[0] - directions[1]
+        end = self._offsets([i for i in plain if i not in shared and i not in directions[1]], shapes, starts, 0)
+        total = max(
+            self._offsets([i for i in plain if i in direction], shapes, starts, end)
+            for direction in (shared, directions[1])
+        )
+        memory = np.zeros(total, self.dtype)
         return [
-            room[starts[i] : starts[i] + math.prod(shape)].reshape(shape) if i in starts else np.zeros(shape, bool)
+            memory[starts[i] : starts[i] + math.prod(shape)].reshape(shape) if i in starts else np.zeros(shape, bool)
             for i, shape in enumerate(shapes)
         ]
 
-    def _lay(self, numbers: list[int], shapes: list[tuple[int, ...]], starts: dict[int, int], start: int) -> int:
-        """Places for some buffers one after the other, each at the beginning of a line of the cache; their end."""
+    def _offsets(self, numbers: list[int], shapes: list[tuple[int, ...]], starts: dict[int, int], start: int) -> int:
+        """Offsets for some buffers one after the other, each at the beginning of a cache line; returns the end."""
         line = LINE // self.dtype.itemsize
         for i in numbers:
             starts[i] = start
@@ -109,49 +112,49 @@ class Workspace:
         bases = {id(a if a.base is None else a.base): (a if a.base is None else a.base) for a in self.arrays}
         return sum(a.nbytes for a in bases.values())
 
-    def kind(self, place: BufferSlice) -> str:
-        """How long a place lasts."""
-        return self.program.buffers[place.buffer].kind
+    def kind(self, buffer_slice: BufferSlice) -> str:
+        """The lifetime of a slice."""
+        return self.program.buffers[buffer_slice.buffer].kind
 
-    def whole(self, place: BufferSlice, block: Block) -> Any:
-        """A place over all steps of a block, ``(steps, units, batch)``; without steps where it has none."""
-        array = self.arrays[place.buffer][..., place.start : place.stop, :]
-        kind = self.kind(place)
+    def whole(self, buffer_slice: BufferSlice, block: Block) -> Any:
+        """A slice over all steps of a block, ``(steps, units, batch)``, or ``(units, batch)`` without a time axis."""
+        array = self.arrays[buffer_slice.buffer][..., buffer_slice.start : buffer_slice.stop, :]
+        kind = self.kind(buffer_slice)
         if kind in (STATIC_BUFFER, STEP_BUFFER, RING_BUFFER):
             return array
-        first = (0 if kind == BLOCK_BUFFER else block.start) + place.shift
+        first = (0 if kind == BLOCK_BUFFER else block.start) + buffer_slice.shift
         return array[first : first + block.steps]
 
-    def at(self, place: BufferSlice, step: int) -> Any:
-        """A place at one step; what the step after it finds with ``shift`` 1 and the last step."""
-        array = self.arrays[place.buffer][..., place.start : place.stop, :]
-        kind = self.kind(place)
+    def at(self, buffer_slice: BufferSlice, step: int) -> Any:
+        """A slice at one step; with ``shift`` 1, where the next step reads it."""
+        array = self.arrays[buffer_slice.buffer][..., buffer_slice.start : buffer_slice.stop, :]
+        kind = self.kind(buffer_slice)
         if kind in (STATIC_BUFFER, STEP_BUFFER):
             return array
         if kind == RING_BUFFER:
-            return array[(step + 1 - place.shift) % 2]
+            return array[(step + 1 - buffer_slice.shift) % 2]
         if kind == BLOCK_BUFFER:
             block = next((b for b in reversed(self.blocks) if b.start <= step), self.blocks[0])
             step -= block.start
-        return array[step + place.shift]
+        return array[step + buffer_slice.shift]
 
-    def each(self, place: BufferSlice, block: Block, flat: bool, backward: bool) -> list[Array]:
-        """A place at every step of a block, in the order in which they are made; vectors where ``flat``."""
-        key = (place, block.start, flat, backward)
-        found = self._lists.get(key)
-        if found is None:
-            if self.kind(place) == RING_BUFFER:
-                found = [self.at(place, t) for t in range(block.start, block.stop)]
+    def each(self, buffer_slice: BufferSlice, block: Block, flat: bool, backward: bool) -> list[Array]:
+        """A slice at every step of a block, in the order of processing; vectors where ``flat``."""
+        key = (buffer_slice, block.start, flat, backward)
+        views = self._lists.get(key)
+        if views is None:
+            if self.kind(buffer_slice) == RING_BUFFER:
+                views = [self.at(buffer_slice, t) for t in range(block.start, block.stop)]
             else:
-                found = list(self.whole(place, block))
+                views = list(self.whole(buffer_slice, block))
             if flat:
-                found = [a[:, 0] for a in found]
+                views = [a[:, 0] for a in views]
             if backward:
-                found.reverse()
+                views.reverse()
             if self.steps <= KEPT_VIEWS:
-                self._lists[key] = found
-        return found
+                self._lists[key] = views
+        return views
 
 
-#: Views by step are kept for runs of up to so many steps; beyond, they would weigh as much as the numbers.
+#: Views by step are cached for up to this many steps; for more they would take as much memory as the numbers.
 KEPT_VIEWS = 1024

@@ -19,7 +19,7 @@ def checked_input(layer: Layer, value: Any) -> Array:
     Raises
     ------
     ShapeError
-        If there is no axis of classes, or none for the batch.
+        If the axis of classes or a batch axis is missing.
     DtypeError
         If the dtype is not supported.
     DataError

@@ -27,7 +27,7 @@ def per_axis(layer: Layer, field: str, axes: int, minimum: int = 1) -> tuple[int
 def resolve_padding(padding: Any, kernel: Sequence[int], dilation: Sequence[int]) -> Padding:
     """Return the number of zeros before and after each spatial axis.
 
-    'same' keeps the size at stride 1, with an odd cell at the end; 'valid' is no padding; otherwise one number, or one
+    'same' keeps the size at stride 1, with an odd cell at the end; 'valid' adds no zeros; otherwise one number, or one
     number or pair for each axis.
     """
     if padding == "same":

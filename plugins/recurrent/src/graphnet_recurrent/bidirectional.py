@@ -24,7 +24,7 @@ class Bidirectional(RecurrentLayer):
     cell : CellGraph
         Of the forward direction.
     backward_cell : CellGraph, optional
-        Of the backward direction; None: an equal cell with weights of its own.
+        Of the backward direction; None: an equal cell with separate weights.
     output_size : int, optional
         Outputs of a FullyConnected of the merged outputs; None: there is none.
     bptt_length : int, optional

@@ -1,4 +1,4 @@
-"""Changed copies of a cell: errors of the states clipped, a state masked, weights of its own."""
+"""Changed copies of a cell: with clipped state errors, a masked state, or new weights."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def clip_state_errors(cell: CellGraph, limit: float) -> CellGraph:
 def mask_state(cell: CellGraph, state: str) -> CellGraph:
     """Return the cell with a further context, a mask that multiplies a state where layers with weights read it.
 
-    Whatever else reads the state, such as the part of it that a GRU keeps, reads it unmasked. A node without weights
-    between the state and a layer with weights has a second, masked copy where it is also read unmasked.
+    All other nodes read the state unmasked; in a GRU, for example, the part of the state that is kept. A node without
+    weights between the state and a layer with weights gets a masked copy, if its unmasked value is also read.
     """
     context = _unused_name(cell, "mask")
     product = _unused_name(cell, f"masked_{state}")
@@ -81,7 +81,7 @@ def _without_unread_originals(cell: CellGraph, copies: Mapping[str, str]) -> Cel
 
 
 def copy_with_new_weights(cell: CellGraph) -> CellGraph:
-    """Return an equal cell with layers of its own, whose weights are drawn when they are needed."""
+    """Return an equal cell with new layers, whose weights are drawn when they are needed."""
     copied = copy.deepcopy(cell)
     for layer in copied.layers().values():
         layer.store.replace_params({})

@@ -197,7 +197,7 @@ class RNNBase(RecurrentLayer):
 
     def _checked_output_layer(self) -> FullyConnected:
         if self.output_layer is None:
-            raise StateError("there is no output layer", where=repr(self), remedy="Pass an output_size.")
+            raise StateError("the layer has no output layer", where=repr(self), remedy="Pass an output_size.")
         return self.output_layer
 
     def calculate_regularization_loss(self) -> float:

@@ -1,6 +1,7 @@
 """A recurrent cell with attention over its own past (after Cheng, Dong & Lapata 2016, LSTMN, arXiv:1601.06733)."""
 
 from graphnet import Affine, Cell, CellGraph, ConfigError, FullyConnected, concatenate, dense, split
+from graphnet.authoring import is_python_int
 from graphnet_recurrent.functional import tanh
 from graphnet_recurrent.layers import SlotSoftMax
 
@@ -32,7 +33,7 @@ def attention_cell(units: int, memory: int, dtype: str = "float64") -> CellGraph
     ConfigError
         If ``memory`` is not at least 1.
     """
-    if not isinstance(memory, int) or isinstance(memory, bool) or memory < 1:
+    if not is_python_int(memory, 1):
         expected = "an integer of at least 1"
         raise ConfigError("memory is out of range", where="attention_cell", expected=expected, received=repr(memory))
     cell = Cell("attention", sequences="x", states={"past": memory * units, "filled": memory}, dtype=dtype)

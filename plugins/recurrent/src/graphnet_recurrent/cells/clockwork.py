@@ -3,15 +3,16 @@
 from collections.abc import Iterable
 
 from graphnet import Cell, CellGraph, ConfigError, Value, concatenate, dense, split
+from graphnet.authoring import is_python_int
 from graphnet_recurrent.functional import tanh
 from graphnet_recurrent.layers import Clocked
 
 
 def clockwork_cell(units: int, periods: Iterable[int], dtype: str = "float64") -> CellGraph:
-    """An Elman network in modules, each of which is updated once per period of its own.
+    """An Elman network in modules, each of which is updated once per period.
 
     Module i, of ``units / len(periods)`` units, is updated only if ``t mod T_i = 0``, with t from 0. It then reads the
-    input and the modules whose period is at least its own::
+    input and the modules whose period is at least T_i::
 
         h_t[i] = tanh([x_t, h_{t-1}[j] for all j with T_j ≥ T_i] · W_i + b_i)
 
@@ -29,7 +30,7 @@ def clockwork_cell(units: int, periods: Iterable[int], dtype: str = "float64") -
     Raises
     ------
     ConfigError
-        If there is no period, one is below 1, or ``units`` is not a multiple of their number.
+        If ``periods`` is empty, one is below 1, or ``units`` is not a multiple of their number.
     """
     periods = _checked(units, tuple(periods))
     cell = Cell("clockwork", sequences="x", states={"h": units, "phase": len(periods)}, dtype=dtype)
@@ -49,7 +50,7 @@ def clockwork_cell(units: int, periods: Iterable[int], dtype: str = "float64") -
 
 def _checked(units: int, periods: tuple[int, ...]) -> tuple[int, ...]:
     """Return the periods after checking them."""
-    valid = all(isinstance(period, int) and not isinstance(period, bool) and period >= 1 for period in periods)
+    valid = all(is_python_int(period, 1) for period in periods)
     if not periods or not valid:
         expected = "integers of at least 1"
         raise ConfigError("periods are out of range", where="clockwork_cell", expected=expected, received=repr(periods))

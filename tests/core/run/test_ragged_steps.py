@@ -29,6 +29,7 @@ BACKENDS = ("numpy", "reference")
 LENGTHS = ([6, 3], [1, 6, 4], [3, 0, 5, 2], [0, 2, 0], [0, 0], [6, 6, 6])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(60))
 def test_random_graph_gives_rows_alone(seed, backend):
@@ -37,6 +38,7 @@ def test_random_graph_gives_rows_alone(seed, backend):
     padded.agree(found, expected, 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(60, 72))
 def test_random_graph_in_float32(seed, backend):
@@ -47,6 +49,7 @@ def test_random_graph_in_float32(seed, backend):
     padded.agree(found, expected, 2e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("seed", range(100, 124))
 def test_random_graph_with_reach(seed, backend):
@@ -98,7 +101,7 @@ def test_state_that_allows_no_further_step(lengths, reverse, backend):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_pieces_of_rows_that_end_in_some_piece(backend):
+def test_pieces_of_ending_rows(backend):
     runner = Runner(counted_down(), backend=backend)
     lengths, x = np.array([6, 3, 1]), np.ones((6, 3, 1))
     whole = runner.forward({"x": x, "h": lengths[:, None] * 1.0}, lengths={"x": lengths})
@@ -112,7 +115,7 @@ def test_pieces_of_rows_that_end_in_some_piece(backend):
     assert not next(iter(state.arrays.values())).any()
 
 
-def test_batches_without_a_step_leave_the_state():
+def test_batch_without_steps_keeps_state():
     runner = Runner(counted_down())
     given = {"x": np.ones((2, 2, 1)), "h": np.ones((2, 1))}
     kept = {"scan/h": [[5.0], [7.0]]}
@@ -236,7 +239,7 @@ def test_other_number_of_steps_is_refused():
 # ---------------------------------------------------------------------- cells
 @pytest.mark.parametrize("bptt_length", [None, 2])
 @pytest.mark.parametrize("lengths", [([5, 2, 3], [4, 1, 3]), ([5, 0, 3], [2, 4, 1]), ([1, 5, 5], [4, 0, 2])])
-def test_ragged_context_and_a_scan_in_the_cell(lengths, bptt_length):
+def test_ragged_context_with_inner_scan(lengths, bptt_length):
     width = padded.WIDTH
     read = Cell("read", sequences="u", states={"a": width})
     a = padded.Positive()(dense(padded.Log()(read.u), width) + padded.Log()(Affine(1.0, 0.5)(read.a)))
@@ -291,7 +294,7 @@ class Noise(Layer):
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("fragile", [False, True])
 @pytest.mark.parametrize("lengths", [[5, 2, 4], [3, 0, 1], [4, 4, 0]])
-def test_random_draws_are_those_of_the_reference(lengths, fragile, reverse):
+def test_random_draws_equal_reference(lengths, fragile, reverse):
     cell = Cell("noisy", sequences="x", states={"h": padded.WIDTH})
     h = padded.Positive()(Noise()(dense(cell.x + Noise()(cell.h), padded.WIDTH)))
     cell = cell.build(output=padded.Log()(h) if fragile else h, h=h)
@@ -316,7 +319,7 @@ def test_random_draws_are_those_of_the_reference(lengths, fragile, reverse):
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_state_that_would_overflow_at_a_further_step(backend):
+def test_state_overflowing_beyond_end(backend):
     """h ← h²: 10¹⁰⁰ has one step, and a second one would be infinite."""
     cell = Cell("square", sequences="x", states={"h": 1})
     h = cell.h * cell.h
@@ -376,7 +379,7 @@ class Ramp(Layer):
 
 @pytest.mark.parametrize("layer", [Ramp, Doubled])
 @pytest.mark.parametrize("lengths", [None, [6, 2]])
-def test_layer_among_traced_ones_gets_the_lengths(layer, lengths):
+def test_layer_among_traced_gets_lengths(layer, lengths):
     g = Builder("m")
     x = g.input("x", f"time, batch, feature={padded.WIDTH}")
     y = padded.Positive()(dense(layer()(padded.Positive()(dense(x, padded.WIDTH))), padded.WIDTH))
@@ -419,7 +422,7 @@ def test_values_of_higher_rank(backend):
 
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("layer", [padded.Quotient, padded.OpaqueQuotient])
-def test_value_of_each_row_beside_a_sequence(layer, backend):
+def test_row_value_beside_sequence(layer, backend):
     """x[t, b] / z[b], broadcast; a row without steps does not change the others."""
     g = Builder("m")
     x, z = g.input("x", "time, batch, feature=3"), g.input("z", "batch, feature=3")
@@ -465,7 +468,7 @@ def test_embedded_tokens(backend):
 
 @pytest.mark.parametrize("backend", ["numpy", "reference"])
 @pytest.mark.parametrize("steps", [2, 3])
-def test_inner_sequences_in_a_ragged_scan_are_refused(backend, steps):
+def test_inner_sequence_in_ragged_scan_raises(backend, steps):
     inner = Cell("inner", sequences={"x": 2}, states={"h": 2})
     h = inner.x + inner.h
     outer = Cell("outer", sequences={"z": 2, "q": "time, batch, feature=2"}, states={"s": 2})

@@ -111,7 +111,7 @@ def test_rule_that_raises_restores():
     assert number() == 2
 
 
-def test_graph_of_small_and_large_nodes_limits_small():
+def test_mixed_graph_limits_small_nodes():
     small, large = Watching(4, 210, dtype="float32"), Watching(210, 210, dtype="float32")
     g = Builder()
     runner = Runner(g.build(large(small(g.input("x", "batch, feature=4")))))
@@ -121,7 +121,7 @@ def test_graph_of_small_and_large_nodes_limits_small():
 
 
 @pytest.mark.parametrize(("units", "expected"), [(8, 1), (600, 2)])
-def test_cell_node_by_node_limited_by_step(units, expected):
+def test_uncompiled_cell_limited_by_step(units, expected):
     c = Cell("c", sequences="x", states={"h": units})
     layer = Watching(units, units, dtype="float32")
     h = layer(c.h) + c.x
@@ -162,6 +162,7 @@ def observed(monkeypatch):
 
 
 # A step of 10 rows: 10 · units² multiply-adds in the loop; a block of 250 rows: 250 · inputs · units outside.
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("inputs", "units", "inside", "outside"), [(4, 8, 1, 1), (400, 100, 1, 2), (4, 900, 2, 2), (4, 600, 1, 2)]
 )
