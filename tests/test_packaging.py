@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-PLUGINS = ("recurrent", "conv", "activations")
+PLUGINS = ("recurrent", "conv", "activations", "native")
 FOLDERS = (ROOT, *(ROOT / "plugins" / name for name in PLUGINS))
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
@@ -75,7 +75,8 @@ def test_licence_is_mit():
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_plugin_depends_on_graphnet_only(name):
-    assert pyproject(ROOT / "plugins" / name)["project"]["dependencies"] == ["graphnet>=0.1"]
+    compiler = ["llvmlite>=0.44"] if name == "native" else []
+    assert pyproject(ROOT / "plugins" / name)["project"]["dependencies"] == ["graphnet>=0.1", *compiler]
 
 
 @pytest.mark.parametrize("name", PLUGINS)

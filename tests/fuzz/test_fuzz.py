@@ -14,11 +14,11 @@ pytestmark = pytest.mark.slow
 CHUNKS = [*(("cell", k) for k in range(10)), *(("graph", k) for k in range(4))]
 
 
-def failures(seeds, whole_graph):
+def failures(seeds, whole_graph, backend="numpy"):
     problems = []
     for seed in seeds:
         try:
-            failure = difference(trial(seed, whole_graph))
+            failure = difference(trial(seed, whole_graph), backend)
         except Overflows:
             continue
         if failure is not None:
@@ -36,6 +36,13 @@ def test_fresh_seeds_agree_with_reference(capsys):
     with capsys.disabled():
         print(f"\nfuzz: cells and graphs from seed {start}")
     assert failures(range(start, start + 70), False) + failures(range(start, start + 30), True) == []
+
+
+@pytest.mark.parametrize(("start", "whole_graph"), [(0, False), (0, True)])
+def test_native_backend_agrees_with_reference(start, whole_graph, tmp_path, monkeypatch):
+    pytest.importorskip("graphnet_native")
+    monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))
+    assert failures(range(start, start + 25), whole_graph, "native") == []
 
 
 def test_most_trials_are_comparable():
