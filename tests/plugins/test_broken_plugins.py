@@ -63,8 +63,8 @@ def install(folder, distribution, module, text, entry, **metadata):
     """A distribution as pip leaves it."""
     info = folder / f"{distribution}-1.0.dist-info"
     info.mkdir()
-    told = {"Metadata-Version": "2.1", "Name": distribution, "Version": "1.0", **metadata}
-    (info / "METADATA").write_text("".join(f"{key}: {value}\n" for key, value in told.items()))
+    fields = {"Metadata-Version": "2.1", "Name": distribution, "Version": "1.0", **metadata}
+    (info / "METADATA").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
     (info / "entry_points.txt").write_text(f"[graphnet]\n{entry} = {module}\n")
     if text is not None:
         (folder / f"{module}.py").write_text(text)
@@ -107,7 +107,7 @@ def train(folder):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_host_and_the_others_work_on(kind, tmp_path, sound):
+def test_broken_plugin_does_not_affect_others(kind, tmp_path, sound):
     text, status, words, extra = KINDS[kind]
     extra = dict(extra)
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
@@ -119,8 +119,8 @@ def test_the_host_and_the_others_work_on(kind, tmp_path, sound):
         extra.pop("entry", "broken"),
         **extra,
     )
-    told = json.loads(graphnet(tmp_path, "plugins", "--json").stdout)
-    by_distribution = {each["distribution"]: each for each in told}
+    records = json.loads(graphnet(tmp_path, "plugins", "--json").stdout)
+    by_distribution = {record["distribution"]: record for record in records}
     broken = by_distribution["very-broken"]
     assert broken["status"] == status
     explained = " ".join([broken["reason"], *broken["notes"]])
@@ -136,20 +136,20 @@ def test_the_host_and_the_others_work_on(kind, tmp_path, sound):
     assert train(tmp_path) == sound[1]
 
 
-def test_the_list_is_for_people_as_well(tmp_path):
+def test_plugins_command_prints_reasons(tmp_path):
     install(tmp_path, "very-broken", "broken_one", KINDS["raises at import"][0], "broken")
     done = graphnet(tmp_path, "plugins")
     assert "broken of very-broken failed: importing broken_one failed: ValueError: out of order" in done.stdout
     assert "exclude it: GRAPHNET_PLUGINS=-broken" in done.stdout
 
 
-def test_a_broken_plugin_can_be_left_out(tmp_path):
+def test_broken_plugin_can_be_excluded(tmp_path):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     install(tmp_path, "very-broken", "broken_one", "raise ValueError\n", "broken")
 
     def statuses(*options, **environment):
-        told = json.loads(graphnet(tmp_path, *options, "plugins", "--json", **environment).stdout)
-        return {each["name"]: each["status"] for each in told if each["name"] in ("good", "broken")}
+        records = json.loads(graphnet(tmp_path, *options, "plugins", "--json", **environment).stdout)
+        return {record["name"]: record["status"] for record in records if record["name"] in ("good", "broken")}
 
     assert statuses() == {"good": "loaded", "broken": "failed"}
     assert statuses(GRAPHNET_PLUGINS="-broken") == {"good": "loaded", "broken": "skipped"}
@@ -159,7 +159,7 @@ def test_a_broken_plugin_can_be_left_out(tmp_path):
     assert statuses("--plugins", "good", GRAPHNET_PLUGINS="none") == {"good": "loaded", "broken": "skipped"}
 
 
-def test_what_an_uninstalled_plugin_leaves(tmp_path):
+def test_model_without_its_plugin_is_refused(tmp_path):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     before = train(tmp_path)
     files = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
@@ -181,17 +181,17 @@ def test_what_an_uninstalled_plugin_leaves(tmp_path):
     assert before
 
 
-def test_a_run_records_the_plugins_in_their_order(sound):
+def test_run_records_plugins_in_order(sound):
     folder, _ = sound
-    found = json.loads((folder / "run" / "versions.json").read_text())["plugins"]
-    names = [each["name"] for each in found]
+    plugins = json.loads((folder / "run" / "versions.json").read_text())["plugins"]
+    names = [record["name"] for record in plugins]
     assert names[0] == "builtin"
-    assert {"name": "good", "distribution": "the-good-one", "version": "1.0", "status": "loaded"} in found
-    rest = [each["distribution"] for each in found[1:]]
+    assert {"name": "good", "distribution": "the-good-one", "version": "1.0", "status": "loaded"} in plugins
+    rest = [record["distribution"] for record in plugins[1:]]
     assert rest == sorted(rest)
 
 
-def test_changes_of_other_plugins_are_put_back():
+def test_changed_classes_of_others_are_restored():
     import types
 
     from graphnet import FullyConnected, Layer
@@ -215,13 +215,13 @@ def test_changes_of_other_plugins_are_put_back():
     assert not hasattr(FullyConnected, "extra")
 
 
-def test_texts_of_the_matrix_are_what_they_seem():
+def test_texts_of_broken_plugins_are_valid():
     for text, *_ in KINDS.values():
         assert text is None or textwrap.dedent(text) == text
     assert len(KINDS) >= 20
 
 
-def test_a_plugin_that_takes_the_name_of_anothers_layer_changes_no_model(tmp_path, sound):
+def test_taken_layer_name_changes_no_model(tmp_path, sound):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     text = GOOD.replace("Fine", "Other") + '    register(Other, "FullyConnected")\n    register(Other, "Fine")\n'
     install(tmp_path, "very-broken", "broken_one", text, "broken")
