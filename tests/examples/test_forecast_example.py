@@ -87,7 +87,7 @@ def test_the_network_learns_what_a_wave_adds(forecast):
     fitted = int(np.flatnonzero(years == 1976)[-1]) + 1
     origins = forecast.origins_between(years, 1977, 1981)
     networks = [forecast.fit(y, fitted, forecast.Candidate(24, 8, 30, 0.1), seed) for seed in range(2)]
-    ours = forecast.errors(y, forecast.together(networks), origins)
+    ours = forecast.errors(y, forecast.mean_of(networks), origins)
     drift = forecast.errors(y, forecast.seasonal_drift(y), origins)
     naive = forecast.errors(y, forecast.seasonal_naive(y), origins)
     assert ours["RMSE 12"] < drift["RMSE 12"]
@@ -104,7 +104,7 @@ def test_the_chosen_one_is_a_candidate(forecast):
 def test_the_tables_are_printed(forecast, capsys, monkeypatch, tmp_path):
     pytest.importorskip("statsmodels")
     y, years = made_up(300)
-    monkeypatch.setattr(forecast, "LAST_CHOSEN", 1978)
+    monkeypatch.setattr(forecast, "LAST_SELECTION_YEAR", 1978)
     monkeypatch.setattr(forecast, "CHOSEN", forecast.Candidate(12, 2, 1, 0.1))
     picture = tmp_path / "forecast.png" if importlib.util.find_spec("matplotlib") else None
     found = forecast.compare(y, years, 2, picture)

@@ -33,7 +33,7 @@ TEXT = "the cat sat on the mat; that cat, the fat cat, ate the hat. " * 12
 
 # ---------------------------------------------------------------------- characters: the text
 def test_each_paragraph_stands_once():
-    assert characters.once(["a b", "c", "a\n  b", "c d", "c"]) == ["a b", "c", "c d"]
+    assert characters.unique(["a b", "c", "a\n  b", "c d", "c"]) == ["a b", "c", "c d"]
 
 
 def test_the_reference_repeats_no_paragraph():
@@ -54,7 +54,7 @@ def test_missing_text_is_reported(monkeypatch):
 @pytest.mark.parametrize("length", [0, 1, 9, 10, 1237])
 def test_the_parts_are_the_text_in_order(length):
     text = "".join(chr(97 + i * i % 26) for i in range(length))
-    parts = characters.divided(text)
+    parts = characters.split_text(text)
     assert "".join(parts) == text
     assert [abs(len(part) - share * length) <= 1 for part, share in zip(parts, characters.SHARES, strict=True)]
 
@@ -249,7 +249,7 @@ def test_series_covariances_match_theory(oscillator):
 def test_written_file_is_the_series(tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "PIECE", 64)
     oscillator = stream.Oscillator()
-    stream.written(tmp_path / "series.npy", 300, oscillator, np.random.default_rng(8))
+    stream.write_series(tmp_path / "series.npy", 300, oscillator, np.random.default_rng(8))
     found = np.load(tmp_path / "series.npy", mmap_mode="r")
     pieces = [*oscillator.pieces(300, np.random.default_rng(8))]
     assert [len(piece) for piece in pieces] == [64, 64, 64, 64, 44]
