@@ -39,12 +39,12 @@ def test_model_file_contains_the_cell(make):
     x = builder.input("x", f"time, batch, feature={F}")
     graph = builder.build(make()(x, name="part"))
     text = model_text(graph)
-    again = parse_model(text).graph
-    assert again == graph
-    assert model_text(again) == text
-    runner, other = Runner(graph), Runner(again)
-    for each in (runner, other):
-        each.materialize()
+    loaded = parse_model(text).graph
+    assert loaded == graph
+    assert model_text(loaded) == text
+    runner, other = Runner(graph), Runner(loaded)
+    for either in (runner, other):
+        either.materialize()
     assert runner.parameters.keys() == other.parameters.keys()
     for name, parameter in other.parameters.items():
         parameter.value = runner.parameters[name].value
