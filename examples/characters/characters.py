@@ -1,10 +1,10 @@
-"""A model of the characters of Python's own language reference, beside models that count.
+"""A character model of Python's language reference, compared with n-gram models.
 
     python examples/characters/characters.py
     python examples/characters/characters.py --minutes 1 --sample 2000 --temperature 0.5
 
-An LSTM reads the text as parallel streams with its state carried over (truncated backpropagation through time), is
-measured in bits per character on text that it has not seen, and then writes, one character at a time.
+An LSTM is trained on the text as parallel streams with its state carried over (truncated backpropagation through time),
+evaluated in bits per character on held-out text, and used to generate text, one character at a time.
 """
 
 import argparse
@@ -32,31 +32,32 @@ ORDERS = (1, 2, 5, 10)  # of the n-grams
 
 # ---------------------------------------------------------------------- the text
 def reference() -> str:
-    """The text of the language reference that comes with this Python, every paragraph once.
+    """The text of the language reference that ships with this Python, with each paragraph once.
 
-    Topics stand in alphabetical order. Some repeat others word for word; without leaving that out, the end of the text
-    would be known from its beginning.
+    Topics are in alphabetical order. Some repeat others word for word; without removing these, parts of the end of the
+    text would also be in its beginning.
     """
     try:
         from pydoc_data.topics import topics
     except ImportError:
         raise SystemExit(
-            "This Python comes without pydoc_data, the text that this example learns from. "
+            "This Python comes without pydoc_data, the training text of this example. "
             "Install your system's full Python (on Debian: libpython3-stdlib), or use one from python.org."
         ) from None
-    return "\n\n".join(once(part for name in sorted(topics) for part in topics[name].strip("\n").split("\n\n"))) + "\n"
+    paragraphs = (part for name in sorted(topics) for part in topics[name].strip("\n").split("\n\n"))
+    return "\n\n".join(unique(paragraphs)) + "\n"
 
 
-def once(paragraphs: Iterable[str]) -> list[str]:
-    """Every paragraph where it stands first; white space makes no difference."""
-    found: dict[str, str] = {}
+def unique(paragraphs: Iterable[str]) -> list[str]:
+    """Each paragraph at its first position; differences in white space are ignored."""
+    first: dict[str, str] = {}
     for paragraph in paragraphs:
-        found.setdefault(" ".join(paragraph.split()), paragraph)
-    return list(found.values())
+        first.setdefault(" ".join(paragraph.split()), paragraph)
+    return list(first.values())
 
 
 class Alphabet:
-    """Whole numbers for characters: 0 for every one that a text does not have, then its own in order."""
+    """Numbers for characters: 0 for all characters that a text does not contain, then those of the text in order."""
 
     UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
@@ -76,13 +77,13 @@ class Alphabet:
         return "".join(self.characters[number] for number in numbers)
 
 
-def divided(text: str, shares: Sequence[float] = SHARES) -> list[str]:
-    """A text in consecutive parts of these shares."""
+def split_text(text: str, shares: Sequence[float] = SHARES) -> list[str]:
+    """Split a text into consecutive parts with these shares."""
     ends = [round(len(text) * total / sum(shares)) for total in np.cumsum(shares)]
     return [text[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-# ---------------------------------------------------------------------- models that count
+# ---------------------------------------------------------------------- n-gram models
 class Counts:
     """An n-gram model with interpolated Kneser-Ney smoothing (Kneser & Ney 1995; Chen & Goodman 1999, section 4.1).
 
@@ -90,8 +91,8 @@ class Counts:
 
         p(w | h) = max(N(h w) - D, 0) / N(h ·) + D · |{w: N(h w) > 0}| / N(h ·) · p(w | h')
 
-    N counts occurrences for the longest context, and different tokens to the left for all shorter ones; below the empty
-    context is the uniform distribution. A context that did not occur leaves it to the shorter one.
+    N counts occurrences for the longest context, and different tokens to the left for all shorter ones; the uniform
+    distribution is below the empty context. For a context that did not occur, the shorter one is used.
 
     Parameters
     ----------
@@ -99,7 +100,7 @@ class Counts:
     order : int
         n, at least 1.
     size : int
-        Of the alphabet.
+        The size of the alphabet.
     """
 
     def __init__(self, tokens: Tokens, order: int, size: int) -> None:
@@ -114,23 +115,23 @@ class Counts:
                 table.setdefault(gram[:-1], Counter())[gram[-1]] = count
             self.tables.insert(0, table)
             counted = Counter(gram[1:] for gram in counted)
-        self._totals = [{context: sum(found.values()) for context, found in table.items()} for table in self.tables]
+        self._totals = [{context: sum(counts.values()) for context, counts in table.items()} for table in self.tables]
 
     def probability(self, context: Tokens, token: int, discount: float) -> float:
-        """p(token | context) for a discount D in (0, 1); of a longer context the last n - 1 tokens count."""
-        found = 1 / self.size
+        """p(token | context) for a discount D in (0, 1); only the last n - 1 tokens of the context are used."""
+        result = 1 / self.size
         known = tuple(context)
         for length in range(min(self.order, len(known) + 1)):
             history = known[len(known) - length :]
             counts = self.tables[length].get(history)
             if counts is None:
                 break
-            share = discount * len(counts) * found
-            found = (max(counts[token] - discount, 0.0) + share) / self._totals[length][history]
-        return found
+            share = discount * len(counts) * result
+            result = (max(counts[token] - discount, 0.0) + share) / self._totals[length][history]
+        return result
 
     def bits(self, tokens: Tokens, discount: float) -> float:
-        """Mean of -log2 p over all tokens but the first."""
+        """The mean of -log2 p over all tokens but the first."""
         text = tuple(int(token) for token in tokens)
         start = self.order - 1
         return -float(
@@ -147,7 +148,7 @@ def chosen_discount(model: Counts, validation: Tokens) -> tuple[float, float]:
 
 # ---------------------------------------------------------------------- the network
 def network(size: int, units: int, embedded: int = 64) -> graphnet.Graph:
-    """Characters to vectors, an LSTM, the scores of the next character."""
+    """An embedding, an LSTM, and a dense layer for the scores of the next character."""
     model = Builder("characters")
     characters = model.input("characters", "time, batch", integer=True)
     vectors = Embedding(size, embedded, dtype="float32")(characters, name="vectors")
@@ -157,52 +158,53 @@ def network(size: int, units: int, embedded: int = 64) -> graphnet.Graph:
 
 
 def stream(tokens: np.ndarray, rows: int = 1) -> Stream:
-    """Each token with the next one as its target."""
+    """The stream of tokens, each with the next one as its target."""
     return Stream(tokens[:-1], tokens[1:], batch=rows)
 
 
 def bits(model: Model, tokens: np.ndarray) -> float:
-    """Mean of -log2 p over all tokens but the first, read in one stream."""
+    """The mean of -log2 p over all tokens but the first, in one stream."""
     return model.evaluate(stream(tokens))["loss"] / np.log(2)
 
 
 def write(model: Model, start: Tokens, length: int, temperature: float, rng: np.random.Generator) -> list[int]:
-    """Tokens that go on after ``start``, each drawn with p proportional to exp(score / temperature)."""
+    """Generate the tokens after ``start``, each drawn with p proportional to exp(score / temperature)."""
     model.reset_state()
     scores = model.predict(np.asarray(start)[:, None], stateful=True)[-1, 0]
-    found: list[int] = []
-    while len(found) < length:
+    generated: list[int] = []
+    while len(generated) < length:
         weights = np.exp((scores - scores.max()).astype(float) / temperature)
-        found.append(int(rng.choice(len(weights), p=weights / weights.sum())))
-        scores = model.predict(np.array([[found[-1]]]), stateful=True)[-1, 0]
-    return found
+        generated.append(int(rng.choice(len(weights), p=weights / weights.sum())))
+        scores = model.predict(np.array([[generated[-1]]]), stateful=True)[-1, 0]
+    return generated
 
 
 class Report(Callback):
-    """A line an epoch."""
+    """Prints a line for each epoch."""
 
     def on_epoch_end(self, trainer: graphnet.Trainer, record: graphnet.training.history.EpochRecord) -> None:
-        """Print it."""
-        trained, held = record.loss / np.log(2), record.validation_loss / np.log(2)
+        """Print losses in bits per character."""
+        training, validation = record.loss / np.log(2), record.validation_loss / np.log(2)
         print(
-            f"epoch {record.epoch:3}  training {trained:.3f}  validation {held:.3f}  {record.seconds:.1f} s", flush=True
+            f"epoch {record.epoch:3}  training {training:.3f}  validation {validation:.3f}  {record.seconds:.1f} s",
+            flush=True,
         )
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Count, train, measure, write."""
+    """Evaluate the n-grams, train and evaluate the network, generate text."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=20, help="times through the training text (20)")
-    parser.add_argument("--minutes", type=float, help="end with the first epoch that ends after so many minutes")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs (20)")
+    parser.add_argument("--minutes", type=float, help="stop at the end of the first epoch that ends after this time")
     parser.add_argument("--units", type=int, default=320, help="width of the LSTM (320)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--sample", type=int, default=600, help="characters to write (600)")
-    parser.add_argument("--temperature", type=float, default=0.8, help="below 1: likelier characters (0.8)")
-    parser.add_argument("--start", default="The ", help="what the sample goes on from")
+    parser.add_argument("--sample", type=int, default=600, help="characters to generate (600)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="values below 1 favour likely characters (0.8)")
+    parser.add_argument("--start", default="The ", help="the beginning of the sample")
     options = parser.parse_args(arguments)
 
     text = reference()
-    parts = divided(text)
+    parts = split_text(text)
     alphabet = Alphabet(parts[0])
     train, validation, test = (alphabet.encode(part) for part in parts)
     print(f"Python {platform.python_version()}: {len(text)} characters, {len(alphabet)} different ones")
@@ -221,8 +223,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     model = Model(network(len(alphabet), options.units), config)
     model.fit(stream(train, ROWS), validation_data=stream(validation, ROWS), callbacks=callbacks)
-    told = f"LSTM of {options.units} units".ljust(20)
-    print(f"{told}validation {bits(model, validation):.3f}  test {bits(model, test):.3f}")
+    label = f"LSTM of {options.units} units".ljust(20)
+    print(f"{label}validation {bits(model, validation):.3f}  test {bits(model, test):.3f}")
     written = write(
         model, alphabet.encode(options.start), options.sample, options.temperature, np.random.default_rng(options.seed)
     )
@@ -230,12 +232,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def compare(train: np.ndarray, validation: np.ndarray, test: np.ndarray, size: int) -> None:
-    """Print the bits of models that count, each with the discount that suits the validation text best."""
+    """Print the bits of the n-gram models, each with the discount that is best on the validation text."""
     for order in ORDERS:
         model = Counts(train, order, size)
-        discount, held = chosen_discount(model, validation)
-        told = f"{order}-gram counts".ljust(20)
-        print(f"{told}validation {held:.3f}  test {model.bits(test, discount):.3f}  (discount {discount})", flush=True)
+        discount, validation_bits = chosen_discount(model, validation)
+        label = f"{order}-gram counts".ljust(20)
+        print(
+            f"{label}validation {validation_bits:.3f}  test {model.bits(test, discount):.3f}  (discount {discount})",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
-"""Forecast the carbon dioxide in the air over Mauna Loa, against what a good practitioner would try first.
+"""Forecast the carbon dioxide in the air over Mauna Loa, and compare with standard baselines.
 
     pip install 'graphnet[forecast]'
     python examples/forecast/forecast.py             # the test years, about a minute
-    python examples/forecast/forecast.py --choose    # the candidates on earlier years: how the model was chosen
+    python examples/forecast/forecast.py --choose    # the candidates on earlier years: the model selection
 
-Monthly means of the weekly record in statsmodels (March 1958 to December 2001, ppm; months without a measurement lie on
-a straight line between their neighbours). From each month on, the next twelve are forecast from what was known before
-it; nothing is fitted again on the way. The model was chosen on 1975 to 1994, in four spans of five years, each forecast
-by models that were fitted on what was before the span. What is compared is fitted until 1994 and measured on 1995 to
-2001.
+Monthly means of the weekly record in statsmodels (March 1958 to December 2001, ppm; missing months are
+interpolated linearly). For each month the next twelve are forecast from the earlier ones, without refitting. The model
+was selected on 1975 to 1994, in four spans of five years, each forecast by models fitted on the years before the span.
+The comparison uses models fitted until 1994, evaluated on 1995 to 2001.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ from graphnet.optimizers import AdamW
 from graphnet_recurrent import GRU
 
 YEAR = HORIZON = 12
-#: The last years of what is fitted before each span that models are chosen on, and the last year of the last span.
-SPANS, LAST_CHOSEN = (1974, 1979, 1984, 1989), 1994
-#: Forecasts ``(origins, HORIZON)`` from months at the given positions, each from what lies before it.
+#: The last year of the fit before each span of the model selection, and the last year of the last span.
+SPANS, LAST_SELECTION_YEAR = (1974, 1979, 1984, 1989), 1994
+#: Forecasts ``(origins, HORIZON)`` from months at the given positions, each from the values before it.
 Forecast = Callable[[np.ndarray], np.ndarray]
 
 
@@ -44,27 +43,27 @@ def series() -> tuple[np.ndarray, np.ndarray]:
     return monthly.to_numpy(), monthly.index.year.to_numpy()
 
 
-# ---------------------------------------------------------------------- what the network is compared with
+# ---------------------------------------------------------------------- the baselines
 def seasonal_naive(y: np.ndarray) -> Forecast:
     """The same month of the year before."""
     return lambda origins: np.stack([y[o - YEAR : o] for o in origins])
 
 
 def seasonal_drift(y: np.ndarray) -> Forecast:
-    """The same month of the year before, and as much more as the last year's mean was above the mean before it."""
+    """The same month of the year before, plus the difference of the last two yearly means."""
 
     def forecast(origins: np.ndarray) -> np.ndarray:
-        found = []
+        forecasts = []
         for o in origins:
             growth = y[o - YEAR : o].mean() - y[o - 2 * YEAR : o - YEAR].mean()
-            found.append(y[o - YEAR : o] + growth)
-        return np.stack(found)
+            forecasts.append(y[o - YEAR : o] + growth)
+        return np.stack(forecasts)
 
     return forecast
 
 
 def autoregressive(y: np.ndarray, fitted: int) -> Forecast:
-    """Trend, a level for each month and autoregression of the order with the least AIC up to 24, by statsmodels."""
+    """Trend, a level for each month and autoregression of the order with the smallest AIC up to 24, by statsmodels."""
     from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 
     options = {"trend": "ct", "seasonal": True, "period": YEAR}
@@ -80,7 +79,7 @@ def autoregressive(y: np.ndarray, fitted: int) -> Forecast:
 
 
 def autoregressive_differences(y: np.ndarray, fitted: int) -> Forecast:
-    """Autoregression of the differences to the year before, of the order with the least AIC up to 36."""
+    """Autoregression of the differences to the year before, of the order with the smallest AIC up to 36."""
     from statsmodels.tsa.ar_model import AutoReg, ar_select_order
 
     growth = y[YEAR:] - y[:-YEAR]
@@ -88,12 +87,12 @@ def autoregressive_differences(y: np.ndarray, fitted: int) -> Forecast:
     parameters = AutoReg(growth[: fitted - YEAR], lags, trend="c").fit().params
 
     def forecast(origins: np.ndarray) -> np.ndarray:
-        found = []
+        forecasts = []
         for o in origins:
             at = o - YEAR
             ahead = AutoReg(growth[:at], lags, trend="c").predict(parameters, start=at, end=at + HORIZON - 1)
-            found.append(y[o - YEAR : o] + ahead)
-        return np.stack(found)
+            forecasts.append(y[o - YEAR : o] + ahead)
+        return np.stack(forecasts)
 
     return forecast
 
@@ -101,7 +100,7 @@ def autoregressive_differences(y: np.ndarray, fitted: int) -> Forecast:
 # ---------------------------------------------------------------------- the network
 @dataclass(frozen=True)
 class Candidate:
-    """What is chosen: months that the network sees, its units, and how it is trained."""
+    """One configuration: the months that the network reads, its units, and its training."""
 
     steps: int
     units: int
@@ -119,42 +118,42 @@ CANDIDATES = [
     Candidate(36, 16, 20, 1.0),
     Candidate(48, 4, 20, 1.0),
 ]
-#: The one with the least error over all twelve months (--choose).
+#: The one with the smallest error over all twelve months (--choose).
 CHOSEN = CANDIDATES[7]
 
 
 @dataclass(frozen=True)
 class Scale:
-    """The growth over a year, centred and scaled by what was known when the model was fitted."""
+    """Centres and scales the growth over a year, by its mean and deviation in the fitted months."""
 
     mean: float
     deviation: float
 
     @classmethod
     def of(cls, y: np.ndarray, fitted: int) -> Scale:
-        """From the first ``fitted`` months alone."""
+        """Computed from the first ``fitted`` months."""
         growth = y[YEAR:fitted] - y[: fitted - YEAR]
         return cls(float(growth.mean()), float(growth.std()))
 
     def growth(self, y: np.ndarray) -> np.ndarray:
-        """The scaled growth of every month but those of the first year."""
+        """The scaled growth of all months after the first year."""
         return (y[YEAR:] - y[:-YEAR] - self.mean) / self.deviation
 
 
-def seen(growth: np.ndarray) -> np.ndarray:
-    """What the network reads of each month: the growth over a year, and its change since the month before."""
+def features(growth: np.ndarray) -> np.ndarray:
+    """The features of each month: the growth over a year, and its change since the month before."""
     return np.stack([growth[1:], np.diff(growth)], axis=1)
 
 
 def fit(y: np.ndarray, fitted: int, candidate: Candidate, seed: int) -> Forecast:
-    """A GRU that reads some months and tells how the growth will differ from now in each of the next twelve.
+    """A GRU that predicts how the growth will change from now in each of the next twelve months.
 
     Fitted on the first ``fitted`` months; its forecast is added to the same months of the year before.
     """
     scale = Scale.of(y, fitted)
     growth = scale.growth(y)
-    inputs, targets, origins = windows(seen(growth[: fitted - YEAR]), candidate.steps, horizon=HORIZON)
-    now = growth[origins]  # of the last month that was seen: ``seen`` begins a month later than ``growth``
+    inputs, targets, origins = windows(features(growth[: fitted - YEAR]), candidate.steps, horizon=HORIZON)
+    now = growth[origins]  # of the last month of the window: ``features`` starts a month later than ``growth``
     g = Builder("co2")
     x = g.input("x", "time, batch, feature=2")
     h = GRU(2, candidate.units, None, returns="last", dtype="float32")(x, name="gru")
@@ -172,8 +171,8 @@ def fit(y: np.ndarray, fitted: int, candidate: Candidate, seed: int) -> Forecast
     )
 
     def forecast(origins: np.ndarray) -> np.ndarray:
-        months = seen(growth)
-        last = origins - YEAR  # positions in ``growth`` of the first month that is not known
+        months = features(growth)
+        last = origins - YEAR  # positions in ``growth`` of the first unknown month
         read = np.stack([months[at - 1 - candidate.steps : at - 1] for at in last], axis=1)
         ahead = model.predict(read) + growth[last - 1][:, None]
         before = np.stack([y[o - YEAR : o] for o in origins])
@@ -182,14 +181,14 @@ def fit(y: np.ndarray, fitted: int, candidate: Candidate, seed: int) -> Forecast
     return forecast
 
 
-def together(forecasts: list[Forecast]) -> Forecast:
-    """The mean of several."""
+def mean_of(forecasts: list[Forecast]) -> Forecast:
+    """The mean of several forecasts."""
     return lambda origins: np.mean([f(origins) for f in forecasts], axis=0)
 
 
-# ---------------------------------------------------------------------- measuring
+# ---------------------------------------------------------------------- evaluation
 def origins_between(years: np.ndarray, first: int, last: int) -> np.ndarray:
-    """The months from which on twelve more lie in these years."""
+    """The months from which the next twelve are within these years."""
     inside = np.flatnonzero((years >= first) & (years <= last))
     return inside[: len(inside) - HORIZON + 1]
 
@@ -197,84 +196,86 @@ def origins_between(years: np.ndarray, first: int, last: int) -> np.ndarray:
 def errors(y: np.ndarray, forecast: Forecast, origins: np.ndarray) -> dict[str, float]:
     """Root mean square and mean absolute error in ppm, one and twelve months ahead, and over all twelve."""
     difference = forecast(origins) - np.stack([y[o : o + HORIZON] for o in origins])
-    found = {}
+    results = {}
     for name, part in (("1", difference[:, 0]), ("12", difference[:, -1]), ("1-12", difference)):
-        found[f"RMSE {name}"] = float(np.sqrt(np.mean(part**2)))
-        found[f"MAE {name}"] = float(np.mean(np.abs(part)))
-    return found
+        results[f"RMSE {name}"] = float(np.sqrt(np.mean(part**2)))
+        results[f"MAE {name}"] = float(np.mean(np.abs(part)))
+    return results
 
 
-def line(name: str, figures: dict[str, float]) -> str:
+def line(name: str, results: dict[str, float]) -> str:
     """A row of the table."""
-    return f"{name:48}" + "".join(f"{value:10.3f}" for value in figures.values())
+    return f"{name:48}" + "".join(f"{value:10.3f}" for value in results.values())
 
 
 def choose(y: np.ndarray, years: np.ndarray, seeds: int) -> None:
-    """Print the baselines and every candidate on the spans before the test years: the mean of squares over spans."""
+    """Print the errors of the baselines and all candidates over the spans before the test years."""
 
     def over_spans(make: Callable[[int], Forecast]) -> dict[str, float]:
-        found = []
+        results = []
         for last in SPANS:
             fitted = int(np.flatnonzero(years == last)[-1]) + 1
-            found.append(errors(y, make(fitted), origins_between(years, last + 1, last + 5)))
+            results.append(errors(y, make(fitted), origins_between(years, last + 1, last + 5)))
         return {
             key: float(
-                np.sqrt(np.mean([f[key] ** 2 for f in found])) if "RMSE" in key else np.mean([f[key] for f in found])
+                np.sqrt(np.mean([r[key] ** 2 for r in results]))
+                if "RMSE" in key
+                else np.mean([r[key] for r in results])
             )
-            for key in found[0]
+            for key in results[0]
         }
 
-    print(header(f"{SPANS[0] + 1} to {LAST_CHOSEN}"))
+    print(header(f"{SPANS[0] + 1} to {LAST_SELECTION_YEAR}"))
     print(line("seasonal naive with drift", over_spans(lambda fitted: seasonal_drift(y))))
     print(line("AR with trend and months", over_spans(lambda fitted: autoregressive(y, fitted))))
     print(line("AR of yearly differences", over_spans(lambda fitted: autoregressive_differences(y, fitted))))
     for c in CANDIDATES:
         name = f"GRU {c.steps} months, {c.units} units, {c.epochs} epochs, decay {c.weight_decay}"
-        figures = over_spans(lambda fitted, c=c: together([fit(y, fitted, c, seed) for seed in range(seeds)]))  # type: ignore[misc]
-        print(line(name, figures), flush=True)
+        results = over_spans(lambda fitted, c=c: mean_of([fit(y, fitted, c, seed) for seed in range(seeds)]))  # type: ignore[misc]
+        print(line(name, results), flush=True)
 
 
-def header(what: str) -> str:
+def header(title: str) -> str:
     """The head of a table."""
     heads = [f"{kind} {ahead}" for ahead in ("1", "12", "1-12") for kind in ("RMSE", "MAE")]
-    return f"{what + ', ppm':48}" + "".join(f"{head:>10}" for head in heads)
+    return f"{title + ', ppm':48}" + "".join(f"{head:>10}" for head in heads)
 
 
 def compare(y: np.ndarray, years: np.ndarray, seeds: int, picture: Path | None) -> dict[str, dict[str, float]]:
-    """Print everything on the test years; returns the figures."""
-    fitted = int(np.flatnonzero(years == LAST_CHOSEN)[-1]) + 1
-    origins = origins_between(years, LAST_CHOSEN + 1, int(years[-1]))
-    print(header(f"{LAST_CHOSEN + 1} to {years[-1]}, {len(origins)} origins"))
+    """Print the errors of all methods on the test years, and return them."""
+    fitted = int(np.flatnonzero(years == LAST_SELECTION_YEAR)[-1]) + 1
+    origins = origins_between(years, LAST_SELECTION_YEAR + 1, int(years[-1]))
+    print(header(f"{LAST_SELECTION_YEAR + 1} to {years[-1]}, {len(origins)} origins"))
     networks = [fit(y, fitted, CHOSEN, seed) for seed in range(seeds)]
     forecasts: dict[str, Forecast] = {
         "seasonal naive": seasonal_naive(y),
         "seasonal naive with drift": seasonal_drift(y),
         "AR with trend and months": autoregressive(y, fitted),
         "AR of yearly differences": autoregressive_differences(y, fitted),
-        f"GRU, mean of {seeds} seeds": together(networks),
+        f"GRU, mean of {seeds} seeds": mean_of(networks),
     }
-    forecasts["mean of this GRU and AR of differences"] = together(list(forecasts.values())[-2:])
-    found = {}
+    forecasts["mean of this GRU and AR of differences"] = mean_of(list(forecasts.values())[-2:])
+    results = {}
     for name, forecast in forecasts.items():
-        found[name] = errors(y, forecast, origins)
-        print(line(name, found[name]), flush=True)
-    each = [errors(y, network, origins) for network in networks]
-    for what, pick in (("least", min), ("median", statistics.median), ("greatest", max)):
-        print(line(f"GRU, {what} of the single seeds", {key: pick(e[key] for e in each) for key in each[0]}))
+        results[name] = errors(y, forecast, origins)
+        print(line(name, results[name]), flush=True)
+    single = [errors(y, network, origins) for network in networks]
+    for kind, pick in (("min", min), ("median", statistics.median), ("max", max)):
+        print(line(f"GRU, {kind} of the single seeds", {key: pick(r[key] for r in single) for key in single[0]}))
     if picture is not None:
         draw(y, years, origins, forecasts, picture)
-    return found
+    return results
 
 
 def draw(y: np.ndarray, years: np.ndarray, origins: np.ndarray, forecasts: dict[str, Forecast], path: Path) -> None:
-    """Each method's forecast twelve months ahead beside what came, where matplotlib is installed."""
+    """Plot the forecasts twelve months ahead and the measurements, if matplotlib is installed."""
     try:
         import matplotlib
 
         matplotlib.use("Agg")
         import matplotlib.pyplot as plt
     except ImportError:
-        print("no picture: matplotlib is not installed")
+        print("no plot: matplotlib is not installed")
         return
     names = list(forecasts)
     months = years[origins[0]] + (origins - origins[0] + HORIZON - 1) / YEAR
@@ -294,17 +295,17 @@ def draw(y: np.ndarray, years: np.ndarray, origins: np.ndarray, forecasts: dict[
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Compare, or choose."""
+    """Compare the methods, or select the model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--choose", action="store_true", help="the candidates on the validation years")
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--picture", type=Path, help="where to draw the forecasts, such as co2.png")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--picture", type=Path, help="file for a plot of the forecasts, such as co2.png")
+    options = parser.parse_args(arguments)
     y, years = series()
-    if given.choose:
-        choose(y, years, given.seeds)
+    if options.choose:
+        choose(y, years, options.seeds)
     else:
-        compare(y, years, given.seeds, given.picture)
+        compare(y, years, options.seeds, options.picture)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
 import numpy as np
 from sequences import Batch
 
-#: T, the least number of steps.
+#: T, the minimum number of steps.
 SHORTEST = 100
-#: The first mark is among so many first pairs.
+#: The first mark is on one of this many first pairs.
 FIRST_MARK = 10
 
 
@@ -13,9 +13,9 @@ def batch(rng: np.random.Generator, size: int, shortest: int = SHORTEST) -> Batc
     """New sequences of pairs (value, marker); the target is the scaled sum of the two marked values.
 
     Each sequence has T to T + T/10 pairs, T = ``shortest``. The values are uniform in [-1, 1]. One of the first ten
-    pairs is marked, then one of the first T/2 - 1 pairs that are still unmarked: the markers of these two are 1. Of the
-    others, the first and the last pair have the marker -1, and all in between 0. The target, at the last step alone, is
-    ``0.5 + (X1 + X2) / 4``, with X1 and X2 the marked values. Where the first pair is marked, its value is set to 0.
+    pairs is marked, then one of the first T/2 - 1 unmarked pairs: their markers are 1. Of the other pairs, the first
+    and the last have the marker -1, all others 0. The target, at the last step only, is
+    ``0.5 + (X1 + X2) / 4``, with X1 and X2 the marked values. If the first pair is marked, its value is set to 0.
 
     Returns
     -------

@@ -1,13 +1,15 @@
-"""When a problem counts as solved: the criteria of Hochreiter & Schmidhuber 1997, tables 10 and 11."""
+"""The success criteria of Hochreiter & Schmidhuber 1997, tables 10 and 11."""
 
 import numpy as np
 
 
 class Recent:
-    """The paper's stopping criterion ST3: the 2000 most recent training sequences right, and their average error small.
+    """The stopping criterion ST3 of the paper, over the 2000 most recent training sequences.
 
-    The error of a sequence is the greatest absolute error of any output unit at its last step (so that an average of
-    it is never below one over the units). A sequence is processed correctly if this is below ``tolerance``.
+    All of them are processed correctly, and their average error is small.
+
+    The error of a sequence is the largest absolute error of any output unit at its last step (so its average is never
+    below an average over the units). A sequence is processed correctly if this is below ``tolerance``.
 
     Parameters
     ----------
@@ -23,12 +25,12 @@ class Recent:
         self.errors = np.zeros(0)
 
     def add(self, errors: np.ndarray) -> None:
-        """Errors of sequences, in the order in which they were trained on, computed before the update."""
+        """Add the errors of sequences, in the order of training, computed before the update."""
         self.errors = np.concatenate([self.errors, errors])[-self.count :]
 
     @property
     def wrong(self) -> int:
-        """How many of the most recent sequences were not processed correctly."""
+        """The number of the most recent sequences that were not processed correctly."""
         return int((~(self.errors < self.tolerance)).sum())
 
     def met(self) -> bool:
@@ -37,7 +39,7 @@ class Recent:
 
 
 def final_errors(outputs: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """The greatest absolute error of any output of each row: ``(rows, units)`` twice to ``(rows,)``."""
+    """The largest absolute error of any output of each row: ``(rows, units)`` twice to ``(rows,)``."""
     return np.abs(outputs.astype(np.float64) - targets).max(axis=1)
 
 
@@ -49,13 +51,13 @@ def possible_first(outputs: np.ndarray, possible: np.ndarray, lengths: np.ndarra
     outputs : array (time, strings, symbols)
     possible : bool array of the same shape
     lengths : int array (strings,)
-        Steps that count.
+        Valid steps.
 
     Returns
     -------
     bool array (strings,)
     """
-    least = np.where(possible, outputs, np.inf).min(axis=2)
-    most = np.where(possible, -np.inf, outputs).max(axis=2)
+    lowest_possible = np.where(possible, outputs, np.inf).min(axis=2)
+    highest_impossible = np.where(possible, -np.inf, outputs).max(axis=2)
     beyond = np.arange(len(outputs))[:, None] >= lengths
-    return ((least > most) | beyond).all(axis=0)
+    return ((lowest_possible > highest_impossible) | beyond).all(axis=0)

@@ -5,22 +5,22 @@ from sequences import Batch, one_hot
 
 ALPHABET = "abcdEBXY"
 NOISE, RELEVANT = "abcd", "XY"
-#: Least and greatest number of symbols.
+#: Minimum and maximum number of symbols.
 LENGTHS = (100, 110)
 #: For each relevant symbol its first and last possible position, counted from 1, by the number of relevant symbols.
 POSITIONS = {2: ((10, 20), (50, 60)), 3: ((10, 20), (33, 43), (66, 76))}
 
 
 def strings(rng: np.random.Generator, size: int, relevant: int = 2) -> list[str]:
-    """New strings: E, then a, b, c, d at random but for ``relevant`` symbols X or Y, then B, the trigger."""
-    found = []
+    """New strings: E, then random symbols a, b, c, d and ``relevant`` symbols X or Y, then B, the trigger."""
+    results = []
     for _ in range(size):
         symbols = rng.choice(list(NOISE), size=rng.integers(*LENGTHS, endpoint=True))
         symbols[0], symbols[-1] = "E", "B"
         for low, high in POSITIONS[relevant]:
             symbols[rng.integers(low, high, endpoint=True) - 1] = RELEVANT[rng.integers(2)]
-        found.append("".join(symbols))
-    return found
+        results.append("".join(symbols))
+    return results
 
 
 def label(string: str) -> int:
@@ -29,7 +29,7 @@ def label(string: str) -> int:
 
 
 def batch(rng: np.random.Generator, size: int, relevant: int = 2) -> Batch:
-    """New sequences, one-hot; the target, at the last step alone, has a 1 for the class and 0 for the others.
+    """New sequences, one-hot; the target, at the last step only, has a 1 for the class and 0 for the others.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def batch(rng: np.random.Generator, size: int, relevant: int = 2) -> Batch:
     Batch
         Inputs ``(time, size, 8)``, targets ``(size, 4)`` or ``(size, 8)``.
     """
-    made = strings(rng, size, relevant)
-    lengths = np.array([len(string) for string in made])
-    targets = np.eye(2**relevant, dtype=np.float32)[[label(string) for string in made]]
-    return Batch(one_hot(made, ALPHABET, int(lengths.max())), lengths, targets)
+    drawn = strings(rng, size, relevant)
+    lengths = np.array([len(string) for string in drawn])
+    targets = np.eye(2**relevant, dtype=np.float32)[[label(string) for string in drawn]]
+    return Batch(one_hot(drawn, ALPHABET, int(lengths.max())), lengths, targets)

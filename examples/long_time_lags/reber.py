@@ -18,7 +18,7 @@ END = 7
 
 
 def reber(rng: np.random.Generator) -> tuple[str, list[str]]:
-    """One string of the Reber grammar, and for each of its symbols those that could have stood there."""
+    """One string of the Reber grammar, and for each of its symbols all symbols that the grammar allows there."""
     state, string, possible = 0, "", []
     while state != END:
         edges = REBER[state]
@@ -36,16 +36,16 @@ def embedded(rng: np.random.Generator) -> tuple[str, list[str]]:
 
 
 class Strings:
-    """A set of strings with what is to be predicted.
+    """A set of strings with the symbols to predict.
 
     Attributes
     ----------
     strings : list of str
     batch : Batch
-        Inputs ``(time, strings, 7)``: all symbols of each string but its last, one-hot. Targets: the next symbol at
-        every step, likewise.
+        Inputs ``(time, strings, 7)``: all symbols of each string but the last, one-hot. Targets: the next symbol at
+        every step, one-hot.
     possible : bool array (time, strings, 7)
-        All symbols that the grammar allows next; none beyond a string's end.
+        All symbols that the grammar allows next; none after the end of a string.
     """
 
     def __init__(self, drawn: list[tuple[str, list[str]]]) -> None:

@@ -1,10 +1,10 @@
-"""Long time lags: an LSTM, a GRU or an Elman network on problems of Hochreiter & Schmidhuber 1997, by their criteria.
+"""Long time lags: an LSTM, a GRU or an Elman network on problems of Hochreiter & Schmidhuber 1997.
 
     python examples/long_time_lags/solve.py adding
     python examples/long_time_lags/solve.py reber --cell rnn --learning-rate 0.003
 
-Each seed draws its own weights and its own sequences. Every training sequence counts, in batches too. README.md says
-where the criteria and the paper's figures are from.
+Each seed draws its own weights and its own sequences. Every training sequence is counted, also in batches. README.md
+has references for the criteria and for the numbers of the paper.
 """
 
 import argparse
@@ -30,19 +30,19 @@ TESTED = 2560  # new sequences after training, as in the paper
 
 
 class Online:
-    """Sequences that are made while training and never come again; solved by criterion ST3."""
+    """Sequences that are generated during training and never repeated; solved by criterion ST3."""
 
     def __init__(self, make: Callable[..., Batch], tolerance: float, average: float, logistic: bool) -> None:
         self.make, self.logistic = make, logistic
         self.recent = Recent(tolerance, average)
 
     def start(self, rng: np.random.Generator) -> None:
-        """Begin anew."""
+        """Start a new run."""
         self.rng = rng
         self.recent = Recent(self.recent.tolerance, self.recent.average)
 
     def next(self, size: int) -> Batch:
-        """Sequences to train on."""
+        """A batch of training sequences."""
         return self.make(self.rng, size)
 
     def errors(self, output: np.ndarray, batch: Batch) -> np.ndarray:
@@ -55,7 +55,7 @@ class Online:
         return self.recent.met()
 
     def report(self, layer: graphnet.Layer) -> str:
-        """How the trained network does on new sequences."""
+        """The results of the trained network on new sequences."""
         test = self.make(self.rng, TESTED)
         errors = self.errors(layer.forward(test.inputs, test.lengths), test)
         wrong = int((errors >= self.recent.tolerance).sum())
@@ -63,9 +63,9 @@ class Online:
 
 
 class Grammar:
-    """256 strings to train on, picked at random, and 256 others; solved when all of both are predicted correctly."""
+    """256 random training strings and 256 test strings; solved when all of both are predicted correctly."""
 
-    every = 256  # training sequences from one look at the criterion to the next
+    every = 256  # training sequences between two evaluations of the criterion
 
     def start(self, rng: np.random.Generator) -> None:
         """Draw both sets."""
@@ -73,22 +73,22 @@ class Grammar:
         self.train, self.test = reber.sets(rng)
 
     def next(self, size: int) -> Batch:
-        """Strings to train on."""
+        """A batch of training strings."""
         return self.train.batch.trimmed(self.rng.integers(len(self.train.strings), size=size))
 
     def wrong(self, layer: graphnet.Layer, strings: reber.Strings) -> int:
-        """How many strings are not predicted correctly at every step."""
+        """The number of strings that are not predicted correctly at every step."""
         output = layer.forward(strings.batch.inputs, strings.batch.lengths)
         return int((~possible_first(output, strings.possible, strings.batch.lengths)).sum())
 
     def solved(self, layer: graphnet.Layer, output: np.ndarray, batch: Batch, used: int, limit: int) -> bool:
-        """Whether the criterion is met, looked at now and then, and at the end."""
+        """Whether the criterion is met; evaluated at intervals and at the end."""
         if used % self.every >= len(batch.lengths) and used < limit:
             return False
         return self.wrong(layer, self.train) == 0 == self.wrong(layer, self.test)
 
     def report(self, layer: graphnet.Layer) -> str:
-        """How the trained network does on both sets."""
+        """The results of the trained network on both sets."""
         train, test = self.wrong(layer, self.train), self.wrong(layer, self.test)
         return (
             f"wrong: {train} of {len(self.train.strings)} training strings, {test} of {len(self.test.strings)} others"
@@ -107,13 +107,13 @@ class Problem:
     loss: Loss
     #: Training sequences that the paper reports for success.
     paper: int
-    #: Of the LSTM; the other cells get as many units as give about as many weights.
+    #: Of the LSTM; the other cells have the units that give about the same number of weights.
     units: int
     batch: int
     rates: dict[str, float]
-    #: Where the bias of the LSTM's forget gate starts, and that of the GRU's update gate: open.
+    #: The initial bias of the LSTM's forget gate and of the GRU's update gate: open.
     keep: float
-    #: Where the bias of the LSTM's input gate starts: nearly closed, as in the paper.
+    #: The initial bias of the LSTM's input gate: nearly closed, as in the paper.
     input_bias: float
 
 
@@ -138,26 +138,26 @@ PROBLEMS = {
         units=8, batch=16, rates={"lstm": 0.01, "gru": 0.01, "rnn": 0.001, "elman": 0.001}, keep=4.0, input_bias=-4.0,
     ),
 }  # fmt: skip
-#: The Elman network is there twice: with backpropagation through time, and trained as Elman did.
+#: The Elman network occurs twice: with backpropagation through time, and trained as in Elman 1990.
 CELLS = {"lstm": LSTM, "gru": GRU, "rnn": RNN, "elman": RNN}
-#: Errors that go back into an earlier state are clipped to this, which leaves nothing of them.
+#: The bound to which errors for an earlier state are clipped, which is practically zero.
 NOTHING = 1e-30
 
 
 def count(cell: str, problem: Problem, units: int) -> int:
-    """Weights of a layer with so many units."""
+    """The number of weights of a layer with this number of units."""
     blocks = len(CELLS[cell].gates)
     return blocks * (problem.inputs + units + 1) * units + (units + 1) * problem.outputs
 
 
 def fair_units(cell: str, problem: Problem) -> int:
-    """The units with which a cell has about as many weights as the LSTM."""
+    """The number of units with which a cell has about as many weights as the LSTM."""
     wanted = count("lstm", problem, problem.units)
     return min(range(1, 8 * problem.units), key=lambda units: abs(count(cell, problem, units) - wanted))
 
 
 def build(cell: str, problem: Problem, units: int, rate: float) -> graphnet.Layer:
-    """A new layer with its optimizer."""
+    """Create a layer with its optimizer."""
     options = {"returns": problem.returns, "dtype": "float32"}
     if cell == "lstm":
         options["forget_bias"] = problem.keep
@@ -176,13 +176,13 @@ def build(cell: str, problem: Problem, units: int, rate: float) -> graphnet.Laye
 
 
 def train(problem: Problem, layer: graphnet.Layer, limit: int) -> tuple[bool, int]:
-    """Train until the criterion holds or ``limit`` sequences are used up: whether it holds, and sequences used."""
+    """Train until the criterion is met or ``limit`` sequences are used; return whether it is, and the number used."""
     used = 0
     while used < limit:
         batch = problem.task.next(min(problem.batch, limit - used))
         output = layer.forward(batch.inputs, batch.lengths)
-        there = None if problem.returns == "last" else np.arange(len(batch.inputs))[:, None] < batch.lengths
-        _, error = problem.loss.value_and_error(output, batch.targets, there)
+        valid = None if problem.returns == "last" else np.arange(len(batch.inputs))[:, None] < batch.lengths
+        _, error = problem.loss.value_and_error(output, batch.targets, valid)
         layer.backward(error)  # updates the weights
         used += len(batch.lengths)
         if problem.task.solved(layer, output, batch, used, limit):
@@ -191,7 +191,7 @@ def train(problem: Problem, layer: graphnet.Layer, limit: int) -> tuple[bool, in
 
 
 def solve(problem: Problem, cell: str, seeds: int, limit: int | None, units: int | None, rate: float | None) -> int:
-    """Try a problem with seeds 0 … ``seeds`` - 1 and print how each went; how many solved it."""
+    """Run a problem with seeds 0 … ``seeds`` - 1, print each result, and return the number of seeds that solve it."""
     limit, units = limit or problem.paper, units or (problem.units if cell == "lstm" else fair_units(cell, problem))
     rate = rate or problem.rates[cell]
     print(
@@ -205,8 +205,8 @@ def solve(problem: Problem, cell: str, seeds: int, limit: int | None, units: int
         layer = build(cell, problem, units, rate)
         solved, used = train(problem, layer, limit)
         counts += [used] if solved else []
-        told = "solved after" if solved else "not solved in"
-        print(f"  seed {seed}: {told} {used} sequences; {problem.task.report(layer)}", flush=True)
+        outcome = "solved after" if solved else "not solved in"
+        print(f"  seed {seed}: {outcome} {used} sequences; {problem.task.report(layer)}", flush=True)
     mean = f", on average after {np.mean(counts):.0f}" if counts else ""
     print(f"  solved {len(counts)} of {seeds} within {limit} sequences (the paper: {problem.paper}){mean}", flush=True)
     return len(counts)
@@ -214,24 +214,24 @@ def solve(problem: Problem, cell: str, seeds: int, limit: int | None, units: int
 
 def arguments() -> argparse.ArgumentParser:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Problems of Hochreiter & Schmidhuber 1997, by their criteria.")
+    parser = argparse.ArgumentParser(description="Problems of Hochreiter & Schmidhuber 1997.")
     parser.add_argument("problem", choices=[*PROBLEMS, "all"], help="order is experiment 6a, order3 is 6b")
     parser.add_argument(
         "--cell",
         choices=CELLS,
         default="lstm",
-        help="rnn is the Elman network; elman too, but no error goes back to an earlier step, as in Elman 1990",
+        help="rnn is the Elman network; elman is the same without errors to earlier steps, as in Elman 1990",
     )
-    parser.add_argument("--seeds", type=at_least_one, default=5, help="how many (5)")
-    parser.add_argument("--limit", type=at_least_one, help="training sequences (as the paper reports for success)")
-    parser.add_argument("--units", type=at_least_one, help="hidden units (about as many weights as the LSTM has)")
-    parser.add_argument("--learning-rate", type=above_zero, help="of Adam (that of the configuration)")
-    parser.add_argument("--input-bias", type=float, help="of the LSTM's input gates at first (the configuration's)")
+    parser.add_argument("--seeds", type=at_least_one, default=5, help="number of seeds (5)")
+    parser.add_argument("--limit", type=at_least_one, help="training sequences (default: as in the paper)")
+    parser.add_argument("--units", type=at_least_one, help="hidden units (default: about the weights of the LSTM)")
+    parser.add_argument("--learning-rate", type=above_zero, help="of Adam (default: that of the configuration)")
+    parser.add_argument("--input-bias", type=float, help="initial bias of the input gates of the LSTM")
     return parser
 
 
 def at_least_one(text: str) -> int:
-    """A whole number from 1."""
+    """Parse a positive integer."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
@@ -239,7 +239,7 @@ def at_least_one(text: str) -> int:
 
 
 def above_zero(text: str) -> float:
-    """A number above 0."""
+    """Parse a positive number."""
     number = float(text)
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
@@ -247,17 +247,17 @@ def above_zero(text: str) -> float:
 
 
 def main() -> None:
-    """Run what the command line asks for."""
+    """Run the command line."""
     parser = arguments()
-    given = parser.parse_args()
-    if given.input_bias is not None and given.cell != "lstm":
-        parser.error(f"--input-bias: {given.cell} has no input gate")
-    with threadpool_limits(1):  # these products are too small to share
-        for name in PROBLEMS if given.problem == "all" else [given.problem]:
+    options = parser.parse_args()
+    if options.input_bias is not None and options.cell != "lstm":
+        parser.error(f"--input-bias: {options.cell} has no input gate")
+    with threadpool_limits(1):  # these products are too small for several threads
+        for name in PROBLEMS if options.problem == "all" else [options.problem]:
             problem = PROBLEMS[name]
-            if given.input_bias is not None:
-                problem = replace(problem, input_bias=given.input_bias)
-            solve(problem, given.cell, given.seeds, given.limit, given.units, given.learning_rate)
+            if options.input_bias is not None:
+                problem = replace(problem, input_bias=options.input_bias)
+            solve(problem, options.cell, options.seeds, options.limit, options.units, options.learning_rate)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,10 @@
     python examples/lstm_variants/compare.py
     python examples/lstm_variants/compare.py --only nfg cifg --seeds 5
 
-Every file of this folder is trained on two thirds of the training set of Japanese Vowels and measured on the third that
-is left, once for each third and seed; the test set is not looked at. All variants see the same thirds and seeds, so the
-difference to vanilla is a mean of paired differences. Behind it, after ±, is the standard error of that mean, and in
-parentheses the same corrected for training sets that overlap: without it, every seed counts as if it had new data.
+Every file of this folder is trained on two thirds of the training set of Japanese Vowels and evaluated on the remaining
+third, once for each third and seed; the test set is not used. All variants have the same thirds and seeds, so the
+difference to vanilla is a mean of paired differences. It is followed by its standard error, after ±, and in parentheses
+by the standard error corrected for overlapping training sets; the first one treats every seed as new data.
 """
 
 import argparse
@@ -22,7 +22,7 @@ import graphnet
 from graphnet.data import datasets
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from cross_validate import FOLDS, chosen, folds
+from cross_validate import FOLDS, folds, subset
 
 FOLDER = Path(__file__).parent
 VANILLA = "vanilla"
@@ -30,21 +30,23 @@ VARIANTS = ("nig", "nfg", "nog", "niaf", "noaf", "cifg", "np", "fgr")
 
 
 def held_out(name: str, seeds: int, epochs: int | None) -> list[float]:
-    """The accuracy on each fold for each seed, in an order that is the same for every variant."""
+    """The accuracy on each fold for each seed, in the same order for all variants."""
     model = graphnet.load(FOLDER / f"{name}.yaml")
     train = datasets.load(str(model.config.data)).train
     settings = {} if epochs is None else {"epochs": epochs}
-    found = []
+    accuracies = []
     for seed in range(seeds):
         number = folds(train.targets, np.random.default_rng(seed))
         for fold in range(FOLDS):
-            inside, outside = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
-            model.fit(chosen(train.inputs, inside), train.targets[inside], seed=seed, **settings)
-            found.append(model.evaluate(chosen(train.inputs, outside), train.targets[outside])["accuracy"])
-    return found
+            training, held_out_rows = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
+            model.fit(subset(train.inputs, training), train.targets[training], seed=seed, **settings)
+            accuracies.append(
+                model.evaluate(subset(train.inputs, held_out_rows), train.targets[held_out_rows])["accuracy"]
+            )
+    return accuracies
 
 
-def described(name: str) -> tuple[int, str]:
+def summary(name: str) -> tuple[int, str]:
     """The number of weights of the whole model, and whether its cell is compiled."""
     model = graphnet.load(FOLDER / f"{name}.yaml")
     scan = next(part for part in model.graph.explain().parts if part.kind == "Scan")
@@ -52,9 +54,9 @@ def described(name: str) -> tuple[int, str]:
     return weights, "yes" if scan.reason is None else f"no: {scan.reason}"
 
 
-def difference(ours: list[float], vanilla: list[float]) -> tuple[float, float]:
+def difference(variant: list[float], vanilla: list[float]) -> tuple[float, float]:
     """The mean of the paired differences, and its standard error."""
-    pairs = [a - b for a, b in zip(ours, vanilla, strict=True)]
+    pairs = [a - b for a, b in zip(variant, vanilla, strict=True)]
     error = statistics.stdev(pairs) / math.sqrt(len(pairs)) if len(pairs) > 1 else 0.0
     return statistics.mean(pairs), error
 
@@ -69,36 +71,36 @@ def corrected(error: float, count: int) -> float:
 
 
 def at_least_one(text: str) -> int:
-    """A number of seeds or epochs."""
+    """Parse a number of seeds or epochs."""
     if int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected at least 1, received {text}")
     return int(text)
 
 
 def main(arguments: list[str] | None = None) -> dict[str, list[float]]:
-    """Print a line for each variant; returns the accuracies."""
+    """Print a line for each variant, and return the accuracies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=at_least_one, default=10, help="each with three folds (10)")
-    parser.add_argument("--epochs", type=at_least_one, help="instead of what the files say")
-    parser.add_argument("--only", nargs="+", choices=VARIANTS, help="some of the variants, beside vanilla")
-    given = parser.parse_args(arguments)
-    found: dict[str, list[float]] = {}
+    parser.add_argument("--epochs", type=at_least_one, help="replaces the epochs of the files")
+    parser.add_argument("--only", nargs="+", choices=VARIANTS, help="variants to compare with vanilla")
+    options = parser.parse_args(arguments)
+    accuracies: dict[str, list[float]] = {}
     heads = f"{'variant':8} {'weights':>8} {'compiled':>9} {'accuracy':>9} {'spread':>7}"
     print(f"{heads}   difference to vanilla", flush=True)
-    for name in (VANILLA, *(v for v in VARIANTS if v in (given.only or VARIANTS))):
+    for name in (VANILLA, *(v for v in VARIANTS if v in (options.only or VARIANTS))):
         start = time.perf_counter()
-        weights, compiled = described(name)
-        found[name] = held_out(name, given.seeds, given.epochs)
-        mean, spread = statistics.mean(found[name]), statistics.pstdev(found[name])
+        weights, compiled = summary(name)
+        accuracies[name] = held_out(name, options.seeds, options.epochs)
+        mean, spread = statistics.mean(accuracies[name]), statistics.pstdev(accuracies[name])
         line = f"{name:8} {weights:8d} {compiled:>9} {mean:9.4f} {spread:7.4f}"
         if name != VANILLA:
-            shift, error = difference(found[name], found[VANILLA])
-            wide = corrected(error, len(found[name]))
-            stars = "*" * ((abs(shift) > 2 * error) + (abs(shift) > 2 * wide))
-            line += f"   {shift:+.4f} ± {error:.4f} ({wide:.4f}) {stars}"
+            shift, error = difference(accuracies[name], accuracies[VANILLA])
+            corrected_error = corrected(error, len(accuracies[name]))
+            stars = "*" * ((abs(shift) > 2 * error) + (abs(shift) > 2 * corrected_error))
+            line += f"   {shift:+.4f} ± {error:.4f} ({corrected_error:.4f}) {stars}"
         print(f"{line:72} {time.perf_counter() - start:4.0f} s", flush=True)
     print("* more than two standard errors, ** more than two corrected ones")
-    return found
+    return accuracies
 
 
 if __name__ == "__main__":

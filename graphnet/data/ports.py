@@ -6,9 +6,10 @@ import weakref
 from dataclasses import dataclass
 
 from graphnet.core.compile import infer
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.node import Input
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 from graphnet.core.run.runner import Runner
 

@@ -1,1 +1,1 @@
-"""Look inside a graph: how it was compiled, where its time goes, its nodes as a table or a drawing."""
+"""Inspect a graph: how it is compiled, its time and memory by node, its nodes as a table or a flowchart."""

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphnet.core.describe.axes import FEATURE
 from graphnet.core.describe.layer import Layer, positive
 from graphnet.core.describe.parameter import Weight
-from graphnet.core.describe.shapes import FEATURE, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import DataError
 from graphnet.layers.attributes import WeightsAttribute
 

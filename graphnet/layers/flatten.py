@@ -5,8 +5,9 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
+from graphnet.core.describe.axes import FEATURE
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import FEATURE, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.layers.rows import check_rows, kept
 
 

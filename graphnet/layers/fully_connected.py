@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.checks import is_python_int
+from graphnet.core.describe.axes import FEATURE
 from graphnet.core.describe.layer import Layer, positive, require
 from graphnet.core.describe.parameter import Weight
-from graphnet.core.describe.shapes import FEATURE, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.layers.attributes import WeightsAttribute
 from graphnet.layers.checks import finite
 from graphnet.layers.sizes import last_size

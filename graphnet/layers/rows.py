@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.describe.axes import BATCH, ROWS, TIME
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, ROWS, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 
 

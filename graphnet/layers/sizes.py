@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphnet.core.describe.axes import FEATURE
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import FEATURE, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.describe.axes import BATCH, CHANNEL, FEATURE
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, CHANNEL, FEATURE, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 from graphnet.layers.rows import check_rows, kept
 

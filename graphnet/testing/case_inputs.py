@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import subgraph
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.testing.buffers import Arrays
 from graphnet.testing.case import Case
 from graphnet.testing.failures import fault

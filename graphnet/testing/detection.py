@@ -8,11 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from graphnet.core.describe import signatures
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.composite import Composite
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.scan import Scan
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
 from graphnet.testing import buffers

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
-from graphnet.core.describe.shapes import BATCH, TIME
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
 from graphnet.testing.buffers import Arrays

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.parameter import Array
-from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.errors import ConfigError, DataError, ShapeError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State

@@ -51,10 +51,10 @@ def test_errors_are_those_of_a_loop(forecast):
     y, _ = made_up()
     origins = np.array([50, 90])
     made = np.random.default_rng(2).standard_normal((2, 12))
-    found = forecast.errors(y, lambda o: np.stack([y[i : i + 12] for i in o]) + made, origins)
-    assert np.isclose(found["RMSE 1"], np.sqrt((made[0, 0] ** 2 + made[1, 0] ** 2) / 2))
-    assert np.isclose(found["MAE 12"], (abs(made[0, 11]) + abs(made[1, 11])) / 2)
-    assert np.isclose(found["RMSE 1-12"], np.sqrt(sum(v * v for row in made for v in row) / 24))
+    result = forecast.errors(y, lambda o: np.stack([y[i : i + 12] for i in o]) + made, origins)
+    assert np.isclose(result["RMSE 1"], np.sqrt((made[0, 0] ** 2 + made[1, 0] ** 2) / 2))
+    assert np.isclose(result["MAE 12"], (abs(made[0, 11]) + abs(made[1, 11])) / 2)
+    assert np.isclose(result["RMSE 1-12"], np.sqrt(sum(v * v for row in made for v in row) / 24))
 
 
 def test_forecast_ignores_later_values(forecast):
@@ -87,7 +87,7 @@ def test_the_network_learns_what_a_wave_adds(forecast):
     fitted = int(np.flatnonzero(years == 1976)[-1]) + 1
     origins = forecast.origins_between(years, 1977, 1981)
     networks = [forecast.fit(y, fitted, forecast.Candidate(24, 8, 30, 0.1), seed) for seed in range(2)]
-    ours = forecast.errors(y, forecast.together(networks), origins)
+    ours = forecast.errors(y, forecast.mean_of(networks), origins)
     drift = forecast.errors(y, forecast.seasonal_drift(y), origins)
     naive = forecast.errors(y, forecast.seasonal_naive(y), origins)
     assert ours["RMSE 12"] < drift["RMSE 12"]
@@ -104,10 +104,10 @@ def test_the_chosen_one_is_a_candidate(forecast):
 def test_the_tables_are_printed(forecast, capsys, monkeypatch, tmp_path):
     pytest.importorskip("statsmodels")
     y, years = made_up(300)
-    monkeypatch.setattr(forecast, "LAST_CHOSEN", 1978)
+    monkeypatch.setattr(forecast, "LAST_SELECTION_YEAR", 1978)
     monkeypatch.setattr(forecast, "CHOSEN", forecast.Candidate(12, 2, 1, 0.1))
     picture = tmp_path / "forecast.png" if importlib.util.find_spec("matplotlib") else None
-    found = forecast.compare(y, years, 2, picture)
+    result = forecast.compare(y, years, 2, picture)
     lines = capsys.readouterr().out.splitlines()
-    assert len(found) == 6 and len(lines) == 1 + 6 + 3 + (picture is not None)
+    assert len(result) == 6 and len(lines) == 1 + 6 + 3 + (picture is not None)
     assert picture is None or picture.stat().st_size > 10_000

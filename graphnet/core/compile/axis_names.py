@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from graphnet.core.compile.infer import infer
 from graphnet.core.compile.plan import Plan
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 
 

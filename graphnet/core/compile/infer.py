@@ -11,9 +11,10 @@ from dataclasses import replace
 
 from graphnet.core.compile.infer_scan import ScanInference, has_declared_names
 from graphnet.core.compile.plan import Call, Loop, Plan, Shapes
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.broadcasting import aligned
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.describe.signatures import Ports
 from graphnet.core.errors import GraphnetError, RuleError, ShapeError
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from graphnet.core.compile.plan import Loop, Shapes
+from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.broadcasting import aligned
-from graphnet.core.describe.shapes import BATCH, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 
 #: What to do about sequences that are declared batch first.

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from graphnet.core.describe.shapes import BATCH, KNOWN, Shape
+from graphnet.core.describe.axes import BATCH, KNOWN
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
 
 

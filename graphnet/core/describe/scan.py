@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core.checks import is_python_int
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer, require
-from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.describe.signatures import Ports
 from graphnet.core.errors import ConfigError, GraphError, unknown
 

@@ -10,33 +10,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from graphnet.core.describe import axes
+from graphnet.core.describe.axes import BATCH, DEFAULT_NAMES, ROWS, SPACE, TIME
 from graphnet.core.errors import ShapeError
-
-TIME, BATCH, CHANNEL, FEATURE = "time", "batch", "channel", "feature"
-#: Roles that are not axis names: rows that are computed independently, and an axis that windows move along.
-ROWS, SPACE = "batch or time", "a spatial axis"
-
-_SPATIAL = frozenset({"x", "y", "z", TIME})
-#: For each role in which a layer reads an axis, the known names that fit; names not in any of these fit everywhere.
-FITTING: dict[str, frozenset[str]] = {
-    TIME: _SPATIAL,
-    BATCH: frozenset({BATCH}),
-    ROWS: frozenset({BATCH, TIME}),
-    CHANNEL: frozenset({CHANNEL, FEATURE}),
-    FEATURE: frozenset({FEATURE, CHANNEL}) | _SPATIAL,
-    SPACE: _SPATIAL,
-}
-KNOWN = frozenset().union(*FITTING.values())
-
-#: The default names of axes: batch first, images as (batch, channel, y, x).
-DEFAULT_NAMES: dict[int, tuple[str, ...]] = {
-    0: (),
-    1: (BATCH,),
-    2: (BATCH, FEATURE),
-    3: (BATCH, CHANNEL, "x"),
-    4: (BATCH, CHANNEL, "y", "x"),
-    5: (BATCH, CHANNEL, "z", "y", "x"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +124,17 @@ class Shape:
         ...
         graphnet.core.errors.ShapeError: scan: axis 0 is declared as batch but read as time; ...
         """
+        if not self.declared:
+            return
         for axis, (name, role) in enumerate(zip(self.names, roles, strict=False)):
-            if self.declared and role is not None and name != role and not self._fits_role(name, role, roles):
+            if role is not None and name != role and not axes.fits_role(name, role, self.names, roles):
+                expected = axes.listed(roles, self.rank)
                 raise ShapeError(
                     f"axis {axis} is declared as {name} but read as {role}",
                     where=where,
-                    expected=_roles(roles, self.rank),
+                    expected=expected,
                     received=str(self),
-                    remedy=remedy or f"Declare the axes in the order {_roles(roles, self.rank)} and pass arrays in it.",
+                    remedy=remedy or f"Declare the axes in the order {expected} and pass arrays in it.",
                 )
 
     def read_as_sequence(self, where: str, remedy: str | None = None) -> None:
@@ -174,13 +153,6 @@ class Shape:
         else:
             roles = (*[TIME] * self.names.index(BATCH, 1), BATCH)
         self.read_as(roles, where, remedy)
-
-    def _fits_role(self, name: str, role: str, roles: Sequence[str | None]) -> bool:
-        if name in KNOWN and name not in FITTING[role]:
-            return False
-        own = BATCH if role == ROWS else role
-        others = (at for at, other in enumerate(self.names) if other == own)
-        return all(at < len(roles) and roles[at] == role for at in others)
 
     @property
     def rank(self) -> int:
@@ -249,9 +221,3 @@ class Shape:
     def __str__(self) -> str:
         parts = [n if s is None else f"{n}={s}" for n, s in zip(self.names, self.sizes, strict=True)]
         return f"({', '.join(parts)})"
-
-
-def _roles(roles: Sequence[str | None], rank: int) -> str:
-    """``(time, batch, …)`` for the roles of the first axes."""
-    words = ["…" if role is None else role for role in roles] + ["…"] * (rank > len(roles))
-    return f"({', '.join(word for i, word in enumerate(words) if word != '…' or words[i - 1 : i] != ['…'])})"

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
-from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, unknown
 from graphnet.core.run.row_masks import mask
 

@@ -14,8 +14,9 @@ from functools import cached_property
 import numpy as np
 
 from graphnet.core.compile import Shapes
+from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.parameter import Array
-from graphnet.core.describe.shapes import BATCH, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.run.row_masks import mask, taken
 
 

@@ -18,9 +18,10 @@ from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, Keys
 from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe import weights
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
 from graphnet.core.run.backends import Bound
@@ -288,16 +289,16 @@ class Runner:
         with Claim(level, self._keys or self.keys, "forward", self.graph):
             binding = self._binder.binding(batch, phase, input_errors, keep)
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
-            turns = binding.turns
+            lock = binding.lock
             arrays = self._arrays.read(batch.dtype)
             if arrays is None:
                 arrays = self._binder.recreated_arrays(binding)
             run = RunContext(arrays, batch.lengths, keep, carried=carried)
-            if turns is NO_LOCK:
+            if lock is NO_LOCK:
                 outputs = self._forward(binding, batch, run)
             else:
-                run.in_turn = True
-                with turns:
+                run.holds_lock = True
+                with lock:
                     outputs = self._forward(binding, batch, run)
         return outputs, None if carried is None else carried.final_state
 
@@ -358,7 +359,7 @@ class Runner:
         """
         last = self._last.hold(self.graph)
         try:
-            with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.turns:
+            with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.lock:
                 by_slot = read_errors(self.graph, self.plan, errors, last, self._from_scans)
                 last.backward(by_slot)
                 self._arrays.set_gradients(last.run.gradients)

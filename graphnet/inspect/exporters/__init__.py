@@ -1,4 +1,4 @@
-"""Exporters: functions that turn a model into a file for other programs."""
+"""Exporters: functions that return a model in the format of another program."""
 
 from graphnet.inspect.exporters.mermaid import mermaid
 

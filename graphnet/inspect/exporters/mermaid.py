@@ -1,19 +1,21 @@
-"""A graph as a Mermaid flowchart, which many editors and code hosts draw."""
+"""Export a graph as a Mermaid flowchart, which many editors and code hosts render."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphnet.core.describe.graph import Graph, subgraph
-from graphnet.core.describe.node import Ref
+from graphnet.inspect.target import graph_of
 
 if TYPE_CHECKING:
-    from graphnet.models.model import Model
+    import networkx as nx
 
 
-def mermaid(model: Model) -> str:
-    """The graph of a model as a Mermaid flowchart, nested graphs as boxes (syntax: https://mermaid.js.org, flowchart).
+def mermaid(model: Any) -> str:
+    """Return the graph of a model as a Mermaid flowchart, nested graphs as boxes.
+
+    The syntax is described at https://mermaid.js.org, flowchart.
 
     Examples
     --------
@@ -27,38 +29,39 @@ def mermaid(model: Model) -> str:
       n2(["output"])
       n1 --> n2
     """
-    return "\n".join(["flowchart TD", *(f"  {line}" for line in _Drawing().lines(model.graph))]) + "\n"
+    lines = _Flowchart().lines(graph_of(model, "mermaid"))
+    return "\n".join(["flowchart TD", *(f"  {line}" for line in lines)]) + "\n"
 
 
-class _Drawing:
-    """Gives every box an identifier of its own: names of nodes may be words of Mermaid's."""
+class _Flowchart:
+    """Draws graphs with numbered boxes, as names of nodes may be keywords of Mermaid."""
 
     def __init__(self) -> None:
         self.count = 0
 
-    def new(self) -> str:
+    def new_box(self) -> str:
         self.count += 1
         return f"n{self.count - 1}"
 
     def lines(self, graph: Graph) -> Iterator[str]:
-        """The boxes and arrows of one graph."""
-        boxes = {}
-        for name, given in graph.inputs.items():
-            boxes[name] = self.new()
-            yield f'{boxes[name]}(["{name}{"" if given.shape is None else f" {given.shape}"}"])'
+        """Yield the boxes and arrows of one graph."""
+        digraph = graph.networkx
+        boxes: dict[str, str] = {}
+        for name, declared in graph.inputs.items():
+            boxes[name] = self.new_box()
+            yield f'{boxes[name]}(["{name}{"" if declared.shape is None else f" {declared.shape}"}"])'
         for name in graph.order:
-            node, boxes[name] = graph.nodes[name], self.new()
-            yield from self.box(boxes[name], f"{name}: {type(node.layer).__name__}", subgraph(node.layer))
-            for ref in node.inputs:
-                if ref is not None:
-                    yield f"{boxes[ref.source]} -->{_label(ref)} {boxes[name]}"
+            layer, boxes[name] = digraph.nodes[name]["layer"], self.new_box()
+            yield from self.box(boxes[name], f"{name}: {type(layer).__name__}", subgraph(layer))
+            for source, port in _arguments(digraph, name):
+                yield _arrow(boxes[source], port, boxes[name])
         for name, ref in graph.outputs.items():
-            box = self.new()
+            box = self.new_box()
             yield f'{box}(["{name}"])'
-            yield f"{boxes[ref.source]} -->{_label(ref)} {box}"
+            yield _arrow(boxes[ref.source], ref.port, box)
 
     def box(self, box: str, title: str, inner: Graph | None) -> Iterator[str]:
-        """One node; with its graph inside, where it has one."""
+        """Yield one node, with the graph inside it if there is one."""
         if inner is None:
             yield f'{box}["{title}"]'
             return
@@ -67,5 +70,15 @@ class _Drawing:
         yield "end"
 
 
-def _label(ref: Ref) -> str:
-    return "" if ref.port is None else f'|"{ref.port}"|'
+def _arguments(digraph: nx.DiGraph[str], name: str) -> list[tuple[str, str | None]]:
+    """The sources and output ports that a node reads, in the order of its inputs."""
+    arguments: dict[int, tuple[str, str | None]] = {}
+    for source in digraph.predecessors(name):
+        for port, position in digraph.edges[source, name]["arguments"]:
+            arguments[position] = (source, port)
+    return [arguments[position] for position in sorted(arguments)]
+
+
+def _arrow(source: str, port: str | None, target: str) -> str:
+    label = "" if port is None else f'|"{port}"|'
+    return f"{source} -->{label} {target}"

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile import infer, lower
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import RuleError, ShapeError
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.describe.shapes import BATCH
+from graphnet.core.describe.axes import BATCH
 from graphnet.core.errors import ConfigError, GraphnetError, RuleError
 from graphnet.core.phase import Phase
 from graphnet.testing.buffers import Arrays

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.graph import Graph
-from graphnet.core.describe.shapes import BATCH, TIME
 from graphnet.core.describe.value import Value
 from graphnet.core.run.runner import Runner
 from graphnet.layers import FullyConnected

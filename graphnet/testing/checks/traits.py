@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.describe import signatures, weights
-from graphnet.core.describe.shapes import BATCH, TIME, Shape
+from graphnet.core.describe.axes import BATCH, TIME
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
 from graphnet.testing import buffers
 from graphnet.testing.buffers import Arrays

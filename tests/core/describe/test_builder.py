@@ -21,7 +21,7 @@ from graphnet import (
     load,
 )
 from graphnet.authoring import Input, Node, Ref, functional
-from graphnet.inspect.summary import table
+from graphnet.inspect.summary import summary
 from graphnet.io import model_text, parse_model
 
 
@@ -246,7 +246,7 @@ def test_dead_nodes_have_no_weights():
     assert made.needed == {"live"} and list(made.layers()) == ["live"]
     runner = Runner(made)
     assert runner.drawn and list(runner.parameters) == ["live/weights"]
-    assert "unused" in table(made) and "total: 8 parameters\n" in table(made) + "\n"
+    assert "unused" in str(summary(made)) and "total: 8 parameters\n" in str(summary(made)) + "\n"
 
 
 def test_model_file_has_no_dead_nodes(tmp_path):

@@ -9,8 +9,8 @@ import numpy as np
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Loop
+from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.parameter import Array
-from graphnet.core.describe.shapes import BATCH
 from graphnet.core.errors import ShapeError
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.padding import Padding, RowEnds
