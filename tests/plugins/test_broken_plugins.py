@@ -63,17 +63,38 @@ def install(folder, distribution, module, text, entry, **metadata):
     """A distribution as pip leaves it."""
     info = folder / f"{distribution}-1.0.dist-info"
     info.mkdir()
-    fields = {"Metadata-Version": "2.1", "Name": distribution, "Version": "1.0", **metadata}
-    (info / "METADATA").write_text("".join(f"{key}: {value}\n" for key, value in fields.items()))
+    told = {"Metadata-Version": "2.1", "Name": distribution, "Version": "1.0", **metadata}
+    (info / "METADATA").write_text("".join(f"{key}: {value}\n" for key, value in told.items()))
     (info / "entry_points.txt").write_text(f"[graphnet]\n{entry} = {module}\n")
     if text is not None:
         (folder / f"{module}.py").write_text(text)
 
 
+#: Runs several commands in one process, which starts once instead of once for each.
+SEVERAL = """
+import json, sys
+from graphnet.cli import main
+for arguments in json.loads(sys.argv[1]):
+    main(arguments, standalone_mode=False)
+    print(end="\\0", flush=True)
+"""
+
+
+def several(folder, *commands):
+    """Run commands in one new process; return what each printed."""
+    done = python(folder, "-c", SEVERAL, json.dumps(commands))
+    return done.stdout.split("\0")[: len(commands)]
+
+
 def graphnet(folder, *arguments, check=True, **environment):
-    """The command line in a process of its own, with ``folder`` on its path."""
+    """Run one command in a new process with ``folder`` on its path."""
+    return python(folder, "-m", "graphnet", *arguments, check=check, **environment)
+
+
+def python(folder, *arguments, check=True, **environment):
+    """Run Python with ``folder`` on its path."""
     done = subprocess.run(
-        [sys.executable, "-m", "graphnet", *arguments],
+        [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]), **environment},
         cwd=folder,
         capture_output=True,
@@ -92,7 +113,17 @@ def sound(tmp_path_factory):
     return folder, train(folder)
 
 
+TRAIN = ["train", "model.yaml", "--output", "run"]
+
+
 def train(folder):
+    """Train in a new process; return its epochs and the weights file."""
+    write_model(folder)
+    return trained(folder, graphnet(folder, *TRAIN).stdout)
+
+
+def write_model(folder):
+    """Write a model and its data."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -101,9 +132,12 @@ def train(folder):
     arrays = {"train_x": x, "train_target": classes, "test_x": x[:5], "test_target": classes[:5]}
     np.savez(folder / "points.npz", **arrays)
     (folder / "model.yaml").write_text(MODEL)
-    done = graphnet(folder, "train", "model.yaml", "--output", "run")
+
+
+def trained(folder, printed):
+    """Return the epochs that training printed, and the weights file."""
     weights = (folder / "run" / "weights.safetensors").read_bytes()
-    return [line.split("  ")[:2] for line in done.stdout.splitlines() if "examples/s" in line], weights
+    return [line.split("  ")[:2] for line in printed.splitlines() if "examples/s" in line], weights
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -119,8 +153,9 @@ def test_broken_plugin_does_not_affect_others(kind, tmp_path, sound):
         extra.pop("entry", "broken"),
         **extra,
     )
-    records = json.loads(graphnet(tmp_path, "plugins", "--json").stdout)
-    by_distribution = {record["distribution"]: record for record in records}
+    write_model(tmp_path)
+    plugins, layers, training = several(tmp_path, ["plugins", "--json"], ["layers"], TRAIN)
+    by_distribution = {plugin["distribution"]: plugin for plugin in json.loads(plugins)}
     broken = by_distribution["very-broken"]
     assert broken["status"] == status
     explained = " ".join([broken["reason"], *broken["notes"]])
@@ -130,13 +165,12 @@ def test_broken_plugin_does_not_affect_others(kind, tmp_path, sound):
     assert [e["id"] for e in by_distribution["the-good-one"]["registered"]] == ["the-good-one/Fine"]
     if status == "failed":
         assert "uninstall very-broken 1.0" in explained or "pip install" in explained or "Uninstall one" in explained
-    listed = graphnet(tmp_path, "layers").stdout
-    assert "the-good-one/Fine" in listed
-    assert ("very-broken/Broken" in listed) == (status == "loaded")
-    assert train(tmp_path) == sound[1]
+    assert "the-good-one/Fine" in layers
+    assert ("very-broken/Broken" in layers) == (status == "loaded")
+    assert trained(tmp_path, training) == sound[1]
 
 
-def test_plugins_command_prints_reasons(tmp_path):
+def test_plugins_command_explains_a_failure(tmp_path):
     install(tmp_path, "very-broken", "broken_one", KINDS["raises at import"][0], "broken")
     done = graphnet(tmp_path, "plugins")
     assert "broken of very-broken failed: importing broken_one failed: ValueError: out of order" in done.stdout
@@ -148,8 +182,8 @@ def test_broken_plugin_can_be_excluded(tmp_path):
     install(tmp_path, "very-broken", "broken_one", "raise ValueError\n", "broken")
 
     def statuses(*options, **environment):
-        records = json.loads(graphnet(tmp_path, *options, "plugins", "--json", **environment).stdout)
-        return {record["name"]: record["status"] for record in records if record["name"] in ("good", "broken")}
+        told = json.loads(graphnet(tmp_path, *options, "plugins", "--json", **environment).stdout)
+        return {each["name"]: each["status"] for each in told if each["name"] in ("good", "broken")}
 
     assert statuses() == {"good": "loaded", "broken": "failed"}
     assert statuses(GRAPHNET_PLUGINS="-broken") == {"good": "loaded", "broken": "skipped"}
@@ -159,7 +193,7 @@ def test_broken_plugin_can_be_excluded(tmp_path):
     assert statuses("--plugins", "good", GRAPHNET_PLUGINS="none") == {"good": "loaded", "broken": "skipped"}
 
 
-def test_model_without_its_plugin_is_refused(tmp_path):
+def test_uninstalled_plugin_is_named(tmp_path):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     before = train(tmp_path)
     files = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
@@ -181,17 +215,17 @@ def test_model_without_its_plugin_is_refused(tmp_path):
     assert before
 
 
-def test_run_records_plugins_in_order(sound):
+def test_run_folder_records_plugins_in_order(sound):
     folder, _ = sound
-    plugins = json.loads((folder / "run" / "versions.json").read_text())["plugins"]
-    names = [record["name"] for record in plugins]
+    found = json.loads((folder / "run" / "versions.json").read_text())["plugins"]
+    names = [each["name"] for each in found]
     assert names[0] == "builtin"
-    assert {"name": "good", "distribution": "the-good-one", "version": "1.0", "status": "loaded"} in plugins
-    rest = [record["distribution"] for record in plugins[1:]]
+    assert {"name": "good", "distribution": "the-good-one", "version": "1.0", "status": "loaded"} in found
+    rest = [each["distribution"] for each in found[1:]]
     assert rest == sorted(rest)
 
 
-def test_changed_classes_of_others_are_restored():
+def test_changes_to_other_classes_are_undone():
     import types
 
     from graphnet import FullyConnected, Layer
@@ -215,13 +249,13 @@ def test_changed_classes_of_others_are_restored():
     assert not hasattr(FullyConnected, "extra")
 
 
-def test_texts_of_broken_plugins_are_valid():
+def test_plugin_sources_are_dedented():
     for text, *_ in KINDS.values():
         assert text is None or textwrap.dedent(text) == text
     assert len(KINDS) >= 20
 
 
-def test_taken_layer_name_changes_no_model(tmp_path, sound):
+def test_name_of_another_layer_changes_no_model(tmp_path, sound):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     text = GOOD.replace("Fine", "Other") + '    register(Other, "FullyConnected")\n    register(Other, "Fine")\n'
     install(tmp_path, "very-broken", "broken_one", text, "broken")
