@@ -51,8 +51,8 @@ def host():
 
 
 def entry(host, kind):
-    (found,) = [e for e in host.registry.entries(kind) if e.distribution == "graphnet-every-hook"]
-    return found
+    (result,) = [e for e in host.registry.entries(kind) if e.distribution == "graphnet-every-hook"]
+    return result
 
 
 def test_every_hook_is_documented_and_tested(host):
@@ -123,9 +123,9 @@ def test_the_backend(host):
     counting.passes.clear()
     runner = Runner(graph, backend="counting")
     for _ in range(3):
-        found = runner.forward({"x": x})["y"]
+        result = runner.forward({"x": x})["y"]
     assert counting.passes == [3]
-    np.testing.assert_array_equal(found, Runner(graph, backend="reference").forward({"x": x})["y"])
+    np.testing.assert_array_equal(result, Runner(graph, backend="reference").forward({"x": x})["y"])
     runner.backward({"y": np.ones((4, 3))})
     assert TrainingConfig(backend="counting").backend == "counting"
     assert Model(graph, TrainingConfig(backend="counting")).predict(x).shape == (4, 3)
@@ -177,9 +177,9 @@ def test_failing_command_names_its_plugin():
     host.load(allow=())
     host.register(module, name="exploding", distribution="graphnet-exploding", version="2.0")
     with using(host):
-        found = CliRunner().invoke(main, ["explode"])
-    assert found.exit_code == 1
-    assert "graphnet-exploding/explode: the command failed: ZeroDivisionError: nothing to divide by" in found.output
+        result = CliRunner().invoke(main, ["explode"])
+    assert result.exit_code == 1
+    assert "graphnet-exploding/explode: the command failed: ZeroDivisionError: nothing to divide by" in result.output
     clash = types.ModuleType("clashing")
     train = click.Command("train", callback=lambda: None)
     clash.graphnet_register_commands = hookimpl(named(lambda register: register(train), "graphnet_register_commands"))
