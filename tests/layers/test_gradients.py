@@ -38,10 +38,10 @@ def test_float32_is_kept(layer, arguments, options, shapes):
     for array in (*frozen[0].values(), *frozen[1].values()):
         array.flags.writeable = False
     seed(5)
-    found = runner.forward(frozen[0])
+    result = runner.forward(frozen[0])
     for name, y in outputs.items():
-        assert found[name].dtype == np.float32
-        np.testing.assert_allclose(found[name], y, rtol=2e-4, atol=2e-5)
+        assert result[name].dtype == np.float32
+        np.testing.assert_allclose(result[name], y, rtol=2e-4, atol=2e-5)
     assert all(e.dtype == np.float32 for e in runner.backward(frozen[1]).values())
 
 
@@ -50,9 +50,9 @@ def test_any_memory_order_gives_the_same(layer, arguments, options, shapes):
     runner, inputs, errors, outputs = made(layer, arguments, options, shapes)
     expected = runner.backward(errors)
     seed(5)
-    found = runner.forward({n: np.asfortranarray(a) for n, a in inputs.items()})
+    result = runner.forward({n: np.asfortranarray(a) for n, a in inputs.items()})
     for name, y in outputs.items():
-        np.testing.assert_allclose(found[name], y, rtol=1e-13)
+        np.testing.assert_allclose(result[name], y, rtol=1e-13)
     for name, e in runner.backward({n: np.repeat(a, 2, axis=0)[::2] for n, a in errors.items()}).items():
         np.testing.assert_allclose(e, expected[name], rtol=1e-12, atol=1e-14)
 
@@ -83,8 +83,8 @@ def test_what_is_inferred_comes_out(layer, arguments, options, shapes):
     given = [Shape.parse(text) for text in shapes]
     for free in (False, True):
         inputs = [_free(x) for x in given] if free else given
-        found = layer(*arguments, **options).infer(*inputs)
-        each = (found,) if isinstance(found, Shape) else found
+        result = layer(*arguments, **options).infer(*inputs)
+        each = (result,) if isinstance(result, Shape) else result
         assert len(each) == len(outputs)
         for shape, y in zip(each, outputs.values(), strict=True):
             assert shape.fits(y.shape)
