@@ -10,9 +10,11 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NoReturn
 
 import numpy as np
+from numpy.typing import NDArray
 
-from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import DataError, DtypeError, RaggedError
+
+Array = NDArray[Any]
 
 #: Elements of lists that numpy converts; None and text result in a dtype that is refused.
 SCALARS = (bool, int, float, complex, np.generic, str, bytes, type(None))

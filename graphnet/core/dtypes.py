@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import array_types
-from graphnet.core.describe.parameter import Array
+from graphnet.core.array_types import Array
 from graphnet.core.errors import DataError, DtypeError
 
 #: Elements per block of :func:`check_convertible`.

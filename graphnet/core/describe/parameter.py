@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from graphnet.core.array_types import Array
 from graphnet.core.errors import StateError
 
-Array = NDArray[Any]
+__all__ = ["Array", "Buffer", "Parameter", "Weight"]
 
 
 @dataclass(frozen=True, slots=True)

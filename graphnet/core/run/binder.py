@@ -30,7 +30,7 @@ from graphnet.core.run.layer_arrays import LayerArrays
 MAX_BINDINGS = 64
 #: Bytes of arrays that the idle bound plans of a runner may keep for later passes.
 IDLE_BYTES = 256 * 2**20
-#: Seconds from which on a pass is slow, and the number of slow ones in a row after which passes take no turns.
+#: Seconds from which on a pass is slow, and the number of slow ones in a row after which passes take no lock.
 SLOW, SLOW_PASSES = 0.002, 3
 
 
@@ -49,8 +49,8 @@ class Binding:
         The slots of a pass besides its inputs.
     idle : list of Bound
         Bound plans that no pass owns.
-    turns : context manager
-        Entered before a pass acquires a bound plan: threads that take turns share one plan.
+    lock : context manager
+        Held during a whole pass of small programs, from before it acquires a bound plan: threads share one plan then.
     slow : int
         Passes in a row that took longer than ``SLOW``.
     """
@@ -60,17 +60,17 @@ class Binding:
     wanted: list[bool]
     unfilled: list[None]
     idle: list[Bound] = field(default_factory=list)
-    turns: NoLock = NO_LOCK
+    lock: NoLock = NO_LOCK
     slow: int = 0
 
     def timed(self, seconds: float) -> None:
-        """Note how long a pass took; after several slow ones in a row, passes take no turns any more.
+        """Note how long a pass took; after several slow ones in a row, passes take no lock any more.
 
         A rule that sleeps, or waits for another thread, must not make other threads wait.
         """
         self.slow = self.slow + 1 if seconds > SLOW else 0
         if self.slow >= SLOW_PASSES:
-            self.turns = NO_LOCK
+            self.lock = NO_LOCK
 
     def acquire(self) -> Bound | None:
         """An idle bound plan, owned by the caller from now on; None if there is none."""
@@ -177,8 +177,8 @@ class Binder:
                 bound = self.backend.bind(self.plan, binding.shapes, binding.options, binding.wanted)
                 self._trim()
             bound.start(run)  # the first start compiles
-            if binding.slow < SLOW_PASSES and hasattr(bound, "turns"):  # the plan of a plugin's backend may have none
-                binding.turns = bound.turns(run.keep)
+            if binding.slow < SLOW_PASSES and hasattr(bound, "lock"):  # the plan of a plugin's backend may have none
+                binding.lock = bound.lock(run.keep)
         return bound
 
     def _trim(self) -> None:

@@ -64,7 +64,7 @@ class RunContext:
     gradients : dict of node path to dict of name to array
     carried : Carried or None
         The states with which the Scans of the graph begin and end, not those inside cells; None: all begin anew.
-    in_turn : bool
+    holds_lock : bool
         Whether the pass holds the lock of small programs.
     ends : list of RowEnds or None
         Where the rows of each input end; empty where all rows are whole. Bound plans fill it in.
@@ -75,7 +75,7 @@ class RunContext:
     keep: bool = True
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
     carried: Carried | None = None
-    in_turn: bool = False
+    holds_lock: bool = False
     ends: list[RowEnds | None] = field(default_factory=list)
     _rng: np.random.Generator | None = None
 

@@ -69,7 +69,7 @@ class Pass:
     def backward(self, errors: list[Any]) -> None:
         """Run backward: fills ``errors``, by slot, and the gradients of the run."""
         self.run.gradients.clear()
-        self.run.in_turn = False
+        self.run.holds_lock = False
         self.bound.backward(self.tape, errors, self.run)
 
     def hold(self) -> None:

@@ -289,16 +289,16 @@ class Runner:
         with Claim(level, self._keys or self.keys, "forward", self.graph):
             binding = self._binder.binding(batch, phase, input_errors, keep)
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
-            turns = binding.turns
+            lock = binding.lock
             arrays = self._arrays.read(batch.dtype)
             if arrays is None:
                 arrays = self._binder.recreated_arrays(binding)
             run = RunContext(arrays, batch.lengths, keep, carried=carried)
-            if turns is NO_LOCK:
+            if lock is NO_LOCK:
                 outputs = self._forward(binding, batch, run)
             else:
-                run.in_turn = True
-                with turns:
+                run.holds_lock = True
+                with lock:
                     outputs = self._forward(binding, batch, run)
         return outputs, None if carried is None else carried.final_state
 
@@ -359,7 +359,7 @@ class Runner:
         """
         last = self._last.hold(self.graph)
         try:
-            with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.turns:
+            with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.lock:
                 by_slot = read_errors(self.graph, self.plan, errors, last, self._from_scans)
                 last.backward(by_slot)
                 self._arrays.set_gradients(last.run.gradients)

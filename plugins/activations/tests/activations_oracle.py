@@ -33,18 +33,18 @@ def each(function, x):
 
 def numeric(f, x, h=1e-5):
     """Central differences of a scalar function at ``x``."""
-    found = np.zeros(np.shape(x))
+    actual = np.zeros(np.shape(x))
     for index in np.ndindex(*np.shape(x)):
         up, down = np.array(x), np.array(x)
         up[index] += h
         down[index] -= h
-        found[index] = (f(up) - f(down)) / (2 * h)
-    return found
+        actual[index] = (f(up) - f(down)) / (2 * h)
+    return actual
 
 
-def close(found, expected, tolerance=1e-6):
+def close(actual, expected, tolerance=1e-6):
     """Check that the largest difference, relative to the largest expected number, is within ``tolerance``."""
     scale = max(np.abs(expected).max(), 1e-3)
-    worst = np.abs(np.asarray(found) - expected).max() / scale
-    assert np.shape(found) == np.shape(expected)
+    worst = np.abs(np.asarray(actual) - expected).max() / scale
+    assert np.shape(actual) == np.shape(expected)
     assert worst <= tolerance, f"relative difference {worst:.2e}"

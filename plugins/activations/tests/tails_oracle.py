@@ -88,10 +88,10 @@ def exact(function, numbers):
     return [value for value, _ in pairs], [slope for _, slope in pairs]
 
 
-def units(found, expected):
+def units(actual, expected):
     """The largest error in units in the last place of the exact number, or of the smallest normal number."""
     errors = []
-    for number, right in zip(found, expected, strict=True):
-        unit = np.spacing(np.abs(found.dtype.type(float(right))))
+    for number, right in zip(actual, expected, strict=True):
+        unit = np.spacing(np.abs(actual.dtype.type(float(right))))
         errors.append(float(abs(Decimal(float(number)) - right) / Decimal(float(unit))))
     return np.array(errors)

@@ -165,8 +165,8 @@ def test_against_torch(layer, function, kinks, rng):
         HardSigmoid: lambda x: f.relu6(x + 3.0) / 6.0,
     }
     x, error = rng.normal(0.4, 4.0, (9, 11)), rng.normal(size=(9, 11))
-    given = torch.tensor(x, requires_grad=True)
-    y = peers[type(layer)](given)
+    x_torch = torch.tensor(x, requires_grad=True)
+    y = peers[type(layer)](x_torch)
     y.backward(torch.tensor(error))
     close(layer.forward(x), y.detach().numpy(), 1e-10)
-    close(layer.backward(error), given.grad.numpy(), 1e-10)
+    close(layer.backward(error), x_torch.grad.numpy(), 1e-10)

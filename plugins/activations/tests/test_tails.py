@@ -129,10 +129,10 @@ def test_compiled_region_keeps_precision(dtype):
     g = Builder()
     x = g.input("x", "batch, feature=1")
     graph = g.build(**{f"y{i}": layer(x) for i, layer in enumerate(layers)})
-    given = numbers(dtype)[:, None]
+    inputs = numbers(dtype)[:, None]
     compiled, plain = Runner(graph), Runner(graph, backend="reference")
-    actual, expected = compiled.forward({"x": given}), plain.forward({"x": given})
-    assert [part.kind for part in graph.explain(batch=len(given), dtype=dtype).parts] == ["nodes"]
+    actual, expected = compiled.forward({"x": inputs}), plain.forward({"x": inputs})
+    assert [part.kind for part in graph.explain(batch=len(inputs), dtype=dtype).parts] == ["nodes"]
     for name, y in actual.items():
         np.testing.assert_array_max_ulp(y, expected[name], 2)
         error = {name: np.ones_like(y)}

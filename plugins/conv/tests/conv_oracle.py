@@ -14,13 +14,13 @@ def margins(padding, kernel, dilation):
     if padding == "valid":
         return [(0, 0)] * len(kernel)
     if padding == "same":
-        found = []
+        actual = []
         for m, d in zip(kernel, dilation, strict=True):
             before = after = 0
             while before + after < d * (m - 1):
                 before, after = (before, after + 1) if after == before else (before + 1, after)
-            found.append((before, after))
-        return found
+            actual.append((before, after))
+        return actual
     return [each_axis(p, 2) for p in each_axis(padding, len(kernel))]
 
 
@@ -60,38 +60,38 @@ def windows(x, window, stride):
 
 def pool(x, window, stride, error=None, average=False):
     """Outputs by position, and the error for ``x`` from errors by position (default: ones)."""
-    found, pulled = {}, np.zeros(x.shape)
+    actual, pulled = {}, np.zeros(x.shape)
     for place, cells in windows(x, window, stride):
         values = [float(x[cell]) for cell in cells]
         e = 1.0 if error is None else float(error[place])
         if average:
-            found[place] = sum(values) / len(values)
+            actual[place] = sum(values) / len(values)
             for cell in cells:
                 pulled[cell] += e / len(cells)
         else:
-            found[place] = max(values)
+            actual[place] = max(values)
             pulled[cells[values.index(max(values))]] += e
-    shape = tuple(max(p[a] for p in found) + 1 for a in range(x.ndim))
-    return np.array([found[p] for p in np.ndindex(*shape)]).reshape(shape), pulled
+    shape = tuple(max(p[a] for p in actual) + 1 for a in range(x.ndim))
+    return np.array([actual[p] for p in np.ndindex(*shape)]).reshape(shape), pulled
 
 
 def slopes(f, x, h=1e-4):
     """Central differences of a scalar function at ``x``, improved by one Richardson step."""
-    found = np.zeros(np.shape(x))
+    actual = np.zeros(np.shape(x))
     for index in np.ndindex(*np.shape(x)):
         values = []
         for step in (h / 2, -h / 2, h, -h):
             moved = np.array(x, dtype=float)
             moved[index] += step
             values.append(f(moved))
-        found[index] = (4 * (values[0] - values[1]) / h - (values[2] - values[3]) / (2 * h)) / 3
-    return found
+        actual[index] = (4 * (values[0] - values[1]) / h - (values[2] - values[3]) / (2 * h)) / 3
+    return actual
 
 
-def agree(found, expected, tolerance=1e-6):
+def agree(actual, expected, tolerance=1e-6):
     """Check that shapes are equal and the largest relative difference is within ``tolerance``."""
-    found, expected = np.asarray(found), np.asarray(expected)
-    assert found.shape == expected.shape
-    worst = np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-3)
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    assert actual.shape == expected.shape
+    worst = np.abs(actual - expected).max() / max(np.abs(expected).max(), 1e-3)
     assert worst <= tolerance, f"relative difference {worst:.2e}"
     return True

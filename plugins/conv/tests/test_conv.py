@@ -50,7 +50,7 @@ def rng():
     return np.random.default_rng(23)
 
 
-def made(stride, kernel, count, options, rng):
+def layer_and_weights(stride, kernel, count, options, rng):
     layer = Conv(stride, kernel, count, **options)
     layer.set_weights(rng.normal(size=(count, *kernel)))
     layer.bias = rng.normal(size=count)
@@ -59,7 +59,7 @@ def made(stride, kernel, count, options, rng):
 
 @TABLE
 def test_forward_equals_plain_loop(shape, stride, kernel, count, options, rng):
-    layer, x = made(stride, kernel, count, options, rng), rng.normal(size=shape)
+    layer, x = layer_and_weights(stride, kernel, count, options, rng), rng.normal(size=shape)
     expected = convolve(x, layer.weights, layer.bias, stride, **options)
     for phase in Phase:
         layer.phase = phase
@@ -69,7 +69,7 @@ def test_forward_equals_plain_loop(shape, stride, kernel, count, options, rng):
 @TABLE
 def test_backward_equals_numeric_derivative(shape, stride, kernel, count, options, rng):
     """By differences of the layer itself, which another test compares with the loop; the error is random."""
-    layer, x = made(stride, kernel, count, options, rng), rng.normal(size=shape)
+    layer, x = layer_and_weights(stride, kernel, count, options, rng), rng.normal(size=shape)
     w, b = layer.get_weights(), layer.bias.copy()
     error = rng.normal(size=layer.forward(x).shape)
     pulled, grown, grown_bias = layer.backward(error), layer.get_gradient_weights(), layer.get_gradient_bias()
@@ -102,14 +102,14 @@ def test_kernel_is_not_flipped():
 
 
 def test_full_kernel_equals_fully_connected(rng):
-    layer, x = made((1, 1), (2, 4, 3), 5, {"padding": "valid"}, rng), rng.normal(size=(6, 2, 4, 3))
+    layer, x = layer_and_weights((1, 1), (2, 4, 3), 5, {"padding": "valid"}, rng), rng.normal(size=(6, 2, 4, 3))
     agree(layer.forward(x)[:, :, 0, 0], x.reshape(6, -1) @ layer.weights.reshape(5, -1).T + layer.bias, 1e-13)
 
 
 @TABLE
 def test_sequences_of_images(shape, stride, kernel, count, options, rng):
     """Each step of (time, batch, channel, …) gives its own result; gradients are summed over the steps."""
-    layer, alone = (made(stride, kernel, count, options, rng) for _ in range(2))
+    layer, alone = (layer_and_weights(stride, kernel, count, options, rng) for _ in range(2))
     alone.weights, alone.bias = layer.weights, layer.bias
     builder, axes = Builder(), ("y", "x")[3 - len(kernel) :]
     declared = f"time, batch, channel={kernel[0]}, {', '.join(axes)}"

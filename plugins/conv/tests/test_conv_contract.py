@@ -87,9 +87,9 @@ def test_invalid_initializer_changes_nothing():
 
 def test_attributes_can_be_edited_and_assigned(rng):
     layer, x = Conv((1, 1), (2, 3, 3), 2), rng.normal(size=(1, 2, 4, 4))
-    layer.weights[:] = given = rng.normal(size=(2, 2, 3, 3))
+    layer.weights[:] = new_kernels = rng.normal(size=(2, 2, 3, 3))
     layer.bias[1] = 7.0
-    agree(layer.forward(x), convolve(x, given, layer.bias), 1e-12)
+    agree(layer.forward(x), convolve(x, new_kernels, layer.bias), 1e-12)
     assert layer.bias[1] == 7.0
     new, bias = rng.normal(size=(2, 2, 3, 3)), np.array([1.0, -1.0])
     layer.weights, layer.bias = new, bias
@@ -151,9 +151,9 @@ def test_arrays_have_separate_optimizer_states(optimizer, rng):
     layer.set_optimizer(optimizer.fresh())
     for _ in range(4):
         x, error = rng.normal(size=(2, 1, 3, 3)), rng.normal(size=(2, 3, 3, 3))
-        for each in (layer, still):
-            each.forward(x)
-            each.backward(error)
+        for either in (layer, still):
+            either.forward(x)
+            either.backward(error)
         still.weights = first.calculate_update(1.0, still.weights, still.get_gradient_weights())
         still.bias = second.calculate_update(1.0, still.bias, still.get_gradient_bias())
     agree(layer.weights, still.weights, 1e-13)

@@ -37,13 +37,13 @@ def test_conv(batch, size, stride, kernel, padding, dilation, rng):
     layer.set_weights(rng.normal(size=(6, *kernel)))
     layer.bias = rng.normal(size=6)
     x = rng.normal(size=(batch, kernel[0], *size))
-    given, weights, bias = tensor(x), tensor(layer.weights), tensor(layer.bias)
+    x_torch, weights, bias = tensor(x), tensor(layer.weights), tensor(layer.bias)
     convolve = functions.conv2d if len(size) == 2 else functions.conv1d
-    expected = convolve(given, weights, bias, stride=stride, padding=padding, dilation=dilation)
+    expected = convolve(x_torch, weights, bias, stride=stride, padding=padding, dilation=dilation)
     agree(layer.forward(x), expected.detach().numpy(), 1e-10)
     error = rng.normal(size=expected.shape)
     expected.backward(torch.tensor(error))
-    agree(layer.backward(error), given.grad.numpy(), 1e-10)
+    agree(layer.backward(error), x_torch.grad.numpy(), 1e-10)
     agree(layer.get_gradient_weights(), weights.grad.numpy(), 1e-10)
     agree(layer.get_gradient_bias(), bias.grad.numpy(), 1e-10)
 
@@ -68,12 +68,12 @@ def test_pooling(size, stride, window, rng):
         (Pooling, functions.max_pool2d if two else functions.max_pool1d),
         (AveragePooling, functions.avg_pool2d if two else functions.avg_pool1d),
     ):
-        made, given = layer(stride, window), tensor(x)
-        expected = function(given, window, stride)
-        agree(made.forward(x), expected.detach().numpy(), 1e-10)
+        pooling, x_torch = layer(stride, window), tensor(x)
+        expected = function(x_torch, window, stride)
+        agree(pooling.forward(x), expected.detach().numpy(), 1e-10)
         error = rng.normal(size=expected.shape)
         expected.backward(torch.tensor(error))
-        agree(made.backward(error), given.grad.numpy(), 1e-10)
+        agree(pooling.backward(error), x_torch.grad.numpy(), 1e-10)
 
 
 def test_global_average_pooling(rng):

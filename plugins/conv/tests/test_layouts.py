@@ -53,8 +53,8 @@ def test_conv_reads_any_memory_order(shape, stride, kernel, count, options, orde
     layer, x, error, weights, expected = convolution(shape, stride, kernel, count, options, rng)
     plain = rules(layer, x, error, weights)
     agree(plain[0], expected, 1e-12)
-    for given in ((order(x), error), (x, order(error)), (order(x), order(error))):
-        for actual, same in zip(rules(layer, *given, weights), plain, strict=True):
+    for arrays in ((order(x), error), (x, order(error)), (order(x), order(error))):
+        for actual, same in zip(rules(layer, *arrays, weights), plain, strict=True):
             agree(actual, same, 1e-12)
 
 
@@ -66,8 +66,8 @@ def test_pooling_reads_any_memory_order(kind, window, stride, order, rng):
     expected, _ = pool(x, window, stride, average=kind is AveragePooling)
     error = rng.normal(size=expected.shape)
     pulled = pool(x, window, stride, error, kind is AveragePooling)[1]
-    for given in ((order(x), error), (x, order(error)), (order(x), order(error))):
-        actual = rules(kind(stride, window), *given, {})
+    for arrays in ((order(x), error), (x, order(error)), (order(x), order(error))):
+        actual = rules(kind(stride, window), *arrays, {})
         agree(actual[0], expected, 1e-14)
         agree(actual[1], pulled, 1e-14)
 
@@ -106,10 +106,10 @@ def test_conv_with_several_pieces(rng):
     weights = {"weights": rng.normal(size=(4, 2, 3, 3)), "bias": rng.normal(size=4)}
     error = rng.normal(size=(8, 4, 50, 60))
     y, pulled, kernels, bias = rules(layer, x, error, weights)
-    around = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
-    seen = np.lib.stride_tricks.sliding_window_view(around, (3, 3), axis=(2, 3))
-    agree(y, np.einsum("bcuvij,kcij->bkuv", seen, weights["weights"]) + weights["bias"][:, None, None], 1e-10)
-    agree(kernels, np.einsum("bcuvij,bkuv->kcij", seen, error), 1e-10)
+    padded = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)))
+    windows_of_x = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(2, 3))
+    agree(y, np.einsum("bcuvij,kcij->bkuv", windows_of_x, weights["weights"]) + weights["bias"][:, None, None], 1e-10)
+    agree(kernels, np.einsum("bcuvij,bkuv->kcij", windows_of_x, error), 1e-10)
     agree(bias, np.einsum("bkuv->k", error), 1e-10)
     moved = rng.normal(size=x.shape)
     change = layer.apply(moved, weights=weights["weights"], bias=np.zeros(4))[0]

@@ -37,37 +37,37 @@ def rng():
 @TABLE
 @BOTH
 def test_passes_equal_plain_loop(layer, shape, stride, window, rng):
-    made, x, average = layer(stride, window), rng.normal(size=shape), layer is AveragePooling
+    pooling, x, average = layer(stride, window), rng.normal(size=shape), layer is AveragePooling
     expected, _ = pool(x, window, stride, average=average)
     for phase in Phase:
-        made.phase = phase
-        agree(made.forward(x), expected, 1e-14)
+        pooling.phase = phase
+        agree(pooling.forward(x), expected, 1e-14)
     error = rng.normal(size=expected.shape)
-    agree(made.backward(error), pool(x, window, stride, error, average)[1], 1e-14)
+    agree(pooling.backward(error), pool(x, window, stride, error, average)[1], 1e-14)
 
 
 @TABLE
 @BOTH
 def test_backward_equals_numeric_derivative(layer, shape, stride, window, rng):
     """Numbers at least 0.01 apart, so that small steps do not move a maximum."""
-    made, x = layer(stride, window), rng.permutation(np.prod(shape)).reshape(shape) * 0.01
-    error = rng.normal(size=made.forward(x).shape)
-    agree(made.backward(error), slopes(lambda moved: float((made.forward(moved) * error).sum()), x, 1e-3))
+    pooling, x = layer(stride, window), rng.permutation(np.prod(shape)).reshape(shape) * 0.01
+    error = rng.normal(size=pooling.forward(x).shape)
+    agree(pooling.backward(error), slopes(lambda moved: float((pooling.forward(moved) * error).sum()), x, 1e-3))
 
 
 @TABLE
 def test_first_maximum_wins_ties(shape, stride, window, rng):
-    made, x = Pooling(stride, window), rng.integers(-1, 2, size=shape) * 1.0
+    pooling, x = Pooling(stride, window), rng.integers(-1, 2, size=shape) * 1.0
     expected, _ = pool(x, window, stride)
     error = rng.normal(size=expected.shape)
-    agree(made.forward(x), expected, 1e-14)
-    agree(made.backward(error), pool(x, window, stride, error)[1], 1e-14)
+    agree(pooling.forward(x), expected, 1e-14)
+    agree(pooling.backward(error), pool(x, window, stride, error)[1], 1e-14)
 
 
 def test_tie_example():
-    made = Pooling((2, 2), (2, 2))
-    made.forward([[[[1.0, 5.0], [5.0, 5.0]]]])
-    np.testing.assert_array_equal(made.backward([[[[3.0]]]]), [[[[0.0, 3.0], [0.0, 0.0]]]])
+    pooling = Pooling((2, 2), (2, 2))
+    pooling.forward([[[[1.0, 5.0], [5.0, 5.0]]]])
+    np.testing.assert_array_equal(pooling.backward([[[[3.0]]]]), [[[[0.0, 3.0], [0.0, 0.0]]]])
 
 
 def test_negative_maxima_are_kept():
@@ -77,12 +77,12 @@ def test_negative_maxima_are_kept():
 
 @pytest.mark.parametrize("shape", [(2, 3, 4, 5), (3, 2, 6), (1, 1, 1, 1), (2, 3, 2, 2, 2)])
 def test_global_average(shape, rng):
-    made, x = GlobalAveragePooling(), rng.normal(size=shape)
-    y = made.forward(x)
+    pooling, x = GlobalAveragePooling(), rng.normal(size=shape)
+    y = pooling.forward(x)
     agree(y, [[np.mean(channel) for channel in row] for row in x], 1e-14)
     error = rng.normal(size=y.shape)
-    pulled = made.backward(error)
-    agree(pulled, slopes(lambda moved: float((made.forward(moved) * error).sum()), x))
+    pulled = pooling.backward(error)
+    agree(pulled, slopes(lambda moved: float((pooling.forward(moved) * error).sum()), x))
     pulled[:] = 0.0
 
 
@@ -94,63 +94,63 @@ def test_nan_is_not_hidden():
 @pytest.mark.parametrize("window", [(16, 16), (17, 16)])
 def test_windows_with_many_cells(window):
     """The last cell has the maximum, so its index is the largest possible one."""
-    made, x = Pooling(1, window), np.arange(float(np.prod(window))).reshape(1, 1, *window)
-    assert made.forward(x).item() == x.max()
-    assert made.backward([[[[2.0]]]]).ravel().tolist() == [0.0] * (x.size - 1) + [2.0]
+    pooling, x = Pooling(1, window), np.arange(float(np.prod(window))).reshape(1, 1, *window)
+    assert pooling.forward(x).item() == x.max()
+    assert pooling.backward([[[[2.0]]]]).ravel().tolist() == [0.0] * (x.size - 1) + [2.0]
 
 
 # ---------------------------------------------------------------------- what holds for all three
 LAYERS = pytest.mark.parametrize(
-    "made", [Pooling(2, (2, 2)), AveragePooling(2, (2, 2)), GlobalAveragePooling()], ids=repr
+    "pooling", [Pooling(2, (2, 2)), AveragePooling(2, (2, 2)), GlobalAveragePooling()], ids=repr
 )
 
 
 @LAYERS
-def test_sequences_of_images(made, rng):
+def test_sequences_of_images(pooling, rng):
     builder = Builder()
-    graph = builder.build(seen=made(builder.input("frames", "time, batch, channel=3, y, x")))
+    graph = builder.build(seen=pooling(builder.input("frames", "time, batch, channel=3, y, x")))
     runner, x = Runner(graph), rng.normal(size=(4, 2, 3, 5, 6))
     y = runner.forward({"frames": x})["seen"]
     error = rng.normal(size=y.shape)
     pulled = runner.backward({"seen": error})["frames"]
     for t in range(4):
-        agree(y[t], made.forward(x[t]), 1e-14)
-        agree(pulled[t], made.backward(error[t]), 1e-14)
+        agree(y[t], pooling.forward(x[t]), 1e-14)
+        agree(pulled[t], pooling.backward(error[t]), 1e-14)
 
 
 @LAYERS
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_dtype_and_memory(made, dtype, rng):
+def test_dtype_and_memory(pooling, dtype, rng):
     x = rng.normal(size=(2, 3, 4, 6)).astype(dtype)
-    expected = made.forward(x)
+    expected = pooling.forward(x)
     error = rng.normal(size=expected.shape).astype(dtype)
-    pulled = made.backward(error)
+    pulled = pooling.backward(error)
     assert expected.dtype == pulled.dtype == dtype
     frozen = x.copy()
     frozen.flags.writeable = error.flags.writeable = False
     for same in (frozen, np.asfortranarray(x), np.repeat(x, 2, axis=3)[..., ::2]):
-        y = made.forward(same)
+        y = pooling.forward(same)
         agree(y, expected, 1e-6)
         y[:] = 0.0
-        agree(made.backward(np.asfortranarray(error)), pulled, 1e-6)
+        agree(pooling.backward(np.asfortranarray(error)), pulled, 1e-6)
     np.testing.assert_array_equal(frozen, x)
 
 
 @LAYERS
-def test_pooling_refuses_invalid_input(made):
-    assert not made.trainable
-    assert made.calculate_regularization_loss() == 0
-    fresh = type(made)(**made.config())
+def test_pooling_refuses_invalid_input(pooling):
+    assert not pooling.trainable
+    assert pooling.calculate_regularization_loss() == 0
+    fresh = type(pooling)(**pooling.config())
     with pytest.raises(StateError, match="backward before forward"):
         fresh.backward(np.ones((1, 1)))
     with pytest.raises(DataError, match="an input is empty"):
-        made.forward(np.ones((0, 3, 4, 4)))
+        pooling.forward(np.ones((0, 3, 4, 4)))
     with pytest.raises(ShapeError, match=r"expected \(batch, channel, y, x\)"):
-        made.forward(np.ones((2, 3)))
-    y = made.forward(np.ones((2, 3, 4, 4)))
+        pooling.forward(np.ones((2, 3)))
+    y = pooling.forward(np.ones((2, 3, 4, 4)))
     with pytest.raises(ShapeError, match="the shape of its output"):
-        made.backward(np.ones((2, 3, 4, 4)))
-    assert made.backward(y).shape == (2, 3, 4, 4)
+        pooling.backward(np.ones((2, 3, 4, 4)))
+    assert pooling.backward(y).shape == (2, 3, 4, 4)
 
 
 @BOTH

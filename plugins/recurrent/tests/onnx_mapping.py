@@ -33,12 +33,12 @@ def attributes(node) -> dict:
     unknown = sorted({a.name for a in node.attribute} - set(KNOWN))
     if unknown:
         raise NotMapped(f"{node.op_type} with {', '.join(unknown)}")
-    found = {a.name: KNOWN[a.name](a) for a in node.attribute}
-    asked = {"direction": "forward", "layout": 0, "linear_before_reset": 0, "input_forget": 0, **found}
-    if found.get("activations"):
+    values = {a.name: KNOWN[a.name](a) for a in node.attribute}
+    asked = {"direction": "forward", "layout": 0, "linear_before_reset": 0, "input_forget": 0, **values}
+    if values.get("activations"):
         expected = ACTIVATIONS[node.op_type] * len(REVERSED[asked["direction"]])
-        if found["activations"] != expected:
-            raise NotMapped(f"{node.op_type} with activations {found['activations']}")
+        if values["activations"] != expected:
+            raise NotMapped(f"{node.op_type} with activations {values['activations']}")
     return asked
 
 
@@ -63,24 +63,24 @@ def weights_of(op: str, asked: dict, w, r, b, p) -> dict[str, np.ndarray]:
     if op == "RNN":
         return {"hidden": whole[0]}
     if op == "GRU":
-        found = {"update_gate": whole[0], "reset_gate": whole[1]}
+        values = {"update_gate": whole[0], "reset_gate": whole[1]}
         if not asked["linear_before_reset"]:
-            return {**found, "candidate": whole[2]}
+            return {**values, "candidate": whole[2]}
         candidate = np.concatenate([w[2].T, wb[2][None]]), np.concatenate([r[2].T, rb[2][None]])
-        return {**found, "candidate_input": candidate[0], "candidate_state": candidate[1]}
-    found = dict(zip(("input_gate", "output_gate", "forget_gate", "candidate"), whole, strict=True))
+        return {**values, "candidate_input": candidate[0], "candidate_state": candidate[1]}
+    values = dict(zip(("input_gate", "output_gate", "forget_gate", "candidate"), whole, strict=True))
     if asked["input_forget"]:
-        del found["forget_gate"]
+        del values["forget_gate"]
     if p is not None:
-        found |= dict(zip(("input_peephole", "output_peephole", "forget_peephole"), np.split(p, 3), strict=True))
-    return found
+        values |= dict(zip(("input_peephole", "output_peephole", "forget_peephole"), np.split(p, 3), strict=True))
+    return values
 
 
-def runner_of(node, given: dict[str, np.ndarray]) -> Runner:
+def runner_of(node, by_role: dict[str, np.ndarray]) -> Runner:
     """A graph with a Scan ``direction_0`` (and ``direction_1``), with the operator's weights in it."""
-    op, asked, w, r = node.op_type, attributes(node), given["W"], given["R"]
-    units, features, peepholes = r.shape[-1], w.shape[-1], given.get("P")
-    b = given.get("B", np.zeros((len(w), 2 * GATES[op] * units), w.dtype))
+    op, asked, w, r = node.op_type, attributes(node), by_role["W"], by_role["R"]
+    units, features, peepholes = r.shape[-1], w.shape[-1], by_role.get("P")
+    b = by_role.get("B", np.zeros((len(w), 2 * GATES[op] * units), w.dtype))
     builder, outputs = Builder(op), {}
     x = builder.input("x", f"time, batch, feature={features}")
     for d, reverse in enumerate(REVERSED[asked["direction"]]):
@@ -104,19 +104,19 @@ def runner_of(node, given: dict[str, np.ndarray]) -> Runner:
 
 def evaluate(node, arrays: list[np.ndarray]) -> dict[str, np.ndarray]:
     """Y, Y_h and (of an LSTM) Y_c of a node; ``arrays`` are the inputs that are present, in order."""
-    given = dict(zip([role for role, name in zip(ROLES, node.input, strict=False) if name], arrays, strict=True))
-    runner = runner_of(node, given)
+    by_role = dict(zip([role for role, name in zip(ROLES, node.input, strict=False) if name], arrays, strict=True))
+    runner = runner_of(node, by_role)
     batch_first = bool(attributes(node)["layout"])
     swapped = (lambda a: np.swapaxes(a, 0, 1)) if batch_first else np.asarray
-    inputs = {"x": swapped(given["X"])}
+    inputs = {"x": swapped(by_role["X"])}
     for role, state in (("initial_h", "h"), ("initial_c", "c")):
-        if role in given:
-            inputs |= {f"{state}_{d}": a for d, a in enumerate(swapped(given[role]))}
-    found = runner.forward(inputs, lengths=given.get("sequence_lens"), phase=Phase.test, keep=False)
-    count = len(given["W"])
-    y = np.stack([found[f"y_{d}"] for d in range(count)], axis=1)
+        if role in by_role:
+            inputs |= {f"{state}_{d}": a for d, a in enumerate(swapped(by_role[role]))}
+    values = runner.forward(inputs, lengths=by_role.get("sequence_lens"), phase=Phase.test, keep=False)
+    count = len(by_role["W"])
+    y = np.stack([values[f"y_{d}"] for d in range(count)], axis=1)
     results = {"Y": y.transpose(2, 0, 1, 3) if batch_first else y}
     for output, state in (("Y_h", "h"), ("Y_c", "c")):
-        if f"{state}_0" in found:
-            results[output] = swapped(np.stack([found[f"{state}_{d}"] for d in range(count)]))
+        if f"{state}_0" in values:
+            results[output] = swapped(np.stack([values[f"{state}_{d}"] for d in range(count)]))
     return results

@@ -110,15 +110,15 @@ def layer_of(cell, layer_name):
 
 def random_states(layer, rng, rows=B):
     """Initial states by input: random numbers, and valid flags and phases, different in each row."""
-    found = {}
-    for name, given in list(layer.graph.inputs.items())[1:]:
-        width = given.shape.sizes[-1]
-        found[name] = rng.normal(size=(rows, width))
+    by_name = {}
+    for name, spec in list(layer.graph.inputs.items())[1:]:
+        width = spec.shape.sizes[-1]
+        by_name[name] = rng.normal(size=(rows, width))
         if name.endswith("filled"):
-            found[name] = np.array([[float(k < b % (width + 1)) for k in range(width)] for b in range(rows)])
+            by_name[name] = np.array([[float(k < b % (width + 1)) for k in range(width)] for b in range(rows)])
         if name.endswith("phase"):
-            found[name] = np.array([[float(b % period) for period in PERIODS] for b in range(rows)])
-    return found
+            by_name[name] = np.array([[float(b % period) for period in PERIODS] for b in range(rows)])
+    return by_name
 
 
 def run_both_passes(layer, x, states, error, errors, **rows):

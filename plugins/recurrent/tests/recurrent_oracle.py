@@ -37,7 +37,7 @@ def run(step, states, x, w, late=None, k=None, state=None):
 
 def numeric(f, x, h=1e-5):
     """Central differences of a scalar function at ``x``, improved by one Richardson step."""
-    found = np.zeros(np.shape(x))
+    actual = np.zeros(np.shape(x))
     for index in np.ndindex(*np.shape(x)):
 
         def slope(step, index=index):
@@ -46,13 +46,13 @@ def numeric(f, x, h=1e-5):
             down[index] -= step
             return (f(up) - f(down)) / (2 * step)
 
-        found[index] = (4 * slope(h / 2) - slope(h)) / 3
-    return found
+        actual[index] = (4 * slope(h / 2) - slope(h)) / 3
+    return actual
 
 
-def close(found, expected, tolerance=1e-6):
+def close(actual, expected, tolerance=1e-6):
     """Check that the largest difference, relative to the largest expected number, is within ``tolerance``."""
     scale = max(np.abs(expected).max(), 1e-3)
-    worst = np.abs(np.asarray(found) - expected).max() / scale
+    worst = np.abs(np.asarray(actual) - expected).max() / scale
     assert worst <= tolerance, f"relative difference {worst:.2e}"
     return True

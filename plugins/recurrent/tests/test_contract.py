@@ -37,9 +37,9 @@ def rng():
 )
 def test_activations_equal_definitions(layer, oracle, rng):
     x, error = rng.normal(size=(3, 4)) * 3, rng.normal(size=(3, 4))
-    made = layer()
-    close(made.forward(x), oracle(x), 1e-12)
-    close(made.backward(error), numeric(lambda x: (oracle(x) * error).sum(), x), 1e-8)
+    activation = layer()
+    close(activation.forward(x), oracle(x), 1e-12)
+    close(activation.backward(error), numeric(lambda x: (oracle(x) * error).sum(), x), 1e-8)
 
 
 def test_sigmoid_neither_overflows_nor_warns():
@@ -57,11 +57,11 @@ def test_activations_save_outputs(layer):
 
 @pytest.mark.parametrize("layer", [TanH, Sigmoid])
 def test_writing_to_output_changes_nothing(layer):
-    made = layer()
-    y = made.forward([[0.5, -1.0]])
-    expected = made.backward(np.ones((1, 2)))
+    activation = layer()
+    y = activation.forward([[0.5, -1.0]])
+    expected = activation.backward(np.ones((1, 2)))
     y[:] = 0.0
-    np.testing.assert_array_equal(made.backward(np.ones((1, 2))), expected)
+    np.testing.assert_array_equal(activation.backward(np.ones((1, 2))), expected)
 
 
 # ---------------------------------------------------------------------- construction
@@ -119,9 +119,9 @@ def test_invalid_configuration_is_refused(layer, gates, config):
 def test_set_weights_copies_and_checks(layer, gates, rng):
     net = layer(3, 4, 2, 1)
     w = rng.normal(size=net.get_weights().shape)
-    given = w.copy()
-    net.set_weights(given)
-    given[:] = 0
+    original = w.copy()
+    net.set_weights(original)
+    original[:] = 0
     np.testing.assert_array_equal(net.get_weights(), w)
     np.testing.assert_array_equal(net.weights, w)
     with pytest.raises(ShapeError, match=rf"expected \(8, {4 * gates}\), received \(2, 3\)"):
@@ -176,11 +176,11 @@ def test_update_follows_the_error(layer, gates, rng):
 @BOTH
 def test_weight_arrays_have_separate_optimizers(layer, gates, rng):
     net = layer(3, 4, 2, 2)
-    given = Adam(0.01, 0.9, 0.999)
-    net.set_optimizer(given)
+    original = Adam(0.01, 0.9, 0.999)
+    net.set_optimizer(original)
     own = [p.optimizer for owner in net.graph.layers().values() for p in owner.params.values()]
     assert len(own) == gates + 1
-    assert len({id(o) for o in own} | {id(given)}) == gates + 2
+    assert len({id(o) for o in own} | {id(original)}) == gates + 2
     for _ in range(3):
         net.forward(rng.normal(size=(5, 3)))
         net.backward(rng.normal(size=(5, 2)))

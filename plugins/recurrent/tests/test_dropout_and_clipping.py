@@ -34,10 +34,10 @@ def test_masks_apply_to_products_only():
     h = np.zeros((B, U))
     one = np.ones((B, 1))
     for t in range(T):
-        x, seen = X[t] * on_input, h * on_state
-        v = np.concatenate([x, seen, one], axis=1)
+        x, masked_h = X[t] * on_input, h * on_state
+        v = np.concatenate([x, masked_h, one], axis=1)
         r, z = sigmoid(v @ reset), sigmoid(v @ update)
-        n = np.tanh(np.concatenate([x, r * seen, one], axis=1) @ candidate)
+        n = np.tanh(np.concatenate([x, r * masked_h, one], axis=1) @ candidate)
         h = (1 - z) * n + z * h  # the kept part is not masked
         np.testing.assert_allclose(output[t], h, rtol=1e-10)
     layer.phase = Phase.test

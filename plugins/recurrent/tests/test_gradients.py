@@ -17,7 +17,7 @@ def rng():
     return np.random.default_rng(17)
 
 
-def made(layer, rng, output_size=O, bptt_length=None):
+def random_layer(layer, rng, output_size=O, bptt_length=None):
     actual = layer(D, H, output_size, bptt_length)
     actual.set_weights(rng.normal(size=actual.get_weights().shape) * 0.7)
     if output_size is not None:
@@ -40,7 +40,7 @@ def expected_output(layer, step, states, x, w=None, late=None, state=None):
 @pytest.mark.parametrize(("layer", "step", "states"), CASES)
 @pytest.mark.parametrize("output_size", [O, None])
 def test_forward_equals_plain_loop(layer, step, states, output_size, rng):
-    net = made(layer, rng, output_size)
+    net = random_layer(layer, rng, output_size)
     x = rng.normal(size=(T, B, D))
     close(net.forward(x), expected_output(net, step, states, x), 1e-12)
 
@@ -49,7 +49,7 @@ def test_forward_equals_plain_loop(layer, step, states, output_size, rng):
 @pytest.mark.parametrize("k", [1, 2, T - 1, T, T + 5, None])
 @pytest.mark.parametrize("rank", [2, 3])
 def test_gradients_equal_definition(layer, step, states, k, rank, rng):
-    net = made(layer, rng, bptt_length=k)
+    net = random_layer(layer, rng, bptt_length=k)
     x = rng.normal(size=(T, B, D))[:, : 1 if rank == 2 else B]
     error = rng.normal(size=(T, x.shape[1], O))
     squeeze = (lambda a: a[:, 0]) if rank == 2 else (lambda a: a)
@@ -72,7 +72,7 @@ def test_gradients_equal_definition(layer, step, states, k, rank, rng):
 
 @pytest.mark.parametrize(("layer", "step", "states"), CASES)
 def test_gradients_with_memory(layer, step, states, rng):
-    net = made(layer, rng, bptt_length=3)
+    net = random_layer(layer, rng, bptt_length=3)
     net.toggle_memory()
     first, x = rng.normal(size=(4, B, D)), rng.normal(size=(T, B, D))
     net.forward(first)
@@ -90,7 +90,7 @@ def test_gradients_with_memory(layer, step, states, rng):
 @pytest.mark.parametrize(("layer", "step", "states"), CASES)
 @pytest.mark.parametrize("k", [None, 1, 2, 4])
 def test_ragged_rows_equal_single_rows(layer, step, states, k, rng):
-    net = made(layer, rng, bptt_length=k)
+    net = random_layer(layer, rng, bptt_length=k)
     lengths = [6, 0, 3, 1]
     x, error = rng.normal(size=(T, 4, D)), rng.normal(size=(T, 4, O))
     x[3:, 2] = np.nan  # values beyond the end of a row have no effect
@@ -116,7 +116,7 @@ def test_ragged_rows_equal_single_rows(layer, step, states, k, rng):
 
 @pytest.mark.parametrize("layer", [RNN, LSTM])
 def test_two_halves_equal_the_whole(layer, rng):
-    net = made(layer, rng)
+    net = random_layer(layer, rng)
     x = rng.normal(size=(T, B, D))
     whole = net.forward(x)
     final = net.state
@@ -131,7 +131,7 @@ def test_two_halves_equal_the_whole(layer, rng):
 @pytest.mark.parametrize(("layer", "peer"), [(RNN, "RNN"), (LSTM, "LSTM")])
 def test_against_torch(layer, peer, rng):
     torch = pytest.importorskip("torch")
-    net = made(layer, rng, None)
+    net = random_layer(layer, rng, None)
     other = getattr(torch.nn, peer)(D, H).double()
     w = net.get_weights()
     with torch.no_grad():
@@ -140,11 +140,11 @@ def test_against_torch(layer, peer, rng):
         other.bias_ih_l0.copy_(torch.tensor(w[-1]))
         other.bias_hh_l0.zero_()
     x, error = rng.normal(size=(T, B, D)), rng.normal(size=(T, B, H))
-    given = torch.tensor(x, requires_grad=True)
-    y, _ = other(given)
+    x_torch = torch.tensor(x, requires_grad=True)
+    y, _ = other(x_torch)
     y.backward(torch.tensor(error))
     close(net.forward(x), y.detach().numpy(), 1e-12)
-    close(net.backward(error), given.grad.numpy(), 1e-12)
+    close(net.backward(error), x_torch.grad.numpy(), 1e-12)
     gradient = net.get_gradient_weights()
     close(gradient[:D], other.weight_ih_l0.grad.numpy().T, 1e-12)
     close(gradient[D:-1], other.weight_hh_l0.grad.numpy().T, 1e-12)

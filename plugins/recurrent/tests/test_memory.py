@@ -39,11 +39,11 @@ def test_memory_continues_every_cell(cell):
     layer.reset_state()
     parts = [layer.forward(X[start:stop]) for start, stop in ((0, 1), (1, 4), (4, 6))]
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=1e-12)
-    kept = {name: array.copy() for name, array in layer.state.items()}
+    before = {name: array.copy() for name, array in layer.state.items()}
     layer.reset_state([1, 3])
     for name, array in layer.state.items():
         assert not array[[1, 3]].any()
-        np.testing.assert_array_equal(array[[0, 2]], kept[name][[0, 2]])
+        np.testing.assert_array_equal(array[[0, 2]], before[name][[0, 2]])
     again = layer.forward(X)
     np.testing.assert_allclose(again[:, [1, 3]], whole[:, [1, 3]], rtol=1e-12)
     assert not np.allclose(again[:, [0, 2]], whole[:, [0, 2]])
@@ -74,13 +74,13 @@ def test_state_can_be_read_and_assigned():
     layer = fill(Stack([lstm_cell(U), gru_cell(4)]))
     layer.toggle_memory()
     layer.forward(X[:3])
-    kept = {name: array.copy() for name, array in layer.state.items()}
-    assert {name: array.shape for name, array in kept.items()} == {
+    before = {name: array.copy() for name, array in layer.state.items()}
+    assert {name: array.shape for name, array in before.items()} == {
         "layer_0/h": (B, U), "layer_0/c": (B, U), "layer_1/h": (B, 4),
     }  # fmt: skip
-    following = layer.forward(X[3:])
-    layer.state = kept
-    np.testing.assert_array_equal(layer.forward(X[3:]), following)
+    continued = layer.forward(X[3:])
+    layer.state = before
+    np.testing.assert_array_equal(layer.forward(X[3:]), continued)
     with pytest.raises(StateError, match="not the states"):
         layer.state = {"h": np.zeros((B, U))}
     with pytest.raises(StateError, match="batch size of the input"):

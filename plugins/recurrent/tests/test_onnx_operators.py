@@ -79,7 +79,7 @@ CASES = pytest.mark.parametrize(
 )
 
 
-def drawn(variant, direction, layout, how, rng):
+def random_node(variant, direction, layout, how, rng):
     """A node and its inputs by role, with random arrays."""
     op, extra, peepholes = VARIANTS[variant]
     chosen, lengths = HOW[how]
@@ -96,37 +96,37 @@ def drawn(variant, direction, layout, how, rng):
     wanted = {"X", "W", "R", *chosen} | ({"P"} if peepholes else set())
     if op != "LSTM":
         wanted.discard("initial_c")
-    given = {role: rng.normal(size=size) * 0.8 for role, size in sizes.items() if role in wanted}
+    arrays = {role: rng.normal(size=size) * 0.8 for role, size in sizes.items() if role in wanted}
     if lengths is not None:
-        given["sequence_lens"] = np.array(lengths, np.int32)
-    names = [role if role in given else "" for role in onnx_mapping.ROLES[: 8 if op == "LSTM" else 6]]
+        arrays["sequence_lens"] = np.array(lengths, np.int32)
+    names = [role if role in arrays else "" for role in onnx_mapping.ROLES[: 8 if op == "LSTM" else 6]]
     while not names[-1]:
         names.pop()
     outputs = onnx_mapping.OUTPUTS[: 3 if op == "LSTM" else 2]
     node = onnx.helper.make_node(op, names, outputs, hidden_size=UNITS, direction=direction, layout=layout, **extra)
-    return node, {role: given[role] for role in names if role}
+    return node, {role: arrays[role] for role in names if role}
 
 
 def sigma(v):
     return 1.0 / (1.0 + np.exp(-v))
 
 
-def by_specification(node, given):
+def by_specification(node, arrays):
     """Y, Y_h, Y_c by the equations of the operators, for each row, direction and step."""
     asked = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     turned = (lambda a: np.swapaxes(a, 0, 1)) if asked["layout"] else np.array
-    x, w, r = turned(given["X"]), given["W"], given["R"]
+    x, w, r = turned(arrays["X"]), arrays["W"], arrays["R"]
     steps, rows, _ = x.shape
     directions, units = len(w), r.shape[2]
-    lengths = given.get("sequence_lens", [steps] * rows)
+    lengths = arrays.get("sequence_lens", [steps] * rows)
     zeros = np.zeros((directions, rows, units))
-    h = turned(given["initial_h"]).copy() if "initial_h" in given else zeros.copy()
-    c = turned(given["initial_c"]).copy() if "initial_c" in given else zeros.copy()
+    h = turned(arrays["initial_h"]).copy() if "initial_h" in arrays else zeros.copy()
+    c = turned(arrays["initial_c"]).copy() if "initial_c" in arrays else zeros.copy()
     y = np.zeros((steps, directions, rows, units))
     for d, row in itertools.product(range(directions), range(rows)):
-        biases = given["B"][d] if "B" in given else np.zeros(2 * len(w[d]))
+        biases = arrays["B"][d] if "B" in arrays else np.zeros(2 * len(w[d]))
         wb, rb = biases[: len(w[d])], biases[len(w[d]) :]
-        peep = given["P"][d] if "P" in given else np.zeros(3 * units)
+        peep = arrays["P"][d] if "P" in arrays else np.zeros(3 * units)
         backwards = d == 1 or asked["direction"] == b"reverse"
         for t in sorted(range(lengths[row]), reverse=backwards):
 
@@ -159,35 +159,35 @@ def by_specification(node, given):
 
 @CASES
 def test_random_cases_against_specification(variant, direction, layout, how):
-    node, given = drawn(variant, direction, layout, how, np.random.default_rng(5))
-    actual = onnx_mapping.evaluate(node, list(given.values()))
+    node, arrays = random_node(variant, direction, layout, how, np.random.default_rng(5))
+    actual = onnx_mapping.evaluate(node, list(arrays.values()))
     assert set(actual) == set(node.output)
-    for name, expected in zip(onnx_mapping.OUTPUTS, by_specification(node, given), strict=True):
+    for name, expected in zip(onnx_mapping.OUTPUTS, by_specification(node, arrays), strict=True):
         if name in actual:
             assert actual[name].dtype == np.float64
             close(actual[name], expected, DOUBLE)
 
 
-def model_of(node, given, names, version=None):
+def model_of(node, arrays, names, version=None):
     """A model of one node with these outputs, in the newest version of its operator."""
 
     def message(name, array):
         kind = onnx.helper.np_dtype_to_tensor_dtype(array.dtype)
         return onnx.helper.make_tensor_value_info(name, kind, array.shape)
 
-    kind = onnx.helper.np_dtype_to_tensor_dtype(given["X"].dtype)
-    inputs = [message(name, array) for name, array in given.items()]
+    kind = onnx.helper.np_dtype_to_tensor_dtype(arrays["X"].dtype)
+    inputs = [message(name, array) for name, array in arrays.items()]
     outputs = [onnx.helper.make_tensor_value_info(n, kind, [None] * (4 if n == "Y" else 3)) for n in names]
     graph = onnx.helper.make_graph([node], "judge", inputs, outputs)
     version = onnx.defs.get_schema(node.op_type).since_version if version is None else version
     return onnx.helper.make_model_gen_version(graph, opset_imports=[onnx.helper.make_operatorsetid("", version)])
 
 
-def referee(node, given, names):
+def referee(node, arrays, names):
     """The outputs of ONNX's reference evaluator for a model that passes ONNX's checker."""
-    model = model_of(node, given, names)
+    model = model_of(node, arrays, names)
     onnx.checker.check_model(model)
-    return ReferenceEvaluator(model).run(None, dict(given))
+    return ReferenceEvaluator(model).run(None, dict(arrays))
 
 
 @functools.cache
@@ -198,8 +198,8 @@ def reference_supports_reverse():
     """
     actual = []
     for direction in ("forward", "reverse"):
-        node, given = drawn("RNN", direction, 0, "bare", np.random.default_rng(1))
-        actual += referee(node, given, ["Y"])
+        node, arrays = random_node("RNN", direction, 0, "bare", np.random.default_rng(1))
+        actual += referee(node, arrays, ["Y"])
     return not np.array_equal(*actual)
 
 
@@ -215,10 +215,10 @@ REFEREED = [
 def test_random_cases_against_reference_evaluator(variant, direction, layout, how):
     if (direction != "forward" or layout) and not reference_supports_reverse():
         pytest.skip(f"the reference evaluator of onnx {onnx.__version__} knows neither directions nor this layout")
-    node, given = drawn(variant, direction, layout, how, np.random.default_rng(6))
-    actual = onnx_mapping.evaluate(node, list(given.values()))
+    node, arrays = random_node(variant, direction, layout, how, np.random.default_rng(6))
+    actual = onnx_mapping.evaluate(node, list(arrays.values()))
     names = [name for name in node.output if name != "Y_c" or reference_supports_reverse()]
-    for name, expected in zip(names, referee(node, given, names), strict=True):
+    for name, expected in zip(names, referee(node, arrays, names), strict=True):
         assert expected.dtype == np.float64
         close(actual[name], expected, DOUBLE)
 
@@ -233,28 +233,28 @@ def test_random_cases_against_onnxruntime(variant, direction):
     """
     runtime = pytest.importorskip("onnxruntime")
     for how, (_, lengths) in HOW.items():
-        node, given = drawn(variant, direction, 0, how, np.random.default_rng(9))
-        given = {name: a if a.dtype.kind == "i" else a.astype(np.float32) for name, a in given.items()}
-        model = model_of(node, given, node.output, version=14)  # onnxruntime supports new versions later
+        node, arrays = random_node(variant, direction, 0, how, np.random.default_rng(9))
+        arrays = {name: a if a.dtype.kind == "i" else a.astype(np.float32) for name, a in arrays.items()}
+        model = model_of(node, arrays, node.output, version=14)  # onnxruntime supports new versions later
         session = runtime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
-        actual = onnx_mapping.evaluate(node, list(given.values()))
-        there = np.array([n > 0 for n in lengths or [T] * BATCH])
-        for name, expected in zip(node.output, session.run(None, given), strict=True):
+        actual = onnx_mapping.evaluate(node, list(arrays.values()))
+        nonempty = np.array([n > 0 for n in lengths or [T] * BATCH])
+        for name, expected in zip(node.output, session.run(None, arrays), strict=True):
             if name == "Y":
                 close(actual[name], expected, SINGLE)
             else:
-                close(actual[name][:, there], expected[:, there], SINGLE)
-                assert not expected[:, ~there].any()
+                close(actual[name][:, nonempty], expected[:, nonempty], SINGLE)
+                assert not expected[:, ~nonempty].any()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize("direction", onnx_mapping.REVERSED)
 def test_full_lengths_equal_no_lengths(variant, direction):
-    node, given = drawn(variant, direction, 0, "all", np.random.default_rng(7))
-    whole = onnx_mapping.evaluate(node, list(given.values()))
-    other, _ = drawn(variant, direction, 0, "ragged_states", np.random.default_rng(7))
-    given["sequence_lens"] = np.full(BATCH, T, np.int32)
-    same = onnx_mapping.evaluate(other, [given[name] for name in other.input if name])
+    node, arrays = random_node(variant, direction, 0, "all", np.random.default_rng(7))
+    whole = onnx_mapping.evaluate(node, list(arrays.values()))
+    other, _ = random_node(variant, direction, 0, "ragged_states", np.random.default_rng(7))
+    arrays["sequence_lens"] = np.full(BATCH, T, np.int32)
+    same = onnx_mapping.evaluate(other, [arrays[name] for name in other.input if name])
     for name, array in whole.items():
         close(same[name], array, 1e-14)
 
@@ -282,7 +282,7 @@ def test_default_activations_by_name():
 
 
 def test_peepholes_with_input_forget_are_refused():
-    node, given = drawn("LSTM_peepholes", "forward", 0, "bare", np.random.default_rng(8))
+    node, arrays = random_node("LSTM_peepholes", "forward", 0, "bare", np.random.default_rng(8))
     node.attribute.append(onnx.helper.make_attribute("input_forget", 1))
     with pytest.raises(onnx_mapping.NotMapped, match="peepholes"):
-        onnx_mapping.evaluate(node, list(given.values()))
+        onnx_mapping.evaluate(node, list(arrays.values()))

@@ -28,9 +28,9 @@ def test_masked_row_equals_shortened_row(cell, layer_name, rng):
     x, states, error, errors = problem(layer, rng, lengths=None)
     mask = rng.random((T, B)) < 0.6
     mask[:, 1], mask[:, 2], mask[:-1, 3], mask[-1, 3] = False, True, False, True
-    there = np.where(mask[:, :, None], x, np.nan)
+    x_masked = np.where(mask[:, :, None], x, np.nan)
     back = np.where(mask[:, :, None], error, np.nan) if over_time(layer) else error
-    y, ends, pulled, pulled_states, gradients = run_both_passes(layer, there, states, back, errors, mask=mask)
+    y, ends, pulled, pulled_states, gradients = run_both_passes(layer, x_masked, states, back, errors, mask=mask)
     assert not pulled[~mask].any()
     assert not over_time(layer) or not y[~mask].any()
     total = {path: np.zeros_like(g) for path, g in gradients.items()}

@@ -25,15 +25,17 @@ def reversed_rows(x, lengths=LENGTHS):
 
 
 @pytest.mark.parametrize(
-    ("cell", "there", "back"),
+    ("cell", "forward_layer", "reversed_layer"),
     [*((c, "forwards", "backwards") for c in CELLS), *((c, "truncated", "truncated_back") for c in DEEP)],
 )
-def test_reverse_equals_forward_on_reversed_rows(cell, there, back, rng):
-    there, back = layer_of(cell, there), layer_of(cell, back)
-    assert all(np.array_equal(a, values_of(back)[path]) for path, a in values_of(there).items())
-    x, states, error, errors = problem(there, rng)
-    y, ends, pulled, pulled_states, gradients = run_both_passes(there, x, states, error, errors, lengths=LENGTHS)
-    other = run_both_passes(back, reversed_rows(x), states, reversed_rows(error), errors, lengths=LENGTHS)
+def test_reverse_equals_forward_on_reversed_rows(cell, forward_layer, reversed_layer, rng):
+    forward_layer, reversed_layer = layer_of(cell, forward_layer), layer_of(cell, reversed_layer)
+    assert all(np.array_equal(a, values_of(reversed_layer)[path]) for path, a in values_of(forward_layer).items())
+    x, states, error, errors = problem(forward_layer, rng)
+    y, ends, pulled, pulled_states, gradients = run_both_passes(
+        forward_layer, x, states, error, errors, lengths=LENGTHS
+    )
+    other = run_both_passes(reversed_layer, reversed_rows(x), states, reversed_rows(error), errors, lengths=LENGTHS)
     close(reversed_rows(other[0]), y, ROW)
     close(reversed_rows(other[2]), pulled, ROW)
     for mine, expected in ((other[1], ends), (other[3], pulled_states), (other[4], gradients)):
@@ -58,8 +60,8 @@ def test_bidirectional_on_reversed_rows(cell, returns, rng):
     def swapped(a):
         return np.concatenate(np.split(a, 2, axis=-1)[::-1], axis=-1)
 
-    given = {name: states[exchanged(name)] for name in states}
-    other = run_both_passes(layer, reversed_rows(x), given, flip(swapped(error)), errors, lengths=LENGTHS)
+    exchanged_states = {name: states[exchanged(name)] for name in states}
+    other = run_both_passes(layer, reversed_rows(x), exchanged_states, flip(swapped(error)), errors, lengths=LENGTHS)
     fill(layer, weights)
     close(flip(swapped(other[0])), y, ROW)
     close(reversed_rows(other[2]), pulled, ROW)

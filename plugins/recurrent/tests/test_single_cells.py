@@ -64,11 +64,11 @@ def test_attention_alone_connects_steps(rng):
     """Without the weights of the attended mean, each step is independent."""
     runner, arrays = runner_of("attention", rng), inputs("attention", rng)
     runner.forward({"x": arrays["x"]})
-    kept = runner.parameters["scan/hidden/weights"].value.copy()
-    kept[D:-1] = 0.0
-    runner.parameters["scan/hidden/weights"].value = kept
+    without_mean = runner.parameters["scan/hidden/weights"].value.copy()
+    without_mean[D:-1] = 0.0
+    runner.parameters["scan/hidden/weights"].value = without_mean
     alone = runner.forward({"x": arrays["x"]})["y"]
-    close(alone, np.tanh(arrays["x"] @ kept[:D] + kept[-1]), 1e-12)
+    close(alone, np.tanh(arrays["x"] @ without_mean[:D] + without_mean[-1]), 1e-12)
 
 
 def test_empty_slots_have_no_effect(rng):

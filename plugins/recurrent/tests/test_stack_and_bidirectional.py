@@ -35,17 +35,20 @@ def test_stack_dropout_and_residual_sums():
 
 
 def test_directions_equal_single_layers():
-    there, back = lstm_cell(U), gru_cell(4)
-    layer = fill(Bidirectional(there, back))
-    forwards, backwards = Recurrent(there).forward(X, LENGTHS), Recurrent(back, reverse=True).forward(X, LENGTHS)
+    forward_cell, backward_cell = lstm_cell(U), gru_cell(4)
+    layer = fill(Bidirectional(forward_cell, backward_cell))
+    forwards, backwards = (
+        Recurrent(forward_cell).forward(X, LENGTHS),
+        Recurrent(backward_cell, reverse=True).forward(X, LENGTHS),
+    )
     np.testing.assert_array_equal(layer.forward(X, LENGTHS), np.concatenate([forwards, backwards], axis=2))
-    last = Bidirectional(there, back, returns="last").forward(X, LENGTHS)
+    last = Bidirectional(forward_cell, backward_cell, returns="last").forward(X, LENGTHS)
     at = np.where(LENGTHS > 0, LENGTHS - 1, 0)
     ends = np.concatenate([forwards[at, np.arange(B)], backwards[0]], axis=1)
     np.testing.assert_array_equal(last, ends)
-    same = Bidirectional(there, copy.deepcopy(there), merge="add")
+    same = Bidirectional(forward_cell, copy.deepcopy(forward_cell), merge="add")
     inner = same.graph.nodes["backward"].layer
-    np.testing.assert_allclose(same.forward(X), Recurrent(there).forward(X) + inner.forward(X), rtol=1e-12)
+    np.testing.assert_allclose(same.forward(X), Recurrent(forward_cell).forward(X) + inner.forward(X), rtol=1e-12)
 
 
 def test_directions_have_separate_weights():

@@ -27,8 +27,8 @@ class Positive(Layer):
     def apply(self, x):
         return np.maximum(x, 0.0), x > 0
 
-    def pull(self, there, error):
-        return error * there
+    def pull(self, positive, error):
+        return error * positive
 
 
 def relu_cell(units):
@@ -139,14 +139,14 @@ def compared(kind, layers, both, ragged, ours):
     """Compare a graph with torch's module, forward and backward."""
     rng = np.random.default_rng(11)
     module, parts = judge(kind, layers, both)
-    made = ours(kind, parts)
+    wrapped = ours(kind, parts)
     for part in parts:
         for node, array in values_of(module, kind, part).items():
-            parameter = made.parameters[made.path(part, node)]
+            parameter = wrapped.parameters[wrapped.path(part, node)]
             assert parameter.value.shape == array.shape
             parameter.value = array
     count = sum(len(values_of(module, kind, part)) for part in parts)
-    assert count == len(made.parameters)
+    assert count == len(wrapped.parameters)
 
     x, lengths = rng.normal(size=(T, B, D)), LENGTHS if ragged else [T] * B
     for b, n in enumerate(lengths):
@@ -155,15 +155,15 @@ def compared(kind, layers, both, ragged, ours):
     stacked = {s: rng.normal(size=(len(parts), B, n)) for s, n in names.items()}
     states = {f"{s}_{k}_{d}": stacked[s][i] for s in names for i, (k, d) in enumerate(parts)}
 
-    given = torch.tensor(x, requires_grad=True)
+    x_torch = torch.tensor(x, requires_grad=True)
     begun = [torch.tensor(a, requires_grad=True) for a in stacked.values()]
-    packed = torch.nn.utils.rnn.pack_padded_sequence(given, torch.tensor(lengths), enforce_sorted=False)
-    output, ended = module(packed if ragged else given, tuple(begun) if len(begun) == 2 else begun[0])
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x_torch, torch.tensor(lengths), enforce_sorted=False)
+    output, ended = module(packed if ragged else x_torch, tuple(begun) if len(begun) == 2 else begun[0])
     if ragged:
         output, _ = torch.nn.utils.rnn.pad_packed_sequence(output, total_length=T)
     ended = [ended] if len(begun) == 1 else list(ended)
 
-    y, finals = made.forward(x, states, lengths if ragged else None)
+    y, finals = wrapped.forward(x, states, lengths if ragged else None)
     close(y, output.detach().numpy(), TOLERANCE)
     for s, tensor in zip(names, ended, strict=True):
         for i, (k, d) in enumerate(parts):
@@ -171,22 +171,22 @@ def compared(kind, layers, both, ragged, ours):
 
     error = rng.normal(size=y.shape)
     errors = [rng.normal(size=tuple(e.shape)) for e in ended]
-    if not made.errors_of_states:
+    if not wrapped.errors_of_states:
         errors = [np.zeros_like(e) for e in errors]
     loss = (output * torch.tensor(error)).sum()
     for e, tensor in zip(errors, ended, strict=True):
         loss = loss + (tensor * torch.tensor(e)).sum()
     loss.backward()
     by_name = {f"{s}_{k}_{d}": errors[j][i] for j, s in enumerate(names) for i, (k, d) in enumerate(parts)}
-    pulled, pulled_states = made.backward(error, by_name)
-    close(pulled, given.grad.numpy(), TOLERANCE)
+    pulled, pulled_states = wrapped.backward(error, by_name)
+    close(pulled, x_torch.grad.numpy(), TOLERANCE)
     for s, tensor in zip(names, begun, strict=True):
         for i, (k, d) in enumerate(parts):
             close(pulled_states[f"{s}_{k}_{d}"], tensor.grad[i].numpy(), TOLERANCE)
     for part in parts:
         for node, candidates in arrays_of(module, kind, part, lambda p: p.grad.numpy()).items():
             for expected in candidates:
-                close(made.parameters[made.path(part, node)].gradient, expected, TOLERANCE)
+                close(wrapped.parameters[wrapped.path(part, node)].gradient, expected, TOLERANCE)
 
 
 @ARRANGED
@@ -221,8 +221,10 @@ class Made:
     def forward(self, x, states, lengths):
         self.order = {f"{self.prefix((k, d), '_')}{s}": f"{s}_{k}_{d}" for k, d in self.parts() for s in self.states}
         y = self.layer.forward(x, lengths=lengths, **{ours: states[name] for ours, name in self.order.items()})
-        kept = self.layer.state
-        return y, {f"{s}_{k}_{d}": kept[f"{self.prefix((k, d), '/')}{s}"] for k, d in self.parts() for s in self.states}
+        layer_states = self.layer.state
+        return y, {
+            f"{s}_{k}_{d}": layer_states[f"{self.prefix((k, d), '/')}{s}"] for k, d in self.parts() for s in self.states
+        }
 
     def backward(self, error, errors):
         of_states = [errors[self.order[n]] for n in list(self.layer.graph.outputs)[1:]]
@@ -245,12 +247,12 @@ def test_reversed_rnn_and_lstm(kind, ragged):
     values = values_of(module, kind, (0, 1))
     layer.set_weights(np.hstack([values[gate] for gate in KINDS[kind][3]]))
     x, lengths = rng.normal(size=(T, B, D)), LENGTHS if ragged else [T] * B
-    given = torch.tensor(x, requires_grad=True)
-    packed = torch.nn.utils.rnn.pack_padded_sequence(given, torch.tensor(lengths), enforce_sorted=False)
+    x_torch = torch.tensor(x, requires_grad=True)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(x_torch, torch.tensor(lengths), enforce_sorted=False)
     output, _ = torch.nn.utils.rnn.pad_packed_sequence(module(packed)[0], total_length=T)
     error = rng.normal(size=(T, B, H))
     (output[:, :, H:] * torch.tensor(error)).sum().backward()
     close(layer.forward(x, lengths=lengths), output[:, :, H:].detach().numpy(), TOLERANCE)
-    close(layer.backward(error), given.grad.numpy(), TOLERANCE)
+    close(layer.backward(error), x_torch.grad.numpy(), TOLERANCE)
     expected = arrays_of(module, kind, (0, 1), lambda p: p.grad.numpy())
     close(layer.get_gradient_weights(), np.hstack([expected[gate][0] for gate in KINDS[kind][3]]), TOLERANCE)

@@ -75,7 +75,7 @@ def test_large_programs_take_no_lock(units, rows, small):
     runner = Runner(g.build(y=y))
     runner.forward({"x": np.ones((rows, units))})
     (region,) = runner.last_pass.bound.steps
-    lock = region.programs[True].turns
+    lock = region.programs[True].lock
     assert isinstance(lock, TimeSliceLock) == small
     with lock:
         lock.rest()

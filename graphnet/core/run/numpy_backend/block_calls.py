@@ -23,7 +23,7 @@ from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import scalar
 from graphnet.core.run.numpy_backend.packing import PackedWeights
-from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
+from graphnet.core.run.numpy_backend.shape_checks import check_product, check_slice, check_widths
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 
 #: The caller's arrays of a pass: sequences, errors of outputs, errors of sequences; ``(steps, batch, features)``.
@@ -41,7 +41,7 @@ class BlockCalls:
         outputs = [
             s.output for s in workspace.program.instructions if s.name == "dot" and isinstance(s.output, BufferSlice)
         ]
-        self.widest = max((place.width for place in outputs), default=0)
+        self.widest = max((buffer_slice.width for buffer_slice in outputs), default=0)
         self.gathered: dict[BufferSlice, Array] = {}
         self.views: dict[tuple[int, int, int, int, int], Array] = {}
         self.scalars: dict[float, Any] = {}
@@ -61,8 +61,8 @@ class BlockCalls:
 
     def forget(self, output: Operand) -> None:
         """Forget the gathered copies of what an instruction has overwritten."""
-        for place in [p for p in self.gathered if isinstance(output, BufferSlice) and overlap(p, output)]:
-            del self.gathered[place]
+        for buffer_slice in [p for p in self.gathered if isinstance(output, BufferSlice) and overlap(p, output)]:
+            del self.gathered[buffer_slice]
 
     def array(self, operand: Operand, block: Block) -> Any:
         """A slice, pack or scalar as an operand of an elementwise call over a block."""
@@ -79,13 +79,13 @@ class BlockCalls:
             self.scalars[operand.value] = scalar(operand.value, self.workspace.dtype)
         return self.scalars[operand.value]
 
-    def whole(self, place: BufferSlice, block: Block) -> Array:
+    def whole(self, buffer_slice: BufferSlice, block: Block) -> Array:
         """A slice over all steps of a block, its shape checked."""
-        array: Array = self.workspace.whole(place, block)
-        kind = self.workspace.kind(place)
+        array: Array = self.workspace.whole(buffer_slice, block)
+        kind = self.workspace.kind(buffer_slice)
         if kind in (STEP_BUFFER, RING_BUFFER):
-            raise InvalidProgram(f"{place} of a {kind} buffer is read or written outside its loop")
-        check_place(array, place, None if kind == STATIC_BUFFER else block.steps, self.workspace.batch)
+            raise InvalidProgram(f"{buffer_slice} of a {kind} buffer is read or written outside its loop")
+        check_slice(array, buffer_slice, None if kind == STATIC_BUFFER else block.steps, self.workspace.batch)
         return array
 
     def pack_units(self, number: int) -> int:

@@ -67,7 +67,7 @@ class BoundProgram:
         self.threads = of_program(program, steps, batch, options.dtype)
         #: The limit for the loops; None: that of the whole pass.
         self.loop_threads = self.threads.in_loops
-        self.turns = lock_for(self.threads.loops or self.threads.outside)
+        self.lock = lock_for(self.threads.loops or self.threads.outside)
         self.flushed: AbstractContextManager[None] = Flushed()
         self._output_shapes = [(steps, batch, source.width) for source in program.emitted]
         self._dtype = np.dtype(options.dtype)
@@ -104,11 +104,11 @@ class BoundProgram:
         outputs = []
         for shape in self._output_shapes:
             outputs.append(np.empty(shape, self._dtype))
-        if run.in_turn:
+        if run.holds_lock:
             with self.flushed:
                 self._run_blocks(executable, arrays, held, outputs, rest=False)
         else:
-            with self.turns, self.flushed:
+            with self.lock, self.flushed:
                 self._run_blocks(executable, arrays, held, outputs, rest=True)
         return outputs
 
@@ -117,7 +117,7 @@ class BoundProgram:
     ) -> None:
         for number, block in enumerate(executable.workspace.blocks):
             if rest:
-                self.turns.rest()
+                self.lock.rest()
             if number:
                 self.copy_states(executable, number)
             block_held = None if held is None else held[block.start : block.stop]
@@ -147,9 +147,9 @@ class BoundProgram:
         context_errors: list[Any] = [None] * len(program.context_errors)
         sums: list[Any] = [None] * len(program.accumulators)
         deferred = DeferredErrors(executable.final_errors) if tape.ended is not None and defer else None
-        with self.turns, self.flushed:
+        with self.lock, self.flushed:
             for number in range(len(executable.workspace.blocks) - 1, -1, -1):
-                self.turns.rest()
+                self.lock.rest()
                 block = executable.workspace.blocks[number]
                 ended = None if tape.ended is None else tape.ended[block.start : block.stop]
                 executable.run_block_backward(number, arrays, ended, deferred, self.loop_threads)

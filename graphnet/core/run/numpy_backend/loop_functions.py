@@ -21,7 +21,7 @@ from graphnet.core.compile.trace.ufuncs import KEYWORD_OUTPUT, UFUNCS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import LoopSource, scalar
 from graphnet.core.run.numpy_backend.packing import PackedWeights
-from graphnet.core.run.numpy_backend.shape_checks import check_place, check_product, check_widths
+from graphnet.core.run.numpy_backend.shape_checks import check_product, check_slice, check_widths
 from graphnet.core.run.numpy_backend.workspace import KEPT_VIEWS, Block, Workspace
 
 #: The key of the rows that have ended, among the arrays that differ by step.
@@ -128,7 +128,7 @@ class LoopFunctions:
         if isinstance(operand, PackRef):
             return source.constant(self.packs.arrays[operand.pack])
         assert isinstance(operand, BufferSlice)
-        check_place(self.workspace.at(operand, 0), operand, None, self.workspace.batch)
+        check_slice(self.workspace.at(operand, 0), operand, None, self.workspace.batch)
         if self.workspace.kind(operand) in (STATIC_BUFFER, STEP_BUFFER):
             return source.constant(self._constant(operand, flat))
         return source.variable((operand, flat))

@@ -16,7 +16,7 @@ from graphnet.core.compile.program import (
 from graphnet.core.describe.parameter import Array
 
 
-def check_place(array: Array, place: BufferSlice, steps: int | None, batch: int | None) -> None:
+def check_slice(array: Array, buffer_slice: BufferSlice, steps: int | None, batch: int | None) -> None:
     """Check that an array has the shape of its slice; ``steps`` None: no time axis, ``batch`` None: no rows.
 
     Raises
@@ -25,9 +25,9 @@ def check_place(array: Array, place: BufferSlice, steps: int | None, batch: int 
         If it has another shape.
     """
     leading = () if steps is None else (steps,)
-    expected = (*leading, place.width) if batch is None else (*leading, place.width, batch)
+    expected = (*leading, buffer_slice.width) if batch is None else (*leading, buffer_slice.width, batch)
     if array.shape != expected:
-        raise InvalidProgram(f"{place} has shape {array.shape}, and its calls expect {expected}")
+        raise InvalidProgram(f"{buffer_slice} has shape {array.shape}, and its calls expect {expected}")
 
 
 def check_widths(step: Instruction, pack_units: Any) -> None:

@@ -69,9 +69,9 @@ class Workspace:
         The block buffers of the forward and of the backward pass share memory, since none outlives its block.
         """
         directions: tuple[set[int], set[int]] = (set(), set())
-        for phase, place in self.program.written():
-            if self.kind(place) == BLOCK_BUFFER:
-                directions[phase in BACKWARD].add(place.buffer)
+        for phase, buffer_slice in self.program.written():
+            if self.kind(buffer_slice) == BLOCK_BUFFER:
+                directions[phase in BACKWARD].add(buffer_slice.buffer)
         shapes = [self._shape(i) for i in range(len(self.program.buffers))]
         plain = [i for i, b in enumerate(self.program.buffers) if not b.boolean]
         starts: dict[int, int] = {}
@@ -112,41 +112,41 @@ class Workspace:
         bases = {id(a if a.base is None else a.base): (a if a.base is None else a.base) for a in self.arrays}
         return sum(a.nbytes for a in bases.values())
 
-    def kind(self, place: BufferSlice) -> str:
+    def kind(self, buffer_slice: BufferSlice) -> str:
         """The lifetime of a slice."""
-        return self.program.buffers[place.buffer].kind
+        return self.program.buffers[buffer_slice.buffer].kind
 
-    def whole(self, place: BufferSlice, block: Block) -> Any:
+    def whole(self, buffer_slice: BufferSlice, block: Block) -> Any:
         """A slice over all steps of a block, ``(steps, units, batch)``, or ``(units, batch)`` without a time axis."""
-        array = self.arrays[place.buffer][..., place.start : place.stop, :]
-        kind = self.kind(place)
+        array = self.arrays[buffer_slice.buffer][..., buffer_slice.start : buffer_slice.stop, :]
+        kind = self.kind(buffer_slice)
         if kind in (STATIC_BUFFER, STEP_BUFFER, RING_BUFFER):
             return array
-        first = (0 if kind == BLOCK_BUFFER else block.start) + place.shift
+        first = (0 if kind == BLOCK_BUFFER else block.start) + buffer_slice.shift
         return array[first : first + block.steps]
 
-    def at(self, place: BufferSlice, step: int) -> Any:
+    def at(self, buffer_slice: BufferSlice, step: int) -> Any:
         """A slice at one step; with ``shift`` 1, where the next step reads it."""
-        array = self.arrays[place.buffer][..., place.start : place.stop, :]
-        kind = self.kind(place)
+        array = self.arrays[buffer_slice.buffer][..., buffer_slice.start : buffer_slice.stop, :]
+        kind = self.kind(buffer_slice)
         if kind in (STATIC_BUFFER, STEP_BUFFER):
             return array
         if kind == RING_BUFFER:
-            return array[(step + 1 - place.shift) % 2]
+            return array[(step + 1 - buffer_slice.shift) % 2]
         if kind == BLOCK_BUFFER:
             block = next((b for b in reversed(self.blocks) if b.start <= step), self.blocks[0])
             step -= block.start
-        return array[step + place.shift]
+        return array[step + buffer_slice.shift]
 
-    def each(self, place: BufferSlice, block: Block, flat: bool, backward: bool) -> list[Array]:
+    def each(self, buffer_slice: BufferSlice, block: Block, flat: bool, backward: bool) -> list[Array]:
         """A slice at every step of a block, in the order of processing; vectors where ``flat``."""
-        key = (place, block.start, flat, backward)
+        key = (buffer_slice, block.start, flat, backward)
         views = self._lists.get(key)
         if views is None:
-            if self.kind(place) == RING_BUFFER:
-                views = [self.at(place, t) for t in range(block.start, block.stop)]
+            if self.kind(buffer_slice) == RING_BUFFER:
+                views = [self.at(buffer_slice, t) for t in range(block.start, block.stop)]
             else:
-                views = list(self.whole(place, block))
+                views = list(self.whole(buffer_slice, block))
             if flat:
                 views = [a[:, 0] for a in views]
             if backward:

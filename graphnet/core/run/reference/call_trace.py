@@ -46,8 +46,8 @@ def subplan(calls: Sequence[Call], shapes: Shapes, read: set[int]) -> tuple[Plan
         for call in calls
     )
     names = tuple(f"input {i}" for i in range(len(inputs)))
-    places = tuple(str(slot) for slot in numbers)
-    plan = Plan(names, (None,) * len(inputs), tuple((str(o), numbers[o]) for o in outputs), renumbered, places)
+    paths = tuple(str(slot) for slot in numbers)
+    plan = Plan(names, (None,) * len(inputs), tuple((str(o), numbers[o]) for o in outputs), renumbered, paths)
     lengths = tuple(shapes.lengths[slot] for slot in numbers)
     inner_shapes = Shapes(tuple(shapes.slots[slot] for slot in numbers), lengths, {}, frozenset())
     return plan, inner_shapes, inputs, outputs

@@ -49,7 +49,7 @@ class BoundPlan(BoundSteps):
             self._limits[keep] = combined(self.options.dtype, policies).whole, [policy.whole for policy in policies]
         return self._limits[keep]
 
-    def turns(self, keep: bool) -> NoLock:
+    def lock(self, keep: bool) -> NoLock:
         """The lock of a whole pass, with a backward pass or without: that of small programs if no product is large."""
         return lock_for(max((policy.loops or policy.outside for policy in self.policies(keep)), default=0))
 

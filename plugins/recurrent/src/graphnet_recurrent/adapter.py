@@ -21,7 +21,7 @@ class Layout:
     Attributes
     ----------
     names : tuple of str
-        The inputs that were given, in order.
+        The inputs that were passed, in order.
     rows : int
         The batch size; 1 for one sequence.
     single : bool

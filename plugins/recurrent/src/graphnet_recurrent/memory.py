@@ -79,14 +79,14 @@ class Memory:
             shown[self.state.fresh] = 0 if initial is None else initial.get_weights()
             self.arrays[state_name(path)] = shown
 
-    def start(self, given: Collection[str]) -> State:
-        """Return the state from which ``forward`` starts: the kept one, except for the states in ``given``."""
+    def start(self, passed: Collection[str]) -> State:
+        """Return the state from which ``forward`` starts: the kept one, without the states that are passed to it."""
         if not self.enabled or self.state is None:
             return State()
         arrays = {
             path: array
             for path, array in self.state.arrays.items()
-            if state_name(path).replace("/", "_") not in given  # as the graph's inputs are named
+            if state_name(path).replace("/", "_") not in passed  # as the graph's inputs are named
         }
         if len(arrays) == len(self.state.arrays):
             return self.state
@@ -99,12 +99,12 @@ class Memory:
         ------
         StateError
         """
-        kept = self.state.rows if self.enabled and self.state is not None else None
-        if kept is not None and kept != rows:
+        kept_rows = self.state.rows if self.enabled and self.state is not None else None
+        if kept_rows is not None and kept_rows != rows:
             raise StateError(
                 "the kept state does not have the batch size of the input",
                 where=repr(layer),
-                expected=f"{kept} rows",
+                expected=f"{kept_rows} rows",
                 received=f"{rows} rows",
                 remedy="Call reset_state() to begin new sequences, or toggle_memory() to start from zeros each time.",
             )
