@@ -131,7 +131,6 @@ _ALIASES = {
     "graphnet.callbacks": module_aliases.Alias("graphnet.training.callbacks"),
     "graphnet.core.backends": module_aliases.Alias("graphnet.core.run.backends", deprecated=True),
     "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
-    "graphnet.core.backends": module_aliases.Alias("graphnet.core.run.backends", deprecated=True),
     "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
     "graphnet.functions": module_aliases.Alias("graphnet.layers.functional", deprecated=True),
     "graphnet.model": module_aliases.Alias("graphnet.models", deprecated=True),

@@ -10,7 +10,6 @@ pytestmark = pytest.mark.slow
 PUBLIC = [("graphnet.datasets", "graphnet.data.datasets"), ("graphnet.callbacks", "graphnet.training.callbacks")]
 DEPRECATED = [
     ("graphnet.core.backends", "graphnet.core.run.backends", "ReferenceBackend"),
-    ("graphnet.core.backends", "graphnet.core.run.backends", "ReferenceBackend"),
     ("graphnet.exporters", "graphnet.inspect.exporters", "mermaid"),
     ("graphnet.functions", "graphnet.layers.functional", "dense"),
     ("graphnet.model", "graphnet.models.model", "Model"),
