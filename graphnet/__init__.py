@@ -129,6 +129,7 @@ _LAZY = {
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
 _ALIASES = {
     "graphnet.callbacks": module_aliases.Alias("graphnet.training.callbacks"),
+    "graphnet.core.backends": module_aliases.Alias("graphnet.core.run.backends", deprecated=True),
     "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
     "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
     "graphnet.functions": module_aliases.Alias("graphnet.layers.functional", deprecated=True),

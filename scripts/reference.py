@@ -126,7 +126,7 @@ def conformance_page() -> str:
             "|---|---|",
             *(f"| `{name}` | {says} |" for name, says in CAPABILITIES.items()),
             "",
-            f"## Wrong layers: {len(table)}, each wrong in one way",
+            f"## Wrong layers: {len(table)}, each with one fault",
             "",
             "| layer | fault | caught by |",
             "|---|---|---|",

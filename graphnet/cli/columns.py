@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def columns(rows: Sequence[Sequence[str]]) -> str:
-    """Rows of cells as text, each column as wide as its widest cell.
+    """Format rows of cells as text, each column as wide as its widest cell.
 
     Examples
     --------

@@ -42,9 +42,9 @@ def number(
     >>> number("Sgd", "learning_rate", 1, 0.0)
     1.0
     """
-    found = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
-    if isinstance(found, Real) and not isinstance(found, (bool, np.bool_)):
-        result = float(found)
+    scalar = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+    if isinstance(scalar, Real) and not isinstance(scalar, (bool, np.bool_)):
+        result = float(scalar)
         enough = result > low if above else result >= low
         if math.isfinite(result) and enough and (result < high if below else result <= high):
             return result

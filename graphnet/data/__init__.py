@@ -1,1 +1,1 @@
-"""From a user's arrays and files to batches; the data sets that ship with graphnet."""
+"""Data: a user's arrays and files as batches, and the data sets that ship with graphnet."""

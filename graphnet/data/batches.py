@@ -162,12 +162,12 @@ def split(count: int, share: float, rng: np.random.Generator) -> tuple[Array | N
 
     Examples
     --------
-    >>> train, held = split(10, 0.3, np.random.default_rng(0))
-    >>> len(train), len(held), sorted([*train, *held]) == list(range(10))
+    >>> train, held_out = split(10, 0.3, np.random.default_rng(0))
+    >>> len(train), len(held_out), sorted([*train, *held_out]) == list(range(10))
     (7, 3, True)
     """
     if share == 0.0 or count < 2:
         return None, None
-    held = min(max(1, round(share * count)), count - 1)
+    held_out = min(max(1, round(share * count)), count - 1)
     order = rng.permutation(count)
-    return np.sort(order[held:]), np.sort(order[:held])
+    return np.sort(order[held_out:]), np.sort(order[:held_out])

@@ -147,18 +147,18 @@ class Reader:
         self.layers[path] = layer
         inner = subgraph(layer)
         if inner is not None:
-            for deeper, found in inner.walk(f"{path}/"):
-                self.layers.setdefault(deeper, found)
-                self.places.setdefault(deeper, place)
+            for inner_path, inner_layer in inner.walk(f"{path}/"):
+                self.layers.setdefault(inner_path, inner_layer)
+                self.places.setdefault(inner_path, place)
 
     def references(self, item: Item, layer: Layer) -> tuple[Ref | None, ...]:
         """Read the inputs of a node: one reference, a list in order, or a mapping by port."""
         if not isinstance(item.value, dict):
             return tuple(self.reference(part) for part in item.items())
         ports = layer.input_ports().names
-        given = item.mapping(ports)
-        last = max((ports.index(name) for name in given), default=-1)
-        return tuple(self.reference(given[name]) if name in given else None for name in ports[: last + 1])
+        refs = item.mapping(ports)
+        last = max((ports.index(name) for name in refs), default=-1)
+        return tuple(self.reference(refs[name]) if name in refs else None for name in ports[: last + 1])
 
     @staticmethod
     def reference(item: Item) -> Ref | None:

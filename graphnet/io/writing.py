@@ -87,15 +87,15 @@ class _Writer:
 
     def graph(self, graph: Graph, path: str) -> dict[str, Any]:
         return {
-            "inputs": {name: self.input(given) for name, given in graph.inputs.items()},
+            "inputs": {name: self.input(declared) for name, declared in graph.inputs.items()},
             "nodes": {name: self.node(node, f"{path}{name}") for name, node in graph.nodes.items()},
             "outputs": {name: str(ref) for name, ref in graph.outputs.items()},
         }
 
     @staticmethod
-    def input(given: Input) -> Any:
-        shape = None if given.shape is None else str(given.shape)[1:-1]
-        flags = {flag: True for flag in ("optional", "integer") if getattr(given, flag)}
+    def input(declared: Input) -> Any:
+        shape = None if declared.shape is None else str(declared.shape)[1:-1]
+        flags = {flag: True for flag in ("optional", "integer") if getattr(declared, flag)}
         if not flags:
             return shape
         return Flow({**({} if shape is None else {"shape": shape}), **flags})
@@ -115,10 +115,10 @@ class _Writer:
             return {"graph": self.nested(layer.graph, name, path)}
         entry = self.registry.entry_of(type(layer))
         self.used.append(entry)
-        given = layer.config()
-        config = {field: self.value(value, f"{path}/{field}") for field, value in given.items()}
+        values = layer.config()
+        config = {field: self.value(value, f"{path}/{field}") for field, value in values.items()}
         self.inner(layer, path)
-        flow = config if any(map(_holds_cells, given.values())) else Flow(config)
+        flow = config if any(map(_holds_cells, values.values())) else Flow(config)
         return {"layer": self.registry.short_name(entry), **({"with": flow} if config else {})}
 
     def value(self, value: Any, path: str) -> Any:
@@ -140,12 +140,12 @@ class _Writer:
         inner = subgraph(layer)
         if inner is None:
             return
-        for deeper, found in inner.walk(f"{path}/"):
-            if not self.first.setdefault(id(found), deeper).startswith(f"{path}/"):
+        for inner_path, inner_layer in inner.walk(f"{path}/"):
+            if not self.first.setdefault(id(inner_layer), inner_path).startswith(f"{path}/"):
                 raise GraphError(
                     "a composite layer shares a layer that is written before it, which a file cannot represent",
-                    where=deeper,
-                    received=f"the layer of {self.first[id(found)]}",
+                    where=inner_path,
+                    received=f"the layer of {self.first[id(inner_layer)]}",
                     remedy="Write the composite as a nested graph.",
                 )
 

@@ -23,15 +23,15 @@ def parameter(layer: Layer, name: str) -> Parameter:
     NoWeightsYetError
         If the layer does not have this array, or it does not exist yet.
     """
-    found = layer.params.get(name)
-    if found is None:
+    array = layer.params.get(name)
+    if array is None:
         raise NoWeightsYetError(
             f"there is no {name} yet",
             where=repr(layer),
             received=", ".join(layer.params) or "no weights",
             remedy="Give the sizes to the constructor, or call forward once.",
         )
-    return found
+    return array
 
 
 class WeightsAttribute:
@@ -79,12 +79,12 @@ class BiasAttribute(WeightsAttribute):
 
 
 def _assign(layer: Any, name: str, values: Any) -> None:
-    found = parameter(layer, name)
+    target = parameter(layer, name)
     array = as_array(values, f"{layer!r}, {name}")
-    shape = found.value.shape
+    shape = target.value.shape
     if _sizes_above_one(array.shape) == _sizes_above_one(shape):
         array = array.reshape(shape)
-    found.value = stored.fitting(found, array, f"{layer!r}, {name}")
+    target.value = stored.fitting(target, array, f"{layer!r}, {name}")
 
 
 def _sizes_above_one(shape: tuple[int, ...]) -> tuple[int, ...]:

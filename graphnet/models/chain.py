@@ -52,7 +52,7 @@ def chain_graph(layers: Sequence[Layer]) -> Graph:
     return builder.build(value)
 
 
-class Snapshot(Protocol):
+class ForwardSnapshot(Protocol):
     """What a later ``forward`` may change; to be restored or, if it is not needed, released."""
 
     def restore(self) -> None:
@@ -75,7 +75,7 @@ class GraphSegment:
         output = self._runner.forward({"x": x}, phase=self.phase, keep=keep, input_errors=input_errors)["output"]
         return np.array(output)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ForwardSnapshot:
         """What a later ``forward`` may change."""
         return self._runner.snapshot()
 
@@ -110,7 +110,7 @@ class LayerSegment:
         owners = weights.owners(layer).values() if isinstance(layer, Layer) else ()
         return weights.keys(owners, layer)
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ForwardSnapshot:
         """What a later ``forward`` may change; nothing for a layer that is not a graphnet layer."""
         layer = self.layers[0]
         return layer.pass_snapshot() if isinstance(layer, Layer) else SnapshotList(())
@@ -127,7 +127,7 @@ class LayerSegment:
 class SnapshotList:
     """Several snapshots as one."""
 
-    def __init__(self, snapshots: Iterable[Snapshot]) -> None:
+    def __init__(self, snapshots: Iterable[ForwardSnapshot]) -> None:
         self._snapshots = tuple(snapshots)
 
     def restore(self) -> None:
@@ -161,7 +161,7 @@ class Chain:
             x = segment.forward(x, keep=keep, input_errors=i > 0)
         return x
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self) -> ForwardSnapshot:
         """What a later ``forward`` may change."""
         return SnapshotList(segment.snapshot() for segment in self.segments)
 

@@ -1,4 +1,4 @@
-"""The cases of graphnet's own layers."""
+"""The cases of graphnet's own layers; the tests of all layers use them as well."""
 
 from __future__ import annotations
 
@@ -36,13 +36,16 @@ CASES = [
     Case(BatchNormalization, {"channels": 2, "epsilon": 0.1}, SEQUENCE),
     Case(BatchNormalization, {"channels": 2}, IMAGE),
     Case(BatchNormalization, {"momentum": 0.5}, SIGNAL),
+    Case(BatchNormalization, {"channels": 3}, "time=4, batch=2, channel=3, y=2, x=2"),
     Case(LayerNormalization, {}, ROWS),
     Case(LayerNormalization, {"size": 2, "epsilon": 0.3}, SEQUENCE),
     Case(Dropout, {"probability": 0.6}, ROWS, refused=[{"probability": 0.0}, {"probability": 1.5}]),
     Case(Dropout, {"probability": 1.0}, IMAGE, disclaims={"random", "unbiased"}),
     Case(Embedding, {"count": 5, "size": 3}, TOKENS),
     Case(Flatten, {}, IMAGE),
+    Case(Flatten, {}, "time=2, batch=3, channel=2, y=1, x=2"),
     Case(Reshape, {"shape": (4, -1)}, IMAGE),
+    Case(Reshape, {"shape": (1, 2)}, SEQUENCE),
     Case(Reshape, {"shape": (-1,)}, "time=2, batch=3, channel=2, x=3"),
     Case(Add, {}, [ROWS, ROWS, ROWS]),
     Case(Add, {}, [ROWS, "batch=4, feature=1", "batch=1, feature=3"]),
@@ -56,7 +59,12 @@ CASES = [
     Case(Split, {"parts": 3}, ROWS),
     Case(Split, {"parts": (1, 2)}, ROWS),
     Case(Split, {"parts": 2, "axis": 1}, IMAGE),
+    Case(Split, {"parts": 1}, ROWS),
+    Case(Split, {"parts": (1, 2, 1), "axis": -1}, "time=3, batch=2, feature=4"),
     Case(Last, {}, SEQUENCE),
+    Case(Last, {}, "time=5, feature=2"),
+    Case(Last, {}, "time=3, batch=2, channel=2, x=3"),
     Case(MeanOverTime, {}, SEQUENCE),
     Case(MeanOverTime, {}, "time=3, batch=2, channel=2, x=3"),
+    Case(MeanOverTime, {}, "time=5, feature=2"),
 ]

@@ -103,7 +103,7 @@ def refused(*arguments, status=2):
 
 
 # ------------------------------------------------------------------ train
-def test_train_ends_with_the_folder_and_the_test_accuracy(folder):
+def test_train_prints_folder_and_accuracy(folder):
     result = call("train", "model.yaml")
     lines = result.stdout.splitlines()
     assert result.exit_code == 0 and result.stderr == ""
@@ -118,7 +118,7 @@ def test_train_ends_with_the_folder_and_the_test_accuracy(folder):
 
 
 @pytest.mark.slow
-def test_plain_lines_are_few_and_include_the_last_epoch(folder):
+def test_plain_lines_include_last_epoch(folder):
     lines = call("train", "model.yaml", "--epochs", "105").stdout.splitlines()
     epochs = [
         int(m[1]) for line in lines if (m := re.match(r"epoch +(\d+)/105  loss \d\.\d{4}  accuracy \d\.\d{3}", line))
@@ -128,7 +128,7 @@ def test_plain_lines_are_few_and_include_the_last_epoch(folder):
 
 
 @pytest.mark.slow
-def test_one_seed_one_run(folder):
+def test_equal_seeds_give_equal_runs(folder):
     outputs = [call("train", "model.yaml", "--seed", seed, "--output", f"run{i}") for i, seed in enumerate([1, 1, 2])]
     assert all(result.exit_code == 0 for result in outputs)
     one, two, other = (read_arrays(folder / f"run{i}" / "weights.safetensors") for i in range(3))
@@ -137,7 +137,7 @@ def test_one_seed_one_run(folder):
     assert graphnet.load(folder / "run2").config.seed == 2
 
 
-def test_options_replace_settings_and_are_recorded(folder):
+def test_train_options_are_recorded(folder):
     data(folder / "other.npz", n=70)
     (folder / "deep").mkdir()
     arguments = ["--data", "other.npz", "--epochs", 2, "--batch-size", 5, "--threads", 2, "--output", "deep/run"]
@@ -149,7 +149,7 @@ def test_options_replace_settings_and_are_recorded(folder):
     assert call("evaluate", "deep/run").exit_code == 0
 
 
-def test_a_model_elsewhere_finds_its_data_beside_it(folder, tmp_path):
+def test_data_path_is_relative_to_model(folder, tmp_path):
     (folder / "away").mkdir()
     (folder / "model.yaml").rename(folder / "away" / "model.yaml")
     (folder / "data.npz").rename(folder / "away" / "data.npz")
@@ -158,7 +158,7 @@ def test_a_model_elsewhere_finds_its_data_beside_it(folder, tmp_path):
     assert call("evaluate", "runs/dense-001").exit_code == 0
 
 
-def test_ctrl_c_saves_what_is_there(folder, monkeypatch):
+def test_interrupted_train_saves_weights(folder, monkeypatch):
     from graphnet.cli.progress import Lines
 
     def interrupt(self, trainer, record):
@@ -172,7 +172,7 @@ def test_ctrl_c_saves_what_is_there(folder, monkeypatch):
     assert json.loads((folder / "run" / "summary.json").read_text())["stopped"] == "interrupted"
 
 
-def test_bars_on_a_terminal(folder, monkeypatch):
+def test_terminal_shows_progress_bar(folder, monkeypatch):
     import io
 
     from graphnet.cli.progress import Bars, progress
@@ -209,12 +209,12 @@ def test_bars_on_a_terminal(folder, monkeypatch):
         (("metrics: [Accuracy]", "metrics: [MeanAbsoluteError]"), r"target of 'scores'.*\(60, 3\)"),
     ],
 )
-def test_a_wrong_model_file_is_refused(folder, change, message):
+def test_invalid_model_file_exits_2(folder, change, message):
     text = DENSE.replace(*change)
     assert text != DENSE
     written(folder / "model.yaml", text)
-    told = refused("train", "model.yaml")
-    assert re.search(message, told), told
+    output = refused("train", "model.yaml")
+    assert re.search(message, output), output
     assert not (folder / "runs").exists()
 
 
@@ -233,13 +233,13 @@ def test_a_wrong_model_file_is_refused(folder, change, message):
         (["model.yaml", "--output", "data.npz"], "never overwritten"),
     ],
 )
-def test_wrong_arguments_are_refused(folder, arguments, message):
-    told = refused("train", *arguments)
-    assert re.search(message, told), told
+def test_invalid_arguments_exit_2(folder, arguments, message):
+    output = refused("train", *arguments)
+    assert re.search(message, output), output
     assert not (folder / "runs").exists()
 
 
-def test_data_with_the_wrong_keys_or_shapes(folder):
+def test_invalid_data_exit_2(folder):
     rng = np.random.default_rng(0)
     np.savez(folder / "keys.npz", train_x=rng.normal(size=(5, 4)), train_target=np.zeros(5, int))
     assert "test_" in refused("train", "model.yaml", "--data", "keys.npz")
@@ -254,7 +254,7 @@ def test_data_with_the_wrong_keys_or_shapes(folder):
     assert "text.npz" in refused("train", "model.yaml", "--data", "text.npz")
 
 
-def test_a_loss_that_explodes_is_a_failure_while_running(folder):
+def test_infinite_loss_exits_1(folder):
     written(folder / "model.yaml", DENSE.replace("Adam: {learning_rate: 0.05}", "Sgd: {learning_rate: 1.0e+30}"))
     result = call("train", "model.yaml", "--output", "run")
     assert result.exit_code == 1
@@ -263,20 +263,20 @@ def test_a_loss_that_explodes_is_a_failure_while_running(folder):
     assert json.loads((folder / "run" / "summary.json").read_text())["stopped"] == "failed"
 
 
-def test_a_traceback_on_demand(folder):
+def test_traceback_option_raises(folder):
     result = call("--traceback", "train", "nowhere.yaml")
     assert isinstance(result.exception, graphnet.FileError)
 
 
 # ------------------------------------------------------------------ evaluate
-def test_evaluate_says_what_train_said(trained):
+def test_evaluate_repeats_accuracy_of_train(trained):
     said = call("train", "model.yaml", "--output", "again").stdout.splitlines()[-2:]
     assert call("evaluate", "run").stdout.splitlines() == said
     data(trained / "other.npz", n=75)
     assert call("evaluate", "run", "--data", "other.npz").exit_code == 0
 
 
-def test_evaluate_refuses(trained):
+def test_evaluate_invalid_run_exits_2(trained):
     assert "folder" in refused("evaluate", "model.yaml")
     assert "nowhere" in refused("evaluate", "nowhere")
     (trained / "data.npz").unlink()
@@ -303,7 +303,7 @@ def test_predict_prints_json_lines(trained):
     np.testing.assert_allclose([line["scores"] for line in lines], graphnet.load("run").predict(x), rtol=1e-6)
 
 
-def test_predict_takes_and_gives_sequences_end_to_end(folder):
+def test_predict_reads_and_writes_sequences(folder):
     graph = graphnet.io.read_model(written(folder / "sums.yaml", SUMS)).graph
     graphnet.Model(graph, graphnet.TrainingConfig(dtype="float64")).save("sums")
     steps = np.random.default_rng(0).normal(size=(9, 2))
@@ -336,14 +336,14 @@ def test_predict_takes_and_gives_sequences_end_to_end(folder):
         ({"x": np.zeros((3, 4)), "x_lengths": [1, 2, 0]}, "lengths"),
     ],
 )
-def test_predict_refuses(trained, arrays, message):
+def test_predict_invalid_arrays_exit_2(trained, arrays, message):
     np.savez(trained / "in.npz", **arrays)
-    told = refused("predict", "run", "in.npz", "--output", "out.npz")
-    assert re.search(message, told), told
+    output = refused("predict", "run", "in.npz", "--output", "out.npz")
+    assert re.search(message, output), output
     assert not (trained / "out.npz").exists()
 
 
-def test_predict_refuses_files_that_are_not_there(trained):
+def test_predict_missing_files_exit_2(trained):
     assert "no such file" in refused("predict", "run", "none.npz")
     np.savez(trained / "in.npz", x=np.zeros((3, 4)))
     assert "folder" in refused("predict", "model.yaml", "in.npz")
@@ -361,7 +361,7 @@ def test_show_counts_parameters_and_indents_cells(folder):
     assert "nowhere.yaml" in refused("show", "nowhere.yaml")
 
 
-def test_layers_and_plugins(folder):
+def test_layers_and_plugins_print_tables(folder):
     text = call("--no-plugins", "layers").stdout
     assert re.search(r"^graphnet/FullyConnected +\S+ +y = x · W \+ b", text, re.MULTILINE)
     assert all(line.startswith(("layer", "graphnet/")) for line in text.splitlines())
@@ -370,7 +370,7 @@ def test_layers_and_plugins(folder):
     assert re.match(r"builtin +graphnet +\S+ +loaded +\d+ ms +\d+", listed[1])
 
 
-def test_no_plugins_is_for_one_command(folder):
+def test_no_plugins_holds_for_one_command(folder):
     from graphnet.plugins import manager
 
     before = manager()
@@ -378,7 +378,7 @@ def test_no_plugins_is_for_one_command(folder):
     assert manager() is before
 
 
-def test_version_and_help(folder):
+def test_version_and_help_print(folder):
     assert call("--version").stdout == f"graphnet {graphnet.__version__}\n"
     text = call("--help").stdout
     assert all(name in text for name in ("train", "evaluate", "predict", "show", "layers", "plugins"))
@@ -389,7 +389,7 @@ def test_version_and_help(folder):
 
 
 @pytest.mark.slow
-def test_as_a_process_of_its_own(folder):
+def test_module_runs_as_process(folder):
     """The whole way once, with real streams; help loads nothing heavy."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 

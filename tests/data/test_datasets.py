@@ -87,8 +87,8 @@ def test_an_unknown_name_gets_the_nearest():
 
 def test_importing_datasets_does_not_load_sklearn():
     program = "import sys, graphnet.data.datasets as d; d.load('japanese_vowels'); print('sklearn' in sys.modules)"
-    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "False"
+    output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert output.stdout.strip() == "False"
 
 
 # Dataset and Split
@@ -158,7 +158,7 @@ def test_npz_keeps_dtypes_and_needs_no_classes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("changes", "error", "told"),
+    ("changes", "error", "message"),
     [
         ({"test_image": None}, FileError, "'test_image' is missing"),
         ({"train_target": None}, FileError, "'train_target' is missing"),
@@ -183,8 +183,8 @@ def test_npz_keeps_dtypes_and_needs_no_classes(tmp_path):
         ({"classes": np.array([["a", "b", "c"]])}, ShapeError, "class names must have one axis"),
     ],
 )
-def test_npz_errors_name_the_problem(tmp_path, changes, error, told):
-    with pytest.raises(error, match=told) as caught:
+def test_npz_errors_name_the_problem(tmp_path, changes, error, message):
+    with pytest.raises(error, match=message) as caught:
         npz(saved(tmp_path, **changes))
     assert "mine.npz" in caught.value.where
 

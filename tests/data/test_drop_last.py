@@ -81,12 +81,12 @@ def test_every_example_has_its_turn(batching):
     examples = trainer.examples(x, np.zeros((10, 1)))
     order, dropped = np.random.default_rng(0), set()
     for _ in range(60):
-        found = list(examples.batches(4, order, by_length=batching == "length", drop_last=True))
-        used = sorted(int(v) for batch in found for v in batch.inputs["x"].max((0, 2)))
-        assert [batch.rows for batch in found] == [4, 4] and len(set(used)) == 8
+        result = list(examples.batches(4, order, by_length=batching == "length", drop_last=True))
+        used = sorted(int(v) for batch in result for v in batch.inputs["x"].max((0, 2)))
+        assert [batch.rows for batch in result] == [4, 4] and len(set(used)) == 8
         dropped |= set(range(10)) - set(used)
         if batching == "length":
-            low, high = sorted(sorted(batch.inputs["x"].max((0, 2))) for batch in found)
+            low, high = sorted(sorted(batch.inputs["x"].max((0, 2))) for batch in result)
             assert low[-1] < high[0]
     assert dropped == set(range(10))
 

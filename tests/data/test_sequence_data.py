@@ -69,12 +69,12 @@ def test_mask_with_one_target_per_row():
 
 def test_predictions_have_the_places_of_the_mask():
     model, _ = trained(over_time, rows(X), rows(Y))
-    found = model.predict(X, mask=MASK)
-    assert found.shape == Y.shape and not found[~MASK].any()
+    result = model.predict(X, mask=MASK)
+    assert result.shape == Y.shape and not result[~MASK].any()
     for b, row in enumerate(model.predict(rows(X))):
-        np.testing.assert_array_equal(found[MASK[:, b], b], row)
+        np.testing.assert_array_equal(result[MASK[:, b], b], row)
     by_name = model.predict({"x": X}, mask={"x": MASK.astype(int)})
-    np.testing.assert_array_equal(by_name, found)
+    np.testing.assert_array_equal(by_name, result)
 
 
 def test_a_mask_without_gaps_is_lengths():
@@ -86,7 +86,7 @@ def test_a_mask_without_gaps_is_lengths():
 
 
 @pytest.mark.parametrize(
-    ("options", "kind", "told"),
+    ("options", "kind", "message"),
     [
         ({"mask": MASK[:-1]}, ShapeError, "does not fit"),
         ({"mask": MASK[:, 0]}, ShapeError, "two axes"),
@@ -95,11 +95,11 @@ def test_a_mask_without_gaps_is_lengths():
         ({"mask": {"z": MASK}}, ShapeError, "not an input with padded sequences"),
     ],
 )
-def test_mask_that_does_not_fit_is_refused(options, kind, told):
+def test_mask_that_does_not_fit_is_refused(options, kind, message):
     model = over_time()
-    with pytest.raises(kind, match=told):
+    with pytest.raises(kind, match=message):
         model.fit(X, Y, **options, **SETTINGS)
-    with pytest.raises(kind, match=told):
+    with pytest.raises(kind, match=message):
         model.predict(X, **options)
     assert model.history is None
     with pytest.raises(ShapeError, match="a mask without a padded array"):
@@ -158,13 +158,13 @@ def many(count, seed):
 @pytest.mark.parametrize(("count", "size"), [(50, 8), (48, 8), (5, 8), (9, 1)])
 def test_batching_by_length_reduces_padding(count, size):
     data = examples(over_time().runner, many(count, 1), dtype="float64")
-    found, padding = {}, {}
+    result, padding = {}, {}
     for by_length in (False, True):
         batches = list(data.batches(size, np.random.default_rng(3), by_length=by_length))
         assert [b.rows for b in batches[:-1]] == [size] * (len(batches) - 1)
-        found[by_length] = sorted(n for b in batches for n in b.lengths["x"].tolist())
+        result[by_length] = sorted(n for b in batches for n in b.lengths["x"].tolist())
         padding[by_length] = sum(b.inputs["x"][..., 0].size - int(b.lengths["x"].sum()) for b in batches)
-    assert found[True] == found[False] == sorted(data.inputs["x"].counts.tolist())
+    assert result[True] == result[False] == sorted(data.inputs["x"].counts.tolist())
     if count > 2 * size > 2:
         assert padding[True] < 0.4 * padding[False]
 
@@ -197,8 +197,8 @@ def test_batching_by_length_from_model_file():
 
 def test_rows_without_steps_are_rows():
     model, _ = trained(over_time, rows(X), rows(Y))
-    found = model.predict([X[:3, 0], X[:0, 0], X[:, 1]])
-    assert [len(part) for part in found] == [3, 0, 7]
+    result = model.predict([X[:3, 0], X[:0, 0], X[:, 1]])
+    assert [len(part) for part in result] == [3, 0, 7]
     end, _ = trained(at_the_end, rows(X), RNG.standard_normal((B, OUT)))
     alone = end.predict([X[:0, 0]])
     np.testing.assert_array_equal(end.predict([X[:3, 0], X[:0, 0]])[1:], alone)
@@ -213,9 +213,9 @@ def test_stateful_predict_continues_and_resets_rows():
     assert model.state.rows == B
     np.testing.assert_array_equal(model.predict(X), whole)  # without the state
     model.reset_state([0, 5])
-    found = model.predict(X[:2], stateful=True)
-    np.testing.assert_allclose(found[:, [0, 5]], whole[:2, [0, 5]], rtol=1e-12)
-    assert not np.allclose(found[:, 1], whole[:2, 1])
+    result = model.predict(X[:2], stateful=True)
+    np.testing.assert_allclose(result[:, [0, 5]], whole[:2, [0, 5]], rtol=1e-12)
+    assert not np.allclose(result[:, 1], whole[:2, 1])
     with pytest.raises(graphnet.StateError, match="another number of rows"):
         model.predict(X[:, :3], stateful=True)
     model.reset_state()
@@ -252,8 +252,8 @@ def test_state_must_be_state_or_mapping():
     model.predict(X[:3], stateful=True)
     arrays = dict(model.state.arrays)
     runner = graphnet.Runner(model.graph)
-    found = runner.forward({"x": X[3:]}, state=arrays, phase=graphnet.Phase.test)["output"]
-    np.testing.assert_array_equal(found, model.predict(X[3:], stateful=True))
+    result = runner.forward({"x": X[3:]}, state=arrays, phase=graphnet.Phase.test)["output"]
+    np.testing.assert_array_equal(result, model.predict(X[3:], stateful=True))
     with pytest.raises(ConfigError, match="not a state"):
         runner.forward({"x": X}, state=3)
     with pytest.raises(graphnet.UnknownNameError, match="unknown state"):

@@ -15,30 +15,30 @@ def test_windows_are_those_of_a_loop(features, length, steps, horizon, stride):
     shape = (length,) if features is None else (length, features)
     series = np.random.default_rng(length).standard_normal(shape)
     before = series.copy()
-    found = windows(series, steps, horizon=horizon, stride=stride)
+    result = windows(series, steps, horizon=horizon, stride=stride)
     number = 0
     for start in range(0, length, stride):
         if start + steps + horizon > length:
             break
         seen = series[start : start + steps]
-        np.testing.assert_array_equal(found.inputs[:, number], seen[:, None] if features is None else seen)
-        np.testing.assert_array_equal(found.targets[number], series[start + steps : start + steps + horizon])
-        assert found.origins[number] == start + steps
+        np.testing.assert_array_equal(result.inputs[:, number], seen[:, None] if features is None else seen)
+        np.testing.assert_array_equal(result.targets[number], series[start + steps : start + steps + horizon])
+        assert result.origins[number] == start + steps
         number += 1
-    assert found.inputs.shape[1] == len(found.targets) == len(found.origins) == number > 0
+    assert result.inputs.shape[1] == len(result.targets) == len(result.origins) == number > 0
     np.testing.assert_array_equal(series, before)
 
 
 def test_windows_are_views():
     series = np.arange(1000.0)
-    found = windows(series, 100, horizon=10)
-    assert np.shares_memory(found.inputs, series) and np.shares_memory(found.targets, series)
+    result = windows(series, 100, horizon=10)
+    assert np.shares_memory(result.inputs, series) and np.shares_memory(result.targets, series)
     with pytest.raises(ValueError, match="read-only"):
-        found.inputs[0, 0, 0] = 1.0
+        result.inputs[0, 0, 0] = 1.0
 
 
 @pytest.mark.parametrize(
-    ("arguments", "kind", "told"),
+    ("arguments", "kind", "message"),
     [
         (([1.0, 2.0], 2), ShapeError, "too short"),
         ((np.zeros((2, 2, 2)), 1), ShapeError, "a series must have one or two axes"),
@@ -49,8 +49,8 @@ def test_windows_are_views():
         (([1.0, 2.0], True), ConfigError, "steps"),
     ],
 )
-def test_what_is_no_series_is_refused(arguments, kind, told):
-    with pytest.raises(kind, match=told):
+def test_invalid_series_is_refused(arguments, kind, message):
+    with pytest.raises(kind, match=message):
         windows(*arguments)
 
 

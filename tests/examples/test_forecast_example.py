@@ -51,10 +51,10 @@ def test_errors_are_those_of_a_loop(forecast):
     y, _ = made_up()
     origins = np.array([50, 90])
     made = np.random.default_rng(2).standard_normal((2, 12))
-    found = forecast.errors(y, lambda o: np.stack([y[i : i + 12] for i in o]) + made, origins)
-    assert np.isclose(found["RMSE 1"], np.sqrt((made[0, 0] ** 2 + made[1, 0] ** 2) / 2))
-    assert np.isclose(found["MAE 12"], (abs(made[0, 11]) + abs(made[1, 11])) / 2)
-    assert np.isclose(found["RMSE 1-12"], np.sqrt(sum(v * v for row in made for v in row) / 24))
+    result = forecast.errors(y, lambda o: np.stack([y[i : i + 12] for i in o]) + made, origins)
+    assert np.isclose(result["RMSE 1"], np.sqrt((made[0, 0] ** 2 + made[1, 0] ** 2) / 2))
+    assert np.isclose(result["MAE 12"], (abs(made[0, 11]) + abs(made[1, 11])) / 2)
+    assert np.isclose(result["RMSE 1-12"], np.sqrt(sum(v * v for row in made for v in row) / 24))
 
 
 def test_forecast_ignores_later_values(forecast):
@@ -107,7 +107,7 @@ def test_the_tables_are_printed(forecast, capsys, monkeypatch, tmp_path):
     monkeypatch.setattr(forecast, "LAST_SELECTION_YEAR", 1978)
     monkeypatch.setattr(forecast, "CHOSEN", forecast.Candidate(12, 2, 1, 0.1))
     picture = tmp_path / "forecast.png" if importlib.util.find_spec("matplotlib") else None
-    found = forecast.compare(y, years, 2, picture)
+    result = forecast.compare(y, years, 2, picture)
     lines = capsys.readouterr().out.splitlines()
-    assert len(found) == 6 and len(lines) == 1 + 6 + 3 + (picture is not None)
+    assert len(result) == 6 and len(lines) == 1 + 6 + 3 + (picture is not None)
     assert picture is None or picture.stat().st_size > 10_000

@@ -17,18 +17,18 @@ from graphnet.testing import run
 FILE = Path(__file__).parents[2] / "examples" / "hooks" / "graphnet_every_hook.py"
 #: The tests below, by the hook whose example each is about.
 TESTED = {
-    "layers": "test_the_layer_and_its_case",
-    "cases": "test_the_layer_and_its_case",
-    "optimizers": "test_everything_of_training_in_one_run",
-    "regularizers": "test_everything_of_training_in_one_run",
-    "initializers": "test_everything_of_training_in_one_run",
-    "losses": "test_everything_of_training_in_one_run",
-    "metrics": "test_everything_of_training_in_one_run",
-    "datasets": "test_everything_of_training_in_one_run",
-    "callbacks": "test_everything_of_training_in_one_run",
-    "backends": "test_the_backend",
-    "exporters": "test_the_exporter",
-    "commands": "test_the_command",
+    "layers": "test_layer_and_case_work",
+    "cases": "test_layer_and_case_work",
+    "optimizers": "test_training_objects_work_in_one_run",
+    "regularizers": "test_training_objects_work_in_one_run",
+    "initializers": "test_training_objects_work_in_one_run",
+    "losses": "test_training_objects_work_in_one_run",
+    "metrics": "test_training_objects_work_in_one_run",
+    "datasets": "test_training_objects_work_in_one_run",
+    "callbacks": "test_training_objects_work_in_one_run",
+    "backends": "test_backend_counts_passes",
+    "exporters": "test_exporter_writes_file",
+    "commands": "test_command_counts_layers",
 }
 
 
@@ -51,8 +51,8 @@ def host():
 
 
 def entry(host, kind):
-    (found,) = [e for e in host.registry.entries(kind) if e.distribution == "graphnet-every-hook"]
-    return found
+    (result,) = [e for e in host.registry.entries(kind) if e.distribution == "graphnet-every-hook"]
+    return result
 
 
 def test_every_hook_is_documented_and_tested(host):
@@ -64,13 +64,13 @@ def test_every_hook_is_documented_and_tested(host):
     assert set(TESTED) == set(hookspecs.KINDS)
 
 
-def test_the_layer_and_its_case(host):
+def test_layer_and_case_work(host):
     cases = entry(host, "cases").object()
     assert [case.layer for case in cases] == [entry(host, "layers").object]
     assert {o.status for case in cases for o in run([case])} == {"passed", "skipped"}
 
 
-def test_everything_of_training_in_one_run(host, tmp_path):
+def test_training_objects_work_in_one_run(host, tmp_path):
     log = tmp_path / "loss.txt"
     text = f"""
 format: graphnet/1
@@ -102,7 +102,7 @@ training:
     assert float(lines[-1].split()[1]) == pytest.approx(history.epochs[-1].loss, rel=1e-4)
 
 
-def test_a_time_limit_ends_a_run():
+def test_time_limit_ends_run():
     from graphnet.losses import MeanSquaredError
     from graphnet.training.callbacks import TimeLimit
 
@@ -117,21 +117,21 @@ def dense():
     return builder.build(y=FullyConnected(2, 3)(builder.input("x", "batch, feature=2"), name="dense"))
 
 
-def test_the_backend(host):
+def test_backend_counts_passes(host):
     graph, x = dense(), np.random.default_rng(0).normal(size=(4, 2))
     counting = entry(host, "backends").object
     counting.passes.clear()
     runner = Runner(graph, backend="counting")
     for _ in range(3):
-        found = runner.forward({"x": x})["y"]
+        result = runner.forward({"x": x})["y"]
     assert counting.passes == [3]
-    np.testing.assert_array_equal(found, Runner(graph, backend="reference").forward({"x": x})["y"])
+    np.testing.assert_array_equal(result, Runner(graph, backend="reference").forward({"x": x})["y"])
     runner.backward({"y": np.ones((4, 3))})
     assert TrainingConfig(backend="counting").backend == "counting"
     assert Model(graph, TrainingConfig(backend="counting")).predict(x).shape == (4, 3)
 
 
-def test_the_exporter(host, tmp_path):
+def test_exporter_writes_file(host, tmp_path):
     path = tmp_path / "model.yaml"
     path.write_text(model_text(dense()))
     with using(host):
@@ -145,7 +145,7 @@ def test_the_exporter(host, tmp_path):
         assert shell.invoke(main, ["export", str(path)]).output.startswith("flowchart TD\n")
 
 
-def test_the_command(host):
+def test_command_counts_layers(host):
     shell = CliRunner()
     assert "count-layers" in shell.invoke(main, ["--help"]).output
     counted = shell.invoke(main, ["count-layers", "--kind", "exporters"])
@@ -153,8 +153,8 @@ def test_the_command(host):
     assert "What to count" in shell.invoke(main, ["count-layers", "--help"]).output
     wrong = shell.invoke(main, ["count-layers", "--knd"])
     assert (wrong.exit_code, "No such option" in wrong.output) == (2, True)
-    told = shell.invoke(main, ["count-layers", "--kind", "layer"])
-    assert (told.exit_code, "unknown kind 'layer'" in told.output) == (2, True)
+    result = shell.invoke(main, ["count-layers", "--kind", "layer"])
+    assert (result.exit_code, "unknown kind 'layer'" in result.output) == (2, True)
 
 
 def test_failing_command_names_its_plugin():
@@ -177,9 +177,9 @@ def test_failing_command_names_its_plugin():
     host.load(allow=())
     host.register(module, name="exploding", distribution="graphnet-exploding", version="2.0")
     with using(host):
-        found = CliRunner().invoke(main, ["explode"])
-    assert found.exit_code == 1
-    assert "graphnet-exploding/explode: the command failed: ZeroDivisionError: nothing to divide by" in found.output
+        result = CliRunner().invoke(main, ["explode"])
+    assert result.exit_code == 1
+    assert "graphnet-exploding/explode: the command failed: ZeroDivisionError: nothing to divide by" in result.output
     clash = types.ModuleType("clashing")
     train = click.Command("train", callback=lambda: None)
     clash.graphnet_register_commands = hookimpl(named(lambda register: register(train), "graphnet_register_commands"))

@@ -26,14 +26,14 @@ def example():
     before = {name: sys.modules.pop(name, None) for name in NAMES}
     sys.path.insert(0, str(FOLDER))
     try:
-        found = {name: importlib.import_module(name) for name in NAMES}
+        result = {name: importlib.import_module(name) for name in NAMES}
     finally:
         sys.path.remove(str(FOLDER))
         for name, module in before.items():
             sys.modules.pop(name, None)
             if module is not None:
                 sys.modules[name] = module
-    return type("Example", (), found)
+    return type("Example", (), result)
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ def rng():
 def decoded(inputs, row, length, alphabet):
     """A row of one-hot vectors as a string; everything beyond its end is zero."""
     assert not inputs[length:, row].any()
-    found = ""
+    result = ""
     for step in range(length):
         assert sorted(inputs[step, row].tolist()) == [0.0] * (len(alphabet) - 1) + [1.0]
-        found += alphabet[inputs[step, row].tolist().index(1.0)]
-    return found
+        result += alphabet[inputs[step, row].tolist().index(1.0)]
+    return result
 
 
 # ---------------------------------------------------------------------- adding
@@ -111,14 +111,14 @@ def test_order_strings_and_classes(example, rng, relevant, ranges, classes):
         assert re.fullmatch("E[abcdXY]+B", string)
         hits = list(re.finditer("[XY]", string))
         assert len(hits) == relevant
-        for hit, found, (low, high) in zip(hits, places, ranges, strict=True):
+        for hit, result, (low, high) in zip(hits, places, ranges, strict=True):
             assert low <= hit.end() <= high  # counted from 1
-            found.add(hit.end())
+            result.add(hit.end())
         expected = list(classes).index("".join(hit[0] for hit in hits))
         assert targets[row].tolist() == [float(k == expected) for k in range(len(classes))]
         seen.add(expected)
     assert seen == set(range(len(classes)))
-    assert [(min(found), max(found)) for found in places] == ranges
+    assert [(min(result), max(result)) for result in places] == ranges
     noise = inputs.sum(axis=(0, 1))[:4]
     np.testing.assert_allclose(noise / noise.sum(), 0.25, atol=0.01)
 
@@ -247,10 +247,10 @@ def test_the_cells_have_about_as_many_weights(example, name, cell):
     problem = solve.PROBLEMS[name]
     units = problem.units if cell == "lstm" else solve.fair_units(cell, problem)
     layer = solve.build(cell, problem, units, 0.01)
-    found = layer.get_weights().size + layer.get_output_weights().size
-    assert found == solve.count(cell, problem, units)
+    result = layer.get_weights().size + layer.get_output_weights().size
+    assert result == solve.count(cell, problem, units)
     wanted = solve.count("lstm", problem, problem.units)
-    assert all(abs(found - wanted) <= abs(solve.count(cell, problem, n) - wanted) for n in (units - 1, units + 1)) or (
+    assert all(abs(result - wanted) <= abs(solve.count(cell, problem, n) - wanted) for n in (units - 1, units + 1)) or (
         cell == "lstm"
     )
 
@@ -308,12 +308,12 @@ def test_a_short_adding_problem_is_learnt(example):
 
 def test_a_small_lstm_learns_the_grammar(example, capsys):
     assert example.solve.solve(example.solve.PROBLEMS["reber"], "lstm", 2, None, None, None) >= 1
-    told = capsys.readouterr().out
-    assert "reber: lstm, 16 units, 1655 weights, learning rate 0.02\n" in told
-    assert "wrong: 0 of 256 training strings, 0 of 256 others\n" in told
-    counts = [int(count) for count in re.findall(r"solved after (\d+) sequences", told)]
+    output = capsys.readouterr().out
+    assert "reber: lstm, 16 units, 1655 weights, learning rate 0.02\n" in output
+    assert "wrong: 0 of 256 training strings, 0 of 256 others\n" in output
+    counts = [int(count) for count in re.findall(r"solved after (\d+) sequences", output)]
     expected = f"solved {len(counts)} of 2 within 8440 sequences (the paper: 8440), on average after"
-    assert float(told.split(expected)[1]) == pytest.approx(sum(counts) / len(counts), abs=0.5)
+    assert float(output.split(expected)[1]) == pytest.approx(sum(counts) / len(counts), abs=0.5)
 
 
 def test_the_command_line(example, monkeypatch, capsys):
@@ -322,15 +322,15 @@ def test_the_command_line(example, monkeypatch, capsys):
         example.solve.main()
         return capsys.readouterr().out
 
-    told = run("order", "--cell", "gru", "--seeds", "1", "--limit", "48", "--units", "3", "--learning-rate", "0.5")
-    assert told.startswith("order: gru, 3 units, 124 weights, learning rate 0.5\n")
-    assert re.search(r"seed 0: not solved in 48 sequences; test: \d+ of 2560 wrong, average error 0\.\d+\n", told)
-    assert told.endswith("solved 0 of 1 within 48 sequences (the paper: 31390)\n")
+    output = run("order", "--cell", "gru", "--seeds", "1", "--limit", "48", "--units", "3", "--learning-rate", "0.5")
+    assert output.startswith("order: gru, 3 units, 124 weights, learning rate 0.5\n")
+    assert re.search(r"seed 0: not solved in 48 sequences; test: \d+ of 2560 wrong, average error 0\.\d+\n", output)
+    assert output.endswith("solved 0 of 1 within 48 sequences (the paper: 31390)\n")
     closed, opened = (run("order", "--seeds", "1", "--limit", "16", "--input-bias", bias) for bias in ("-4", "4"))
     assert closed.splitlines()[0] == opened.splitlines()[0] and closed != opened
     assert closed == run("order", "--seeds", "1", "--limit", "16")
-    told = run("all", "--seeds", "1", "--limit", "2", "--units", "2")
-    assert [line.split(":")[0] for line in told.splitlines() if line[0] != " "] == [
+    output = run("all", "--seeds", "1", "--limit", "2", "--units", "2")
+    assert [line.split(":")[0] for line in output.splitlines() if line[0] != " "] == [
         "reber",
         "adding",
         "order",

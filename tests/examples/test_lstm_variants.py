@@ -117,13 +117,13 @@ def compare():
 
 
 def test_the_comparison_runs_and_pairs_folds(compare, capsys):
-    found = compare.main(["--seeds", "1", "--epochs", "1", "--only", "np", "fgr"])
-    assert list(found) == ["vanilla", "np", "fgr"]
-    assert all(len(accuracies) == 3 for accuracies in found.values())
+    result = compare.main(["--seeds", "1", "--epochs", "1", "--only", "np", "fgr"])
+    assert list(result) == ["vanilla", "np", "fgr"]
+    assert all(len(accuracies) == 3 for accuracies in result.values())
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["vanilla", "np", "fgr"]
     assert all(line.split()[2] == "yes" for line in lines[1:4])
-    assert found == compare.main(["--seeds", "1", "--epochs", "1", "--only", "np", "fgr"])
+    assert result == compare.main(["--seeds", "1", "--epochs", "1", "--only", "np", "fgr"])
 
 
 def test_the_difference_is_that_of_pairs(compare):

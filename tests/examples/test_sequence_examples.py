@@ -105,8 +105,8 @@ def test_smoothed_counts_against_the_definition(order):
     model = characters.Counts(text, order, 6)
     for _ in range(30):
         context, token = rng.integers(0, 6, size=rng.integers(0, 6)).tolist(), int(rng.integers(0, 6))
-        found = model.probability(context, token, 0.7)
-        assert found == pytest.approx(brute_force(text, context, token, order, 0.7, 6), rel=1e-12)
+        result = model.probability(context, token, 0.7)
+        assert result == pytest.approx(brute_force(text, context, token, order, 0.7, 6), rel=1e-12)
 
 
 @pytest.mark.parametrize("discount", characters.DISCOUNTS)
@@ -115,9 +115,9 @@ def test_probabilities_add_up_to_1(order, discount):
     alphabet = characters.Alphabet(TEXT)
     model = characters.Counts(alphabet.encode(TEXT), order, len(alphabet))
     for context in ("", "t", "the ca", "zzzz", "t;t;t", "xthe"):
-        found = [model.probability(alphabet.encode(context), token, discount) for token in range(len(alphabet))]
-        assert min(found) > 0
-        assert sum(found) == pytest.approx(1, abs=1e-12)
+        result = [model.probability(alphabet.encode(context), token, discount) for token in range(len(alphabet))]
+        assert min(result) > 0
+        assert sum(result) == pytest.approx(1, abs=1e-12)
 
 
 def test_bits_are_mean_over_predictions():
@@ -133,10 +133,10 @@ def test_bits_are_mean_over_predictions():
 def test_the_discount_is_the_best_one():
     train, held = (np.random.default_rng(s).choice(5, p=[0.5, 0.3, 0.1, 0.05, 0.05], size=400) for s in (1, 2))
     model = characters.Counts(train, 3, 5)
-    found = {discount: model.bits(held, discount) for discount in characters.DISCOUNTS}
+    result = {discount: model.bits(held, discount) for discount in characters.DISCOUNTS}
     discount, bits = characters.chosen_discount(model, held)
-    assert bits == min(found.values()) == found[discount]
-    assert len({*found.values()}) == len(found)
+    assert bits == min(result.values()) == result[discount]
+    assert len({*result.values()}) == len(result)
 
 
 # ---------------------------------------------------------------------- characters: the network
@@ -157,16 +157,16 @@ def test_bits_do_not_depend_on_pieces(small):
     tokens = alphabet.encode(TEXT)[:101]
     scores = model.predict(tokens[:-1, None])[:, 0].astype(float)
     powers = np.exp(scores)
-    found = -np.log2([powers[i, t] / powers[i].sum() for i, t in enumerate(tokens[1:])]).mean()
-    assert characters.bits(model, tokens) == pytest.approx(found, rel=1e-5)
+    result = -np.log2([powers[i, t] / powers[i].sum() for i, t in enumerate(tokens[1:])]).mean()
+    assert characters.bits(model, tokens) == pytest.approx(result, rel=1e-5)
 
 
 def test_writing_continues_from_state(small):
     model, alphabet = small
     start = alphabet.encode("the ")
-    found = characters.write(model, start, 25, 1e-6, np.random.default_rng(0))
+    result = characters.write(model, start, 25, 1e-6, np.random.default_rng(0))
     known = start.tolist()
-    for token in found:  # the likeliest one, from the whole text again
+    for token in result:  # the likeliest one, from the whole text again
         assert token == model.predict(np.array(known)[:, None])[-1, 0].argmax()
         known.append(token)
 
@@ -185,18 +185,18 @@ def test_characters_whole(monkeypatch, capsys):
     monkeypatch.setattr(characters, "reference", lambda: TEXT * 6)
     monkeypatch.setattr(characters, "ROWS", 4)
     characters.main(["--epochs", "2", "--units", "12", "--sample", "15", "--start", "cat"])
-    told = capsys.readouterr().out
+    output = capsys.readouterr().out
     for words in ("1-gram counts", "2-gram counts", "5-gram counts", "epoch   2", "LSTM of 12 units"):
-        assert words in told
-    assert len(told.partition("\n\n")[2].removesuffix("\n")) == len("cat") + 15
+        assert words in output
+    assert len(output.partition("\n\n")[2].removesuffix("\n")) == len("cat") + 15
 
 
 def test_characters_in_no_time(monkeypatch, capsys):
     monkeypatch.setattr(characters, "reference", lambda: TEXT * 6)
     monkeypatch.setattr(characters, "ROWS", 4)
     characters.main(["--minutes", "1e-6", "--units", "3", "--sample", "1"])
-    told = capsys.readouterr().out
-    assert "epoch   1" in told and "epoch   2" not in told
+    output = capsys.readouterr().out
+    assert "epoch   1" in output and "epoch   2" not in output
 
 
 # ---------------------------------------------------------------------- stream
@@ -206,9 +206,9 @@ OSCILLATORS = [stream.Oscillator(), stream.Oscillator(period=7.0, damping=0.9, n
 def autocovariance(oscillator, lags):
     """Of the measurements, for lags 0 … lags - 1, by hand."""
     k = np.arange(lags)
-    found = oscillator.damping**k * np.cos(2 * np.pi * k / oscillator.period)
-    found[0] += oscillator.noise
-    return found
+    result = oscillator.damping**k * np.cos(2 * np.pi * k / oscillator.period)
+    result[0] += oscillator.noise
+    return result
 
 
 @pytest.mark.parametrize("oscillator", OSCILLATORS)
@@ -232,11 +232,11 @@ def test_errors_on_a_series(oscillator):
     weights = np.linalg.solve(covariance[abs(i[:, None] - i)], covariance[1:])
     known, plain = oscillator.errors(series[1000:])
     # The filter forgets how it began; a linear prediction from 300 steps is the same but for that.
-    told = [series[t, 0] - weights @ series[t - lags : t, 0][::-1] for t in range(1001, 3000)]
-    assert known == pytest.approx(np.mean(np.square(told)), rel=0.03)
+    output = [series[t, 0] - weights @ series[t - lags : t, 0][::-1] for t in range(1001, 3000)]
+    assert known == pytest.approx(np.mean(np.square(output)), rel=0.03)
     slope = covariance[1] / covariance[0]
-    told = [series[t, 0] - slope * series[t - 1, 0] for t in range(1001, 3000)]
-    assert plain == pytest.approx(np.mean(np.square(told)), rel=1e-9)
+    output = [series[t, 0] - slope * series[t - 1, 0] for t in range(1001, 3000)]
+    assert plain == pytest.approx(np.mean(np.square(output)), rel=1e-9)
 
 
 @pytest.mark.parametrize("oscillator", OSCILLATORS)
@@ -250,21 +250,21 @@ def test_written_file_is_the_series(tmp_path, monkeypatch):
     monkeypatch.setattr(stream, "PIECE", 64)
     oscillator = stream.Oscillator()
     stream.write_series(tmp_path / "series.npy", 300, oscillator, np.random.default_rng(8))
-    found = np.load(tmp_path / "series.npy", mmap_mode="r")
+    result = np.load(tmp_path / "series.npy", mmap_mode="r")
     pieces = [*oscillator.pieces(300, np.random.default_rng(8))]
     assert [len(piece) for piece in pieces] == [64, 64, 64, 64, 44]
-    assert found.dtype == np.float32
-    np.testing.assert_array_equal(found, np.concatenate(pieces).astype(np.float32))
-    (first, second) = stream.stream(found).pieces(200)
+    assert result.dtype == np.float32
+    np.testing.assert_array_equal(result, np.concatenate(pieces).astype(np.float32))
+    (first, second) = stream.stream(result).pieces(200)
     np.testing.assert_array_equal(first.targets[:-1], first.inputs[1:])
-    np.testing.assert_array_equal(second.inputs[:, 0], found[200:299])
+    np.testing.assert_array_equal(second.inputs[:, 0], result[200:299])
 
 
 def test_stream_whole(capsys):
     stream.main(["--steps", "20000", "--units", "8"])
-    told = capsys.readouterr().out
-    assert told.count("steps/s") == 10
-    lines = {line[:16].strip(): line[16:].split() for line in told.splitlines() if line.startswith("  ")}
+    output = capsys.readouterr().out
+    assert output.count("steps/s") == 10
+    lines = {line[:16].strip(): line[16:].split() for line in output.splitlines() if line.startswith("  ")}
     assert float(lines["Kalman filter"][0]) < float(lines["LSTM"][0]) < float(lines["without memory"][0])
     assert float(lines["Kalman filter"][1]) == pytest.approx(1.1946, abs=1e-4)
 
@@ -291,9 +291,9 @@ def test_the_vowels_are_learnt(vowels):
     few = np.arange(0, len(frames), 4)
     history = model.fit([frames[i] for i in few], speakers[few], epochs=6, seed=1)
     assert history.best.loss < 0.7 * history.epochs[0].loss
-    found = model.predict(frames[:9])
-    for i in range(9):  # whatever else is in the batch, and however long
-        np.testing.assert_allclose(model.predict([frames[i]])[0], found[i], rtol=1e-4, atol=1e-5)
+    result = model.predict(frames[:9])
+    for i in range(9):  # independent of the rest of the batch
+        np.testing.assert_allclose(model.predict([frames[i]])[0], result[i], rtol=1e-4, atol=1e-5)
 
 
 def test_time_turned_round_turns_the_directions_round(vowels):

@@ -1,4 +1,4 @@
-"""Layers as a stranger writes them: plain numpy, of every kind that the compiler claims to read."""
+"""Custom layers in plain numpy, of every kind that the compiler can trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls in several threads, a layer that holds a pass, and models for both."""
+"""Calls in several threads, and a layer that blocks a forward pass."""
 
 import threading
 
@@ -6,12 +6,12 @@ import numpy as np
 
 from graphnet import Builder, Layer, dense
 
-#: Seconds after which a test that waits gives up.
+#: The timeout of a waiting test, in seconds.
 LIMIT = 60
 
 
 def in_threads(*calls):
-    """Run all calls at the same time; what each returned, or the exception that it raised."""
+    """Run all calls at the same time; return the result of each, or the exception that it raised."""
     found = [None] * len(calls)
     start = threading.Barrier(len(calls))
 
@@ -32,12 +32,12 @@ def in_threads(*calls):
 
 
 def in_another_thread(call):
-    """Run one call in a thread of its own."""
+    """Run one call in another thread."""
     return in_threads(call)[0]
 
 
 class Held:
-    """A call in another thread that stops inside a :class:`Gate`, and goes on when the block ends."""
+    """A call in another thread that blocks in a :class:`Gate` until the ``with`` block ends."""
 
     def __init__(self, call):
         self.entered, self.released = threading.Event(), threading.Event()
@@ -65,7 +65,7 @@ class Held:
 
 
 class Gate(Layer):
-    """The identity; a pass of a held thread stops in it. The compiler cannot read it."""
+    """The identity, in which the pass of a held thread blocks; the compiler cannot trace it."""
 
     held = {}  # noqa: RUF012  # threads, not a field
 

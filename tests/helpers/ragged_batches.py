@@ -1,4 +1,4 @@
-"""What tests of rows of different length share: layers that are finite for positive numbers alone, and an oracle."""
+"""Layers that are finite only for positive numbers, random graphs of them, and an oracle for ragged batches."""
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Quotient(Layer):
 
 
 class OpaqueQuotient(Layer):
-    """a / b for b (batch, feature), in a rule that cannot be traced."""
+    """a / b for b (batch, feature), with a rule that cannot be traced."""
 
     elementwise = True
 
@@ -88,7 +88,7 @@ class Positive(Layer):
 
 
 class OpaqueLog(Layer):
-    """Log in a rule that cannot be traced."""
+    """Log with a rule that cannot be traced."""
 
     def apply(self, x):
         return np.log(np.asarray(x)), np.asarray(x)
@@ -121,7 +121,7 @@ class LogDense(Layer):
 
 
 class OpaqueLogDense(LogDense):
-    """The same in a rule that cannot be traced."""
+    """The same with a rule that cannot be traced."""
 
     def apply(self, x, *, w):
         return super().apply(np.asarray(x), w=w)
@@ -148,7 +148,7 @@ UNARY = (Log, Inverse, Root, Overflow, OpaqueLog, DeclaredLog, LogDense, OpaqueL
 
 
 def cell(rng, context):
-    """A cell whose state and sequence pass through such layers."""
+    """A cell whose state and sequence go into such layers."""
     made = Cell("fragile", sequences="x", states={"h": WIDTH}, contexts={"m": WIDTH} if context else ())
     kinds = UNARY if rng.random() < 0.3 else UNARY[:4]
     x, h = (kinds[rng.integers(len(kinds))]()(value) for value in (made.x, made.h))

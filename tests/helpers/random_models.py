@@ -1,4 +1,4 @@
-"""Random models written twice: as a graph of layers, and as plain autograd code that knows no graph.
+"""Random models written twice: as a graph of layers, and as autograd code without a graph.
 
 A recipe is a list of instructions over numbered values. `Drawn` turns it into nodes; `Plain` computes it with autograd.
 """

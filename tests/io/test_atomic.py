@@ -10,7 +10,7 @@ from graphnet import FileError
 from graphnet.io import atomic
 
 
-def test_what_is_written_replaces_what_was_there(tmp_path):
+def test_write_replaces_file(tmp_path):
     path = tmp_path / "file"
     for data in (b"first", b"", b"third" * 1000):
         atomic.write(path, data)
@@ -18,7 +18,7 @@ def test_what_is_written_replaces_what_was_there(tmp_path):
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_a_rename_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
+def test_failed_rename_keeps_old_file(tmp_path, monkeypatch):
     path = tmp_path / "file"
     atomic.write(path, b"old")
 
@@ -32,7 +32,7 @@ def test_a_rename_that_fails_leaves_the_old_file_and_nothing_else(tmp_path, monk
     assert os.listdir(tmp_path) == ["file"]
 
 
-def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_interrupted_write_leaves_no_file(tmp_path, monkeypatch):
     def interrupted(handle):
         raise KeyboardInterrupt
 
@@ -42,7 +42,7 @@ def test_an_interrupt_leaves_nothing_behind(tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == []
 
 
-def test_a_folder_that_is_not_there(tmp_path):
+def test_missing_folder_is_refused(tmp_path):
     with pytest.raises(FileError, match="No such file or directory"):
         atomic.write(tmp_path / "no" / "file", b"new")
     with pytest.raises(FileError, match="directory"):
@@ -50,7 +50,7 @@ def test_a_folder_that_is_not_there(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="permissions and links of POSIX")
-def test_permissions_are_those_of_new_files_and_links_stay(tmp_path):
+def test_permissions_are_default_and_links_stay(tmp_path):
     path = tmp_path / "file"
     link = tmp_path / "link"
     link.symlink_to(path)

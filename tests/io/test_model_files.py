@@ -89,7 +89,7 @@ def there_and_back(graph, training=None):
 
 
 @pytest.mark.parametrize("number", range(30))
-def test_random_graphs(number):
+def test_random_graph_round_trip(number):
     rng = np.random.default_rng(number)
     builder = Builder("random")
     values = Drawn(rng).run(recipe(rng, depth=2), [builder.input("x", f"time, batch, feature={WIDTH}")])
@@ -121,7 +121,7 @@ def shared_everywhere():
     return g.build(y=twice(nested(s, name="nest_2"), name="last"), h=s["h"])
 
 
-def test_sharing_across_nested_graphs_cells_and_composites():
+def test_shared_layers_round_trip():
     graph = shared_everywhere()
     text = model_text(graph)
     assert text.count("shares:") == 4
@@ -129,7 +129,7 @@ def test_sharing_across_nested_graphs_cells_and_composites():
     assert list(found.layers()) == list(graph.layers()) == ["first/a", "scan/add", "scan/again_tanh"]
 
 
-def test_the_same_structure_without_sharing_is_another_graph():
+def test_graph_without_sharing_is_not_equal():
     def two(layers):
         g = Builder("m")
         return g.build(layers[1](layers[0](g.input("x", "batch, feature=2"), name="a"), name="b"))
@@ -141,7 +141,7 @@ def test_the_same_structure_without_sharing_is_another_graph():
     there_and_back(apart)
 
 
-def test_ports_optional_inputs_and_kinds_of_input():
+def test_ports_and_input_kinds_round_trip():
     g = Builder("m")
     x, y = g.input("x", "batch, feature=4"), g.input("y", optional=True)
     tokens = g.input("tokens", "batch", integer=True)
@@ -151,7 +151,7 @@ def test_ports_optional_inputs_and_kinds_of_input():
     assert there_and_back(graph).graph.inputs["tokens"].integer
 
 
-def test_training():
+def test_training_config_round_trip():
     config = TrainingConfig(
         loss=CrossEntropy(label_smoothing=0.1),
         optimizer=Adam(0.003, 0.8, 0.99),
@@ -169,7 +169,7 @@ def test_training():
     assert there_and_back(shared_everywhere(), several).training.loss["y"] == MeanSquaredError("sum")
 
 
-def test_a_file_names_the_plugins_that_it_needs(tmp_path):
+def test_file_names_required_plugins(tmp_path):
     path = tmp_path / "model.yaml"
     write_model(path, shared_everywhere())
     found = read_model(path)
@@ -248,7 +248,7 @@ training:
         (GOOD, "- 1", ConfigError, r"m.yaml:1: wrong value; expected a mapping, received a list of 1"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_told_with_its_place(tmp_path, old, new, error, message):
+def test_invalid_file_error_has_place(tmp_path, old, new, error, message):
     assert old in GOOD
     path = tmp_path / "m.yaml"
     path.write_text(GOOD.replace(old, new, 1), encoding="utf-8")
@@ -260,7 +260,7 @@ def test_what_is_wrong_is_told_with_its_place(tmp_path, old, new, error, message
     assert isinstance(caught.value, GraphnetError)
 
 
-def test_a_missing_file_and_bytes_that_are_no_text(tmp_path):
+def test_missing_and_binary_files_are_refused(tmp_path):
     with pytest.raises(FileError, match=r"nowhere.yaml: cannot be read.*No such file"):
         read_model(tmp_path / "nowhere.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
@@ -268,12 +268,12 @@ def test_a_missing_file_and_bytes_that_are_no_text(tmp_path):
         read_model(tmp_path / "bytes.yaml")
 
 
-def test_exponents_without_a_dot_are_numbers():
+def test_exponent_without_dot_is_a_number():
     found = parse_model(GOOD.replace("0.01}", "1e-3}"))
     assert found.training.optimizer.learning_rate == 0.001
 
 
-def test_two_distributions_may_offer_one_short_name(plugins):
+def test_ambiguous_layer_name_is_qualified(plugins):
     other = types.ModuleType("other")
     other.graphnet_register_layers = hookimpl(lambda register: register(type("Tanh", (Tanh,), {})))
     other.graphnet_register_layers.__name__ = "graphnet_register_layers"
@@ -287,7 +287,7 @@ def test_two_distributions_may_offer_one_short_name(plugins):
     assert "graphnet-tests/Tanh" in model_text(found.graph)
 
 
-def test_a_class_that_is_not_registered_cannot_be_written():
+def test_unregistered_class_is_not_written():
     class Private(Tanh):
         """Nobody's."""
 
@@ -296,7 +296,7 @@ def test_a_class_that_is_not_registered_cannot_be_written():
         model_text(g.build(Private()(g.input("x"))))
 
 
-def test_nothing_is_left_behind_by_a_write_that_fails(tmp_path):
+def test_failed_write_leaves_no_file(tmp_path):
     path = tmp_path / "model.yaml"
     write_model(path, shared_everywhere())
     before = path.read_text(encoding="utf-8")
@@ -309,7 +309,7 @@ def test_nothing_is_left_behind_by_a_write_that_fails(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["model.yaml"]
 
 
-def test_the_example_of_the_page_is_read():
+def test_documented_example_is_read():
     """docs/models.md shows a file; its blocks in YAML are read here."""
     page = (Path(__file__).parents[2] / "docs" / "models.md").read_text(encoding="utf-8")
     text = page.split("```yaml\n")[1].split("```")[0]
@@ -320,7 +320,7 @@ def test_the_example_of_the_page_is_read():
         assert list(parse_model(text).graph.nodes) == ["scaled", "lstm", "last", "scores"]
 
 
-def test_layers_with_defaults_are_written_without_them():
+def test_default_fields_are_not_written():
     g = Builder("m")
     text = model_text(g.build(Last()(LayerNormalization(3)(g.input("x", "time, batch, feature=3")))))
     assert "with: {size: 3}" in text

@@ -99,7 +99,7 @@ class Structure:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_there_and_back(seed):
+def test_random_structure_round_trip(seed):
     graph = Structure(seed).fill(Builder("random"), depth=3)
     text = model_text(graph)
     found = parse_model(text).graph
@@ -111,7 +111,7 @@ def test_there_and_back(seed):
     assert [first.index(i) for i in first] == [second.index(i) for i in second]
 
 
-def test_the_random_structures_hold_what_they_should():
+def test_random_structures_cover_all_features():
     texts = [model_text(Structure(seed).fill(Builder("random"), depth=3)) for seed in range(40)]
     assert sum("shares:" in text for text in texts) > 20
     assert sum("null" in text for text in texts) > 20

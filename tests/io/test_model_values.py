@@ -156,7 +156,7 @@ FITTING = [
 
 
 @pytest.mark.parametrize(("name", "value", "expected"), FITTING)
-def test_what_fits_is_read_and_written_again(name, value, expected):
+def test_valid_value_round_trip(name, value, expected):
     graph = parse_model(text("Everything", f"{{{name}: {value}}}")).graph
     found = getattr(graph.nodes["n"].layer, name)
     assert type(found) is type(expected)
@@ -182,14 +182,14 @@ def test_what_fits_is_read_and_written_again(name, value, expected):
         ("initializer", "3", "the name of one of the initializers"),
     ],
 )  # fmt: skip
-def test_what_does_not_fit_is_told_by_its_type(name, value, expected):
+def test_invalid_value_error_names_type(name, value, expected):
     with pytest.raises(ConfigError) as caught:
         parse_model(text("Everything", f"{{{name}: {value}}}"), "m.yaml")
     assert caught.value.where == f"m.yaml:7: nodes.n.with.{name}"
     assert f"expected {expected}" in str(caught.value)
 
 
-def test_names_that_yaml_reads_as_truth_values_are_explained():
+def test_yaml_boolean_name_is_explained():
     with pytest.raises(ConfigError, match="YAML reads yes, no, on and off as true and false: quote such a name"):
         parse_model(text("Same").replace("inputs: x", "inputs: no"))
 
@@ -206,17 +206,17 @@ def test_names_that_yaml_reads_as_truth_values_are_explained():
         ("Everything", "{whole: !!int '3'}", FileError, "m.yaml:7: the tag 'tag:yaml.org,2002:int' is not plain data"),
     ],
 )  # fmt: skip
-def test_errors_of_strangers_and_of_yaml_have_a_place(layer, config, error, message):
+def test_constructor_and_yaml_errors_have_place(layer, config, error, message):
     with pytest.raises(error, match=message):
         parse_model(text(layer, config), "m.yaml")
 
 
-def test_sizes_that_are_no_digits_are_told():
+def test_size_without_digits_is_refused():
     with pytest.raises(ShapeError, match="inputs.x: not an axis; expected name or name=size, received 'feature=²'"):
         parse_model(text("Same", shape="batch, feature=²"))
 
 
-def test_an_optimizer_without_a_base_is_read_and_written():
+def test_optimizer_without_base_round_trip():
     found = parse_model(text("Same", more="training: {optimizer: {Plain: {rate: 1, steps: 4}}}")).training
     assert (type(found.optimizer), found.optimizer.rate, found.optimizer.steps) == (Plain, 1.0, 4)
     g = Builder("m")
@@ -228,7 +228,7 @@ def test_an_optimizer_without_a_base_is_read_and_written():
         parse_model(written.replace("steps: 7", "step: 7"))
 
 
-def test_annotations_of_a_class_without_a_module_are_read(monkeypatch):
+def test_class_without_module_is_read(monkeypatch):
     monkeypatch.setattr(Plain, "__module__", "nowhere")
     monkeypatch.setitem(Plain.__init__.__annotations__, "rate", "float")
     monkeypatch.setitem(Plain.__init__.__annotations__, "steps", "Unknown[")
@@ -238,20 +238,20 @@ def test_annotations_of_a_class_without_a_module_are_read(monkeypatch):
     assert (found.rate, found.steps) == (1.0, (4, "a"))
 
 
-def test_numpy_numbers_are_written_as_numbers():
+def test_numpy_scalars_are_written_as_numbers():
     g = Builder("m")
     graph = g.build(Everything(np.int64(3), np.float32(0.5), np.bool_(True))(g.input("x")))
     assert "with: {whole: 3, broken: 0.5, flag: true}" in model_text(graph)
     assert "learning_rate: 0.25" in model_text(graph, TrainingConfig(optimizer=Adam(np.float32(0.25))))
 
 
-def test_what_a_file_cannot_hold_is_told():
+def test_unsupported_value_is_not_written():
     g = Builder("m")
     with pytest.raises(ConfigError, match="cannot be written to a file; expected plain values or registered objects"):
         model_text(g.build(Everything(anything=(object(),))(g.input("x"))))
 
 
-def test_the_plugins_of_objects_inside_layers_are_named():
+def test_plugins_of_nested_objects_are_named():
     g = Builder("m")
     graph = g.build(Everything(initializer=Ones())(g.input("x")))
     assert parse_model(model_text(graph)).plugins == {
@@ -274,17 +274,17 @@ def test_losses_by_output_and_by_qualified_name():
         ("3", ">2,<=3", True), ("1.0.0.0.1", ">1", True),
     ],
 )  # fmt: skip
-def test_versions(version, requirement, met):
+def test_version_requirement_is_checked(version, requirement, met):
     assert meets(version, requirement) is met
 
 
 @pytest.mark.parametrize("requirement", ["", ">=", "~=1.0", ">=1.0,", "1.0", ">=1.x", ">= 1 2"])
-def test_requirements_that_cannot_be_read(requirement):
+def test_invalid_requirement_is_refused(requirement):
     with pytest.raises(ConfigError, match=r"plugins.graphnet: wrong value; expected a version requirement"):
         parse_model(text("Same", more=f"plugins: {{graphnet: '{requirement}'}}"))
 
 
-def test_names_of_distributions():
+def test_invalid_distribution_name_is_refused():
     assert parse_model(text("Same", more="plugins: {graphnet_TESTS: '>=1'}")).plugins == {"graphnet_TESTS": ">=1"}
     with pytest.raises(
         PluginError, match=r"Did you mean 'graphnet-tests'.*\? If not, install it: pip install 'graphnet-test>=1'\."
@@ -295,7 +295,7 @@ def test_names_of_distributions():
 
 
 @pytest.mark.slow
-def test_deep_nests_are_read_or_refused():
+def test_deep_nesting_is_read_or_refused():
     node = "layer: Same, inputs: x"
     for _ in range(40):
         node = f"graph: {{inputs: {{x: }}, nodes: {{a: {{{node}}}}}, outputs: {{y: a}}}}, inputs: x"
@@ -307,7 +307,7 @@ def test_deep_nests_are_read_or_refused():
             parse_model(text("Same", opening * 2000 + "1" + {"[": "]", "{a: ": "}"}[opening] * 2000), "m.yaml")
 
 
-def test_damaged_files_raise_errors_of_graphnet_alone():
+def test_damaged_file_raises_graphnet_error():
     rng = random.Random(7)
     whole = text("Everything", "{whole: 3, many: [1, [2, 3]]}", "training: {optimizer: {Adam: {mu: 0.5}}, epochs: 3}")
     messages = []

@@ -52,9 +52,9 @@ def test_everything_is_there(tmp_path):
     summary = json.loads((folder.path / "summary.json").read_text())
     assert summary["best_epoch"] == history.best_epoch and summary["test"]["accuracy"] == 0.75
     assert summary["best"] == history.best.flat() and summary["stopped"] == "finished"
-    told = json.loads((folder.path / "versions.json").read_text())
-    assert told["threads"] == 1 and told["python"] == sys.version.split()[0]
-    assert next(plugin["name"] for plugin in told["plugins"]) == "builtin"
+    versions = json.loads((folder.path / "versions.json").read_text())
+    assert versions["threads"] == 1 and versions["python"] == sys.version.split()[0]
+    assert next(plugin["name"] for plugin in versions["plugins"]) == "builtin"
     loaded = graphnet.load(folder.path)
     assert loaded.config == trainer.config
     assert loaded.evaluate(*classes()) == trainer.evaluate(*classes())

@@ -22,7 +22,7 @@ def trained(**options):
     return runner
 
 
-def test_round_trip_to_the_bit_with_running_statistics(tmp_path):
+def test_round_trip_is_exact(tmp_path):
     runner, other = trained(), model()
     save_weights(tmp_path / "w.safetensors", runner)
     load_weights(tmp_path / "w.safetensors", other)
@@ -34,7 +34,7 @@ def test_round_trip_to_the_bit_with_running_statistics(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_layer_keeps_its_dtype(tmp_path):
+def test_load_keeps_dtype_of_layer(tmp_path):
     save_weights(tmp_path / "w", trained())
     other = model(dtype="float32")
     load_weights(tmp_path / "w", other)
@@ -54,7 +54,7 @@ def unchanged(runner):
         (lambda a: a.update({"scaled/mean": np.ones(3, np.int64)}), FileError, "scaled/mean.*expected float32 or float64"),
     ],
 )  # fmt: skip
-def test_files_that_do_not_fit_change_nothing(tmp_path, change, error, message):
+def test_wrong_file_changes_nothing(tmp_path, change, error, message):
     save_weights(tmp_path / "w", trained())
     arrays = load_file(tmp_path / "w")
     change(arrays)
@@ -66,7 +66,7 @@ def test_files_that_do_not_fit_change_nothing(tmp_path, change, error, message):
     assert unchanged(runner) == before
 
 
-def test_broken_files(tmp_path):
+def test_broken_file_is_refused(tmp_path):
     path = tmp_path / "w"
     save_weights(path, trained())
     whole = path.read_bytes()
@@ -90,7 +90,7 @@ def test_nan_weights_are_kept(tmp_path):
     assert np.isnan(runner.parameters["head/weights"].value).all()
 
 
-def test_sizes_that_are_not_known_yet(tmp_path):
+def test_save_with_unknown_size_is_refused(tmp_path):
     g = Builder("m")
     runner = Runner(g.build(FullyConnected(None, 2)(g.input("x"), name="head")))
     with pytest.raises(ShapeError, match="not known"):
@@ -98,7 +98,7 @@ def test_sizes_that_are_not_known_yet(tmp_path):
     assert not (tmp_path / "w").exists()
 
 
-def test_another_format_is_refused(tmp_path):
+def test_unknown_format_is_refused(tmp_path):
     save_weights(tmp_path / "w", trained())
     arrays = load_file(tmp_path / "w")
     (tmp_path / "w").write_bytes(save(arrays, metadata={"format": "graphnet-weights/2"}))
@@ -112,14 +112,14 @@ def test_another_format_is_refused(tmp_path):
     assert unchanged(runner) != before
 
 
-def test_equal_weights_are_equal_files(tmp_path):
+def test_equal_weights_give_equal_files(tmp_path):
     runner = trained()
     save_weights(tmp_path / "a", runner)
     save_weights(tmp_path / "b", runner)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_random_damage_is_told_or_harmless(tmp_path):
+def test_random_damage_raises_or_is_harmless(tmp_path):
     path = tmp_path / "w"
     save_weights(path, trained())
     whole = path.read_bytes()
@@ -140,7 +140,7 @@ def test_random_damage_is_told_or_harmless(tmp_path):
     assert refused > 200
 
 
-def test_file_without_the_rows_of_the_first_batch_still_loads(tmp_path):
+def test_file_without_optional_buffer_loads(tmp_path):
     """Earlier versions did not keep them."""
     runner, other = trained(), trained()
     save_weights(tmp_path / "w.safetensors", runner)

@@ -8,7 +8,7 @@ from graphnet import BatchNormalization, Builder, FullyConnected, Last, Layer, L
 
 
 class Total(Layer):
-    """The sum over all steps, whatever the lengths: the hardest guest that a layer can have behind it."""
+    """The sum over all steps, independent of the lengths: reveals values after the end of a row."""
 
     def infer(self, x):
         return x.without(0)

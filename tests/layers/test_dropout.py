@@ -70,10 +70,10 @@ def test_layer_used_twice_draws_twice():
     layer, g = Dropout(0.5), Builder("m")
     x = g.input("x", "batch, feature")
     runner = Runner(g.build(a=layer(x, name="a"), b=layer(x, name="b")))
-    found = runner.forward({"x": np.ones((40, 10))})
-    assert 0.3 < (found["a"] != found["b"]).mean() < 0.7
+    result = runner.forward({"x": np.ones((40, 10))})
+    assert 0.3 < (result["a"] != result["b"]).mean() < 0.7
     a, b = (np.random.default_rng(i).normal(size=(40, 10)) for i in (1, 2))
-    np.testing.assert_allclose(runner.backward({"a": a, "b": b})["x"], a * found["a"] + b * found["b"], rtol=1e-13)
+    np.testing.assert_allclose(runner.backward({"a": a, "b": b})["x"], a * result["a"] + b * result["b"], rtol=1e-13)
 
 
 @pytest.mark.parametrize("wrong", [0, 0.0, -0.5, 1.5, 2, np.nan, np.inf, True, "0.5", None])

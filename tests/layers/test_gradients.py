@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-from helpers.layer_cases import CASES, SEQUENCE, TABLE, check, made, objective
+from helpers.layer_cases import CASES, EVERY_CASE, check, made, objective, sequence_case, shapes_of
 
 from graphnet import (
     BatchNormalization,
-    Embedding,
     FullyConnected,
     Last,
     Layer,
@@ -21,38 +20,38 @@ from graphnet import (
 
 def test_every_layer_is_in_the_table():
     known = {getattr(layers, name) for name in layers.__all__}
-    assert {c for c in known if issubclass(c, Layer)} == {case[0] for case in CASES} | {Embedding}
+    assert {c for c in known if issubclass(c, Layer)} == {case.layer for case in CASES}
 
 
-@TABLE
-def test_gradients(layer, arguments, options, shapes):
-    runner, inputs, errors, _ = made(layer, arguments, options, shapes)
+@EVERY_CASE
+def test_gradients(case):
+    runner, inputs, errors, _ = made(case)
     check(runner, inputs, errors)
     check(runner, inputs, errors, phase=Phase.test)
 
 
-@TABLE
-def test_float32_is_kept(layer, arguments, options, shapes):
-    runner, inputs, errors, outputs = made(layer, arguments, options, shapes)
+@EVERY_CASE
+def test_float32_is_kept(case):
+    runner, inputs, errors, outputs = made(case)
     frozen = [{n: a.astype(np.float32) for n, a in given.items()} for given in (inputs, errors)]
     for array in (*frozen[0].values(), *frozen[1].values()):
         array.flags.writeable = False
     seed(5)
-    found = runner.forward(frozen[0])
+    result = runner.forward(frozen[0])
     for name, y in outputs.items():
-        assert found[name].dtype == np.float32
-        np.testing.assert_allclose(found[name], y, rtol=2e-4, atol=2e-5)
+        assert result[name].dtype == np.float32
+        np.testing.assert_allclose(result[name], y, rtol=2e-4, atol=2e-5)
     assert all(e.dtype == np.float32 for e in runner.backward(frozen[1]).values())
 
 
-@TABLE
-def test_any_memory_order_gives_the_same(layer, arguments, options, shapes):
-    runner, inputs, errors, outputs = made(layer, arguments, options, shapes)
+@EVERY_CASE
+def test_any_memory_order_gives_the_same(case):
+    runner, inputs, errors, outputs = made(case)
     expected = runner.backward(errors)
     seed(5)
-    found = runner.forward({n: np.asfortranarray(a) for n, a in inputs.items()})
+    result = runner.forward({n: np.asfortranarray(a) for n, a in inputs.items()})
     for name, y in outputs.items():
-        np.testing.assert_allclose(found[name], y, rtol=1e-13)
+        np.testing.assert_allclose(result[name], y, rtol=1e-13)
     for name, e in runner.backward({n: np.repeat(a, 2, axis=0)[::2] for n, a in errors.items()}).items():
         np.testing.assert_allclose(e, expected[name], rtol=1e-12, atol=1e-14)
 
@@ -60,8 +59,7 @@ def test_any_memory_order_gives_the_same(layer, arguments, options, shapes):
 @pytest.mark.parametrize("layer", [Last, MeanOverTime, BatchNormalization, FullyConnected, LayerNormalization])
 @pytest.mark.parametrize("lengths", [[5, 2, 4], [5, 0, 1]])
 def test_rows_of_different_length(layer, lengths):
-    arguments = (2, 2) if layer is FullyConnected else ()
-    runner, inputs, errors, outputs = made(layer, arguments, {}, [SEQUENCE], lengths)
+    runner, inputs, errors, outputs = made(sequence_case(layer), lengths)
     check(runner, inputs, errors, lengths)
     beyond = np.arange(5)[:, None] >= np.array(lengths)
     objective(runner, inputs, errors, lengths)
@@ -77,14 +75,14 @@ def test_rows_of_different_length(layer, lengths):
         np.testing.assert_array_equal(p.gradient, before)
 
 
-@TABLE
-def test_what_is_inferred_comes_out(layer, arguments, options, shapes):
-    outputs = made(layer, arguments, options, shapes)[3]
-    given = [Shape.parse(text) for text in shapes]
+@EVERY_CASE
+def test_what_is_inferred_comes_out(case):
+    outputs = made(case)[3]
+    given = shapes_of(case)
     for free in (False, True):
         inputs = [_free(x) for x in given] if free else given
-        found = layer(*arguments, **options).infer(*inputs)
-        each = (found,) if isinstance(found, Shape) else found
+        result = case.layer(**case.config).infer(*inputs)
+        each = (result,) if isinstance(result, Shape) else result
         assert len(each) == len(outputs)
         for shape, y in zip(each, outputs.values(), strict=True):
             assert shape.fits(y.shape)

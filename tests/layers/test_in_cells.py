@@ -26,7 +26,7 @@ from graphnet import (
 
 
 def cell():
-    """A state that goes through every layer which may stand in a cell; only FullyConnected says a width."""
+    """A state that passes every layer that a cell may contain; only FullyConnected sets a width."""
     c = Cell("cell", sequences="x", states="h")
     joined = Concatenate()(c.x, c.h, name="joined")
     parts = Split((4, 2))(FullyConnected(None, 6)(joined, name="dense"), name="parts")
@@ -55,8 +55,8 @@ def test_gradients_through_time(lengths, reverse, phase):
 
     def loss(values):
         seed(2)
-        found = runner.forward({"x": values}, lengths=lengths, phase=phase)
-        return sum((found[name] * error).sum() for name, error in errors.items())
+        result = runner.forward({"x": values}, lengths=lengths, phase=phase)
+        return sum((result[name] * error).sum() for name, error in errors.items())
 
     loss(x)
     pulled = runner.backward(errors)["x"]

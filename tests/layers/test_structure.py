@@ -83,8 +83,8 @@ def test_elementwise_layers_match_formulas():
         (Multiply(), [[10, 20], [60, 80]], [[10, -10], [40, 10]], [[-1], [8]]),
     ]:
         np.testing.assert_array_equal(layer.forward(a, b), y)
-        for found, expected in zip(layer.backward(error), (pulled_a, pulled_b), strict=True):
-            np.testing.assert_array_equal(found, expected)
+        for result, expected in zip(layer.backward(error), (pulled_a, pulled_b), strict=True):
+            np.testing.assert_array_equal(result, expected)
     np.testing.assert_array_equal(Affine(-2, 3).forward(a), [[1, -1], [-3, -5]])
 
 
@@ -265,8 +265,8 @@ def test_layer_used_twice_sums_gradients(make):
     expected = numeric(loss, w)
     loss(w)
     pulled = runner.backward({"y": error})["x"]
-    found = layer.get_gradient_weights()
-    close(found, expected)
+    result = layer.get_gradient_weights()
+    close(result, expected)
     close(pulled, numeric(lambda v: (runner.forward({"x": v})["y"] * error).sum(), x))
     bias = getattr(layer, "bias", None)
     if isinstance(bias, np.ndarray):

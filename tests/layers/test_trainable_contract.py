@@ -63,11 +63,11 @@ class Filler:
 
 # ------------------------------------------------------------------ fresh weights and initializers
 def test_new_weights_are_uniform():
-    found = FullyConnected(99, 80).get_weights()
-    assert found.shape == (100, 80)
-    assert found.min() >= 0 and found.max() < 1
-    np.testing.assert_allclose(np.quantile(found, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.02)
-    assert found[-1].std() > 0.2
+    result = FullyConnected(99, 80).get_weights()
+    assert result.shape == (100, 80)
+    assert result.min() >= 0 and result.max() < 1
+    np.testing.assert_allclose(np.quantile(result, [0.1, 0.5, 0.9]), [0.1, 0.5, 0.9], atol=0.02)
+    assert result[-1].std() > 0.2
 
 
 def test_fresh_weights_come_from_the_seed():
@@ -174,20 +174,20 @@ def test_gradient_is_summed_over_batch(make):
     layer, x = make(), rows()
     error = errors_for(layer.forward(x))
     layer.backward(error)
-    kept, found = layer.get_weights(), layer.get_gradient_weights()
+    kept, result = layer.get_weights(), layer.get_gradient_weights()
 
     def loss(weights):
         layer.set_weights(weights)
         return (layer.forward(x) * error).sum()
 
-    close(found, numeric(loss, kept))
+    close(result, numeric(loss, kept))
     layer.set_weights(kept)
     layer.forward(np.concatenate([x, x]))
     layer.backward(np.concatenate([error, error]))
-    np.testing.assert_allclose(layer.get_gradient_weights(), 2 * found, rtol=1e-12)
+    np.testing.assert_allclose(layer.get_gradient_weights(), 2 * result, rtol=1e-12)
     layer.forward(x)
     layer.backward(error)
-    np.testing.assert_allclose(layer.get_gradient_weights(), found, rtol=1e-12)
+    np.testing.assert_allclose(layer.get_gradient_weights(), result, rtol=1e-12)
 
 
 @BOTH

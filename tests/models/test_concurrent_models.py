@@ -93,8 +93,8 @@ def test_a_pool_predicts_as_one_thread(name):
     alone = copy.deepcopy(model)
     expected = [alone.predict(x) for x in given]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(model.predict, given))
-    for ours, serial in zip(found, expected, strict=True):
+        result = list(pool.map(model.predict, given))
+    for ours, serial in zip(result, expected, strict=True):
         np.testing.assert_array_equal(ours, serial)
 
 
@@ -104,8 +104,8 @@ def test_thousands_of_ragged_predictions_equal_serial():
     alone = copy.deepcopy(model)
     expected = [alone.predict(x) for x in given]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(model.predict, given))
-    for ours, serial in zip(found, expected, strict=True):
+        result = list(pool.map(model.predict, given))
+    for ours, serial in zip(result, expected, strict=True):
         for one, other in zip(ours, serial, strict=True):
             np.testing.assert_array_equal(one, other)
 
@@ -141,8 +141,8 @@ def test_concurrent_first_predictions_create_weights_once():
     g = Builder("open")
     model = Model(g.build(dense(TanH()(dense(g.input("x"), 4)), 2)))
     x = np.random.default_rng(5).normal(size=(3, 5))
-    found = in_threads(*[lambda: model.predict(x)] * 8)
-    for y in found:
+    result = in_threads(*[lambda: model.predict(x)] * 8)
+    for y in result:
         np.testing.assert_array_equal(y, model.predict(x))
 
 
@@ -311,15 +311,15 @@ def trained(name, seed):
     history = model.fit(
         given, target, loss=MeanSquaredError(), optimizer=Adam(0.01), epochs=4, batch_size=4, seed=seed, validation=0.2
     )
-    found = [p.value for p in model.runner.parameters.values()] + list(model.runner.buffers.values())
-    return found, [(record.loss, record.validation_loss) for record in history.epochs]
+    result = [p.value for p in model.runner.parameters.values()] + list(model.runner.buffers.values())
+    return result, [(record.loss, record.validation_loss) for record in history.epochs]
 
 
 def test_concurrent_trainings_are_reproducible():
     jobs = [(name, seed) for name in ("lstm", "dense") for seed in (1, 2, 3)]
     expected = [trained(*job) for job in jobs]
-    found = in_threads(*[lambda job=job: trained(*job) for job in jobs])
-    for (ours, losses), (serial, others) in zip(found, expected, strict=True):
+    result = in_threads(*[lambda job=job: trained(*job) for job in jobs])
+    for (ours, losses), (serial, others) in zip(result, expected, strict=True):
         assert losses == others
         for one, other in zip(ours, serial, strict=True):
             np.testing.assert_array_equal(one, other)
@@ -340,24 +340,24 @@ def test_layer_with_memory_allows_one_thread():
     layer.phase = Phase.test
     x = np.random.default_rng(12).normal(size=(5, 2, 3))
     expected = layer.forward(x)
-    for found in in_threads(*[lambda: layer.forward(x)] * 6):
-        np.testing.assert_array_equal(found, expected)
+    for result in in_threads(*[lambda: layer.forward(x)] * 6):
+        np.testing.assert_array_equal(result, expected)
     layer.reset_state()
     layer.toggle_memory()
     steps = [copy.deepcopy(layer)]
     serial = [steps[0].forward(x) for _ in range(61)]
-    found = []
+    result = []
 
     def go_on():
         for _ in range(10):
             with contextlib.suppress(StateError):
-                found.append(layer.forward(x))
+                result.append(layer.forward(x))
 
     in_threads(*[go_on] * 6)
-    assert found
-    for ours in found:  # each one is a step of one sequence, and no step came twice
+    assert result
+    for ours in result:  # each one is a step of one sequence, and no step came twice
         assert sum(np.array_equal(ours, one) for one in serial) >= 1
-    np.testing.assert_array_equal(layer.forward(x), serial[len(found)])
+    np.testing.assert_array_equal(layer.forward(x), serial[len(result)])
 
 
 @pytest.mark.parametrize("make", [lambda: LSTM(3, 4, 2, 9), lambda: FullyConnected(3, 2), SoftMax])
@@ -398,12 +398,12 @@ def test_network_tests_in_threads_equal_serial():
     given = np.random.default_rng(14).normal(size=(400, 6, 3))
     expected = [made.test(x) for x in given]
     assert all(layer.phase is Phase.train for layer in made.layers)
-    for i, found in enumerate(in_threads(*[lambda i=i: [made.test(x) for x in given[i::8]] for i in range(8)])):
-        for ours, serial in zip(found, expected[i::8], strict=True):
+    for i, result in enumerate(in_threads(*[lambda i=i: [made.test(x) for x in given[i::8]] for i in range(8)])):
+        for ours, serial in zip(result, expected[i::8], strict=True):
             np.testing.assert_array_equal(ours, serial)
 
 
-class Stranger:
+class ForeignLayer:
     """A layer that is not graphnet's, with a phase."""
 
     def __init__(self):
@@ -419,15 +419,15 @@ class Stranger:
 
 def test_network_tests_foreign_layers_in_test_phase():
     made = network()
-    stranger = Stranger()
-    made.layers.insert(1, stranger)
+    foreign = ForeignLayer()
+    made.layers.insert(1, foreign)
     given = np.random.default_rng(15).normal(size=(80, 6, 3))
     expected = [made.test(x) for x in given]
-    for i, found in enumerate(in_threads(*[lambda i=i: [made.test(x) for x in given[i::4]] for i in range(4)])):
-        for ours, serial in zip(found, expected[i::4], strict=True):
+    for i, result in enumerate(in_threads(*[lambda i=i: [made.test(x) for x in given[i::4]] for i in range(4)])):
+        for ours, serial in zip(result, expected[i::4], strict=True):
             np.testing.assert_array_equal(ours, serial)
-    assert set(stranger.seen) == {Phase.test}
-    assert stranger.phase is Phase.train
+    assert set(foreign.seen) == {Phase.test}
+    assert foreign.phase is Phase.train
 
 
 def test_network_training_refuses_other_threads():

@@ -77,13 +77,13 @@ def test_predict_returns_list_for_list():
     model = Model(steps(), TrainingConfig(dtype="float64"))
     rng = np.random.default_rng(1)
     x = [rng.normal(size=(length, 2)) for length in (3, 0, 6, 1)]
-    found = model.predict(x, batch_size=3)
+    result = model.predict(x, batch_size=3)
     w = model.runner.parameters["scan/product/weights"].value
-    assert isinstance(found["every"], list) and found["final"].shape == (4, 3)
+    assert isinstance(result["every"], list) and result["final"].shape == (4, 3)
     for i, each in enumerate(x):
         sums = np.cumsum(each @ w, axis=0)
-        np.testing.assert_allclose(found["every"][i], sums, rtol=1e-12)
-        np.testing.assert_allclose(found["final"][i], sums[-1] if len(each) else np.zeros(3), rtol=1e-12)
+        np.testing.assert_allclose(result["every"][i], sums, rtol=1e-12)
+        np.testing.assert_allclose(result["final"][i], sums[-1] if len(each) else np.zeros(3), rtol=1e-12)
 
 
 def test_a_padded_array_comes_back_padded():
@@ -91,12 +91,12 @@ def test_a_padded_array_comes_back_padded():
     model = Model(steps(), TrainingConfig(dtype="float64"))
     x = np.random.default_rng(2).normal(size=(5, 7, 2))
     lengths = np.array([5, 0, 3, 1, 5, 2, 4])
-    found = model.predict(x, lengths=lengths, batch_size=3)
+    result = model.predict(x, lengths=lengths, batch_size=3)
     whole = model.predict(x)
-    assert found["every"].shape == (5, 7, 3)
+    assert result["every"].shape == (5, 7, 3)
     for i, length in enumerate(lengths):
-        np.testing.assert_allclose(found["every"][:length, i], whole["every"][:length, i], rtol=1e-12)
-        assert not found["every"][length:, i].any()
+        np.testing.assert_allclose(result["every"][:length, i], whole["every"][:length, i], rtol=1e-12)
+        assert not result["every"][length:, i].any()
 
 
 def test_predictions_belong_to_the_caller():
@@ -183,10 +183,10 @@ def test_save_and_load_give_the_same_model(tmp_path):
     assert other.graph == model.graph and other.config == model.config
     assert np.array_equal(other.predict(classes()[0]), model.predict(classes()[0]))
     assert other.evaluate(*classes()) == model.evaluate(*classes())
-    told = json.loads((tmp_path / "saved" / "versions.json").read_text())
-    assert told["packages"]["numpy"] == np.__version__
-    assert told["plugins"][0]["distribution"] == "graphnet"
-    assert str(tmp_path) not in json.dumps(told)
+    output = json.loads((tmp_path / "saved" / "versions.json").read_text())
+    assert output["packages"]["numpy"] == np.__version__
+    assert output["plugins"][0]["distribution"] == "graphnet"
+    assert str(tmp_path) not in json.dumps(output)
 
 
 def test_a_folder_in_use_is_not_overwritten(tmp_path):

@@ -127,7 +127,7 @@ def start():
 
 
 def by_hand(steps, rate=0.01):
-    """The same network in plain numpy, written apart: losses, and the weights after so many steps of Sgd."""
+    """The same network in plain numpy: losses, and the weights after a number of Sgd steps."""
     (a, b), data, losses = start(), Batches(), []
     for _ in range(steps):
         x, labels = data.forward()
@@ -285,8 +285,8 @@ def test_gradients_are_readable_after_backward():
 # ------------------------------------------------------------------ phase
 def test_phase_is_set_and_restored():
     net = built(Dropout(0.5))
-    stranger = OwnTanh()
-    net.layers.append(stranger)
+    foreign = OwnTanh()
+    net.layers.append(foreign)
     assert net.phase is Phase.train
     net.phase = Phase.test
     assert [layer.phase for layer in net.layers] == [Phase.test] * 4

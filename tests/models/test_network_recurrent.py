@@ -111,7 +111,7 @@ def test_shared_layer_sums_its_gradients(layer):
     weights = shared.get_weights()
     network.forward()
     network.backward()
-    found = shared.get_gradient_weights()
+    result = shared.get_gradient_weights()
     for place in [(0, 0), (2, 1), (6, 2), (4, weights.shape[1] - 1)]:
         values = []
         for sign in (1, -1):
@@ -119,4 +119,4 @@ def test_shared_layer_sums_its_gradients(layer):
             moved[place] += sign * 1e-5
             shared.set_weights(moved)
             values.append(network.forward())
-        assert found[place] == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-6)
+        assert result[place] == pytest.approx((values[0] - values[1]) / 2e-5, rel=1e-6)

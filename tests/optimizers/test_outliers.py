@@ -236,13 +236,13 @@ def test_clipping_lets_the_same_outlier_pass():
 
 
 def test_history_has_the_true_norm_without_clipping():
-    found = []
+    result = []
     for dtype in ("float32", "float64"):
         x, y = data(1e16)
         history = Trainer(network(dtype), settings(Sgd(1e-38), dtype=dtype)).fit(x.astype(dtype), y.astype(dtype))
-        found.append(history.epochs[0].gradient_norm)
-    assert found[0] == pytest.approx(found[1], rel=1e-5)
-    assert 1e23 < found[0] < math.inf
+        result.append(history.epochs[0].gradient_norm)
+    assert result[0] == pytest.approx(result[1], rel=1e-5)
+    assert 1e23 < result[0] < math.inf
 
 
 def test_clipping_error_names_weights():

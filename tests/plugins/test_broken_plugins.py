@@ -70,10 +70,31 @@ def install(folder, distribution, module, text, entry, **metadata):
         (folder / f"{module}.py").write_text(text)
 
 
+#: Runs several commands in one process, which starts once instead of once for each.
+SEVERAL = """
+import json, sys
+from graphnet.cli import main
+for arguments in json.loads(sys.argv[1]):
+    main(arguments, standalone_mode=False)
+    print(end="\\0", flush=True)
+"""
+
+
+def several(folder, *commands):
+    """Run commands in one new process; return what each printed."""
+    done = python(folder, "-c", SEVERAL, json.dumps(commands))
+    return done.stdout.split("\0")[: len(commands)]
+
+
 def graphnet(folder, *arguments, check=True, **environment):
-    """The command line in a process of its own, with ``folder`` on its path."""
+    """Run one command in a new process with ``folder`` on its path."""
+    return python(folder, "-m", "graphnet", *arguments, check=check, **environment)
+
+
+def python(folder, *arguments, check=True, **environment):
+    """Run Python with ``folder`` on its path."""
     done = subprocess.run(
-        [sys.executable, "-m", "graphnet", *arguments],
+        [sys.executable, *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, sys.path)]), **environment},
         cwd=folder,
         capture_output=True,
@@ -92,7 +113,17 @@ def sound(tmp_path_factory):
     return folder, train(folder)
 
 
+TRAIN = ["train", "model.yaml", "--output", "run"]
+
+
 def train(folder):
+    """Train in a new process; return its epochs and the weights file."""
+    write_model(folder)
+    return trained(folder, graphnet(folder, *TRAIN).stdout)
+
+
+def write_model(folder):
+    """Write a model and its data."""
     import numpy as np
 
     rng = np.random.default_rng(0)
@@ -101,13 +132,16 @@ def train(folder):
     arrays = {"train_x": x, "train_target": classes, "test_x": x[:5], "test_target": classes[:5]}
     np.savez(folder / "points.npz", **arrays)
     (folder / "model.yaml").write_text(MODEL)
-    done = graphnet(folder, "train", "model.yaml", "--output", "run")
+
+
+def trained(folder, printed):
+    """Return the epochs that training printed, and the weights file."""
     weights = (folder / "run" / "weights.safetensors").read_bytes()
-    return [line.split("  ")[:2] for line in done.stdout.splitlines() if "examples/s" in line], weights
+    return [line.split("  ")[:2] for line in printed.splitlines() if "examples/s" in line], weights
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_host_and_the_others_work_on(kind, tmp_path, sound):
+def test_broken_plugin_does_not_affect_others(kind, tmp_path, sound):
     text, status, words, extra = KINDS[kind]
     extra = dict(extra)
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
@@ -119,8 +153,9 @@ def test_the_host_and_the_others_work_on(kind, tmp_path, sound):
         extra.pop("entry", "broken"),
         **extra,
     )
-    told = json.loads(graphnet(tmp_path, "plugins", "--json").stdout)
-    by_distribution = {each["distribution"]: each for each in told}
+    write_model(tmp_path)
+    plugins, layers, training = several(tmp_path, ["plugins", "--json"], ["layers"], TRAIN)
+    by_distribution = {plugin["distribution"]: plugin for plugin in json.loads(plugins)}
     broken = by_distribution["very-broken"]
     assert broken["status"] == status
     explained = " ".join([broken["reason"], *broken["notes"]])
@@ -130,20 +165,19 @@ def test_the_host_and_the_others_work_on(kind, tmp_path, sound):
     assert [e["id"] for e in by_distribution["the-good-one"]["registered"]] == ["the-good-one/Fine"]
     if status == "failed":
         assert "uninstall very-broken 1.0" in explained or "pip install" in explained or "Uninstall one" in explained
-    listed = graphnet(tmp_path, "layers").stdout
-    assert "the-good-one/Fine" in listed
-    assert ("very-broken/Broken" in listed) == (status == "loaded")
-    assert train(tmp_path) == sound[1]
+    assert "the-good-one/Fine" in layers
+    assert ("very-broken/Broken" in layers) == (status == "loaded")
+    assert trained(tmp_path, training) == sound[1]
 
 
-def test_the_list_is_for_people_as_well(tmp_path):
+def test_plugins_command_explains_a_failure(tmp_path):
     install(tmp_path, "very-broken", "broken_one", KINDS["raises at import"][0], "broken")
     done = graphnet(tmp_path, "plugins")
     assert "broken of very-broken failed: importing broken_one failed: ValueError: out of order" in done.stdout
     assert "exclude it: GRAPHNET_PLUGINS=-broken" in done.stdout
 
 
-def test_a_broken_plugin_can_be_left_out(tmp_path):
+def test_broken_plugin_can_be_excluded(tmp_path):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     install(tmp_path, "very-broken", "broken_one", "raise ValueError\n", "broken")
 
@@ -159,7 +193,7 @@ def test_a_broken_plugin_can_be_left_out(tmp_path):
     assert statuses("--plugins", "good", GRAPHNET_PLUGINS="none") == {"good": "loaded", "broken": "skipped"}
 
 
-def test_what_an_uninstalled_plugin_leaves(tmp_path):
+def test_uninstalled_plugin_is_named(tmp_path):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     before = train(tmp_path)
     files = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
@@ -181,7 +215,7 @@ def test_what_an_uninstalled_plugin_leaves(tmp_path):
     assert before
 
 
-def test_a_run_records_the_plugins_in_their_order(sound):
+def test_run_folder_records_plugins_in_order(sound):
     folder, _ = sound
     found = json.loads((folder / "run" / "versions.json").read_text())["plugins"]
     names = [each["name"] for each in found]
@@ -191,7 +225,7 @@ def test_a_run_records_the_plugins_in_their_order(sound):
     assert rest == sorted(rest)
 
 
-def test_changes_of_other_plugins_are_put_back():
+def test_changes_to_other_classes_are_undone():
     import types
 
     from graphnet import FullyConnected, Layer
@@ -215,13 +249,13 @@ def test_changes_of_other_plugins_are_put_back():
     assert not hasattr(FullyConnected, "extra")
 
 
-def test_texts_of_the_matrix_are_what_they_seem():
+def test_plugin_sources_are_dedented():
     for text, *_ in KINDS.values():
         assert text is None or textwrap.dedent(text) == text
     assert len(KINDS) >= 20
 
 
-def test_a_plugin_that_takes_the_name_of_anothers_layer_changes_no_model(tmp_path, sound):
+def test_name_of_another_layer_changes_no_model(tmp_path, sound):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     text = GOOD.replace("Fine", "Other") + '    register(Other, "FullyConnected")\n    register(Other, "Fine")\n'
     install(tmp_path, "very-broken", "broken_one", text, "broken")

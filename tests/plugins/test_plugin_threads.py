@@ -90,7 +90,7 @@ def run(tmp_path):
 
 
 @pytest.mark.parametrize("module", [STARTS_A_THREAD, WAITS_FOR_A_POOL, WAITS_FOR_AN_EVENT])
-def test_plugin_that_waits_for_a_thread_that_asks_loads(run, module):
+def test_plugin_waiting_for_calling_thread_loads(run, module):
     found = run(module, """
         import time
         from graphnet.plugins import manager
@@ -103,7 +103,7 @@ def test_plugin_that_waits_for_a_thread_that_asks_loads(run, module):
     assert found == ["True", "loaded", "late/Twice"]
 
 
-def test_plugin_imported_in_one_thread_while_another_loads(run):
+def test_import_while_another_thread_loads(run):
     found = run(ASKS_LATER, """
         import builtins, sys, threading
         builtins.importing, builtins.loading = threading.Event(), threading.Event()
@@ -129,7 +129,7 @@ def test_plugin_imported_in_one_thread_while_another_loads(run):
     assert found == ["False", "True", "loaded"]
 
 
-def test_plugin_that_asks_before_its_hooks_are_there_is_reported(run):
+def test_manager_used_before_hooks_is_reported(run):
     """Another thread, or the program itself, imports the module; loading it then finds it half imported."""
     found = run(LAYER.replace("@hookimpl", "host = manager()\n\n\n@hookimpl"), """
         import late_plugin
@@ -139,7 +139,7 @@ def test_plugin_that_asks_before_its_hooks_are_there_is_reported(run):
     assert found == ["late", "failed", "True"]
 
 
-def test_threads_that_ask_at_once_get_one_loaded_manager(run):
+def test_concurrent_calls_get_one_manager(run):
     found = run("import time\n\nfor _ in range(30):\n    time.sleep(0.02)\n", """
         import threading
         from graphnet.plugins import manager
@@ -158,7 +158,7 @@ def test_threads_that_ask_at_once_get_one_loaded_manager(run):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform has no fork")
-def test_child_of_a_process_that_is_loading_loads_again(run):
+def test_forked_child_loads_again(run):
     found = run("import builtins\n\nif hasattr(builtins, 'go'):\n    builtins.there.set()\n    builtins.go.wait(30)\n", """
         import builtins, os, sys, threading
         builtins.there, builtins.go = threading.Event(), threading.Event()
@@ -178,7 +178,7 @@ def test_child_of_a_process_that_is_loading_loads_again(run):
     assert found == ["loaded"]
 
 
-def test_a_failed_load_is_tried_again(monkeypatch):
+def test_failed_load_is_repeated(monkeypatch):
     from graphnet.plugins import current
 
     monkeypatch.setattr(current, "_default", None)
@@ -188,7 +188,7 @@ def test_a_failed_load_is_tried_again(monkeypatch):
     assert isinstance(manager(), PluginManager)
 
 
-def test_using_holds_for_one_thread_and_task():
+def test_using_is_local_to_thread_and_task():
     host, other = PluginManager(), PluginManager()
     with using(host):
         assert manager() is host

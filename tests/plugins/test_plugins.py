@@ -39,7 +39,7 @@ def loaded(module, name="foo", distribution="graphnet-foo", version="1.2"):
     return host, record
 
 
-def test_a_layer_registers_and_is_found_by_both_names():
+def test_registered_layer_has_both_names():
     host, record = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
     assert (record.status, [e.id for e in record.entries]) == ("loaded", ["graphnet-foo/Cube"])
     for name in ("Cube", "graphnet-foo/Cube"):
@@ -101,7 +101,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_what_fails_is_reported_and_leaves_nothing(kind):
+def test_failing_plugin_is_reported_and_registers_nothing(kind):
     module, reason = BROKEN[kind]
     clean = PluginManager()
     clean.load(allow=())
@@ -116,14 +116,14 @@ def test_what_fails_is_reported_and_leaves_nothing(kind):
     assert after.status == "loaded"
 
 
-def test_a_plain_function_with_the_name_of_a_hook_is_told():
+def test_unmarked_hook_is_reported():
     module = types.ModuleType("unmarked")
     module.graphnet_register_layers = lambda register: register(Cube)
     _, record = loaded(module)
     assert "not marked as a hook; expected @hookimpl above it" in record.reason
 
 
-def test_one_short_name_of_two_distributions():
+def test_ambiguous_short_name_needs_distribution():
     host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
     other = type("Cube", (Cube,), {})
     host.register(
@@ -136,7 +136,7 @@ def test_one_short_name_of_two_distributions():
     assert host.registry.get("layers", "bar/Cube").object is other
 
 
-def test_two_owners_of_one_id_are_both_named():
+def test_duplicate_id_names_both_distributions():
     host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
     again = host.register(
         plugin(graphnet_register_layers=lambda register: register(Cube)),
@@ -148,7 +148,7 @@ def test_two_owners_of_one_id_are_both_named():
     assert "of graphnet-foo 9 is already registered by graphnet-foo 1.2" in again.reason
 
 
-def test_unknown_names_list_the_nearest_with_their_origin():
+def test_unknown_name_suggests_closest():
     host, _ = loaded(plugin(graphnet_register_layers=lambda register: register(Cube)))
     with pytest.raises(UnknownNameError, match=r"unknown layer 'Cubee'. Did you mean 'Cube' \(graphnet-foo 1.2\)\?"):
         host.registry.get("layers", "Cubee")
@@ -188,7 +188,7 @@ def statuses(host):
     return [(p.distribution, p.name, p.status) for p in host.plugins[1:]]
 
 
-def test_entry_points_load_in_a_fixed_order_and_each_by_itself(installed):
+def test_entry_points_load_in_order_and_isolated(installed):
     host = PluginManager()
     host.load()
     assert statuses(host) == [
@@ -202,7 +202,7 @@ def test_entry_points_load_in_a_fixed_order_and_each_by_itself(installed):
     assert host.registry.get("layers", "Cubic").object is Cube
 
 
-def test_an_allow_list_and_the_environment(installed, monkeypatch):
+def test_allow_list_and_environment_select_plugins(installed, monkeypatch):
     host = PluginManager()
     host.load(allow=["d-dist", "nobody"])
     assert [(d, s) for d, _, s in statuses(host)] == [
@@ -219,7 +219,7 @@ def test_an_allow_list_and_the_environment(installed, monkeypatch):
     assert [s for _, _, s in statuses(host)] == ["loaded", "skipped", "failed", "loaded"]
 
 
-def test_metadata_that_cannot_be_read_hide_no_other_plugin(monkeypatch):
+def test_invalid_metadata_hide_no_other_plugin(monkeypatch):
     nameless, useless = Point("first", None, lambda: plugin()), Point("second", "x-dist", lambda: plugin())
     useless.dist = None
     cube = Point("third", "y-dist", lambda: plugin(graphnet_register_layers=lambda register: register(Cube)))
@@ -232,7 +232,7 @@ def test_metadata_that_cannot_be_read_hide_no_other_plugin(monkeypatch):
     assert host.plugins[2].version == "unknown"
 
 
-def test_one_broken_list_of_entry_points_hides_no_other(tmp_path, monkeypatch):
+def test_invalid_entry_points_hide_no_other_plugin(tmp_path, monkeypatch):
     for name, points in (("sound", "[graphnet]\ncube = sound_plugin\n"), ("broken", "[graphnet]\nno equals sign\n")):
         folder = tmp_path / f"{name}-1.0.dist-info"
         folder.mkdir()
@@ -250,7 +250,7 @@ def test_one_broken_list_of_entry_points_hides_no_other(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "sound_plugin")
 
 
-def test_what_registers_after_its_hook_is_refused():
+def test_register_after_hook_is_refused():
     kept = []
     _, record = loaded(plugin(graphnet_register_layers=lambda register: kept.append(register)))
     assert record.status == "loaded"
@@ -259,7 +259,7 @@ def test_what_registers_after_its_hook_is_refused():
     assert record.entries == []
 
 
-def test_loading_twice_is_refused():
+def test_second_load_is_refused():
     host = PluginManager()
     host.load(allow=())
     before = len(host.plugins)
@@ -268,7 +268,7 @@ def test_loading_twice_is_refused():
     assert len(host.plugins) == before
 
 
-def test_a_keyboard_interrupt_is_no_failure():
+def test_keyboard_interrupt_is_not_caught():
     def interrupted(register):
         raise KeyboardInterrupt
 
@@ -278,7 +278,7 @@ def test_a_keyboard_interrupt_is_no_failure():
     assert host.plugins == []
 
 
-def test_the_manager_in_use_can_be_replaced():
+def test_using_replaces_the_manager():
     host = PluginManager()
     before = manager()
     with using(host):
@@ -286,7 +286,7 @@ def test_the_manager_in_use_can_be_replaced():
     assert manager() is before
 
 
-def test_every_hook_is_documented_and_registers_something_of_graphnets_own():
+def test_every_hook_has_text_and_builtin_objects():
     host = PluginManager()
     host.load(allow=())
     for name, kind in hookspecs.KINDS.items():
@@ -305,7 +305,7 @@ def test_importing_graphnet_loads_no_plugin():
 
 
 @pytest.mark.no_plugins
-def test_without_a_plugin_graphnet_says_what_a_model_needs(monkeypatch):
+def test_missing_plugin_is_named_with_remedy(monkeypatch):
     from graphnet.io import parse_model
 
     monkeypatch.setattr(metadata, "entry_points", lambda group: [])

@@ -18,14 +18,14 @@ def registry():
     return made
 
 
-def test_names_and_ids_of_one_kind_find_entries_of_that_kind(registry):
+def test_get_finds_entries_of_one_kind(registry):
     assert registry.get("layers", "TanH") is registry.get("layers", "graphnet-a/TanH")
     assert registry.get("losses", "TanH").kind == "losses"
     assert [e.id for e in registry.entries("layers")] == ["graphnet-a/TanH", "graphnet-b/LSTM"]
     assert registry.entries("metrics") == []
 
 
-def test_all_or_nothing(registry):
+def test_add_with_duplicate_adds_nothing(registry):
     with pytest.raises(PluginError, match=r"layer 'LSTM' of graphnet-b 9 is already registered by graphnet-b 0\.2"):
         registry.add([entry("New"), entry("LSTM", "graphnet-b", version="9")])
     with pytest.raises(PluginError, match="loss 'New' of graphnet-a 1.0 is already registered by graphnet-a 1.0"):
@@ -35,7 +35,7 @@ def test_all_or_nothing(registry):
     ]  # fmt: skip
 
 
-def test_a_short_name_of_two_is_told_and_both_stay_reachable(registry):
+def test_ambiguous_name_is_refused_ids_work(registry):
     registry.add([entry("TanH", "graphnet-c", version="3")])
     with pytest.raises(PluginError) as caught:
         registry.get("layers", "TanH")
@@ -50,7 +50,7 @@ def test_a_short_name_of_two_is_told_and_both_stay_reachable(registry):
 
 
 @pytest.mark.parametrize(
-    ("kind", "name", "told"),
+    ("kind", "name", "message"),
     [
         ("layers", "LTSM", "unknown layer 'LTSM'. Did you mean 'LSTM' (graphnet-b 0.2)?"),
         ("layers", "graphnet-a/Lstm", "unknown layer 'graphnet-a/Lstm'. Did you mean 'LSTM' (graphnet-b 0.2)?"),
@@ -61,19 +61,19 @@ def test_a_short_name_of_two_is_told_and_both_stay_reachable(registry):
         ("layer", "LSTM", "unknown kind 'layer'; expected one of layers, optimizers"),
     ],
 )
-def test_unknown_names(registry, kind, name, told):
+def test_unknown_name_has_suggestion(registry, kind, name, message):
     with pytest.raises(UnknownNameError) as caught:
         registry.get(kind, name)
-    assert told in str(caught.value)
+    assert message in str(caught.value)
 
 
-def test_unrelated_names_are_not_suggested(registry):
+def test_unrelated_name_is_not_suggested(registry):
     with pytest.raises(UnknownNameError) as caught:
         registry.get("layers", "Zebra")
     assert "Did you mean" not in str(caught.value)
 
 
-def test_the_entry_of_a_class_is_that_of_no_other(registry):
+def test_entry_of_compares_identity(registry):
     found = registry.get("layers", "LSTM")
     assert registry.entry_of(found.object) is found
     with pytest.raises(PluginError, match="LSTM is not registered.*graphnet_register_layers hook"):
@@ -82,7 +82,7 @@ def test_the_entry_of_a_class_is_that_of_no_other(registry):
         registry.entry_of(found.object, "losses")
 
 
-def test_a_file_goes_on_meaning_what_it_meant_when_another_plugin_offers_a_name(registry):
+def test_preferred_distribution_resolves_ambiguous_name(registry):
     from graphnet import FullyConnected
     from graphnet.io import parse_model
     from graphnet.plugins import PluginManager, using

@@ -1,4 +1,4 @@
-"""Wrong and right layers that were written without knowing the kit's checks."""
+"""Wrong and right layers that were written without knowledge of the kit's checks."""
 
 import contextlib
 import importlib
@@ -19,29 +19,29 @@ pytestmark = pytest.mark.slow
 FILES = sorted(Path(__file__).parent.joinpath("faults").glob("faults_*.py"))
 MODULES = [importlib.import_module(file.stem) for file in FILES if file.stem != "faults_base"]
 FAULTS = [fault for module in MODULES for fault in module.FAULTS]
-#: What the kit lets pass, and why.
+#: The faults that the kit does not detect, and why.
 PASSED = {
-    "naive logistic": "right numbers, with an overflow warning at 1e4: many right layers do so",
-    "infer free features": "features are known wherever such a layer stands",
-    "infer silent": "graphnet itself adds where; the rest is the author's taste",
-    "infer one input": "numpy refuses what does not fit, with the node's path",
-    "flatten free": "image sizes are known wherever such a layer stands",
-    "fans swapped": "initial weights of another scale are no contradiction",
-    "unhelpful docstring": "nobody can tell by machine",
-    "weights late": "works, if later than it might",
+    "naive logistic": "correct results, with an overflow warning at 1e4, as in many correct layers",
+    "infer free features": "the number of features is always known in a graph",
+    "infer silent": "graphnet adds the place to the error",
+    "infer one input": "numpy raises an error, to which the node's path is added",
+    "flatten free": "image sizes are always known in a graph",
+    "fans swapped": "initial weights of another scale are allowed",
+    "unhelpful docstring": "not decidable by a program",
+    "weights late": "works, only later than necessary",
     "error for tokens": "graphnet ignores it",
-    "ragged: ignored": "the layer does not claim to heed lengths",
-    "ragged: empty rows": "a row alone has at least one step",
+    "ragged: ignored": "the layer does not claim to support lengths",
+    "ragged: empty rows": "a row run alone has at least one step",
     "ragged: last row": "errors for steps that do not exist are discarded",
 }
-#: Quick ones first: most faults are caught by these.
+#: The checks that detect most faults run first.
 FIRST = ("runs", "input_errors", "weight_gradients", "arguments_untouched", "repeatable", "bad_input", "optimizer_step")
 ORDER = [*FIRST, *(name for name in CHECKS if name not in FIRST)]
 
 
 @pytest.fixture(autouse=True)
 def _guarded():
-    """Some of these layers change the settings of the process."""
+    """Restore the settings of the process, which some of these layers change."""
     with guarded([]), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         yield
@@ -54,18 +54,18 @@ def caught(case):
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
-def test_a_wrong_layer_is_caught_unless_it_is_known_to_pass(fault):
+def test_wrong_layer_is_detected(fault):
     assert (caught(fault.case) is None) == (fault.name in PASSED)
 
 
-def test_nineteen_of_twenty_are_caught():
+def test_at_most_one_in_twenty_passes():
     assert len(FAULTS) >= 300
     assert len(PASSED) <= 0.05 * len(FAULTS)
     assert set(PASSED) <= {fault.name for fault in FAULTS}
 
 
 @pytest.mark.parametrize("case", RIGHT, ids=lambda case: case.label)
-def test_a_right_layer_is_not_blamed(case):
+def test_right_layer_passes(case):
     prepared = CaseRun(case)
     failed = [outcome for outcome in map(prepared.run, CHECKS) if outcome.status == "failed"]
     assert not failed

@@ -1,4 +1,4 @@
-"""The kit itself: cases, capabilities, reports, the decorator, the command."""
+"""The conformance kit itself: cases, capabilities, reports, the decorator and the command."""
 
 import json
 import subprocess
@@ -40,12 +40,12 @@ ROWS = "batch=4, feature=3"
         (lambda: conformance(Cube), "not cases"),
     ],
 )
-def test_cases_that_mean_nothing_are_refused(make, message):
+def test_invalid_case_is_refused(make, message):
     with pytest.raises(ConfigError, match=message):
         make()
 
 
-def test_a_case_with_too_few_inputs_fails_in_words():
+def test_too_few_inputs_are_reported():
     class Two(Layer):
         """a + b."""
 
@@ -60,7 +60,7 @@ def test_a_case_with_too_few_inputs_fails_in_words():
     assert "too few inputs" in first.message
 
 
-def test_capabilities_are_seen():
+def test_capabilities_are_detected():
     assert Harness(Case(Affine, {}, ROWS)).capabilities >= {"derivative", "linear", "float32", "file", "cell"}
     dense = Harness(Case(FullyConnected, {"input_size": 3, "output_size": 2}, ROWS)).capabilities
     assert "weights" in dense
@@ -69,14 +69,14 @@ def test_capabilities_are_seen():
     assert dense <= set(CAPABILITIES)
 
 
-def test_a_claim_that_no_check_could_look_at_fails():
+def test_unchecked_claim_fails():
     (summary,) = [o for o in run([Case(Affine, {}, ROWS, claims={"memory"})]) if o.check == "summary"]
     assert summary.status == "failed"
     outcome = CaseRun(Case(Affine, {}, ROWS, claims={"random"})).run("seeded")
     assert outcome.status == "failed"
 
 
-def test_the_summary_counts_and_gives_reasons():
+def test_summary_counts_and_gives_reasons():
     outcomes = list(run([Case(Affine, {}, ROWS)]))
     skipped = [o for o in outcomes if o.status == "skipped"]
     assert outcomes[-1].message == summarize(len(CHECKS), skipped)
@@ -85,14 +85,14 @@ def test_the_summary_counts_and_gives_reasons():
     )
 
 
-def test_a_check_that_compares_nothing_fails(monkeypatch):
+def test_check_without_comparison_fails(monkeypatch):
     from graphnet.testing import check
 
     monkeypatch.setitem(CHECKS, "idle", check.Check("idle", lambda subject: None, ()))
     assert CaseRun(Case(Affine, {}, ROWS)).run("idle").message == "the check compared nothing"
 
 
-def test_slopes_of_kinks_and_of_smooth_functions():
+def test_slope_of_smooth_and_kinked_functions():
     assert check_slope(np.exp, 1.0, 1.0)[0]
     assert not check_slope(np.exp, 1.0 + 1e-5, 1.0)[0]
     assert all(check_slope(abs, value, 1.0)[0] for value in (-1.0, 0.0, 0.7, 1.0))
@@ -113,20 +113,20 @@ def test_slopes_of_kinks_and_of_smooth_functions():
         (lambda a: a + np.eye(3), "elements differ"),
     ],
 )
-def test_faults_have_names(change, words):
+def test_difference_is_described(change, words):
     array = np.random.default_rng(0).normal(size=(3, 3))
     assert words in describe_difference(change(array), array)
     assert words in compare(change(array), array, 1e-9)
 
 
-def test_arrays_that_agree_are_not_told():
+def test_equal_arrays_have_no_difference():
     array = np.random.default_rng(0).normal(size=(3, 3))
     assert compare(array + 1e-12, array, 1e-9) is None
     assert "shape" in compare(array[:2], array, 1e-9)
 
 
 @pytest.mark.slow
-def test_the_decorator_makes_one_item_a_check(tmp_path):
+def test_conformance_makes_one_item_per_check(tmp_path):
     (tmp_path / "test_it.py").write_text(
         "import numpy as np\nfrom graphnet import Layer\nfrom graphnet.testing import Case, conformance\n\n\n"
         'class Cube(Layer):\n    """y = x³."""\n\n    def apply(self, x):\n        return x**3, x\n\n'
@@ -153,7 +153,7 @@ def test_the_decorator_makes_one_item_a_check(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_command_checks_a_distribution_and_speaks_json():
+def test_check_command_writes_json():
     shell = CliRunner()
     done = shell.invoke(main, ["check", "graphnet-conv", "--json"])
     assert done.exit_code == 0, done.output
@@ -164,7 +164,7 @@ def test_the_command_checks_a_distribution_and_speaks_json():
 
 
 @pytest.mark.slow
-def test_the_command_fails_for_a_wrong_layer():
+def test_check_command_fails_for_wrong_layer():
     import types
 
     from graphnet.plugins import PluginManager, hookimpl, using
@@ -190,7 +190,7 @@ def test_the_command_fails_for_a_wrong_layer():
     )
 
 
-def test_cases_are_guessed_where_types_tell_enough():
+def test_case_is_guessed_from_types():
     from graphnet.testing.guess import guess_case
 
     dense = guess_case(FullyConnected)
@@ -208,7 +208,7 @@ def test_cases_are_guessed_where_types_tell_enough():
     assert guess_case(Odd) is None
 
 
-def test_the_generated_pages_have_every_hook_trait_and_check():
+def test_generated_pages_are_current():
     from graphnet.plugins import hookspecs
 
     sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
@@ -225,8 +225,8 @@ def test_the_generated_pages_have_every_hook_trait_and_check():
     )
 
 
-def test_padded_rows_catches_zeros_beyond_the_ends(monkeypatch):
-    """Zeros where copies of valid steps belong: what arises there reaches every gradient."""
+def test_padded_rows_detects_zero_padding(monkeypatch):
+    """With zeros in place of copies of valid steps, NaN beyond the ends reaches every gradient."""
     case = Case(GoodCell, {}, SEQUENCE)
     assert CaseRun(case).run("padded_rows").status == "passed"
     monkeypatch.setattr(RowEnds, "repeated", RowEnds.zeroed)

@@ -1,4 +1,4 @@
-"""Every wrong layer is caught, by the checks that the docs say; no right one is blamed."""
+"""Every wrong layer is detected by the documented checks; every right layer passes."""
 
 import contextlib
 import io
@@ -20,25 +20,25 @@ WRONG = [*wrong_rules.RULES, *wrong_weights.WEIGHTS, *wrong_phases.PHASES, *wron
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
 
 
-def table():
-    """The checks that the docs say catch each wrong layer."""
+def documented_checks():
+    """The checks that detect each wrong layer, from docs/conformance.md."""
     rows = [
         line.strip("|").split("|") for line in PAGE.read_text(encoding="utf-8").split("## Wrong layers")[1].splitlines()
     ]
     return {cells[0].strip(): [n.strip() for n in cells[2].split(",")] for cells in rows if len(cells) == 3}
 
 
-TABLE = table()
+TABLE = documented_checks()
 
 
-def test_there_are_at_least_forty_each_with_a_fault_of_its_own():
+def test_wrong_layers_have_distinct_faults():
     assert len({wrong.case.layer for wrong in WRONG}) == len(WRONG) >= 40
     assert len({wrong.fault for wrong in WRONG}) == len(WRONG)
     assert {wrong.name for wrong in WRONG} == set(TABLE) - {"layer", "---"}
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: wrong.name)
-def test_it_is_caught_by_the_first_check_that_the_docs_name(wrong):
+def test_documented_check_detects_wrong_layer(wrong):
     name = TABLE[wrong.name][0]
     with contextlib.redirect_stdout(io.StringIO()):
         outcome = CaseRun(wrong.case).run(name)
@@ -46,12 +46,12 @@ def test_it_is_caught_by_the_first_check_that_the_docs_name(wrong):
     assert len(outcome.message) > 20
 
 
-def test_every_check_but_a_few_catches_a_wrong_layer():
+def test_checks_detect_some_wrong_layer():
     named = {name for names in TABLE.values() for name in names}
     assert set(CHECKS) - named <= {"name_free", "exact_truncation"}
 
 
 @conformance(*(case for module in MODULES for case in module.RIGHT))
 def test_right_layers(check):
-    """The right layers that the wrong ones are made from."""
+    """The right layers from which the wrong ones are derived."""
     check()

@@ -1,4 +1,4 @@
-"""What the lists of wrong layers are made of."""
+"""The record of a wrong layer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROWS, SEQUENCE = "batch=4, feature=3", "time=5, batch=2, feature=3"
 
 @dataclass(frozen=True)
 class Wrong:
-    """A case of a layer that is wrong in one way, which its docstring tells."""
+    """A case of a layer with one fault, which its docstring describes."""
 
     case: Case
 

@@ -1,4 +1,4 @@
-"""Layers that are wrong in one way each: in what they draw, and in what they keep between batches."""
+"""Layers with one fault each, in random draws or in buffers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphnet.testing import Case
 
 
 class Drop(Layer):
-    """y = x · mask: the right one."""
+    """y = x · mask: the correct layer."""
 
     draws = ("mask",)
 
@@ -43,14 +43,14 @@ class ScaledInTest(Drop):
 
 
 class OwnGenerator(Drop):
-    """Draws from a generator with a seed of its own."""
+    """Draws from a generator with a fixed seed."""
 
     def draw(self, rng, x):
         return super().draw(np.random.default_rng(1), x)
 
 
 class Fresh(Drop):
-    """Draws from a generator that nobody can seed."""
+    """Draws from a generator that cannot be seeded."""
 
     def draw(self, rng, x):
         return super().draw(np.random.default_rng(), x)
@@ -66,28 +66,28 @@ class Always(Drop):
 
 
 class Breaks(Drop):
-    """Cannot do without its mask in the test phase."""
+    """Raises an error in the test phase, in which it has no mask."""
 
     def apply(self, x, *, mask):
         return x * mask, mask
 
 
 class UnmaskedError(Drop):
-    """Forgets the mask on the way back."""
+    """Ignores the mask in the backward pass."""
 
     def pull(self, mask, error):
         return error
 
 
 class TestPhaseError(Drop):
-    """Pulls no error in the test phase."""
+    """Returns a zero error in the test phase."""
 
     def pull(self, mask, error):
         return error * 0 if mask is None else error * mask
 
 
 class Norm(Layer):
-    """Batch normalisation by running statistics: the right one."""
+    """Batch normalisation by running statistics: the correct layer."""
 
     def buffers(self, x):
         return {"mean": Buffer((x.size(-1),)), "variance": Buffer((x.size(-1),), 1.0)}
@@ -126,7 +126,7 @@ class Deviation(Norm):
 
 
 class SwappedStatistics(Norm):
-    """Keeps the mean for the variance, and the variance for the mean."""
+    """Swaps the running mean and the running variance."""
 
     def update(self, saved, *, mean, variance):
         return super().update((*saved[:2], saved[3], np.abs(saved[2])), mean=mean, variance=variance)
@@ -140,7 +140,7 @@ class NeverUpdated(Norm):
 
 
 class Summed(Norm):
-    """Adds up the means of all batches."""
+    """Sums the means of all batches instead of averaging."""
 
     def update(self, saved, *, mean, variance):
         return {"mean": mean + 0.2 * saved[2], "variance": 0.8 * variance + 0.2 * saved[3]}
@@ -156,7 +156,7 @@ class WrittenBuffer(Norm):
 
 
 class Infinite(Norm):
-    """Lets a buffer that nothing reads become infinite."""
+    """Lets an unused buffer become infinite."""
 
     def buffers(self, x):
         return {**super().buffers(x), "noise": Buffer((1,))}
@@ -170,21 +170,21 @@ class Infinite(Norm):
 
 
 class ConstantStatistics(Norm):
-    """Pulls as if the statistics of the batch were constants."""
+    """Treats the statistics of the batch as constants in the backward pass."""
 
     def pull(self, saved, error):
         return error / saved[1]
 
 
 class BatchErrorInTest(Norm):
-    """Pulls in the test phase as in the train phase."""
+    """Uses the backward rule of the train phase in the test phase."""
 
     def pull(self, saved, error):
         return (error - error.mean(axis=0)) / saved[1] if saved[0] is None else super().pull(saved, error)
 
 
 class MovedInTest(Layer):
-    """Moves what it keeps in the test phase as well."""
+    """Updates its state in the test phase as well."""
 
     def apply(self, x):
         self.seen = getattr(self, "seen", 0.0) + float(np.abs(x).sum())
@@ -195,7 +195,7 @@ class MovedInTest(Layer):
 
 
 PHASES = [
-    Wrong(Case(layer, {}, "batch=12, feature=5" if layer is Fresh else ROWS))  # two of its masks shall not be alike
+    Wrong(Case(layer, {}, "batch=12, feature=5" if layer is Fresh else ROWS))  # so that two of its masks differ
     for layer in (
         Unscaled, ScaledInTest, OwnGenerator, Fresh, Always, Breaks, UnmaskedError, TestPhaseError, BatchInTest,
         Deviation, SwappedStatistics, NeverUpdated, Summed, WrittenBuffer, Infinite, ConstantStatistics, BatchErrorInTest,

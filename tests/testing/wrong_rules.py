@@ -1,4 +1,4 @@
-"""Layers that are wrong in one way each: in the rules of layers without weights."""
+"""Layers with one fault each, in the rules of layers without weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphnet.testing import Case
 
 
 class Cube(Layer):
-    """y = x³: the right one."""
+    """y = x³: the correct layer."""
 
     def apply(self, x):
         return x**3, x
@@ -22,28 +22,28 @@ class Cube(Layer):
 
 
 class Sign(Cube):
-    """Pulls with the wrong sign."""
+    """Returns an error of the wrong sign."""
 
     def pull(self, x, error):
         return -3 * error * x**2
 
 
 class Factor(Cube):
-    """Pulls twice too much."""
+    """Returns twice the error."""
 
     def pull(self, x, error):
         return 6 * error * x**2
 
 
 class Averaged(Cube):
-    """Divides the error by the rows of the batch."""
+    """Divides the error by the number of rows."""
 
     def pull(self, x, error):
         return 3 * error * x**2 / len(x)
 
 
 class FirstRow(Cube):
-    """Forgets the factor in the first row."""
+    """Omits a factor in the first row."""
 
     def pull(self, x, error):
         back = 3 * error * x**2
@@ -51,7 +51,7 @@ class FirstRow(Cube):
 
 
 class LastFeature(Cube):
-    """Passes no error to the last feature."""
+    """Returns a zero error for the last feature."""
 
     def pull(self, x, error):
         back = 3 * error * x**2
@@ -69,14 +69,14 @@ class FirstStep(Cube):
 
 
 class Unpulled(Cube):
-    """Says that its input gets no error."""
+    """Returns None as the error for its input."""
 
     def pull(self, x, error):
         return None
 
 
 class Constant(Cube):
-    """Takes the derivative for 3, whatever x."""
+    """Uses the constant 3 as derivative."""
 
     def pull(self, x, error):
         return 3 * error
@@ -90,14 +90,14 @@ class Clipped(Cube):
 
 
 class NegativeOnly(Cube):
-    """Is wrong for inputs far below zero."""
+    """Is wrong for large negative inputs."""
 
     def pull(self, x, error):
         return np.where(x < -4, 0.0, 3 * error * x**2)
 
 
 class Large(Cube):
-    """Is wrong where inputs are large."""
+    """Is wrong for large inputs."""
 
     def pull(self, x, error):
         return np.where(np.abs(x) > 10, 0.0, 3 * error * x**2)
@@ -118,14 +118,14 @@ class OneRow(Cube):
 
 
 class Single(Cube):
-    """Computes something else in float32."""
+    """Computes another function in float32."""
 
     def apply(self, x):
         return (x**3 if x.dtype == np.float64 else x**3 + np.float32(0.5)), x
 
 
 class SingleError(Cube):
-    """Pulls something else in float32."""
+    """Returns another error in float32."""
 
     def pull(self, x, error):
         return (3 if x.dtype == np.float64 else 2) * error * x**2
@@ -139,14 +139,14 @@ class Widened(Cube):
 
 
 class Narrowed(Cube):
-    """Computes in float32 inside."""
+    """Computes internally in float32."""
 
     def apply(self, x):
         return (np.asarray(x, np.float32) ** 3).astype(x.dtype), x
 
 
 class WidenedError(Cube):
-    """Pulls float64 for float32."""
+    """Returns a float64 error for float32."""
 
     def pull(self, x, error):
         return 3 * np.asarray(error, np.float64) * x**2
@@ -170,7 +170,7 @@ class InPlaceError(Cube):
 
 
 class InPlaceSaved(Cube):
-    """Writes to what it saved."""
+    """Writes to a saved value."""
 
     def pull(self, x, error):
         x *= x
@@ -178,7 +178,7 @@ class InPlaceSaved(Cube):
 
 
 class KeptInSelf(Cube):
-    """Keeps its input in self, and reads it there."""
+    """Stores its input in self instead of returning it as saved."""
 
     def apply(self, x):
         self.last = x
@@ -189,7 +189,7 @@ class KeptInSelf(Cube):
 
 
 class KeptInClass(Cube):
-    """Keeps its input in the class."""
+    """Stores its input in the class."""
 
     last: ClassVar[list] = []
 
@@ -202,7 +202,7 @@ class KeptInClass(Cube):
 
 
 class Drifting(Cube):
-    """Adds a little more in every call."""
+    """Adds a number that grows with every call."""
 
     def apply(self, x):
         self.calls = getattr(self, "calls", 0) + 1
@@ -210,7 +210,7 @@ class Drifting(Cube):
 
 
 class Reused(Cube):
-    """Returns one array again and again."""
+    """Returns the same array in every call."""
 
     def apply(self, x):
         if getattr(self, "buffer", np.empty(0)).shape != x.shape or self.buffer.dtype != x.dtype:
@@ -243,7 +243,7 @@ class Chatty(Cube):
 
 
 class Contiguous(Cube):
-    """Takes for granted how arrays lie in memory."""
+    """Assumes a memory layout."""
 
     def apply(self, x):
         flat = np.ravel(x, order="K")
@@ -251,35 +251,35 @@ class Contiguous(Cube):
 
 
 class Tracer(Cube):
-    """Does something else where it is not given an array."""
+    """Computes another function for arguments that are not arrays."""
 
     def apply(self, x):
         return (x**3 if isinstance(x, np.ndarray) else x**3 + x), x
 
 
 class WrongShape(Cube):
-    """Tells another size than it returns."""
+    """Infers another size than it returns."""
 
     def infer(self, x):
         return x.resized(-1, 1)
 
 
 class WrongNames(Cube):
-    """Calls the batch something else, and the features the batch."""
+    """Infers wrong names of axes."""
 
     def infer(self, x):
         return Shape(("feature", "batch"), x.sizes)
 
 
 class NeedsSizes(Cube):
-    """Cannot infer while the batch is free."""
+    """Cannot infer while the size of the batch is unknown."""
 
     def infer(self, x):
         return x.resized(0, 2 * x.size(0) // 2)
 
 
 class RawError(Cube):
-    """Breaks with an IndexError on inputs without a second axis."""
+    """Raises IndexError for inputs without a second axis."""
 
     def infer(self, x):
         return x.resized(-1, x.sizes[1])
@@ -291,7 +291,7 @@ class Unexplained(Cube):
 
 
 class NaiveSoftMax(Layer):
-    """Takes exponentials of large numbers."""
+    """Computes exponentials that overflow."""
 
     def apply(self, x):
         y = np.exp(x)
@@ -303,7 +303,7 @@ class NaiveSoftMax(Layer):
 
 
 class HalfSoftMax(NaiveSoftMax):
-    """Pulls as if the sum were a constant."""
+    """Treats the sum as a constant in the backward pass."""
 
     def apply(self, x):
         return super().apply(x - x.max(axis=-1, keepdims=True))
@@ -313,7 +313,7 @@ class HalfSoftMax(NaiveSoftMax):
 
 
 class Largest(Layer):
-    """Gives the error to every one of several equal maxima."""
+    """Returns the error for each of several equal maxima."""
 
     def infer(self, x):
         return x.resized(-1, 1)
@@ -327,7 +327,7 @@ class Largest(Layer):
 
 
 class LyingElementwise(Layer):
-    """Says that it is elementwise, and subtracts the mean of the features."""
+    """Declares elementwise but subtracts the mean of the features."""
 
     elementwise = True
 
@@ -339,7 +339,7 @@ class LyingElementwise(Layer):
 
 
 class Positional(Layer):
-    """Says that it is elementwise, and scales by the place."""
+    """Declares elementwise but scales by position."""
 
     elementwise = True
 
@@ -352,7 +352,7 @@ class Positional(Layer):
 
 
 class LyingRowwise(Layer):
-    """Says that it is rowwise, and subtracts the mean of the batch."""
+    """Declares rowwise but subtracts the mean of the batch."""
 
     rowwise = True
 
@@ -364,7 +364,7 @@ class LyingRowwise(Layer):
 
 
 class Product(Layer):
-    """y = a · b: the right one, of two inputs."""
+    """y = a · b: the correct layer, with two inputs."""
 
     def apply(self, a, b):
         return a * b, (a, b)
@@ -375,7 +375,7 @@ class Product(Layer):
 
 
 class Swapped(Product):
-    """Gives each input the other one's error."""
+    """Swaps the errors of its inputs."""
 
     def pull(self, saved, error):
         a, b = saved
@@ -383,21 +383,21 @@ class Swapped(Product):
 
 
 class TooFew(Product):
-    """Gives an error to one of two inputs."""
+    """Returns an error for one of two inputs."""
 
     def pull(self, saved, error):
         return error * saved[1]
 
 
 class SecondForgotten(Product):
-    """Says that its second input gets no error."""
+    """Returns None as the error for its second input."""
 
     def pull(self, saved, error):
         return error * saved[1], None
 
 
 class Broadcast(Product):
-    """Does not sum over what was broadcast."""
+    """Does not sum the error over the broadcast axes."""
 
     def infer(self, a, b):
         return a
@@ -420,14 +420,14 @@ class Parts(Layer):
 
 
 class SwappedParts(Parts):
-    """Mixes up the errors for y and z."""
+    """Swaps the errors for y and z."""
 
     def pull(self, x, errors):
         return 2 * x * errors[1] + 3 * x**2 * errors[0]
 
 
 class Optional(Layer):
-    """y = x + shift, where shift may be left out: is wrong then."""
+    """y = x + shift, with an optional shift: is wrong without it."""
 
     def apply(self, x, shift=None):
         return (x if shift is None else x + shift), shift is None

@@ -1,4 +1,4 @@
-"""Layers that are wrong in one way each: with sequences, their lengths and their state."""
+"""Layers with one fault each, in the handling of sequences, their lengths and their state."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphnet_recurrent import LSTM, RNN, tanh
 
 
 class Average(Layer):
-    """The mean over the valid steps: the right one."""
+    """The mean over the valid steps: the correct layer."""
 
     def infer(self, x):
         if x.rank < 3:
@@ -50,7 +50,7 @@ class OneShortRow(Average):
 
 
 class LastRowError(Average):
-    """Pulls too little for the last row of a ragged batch."""
+    """Returns too small an error for the last row of a ragged batch."""
 
     def pull(self, saved, error):
         steps, counts = saved
@@ -61,7 +61,7 @@ class LastRowError(Average):
 
 
 class AverageLog(Average):
-    """The mean of log x over the valid steps, times a weight for each feature: the right one."""
+    """The mean of log x over the valid steps, times a weight for each feature: the correct layer."""
 
     def parameters(self, *inputs):
         return {"w": Weight((3,), 1, 1)}
@@ -95,7 +95,7 @@ class MaskedLog(AverageLog):
 
 
 class MaskedLogGradient(AverageLog):
-    """Multiplies the logarithm of steps beyond a row's end by an error of zero, in the gradient of its weight alone."""
+    """Multiplies the logarithm of steps beyond a row's end by an error of zero, only in the gradient of its weight."""
 
     def grad(self, saved, error):
         x, steps, counts, _ = saved
@@ -103,7 +103,7 @@ class MaskedLogGradient(AverageLog):
 
 
 class Elman(Layer):
-    """h_t = tanh(x_t · U + h_{t-1} · V), with backpropagation by hand: the right one."""
+    """h_t = tanh(x_t · U + h_{t-1} · V), with backpropagation by hand: the correct layer."""
 
     def parameters(self, *inputs):
         return {"u": Weight((3, 4), 3, 4), "v": Weight((4, 4), 4, 4)}
@@ -162,7 +162,7 @@ class StopsEarly(Elman):
 
 
 class TruncatesQuietly(Elman):
-    """Carries the error back over four steps, and no further."""
+    """Carries the error back over at most four steps."""
 
     def deltas(self, saved, error, v):
         found = super().deltas(saved, error, v)
@@ -172,7 +172,7 @@ class TruncatesQuietly(Elman):
 
 
 class LateStates(Elman):
-    """Multiplies by the states after the step, not before it."""
+    """Uses the states after the step instead of before it."""
 
     def grad(self, saved, error, *, v):
         x, h = saved
@@ -181,7 +181,7 @@ class LateStates(Elman):
 
 
 class LastStepGrad(Elman):
-    """Counts the last step alone in a gradient."""
+    """Counts only the last step in a gradient."""
 
     def grad(self, saved, error, *, v):
         x, h = saved
@@ -213,7 +213,7 @@ class Bent(Layer):
 
 
 class CellOf(Composite):
-    """h_t = f([x_t, h_{t-1}] · W), an initial state that may be left out: wrong in its cell's own layer."""
+    """h_t = f([x_t, h_{t-1}] · W), with an optional initial state: wrong in its cell's own layer."""
 
     units: int = 4
 
@@ -230,7 +230,7 @@ class CellOf(Composite):
 
 
 class GoodCell(CellOf):
-    """The same with tanh: the right one."""
+    """The same with tanh: the correct layer."""
 
     def squash(self, value):
         return tanh(value)
@@ -279,7 +279,7 @@ class NoReset(RNN):
 
 
 class StateOfOthers(RNN):
-    """Takes a state of any number of rows."""
+    """Accepts a state with any number of rows."""
 
     def forward(self, x, lengths=None):
         if self.state is not None and np.ndim(x) == 3 and len(self.state["h"]) != np.shape(x)[1]:
@@ -333,7 +333,7 @@ class Untruncated(RNN):
 
 
 class SwappedGates(LSTM):
-    """Gives the gradients of its gates in another order than the weights."""
+    """Returns the gradients of its gates in another order than the weights."""
 
     def get_gradient_weights(self):
         return np.roll(super().get_gradient_weights(), self.hidden_size, axis=1)

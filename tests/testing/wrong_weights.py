@@ -1,4 +1,4 @@
-"""Layers that are wrong in one way each: in their weights, and in the protocol around them."""
+"""Layers with one fault each, in their weights or in the weight protocol."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphnet.testing import Case
 
 
 class Dense(Layer):
-    """y = x · W + b: the right one."""
+    """y = x · W + b: the correct layer."""
 
     size: int = 3
 
@@ -45,35 +45,35 @@ class TransposedPull(Dense):
 
 
 class TransposedGrad(Dense):
-    """Gives the transposed gradient."""
+    """Returns the transposed gradient."""
 
     def grad(self, x, error):
         return {"weights": error.T @ x, "bias": error.sum(axis=0)}
 
 
 class MeanGrad(Dense):
-    """Takes the mean over the batch for the sum."""
+    """Averages over the batch instead of summing."""
 
     def grad(self, x, error):
         return {"weights": x.T @ error / len(x), "bias": error.sum(axis=0)}
 
 
 class BiasMean(Dense):
-    """Takes the mean over the batch for the gradient of the bias."""
+    """Averages the gradient of the bias over the batch."""
 
     def grad(self, x, error):
         return {"weights": x.T @ error, "bias": error.mean(axis=0)}
 
 
 class FirstRowGrad(Dense):
-    """Counts the first row of the batch alone."""
+    """Counts only the first row of the batch."""
 
     def grad(self, x, error):
         return {"weights": x[:1].T @ error[:1], "bias": error[0]}
 
 
 class LastRowLost(Dense):
-    """Leaves the last of many rows out of the gradient."""
+    """Omits the last of many rows from the gradient."""
 
     def grad(self, x, error):
         kept = slice(None) if len(x) < 100 else slice(-1)
@@ -81,14 +81,14 @@ class LastRowLost(Dense):
 
 
 class NoBiasGrad(Dense):
-    """Gives no gradient for the bias."""
+    """Returns no gradient for the bias."""
 
     def grad(self, x, error):
         return {"weights": x.T @ error}
 
 
 class UnknownGrad(Dense):
-    """Gives a gradient for a weight that there is not."""
+    """Returns a gradient for an unknown weight."""
 
     def grad(self, x, error):
         return {"weights": x.T @ error, "bias": error.sum(axis=0), "biases": error.sum(axis=0)}
@@ -102,14 +102,14 @@ class UnsummedBias(Dense):
 
 
 class NegatedGrad(Dense):
-    """Has the wrong sign in a gradient."""
+    """Returns a gradient of the wrong sign."""
 
     def grad(self, x, error):
         return {"weights": -x.T @ error, "bias": error.sum(axis=0)}
 
 
 class SingleGrad(Dense):
-    """Gives twice the gradient in float32."""
+    """Returns twice the gradient in float32."""
 
     def grad(self, x, error):
         return {"weights": (x.T @ error) * (1 if x.dtype == np.float64 else 2), "bias": error.sum(axis=0)}
@@ -137,21 +137,21 @@ class BatchWeights(Dense):
 
 
 class Unchecked(Dense):
-    """Lets inputs of another size through to numpy."""
+    """Does not check the size of its input."""
 
     def infer(self, x):
         return x.resized(-1, self.size)
 
 
 class KeptReference(Dense):
-    """set_weights keeps the array that it is given."""
+    """set_weights keeps a reference to its argument."""
 
     def set_weights(self, values):
         self.params["weights"].value = np.asarray(values)
 
 
 class HandedOut(Dense):
-    """get_weights hands out the array itself."""
+    """get_weights returns its own array."""
 
     def get_weights(self):
         return self.params["weights"].value
@@ -165,14 +165,14 @@ class TransposedGet(Dense):
 
 
 class AnyShape(Dense):
-    """set_weights takes any shape."""
+    """set_weights accepts any shape."""
 
     def set_weights(self, values):
         self.params["weights"].value = np.array(np.resize(values, (3, self.size)))
 
 
 class HalfGradient(Dense):
-    """get_gradient_weights gives the mean."""
+    """get_gradient_weights returns the mean."""
 
     def get_gradient_weights(self):
         return super().get_gradient_weights() / 4
@@ -194,7 +194,7 @@ class BiasInitialized(Dense):
 
 
 class Unseeded(Dense):
-    """Draws its fresh weights from a generator of its own."""
+    """Draws its initial weights from another generator."""
 
     def check(self):
         self._waiting_rng = np.random.default_rng()
@@ -205,7 +205,7 @@ class Unseeded(Dense):
 
 
 class EarlyUpdate(Dense):
-    """Updates before it computes the error that it returns."""
+    """Updates the weights before computing the error."""
 
     def backward(self, error):
         if self.optimizer is None:
@@ -227,7 +227,7 @@ class EarlyUpdate(Dense):
 
 
 class TwoSteps(Dense):
-    """Takes two optimizer steps for one."""
+    """Takes two optimizer steps instead of one."""
 
     def backward(self, error):
         back = super().backward(error)
@@ -260,14 +260,14 @@ class Unregularized(Dense):
 
 
 class Forgetful(Dense):
-    """Leaves its size out of its configuration."""
+    """Omits its size from its configuration."""
 
     def config(self):
         return {}
 
 
 class Growing(Dense):
-    """Grows by one when it is made."""
+    """Increases its size by one when constructed."""
 
     def check(self):
         self.size = self.size + 1
@@ -288,11 +288,11 @@ class SharedCopy(Dense):
 
 
 class Careless(Dense):
-    """Takes a size of 0."""
+    """Accepts a size of 0."""
 
 
 class Doubled(Dense):
-    """Adds its bias twice, forward and back."""
+    """Adds its bias twice, in both passes."""
 
     def apply(self, x, *, weights, bias):
         return x @ weights + 2 * bias, x
@@ -302,7 +302,7 @@ class Doubled(Dense):
 
 
 class Lookup(Layer):
-    """Adds up no gradients of ids that come twice."""
+    """Does not sum the gradients of repeated ids."""
 
     integer_inputs = (0,)
 
@@ -325,7 +325,7 @@ class Lookup(Layer):
 
 
 class DeepDense(Dense):
-    """Is right for two axes, says that it is rowwise, and sums one axis of three."""
+    """Declares rowwise but sums only one of three axes."""
 
     rowwise = True
 

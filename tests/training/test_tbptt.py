@@ -67,7 +67,7 @@ def steps_of(entry, lower, upper, exit_, x, h, k, lengths):
 def by_definition(weights, x, lengths, targets, start, stop, k2):
     """Σ over the last k2 steps of each row of the derivative of the piece's loss by the weights of that step alone."""
     zeros = np.zeros((ROWS, LOWER)), np.zeros((ROWS, UPPER))
-    found = [np.zeros_like(w) for w in weights]
+    result = [np.zeros_like(w) for w in weights]
     for row in range(ROWS):
         end = min(stop, lengths[row])
         if end <= start:
@@ -79,9 +79,9 @@ def by_definition(weights, x, lengths, targets, start, stop, k2):
             outputs, _ = steps_of(*each, x[:, row : row + 1], *(z[:1] for z in zeros), lengths[row : row + 1])
             return sum(anp.sum((outputs[t] - targets[t, row : row + 1]) ** 2) for t in range(start, end))
 
-        for total, part in zip(found, grad(loss)([w.copy() for w in weights]), strict=True):
+        for total, part in zip(result, grad(loss)([w.copy() for w in weights]), strict=True):
             total += part
-    return found
+    return result
 
 
 def data(seed=1):
@@ -103,13 +103,13 @@ def through_pieces(graph, k1, k2, x, y, lengths):
     runner = filled(graph, reach=k2)
     truncated = TruncatedRunner(runner, k1, k2)
     truncated.start()
-    found = []
+    result = []
     for piece in split_batch(batch_of(x, y, lengths), k1, truncated.timed):
         outputs = truncated.forward(piece)["output"]
         mask = piece.masks["output"][:, :, None]
         truncated.backward({"output": 2 * (outputs - piece.targets["output"]) * mask})
-        found.append([g.copy() for g in gradients(runner)])
-    return found
+        result.append([g.copy() for g in gradients(runner)])
+    return result
 
 
 LENGTHS = [np.full(ROWS, STEPS), np.array([11, 4, 0, 7])]
@@ -121,9 +121,9 @@ def test_piece_gradient_matches_definition(k1, k2, lengths):
     x, y = data()
     graph = deep_graph()
     weights = [filled(graph).parameters[path].value for path in PATHS]
-    found = through_pieces(graph, k1, k2, x, y, lengths)
-    assert len(found) == -(-max(lengths) // k1)
-    for number, piece in enumerate(found):
+    result = through_pieces(graph, k1, k2, x, y, lengths)
+    assert len(result) == -(-max(lengths) // k1)
+    for number, piece in enumerate(result):
         wanted = by_definition(weights, x, lengths, y, number * k1, min((number + 1) * k1, STEPS), k2)
         for got, want in zip(piece, wanted, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-11)
@@ -134,12 +134,12 @@ def test_piece_gradient_matches_definition(k1, k2, lengths):
 def test_large_k2_is_full_backpropagation(k1, lengths):
     x, y = data()
     graph = deep_graph()
-    found = through_pieces(graph, k1, STEPS, x, y, lengths)
+    result = through_pieces(graph, k1, STEPS, x, y, lengths)
     runner = filled(graph)
     output = runner.forward({"x": x}, lengths=lengths)["output"]
     mask = (np.arange(STEPS)[:, None] < lengths)[:, :, None]
     runner.backward({"output": 2 * (output - y) * mask})
-    for total, want in zip(map(sum, zip(*found, strict=True)), gradients(runner), strict=True):
+    for total, want in zip(map(sum, zip(*result, strict=True)), gradients(runner), strict=True):
         np.testing.assert_allclose(total, want, rtol=1e-10, atol=1e-12)
 
 
@@ -214,16 +214,16 @@ def test_stream_sources_train_alike(tmp_path):
         Stream(list(in_odd_pieces())),
         Stream({"x": x}, {"output": y}, batch=3),
     ]
-    found = []
+    result = []
     for stream in streams:
         model = Model(echo_graph())
         history = model.fit(stream, tbptt=(6, 9), **SETTINGS)
-        found.append((history.best.loss, model.state, list(model.runner.parameters.values())))
+        result.append((history.best.loss, model.state, list(model.runner.parameters.values())))
         assert history.epochs[-1].examples == 3
-    for loss, state, parameters in found[1:]:
-        assert loss == found[0][0]
-        assert state == found[0][1]
-        assert all(np.array_equal(a.value, b.value) for a, b in zip(parameters, found[0][2], strict=True))
+    for loss, state, parameters in result[1:]:
+        assert loss == result[0][0]
+        assert state == result[0][1]
+        assert all(np.array_equal(a.value, b.value) for a, b in zip(parameters, result[0][2], strict=True))
 
 
 def test_state_is_carried_over_and_saved(tmp_path):
@@ -261,13 +261,13 @@ def test_fresh_rows_start_from_zero_state():
     stream = Stream([(x[:4], y[:4]), (x[4:], y[4:], fresh)])
     truncated = TruncatedRunner(runner, k1, k2)
     truncated.start()
-    outputs, found, starts = [], [], []
+    outputs, result, starts = [], [], []
     for piece in stream.pieces(k1):
         steps = len(piece.inputs)
         batch = Batch({"x": piece.inputs}, {}, {"output": piece.targets}, {"output": None}, ROWS, piece.fresh)
         outputs.append(truncated.forward(batch)["output"])
         truncated.backward({"output": 2 * (outputs[-1] - piece.targets)})
-        found.append([g.copy() for g in gradients(runner)])
+        result.append([g.copy() for g in gradients(runner)])
         starts.append((0 if not starts else starts[-1][1], (starts[-1][1] if starts else 0) + steps))
     assert starts == [(0, 3), (3, 4), (4, 7), (7, 10), (10, 11)]
     whole, late = filled(graph), filled(graph)
@@ -276,9 +276,9 @@ def test_fresh_rows_start_from_zero_state():
     expected[4:, fresh] = begun[:, fresh]
     np.testing.assert_allclose(np.concatenate(outputs), expected, rtol=1e-12)
 
-    # The gradient of each piece: rows that went on and rows that began anew, each by the definition.
+    # The gradient of each piece by the definition, for rows that continue and rows that restart.
     weights = [whole.parameters[path].value for path in PATHS]
-    for (start, stop), got in zip(starts, found, strict=True):
+    for (start, stop), got in zip(starts, result, strict=True):
         on = by_definition(weights, x, np.where(fresh & (start >= 4), 0, STEPS), y, start, stop, k2)
         if start >= 4:
             late_x, late_y = np.zeros_like(x), np.zeros_like(y)
@@ -390,7 +390,7 @@ def test_classes_at_each_step_train_in_pieces():
 
 
 @pytest.mark.parametrize(
-    ("make", "told"),
+    ("make", "message"),
     [
         (lambda: Stream(np.zeros((5, 1)), np.zeros((4, 1))), "differ in steps"),
         (lambda: Stream(np.zeros((2, 1)), np.zeros((2, 1)), batch=3), "too few steps"),
@@ -406,8 +406,8 @@ def test_classes_at_each_step_train_in_pieces():
         (lambda: list(Stream([(*(np.zeros((2, 3, 1)),) * 2, [True])]).pieces(2)), "each row"),
     ],
 )
-def test_stream_errors_name_the_problem(make, told):
-    with pytest.raises(graphnet.GraphnetError, match=told):
+def test_stream_errors_name_the_problem(make, message):
+    with pytest.raises(graphnet.GraphnetError, match=message):
         make()
 
 

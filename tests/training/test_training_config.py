@@ -1,4 +1,4 @@
-"""TrainingConfig: what it takes, what it refuses, when two are equal."""
+"""TrainingConfig: accepted and refused values, equality and changes."""
 
 from __future__ import annotations
 

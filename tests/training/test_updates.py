@@ -1,4 +1,4 @@
-"""The Trainer's step over flat arrays: equal to array by array, all or nothing, and nobody's array is written."""
+"""Updates of flat groups equal updates array by array, are all or nothing, and write no array of the caller."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def optimizer(request):
 
 def layers(dtypes=("float64",), deltas=(1.0,), seed=0, shapes=SHAPES):
     """A stand-in for a runner: layers with arrays of all shapes, one layer for each dtype and delta."""
-    rng, found = np.random.default_rng(seed), {}
+    rng, result = np.random.default_rng(seed), {}
     for dtype in dtypes:
         for delta in deltas:
             parameters = {
                 f"p{i}": Parameter(f"p{i}", Weight(shape, kind=kind), np.asarray(rng.normal(size=shape), dtype))
                 for i, (shape, kind) in enumerate(shapes)
             }
-            found[f"{dtype}-{delta}"] = SimpleNamespace(params=parameters, delta=delta)
-    return SimpleNamespace(layers=found)
+            result[f"{dtype}-{delta}"] = SimpleNamespace(params=parameters, delta=delta)
+    return SimpleNamespace(layers=result)
 
 
 def parameters_of(runner):
@@ -133,17 +133,17 @@ def test_training_with_groups_equals_training_without():
 
     rng = np.random.default_rng(2)
     x = rng.normal(size=(30, 3))
-    y, found = np.sin(x @ rng.normal(size=(3, 2))), []
+    y, result = np.sin(x @ rng.normal(size=(3, 2))), []
     for kind in (Adam, Alone):
         g = Builder("net")
         graph = g.build(FullyConnected(5, 2)(FullyConnected(3, 5)(g.input("x", "batch, feature=3"))))
         settings = {"loss": MeanSquaredError(), "epochs": 5, "batch_size": 7, "dtype": "float64", "clip_norm": 0.5}
         trainer = Trainer(graph, TrainingConfig(optimizer=kind(0.03), regularizer=L2_Regularizer(1e-3), **settings))
         history = trainer.fit(x, y)
-        found.append(
+        result.append(
             [*(p.value for p in trainer.runner.parameters.values()), np.array([e.loss for e in history.epochs])]
         )
-    for one, other in zip(*found, strict=True):
+    for one, other in zip(*result, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-13)
 
 
@@ -202,7 +202,7 @@ class Signs(Optimizer):
 
 
 class Bare:
-    """An optimizer of no base class; answers with whatever it was told to."""
+    """An optimizer without a base class that returns a given value."""
 
     elementwise = True
 

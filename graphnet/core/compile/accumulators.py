@@ -96,7 +96,7 @@ class Accumulators:
             operation = self.trace[value]
             part = self.slice_of(value)
             if part is not None:
-                expression = Expression("part of a sink", (), part, operation.shape)
+                expression = Expression("accumulator slice", (), part, operation.shape)
             elif operation.kind == CONSTANT:
                 expression = Expression("constant", (), operation.attr, ())
             elif operation.kind == FIXED:

@@ -190,7 +190,7 @@ _UNLIMITED: AbstractContextManager[Any] = nullcontext()
 
 
 def limited(threads: int | None) -> AbstractContextManager[Any]:
-    """A context in which the BLAS uses at most so many threads, and at most what :func:`threads` allows.
+    """A context in which the BLAS uses at most this many threads, and at most what :func:`threads` allows.
 
     Parameters
     ----------

@@ -12,6 +12,7 @@ from graphnet import (
 )
 from graphnet.io import model_text, parse_model
 from graphnet_recurrent import (
+    LSTM,
     Bidirectional,
     Recurrent,
     Stack,
@@ -60,3 +61,14 @@ def test_invalid_cell_reports_its_key_path():
         parse_model(text.replace("layer: FullyConnected", "layer: FullConnected"))
     with pytest.raises(GraphnetError, match="with.cell.*a cell"):
         parse_model(text.split("      cell:")[0] + "      cell: lstm\n    inputs: x\noutputs: {output: part}\n")
+
+
+def test_batch_major_is_a_field():
+    layer = LSTM(F, U, 2, batch_major=True)
+    assert layer.batch_major is True
+    builder = Builder("net")
+    graph = builder.build(layer(builder.input("x", f"time, batch, feature={F}"), name="lstm"))
+    assert "batch_major: true" in model_text(graph)
+    assert parse_model(model_text(graph)).graph.nodes["lstm"].layer.batch_major is True
+    with pytest.raises(GraphnetError, match="batch_major"):
+        LSTM(F, U, 2, batch_major=1)

@@ -196,7 +196,7 @@ def test_further_plans_are_not_compiled(monkeypatch):
 
 
 class Moody(Layer):
-    """The identity, which raises when it is told to."""
+    """The identity, which raises if a test sets ``fails``."""
 
     fails = [False]  # noqa: RUF012
 

@@ -1,4 +1,4 @@
-"""What the wrong layers have in common: the record of a fault, and right layers from which wrong ones are derived."""
+"""The record of a fault, and the right layers from which wrong ones are derived."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class Fault:
     Parameters
     ----------
     name : str
-        Short, and unlike every other one.
+        A short unique name.
     case : Case
     fault : str
-        One sentence that says what is wrong.
+        One sentence that describes the fault.
     """
 
     name: str

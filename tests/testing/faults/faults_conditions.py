@@ -288,7 +288,7 @@ class Strides(Square):
 
 
 class ArraysOnly(Squash):
-    """``y = tanh(x)``; another rule for anything that is no array."""
+    """``y = tanh(x)``; another rule for arguments that are not arrays."""
 
     def apply(self, x):
         y = np.tanh(x) if isinstance(x, np.ndarray) else x * 1.0
@@ -296,7 +296,7 @@ class ArraysOnly(Squash):
 
 
 class PullOfTracer(Squash):
-    """``y = tanh(x)``; another rule for anything that is no array."""
+    """``y = tanh(x)``; another rule for arguments that are not arrays."""
 
     def pull(self, y, error):
         return error * (1 - y * y) if isinstance(error, np.ndarray) else error * 1.0

@@ -1,4 +1,4 @@
-"""Shapes told wrongly, or only at times."""
+"""Faults in infer: wrong shapes, always or under some condition."""
 
 from __future__ import annotations
 

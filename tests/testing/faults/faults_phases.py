@@ -363,7 +363,7 @@ FAULTS = [
     Fault("dropout's own generator", Case(DropOwn), "masks come from a generator that no seed reaches"),
     Fault("dropout's first mask", Case(DropOnce), "the first mask of a shape is used for ever"),
     Fault("dropout in the test phase", Case(DropAlways), "the test phase drops as well"),
-    Fault("dropout inside apply", Case(DropInApply), "apply draws by itself: no seed reaches it"),
+    Fault("dropout inside apply", Case(DropInApply), "apply draws from its own generator, which cannot be seeded"),
     Fault(
         "dropout scales in the test phase", Case(DropTestScale), "inverted dropout, and yet scaled in the test phase"
     ),

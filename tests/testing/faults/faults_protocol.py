@@ -356,7 +356,7 @@ class ConfigFunction(Layer):
 
 
 class OwnConstructor(Squash):
-    """``y = scale · tanh(x)``; the scale is no field."""
+    """``y = scale · tanh(x)``; the scale is not a field."""
 
     def __init__(self, scale=1.0):
         self.scale = scale
@@ -525,7 +525,7 @@ FAULTS = [
     Fault("config grows", Case(ConfigGrows, DENSE), "check() adds 1 to units"),
     Fault("config rounds", Case(ConfigRounds, {"scale": 1.2345}), "config() rounds to 2 places"),
     Fault("config function", Case(ConfigFunction, {"function": abs}), "a field holds what no file can"),
-    Fault("own constructor", Case(OwnConstructor, {"scale": 1.7}), "the constructor's argument is no field"),
+    Fault("own constructor", Case(OwnConstructor, {"scale": 1.7}), "the constructor's argument is not a field"),
     Fault("no copy", Case(NoCopy), "a lock in self: the layer cannot be deep-copied"),
     Fault("copy shares", Case(CopyShares, SIZE), "a deep copy is the layer itself"),
     Fault("copy forgets", Case(CopyForgets, SIZE), "a deep copy has fresh weights"),

@@ -319,7 +319,7 @@ class StepRemembers(Start):
 
 
 class Net(RNNBase):
-    """An Elman network of somebody else."""
+    """An Elman network written without graphnet's cells."""
 
     gates: ClassVar[tuple[str, ...]] = ("mixing",)
 

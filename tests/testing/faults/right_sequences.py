@@ -192,7 +192,7 @@ class Started(Composite):
 
 
 class Echo(RNNBase):
-    """``h_t = tanh([x_t, h_{t-1}] · W)`` from the kit's point of view: a Recurrent of somebody else."""
+    """``h_t = tanh([x_t, h_{t-1}] · W)``, a custom recurrent layer."""
 
     gates: ClassVar[tuple[str, ...]] = ("mixing",)
 

@@ -1,4 +1,8 @@
-"""Cells: the graph of one time step each; run one with ``graphnet.Scan``, or as a layer with ``Recurrent``."""
+"""Cells, each the graph of one time step; run one with ``graphnet.Scan``, or as a layer with ``Recurrent``.
+
+The names of nodes with weights (``input_gate``, ``candidate``, …) are keys of weight files, so they must not change;
+``tests/test_old_files.py`` loads files of an earlier version. Other names, such as ``input_gate_sigmoid``, may change.
+"""
 
 from graphnet_recurrent.cells.attention import attention_cell
 from graphnet_recurrent.cells.clockwork import clockwork_cell
