@@ -12,7 +12,7 @@ DEPRECATED = [
     ("graphnet.core.backends", "graphnet.core.run.backends", "ReferenceBackend"),
     ("graphnet.exporters", "graphnet.inspect.exporters", "mermaid"),
     ("graphnet.functions", "graphnet.layers.functional", "dense"),
-    ("graphnet.model", "graphnet.models.model", "Model"),
+    ("graphnet.model", "graphnet.models", "Model"),
     ("graphnet.network", "graphnet.models.network", "NeuralNetwork"),
     ("graphnet.scaffold", "graphnet.cli.scaffold", "Names"),
     ("graphnet.sequences", "graphnet.data.sequences", "Packing"),
