@@ -233,3 +233,27 @@ def test_padded_rows_detects_zero_padding(monkeypatch):
     outcome = CaseRun(case).run("padded_rows")
     assert outcome.status == "failed"
     assert "NaN" in outcome.message
+
+
+def test_former_names_warn_and_work():
+    outcome = CaseRun(Case(Affine, {}, ROWS)).run("standalone")
+    assert outcome.as_dict()["told"] == outcome.message == ""
+    with pytest.warns(DeprecationWarning, match="Outcome.message"):
+        assert outcome.told == outcome.message
+    with pytest.warns(DeprecationWarning, match="'by_itself' is now called 'standalone'"):
+        assert CHECKS["by_itself"] is CHECKS["standalone"]
+    with pytest.raises(KeyError):
+        CHECKS["unknown"]
+    with pytest.warns(DeprecationWarning, match="Check.description"):
+        assert CHECKS["runs"].says == CHECKS["runs"].description
+
+
+def test_every_check_is_in_the_table():
+    import pkgutil
+    from importlib import import_module
+
+    from graphnet.testing import Check, checks
+
+    modules = [import_module(f"graphnet.testing.checks.{m.name}") for m in pkgutil.iter_modules(checks.__path__)]
+    defined = {check.name for module in modules for check in vars(module).values() if isinstance(check, Check)}
+    assert defined == set(CHECKS)
