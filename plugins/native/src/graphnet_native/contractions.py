@@ -62,15 +62,15 @@ def product(frame: Frame, instruction: Instruction, step: Value, count: Value, t
     panels = frame.address(weights, step)
     source, target = frame.address(rows, step), frame.address(instruction.output, step)
     depth, outputs = integer(rows.width), integer(instruction.output.width)
-    add, one = integer(int(instruction.add)), (integer(1), integer(0), integer(0))
+    add = integer(int(instruction.add))
     source_step, target_step = frame.stride(rows), frame.stride(instruction.output)
     count = integer(1) if frame.timeless(instruction) else count
     row = integer(instruction.output.width * size)
     if by_steps(frame.program, instruction, frame.single):
         packed, panel = frame.entry(frame.table.left), f.mul(depth, wide.rows * size)
         f.run(products.pack(module, wide), source, packed, count, depth, source_step, integer(size), panel)
-        name = products.product(module, wide)
-        f.run(name, packed, panels, row, target, target_step, count, depth, outputs, add, *one)
+        name = products.wide_product(module, wide)
+        f.run(name, packed, panels, row, target, target_step, count, depth, outputs, add)
     elif frame.single:
         name = products.single_product(module, frame.dtype, frame.lanes)
 
@@ -132,9 +132,8 @@ def _by_product(frame: Frame, left: BufferSlice | ExternalArray, target: Value, 
 
     f.loop(integer(0), frame.steps, 1, one)
     row = integer(columns * size)
-    once = (integer(1), integer(1), integer(0), integer(0))
-    name, right = products.product(frame.module, wide), frame.entry(frame.table.right)
-    f.run(name, panels, right, row, target, row, integer(left.width), depth, integer(columns), *once)
+    name, right = products.wide_product(frame.module, wide), frame.entry(frame.table.right)
+    f.run(name, panels, right, row, target, row, integer(left.width), depth, integer(columns), integer(1))
 
 
 def _directly(

@@ -23,7 +23,7 @@ from graphnet.core.compile.program import (
 from graphnet_native import contractions, elementwise, products
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.frame import Frame
-from graphnet_native.ir import F32, F64, I64, Module, Value, integer
+from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
 
 #: More columns than any tile has.
 MANY = 1 << 20
@@ -88,12 +88,20 @@ class Emitter:
         self._function("back_loop", lambda frame: self._back_loop(frame, of[BACK_LOOP]))
         self._function("back_after", back_after)
         self._function("sums", self._sums)
+        self._sequence("forward", "before", "loop", "after")
+        self._sequence("backward", "back_before", "back_loop", "back_after")
         if not self.single:
             products.pack(self.module, self.tiles)
         return self.module.text()
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
         body(Frame(self.module, name, self.program, self.dtype, self.single))
+
+    def _sequence(self, name: str, *parts: str) -> None:
+        """Define a function that calls others one after the other."""
+        f = self.module.function(name, [PTR, I64, I64, I64])
+        for part in parts:
+            f.run(part, *f.parameters)
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""

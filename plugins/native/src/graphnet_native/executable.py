@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.program import Program
+from graphnet.core.compile.program import STATIC, Program
 from graphnet.core.run.numpy_backend.block_calls import Arrays, BlockCalls
 from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
 from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
@@ -26,7 +26,7 @@ from graphnet_native.engine import Engine, vector_bytes, version
 from graphnet_native.table import Table
 
 Array = Any
-PHASES = ("static", "before", "loop", "after", "back_before", "back_loop", "back_after", "sums")
+FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 PACK = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
@@ -51,7 +51,7 @@ class Compiled:
             self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
 
     def _functions(self, kind: Any) -> dict[str, Any]:
-        return {name: kind(self.engine.address(name)) for name in PHASES}
+        return {name: kind(self.engine.address(name)) for name in FUNCTIONS}
 
 
 class NativeExecutable:
@@ -81,6 +81,15 @@ class NativeExecutable:
         self.table = np.zeros(self.places.size, np.int64)
         self.address = self.table.ctypes.data
         self.arrays: dict[int, Array] = {}
+        self.first_output, self.first_accumulator = self.places.output, self.places.accumulator
+        self.held = self.places.held
+        self.externals = [
+            (self.places.external + i, (external.name, external.index))
+            for i, external in enumerate(self.places.externals)
+        ]
+        self.has_static = any(instruction.phase == STATIC for instruction in program.instructions)
+        self._packing: dict[int, tuple[Array, tuple[int, ...]]] = {}
+        self._used: list[Array] = []
         self._selected: SelectedSums | None = None
         self._fill_table()
         self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
@@ -121,64 +130,72 @@ class NativeExecutable:
         values = self.packs.fill(arrays)
         for i in self.vectors:
             self.arrays[self.places.pack + i][...] = self.packs.arrays[i]
+        pack = self.compiled.pack
         for i in self.matrices:
-            source, target = self.packs.arrays[i], self.arrays[self.places.pack + i]
-            if self.compiled.pack is None:
-                target[...] = source.T
-            else:
-                panel = source.shape[1] * self.compiled.tiles.rows * self.dtype.itemsize
-                self.compiled.pack(source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
+            source = self.packs.arrays[i]
+            if pack is None:
+                self.arrays[self.places.pack + i][...] = source.T
+                continue
+            known, arguments = self._packing.get(i, (None, ()))
+            if known is not source:  # a weight that needs no copy first is another array after each update
+                arguments = self._packing_arguments(i, source)
+                self._packing[i] = source, arguments
+            pack(*arguments)
         return values
+
+    def _packing_arguments(self, number: int, source: Array) -> tuple[int, ...]:
+        panel = source.shape[1] * self.compiled.tiles.rows * self.dtype.itemsize
+        target = self.arrays[self.places.pack + number]
+        return (source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
 
     def run_static(self) -> None:
         """Compute what is the same at every step."""
-        self.functions["static"](self.address, 0, 1, 0)
+        if self.has_static:
+            self.functions["static"](self.address, 0, 1, 0)
 
     def run_block(
         self, number: int, arrays: Arrays, outputs: list[Array], held: Array | None, threads: int | None
     ) -> None:
         """Run one block forward."""
         block = self.workspace.blocks[number]
-        places, functions = self.places, self.functions
-        external = self._set_externals(arrays)
-        for i, output in enumerate(outputs):
-            self._set(places.output + i, output)
+        if number == 0:
+            self._set_externals(arrays)
+            for i, output in enumerate(outputs):
+                self._set(self.first_output + i, output)
         held = None if held is None else np.ascontiguousarray(held)
-        self.table[places.held] = 0 if held is None else held.ctypes.data - block.start * self.batch
-        span = (self.address, block.start, block.stop, block.start)
-        functions["before"](*span)
-        functions["loop"](*span)
-        functions["after"](*span)
-        del external
+        self.table[self.held] = 0 if held is None else held.ctypes.data - block.start * self.batch
+        self.functions["forward"](self.address, block.start, block.stop, block.start)
+        if number == len(self.workspace.blocks) - 1:
+            self._used = []
 
-    def _set_externals(self, arrays: Arrays) -> list[Array]:
-        """Set the addresses of the caller's arrays; returns what must stay alive during the call."""
-        used = []
-        for i, external in enumerate(self.places.externals):
-            array = arrays.get((external.name, external.index))
+    def _set_externals(self, arrays: Arrays) -> None:
+        """Set the addresses of the caller's arrays; ``_used`` keeps them alive until the pass has run."""
+        self._used = []
+        for entry, key in self.externals:
+            array = arrays.get(key)
             if array is not None:
-                array = np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
-                used.append(array)
-                self._set(self.places.external + i, array)
-        return used
+                if not (array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype):
+                    array = np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
+                self._used.append(array)
+                self.table[entry] = array.ctypes.data
 
     def run_block_backward(
         self, number: int, arrays: Arrays, ended: Array | None, deferred: DeferredErrors | None, threads: int | None
     ) -> None:
         """Run one block backward and fill the errors of sequences in ``arrays``."""
         block, functions = self.workspace.blocks[number], self.functions
-        external = self._set_externals(arrays)
+        if number == len(self.workspace.blocks) - 1:
+            self._set_externals(arrays)
         span = (self.address, block.start, block.stop, block.start)
-        functions["back_before"](*span)
         if deferred is None or ended is None:
-            functions["back_loop"](*span)
-        else:
-            for start, stop, rows in segments(ended):
-                last = block.start + stop - 1
-                deferred.exchange(rows, [self.workspace.at(error, last) for error in self.carried])
-                functions["back_loop"](self.address, block.start + start, last + 1, block.start)
+            functions["backward"](*span)
+            return
+        functions["back_before"](*span)
+        for start, stop, rows in segments(ended):
+            last = block.start + stop - 1
+            deferred.exchange(rows, [self.workspace.at(error, last) for error in self.carried])
+            functions["back_loop"](self.address, block.start + start, last + 1, block.start)
         functions["back_after"](*span)
-        del external
 
     def accumulate(self, number: int, arrays: Arrays, sums: list[Any], counted: Any) -> None:
         """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
@@ -186,18 +203,17 @@ class NativeExecutable:
             if self._selected is None:
                 self._selected = SelectedSums(self.program, self.workspace, self.packs)
             self._selected.accumulate(number, arrays, sums, counted)
-            return
-        block = self.workspace.blocks[number]
-        first = block.start + (0 if counted is None else counted.start // self.batch)
-        if first >= block.stop:
-            return
-        external = self._set_externals(arrays)
-        for i, accumulator in enumerate(self.program.accumulators):
-            if sums[i] is None:  # not kept: gradients are views of it
-                sums[i] = np.zeros((accumulator.rows, accumulator.columns), self.dtype)
-            self._set(self.places.accumulator + i, sums[i])
-        self.functions["sums"](self.address, first, block.stop, block.start)
-        del external
+        else:
+            block = self.workspace.blocks[number]
+            first = block.start + (0 if counted is None else counted.start // self.batch)
+            if first < block.stop:
+                for i, accumulator in enumerate(self.program.accumulators):
+                    if sums[i] is None:  # a new array in each pass: gradients are views of it
+                        sums[i] = np.zeros((accumulator.rows, accumulator.columns), self.dtype)
+                        self._set(self.first_accumulator + i, sums[i])
+                self.functions["sums"](self.address, first, block.stop, block.start)
+        if number == 0:
+            self._used = []
 
 
 class SelectedSums(Executable):

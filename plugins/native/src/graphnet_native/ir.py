@@ -172,7 +172,7 @@ class Function:
 
     # ------------------------------------------------------------------ memory
     def offset(self, pointer: Value, size: Value | int) -> Value:
-        """A pointer so many bytes further."""
+        """A pointer that number of bytes further."""
         size = integer(size) if isinstance(size, int) else size
         if pointer.type != PTR or size.type != I64:
             raise IRError(f"offset of {pointer.type} by {size.type}")

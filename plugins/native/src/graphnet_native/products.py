@@ -46,7 +46,7 @@ class Tiles:
 
 
 def tiles(dtype: Type, vector_bytes: int, columns: int) -> Tiles:
-    """The tiles for products with so many columns: narrow ones where there are few."""
+    """The tiles for products with this number of columns: narrow ones for few."""
     registers = 32 if vector_bytes == 64 else 16
     lanes = vector_bytes // dtype.bytes
     while lanes > 4 and lanes // 2 >= columns:
@@ -192,6 +192,47 @@ def product(module: Module, tiles: Tiles) -> str:
             last(vectors)
 
     f.loop(integer(0), rows, tiles.rows, panel, [a])
+    return name
+
+
+def wide_product(module: Module, tiles: Tiles) -> str:
+    """Define one product with many columns; returns its name.
+
+    ``f(A, B, row bytes of B, C, row bytes of C, rows, depth, columns, add)``. The columns of a tile stay in the cache
+    while all panels are multiplied with them.
+    """
+    name = f"wide_product_{tiles.dtype.mangled}_{tiles.lanes}_{tiles.rows}x{tiles.vectors}"
+    if name in module.functions:
+        return name
+    kernels = {
+        (v, masked): micro_kernel(module, tiles, v, masked)
+        for v in range(1, tiles.vectors + 1)
+        for masked in (False, True)
+    }
+    f = module.function(name, [PTR, PTR, I64, PTR, I64, I64, I64, I64, I64], internal=True)
+    a, b, b_row, c, c_row, rows, depth, columns, add = f.parameters
+    panel_bytes = f.mul(f.mul(depth, tiles.rows), tiles.size)
+
+    def panels(vectors: int, masked: bool, column: Value, tail: Value) -> None:
+        at = f.mul(column, tiles.size)
+        source, target = f.offset(b, at), f.offset(c, at)
+
+        def panel(first: Value, values: list[Value]) -> list[Value]:
+            left = f.binary("sub", rows, first)
+            there = f.offset(target, f.mul(c_row, first))
+            f.run(kernels[vectors, masked], values[0], source, b_row, there, c_row, depth, left, tail, add)
+            return [f.offset(values[0], panel_bytes)]
+
+        f.loop(integer(0), rows, tiles.rows, panel, [a])
+
+    wide = tiles.vectors * tiles.lanes
+    full = f.binary("sub", columns, f.binary("srem", columns, integer(wide)))
+    f.loop(integer(0), full, wide, lambda j, _: panels(tiles.vectors, False, j, integer(tiles.lanes)))
+    rest = f.binary("sub", columns, full)
+    for vectors in range(1, tiles.vectors + 1):
+        tail = f.binary("sub", rest, integer((vectors - 1) * tiles.lanes))
+        inside = f.compare("icmp ule", f.add(tail, -1), integer(tiles.lanes - 1))
+        f.when(inside, lambda v=vectors, t=tail: panels(v, True, full, t))  # type: ignore[misc]
     return name
 
 
