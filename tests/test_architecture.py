@@ -50,12 +50,13 @@ def test_files_that_the_pages_name_exist():
     for page in ("docs/design.md", "CONTRIBUTING.md"):
         text = (ROOT / page).read_text(encoding="utf-8")
         for name in re.findall(r"`([\w./]+\.py)`", text):
-            places = [ROOT / name, ROOT / "graphnet" / name, ROOT / "graphnet" / "core" / name]
-            bare = "/" not in name
-            assert bare or any(place.exists() for place in places) or list(ROOT.glob(f"graphnet/**/{name}")), (
-                page,
-                name,
-            )
+            name = name.removeprefix("../")
+            found = [
+                path
+                for top in ("graphnet", "plugins", "scripts", "benchmarks", "tests")
+                for path in ROOT.glob(f"{top}/**/{name}")
+            ]
+            assert found or (ROOT / name).exists(), f"{page} names {name}"
 
 
 def test_import_inside_a_function_counts(architecture, tmp_path):
