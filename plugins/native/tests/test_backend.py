@@ -12,7 +12,7 @@ from small_layers import Logistic, Normalize, Rectify, Tanh
 
 import graphnet
 from graphnet import Builder, Cell, FullyConnected, Runner, Scan, concatenate
-from graphnet_native import backend, engine
+from graphnet_native import backend, engine, executable
 from graphnet_native.executable import NativeExecutable
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
@@ -112,6 +112,19 @@ def test_dense_layers_outside_scans(rows, dtype):
     z = FullyConnected(21, 4, dtype=dtype)(Normalize()(y))
     inputs = {"x": np.random.default_rng(1).normal(size=(rows, 9)).astype(dtype)}
     check(builder.build(z), inputs, dtype)
+
+
+@pytest.mark.usefixtures("_native_only")
+@pytest.mark.parametrize("width", [16, 32])
+def test_narrower_vectors(width, monkeypatch):
+    monkeypatch.setattr(executable, "vector_bytes", lambda: width)
+    monkeypatch.setattr(backend, "vector_bytes", lambda: width)
+    monkeypatch.setattr(backend, "_programs", type(backend._programs)())
+    rng = np.random.default_rng(width)
+    for dtype in ("float32", "float64"):
+        for batch in (1, 3, 8, 19):
+            x = rng.normal(size=(7, batch, 5)).astype(dtype)
+            check(scan(13, 5, dtype), {"x": x}, dtype, lengths=rng.integers(0, 8, batch))
 
 
 def test_truncation_of_ragged_rows():

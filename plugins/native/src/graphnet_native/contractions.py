@@ -16,10 +16,10 @@ from graphnet.core.compile.program import (
     Program,
 )
 from graphnet_native import products, sums
-from graphnet_native.borders import turn
 from graphnet_native.frame import TIMED, Frame
 from graphnet_native.ir import Value, integer
 from graphnet_native.products import Tiles
+from graphnet_native.transposition import transpose
 
 #: Sums of at least this many numbers are one product of packed values; smaller ones are computed directly.
 BY_PRODUCT = 16384
@@ -39,7 +39,9 @@ def space(program: Program, wide: Tiles, single: bool) -> Space:
     large = [(a, t) for a in program.accumulators for t in a.terms if by_product(a, t)]
     panels = [-(-(t.rows[1] - t.rows[0]) // wide.rows) * wide.rows for _, t in large]
     inputs = [i.operands[0].width for i in program.instructions if by_steps(program, i, single)]  # type: ignore[union-attr]
-    return Space(max(panels, default=0), max((a.columns for a, _ in large), default=0), max(inputs, default=0))
+    width = wide.vectors * wide.lanes
+    columns = [-(-a.columns // width) * width for a, _ in large]
+    return Space(max(panels, default=0), max(columns, default=0), max(inputs, default=0))
 
 
 def by_product(accumulator: Accumulator, term: AccumulatorTerm) -> bool:
@@ -70,7 +72,8 @@ def product(frame: Frame, instruction: Instruction, step: Value, count: Value, t
         packed, panel = frame.entry(frame.table.left), f.mul(depth, wide.rows * size)
         f.run(products.pack(module, wide), source, packed, count, depth, source_step, integer(size), panel)
         name = products.wide_product(module, wide)
-        f.run(name, packed, panels, row, target, target_step, count, depth, outputs, add)
+        tile = integer(wide.vectors * wide.lanes * size)
+        f.run(name, packed, panels, row, tile, target, target_step, count, depth, outputs, add)
     elif frame.single:
         name = products.single_product(module, frame.dtype, frame.lanes)
 
@@ -91,7 +94,7 @@ def accumulate(frame: Frame, number: int, accumulator: Accumulator, tiles: Tiles
     assert isinstance(right, BufferSlice | ExternalArray)
     base, row = frame.entry(frame.table.accumulator + number), accumulator.columns * frame.dtype.bytes
     if any(by_product(accumulator, term) for term in accumulator.terms):
-        _turn_right(frame, right)
+        _turn_right(frame, right, wide)
     for term in accumulator.terms:
         target = frame.f.offset(base, term.rows[0] * row)
         if term.left is None:
@@ -104,17 +107,33 @@ def accumulate(frame: Frame, number: int, accumulator: Accumulator, tiles: Tiles
             _directly(frame, term.left, right, target, accumulator.columns, tiles)
 
 
-def _turn_right(frame: Frame, right: BufferSlice | ExternalArray) -> None:
-    """Copy the right side with the rows of all steps below each other."""
-    f = frame.f
-    bytes_ = f.mul(frame.row, right.width)
+def _turn_right(frame: Frame, right: BufferSlice | ExternalArray, wide: Tiles) -> None:
+    """Copy the right side, with the rows of all steps below each other, tile of columns by tile.
+
+    Rows at a distance that is a multiple of 4,096 bytes would share lines of the cache.
+    """
+    f, size = frame.f, frame.dtype.bytes
+    width = wide.vectors * wide.lanes
+    depth = f.mul(frame.steps, frame.batch)
     at, step = frame.address(right, frame.start), frame.stride(right)
+    name = transpose(frame.module, frame.dtype)
 
-    def one(t: Value, _: list[Value]) -> None:
-        target = f.offset(frame.entry(frame.table.right), f.mul(bytes_, t))
-        turn(frame, f.offset(at, f.mul(step, t)), target, integer(right.width), frame.batch)
+    def tile(start: int) -> None:
+        panel = f.offset(frame.entry(frame.table.right), f.mul(depth, start * size))
+        units = integer(min(width, right.width - start))
+        first = f.offset(at, f.mul(frame.row, start))
 
-    f.loop(integer(0), frame.steps, 1, one)
+        def one(t: Value, _: list[Value]) -> None:
+            source, target = (
+                f.offset(first, f.mul(step, t)),
+                f.offset(panel, f.mul(f.mul(frame.batch, t), width * size)),
+            )
+            f.run(name, source, frame.row, target, integer(width * size), units, frame.batch)
+
+        f.loop(integer(0), frame.steps, 1, one)
+
+    for start in range(0, right.width, width):
+        tile(start)
 
 
 def _by_product(frame: Frame, left: BufferSlice | ExternalArray, target: Value, columns: int, wide: Tiles) -> None:
@@ -133,7 +152,11 @@ def _by_product(frame: Frame, left: BufferSlice | ExternalArray, target: Value, 
     f.loop(integer(0), frame.steps, 1, one)
     row = integer(columns * size)
     name, right = products.wide_product(frame.module, wide), frame.entry(frame.table.right)
-    f.run(name, panels, right, row, target, row, integer(left.width), depth, integer(columns), integer(1))
+    width = wide.vectors * wide.lanes * size
+    tile = f.mul(depth, width)
+    f.run(
+        name, panels, right, integer(width), tile, target, row, integer(left.width), depth, integer(columns), integer(1)
+    )
 
 
 def _directly(

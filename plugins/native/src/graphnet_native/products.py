@@ -198,8 +198,9 @@ def product(module: Module, tiles: Tiles) -> str:
 def wide_product(module: Module, tiles: Tiles) -> str:
     """Define one product with many columns; returns its name.
 
-    ``f(A, B, row bytes of B, C, row bytes of C, rows, depth, columns, add)``. The columns of a tile stay in the cache
-    while all panels are multiplied with them.
+    ``f(A, B, row bytes of B, tile bytes of B, C, row bytes of C, rows, depth, columns, add)``: tile bytes lead from the
+    columns of one tile to those of the next. The columns of a tile stay in the cache while all panels are multiplied
+    with them.
     """
     name = f"wide_product_{tiles.dtype.mangled}_{tiles.lanes}_{tiles.rows}x{tiles.vectors}"
     if name in module.functions:
@@ -209,13 +210,14 @@ def wide_product(module: Module, tiles: Tiles) -> str:
         for v in range(1, tiles.vectors + 1)
         for masked in (False, True)
     }
-    f = module.function(name, [PTR, PTR, I64, PTR, I64, I64, I64, I64, I64], internal=True)
-    a, b, b_row, c, c_row, rows, depth, columns, add = f.parameters
+    f = module.function(name, [PTR, PTR, I64, I64, PTR, I64, I64, I64, I64, I64], internal=True)
+    a, b, b_row, b_tile, c, c_row, rows, depth, columns, add = f.parameters
     panel_bytes = f.mul(f.mul(depth, tiles.rows), tiles.size)
+    wide = tiles.vectors * tiles.lanes
 
     def panels(vectors: int, masked: bool, column: Value, tail: Value) -> None:
-        at = f.mul(column, tiles.size)
-        source, target = f.offset(b, at), f.offset(c, at)
+        number = f.binary("udiv", column, integer(wide))
+        source, target = f.offset(b, f.mul(b_tile, number)), f.offset(c, f.mul(column, tiles.size))
 
         def panel(first: Value, values: list[Value]) -> list[Value]:
             left = f.binary("sub", rows, first)
@@ -225,7 +227,6 @@ def wide_product(module: Module, tiles: Tiles) -> str:
 
         f.loop(integer(0), rows, tiles.rows, panel, [a])
 
-    wide = tiles.vectors * tiles.lanes
     full = f.binary("sub", columns, f.binary("srem", columns, integer(wide)))
     f.loop(integer(0), full, wide, lambda j, _: panels(tiles.vectors, False, j, integer(tiles.lanes)))
     rest = f.binary("sub", columns, full)
