@@ -79,7 +79,7 @@ compat: $(DEVELOPER_READY)
 
 # What `import graphnet` adds to `import numpy`.
 import-time: $(USER_READY)
-	$(BIN)/python scripts/import_time.py
+	$(BIN)/python benchmarks/import_time.py
 
 wheels: $(DEVELOPER_READY)
 	$(BIN)/python scripts/build_wheels.py
