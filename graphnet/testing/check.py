@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from graphnet.core.errors import GraphnetDeprecationWarning
 from graphnet.testing.harness import Harness
 
 #: Former names of checks, accepted for one release.
@@ -47,7 +48,7 @@ class Check:
     @property
     def says(self) -> str:
         """Deprecated alias of :attr:`description`."""
-        warnings.warn("Check.says is deprecated; use Check.description", DeprecationWarning, stacklevel=2)
+        warnings.warn("Check.says is deprecated; use Check.description", GraphnetDeprecationWarning, stacklevel=2)
         return self.description
 
 
@@ -61,7 +62,7 @@ def check(*needs: str) -> Callable[[Callable[[Harness], None]], Check]:
 
 
 class CheckTable(dict[str, Check]):
-    """Checks by name, in the order in which they run; former names are looked up with a DeprecationWarning."""
+    """Checks by name, in the order in which they run; former names are looked up with a warning."""
 
     def __init__(self, checks: Iterable[Check]) -> None:
         super().__init__((each.name, each) for each in checks)
@@ -69,5 +70,6 @@ class CheckTable(dict[str, Check]):
     def __missing__(self, name: str) -> Check:
         if name not in RENAMED:
             raise KeyError(name)
-        warnings.warn(f"check {name!r} is now called {RENAMED[name]!r}", DeprecationWarning, stacklevel=2)
+        message = f"check {name!r} is now called {RENAMED[name]!r}"
+        warnings.warn(message, GraphnetDeprecationWarning, stacklevel=2)
         return self[RENAMED[name]]

@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from graphnet.core.errors import GraphnetDeprecationWarning
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -30,7 +32,7 @@ class Outcome:
     @property
     def told(self) -> str:
         """Deprecated alias of :attr:`message`."""
-        warnings.warn("Outcome.told is deprecated; use Outcome.message", DeprecationWarning, stacklevel=2)
+        warnings.warn("Outcome.told is deprecated; use Outcome.message", GraphnetDeprecationWarning, stacklevel=2)
         return self.message
 
     def as_dict(self) -> dict[str, str]:

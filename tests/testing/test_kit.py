@@ -12,7 +12,7 @@ from wrong import SEQUENCE
 from wrong_rules import Cube, Sign
 from wrong_sequences import GoodCell
 
-from graphnet import Affine, ConfigError, FullyConnected, Layer
+from graphnet import Affine, ConfigError, FullyConnected, GraphnetDeprecationWarning, Layer
 from graphnet.cli import main
 from graphnet.core.run.padding import RowEnds
 from graphnet.testing import CAPABILITIES, CHECKS, Case, conformance, run
@@ -238,13 +238,13 @@ def test_padded_rows_detects_zero_padding(monkeypatch):
 def test_former_names_warn_and_work():
     outcome = CaseRun(Case(Affine, {}, ROWS)).run("standalone")
     assert outcome.as_dict()["told"] == outcome.message == ""
-    with pytest.warns(DeprecationWarning, match="Outcome.message"):
+    with pytest.warns(GraphnetDeprecationWarning, match="Outcome.message"):
         assert outcome.told == outcome.message
-    with pytest.warns(DeprecationWarning, match="'by_itself' is now called 'standalone'"):
+    with pytest.warns(GraphnetDeprecationWarning, match="'by_itself' is now called 'standalone'"):
         assert CHECKS["by_itself"] is CHECKS["standalone"]
     with pytest.raises(KeyError):
         CHECKS["unknown"]
-    with pytest.warns(DeprecationWarning, match="Check.description"):
+    with pytest.warns(GraphnetDeprecationWarning, match="Check.description"):
         assert CHECKS["runs"].says == CHECKS["runs"].description
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 import graphnet_recurrent
+from graphnet import GraphnetDeprecationWarning
 from graphnet_recurrent import plugin
 
 
@@ -18,7 +19,7 @@ def test_layers_are_registered():
 
 @pytest.mark.parametrize(("old", "new"), graphnet_recurrent.RENAMED.items())
 def test_old_names_warn(old, new):
-    with pytest.warns(DeprecationWarning, match=f"use graphnet_recurrent.{new}"):
+    with pytest.warns(GraphnetDeprecationWarning, match=f"use graphnet_recurrent.{new}"):
         assert getattr(graphnet_recurrent, old) is getattr(graphnet_recurrent, new)
     with pytest.raises(AttributeError, match="no attribute 'Missing'"):
         graphnet_recurrent.Missing

@@ -3,6 +3,7 @@
 import warnings
 from typing import Any
 
+from graphnet import GraphnetDeprecationWarning
 from graphnet_recurrent.bidirectional import Bidirectional
 from graphnet_recurrent.cells import (
     attention_cell,
@@ -41,11 +42,11 @@ RENAMED = {"CellLayer": "RNNBase", "Arrangement": "RecurrentLayer", "SequenceLay
 
 
 def __getattr__(name: str) -> Any:
-    """Return a class by the name that it had in an earlier release, with a DeprecationWarning."""
+    """Return a class by the name that it had in an earlier release, with a warning."""
     if name not in RENAMED:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     message = f"graphnet_recurrent.{name} is deprecated, use graphnet_recurrent.{RENAMED[name]}"
-    warnings.warn(message, DeprecationWarning, stacklevel=2)
+    warnings.warn(message, GraphnetDeprecationWarning, stacklevel=2)
     return globals()[RENAMED[name]]
 
 
