@@ -171,6 +171,16 @@ def test_cache_folder_is_private(tmp_path, monkeypatch):
     assert engine.folder() is None
 
 
+def test_user_without_a_home_has_no_cache(monkeypatch):
+    def missing():
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("GRAPHNET_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(engine.Path, "home", missing)
+    assert engine.folder() is None
+
+
 def test_damaged_cache_is_compiled_again(tmp_path, monkeypatch):
     monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))
     backend._programs.clear()

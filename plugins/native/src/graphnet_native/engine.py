@@ -47,9 +47,9 @@ def version() -> int:
 def folder() -> Path | None:
     """Where compiled objects are kept: a private folder of this user; None if there cannot be one."""
     named = os.environ.get("GRAPHNET_CACHE")
-    base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphnet"
-    path = base / "native"
     try:
+        base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphnet"
+        path = base / "native"
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.stat()
     except (OSError, RuntimeError):
