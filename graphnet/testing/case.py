@@ -36,7 +36,9 @@ class Case:
         The interval on which the layer is defined; random values are drawn from it. By default values are standard
         normal, or between 0.5 and 2 if the output is not finite for those.
     reference : callable, optional
-        An independent implementation, ``reference(*inputs, **weights) -> output`` (a tuple for several outputs).
+        An independent implementation, ``reference(*inputs, **weights) -> output`` (a tuple for several outputs). A
+        weight is passed by its name; in a composite where several have that name, by its path below the layer, joined
+        by underscores (``scan_forget_weights``).
     refused : sequence of mappings
         Configurations for which the constructor must raise ConfigError.
     claims, disclaims : collection of str
