@@ -79,9 +79,7 @@ class Objective:
 
         return at
 
-    def check_slope(
-        self, directions: Arrays, claimed: float, scale: float, step: float = STEP
-    ) -> tuple[bool, float]:
+    def check_slope(self, directions: Arrays, claimed: float, scale: float, step: float = STEP) -> tuple[bool, float]:
         """Return whether ``claimed`` is the derivative along some directions, and the derivative."""
         return check_slope(self.along(directions), claimed, scale, step, lambda: self.rounding)
 

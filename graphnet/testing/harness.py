@@ -29,7 +29,6 @@ from graphnet.testing.detection import detect_capabilities
 from graphnet.testing.failures import Skipped, fault
 from graphnet.testing.passes import PassResult, forward
 
-
 #: Where inputs are drawn from if the outputs are not finite for any number and the case gives no domain.
 DOMAINS = ((0.5, 2.0), (0.1, 0.9))
 

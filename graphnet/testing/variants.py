@@ -79,7 +79,10 @@ def other_sizes(harness: Harness) -> Iterator[Variant]:
             shapes = {
                 port: Shape(
                     shape.names,
-                    tuple(other if axis == (name, size) else axis[1] for axis in zip(shape.names, shape.sizes, strict=True)),
+                    tuple(
+                        other if axis == (name, size) else axis[1]
+                        for axis in zip(shape.names, shape.sizes, strict=True)
+                    ),
                     shape.declared,
                 )
                 for port, shape in harness.shapes.items()
@@ -111,7 +114,9 @@ def accepted_steps(harness: Harness, wanted: int) -> int:
 
 
 def bound(harness: Harness, variant: Variant) -> tuple[Runner, Arrays] | None:
-    """Return a runner for a variant, with values for which a forward pass has moderate results; None if it is refused.
+    """Return a runner for a variant, with values for which a forward pass has moderate results.
+
+    None if the variant is refused: by infer, or by an exception of a rule.
 
     Raises
     ------
@@ -120,17 +125,17 @@ def bound(harness: Harness, variant: Variant) -> tuple[Runner, Arrays] | None:
     """
     values = harness.values(3, shapes=variant.shapes)
     try:
-        runner = harness.sized_runner(variant.shapes)
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            outputs = forward(runner, values, Phase.train)
-    except RuleError as error:
-        raise fault(f"infer accepts other shapes than apply, {variant}: {short(error)}") from error
-    except GraphnetError:
-        harness.note_untried(f"{variant.what}, which infer refuses")
-        return None
-    except Exception:  # refused by numpy in the rule, loudly
-        harness.note_untried(f"{variant.what}, with which apply fails")
+        outputs: Arrays = {}
+        for phase in (Phase.test, Phase.train):
+            runner = harness.sized_runner(variant.shapes)
+            with warnings.catch_warnings(), np.errstate(all="ignore"):
+                warnings.simplefilter("ignore")
+                outputs = forward(runner, values, phase)
+    except Exception as error:
+        if isinstance(error, RuleError) and "apply of" in str(error):
+            raise fault(f"infer accepts other shapes than apply, {variant}: {short(error)}") from error
+        refused = isinstance(error, GraphnetError) and not isinstance(error, RuleError)
+        harness.note_untried(f"{variant.what}, {'which infer refuses' if refused else 'with which a rule fails'}")
         return None
     moderate = all(np.isfinite(y).all() and np.abs(y).max(initial=0.0) < MODERATE for y in outputs.values())
     return (harness.sized_runner(variant.shapes), values) if moderate else None

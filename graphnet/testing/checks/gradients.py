@@ -145,13 +145,19 @@ def _kinks_are_independent(harness: Harness, values: Arrays, errors: Arrays) -> 
     if sum(array.size for array in values.values()) > MAX_ELEMENTS:
         return False
     rng = np.random.default_rng(15)
-    signs = {name: rng.choice([-1.0, 1.0], array.shape) * rng.uniform(0.7, 1.3, array.shape) for name, array in values.items()}
+    signs = {
+        name: rng.choice([-1.0, 1.0], array.shape) * rng.uniform(0.7, 1.3, array.shape)
+        for name, array in values.items()
+    }
 
     def input_errors() -> np.ndarray:
         moved = {name: array + 1e-3 * signs[name] for name, array in values.items()}
         found = harness.run(moved, harness.runner(), errors=errors).input_errors
         return np.concatenate(
-            [(np.zeros(values[n].shape) if found[n] is None else np.broadcast_to(found[n], values[n].shape)).ravel() for n in values]
+            [
+                (np.zeros(values[n].shape) if found[n] is None else np.broadcast_to(found[n], values[n].shape)).ravel()
+                for n in values
+            ]
         )
 
     base, at = input_errors(), 0

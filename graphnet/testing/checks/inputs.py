@@ -19,7 +19,6 @@ from graphnet.testing.failures import fault, short
 from graphnet.testing.harness import Harness
 from graphnet.testing.passes import PassResult
 
-
 #: The smallest integers, one of which an integer out of range must not count as.
 IDS = 64
 
@@ -79,14 +78,18 @@ def _check_zeros(harness: Harness) -> None:
     if nan and all(np.isfinite(array).all() for array in result.outputs.values()):
         steep = _slope_from_zeros(harness, values, result, 1e-6) > 30 * _slope_from_zeros(harness, values, result, 1e-3)
         harness.expect(
-            steep, f"the error for {nan[0]!r} has NaN for a row of zeros", expected="numbers; the slopes there are finite"
+            steep,
+            f"the error for {nan[0]!r} has NaN for a row of zeros",
+            expected="numbers; the slopes there are finite",
         )
 
 
 def _slope_from_zeros(harness: Harness, values: Arrays, result: PassResult, step: float) -> float:
     """Return the size of the change of the outputs along a random direction, divided by the step."""
     rng = np.random.default_rng(13)
-    moved = {n: a if n in harness.integer else a + step * np.abs(rng.standard_normal(a.shape)) for n, a in values.items()}
+    moved = {
+        n: a if n in harness.integer else a + step * np.abs(rng.standard_normal(a.shape)) for n, a in values.items()
+    }
     outputs = _run_silently(harness, moved, errors=False).outputs
     return max(float(np.abs(outputs[name] - array).max(initial=0.0)) for name, array in result.outputs.items()) / step
 
@@ -144,13 +147,18 @@ def _check_out_of_range(
     neighbour: np.ndarray | None,
     table: dict[int, np.ndarray],
 ) -> None:
-    """Raise a Fault if an integer out of range counts as another one. A function of any integers, such as the square,
-    passes: its values at two neighbours out of range are not those of one number, nor of a number and the one before."""
+    """Raise a Fault if an integer out of range counts as another one.
+
+    A function of any integers passes, such as the square: its values at two neighbours out of range are not that of one
+    number, nor those of a number and the one before.
+    """
     if found is None:
         return
     zeros = not found.any() and sum(not row.any() for row in table.values()) == 0
     same = [k for k, row in table.items() if np.array_equal(row, found)]
-    before = [k for k in same if neighbour is not None and _equals(table.get(k - 1 if number < 0 else k + 1), neighbour)]
+    before = [
+        k for k in same if neighbour is not None and _equals(table.get(k - 1 if number < 0 else k + 1), neighbour)
+    ]
     fixed = bool(same) and _equals(neighbour, found)
     first = same[0] if same else None
     harness.expect(

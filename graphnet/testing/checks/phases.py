@@ -176,7 +176,10 @@ def statistics(harness: Harness) -> None:
 
 
 def _check_earlier_batches_count(harness: Harness) -> None:
-    """Every buffer that the test phase reads depends on more than the last batch."""
+    """Every buffer that the test phase reads depends on more than the last batch, unless a share of 0 or 1 is set."""
+    if any(isinstance(value, float) and value in (0.0, 1.0) for value in harness.case.config.values()):
+        harness.note_untried("that earlier batches count, with a number that is 0 or 1 in the configuration")
+        return
     after: list[dict[str, np.ndarray]] = []
     for seeds in ((1, 2), (2,)):
         runner = harness.runner()

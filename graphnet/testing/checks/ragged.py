@@ -109,9 +109,7 @@ def empty_rows(harness: Harness) -> None:
                 harness.assert_close(batch.gradients[name], gradient, f"{what}: the gradient of {name!r}")
 
 
-def _run_with_empty_rows(
-    harness: Harness, padded: Arrays, lengths: np.ndarray, backend: str, what: str
-) -> PassResult:
+def _run_with_empty_rows(harness: Harness, padded: Arrays, lengths: np.ndarray, backend: str, what: str) -> PassResult:
     """Run a batch with rows without steps, whose errors are zero; check what it returns for those rows."""
     empty, phase = np.flatnonzero(lengths == 0), harness.deterministic_phase
     try:
