@@ -80,7 +80,7 @@ class NativeExecutable:
         self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
-        self._workers = 1
+        self._workers, self._lines = 1, np.zeros((0, 7), np.int64)
         if compiled.partition is not None:
             self._most = useful(program, steps, batch, dtype)
             self.functions = {name: partial(self._share, address) for name, address in compiled.tasks.items()}
