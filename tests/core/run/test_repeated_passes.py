@@ -6,6 +6,7 @@ import threading
 
 import numpy as np
 import pytest
+from helpers.random_models import Tanh
 
 from graphnet import (
     Builder,
@@ -28,9 +29,7 @@ from graphnet.core.concurrency import claims
 from graphnet.core.concurrency.claims import WRITE, Claim
 from graphnet.core.run.repeat import Repeat
 from graphnet.optimizers import Sgd
-from helpers.random_models import Tanh
 
-RNG = np.random.default_rng(5)
 BACKENDS = ("numpy", "native")
 
 
@@ -106,9 +105,9 @@ class Pair:
             if array is None:
                 assert repeated[name] is None
             else:
-                assert repeated[name].dtype == array.dtype and np.array_equal(
-                    repeated[name], array, equal_nan=True
-                ), name
+                assert repeated[name].dtype == array.dtype and np.array_equal(repeated[name], array, equal_nan=True), (
+                    name
+                )
         return repeated
 
 
