@@ -32,21 +32,25 @@ from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.describe.value import Value
 from graphnet.core.dtypes import as_array
+from graphnet.core.operations import NO_OPERATIONS, Operations, Window
 from graphnet.core.random import generator
 
 __all__ = [
+    "NO_OPERATIONS",
     "Buffer",
     "CellGraph",
     "Composite",
     "Input",
     "Layer",
     "Node",
+    "Operations",
     "Parameter",
     "Ref",
     "Shape",
     "Subgraph",
     "Value",
     "Weight",
+    "Window",
     "as_array",
     "broadcast",
     "functional",

@@ -11,14 +11,22 @@ from typing import Any
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
+from graphnet.core.operations import WINDOWED_ERROR, WINDOWED_GRADIENT, WINDOWED_PRODUCT
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
-from graphnet_native import products
+from graphnet_native import products, windowed
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
 from graphnet_native.ir import F32, F64
+
+#: What the backend offers to the rules of layers that run node by node.
+OPERATIONS = {
+    WINDOWED_PRODUCT: windowed.windowed_product,
+    WINDOWED_ERROR: windowed.windowed_error,
+    WINDOWED_GRADIENT: windowed.windowed_gradient,
+}
 
 #: Compiled programs that are kept for further bindings; a bound plan keeps its own alive.
 KEPT = 256
@@ -57,4 +65,5 @@ class NativeBackend:
 
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
         """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
-        return CompiledPlan(plan, shapes, replace(options, executable=executable), list(wanted))
+        options = replace(options, executable=executable, operations=OPERATIONS)
+        return CompiledPlan(plan, shapes, options, list(wanted))
