@@ -8,8 +8,17 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer, Shape, ShapeError, Weight
-from graphnet.authoring import NO_OPERATIONS, Operations, Window, is_python_int, positive, require
-from graphnet.core.operations import WINDOWED_ERROR, WINDOWED_GRADIENT, WINDOWED_PRODUCT
+from graphnet.authoring import (
+    NO_OPERATIONS,
+    WINDOWED_ERROR,
+    WINDOWED_GRADIENT,
+    WINDOWED_PRODUCT,
+    Operations,
+    Window,
+    is_python_int,
+    positive,
+    require,
+)
 from graphnet.layers import BiasAttribute
 from graphnet_conv.im2col import Im2Col, batch_first, batch_last
 from graphnet_conv.sizes import check_padding, output_sizes, per_axis, resolve_padding, spatial_sizes, with_sizes
