@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,7 @@ from graphnet_native.executable import Compiled, NativeExecutable
 from graphnet_native.ir import F32, F64
 
 #: What the backend offers to the rules of layers that run node by node.
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[..., Any]] = {
     WINDOWED_PRODUCT: windowed.windowed_product,
     WINDOWED_ERROR: windowed.windowed_error,
     WINDOWED_GRADIENT: windowed.windowed_gradient,

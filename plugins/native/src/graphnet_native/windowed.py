@@ -61,7 +61,7 @@ def product_tables(shape: tuple[int, ...], cells: Pair, window: Window, size: in
     (m, n), (dy, dx) = cells, window.dilation
     i, c, j = np.ogrid[:m, :channels, :n]
     offsets = np.ascontiguousarray(i * dy * row + c * channel + j * dx * column, np.int64).reshape(-1)
-    positions = window.positions(shape[1:3], cells)[0]
+    positions = window.positions((shape[1], shape[2]), cells)[0]
     table = np.zeros((positions, 3), np.int64)
     table[:, 0], table[:, 2] = np.arange(positions) * window.stride[0] * row, offsets.size
     return offsets, table
