@@ -32,28 +32,17 @@ from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.describe.value import Value
 from graphnet.core.dtypes import as_array
-from graphnet.core.operations import (
-    NO_OPERATIONS,
-    WINDOWED_ERROR,
-    WINDOWED_GRADIENT,
-    WINDOWED_PRODUCT,
-    Operations,
-    Window,
-)
+from graphnet.core.operations import Operation, Window, offered
 from graphnet.core.random import generator
 
 __all__ = [
-    "NO_OPERATIONS",
-    "WINDOWED_ERROR",
-    "WINDOWED_GRADIENT",
-    "WINDOWED_PRODUCT",
     "Buffer",
     "CellGraph",
     "Composite",
     "Input",
     "Layer",
     "Node",
-    "Operations",
+    "Operation",
     "Parameter",
     "Ref",
     "Shape",
@@ -68,6 +57,7 @@ __all__ = [
     "inside_scan",
     "is_python_int",
     "logistic",
+    "offered",
     "positive",
     "require",
 ]

@@ -1,8 +1,9 @@
 """Operations that a backend may offer to the rules of layers, in addition to numpy: what each computes.
 
-A rule that has a keyword-only parameter ``operations`` gets a mapping from the names below to functions. It is empty
-where the backend offers none, so a rule must compute the same with numpy; and a function returns None where numpy is as
-fast, or for arrays that it does not take. No operation knows a layer, and arguments are never written.
+A rule that has a keyword-only parameter ``operations`` gets a mapping from members of :class:`Operation` to functions,
+and calls them through :func:`offered`. It is empty where the backend offers none, so a rule must compute the same with
+numpy; and a function returns None where numpy is as fast, or for arrays that it does not take. No operation knows a
+layer, and arguments are never written.
 
 Images are ``(channels, y, x, batch)``, with their margins of zeros where a window crosses the border; windows have two
 axes, and all arrays one dtype. For sizes ``(m, n)``, strides ``s`` and dilations ``d``::
@@ -24,18 +25,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
 
 Pair = tuple[int, int]
 Operations = Mapping[str, Callable[..., Any]]
 
-WINDOWED_PRODUCT = "windowed product"
-WINDOWED_ERROR = "windowed error"
-WINDOWED_GRADIENT = "windowed gradient"
 
 #: Of backends that offer none.
 NO_OPERATIONS: Operations = MappingProxyType({})
+
+
+class Operation(StrEnum):
+    """The operations that rules know; the module says what each computes."""
+
+    WINDOWED_PRODUCT = "windowed product"
+    WINDOWED_ERROR = "windowed error"
+    WINDOWED_GRADIENT = "windowed gradient"
+
+
+def offered(operations: Operations | None, operation: Operation, *arguments: Any) -> Any:
+    """What an operation of the backend returns; None where it offers none, or leaves these arguments to numpy.
+
+    Examples
+    --------
+    >>> offered(None, Operation.WINDOWED_PRODUCT) is None
+    True
+    """
+    function = None if operations is None else operations.get(operation)
+    return None if function is None else function(*arguments)
 
 
 @dataclass(frozen=True, slots=True)
