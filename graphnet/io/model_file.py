@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from graphnet.core.checks import integer
 from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
+from graphnet.core.distribution import NAME
 from graphnet.core.errors import FileError
 from graphnet.core.files.border import reading
 from graphnet.core.files.source import is_regular, read_bytes, wrong_kind
@@ -104,7 +105,7 @@ def _parsed(text: str, source: str, path: Path | None) -> tuple[ModelFile, Runne
     keys = top.mapping(TOP, required=("format", "inputs", "nodes", "outputs"))
     plugins = manager()
     required = requirements.check(keys.get("plugins"), plugins)
-    reader = Reader(plugins.registry.preferring([*required, "graphnet"]))
+    reader = Reader(plugins.registry.preferring([*required, NAME]))
     graph = reader.graph(top, _default_name(path), "")
     runner = reader.check_shapes(graph)
     return ModelFile(graph, reader.training(keys.get("training")), required, path), runner
