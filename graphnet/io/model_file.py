@@ -13,7 +13,8 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.distribution import NAME
 from graphnet.core.errors import FileError
 from graphnet.core.files.border import reading
-from graphnet.core.files.source import is_regular, read_bytes, wrong_kind
+from graphnet.core.files.kinds import known_kind
+from graphnet.core.files.source import is_regular, read_bytes
 from graphnet.core.run import allocation
 from graphnet.core.run.runner import Runner
 from graphnet.io import requirements
@@ -55,7 +56,7 @@ def read_model(path: str | os.PathLike[str], *, max_bytes: int | None = None, al
     ----------
     path : path
     max_bytes : int, optional
-        The bytes that the weights may need together; None: 256 MiB. A few characters in a file can ask for any number.
+        The bytes that the weights may need together; None: 128 MiB. A few characters in a file can ask for any number.
     allocate : bool
         Whether to create the weights whose sizes are known. False: the layers have no weights until the graph runs, and
         no size is refused.
@@ -72,7 +73,8 @@ def read_model(path: str | os.PathLike[str], *, max_bytes: int | None = None, al
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise wrong_kind(path, f"{expected}: YAML in UTF-8", data) from None
+        received = known_kind(data) or "bytes that are not UTF-8 text"
+        raise FileError("cannot be read", where=str(path), expected=expected, received=received) from None
     return parse_model(text, str(path), path=Path(path), max_bytes=max_bytes, allocate=allocate)
 
 

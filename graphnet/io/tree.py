@@ -156,9 +156,16 @@ def read(text: str, source: str) -> Item:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         problem = ", ".join(part for part in (error.context, error.problem) if part)
+        if "nesting depth" in problem:  # libyaml's own limit, which it may reach first because it reads ahead
+            raise too_deep(f"{source}:{line}") from None
         raise FileError(f"not valid YAML: {problem}", where=f"{source}:{line}") from None
     except yaml.YAMLError as error:
         raise FileError(f"not valid YAML: {str(error).splitlines()[0]}", where=source) from None
+
+
+def too_deep(where: str) -> FileError:
+    """The error for collections inside each other beyond ``MAX_DEPTH``."""
+    return FileError(f"nested more than {MAX_DEPTH} deep", where=where, remedy="Use fewer levels of nested graphs.")
 
 
 @dataclass(slots=True)
@@ -203,7 +210,7 @@ class _Tree:
             raise self.refused(f"more than {MAX_VALUES:,} values", event)
         holder = self.open[-1] if self.open else None
         if holder is not None and isinstance(holder.item.value, dict) and holder.key is None:
-            holder.key, holder.line = self.key(event, holder.item.value), event.start_mark.line + 1
+            holder.key, holder.line = self.key(event, holder.item.value), _line(event)
             return
         self.value(event, holder)
 
@@ -232,15 +239,15 @@ class _Tree:
         if not isinstance(event, yaml.ScalarEvent):
             self.open.append(_Open(item))
             if len(self.open) > MAX_DEPTH:
-                raise self.refused(f"nested more than {MAX_DEPTH} deep", event, "Use fewer levels of nested graphs.")
+                raise too_deep(f"{self.source}:{_line(event)}")
 
     def place(self, event: yaml.NodeEvent, holder: _Open | None) -> Place:
         """The place of a value; its line is that of its key, where it has one."""
         if holder is None:
-            return Place(self.source, event.start_mark.line + 1)
+            return Place(self.source, _line(event))
         if holder.key is not None:
             return Place(self.source, holder.line, holder.item.place, holder.key)
-        return Place(self.source, event.start_mark.line + 1, holder.item.place, len(holder.item.value))
+        return Place(self.source, _line(event), holder.item.place, len(holder.item.value))
 
     def scalar(self, event: yaml.ScalarEvent, place: Place) -> Any:
         kind, text = _kind(event), event.value
@@ -251,7 +258,11 @@ class _Tree:
         return VALUES[kind](text)
 
     def refused(self, problem: str, event: yaml.Event, remedy: str | None = None) -> FileError:
-        return FileError(problem, where=f"{self.source}:{event.start_mark.line + 1}", remedy=remedy)
+        return FileError(problem, where=f"{self.source}:{_line(event)}", remedy=remedy)
+
+
+def _line(event: yaml.Event) -> int:
+    return 1 if event.start_mark is None else event.start_mark.line + 1
 
 
 def _kind(event: yaml.ScalarEvent) -> str:

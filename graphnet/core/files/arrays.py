@@ -100,7 +100,7 @@ def read_array(file: IO[bytes], size: int, where: str) -> Array:
     header = read_header(file, where)
     _check_size(header, size, where)
     data = np.empty(header.nbytes, np.uint8)
-    view, done = memoryview(data), 0
+    view, done = data.data, 0
     while done < header.nbytes:
         part = file.read(min(CHUNK, header.nbytes - done))
         if not part:

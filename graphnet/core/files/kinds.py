@@ -38,16 +38,19 @@ def kind(data: bytes) -> str:
     >>> kind(b""), kind(b"PK\\x03\\x04"), kind(b"1.5;2\\n3;4\\n"), kind(b"format: graphnet/1")
     ('an empty file', 'a zip archive', 'a text file of semicolon-separated values', 'a text file')
     """
-    if not data:
-        return "an empty file"
-    for magic, name in MAGIC:
-        if data.startswith(magic):
-            return name
-    if data[8:10] == b'{"':
-        return "a safetensors file"
+    known = "an empty file" if not data else known_kind(data)
+    if known is not None:
+        return known
     if not set(data[:512]) <= TEXT:
         return "a file of an unknown kind"
     return _text_kind([line for line in data[:4096].splitlines()[:5] if line.strip()])
+
+
+def known_kind(data: bytes) -> str | None:
+    """The kind of a file that begins with bytes by which it is known; None for any other."""
+    if data[8:10] == b'{"':
+        return "a safetensors file"
+    return next((name for magic, name in MAGIC if data.startswith(magic)), None)
 
 
 def _text_kind(lines: list[bytes]) -> str:

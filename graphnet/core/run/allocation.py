@@ -20,7 +20,7 @@ from graphnet.core.errors import FileError, GraphnetError, ShapeError
 from graphnet.core.run.runner import Runner
 
 #: Bytes of weights that a model file alone may make a program allocate.
-MAX_BYTES = 2**28
+MAX_BYTES = 2**27
 
 
 class Specs(NamedTuple):
@@ -70,18 +70,19 @@ def check(runner: Runner, max_bytes: int | None, where: str, inputs: Sequence[Sh
     ----------
     runner : Runner
     max_bytes : int or None
-        None: ``MAX_BYTES``, 256 MiB.
+        None: ``MAX_BYTES``, 128 MiB.
     where : str
         The file.
     inputs : sequence of Shape or None, optional
         As for :func:`specs`.
     """
     allowed = MAX_BYTES if max_bytes is None else max_bytes
-    sizes = {
-        f"{path}/{name}": (spec.shape, math.prod(spec.shape) * itemsize(runner.layers[path]))
-        for path, described in specs(runner, inputs).items()
-        for name, spec in (*described.weights.items(), *described.buffers.items())
-    }
+    sizes: dict[str, tuple[tuple[int, ...], int]] = {}
+    for path, described in specs(runner, inputs).items():
+        shapes = {name: spec.shape for name, spec in described.weights.items()}
+        shapes |= {name: spec.shape for name, spec in described.buffers.items()}
+        width = itemsize(runner.layers[path])
+        sizes |= {f"{path}/{name}": (shape, math.prod(shape) * width) for name, shape in shapes.items()}
     total = sum(size for _, size in sizes.values())
     if total > allowed:
         name, (shape, _) = max(sizes.items(), key=lambda item: item[1][1])
