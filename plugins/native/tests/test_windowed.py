@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from graphnet import Builder, Runner
-from graphnet.core.operations import WINDOWED_GRADIENT, Window
+from graphnet.core.operations import Operation, Window
 from graphnet_conv import Conv
 from graphnet_native import features, windowed
 from graphnet_native.backend import OPERATIONS
@@ -148,8 +148,8 @@ def test_convolutions_equal_those_of_numpy(arguments, options, sizes, dtype):
 
 def test_backend_gives_its_operations_to_rules(monkeypatch):
     calls = []
-    original = OPERATIONS[WINDOWED_GRADIENT]
-    monkeypatch.setitem(OPERATIONS, WINDOWED_GRADIENT, lambda *a: calls.append(a) or original(*a))
+    original = OPERATIONS[Operation.WINDOWED_GRADIENT]
+    monkeypatch.setitem(OPERATIONS, Operation.WINDOWED_GRADIENT, lambda *a: calls.append(a) or original(*a))
     run("native", Conv(1, (1, 3, 3), 2), np.ones((2, 1, 5, 5)), np.ones_like, "batch, channel=1, y=5, x=5")
     assert len(calls) == 1
     run("numpy", Conv(1, (1, 3, 3), 2), np.ones((2, 1, 5, 5)), np.ones_like, "batch, channel=1, y=5, x=5")

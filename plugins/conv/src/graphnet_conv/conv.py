@@ -8,17 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer, Shape, ShapeError, Weight
-from graphnet.authoring import (
-    NO_OPERATIONS,
-    WINDOWED_ERROR,
-    WINDOWED_GRADIENT,
-    WINDOWED_PRODUCT,
-    Operations,
-    Window,
-    is_python_int,
-    positive,
-    require,
-)
+from graphnet.authoring import Operation, Window, is_python_int, offered, positive, require
 from graphnet.layers import BiasAttribute
 from graphnet_conv.im2col import Im2Col, batch_first, batch_last
 from graphnet_conv.sizes import check_padding, output_sizes, per_axis, resolve_padding, spatial_sizes, with_sizes
@@ -105,9 +95,9 @@ class Conv(BiasAttribute, Layer):
         sizes = output_sizes(x, self, self.convolution_shape[1:], stride, self._padding, dilation)
         return with_sizes(x, sizes, self.num_kernels)
 
-    def apply(self, x: Any, *, weights: Any, bias: Any, operations: Operations = NO_OPERATIONS) -> tuple[Any, Any]:
+    def apply(self, x: Any, *, weights: Any, bias: Any, operations: Any = None) -> tuple[Any, Any]:
         padded = batch_last(self._images(x), self._margins)
-        y = self._offered(operations, WINDOWED_PRODUCT, padded, self._kernels(weights), bias, self._window)
+        y = offered(operations, Operation.WINDOWED_PRODUCT, padded, self._kernels(weights), bias, self._window)
         if y is None:
             y = self._product(padded, weights, bias)
         shape = (*x.shape[: -self._axes - 1], self.num_kernels, *y.shape[3 - self._axes : 3])
@@ -120,11 +110,11 @@ class Conv(BiasAttribute, Layer):
         y += bias[:, None]
         return y.reshape(self.num_kernels, *im2col.positions(padded.shape), -1)
 
-    def pull(self, saved: Any, error: Any, *, weights: Any, operations: Operations = NO_OPERATIONS) -> Any:
+    def pull(self, saved: Any, error: Any, *, weights: Any, operations: Any = None) -> Any:
         shape, padded = saved
         errors = batch_last(self._images(error))
         sizes = padded.shape[1:3], self._margins
-        image = self._offered(operations, WINDOWED_ERROR, errors, self._kernels(weights), self._window, *sizes)
+        image = offered(operations, Operation.WINDOWED_ERROR, errors, self._kernels(weights), self._window, *sizes)
         return batch_first(self._error(padded, errors, weights) if image is None else image).reshape(shape)
 
     def _error(self, padded: Any, errors: Any, weights: Any) -> Any:
@@ -138,21 +128,15 @@ class Conv(BiasAttribute, Layer):
         (top, bottom), (left, right) = self._margins
         return total[:, top : padded.shape[1] - bottom, left : padded.shape[2] - right]
 
-    def grad(self, saved: Any, error: Any, *, operations: Operations = NO_OPERATIONS) -> dict[str, Any]:
+    def grad(self, saved: Any, error: Any, *, operations: Any = None) -> dict[str, Any]:
         _, padded = saved
         im2col, errors = self._im2col, batch_last(self._images(error))
-        sums = self._offered(operations, WINDOWED_GRADIENT, padded, errors, self._window, im2col.kernel)
+        sums = offered(operations, Operation.WINDOWED_GRADIENT, padded, errors, self._window, im2col.kernel)
         if sums is not None:
             return {"weights": sums[0].reshape(self.num_kernels, *self.convolution_shape), "bias": sums[1]}
         blocks = (wide_inner(im2col.columns(padded, rows), _flat_rows(errors, rows)) for rows in im2col.blocks(padded))
         kernels = reduce(np.add, blocks).T.reshape(self.num_kernels, *self.convolution_shape)
         return {"weights": kernels, "bias": _flat_rows(errors, (0, None)).sum(1)}
-
-    @staticmethod
-    def _offered(operations: Operations, name: str, *arguments: Any) -> Any:
-        """What an operation of the backend returns; None where it offers none, or leaves it to numpy."""
-        operation = operations.get(name)
-        return None if operation is None else operation(*arguments)
 
     def _kernels(self, weights: Any) -> Any:
         """The weights as ``(num_kernels, channels, m, n)``."""

@@ -11,7 +11,7 @@ from typing import Any
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
-from graphnet.core.operations import WINDOWED_ERROR, WINDOWED_GRADIENT, WINDOWED_PRODUCT
+from graphnet.core.operations import Operation
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
@@ -24,9 +24,9 @@ from graphnet_native.workers import machine_threads, useful
 
 #: What the backend offers to the rules of layers that run node by node.
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    WINDOWED_PRODUCT: windowed.windowed_product,
-    WINDOWED_ERROR: windowed.windowed_error,
-    WINDOWED_GRADIENT: windowed.windowed_gradient,
+    Operation.WINDOWED_PRODUCT: windowed.windowed_product,
+    Operation.WINDOWED_ERROR: windowed.windowed_error,
+    Operation.WINDOWED_GRADIENT: windowed.windowed_gradient,
 }
 
 #: Compiled programs that are kept for further bindings; a bound plan keeps its own alive.

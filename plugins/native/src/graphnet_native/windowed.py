@@ -113,7 +113,7 @@ def _suitable(*arrays: Array) -> bool:
 
 
 def windowed_product(images: Array, weights: Array, bias: Array, window: Window) -> Array | None:
-    """See :data:`graphnet.core.operations.WINDOWED_PRODUCT`."""
+    """See :attr:`graphnet.core.operations.Operation.WINDOWED_PRODUCT`."""
     if not _suitable(images, weights, bias):
         return None
     outputs, cells, size = len(weights), weights.shape[2:], images.itemsize
@@ -145,7 +145,7 @@ def _run(
 def windowed_error(
     errors: Array, weights: Array, window: Window, image: Pair, margins: tuple[Pair, Pair]
 ) -> Array | None:
-    """See :data:`graphnet.core.operations.WINDOWED_ERROR`."""
+    """See :attr:`graphnet.core.operations.Operation.WINDOWED_ERROR`."""
     if window.stride != (1, 1) or not _suitable(errors, weights) or not np.isfinite(weights).all():
         return None  # zeros around the errors times infinity would be NaN
     (top, bottom), (left, right) = margins
@@ -164,7 +164,7 @@ def windowed_error(
 
 
 def windowed_gradient(images: Array, errors: Array, window: Window, cells: Pair) -> tuple[Array, Array] | None:
-    """See :data:`graphnet.core.operations.WINDOWED_GRADIENT`."""
+    """See :attr:`graphnet.core.operations.Operation.WINDOWED_GRADIENT`."""
     if not _suitable(images, errors):
         return None
     outputs, channels, size = len(errors), len(images), images.itemsize
