@@ -22,7 +22,7 @@ from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import products
 from graphnet_native.emitter import Emitter
-from graphnet_native.engine import Engine, vector_bytes, version
+from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.table import Table
 
 Array = Any
@@ -40,14 +40,17 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version())
-        self.engine = Engine(emitter.emit())
+        exports, name = list(FUNCTIONS), ""
+        if not emitter.single:
+            name = products.pack(emitter.module, emitter.tiles)
+            exports.append(name)
+        self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
         self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
         self.pack = None
         if not self.single:
-            name = products.pack(emitter.module, emitter.tiles)
             self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
 
     def _functions(self, kind: Any) -> dict[str, Any]:
