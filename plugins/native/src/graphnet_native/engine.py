@@ -78,7 +78,7 @@ def compile_text(text: str) -> bytes:
 
 
 def compile_module(module: Module) -> list[bytes]:
-    """The objects of a module: that of its own functions, and those of its kernels, which are kept for other modules."""
+    """The objects of a module: that of its own functions, and those of its kernels, which other modules share."""
     own, kernels = module.parts()
     return [compile_text(own), *(_kernel(text) for text in kernels)]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,9 @@ from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import products
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, objects_of, vector_bytes, version
+from graphnet_native.pool import pool
 from graphnet_native.table import Table
+from graphnet_native.workers import allowed, useful
 
 Array = Any
 FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
@@ -36,22 +39,33 @@ RELEASE = 1_000_000
 
 
 class Compiled:
-    """The functions of a program for one dtype and one class of batches."""
+    """The functions of a program for one dtype and one class of batches, for one thread or for several."""
 
-    def __init__(self, program: Program, dtype: str, batch: int) -> None:
-        emitter = Emitter(program, dtype, vector_bytes(), batch, version())
+    def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
+        emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
         exports, name = list(FUNCTIONS), ""
         if not emitter.single:
             name = products.pack(emitter.module, emitter.tiles)
-            exports.append(name)
+            exports += [name] if emitter.partition is None else [name, "packing"]
         self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
-        self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
-        self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
-        self.pack = None
+        self.partition = emitter.partition
+        self.pack = self.packing = None
+        if self.partition is None:
+            self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
+            self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
+        else:
+            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
+            self.packing = None if self.single else self.engine.address("packing")
         if not self.single:
             self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
+
+    def rows(self, outputs: int) -> int:
+        """The rows of the panels of a pack."""
+        if self.single:
+            return outputs
+        return _padded(outputs, self.tiles.rows) if self.partition is None else self.partition.padded(outputs)
 
     def _functions(self, kind: Any) -> dict[str, Any]:
         return {name: kind(self.engine.address(name)) for name in FUNCTIONS}
@@ -69,7 +83,12 @@ class NativeExecutable:
         self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
-        self.functions = compiled.releasing if release else compiled.holding
+        self._workers, self._lines = 1, np.zeros((0, 7), np.int64)
+        if compiled.partition is not None:
+            self._most = useful(program, steps, batch, dtype)
+            self.functions = {name: partial(self._share, address) for name, address in compiled.tasks.items()}
+        else:
+            self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
         # For a batch of one, packs have outputs next to each other, so that weights are copied as they lie.
         self.packs = PackedWeights(program, 1, dtype)
@@ -108,9 +127,7 @@ class NativeExecutable:
             self._allocate(places.pack + i, len(self.packs.arrays[i]), self.batch)
         for i in self.matrices:
             outputs, inputs = self.packs.shape(i)
-            self._allocate(
-                places.pack + i, inputs, outputs if compiled.single else _padded(outputs, compiled.tiles.rows)
-            )
+            self._allocate(places.pack + i, inputs, compiled.rows(outputs))
         space, rows = compiled.space, self.workspace.longest * self.batch
         panels = _padded(self.workspace.longest, compiled.wide.rows) * space.inputs
         self._allocate(places.left, max(space.left_rows * rows, panels))
@@ -131,9 +148,14 @@ class NativeExecutable:
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Pack the weights of a pass; returns the values of expressions that gradients need."""
         values = self.packs.fill(arrays)
+        if self.compiled.partition is not None:
+            self._workers = min(self._most, allowed())
         for i in self.vectors:
             self.arrays[self.places.pack + i][...] = self.packs.arrays[i]
         pack = self.compiled.pack
+        if self.compiled.packing is not None:
+            self._pack_together()
+            return values
         for i in self.matrices:
             source = self.packs.arrays[i]
             if pack is None:
@@ -150,6 +172,28 @@ class NativeExecutable:
         panel = source.shape[1] * self.compiled.tiles.rows * self.dtype.itemsize
         target = self.arrays[self.places.pack + number]
         return (source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
+
+    def _pack_together(self) -> None:
+        """Pack all matrices as one task."""
+        partition, rows = self.compiled.partition, self.compiled.tiles.rows
+        assert partition is not None
+        if any(self._packing.get(i, (None,))[0] is not self.packs.arrays[i] for i in self.matrices):
+            lines = []
+            for i in self.matrices:
+                source = self.packs.arrays[i]
+                place, target, outputs, inputs, row, column, panel = self._packing_arguments(i, source)
+                piece = partition.of(outputs)
+                for number in range(partition.pieces(outputs)):
+                    begin = target + number * -(-piece // rows) * panel
+                    lines.append((place + number * piece * row, begin, piece, inputs, row, column, panel))
+                self._packing[i] = source, ()
+            self._lines = np.array(lines, np.int64)
+        assert self.compiled.packing is not None
+        self._share(self.compiled.packing, self._lines.ctypes.data, 0, len(self._lines), 0)
+
+    def _share(self, task: int, table: int, start: int, stop: int, origin: int) -> None:
+        """Run a task with the threads that this pass may have."""
+        pool().run(task, table, start, stop, origin, self._workers)
 
     def run_static(self) -> None:
         """Compute what is the same at every step."""
@@ -189,6 +233,8 @@ class NativeExecutable:
         block, functions = self.workspace.blocks[number], self.functions
         if number == len(self.workspace.blocks) - 1:
             self._set_externals(arrays)
+            if self.compiled.partition is not None:
+                self._workers = min(self._most, allowed())
         span = (self.address, block.start, block.stop, block.start)
         if deferred is None or ended is None:
             functions["backward"](*span)
