@@ -30,7 +30,7 @@ def digest(program: Program) -> str:
 
 
 @cache
-def _reader(kind: type) -> tuple[str, Any]:
+def _reader(kind: Any) -> tuple[str, Any]:
     names = [f.name for f in fields(kind) if f.name not in LEFT_OUT.get(kind, ())]
     if not names:
         return kind.__name__, lambda value: ()

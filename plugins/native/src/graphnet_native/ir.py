@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -365,7 +365,12 @@ class Module:
         """
         own = [f for f in self.functions.values() if not f.internal]
         roots = dict.fromkeys(callee for f in own for callee in self._callees(f))
-        return self._part(own, own), [self._part([root], self._closure(root)) for root in roots]
+        return self._part(own, own, self.declarations), [self._kernel(root) for root in roots]
+
+    def _kernel(self, root: Function) -> str:
+        functions = self._closure(root)
+        called = dict.fromkeys(name for f in functions for line in f.lines for name in CALLED.findall(line))
+        return self._part([root], functions, called)
 
     def _callees(self, function: Function) -> list[Function]:
         """The internal functions that a function calls."""
@@ -382,8 +387,7 @@ class Module:
                     waiting.append(callee)
         return list(found)
 
-    def _part(self, visible: Sequence[Function], functions: Sequence[Function]) -> str:
-        called = dict.fromkeys(name for f in functions for line in f.lines for name in CALLED.findall(line))
+    def _part(self, visible: Sequence[Function], functions: Sequence[Function], called: Iterable[str]) -> str:
         defined = {f.name for f in functions}
         known = [self.declarations[name] for name in called if name not in defined]
         texts = [f.text(f not in visible) for f in functions]
