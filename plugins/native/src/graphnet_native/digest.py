@@ -40,7 +40,7 @@ def _reader(kind: Any) -> tuple[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Tuples of numbers and texts that say the same as a tree of dataclasses."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in PRIMITIVE:
         return value
     if kind is tuple:
