@@ -23,7 +23,7 @@ from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import products
 from graphnet_native.emitter import Emitter
-from graphnet_native.engine import Engine, vector_bytes, version
+from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.pool import Task, pool
 from graphnet_native.table import Table
 from graphnet_native.workers import allowed, steps_at_once, useful
@@ -43,7 +43,11 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        self.engine = Engine(emitter.emit())
+        exports, name = list(FUNCTIONS), ""
+        if not emitter.single:
+            name = products.pack(emitter.module, emitter.tiles)
+            exports += [name] if emitter.partition is None else [name, "packing"]
+        self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
@@ -55,7 +59,6 @@ class Compiled:
             self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
             self.packing = None if self.single else self.engine.address("packing")
         if not self.single:
-            name = products.pack(emitter.module, emitter.tiles)
             self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
 
     def rows(self, outputs: int) -> int:

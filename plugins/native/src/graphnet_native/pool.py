@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from graphnet_native import team
-from graphnet_native.engine import Engine, vector_bytes, version
+from graphnet_native.engine import Engine, key_of, objects_of, vector_bytes, version
 from graphnet_native.ir import Module
 
 #: More workers than any machine has cores for a Scan.
@@ -42,7 +42,9 @@ class _Code:
     """The compiled functions, once a process."""
 
     def __init__(self) -> None:
-        self.engine = Engine(team.code(Module(vector_bytes(), version())))
+        module = team.code(Module(vector_bytes(), version()))
+        objects = objects_of(key_of("team", module.text()), lambda: module)
+        self.engine = Engine(objects, ("team_run", "team_worker", "team_end", "team_spin"))
         self.run = ctypes.CFUNCTYPE(None, *_RUN)(self.engine.address("team_run"))
         self.worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(self.engine.address("team_worker"))
         self.spin = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(self.engine.address("team_spin"))
@@ -84,7 +86,7 @@ class Pool:
         self._threads: list[threading.Thread] = []
         self._workers = 0
         self._lock, self._entering = threading.RLock(), threading.Lock()
-        self._closed = False
+        self._closed = self._ended = False
         self._resting, self._rest = 0.0, REST
         address, nap = _sleeping()
         for i, value in enumerate((address, team.FUTEX, nap, NAP, int(WITHIN * code.looks), int(BETWEEN * code.looks))):
@@ -174,6 +176,9 @@ class Pool:
             return
         with self._entering:
             self._closed = True
+        if self._ended:
+            return
+        self._ended = True
         busy, until = ctypes.c_int32.from_address(self.team + team.BUSY), time.monotonic() + PATIENCE
         while busy.value:  # a task of another thread, which ends by itself
             if time.monotonic() > until:
