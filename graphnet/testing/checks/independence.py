@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -62,8 +63,10 @@ def _check_optional_effects(harness: Harness) -> None:
         if name in harness.fixed:
             continue
         differs = False
-        for phase, seed in ((phase, seed) for phase in Phase for seed in (21, 22)):
+        for phase, seed, others in product(Phase, (21, 22), ("drawn", "positive")):
             values = harness.values(2)
+            if others == "positive":  # another optional input may switch this one on
+                values = {n: a if n in {*harness.fixed, *harness.integer} else 1 + np.abs(a) for n, a in values.items()}
             first = harness.run(values, phase=phase, errors=False).outputs
             values[name] = 1 - values[name] if name in harness.integer else harness.values(seed)[name]
             second = harness.run(values, phase=phase, errors=False).outputs
