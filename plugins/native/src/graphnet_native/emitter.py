@@ -20,10 +20,11 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, features, products
+from graphnet_native import contractions, elementwise, features, packing, products
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
+from graphnet_native.table import Table
 
 #: More columns than any tile has.
 MANY = 1 << 20
@@ -54,6 +55,7 @@ class Emitter:
         self.program, self.single = program, batch == 1
         self.dtype = F32 if dtype == "float32" else F64
         self.module = Module(vector_bytes, llvm, features.selected().fused)
+        self.table = Table.of(program)
         self.tiles = products.tiles(self.dtype, vector_bytes, batch)
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)
@@ -80,6 +82,7 @@ class Emitter:
             self._block(frame, of[BACK_AFTER])
             write_sequence_errors(frame)
 
+        self._function("pack", self._pack)
         self._function("static", lambda frame: self._block(frame, of[STATIC]))
         self._function("before", before)
         self._function("loop", lambda frame: self._loop(frame, of[LOOP]))
@@ -90,12 +93,10 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        if not self.single:
-            products.pack(self.module, self.tiles)
         return self.module.text()
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
-        body(Frame(self.module, name, self.program, self.dtype, self.single))
+        body(Frame(self.module, name, self.program, self.dtype, self.single, self.table))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
@@ -167,6 +168,13 @@ class Emitter:
                 state(place, flags)
 
         f.when(f.compare("icmp ne", f.emit(I64, f"ptrtoint {held} to i64"), integer(0)), states)
+
+    def _pack(self, frame: Frame) -> None:
+        """Fill the packs from the weights."""
+        rows = 0 if self.single else self.tiles.rows
+        for part, source, block in packing.plan(self.program).parts:
+            start, target = frame.entry(self.table.source + source), frame.entry(self.table.pack + part.pack)
+            packing.emit_part(frame.f, self.program, part, block, start, target, self.dtype, rows, frame.batch)
 
     def _sums(self, frame: Frame) -> None:
         for number, accumulator in enumerate(self.program.accumulators):

@@ -17,19 +17,19 @@ from graphnet.core.compile.program import STATIC, Program
 from graphnet.core.run.numpy_backend.block_calls import Arrays, BlockCalls
 from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
 from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
-from graphnet.core.run.numpy_backend.packing import PackedWeights
+from graphnet.core.run.numpy_backend.pack_plan import pack_shape
+from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
-from graphnet_native import products
+from graphnet_native import packing
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, vector_bytes, version
 from graphnet_native.table import Table
 
 Array = Any
-FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
+FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-PACK = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
 #: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
 #: it for a call of some microseconds costs more than the call, and hands the interpreter to another thread.
 RELEASE = 1_000_000
@@ -45,10 +45,7 @@ class Compiled:
         self.single, self.space = emitter.single, emitter.space
         self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
         self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
-        self.pack = None
-        if not self.single:
-            name = products.pack(emitter.module, emitter.tiles)
-            self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
+        self.packs = packing.plan(program)
 
     def _functions(self, kind: Any) -> dict[str, Any]:
         return {name: kind(self.engine.address(name)) for name in FUNCTIONS}
@@ -68,8 +65,6 @@ class NativeExecutable:
         release = max(threads.loops, threads.outside) * steps >= RELEASE
         self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
-        # For a batch of one, packs have outputs next to each other, so that weights are copied as they lie.
-        self.packs = PackedWeights(program, 1, dtype)
         for name, _, target, _ in program.staged:
             if name == "ones":
                 workspace.arrays[target.buffer][..., target.start : target.stop, :] = 1
@@ -88,7 +83,8 @@ class NativeExecutable:
             for i, external in enumerate(self.places.externals)
         ]
         self.has_static = any(instruction.phase == STATIC for instruction in program.instructions)
-        self._packing: dict[int, tuple[Array, tuple[int, ...]]] = {}
+        self._weights: list[tuple[int, str, str, list[Array | None]]] = []
+        self._computed: list[tuple[int, Array]] = []
         self._used: list[Array] = []
         self._selected: SelectedSums | None = None
         self._fill_table()
@@ -99,15 +95,21 @@ class NativeExecutable:
         places, compiled = self.places, self.compiled
         for i, array in enumerate(self.workspace.arrays):
             self._set(i, array)
-        self.matrices = [i for i, pack in enumerate(self.program.packs) if pack.form == "product"]
-        self.vectors = [i for i, pack in enumerate(self.program.packs) if pack.form != "product"]
-        for i in self.vectors:
-            self._allocate(places.pack + i, len(self.packs.arrays[i]), self.batch)
-        for i in self.matrices:
-            outputs, inputs = self.packs.shape(i)
-            self._allocate(
-                places.pack + i, inputs, outputs if compiled.single else _padded(outputs, compiled.tiles.rows)
-            )
+        for i, pack in enumerate(self.program.packs):
+            outputs, inputs = pack_shape(self.program, i)
+            if pack.form != "product":
+                self._allocate(places.pack + i, outputs, self.batch)
+            else:
+                height = 1 if compiled.single else compiled.tiles.rows
+                self._allocate(places.pack + i, inputs, _padded(outputs, height))
+        for i, source in enumerate(compiled.packs.sources):
+            if source.weight is not None:
+                self._weights.append((places.source + i, *source.weight, [None, None]))
+            else:
+                self._allocate(places.source + i, *source.shape)
+                array = self.arrays[places.source + i]
+                self._computed.append((source.value, array[0] if source.shape[0] == 1 else array))
+        self._values = Values(self.program, [number for number, _ in self._computed])
         space, rows = compiled.space, self.workspace.longest * self.batch
         panels = _padded(self.workspace.longest, compiled.wide.rows) * space.inputs
         self._allocate(places.left, max(space.left_rows * rows, panels))
@@ -127,26 +129,24 @@ class NativeExecutable:
     # ------------------------------------------------------------------ running
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Pack the weights of a pass; returns the values of expressions that gradients need."""
-        values = self.packs.fill(arrays)
-        for i in self.vectors:
-            self.arrays[self.places.pack + i][...] = self.packs.arrays[i]
-        pack = self.compiled.pack
-        for i in self.matrices:
-            source = self.packs.arrays[i]
-            if pack is None:
-                self.arrays[self.places.pack + i][...] = source.T
-                continue
-            known, arguments = self._packing.get(i, (None, ()))
-            if known is not source:  # a weight that needs no copy first is another array after each update
-                arguments = self._packing_arguments(i, source)
-                self._packing[i] = source, arguments
-            pack(*arguments)
+        for entry, path, name, known in self._weights:
+            array = arrays[path][name]
+            if array is not known[0]:
+                self._refer(entry, array, known)
+        values = self._values.evaluate(arrays)
+        for number, target in self._computed:
+            value = values[number]
+            target[...] = np.reshape(value, -1) if target.ndim == 1 else value
+        if self.compiled.packs:
+            self.functions["pack"](self.address, 0, 0, 0)
         return values
 
-    def _packing_arguments(self, number: int, source: Array) -> tuple[int, ...]:
-        panel = source.shape[1] * self.compiled.tiles.rows * self.dtype.itemsize
-        target = self.arrays[self.places.pack + number]
-        return (source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
+    def _refer(self, entry: int, array: Array, known: list[Array | None]) -> None:
+        """Set the address of a weight; ``known`` keeps the array alive and tells the next pass that it is known."""
+        suitable = array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype
+        used = array if suitable else np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
+        known[:] = [array if suitable else None, used]
+        self._set(entry, used)
 
     def run_static(self) -> None:
         """Compute what is the same at every step."""
@@ -201,7 +201,7 @@ class NativeExecutable:
         """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
         if counted is not None and not isinstance(counted, slice):
             if self._selected is None:
-                self._selected = SelectedSums(self.program, self.workspace, self.packs)
+                self._selected = SelectedSums(self.program, self.workspace)
             self._selected.accumulate(number, arrays, sums, counted)
         else:
             block = self.workspace.blocks[number]
@@ -219,9 +219,9 @@ class NativeExecutable:
 class SelectedSums(Executable):
     """Sums over selected rows, by numpy, in the workspace of another executable."""
 
-    def __init__(self, program: Program, workspace: Workspace, packs: PackedWeights) -> None:
-        self.program, self.workspace, self.packs = program, workspace, packs
-        self._calls = BlockCalls(workspace, packs)
+    def __init__(self, program: Program, workspace: Workspace) -> None:
+        self.program, self.workspace = program, workspace
+        self._calls = BlockCalls(workspace, PackedWeights(program, 1, str(workspace.dtype)))
         self.backward = [
             BlockBackward([], [], [self._accumulation(accumulator, block) for accumulator in program.accumulators])
             for block in workspace.blocks

@@ -34,11 +34,13 @@ class Frame:
     dtype : Type
     single : bool
         The batch has one row, so units are neighbours in memory.
+    table : Table
+        Of the program.
     """
 
-    def __init__(self, module: Module, name: str, program: Program, dtype: Type, single: bool) -> None:
+    def __init__(self, module: Module, name: str, program: Program, dtype: Type, single: bool, table: Table) -> None:
         self.module, self.program, self.dtype, self.single = module, program, dtype, single
-        self.table = Table.of(program)
+        self.table = table
         self.f = f = module.function(name, [PTR, I64, I64, I64])
         entries, self.start, self.stop, self.origin = f.parameters
         self.lanes = module.vector_bytes // dtype.bytes
