@@ -74,7 +74,7 @@ def test_digits_split_is_stratified_and_fixed():
 
 def test_digits_without_scikit_learn_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(PluginError, match=r"pip install 'graphnet\[digits\]'"):
+    with pytest.raises(PluginError, match=r"pip install 'scikit-learn>=1\.5'"):
         load("digits")
 
 
@@ -213,7 +213,7 @@ def test_npz_refuses_missing_file_and_npy(tmp_path):
     with pytest.raises(FileError, match=r"nowhere\.npz"):
         npz(tmp_path / "nowhere.npz")
     np.save(tmp_path / "one.npy", np.ones(3))
-    with pytest.raises(FileError, match="one array"):
+    with pytest.raises(FileError, match="received an .npy file"):
         npz(tmp_path / "one.npy")
 
 

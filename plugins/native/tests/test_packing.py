@@ -7,22 +7,27 @@ import pytest
 from test_backend import scan
 
 from graphnet import Runner
+from graphnet.core.run.numpy_backend.pack_plan import pack_shape
 from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet_native import executable
 
 
 def packs_of(made):
     """The packs of an executable in the form of numpy's."""
-    program, tiles = made.program, made.compiled.tiles
+    program, compiled = made.program, made.compiled
     for i, pack in enumerate(program.packs):
         array = made.arrays[made.places.pack + i]
         if pack.form != "product":
             yield i, array[:, 0]
-        elif made.compiled.single:
+        elif compiled.single:
             yield i, array.T
         else:
-            panels = array.reshape(-1, len(array), tiles.rows).transpose(0, 2, 1)
-            yield i, panels.reshape(-1, len(array))
+            lines = array.reshape(-1, len(array), compiled.tiles.rows).transpose(0, 2, 1).reshape(-1, len(array))
+            if compiled.partition is not None:
+                outputs = pack_shape(program, i)[0]
+                pieces = np.split(lines, compiled.partition.pieces(outputs))
+                lines = np.concatenate([piece[: compiled.partition.of(outputs)] for piece in pieces])
+            yield i, lines
 
 
 @pytest.mark.parametrize(

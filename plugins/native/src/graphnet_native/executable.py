@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,10 +22,12 @@ from graphnet.core.run.numpy_backend.pack_plan import pack_shape
 from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
-from graphnet_native import packing
+from graphnet_native import sources
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, vector_bytes, version
+from graphnet_native.pool import pool
 from graphnet_native.table import Table
+from graphnet_native.workers import allowed, useful
 
 Array = Any
 FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
@@ -36,16 +39,26 @@ RELEASE = 1_000_000
 
 
 class Compiled:
-    """The functions of a program for one dtype and one class of batches."""
+    """The functions of a program for one dtype and one class of batches, for one thread or for several."""
 
-    def __init__(self, program: Program, dtype: str, batch: int) -> None:
-        emitter = Emitter(program, dtype, vector_bytes(), batch, version())
+    def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
+        emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
         self.engine = Engine(emitter.emit())
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
-        self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
-        self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
-        self.packs = packing.plan(program)
+        self.partition = emitter.partition
+        if self.partition is None:
+            self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
+            self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
+        else:
+            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
+        self.packs = sources.plan(program)
+
+    def rows(self, outputs: int) -> int:
+        """The rows of the panels of a pack."""
+        if self.single:
+            return outputs
+        return _padded(outputs, self.tiles.rows) if self.partition is None else self.partition.padded(outputs)
 
     def _functions(self, kind: Any) -> dict[str, Any]:
         return {name: kind(self.engine.address(name)) for name in FUNCTIONS}
@@ -63,7 +76,12 @@ class NativeExecutable:
         self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
-        self.functions = compiled.releasing if release else compiled.holding
+        self._workers = 1
+        if compiled.partition is not None:
+            self._most = useful(program, steps, batch, dtype)
+            self.functions = {name: partial(self._share, address) for name, address in compiled.tasks.items()}
+        else:
+            self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
         for name, _, target, _ in program.staged:
             if name == "ones":
@@ -100,8 +118,7 @@ class NativeExecutable:
             if pack.form != "product":
                 self._allocate(places.pack + i, outputs, self.batch)
             else:
-                height = 1 if compiled.single else compiled.tiles.rows
-                self._allocate(places.pack + i, inputs, _padded(outputs, height))
+                self._allocate(places.pack + i, inputs, compiled.rows(outputs))
         for i, source in enumerate(compiled.packs.sources):
             if source.weight is not None:
                 self._weights.append((places.source + i, *source.weight, [None, None]))
@@ -137,7 +154,9 @@ class NativeExecutable:
         for number, target in self._computed:
             value = values[number]
             target[...] = np.reshape(value, -1) if target.ndim == 1 else value
-        if self.compiled.packs:
+        if self.compiled.partition is not None:
+            self._workers = min(self._most, allowed())
+        if self.compiled.packs.parts:
             self.functions["pack"](self.address, 0, 0, 0)
         return values
 
@@ -147,6 +166,10 @@ class NativeExecutable:
         used = array if suitable else np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
         known[:] = [array if suitable else None, used]
         self._set(entry, used)
+
+    def _share(self, task: int, table: int, start: int, stop: int, origin: int) -> None:
+        """Run a task with the threads that this pass may have."""
+        pool().run(task, table, start, stop, origin, self._workers)
 
     def run_static(self) -> None:
         """Compute what is the same at every step."""
@@ -186,6 +209,8 @@ class NativeExecutable:
         block, functions = self.workspace.blocks[number], self.functions
         if number == len(self.workspace.blocks) - 1:
             self._set_externals(arrays)
+            if self.compiled.partition is not None:
+                self._workers = min(self._most, allowed())
         span = (self.address, block.start, block.stop, block.start)
         if deferred is None or ended is None:
             functions["backward"](*span)

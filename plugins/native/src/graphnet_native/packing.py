@@ -5,100 +5,83 @@ A part of a pack that is no block of one weight is computed by numpy first, and 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 
-from graphnet.core.compile.program import Program
-from graphnet.core.run.numpy_backend.pack_plan import PackPart, WeightBlock, pack_parts, pack_shape
-from graphnet_native.ir import I64, PTR, Function, Module, Type, Value, floating, integer
+from graphnet.core.run.numpy_backend.pack_plan import PackPart, WeightBlock, pack_shape
+from graphnet_native.frame import Frame
+from graphnet_native.ir import I64, PTR, Module, Type, Value, floating, integer
+from graphnet_native.sources import matrix, weight_shape
 from graphnet_native.transposition import transpose
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """An array that packs are filled from.
-
-    Attributes
-    ----------
-    weight : (str, str) or None
-        Layer and name of a weight; None for a computed value.
-    value : int
-        The number of the expression of a computed value, else -1.
-    shape : (int, int)
-    """
-
-    weight: tuple[str, str] | None
-    value: int
-    shape: tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Packing:
-    """What fills the packs of a program: parts, each with its source and the block of it."""
-
-    sources: tuple[Source, ...]
-    parts: tuple[tuple[PackPart, int, WeightBlock], ...]
-
-
-def plan(program: Program) -> Packing:
-    """The packing of a program."""
-    sources: dict[Source, int] = {}
-    parts = []
-    for part in pack_parts(program):
-        if part.source is not None:
-            block, shape = part.source, _matrix(_weight_shape(program, part.source.weight))
-            source = Source(block.weight, -1, shape)
-        else:
-            outputs, inputs = (end - start for start, end in (part.rows, part.columns))
-            shape = (1, outputs) if program.packs[part.pack].form == "units" else (inputs, outputs)
-            block = WeightBlock(("", ""), (0, shape[0]), (0, shape[1]))
-            source = Source(None, part.value, shape)
-        parts.append((part, sources.setdefault(source, len(sources)), block))
-    return Packing(tuple(sources), tuple(parts))
-
-
-def _matrix(shape: tuple[int, ...]) -> tuple[int, int]:
-    return (shape[0], shape[1]) if len(shape) == 2 else (1, shape[0])
-
-
-def _weight_shape(program: Program, weight: tuple[str, str]) -> tuple[int, ...]:
-    return next(e.shape for e in program.expressions if e.name == "weight" and e.attr == weight)
-
-
-def emit_part(
-    f: Function, program: Program, part: PackPart, block: WeightBlock, source: Value, target: Value,
-    dtype: Type, rows: int, batch: Value,
-) -> None:  # fmt: skip
-    """Emit the copy of one part.
-
-    ``rows`` is the height of the panels of matrices; 0 where a matrix is stored inputs first. Vectors are repeated
-    ``batch`` times.
-    """
-    size, module = dtype.bytes, f.module
-    shape = _matrix(_weight_shape(program, block.weight)) if part.source else (0, block.columns[1])
-    row = shape[1] * size
+def emit_part(frame: Frame, part: PackPart, block: WeightBlock, source: Value, rows: int) -> None:
+    """Emit the copy of one part, of which each worker does a share; ``rows`` is the height of panels."""
+    f, program, dtype, size = frame.f, frame.program, frame.dtype, frame.dtype.bytes
+    row = (matrix(weight_shape(program, block.weight))[1] if part.source else block.columns[1]) * size
     source = f.offset(source, block.rows[0] * row + block.columns[0] * size)
-    factor = floating(block.factor, dtype)
-    count = part.rows[1] - part.rows[0]
+    target, factor = frame.entry(frame.table.pack + part.pack), floating(block.factor, dtype)
+    count, depth = (end - start for start, end in (part.rows, part.columns))
+    # From one output, or input, to the next in the weight.
+    output_step, input_step = (row, size) if block.flipped else (size, row)
     if program.packs[part.pack].form == "units":
-        step = integer(row if block.flipped else size)
-        place = f.offset(target, f.mul(batch, part.rows[0] * size))
-        f.run(spread(module, dtype), source, step, place, integer(count), batch, factor)
-        return
-    outputs, inputs = pack_shape(program, part.pack)
-    depth = integer(part.columns[1] - part.columns[0])
-    if rows:
-        target = f.offset(target, part.columns[0] * rows * size)
-        name = panels(module, dtype, rows, block.flipped)
-        sizes = (integer(part.rows[0]), integer(part.rows[1]), depth, integer(inputs * rows * size))
-        f.run(name, source, integer(row), target, *sizes, factor)
-        return
-    line = integer(outputs * size)
-    target = f.offset(target, (part.columns[0] * outputs + part.rows[0]) * size)
-    if block.flipped:
-        name = transpose(module, dtype, scaled=True)
-        f.run(name, source, integer(row), target, line, integer(count), depth, factor)
+        low, high = frame.share(integer(count))
+        place = f.offset(target, f.mul(f.mul(frame.batch, size), f.add(low, part.rows[0])))
+        begin, units = f.offset(source, f.mul(low, output_step)), f.binary("sub", high, low)
+        f.run(spread(frame.module, dtype), begin, integer(output_step), place, units, frame.batch, factor)
+    elif frame.single:
+        low, high = frame.share(integer(depth))
+        line = pack_shape(program, part.pack)[0] * size
+        place = f.offset(target, f.add(f.mul(f.add(low, part.columns[0]), line), part.rows[0] * size))
+        begin, inputs = f.offset(source, f.mul(low, input_step)), f.binary("sub", high, low)
+        if block.flipped:
+            name, sizes = transpose(frame.module, dtype, scaled=True), (integer(count), inputs)
+        else:
+            name, sizes = copy(frame.module, dtype), (inputs, integer(count))
+        f.run(name, begin, integer(row), place, integer(line), *sizes, factor)
     else:
-        f.run(copy(module, dtype), source, integer(row), target, line, depth, integer(count), factor)
+        target = f.offset(target, part.columns[0] * rows * size)
+        for done, first, last in _lines(frame, part):
+            begin = f.offset(source, done * output_step)
+            _emit_panels(frame, part, block, (begin, integer(row), target), (first, last), rows)
+
+
+def _lines(frame: Frame, part: PackPart) -> Iterator[tuple[int, int, int]]:
+    """How many outputs of a part come before some others, and the lines of panels that those are."""
+    outputs, partition = pack_shape(frame.program, part.pack)[0], frame.partition
+    piece = outputs if partition is None else partition.of(outputs)
+    lines = outputs if partition is None else partition.padded(outputs) // partition.pieces(outputs)
+    first, last = part.rows
+    while first < last:
+        number, begin = divmod(first, piece)
+        end = min(piece, begin + last - first)
+        yield first - part.rows[0], number * lines + begin, number * lines + end
+        first += end - begin
+
+
+def _emit_panels(
+    frame: Frame,
+    part: PackPart,
+    block: WeightBlock,
+    arrays: tuple[Value, Value, Value],
+    lines: tuple[int, int],
+    rows: int,
+) -> None:
+    """Emit the copy of some outputs to panels."""
+    f, size = frame.f, frame.dtype.bytes
+    name = panels(frame.module, frame.dtype, rows, block.flipped)
+    depth, panel = part.columns[1] - part.columns[0], pack_shape(frame.program, part.pack)[1] * rows * size
+    rest = (integer(depth), integer(panel), floating(block.factor, frame.dtype))
+    source, row, target = arrays
+    if frame.partition is None:
+        f.run(name, source, row, target, integer(lines[0]), integer(lines[1]), *rest)
+        return
+    before = lines[0] // rows
+    low, high = (f.mul(f.add(end, before), rows) for end in frame.share(integer(-(-lines[1] // rows) - before)))
+    first = f.select(f.compare("icmp slt", low, integer(lines[0])), integer(lines[0]), low)
+    last = f.select(f.compare("icmp sgt", high, integer(lines[1])), integer(lines[1]), high)
+    done = f.mul(f.binary("sub", first, integer(lines[0])), row if block.flipped else size)
+    some = f.compare("icmp slt", first, last)
+    f.when(some, lambda: f.run(name, f.offset(source, done), row, target, first, last, *rest))
 
 
 def spread(module: Module, dtype: Type) -> str:

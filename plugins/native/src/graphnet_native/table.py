@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphnet.core.compile.program import ExternalArray, Program
-from graphnet_native import packing
+from graphnet_native import sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Table:
     def of(cls, program: Program) -> Table:
         """The table of a program."""
         external = tuple(dict.fromkeys(external_arrays(program)))
-        sources = len(packing.plan(program).sources)
+        filled = len(sources.plan(program).sources)
         outputs, accumulators = len(program.emitted), len(program.accumulators)
-        return cls(len(program.buffers), len(program.packs), external, outputs, accumulators, sources)
+        return cls(len(program.buffers), len(program.packs), external, outputs, accumulators, filled)
 
     @property
     def pack(self) -> int:
