@@ -22,6 +22,8 @@ from graphnet.core.compile.program import (
 )
 from graphnet_native import contractions, elementwise, features, packing, products, sources, team
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
+from graphnet_native.digest import digest
+from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
@@ -71,8 +73,13 @@ class Emitter:
             self.tiles = balanced(self.tiles, piece, workers)
             self.partition = Partition(piece, self.wide.vectors * self.wide.lanes if self.single else self.tiles.rows)
 
-    def emit(self) -> str:
-        """The text of the module."""
+    def key(self) -> str:
+        """What the code is kept under: a hash of everything that it depends on."""
+        kind = (self.dtype, self.tiles, self.wide, self.single, self.partition, self.module.vector_bytes)
+        return key_of("program", digest(self.program), repr(kind))
+
+    def emit(self) -> Module:
+        """The module with the functions of all phases."""
         phases = (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)
         of = {phase: [i for i in self.program.instructions if i.phase == phase] for phase in phases}
 
@@ -107,7 +114,7 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        return self.module.text()
+        return self.module
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
         body(Frame(self.module, name, self.program, self.dtype, self.single, self.table, self.partition))

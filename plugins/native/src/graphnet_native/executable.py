@@ -24,7 +24,7 @@ from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import sources
 from graphnet_native.emitter import Emitter
-from graphnet_native.engine import Engine, vector_bytes, version
+from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.pool import pool
 from graphnet_native.table import Table
 from graphnet_native.workers import allowed, useful
@@ -43,7 +43,7 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        self.engine = Engine(emitter.emit())
+        self.engine = Engine(objects_of(emitter.key(), emitter.emit), FUNCTIONS)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition

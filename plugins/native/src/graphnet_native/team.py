@@ -293,7 +293,7 @@ class Written(Function):
         super().__init__(module, name, [])
         self.written = text
 
-    def text(self) -> str:
+    def text(self, internal: bool | None = None) -> str:
         """The text."""
         return self.written
 
