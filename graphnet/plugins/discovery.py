@@ -64,16 +64,14 @@ def _points_one_by_one() -> list[metadata.EntryPoint]:
 def _with_distribution(point: metadata.EntryPoint) -> PluginEntryPoint:
     """An entry point with the name and version of its distribution; if they are unknown, the name of its module."""
     name = version = None
-    requirements: list[str] = []
+    requirements: tuple[str, ...] = ()
     try:
         found = point.dist.metadata  # type: ignore[union-attr] # each access parses the file
         name, version = found["Name"], found["Version"]
-        requirements = found.get_all("Requires-Dist") or []
+        requirements = tuple(map(str, found.get_all("Requires-Dist") or ()))
     except Exception:  # what is known so far is used
         pass
-    return PluginEntryPoint(
-        str(name or point.value), point.name, str(version or "unknown"), point, tuple(map(str, requirements))
-    )
+    return PluginEntryPoint(str(name or point.value), point.name, str(version or "unknown"), point, requirements)
 
 
 class Allowed(NamedTuple):
