@@ -20,7 +20,7 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, features, products
+from graphnet_native import contractions, elementwise, features, products, whole_pass
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
@@ -90,6 +90,7 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
+        whole_pass.emit(self.module, self.program, self._function)
         if not self.single:
             products.pack(self.module, self.tiles)
         return self.module.text()

@@ -24,6 +24,7 @@ from graphnet_native import products
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, vector_bytes, version
 from graphnet_native.table import Table
+from graphnet_native.whole_calls import WholeCalls
 
 Array = Any
 FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
@@ -33,6 +34,8 @@ PACK = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
 #: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
 #: it for a call of some microseconds costs more than the call, and hands the interpreter to another thread.
 RELEASE = 1_000_000
+#: Multiply-adds from which on a pass is not one call but one a block, so that an interrupt arrives in between.
+INTERRUPTIBLE = 100_000_000
 
 
 class Compiled:
@@ -45,6 +48,10 @@ class Compiled:
         self.single, self.space = emitter.single, emitter.space
         self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
         self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
+        self.whole = [
+            tuple(kind(self.engine.address(name)) for name in ("whole_forward", "whole_backward"))
+            for kind in (ctypes.PYFUNCTYPE(None, ctypes.c_void_p), ctypes.CFUNCTYPE(None, ctypes.c_void_p))
+        ]
         self.pack = None
         if not self.single:
             name = products.pack(emitter.module, emitter.tiles)
@@ -92,7 +99,14 @@ class NativeExecutable:
         self._used: list[Array] = []
         self._selected: SelectedSums | None = None
         self._fill_table()
+        self.whole = self._whole(release) if max(threads.loops, threads.outside) * steps < INTERRUPTIBLE else None
         self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
+
+    def _whole(self, release: bool) -> WholeCalls:
+        """Whole passes in one call."""
+        bounds = [0, *(block.stop for block in self.workspace.blocks)]
+        functions = self.compiled.whole[release]
+        return WholeCalls(self.program, bounds, self.batch, self.dtype, self.table, functions)
 
     def _fill_table(self) -> None:
         """Set the addresses that stay the same for the life of this object."""
