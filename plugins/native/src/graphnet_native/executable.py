@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,40 +23,56 @@ from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import products
 from graphnet_native.emitter import Emitter
-from graphnet_native.engine import Engine, vector_bytes, version
+from graphnet_native.engine import Engine, objects_of, vector_bytes, version
+from graphnet_native.pool import Task, pool
 from graphnet_native.table import Table
 from graphnet_native.whole_calls import WholeCalls
+from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
+#: ``f(table)``, of programs that one thread runs.
+WHOLE = ("whole_forward", "whole_backward")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 PACK = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
 #: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
 #: it for a call of some microseconds costs more than the call, and hands the interpreter to another thread.
 RELEASE = 1_000_000
-#: Multiply-adds from which on a pass is not one call but one a block, so that an interrupt arrives in between.
-INTERRUPTIBLE = 100_000_000
 
 
 class Compiled:
-    """The functions of a program for one dtype and one class of batches."""
+    """The functions of a program for one dtype and one class of batches, for one thread or for several."""
 
-    def __init__(self, program: Program, dtype: str, batch: int) -> None:
-        emitter = Emitter(program, dtype, vector_bytes(), batch, version())
-        self.engine = Engine(emitter.emit())
+    def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
+        emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
+        exports, name = list(FUNCTIONS), ""
+        if not emitter.single:
+            name = products.pack(emitter.module, emitter.tiles)
+            exports += [name] if emitter.partition is None else [name, "packing"]
+        exports += WHOLE if emitter.partition is None else ()
+        self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
-        self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
-        self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
-        self.whole = [
-            tuple(kind(self.engine.address(name)) for name in ("whole_forward", "whole_backward"))
-            for kind in (ctypes.PYFUNCTYPE(None, ctypes.c_void_p), ctypes.CFUNCTYPE(None, ctypes.c_void_p))
-        ]
-        self.pack = None
+        self.partition = emitter.partition
+        self.pack = self.packing = None
+        self.whole: list[list[Any]] = []
+        if self.partition is None:
+            self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
+            self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
+            for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE):
+                self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
+        else:
+            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
+            self.packing = None if self.single else self.engine.address("packing")
         if not self.single:
-            name = products.pack(emitter.module, emitter.tiles)
             self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
+
+    def rows(self, outputs: int) -> int:
+        """The rows of the panels of a pack."""
+        if self.single:
+            return outputs
+        return _padded(outputs, self.tiles.rows) if self.partition is None else self.partition.padded(outputs)
 
     def _functions(self, kind: Any) -> dict[str, Any]:
         return {name: kind(self.engine.address(name)) for name in FUNCTIONS}
@@ -73,7 +90,15 @@ class NativeExecutable:
         self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
-        self.functions = compiled.releasing if release else compiled.holding
+        self.at_once = steps_at_once(program, batch, dtype)
+        self._workers, self._lines = 1, np.zeros((0, 7), np.int64)
+        if compiled.partition is not None:
+            self._most = useful(program, steps, batch, dtype)
+            self.functions = {name: partial(self._share, Task(address)) for name, address in compiled.tasks.items()}
+            if compiled.packing is not None:
+                self._packing_task = Task(compiled.packing)
+        else:
+            self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
         # For a batch of one, packs have outputs next to each other, so that weights are copied as they lie.
         self.packs = PackedWeights(program, 1, dtype)
@@ -99,7 +124,8 @@ class NativeExecutable:
         self._used: list[Array] = []
         self._selected: SelectedSums | None = None
         self._fill_table()
-        self.whole = self._whole(release) if max(threads.loops, threads.outside) * steps < INTERRUPTIBLE else None
+        #: One call a pass, where it is short enough to let Python handle signals only after it.
+        self.whole = self._whole(release) if compiled.partition is None and steps <= self.at_once else None
         self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
 
     def _whole(self, release: bool) -> WholeCalls:
@@ -119,9 +145,7 @@ class NativeExecutable:
             self._allocate(places.pack + i, len(self.packs.arrays[i]), self.batch)
         for i in self.matrices:
             outputs, inputs = self.packs.shape(i)
-            self._allocate(
-                places.pack + i, inputs, outputs if compiled.single else _padded(outputs, compiled.tiles.rows)
-            )
+            self._allocate(places.pack + i, inputs, compiled.rows(outputs))
         space, rows = compiled.space, self.workspace.longest * self.batch
         panels = _padded(self.workspace.longest, compiled.wide.rows) * space.inputs
         self._allocate(places.left, max(space.left_rows * rows, panels))
@@ -142,9 +166,14 @@ class NativeExecutable:
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Pack the weights of a pass; returns the values of expressions that gradients need."""
         values = self.packs.fill(arrays)
+        if self.compiled.partition is not None:
+            self._workers = min(self._most, allowed())
         for i in self.vectors:
             self.arrays[self.places.pack + i][...] = self.packs.arrays[i]
         pack = self.compiled.pack
+        if self.compiled.packing is not None:
+            self._pack_together()
+            return values
         for i in self.matrices:
             source = self.packs.arrays[i]
             if pack is None:
@@ -162,10 +191,41 @@ class NativeExecutable:
         target = self.arrays[self.places.pack + number]
         return (source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
 
+    def _pack_together(self) -> None:
+        """Pack all matrices as one task."""
+        partition, rows = self.compiled.partition, self.compiled.tiles.rows
+        assert partition is not None
+        if any(self._packing.get(i, (None,))[0] is not self.packs.arrays[i] for i in self.matrices):
+            lines = []
+            for i in self.matrices:
+                source = self.packs.arrays[i]
+                place, target, outputs, inputs, row, column, panel = self._packing_arguments(i, source)
+                piece = partition.of(outputs)
+                for number in range(partition.pieces(outputs)):
+                    begin = target + number * -(-piece // rows) * panel
+                    lines.append((place + number * piece * row, begin, piece, inputs, row, column, panel))
+                self._packing[i] = source, ()
+            self._lines = np.array(lines, np.int64)
+        self._share(self._packing_task, self._lines.ctypes.data, 0, len(self._lines), 0)
+
+    def _share(self, task: Task, table: int, start: int, stop: int, origin: int) -> None:
+        """Run a task with the threads that this pass may have."""
+        pool().run(task, table, start, stop, origin, self._workers)
+
     def run_static(self) -> None:
         """Compute what is the same at every step."""
         if self.has_static:
             self.functions["static"](self.address, 0, 1, 0)
+
+    def _call(self, name: str, start: int, stop: int, origin: int) -> None:
+        """Call a function for some steps; between calls of long ones, Python handles signals."""
+        function, most = self.functions[name], self.at_once
+        if stop - start <= most:
+            function(self.address, start, stop, origin)
+            return
+        spans = [(first, min(first + most, stop)) for first in range(start, stop, most)]
+        for first, last in spans if name == "forward" else reversed(spans):
+            function(self.address, first, last, origin)
 
     def run_block(
         self, number: int, arrays: Arrays, outputs: list[Array], held: Array | None, threads: int | None
@@ -178,7 +238,7 @@ class NativeExecutable:
                 self._set(self.first_output + i, output)
         held = None if held is None else np.ascontiguousarray(held)
         self.table[self.held] = 0 if held is None else held.ctypes.data - block.start * self.batch
-        self.functions["forward"](self.address, block.start, block.stop, block.start)
+        self._call("forward", block.start, block.stop, block.start)
         if number == len(self.workspace.blocks) - 1:
             self._used = []
 
@@ -197,19 +257,21 @@ class NativeExecutable:
         self, number: int, arrays: Arrays, ended: Array | None, deferred: DeferredErrors | None, threads: int | None
     ) -> None:
         """Run one block backward and fill the errors of sequences in ``arrays``."""
-        block, functions = self.workspace.blocks[number], self.functions
+        block = self.workspace.blocks[number]
         if number == len(self.workspace.blocks) - 1:
             self._set_externals(arrays)
-        span = (self.address, block.start, block.stop, block.start)
+            if self.compiled.partition is not None:
+                self._workers = min(self._most, allowed())
+        span = (block.start, block.stop, block.start)
         if deferred is None or ended is None:
-            functions["backward"](*span)
+            self._call("backward", *span)
             return
-        functions["back_before"](*span)
+        self._call("back_before", *span)
         for start, stop, rows in segments(ended):
             last = block.start + stop - 1
             deferred.exchange(rows, [self.workspace.at(error, last) for error in self.carried])
-            functions["back_loop"](self.address, block.start + start, last + 1, block.start)
-        functions["back_after"](*span)
+            self._call("back_loop", block.start + start, last + 1, block.start)
+        self._call("back_after", *span)
 
     def accumulate(self, number: int, arrays: Arrays, sums: list[Any], counted: Any) -> None:
         """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
@@ -225,7 +287,7 @@ class NativeExecutable:
                     if sums[i] is None:  # a new array in each pass: gradients are views of it
                         sums[i] = np.zeros((accumulator.rows, accumulator.columns), self.dtype)
                         self._set(self.first_accumulator + i, sums[i])
-                self.functions["sums"](self.address, first, block.stop, block.start)
+                self._call("sums", first, block.stop, block.start)
         if number == 0:
             self._used = []
 

@@ -164,8 +164,8 @@ class WholeCalls:
             initial_errors.append(initial)
         if not self._plain:
             return sequence_errors, initial_errors, self._summed(values)
-        for entry, place in self._sum_addresses:  # passes of several calls set others
-            table[entry] = place
+        for entry, total in self._sum_addresses:  # passes of several calls set others
+            table[entry] = total
         found = {}
         for entry, shape, path, name in self._gradients:
             gradient = found[path, name] = empty(shape, dtype)
