@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from graphnet.core.describe.parameter import Array
@@ -14,6 +14,9 @@ class WholePass(Protocol):
     Every row has all steps, and there are no contexts. It needs none of what surrounds numpy's calls: neither a turn
     among the threads, nor limits for the BLAS, nor another treatment of denormal numbers.
     """
+
+    #: Takes the weights of a pass, before ``forward``; returns the values of expressions that ``backward`` needs.
+    load_weights: Callable[[Mapping[str, Mapping[str, Array]]], list[Any]]
 
     def flush(self, on: bool, counted: int) -> None:
         """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""

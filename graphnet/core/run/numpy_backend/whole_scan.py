@@ -42,7 +42,7 @@ def forward(
 ) -> WholeTape | None:
     """Fill the slots of outputs and of the final states that are read; returns the values saved for backward."""
     step, straight, carried = program.step, program.straight, run.carried
-    values = executable.load_weights(run.arrays)
+    values = whole.load_weights(run.arrays)
     sequences = []
     for slot in step.sequences:
         sequences.append(slots[slot] if straight else program.reordered(slots[slot], None))

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphnet.core.compile.program import ExternalArray, Program
+from graphnet_native import sources
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Which entry of the table, each of 8 bytes, has what.
 
-    In this order: buffers, packs, external arrays, their copies with units first, outputs, accumulators, working
-    space, the single entries below, and what whole passes need: states, their errors, gradients.
+    In this order: buffers, packs, external arrays, their copies with units first, outputs, accumulators, the arrays
+    that packs are filled from, working space, the single entries below, and what whole passes need: states, their
+    errors, gradients.
     """
 
     buffers: int
@@ -21,6 +23,7 @@ class Table:
     externals: tuple[ExternalArray, ...]
     outputs: int
     accumulators: int
+    sources: int
     states: int
     carried: int
     gradients: int
@@ -29,16 +32,10 @@ class Table:
     def of(cls, program: Program) -> Table:
         """The table of a program."""
         external = tuple(dict.fromkeys(external_arrays(program)))
-        return cls(
-            len(program.buffers),
-            len(program.packs),
-            external,
-            len(program.emitted),
-            len(program.accumulators),
-            len(program.states),
-            len(program.carried),
-            len(program.gradients),
-        )
+        filled = len(sources.plan(program).sources)
+        outputs, accumulators = len(program.emitted), len(program.accumulators)
+        whole = len(program.states), len(program.carried), len(program.gradients)
+        return cls(len(program.buffers), len(program.packs), external, outputs, accumulators, filled, *whole)
 
     @property
     def pack(self) -> int:
@@ -66,9 +63,14 @@ class Table:
         return self.output + self.outputs
 
     @property
+    def source(self) -> int:
+        """The first array that packs are filled from."""
+        return self.accumulator + self.accumulators
+
+    @property
     def left(self) -> int:
         """Space for the packed left side of a product."""
-        return self.accumulator + self.accumulators
+        return self.source + self.sources
 
     @property
     def right(self) -> int:

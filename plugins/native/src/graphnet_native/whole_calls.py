@@ -24,6 +24,7 @@ class WholeCalls:
     Parameters
     ----------
     program : Program
+    places : Table
     bounds : sequence of int
         The first step of each block, and the number of steps.
     batch : int
@@ -32,20 +33,25 @@ class WholeCalls:
         Of addresses, whose other entries are set.
     functions : two callables
         ``whole_forward`` and ``whole_backward``.
+    refer : callable
+        Sets the addresses of the weights; see ``load_weights``.
     """
 
     def __init__(
         self,
         program: Program,
+        places: Table,
         bounds: Sequence[int],
         batch: int,
         dtype: np.dtype[Any],
         table: Array,
         functions: Sequence[Callable[[int], None]],
+        refer: Callable[[Any], list[Any]],
     ) -> None:
-        places = self._places = Table.of(program)
+        self._places = places
         self._program, self._dtype, self._table, self._batch = program, dtype, table, batch
         self._forward, self._backward = functions
+        self.load_weights = refer
         self._address = address(table)
         #: The first step of each block, and the number of steps, where native code reads them.
         self._bounds = np.array(bounds, np.int64)

@@ -1,8 +1,8 @@
 """Whole passes in one call: functions ``f(table)`` that do everything between the arrays of a caller.
 
-``whole_forward``: initial states, what is the same at every step, all blocks, final states. ``whole_backward``: errors
-of final states, all blocks with their sums, errors of initial states, gradients. Denormal numbers count as zero inside
-if the table says so (x86 only).
+``whole_forward``: packs, initial states, what is the same at every step, all blocks, final states. ``whole_backward``:
+errors of final states, all blocks with their sums, errors of initial states, gradients. Denormal numbers count as zero
+inside if the table says so (x86 only).
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from graphnet_native.table import Table
 Maker = Callable[[str, Callable[[Frame], None]], None]
 
 
-def emit(module: Module, program: Program, make: Maker) -> None:
+def emit(module: Module, program: Program, table: Table, make: Maker) -> None:
     """Define the functions of whole passes, and the parts that they call."""
-    table = Table.of(program)
     states = [(place, replace(place, shift=0)) for place in program.states]
     carried = [replace(place, shift=0) for place in program.carried]
     make("enter_states", lambda frame: _enter(frame, table.initial, [old for _, old in states], frame.start))
@@ -51,6 +50,7 @@ def _forward(module: Module, table: Table, carries: bool) -> None:
     (entries,) = f.parameters
     restore = _set_mode(f, f.load(I64, f.offset(entries, table.mode * 8)))
     bounds, count, steps, last = _blocks(f, entries, table)
+    f.run("pack", entries, integer(0), integer(0), integer(0))
     f.run("enter_states", entries, integer(0), steps, integer(0))
     f.run("static", entries, integer(0), integer(1), integer(0))
 
