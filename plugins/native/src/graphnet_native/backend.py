@@ -11,11 +11,13 @@ from typing import Any
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
+from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
+from graphnet.core.elementwise_kernels import Kernel
 from graphnet.core.operations import Operation
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
-from graphnet_native import products, windowed
+from graphnet_native import kernels, products, windowed
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
@@ -72,3 +74,7 @@ class NativeBackend:
         """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
         options = replace(options, executable=executable, operations=OPERATIONS)
         return CompiledPlan(plan, shapes, options, list(wanted))
+
+    def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
+        """An elementwise kernel in native code; see :mod:`graphnet.core.elementwise_kernels`."""
+        return kernels.elementwise(kernel, dtype)
