@@ -47,10 +47,15 @@ class Compiled:
         if not emitter.single:
             name = products.pack(emitter.module, emitter.tiles)
             exports += [name] if emitter.partition is None else [name, "packing"]
-        self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
+        self._objects, self._exports, self._pack_name = objects_of(emitter.key(), emitter.emit), exports, name
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
+
+    def link(self) -> None:
+        """Bring the code into memory; before, the level of features must be one that this machine can execute."""
+        self.engine = Engine(self._objects, self._exports)
+        self._objects = []
         self.pack = self.packing = None
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
@@ -59,7 +64,7 @@ class Compiled:
             self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
             self.packing = None if self.single else self.engine.address("packing")
         if not self.single:
-            self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
+            self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(self._pack_name))
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""
