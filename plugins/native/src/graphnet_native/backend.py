@@ -17,7 +17,6 @@ from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet_native import availability, features, products, windowed
-from graphnet_native.digest import digest
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
@@ -55,7 +54,7 @@ def compiled(program: Program, dtype: str, batch: int, workers: int = 1) -> Comp
     With several workers, functions that any number of threads share.
     """
     kind = products.tiles(F32 if dtype == "float32" else F64, vector_bytes(), batch)
-    key = (digest(program), dtype, batch == 1, kind, workers)
+    key = (program, dtype, batch == 1, kind, workers)
     with _lock:
         if key in _programs:
             _programs.move_to_end(key)
@@ -72,7 +71,7 @@ def compiled(program: Program, dtype: str, batch: int, workers: int = 1) -> Comp
 
 
 def _compiled(program: Program, dtype: str, batch: int, workers: int) -> Compiled | None:
-    """Compile while a machine that is new is tried, again if that lowers the level, and link; None without native code."""
+    """Compile while a new machine is tried, again if that lowers the level, and link; None without native code."""
     while True:
         level = features.selected()
         made = Compiled(program, dtype, batch, workers)
