@@ -212,6 +212,9 @@ class FusedStep:
         #: The rules that cannot be recorded.
         self._refused: set[Any] = set()
 
+    #: Numbers from which on a kernel is faster: recording a rule takes about as long as numpy's calls on fewer.
+    least = 1 << 15
+
     def run(
         self,
         optimizer: FusedOptimizer,
@@ -225,7 +228,7 @@ class FusedStep:
     ) -> bool | None:
         """Whether all results are finite; None if nothing was computed."""
         rules = type(optimizer), type(optimizer.regularizer)
-        if rules in self._refused:
+        if weights.size < self.least or rules in self._refused:
             return None
         recorder = Recorder(2 + len(old), weights.dtype)
         try:
