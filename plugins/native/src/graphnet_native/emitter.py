@@ -114,8 +114,7 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        if self.partition is None:
-            whole_pass.emit(self.module, self.program, self.table, self._function)
+        whole_pass.emit(self.module, self.program, self.table, self._function, self.partition is not None)
         return self.module
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -35,7 +35,7 @@ from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
-#: ``f(table)``, of programs that one thread runs.
+#: ``f(table)``; as tasks where workers share a program.
 WHOLE = ("whole_forward", "whole_backward")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -49,11 +49,17 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        exports = (*FUNCTIONS, *WHOLE) if emitter.partition is None else FUNCTIONS
-        self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
+        self._exports = (*FUNCTIONS, *WHOLE)
+        self._objects = objects_of(emitter.key(), emitter.emit)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
+        self.packs = sources.plan(program)
+
+    def link(self) -> None:
+        """Bring the code into memory; before, the level of features must be one that this machine can execute."""
+        self.engine = Engine(self._objects, self._exports)
+        self._objects = []
         self.whole: list[list[Any]] = []
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
@@ -61,8 +67,7 @@ class Compiled:
             for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE):
                 self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
         else:
-            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
-        self.packs = sources.plan(program)
+            self.tasks = {name: self.engine.address(name) for name in self._exports}
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""
@@ -118,14 +123,25 @@ class NativeExecutable:
         self._selected: SelectedSums | None = None
         self._fill_table()
         #: One call a pass, where it is short enough to let Python handle signals only after it.
-        self.whole = self._whole(release) if compiled.partition is None and steps <= self.at_once else None
+        self.whole = self._whole(release) if steps <= self.at_once else None
         self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
 
     def _whole(self, release: bool) -> WholeCalls:
         """Whole passes in one call."""
         bounds = [0, *(block.stop for block in self.workspace.blocks)]
-        functions = self.compiled.whole[release]
+        functions = (
+            [self._shared_pass(name) for name in WHOLE] if self.compiled.partition else self.compiled.whole[release]
+        )
         return WholeCalls(self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, self.refer)
+
+    def _shared_pass(self, name: str) -> Callable[[int], None]:
+        """A whole pass as a task."""
+        task, steps = Task(self.compiled.tasks[name]), self.workspace.steps
+
+        def run(table: int) -> None:
+            pool().run(task, table, 0, steps, 0, min(self._most, allowed()))
+
+        return run
 
     def _fill_table(self) -> None:
         """Set the addresses that stay the same for the life of this object."""
