@@ -316,7 +316,7 @@ def reference(harness: Harness) -> None:
 def _check_reference_for_long_sequence(harness: Harness) -> None:
     """The output equals that of the reference function for a long sequence, if both accept it.
 
-    Other ranks and sizes are not compared: a function that was written for the case's may return something else for them.
+    Other ranks and sizes are not compared: a function written for the case may be wrong there.
     """
     variant = long_sequence(harness)
     prepared = bound(harness, variant) if is_accepted(harness, variant.shapes) else None
