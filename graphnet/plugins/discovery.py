@@ -87,20 +87,20 @@ def _is_leftover(distribution: metadata.Distribution) -> bool:
 
 def _with_distribution(point: metadata.EntryPoint) -> PluginEntryPoint:
     """An entry point with the name and version of its distribution; if they are unknown, the name of its module."""
+    name = version = None
+    lines: tuple[str, ...] = ()
     try:
-        name, version = point.dist.metadata["Name"], point.dist.version  # type: ignore[union-attr]
-    except Exception:
-        name, version = None, None
-    requires, notes = _requirement(point)
+        found = point.dist.metadata  # type: ignore[union-attr] # each access parses the file
+        name, version = found["Name"], found["Version"]
+        lines = tuple(map(str, found.get_all("Requires-Dist") or ()))
+    except Exception:  # what is known so far is used
+        pass
+    requires, notes = _requirement(lines)
     return PluginEntryPoint(str(name or point.value), point.name, str(version or "unknown"), point, requires, notes)
 
 
-def _requirement(point: metadata.EntryPoint) -> tuple[str, tuple[str, ...]]:
-    """The versions of graphnet that the distribution of an entry point requires, and problems of that requirement."""
-    try:
-        lines = list(point.dist.requires or [])  # type: ignore[union-attr]
-    except Exception:
-        return "", ()
+def _requirement(lines: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """The versions of graphnet that a distribution requires, and problems of that requirement."""
     needed = required(lines, NAME, FORMER)
     notes = [f"its requirement {line!r} is not valid (PEP 508) and is ignored" for line in needed.invalid]
     if required(lines, FORMER).found:

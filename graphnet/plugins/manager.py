@@ -10,6 +10,7 @@ from contextlib import nullcontext
 
 from graphnet.core.distribution import NAME, VERSION
 from graphnet.core.errors import PluginError, StateError, did_you_mean
+from graphnet.core.garbage import gc_deferred
 from graphnet.plugins import discovery, hooks, versions
 from graphnet.plugins.discovery import Allowed, PluginEntryPoint
 from graphnet.plugins.guard import SLOW, Host
@@ -68,6 +69,10 @@ class PluginManager:
         if self._loaded:
             raise StateError("the plugins are already loaded", remedy="Make another PluginManager.")
         self._loaded = True
+        with gc_deferred():
+            self._load_all(allow)
+
+    def _load_all(self, allow: Collection[str] | None) -> None:
         self._register_own()
         allowed = discovery.allowed(None if allow is None else ",".join(allow) or "none")
         points = discovery.installed()

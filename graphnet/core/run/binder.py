@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core.compile import Shapes, infer
-from graphnet.core.compile.pipeline import gc_paused
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
 from graphnet.core.concurrency import locks
@@ -20,6 +19,7 @@ from graphnet.core.concurrency.time_slices import NO_LOCK, NoLock
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
 from graphnet.core.run.backends import Backend, Bound
 from graphnet.core.run.context import BindOptions, RunContext
@@ -45,6 +45,8 @@ class Binding:
     options : BindOptions
     wanted : list of bool
         For which inputs errors are wanted.
+    input_errors : bool
+        The argument of ``forward`` that they follow from.
     unfilled : list of None
         The slots of a pass besides its inputs.
     idle : list of Bound
@@ -53,15 +55,19 @@ class Binding:
         Held during a whole pass of small programs, from before it acquires a bound plan: threads share one plan then.
     slow : int
         Passes in a row that took longer than ``SLOW``.
+    repeat : Repeat or None
+        Runs further passes without the checks that the first one has passed.
     """
 
     shapes: Shapes
     options: BindOptions
     wanted: list[bool]
+    input_errors: bool
     unfilled: list[None]
     idle: list[Bound] = field(default_factory=list)
     lock: NoLock = NO_LOCK
     slow: int = 0
+    repeat: Any = None
 
     def timed(self, seconds: float) -> None:
         """Note how long a pass took; after several slow ones in a row, passes take no lock any more.
@@ -138,7 +144,7 @@ class Binder:
         self.graph.seen.update(seen)
         wanted = [input_errors and not spec.integer for spec in self.graph.inputs.values()]
         options = BindOptions(self.arrays.layers, phase, batch.dtype, True, self.passes, self._programs)
-        binding = Binding(shapes, options, wanted, [None] * (self.plan.slot_count - len(batch.arrays)))
+        binding = Binding(shapes, options, wanted, input_errors, [None] * (self.plan.slot_count - len(batch.arrays)))
         with locks.lock:
             self.bindings[key] = binding
             if len(self.bindings) > MAX_BINDINGS:

@@ -11,7 +11,7 @@ from typing import Any
 from graphnet.core.compile import Shapes, infer, lower
 from graphnet.core.compile.analysis.scan_slots import scan_only_slots
 from graphnet.core.compile.axis_names import name_axes
-from graphnet.core.compile.pipeline import gc_paused, select_passes
+from graphnet.core.compile.pipeline import select_passes
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.truncate import truncate
 from graphnet.core.concurrency import locks
@@ -22,6 +22,9 @@ from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
+from graphnet.core.elementwise_kernels import Compiler, Kernel
+from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
 from graphnet.core.run.backends import Bound
@@ -34,8 +37,10 @@ from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.output_errors import input_errors as errors_of_inputs
 from graphnet.core.run.output_errors import read_errors
 from graphnet.core.run.outputs import masked, unshared
+from graphnet.core.run.repeat import Repeat, Results, keep_for_repetition
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
+from graphnet.core.run.stepper import Stepper
 
 DEFAULT = next(iter(backends.BUILT_IN))
 
@@ -106,6 +111,8 @@ class Runner:
         self._binder = Binder(graph, self.plan, self._arrays, backends.find(self.backend), self.passes)
         self._reader = InputReader(graph, self.layers.values())
         self._last = LastPass()
+        #: The binding of the last pass, if passes like it can be repeated without checks.
+        self._recent: Binding | None = None
         self._keys: Keys | None = None
         self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
         self._from_scans, self._into_scans = scan_only_slots(self.plan)
@@ -114,7 +121,7 @@ class Runner:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles, which have passes of their own."""
-        return {**self.__dict__, "_last": LastPass(), "_keys": None}
+        return {**self.__dict__, "_last": LastPass(), "_recent": None, "_keys": None}
 
     # ------------------------------------------------------------------ the graph and its arrays
     @property
@@ -208,6 +215,11 @@ class Runner:
             options = BindOptions(self.layers, phase, dtype, passes=self.passes)
             return CompiledPlan(self.plan, inferred, options, wanted), inferred
 
+    def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
+        """An elementwise kernel as the backend compiles it; None if it does not."""
+        compiler: Compiler | None = getattr(self._binder.backend, "elementwise", None)
+        return None if compiler is None else compiler(kernel, dtype)
+
     @property
     def last_pass(self) -> Pass | None:
         """The pass that ``backward`` would use, of whichever thread; None if there is none."""
@@ -280,14 +292,80 @@ class Runner:
         assert ended is not None
         return outputs, ended
 
+    def stepper(self, *, batch: int | None = None, phase: Phase = Phase.test) -> Stepper:
+        """Return an object that runs the graph one time step a call, and keeps the states of its Scans.
+
+        Parameters
+        ----------
+        batch : int, optional
+            The number of rows; None: that of the first step.
+        phase : Phase
+
+        Raises
+        ------
+        GraphError
+            If no input of the graph has a time axis.
+        StateError
+            If the graph has a reversed Scan.
+        ConfigError
+            If ``batch`` is not at least 1, or ``phase`` is not a Phase.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from graphnet import Builder, Runner
+        >>> from graphnet_recurrent import LSTM
+        >>> g = Builder()
+        >>> stepper = Runner(g.build(y=LSTM(3, 4, None)(g.input("x", "time, batch, feature=3")))).stepper(batch=1)
+        >>> for x in np.ones((5, 1, 3)):
+        ...     y = stepper.step(x)["y"]
+        >>> y.shape, sorted(stepper.state.arrays)
+        ((1, 4), ['lstm/scan/c', 'lstm/scan/h'])
+        >>> stepper.reset()
+        """
+        return Stepper(self.graph, self.plan, self._first_step, batch, phase)
+
+    def _first_step(
+        self, inputs: Mapping[str, Any], state: State, phase: Phase
+    ) -> tuple[dict[str, Array], State, Binding]:
+        """Run a pass without ``backward`` with all checks: its outputs, the final states and its binding."""
+        outputs, ended = self._run_checked(inputs, phase, None, False, True, state)
+        assert ended is not None
+        return outputs, ended, self._binder.binding(self._reader.read(inputs, None), phase, True, False)
+
     def _run(
         self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
-    ) -> tuple[dict[str, Array], State | None]:
+    ) -> Results:
         """Run one pass forward: the outputs, and the final states if it was given a state."""
+        recent = self._recent
+        repeat = None if recent is None else recent.repeat
+        if (
+            recent is not None
+            and repeat is not None
+            and lengths is None
+            and phase is repeat.phase
+            and keep is repeat.keep
+            and input_errors is repeat.input_errors
+        ):
+            arrays = repeat.read(inputs)
+            results: Results | None = None if arrays is None else repeat.forward(self._last, recent, arrays, state)
+            if results is not None:
+                return results
+        return self._run_checked(inputs, phase, lengths, keep, input_errors, state)
+
+    def _run_checked(
+        self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
+    ) -> Results:
+        """The same with all checks."""
         batch = self._reader.read(inputs, lengths)
         level = WRITE if self._updates_buffers and phase is Phase.train else READ
         with Claim(level, self._keys or self.keys, "forward", self.graph):
             binding = self._binder.binding(batch, phase, input_errors, keep)
+            if binding.repeat is not None and not batch.ragged and binding.repeat.fits(batch.arrays):
+                results: Results | None = binding.repeat.forward(self._last, binding, batch.arrays, state)
+                if results is not None:
+                    self._recent = binding if binding.repeat.direct else self._recent
+                    return results
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
             lock = binding.lock
             arrays = self._arrays.read(batch.dtype)
@@ -313,6 +391,8 @@ class Runner:
         except BaseException:
             current.release()
             raise
+        if not batch.ragged:
+            self._keep_for_repetition(current, batch)
         if run.keep:
             self._last.replace(current)
             return outputs
@@ -320,6 +400,22 @@ class Runner:
         if self._last.current is not None:
             self._last.drop_own()
         return outputs
+
+    def _keep_for_repetition(self, current: Pass, batch: Batch) -> None:
+        """Let further passes of the same inputs do without the checks, where what runs them allows it."""
+        binding, options = current.binding, current.binding.options
+        if self._updates_buffers and options.phase is Phase.train:
+            return
+        if not keep_for_repetition(current.bound, current.run, self._arrays):
+            return
+        repeat = binding.repeat
+        if repeat is None or not repeat.fits(batch.arrays):
+            kinds = (options.phase, current.run.keep, binding.input_errors)
+            repeat = Repeat(self.graph, self.plan, self.keys, self._arrays, current, batch.arrays, kinds)
+            binding.repeat = repeat
+        current.repeat = repeat
+        if repeat.direct:
+            self._recent = binding
 
     def _acquire(self, binding: Binding, run: RunContext) -> Bound:
         """A bound plan for a pass, started: that of the pass which it replaces, or one from the pool."""
@@ -357,6 +453,11 @@ class Runner:
         ShapeError, DtypeError
             If an error does not fit its output; nothing has changed then.
         """
+        current = self._last.current
+        if current is not None and current.repeat is not None:
+            repeated: dict[str, Array | None] | None = current.repeat.backward(self._last, current, errors)
+            if repeated is not None:
+                return repeated
         last = self._last.hold(self.graph)
         try:
             with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.lock:

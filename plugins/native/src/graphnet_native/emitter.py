@@ -20,10 +20,14 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, features, products
+from graphnet_native import contractions, elementwise, features, packing, products, sources, team, whole_pass
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
+from graphnet_native.digest import digest
+from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
+from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
+from graphnet_native.table import Table
 
 #: More columns than any tile has.
 MANY = 1 << 20
@@ -41,6 +45,8 @@ class Emitter:
         Decides the tiles; the functions run for every batch of the same class.
     llvm : int
         The version of LLVM that reads the text.
+    workers : int
+        Functions for one thread if 1, else functions that any number of workers share, best this number.
 
     Raises
     ------
@@ -48,38 +54,56 @@ class Emitter:
         If an instruction has no native code.
     """
 
-    def __init__(self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int) -> None:
+    def __init__(
+        self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int, workers: int = 1
+    ) -> None:
         for instruction in program.instructions:
             elementwise.check(instruction)
         self.program, self.single = program, batch == 1
         self.dtype = F32 if dtype == "float32" else F64
         self.module = Module(vector_bytes, llvm, features.selected().fused)
+        self.table = Table.of(program)
         self.tiles = products.tiles(self.dtype, vector_bytes, batch)
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)
         self.space = contractions.space(program, self.wide, self.single)
+        self.partition: Partition | None = None
+        if workers > 1:
+            piece = piece_of(program)
+            self.tiles = balanced(self.tiles, piece, workers)
+            self.partition = Partition(piece, self.wide.vectors * self.wide.lanes if self.single else self.tiles.rows)
 
-    def emit(self) -> str:
-        """The text of the module."""
+    def key(self) -> str:
+        """What the code is kept under: a hash of everything that it depends on."""
+        kind = (self.dtype, self.tiles, self.wide, self.single, self.partition, self.module.vector_bytes)
+        return key_of("program", digest(self.program), repr(kind))
+
+    def emit(self) -> Module:
+        """The module with the functions of all phases."""
         phases = (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)
         of = {phase: [i for i in self.program.instructions if i.phase == phase] for phase in phases}
 
         def before(frame: Frame) -> None:
             stage(frame, BEFORE)
+            frame.meet()
             self._block(frame, of[BEFORE])
 
         def after(frame: Frame) -> None:
             self._block(frame, of[AFTER])
+            frame.meet()
             write_outputs(frame)
 
         def back_before(frame: Frame) -> None:
             stage(frame, BACK_BEFORE)
+            frame.meet()
             self._block(frame, of[BACK_BEFORE])
 
         def back_after(frame: Frame) -> None:
             self._block(frame, of[BACK_AFTER])
+            frame.meet()
             write_sequence_errors(frame)
 
+        self._function("pack", self._pack)
         self._function("static", lambda frame: self._block(frame, of[STATIC]))
         self._function("before", before)
         self._function("loop", lambda frame: self._loop(frame, of[LOOP]))
@@ -90,22 +114,28 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        if not self.single:
-            products.pack(self.module, self.tiles)
-        return self.module.text()
+        whole_pass.emit(self.module, self.program, self.table, self._function, self.partition is not None)
+        return self.module
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
-        body(Frame(self.module, name, self.program, self.dtype, self.single))
+        body(Frame(self.module, name, self.program, self.dtype, self.single, self.table, self.partition))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
-        f = self.module.function(name, [PTR, I64, I64, I64])
-        for part in parts:
+        threaded = self.partition is not None
+        f = self.module.function(name, [PTR, I64, I64, I64, *(team.TASK_PARAMETERS if threaded else ())])
+        for number, part in enumerate(parts):
+            if number and threaded:
+                f.run(team.barrier(self.module), f.parameters[4], f.parameters[6])
             f.run(part, *f.parameters)
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
-        for group in elementwise.groups(frame, instructions):
+        groups = elementwise.groups(frame, instructions)
+        meetings = self._meetings(groups)
+        for number, group in enumerate(groups):
+            if number in meetings:
+                frame.meet()
             if group[0].name == "dot":
                 contractions.product(frame, group[0], frame.start, frame.steps, self.tiles, self.wide)
             elif frame.timeless(group[0]):
@@ -117,18 +147,34 @@ class Emitter:
 
                 frame.f.loop(frame.start, frame.stop, 1, step)
 
-    def _step(self, frame: Frame, instructions: Sequence[Instruction], t: Value) -> None:
+    def _meetings(
+        self, groups: Sequence[Sequence[Instruction]], direction: int = 0, states: Sequence[BufferSlice] = ()
+    ) -> frozenset[int]:
+        """The groups before which workers must meet; the last one is that of states that are kept."""
+        if self.partition is None:
+            return frozenset()
+        found = [list(accesses(self.partition, group)) for group in groups]
+        return barriers(self.program, [*found, kept(self.partition, states)], direction)
+
+    def _step(self, frame: Frame, groups: Sequence[Sequence[Instruction]], t: Value, meetings: frozenset[int]) -> None:
         """All instructions of a loop at one step."""
-        for group in elementwise.groups(frame, instructions):
+        for number, group in enumerate(groups):
+            if number in meetings:
+                frame.meet()
             if group[0].name == "dot":
                 contractions.product(frame, group[0], t, integer(1), self.tiles, self.wide)
             else:
-                elementwise.compute(frame, group, t)
+                elementwise.compute(frame, list(group), t)
 
     def _loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
+        groups = elementwise.groups(frame, instructions)
+        meetings = self._meetings(groups, 1, self.program.states)
+
         def step(t: Value, _: list[Value]) -> None:
-            self._step(frame, instructions, t)
+            self._step(frame, groups, t, meetings)
             if self.program.states:
+                if len(groups) in meetings:
+                    frame.meet()
                 self._hold(frame, t)
 
         if instructions:
@@ -136,8 +182,10 @@ class Emitter:
 
     def _back_loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         last, end = frame.f.add(frame.stop, -1), frame.f.add(frame.start, -1)
+        groups = elementwise.groups(frame, instructions)
+        meetings = self._meetings(groups, -1)
         if instructions:
-            frame.f.loop(last, end, -1, lambda t, _: self._step(frame, instructions, t))
+            frame.f.loop(last, end, -1, lambda t, _: self._step(frame, groups, t, meetings))
 
     def _hold(self, frame: Frame, t: Value) -> None:
         """Where a row has ended, its states stay what they were."""
@@ -159,7 +207,7 @@ class Emitter:
 
                 frame.vectors(frame.batch, body)
 
-            f.loop(integer(0), integer(place.width), 1, unit)
+            frame.shared(place.width, lambda _, first, count: f.loop(first, f.add(first, count), 1, unit))
 
         def states() -> None:
             flags = f.offset(held, f.mul(frame.batch, t))
@@ -167,6 +215,11 @@ class Emitter:
                 state(place, flags)
 
         f.when(f.compare("icmp ne", f.emit(I64, f"ptrtoint {held} to i64"), integer(0)), states)
+
+    def _pack(self, frame: Frame) -> None:
+        """Fill the packs from the weights."""
+        for part, number, block in sources.plan(self.program).parts:
+            packing.emit_part(frame, part, block, frame.entry(self.table.source + number), self.tiles.rows)
 
     def _sums(self, frame: Frame) -> None:
         for number, accumulator in enumerate(self.program.accumulators):

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphnet.core.compile.program import ExternalArray, Program
+from graphnet_native import sources
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Which entry of the table, each of 8 bytes, has what.
 
-    In this order: buffers, packs, external arrays, their copies with units first, outputs, accumulators, working
-    space, and the single entries below.
+    In this order: buffers, packs, external arrays, their copies with units first, outputs, accumulators, the arrays
+    that packs are filled from, working space, the single entries below, and what whole passes need: states, their
+    errors, gradients.
     """
 
     buffers: int
@@ -21,12 +23,19 @@ class Table:
     externals: tuple[ExternalArray, ...]
     outputs: int
     accumulators: int
+    sources: int
+    states: int
+    carried: int
+    gradients: int
 
     @classmethod
     def of(cls, program: Program) -> Table:
         """The table of a program."""
         external = tuple(dict.fromkeys(external_arrays(program)))
-        return cls(len(program.buffers), len(program.packs), external, len(program.emitted), len(program.accumulators))
+        filled = len(sources.plan(program).sources)
+        outputs, accumulators = len(program.emitted), len(program.accumulators)
+        whole = len(program.states), len(program.carried), len(program.gradients)
+        return cls(len(program.buffers), len(program.packs), external, outputs, accumulators, filled, *whole)
 
     @property
     def pack(self) -> int:
@@ -54,9 +63,14 @@ class Table:
         return self.output + self.outputs
 
     @property
+    def source(self) -> int:
+        """The first array that packs are filled from."""
+        return self.accumulator + self.accumulators
+
+    @property
     def left(self) -> int:
         """Space for the packed left side of a product."""
-        return self.accumulator + self.accumulators
+        return self.source + self.sources
 
     @property
     def right(self) -> int:
@@ -73,10 +87,56 @@ class Table:
         """The number of rows."""
         return self.held + 1
 
+    # ------------------------------------------------------------------ whole passes
+    @property
+    def bounds(self) -> int:
+        """The first step of each block, and the number of steps: whole numbers of 8 bytes."""
+        return self.batch + 1
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks."""
+        return self.batch + 2
+
+    @property
+    def counted(self) -> int:
+        """The first step that counts in the gradients."""
+        return self.batch + 3
+
+    @property
+    def mode(self) -> int:
+        """The bits of the processor's floating-point mode that are set during a pass."""
+        return self.batch + 4
+
+    @property
+    def initial(self) -> int:
+        """The first state before the first step, rows first; 0 for zeros."""
+        return self.batch + 5
+
+    @property
+    def final(self) -> int:
+        """The first state after the last step, rows first; 0 if it is not wanted."""
+        return self.initial + self.states
+
+    @property
+    def final_error(self) -> int:
+        """The error of the first state after the last step, rows first; 0 for zeros."""
+        return self.final + self.states
+
+    @property
+    def initial_error(self) -> int:
+        """The error of the first state before the first step, rows first; 0 if it is not wanted."""
+        return self.final_error + self.carried
+
+    @property
+    def gradient(self) -> int:
+        """The first gradient; 0 if it is not wanted."""
+        return self.initial_error + self.carried
+
     @property
     def size(self) -> int:
         """The number of entries."""
-        return self.batch + 1
+        return self.gradient + self.gradients
 
 
 def external_arrays(program: Program) -> Iterator[ExternalArray]:

@@ -1,0 +1,33 @@
+"""Python's garbage collector during work that makes many small objects and few cycles."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def gc_paused() -> Iterator[None]:
+    """Pause garbage collection: while modules are imported or code is compiled, most objects stay alive."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def gc_deferred() -> Iterator[None]:
+    """The same, but the collector stays enabled, with a threshold that is never reached.
+
+    Code inside the block that disables or enables the collector can then be recognized.
+    """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
