@@ -10,6 +10,9 @@ from graphnet.plugins.record import VARIABLE
 from graphnet.plugins.versions import required
 
 GROUP = "graphnet"
+#: The group in which a plugin announces a backend, so that it is found without loading any other plugin. The name is that
+#: of the backend; the value is the plugin's module, as in the group above.
+BACKENDS = "graphnet.backends"
 
 
 class PluginEntryPoint(NamedTuple):
@@ -29,26 +32,26 @@ class PluginEntryPoint(NamedTuple):
             return ""
 
 
-def installed() -> list[PluginEntryPoint]:
-    """Return all entry points of the group, ordered by distribution and name."""
-    return sorted((_with_distribution(point) for point in _points()), key=lambda point: point[:3])
+def installed(group: str = GROUP) -> list[PluginEntryPoint]:
+    """Return all entry points of a group, ordered by distribution and name."""
+    return sorted((_with_distribution(point) for point in _points(group)), key=lambda point: point[:3])
 
 
-def _points() -> list[metadata.EntryPoint]:
+def _points(group: str) -> list[metadata.EntryPoint]:
     try:
-        return list(metadata.entry_points(group=GROUP))
+        return list(metadata.entry_points(group=group))
     except Exception:  # a distribution with an invalid list of entry points must not hide the others
-        return _points_one_by_one()
+        return _points_one_by_one(group)
 
 
-def _points_one_by_one() -> list[metadata.EntryPoint]:
+def _points_one_by_one(group: str) -> list[metadata.EntryPoint]:
     """The entry points of every distribution whose list is valid; of several with one name, those of the first."""
     seen: set[str] = set()
     points: list[metadata.EntryPoint] = []
     for distribution in metadata.distributions():
         try:
             name = str(distribution.metadata["Name"])
-            own = list(distribution.entry_points.select(group=GROUP))
+            own = list(distribution.entry_points.select(group=group))
         except Exception:
             continue
         points += [] if name in seen else own

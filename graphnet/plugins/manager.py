@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from graphnet.core.errors import PluginError, StateError, did_you_mean
 from graphnet.plugins import discovery, hooks, versions
@@ -71,6 +71,20 @@ class PluginManager:
         owners: dict[str, str] = {}
         for point in points:
             self._load_point(point, allowed, owners)
+
+    def load_announced(self, points: Iterable[PluginEntryPoint]) -> None:
+        """Load the plugins of these entry points alone, as far as GRAPHNET_PLUGINS allows; graphnet's own objects are absent.
+
+        A plugin that is named by several entry points loads once. None of them ends the process or raises an error.
+        """
+        self._loaded = True
+        allowed = discovery.allowed()
+        owners: dict[str, str] = {}
+        seen: set[tuple[str, str]] = set()
+        for point in points:
+            if (point.distribution, point.point.value) not in seen:
+                seen.add((point.distribution, point.point.value))
+                self._load_point(point, allowed, owners)
 
     def _report_missing(self, allowed: frozenset[str], known: set[str]) -> None:
         self.not_installed = sorted(allowed - known)

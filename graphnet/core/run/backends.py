@@ -43,6 +43,11 @@ class Backend(Protocol):
     """Decides how the steps of a plan run.
 
     A backend must compute the same numbers as ``reference``, up to rounding; the conformance kit compares them.
+
+    Two attributes of the class are optional. ``priority``, an integer, is positive for a backend that offers itself where
+    none is named; the available one of the highest priority runs (numpy: 0). ``unavailable()``, a class method, returns
+    why it cannot run on this machine, in words, or None; it is called often, and should import nothing large. A backend
+    that is unavailable is replaced by numpy, and one line says so.
     """
 
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:
@@ -78,6 +83,9 @@ class Source(Protocol):
     def names(self) -> list[str]:
         """Return the names of all of them."""
 
+    def automatic(self) -> list[tuple[str, type[Backend]]]:
+        """Return the names and classes of those that may run where none is named; a source may lack this method."""
+
 
 #: Each returns a source, and is called when a backend that is not built in is first asked for.
 _sources: list[Callable[[], Source]] = []
@@ -91,6 +99,12 @@ def add_source(source: Callable[[], Source]) -> None:
 def names() -> list[str]:
     """Return the names of all backends; those of plugins load the plugins."""
     return [*BUILT_IN, *(name for source in _sources for name in source().names())]
+
+
+def automatic() -> list[tuple[str, type[Backend]]]:
+    """Return the names and classes of the backends, not built in, that may run where none is named."""
+    sources = [source() for source in _sources]
+    return [offer for source in sources if hasattr(source, "automatic") for offer in source.automatic()]
 
 
 def find(name: str) -> Backend:

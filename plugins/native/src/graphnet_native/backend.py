@@ -1,19 +1,13 @@
-"""The backend: plans as numpy binds them, with programs in native code."""
+"""Programs compiled so far, and what runs a program: native code, or numpy where an instruction has none."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-from graphnet.core.compile import Shapes
-from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
-from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.executable import Executable
-from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet_native import products
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
@@ -50,11 +44,3 @@ def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeEx
     if code is None:
         return Executable(program, steps, batch, dtype)
     return NativeExecutable(program, code, steps, batch, dtype)
-
-
-class NativeBackend:
-    """Runs programs in native code, and everything else as the numpy backend does."""
-
-    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
-        """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
-        return CompiledPlan(plan, shapes, replace(options, executable=executable), list(wanted))

@@ -1,0 +1,56 @@
+"""The backend: plans as numpy binds them, with programs in native code. Imports llvmlite only when it binds a plan."""
+
+from __future__ import annotations
+
+import importlib.util
+import struct
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from graphnet.core.compile import Shapes
+from graphnet.core.compile.plan import Plan
+from graphnet.core.compile.program import Program
+from graphnet.core.run.context import BindOptions
+from graphnet.core.run.numpy_backend.plan import CompiledPlan
+
+if TYPE_CHECKING:
+    from graphnet.core.run.numpy_backend.executable import Executable
+    from graphnet_native.executable import NativeExecutable
+
+
+@cache
+def _missing() -> str | None:
+    """What this installation lacks."""
+    if struct.calcsize("P") != 8:
+        return "it needs a 64-bit Python"
+    if importlib.util.find_spec("llvmlite") is None:
+        return "llvmlite is not installed; pip install llvmlite"
+    return None
+
+
+def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeExecutable | Executable:
+    """What runs a program; llvmlite is imported here."""
+    from graphnet_native import backend
+
+    made: NativeExecutable | Executable = backend.executable(program, steps, batch, dtype)
+    return made
+
+
+class NativeBackend:
+    """Runs programs in native code, and everything else as the numpy backend does.
+
+    It offers itself where no backend is named: see :class:`graphnet.core.run.backends.Backend`.
+    """
+
+    priority = 100
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        """Why native code cannot run here; None if it can, as far as is known without compiling anything."""
+        return _missing()
+
+    def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
+        """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
+        return CompiledPlan(plan, shapes, replace(options, executable=executable), list(wanted))
