@@ -20,7 +20,7 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, products
+from graphnet_native import contractions, elementwise, features, products
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
@@ -53,7 +53,7 @@ class Emitter:
             elementwise.check(instruction)
         self.program, self.single = program, batch == 1
         self.dtype = F32 if dtype == "float32" else F64
-        self.module = Module(vector_bytes, llvm)
+        self.module = Module(vector_bytes, llvm, features.selected().fused)
         self.tiles = products.tiles(self.dtype, vector_bytes, batch)
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)

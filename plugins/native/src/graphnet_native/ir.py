@@ -165,10 +165,11 @@ class Function:
         self.lines.append(f"  call void @{name}({', '.join(map(str, args))})")
 
     def fma(self, a: Value, b: Value, c: Value) -> Value:
-        """``a * b + c``, rounded once."""
+        """``a * b + c``, rounded once where the processor has an instruction for it."""
         if not a.type == b.type == c.type:
             raise IRError(f"fma of {a.type}, {b.type} and {c.type}")
-        return self.call(f"llvm.fma.{a.type.mangled}", a.type, a, b, c)
+        name = "fma" if self.module.fused else "fmuladd"
+        return self.call(f"llvm.{name}.{a.type.mangled}", a.type, a, b, c)
 
     # ------------------------------------------------------------------ memory
     def offset(self, pointer: Value, size: Value | int) -> Value:
@@ -317,10 +318,12 @@ class Module:
         The width of the vectors that code generation may use.
     llvm : int
         The version of LLVM that reads the text.
+    fused : bool
+        Whether the processor has an instruction for ``a * b + c``; without, LLVM would call the C library.
     """
 
-    def __init__(self, vector_bytes: int, llvm: int = 22) -> None:
-        self.vector_bytes, self.alignment_operand = vector_bytes, llvm < 22
+    def __init__(self, vector_bytes: int, llvm: int = 22, fused: bool = True) -> None:
+        self.vector_bytes, self.alignment_operand, self.fused = vector_bytes, llvm < 22, fused
         self.functions: dict[str, Function] = {}
         self.declarations: dict[str, str] = {}
 
