@@ -75,7 +75,14 @@ class Executable:
         The states ``(units, batch)`` before the first step and after the last one.
     final_errors, initial_errors : list of array
         The errors of the same states.
+    backend : str
+        The name of what runs the program, for ``explain``.
+    reason : str or None
+        Why it does not run on the backend that was chosen; None if it does.
     """
+
+    backend = "numpy"
+    reason: str | None = None
 
     def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
         self.program = program

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphnet.core.compile.program import Program
 from graphnet.core.run.numpy_backend.executable import Executable
-from graphnet_native import products
+from graphnet_native import bounds, products
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
@@ -18,21 +18,21 @@ from graphnet_native.ir import F32, F64
 KEPT = 256
 
 _lock = threading.Lock()
-_programs: OrderedDict[Any, Compiled | None] = OrderedDict()
+_programs: OrderedDict[Any, Compiled | Unsupported] = OrderedDict()
 
 
-def compiled(program: Program, dtype: str, batch: int) -> Compiled | None:
-    """The native code of a program, for batches of the class of ``batch``; None if an instruction has no code."""
+def compiled(program: Program, dtype: str, batch: int) -> Compiled | Unsupported:
+    """The native code of a program, for batches of the class of ``batch``; or which instruction has none."""
     kind = products.tiles(F32 if dtype == "float32" else F64, vector_bytes(), batch)
-    key = (program, dtype, batch == 1, kind)
+    key = (program, dtype, batch == 1, kind, bounds.enabled())
     with _lock:
         if key in _programs:
             _programs.move_to_end(key)
             return _programs[key]
         try:
             _programs[key] = Compiled(program, dtype, batch)
-        except Unsupported:
-            _programs[key] = None
+        except Unsupported as unsupported:
+            _programs[key] = unsupported.with_traceback(None)
         while len(_programs) > KEPT:
             _programs.popitem(last=False)
         return _programs[key]
@@ -40,7 +40,9 @@ def compiled(program: Program, dtype: str, batch: int) -> Compiled | None:
 
 def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeExecutable | Executable:
     """What runs a program: native code, or numpy's calls where an instruction has no code."""
-    code = compiled(program, dtype, batch) if steps and batch else None
-    if code is None:
-        return Executable(program, steps, batch, dtype)
-    return NativeExecutable(program, code, steps, batch, dtype)
+    code = compiled(program, dtype, batch) if steps and batch else Unsupported("there are no steps or no rows")
+    if isinstance(code, Compiled):
+        return NativeExecutable(program, code, steps, batch, dtype)
+    made = Executable(program, steps, batch, dtype)
+    made.reason = str(code)
+    return made

@@ -20,7 +20,8 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, products
+from graphnet_native import bounds, contractions, elementwise, features, products
+from graphnet_native.bounds import BoundsChecks
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
@@ -53,7 +54,8 @@ class Emitter:
             elementwise.check(instruction)
         self.program, self.single = program, batch == 1
         self.dtype = F32 if dtype == "float32" else F64
-        self.module = Module(vector_bytes, llvm)
+        self.checks = BoundsChecks() if bounds.enabled() else None
+        self.module = Module(vector_bytes, llvm, features.selected().fused, self.checks)
         self.tiles = products.tiles(self.dtype, vector_bytes, batch)
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)
@@ -94,18 +96,25 @@ class Emitter:
             products.pack(self.module, self.tiles)
         return self.module.text()
 
+    def _site(self, *paths: str) -> None:
+        """Note the nodes of what is emitted next, for errors of bounds checks."""
+        if self.checks is not None:
+            self.checks.site = ", ".join(dict.fromkeys(path for path in paths if path))
+
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
+        self._site(f"arrays of {name}")
         body(Frame(self.module, name, self.program, self.dtype, self.single))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
-        f = self.module.function(name, [PTR, I64, I64, I64])
+        f = self.module.function(name, [PTR, I64, I64, I64], table=True)
         for part in parts:
             f.run(part, *f.parameters)
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
         for group in elementwise.groups(frame, instructions):
+            self._site(*(path for instruction in group for path in instruction.paths))
             if group[0].name == "dot":
                 contractions.product(frame, group[0], frame.start, frame.steps, self.tiles, self.wide)
             elif frame.timeless(group[0]):
@@ -120,6 +129,7 @@ class Emitter:
     def _step(self, frame: Frame, instructions: Sequence[Instruction], t: Value) -> None:
         """All instructions of a loop at one step."""
         for group in elementwise.groups(frame, instructions):
+            self._site(*(path for instruction in group for path in instruction.paths))
             if group[0].name == "dot":
                 contractions.product(frame, group[0], t, integer(1), self.tiles, self.wide)
             else:

@@ -13,6 +13,8 @@ from typing import Any
 import llvmlite
 import llvmlite.binding as llvm
 
+from graphnet_native import features
+
 _lock = threading.RLock()
 
 
@@ -23,20 +25,16 @@ def _initialize() -> None:
 
 
 def machine() -> Any:
-    """A target machine: a generic processor with the features that this one reports. An engine owns its machine."""
+    """A target machine: a generic processor with the features of the selected level. An engine owns its machine."""
     _initialize()
-    features = llvm.get_host_cpu_features().flatten()
+    flags = features.selected().flags
     target = llvm.Target.from_default_triple()
-    return target.create_target_machine(cpu="", features=features, opt=1, reloc="pic", codemodel="small", jit=True)
+    return target.create_target_machine(cpu="", features=flags, opt=1, reloc="pic", codemodel="small", jit=True)
 
 
-@cache
 def vector_bytes() -> int:
-    """The width of this machine's vectors in bytes."""
-    features = llvm.get_host_cpu_features()
-    if features.get("avx512f") and features.get("avx512vl") and features.get("avx512dq") and features.get("avx512bw"):
-        return 64
-    return 32 if features.get("avx2") and features.get("fma") else 16
+    """The width of the selected level's vectors in bytes."""
+    return features.selected().vector_bytes
 
 
 def version() -> int:
@@ -63,7 +61,7 @@ def key_of(text: str) -> str:
     """The name of an object: everything that it depends on."""
     parts = (
         text,
-        llvm.get_host_cpu_features().flatten(),
+        features.selected().flags,
         str(llvm.llvm_version_info),
         llvmlite.__version__,
         sys.platform,

@@ -7,11 +7,13 @@ compiled functions on a table of addresses that is filled once.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import byte_bounds
 
 from graphnet.core.compile.program import STATIC, Program
 from graphnet.core.run.numpy_backend.block_calls import Arrays, BlockCalls
@@ -20,7 +22,7 @@ from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
 from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
-from graphnet_native import products
+from graphnet_native import bounds, products
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, vector_bytes, version
 from graphnet_native.table import Table
@@ -30,6 +32,8 @@ FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 PACK = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
+#: In code with bounds checks: the bounds of both arrays, and the number of the step.
+PACK_BOUNDS = 5
 #: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
 #: it for a call of some microseconds costs more than the call, and hands the interpreter to another thread.
 RELEASE = 1_000_000
@@ -43,15 +47,35 @@ class Compiled:
         self.engine = Engine(emitter.emit())
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
+        self.checks = emitter.checks
+        #: Raises the error of an access outside its array; None without bounds checks.
+        self.check: Callable[[], None] | None = None
+        if self.checks is not None:
+            self.check = partial(self.checks.raise_violation, self.engine.address(bounds.READ))
         self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
         self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
         self.pack = None
         if not self.single:
             name = products.pack(emitter.module, emitter.tiles)
-            self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
+            further = 0 if self.checks is None else PACK_BOUNDS
+            self.pack = self._checked(
+                ctypes.PYFUNCTYPE(None, *PACK, *[ctypes.c_int64] * further)(self.engine.address(name))
+            )
 
     def _functions(self, kind: Any) -> dict[str, Any]:
-        return {name: kind(self.engine.address(name)) for name in FUNCTIONS}
+        return {name: self._checked(kind(self.engine.address(name))) for name in FUNCTIONS}
+
+    def _checked(self, function: Any) -> Any:
+        """The function, followed by the check if there is one."""
+        check = self.check
+        if check is None:
+            return function
+
+        def run(*arguments: Any) -> None:
+            function(*arguments)
+            check()
+
+        return run
 
 
 class NativeExecutable:
@@ -59,6 +83,9 @@ class NativeExecutable:
 
     See :class:`graphnet.core.run.numpy_backend.executable.Executable` for the attributes and methods.
     """
+
+    backend = "native"
+    reason: str | None = None
 
     def __init__(self, program: Program, compiled: Compiled, steps: int, batch: int, dtype: str) -> None:
         self.program, self.compiled = program, compiled
@@ -78,7 +105,9 @@ class NativeExecutable:
         self.final = [workspace.at(state, steps - 1) for state in program.states]
         self.final_errors = [workspace.at(error, steps - 1) for error in self.carried]
         self.initial_errors = [workspace.at(error, 0) for error in program.carried]
-        self.table = np.zeros(self.places.size, np.int64)
+        #: Addresses; in code with bounds checks followed by the first and the last address of each array.
+        self.table = np.zeros(self.places.size * (1 if compiled.checks is None else 3), np.int64)
+        self.bounded = compiled.checks is not None
         self.address = self.table.ctypes.data
         self.arrays: dict[int, Array] = {}
         self.first_output, self.first_accumulator = self.places.output, self.places.accumulator
@@ -117,8 +146,13 @@ class NativeExecutable:
                 self._allocate(places.copy + i, self.workspace.longest, external.width, self.batch)
         self.table[places.batch] = self.batch
 
-    def _set(self, entry: int, array: Array) -> None:
-        self.table[entry] = array.ctypes.data
+    def _set(self, entry: int, array: Array, before: int = 0) -> None:
+        """Set an entry to the address of an array, or to an address that number of bytes before."""
+        address = array.ctypes.data
+        self.table[entry] = address - before
+        if self.bounded:
+            size = self.places.size
+            self.table[entry + size], self.table[entry + 2 * size] = address, address + array.nbytes
 
     def _allocate(self, entry: int, *shape: int) -> None:
         self.arrays[entry] = np.zeros(shape, self.dtype)
@@ -146,7 +180,10 @@ class NativeExecutable:
     def _packing_arguments(self, number: int, source: Array) -> tuple[int, ...]:
         panel = source.shape[1] * self.compiled.tiles.rows * self.dtype.itemsize
         target = self.arrays[self.places.pack + number]
-        return (source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
+        arguments = (source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
+        if self.compiled.checks is None:
+            return arguments
+        return (*arguments, *byte_bounds(source), *byte_bounds(target), -1)
 
     def run_static(self) -> None:
         """Compute what is the same at every step."""
@@ -163,7 +200,10 @@ class NativeExecutable:
             for i, output in enumerate(outputs):
                 self._set(self.first_output + i, output)
         held = None if held is None else np.ascontiguousarray(held)
-        self.table[self.held] = 0 if held is None else held.ctypes.data - block.start * self.batch
+        if held is None:
+            self.table[self.held] = 0
+        else:
+            self._set(self.held, held, block.start * self.batch)
         self.functions["forward"](self.address, block.start, block.stop, block.start)
         if number == len(self.workspace.blocks) - 1:
             self._used = []
@@ -177,7 +217,7 @@ class NativeExecutable:
                 if not (array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype):
                     array = np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
                 self._used.append(array)
-                self.table[entry] = array.ctypes.data
+                self._set(entry, array)
 
     def run_block_backward(
         self, number: int, arrays: Arrays, ended: Array | None, deferred: DeferredErrors | None, threads: int | None
