@@ -250,7 +250,9 @@ class NativeExecutable:
                 for i, accumulator in enumerate(self.program.accumulators):
                     if sums[i] is None:  # a new array in each pass: gradients are views of it
                         sums[i] = np.zeros((accumulator.rows, accumulator.columns), self.dtype)
-                        self._set(self.first_accumulator + i, sums[i])
+                    else:  # sums over selected rows of another block are an array of numpy
+                        sums[i] = np.require(sums[i], self.dtype, ["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
+                    self._set(self.first_accumulator + i, sums[i])
                 self.functions["sums"](self.address, first, block.stop, block.start)
         if number == 0:
             self._used = []
@@ -261,11 +263,11 @@ class SelectedSums(Executable):
 
     def __init__(self, program: Program, workspace: Workspace, packs: PackedWeights) -> None:
         self.program, self.workspace, self.packs = program, workspace, packs
-        self._calls = BlockCalls(workspace, packs)
-        self.backward = [
-            BlockBackward([], [], [self._accumulation(accumulator, block) for accumulator in program.accumulators])
-            for block in workspace.blocks
-        ]
+        self.backward = []
+        for block in workspace.blocks:
+            self._calls = BlockCalls(workspace, packs)  # what it gathers is of one block
+            accumulations = [self._accumulation(accumulator, block) for accumulator in program.accumulators]
+            self.backward.append(BlockBackward([], [], accumulations))
 
 
 def _padded(number: int, multiple: int) -> int:
