@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file)))
+# The former name of the distribution: its metadata would claim the same package, and its script replaces the new one.
+FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-pip-version-check graphnet
 # Two stamps: an environment for users (with plots), and one with the developers' tools.
 USER_READY := $(VENV)/.user-ready
 DEVELOPER_READY := $(VENV)/.developer-ready
@@ -24,11 +26,13 @@ $(BIN)/python:
 
 $(USER_READY): $(PYPROJECTS) | $(BIN)/python
 	@echo "setup: installing graphnet and its plugins into $(VENV)"
+	@$(FORGET_FORMER)
 	@$(PIP) -e ".[plot]" $(PLUGINS)
 	@touch $@
 
 $(DEVELOPER_READY): $(PYPROJECTS) | $(BIN)/python
 	@echo "setup: installing graphnet, its plugins and the developers' tools into $(VENV)"
+	@$(FORGET_FORMER)
 	@$(PIP) -e ".[test,dev,plot,digits,forecast]" $(PLUGINS)
 	@touch $(USER_READY) $@
 

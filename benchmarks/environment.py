@@ -8,6 +8,8 @@ from importlib import metadata
 
 from threadpoolctl import threadpool_info
 
+import graphnet
+
 LIBRARIES = ("graphnet", "numpy", "torch", "jax", "onnxruntime")
 
 
@@ -39,6 +41,8 @@ def _kernels() -> str:
 
 def version(name: str) -> str:
     """Return the installed version of a distribution; an empty string if there is none."""
+    if name == "graphnet":
+        return graphnet.__version__
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -23,6 +23,7 @@ from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.scan import CellGraph, Scan
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.describe.value import Value
+from graphnet.core.distribution import VERSION as _VERSION
 from graphnet.core.errors import (
     ConfigError,
     DataError,
@@ -251,9 +252,7 @@ if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would a
 
     def __getattr__(name: str) -> Any:
         if name == "__version__":
-            from importlib.metadata import version
-
-            return version("graphnet")
+            return _VERSION
         if name in _LAZY:
             return getattr(importlib.import_module(_LAZY[name]), name)
         if name in _SUBMODULES:

@@ -24,7 +24,7 @@ from build_wheels import build, build_all, build_tools
 from distributions import ROOT, Distribution, discover, needed, read
 from environments import CommandError, create, install, run
 
-CORE = "graphnet"
+CORE = "graphnet-framework"
 
 
 @dataclass(frozen=True)

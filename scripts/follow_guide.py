@@ -22,7 +22,7 @@ from environments import LEAKS, CommandError, create, install
 
 GUIDE = ROOT / "docs" / "plugins.md"
 #: The distributions that the guide expects to be installed.
-NEEDED = ("graphnet", "graphnet-recurrent")
+NEEDED = ("graphnet-framework", "graphnet-recurrent")
 _BLOCK = re.compile(r"(?:^`(?P<path>[\w./-]+)`:\n\n)?^```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE)
 
 

@@ -6,6 +6,7 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -14,6 +15,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+import graphnet
 
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = ("recurrent", "conv", "activations", "native")
@@ -33,6 +36,7 @@ def module_folder(folder):
 def test_distributions_share_one_version():
     versions = {pyproject(folder)["project"]["version"] for folder in FOLDERS}
     assert len(versions) == 1
+    assert versions == {graphnet.__version__}
     assert f"\n## {versions.pop()}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
@@ -76,7 +80,7 @@ def test_licence_is_mit():
 @pytest.mark.parametrize("name", PLUGINS)
 def test_plugin_depends_on_graphnet_only(name):
     compiler = ["llvmlite>=0.44"] if name == "native" else []
-    assert pyproject(ROOT / "plugins" / name)["project"]["dependencies"] == ["graphnet>=0.1", *compiler]
+    assert pyproject(ROOT / "plugins" / name)["project"]["dependencies"] == ["graphnet-framework>=0.1", *compiler]
 
 
 @pytest.mark.parametrize("name", PLUGINS)
@@ -94,14 +98,48 @@ def test_command_line_is_declared():
     assert callable(entry.load())
 
 
-def test_messages_name_existing_extras():
-    extras = pyproject(ROOT)["project"]["optional-dependencies"]
+def test_messages_name_requirements_of_extras():
+    extras = {each for group in pyproject(ROOT)["project"]["optional-dependencies"].values() for each in group}
     named = {
-        extra
+        requirement
         for file in (ROOT / "graphnet").rglob("*.py")
-        for extra in re.findall(r"graphnet\[(\w+)\]", file.read_text(encoding="utf-8"))
+        for requirement in re.findall(r"pip install '([\w-]+>=[\d.]+)'", file.read_text(encoding="utf-8"))
     }
-    assert "digits" in named and named <= set(extras)
+    assert "scikit-learn>=1.5" in named and named <= extras
+
+
+#: An instruction to install: up to the end of the command, or of the quotation around it.
+INSTRUCTION = re.compile(r"pip install ([^\n`\")]+)")
+#: What an index may be asked for by name.
+FROM_THE_INDEX = {"pip", "pytest", "build", "matplotlib", "twine", "scikit-learn", "scikit-learn>=1.5", "statsmodels"}
+
+
+def instructions():
+    """Every instruction to install in the repository: its file, and its words."""
+    listed = subprocess.run(["git", "-C", str(ROOT), "ls-files"], capture_output=True, text=True, check=True)
+    for name in listed.stdout.split():
+        path = ROOT / name
+        if (
+            not path.is_file()
+            or path.suffix not in (".md", ".py", ".tmpl", ".yaml", ".yml", "")
+            or "tests" in path.parts
+        ):
+            continue
+        for command in INSTRUCTION.findall(path.read_text(encoding="utf-8")):
+            yield name, shlex.split(command.replace("'", "").replace("\\", ""), comments=True)
+
+
+def test_instructions_fetch_nothing_of_graphnet_from_an_index():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    found = list(instructions())
+    wrong = [
+        (file, words)
+        for file, words in found
+        if not {"--no-index", "--no-deps", "--require-hashes"} & set(words)
+        and not all(word[0] in "-./~${" or word in FROM_THE_INDEX for word in words)
+    ]
+    assert len(found) > 15 and wrong == []
 
 
 def test_only_the_root_configures_tools():
@@ -166,7 +204,7 @@ def test_wheel_contains_every_file_of_the_package(builds, folder):
 
 @pytest.mark.slow
 def test_wheel_of_graphnet_has_data_and_templates(builds):
-    (wheel,) = builds[0].glob("graphnet-[0-9]*.whl")
+    (wheel,) = builds[0].glob("graphnet_framework-[0-9]*.whl")
     with zipfile.ZipFile(wheel) as archive:
         paths = archive.namelist()
     assert any(path.startswith("graphnet/data/datasets/data/") for path in paths)

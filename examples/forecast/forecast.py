@@ -1,6 +1,6 @@
 """Forecast the carbon dioxide in the air over Mauna Loa, and compare with standard baselines.
 
-    pip install 'graphnet[forecast]'
+    pip install statsmodels
     python examples/forecast/forecast.py             # the test years, about a minute
     python examples/forecast/forecast.py --choose    # the candidates on earlier years: the model selection
 
@@ -38,7 +38,7 @@ def series() -> tuple[np.ndarray, np.ndarray]:
     try:
         from statsmodels.datasets import co2
     except ImportError:
-        raise SystemExit("The data come with statsmodels: pip install 'graphnet[forecast]'") from None
+        raise SystemExit("The data come with statsmodels: pip install statsmodels") from None
     monthly = co2.load_pandas().data["co2"].resample("MS").mean().interpolate()
     return monthly.to_numpy(), monthly.index.year.to_numpy()
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from graphnet.core.distribution import NAME, VERSION
 from graphnet.core.errors import GraphnetError, RuleError, unknown
 from graphnet.plugins.validation import COMMANDS
 
@@ -79,7 +80,7 @@ def _plugins(ctx: click.Context) -> Iterator[None]:
     manager = PluginManager()
     manager.load(allow=allow)
     if manager.not_installed:
-        others = [plugin.name for plugin in manager.plugins if plugin.distribution != "graphnet"]
+        others = [plugin.name for plugin in manager.plugins if plugin.distribution != NAME]
         installed = [name for name in others if name not in manager.not_installed]
         raise WrongInput(str(unknown("plugin", manager.not_installed[0], installed, where="--plugins")))
     ctx.meta[LOADED] = True
@@ -97,9 +98,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> list[str
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if not value or ctx.resilient_parsing:
         return
-    from importlib.metadata import version
-
-    click.echo(f"graphnet {version('graphnet')}")
+    click.echo(f"graphnet {VERSION}")
     ctx.exit()
 
 

@@ -38,7 +38,8 @@ def command(name: str, output: Path | None, author: str | None) -> None:
     click.echo("\nNext:")
     for line in (
         f"cd {shlex.quote(os.fspath(folder))}",
-        'python -m pip install -e ".[test]"',
+        "python -m pip install pytest",
+        "python -m pip install --no-deps -e .",
         "python -m pytest",
         f"graphnet check {names.distribution}",
     ):

@@ -28,7 +28,7 @@ def command(name: str) -> click.Command | None:
     from graphnet.plugins import manager
 
     registry = manager().registry
-    if not any(name in (entry.name, entry.id) for entry in registry.entries("commands")):
+    if not registry.matching("commands", name):
         return None
     entry = registry.get("commands", name)
     return Guarded(name, entry.object, entry.id)  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from graphnet.core.describe.graph import Graph
+from graphnet.core.distribution import NAME
 from graphnet.core.errors import FileError
 from graphnet.io import requirements
 from graphnet.io.reading import TOP, Reader
@@ -75,7 +76,7 @@ def _parsed(text: str, source: str, path: Path | None) -> ModelFile:
     keys = top.mapping(TOP, required=("format", "inputs", "nodes", "outputs"))
     plugins = manager()
     required = requirements.check(keys.get("plugins"), plugins)
-    reader = Reader(plugins.registry.preferring([*required, "graphnet"]))
+    reader = Reader(plugins.registry.preferring([*required, NAME]))
     default = path.stem if path is not None else "model"
     graph = reader.graph(top, default if default.isidentifier() else "model", "")
     reader.check_shapes(graph)

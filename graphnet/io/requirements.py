@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+from graphnet.core.distribution import NAME as OWN
+from graphnet.core.distribution import VERSION, canonical
 from graphnet.core.errors import ConfigError, PluginError, did_you_mean
 from graphnet.io.tree import Item
 from graphnet.plugins import Entry, PluginManager
-from graphnet.plugins.versions import meets, normalized, release
+from graphnet.plugins.installing import how_to_install
+from graphnet.plugins.versions import meets, release
 
 #: Valid names of distributions, by PEP 508.
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?", re.ASCII)
@@ -43,8 +46,8 @@ def check(item: Item | None, manager: PluginManager) -> dict[str, str]:
 
 
 def _check_one(distribution: str, requirement: str, item: Item, manager: PluginManager) -> None:
-    own = [plugin for plugin in manager.plugins if normalized(plugin.distribution) == normalized(distribution)]
-    install = f"nstall it: pip install '{distribution}{''.join(requirement.split())}'."
+    own = [plugin for plugin in manager.plugins if canonical(plugin.distribution) == canonical(distribution)]
+    install = f"nstall it {how_to_install(distribution, requirement=requirement)}."
     if not own:
         known = {plugin.distribution for plugin in manager.plugins}
         hint = did_you_mean(distribution, sorted(known))
@@ -72,18 +75,8 @@ def _check_one(distribution: str, requirement: str, item: Item, manager: PluginM
 
 def of(entries: Iterable[Entry]) -> Mapping[str, str]:
     """Return the requirements of a file with these entries: at least the installed versions, to the second number."""
-    versions = {"graphnet": _floor(_own_version(entries))} | {e.distribution: _floor(e.version) for e in entries}
+    versions = {OWN: _floor(VERSION)} | {e.distribution: _floor(e.version) for e in entries}
     return {name: versions[name] for name in sorted(versions)}
-
-
-def _own_version(entries: Iterable[Entry]) -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    own = next((entry.version for entry in entries if entry.distribution == "graphnet"), None)
-    try:
-        return own or version("graphnet")
-    except PackageNotFoundError:
-        return "0"
 
 
 def _floor(version: str) -> str:

@@ -102,7 +102,7 @@ class Converter:
 
     def _names(self, value: dict[str, Any], kind: str) -> bool:
         """Whether a mapping is ``{Name: {field: value}}``, rather than one from outputs to objects."""
-        return len(value) == 1 and any({e.name, e.id} & value.keys() for e in self.registry.entries(kind))
+        return len(value) == 1 and any(self.registry.matching(kind, name) for name in value)
 
     def _mapping(self, item: Item, inner: tuple[Any, ...]) -> dict[str, Any]:
         if not isinstance(item.value, dict):

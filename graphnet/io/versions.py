@@ -6,6 +6,7 @@ import platform
 from importlib import metadata
 from typing import Any
 
+from graphnet.core.distribution import VERSION
 from graphnet.plugins import manager
 
 PACKAGES = ("numpy", "pluggy", "networkx", "PyYAML", "safetensors", "threadpoolctl")
@@ -27,7 +28,7 @@ def versions(threads: int | None = None, backend: str | None = None) -> dict[str
     ['backend', 'blas', 'graphnet', 'packages', 'platform', 'plugins', 'python', 'threads']
     """
     return {
-        "graphnet": _version("graphnet"),
+        "graphnet": VERSION,
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: _version(name) for name in PACKAGES},

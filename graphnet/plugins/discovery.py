@@ -6,6 +6,7 @@ import os
 from importlib import metadata
 from typing import NamedTuple
 
+from graphnet.core.distribution import FORMER, NAME
 from graphnet.plugins.record import VARIABLE
 from graphnet.plugins.versions import required
 
@@ -26,8 +27,11 @@ class PluginEntryPoint(NamedTuple):
     @property
     def requirement(self) -> str:
         """The version of graphnet that the distribution requires; empty for any."""
+        return self._required(NAME) or self._required(FORMER)
+
+    def _required(self, name: str) -> str:
         try:
-            return required(self.point.dist.requires or [], "graphnet")  # type: ignore[union-attr]
+            return required(self.point.dist.requires or [], name)  # type: ignore[union-attr]
         except Exception:
             return ""
 
@@ -88,11 +92,3 @@ def allowed(text: str | None = None) -> Allowed:
     if names == {"none"}:
         return Allowed(frozenset())
     return Allowed(names or None, excluded)
-
-
-def version(distribution: str) -> str:
-    """Return the version of a distribution; "0" if it is not installed but runs from its sources."""
-    try:
-        return metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return "0"

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.distribution import NAME
 from graphnet.core.errors import GraphnetDeprecationWarning
 from graphnet.core.run.runner import Runner
 from graphnet.plugins.registry import Entry
@@ -110,8 +111,8 @@ class ClassSnapshot:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         owned = [(entry.id, entry.object) for entry in entries if isinstance(entry.object, type)]
-        bases = [("graphnet", base) for _, thing in owned for base in thing.__mro__ if _of_graphnet(base)]
-        owners = {thing: owner for owner, thing in [*bases, *owned, ("graphnet", Runner)]}
+        bases = [(NAME, base) for _, thing in owned for base in thing.__mro__ if _of_graphnet(base)]
+        owners = {thing: owner for owner, thing in [*bases, *owned, (NAME, Runner)]}
         self.saved = {thing: (owner, dict(vars(thing))) for thing, owner in owners.items()}
 
     def restore(self) -> list[str]:

@@ -8,10 +8,12 @@ from typing import Any
 import pluggy
 
 from graphnet.core.checks import is_python_int
+from graphnet.core.distribution import NAME
 from graphnet.core.errors import PluginError, unknown
 from graphnet.plugins import hookspecs
 from graphnet.plugins.collector import Collector
 from graphnet.plugins.hookspecs import KINDS
+from graphnet.plugins.installing import how_to_install
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Entry
 
@@ -51,7 +53,7 @@ def _check_api(module: object, plugin: Plugin) -> None:
             where=plugin.distribution,
             expected=f"hooks of version {needed}",
             received=f"version {hookspecs.API} of this graphnet",
-            remedy="Upgrade graphnet: pip install --upgrade graphnet",
+            remedy=f"Install a newer graphnet {how_to_install(NAME)}",
         )
 
 

@@ -6,10 +6,12 @@ import importlib
 import time
 from collections.abc import Collection, Iterable
 
+from graphnet.core.distribution import NAME, VERSION
 from graphnet.core.errors import PluginError, StateError, did_you_mean
 from graphnet.plugins import discovery, hooks, versions
 from graphnet.plugins.discovery import Allowed, PluginEntryPoint
 from graphnet.plugins.guard import SLOW, ClassSnapshot, guarded
+from graphnet.plugins.installing import how_to_install
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Registry
 
@@ -36,7 +38,7 @@ class PluginManager:
     >>> [plugin.name for plugin in manager.plugins if plugin.status == "loaded"]
     ['builtin']
     >>> manager.registry.get("layers", "FullyConnected").id
-    'graphnet/FullyConnected'
+    'graphnet-framework/FullyConnected'
     """
 
     def __init__(self) -> None:
@@ -64,7 +66,7 @@ class PluginManager:
             raise StateError("the plugins are already loaded", remedy="Make another PluginManager.")
         self._loaded = True
         own = importlib.import_module(BUILTIN)
-        self.register(own, name="builtin", distribution="graphnet", version=discovery.version("graphnet"))
+        self.register(own, name="builtin", distribution=NAME, version=VERSION)
         allowed = discovery.allowed(None if allow is None else ",".join(allow) or "none")
         points = discovery.installed()
         self._report_missing(allowed.names or frozenset(), {name for point in points for name in point[:2]})
@@ -132,14 +134,13 @@ class PluginManager:
 
     def _check_version(self, point: PluginEntryPoint) -> None:
         """Refuse a plugin whose distribution requires another version of graphnet."""
-        own = discovery.version("graphnet")
-        if versions.unmet(own, point.requirement):
+        if versions.unmet(VERSION, point.requirement):
             raise PluginError(
                 "written for another version of graphnet",
                 where=point.distribution,
                 expected=f"graphnet {point.requirement}",
-                received=f"graphnet {own}",
-                remedy=f"Install them together: pip install graphnet {point.distribution}",
+                received=f"graphnet {VERSION}",
+                remedy=f"Install them together, {how_to_install(NAME, point.distribution)}",
             )
 
     def _class_snapshot(self) -> ClassSnapshot:

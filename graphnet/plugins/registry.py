@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from graphnet.core.distribution import canonical, normalized
 from graphnet.core.errors import PluginError, UnknownNameError, did_you_mean, unknown
 from graphnet.plugins.hookspecs import KINDS
-from graphnet.plugins.versions import normalized
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Registry:
         installed.
         """
         view = Registry()
-        view._entries, view._preferred = self._entries, frozenset(normalized(name) for name in distributions)
+        view._entries, view._preferred = self._entries, frozenset(canonical(name) for name in distributions)
         return view
 
     def add(self, entries: Iterable[Entry]) -> None:
@@ -90,6 +90,20 @@ class Registry:
             raise unknown("kind", kind, KINDS)
         return list(self._entries.get(kind, {}).values())
 
+    def matching(self, kind: str, name: str) -> list[Entry]:
+        """Return the entries with a short name or an id, in the order of registration; empty if there is none.
+
+        The distribution of an id may be spelt in any form that PEP 503 treats as equal, and graphnet's own also by its
+        former name: ``graphnet/Dropout`` finds ``graphnet-framework/Dropout``.
+        """
+        distribution, slash, short = name.rpartition("/")
+        entries = [entry for entry in self.entries(kind) if entry.name == short]
+        if not slash:
+            return entries
+        owner = canonical(distribution)
+        entries = [entry for entry in entries if canonical(entry.distribution) == owner]
+        return [entry for entry in entries if normalized(entry.distribution) == owner] or entries
+
     def get(self, kind: str, name: str) -> Entry:
         """Return the entry with a short name or an id, ``distribution/name``.
 
@@ -100,9 +114,9 @@ class Registry:
         PluginError
             If several distributions register the short name; the message names them.
         """
-        entries = [entry for entry in self.entries(kind) if name in (entry.id, entry.name)]
+        entries = self.matching(kind, name)
         if len(entries) > 1:
-            preferred = [entry for entry in entries if normalized(entry.distribution) in self._preferred]
+            preferred = [entry for entry in entries if canonical(entry.distribution) in self._preferred]
             entries = preferred if len(preferred) == 1 else entries
         if len(entries) > 1:
             raise PluginError(
@@ -118,7 +132,7 @@ class Registry:
     def _suggestion(self, kind: str, name: str) -> str:
         entries = self.entries(kind)
         distribution = name.rpartition("/")[0]
-        if distribution and distribution not in self._distributions():
+        if distribution and canonical(distribution) not in map(canonical, self._distributions()):
             hint = did_you_mean(distribution, self._distributions())
             return f"{hint} No plugin of {distribution!r} is loaded; `graphnet plugins` lists the plugins.".strip()
         origins = {entry.name: entry.origin for entry in entries}

@@ -6,6 +6,8 @@ import operator
 import re
 from collections.abc import Callable, Iterable
 
+from graphnet.core.distribution import normalized
+
 COMPARISONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     ">=": operator.ge,
     "<=": operator.le,
@@ -47,11 +49,6 @@ def release(version: str) -> tuple[int, ...]:
     """Return the release numbers at the start of a version: ``(0, 2)`` for 0.2rc1.dev3."""
     match = re.match(r"v?((?:\d+\.)*\d+)", version.strip(), re.ASCII)
     return tuple(int(number) for number in match[1].split(".")) if match else ()
-
-
-def normalized(distribution: str) -> str:
-    """Return a distribution's name in the normalized form of PEP 503."""
-    return re.sub(r"[-_.]+", "-", distribution).lower()
 
 
 def required(requirements: Iterable[str], distribution: str) -> str:

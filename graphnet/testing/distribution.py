@@ -10,9 +10,11 @@ from collections.abc import Iterator
 from importlib import metadata
 from typing import Any
 
+from graphnet.core.distribution import NAME, canonical, normalized
 from graphnet.core.errors import PluginError, unknown
 from graphnet.plugins import Entry, Plugin, manager
-from graphnet.plugins.versions import normalized, required
+from graphnet.plugins.installing import how_to_install
+from graphnet.plugins.versions import required
 from graphnet.testing.case import Case
 from graphnet.testing.case_run import run
 from graphnet.testing.failures import short
@@ -55,7 +57,7 @@ def check(distribution: str) -> Iterator[Outcome]:
 
 
 def _plugins(distribution: str) -> list[Plugin]:
-    plugins = [plugin for plugin in manager().plugins if normalized(plugin.distribution) == normalized(distribution)]
+    plugins = [plugin for plugin in manager().plugins if canonical(plugin.distribution) == canonical(distribution)]
     if not plugins:
         known = sorted({plugin.distribution for plugin in manager().plugins})
         raise unknown(
@@ -63,7 +65,7 @@ def _plugins(distribution: str) -> list[Plugin]:
             distribution,
             known,
             problem=f"no plugin of {distribution} is installed",
-            remedy=f"Install it: pip install {distribution}",
+            remedy=f"Install it {how_to_install(distribution)}",
             error=PluginError,
         )
     broken = next((plugin for plugin in plugins if plugin.status != "loaded"), None)
@@ -90,8 +92,8 @@ def _metadata(name: str) -> tuple[bool, str]:
     lacking = [field for field in ("Summary", "Version", "Requires-Python") if not fields.get(field)]
     if not (fields.get("License-Expression") or fields.get("License") or "License ::" in str(fields)):
         lacking.append("License")
-    if normalized(name) != "graphnet" and not required(distribution.requires or [], "graphnet"):
-        lacking.append("a dependency such as graphnet>=0.1")
+    if canonical(name) != NAME and not required(distribution.requires or [], NAME):
+        lacking.append(f"a dependency such as {NAME}>=0.1")
     if not re.search(r"\w", fields.get_payload() or fields.get("Description") or ""):  # type: ignore[arg-type]
         lacking.append("a README")
     return not lacking, f"missing metadata: {', '.join(lacking)}"

@@ -19,6 +19,7 @@ import numpy as np
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
+from graphnet.core.distribution import NAME
 from graphnet.core.run.runner import Runner
 from graphnet.io import save_weights, write_model, write_npz
 from graphnet.plugins import discovery, manager
@@ -55,7 +56,7 @@ def outputs(
     save_weights(folder / "weights.safetensors", runner)
     write_npz(folder / "inputs.npz", values)
     installed = any(each.distribution == entry.distribution for each in discovery.installed())
-    installed = installed or entry.distribution == "graphnet"
+    installed = installed or entry.distribution == NAME
     module = sys.modules[layer.__module__]
     description = {
         "path": sys.path,

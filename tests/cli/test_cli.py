@@ -363,11 +363,11 @@ def test_show_counts_parameters_and_indents_cells(folder):
 
 def test_layers_and_plugins_print_tables(folder):
     text = call("--no-plugins", "layers").stdout
-    assert re.search(r"^graphnet/FullyConnected +\S+ +y = x · W \+ b", text, re.MULTILINE)
-    assert all(line.startswith(("layer", "graphnet/")) for line in text.splitlines())
-    assert "graphnet-" not in text
+    assert re.search(r"^graphnet-framework/FullyConnected +\S+ +y = x · W \+ b", text, re.MULTILINE)
+    assert all(line.startswith(("layer", "graphnet-framework/")) for line in text.splitlines())
+    assert "graphnet-recurrent" not in text
     listed = call("plugins").stdout.splitlines()
-    assert re.match(r"builtin +graphnet +\S+ +loaded +\d+ ms +\d+", listed[1])
+    assert re.match(r"builtin +graphnet-framework +\S+ +loaded +\d+ ms +\d+", listed[1])
 
 
 def test_no_plugins_holds_for_one_command(folder):

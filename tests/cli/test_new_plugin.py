@@ -84,9 +84,10 @@ def test_command_writes_and_lists_files(here):
     assert os.listdir(here) == ["graphnet-fancy"]
     lines = [line.strip() for line in result.stdout.splitlines()]
     assert {Path(name).name for name in FILES} <= set(lines)
-    assert lines[-4:] == [
+    assert lines[-5:] == [
         "cd graphnet-fancy",
-        'python -m pip install -e ".[test]"',
+        "python -m pip install pytest",
+        "python -m pip install --no-deps -e .",
         "python -m pytest",
         "graphnet check graphnet-fancy",
     ]
@@ -109,7 +110,7 @@ def test_metadata_of_new_plugin(package):
     text = (package / "pyproject.toml").read_text(encoding="utf-8")
     project = tomllib.loads(text)["project"]
     assert project["name"] == "graphnet-fancy" and project["license"] == "MIT"
-    assert project["requires-python"] == ">=3.11" and project["dependencies"] == ["graphnet>=0.1"]
+    assert project["requires-python"] == ">=3.11" and project["dependencies"] == ["graphnet-framework>=0.1"]
     assert project["optional-dependencies"] == {"test": ["pytest>=8.2"]}
     assert project["entry-points"] == {"graphnet": {"fancy": "graphnet_fancy.plugin"}}
     assert project["authors"] == [{"name": "The graphnet-fancy contributors"}]
@@ -125,7 +126,14 @@ def test_workflow_runs_tests_on_two_pythons(package):
     job = flow["jobs"]["test"]
     assert job["strategy"]["matrix"]["python-version"] == ["3.11", "3.13"]
     ran = [step["run"] for step in job["steps"] if "run" in step]
-    assert ran == ['python -m pip install ".[test]"', "python -m pytest", "graphnet check graphnet-fancy"]
+    assert ran[0].startswith('test -n "$GRAPHNET"') and flow["env"] == {"GRAPHNET": "${{ vars.GRAPHNET }}"}
+    assert ran[1:] == [
+        'python -m pip install "graphnet-framework @ $GRAPHNET"',
+        "python -m pip install pytest",
+        "python -m pip install --no-deps .",
+        "python -m pytest",
+        "graphnet check graphnet-fancy",
+    ]
 
 
 @pytest.mark.parametrize("author", ['Grace "Amazing" Hopper', "C:\\new", "Łukasz 𝕏 __NAME__"])
@@ -396,7 +404,7 @@ def test_example_has_files_of_template():
     there = {path for path in files(EXAMPLE) if "cache" not in path}
     assert there ^ made == others
     project = tomllib.loads((EXAMPLE / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["dependencies"] == ["graphnet>=0.1", "graphnet-recurrent>=0.1"]
+    assert project["dependencies"] == ["graphnet-framework>=0.1", "graphnet-recurrent>=0.1"]
     assert project["entry-points"] == {"graphnet": {"minimal-gated": "graphnet_minimal_gated.plugin"}}
 
 

@@ -231,7 +231,7 @@ def test_locks_and_claims_of_other_threads_do_not_exist_in_a_child():
         def work():
             shape = runner.forward({'x': np.ones((2, 3))})['y'].shape
             runner.backward({'y': np.ones((2, 3 - 1))})
-            return shape, gc.isenabled(), len(claims._active), claims._exclusive
+            return shape, gc.isenabled(), len(claims._active), len(claims._exclusive)
         import signal
         signal.alarm(60)
         assert child(work) == (((2, 2), True, 0, 0), [])
@@ -247,7 +247,7 @@ def test_a_fork_inside_a_claim_keeps_that_of_its_own_thread():
         from graphnet.core.concurrency import claims
         from graphnet.core.concurrency import locks
         with claims.Claim(claims.WRITE, frozenset([1]), 'fit', 'model'), locks.building, locks.lock:
-            assert child(lambda: (len(claims._active), claims._exclusive)) == ((1, 1), [])
+            assert child(lambda: (len(claims._active), len(claims._exclusive))) == ((1, 1), [])
         assert not claims._active
     """)
 

@@ -74,7 +74,7 @@ def test_digits_split_is_stratified_and_fixed():
 
 def test_digits_without_scikit_learn_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(PluginError, match=r"pip install 'graphnet\[digits\]'"):
+    with pytest.raises(PluginError, match=r"pip install 'scikit-learn>=1\.5'"):
         load("digits")
 
 

@@ -173,7 +173,7 @@ def test_file_names_required_plugins(tmp_path):
     path = tmp_path / "model.yaml"
     write_model(path, shared_everywhere())
     found = read_model(path)
-    assert found.plugins == {"graphnet": ">=0.1", "graphnet-tests": ">=1.2"}
+    assert found.plugins == {"graphnet-framework": ">=0.1", "graphnet-tests": ">=1.2"}
     assert found.path == path
     assert [p.name for p in tmp_path.iterdir()] == ["model.yaml"]
 
@@ -210,12 +210,12 @@ training:
             "{graphnet: '>=0.1'}",
             "{graphnet-rnn: '>=2'}",
             PluginError,
-            r"m.yaml:3: plugins.graphnet-rnn: .*needs graphnet-rnn >=2, which is not installed.*pip install 'graphnet-rnn>=2'",
+            r"m.yaml:3: plugins.graphnet-rnn: .*needs graphnet-rnn >=2, which is not installed.*pip install --no-index --find-links FOLDER 'graphnet-rnn>=2'",
         ),
         ("batch, feature=4", "batch, feature=", ShapeError, r"m.yaml:5: inputs.x: not an axis"),
         ("batch, feature=4", "[batch, 4]", ConfigError, r"m.yaml:5: inputs.x: wrong value; expected a mapping"),
         ("layer: FullyConnected", "layer: FullyConected", UnknownNameError, r"m.yaml:8: nodes.dense.layer: unknown layer "
-         r"'FullyConected'. Did you mean 'FullyConnected' \(graphnet \d"),
+         r"'FullyConected'. Did you mean 'FullyConnected' \(graphnet-framework \d"),
         ("layer: Tanh", "layer: os.system", UnknownNameError, r"m.yaml:11: nodes.tanh.layer: unknown layer 'os.system'"),
         ("output_size: 3", "output_size: three", ConfigError, r"m.yaml:9: nodes.dense.with.output_size: wrong value; "
          r"expected an integer, received 'three' \(str\)"),

@@ -255,12 +255,15 @@ def test_plugins_of_nested_objects_are_named():
     g = Builder("m")
     graph = g.build(Everything(initializer=Ones())(g.input("x")))
     assert parse_model(model_text(graph)).plugins == {
-        "graphnet": ">=0.1", "graphnet-ones": ">=1.2", "graphnet-tests": ">=1.2",
+        "graphnet-framework": ">=0.1", "graphnet-ones": ">=1.2", "graphnet-tests": ">=1.2",
     }  # fmt: skip
 
 
 def test_losses_by_output_and_by_qualified_name():
-    for loss in ("CrossEntropy", "graphnet/CrossEntropy", "{graphnet/CrossEntropy: {}}", "{CrossEntropy: null}"):
+    for loss in (
+        *("CrossEntropy", "graphnet-framework/CrossEntropy", "Graphnet_Framework/CrossEntropy", "{CrossEntropy: null}"),
+        *("graphnet/CrossEntropy", "{graphnet/CrossEntropy: {}}"),
+    ):
         assert parse_model(text("Same", more=f"training: {{loss: {loss}}}")).training.loss == CrossEntropy()
     found = parse_model(text("Same", more="training: {loss: {y: graphnet/CrossEntropy}}")).training.loss
     assert found == {"y": CrossEntropy()}
@@ -287,7 +290,8 @@ def test_invalid_requirement_is_refused(requirement):
 def test_invalid_distribution_name_is_refused():
     assert parse_model(text("Same", more="plugins: {graphnet_TESTS: '>=1'}")).plugins == {"graphnet_TESTS": ">=1"}
     with pytest.raises(
-        PluginError, match=r"Did you mean 'graphnet-tests'.*\? If not, install it: pip install 'graphnet-test>=1'\."
+        PluginError,
+        match=r"Did you mean 'graphnet-tests'.*\? If not, install it from the folder .*FOLDER 'graphnet-test>=1'\.",
     ):
         parse_model(text("Same", more="plugins: {graphnet-test: '>=1'}"))
     with pytest.raises(ConfigError, match="not a valid name of a distribution"):

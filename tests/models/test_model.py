@@ -14,6 +14,7 @@ from graphnet import (
     Cell,
     ConfigError,
     DataError,
+    Dropout,
     FileError,
     FullyConnected,
     Model,
@@ -185,8 +186,25 @@ def test_save_and_load_give_the_same_model(tmp_path):
     assert other.evaluate(*classes()) == model.evaluate(*classes())
     output = json.loads((tmp_path / "saved" / "versions.json").read_text())
     assert output["packages"]["numpy"] == np.__version__
-    assert output["plugins"][0]["distribution"] == "graphnet"
+    assert output["plugins"][0]["distribution"] == "graphnet-framework"
     assert str(tmp_path) not in json.dumps(output)
+
+
+def test_folders_with_the_former_name_of_the_distribution_load(tmp_path):
+    g = Builder("old")
+    dropped = Dropout(0.5)(FullyConnected(4, 3)(g.input("x", "batch, feature=4"), name="last"), name="dropped")
+    model = Model(g.build(scores=dropped), TrainingConfig(metrics=(Accuracy(),)))
+    model.fit(*classes(), epochs=2, seed=2)
+    model.save(tmp_path / "saved")
+    path = tmp_path / "saved" / "model.yaml"
+    text = path.read_text().replace("graphnet-framework", "graphnet")
+    path.write_text(
+        text.replace("layer: Dropout", "layer: graphnet/Dropout").replace("[Accuracy]", "[graphnet/Accuracy]")
+    )
+    assert "graphnet: '>=0.1'" in path.read_text() and "graphnet/Dropout" in path.read_text()
+    other = graphnet.load(tmp_path / "saved")
+    assert other.graph == model.graph and other.config == model.config
+    assert np.array_equal(other.predict(classes()[0]), model.predict(classes()[0]))
 
 
 def test_a_folder_in_use_is_not_overwritten(tmp_path):

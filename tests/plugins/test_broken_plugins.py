@@ -38,9 +38,9 @@ KINDS = {
     "registers rubbish": (HEAD + HOOK + "register(42)\n", "failed", "an object that is not a class", {}),
     "registers a layer without rules": (HEAD + 'class Empty(Layer):\n    """Nothing."""\n\n\n' + HOOK + "register(Empty)\n", "failed", "a layer without apply", {}),
     "one name twice": (GOOD + "    register(Fine)\n", "failed", "already registered by", {}),
-    "newer hooks": ("GRAPHNET_PLUGIN_API = 99\n" + GOOD, "failed", "written for a newer graphnet.*pip install --upgrade graphnet", {}),
+    "newer hooks": ("GRAPHNET_PLUGIN_API = 99\n" + GOOD, "failed", "written for a newer graphnet.*Install a newer graphnet from a checkout", {}),
     "another graphnet": (GOOD, "failed", "written for another version of graphnet; expected graphnet >=99", {"Requires-Dist": "graphnet>=99"}),
-    "changes others' classes": ("import graphnet\n\n\ngraphnet.FullyConnected.apply = lambda self, x: (x, None)\n" + GOOD, "failed", "changes classes of other plugins: FullyConnected.apply of graphnet/FullyConnected", {}),
+    "changes others' classes": ("import graphnet\n\n\ngraphnet.FullyConnected.apply = lambda self, x: (x, None)\n" + GOOD, "failed", "changes classes of other plugins: FullyConnected.apply of graphnet-framework/FullyConnected", {}),
     "an entry point of another": (GOOD, "failed", "the entry point 'good' is also that of", {"entry": "good"}),
     "old import paths": ("from graphnet.functions import dense\nfrom graphnet.datasets import Stream\n" + GOOD, "loaded", "deprecated name: graphnet.functions has moved; import dense from graphnet.layers.functional", {}),
     "prints": ("print('hello from the plugin')\n" + GOOD, "loaded", "prints when it loads: 'hello from the plugin'", {}),
@@ -204,7 +204,7 @@ def test_uninstalled_plugin_is_named(tmp_path):
         done = graphnet(tmp_path, *command, check=False)
         assert done.returncode == 2
         assert "needs the-good-one >=1.0, which is not installed" in done.stderr
-        assert "pip install 'the-good-one>=1.0'" in done.stderr
+        assert "--find-links FOLDER 'the-good-one>=1.0'" in done.stderr
     assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
     (moved / "the-good-one-1.0.dist-info").rename(tmp_path / "the-good-one-1.0.dist-info")
     graphnet(tmp_path, "evaluate", "run")
@@ -243,7 +243,7 @@ def test_changes_to_other_classes_are_undone():
     host.load(allow=())
     record = host.register(module, name="meddling", distribution="meddling", version="1")
     assert record.status == "failed"
-    assert "FullyConnected.apply of graphnet/FullyConnected" in record.reason
+    assert "FullyConnected.apply of graphnet-framework/FullyConnected" in record.reason
     assert FullyConnected.apply is before
     assert Layer.infer is infer
     assert not hasattr(FullyConnected, "extra")
@@ -264,6 +264,6 @@ def test_name_of_another_layer_changes_no_model(tmp_path, sound):
     failed = graphnet(tmp_path, "check", "very-broken", check=False)
     assert failed.returncode == 1
     assert (
-        "names that other distributions register as well: FullyConnected (graphnet 0.1.0, very-broken 1.0)"
+        "names that other distributions register as well: FullyConnected (graphnet-framework 0.1.0, very-broken 1.0)"
         in failed.stdout
     )

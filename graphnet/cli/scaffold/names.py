@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from graphnet.core.distribution import FORMER, NAME, normalized
 from graphnet.core.errors import ConfigError
 from graphnet.plugins import discovery
-from graphnet.plugins.versions import normalized
 
 #: Valid names of distributions (PyPA's core metadata, field Name).
 _DISTRIBUTION = re.compile(r"[A-Z0-9]|[A-Z0-9][A-Z0-9._-]*[A-Z0-9]", re.ASCII | re.IGNORECASE)
@@ -58,7 +58,7 @@ class Names:
                 received=repr(name),
                 remedy="A name such as fancy makes graphnet-fancy.",
             )
-        if short == "graphnet" or short in RESERVED:
+        if normalized(name) in (NAME, FORMER) or short == FORMER or short in RESERVED:
             raise ConfigError(
                 "the name is reserved",
                 where="new-plugin",

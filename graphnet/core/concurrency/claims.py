@@ -43,10 +43,10 @@ TRAINING = ("fit", "train")
 
 Keys = frozenset[Hashable]
 
-#: In the order of entering.
+#: All claims, in the order of entering.
 _active: dict[Claim, None] = {}
-#: The number of active claims above READ: while it is 0, a READ claim need not check the others.
-_exclusive = 0
+#: Those above READ: while there is none, a READ claim need not check the others.
+_exclusive: dict[Claim, None] = {}
 
 
 class Claim:
@@ -75,26 +75,55 @@ class Claim:
         self.thread = threading.get_ident()
 
     def __enter__(self) -> None:
-        global _exclusive
         with locks.lock:
+            self._add()
             if self.level or _exclusive:
-                self._check()
-            _active[self] = None
-            _exclusive += self.level > READ
+                try:
+                    self._check()
+                except BaseException:
+                    self.leave()
+                    raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        global _exclusive
-        with locks.lock:
-            if self in _active:
-                del _active[self]
-                _exclusive -= self.level > READ
+        self.leave()
+
+    def _add(self) -> None:
+        if self.level:
+            _exclusive[self] = None
+        _active[self] = None
+
+    def entered(self) -> bool:
+        """Enter without a lock if no other thread has a claim that might conflict; otherwise do nothing.
+
+        The claim is added before others are looked at, and so are those of other threads: of two that enter at the same
+        time, at least one finds the other. Single operations of dictionaries are atomic. End it by :meth:`leave`.
+        """
+        if self.level:
+            _exclusive[self] = _active[self] = None
+            others = _active
+        else:
+            _active[self] = None
+            others = _exclusive
+        if len(others) > (self.level > READ):
+            thread = self.thread
+            for other in list(others):
+                if other.thread != thread:
+                    self.leave()
+                    return False
+        return True
+
+    def leave(self) -> None:
+        """End the claim; nothing happens if it has ended already, as in a forked child."""
+        if self.level:
+            _exclusive.pop(self, None)
+        _active.pop(self, None)
 
     def _check(self) -> None:
         others = [
             other
-            for other in _active
+            for other in list(_active)
             if other.thread != self.thread
             and other.level + self.level >= CONFLICT
             and not other.keys.isdisjoint(self.keys)
@@ -144,10 +173,8 @@ def other_threads_pass(place: str) -> StateError:
 
 def _only_own() -> None:
     """In a forked child: remove the claims of other threads, which do not exist there."""
-    global _exclusive
     for claim in [claim for claim in _active if claim.thread != threading.get_ident()]:
-        del _active[claim]
-    _exclusive = sum(claim.level > READ for claim in _active)
+        claim.leave()
 
 
 locks.in_child(_only_own)

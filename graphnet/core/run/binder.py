@@ -46,6 +46,8 @@ class Binding:
     options : BindOptions
     wanted : list of bool
         For which inputs errors are wanted.
+    input_errors : bool
+        The argument of ``forward`` that they follow from.
     unfilled : list of None
         The slots of a pass besides its inputs.
     idle : list of Bound
@@ -54,15 +56,19 @@ class Binding:
         Held during a whole pass of small programs, from before it acquires a bound plan: threads share one plan then.
     slow : int
         Passes in a row that took longer than ``SLOW``.
+    repeat : Repeat or None
+        Runs further passes without the checks that the first one has passed.
     """
 
     shapes: Shapes
     options: BindOptions
     wanted: list[bool]
+    input_errors: bool
     unfilled: list[None]
     idle: list[Bound] = field(default_factory=list)
     lock: NoLock = NO_LOCK
     slow: int = 0
+    repeat: Any = None
 
     def timed(self, seconds: float) -> None:
         """Note how long a pass took; after several slow ones in a row, passes take no lock any more.
@@ -140,7 +146,7 @@ class Binder:
         self.graph.seen.update(seen)
         wanted = [input_errors and not spec.integer for spec in self.graph.inputs.values()]
         options = BindOptions(self.arrays.layers, phase, batch.dtype, True, self.passes, self._programs)
-        binding = Binding(shapes, options, wanted, [None] * (self.plan.slot_count - len(batch.arrays)))
+        binding = Binding(shapes, options, wanted, input_errors, [None] * (self.plan.slot_count - len(batch.arrays)))
         with locks.lock:
             self.bindings[key] = binding
             if len(self.bindings) > MAX_BINDINGS:

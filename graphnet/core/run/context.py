@@ -83,6 +83,10 @@ class RunContext:
         """Where the rows of an input end; None where they are whole, or have no time axis."""
         return None if origin is None or not self.ends else self.ends[origin]
 
+    def begin_again(self, carried: Carried | None) -> None:
+        """Begin another pass with the same arrays and options."""
+        self.carried, self.holds_lock, self._rng = carried, False, None
+
     def generator(self) -> np.random.Generator:
         """The generator of this pass: the one in use at its first draw."""
         if self._rng is None:

@@ -35,14 +35,17 @@ class Pass:
         release the pass releases the bound plan.
     thread : int
         See ``locks.this_thread``.
+    repeat : Repeat or None
+        Runs further passes of the same inputs, and this one backward, without the checks that were made already.
     """
 
-    __slots__ = ("binding", "bound", "dtype", "owners", "run", "tape", "thread")
+    __slots__ = ("binding", "bound", "dtype", "owners", "repeat", "run", "tape", "thread")
 
     def __init__(self, binding: Binding, bound: Bound, run: RunContext, batch: Batch) -> None:
         self.binding, self.bound, self.run, self.dtype = binding, bound, run, batch.dtype
         self.tape: list[Any] = []
         self.owners = 1
+        self.repeat: Any = None
         self.thread = locks.thread.number
 
     @property
@@ -123,6 +126,29 @@ class LastPass:
                 return None
             last.owners, last.tape = 0, []
             return last.bound
+
+    def take(self, binding: Binding) -> Pass | None:
+        """The calling thread's pass of a binding, which is then the caller's alone; None if there is none, or others
+        need it.
+        """
+        last = self.current
+        if last is None or last.binding is not binding or last.thread != locks.thread.number:
+            return None
+        with locks.lock:
+            if self.current is not last or last.owners != 1:
+                return None
+            self.current = None
+        return last
+
+    def held(self, last: Pass) -> bool:
+        """Add an owner to a pass, if it is still the last one and the calling thread's; whether it is."""
+        if last.thread != locks.thread.number:
+            return False
+        with locks.lock:
+            if self.current is not last:
+                return False
+            last.owners += 1
+        return True
 
     def hold(self, place: object) -> Pass:
         """The calling thread's pass, with one more owner.

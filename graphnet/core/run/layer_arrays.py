@@ -81,6 +81,20 @@ class LayerArrays:
                 own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
         return arrays
 
+    def watched(self, arrays: Mapping[str, dict[str, Array]]) -> WatchedArrays | None:
+        """What :meth:`read` returned, to be kept up to date for further passes; None if it has converted any array."""
+        watched = []
+        for path, store, _, _ in self._stores:
+            own, params, buffers = arrays[path], store.params, store.buffers
+            for name, parameter in params.items():
+                if own[name] is not parameter.value:
+                    return None
+            for name, value in buffers.items():
+                if own[name] is not value:
+                    return None
+            watched.append((store, params, buffers, own, tuple(params.items())))
+        return WatchedArrays(watched)
+
     def store_buffers(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
         """Store the buffers that a pass has replaced."""
         for path, store, _, _ in self._stores:
@@ -98,3 +112,38 @@ class LayerArrays:
                     parameter.gradient = np.zeros_like(parameter.value)
                 else:
                     parameter.gradient = gradient if gradient.dtype is dtype else gradient.astype(dtype, copy=False)
+
+
+class WatchedArrays:
+    """The arrays that a pass has read, and where they came from.
+
+    Parameters
+    ----------
+    layers : list
+        Of each layer with arrays: the store, its mappings of parameters and buffers, the dictionary of the pass, and
+        the parameters by name.
+    """
+
+    __slots__ = ("_layers",)
+
+    def __init__(self, layers: list[Any]) -> None:
+        self._layers = layers
+
+    def update(self) -> bool | None:
+        """Put the present weights into the dictionaries of the pass, before it is repeated.
+
+        Returns whether any was replaced; None if a layer has other parameters or buffers than before, or an array of
+        another dtype or shape, so that the arrays must be read as for a first pass.
+        """
+        replaced = False
+        for store, params, buffers, own, named in self._layers:
+            if store.params is not params or store.buffers is not buffers:
+                return None
+            for name, parameter in named:
+                value, before = parameter.value, own[name]
+                if value is not before:
+                    if type(value) is not np.ndarray or value.dtype != before.dtype or value.shape != before.shape:
+                        return None
+                    own[name] = value
+                    replaced = True
+        return replaced

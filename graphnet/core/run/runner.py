@@ -33,6 +33,7 @@ from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.output_errors import input_errors as errors_of_inputs
 from graphnet.core.run.output_errors import read_errors
 from graphnet.core.run.outputs import masked, unshared
+from graphnet.core.run.repeat import Repeat, Results, keep_for_repetition
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
 
@@ -103,6 +104,8 @@ class Runner:
         self._binder = Binder(graph, self.plan, self._arrays, self._backend, self.passes)
         self._reader = InputReader(graph, self.layers.values())
         self._last = LastPass()
+        #: The binding of the last pass, if passes like it can be repeated without checks.
+        self._recent: Binding | None = None
         self._keys: Keys | None = None
         self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
         self._from_scans, self._into_scans = scan_only_slots(self.plan)
@@ -111,7 +114,7 @@ class Runner:
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles, which have passes of their own."""
-        return {**self.__dict__, "_last": LastPass(), "_keys": None}
+        return {**self.__dict__, "_last": LastPass(), "_recent": None, "_keys": None}
 
     # ------------------------------------------------------------------ the graph and its arrays
     @property
@@ -284,12 +287,37 @@ class Runner:
 
     def _run(
         self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
-    ) -> tuple[dict[str, Array], State | None]:
+    ) -> Results:
         """Run one pass forward: the outputs, and the final states if it was given a state."""
+        recent = self._recent
+        repeat = None if recent is None else recent.repeat
+        if (
+            recent is not None
+            and repeat is not None
+            and lengths is None
+            and phase is repeat.phase
+            and keep is repeat.keep
+            and input_errors is repeat.input_errors
+        ):
+            arrays = repeat.read(inputs)
+            results: Results | None = None if arrays is None else repeat.forward(self._last, recent, arrays, state)
+            if results is not None:
+                return results
+        return self._run_checked(inputs, phase, lengths, keep, input_errors, state)
+
+    def _run_checked(
+        self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
+    ) -> Results:
+        """The same with all checks."""
         batch = self._reader.read(inputs, lengths)
         level = WRITE if self._updates_buffers and phase is Phase.train else READ
         with Claim(level, self._keys or self.keys, "forward", self.graph):
             binding = self._binder.binding(batch, phase, input_errors, keep)
+            if binding.repeat is not None and not batch.ragged and binding.repeat.fits(batch.arrays):
+                results: Results | None = binding.repeat.forward(self._last, binding, batch.arrays, state)
+                if results is not None:
+                    self._recent = binding if binding.repeat.direct else self._recent
+                    return results
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
             lock = binding.lock
             arrays = self._arrays.read(batch.dtype)
@@ -315,6 +343,8 @@ class Runner:
         except BaseException:
             current.release()
             raise
+        if not batch.ragged:
+            self._keep_for_repetition(current, batch)
         if run.keep:
             self._last.replace(current)
             return outputs
@@ -322,6 +352,22 @@ class Runner:
         if self._last.current is not None:
             self._last.drop_own()
         return outputs
+
+    def _keep_for_repetition(self, current: Pass, batch: Batch) -> None:
+        """Let further passes of the same inputs do without the checks, where what runs them allows it."""
+        binding, options = current.binding, current.binding.options
+        if self._updates_buffers and options.phase is Phase.train:
+            return
+        if not keep_for_repetition(current.bound, current.run, self._arrays):
+            return
+        repeat = binding.repeat
+        if repeat is None or not repeat.fits(batch.arrays):
+            kinds = (options.phase, current.run.keep, binding.input_errors)
+            repeat = Repeat(self.graph, self.plan, self.keys, self._arrays, current, batch.arrays, kinds)
+            binding.repeat = repeat
+        current.repeat = repeat
+        if repeat.direct:
+            self._recent = binding
 
     def _acquire(self, binding: Binding, run: RunContext) -> Bound:
         """A bound plan for a pass, started: that of the pass which it replaces, or one from the pool."""
@@ -359,6 +405,11 @@ class Runner:
         ShapeError, DtypeError
             If an error does not fit its output; nothing has changed then.
         """
+        current = self._last.current
+        if current is not None and current.repeat is not None:
+            repeated: dict[str, Array | None] | None = current.repeat.backward(self._last, current, errors)
+            if repeated is not None:
+                return repeated
         last = self._last.hold(self.graph)
         try:
             with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.lock:

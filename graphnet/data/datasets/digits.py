@@ -60,7 +60,7 @@ def _read() -> tuple[NDArray[Any], NDArray[Any]]:
             where="graphnet.datasets.load('digits')",
             expected="the package scikit-learn",
             received=str(error),
-            remedy="Run: pip install 'graphnet[digits]'",
+            remedy="Run: pip install 'scikit-learn>=1.5'",
         ) from error
     bunch = load_digits()
     images = (np.asarray(bunch.images) / 16).astype(np.float32)

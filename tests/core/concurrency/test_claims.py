@@ -49,3 +49,29 @@ def test_refused_claim_leaves_nothing():
 def test_keys_of_layers_with_arrays():
     layers = [FullyConnected(2, 2), Dropout(0.5), BatchNormalization()]
     assert weights.keys(layers) == {id(layers[0]), id(layers[2])}
+
+
+@pytest.mark.parametrize(("first", "second"), [(a, b) for a in (READ, GRADIENTS, WRITE) for b in (READ, GRADIENTS)])
+def test_entering_without_a_lock_meets_no_other_thread(first, second):
+    def enter():
+        claim = Claim(second, KEYS, "later", "place")
+        found = claim.entered()
+        claim.leave()
+        return found
+
+    with Claim(first, KEYS, "earlier", "place"):
+        assert enter()  # the same thread
+        assert in_another_thread(enter) is (first == READ and second == READ)
+    assert in_another_thread(enter) is True
+    assert not claims._active and not claims._exclusive
+
+
+def test_claim_entered_without_a_lock_refuses_others():
+    claim = Claim(GRADIENTS, KEYS, "earlier", "place")
+    assert claim.entered()
+    assert isinstance(in_another_thread(lambda: entered(WRITE)), StateError)
+    assert isinstance(in_another_thread(lambda: entered(GRADIENTS)), StateError)
+    assert in_another_thread(lambda: entered(READ)) is True
+    claim.leave()
+    claim.leave()
+    assert in_another_thread(lambda: entered(WRITE)) is True

@@ -12,6 +12,8 @@ from graphnet.core.run.numpy_backend.bound_program import BoundProgram
 from graphnet.core.run.numpy_backend.ragged_region import RaggedRegion
 from graphnet.core.run.numpy_backend.region import BoundRegion, with_regions
 from graphnet.core.run.numpy_backend.scan import BoundScan
+from graphnet.core.run.numpy_backend.scan_program import ScanProgram
+from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.plan import BoundPlan
 from graphnet.core.run.reference.ragged_steps import RaggedStep
 
@@ -22,6 +24,15 @@ class CompiledPlan(BoundPlan):
     def __init__(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> None:
         super().__init__(plan, shapes, options, wanted, BoundScan)
         self.steps = with_regions(plan, self.steps, shapes, options, self.needs_error)
+
+    def repeatable(self, keep: bool) -> bool:
+        """Whether passes of whole rows may run one after the other without a new start."""
+        for step in self.steps:
+            if isinstance(step, BoundScan) and not isinstance(step.program(keep), ScanProgram):
+                return False
+            if isinstance(step, BoundCall) and step.updates_buffers:
+                return False
+        return True
 
     def ragged_step(self, step: Any) -> RaggedStep:
         """A step for passes in which rows end early."""

@@ -31,6 +31,17 @@ class BoundPlan(BoundSteps):
     ) -> None:
         super().__init__(plan, shapes, options, wanted, bind_loop)
         self._limits: dict[bool, tuple[int | None, list[int | None]]] = {}
+        #: What a Runner keeps from one pass in this plan to the next; dropped when one starts with other arrays.
+        self.kept: Any = None
+
+    def start(self, run: RunContext) -> None:
+        """Look up what stays the same for a whole pass."""
+        self.kept = None
+        super().start(run)
+
+    def repeatable(self, keep: bool) -> bool:
+        """Whether passes of whole rows may run one after the other without a new start."""
+        return False
 
     # ------------------------------------------------------------------ memory
     def idle(self) -> int:

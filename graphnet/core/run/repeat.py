@@ -1,0 +1,312 @@
+"""Passes that repeat an earlier one: the same shapes, dtypes and options, so the same checks would succeed again.
+
+What could differ from the earlier pass is compared; everything else was decided when that pass was bound. Whenever
+anything is unusual, nothing is done, and the Runner runs the pass as a first one, which also raises the errors.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compile.plan import Loop, Plan
+from graphnet.core.concurrency.claims import GRADIENTS, READ, Claim, Keys
+from graphnet.core.concurrency.time_slices import NO_LOCK
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.parameter import Array
+from graphnet.core.run.binder import SLOW, Binding
+from graphnet.core.run.context import RunContext
+from graphnet.core.run.forward_backward import LastPass, Pass
+from graphnet.core.run.layer_arrays import LayerArrays, WatchedArrays
+from graphnet.core.run.outputs import unshared
+from graphnet.core.run.reference.plan import BoundPlan
+from graphnet.core.run.state import Carried, State
+
+#: A pass's outputs by name, and the final states if it was given a state.
+Results = tuple[dict[str, Array], State | None]
+
+
+class Repeat:
+    """Runs passes like one that has run: see the module.
+
+    Parameters
+    ----------
+    graph : Graph
+    plan : Plan
+    keys : frozenset
+        Of the claims on the arrays of the graph.
+    layer_arrays : LayerArrays
+    first : Pass
+        The pass that has run.
+    arrays : list of array or None
+        Its inputs.
+    options : (Phase, bool, bool)
+        The arguments ``phase``, ``keep`` and ``input_errors`` of ``forward``.
+
+    Attributes
+    ----------
+    phase, keep, input_errors
+        The options.
+    direct : bool
+        Whether arrays of these dtypes decide the dtype of the pass, without the layers.
+    """
+
+    __slots__ = (
+        "_dtype",
+        "_errors",
+        "_given",
+        "_graph",
+        "_input_errors",
+        "_inputs",
+        "_keys",
+        "_layer_arrays",
+        "_outputs",
+        "_slots",
+        "_states",
+        "direct",
+        "input_errors",
+        "keep",
+        "phase",
+    )
+
+    def __init__(
+        self,
+        graph: Graph,
+        plan: Plan,
+        keys: Keys,
+        layer_arrays: LayerArrays,
+        first: Pass,
+        arrays: list[Array | None],
+        options: tuple[Any, bool, bool],
+    ) -> None:
+        self._graph, self._keys, self._layer_arrays = graph, keys, layer_arrays
+        self._dtype = np.dtype(first.dtype)
+        self.phase, self.keep, self.input_errors = options
+        shapes, inputs = first.shapes.slots, len(arrays)
+        self._inputs = [
+            (name, None, None) if array is None else (name, array.shape, array.dtype)
+            for name, array in zip(graph.inputs, arrays, strict=True)
+        ]
+        self.direct = any(array is not None and array.dtype.kind == "f" for array in arrays)
+        self._given = sum(array is not None for array in arrays)
+        self._slots = plan.slot_count
+        scanned = {slot for step in plan.steps if isinstance(step, Loop) for slot in (*step.outputs, *step.finals)}
+        self._outputs = [(name, slot, slot not in scanned) for name, slot in plan.outputs]
+        self._errors = {n: (slot, _sizes(shapes[slot])) for n, slot in plan.outputs}
+        self._input_errors = [
+            (name, slot, _sizes(shapes[slot]) if first.wanted[slot] else None)
+            for name, slot in zip(graph.inputs, range(inputs), strict=True)
+        ]
+        self._states: dict[str, Any] = {
+            f"{step.path}/{name}": _sizes(shapes[slot])
+            for step in plan.steps
+            if isinstance(step, Loop) and not step.reverse
+            for name, slot in zip(step.states, step.finals, strict=True)
+        }
+
+    # ------------------------------------------------------------------ whether a call is like the first one
+    def read(self, inputs: Any) -> list[Any] | None:
+        """The arrays of a call, if they are like those of the first one; else None."""
+        if type(inputs) is not dict or len(inputs) != self._given:
+            return None
+        arrays = []
+        for name, shape, dtype in self._inputs:
+            array = inputs.get(name)
+            if array is None:
+                if shape is not None:
+                    return None
+            elif type(array) is not np.ndarray or array.shape != shape or array.dtype is not dtype:
+                return None
+            arrays.append(array)
+        return arrays
+
+    def fits(self, arrays: list[Any]) -> bool:
+        """Whether arrays that were checked have the dtypes of those of the first call."""
+        for (_, shape, dtype), array in zip(self._inputs, arrays, strict=True):
+            if (array is None) != (shape is None) or (array is not None and array.dtype != dtype):
+                return False
+        return True
+
+    def _fitting(self, state: Any) -> Carried | None:
+        """The states of a pass, if each is an array of the shape and dtype of the graph's; else None."""
+        if type(state) is not State or state.fresh is not None:
+            return None
+        for name, array in state.arrays.items():
+            shape = self._states.get(name)
+            if shape is None or type(array) is not np.ndarray or array.shape != shape or array.dtype != self._dtype:
+                return None
+        return Carried(state)
+
+    # ------------------------------------------------------------------ forward
+    def forward(self, last: LastPass, binding: Binding, arrays: list[Any], state: Any) -> Results | None:
+        """Run a pass; None if it has to be run as a first one."""
+        carried = None
+        if state is not None:
+            carried = self._fitting(state)
+            if carried is None:
+                return None
+        claim = Claim(READ, self._keys, "forward", self._graph)
+        if not claim.entered():
+            return None
+        try:
+            outputs = (self._kept if self.keep else self._dropped)(last, binding, arrays, carried)
+        finally:
+            claim.leave()
+        return None if outputs is None else (outputs, None if carried is None else carried.final_state)
+
+    def _kept(
+        self, last: LastPass, binding: Binding, arrays: list[Any], carried: Carried | None
+    ) -> dict[str, Array] | None:
+        """A pass for ``backward``, in place of the last one, whose memory it takes."""
+        current = last.take(binding)
+        if current is None:
+            return None
+        outputs = None
+        try:
+            kept = current.bound.kept  # type: ignore[attr-defined]  # a BoundPlan
+            if current.repeat is self and kept is not None and _updated(current.bound, kept):
+                current.tape = []
+                outputs, current.tape = self._run(binding, current.bound, kept.run, arrays, carried)
+        except BaseException:
+            current.bound.kept = None  # type: ignore[attr-defined]
+            current.release()
+            current = None
+            raise
+        finally:
+            if current is not None:
+                last.replace(current)
+        return outputs
+
+    def _dropped(
+        self, last: LastPass, binding: Binding, arrays: list[Any], carried: Carried | None
+    ) -> dict[str, Array] | None:
+        """A pass without ``backward``, in an idle bound plan."""
+        outputs = None
+        bound: Any = binding.acquire()
+        if bound is None:
+            return None
+        kept = bound.kept
+        try:
+            if kept is not None and _updated(bound, kept):
+                outputs, _ = self._run(binding, bound, kept.run, arrays, carried)
+        except BaseException:
+            bound.kept = None
+            raise
+        finally:
+            binding.release(bound)
+        if outputs is not None and last.current is not None:
+            last.drop_own()
+        return outputs
+
+    def _run(
+        self, binding: Binding, bound: Any, run: RunContext, arrays: list[Any], carried: Carried | None
+    ) -> tuple[dict[str, Array], list[Any]]:
+        """The outputs of a pass in a bound plan, and its tape."""
+        run.begin_again(carried)
+        values = [*arrays, *binding.unfilled]
+        lock = binding.lock
+        if lock is NO_LOCK:
+            tape = bound.forward(values, run)
+        else:
+            run.holds_lock = True
+            with lock:
+                began = time.perf_counter()
+                tape = bound.forward(values, run)
+                seconds = time.perf_counter() - began
+                if seconds > SLOW or binding.slow:
+                    binding.timed(seconds)
+        outputs = {}
+        for name, slot, shared in self._outputs:
+            outputs[name] = unshared(values[slot], arrays) if shared else values[slot]
+        return outputs, tape
+
+    # ------------------------------------------------------------------ backward
+    def backward(self, last: LastPass, current: Pass, errors: Any) -> dict[str, Array | None] | None:
+        """Run a pass backward; None if the errors, or the pass, have to be checked."""
+        by_slot = self._by_slot(errors)
+        if by_slot is None:
+            return None
+        claim = Claim(GRADIENTS, self._keys, "backward", self._graph)
+        if not claim.entered():
+            return None
+        try:
+            if not last.held(current):
+                return None
+            try:
+                lock = current.binding.lock
+                if lock is NO_LOCK:
+                    current.backward(by_slot)
+                else:
+                    with lock:
+                        current.backward(by_slot)
+                self._layer_arrays.set_gradients(current.run.gradients)
+            finally:
+                current.release()
+        finally:
+            claim.leave()
+        returned: dict[str, Array | None] = {}
+        for name, slot, shape in self._input_errors:
+            error = None if shape is None else by_slot[slot]
+            returned[name] = np.zeros(shape, self._dtype) if error is None and shape is not None else error
+        return returned
+
+    def _by_slot(self, errors: Any) -> list[Any] | None:
+        """The errors by slot, if each is an array of its output's shape and of the dtype of the pass; else None."""
+        if type(errors) is not dict:
+            return None
+        by_slot: list[Any] = [None] * self._slots
+        for name, error in errors.items():
+            slot, shape = self._errors.get(name, (0, None))
+            if (
+                shape is None
+                or type(error) is not np.ndarray
+                or error.shape != shape
+                or error.dtype is not self._dtype
+                or by_slot[slot] is not None
+            ):
+                return None
+            by_slot[slot] = error
+        return by_slot
+
+
+class Kept:
+    """What a bound plan keeps from a pass for the next one.
+
+    Attributes
+    ----------
+    run : RunContext
+    arrays : WatchedArrays
+        The arrays of ``run``.
+    """
+
+    __slots__ = ("arrays", "run")
+
+    def __init__(self, run: RunContext, arrays: WatchedArrays) -> None:
+        self.run, self.arrays = run, arrays
+
+
+def keep_for_repetition(bound: Any, run: RunContext, layer_arrays: LayerArrays) -> bool:
+    """Keep what the next pass in a bound plan needs to repeat this one; whether that is possible."""
+    if not isinstance(bound, BoundPlan) or not bound.repeatable(run.keep):
+        return False
+    arrays = layer_arrays.watched(run.arrays)
+    if arrays is None:
+        return False
+    bound.kept = Kept(run, arrays)
+    return True
+
+
+def _updated(bound: Any, kept: Kept) -> bool:
+    """Let a bound plan use the present weights; False if it cannot go on from what it has kept."""
+    replaced = kept.arrays.update()
+    if replaced:
+        bound.start(kept.run)
+        bound.kept = kept
+    return replaced is not None
+
+
+def _sizes(shape: Any) -> tuple[int, ...] | None:
+    """The sizes of a shape; None where it is unknown."""
+    return None if shape is None or not shape.known else tuple(shape.sizes)
