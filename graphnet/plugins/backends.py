@@ -23,10 +23,8 @@ _announced: dict[str, PluginManager] = {}
 
 def find(name: str) -> Backend | None:
     """Return a new backend of a plugin; None for an unknown name."""
-    if scoped() is None and name in {announced for announced, _ in automatic()}:
-        current = announcing()
-    else:
-        current = manager()
+    announced = scoped() is None and name in {known for known, _ in automatic()}
+    current = announcing() if announced else manager()
     try:
         entry = current.registry.get("backends", name)
     except UnknownNameError:

@@ -11,8 +11,8 @@ from graphnet.plugins.record import VARIABLE
 from graphnet.plugins.versions import required
 
 GROUP = "graphnet"
-#: The group in which a plugin announces a backend, so that it is found without loading any other plugin. The name is that
-#: of the backend; the value is the plugin's module, as in the group above.
+#: The group in which a plugin announces a backend, so that it is found without loading any other plugin. The name is
+#: that of the backend; the value is the plugin's module, as in the group above.
 BACKENDS = "graphnet.backends"
 
 

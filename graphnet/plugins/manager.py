@@ -75,9 +75,9 @@ class PluginManager:
             self._load_point(point, allowed, owners)
 
     def load_announced(self, points: Iterable[PluginEntryPoint]) -> None:
-        """Load the plugins of these entry points alone, as far as GRAPHNET_PLUGINS allows; graphnet's own objects are absent.
+        """Load the plugins of these entry points alone, as far as GRAPHNET_PLUGINS allows.
 
-        A plugin that is named by several entry points loads once. None of them ends the process or raises an error.
+        graphnet's own objects are absent. A plugin that is named by several entry points loads once. None of them ends the process or raises an error.
         """
         self._loaded = True
         allowed = discovery.allowed()

@@ -53,7 +53,9 @@ def announce(monkeypatch):
         entries = [PluginEntryPoint(f"graphnet-{p.name}", p.name, "1.0", p) for p in points]
         installed = discovery.installed
         monkeypatch.setattr(
-            discovery, "installed", lambda group=discovery.GROUP: entries if group == discovery.BACKENDS else installed()
+            discovery,
+            "installed",
+            lambda group=discovery.GROUP: entries if group == discovery.BACKENDS else installed(),
         )
 
     return announce

@@ -49,8 +49,8 @@ class Runner:
     ----------
     graph : Graph
     backend : str, optional
-        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend, such as 'native'. None:
-        that of the environment variable GRAPHNET_BACKEND, else the fastest one that is installed and available.
+        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend, such as 'native'.
+        None: that of the environment variable GRAPHNET_BACKEND, else the fastest one that is installed and available.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compile.pipeline``); None: all.
     reach : int, optional
@@ -119,7 +119,7 @@ class Runner:
     # ------------------------------------------------------------------ the graph and its arrays
     @property
     def backend(self) -> str:
-        """The name of the backend that runs this graph; it is chosen once, when this is first read or at the first pass."""
+        """The name of the backend that runs this graph; chosen once, when it is first read or at the first pass."""
         return self._backend.name
 
     @property

@@ -105,8 +105,8 @@ def test_unavailable_backend_is_replaced_with_one_line(check, reason, monkeypatc
         assert [Runner(graph()).backend for _ in range(3)] == ["next"] * 3
     assert len(raised) == 1
     monkeypatch.setattr(backend_choice, "_said", set())
+    runner = Runner(graph(), backend="away")
     with pytest.warns(BackendWarning, match="'numpy' runs instead"):
-        runner = Runner(graph(), backend="away")
         run(runner)
     assert runner.backend == "numpy" and away.bound == 0
 

@@ -1,7 +1,7 @@
 """Bounds checks for every access of compiled code: the debug mode of the backend, ``GRAPHNET_NATIVE_DEBUG=1``.
 
-Each pointer carries the address range of the array that it was made from: in the table of addresses every entry has one,
-and a function gets those of its pointers as further arguments. An access outside is made to a spare place instead, so
+Each pointer carries the address range of the array that it was made from: in the table of addresses every entry has
+one, and a function gets those of its pointers as further arguments. An access outside is made to a spare place instead, so
 the process does not crash; the first one is recorded, and ends in a :class:`BoundsError` when the call returns.
 """
 
@@ -87,7 +87,8 @@ class BoundsChecks:
 
     def parameters(self, parameters: Sequence[Value]) -> tuple[list[Value], list[Value]]:
         """The pointers with bounds; the bounds and the number of the step as further parameters."""
-        bounded, hidden = [], []
+        bounded: list[Value] = []
+        hidden: list[Value] = []
         for parameter in parameters:
             if parameter.type == PTR:
                 bounds = (Value(I64, f"{parameter.name}.first"), Value(I64, f"{parameter.name}.last"))

@@ -21,8 +21,8 @@ from graphnet.core.compile.program import (
     Program,
 )
 from graphnet_native import bounds, contractions, elementwise, features, products
-from graphnet_native.bounds import BoundsChecks
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
+from graphnet_native.bounds import BoundsChecks
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
 

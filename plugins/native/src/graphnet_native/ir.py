@@ -58,7 +58,8 @@ class IRError(TypeError):
 class Value:
     """The name of a value, or a literal, and its type.
 
-    In code with bounds checks, a pointer also has the addresses of the first byte of its array and of the one after the last.
+    In code with bounds checks, a pointer also has the addresses of the first byte of its array and of the one after
+    the last.
     """
 
     type: Type
@@ -367,17 +368,13 @@ class Module:
         Adds bounds checks to every access.
     """
 
-    def __init__(
-        self, vector_bytes: int, llvm: int = 22, fused: bool = True, checks: Checks | None = None
-    ) -> None:
+    def __init__(self, vector_bytes: int, llvm: int = 22, fused: bool = True, checks: Checks | None = None) -> None:
         self.vector_bytes, self.alignment_operand, self.fused = vector_bytes, llvm < 22, fused
         self.checks = checks
         self.functions: dict[str, Function] = {}
         self.declarations: dict[str, str] = {}
 
-    def function(
-        self, name: str, parameters: Sequence[Type], internal: bool = False, table: bool = False
-    ) -> Function:
+    def function(self, name: str, parameters: Sequence[Type], internal: bool = False, table: bool = False) -> Function:
         """Begin a function without a result; see :class:`Function`."""
         made = self.functions[name] = Function(self, name, parameters, internal, table)
         return made

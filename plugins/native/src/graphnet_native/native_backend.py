@@ -7,7 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
@@ -26,7 +26,7 @@ def _missing() -> str | None:
     if struct.calcsize("P") != 8:
         return "it needs a 64-bit Python"
     if importlib.util.find_spec("llvmlite") is None:
-        return "llvmlite is not installed; pip install llvmlite"
+        return "llvmlite is not installed; install graphnet-native with its dependencies"
     return None
 
 
