@@ -7,22 +7,28 @@ from typing import Any
 
 import click
 
+from graphnet.cli.paths import ReadPath, output
+
 
 @click.command("predict")
 @click.argument("run", type=click.Path(path_type=Path))
-@click.argument("inputs", metavar="INPUT.npz", type=click.Path(path_type=Path))
-@click.option("--output", type=click.Path(path_type=Path), help="A new .npz file; without it, JSON lines are printed.")
-def command(run: Path, inputs: Path, output: Path | None) -> None:
-    """Predict from the inputs in a file, whose keys are the model's inputs (and INPUT_lengths for sequences)."""
+@click.argument("inputs", metavar="INPUT.npz", type=ReadPath())
+@output("A new .npz file; without it, or as -, JSON lines are printed.")
+def command(run: Path, inputs: Path, output: Path | None, force: bool) -> None:
+    """Predict from the inputs in a file, whose keys are the model's inputs (and INPUT_lengths for sequences).
+
+    INPUT.npz may be a pipe, or - for standard input.
+    """
+    from graphnet.io.atomic import is_special
     from graphnet.models.predict_file import predict_file, predict_lines
 
-    if output is None:
+    if output is None or str(output) == "-":
         for line in predict_lines(run, inputs):
             click.echo(line)
         return
-    predictions = predict_file(run, inputs, output)
+    predictions = predict_file(run, inputs, output, force=force)
     shapes = ", ".join(f"{name}: {_shape(values)}" for name, values in predictions.items())
-    click.echo(f"{output}: {shapes}")
+    click.echo(f"{output}: {shapes}", err=is_special(output))
 
 
 def _shape(values: Any) -> str:

@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 
 from graphnet.cli.group import RUNNING
+from graphnet.cli.paths import ReadPath, max_bytes
 
 INTERRUPTED = 130
 
 
 @click.command("train")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=ReadPath())
 @click.option("--data", help="Name of a data set, or path of an .npz file, instead of the model file's.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the run, new or empty.")
 @click.option(
@@ -29,6 +30,7 @@ INTERRUPTED = 130
 @click.option("--drop-last", is_flag=True, default=None, help="Omit a smaller last batch.")
 @click.option("--threads", type=int, help="Number of BLAS threads.")
 @click.option("--backend", help="The backend: numpy, reference (node by node), or one of a plugin.")
+@max_bytes
 @click.pass_context
 def command(
     ctx: click.Context,
@@ -42,6 +44,7 @@ def command(
     drop_last: bool | None,
     threads: int | None,
     backend: str | None,
+    max_bytes: int | None,
 ) -> None:
     """Train the model in a file, and write a folder with weights, metrics and settings."""
     from graphnet.cli.progress import progress
@@ -52,7 +55,7 @@ def command(
         "backend": backend,
     }  # fmt: skip
     shown = progress(sys.stdout)
-    session = prepare(model, data=data, output=output, runs=runs, callbacks=[shown], **settings)
+    session = prepare(model, data=data, output=output, runs=runs, callbacks=[shown], max_bytes=max_bytes, **settings)
     ctx.meta[RUNNING] = True
     history = session.run()
     if history.stopped == "interrupted":

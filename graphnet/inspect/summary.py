@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
-
-from graphnet.core import random
 from graphnet.core.compile import Shapes, infer
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.describe.graph import Graph, subgraph
@@ -17,6 +15,7 @@ from graphnet.core.describe.node import Ref
 from graphnet.core.describe.scan import Scan
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
+from graphnet.core.run.allocation import Specs, specs
 from graphnet.core.run.runner import Runner
 from graphnet.inspect.summary_table import Row, Summary
 from graphnet.inspect.target import graph_of
@@ -55,19 +54,22 @@ def summary(target: Any) -> Summary:
 def _rows(graph: Graph) -> Iterator[Row]:
     """Inputs, then nodes in execution order, each followed by those inside it."""
     runner = Runner(graph)
-    # With a generator of its own: a summary must not change the numbers that are drawn later.
-    with random.using(np.random.default_rng(0)), contextlib.suppress(ShapeError):
-        runner.materialize()
+    described = {id(runner.layers[path]): found for path, found in specs(runner).items()}
     shapes: dict[str, Shape] = {}
     with contextlib.suppress(ShapeError):
         shapes = _shapes_by_path(runner.plan, infer(runner.plan, runner.layers, runner.plan.declared))
     for name, declared in graph.inputs.items():
         yield Row(0, name, "input", "", _text(declared.shape))
-    yield from _nodes(graph, "", 0, shapes, {})
+    yield from _nodes(graph, "", 0, shapes, {}, described)
 
 
 def _nodes(
-    graph: Graph, path: str, depth: int, shapes: Mapping[str, Shape], first_use: dict[int, str]
+    graph: Graph,
+    path: str,
+    depth: int,
+    shapes: Mapping[str, Shape],
+    first_use: dict[int, str],
+    described: Mapping[int, Specs],
 ) -> Iterator[Row]:
     for name in graph.order:
         node, node_path = graph.nodes[name], f"{path}{name}"
@@ -81,30 +83,30 @@ def _nodes(
             yield Row(depth, name, _kind(node.layer), inputs, shape, 0, f"as {first}")
             continue
         inner, counted = subgraph(node.layer), set(first_use)
-        inside = list(_nodes(inner, f"{node_path}/", depth + 1, shapes, first_use)) if inner is not None else []
-        yield Row(depth, name, _kind(node.layer), inputs, shape, _count(node.layer, counted))
+        inside = []
+        if inner is not None:
+            inside = list(_nodes(inner, f"{node_path}/", depth + 1, shapes, first_use, described))
+        yield Row(depth, name, _kind(node.layer), inputs, shape, _count(node.layer, counted, described))
         yield from inside
 
 
-def _count(layer: Layer, counted: set[int]) -> int | None:
-    """The number of parameters of a layer and the layers inside it, except those counted before."""
+def _count(layer: Layer, counted: set[int], described: Mapping[int, Specs]) -> int | None:
+    """The number of parameters of a layer and the layers inside it, except those counted before.
+
+    Weights that do not exist yet are counted by their description, and not created: a summary allocates nothing.
+    """
     inner = subgraph(layer)
     owners = {"": layer} if inner is None else inner.layers()
     total = 0
     for owner in owners.values():
         if owner is not layer and id(owner) in counted:
             continue
-        if not owner.params and owner.declares_weights and not _without_weights(owner):
-            return None
+        if not owner.params and owner.declares_weights:
+            if id(owner) not in described:
+                return None
+            total += sum(math.prod(spec.shape) for spec in described[id(owner)].weights.values())
         total += sum(parameter.value.size for parameter in owner.params.values())
     return total
-
-
-def _without_weights(layer: Layer) -> bool:
-    """Whether a layer whose class declares weights has none in this configuration."""
-    with contextlib.suppress(ShapeError):
-        return not layer.parameters()
-    return False
 
 
 def _kind(layer: Layer) -> str:

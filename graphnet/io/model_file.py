@@ -7,9 +7,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphnet.core.checks import integer
+from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
 from graphnet.core.distribution import NAME
 from graphnet.core.errors import FileError
+from graphnet.core.files.border import reading
+from graphnet.core.files.kinds import known_kind
+from graphnet.core.files.source import is_regular, read_bytes
+from graphnet.core.run import allocation
+from graphnet.core.run.runner import Runner
 from graphnet.io import requirements
 from graphnet.io.reading import TOP, Reader
 from graphnet.io.tree import read
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
     from graphnet.training.config import TrainingConfig
 
 FORMAT = "graphnet/1"
+#: Bytes of the longest model file.
+MAX_BYTES = 2**24
 
 
 @dataclass(frozen=True)
@@ -40,33 +49,55 @@ class ModelFile:
     path: Path | None = None
 
 
-def read_model(path: str | os.PathLike[str]) -> ModelFile:
-    """Read a model file.
+def read_model(path: str | os.PathLike[str], *, max_bytes: int | None = None, allocate: bool = True) -> ModelFile:
+    """Read a model file, a pipe or standard input (``/dev/stdin``).
+
+    Parameters
+    ----------
+    path : path
+    max_bytes : int, optional
+        The bytes that the weights may need together; None: 128 MiB. A few characters in a file can ask for any number.
+    allocate : bool
+        Whether to create the weights whose sizes are known. False: the layers have no weights until the graph runs, and
+        no size is refused.
 
     Raises
     ------
     FileError
-        If the file does not exist, or is not YAML.
+        If the file does not exist, or is not YAML, or its weights need more than ``max_bytes``.
     GraphnetError
         For all other faults, with file, line and key path.
     """
+    expected = "a model file"
+    data = read_bytes(path, expected, MAX_BYTES)
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        received = error.strerror if isinstance(error, OSError) else "bytes that are not UTF-8 text"
-        raise FileError("cannot be read", where=str(path), expected="a model file", received=received) from None
-    return parse_model(text, str(path), path=Path(path))
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        received = known_kind(data) or "bytes that are not UTF-8 text"
+        raise FileError("cannot be read", where=str(path), expected=expected, received=received) from None
+    return parse_model(text, str(path), path=Path(path), max_bytes=max_bytes, allocate=allocate)
 
 
-def parse_model(text: str, source: str = "<text>", *, path: Path | None = None) -> ModelFile:
+def parse_model(
+    text: str,
+    source: str = "<text>",
+    *,
+    path: Path | None = None,
+    max_bytes: int | None = None,
+    allocate: bool = True,
+) -> ModelFile:
     """Read a model from its text; see :func:`read_model`."""
-    try:
-        return _parsed(text, source, path)
-    except RecursionError:
-        raise FileError("nested too deeply", where=source, remedy="Use fewer levels of nested graphs.") from None
+    integer("read_model", "max_bytes", max_bytes, 1, optional=True)
+    with reading(source, "a model"):
+        with weights.deferred():
+            file, runner = _parsed(text, source, path)
+        if allocate:
+            allocation.check(runner, max_bytes, source)
+            allocation.create_known(runner)
+        return file
 
 
-def _parsed(text: str, source: str, path: Path | None) -> ModelFile:
+def _parsed(text: str, source: str, path: Path | None) -> tuple[ModelFile, Runner]:
     top = read(text, source)
     keys = top.mapping()
     if "format" in keys and keys["format"].value != FORMAT:
@@ -77,7 +108,12 @@ def _parsed(text: str, source: str, path: Path | None) -> ModelFile:
     plugins = manager()
     required = requirements.check(keys.get("plugins"), plugins)
     reader = Reader(plugins.registry.preferring([*required, NAME]))
-    default = path.stem if path is not None else "model"
-    graph = reader.graph(top, default if default.isidentifier() else "model", "")
-    reader.check_shapes(graph)
-    return ModelFile(graph, reader.training(keys.get("training")), required, path)
+    graph = reader.graph(top, _default_name(path), "")
+    runner = reader.check_shapes(graph)
+    return ModelFile(graph, reader.training(keys.get("training")), required, path), runner
+
+
+def _default_name(path: Path | None) -> str:
+    """The name of a graph that has none: that of its file."""
+    named = path is not None and path.stem.isidentifier() and is_regular(path)
+    return path.stem if named and path is not None else "model"

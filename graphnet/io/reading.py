@@ -165,15 +165,15 @@ class Reader:
         return None if item.value is None else Ref.parse(item.text("node or node.port"))
 
     # ------------------------------------------------------------------ the rest
-    def check_shapes(self, graph: Graph) -> None:
-        """Compile the graph; an error has the place of the node that it is about.
+    def check_shapes(self, graph: Graph) -> Runner:
+        """Compile the graph, and return its runner; an error has the place of the node that it is about.
 
         Raises
         ------
         GraphnetError
         """
         try:
-            Runner(graph)
+            return Runner(graph)
         except GraphnetError as error:
             path = error.subject or ""
             while path and path not in self.places:

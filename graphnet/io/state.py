@@ -7,6 +7,7 @@ import os
 import numpy as np
 
 from graphnet.core.errors import FileError, GraphnetError
+from graphnet.core.files.border import reading
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.io import atomic
@@ -41,6 +42,11 @@ def load_state(path: str | os.PathLike[str], runner: Runner) -> State:
     FileError
         If the file cannot be read, is of another format, or is not a state of this graph.
     """
+    with reading(path, "a state of this model"):
+        return _load(path, runner)
+
+
+def _load(path: str | os.PathLike[str], runner: Runner) -> State:
     arrays = read_arrays(path, FORMAT, "a state")
     fresh = arrays.pop(FRESH, None)
     try:

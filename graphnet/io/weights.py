@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +13,8 @@ from graphnet.core.concurrency.claims import READ, WRITE, Claim
 from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import converted
 from graphnet.core.errors import FileError, ShapeError, did_you_mean
+from graphnet.core.files.border import reading
+from graphnet.core.files.tensors import read_tensors
 from graphnet.core.run.runner import Runner
 from graphnet.io import atomic
 
@@ -71,7 +71,11 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     ShapeError
         If an array has the wrong shape.
     """
-    arrays = read_arrays(path)
+    with reading(path, "the weights of this model"):
+        _load(path, read_arrays(path), runner)
+
+
+def _load(path: str | os.PathLike[str], arrays: dict[str, Array], runner: Runner) -> None:
     if not runner.drawn:
         runner.materialize()
     current = _arrays(runner)
@@ -131,24 +135,8 @@ def read_arrays(path: str | os.PathLike[str], form: str = FORMAT, what: str = "w
         If the file does not exist, is not complete, or has another format. A safetensors file without a format is
         accepted.
     """
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
-
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise FileError("cannot be read", where=str(path), expected=what, received=error.strerror) from None
-    try:
-        arrays: dict[str, Any] = load(data)
-    except (SafetensorError, ValueError, KeyError) as error:
-        raise FileError("not a complete safetensors file", where=str(path), received=str(error)) from None
-    received = _metadata(data).get("format", form)
+    arrays, metadata = read_tensors(path, what)
+    received = metadata.get("format", form)
     if received != form:
-        raise FileError(f"{what} in another format", where=str(path), expected=form, received=received)
+        raise FileError(f"{what} in another format", where=str(path), expected=form, received=repr(received)[:80])
     return arrays
-
-
-def _metadata(data: bytes) -> dict[str, str]:
-    """The metadata of a safetensors file, in the JSON header that follows its length in 8 bytes."""
-    length = int.from_bytes(data[:8], "little")
-    return json.loads(data[8 : 8 + length]).get("__metadata__") or {}

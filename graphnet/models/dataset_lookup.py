@@ -6,15 +6,30 @@ import os
 from pathlib import Path
 
 from graphnet.core.describe.graph import Graph
-from graphnet.core.errors import ConfigError, DataError, GraphnetError, ShapeError
+from graphnet.core.errors import ConfigError, DataError, GraphnetError, RuleError, ShapeError
+from graphnet.core.files.source import is_regular
 from graphnet.data import datasets
 from graphnet.data.datasets import Dataset
 from graphnet.plugins import manager
 
+#: Endings of files of data, of any kind: a name with one of them is a path, and a reader says what it expects.
+ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".txt", ".json", ".pkl", ".parquet", ".h5", ".hdf5", ".mat", ".zip", ".gz")
 
-def is_file(data: str) -> bool:
-    """Whether ``data`` is the path of an ``.npz`` file rather than the name of a data set."""
-    return data.endswith(".npz")
+
+def is_file(data: str, folder: str | os.PathLike[str] = ".") -> bool:
+    """Whether ``data`` is the path of a file rather than the name of a data set.
+
+    Examples
+    --------
+    >>> is_file("steps.npz"), is_file("/dev/fd/63"), is_file("./steps"), is_file("japanese_vowels")
+    (True, True, True, False)
+    """
+    return data.lower().endswith(ENDINGS) or data.startswith(("/", "./", "../", "~")) or is_regular(Path(folder) / data)
+
+
+def folder_of(path: str | os.PathLike[str]) -> Path:
+    """The folder to which the paths in a model file are relative; for a pipe, the working directory."""
+    return Path(path).parent if is_regular(path) else Path()
 
 
 def open_dataset(data: str | None, folder: str | os.PathLike[str] = ".") -> Dataset:
@@ -41,8 +56,8 @@ def open_dataset(data: str | None, folder: str | os.PathLike[str] = ".") -> Data
             expected="the name of a data set, or the path of an .npz file",
             remedy="Write it into the model file, or pass --data.",
         )
-    if is_file(data):
-        return datasets.npz(Path(folder) / data)
+    if is_file(data, folder):
+        return datasets.npz(Path(folder) / Path(data).expanduser())
     return _registered(data)
 
 
@@ -52,7 +67,16 @@ def _registered(name: str) -> Dataset:
         entry = manager().registry.get("datasets", name)
     except GraphnetError as error:
         raise error.at("training.data") from None
-    dataset = entry.object()
+    try:
+        dataset = entry.object()
+    except GraphnetError as error:
+        raise error.at(entry.id) from None
+    except Exception as error:  # the function may be of a plugin
+        raise RuleError(
+            f"the data set cannot be loaded: {type(error).__name__}: {error}",
+            where=entry.id,
+            remedy="Report it to the authors of the plugin.",
+        ) from error
     if not isinstance(dataset, Dataset):
         received = type(dataset).__name__
         raise DataError(

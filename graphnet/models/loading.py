@@ -2,48 +2,73 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 from pathlib import Path
 
 import numpy as np
 
 from graphnet.core import random
-from graphnet.core.errors import FileError, ShapeError
-from graphnet.io import load_state, load_weights, read_model
+from graphnet.core.checks import integer
+from graphnet.core.errors import FileError
+from graphnet.core.run import allocation
+from graphnet.io import ModelFile, load_state, load_weights, read_model
 from graphnet.io.run_folder import MODEL, STATE, WEIGHTS
 from graphnet.models.model import Model
 
 
-def load(path: str | os.PathLike[str]) -> Model:
+def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model:
     """A model with its weights, from a folder that ``graphnet train`` or ``Model.save`` wrote; or from a model file.
 
     A model file alone has no weights: they are drawn with the initializers and the seed of its configuration, ready
     for ``fit``.
 
+    Parameters
+    ----------
+    path : path
+        A folder, a file, a pipe, or ``/dev/stdin``.
+    max_bytes : int, optional
+        The bytes that the weights of a model file may need together; None: 128 MiB. With a file of weights: its size,
+        if that is more.
+
     Raises
     ------
     FileError
-        If a file is missing, cannot be read, or is invalid.
+        If a file is missing, cannot be read, or is invalid, or the weights need more than ``max_bytes``.
     UnknownNameError, PluginError
         If a layer or a plugin is missing; the message says what to install.
     """
+    integer("load", "max_bytes", max_bytes, 1, optional=True)
+    path = Path(path)
+    content = read_file(path)
+    model = Model(content.graph, content.training)
+    model.path = path
+    if not path.is_dir():
+        allocation.check(model.runner, max_bytes, str(path))
+        _initialize(model)
+        return model
+    size = (path / WEIGHTS).stat().st_size
+    allocation.check(model.runner, max(allocation.MAX_BYTES if max_bytes is None else max_bytes, 2 * size), str(path))
+    _initialize(model)
+    load_weights(path / WEIGHTS, model.runner)
+    if (path / STATE).is_file():
+        model.state = load_state(path / STATE, model.runner)
+    return model
+
+
+def read_file(path: str | os.PathLike[str]) -> ModelFile:
+    """The contents of a model file, or of that in the folder of a run; nothing is allocated for the weights.
+
+    Raises
+    ------
+    FileError, UnknownNameError, PluginError
+        As :func:`load`.
+    """
     path = Path(path)
     folder = path if path.is_dir() else None
-    file = path if folder is None else folder / MODEL
-    _require_file(file, "a model file, or the folder of a run")
     if folder is not None:
         _require_file(folder / WEIGHTS, "the weights of a run")
     with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
-        content = read_model(file)
-    model = Model(content.graph, content.training)
-    model.path = path
-    _initialize(model)
-    if folder is not None:
-        load_weights(folder / WEIGHTS, model.runner)
-        if (folder / STATE).is_file():
-            model.state = load_state(folder / STATE, model.runner)
-    return model
+        return read_model(path if folder is None else folder / MODEL, allocate=False)
 
 
 def run_model(path: str | os.PathLike[str]) -> Model:
@@ -57,9 +82,9 @@ def run_model(path: str | os.PathLike[str]) -> Model:
 
 def _initialize(model: Model) -> None:
     """Initialize the weights whose sizes the declared inputs determine; the rest follows with the first input."""
+    with random.using(np.random.default_rng(0)):
+        allocation.create_known(model.runner)
     with random.using(np.random.default_rng(model.config.seed)):
-        with contextlib.suppress(ShapeError):
-            model.runner.materialize()
         model.runner.initialize(model.config.weights_initializer, model.config.bias_initializer)
 
 

@@ -14,10 +14,12 @@ import numpy as np
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import FileError, unknown
+from graphnet.core.files.arrays import NPZ
+from graphnet.core.files.border import reading
 from graphnet.data.datasets.npz_file import load_arrays
 from graphnet.data.datasets.ragged import cut
 from graphnet.data.ports import OutputPort, output_ports
-from graphnet.io import write_npz
+from graphnet.io import atomic, write_npz
 from graphnet.models.loading import run_model
 from graphnet.models.model import Model
 
@@ -39,8 +41,6 @@ def read_inputs(path: str | os.PathLike[str], graph: Graph) -> tuple[dict[str, A
         If lengths do not fit.
     """
     file = Path(path)
-    if not file.is_file():
-        raise FileError("cannot be read", where=str(file), expected="an .npz file", received="no such file")
     arrays = load_arrays(file)
     _check_keys(arrays, graph, file)
     inputs: dict[str, Any] = {}
@@ -111,7 +111,8 @@ class PredictionJob:
             If one of them cannot be read.
         """
         model = run_model(run)
-        return cls(model, *read_inputs(path, model.graph))
+        with reading(path, NPZ):
+            return cls(model, *read_inputs(path, model.graph))
 
     def run(self) -> dict[str, Any]:
         """The outputs by name, each an array, or a list with one array for each sequence."""
@@ -134,7 +135,11 @@ class PredictionJob:
 
 
 def predict_file(
-    run: str | os.PathLike[str], path: str | os.PathLike[str], output: str | os.PathLike[str] | None = None
+    run: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    output: str | os.PathLike[str] | None = None,
+    *,
+    force: bool = False,
 ) -> dict[str, Any]:
     """The predictions of a run for the inputs in a file, by output name.
 
@@ -145,7 +150,10 @@ def predict_file(
     path : path
         See :func:`read_inputs`.
     output : path, optional
-        The ``.npz`` file to write: an array for each output; sequences end to end, with ``OUTPUT_lengths``.
+        The ``.npz`` file to write: an array for each output; sequences end to end, with ``OUTPUT_lengths``. A pipe or a
+        device is written to.
+    force : bool
+        Whether an existing file may be replaced.
 
     Returns
     -------
@@ -158,7 +166,7 @@ def predict_file(
     """
     job = PredictionJob.read(run, path)
     if output is not None:
-        _check_target(Path(output), job)
+        _check_target(Path(output), job, force)
     outputs = job.run()
     if output is not None:
         _write(Path(output), outputs)
@@ -190,11 +198,9 @@ def _rows(job: PredictionJob, name: str, values: Any) -> list[Array]:
     return list(rows) if counts is None else [row[:count] for row, count in zip(rows, counts, strict=True)]
 
 
-def _check_target(path: Path, job: PredictionJob) -> None:
-    """Raise a FileError if the file cannot be written, or cannot hold all outputs."""
-    if path.is_dir() or not path.parent.is_dir():
-        received = "a folder" if path.is_dir() else f"no folder {path.parent}"
-        raise FileError("cannot be written", where=str(path), expected="a file in a folder", received=received)
+def _check_target(path: Path, job: PredictionJob, force: bool) -> None:
+    """Raise a FileError if the file cannot be written, exists, or cannot hold all outputs."""
+    atomic.refuse_existing(path, force=force)
     names = job.keys()
     for name in job.model.graph.outputs:
         if job.is_list(name) and names.count(name + LENGTHS) > 1:

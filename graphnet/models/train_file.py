@@ -11,11 +11,15 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError
+from graphnet.core.run import allocation
+from graphnet.data.batches import Batch
 from graphnet.data.datasets import Dataset
 from graphnet.io import read_model
 from graphnet.io.run_folder import RunFolder
-from graphnet.models.dataset_lookup import check_inputs, is_file, open_dataset
+from graphnet.models.dataset_lookup import check_inputs, folder_of, is_file, open_dataset
 from graphnet.models.loading import run_model
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
@@ -70,6 +74,7 @@ def prepare(
     output: str | os.PathLike[str] | None = None,
     runs: str | os.PathLike[str] = "runs",
     callbacks: Iterable[Callback] = (),
+    max_bytes: int | None = None,
     **settings: Any,
 ) -> TrainingJob:
     """Read a model file and its data, and check that they fit each other.
@@ -83,6 +88,8 @@ def prepare(
     output, runs
         See :class:`~graphnet.io.run_folder.RunFolder`.
     callbacks : iterable of Callback
+    max_bytes : int, optional
+        The bytes that the weights may need together; None: 128 MiB.
     **settings
         Fields of :class:`~graphnet.training.config.TrainingConfig` that replace those of the file, unless None.
 
@@ -92,19 +99,30 @@ def prepare(
         With the place in the file or in the data.
     """
     with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
-        file = read_model(path)
+        file = read_model(path, allocate=False)
     changes = {name: value for name, value in settings.items() if value is not None}
     config = (file.training or TrainingConfig()).changed(**changes)
-    base = Path(path).parent if data is None else Path()
+    base = folder_of(path) if data is None else Path()
     name = config.data if data is None else data
     dataset = open_dataset(name, base)
     check_inputs(file.graph, dataset)
-    folder = RunFolder(output, runs=runs, data=base / name if name is not None and is_file(name) else None)
+    folder = RunFolder(output, runs=runs, data=base / name if name is not None and is_file(name, base) else None)
     trainer = Trainer(file.graph, config.changed(data=name), callbacks=[folder, *callbacks])
     for split in (dataset.train, dataset.test):
         if len(split):
-            trainer.examples(split.inputs, split.targets)
+            first = trainer.examples(split.inputs, split.targets).batch(slice(0, 1), 1)
+            allocation.check(trainer.runner, max_bytes, str(path), _shapes(file.graph, first))
     return TrainingJob(trainer, dataset, folder)
+
+
+def _shapes(graph: Graph, batch: Batch) -> list[Shape | None]:
+    """The shapes of a graph's inputs in a batch."""
+    return [
+        Shape.of(batch.inputs[name].shape, None if declared.shape is None else declared.shape.names)
+        if name in batch.inputs
+        else None
+        for name, declared in graph.inputs.items()
+    ]
 
 
 def evaluate_run(path: str | os.PathLike[str], *, data: str | None = None) -> dict[str, float]:

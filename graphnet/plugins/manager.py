@@ -77,7 +77,8 @@ class PluginManager:
     def load_announced(self, points: Iterable[PluginEntryPoint]) -> None:
         """Load the plugins of these entry points alone, as far as GRAPHNET_PLUGINS allows.
 
-        graphnet's own objects are absent. A plugin that is named by several entry points loads once. None of them ends the process or raises an error.
+        graphnet's own objects are absent. A plugin that is named by several entry points loads once. None of them ends
+        the process or raises an error.
         """
         self._loaded = True
         allowed = discovery.allowed()

@@ -213,7 +213,7 @@ def test_npz_refuses_missing_file_and_npy(tmp_path):
     with pytest.raises(FileError, match=r"nowhere\.npz"):
         npz(tmp_path / "nowhere.npz")
     np.save(tmp_path / "one.npy", np.ones(3))
-    with pytest.raises(FileError, match="one array"):
+    with pytest.raises(FileError, match="received an .npy file"):
         npz(tmp_path / "one.npy")
 
 

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import threading
 
 import pytest
 
@@ -59,3 +60,51 @@ def test_permissions_are_default_and_links_stay(tmp_path):
     assert link.is_symlink()
     assert path.read_bytes() == b"new"
     assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE((tmp_path / "plain").stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o755])
+def test_replaced_file_keeps_its_permissions(tmp_path, mode):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    atomic.write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert stat.S_IMODE(path.stat().st_mode) == mode
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes")
+def test_pipe_is_written_to_and_stays_a_pipe(tmp_path):
+    path, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(path)
+    link.symlink_to(path)
+    for name in (path, link):
+        received = []
+        reader = threading.Thread(target=lambda read=received: read.append(path.read_bytes()))
+        reader.start()
+        atomic.refuse_existing(name)  # a pipe exists, and is not overwritten
+        atomic.write(name, b"through")
+        reader.join(timeout=10)
+        assert received == [b"through"]
+        assert stat.S_ISFIFO(path.stat().st_mode)
+    assert sorted(os.listdir(tmp_path)) == ["link", "pipe"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_write_protected_file_is_refused(tmp_path, monkeypatch):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    monkeypatch.setattr(os, "access", lambda name, mode: False)  # for a test that runs as root
+    with pytest.raises(FileError, match="write-protected"):
+        atomic.write(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert os.listdir(tmp_path) == ["file"]
+
+
+def test_names_that_no_file_can_have_are_refused(tmp_path):
+    for name in ("a\0b", "x" * 300):
+        with pytest.raises(FileError, match="cannot be written"):
+            atomic.write(tmp_path / name, b"")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    with pytest.raises(FileError, match="cannot be written"):
+        atomic.write(tmp_path / "loop", b"")

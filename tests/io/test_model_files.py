@@ -261,7 +261,7 @@ def test_invalid_file_error_has_place(tmp_path, old, new, error, message):
 
 
 def test_missing_and_binary_files_are_refused(tmp_path):
-    with pytest.raises(FileError, match=r"nowhere.yaml: cannot be read.*No such file"):
+    with pytest.raises(FileError, match=r"nowhere.yaml: cannot be read.*no such file"):
         read_model(tmp_path / "nowhere.yaml")
     (tmp_path / "bytes.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FileError, match="not UTF-8 text"):

@@ -104,7 +104,7 @@ def test_unknown_format_is_refused(tmp_path):
     (tmp_path / "w").write_bytes(save(arrays, metadata={"format": "graphnet-weights/2"}))
     runner = model()
     before = unchanged(runner)
-    with pytest.raises(FileError, match="another format; expected graphnet-weights/1, received graphnet-weights/2"):
+    with pytest.raises(FileError, match="another format; expected graphnet-weights/1, received 'graphnet-weights/2'"):
         load_weights(tmp_path / "w", runner)
     assert unchanged(runner) == before
     save_file(arrays, tmp_path / "w", metadata={"made": "elsewhere"})

@@ -77,7 +77,7 @@ def test_lengths_name_collision_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(Model, "predict", lambda *args, **options: pytest.fail("predictions ran"))
     (tmp_path / "out.npz").write_bytes(b"as it was")
     with pytest.raises(FileError, match=r"out.npz: .*'y'.*'y_lengths' would have the same name.*Rename"):
-        predict_file(run, tmp_path / "in.npz", tmp_path / "out.npz")
+        predict_file(run, tmp_path / "in.npz", tmp_path / "out.npz", force=True)
     assert (tmp_path / "out.npz").read_bytes() == b"as it was"
 
 

@@ -19,6 +19,7 @@ from graphnet.core.checks import integer
 from graphnet.core.concurrency import blas_libraries
 from graphnet.core.concurrency.blas_libraries import Library
 from graphnet.core.concurrency.locks import ShortLock
+from graphnet.core.concurrency.processors import processors
 
 
 class BlasThreads:
@@ -79,6 +80,15 @@ class BlasThreads:
         else:
             return True
         return False
+
+    def number(self) -> int | None:
+        """The number of threads of the libraries outside graphnet's limits, the smallest one; None without any."""
+        libraries = self.libraries
+        if not libraries:
+            return None
+        before = self._before
+        shared = [library.get() for library in self._shared] if before is None else before
+        return max(1, min([*shared, *(library.get() for library in self._own)]))
 
     def limit(self, threads: int) -> Limit:
         """A context in which no library uses more threads than these; for one entry."""
@@ -206,6 +216,20 @@ def limit_for(threads: int | None) -> Limit | None:
     if allowed is not None:
         threads = allowed if threads is None else min(threads, allowed)
     return None if threads is None or PROCESS.within(threads) else Limit(PROCESS, threads)
+
+
+def allowed_threads(everywhere: bool = False) -> int:
+    """The number of threads that a pass may use: what BLAS, processors and the blocks of :func:`threads` allow.
+
+    Parameters
+    ----------
+    everywhere : bool
+        Without the blocks of :func:`threads`, which hold for a part of the program.
+    """
+    number = PROCESS.number()
+    found = processors() if number is None else min(number, processors())
+    block = None if everywhere else _allowed.get()
+    return found if block is None else min(found, block)
 
 
 @contextmanager

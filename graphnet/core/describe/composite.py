@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.rules import missing_rule
@@ -51,7 +52,9 @@ class Composite(Layer):
 
     def _draw_inner_weights(self) -> None:
         """Create the weights whose sizes are known from the declared shapes."""
-        runner = self._running(0)
+        runner = self._running(0)  # also checks that the shapes fit
+        if weights.are_deferred():
+            return
         with suppress(ShapeError):  # other sizes are known after the first input
             runner.materialize()
 

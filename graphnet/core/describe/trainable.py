@@ -143,6 +143,8 @@ class Trainable(Rules):
 
     def _draw_known_weights(self) -> None:
         """Create weights, uniform in [0, 1), if the configuration determines their shapes."""
+        if weights.are_deferred():
+            return
         try:
             specs = self.parameters()
         except ShapeError:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,28 @@ def keys(layers: Iterable[WeightOwner], *others: object) -> Keys:
 
 
 # ---------------------------------------------------------------------- creating
+#: Whether layers that are constructed create the weights whose sizes they know; see :func:`deferred`.
+_creating: ContextVar[bool] = ContextVar("graphnet layers create weights", default=True)
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Construct layers without weights inside the block, in this thread: a file may declare sizes that do not fit.
+
+    The weights are created when the graph is materialized or first run.
+    """
+    token = _creating.set(False)
+    try:
+        yield
+    finally:
+        _creating.reset(token)
+
+
+def are_deferred() -> bool:
+    """Whether the caller is inside :func:`deferred`."""
+    return not _creating.get()
+
+
 def create(layer: WeightOwner, specs: Mapping[str, Weight], buffers: Mapping[str, Buffer] | None = None) -> None:
     """Create the weights and buffers that ``specs`` describe, or check that existing ones have their shapes.
 

@@ -34,9 +34,9 @@ def numbers(array: NDArray[Any], where: str) -> NDArray[Any]:
         raise ShapeError(
             "the array has no axis", where=where, expected="examples on axis 0", received="a single number"
         )
-    not_finite = ~np.isfinite(array)
-    if np.any(not_finite):
-        index = tuple(int(position) for position in np.argwhere(not_finite)[0])
+    finite = np.isfinite(array)
+    if not finite.all():
+        index = tuple(int(position) for position in np.unravel_index(int(finite.argmin()), array.shape))
         raise DataError(
             "a value is not a finite number",
             where=where,

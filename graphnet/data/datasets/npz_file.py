@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from graphnet.core.errors import FileError, GraphnetError, ShapeError
+from graphnet.core.checks import integer
+from graphnet.core.errors import ShapeError
+from graphnet.core.files.arrays import NPZ, read_npz
+from graphnet.core.files.border import reading
 from graphnet.data.datasets.dataset import Dataset, Input, Split
 from graphnet.data.datasets.npz_checks import check_alike, class_names, numbers
 from graphnet.data.datasets.npz_keys import LENGTHS, input_names, ragged
@@ -20,7 +20,7 @@ from graphnet.data.datasets.ragged import cut
 Arrays = dict[str, NDArray[Any]]
 
 
-def npz(path: str | os.PathLike[str]) -> Dataset:
+def npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Dataset:
     """A data set from a file that ``numpy.savez`` or ``numpy.savez_compressed`` wrote.
 
     Its keys, with ``SPLIT`` for ``train`` and for ``test`` (both are needed) and ``INPUT`` for the name of an input:
@@ -40,11 +40,18 @@ def npz(path: str | os.PathLike[str]) -> Dataset:
 
     Dtypes are kept.
 
+    Parameters
+    ----------
+    path : path
+    max_bytes : int, optional
+        The bytes that the arrays of a compressed file may have together. None: 256 MiB, or 64 times the size of the
+        file if that is more, so that a small damaged file cannot fill the memory. An uncompressed file has no limit.
+
     Raises
     ------
     FileError
-        If there is no such file, it is not an npz file, it holds Python objects (which are never unpickled), or a key
-        is missing or unknown.
+        If there is no such file, it is not an npz file, it holds Python objects (which are never unpickled), its arrays
+        would need more memory than ``max_bytes``, or a key is missing or unknown.
     DtypeError
         If an array does not hold real numbers.
     ShapeError
@@ -61,7 +68,12 @@ def npz(path: str | os.PathLike[str]) -> Dataset:
     [[6.0, 7.0], [8.0, 9.0]]
     """
     path = Path(path)
-    arrays = load_arrays(path)
+    integer("npz", "max_bytes", max_bytes, 1, optional=True)
+    with reading(path, NPZ):
+        return _dataset(load_arrays(path, max_bytes), path)
+
+
+def _dataset(arrays: Arrays, path: Path) -> Dataset:
     names = input_names(arrays, path)
     train, test = _split(arrays, names, "train", path), _split(arrays, names, "test", path)
     check_alike(arrays, names, path)
@@ -89,42 +101,12 @@ def _input(arrays: Arrays, key: str, uneven: bool, path: Path) -> Input:
     return cut(values, arrays[key + LENGTHS], f"{path}: {key}{LENGTHS}") if uneven else values
 
 
-def load_arrays(path: Path) -> Arrays:
-    """All arrays of an npz file by key.
+def load_arrays(path: Path, max_bytes: int | None = None) -> Arrays:
+    """All arrays of an npz file by key, as :func:`graphnet.core.files.arrays.read_npz` reads them.
 
     Raises
     ------
     FileError
         If the file or an array in it cannot be read.
     """
-    try:
-        # Opened here, because numpy does not close a file that it opened itself if the zip archive is broken.
-        with path.open("rb") as stream:
-            return _members(np.load(stream, allow_pickle=False), path)
-    except GraphnetError:
-        raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-        raise _unreadable("the file", str(path), error) from error
-
-
-def _members(file: object, path: Path) -> Arrays:
-    if not isinstance(file, np.lib.npyio.NpzFile):
-        raise FileError("the file is one array", where=str(path), expected="an npz file", received="an npy file")
-    return {key: _array(file, key, path) for key in file.files}
-
-
-def _array(file: np.lib.npyio.NpzFile, key: str, path: Path) -> NDArray[Any]:
-    try:
-        return np.asarray(file[key])
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise _unreadable("the array", f"{path}: {key}", error) from error
-
-
-def _unreadable(what: str, where: str, error: Exception) -> FileError:
-    return FileError(
-        f"{what} cannot be read",
-        where=where,
-        expected="arrays of numbers or text, as numpy.savez writes them",
-        received=f"{type(error).__name__}: {error}",
-        remedy="Python objects are never loaded: store sequences end to end, with their lengths",
-    )
+    return read_npz(path, max_bytes)

@@ -37,7 +37,7 @@ def cut(frames: NDArray[Any], lengths: NDArray[Any], where: str = "lengths") -> 
 
 def check_lengths(frames: NDArray[Any], lengths: NDArray[Any], where: str) -> None:
     """Check that ``lengths`` fit ``frames``; see :func:`cut`."""
-    if not np.issubdtype(lengths.dtype, np.integer):
+    if lengths.dtype.kind not in "iu":  # numpy counts timedelta64 among the integers
         raise DtypeError("lengths must be integers", where=where, expected="an integer dtype", received=lengths.dtype)
     if lengths.ndim != 1:
         raise ShapeError("lengths must have one axis", where=where, expected="(sequences,)", received=lengths.shape)
@@ -49,7 +49,7 @@ def check_lengths(frames: NDArray[Any], lengths: NDArray[Any], where: str) -> No
             expected="0 or more",
             received=f"{lengths[position]} at position {position}",
         )
-    total = int(lengths.sum(dtype=np.int64))
+    total = sum(lengths.tolist())  # as Python integers: a sum of int64 can wrap around to the right number
     if frames.ndim == 0 or total != len(frames):
         raise ShapeError(
             "the lengths do not add up to the frames",

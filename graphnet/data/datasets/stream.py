@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,8 @@ import numpy as np
 from graphnet.core.array_types import plain
 from graphnet.core.checks import integer
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import ConfigError, DataError, FileError, ShapeError, StateError
+from graphnet.core.errors import ConfigError, DataError, ShapeError, StateError
+from graphnet.core.files.arrays import map_npy
 from graphnet.data.datasets.pieces import Piece, regrouped, unnamed
 
 
@@ -189,23 +189,13 @@ def _arrays(source: Any, name: str) -> dict[str, Array] | None:
 
 def _array(value: Any, where: str) -> Array | None:
     if isinstance(value, (str, os.PathLike)):
-        value = _mapped(Path(value))
+        value = map_npy(value)
     if not isinstance(value, np.ndarray):
         return None
     if value.ndim == 0 or value.dtype.kind not in "biuf":
         received = f"{value.dtype} of shape {value.shape}"
         raise ShapeError("not a series of numbers", where=where, expected="(time, …)", received=received)
     return plain(value, where)  # without a conversion, which would read the whole of a mapped file
-
-
-def _mapped(path: Path) -> Array:
-    try:
-        array: Array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise FileError("cannot be read", where=str(path), expected="an .npy file", received=str(error)) from None
-    if not isinstance(array, np.ndarray):
-        raise FileError("not one array", where=str(path), expected="an .npy file", received=type(array).__name__)
-    return array
 
 
 def _check_pieces_source(source: Any, targets: Any) -> None:

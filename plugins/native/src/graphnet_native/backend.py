@@ -13,6 +13,7 @@ from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
 from graphnet_native.ir import F32, F64
+from graphnet_native.workers import machine_threads, useful
 
 #: Compiled programs that are kept for further bindings; a bound plan keeps its own alive.
 KEPT = 256
@@ -21,16 +22,19 @@ _lock = threading.Lock()
 _programs: OrderedDict[Any, Compiled | Unsupported] = OrderedDict()
 
 
-def compiled(program: Program, dtype: str, batch: int) -> Compiled | Unsupported:
-    """The native code of a program, for batches of the class of ``batch``; or which instruction has none."""
+def compiled(program: Program, dtype: str, batch: int, workers: int = 1) -> Compiled | Unsupported:
+    """The native code of a program, for batches of the class of ``batch``; or which instruction has none.
+
+    With several workers, functions that any number of threads share.
+    """
     kind = products.tiles(F32 if dtype == "float32" else F64, vector_bytes(), batch)
-    key = (program, dtype, batch == 1, kind, bounds.enabled())
+    key = (program, dtype, batch == 1, kind, workers, bounds.enabled())
     with _lock:
         if key in _programs:
             _programs.move_to_end(key)
             return _programs[key]
         try:
-            _programs[key] = Compiled(program, dtype, batch)
+            _programs[key] = Compiled(program, dtype, batch, workers)
         except Unsupported as unsupported:
             _programs[key] = unsupported.with_traceback(None)
         while len(_programs) > KEPT:
@@ -40,7 +44,8 @@ def compiled(program: Program, dtype: str, batch: int) -> Compiled | Unsupported
 
 def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeExecutable | Executable:
     """What runs a program: native code, or numpy's calls where an instruction has no code."""
-    code = compiled(program, dtype, batch) if steps and batch else Unsupported("there are no steps or no rows")
+    workers = min(useful(program, steps, batch, dtype), machine_threads())
+    code = compiled(program, dtype, batch, workers) if steps and batch else Unsupported("there are no steps or no rows")
     if isinstance(code, Compiled):
         return NativeExecutable(program, code, steps, batch, dtype)
     made = Executable(program, steps, batch, dtype)

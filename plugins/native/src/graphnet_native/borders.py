@@ -56,7 +56,7 @@ def _read(frame: Frame, array: ExternalArray, target: BufferSlice | ExternalArra
         source = f.offset(frame.entry(frame.table.external + number), f.mul(stride, t))
         turn(frame, source, frame.address(target, t), frame.batch, integer(array.width))
 
-    f.loop(frame.start, frame.stop, 1, step)
+    f.loop(frame.own_start, frame.own_stop, 1, step)
 
 
 def _write(frame: Frame, source: BufferSlice | ExternalArray, entry: int) -> None:
@@ -67,7 +67,7 @@ def _write(frame: Frame, source: BufferSlice | ExternalArray, entry: int) -> Non
         target = f.offset(frame.entry(entry), f.mul(stride, t))
         turn(frame, frame.address(source, t), target, integer(source.width), frame.batch)
 
-    f.loop(frame.start, frame.stop, 1, step)
+    f.loop(frame.own_start, frame.own_stop, 1, step)
 
 
 def write_outputs(frame: Frame) -> None:

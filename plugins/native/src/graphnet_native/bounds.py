@@ -1,8 +1,9 @@
 """Bounds checks for every access of compiled code: the debug mode of the backend, ``GRAPHNET_NATIVE_DEBUG=1``.
 
 Each pointer carries the address range of the array that it was made from: in the table of addresses every entry has
-one, and a function gets those of its pointers as further arguments. An access outside is made to a spare place instead, so
-the process does not crash; the first one is recorded, and ends in a :class:`BoundsError` when the call returns.
+one, and a function gets those of its pointers as further arguments. An access outside is made to a spare place
+instead, so the process does not crash; the first one is recorded, and ends in a :class:`BoundsError` when the call
+returns.
 """
 
 from __future__ import annotations

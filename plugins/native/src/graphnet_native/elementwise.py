@@ -121,7 +121,7 @@ def _together(frame: Frame, group: list[Instruction], step: Value) -> None:
             values[output] = _result(frame, instruction, [value(o) for o in instruction.operands])
             frame.store(values[output], f.offset(pointers[output], f.mul(first, frame.bytes(output))), mask)
 
-    frame.vectors(f.mul(frame.batch, group[0].output.width), body)
+    frame.unit_vectors(group[0].output.width, body)
 
 
 def _repeated_units(frame: Frame, instruction: Instruction, step: Value) -> None:
@@ -144,7 +144,7 @@ def _repeated_units(frame: Frame, instruction: Instruction, step: Value) -> None
                 args.append(f.splat(f.load(frame.dtype, source), frame.lanes))
         frame.store(_result(frame, instruction, args), f.offset(target, f.mul(first, frame.bytes(output))), mask)
 
-    frame.vectors(integer(output.width), body)
+    frame.unit_vectors(output.width, body)
 
 
 def _repeated_rows(frame: Frame, instruction: Instruction, step: Value) -> None:
@@ -170,11 +170,20 @@ def _repeated_rows(frame: Frame, instruction: Instruction, step: Value) -> None:
 
         frame.vectors(frame.batch, body)
 
-    f.loop(integer(0), integer(output.width), 1, unit)
+    frame.shared(output.width, lambda _, first, count: f.loop(first, f.add(first, count), 1, unit))
 
 
 def _reduce(frame: Frame, instruction: Instruction, step: Value) -> None:
-    """A reduction over the units, one after the other."""
+    """A reduction over the units, one after the other, by the worker that has the unit of the result."""
+    f = frame.f
+
+    def mine(_: Value, first: Value, count: Value) -> None:
+        f.when(f.compare("icmp ne", count, integer(0)), lambda: _reduced(frame, instruction, step))
+
+    frame.shared(instruction.output.width, mine)
+
+
+def _reduced(frame: Frame, instruction: Instruction, step: Value) -> None:
     f = frame.f
     (operand,) = instruction.operands
     name, size = str(instruction.attr), frame.bytes(operand)

@@ -7,6 +7,7 @@ batch)``, so a slice of a buffer at one step is contiguous.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from graphnet.core.compile.program import (
     AFTER,
@@ -20,11 +21,12 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import bounds, contractions, elementwise, features, products
+from graphnet_native import bounds, contractions, elementwise, features, products, team
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.bounds import BoundsChecks
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
+from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
 
 #: More columns than any tile has.
 MANY = 1 << 20
@@ -42,6 +44,8 @@ class Emitter:
         Decides the tiles; the functions run for every batch of the same class.
     llvm : int
         The version of LLVM that reads the text.
+    workers : int
+        Functions for one thread if 1, else functions that any number of workers share, best this number.
 
     Raises
     ------
@@ -49,7 +53,9 @@ class Emitter:
         If an instruction has no native code.
     """
 
-    def __init__(self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int) -> None:
+    def __init__(
+        self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int, workers: int = 1
+    ) -> None:
         for instruction in program.instructions:
             elementwise.check(instruction)
         self.program, self.single = program, batch == 1
@@ -60,6 +66,11 @@ class Emitter:
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)
         self.space = contractions.space(program, self.wide, self.single)
+        self.partition: Partition | None = None
+        if workers > 1:
+            piece = piece_of(program)
+            self.tiles = balanced(self.tiles, piece, workers)
+            self.partition = Partition(piece, self.wide.vectors * self.wide.lanes if self.single else self.tiles.rows)
 
     def emit(self) -> str:
         """The text of the module."""
@@ -68,18 +79,22 @@ class Emitter:
 
         def before(frame: Frame) -> None:
             stage(frame, BEFORE)
+            frame.meet()
             self._block(frame, of[BEFORE])
 
         def after(frame: Frame) -> None:
             self._block(frame, of[AFTER])
+            frame.meet()
             write_outputs(frame)
 
         def back_before(frame: Frame) -> None:
             stage(frame, BACK_BEFORE)
+            frame.meet()
             self._block(frame, of[BACK_BEFORE])
 
         def back_after(frame: Frame) -> None:
             self._block(frame, of[BACK_AFTER])
+            frame.meet()
             write_sequence_errors(frame)
 
         self._function("static", lambda frame: self._block(frame, of[STATIC]))
@@ -94,6 +109,8 @@ class Emitter:
         self._sequence("backward", "back_before", "back_loop", "back_after")
         if not self.single:
             products.pack(self.module, self.tiles)
+            if self.partition is not None:
+                self._packing()
         return self.module.text()
 
     def _site(self, *paths: str) -> None:
@@ -101,20 +118,65 @@ class Emitter:
         if self.checks is not None:
             self.checks.site = ", ".join(dict.fromkeys(path for path in paths if path))
 
+    def _of(self, group: Sequence[Instruction]) -> None:
+        """Note the nodes of instructions that are emitted next."""
+        self._site(*(path for instruction in group for path in instruction.paths))
+
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
         self._site(f"arrays of {name}")
-        body(Frame(self.module, name, self.program, self.dtype, self.single))
+        body(Frame(self.module, name, self.program, self.dtype, self.single, self.partition))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
-        f = self.module.function(name, [PTR, I64, I64, I64], table=True)
-        for part in parts:
+        threaded = self.partition is not None
+        further = team.TASK_PARAMETERS if threaded else ()
+        f = self.module.function(name, [PTR, I64, I64, I64, *further], table=True)
+        for number, part in enumerate(parts):
+            if number and threaded:
+                f.run(team.barrier(self.module), f.parameters[4], f.parameters[6])
             f.run(part, *f.parameters)
+
+    def _packing(self) -> None:
+        """Define the task ``packing(list, first, last, -)``: packs matrices, each a line of 7 arguments of a list.
+
+        With bounds checks a line also has the bounds of both arrays.
+        """
+        tiles, checks, size = self.tiles, self.checks, 56 if self.checks is None else 88
+        f = self.module.function("packing", [PTR, I64, I64, I64, *team.TASK_PARAMETERS], table=True)
+        lines, first, last, _, _, worker, workers = f.parameters
+        self._site("packing of weights")
+        if checks is not None:
+            start = f.emit(I64, f"ptrtoint {lines} to i64")
+            lines = replace(lines, bounds=(start, f.add(start, f.mul(last, size))))
+        name = products.pack(self.module, tiles)
+
+        def one(number: Value, _: list[Value]) -> None:
+            line = f.offset(lines, f.mul(number, size))
+            source, target = (f.load(PTR, f.offset(line, 8 * i)) for i in range(2))
+            if checks is not None:
+                limits = [f.load(I64, f.offset(line, 8 * i)) for i in range(7, 11)]
+                source = replace(source, bounds=(limits[0], limits[1]))
+                target = replace(target, bounds=(limits[2], limits[3]))
+            outputs, inputs, row, column, panel = (f.load(I64, f.offset(line, 8 * i)) for i in range(2, 7))
+            panels = f.binary("udiv", f.add(outputs, tiles.rows - 1), integer(tiles.rows))
+            low, high = (
+                f.binary("udiv", f.mul(panels, number), workers) for number in (worker, f.add(worker, 1))
+            )  # fmt: skip
+            begin, end = f.mul(low, tiles.rows), f.mul(high, tiles.rows)
+            end = f.select(f.compare("icmp slt", end, outputs), end, outputs)
+            source, target = f.offset(source, f.mul(row, begin)), f.offset(target, f.mul(panel, low))
+            f.run(name, source, target, f.binary("sub", end, begin), inputs, row, column, panel)
+
+        f.loop(first, last, 1, one)
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
-        for group in elementwise.groups(frame, instructions):
-            self._site(*(path for instruction in group for path in instruction.paths))
+        groups = elementwise.groups(frame, instructions)
+        meetings = self._meetings(groups)
+        for number, group in enumerate(groups):
+            self._of(group)
+            if number in meetings:
+                frame.meet()
             if group[0].name == "dot":
                 contractions.product(frame, group[0], frame.start, frame.steps, self.tiles, self.wide)
             elif frame.timeless(group[0]):
@@ -126,19 +188,35 @@ class Emitter:
 
                 frame.f.loop(frame.start, frame.stop, 1, step)
 
-    def _step(self, frame: Frame, instructions: Sequence[Instruction], t: Value) -> None:
+    def _meetings(
+        self, groups: Sequence[Sequence[Instruction]], direction: int = 0, states: Sequence[BufferSlice] = ()
+    ) -> frozenset[int]:
+        """The groups before which workers must meet; the last one is that of states that are kept."""
+        if self.partition is None:
+            return frozenset()
+        found = [list(accesses(self.partition, group)) for group in groups]
+        return barriers(self.program, [*found, kept(self.partition, states)], direction)
+
+    def _step(self, frame: Frame, groups: Sequence[Sequence[Instruction]], t: Value, meetings: frozenset[int]) -> None:
         """All instructions of a loop at one step."""
-        for group in elementwise.groups(frame, instructions):
-            self._site(*(path for instruction in group for path in instruction.paths))
+        for number, group in enumerate(groups):
+            self._of(group)
+            if number in meetings:
+                frame.meet()
             if group[0].name == "dot":
                 contractions.product(frame, group[0], t, integer(1), self.tiles, self.wide)
             else:
-                elementwise.compute(frame, group, t)
+                elementwise.compute(frame, list(group), t)
 
     def _loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
+        groups = elementwise.groups(frame, instructions)
+        meetings = self._meetings(groups, 1, self.program.states)
+
         def step(t: Value, _: list[Value]) -> None:
-            self._step(frame, instructions, t)
+            self._step(frame, groups, t, meetings)
             if self.program.states:
+                if len(groups) in meetings:
+                    frame.meet()
                 self._hold(frame, t)
 
         if instructions:
@@ -146,8 +224,10 @@ class Emitter:
 
     def _back_loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         last, end = frame.f.add(frame.stop, -1), frame.f.add(frame.start, -1)
+        groups = elementwise.groups(frame, instructions)
+        meetings = self._meetings(groups, -1)
         if instructions:
-            frame.f.loop(last, end, -1, lambda t, _: self._step(frame, instructions, t))
+            frame.f.loop(last, end, -1, lambda t, _: self._step(frame, groups, t, meetings))
 
     def _hold(self, frame: Frame, t: Value) -> None:
         """Where a row has ended, its states stay what they were."""
@@ -169,7 +249,7 @@ class Emitter:
 
                 frame.vectors(frame.batch, body)
 
-            f.loop(integer(0), integer(place.width), 1, unit)
+            frame.shared(place.width, lambda _, first, count: f.loop(first, f.add(first, count), 1, unit))
 
         def states() -> None:
             flags = f.offset(held, f.mul(frame.batch, t))

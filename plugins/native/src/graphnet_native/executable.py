@@ -25,7 +25,9 @@ from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import bounds, products
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, vector_bytes, version
+from graphnet_native.pool import pool
 from graphnet_native.table import Table
+from graphnet_native.workers import allowed, useful
 
 Array = Any
 FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
@@ -40,27 +42,38 @@ RELEASE = 1_000_000
 
 
 class Compiled:
-    """The functions of a program for one dtype and one class of batches."""
+    """The functions of a program for one dtype and one class of batches, for one thread or for several."""
 
-    def __init__(self, program: Program, dtype: str, batch: int) -> None:
-        emitter = Emitter(program, dtype, vector_bytes(), batch, version())
+    def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
+        emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
         self.engine = Engine(emitter.emit())
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
+        self.partition = emitter.partition
         self.checks = emitter.checks
         #: Raises the error of an access outside its array; None without bounds checks.
         self.check: Callable[[], None] | None = None
         if self.checks is not None:
             self.check = partial(self.checks.raise_violation, self.engine.address(bounds.READ))
-        self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
-        self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
-        self.pack = None
+        self.pack = self.packing = None
+        if self.partition is None:
+            self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
+            self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
+        else:
+            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
+            self.packing = None if self.single else self.engine.address("packing")
         if not self.single:
             name = products.pack(emitter.module, emitter.tiles)
             further = 0 if self.checks is None else PACK_BOUNDS
             self.pack = self._checked(
                 ctypes.PYFUNCTYPE(None, *PACK, *[ctypes.c_int64] * further)(self.engine.address(name))
             )
+
+    def rows(self, outputs: int) -> int:
+        """The rows of the panels of a pack."""
+        if self.single:
+            return outputs
+        return _padded(outputs, self.tiles.rows) if self.partition is None else self.partition.padded(outputs)
 
     def _functions(self, kind: Any) -> dict[str, Any]:
         return {name: self._checked(kind(self.engine.address(name))) for name in FUNCTIONS}
@@ -93,7 +106,12 @@ class NativeExecutable:
         self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
-        self.functions = compiled.releasing if release else compiled.holding
+        self._workers, self._lines = 1, np.zeros((0, 7), np.int64)
+        if compiled.partition is not None:
+            self._most = useful(program, steps, batch, dtype)
+            self.functions = {name: partial(self._share, address) for name, address in compiled.tasks.items()}
+        else:
+            self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
         # For a batch of one, packs have outputs next to each other, so that weights are copied as they lie.
         self.packs = PackedWeights(program, 1, dtype)
@@ -134,9 +152,7 @@ class NativeExecutable:
             self._allocate(places.pack + i, len(self.packs.arrays[i]), self.batch)
         for i in self.matrices:
             outputs, inputs = self.packs.shape(i)
-            self._allocate(
-                places.pack + i, inputs, outputs if compiled.single else _padded(outputs, compiled.tiles.rows)
-            )
+            self._allocate(places.pack + i, inputs, compiled.rows(outputs))
         space, rows = compiled.space, self.workspace.longest * self.batch
         panels = _padded(self.workspace.longest, compiled.wide.rows) * space.inputs
         self._allocate(places.left, max(space.left_rows * rows, panels))
@@ -162,9 +178,14 @@ class NativeExecutable:
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Pack the weights of a pass; returns the values of expressions that gradients need."""
         values = self.packs.fill(arrays)
+        if self.compiled.partition is not None:
+            self._workers = min(self._most, allowed())
         for i in self.vectors:
             self.arrays[self.places.pack + i][...] = self.packs.arrays[i]
         pack = self.compiled.pack
+        if self.compiled.packing is not None:
+            self._pack_together()
+            return values
         for i in self.matrices:
             source = self.packs.arrays[i]
             if pack is None:
@@ -184,6 +205,30 @@ class NativeExecutable:
         if self.compiled.checks is None:
             return arguments
         return (*arguments, *byte_bounds(source), *byte_bounds(target), -1)
+
+    def _pack_together(self) -> None:
+        """Pack all matrices as one task."""
+        partition, rows = self.compiled.partition, self.compiled.tiles.rows
+        assert partition is not None
+        if any(self._packing.get(i, (None,))[0] is not self.packs.arrays[i] for i in self.matrices):
+            lines = []
+            for i in self.matrices:
+                source = self.packs.arrays[i]
+                place, target, outputs, inputs, row, column, panel, *limits = self._packing_arguments(i, source)
+                piece = partition.of(outputs)
+                for number in range(partition.pieces(outputs)):
+                    begin = target + number * -(-piece // rows) * panel
+                    lines.append((place + number * piece * row, begin, piece, inputs, row, column, panel, *limits[:4]))
+                self._packing[i] = source, ()
+            self._lines = np.array(lines, np.int64)
+        assert self.compiled.packing is not None
+        self._share(self.compiled.packing, self._lines.ctypes.data, 0, len(self._lines), 0)
+
+    def _share(self, task: int, table: int, start: int, stop: int, origin: int) -> None:
+        """Run a task with the threads that this pass may have."""
+        pool().run(task, table, start, stop, origin, self._workers)
+        if self.compiled.check is not None:
+            self.compiled.check()
 
     def run_static(self) -> None:
         """Compute what is the same at every step."""
@@ -226,6 +271,8 @@ class NativeExecutable:
         block, functions = self.workspace.blocks[number], self.functions
         if number == len(self.workspace.blocks) - 1:
             self._set_externals(arrays)
+            if self.compiled.partition is not None:
+                self._workers = min(self._most, allowed())
         span = (self.address, block.start, block.stop, block.start)
         if deferred is None or ended is None:
             functions["backward"](*span)

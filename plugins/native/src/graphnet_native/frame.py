@@ -17,7 +17,9 @@ from graphnet.core.compile.program import (
     Program,
     Scalar,
 )
+from graphnet_native import team
 from graphnet_native.ir import I64, PTR, Module, Type, Value, integer
+from graphnet_native.partition import Partition
 from graphnet_native.table import Table
 
 #: Kinds of buffers that have a place for each step.
@@ -35,13 +37,26 @@ class Frame:
     dtype : Type
     single : bool
         The batch has one row, so units are neighbours in memory.
+    partition : Partition or None
+        How workers divide the work of a task, whose function has the parameters team, worker and workers beyond those
+        above; None for a function of one thread.
     """
 
-    def __init__(self, module: Module, name: str, program: Program, dtype: Type, single: bool) -> None:
+    def __init__(
+        self,
+        module: Module,
+        name: str,
+        program: Program,
+        dtype: Type,
+        single: bool,
+        partition: Partition | None = None,
+    ) -> None:
         self.module, self.program, self.dtype, self.single = module, program, dtype, single
         self.table = Table.of(program)
-        self.f = f = module.function(name, [PTR, I64, I64, I64], table=True)
-        entries, self.start, self.stop, self.origin = f.parameters
+        self.partition = partition
+        further = team.TASK_PARAMETERS if partition else ()
+        self.f = f = module.function(name, [PTR, I64, I64, I64, *further], table=True)
+        entries, self.start, self.stop, self.origin, *self._team = f.parameters
         self.lanes = module.vector_bytes // dtype.bytes
         self.vector = Type(dtype.scalar, self.lanes)
         if module.checks is not None:
@@ -50,6 +65,56 @@ class Frame:
         self.batch = integer(1) if single else f.load(I64, f.offset(entries, self.table.batch * 8))
         self.row = f.mul(self.batch, dtype.bytes)
         self.steps = f.binary("sub", self.stop, self.start)
+        #: The steps of this worker, where steps are divided.
+        self.own_start, self.own_stop = self.start, self.stop
+        self._shares: dict[int, tuple[Value, Value]] = {}
+        if partition is not None:
+            first, last = self._share(self.steps, 1)
+            self.own_start, self.own_stop = f.add(self.start, first), f.add(self.start, last)
+            for piece in sorted({partition.of(width) for width in _widths(program)}):
+                self._shares[piece] = self._share(integer(piece), partition.grain)
+
+    # ------------------------------------------------------------------ the share of this worker
+    def _share(self, count: Value, grain: int) -> tuple[Value, Value]:
+        """The first number of this worker's share, and the one after its last, in multiples of the grain."""
+        f, (_, worker, workers) = self.f, self._team
+        grains = f.binary("udiv", f.add(count, grain - 1), integer(grain))
+        ends = []
+        for number in (worker, f.add(worker, 1)):
+            end = f.mul(f.binary("udiv", f.mul(grains, number), workers), grain)
+            ends.append(f.select(f.compare("icmp slt", end, count), end, count))
+        return ends[0], ends[1]
+
+    def share(self, count: Value) -> tuple[Value, Value]:
+        """The part of a range that is this worker's; all of it where there is one thread."""
+        return (integer(0), count) if self.partition is None else self._share(count, 1)
+
+    def shared(self, width: int, body: Callable[[Value, Value, Value], object]) -> None:
+        """``body(line, first unit, number of units)`` for this worker's units of each piece of a width.
+
+        ``line`` is where the first unit is among the rows of panels, in which each piece begins a panel.
+        """
+        partition, f = self.partition, self.f
+        if partition is None:
+            body(integer(0), integer(0), integer(width))
+            return
+        piece, pieces = partition.of(width), partition.pieces(width)
+        low, high = self._shares[piece]
+        count = f.binary("sub", high, low)
+        lines = partition.padded(width) // max(1, pieces)
+
+        def one(number: Value, _: list[Value]) -> None:
+            body(f.add(f.mul(number, lines), low), f.add(f.mul(number, piece), low), count)
+
+        if pieces == 1:
+            one(integer(0), [])
+        else:
+            f.loop(integer(0), integer(pieces), 1, one)
+
+    def meet(self) -> None:
+        """Wait until every worker is here; nothing where there is one thread."""
+        if self.partition is not None:
+            self.f.run(team.barrier(self.module), self._team[0], self._team[2])
 
     def _with_bounds(self, entries: Value) -> Value:
         """The table with its own bounds: three addresses an entry, the second and third the bounds of the array."""
@@ -137,6 +202,16 @@ class Frame:
         else:
             self.f.store_masked(value, pointer, mask)
 
+    def unit_vectors(self, width: int, body: Callable[[Value, Value | None], None]) -> None:
+        """``body(first number, mask)`` for vectors over the numbers of this worker's units of a width."""
+        f = self.f
+
+        def part(_: Value, first: Value, count: Value) -> None:
+            start = f.mul(self.batch, first)
+            self.vectors(f.mul(self.batch, count), lambda i, mask: body(f.add(start, i), mask))
+
+        self.shared(width, part)
+
     def vectors(self, count: Value, body: Callable[[Value, Value | None], None]) -> None:
         """``body(first number, mask)`` for whole vectors, and once with a mask for the rest."""
         f = self.f
@@ -144,3 +219,16 @@ class Frame:
         f.loop(integer(0), whole, self.lanes, lambda i, _: body(i, None))
         rest = f.binary("sub", count, whole)
         f.when(f.compare("icmp ne", rest, integer(0)), lambda: body(whole, f.first_lanes(rest, self.lanes)))
+
+
+def _widths(program: Program) -> set[int]:
+    """The widths of everything that a program computes."""
+    places = [i.output for i in program.instructions]
+    places += [*program.states, *program.emitted]
+    widths = {place.width for place in places}
+    for accumulator in program.accumulators:
+        widths.add(accumulator.columns)
+        for term in accumulator.terms:
+            if isinstance(term.left, (BufferSlice, ExternalArray)):
+                widths.add(term.left.width)
+    return widths

@@ -162,8 +162,12 @@ class Function:
         b = integer(b, a.type) if isinstance(b, int) else b
         if a.name.lstrip("-").isdigit() and b.name.lstrip("-").isdigit():
             return integer(int(a.name) * int(b.name), a.type)
+        if a.name == "0" or b.name == "0":
+            return integer(0, a.type)
         if b.name == "1":
             return a
+        if a.name == "1":
+            return b
         return self.binary("mul", a, b)
 
     def compare(self, operation: str, a: Value, b: Value) -> Value:

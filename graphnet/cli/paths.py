@@ -1,0 +1,43 @@
+"""Paths and options that several commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from graphnet.core.files.source import STDIN
+
+
+class ReadPath(click.Path):
+    """The path of a file or folder to read; ``-`` is standard input."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, allow_dash=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        return Path(STDIN[0]) if value == "-" else super().convert(value, param, ctx)
+
+
+def max_bytes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the option ``--max-bytes``."""
+    return click.option(
+        "--max-bytes",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Bytes that the weights of a model file may need.  [default: 128 MiB]",
+    )(function)
+
+
+def output(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options ``--output`` and ``--force``."""
+
+    def add(function: Callable[..., Any]) -> Callable[..., Any]:
+        function = click.option("--force", is_flag=True, help="Replace an existing file.")(function)
+        path = click.Path(path_type=Path, allow_dash=True)
+        return click.option("--output", type=path, metavar="FILE", help=words)(function)
+
+    return add

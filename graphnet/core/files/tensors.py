@@ -1,0 +1,115 @@
+"""Reading safetensors files; the header is compared with the file before anything is read from it.
+
+Format: 8 bytes with the length of the header (little endian), the header as JSON, then the tensors end to end, without
+gaps; https://github.com/huggingface/safetensors, section Format.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.array_types import Array
+from graphnet.core.errors import FileError
+from graphnet.core.files.arrays import AXES
+from graphnet.core.files.border import reading
+from graphnet.core.files.kinds import kind
+from graphnet.core.files.source import Path, read_bytes
+
+#: Bytes of the longest header that is read.
+HEADER_BYTES = 2**24
+DTYPES = {
+    "F64": "<f8", "F32": "<f4", "F16": "<f2", "I64": "<i8", "I32": "<i4", "I16": "<i2", "I8": "i1",
+    "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
+}  # fmt: skip
+EXPECTED = "a whole safetensors file"
+
+
+def read_tensors(path: Path, what: str) -> tuple[dict[str, Array], dict[str, str]]:
+    """The arrays of a safetensors file by name, and its metadata.
+
+    Parameters
+    ----------
+    path : path
+    what : str
+        What the file should hold, for errors.
+
+    Raises
+    ------
+    FileError
+        If it does not exist, is not a whole safetensors file, or holds a dtype that numpy does not have.
+    """
+    data = read_bytes(path, what)
+    with reading(path, EXPECTED):
+        length = int.from_bytes(data[:8], "little")
+        if len(data) < 8 or length > min(len(data) - 8, HEADER_BYTES) or data[8:9] != b"{":
+            raise FileError("not a complete safetensors file", where=str(path), expected=what, received=_received(data))
+        header = json.loads(data[8 : 8 + length].decode("utf-8"), object_pairs_hook=_unique)
+        metadata = header.pop("__metadata__", None) or {}
+        if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
+            raise _damaged(path, "metadata", metadata)
+        _check_layout(header, len(data) - 8 - length, path)
+        return {name: _array(data, 8 + length, header[name]) for name in header}, metadata
+
+
+def _received(data: bytes) -> str:
+    found = kind(data[:4096])
+    return f"{len(data):,} bytes of one" if found == "a safetensors file" else found
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    result = dict(pairs)
+    if len(result) != len(pairs):
+        raise FileError("two entries of the header have one name")
+    return result
+
+
+def _damaged(path: Path, name: str, entry: object) -> FileError:
+    return FileError("a damaged header", where=f"{path}: {name[:200]}", expected=EXPECTED, received=repr(entry)[:80])
+
+
+def _check_layout(header: dict[str, Any], size: int, path: Path) -> None:
+    """Check that the tensors have known dtypes, and fill the file without gaps and overlaps."""
+    for name, entry in header.items():
+        if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+            raise _damaged(path, name, entry)
+        if entry["dtype"] not in DTYPES:
+            raise FileError(
+                "the dtype is not supported",
+                where=f"{path}: {name[:200]}",
+                expected="F32 or F64",
+                received=str(entry["dtype"])[:20],
+                remedy="Convert the arrays to float32 in the program that wrote the file.",
+            )
+        if not _sizes(entry["shape"], AXES) or not _sizes(entry["data_offsets"], 2) or len(entry["data_offsets"]) != 2:
+            raise _damaged(path, name, entry)
+    position = 0
+    for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
+        begin, end = entry["data_offsets"]
+        nbytes = math.prod(entry["shape"]) * np.dtype(DTYPES[entry["dtype"]]).itemsize
+        if begin != position or end - begin != nbytes:
+            raise _damaged(path, name, entry)
+        position = end
+    if position != size:
+        raise FileError(
+            "not a complete safetensors file",
+            where=str(path),
+            expected=f"{position:,} bytes",
+            received=f"{size:,} bytes",
+        )
+
+
+def _sizes(value: object, most: int) -> bool:
+    return isinstance(value, list) and len(value) <= most and all(type(n) is int and n >= 0 for n in value)
+
+
+def _array(data: bytes, start: int, entry: dict[str, Any]) -> Array:
+    """A copy of one array, which can be written to."""
+    shape = tuple(entry["shape"])
+    if 0 in shape:
+        return np.empty(shape, np.dtype(DTYPES[entry["dtype"]]).newbyteorder("="))
+    flat = np.frombuffer(data, DTYPES[entry["dtype"]], math.prod(shape), start + entry["data_offsets"][0])
+    return flat.reshape(shape).astype(flat.dtype.newbyteorder("="), copy=True)

@@ -1,0 +1,326 @@
+"""The code of a team of threads: how workers wait for tasks, meet at barriers and sleep. Text of LLVM IR.
+
+A *task* is a function ``f(table, start, stop, origin, team, worker, workers)`` that each worker of a team calls with
+its own number; the thread that has the task is worker 0. Workers wait at a word of memory: first they look at it for a
+bounded number of times, then they sleep in the kernel until it changes (a futex on Linux, short naps elsewhere).
+A team that is busy with another thread's task is not waited for: ``team_run`` then calls the task as the only worker.
+"""
+
+from __future__ import annotations
+
+import platform
+import sys
+
+from graphnet_native.ir import I64, PTR, Function, Module
+
+#: Where a team has what, in bytes; words that different threads write are on lines of their own.
+BUSY, ARRIVED, PHASE, SLEEPING, DONE, DONE_SLEEPING = 0, 128, 256, 384, 512, 640
+#: Counters: sleeps of workers inside tasks; tasks that were shared; tasks that ran alone.
+SLEPT, SHARED, ALONE = 768, 776, 784
+#: The task: function, table, start, stop, origin, workers, floating-point mode.
+TASK = 896
+#: Address of ``syscall`` (0: none), number of the call, address of a nap, its argument, and looks at a word before
+#: sleeping: within a task, and between tasks.
+SETTINGS = 1024
+#: The first mailbox: a word that is raised for each task, sleepers at 64, the number of the worker at 72.
+MAILBOX, MAILBOX_BYTES = 1152, 128
+
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+ARM = platform.machine().lower() in ("aarch64", "arm64")
+#: The number of the system call futex on Linux.
+FUTEX = {True: 202, False: 98}[X86] if sys.platform.startswith("linux") and (X86 or ARM) else 0
+
+_HINT = "call void @llvm.x86.sse2.pause()" if X86 else "call void @llvm.aarch64.hint(i32 1)" if ARM else ""
+_DECLARATIONS = {
+    True: {
+        "llvm.x86.sse2.pause": "declare void @llvm.x86.sse2.pause()",
+        "llvm.x86.sse.stmxcsr": "declare void @llvm.x86.sse.stmxcsr(ptr)",
+        "llvm.x86.sse.ldmxcsr": "declare void @llvm.x86.sse.ldmxcsr(ptr)",
+    },
+    False: {"llvm.aarch64.hint": "declare void @llvm.aarch64.hint(i32)"} if ARM else {},
+}[X86]
+
+_WAIT = f"""define internal void @team_wait(ptr %team, ptr %word, i32 %old, ptr %sleepers, i64 %looks, i64 %count) #0 {{
+entry:
+  br label %look
+look:
+  %i = phi i64 [ 0, %entry ], [ %next, %again ]
+  %seen = load atomic i32, ptr %word acquire, align 4
+  %same = icmp eq i32 %seen, %old
+  br i1 %same, label %hint, label %end
+hint:
+  {_HINT}
+  %more = icmp ult i64 %i, %looks
+  br i1 %more, label %again, label %prepare
+again:
+  %next = add i64 %i, 1
+  br label %look
+prepare:
+  %slept = getelementptr i8, ptr %team, i64 {SLEPT}
+  %ignored = atomicrmw add ptr %slept, i64 %count monotonic, align 8
+  br label %announce
+announce:
+  %before = atomicrmw add ptr %sleepers, i32 1 seq_cst, align 4
+  %now = load atomic i32, ptr %word seq_cst, align 4
+  %still = icmp eq i32 %now, %old
+  br i1 %still, label %sleep, label %woken
+sleep:
+  %settings = getelementptr i8, ptr %team, i64 {SETTINGS}
+  %futex = load ptr, ptr %settings, align 8
+  %has = icmp ne ptr %futex, null
+  br i1 %has, label %kernel, label %nap
+kernel:
+  %numbers = getelementptr i8, ptr %team, i64 {SETTINGS + 8}
+  %number = load i64, ptr %numbers, align 8
+  %wide = zext i32 %old to i64
+  %result = call i64 (i64, ...) %futex(i64 %number, ptr %word, i64 128, i64 %wide, ptr null, ptr null, i64 0)
+  br label %woken
+nap:
+  %naps = getelementptr i8, ptr %team, i64 {SETTINGS + 16}
+  %pause = load ptr, ptr %naps, align 8
+  %amounts = getelementptr i8, ptr %team, i64 {SETTINGS + 24}
+  %amount = load i32, ptr %amounts, align 8
+  call void %pause(i32 %amount)
+  br label %woken
+woken:
+  %after = atomicrmw sub ptr %sleepers, i32 1 seq_cst, align 4
+  %last = load atomic i32, ptr %word acquire, align 4
+  %asleep = icmp eq i32 %last, %old
+  br i1 %asleep, label %announce, label %end
+end:
+  ret void
+}}"""
+
+_WAKE = f"""define internal void @team_wake(ptr %team, ptr %word, ptr %sleepers) #0 {{
+entry:
+  %count = load atomic i32, ptr %sleepers seq_cst, align 4
+  %some = icmp ne i32 %count, 0
+  br i1 %some, label %wake, label %end
+wake:
+  %settings = getelementptr i8, ptr %team, i64 {SETTINGS}
+  %futex = load ptr, ptr %settings, align 8
+  %has = icmp ne ptr %futex, null
+  br i1 %has, label %kernel, label %end
+kernel:
+  %numbers = getelementptr i8, ptr %team, i64 {SETTINGS + 8}
+  %number = load i64, ptr %numbers, align 8
+  %result = call i64 (i64, ...) %futex(i64 %number, ptr %word, i64 129, i64 2147483647, ptr null, ptr null, i64 0)
+  br label %end
+end:
+  ret void
+}}"""
+
+_BARRIER = f"""define internal void @team_barrier(ptr %team, i64 %workers) #0 {{
+entry:
+  %several = icmp ugt i64 %workers, 1
+  br i1 %several, label %meet, label %end
+meet:
+  %word = getelementptr i8, ptr %team, i64 {PHASE}
+  %arrivals = getelementptr i8, ptr %team, i64 {ARRIVED}
+  %sleepers = getelementptr i8, ptr %team, i64 {SLEEPING}
+  %phase = load atomic i32, ptr %word monotonic, align 4
+  %before = atomicrmw add ptr %arrivals, i32 1 acq_rel, align 4
+  %others = trunc i64 %workers to i32
+  %mine = add i32 %before, 1
+  %last = icmp eq i32 %mine, %others
+  br i1 %last, label %open, label %wait
+open:
+  store atomic i32 0, ptr %arrivals monotonic, align 4
+  %next = add i32 %phase, 1
+  %old = atomicrmw xchg ptr %word, i32 %next seq_cst, align 4
+  call void @team_wake(ptr %team, ptr %word, ptr %sleepers)
+  br label %end
+wait:
+  %bounds = getelementptr i8, ptr %team, i64 {SETTINGS + 32}
+  %looks = load i64, ptr %bounds, align 8
+  call void @team_wait(ptr %team, ptr %word, i32 %phase, ptr %sleepers, i64 %looks, i64 1)
+  br label %end
+end:
+  ret void
+}}"""
+
+_WORKER = f"""define dso_local void @team_worker(ptr %team, ptr %mailbox) #0 {{
+entry:
+  %sleepers = getelementptr i8, ptr %mailbox, i64 64
+  %numbers = getelementptr i8, ptr %mailbox, i64 72
+  %number = load i64, ptr %numbers, align 8
+  %bounds = getelementptr i8, ptr %team, i64 {SETTINGS + 40}
+  %task = getelementptr i8, ptr %team, i64 {TASK}
+  %tables = getelementptr i8, ptr %task, i64 8
+  %starts = getelementptr i8, ptr %task, i64 16
+  %stops = getelementptr i8, ptr %task, i64 24
+  %origins = getelementptr i8, ptr %task, i64 32
+  %sizes = getelementptr i8, ptr %task, i64 40
+  %mode = getelementptr i8, ptr %task, i64 48
+  %done = getelementptr i8, ptr %team, i64 {DONE}
+  %waiting = getelementptr i8, ptr %team, i64 {DONE_SLEEPING}
+  br label %loop
+loop:
+  %seen = phi i32 [ 0, %entry ], [ %received, %work ]
+  %looks = load i64, ptr %bounds, align 8
+  call void @team_wait(ptr %team, ptr %mailbox, i32 %seen, ptr %sleepers, i64 %looks, i64 0)
+  %received = load atomic i32, ptr %mailbox acquire, align 4
+  %function = load ptr, ptr %task, align 8
+  %none = icmp eq ptr %function, null
+  br i1 %none, label %end, label %work
+work:
+  {"call void @llvm.x86.sse.ldmxcsr(ptr %mode)" if X86 else ""}
+  %table = load ptr, ptr %tables, align 8
+  %start = load i64, ptr %starts, align 8
+  %stop = load i64, ptr %stops, align 8
+  %origin = load i64, ptr %origins, align 8
+  %workers = load i64, ptr %sizes, align 8
+  call void %function(ptr %table, i64 %start, i64 %stop, i64 %origin, ptr %team, i64 %number, i64 %workers)
+  %before = atomicrmw add ptr %done, i32 1 seq_cst, align 4
+  call void @team_wake(ptr %team, ptr %done, ptr %waiting)
+  br label %loop
+end:
+  ret void
+}}"""
+
+_RUN = f"""define dso_local void @team_run(ptr %team, ptr %f, ptr %table, i64 %start, i64 %stop, i64 %origin,
+  i64 %n) #0 {{
+entry:
+  %several = icmp ugt i64 %n, 1
+  br i1 %several, label %take, label %alone
+take:
+  %busy = getelementptr i8, ptr %team, i64 {BUSY}
+  %pair = cmpxchg ptr %busy, i32 0, i32 1 seq_cst seq_cst
+  %taken = extractvalue {{ i32, i1 }} %pair, 1
+  br i1 %taken, label %prepare, label %alone
+alone:
+  %alones = getelementptr i8, ptr %team, i64 {ALONE}
+  %counted = atomicrmw add ptr %alones, i64 1 monotonic, align 8
+  call void %f(ptr %table, i64 %start, i64 %stop, i64 %origin, ptr %team, i64 0, i64 1)
+  ret void
+prepare:
+  %shared = getelementptr i8, ptr %team, i64 {SHARED}
+  %also = atomicrmw add ptr %shared, i64 1 monotonic, align 8
+  %done = getelementptr i8, ptr %team, i64 {DONE}
+  %arrived = getelementptr i8, ptr %team, i64 {ARRIVED}
+  %waiting = getelementptr i8, ptr %team, i64 {DONE_SLEEPING}
+  store atomic i32 0, ptr %done monotonic, align 4
+  store atomic i32 0, ptr %arrived monotonic, align 4
+  %task = getelementptr i8, ptr %team, i64 {TASK}
+  %tables = getelementptr i8, ptr %task, i64 8
+  %starts = getelementptr i8, ptr %task, i64 16
+  %stops = getelementptr i8, ptr %task, i64 24
+  %origins = getelementptr i8, ptr %task, i64 32
+  %sizes = getelementptr i8, ptr %task, i64 40
+  %mode = getelementptr i8, ptr %task, i64 48
+  store ptr %f, ptr %task, align 8
+  store ptr %table, ptr %tables, align 8
+  store i64 %start, ptr %starts, align 8
+  store i64 %stop, ptr %stops, align 8
+  store i64 %origin, ptr %origins, align 8
+  store i64 %n, ptr %sizes, align 8
+  {"call void @llvm.x86.sse.stmxcsr(ptr %mode)" if X86 else ""}
+  %others = sub i64 %n, 1
+  br label %call
+call:
+  %k = phi i64 [ 0, %prepare ], [ %following, %call ]
+  %distance = mul i64 %k, {MAILBOX_BYTES}
+  %beginning = add i64 %distance, {MAILBOX}
+  %mailbox = getelementptr i8, ptr %team, i64 %beginning
+  %sleepers = getelementptr i8, ptr %mailbox, i64 64
+  %raised = atomicrmw add ptr %mailbox, i32 1 seq_cst, align 4
+  call void @team_wake(ptr %team, ptr %mailbox, ptr %sleepers)
+  %following = add i64 %k, 1
+  %more = icmp ult i64 %following, %others
+  br i1 %more, label %call, label %own
+own:
+  call void %f(ptr %table, i64 %start, i64 %stop, i64 %origin, ptr %team, i64 0, i64 %n)
+  %bounds = getelementptr i8, ptr %team, i64 {SETTINGS + 32}
+  %looks = load i64, ptr %bounds, align 8
+  %all = trunc i64 %others to i32
+  br label %check
+check:
+  %finished = load atomic i32, ptr %done acquire, align 4
+  %complete = icmp eq i32 %finished, %all
+  br i1 %complete, label %release, label %wait
+wait:
+  call void @team_wait(ptr %team, ptr %done, i32 %finished, ptr %waiting, i64 %looks, i64 1)
+  br label %check
+release:
+  store atomic i32 0, ptr %busy release, align 4
+  ret void
+}}"""
+
+_END = f"""define dso_local void @team_end(ptr %team, i64 %n) #0 {{
+entry:
+  %busy = getelementptr i8, ptr %team, i64 {BUSY}
+  %pair = cmpxchg ptr %busy, i32 0, i32 1 seq_cst seq_cst
+  %taken = extractvalue {{ i32, i1 }} %pair, 1
+  br i1 %taken, label %prepare, label %end
+prepare:
+  %task = getelementptr i8, ptr %team, i64 {TASK}
+  store ptr null, ptr %task, align 8
+  br label %call
+call:
+  %k = phi i64 [ 0, %prepare ], [ %following, %call ]
+  %distance = mul i64 %k, {MAILBOX_BYTES}
+  %beginning = add i64 %distance, {MAILBOX}
+  %mailbox = getelementptr i8, ptr %team, i64 %beginning
+  %sleepers = getelementptr i8, ptr %mailbox, i64 64
+  %raised = atomicrmw add ptr %mailbox, i32 1 seq_cst, align 4
+  call void @team_wake(ptr %team, ptr %mailbox, ptr %sleepers)
+  %following = add i64 %k, 1
+  %more = icmp ult i64 %following, %n
+  br i1 %more, label %call, label %end
+end:
+  ret void
+}}"""
+
+_SPIN = f"""define dso_local void @team_spin(ptr %word, i64 %looks) #0 {{
+entry:
+  br label %look
+look:
+  %i = phi i64 [ 0, %entry ], [ %next, %look ]
+  %seen = load atomic i32, ptr %word acquire, align 4
+  {_HINT}
+  %next = add i64 %i, 1
+  %more = icmp ult i64 %next, %looks
+  br i1 %more, label %look, label %end
+end:
+  ret void
+}}"""
+
+
+class Written(Function):
+    """A function whose text is given."""
+
+    def __init__(self, module: Module, name: str, text: str) -> None:
+        super().__init__(module, name, [])
+        self.written = text
+
+    def text(self) -> str:
+        """The text."""
+        return self.written
+
+
+def _add(module: Module, **functions: str) -> None:
+    for name, text in _DECLARATIONS.items():
+        module.declare_text(name, text)
+    for name, text in functions.items():
+        module.functions.setdefault(name, Written(module, name, text))
+
+
+def barrier(module: Module) -> str:
+    """Define ``f(team, workers)``, from which each worker returns when all have called it; returns its name."""
+    _add(module, team_wait=_WAIT, team_wake=_WAKE, team_barrier=_BARRIER)
+    return "team_barrier"
+
+
+def code(module: Module) -> str:
+    """The module of a pool, as text.
+
+    ``team_worker(team, mailbox)`` is what a thread runs, ``team_run(team, f, table, start, stop, origin, workers)``
+    runs a task, ``team_end(team, threads)`` ends threads unless the team is busy, after which it stays busy, and
+    ``team_spin(word, looks)`` looks at a word for that number of times, to be timed.
+    """
+    _add(module, team_wait=_WAIT, team_wake=_WAKE, team_worker=_WORKER, team_run=_RUN, team_end=_END, team_spin=_SPIN)
+    return module.text()
+
+
+#: The parameters that a task has beyond those of a function for one thread: team, worker, workers.
+TASK_PARAMETERS = (PTR, I64, I64)
