@@ -24,6 +24,8 @@ from graphnet.core.compile.program import (
 from graphnet_native import bounds, contractions, elementwise, features, products, team
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.bounds import BoundsChecks
+from graphnet_native.digest import digest
+from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
@@ -72,8 +74,13 @@ class Emitter:
             self.tiles = balanced(self.tiles, piece, workers)
             self.partition = Partition(piece, self.wide.vectors * self.wide.lanes if self.single else self.tiles.rows)
 
-    def emit(self) -> str:
-        """The text of the module."""
+    def key(self) -> str:
+        """What the code is kept under: a hash of everything that it depends on."""
+        kind = (self.dtype, self.tiles, self.wide, self.single, self.partition, self.module.vector_bytes)
+        return key_of("program", digest(self.program), repr(kind))
+
+    def emit(self) -> Module:
+        """The module with the functions of all phases."""
         phases = (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)
         of = {phase: [i for i in self.program.instructions if i.phase == phase] for phase in phases}
 
@@ -111,7 +118,7 @@ class Emitter:
             products.pack(self.module, self.tiles)
             if self.partition is not None:
                 self._packing()
-        return self.module.text()
+        return self.module
 
     def _site(self, *paths: str) -> None:
         """Note the nodes of what is emitted next, for errors of bounds checks."""

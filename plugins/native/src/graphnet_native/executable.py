@@ -24,10 +24,10 @@ from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import bounds, products
 from graphnet_native.emitter import Emitter
-from graphnet_native.engine import Engine, vector_bytes, version
-from graphnet_native.pool import pool
+from graphnet_native.engine import Engine, objects_of, vector_bytes, version
+from graphnet_native.pool import Task, pool
 from graphnet_native.table import Table
-from graphnet_native.workers import allowed, useful
+from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
@@ -46,7 +46,14 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        self.engine = Engine(emitter.emit())
+        exports, name = list(FUNCTIONS), ""
+        if not emitter.single:
+            name = products.pack(emitter.module, emitter.tiles)
+            exports += [name] if emitter.partition is None else [name, "packing"]
+        if emitter.checks is None:
+            self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
+        else:  # the texts of errors belong to the code as it is emitted, so nothing is kept
+            self.engine = Engine(emitter.emit().text(), [*exports, bounds.READ])
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
@@ -63,7 +70,6 @@ class Compiled:
             self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
             self.packing = None if self.single else self.engine.address("packing")
         if not self.single:
-            name = products.pack(emitter.module, emitter.tiles)
             further = 0 if self.checks is None else PACK_BOUNDS
             self.pack = self._checked(
                 ctypes.PYFUNCTYPE(None, *PACK, *[ctypes.c_int64] * further)(self.engine.address(name))
@@ -106,10 +112,13 @@ class NativeExecutable:
         self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
+        self.at_once = steps_at_once(program, batch, dtype)
         self._workers, self._lines = 1, np.zeros((0, 7), np.int64)
         if compiled.partition is not None:
             self._most = useful(program, steps, batch, dtype)
-            self.functions = {name: partial(self._share, address) for name, address in compiled.tasks.items()}
+            self.functions = {name: partial(self._share, Task(address)) for name, address in compiled.tasks.items()}
+            if compiled.packing is not None:
+                self._packing_task = Task(compiled.packing)
         else:
             self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
@@ -221,10 +230,9 @@ class NativeExecutable:
                     lines.append((place + number * piece * row, begin, piece, inputs, row, column, panel, *limits[:4]))
                 self._packing[i] = source, ()
             self._lines = np.array(lines, np.int64)
-        assert self.compiled.packing is not None
-        self._share(self.compiled.packing, self._lines.ctypes.data, 0, len(self._lines), 0)
+        self._share(self._packing_task, self._lines.ctypes.data, 0, len(self._lines), 0)
 
-    def _share(self, task: int, table: int, start: int, stop: int, origin: int) -> None:
+    def _share(self, task: Task, table: int, start: int, stop: int, origin: int) -> None:
         """Run a task with the threads that this pass may have."""
         pool().run(task, table, start, stop, origin, self._workers)
         if self.compiled.check is not None:
@@ -234,6 +242,16 @@ class NativeExecutable:
         """Compute what is the same at every step."""
         if self.has_static:
             self.functions["static"](self.address, 0, 1, 0)
+
+    def _call(self, name: str, start: int, stop: int, origin: int) -> None:
+        """Call a function for some steps; between calls of long ones, Python handles signals."""
+        function, most = self.functions[name], self.at_once
+        if stop - start <= most:
+            function(self.address, start, stop, origin)
+            return
+        spans = [(first, min(first + most, stop)) for first in range(start, stop, most)]
+        for first, last in spans if name == "forward" else reversed(spans):
+            function(self.address, first, last, origin)
 
     def run_block(
         self, number: int, arrays: Arrays, outputs: list[Array], held: Array | None, threads: int | None
@@ -249,7 +267,7 @@ class NativeExecutable:
             self.table[self.held] = 0
         else:
             self._set(self.held, held, block.start * self.batch)
-        self.functions["forward"](self.address, block.start, block.stop, block.start)
+        self._call("forward", block.start, block.stop, block.start)
         if number == len(self.workspace.blocks) - 1:
             self._used = []
 
@@ -268,21 +286,21 @@ class NativeExecutable:
         self, number: int, arrays: Arrays, ended: Array | None, deferred: DeferredErrors | None, threads: int | None
     ) -> None:
         """Run one block backward and fill the errors of sequences in ``arrays``."""
-        block, functions = self.workspace.blocks[number], self.functions
+        block = self.workspace.blocks[number]
         if number == len(self.workspace.blocks) - 1:
             self._set_externals(arrays)
             if self.compiled.partition is not None:
                 self._workers = min(self._most, allowed())
-        span = (self.address, block.start, block.stop, block.start)
+        span = (block.start, block.stop, block.start)
         if deferred is None or ended is None:
-            functions["backward"](*span)
+            self._call("backward", *span)
             return
-        functions["back_before"](*span)
+        self._call("back_before", *span)
         for start, stop, rows in segments(ended):
             last = block.start + stop - 1
             deferred.exchange(rows, [self.workspace.at(error, last) for error in self.carried])
-            functions["back_loop"](self.address, block.start + start, last + 1, block.start)
-        functions["back_after"](*span)
+            self._call("back_loop", block.start + start, last + 1, block.start)
+        self._call("back_after", *span)
 
     def accumulate(self, number: int, arrays: Arrays, sums: list[Any], counted: Any) -> None:
         """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
@@ -300,7 +318,7 @@ class NativeExecutable:
                     else:  # sums over selected rows of another block are an array of numpy
                         sums[i] = np.require(sums[i], self.dtype, ["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
                     self._set(self.first_accumulator + i, sums[i])
-                self.functions["sums"](self.address, first, block.stop, block.start)
+                self._call("sums", first, block.stop, block.start)
         if number == 0:
             self._used = []
 

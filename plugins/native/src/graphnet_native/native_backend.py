@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
+from graphnet.core.operations import Operation
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 
@@ -38,6 +40,23 @@ def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeEx
     return made
 
 
+def _operation(name: str) -> Callable[..., Any]:
+    """A function of :mod:`graphnet_native.windowed`, imported at its first call."""
+
+    def function(*arguments: Any) -> Any:
+        return getattr(importlib.import_module("graphnet_native.windowed"), name)(*arguments)
+
+    return function
+
+
+#: What the backend offers to the rules of layers that run node by node.
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    Operation.WINDOWED_PRODUCT: _operation("windowed_product"),
+    Operation.WINDOWED_ERROR: _operation("windowed_error"),
+    Operation.WINDOWED_GRADIENT: _operation("windowed_gradient"),
+}
+
+
 class NativeBackend:
     """Runs programs in native code, and everything else as the numpy backend does.
 
@@ -53,4 +72,5 @@ class NativeBackend:
 
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
         """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
-        return CompiledPlan(plan, shapes, replace(options, executable=executable), list(wanted))
+        options = replace(options, executable=executable, operations=OPERATIONS)
+        return CompiledPlan(plan, shapes, options, list(wanted))
