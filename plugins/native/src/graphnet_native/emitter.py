@@ -7,7 +7,6 @@ batch)``, so a slice of a buffer at one step is contiguous.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from graphnet.core.compile.program import (
     AFTER,
@@ -21,7 +20,7 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import bounds, contractions, elementwise, features, products, team
+from graphnet_native import bounds, contractions, elementwise, features, packing, products, sources, team
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.bounds import BoundsChecks
 from graphnet_native.digest import digest
@@ -29,6 +28,7 @@ from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
+from graphnet_native.table import Table
 
 #: More columns than any tile has.
 MANY = 1 << 20
@@ -64,6 +64,7 @@ class Emitter:
         self.dtype = F32 if dtype == "float32" else F64
         self.checks = BoundsChecks() if bounds.enabled() else None
         self.module = Module(vector_bytes, llvm, features.selected().fused, self.checks)
+        self.table = Table.of(program)
         self.tiles = products.tiles(self.dtype, vector_bytes, batch)
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)
@@ -104,6 +105,7 @@ class Emitter:
             frame.meet()
             write_sequence_errors(frame)
 
+        self._function("pack", self._pack)
         self._function("static", lambda frame: self._block(frame, of[STATIC]))
         self._function("before", before)
         self._function("loop", lambda frame: self._loop(frame, of[LOOP]))
@@ -114,10 +116,6 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        if not self.single:
-            products.pack(self.module, self.tiles)
-            if self.partition is not None:
-                self._packing()
         return self.module
 
     def _site(self, *paths: str) -> None:
@@ -131,7 +129,7 @@ class Emitter:
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
         self._site(f"arrays of {name}")
-        body(Frame(self.module, name, self.program, self.dtype, self.single, self.partition))
+        body(Frame(self.module, name, self.program, self.dtype, self.single, self.table, self.partition))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
@@ -142,39 +140,6 @@ class Emitter:
             if number and threaded:
                 f.run(team.barrier(self.module), f.parameters[4], f.parameters[6])
             f.run(part, *f.parameters)
-
-    def _packing(self) -> None:
-        """Define the task ``packing(list, first, last, -)``: packs matrices, each a line of 7 arguments of a list.
-
-        With bounds checks a line also has the bounds of both arrays.
-        """
-        tiles, checks, size = self.tiles, self.checks, 56 if self.checks is None else 88
-        f = self.module.function("packing", [PTR, I64, I64, I64, *team.TASK_PARAMETERS], table=True)
-        lines, first, last, _, _, worker, workers = f.parameters
-        self._site("packing of weights")
-        if checks is not None:
-            start = f.emit(I64, f"ptrtoint {lines} to i64")
-            lines = replace(lines, bounds=(start, f.add(start, f.mul(last, size))))
-        name = products.pack(self.module, tiles)
-
-        def one(number: Value, _: list[Value]) -> None:
-            line = f.offset(lines, f.mul(number, size))
-            source, target = (f.load(PTR, f.offset(line, 8 * i)) for i in range(2))
-            if checks is not None:
-                limits = [f.load(I64, f.offset(line, 8 * i)) for i in range(7, 11)]
-                source = replace(source, bounds=(limits[0], limits[1]))
-                target = replace(target, bounds=(limits[2], limits[3]))
-            outputs, inputs, row, column, panel = (f.load(I64, f.offset(line, 8 * i)) for i in range(2, 7))
-            panels = f.binary("udiv", f.add(outputs, tiles.rows - 1), integer(tiles.rows))
-            low, high = (
-                f.binary("udiv", f.mul(panels, number), workers) for number in (worker, f.add(worker, 1))
-            )  # fmt: skip
-            begin, end = f.mul(low, tiles.rows), f.mul(high, tiles.rows)
-            end = f.select(f.compare("icmp slt", end, outputs), end, outputs)
-            source, target = f.offset(source, f.mul(row, begin)), f.offset(target, f.mul(panel, low))
-            f.run(name, source, target, f.binary("sub", end, begin), inputs, row, column, panel)
-
-        f.loop(first, last, 1, one)
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
@@ -264,6 +229,11 @@ class Emitter:
                 state(place, flags)
 
         f.when(f.compare("icmp ne", f.emit(I64, f"ptrtoint {held} to i64"), integer(0)), states)
+
+    def _pack(self, frame: Frame) -> None:
+        """Fill the packs from the weights."""
+        for part, number, block in sources.plan(self.program).parts:
+            packing.emit_part(frame, part, block, frame.entry(self.table.source + number), self.tiles.rows)
 
     def _sums(self, frame: Frame) -> None:
         for number, accumulator in enumerate(self.program.accumulators):

@@ -13,16 +13,17 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.lib.array_utils import byte_bounds
 
 from graphnet.core.compile.program import STATIC, Program
+from graphnet.core.errors import ShapeError
 from graphnet.core.run.numpy_backend.block_calls import Arrays, BlockCalls
 from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
 from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
-from graphnet.core.run.numpy_backend.packing import PackedWeights
+from graphnet.core.run.numpy_backend.pack_plan import pack_shape
+from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
-from graphnet_native import bounds, products
+from graphnet_native import bounds, sources
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.pool import Task, pool
@@ -30,12 +31,9 @@ from graphnet_native.table import Table
 from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
-FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
+FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-PACK = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
-#: In code with bounds checks: the bounds of both arrays, and the number of the step.
-PACK_BOUNDS = 5
 #: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
 #: it for a call of some microseconds costs more than the call, and hands the interpreter to another thread.
 RELEASE = 1_000_000
@@ -46,34 +44,23 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        exports, name = list(FUNCTIONS), ""
-        if not emitter.single:
-            name = products.pack(emitter.module, emitter.tiles)
-            exports += [name] if emitter.partition is None else [name, "packing"]
-        if emitter.checks is None:
-            self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
-        else:  # the texts of errors belong to the code as it is emitted, so nothing is kept
-            self.engine = Engine(emitter.emit().text(), [*exports, bounds.READ])
-        self.tiles, self.wide = emitter.tiles, emitter.wide
-        self.single, self.space = emitter.single, emitter.space
-        self.partition = emitter.partition
         self.checks = emitter.checks
         #: Raises the error of an access outside its array; None without bounds checks.
         self.check: Callable[[], None] | None = None
-        if self.checks is not None:
+        if self.checks is None:
+            self.engine = Engine(objects_of(emitter.key(), emitter.emit), FUNCTIONS)
+        else:  # the texts of errors belong to the code as it is emitted, so nothing is kept
+            self.engine = Engine(emitter.emit().text(), [*FUNCTIONS, bounds.READ])
             self.check = partial(self.checks.raise_violation, self.engine.address(bounds.READ))
-        self.pack = self.packing = None
+        self.tiles, self.wide = emitter.tiles, emitter.wide
+        self.single, self.space = emitter.single, emitter.space
+        self.partition = emitter.partition
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
             self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
         else:
             self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
-            self.packing = None if self.single else self.engine.address("packing")
-        if not self.single:
-            further = 0 if self.checks is None else PACK_BOUNDS
-            self.pack = self._checked(
-                ctypes.PYFUNCTYPE(None, *PACK, *[ctypes.c_int64] * further)(self.engine.address(name))
-            )
+        self.packs = sources.plan(program)
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""
@@ -109,21 +96,17 @@ class NativeExecutable:
     def __init__(self, program: Program, compiled: Compiled, steps: int, batch: int, dtype: str) -> None:
         self.program, self.compiled = program, compiled
         self.places = Table.of(program)
-        self.batch, self.dtype = batch, np.dtype(dtype)
+        self.steps, self.batch, self.dtype = steps, batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
         self.at_once = steps_at_once(program, batch, dtype)
-        self._workers, self._lines = 1, np.zeros((0, 7), np.int64)
+        self._workers = 1
         if compiled.partition is not None:
             self._most = useful(program, steps, batch, dtype)
             self.functions = {name: partial(self._share, Task(address)) for name, address in compiled.tasks.items()}
-            if compiled.packing is not None:
-                self._packing_task = Task(compiled.packing)
         else:
             self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
-        # For a batch of one, packs have outputs next to each other, so that weights are copied as they lie.
-        self.packs = PackedWeights(program, 1, dtype)
         for name, _, target, _ in program.staged:
             if name == "ones":
                 workspace.arrays[target.buffer][..., target.start : target.stop, :] = 1
@@ -132,19 +115,22 @@ class NativeExecutable:
         self.final = [workspace.at(state, steps - 1) for state in program.states]
         self.final_errors = [workspace.at(error, steps - 1) for error in self.carried]
         self.initial_errors = [workspace.at(error, 0) for error in program.carried]
-        #: Addresses; in code with bounds checks followed by the first and the last address of each array.
-        self.table = np.zeros(self.places.size * (1 if compiled.checks is None else 3), np.int64)
         self.bounded = compiled.checks is not None
+        #: Addresses; in code with bounds checks followed by the first and the last address of each array.
+        self.table = np.zeros(self.places.size * (3 if self.bounded else 1), np.int64)
         self.address = self.table.ctypes.data
         self.arrays: dict[int, Array] = {}
         self.first_output, self.first_accumulator = self.places.output, self.places.accumulator
         self.held = self.places.held
         self.externals = [
-            (self.places.external + i, (external.name, external.index))
+            (self.places.external + i, (external.name, external.index), (steps, batch, external.width))
             for i, external in enumerate(self.places.externals)
         ]
         self.has_static = any(instruction.phase == STATIC for instruction in program.instructions)
-        self._packing: dict[int, tuple[Array, tuple[int, ...]]] = {}
+        self._weights: list[tuple[int, str, str, list[Array | None]]] = []
+        self._computed: list[tuple[int, Array]] = []
+        #: The shapes of weights, by entry: code relies on them.
+        self._shapes: dict[int, tuple[int, ...]] = {}
         self._used: list[Array] = []
         self._selected: SelectedSums | None = None
         self._fill_table()
@@ -155,13 +141,21 @@ class NativeExecutable:
         places, compiled = self.places, self.compiled
         for i, array in enumerate(self.workspace.arrays):
             self._set(i, array)
-        self.matrices = [i for i, pack in enumerate(self.program.packs) if pack.form == "product"]
-        self.vectors = [i for i, pack in enumerate(self.program.packs) if pack.form != "product"]
-        for i in self.vectors:
-            self._allocate(places.pack + i, len(self.packs.arrays[i]), self.batch)
-        for i in self.matrices:
-            outputs, inputs = self.packs.shape(i)
-            self._allocate(places.pack + i, inputs, compiled.rows(outputs))
+        for i, pack in enumerate(self.program.packs):
+            outputs, inputs = pack_shape(self.program, i)
+            if pack.form != "product":
+                self._allocate(places.pack + i, outputs, self.batch)
+            else:
+                self._allocate(places.pack + i, inputs, compiled.rows(outputs))
+        for i, source in enumerate(compiled.packs.sources):
+            if source.weight is not None:
+                self._weights.append((places.source + i, *source.weight, [None, None]))
+                self._shapes[places.source + i] = sources.weight_shape(self.program, source.weight)
+            else:
+                self._allocate(places.source + i, *source.shape)
+                array = self.arrays[places.source + i]
+                self._computed.append((source.value, array[0] if source.shape[0] == 1 else array))
+        self._values = Values(self.program, [number for number, _ in self._computed])
         space, rows = compiled.space, self.workspace.longest * self.batch
         panels = _padded(self.workspace.longest, compiled.wide.rows) * space.inputs
         self._allocate(places.left, max(space.left_rows * rows, panels))
@@ -186,51 +180,29 @@ class NativeExecutable:
     # ------------------------------------------------------------------ running
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Pack the weights of a pass; returns the values of expressions that gradients need."""
-        values = self.packs.fill(arrays)
+        for entry, path, name, known in self._weights:
+            array = arrays[path][name]
+            if array is not known[0]:
+                self._refer(entry, array, known)
+        values = self._values.evaluate(arrays)
+        for number, target in self._computed:
+            value = values[number]
+            target[...] = np.reshape(value, -1) if target.ndim == 1 else value
         if self.compiled.partition is not None:
             self._workers = min(self._most, allowed())
-        for i in self.vectors:
-            self.arrays[self.places.pack + i][...] = self.packs.arrays[i]
-        pack = self.compiled.pack
-        if self.compiled.packing is not None:
-            self._pack_together()
-            return values
-        for i in self.matrices:
-            source = self.packs.arrays[i]
-            if pack is None:
-                self.arrays[self.places.pack + i][...] = source.T
-                continue
-            known, arguments = self._packing.get(i, (None, ()))
-            if known is not source:  # a weight that needs no copy first is another array after each update
-                arguments = self._packing_arguments(i, source)
-                self._packing[i] = source, arguments
-            pack(*arguments)
+        if self.compiled.packs.parts:
+            self.functions["pack"](self.address, 0, 0, 0)
         return values
 
-    def _packing_arguments(self, number: int, source: Array) -> tuple[int, ...]:
-        panel = source.shape[1] * self.compiled.tiles.rows * self.dtype.itemsize
-        target = self.arrays[self.places.pack + number]
-        arguments = (source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
-        if self.compiled.checks is None:
-            return arguments
-        return (*arguments, *byte_bounds(source), *byte_bounds(target), -1)
-
-    def _pack_together(self) -> None:
-        """Pack all matrices as one task."""
-        partition, rows = self.compiled.partition, self.compiled.tiles.rows
-        assert partition is not None
-        if any(self._packing.get(i, (None,))[0] is not self.packs.arrays[i] for i in self.matrices):
-            lines = []
-            for i in self.matrices:
-                source = self.packs.arrays[i]
-                place, target, outputs, inputs, row, column, panel, *limits = self._packing_arguments(i, source)
-                piece = partition.of(outputs)
-                for number in range(partition.pieces(outputs)):
-                    begin = target + number * -(-piece // rows) * panel
-                    lines.append((place + number * piece * row, begin, piece, inputs, row, column, panel, *limits[:4]))
-                self._packing[i] = source, ()
-            self._lines = np.array(lines, np.int64)
-        self._share(self._packing_task, self._lines.ctypes.data, 0, len(self._lines), 0)
+    def _refer(self, entry: int, array: Array, known: list[Array | None]) -> None:
+        """Set the address of a weight; ``known`` keeps the array alive and tells the next pass that it is known."""
+        shape = self._shapes[entry]
+        if array.shape != shape:
+            raise _refused("a weight", array, shape)
+        suitable = array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype
+        used = array if suitable else np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
+        known[:] = [array if suitable else None, used]
+        self._set(entry, used)
 
     def _share(self, task: Task, table: int, start: int, stop: int, origin: int) -> None:
         """Run a task with the threads that this pass may have."""
@@ -260,9 +232,15 @@ class NativeExecutable:
         block = self.workspace.blocks[number]
         if number == 0:
             self._set_externals(arrays)
-            for i, output in enumerate(outputs):
+            for i, (output, place) in enumerate(zip(outputs, self.program.emitted, strict=True)):
+                shape = (self.steps, self.batch, place.width)
+                if output.shape != shape or output.dtype != self.dtype or not output.flags.c_contiguous:
+                    raise _refused("an output", output, shape)
                 self._set(self.first_output + i, output)
-        held = None if held is None else np.ascontiguousarray(held)
+        if held is not None:
+            held = np.ascontiguousarray(held, np.bool_)
+            if held.shape != (block.steps, self.batch):
+                raise _refused("the ends of rows", held, (block.steps, self.batch))
         if held is None:
             self.table[self.held] = 0
         else:
@@ -274,9 +252,11 @@ class NativeExecutable:
     def _set_externals(self, arrays: Arrays) -> None:
         """Set the addresses of the caller's arrays; ``_used`` keeps them alive until the pass has run."""
         self._used = []
-        for entry, key in self.externals:
+        for entry, key, shape in self.externals:
             array = arrays.get(key)
             if array is not None:
+                if array.shape != shape:
+                    raise _refused(f"{key[0]} {key[1]}", array, shape)
                 if not (array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype):
                     array = np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
                 self._used.append(array)
@@ -306,7 +286,7 @@ class NativeExecutable:
         """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
         if counted is not None and not isinstance(counted, slice):
             if self._selected is None:
-                self._selected = SelectedSums(self.program, self.workspace, self.packs)
+                self._selected = SelectedSums(self.program, self.workspace)
             self._selected.accumulate(number, arrays, sums, counted)
         else:
             block = self.workspace.blocks[number]
@@ -326,13 +306,23 @@ class NativeExecutable:
 class SelectedSums(Executable):
     """Sums over selected rows, by numpy, in the workspace of another executable."""
 
-    def __init__(self, program: Program, workspace: Workspace, packs: PackedWeights) -> None:
-        self.program, self.workspace, self.packs = program, workspace, packs
+    def __init__(self, program: Program, workspace: Workspace) -> None:
+        self.program, self.workspace = program, workspace
+        packs = PackedWeights(program, 1, str(workspace.dtype))
         self.backward = []
         for block in workspace.blocks:
             self._calls = BlockCalls(workspace, packs)  # what it gathers is of one block
             accumulations = [self._accumulation(accumulator, block) for accumulator in program.accumulators]
             self.backward.append(BlockBackward([], [], accumulations))
+
+
+def _refused(what: str, array: Array, shape: tuple[int, ...]) -> ShapeError:
+    """The error for an array that code would read or write beyond its end."""
+    return ShapeError(
+        f"{what} has another shape than the one that was compiled",
+        expected=f"a C-contiguous array of shape {shape}",
+        received=f"{array.dtype} of shape {array.shape}",
+    )
 
 
 def _padded(number: int, multiple: int) -> int:
