@@ -27,6 +27,7 @@ from graphnet.core.run.numpy_backend.block_calls import Action, Arrays, BlockCal
 from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
 from graphnet.core.run.numpy_backend.loop_functions import LoopFunctions
 from graphnet.core.run.numpy_backend.packing import PackedWeights
+from graphnet.core.run.numpy_backend.whole_pass import WholePass
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 
 
@@ -79,10 +80,13 @@ class Executable:
         The name of what runs the program, for ``explain``.
     reason : str or None
         Why it does not run on the backend that was chosen; None if it does.
+    whole : WholePass or None
+        Runs whole passes in one call, where the class can.
     """
 
     backend = "numpy"
     reason: str | None = None
+    whole: WholePass | None = None
 
     def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
         self.program = program

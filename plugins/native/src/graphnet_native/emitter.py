@@ -20,7 +20,17 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import bounds, contractions, elementwise, features, packing, products, sources, team
+from graphnet_native import (
+    bounds,
+    contractions,
+    elementwise,
+    features,
+    packing,
+    products,
+    sources,
+    team,
+    whole_pass,
+)
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.bounds import BoundsChecks
 from graphnet_native.digest import digest
@@ -116,6 +126,8 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
+        if self.partition is None and self.checks is None:
+            whole_pass.emit(self.module, self.program, self.table, self._function)
         return self.module
 
     def _site(self, *paths: str) -> None:

@@ -7,6 +7,7 @@ compiled functions on a table of addresses that is filled once.
 from __future__ import annotations
 
 import ctypes
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -24,14 +25,18 @@ from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet_native import bounds, sources
+from graphnet_native.addresses import address, ready
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.pool import Task, pool
 from graphnet_native.table import Table
+from graphnet_native.whole_calls import WholeCalls
 from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
+#: ``f(table)``, of programs that one thread runs.
+WHOLE = ("whole_forward", "whole_backward")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 #: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
@@ -48,16 +53,20 @@ class Compiled:
         #: Raises the error of an access outside its array; None without bounds checks.
         self.check: Callable[[], None] | None = None
         if self.checks is None:
-            self.engine = Engine(objects_of(emitter.key(), emitter.emit), FUNCTIONS)
+            exports = (*FUNCTIONS, *WHOLE) if emitter.partition is None else FUNCTIONS
+            self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
         else:  # the texts of errors belong to the code as it is emitted, so nothing is kept
             self.engine = Engine(emitter.emit().text(), [*FUNCTIONS, bounds.READ])
             self.check = partial(self.checks.raise_violation, self.engine.address(bounds.READ))
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
+        self.whole: list[list[Any]] = []
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
             self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
+            for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE) if self.checks is None else ():
+                self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
         else:
             self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
         self.packs = sources.plan(program)
@@ -96,7 +105,7 @@ class NativeExecutable:
     def __init__(self, program: Program, compiled: Compiled, steps: int, batch: int, dtype: str) -> None:
         self.program, self.compiled = program, compiled
         self.places = Table.of(program)
-        self.steps, self.batch, self.dtype = steps, batch, np.dtype(dtype)
+        self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
         self.at_once = steps_at_once(program, batch, dtype)
@@ -127,14 +136,20 @@ class NativeExecutable:
             for i, external in enumerate(self.places.externals)
         ]
         self.has_static = any(instruction.phase == STATIC for instruction in program.instructions)
-        self._weights: list[tuple[int, str, str, list[Array | None]]] = []
+        self._weights: list[tuple[int, str, str, int, list[Array | None]]] = []
         self._computed: list[tuple[int, Array]] = []
-        #: The shapes of weights, by entry: code relies on them.
-        self._shapes: dict[int, tuple[int, ...]] = {}
         self._used: list[Array] = []
         self._selected: SelectedSums | None = None
         self._fill_table()
+        #: One call a pass, where it is short enough to let Python handle signals only after it.
+        self.whole = self._whole(release) if compiled.whole and steps <= self.at_once else None
         self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
+
+    def _whole(self, release: bool) -> WholeCalls:
+        """Whole passes in one call."""
+        bounds = [0, *(block.stop for block in self.workspace.blocks)]
+        functions = self.compiled.whole[release]
+        return WholeCalls(self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, self.refer)
 
     def _fill_table(self) -> None:
         """Set the addresses that stay the same for the life of this object."""
@@ -149,8 +164,7 @@ class NativeExecutable:
                 self._allocate(places.pack + i, inputs, compiled.rows(outputs))
         for i, source in enumerate(compiled.packs.sources):
             if source.weight is not None:
-                self._weights.append((places.source + i, *source.weight, [None, None]))
-                self._shapes[places.source + i] = sources.weight_shape(self.program, source.weight)
+                self._weights.append((places.source + i, *source.weight, math.prod(source.shape), [None, None]))
             else:
                 self._allocate(places.source + i, *source.shape)
                 array = self.arrays[places.source + i]
@@ -167,11 +181,11 @@ class NativeExecutable:
 
     def _set(self, entry: int, array: Array, before: int = 0) -> None:
         """Set an entry to the address of an array, or to an address that number of bytes before."""
-        address = array.ctypes.data
-        self.table[entry] = address - before
+        start = address(array)
+        self.table[entry] = start - before
         if self.bounded:
             size = self.places.size
-            self.table[entry + size], self.table[entry + 2 * size] = address, address + array.nbytes
+            self.table[entry + size], self.table[entry + 2 * size] = start, start + array.nbytes
 
     def _allocate(self, entry: int, *shape: int) -> None:
         self.arrays[entry] = np.zeros(shape, self.dtype)
@@ -180,25 +194,34 @@ class NativeExecutable:
     # ------------------------------------------------------------------ running
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Pack the weights of a pass; returns the values of expressions that gradients need."""
-        for entry, path, name, known in self._weights:
-            array = arrays[path][name]
-            if array is not known[0]:
-                self._refer(entry, array, known)
-        values = self._values.evaluate(arrays)
-        for number, target in self._computed:
-            value = values[number]
-            target[...] = np.reshape(value, -1) if target.ndim == 1 else value
+        values = self.refer(arrays)
         if self.compiled.partition is not None:
             self._workers = min(self._most, allowed())
         if self.compiled.packs.parts:
             self.functions["pack"](self.address, 0, 0, 0)
         return values
 
+    def refer(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
+        """Set the addresses from which weights are packed; returns the values of expressions that gradients need."""
+        for entry, path, name, size, known in self._weights:
+            array = arrays[path][name]
+            if array is not known[0]:
+                if array.size != size:
+                    raise ShapeError(
+                        "a weight has another size than before",
+                        where=f"{path}/{name}",
+                        expected=f"{size} numbers",
+                        received=array.shape,
+                    )
+                self._refer(entry, array, known)
+        values = self._values.evaluate(arrays)
+        for number, target in self._computed:
+            value = values[number]
+            target[...] = np.reshape(value, -1) if target.ndim == 1 else value
+        return values
+
     def _refer(self, entry: int, array: Array, known: list[Array | None]) -> None:
         """Set the address of a weight; ``known`` keeps the array alive and tells the next pass that it is known."""
-        shape = self._shapes[entry]
-        if array.shape != shape:
-            raise _refused("a weight", array, shape)
         suitable = array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype
         used = array if suitable else np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
         known[:] = [array if suitable else None, used]
@@ -232,18 +255,12 @@ class NativeExecutable:
         block = self.workspace.blocks[number]
         if number == 0:
             self._set_externals(arrays)
-            for i, (output, place) in enumerate(zip(outputs, self.program.emitted, strict=True)):
-                shape = (self.steps, self.batch, place.width)
-                if output.shape != shape or output.dtype != self.dtype or not output.flags.c_contiguous:
-                    raise _refused("an output", output, shape)
+            for i, output in enumerate(outputs):
                 self._set(self.first_output + i, output)
-        if held is not None:
-            held = np.ascontiguousarray(held, np.bool_)
-            if held.shape != (block.steps, self.batch):
-                raise _refused("the ends of rows", held, (block.steps, self.batch))
         if held is None:
             self.table[self.held] = 0
         else:
+            held = ready(held, np.dtype(bool), (block.steps, self.batch))
             self._set(self.held, held, block.start * self.batch)
         self._call("forward", block.start, block.stop, block.start)
         if number == len(self.workspace.blocks) - 1:
@@ -255,10 +272,7 @@ class NativeExecutable:
         for entry, key, shape in self.externals:
             array = arrays.get(key)
             if array is not None:
-                if array.shape != shape:
-                    raise _refused(f"{key[0]} {key[1]}", array, shape)
-                if not (array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype):
-                    array = np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
+                array = ready(array, self.dtype, shape)
                 self._used.append(array)
                 self._set(entry, array)
 
@@ -314,15 +328,6 @@ class SelectedSums(Executable):
             self._calls = BlockCalls(workspace, packs)  # what it gathers is of one block
             accumulations = [self._accumulation(accumulator, block) for accumulator in program.accumulators]
             self.backward.append(BlockBackward([], [], accumulations))
-
-
-def _refused(what: str, array: Array, shape: tuple[int, ...]) -> ShapeError:
-    """The error for an array that code would read or write beyond its end."""
-    return ShapeError(
-        f"{what} has another shape than the one that was compiled",
-        expected=f"a C-contiguous array of shape {shape}",
-        received=f"{array.dtype} of shape {array.shape}",
-    )
 
 
 def _padded(number: int, multiple: int) -> int:
