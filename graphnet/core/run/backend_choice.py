@@ -12,6 +12,8 @@ from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
+from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
+from graphnet.core.elementwise_kernels import Compiler, Kernel
 from graphnet.core.errors import BackendWarning
 from graphnet.core.run import backends
 from graphnet.core.run.backends import Backend, Bound
@@ -116,3 +118,9 @@ class ChosenBackend:
         self.resolve()
         assert self._backend is not None
         return self._backend.bind(plan, shapes, options, wanted)
+
+    def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
+        """An elementwise kernel as the backend compiles it; None if it does not."""
+        self.resolve()
+        compiler: Compiler | None = getattr(self._backend, "elementwise", None)
+        return None if compiler is None else compiler(kernel, dtype)

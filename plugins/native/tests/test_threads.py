@@ -26,12 +26,8 @@ def _own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     # Also on a busy machine, tasks are shared: workers are waited for.
     monkeypatch.setattr(pool, "GAIN", float("inf"))
-    wait(pool.pool())
-
-
-def wait(used):
-    """Let tasks wait for workers for a long time."""
-    used._word(pool.team.SETTINGS + 48).value = int(5 * used.code.looks)
+    monkeypatch.setattr(pool, "ROLL", 5.0)
+    monkeypatch.setattr(pool, "MOST_ROLL", 5.0)
 
 
 @pytest.fixture
@@ -148,7 +144,7 @@ def resting(monkeypatch, count):
         runs.append(arguments[-1])
         used._word(count).value += 1
 
-    monkeypatch.setattr(used, "code", type("Code", (), {"run": staticmethod(run)}))
+    monkeypatch.setattr(used, "code", type("Code", (), {"run": staticmethod(run), "looks": 1e6}))
     task = pool.Task(0)
     task.best[8] = 0.004
     for _ in range(16):
@@ -164,6 +160,7 @@ def test_lost_time_lets_tasks_run_alone_for_a_while(monkeypatch):
 
 def test_missing_workers_let_tasks_run_alone_for_a_while(monkeypatch):
     monkeypatch.setattr(pool, "ROLL", 0.0151)
+    monkeypatch.setattr(pool, "MOST_ROLL", 0.0151)
     monkeypatch.setattr(pool, "LONGEST", 0.035)
     assert resting(monkeypatch, pool.team.ALONE) == [2, 1, 2, 1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 1, 2, 1]
 
@@ -196,7 +193,7 @@ from graphnet.core.run import backends
 from graphnet_native import backend, executable, pool
 backends._sources[:] = [Source]
 from test_backend import scan
-pool.GAIN, pool.ROLL = float("inf"), 5
+pool.GAIN, pool.ROLL, pool.MOST_ROLL = float("inf"), 5, 5
 backend.useful = executable.useful = lambda *_: 2
 graph = scan(40, 6, "float32")
 x = np.random.default_rng(1).normal(size=(200, 9, 6)).astype("float32")

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphnet.core.compile.program import Program
 from graphnet.core.run.numpy_backend.executable import Executable
-from graphnet_native import bounds, products
+from graphnet_native import availability, bounds, features, products
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
@@ -23,7 +23,7 @@ _programs: OrderedDict[Any, Compiled | Unsupported] = OrderedDict()
 
 
 def compiled(program: Program, dtype: str, batch: int, workers: int = 1) -> Compiled | Unsupported:
-    """The native code of a program, for batches of the class of ``batch``; or which instruction has none.
+    """The native code of a program, for batches of the class of ``batch``; or why there is none.
 
     With several workers, functions that any number of threads share.
     """
@@ -34,12 +34,28 @@ def compiled(program: Program, dtype: str, batch: int, workers: int = 1) -> Comp
             _programs.move_to_end(key)
             return _programs[key]
         try:
-            _programs[key] = Compiled(program, dtype, batch, workers)
+            made = _compiled(program, dtype, batch, workers)
         except Unsupported as unsupported:
-            _programs[key] = unsupported.with_traceback(None)
+            made = unsupported.with_traceback(None)
+        if availability.settle():  # without native code, nothing is kept: tests change that
+            _programs[key] = made
         while len(_programs) > KEPT:
             _programs.popitem(last=False)
-        return _programs[key]
+        return made
+
+
+def _compiled(program: Program, dtype: str, batch: int, workers: int) -> Compiled | Unsupported:
+    """Compile while a new machine is tried, again if that lowers the level, and link; a reason without native code."""
+    while True:
+        level = features.selected()
+        made = Compiled(program, dtype, batch, workers)
+        if not availability.usable():
+            return Unsupported(availability.status().reason)
+        if features.selected() == level:
+            break
+    made.link()
+    availability.warn_about_cache()
+    return made
 
 
 def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeExecutable | Executable:

@@ -126,8 +126,9 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        if self.partition is None and self.checks is None:
-            whole_pass.emit(self.module, self.program, self.table, self._function)
+        if self.checks is None:
+            threaded = self.partition is not None
+            whole_pass.emit(self.module, self.program, self.table, self._function, threaded)
         return self.module
 
     def _site(self, *paths: str) -> None:

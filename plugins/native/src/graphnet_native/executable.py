@@ -35,7 +35,7 @@ from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
-#: ``f(table)``, of programs that one thread runs.
+#: ``f(table)``; as tasks where workers share a program.
 WHOLE = ("whole_forward", "whole_backward")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -52,15 +52,24 @@ class Compiled:
         self.checks = emitter.checks
         #: Raises the error of an access outside its array; None without bounds checks.
         self.check: Callable[[], None] | None = None
+        self._code: str | list[bytes]
         if self.checks is None:
-            exports = (*FUNCTIONS, *WHOLE) if emitter.partition is None else FUNCTIONS
-            self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
+            self._exports: tuple[str, ...] = (*FUNCTIONS, *WHOLE)
+            self._code = objects_of(emitter.key(), emitter.emit)
         else:  # the texts of errors belong to the code as it is emitted, so nothing is kept
-            self.engine = Engine(emitter.emit().text(), [*FUNCTIONS, bounds.READ])
-            self.check = partial(self.checks.raise_violation, self.engine.address(bounds.READ))
+            self._exports = (*FUNCTIONS, bounds.READ)
+            self._code = emitter.emit().text()
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
+        self.packs = sources.plan(program)
+
+    def link(self) -> None:
+        """Bring the code into memory; before, the level of features must be one that this machine can execute."""
+        self.engine = Engine(self._code, self._exports)
+        self._code = []
+        if self.checks is not None:
+            self.check = partial(self.checks.raise_violation, self.engine.address(bounds.READ))
         self.whole: list[list[Any]] = []
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
@@ -68,8 +77,7 @@ class Compiled:
             for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE) if self.checks is None else ():
                 self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
         else:
-            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
-        self.packs = sources.plan(program)
+            self.tasks = {name: self.engine.address(name) for name in self._exports}
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""
@@ -142,14 +150,25 @@ class NativeExecutable:
         self._selected: SelectedSums | None = None
         self._fill_table()
         #: One call a pass, where it is short enough to let Python handle signals only after it.
-        self.whole = self._whole(release) if compiled.whole and steps <= self.at_once else None
+        self.whole = self._whole(release) if not self.bounded and steps <= self.at_once else None
         self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
 
     def _whole(self, release: bool) -> WholeCalls:
         """Whole passes in one call."""
         bounds = [0, *(block.stop for block in self.workspace.blocks)]
-        functions = self.compiled.whole[release]
+        functions = (
+            [self._shared_pass(name) for name in WHOLE] if self.compiled.partition else self.compiled.whole[release]
+        )
         return WholeCalls(self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, self.refer)
+
+    def _shared_pass(self, name: str) -> Callable[[int], None]:
+        """A whole pass as a task."""
+        task, steps = Task(self.compiled.tasks[name]), self.workspace.steps
+
+        def run(table: int) -> None:
+            pool().run(task, table, 0, steps, 0, min(self._most, allowed()))
+
+        return run
 
     def _fill_table(self) -> None:
         """Set the addresses that stay the same for the life of this object."""

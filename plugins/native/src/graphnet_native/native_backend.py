@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import struct
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core.compile import Shapes
-from graphnet.core.compile.plan import Plan
+from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.program import Program
+from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
+from graphnet.core.elementwise_kernels import Kernel
 from graphnet.core.operations import Operation
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
+from graphnet.core.run.numpy_backend.region import MIN_NODES
 
 if TYPE_CHECKING:
     from graphnet.core.run.numpy_backend.executable import Executable
@@ -41,10 +44,12 @@ def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeEx
 
 
 def _operation(name: str) -> Callable[..., Any]:
-    """A function of :mod:`graphnet_native.windowed`, imported at its first call."""
+    """A function of :mod:`graphnet_native.windowed`, imported at its first call; None where numpy must do it."""
 
     def function(*arguments: Any) -> Any:
-        return getattr(importlib.import_module("graphnet_native.windowed"), name)(*arguments)
+        from graphnet_native import availability, windowed
+
+        return getattr(windowed, name)(*arguments) if availability.usable() else None
 
     return function
 
@@ -68,9 +73,22 @@ class NativeBackend:
     @classmethod
     def unavailable(cls) -> str | None:
         """Why native code cannot run here; None if it can, as far as is known without compiling anything."""
-        return _missing()
+        known = sys.modules.get("graphnet_native.availability")
+        return _missing() or (None if known is None else known.found())
 
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
         """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
+        if any(isinstance(step, Loop) for step in plan.steps) or len(plan.steps) >= MIN_NODES:
+            from graphnet_native import availability
+
+            availability.begin()  # a new machine is tried while the programs are traced
+            if availability.known_unusable():
+                return CompiledPlan(plan, shapes, options, list(wanted))
         options = replace(options, executable=executable, operations=OPERATIONS)
         return CompiledPlan(plan, shapes, options, list(wanted))
+
+    def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
+        """An elementwise kernel in native code; see :mod:`graphnet.core.elementwise_kernels`."""
+        from graphnet_native import availability, kernels
+
+        return kernels.elementwise(kernel, dtype) if availability.usable() else None

@@ -23,8 +23,10 @@ from graphnet_native.ir import Module
 #: More workers than any machine has cores for a Scan.
 MOST = 256
 #: Seconds for which a thread looks for the others within a task, and for a next task, before it sleeps; and for which
-#: a task looks for workers that answer.
+#: a task looks for workers that answer, at least.
 WITHIN, BETWEEN, ROLL = 50e-6, 200e-6, 50e-6
+#: It looks for this part of its time for workers, and no longer than some seconds: a worker that sleeps needs time.
+WORTH, MOST_ROLL = 0.1, 500e-6
 #: A worker that naps because there is no futex: microseconds, or milliseconds on Windows.
 NAP = 1 if sys.platform == "win32" else 50
 #: A task in which threads slept, and which took this part of the time that one thread would take, has lost time.
@@ -94,6 +96,7 @@ class Pool:
         looks = [int(seconds * code.looks) for seconds in (WITHIN, BETWEEN, ROLL)]
         for i, value in enumerate((address, team.FUTEX, nap, NAP, *looks)):
             self._word(team.SETTINGS + 8 * i).value = value
+        self._patience = self._word(team.SETTINGS + 48)
         self._slept, self._alone = self._word(team.SLEPT), self._word(team.ALONE)
 
     def _word(self, offset: int) -> ctypes.c_int64:
@@ -119,12 +122,13 @@ class Pool:
         if workers == 1:
             self.code.run(self.team, task.function, table, start, stop, origin, 1)
             return
-        slept, alone = self._slept.value, self._alone.value
-        self.code.run(self.team, task.function, table, start, stop, origin, workers)
-        now, steps = time.perf_counter(), stop - start
+        slept, alone, steps = self._slept.value, self._alone.value, stop - start
         best = task.best.get(steps, 0.0)
+        self._patience.value = int(min(MOST_ROLL, max(ROLL, WORTH * best)) * self.code.looks)
+        self.code.run(self.team, task.function, table, start, stop, origin, workers)
+        now = time.perf_counter()
         if self._alone.value != alone:
-            self._lose(ROLL, now)  # nobody answered, or another thread has the pool
+            self._lose(min(MOST_ROLL, max(ROLL, WORTH * best)), now)  # nobody answered, or another thread has the pool
         elif not best or now - began < best:
             task.best[steps] = now - began
         elif self._slept.value != slept and now - began > GAIN * workers * best:

@@ -3,6 +3,9 @@
 ``whole_forward``: packs, initial states, what is the same at every step, all blocks, final states. ``whole_backward``:
 errors of final states, all blocks with their sums, errors of initial states, gradients. Denormal numbers count as zero
 inside if the table says so (x86 only).
+
+Where workers share a pass, the functions have the parameters of tasks, workers meet between the parts, and the first
+one does alone what is not worth sharing.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import replace
 from functools import partial
 
 from graphnet.core.compile.program import BLOCK_BUFFER, AccumulatorSlice, BufferSlice, Program
+from graphnet_native import team
 from graphnet_native.borders import turn
 from graphnet_native.frame import Frame
 from graphnet_native.ir import I32, I64, PTR, Function, Module, Value, integer
@@ -22,8 +26,12 @@ from graphnet_native.table import Table
 Maker = Callable[[str, Callable[[Frame], None]], None]
 
 
-def emit(module: Module, program: Program, table: Table, make: Maker) -> None:
+def emit(module: Module, program: Program, table: Table, maker: Maker, shared: bool = False) -> None:
     """Define the functions of whole passes, and the parts that they call."""
+
+    def make(name: str, body: Callable[[Frame], None]) -> None:
+        maker(name, lambda frame: frame.first(lambda: body(frame)))
+
     states = [(place, replace(place, shift=0)) for place in program.states]
     carried = [replace(place, shift=0) for place in program.carried]
     make("enter_states", lambda frame: _enter(frame, table.initial, [old for _, old in states], frame.start))
@@ -33,8 +41,9 @@ def emit(module: Module, program: Program, table: Table, make: Maker) -> None:
     make("leave_errors", lambda frame: _leave(frame, table.initial_error, program.carried, frame.start))
     make("clear_sums", _clear)
     make("write_gradients", _write_gradients)
-    _forward(module, table, any(program.buffers[new.buffer].kind == BLOCK_BUFFER for new, _ in states))
-    _backward(module, table)
+    carries = any(program.buffers[new.buffer].kind == BLOCK_BUFFER for new, _ in states)
+    _forward(_Pass(module, "whole_forward", table, shared), carries)
+    _backward(_Pass(module, "whole_backward", table, shared))
 
 
 def plain_gradients(program: Program) -> bool:
@@ -45,59 +54,66 @@ def plain_gradients(program: Program) -> bool:
 
 
 # ---------------------------------------------------------------------- the two functions
-def _forward(module: Module, table: Table, carries: bool) -> None:
-    f = module.function("whole_forward", [PTR])
-    (entries,) = f.parameters
-    restore = _set_mode(f, f.load(I64, f.offset(entries, table.mode * 8)))
-    bounds, count, steps, last = _blocks(f, entries, table)
-    f.run("pack", entries, integer(0), integer(0), integer(0))
-    f.run("enter_states", entries, integer(0), steps, integer(0))
-    f.run("static", entries, integer(0), integer(1), integer(0))
+class _Pass:
+    """A function that calls parts one after the other, while it is built."""
+
+    def __init__(self, module: Module, name: str, table: Table, shared: bool) -> None:
+        self.f = f = module.function(name, [PTR, *((I64, I64, I64, *team.TASK_PARAMETERS) if shared else ())])
+        self.entries, self._team = f.parameters[0], f.parameters[4:]
+        self._barrier = team.barrier(module) if shared else ""
+        self.restore = _set_mode(f, f.load(I64, f.offset(self.entries, table.mode * 8)))
+        self.counted = f.load(I64, f.offset(self.entries, table.counted * 8))
+        self._bounds = f.load(PTR, f.offset(self.entries, table.bounds * 8))
+        #: The number of blocks, the number of steps, and where the last block starts.
+        self.blocks = f.load(I64, f.offset(self.entries, table.blocks * 8))
+        end = f.offset(self._bounds, f.mul(self.blocks, 8))
+        self.steps, self.last = f.load(I64, end), f.load(I64, f.offset(end, -8))
+
+    def bounds(self, number: Value) -> tuple[Value, Value]:
+        """The first step of a block, and the one after its last."""
+        place = self.f.offset(self._bounds, self.f.mul(number, 8))
+        return self.f.load(I64, place), self.f.load(I64, self.f.offset(place, 8))
+
+    def run(self, name: str, start: Value, stop: Value, origin: Value) -> None:
+        """Call a part; workers meet after it."""
+        self.f.run(name, self.entries, start, stop, origin, *self._team)
+        if self._barrier:
+            self.f.run(self._barrier, self._team[0], self._team[2])
+
+
+def _forward(whole: _Pass, carries: bool) -> None:
+    f, zero = whole.f, integer(0)
+    whole.run("pack", zero, zero, zero)
+    whole.run("enter_states", zero, whole.steps, zero)
+    whole.run("static", zero, integer(1), zero)
 
     def block(number: Value, _: list[Value]) -> None:
-        start, stop = _bounds(f, bounds, number)
-        f.run("forward", entries, start, stop, start)
+        start, stop = whole.bounds(number)
+        whole.run("forward", start, stop, start)
         if carries:
-            more = f.compare("icmp slt", stop, steps)
-            f.when(more, lambda: f.run("carry_states", entries, start, stop, start))
+            more = f.compare("icmp slt", stop, whole.steps)
+            f.when(more, lambda: whole.run("carry_states", start, stop, start))
 
-    f.loop(integer(0), count, 1, block)
-    f.run("leave_states", entries, integer(0), steps, last)
-    restore()
+    f.loop(zero, whole.blocks, 1, block)
+    whole.run("leave_states", zero, whole.steps, whole.last)
+    whole.restore()
 
 
-def _backward(module: Module, table: Table) -> None:
-    f = module.function("whole_backward", [PTR])
-    (entries,) = f.parameters
-    restore = _set_mode(f, f.load(I64, f.offset(entries, table.mode * 8)))
-    bounds, count, steps, last = _blocks(f, entries, table)
-    counted = f.load(I64, f.offset(entries, table.counted * 8))
-    f.run("enter_errors", entries, integer(0), steps, last)
-    f.run("clear_sums", entries, integer(0), steps, integer(0))
+def _backward(whole: _Pass) -> None:
+    f, zero = whole.f, integer(0)
+    whole.run("enter_errors", zero, whole.steps, whole.last)
+    whole.run("clear_sums", zero, whole.steps, zero)
 
     def block(number: Value, _: list[Value]) -> None:
-        start, stop = _bounds(f, bounds, number)
-        f.run("backward", entries, start, stop, start)
-        first = f.select(f.compare("icmp slt", start, counted), counted, start)
-        f.when(f.compare("icmp slt", first, stop), lambda: f.run("sums", entries, first, stop, start))
+        start, stop = whole.bounds(number)
+        whole.run("backward", start, stop, start)
+        first = f.select(f.compare("icmp slt", start, whole.counted), whole.counted, start)
+        f.when(f.compare("icmp slt", first, stop), lambda: whole.run("sums", first, stop, start))
 
-    f.loop(f.add(count, -1), integer(-1), -1, block)
-    f.run("leave_errors", entries, integer(0), steps, integer(0))
-    f.run("write_gradients", entries, integer(0), steps, integer(0))
-    restore()
-
-
-def _blocks(f: Function, entries: Value, table: Table) -> tuple[Value, Value, Value, Value]:
-    """The address of the bounds, the number of blocks, the number of steps, and where the last block starts."""
-    bounds = f.load(PTR, f.offset(entries, table.bounds * 8))
-    count = f.load(I64, f.offset(entries, table.blocks * 8))
-    end = f.offset(bounds, f.mul(count, 8))
-    return bounds, count, f.load(I64, end), f.load(I64, f.offset(end, -8))
-
-
-def _bounds(f: Function, bounds: Value, number: Value) -> tuple[Value, Value]:
-    place = f.offset(bounds, f.mul(number, 8))
-    return f.load(I64, place), f.load(I64, f.offset(place, 8))
+    f.loop(f.add(whole.blocks, -1), integer(-1), -1, block)
+    whole.run("leave_errors", zero, whole.steps, zero)
+    whole.run("write_gradients", zero, whole.steps, zero)
+    whole.restore()
 
 
 def _set_mode(f: Function, bits: Value) -> Callable[[], None]:
