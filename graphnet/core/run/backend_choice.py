@@ -94,8 +94,8 @@ class ChosenBackend:
         if self._name is None:
             self._choose()
             assert self._name is not None
-        reason = unavailable(self._backend)  # some faults are found only when something is compiled
-        return self._name if reason is None else FALLBACK
+        failed = getattr(self._backend, "failed", None)
+        return self._name if failed is None or failed() is None else FALLBACK
 
     def resolve(self) -> None:
         """Make the choice, unless it has been made; may import a plugin, so no lock may be held."""

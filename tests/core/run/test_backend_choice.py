@@ -112,7 +112,7 @@ def test_unavailable_backend_is_replaced_with_one_line(check, reason, monkeypatc
 
 
 def test_fault_that_is_found_while_running_changes_the_recorded_name(monkeypatch):
-    late = backend("Late", unavailable=classmethod(lambda cls: "found late" if cls.bound else None))
+    late = backend("Late", failed=classmethod(lambda cls: "found late" if cls.bound else None))
     offering(monkeypatch, late=late)
     runner = Runner(graph())
     assert runner.backend == "late"

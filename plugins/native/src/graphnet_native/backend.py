@@ -62,8 +62,8 @@ def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeEx
     """What runs a program: native code, or numpy's calls where an instruction has no code."""
     workers = min(useful(program, steps, batch, dtype), machine_threads())
     code = compiled(program, dtype, batch, workers) if steps and batch else Unsupported("there are no steps or no rows")
-    if isinstance(code, Compiled):
-        return NativeExecutable(program, code, steps, batch, dtype)
-    made = Executable(program, steps, batch, dtype)
-    made.reason = str(code)
-    return made
+    if isinstance(code, Unsupported):
+        made = Executable(program, steps, batch, dtype)
+        made.reason = str(code)
+        return made
+    return NativeExecutable(program, code, steps, batch, dtype)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -120,7 +121,8 @@ class NativeExecutable:
         self._workers = 1
         if compiled.partition is not None:
             self._most = useful(program, steps, batch, dtype)
-            self.functions = {name: partial(self._share, Task(address)) for name, address in compiled.tasks.items()}
+            share = _weakly(self._share)
+            self.functions = {name: partial(share, Task(address)) for name, address in compiled.tasks.items()}
         else:
             self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
@@ -159,14 +161,16 @@ class NativeExecutable:
         functions = (
             [self._shared_pass(name) for name in WHOLE] if self.compiled.partition else self.compiled.whole[release]
         )
-        return WholeCalls(self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, self.refer)
+        return WholeCalls(
+            self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, _weakly(self.refer)
+        )
 
     def _shared_pass(self, name: str) -> Callable[[int], None]:
         """A whole pass as a task."""
-        task, steps = Task(self.compiled.tasks[name]), self.workspace.steps
+        task, steps, most = Task(self.compiled.tasks[name]), self.workspace.steps, self._most
 
         def run(table: int) -> None:
-            pool().run(task, table, 0, steps, 0, min(self._most, allowed()))
+            pool().run(task, table, 0, steps, 0, min(most, allowed()))
 
         return run
 
@@ -347,6 +351,18 @@ class SelectedSums(Executable):
             self._calls = BlockCalls(workspace, packs)  # what it gathers is of one block
             accumulations = [self._accumulation(accumulator, block) for accumulator in program.accumulators]
             self.backward.append(BlockBackward([], [], accumulations))
+
+
+def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, without keeping its object, which holds what is returned: a cycle would keep all arrays for a while."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*arguments: Any) -> Any:
+        bound = reference()
+        assert bound is not None
+        return bound(*arguments)
+
+    return call
 
 
 def _padded(number: int, multiple: int) -> int:

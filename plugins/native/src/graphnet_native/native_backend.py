@@ -72,9 +72,14 @@ class NativeBackend:
 
     @classmethod
     def unavailable(cls) -> str | None:
-        """Why native code cannot run here; None if it can, as far as is known without compiling anything."""
+        """What this installation lacks; None if nothing."""
+        return _missing()
+
+    @classmethod
+    def failed(cls) -> str | None:
+        """Why numpy runs everything in this process in its place, if that has been found since."""
         known = sys.modules.get("graphnet_native.availability")
-        return _missing() or (None if known is None else known.found())
+        return None if known is None else known.found()
 
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
         """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
