@@ -354,7 +354,7 @@ class SelectedSums(Executable):
 
 
 def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
-    """The method, without keeping its object, which holds what is returned: a cycle would keep all arrays for a while."""
+    """The method, without its object, which holds what is returned: a cycle would keep all arrays for a while."""
     reference = weakref.WeakMethod(method)
 
     def call(*arguments: Any) -> Any:
