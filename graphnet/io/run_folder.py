@@ -85,7 +85,7 @@ class RunFolder(Callback):
             _create(self.path)
         config = trainer.config
         if self.data is not None:
-            config = config.changed(data=_relative(Path(self.data), self.path))
+            config = config.changed(data=relative(Path(self.data), self.path))
         self._started = True
         self._config = config
         write_model(self.path / MODEL, trainer.graph, config)
@@ -203,7 +203,7 @@ def _unusable(path: Path, received: object) -> FileError:
     return FileError("the folder cannot be created", where=str(path), received=received, remedy="Name another folder.")
 
 
-def _relative(path: Path, folder: Path) -> str:
+def relative(path: Path, folder: Path) -> str:
     """A path relative to a folder, so that both can be moved together."""
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
