@@ -32,6 +32,7 @@ from graphnet.core.describe.scan import CellGraph
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.describe.value import Value
 from graphnet.core.dtypes import as_array
+from graphnet.core.operations import Operation, Window, offered
 from graphnet.core.random import generator
 
 __all__ = [
@@ -41,12 +42,14 @@ __all__ = [
     "Input",
     "Layer",
     "Node",
+    "Operation",
     "Parameter",
     "Ref",
     "Shape",
     "Subgraph",
     "Value",
     "Weight",
+    "Window",
     "as_array",
     "broadcast",
     "functional",
@@ -54,6 +57,7 @@ __all__ = [
     "inside_scan",
     "is_python_int",
     "logistic",
+    "offered",
     "positive",
     "require",
 ]

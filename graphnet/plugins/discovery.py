@@ -20,6 +20,7 @@ class PluginEntryPoint(NamedTuple):
     name: str
     version: str
     point: metadata.EntryPoint
+    requirements: tuple[str, ...] = ()
 
     @property
     def requirement(self) -> str:
@@ -28,7 +29,7 @@ class PluginEntryPoint(NamedTuple):
 
     def _required(self, name: str) -> str:
         try:
-            return required(self.point.dist.requires or [], name)  # type: ignore[union-attr]
+            return required(self.requirements, name)
         except Exception:
             return ""
 
@@ -62,11 +63,15 @@ def _points_one_by_one() -> list[metadata.EntryPoint]:
 
 def _with_distribution(point: metadata.EntryPoint) -> PluginEntryPoint:
     """An entry point with the name and version of its distribution; if they are unknown, the name of its module."""
+    name = version = None
+    requirements: tuple[str, ...] = ()
     try:
-        name, version = point.dist.metadata["Name"], point.dist.version  # type: ignore[union-attr]
-    except Exception:
-        name, version = None, None
-    return PluginEntryPoint(str(name or point.value), point.name, str(version or "unknown"), point)
+        found = point.dist.metadata  # type: ignore[union-attr] # each access parses the file
+        name, version = found["Name"], found["Version"]
+        requirements = tuple(map(str, found.get_all("Requires-Dist") or ()))
+    except Exception:  # what is known so far is used
+        pass
+    return PluginEntryPoint(str(name or point.value), point.name, str(version or "unknown"), point, requirements)
 
 
 class Allowed(NamedTuple):

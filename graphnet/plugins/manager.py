@@ -8,6 +8,7 @@ from collections.abc import Collection
 
 from graphnet.core.distribution import NAME, VERSION
 from graphnet.core.errors import PluginError, StateError, did_you_mean
+from graphnet.core.garbage import gc_paused
 from graphnet.plugins import discovery, hooks, versions
 from graphnet.plugins.discovery import Allowed, PluginEntryPoint
 from graphnet.plugins.guard import SLOW, ClassSnapshot, guarded
@@ -65,6 +66,10 @@ class PluginManager:
         if self._loaded:
             raise StateError("the plugins are already loaded", remedy="Make another PluginManager.")
         self._loaded = True
+        with gc_paused():
+            self._load_all(allow)
+
+    def _load_all(self, allow: Collection[str] | None) -> None:
         own = importlib.import_module(BUILTIN)
         self.register(own, name="builtin", distribution=NAME, version=VERSION)
         allowed = discovery.allowed(None if allow is None else ",".join(allow) or "none")

@@ -1,10 +1,12 @@
 """Random cells and graphs: the numpy backend agrees with the reference backend."""
 
 import secrets
+import warnings
 
+import numpy as np
 import pytest
 
-from fuzz.compare import Overflows, difference
+from fuzz.compare import Overflows, difference, results
 from fuzz.generate import trial
 from fuzz.shrink import shrink
 
@@ -43,6 +45,38 @@ def test_native_backend_agrees_with_reference(start, whole_graph, tmp_path, monk
     pytest.importorskip("graphnet_native")
     monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))
     assert failures(range(start, start + 25), whole_graph, "native") == []
+
+
+def test_native_backend_has_the_same_bits_at_any_number_of_threads(tmp_path, monkeypatch):
+    native = pytest.importorskip("graphnet_native")
+    monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))
+    assert native
+    different = []
+    for seed in range(8):
+        drawn, found = trial(seed, seed % 2 == 1), []
+        for number in (1, 2, 3, 5):
+            with monkeypatch.context() as patch:
+                limit_threads(patch, number)
+                with np.errstate(all="ignore"), warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    found.append(results(drawn, "native", drawn.passes))
+        for result in found[1:]:
+            different += [(seed, name) for name, array in found[0].items() if not same_bits(array, result[name])]
+    assert different == []
+
+
+def same_bits(a, b):
+    return a is b is None or np.array_equal(a, b, equal_nan=True)
+
+
+def limit_threads(patch, number):
+    """Let the native backend use that number of threads for programs of every size."""
+    from graphnet_native import backend, executable, pool
+
+    patch.setattr(pool, "GAIN", float("inf"))
+    for module, name in ((backend, "useful"), (executable, "useful"), (executable, "allowed")):
+        patch.setattr(module, name, lambda *_: number)
+    patch.setattr(backend, "machine_threads", lambda: number)
 
 
 def test_most_trials_are_comparable():

@@ -163,7 +163,7 @@ class Point:
 
     def __init__(self, name, distribution, load):
         self.name, self.value, self.module = name, f"{name}.plugin", f"{name}.plugin"
-        self.dist = types.SimpleNamespace(metadata={"Name": distribution}, version="3.1")
+        self.dist = types.SimpleNamespace(metadata={"Name": distribution, "Version": "3.1"})
         self.load = load
 
 

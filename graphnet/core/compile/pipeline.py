@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 
 from graphnet.core.compile import notes
 from graphnet.core.compile.analysis.finiteness import may_be_nonfinite
@@ -29,6 +27,7 @@ from graphnet.core.compile.trace import tracer
 from graphnet.core.compile.trace.ir import Trace
 from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.errors import GraphnetDeprecationWarning, unknown
+from graphnet.core.garbage import gc_paused
 
 #: The passes that can be left out; without any, a program executes the operations of the rules one by one.
 PASSES = ("split", "reassociate", "factor", "merge", "augment", "hoist", "recompute", "batch_calls", "allocate")
@@ -59,18 +58,6 @@ def select_passes(names: Iterable[str]) -> frozenset[str]:
             raise unknown("pass", name, PASSES, where="passes")
         selected.add(RENAMED.get(name, name))
     return frozenset(selected)
-
-
-@contextmanager
-def gc_paused() -> Iterator[None]:
-    """Pause garbage collection: a compilation makes many small objects and few cycles."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def rewrites(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Iterator[tuple[str, Trace, Note]]:

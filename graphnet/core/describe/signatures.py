@@ -10,8 +10,9 @@ from typing import Any
 
 from graphnet.core.errors import RuleError
 
-#: Keywords that ``apply`` may ask for besides its weights, buffers and random draws.
-CONTEXT = ("phase", "lengths", "shapes")
+#: Keywords that ``apply`` may ask for besides its weights, buffers and random draws; ``pull`` and ``grad`` may ask for
+#: ``operations`` besides weights.
+CONTEXT = ("phase", "lengths", "shapes", "operations")
 
 
 @dataclass(frozen=True, slots=True)

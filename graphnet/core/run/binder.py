@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core.compile import Shapes, infer
-from graphnet.core.compile.pipeline import gc_paused
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
 from graphnet.core.concurrency import locks
@@ -20,6 +19,7 @@ from graphnet.core.concurrency.time_slices import NO_LOCK, NoLock
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
 from graphnet.core.run.backends import Backend, Bound
 from graphnet.core.run.context import BindOptions, RunContext

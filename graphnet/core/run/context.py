@@ -12,6 +12,7 @@ from graphnet.core import random
 from graphnet.core.compile.program import Program
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
+from graphnet.core.operations import NO_OPERATIONS, Operations
 from graphnet.core.phase import Phase
 from graphnet.core.run.padding import RowEnds
 from graphnet.core.run.state import Carried
@@ -37,6 +38,8 @@ class BindOptions:
     executable : callable or None
         Returns what runs a program, from the program, the numbers of steps and rows, and the dtype, in a backend that
         compiles programs further. None: :class:`graphnet.core.run.numpy_backend.executable.Executable`.
+    operations : mapping of name to callable
+        What rules may use in place of numpy; see :mod:`graphnet.core.operations`.
     """
 
     layers: Mapping[str, Layer]
@@ -47,6 +50,7 @@ class BindOptions:
     programs: dict[Any, Program] = field(default_factory=dict)
     shared: dict[Any, Any] = field(default_factory=dict)
     executable: Callable[[Program, int, int, str], Any] | None = None
+    operations: Operations = field(default_factory=lambda: NO_OPERATIONS)
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 from graphnet.core.compile import Shapes, infer, lower
 from graphnet.core.compile.analysis.scan_slots import scan_only_slots
 from graphnet.core.compile.axis_names import name_axes
-from graphnet.core.compile.pipeline import gc_paused, select_passes
+from graphnet.core.compile.pipeline import select_passes
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.truncate import truncate
 from graphnet.core.concurrency import locks
@@ -22,6 +22,7 @@ from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
 from graphnet.core.run.backends import Bound

@@ -12,7 +12,7 @@ from small_layers import Logistic, Normalize, Rectify, Tanh
 
 import graphnet
 from graphnet import Builder, Cell, FullyConnected, Runner, Scan, concatenate
-from graphnet_native import backend, engine, executable
+from graphnet_native import backend, executable
 from graphnet_native.executable import NativeExecutable
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
@@ -161,24 +161,6 @@ def test_code_is_shared_by_equal_programs():
     programs = len(backend._programs)
     runners[0].forward({"x": np.ones((8, 4, 3))})
     assert len(backend._programs) == programs
-
-
-def test_cache_folder_is_private(tmp_path, monkeypatch):
-    monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))
-    folder = engine.folder()
-    assert folder is not None and folder.stat().st_mode & 0o777 == 0o700
-    folder.chmod(0o777)
-    assert engine.folder() is None
-
-
-def test_user_without_a_home_has_no_cache(monkeypatch):
-    def missing():
-        raise RuntimeError("Could not determine home directory.")
-
-    for name in ("GRAPHNET_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(engine.Path, "home", missing)
-    assert engine.folder() is None
 
 
 def test_damaged_cache_is_compiled_again(tmp_path, monkeypatch):

@@ -20,6 +20,7 @@ from graphnet.core.compile.trace.symbol import RowLengths, Symbol, Untraceable
 from graphnet.core.describe import signatures
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.operations import NO_OPERATIONS
 from graphnet.core.phase import Phase
 
 
@@ -105,7 +106,7 @@ class _Tracer:
         shapes = [None if i is None else self.spec.shapes.slots[i] for i in step.inputs]
         keywords = signatures.keywords(type(layer).apply)
         arrays = self.arrays(step, layer, shapes)
-        context = {"phase": self.spec.phase, "lengths": None, "shapes": tuple(shapes)}
+        context = {"phase": self.spec.phase, "lengths": None, "shapes": tuple(shapes), "operations": NO_OPERATIONS}
         available = {**context, **self.draws(step, layer, shapes), **arrays}
         output, saved = layer.apply(*inputs, **keywords.pick(available))
         if "lengths" in keywords.names and self.is_ragged(step):
@@ -188,7 +189,8 @@ class _Tracer:
         error = self.output_error(step, errors)
         if error is None:
             return
-        weights = {n: s for n, s in self.weights.get(step.layer, {}).items() if n in layer.params}
+        weights: dict[str, Any] = {"operations": NO_OPERATIONS}
+        weights |= {n: s for n, s in self.weights.get(step.layer, {}).items() if n in layer.params}
         if layer.params:
             gradients = layer.grad(saved, error, **signatures.keywords(type(layer).grad).pick(weights))
             self.add_gradients(step, layer, gradients)

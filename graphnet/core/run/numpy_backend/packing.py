@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,12 +14,19 @@ from graphnet.core.compile.program import (
     AccumulatorSlice,
     Expression,
     InvalidProgram,
-    Pack,
     PackRef,
     Program,
 )
 from graphnet.core.compile.trace.ufuncs import UFUNCS
 from graphnet.core.describe.parameter import Array
+from graphnet.core.run.numpy_backend.pack_plan import (
+    PackPart,
+    WeightBlock,
+    needed_expressions,
+    pack_parts,
+    pack_shape,
+    weight_blocks,
+)
 
 
 def index(spec: Sequence[Any]) -> tuple[Any, ...]:
@@ -56,43 +62,6 @@ def operation(expression: Expression) -> Callable[..., Any]:
 PER_STEP = (STATIC, LOOP, BACK_LOOP)
 
 
-@dataclass(frozen=True, slots=True)
-class WeightBlock:
-    """An expression that is a block of one weight array, possibly transposed, times a number."""
-
-    weight: tuple[str, str]
-    rows: tuple[int, int]
-    columns: tuple[int, int]
-    flipped: bool = False
-    factor: float = 1.0
-
-    def block(self, spec: Sequence[Any]) -> WeightBlock | None:
-        """Part of it, by slices or by the number of a row; None for any other index."""
-        bounds = [self.rows, self.columns][:: -1 if self.flipped else 1]
-        for axis, item in enumerate(spec):
-            first, last = bounds[axis]
-            if isinstance(item, int) and axis == 0 and len(spec) == 1 and not self.flipped:
-                row = first + item if item >= 0 else last + item
-                bounds[0] = (row, row + 1)
-            elif isinstance(item, tuple) and len(item) == 3 and item[2] in (None, 1):
-                start, stop, _ = slice(*item).indices(last - first)
-                bounds[axis] = (first + start, first + stop)
-            else:
-                return None
-        rows, columns = bounds[:: -1 if self.flipped else 1]
-        return replace(self, rows=rows, columns=columns)
-
-    def fits(self, shape: tuple[int, ...]) -> bool:
-        """Whether it has this shape; a vector counts as one row."""
-        sizes = (self.rows[1] - self.rows[0], self.columns[1] - self.columns[0])[:: -1 if self.flipped else 1]
-        return sizes == (shape if len(shape) == 2 else (1, *shape))
-
-    def precedes(self, other: WeightBlock) -> bool:
-        """Whether the other block has the next rows of the same columns."""
-        alike = replace(self, rows=(0, 0)) == replace(other, rows=(0, 0))
-        return not self.flipped and alike and self.rows[1] == other.rows[0]
-
-
 class BlockCopy:
     """The copy of a weight block to its place in a pack; ``array`` is the weight of the last pass, ``view`` its block.
 
@@ -113,138 +82,37 @@ class BlockCopy:
     def refer(self, array: Array) -> Any:
         """The block of another weight array, outputs first."""
         rows, columns = slice(*self.source.rows), slice(*self.source.columns)
-        view = array[rows, columns]
+        view = (array if array.ndim == 2 else array.reshape(1, -1))[rows, columns]
         self.array, self.view = array, view if self.source.flipped else view.T
         return self.view
 
 
-class PackedWeights:
-    """The packs of a program as arrays, filled from the weights in each pass."""
+class Values:
+    """The values of the expressions of weights that a pass needs.
 
-    def __init__(self, program: Program, batch: int, dtype: str) -> None:
-        self.program, self.dtype = program, np.dtype(dtype)
-        self.functions = [None if f.name in ("weight", "constant") else operation(f) for f in program.expressions]
-        self.blocks = self._blocks()
-        self.direct = self._direct()
-        self.arrays = [
-            np.empty((0, 0), self.dtype) if i in self.direct else self._empty(pack, batch)
-            for i, pack in enumerate(program.packs)
-        ]
-        self.copies: list[BlockCopy] = []
-        self.others: list[tuple[int, bool, Array]] = []
-        for i, (pack, array) in enumerate(zip(program.packs, self.arrays, strict=True)):
-            if i not in self.direct:
-                self._plan(pack, array)
-        self.needed = self._needed()
-        self.evaluates = bool(self.others) or any(self.needed)
+    Parameters
+    ----------
+    program : Program
+    others : sequence of int
+        The expressions whose values packs need; gradients may need more.
+    """
 
-    def _direct(self) -> dict[int, BlockCopy]:
-        """Packs that need no copy: one block of a weight, read only by products over many steps."""
-        direct: dict[int, BlockCopy] = {}
-        per_step = {
-            o.pack
-            for s in self.program.instructions
-            if s.phase in PER_STEP
-            for o in s.operands
-            if isinstance(o, PackRef)
+    def __init__(self, program: Program, others: Sequence[int]) -> None:
+        self.program = program
+        self._needed = [i for i, needed in enumerate(needed_expressions(program, others)) if needed]
+        self._functions = {
+            i: operation(program.expressions[i])
+            for i in self._needed
+            if program.expressions[i].name not in ("weight", "constant")
         }
-        for i, pack in enumerate(self.program.packs):
-            source = self.blocks[pack.parts[0]]
-            plain = pack.form == "product" and len(pack.parts) == 1 and i not in per_step
-            if plain and source is not None and source.factor == 1.0:
-                direct[i] = BlockCopy(source, np.empty(0, self.dtype))
-        return direct
-
-    def shape(self, number: int) -> tuple[int, ...]:
-        """The outputs and inputs of a pack of matrices."""
-        pack = self.program.packs[number]
-        shapes = [self.program.expressions[p].shape for p in pack.parts]
-        return sum(s[1] for s in shapes[:: pack.deep]), sum(s[0] for s in shapes[: pack.deep])
-
-    def _empty(self, pack: Pack, batch: int) -> Array:
-        shapes = [self.program.expressions[p].shape for p in pack.parts]
-        if pack.form == "product":
-            outputs, inputs = sum(s[1] for s in shapes[:: pack.deep]), sum(s[0] for s in shapes[: pack.deep])
-            if batch == 1:  # a product of one row is a quarter faster with a matrix stored inputs first
-                return np.empty((inputs, outputs), self.dtype).T
-            return np.empty((outputs, inputs), self.dtype)
-        return np.empty((sum(s[-1] if s else 1 for s in shapes), batch), self.dtype)
-
-    def _blocks(self) -> list[WeightBlock | None]:
-        """For each expression, the block of a weight that it is; None for any other."""
-        blocks: list[WeightBlock | None] = []
-        for expression in self.program.expressions:
-            blocks.append(self._block(expression, blocks))
-        return blocks
-
-    def _block(self, expression: Expression, blocks: list[WeightBlock | None]) -> WeightBlock | None:
-        if expression.name == "weight" and len(expression.shape) == 2:
-            return WeightBlock(expression.attr, (0, expression.shape[0]), (0, expression.shape[1]))
-        inner = blocks[expression.args[0]] if expression.args else None
-        if expression.name == "multiply":
-            for a, b in (expression.args, expression.args[::-1]):
-                scaled, number = blocks[a], self.program.expressions[b]
-                if scaled is not None and number.name == "constant":
-                    return replace(scaled, factor=scaled.factor * float(number.attr))
-        if inner is None:
-            return None
-        if expression.name == "part":
-            vector = len(self.program.expressions[expression.args[0]].shape) == 1
-            part = inner.block(((None, None, None), *expression.attr) if vector else expression.attr)
-            return part if part is not None and part.fits(expression.shape) else None
-        if expression.name == "transpose":
-            return replace(inner, flipped=not inner.flipped)
-        row = inner.rows[1] - inner.rows[0] == 1 and not inner.flipped
-        width = inner.columns[1] - inner.columns[0]
-        return inner if expression.name == "reshape" and row and expression.shape in ((width,), (1, width)) else None
-
-    def _plan(self, pack: Pack, array: Array) -> None:
-        """Plan the copies that fill one pack: as few as the weights allow."""
-        row = column = 0
-        first_fill, first_other = len(self.copies), len(self.others)
-        before: BlockCopy | None = None  # the copy of the previous part only, so that a gap is not closed
-        for i, part in enumerate(pack.parts):
-            shape, source = self.program.expressions[part].shape, self.blocks[part]
-            if pack.form == "units":
-                width = shape[-1] if shape else 1
-                rows, columns, row = (row, row + width), (0, array.shape[1]), row + width
-            else:
-                rows, columns, column = (row, row + shape[1]), (column, column + shape[0]), column + shape[0]
-                if (i + 1) % pack.deep == 0:
-                    row, column = row + shape[1], 0
-            target = array[slice(*rows), slice(*columns)]
-            if source is None:
-                self.others.append((part, pack.form != "units", target))
-                before = None
-                continue
-            if i % pack.deep and before is not None and before.source.precedes(source) and pack.form != "units":
-                source = replace(source, rows=(before.source.rows[0], source.rows[1]))
-                target = array[slice(*rows), columns[0] - before.target.shape[1] : columns[1]]
-                self.copies.pop()
-            before = BlockCopy(source, target)
-            self.copies.append(before)
-        targets = [f.target for f in self.copies[first_fill:]] + [t for *_, t in self.others[first_other:]]
-        check_covered(array, targets)
-
-    def _needed(self) -> list[bool]:
-        """Which expressions must be evaluated: those of packs that are not blocks of weights, and of gradients."""
-        needed = [False] * len(self.program.expressions)
-        for value, *_ in self.others:
-            needed[value] = True
-        for expression in self.program.gradient_expressions:
-            if expression.name == "fixed":
-                needed[expression.args[0]] = True
-        for i in range(len(needed) - 1, -1, -1):
-            if needed[i]:
-                for arg in self.program.expressions[i].args:
-                    needed[arg] = True
-        return needed
 
     def evaluate(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
-        """The values of the expressions that are needed, by number."""
+        """The values by number; an empty list if none is needed."""
+        if not self._needed:
+            return []
         values: list[Any] = [None] * len(self.program.expressions)
-        for i in (i for i, needed in enumerate(self.needed) if needed):
-            expression, function = self.program.expressions[i], self.functions[i]
+        for i in self._needed:
+            expression, function = self.program.expressions[i], self._functions.get(i)
             if function is not None:
                 values[i] = function(*[values[a] for a in expression.args])
             elif expression.name == "weight":
@@ -253,6 +121,68 @@ class PackedWeights:
             else:
                 values[i] = expression.attr
         return values
+
+
+class PackedWeights:
+    """The packs of a program as arrays, filled from the weights in each pass."""
+
+    def __init__(self, program: Program, batch: int, dtype: str) -> None:
+        self.program, self.dtype = program, np.dtype(dtype)
+        parts = pack_parts(program)
+        self.direct = self._direct()
+        self.arrays = [
+            np.empty((0, 0), self.dtype) if i in self.direct else self._empty(i, batch)
+            for i in range(len(program.packs))
+        ]
+        self.copies: list[BlockCopy] = []
+        self.others: list[tuple[int, bool, Array]] = []
+        for i in range(len(program.packs)):
+            if i not in self.direct:
+                self._plan(i, [part for part in parts if part.pack == i])
+        self.values = Values(program, [value for value, *_ in self.others])
+
+    def _direct(self) -> dict[int, BlockCopy]:
+        """Packs that need no copy: one block of a weight, read only by products over many steps."""
+        direct: dict[int, BlockCopy] = {}
+        blocks = weight_blocks(self.program)
+        per_step = {
+            o.pack
+            for s in self.program.instructions
+            if s.phase in PER_STEP
+            for o in s.operands
+            if isinstance(o, PackRef)
+        }
+        for i, pack in enumerate(self.program.packs):
+            source = blocks[pack.parts[0]]
+            plain = pack.form == "product" and len(pack.parts) == 1 and i not in per_step
+            if plain and source is not None and source.factor == 1.0:
+                direct[i] = BlockCopy(source, np.empty(0, self.dtype))
+        return direct
+
+    def shape(self, number: int) -> tuple[int, ...]:
+        """The outputs and inputs of a pack of matrices."""
+        return pack_shape(self.program, number)
+
+    def _empty(self, number: int, batch: int) -> Array:
+        outputs, inputs = pack_shape(self.program, number)
+        if self.program.packs[number].form != "product":
+            return np.empty((outputs, batch), self.dtype)
+        if batch == 1:  # a product of one row is a quarter faster with a matrix stored inputs first
+            return np.empty((inputs, outputs), self.dtype).T
+        return np.empty((outputs, inputs), self.dtype)
+
+    def _plan(self, number: int, parts: Sequence[PackPart]) -> None:
+        """Plan the copies that fill one pack."""
+        array, units = self.arrays[number], self.program.packs[number].form == "units"
+        targets = []
+        for part in parts:
+            target = array[slice(*part.rows)] if units else array[slice(*part.rows), slice(*part.columns)]
+            targets.append(target)
+            if part.source is None:
+                self.others.append((part.value, not units, target))
+            else:
+                self.copies.append(BlockCopy(part.source, target))
+        check_covered(array, targets)
 
     def fill(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Fill all packs from the weights of a pass; returns the values of the expressions that gradients need."""
@@ -267,7 +197,7 @@ class PackedWeights:
                 copy.target[...] = view
             else:
                 np.multiply(view, copy.factor, copy.target)
-        values = self.evaluate(arrays) if self.evaluates else []
+        values = self.values.evaluate(arrays)
         for value, transposed, target in self.others:
             target[...] = values[value].T if transposed else np.reshape(values[value], (-1, 1))
         return values

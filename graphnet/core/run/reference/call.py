@@ -41,7 +41,9 @@ class BoundCall:
         self.output_shapes = [shapes.slots[i] for i in step.outputs]
         self.input_shapes: list[Any] = [None if i is None else shapes.slots[i] for i in self.inputs]
         self.origin = None if self.inputs[0] is None else shapes.lengths[self.inputs[0]]
+        self.operations = options.operations
         self.context: dict[str, Any] = {"phase": options.phase, "lengths": None, "shapes": tuple(self.input_shapes)}
+        self.context["operations"] = self.operations
         self.keywords = {name: signatures.keywords(getattr(type(layer), name)) for name in ("apply", "pull", "grad")}
         training = options.phase is Phase.train
         self.draws = layer.draws if training else ()
@@ -66,7 +68,7 @@ class BoundCall:
         if self.origin is not None:
             available["lengths"] = run.lengths[self.origin]
         self.apply_with = self.keywords["apply"].pick(available)
-        weights = {name: available[name] for name in self.layer.params}
+        weights = {"operations": self.operations, **{name: available[name] for name in self.layer.params}}
         self.pull_with, self.grad_with = self.keywords["pull"].pick(weights), self.keywords["grad"].pick(weights)
 
     def policy(self, keep: bool) -> ThreadPolicy:

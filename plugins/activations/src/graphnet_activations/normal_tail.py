@@ -1,6 +1,7 @@
 """The tail of the standard normal distribution, for arrays, because numpy has no error function."""
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def _node(z: float) -> float:
     return 1.0 / (math.sqrt(math.pi) * below)
 
 
+@cache
 def _table() -> np.ndarray:
     """Taylor coefficients of ``w(z) = exp(z²) erfc(z)`` at every node, ``(ORDER + 1, nodes)``.
 
@@ -37,9 +39,6 @@ def _table() -> np.ndarray:
     for n in range(1, ORDER):
         rows.append(2.0 * z * rows[n] + 2.0 * n * rows[n - 1])
     return np.array([row / math.factorial(n) for n, row in enumerate(rows)])
-
-
-TABLE = _table()
 
 
 def scaled_tail(a: Any) -> Any:
@@ -58,9 +57,10 @@ def scaled_tail(a: Any) -> Any:
     z = a * math.sqrt(0.5)
     node = np.rint(np.nan_to_num(z / STEP)).astype(np.int64)
     distance = z - node * STEP
-    polynomial = TABLE[ORDER][node]
+    table = _table()
+    polynomial = table[ORDER][node]
     for n in range(ORDER - 1, -1, -1):
-        polynomial = polynomial * distance + TABLE[n][node]
+        polynomial = polynomial * distance + table[n][node]
     return 0.5 * polynomial
 
 

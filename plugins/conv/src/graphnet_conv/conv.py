@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer, Shape, ShapeError, Weight
-from graphnet.authoring import is_python_int, positive, require
+from graphnet.authoring import Operation, Window, is_python_int, offered, positive, require
 from graphnet.layers import BiasAttribute
 from graphnet_conv.im2col import Im2Col, batch_first, batch_last
 from graphnet_conv.sizes import check_padding, output_sizes, per_axis, resolve_padding, spatial_sizes, with_sizes
@@ -70,6 +70,7 @@ class Conv(BiasAttribute, Layer):
         self._axes = axes
         self._padding = resolve_padding(self.padding, shape[1:], dilation)
         self._margins = _two_axes(self._padding, (0, 0))
+        self._window = Window(_two_axes(stride), _two_axes(dilation))
         self._im2col = Im2Col(_two_axes(shape[1:]), _two_axes(stride), _two_axes(dilation))
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
@@ -94,36 +95,52 @@ class Conv(BiasAttribute, Layer):
         sizes = output_sizes(x, self, self.convolution_shape[1:], stride, self._padding, dilation)
         return with_sizes(x, sizes, self.num_kernels)
 
-    def apply(self, x: Any, *, weights: Any, bias: Any) -> tuple[Any, Any]:
-        padded, im2col = batch_last(self._images(x), self._margins), self._im2col
-        kernels = weights.reshape(self.num_kernels, -1)
+    def apply(self, x: Any, *, weights: Any, bias: Any, operations: Any = None) -> tuple[Any, Any]:
+        padded = batch_last(self._images(x), self._margins)
+        y = offered(operations, Operation.WINDOWED_PRODUCT, padded, self._kernels(weights), bias, self._window)
+        if y is None:
+            y = self._product(padded, weights, bias)
+        shape = (*x.shape[: -self._axes - 1], self.num_kernels, *y.shape[3 - self._axes : 3])
+        return batch_first(y).reshape(shape), (x.shape, padded)
+
+    def _product(self, padded: Any, weights: Any, bias: Any) -> Any:
+        im2col, kernels = self._im2col, weights.reshape(self.num_kernels, -1)
         blocks = [wide_matmul(kernels, im2col.columns(padded, rows)) for rows in im2col.blocks(padded)]
         y = blocks[0] if len(blocks) == 1 else np.concatenate(blocks, axis=1)
         y += bias[:, None]
-        positions = im2col.positions(padded.shape)
-        shape = (*x.shape[: -self._axes - 1], self.num_kernels, *positions[-self._axes :])
-        return batch_first(y.reshape(self.num_kernels, *positions, -1)).reshape(shape), (x.shape, padded)
+        return y.reshape(self.num_kernels, *im2col.positions(padded.shape), -1)
 
-    def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
+    def pull(self, saved: Any, error: Any, *, weights: Any, operations: Any = None) -> Any:
         shape, padded = saved
-        im2col, errors = self._im2col, batch_last(self._images(error))
-        kernels = weights.reshape(self.num_kernels, -1).T
+        errors = batch_last(self._images(error))
+        sizes = padded.shape[1:3], self._margins
+        image = offered(operations, Operation.WINDOWED_ERROR, errors, self._kernels(weights), self._window, *sizes)
+        return batch_first(self._error(padded, errors, weights) if image is None else image).reshape(shape)
+
+    def _error(self, padded: Any, errors: Any, weights: Any) -> Any:
+        im2col, kernels = self._im2col, weights.reshape(self.num_kernels, -1).T
         if im2col.trivial:
             total = wide_matmul(kernels, _flat_rows(errors, (0, None))).reshape(padded.shape)
         else:
-            total = np.zeros(padded.shape, error.dtype)
+            total = np.zeros(padded.shape, errors.dtype)
             for rows in im2col.blocks(padded):
                 im2col.add_columns(total, wide_matmul(kernels, _flat_rows(errors, rows)), rows)
         (top, bottom), (left, right) = self._margins
-        image = total[:, top : padded.shape[1] - bottom, left : padded.shape[2] - right]
-        return batch_first(image).reshape(shape)
+        return total[:, top : padded.shape[1] - bottom, left : padded.shape[2] - right]
 
-    def grad(self, saved: Any, error: Any) -> dict[str, Any]:
+    def grad(self, saved: Any, error: Any, *, operations: Any = None) -> dict[str, Any]:
         _, padded = saved
         im2col, errors = self._im2col, batch_last(self._images(error))
+        sums = offered(operations, Operation.WINDOWED_GRADIENT, padded, errors, self._window, im2col.kernel)
+        if sums is not None:
+            return {"weights": sums[0].reshape(self.num_kernels, *self.convolution_shape), "bias": sums[1]}
         blocks = (wide_inner(im2col.columns(padded, rows), _flat_rows(errors, rows)) for rows in im2col.blocks(padded))
         kernels = reduce(np.add, blocks).T.reshape(self.num_kernels, *self.convolution_shape)
         return {"weights": kernels, "bias": _flat_rows(errors, (0, None)).sum(1)}
+
+    def _kernels(self, weights: Any) -> Any:
+        """The weights as ``(num_kernels, channels, m, n)``."""
+        return weights.reshape(*weights.shape[:2], *self._im2col.kernel)
 
     def _images(self, x: Any) -> Any:
         """The input as ``(rows, channels, y, x)``."""

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
+from graphnet.core.operations import Operation
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
-from graphnet_native import products
+from graphnet_native import products, windowed
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
 from graphnet_native.ir import F32, F64
 from graphnet_native.workers import machine_threads, useful
+
+#: What the backend offers to the rules of layers that run node by node.
+OPERATIONS: dict[str, Callable[..., Any]] = {
+    Operation.WINDOWED_PRODUCT: windowed.windowed_product,
+    Operation.WINDOWED_ERROR: windowed.windowed_error,
+    Operation.WINDOWED_GRADIENT: windowed.windowed_gradient,
+}
 
 #: Compiled programs that are kept for further bindings; a bound plan keeps its own alive.
 KEPT = 256
@@ -62,4 +70,5 @@ class NativeBackend:
 
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
         """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
-        return CompiledPlan(plan, shapes, replace(options, executable=executable), list(wanted))
+        options = replace(options, executable=executable, operations=OPERATIONS)
+        return CompiledPlan(plan, shapes, options, list(wanted))

@@ -20,11 +20,14 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, features, products, team
+from graphnet_native import contractions, elementwise, features, packing, products, sources, team
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
+from graphnet_native.digest import digest
+from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
+from graphnet_native.table import Table
 
 #: More columns than any tile has.
 MANY = 1 << 20
@@ -59,6 +62,7 @@ class Emitter:
         self.program, self.single = program, batch == 1
         self.dtype = F32 if dtype == "float32" else F64
         self.module = Module(vector_bytes, llvm, features.selected().fused)
+        self.table = Table.of(program)
         self.tiles = products.tiles(self.dtype, vector_bytes, batch)
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)
@@ -69,8 +73,13 @@ class Emitter:
             self.tiles = balanced(self.tiles, piece, workers)
             self.partition = Partition(piece, self.wide.vectors * self.wide.lanes if self.single else self.tiles.rows)
 
-    def emit(self) -> str:
-        """The text of the module."""
+    def key(self) -> str:
+        """What the code is kept under: a hash of everything that it depends on."""
+        kind = (self.dtype, self.tiles, self.wide, self.single, self.partition, self.module.vector_bytes)
+        return key_of("program", digest(self.program), repr(kind))
+
+    def emit(self) -> Module:
+        """The module with the functions of all phases."""
         phases = (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)
         of = {phase: [i for i in self.program.instructions if i.phase == phase] for phase in phases}
 
@@ -94,6 +103,7 @@ class Emitter:
             frame.meet()
             write_sequence_errors(frame)
 
+        self._function("pack", self._pack)
         self._function("static", lambda frame: self._block(frame, of[STATIC]))
         self._function("before", before)
         self._function("loop", lambda frame: self._loop(frame, of[LOOP]))
@@ -104,14 +114,10 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        if not self.single:
-            products.pack(self.module, self.tiles)
-            if self.partition is not None:
-                self._packing()
-        return self.module.text()
+        return self.module
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
-        body(Frame(self.module, name, self.program, self.dtype, self.single, self.partition))
+        body(Frame(self.module, name, self.program, self.dtype, self.single, self.table, self.partition))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
@@ -121,28 +127,6 @@ class Emitter:
             if number and threaded:
                 f.run(team.barrier(self.module), f.parameters[4], f.parameters[6])
             f.run(part, *f.parameters)
-
-    def _packing(self) -> None:
-        """Define the task ``packing(list, first, last, -)``: packs matrices, each a line of 7 arguments of a list."""
-        tiles = self.tiles
-        f = self.module.function("packing", [PTR, I64, I64, I64, *team.TASK_PARAMETERS])
-        lines, first, last, _, _, worker, workers = f.parameters
-        name = products.pack(self.module, tiles)
-
-        def one(number: Value, _: list[Value]) -> None:
-            line = f.offset(lines, f.mul(number, 56))
-            source, target = (f.load(PTR, f.offset(line, 8 * i)) for i in range(2))
-            outputs, inputs, row, column, panel = (f.load(I64, f.offset(line, 8 * i)) for i in range(2, 7))
-            panels = f.binary("udiv", f.add(outputs, tiles.rows - 1), integer(tiles.rows))
-            low, high = (
-                f.binary("udiv", f.mul(panels, number), workers) for number in (worker, f.add(worker, 1))
-            )  # fmt: skip
-            begin, end = f.mul(low, tiles.rows), f.mul(high, tiles.rows)
-            end = f.select(f.compare("icmp slt", end, outputs), end, outputs)
-            source, target = f.offset(source, f.mul(row, begin)), f.offset(target, f.mul(panel, low))
-            f.run(name, source, target, f.binary("sub", end, begin), inputs, row, column, panel)
-
-        f.loop(first, last, 1, one)
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
@@ -230,6 +214,11 @@ class Emitter:
                 state(place, flags)
 
         f.when(f.compare("icmp ne", f.emit(I64, f"ptrtoint {held} to i64"), integer(0)), states)
+
+    def _pack(self, frame: Frame) -> None:
+        """Fill the packs from the weights."""
+        for part, number, block in sources.plan(self.program).parts:
+            packing.emit_part(frame, part, block, frame.entry(self.table.source + number), self.tiles.rows)
 
     def _sums(self, frame: Frame) -> None:
         for number, accumulator in enumerate(self.program.accumulators):

@@ -1,34 +1,45 @@
-"""Compiles LLVM IR for this machine and keeps the objects on disk."""
+"""Compiles LLVM IR for this machine, links the objects into this process, and keeps them on disk.
+
+A module is compiled in parts: each of its internal functions, the kernels, is an object of its own, which other
+programs use again, and the rest is one object. What is kept under a program's key has all of them, so that a program
+seen before is one file and no IR is emitted. Each engine has a linker (LLJIT) of its own: libraries that share one are
+never quite given back.
+"""
 
 from __future__ import annotations
 
-import hashlib
-import os
 import sys
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-import llvmlite
-import llvmlite.binding as llvm
-
+from graphnet_native import cache as store
 from graphnet_native import features
+from graphnet_native.ir import Module
 
-_lock = threading.RLock()
+#: LLVM's contexts are not for several threads: held while code is compiled and linked, never while it runs.
+lock = threading.RLock()
 
 
 @cache
-def _initialize() -> None:
+def binding() -> Any:
+    """llvmlite's binding, imported at first use, and ready to compile."""
+    import llvmlite.binding as llvm
+
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    return llvm
 
 
 def machine() -> Any:
-    """A target machine: a generic processor with the features of the selected level. An engine owns its machine."""
-    _initialize()
-    flags = features.selected().flags
-    target = llvm.Target.from_default_triple()
+    """The target machine: a generic processor with the features of the selected level."""
+    return _machine(features.selected().flags)
+
+
+@cache
+def _machine(flags: str) -> Any:
+    target = binding().Target.from_default_triple()
     return target.create_target_machine(cpu="", features=flags, opt=1, reloc="pic", codemodel="small", jit=True)
 
 
@@ -37,86 +48,107 @@ def vector_bytes() -> int:
     return features.selected().vector_bytes
 
 
+@cache
 def version() -> int:
     """The major version of LLVM."""
-    return int(llvm.llvm_version_info[0])
+    return int(binding().llvm_version_info[0])
 
 
-def folder() -> Path | None:
-    """Where compiled objects are kept: a private folder of this user; None if there cannot be one."""
-    named = os.environ.get("GRAPHNET_CACHE")
-    try:
-        base = Path(named) if named else Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "graphnet"
-        path = base / "native"
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        status = path.stat()
-    except (OSError, RuntimeError):
-        return None
-    if hasattr(os, "getuid") and (status.st_uid != os.getuid() or status.st_mode & 0o022):
-        return None  # objects are code: nobody else may have written them
-    return path
+@cache
+def compiler() -> str:
+    """The versions of the compiler."""
+    import llvmlite
+
+    return f"{binding().llvm_version_info} {llvmlite.__version__}"
 
 
-def key_of(text: str) -> str:
-    """The name of an object: everything that it depends on."""
-    parts = (
-        text,
-        features.selected().flags,
-        str(llvm.llvm_version_info),
-        llvmlite.__version__,
-        sys.platform,
-    )
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+def key_of(*parts: str | bytes) -> str:
+    """The name of an object: some parts, and everything else that it depends on."""
+    return store.key_of(*parts, features.selected().flags, compiler(), sys.platform, store.source_digest())
+
+
+def compile_text(text: str) -> bytes:
+    """The object of a module's text."""
+    with lock:
+        module = binding().parse_assembly(text)
+        try:
+            return bytes(machine().emit_object(module))
+        finally:
+            module.close()
+
+
+def compile_module(module: Module) -> list[bytes]:
+    """The objects of a module: that of its own functions, and those of its kernels, which other modules share."""
+    own, kernels = module.parts()
+    return [compile_text(own), *(_kernel(text) for text in kernels)]
+
+
+def _kernel(text: str) -> bytes:
+    key = key_of("kernel", text)
+    kept = store.read(key)
+    if kept is not None and len(kept) == 1:
+        return kept[0]
+    made = compile_text(text)
+    store.write(key, [made])
+    return made
+
+
+def objects_of(key: str, build: Callable[[], Module]) -> list[bytes]:
+    """The objects that are kept under a key; else those of the module that ``build`` emits, which are kept."""
+    kept = store.read(key)
+    if kept:
+        return kept
+    made = compile_module(build())
+    store.write(key, made)
+    return made
 
 
 class Engine:
-    """A compiled module; ``address(name)`` of its functions, which end with the engine.
+    """Functions in memory, which end with the engine.
 
     Parameters
     ----------
-    text : str
-        LLVM IR.
+    code : str, Module or sequence of bytes
+        The text of a module, a module, or its objects.
+    exports : sequence of str
+        The functions whose addresses are wanted; every function of a module or text, if empty.
     """
 
-    def __init__(self, text: str) -> None:
-        with _lock:
-            self.object = self._object(text)
-            module = llvm.parse_assembly("")
-            self.engine = llvm.create_mcjit_compiler(module, machine())
-            self.engine.add_object_file(llvm.ObjectFileRef.from_data(self.object))
-            self.engine.finalize_object()
-
-    def _object(self, text: str) -> bytes:
-        key, place = key_of(text), folder()
-        path = None if place is None else place / f"{key}.o"
-        if path is not None:
-            try:
-                data = path.read_bytes()
-                digest, body = data[:32], data[32:]
-                if hashlib.sha256(body).digest() == digest:
-                    return body
-            except OSError:
-                pass
-        module = llvm.parse_assembly(text)
-        module.verify()
-        made: bytes = machine().emit_object(module)
-        if path is not None:
-            self._keep(path, hashlib.sha256(made).digest() + made)
-        return made
-
-    @staticmethod
-    def _keep(path: Path, data: bytes) -> None:
-        """Write an object whole or not at all; a full or read-only disk costs the cache and nothing else."""
-        beside = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}")
-        try:
-            beside.write_bytes(data)
-            os.replace(beside, path)
-        except OSError:
-            beside.unlink(missing_ok=True)
+    def __init__(self, code: str | Module | Sequence[bytes], exports: Sequence[str] = ()) -> None:
+        if isinstance(code, str):
+            exports = exports or _defined(code)
+            objects: Sequence[bytes] = [compile_text(code)]
+        elif isinstance(code, Module):
+            exports = exports or [f.name for f in code.functions.values() if not f.internal]
+            objects = compile_module(code)
+        else:
+            objects = code
+        with lock:
+            self._library = _link(objects, exports)
+        self._addresses: Mapping[str, int] = {name: self._library[name] for name in exports}
 
     def address(self, name: str) -> int:
         """The address of a function."""
-        found: int = self.engine.get_function_address(name)
+        found = self._addresses.get(name)
         if not found:
             raise RuntimeError(f"the compiled module has no function {name!r}")
         return found
+
+
+def _defined(text: str) -> list[str]:
+    """The functions of a module's text that can be called from outside."""
+    heads = [
+        line for line in text.splitlines() if line.startswith("define ") and not line.startswith("define internal")
+    ]
+    return [head.split("@", 1)[1].split("(", 1)[0] for head in heads]
+
+
+def _link(objects: Sequence[bytes], exports: Sequence[str]) -> Any:
+    """Link objects with each other and with the C library; what is returned keeps them in memory."""
+    llvm = binding()
+    builder = llvm.JITLibraryBuilder().add_current_process()
+    for each in objects:
+        builder.add_object_img(each)
+    for name in exports:
+        builder.export_symbol(name)
+    return builder.link(llvm.create_lljit_compiler(machine()), "program")

@@ -18,21 +18,21 @@ from graphnet.core.compile.program import STATIC, Program
 from graphnet.core.run.numpy_backend.block_calls import Arrays, BlockCalls
 from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
 from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
-from graphnet.core.run.numpy_backend.packing import PackedWeights
+from graphnet.core.run.numpy_backend.pack_plan import pack_shape
+from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace
-from graphnet_native import products
+from graphnet_native import sources
 from graphnet_native.emitter import Emitter
-from graphnet_native.engine import Engine, vector_bytes, version
-from graphnet_native.pool import pool
+from graphnet_native.engine import Engine, objects_of, vector_bytes, version
+from graphnet_native.pool import Task, pool
 from graphnet_native.table import Table
-from graphnet_native.workers import allowed, useful
+from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
-FUNCTIONS = ("static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
+FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
-PACK = (ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 5)
 #: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
 #: it for a call of some microseconds costs more than the call, and hands the interpreter to another thread.
 RELEASE = 1_000_000
@@ -43,20 +43,16 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        self.engine = Engine(emitter.emit())
+        self.engine = Engine(objects_of(emitter.key(), emitter.emit), FUNCTIONS)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
-        self.pack = self.packing = None
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
             self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
         else:
             self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
-            self.packing = None if self.single else self.engine.address("packing")
-        if not self.single:
-            name = products.pack(emitter.module, emitter.tiles)
-            self.pack = ctypes.PYFUNCTYPE(None, *PACK)(self.engine.address(name))
+        self.packs = sources.plan(program)
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""
@@ -80,15 +76,14 @@ class NativeExecutable:
         self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
-        self._workers, self._lines = 1, np.zeros((0, 7), np.int64)
+        self.at_once = steps_at_once(program, batch, dtype)
+        self._workers = 1
         if compiled.partition is not None:
             self._most = useful(program, steps, batch, dtype)
-            self.functions = {name: partial(self._share, address) for name, address in compiled.tasks.items()}
+            self.functions = {name: partial(self._share, Task(address)) for name, address in compiled.tasks.items()}
         else:
             self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
-        # For a batch of one, packs have outputs next to each other, so that weights are copied as they lie.
-        self.packs = PackedWeights(program, 1, dtype)
         for name, _, target, _ in program.staged:
             if name == "ones":
                 workspace.arrays[target.buffer][..., target.start : target.stop, :] = 1
@@ -107,7 +102,8 @@ class NativeExecutable:
             for i, external in enumerate(self.places.externals)
         ]
         self.has_static = any(instruction.phase == STATIC for instruction in program.instructions)
-        self._packing: dict[int, tuple[Array, tuple[int, ...]]] = {}
+        self._weights: list[tuple[int, str, str, list[Array | None]]] = []
+        self._computed: list[tuple[int, Array]] = []
         self._used: list[Array] = []
         self._selected: SelectedSums | None = None
         self._fill_table()
@@ -118,13 +114,20 @@ class NativeExecutable:
         places, compiled = self.places, self.compiled
         for i, array in enumerate(self.workspace.arrays):
             self._set(i, array)
-        self.matrices = [i for i, pack in enumerate(self.program.packs) if pack.form == "product"]
-        self.vectors = [i for i, pack in enumerate(self.program.packs) if pack.form != "product"]
-        for i in self.vectors:
-            self._allocate(places.pack + i, len(self.packs.arrays[i]), self.batch)
-        for i in self.matrices:
-            outputs, inputs = self.packs.shape(i)
-            self._allocate(places.pack + i, inputs, compiled.rows(outputs))
+        for i, pack in enumerate(self.program.packs):
+            outputs, inputs = pack_shape(self.program, i)
+            if pack.form != "product":
+                self._allocate(places.pack + i, outputs, self.batch)
+            else:
+                self._allocate(places.pack + i, inputs, compiled.rows(outputs))
+        for i, source in enumerate(compiled.packs.sources):
+            if source.weight is not None:
+                self._weights.append((places.source + i, *source.weight, [None, None]))
+            else:
+                self._allocate(places.source + i, *source.shape)
+                array = self.arrays[places.source + i]
+                self._computed.append((source.value, array[0] if source.shape[0] == 1 else array))
+        self._values = Values(self.program, [number for number, _ in self._computed])
         space, rows = compiled.space, self.workspace.longest * self.batch
         panels = _padded(self.workspace.longest, compiled.wide.rows) * space.inputs
         self._allocate(places.left, max(space.left_rows * rows, panels))
@@ -144,51 +147,28 @@ class NativeExecutable:
     # ------------------------------------------------------------------ running
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Pack the weights of a pass; returns the values of expressions that gradients need."""
-        values = self.packs.fill(arrays)
+        for entry, path, name, known in self._weights:
+            array = arrays[path][name]
+            if array is not known[0]:
+                self._refer(entry, array, known)
+        values = self._values.evaluate(arrays)
+        for number, target in self._computed:
+            value = values[number]
+            target[...] = np.reshape(value, -1) if target.ndim == 1 else value
         if self.compiled.partition is not None:
             self._workers = min(self._most, allowed())
-        for i in self.vectors:
-            self.arrays[self.places.pack + i][...] = self.packs.arrays[i]
-        pack = self.compiled.pack
-        if self.compiled.packing is not None:
-            self._pack_together()
-            return values
-        for i in self.matrices:
-            source = self.packs.arrays[i]
-            if pack is None:
-                self.arrays[self.places.pack + i][...] = source.T
-                continue
-            known, arguments = self._packing.get(i, (None, ()))
-            if known is not source:  # a weight that needs no copy first is another array after each update
-                arguments = self._packing_arguments(i, source)
-                self._packing[i] = source, arguments
-            pack(*arguments)
+        if self.compiled.packs.parts:
+            self.functions["pack"](self.address, 0, 0, 0)
         return values
 
-    def _packing_arguments(self, number: int, source: Array) -> tuple[int, ...]:
-        panel = source.shape[1] * self.compiled.tiles.rows * self.dtype.itemsize
-        target = self.arrays[self.places.pack + number]
-        return (source.ctypes.data, target.ctypes.data, *source.shape, *source.strides, panel)
+    def _refer(self, entry: int, array: Array, known: list[Array | None]) -> None:
+        """Set the address of a weight; ``known`` keeps the array alive and tells the next pass that it is known."""
+        suitable = array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype
+        used = array if suitable else np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
+        known[:] = [array if suitable else None, used]
+        self._set(entry, used)
 
-    def _pack_together(self) -> None:
-        """Pack all matrices as one task."""
-        partition, rows = self.compiled.partition, self.compiled.tiles.rows
-        assert partition is not None
-        if any(self._packing.get(i, (None,))[0] is not self.packs.arrays[i] for i in self.matrices):
-            lines = []
-            for i in self.matrices:
-                source = self.packs.arrays[i]
-                place, target, outputs, inputs, row, column, panel = self._packing_arguments(i, source)
-                piece = partition.of(outputs)
-                for number in range(partition.pieces(outputs)):
-                    begin = target + number * -(-piece // rows) * panel
-                    lines.append((place + number * piece * row, begin, piece, inputs, row, column, panel))
-                self._packing[i] = source, ()
-            self._lines = np.array(lines, np.int64)
-        assert self.compiled.packing is not None
-        self._share(self.compiled.packing, self._lines.ctypes.data, 0, len(self._lines), 0)
-
-    def _share(self, task: int, table: int, start: int, stop: int, origin: int) -> None:
+    def _share(self, task: Task, table: int, start: int, stop: int, origin: int) -> None:
         """Run a task with the threads that this pass may have."""
         pool().run(task, table, start, stop, origin, self._workers)
 
@@ -196,6 +176,16 @@ class NativeExecutable:
         """Compute what is the same at every step."""
         if self.has_static:
             self.functions["static"](self.address, 0, 1, 0)
+
+    def _call(self, name: str, start: int, stop: int, origin: int) -> None:
+        """Call a function for some steps; between calls of long ones, Python handles signals."""
+        function, most = self.functions[name], self.at_once
+        if stop - start <= most:
+            function(self.address, start, stop, origin)
+            return
+        spans = [(first, min(first + most, stop)) for first in range(start, stop, most)]
+        for first, last in spans if name == "forward" else reversed(spans):
+            function(self.address, first, last, origin)
 
     def run_block(
         self, number: int, arrays: Arrays, outputs: list[Array], held: Array | None, threads: int | None
@@ -208,7 +198,7 @@ class NativeExecutable:
                 self._set(self.first_output + i, output)
         held = None if held is None else np.ascontiguousarray(held)
         self.table[self.held] = 0 if held is None else held.ctypes.data - block.start * self.batch
-        self.functions["forward"](self.address, block.start, block.stop, block.start)
+        self._call("forward", block.start, block.stop, block.start)
         if number == len(self.workspace.blocks) - 1:
             self._used = []
 
@@ -227,27 +217,27 @@ class NativeExecutable:
         self, number: int, arrays: Arrays, ended: Array | None, deferred: DeferredErrors | None, threads: int | None
     ) -> None:
         """Run one block backward and fill the errors of sequences in ``arrays``."""
-        block, functions = self.workspace.blocks[number], self.functions
+        block = self.workspace.blocks[number]
         if number == len(self.workspace.blocks) - 1:
             self._set_externals(arrays)
             if self.compiled.partition is not None:
                 self._workers = min(self._most, allowed())
-        span = (self.address, block.start, block.stop, block.start)
+        span = (block.start, block.stop, block.start)
         if deferred is None or ended is None:
-            functions["backward"](*span)
+            self._call("backward", *span)
             return
-        functions["back_before"](*span)
+        self._call("back_before", *span)
         for start, stop, rows in segments(ended):
             last = block.start + stop - 1
             deferred.exchange(rows, [self.workspace.at(error, last) for error in self.carried])
-            functions["back_loop"](self.address, block.start + start, last + 1, block.start)
-        functions["back_after"](*span)
+            self._call("back_loop", block.start + start, last + 1, block.start)
+        self._call("back_after", *span)
 
     def accumulate(self, number: int, arrays: Arrays, sums: list[Any], counted: Any) -> None:
         """Add the sums over the rows of a block to ``sums``; ``counted`` selects rows (None: all)."""
         if counted is not None and not isinstance(counted, slice):
             if self._selected is None:
-                self._selected = SelectedSums(self.program, self.workspace, self.packs)
+                self._selected = SelectedSums(self.program, self.workspace)
             self._selected.accumulate(number, arrays, sums, counted)
         else:
             block = self.workspace.blocks[number]
@@ -257,7 +247,7 @@ class NativeExecutable:
                     if sums[i] is None:  # a new array in each pass: gradients are views of it
                         sums[i] = np.zeros((accumulator.rows, accumulator.columns), self.dtype)
                         self._set(self.first_accumulator + i, sums[i])
-                self.functions["sums"](self.address, first, block.stop, block.start)
+                self._call("sums", first, block.stop, block.start)
         if number == 0:
             self._used = []
 
@@ -265,9 +255,9 @@ class NativeExecutable:
 class SelectedSums(Executable):
     """Sums over selected rows, by numpy, in the workspace of another executable."""
 
-    def __init__(self, program: Program, workspace: Workspace, packs: PackedWeights) -> None:
-        self.program, self.workspace, self.packs = program, workspace, packs
-        self._calls = BlockCalls(workspace, packs)
+    def __init__(self, program: Program, workspace: Workspace) -> None:
+        self.program, self.workspace = program, workspace
+        self._calls = BlockCalls(workspace, PackedWeights(program, 1, str(workspace.dtype)))
         self.backward = [
             BlockBackward([], [], [self._accumulation(accumulator, block) for accumulator in program.accumulators])
             for block in workspace.blocks

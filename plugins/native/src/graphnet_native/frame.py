@@ -36,6 +36,8 @@ class Frame:
     dtype : Type
     single : bool
         The batch has one row, so units are neighbours in memory.
+    table : Table
+        Of the program.
     partition : Partition or None
         How workers divide the work of a task, whose function has the parameters team, worker and workers beyond those
         above; None for a function of one thread.
@@ -48,11 +50,11 @@ class Frame:
         program: Program,
         dtype: Type,
         single: bool,
+        table: Table,
         partition: Partition | None = None,
     ) -> None:
         self.module, self.program, self.dtype, self.single = module, program, dtype, single
-        self.table = Table.of(program)
-        self.partition = partition
+        self.table, self.partition = table, partition
         self.f = f = module.function(name, [PTR, I64, I64, I64, *(team.TASK_PARAMETERS if partition else ())])
         entries, self.start, self.stop, self.origin, *self._team = f.parameters
         self.lanes = module.vector_bytes // dtype.bytes

@@ -7,8 +7,9 @@ to the next as phi nodes. No LLVM pass runs afterwards.
 
 from __future__ import annotations
 
+import re
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 
@@ -47,6 +48,10 @@ class Type:
 
 F32, F64 = Type("float"), Type("double")
 I1, I8, I32, I64, PTR = Type("i1"), Type("i8"), Type("i32"), Type("i64"), Type("ptr")
+
+
+#: The functions that a line of IR calls.
+CALLED = re.compile(r"@([\w.]+)\(")
 
 
 class IRError(TypeError):
@@ -305,9 +310,9 @@ class Function:
             self.lines.append(f"  br label %{end}")
         self.start_block(end)
 
-    def text(self) -> str:
-        """The function as text."""
-        kind = "internal" if self.internal else "dso_local"
+    def text(self, internal: bool | None = None) -> str:
+        """The function as text, with another visibility if it is given."""
+        kind = "internal" if (self.internal if internal is None else internal) else "dso_local"
         parameters = ", ".join(map(str, self.parameters))
         head = f"define {kind} void @{self.name}({parameters}) #0 {{"
         return "\n".join([head, "entry:", *self.lines, "  ret void", "}"])
@@ -346,7 +351,44 @@ class Module:
 
     def text(self) -> str:
         """The module as LLVM IR."""
-        bits = self.vector_bytes * 8
         known = [text for name, text in self.declarations.items() if name not in self.functions]
-        attributes = f'attributes #0 = {{ nounwind "min-legal-vector-width"="{bits}" "prefer-vector-width"="{bits}" }}'
-        return "\n".join([*known, *(f.text() for f in self.functions.values()), attributes, ""])
+        return "\n".join([*known, *(f.text() for f in self.functions.values()), self._attributes, ""])
+
+    @property
+    def _attributes(self) -> str:
+        bits = self.vector_bytes * 8
+        return f'attributes #0 = {{ nounwind "min-legal-vector-width"="{bits}" "prefer-vector-width"="{bits}" }}'
+
+    def parts(self) -> tuple[str, list[str]]:
+        """The module in parts that are compiled alone: its own functions, and each internal one that these call, with
+        the ones that it calls in turn.
+        """
+        own = [f for f in self.functions.values() if not f.internal]
+        roots = dict.fromkeys(callee for f in own for callee in self._callees(f))
+        return self._part(own, own, self.declarations), [self._kernel(root) for root in roots]
+
+    def _kernel(self, root: Function) -> str:
+        functions = self._closure(root)
+        called = dict.fromkeys(name for f in functions for line in f.lines for name in CALLED.findall(line))
+        return self._part([root], functions, called)
+
+    def _callees(self, function: Function) -> list[Function]:
+        """The internal functions that a function calls."""
+        known = (self.functions.get(name) for line in function.lines for name in CALLED.findall(line))
+        return [f for f in dict.fromkeys(known) if f is not None and f.internal]
+
+    def _closure(self, root: Function) -> list[Function]:
+        """A function and all internal ones that it calls, directly or not."""
+        found, waiting = {root: None}, [root]
+        while waiting:
+            for callee in self._callees(waiting.pop()):
+                if callee not in found:
+                    found[callee] = None
+                    waiting.append(callee)
+        return list(found)
+
+    def _part(self, visible: Sequence[Function], functions: Sequence[Function], called: Iterable[str]) -> str:
+        defined = {f.name for f in functions}
+        known = [self.declarations[name] for name in called if name not in defined]
+        texts = [f.text(f not in visible) for f in functions]
+        return "\n".join([*known, *texts, self._attributes, ""])

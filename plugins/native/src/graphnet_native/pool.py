@@ -17,7 +17,7 @@ import time
 from typing import Any
 
 from graphnet_native import team
-from graphnet_native.engine import Engine, vector_bytes, version
+from graphnet_native.engine import Engine, key_of, objects_of, vector_bytes, version
 from graphnet_native.ir import Module
 
 #: More workers than any machine has cores for a Scan.
@@ -26,8 +26,12 @@ MOST = 256
 WITHIN, BETWEEN = 50e-6, 200e-6
 #: A worker that naps because there is no futex: microseconds, or milliseconds on Windows.
 NAP = 1 if sys.platform == "win32" else 50
-#: Sleeps in one task from which on threads are taken to lack cores, and the most tasks that then run alone.
-SLEEPS, REST = 2, 64
+#: A task in which threads slept, and which took this part of the time that one thread would take, has lost time.
+GAIN = 0.8
+#: Tasks run alone for this multiple of the time that was lost, twice as long after each further loss, up to seconds.
+REST, MOST_REST, LONGEST = 8, 128, 2.0
+#: Seconds in which workers start; tasks run with those that have.
+START = 0.1
 #: Seconds that the end of the process waits for a task of another thread.
 PATIENCE = 2.0
 
@@ -38,7 +42,9 @@ class _Code:
     """The compiled functions, once a process."""
 
     def __init__(self) -> None:
-        self.engine = Engine(team.code(Module(vector_bytes(), version())))
+        module = team.code(Module(vector_bytes(), version()))
+        objects = objects_of(key_of("team", module.text()), lambda: module)
+        self.engine = Engine(objects, ("team_run", "team_worker", "team_end", "team_spin"))
         self.run = ctypes.CFUNCTYPE(None, *_RUN)(self.engine.address("team_run"))
         self.worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(self.engine.address("team_worker"))
         self.spin = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(self.engine.address("team_spin"))
@@ -53,6 +59,14 @@ class _Code:
             self.spin(ctypes.addressof(word), number)
             best = min(best, time.perf_counter() - began)
         return number / max(best, 1e-7)
+
+
+class Task:
+    """A compiled function that workers share, and the shortest time that it took them, by the number of steps."""
+
+    def __init__(self, function: int) -> None:
+        self.function = function
+        self.best: dict[int, float] = {}
 
 
 class Pool:
@@ -70,9 +84,10 @@ class Pool:
         self._memory = ctypes.create_string_buffer(size + 128)
         self.team = -(-ctypes.addressof(self._memory) // 128) * 128
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
-        self._closed = False
-        self._rest = self._next_rest = 0
+        self._workers = 0
+        self._lock, self._entering = threading.RLock(), threading.Lock()
+        self._closed = self._ended = False
+        self._resting, self._rest = 0.0, REST
         address, nap = _sleeping()
         for i, value in enumerate((address, team.FUTEX, nap, NAP, int(WITHIN * code.looks), int(BETWEEN * code.looks))):
             self._word(team.SETTINGS + 8 * i).value = value
@@ -86,25 +101,33 @@ class Pool:
         """The tasks so far that were shared, and those that ran alone."""
         return self._word(team.SHARED).value, self._word(team.ALONE).value
 
-    def run(self, function: int, table: int, start: int, stop: int, origin: int, workers: int) -> None:
+    def run(self, task: Task, table: int, start: int, stop: int, origin: int, workers: int) -> None:
         """Run a task with up to that number of workers, the calling thread included.
 
-        Where threads of a task had to sleep, they share a core, or other processes need the cores. So workers are moved
-        away from the caller's core, and the next tasks run alone, more and more of them while that lasts.
+        Where threads wait for each other so long that they had to sleep, they share a core, or other processes need the
+        cores. So workers are moved away from the caller's core, and tasks run alone for a while.
         """
-        if workers > 1 and self._rest:
-            self._rest -= 1
-            workers = 1
-        if workers > len(self._threads) + 1:
-            workers = self._start(workers)
-        before = self._slept.value
-        self.code.run(self.team, function, table, start, stop, origin, workers)
         if workers > 1:
-            if self._slept.value - before >= SLEEPS:
-                self._spread()
-                self._rest, self._next_rest = self._next_rest, min(REST, 2 * self._next_rest or 1)
-            elif self._next_rest:
-                self._next_rest //= 2
+            began = time.perf_counter()
+            if began < self._resting:
+                workers = 1
+            elif workers > self._workers + 1:
+                workers = self._start(workers)
+        if workers == 1:
+            self.code.run(self.team, task.function, table, start, stop, origin, 1)
+            return
+        before = self._slept.value
+        self.code.run(self.team, task.function, table, start, stop, origin, workers)
+        now, steps = time.perf_counter(), stop - start
+        best = task.best.get(steps, 0.0)
+        if not best or now - began < best:
+            task.best[steps] = now - began
+        elif self._slept.value != before and now - began > GAIN * workers * best:
+            self._spread()
+            self._resting = now + min(LONGEST, self._rest * (now - began - best))
+            self._rest = min(MOST_REST, 2 * self._rest)
+        elif self._rest > REST:
+            self._rest -= 1
 
     def _spread(self) -> None:
         """Keep the workers away from the core of this thread, where the system's scheduler has put them together."""
@@ -121,38 +144,49 @@ class Pool:
     def _start(self, wanted: int) -> int:
         """Start workers that are missing; returns the number of workers that there are."""
         with self._lock:
+            until = time.monotonic() + START
             while not self._closed and len(self._threads) + 1 < min(wanted, MOST):
-                number = len(self._threads)
-                mailbox = self.team + team.MAILBOX + number * team.MAILBOX_BYTES
-                ctypes.c_int64.from_address(mailbox + 72).value = number + 1
-                name = f"graphnet-native-{number + 1}"
-                thread = threading.Thread(target=self._work, args=(mailbox,), name=name, daemon=True)
+                name = f"graphnet-native-{len(self._threads) + 1}"
+                thread = threading.Thread(target=self._work, name=name, daemon=True)
                 try:
                     thread.start()
                 except RuntimeError:  # at the end of the interpreter, in an isolated one, or beyond a limit
                     self._closed = True
                     break
                 self._threads.append(thread)
-            return min(wanted, len(self._threads) + 1)
+            while self._workers < len(self._threads) and time.monotonic() < until:
+                time.sleep(1e-5)
+            return min(wanted, self._workers + 1)
 
-    def _work(self, mailbox: int) -> None:
+    def _work(self) -> None:
         if hasattr(signal, "pthread_sigmask"):  # signals are for threads that can be interrupted
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        # A worker takes its number itself: no signal handler runs in this thread, so none is lost or given twice.
+        with self._entering:
+            if self._workers >= MOST or self._closed:
+                return
+            mailbox = self.team + team.MAILBOX + self._workers * team.MAILBOX_BYTES
+            self._workers += 1
+            ctypes.c_int64.from_address(mailbox + 72).value = self._workers
         self.code.worker(self.team, mailbox)
 
     def close(self) -> None:
         """End the workers; tasks run alone from then on."""
-        with self._lock:
-            self._closed, threads = True, list(self._threads)
-        if not threads or self.process != os.getpid():
+        if self.process != os.getpid():
             return
+        with self._entering:
+            self._closed = True
+        if self._ended:
+            return
+        self._ended = True
         busy, until = ctypes.c_int32.from_address(self.team + team.BUSY), time.monotonic() + PATIENCE
         while busy.value:  # a task of another thread, which ends by itself
             if time.monotonic() > until:
                 return
             time.sleep(0.001)
-        self.code.end(self.team, len(threads))
-        for thread in threads:
+        if self._workers:
+            self.code.end(self.team, self._workers)
+        for thread in self._threads:
             thread.join(PATIENCE)
 
 

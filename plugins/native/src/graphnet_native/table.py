@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from graphnet.core.compile.program import ExternalArray, Program
+from graphnet_native import sources
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """Which entry of the table, each of 8 bytes, has what.
 
-    In this order: buffers, packs, external arrays, their copies with units first, outputs, accumulators, working
-    space, and the single entries below.
+    In this order: buffers, packs, external arrays, their copies with units first, outputs, accumulators, the arrays
+    that packs are filled from, working space, and the single entries below.
     """
 
     buffers: int
@@ -21,12 +22,15 @@ class Table:
     externals: tuple[ExternalArray, ...]
     outputs: int
     accumulators: int
+    sources: int
 
     @classmethod
     def of(cls, program: Program) -> Table:
         """The table of a program."""
         external = tuple(dict.fromkeys(external_arrays(program)))
-        return cls(len(program.buffers), len(program.packs), external, len(program.emitted), len(program.accumulators))
+        filled = len(sources.plan(program).sources)
+        outputs, accumulators = len(program.emitted), len(program.accumulators)
+        return cls(len(program.buffers), len(program.packs), external, outputs, accumulators, filled)
 
     @property
     def pack(self) -> int:
@@ -54,9 +58,14 @@ class Table:
         return self.output + self.outputs
 
     @property
+    def source(self) -> int:
+        """The first array that packs are filled from."""
+        return self.accumulator + self.accumulators
+
+    @property
     def left(self) -> int:
         """Space for the packed left side of a product."""
-        return self.accumulator + self.accumulators
+        return self.source + self.sources
 
     @property
     def right(self) -> int:

@@ -293,7 +293,7 @@ class Written(Function):
         super().__init__(module, name, [])
         self.written = text
 
-    def text(self) -> str:
+    def text(self, internal: bool | None = None) -> str:
         """The text."""
         return self.written
 
@@ -311,15 +311,15 @@ def barrier(module: Module) -> str:
     return "team_barrier"
 
 
-def code(module: Module) -> str:
-    """The module of a pool, as text.
+def code(module: Module) -> Module:
+    """Define the functions of a pool; returns the module.
 
     ``team_worker(team, mailbox)`` is what a thread runs, ``team_run(team, f, table, start, stop, origin, workers)``
     runs a task, ``team_end(team, threads)`` ends threads unless the team is busy, after which it stays busy, and
     ``team_spin(word, looks)`` looks at a word for that number of times, to be timed.
     """
     _add(module, team_wait=_WAIT, team_wake=_WAKE, team_worker=_WORKER, team_run=_RUN, team_end=_END, team_spin=_SPIN)
-    return module.text()
+    return module
 
 
 #: The parameters that a task has beyond those of a function for one thread: team, worker, workers.

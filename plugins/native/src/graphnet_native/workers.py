@@ -12,6 +12,8 @@ from graphnet.core.run.numpy_backend.program_policy import input_count
 STEP = 150_000
 #: Multiply-adds of all steps for each worker, for programs without a loop.
 WHOLE = 1_500_000
+#: Multiply-adds of a call between which signals are handled: about a fifth of a second on one core.
+AT_ONCE = 10_000_000_000
 #: An elementwise operation on one number, in multiply-adds.
 ELEMENTWISE = 8
 
@@ -26,19 +28,32 @@ def machine_threads() -> int:
     return allowed_threads(everywhere=True)
 
 
-def useful(program: Program, steps: int, batch: int, dtype: str) -> int:
-    """The number of workers beyond which a program gets slower."""
-    work: dict[bool, dict[str, int]] = {True: defaultdict(int), False: defaultdict(int)}
+def work_by_phase(program: Program) -> dict[str, int]:
+    """Multiply-adds of a step of one row, by phase; those of the gradients are in ``"sums"``."""
+    work: dict[str, int] = defaultdict(int)
     for instruction in program.instructions:
-        looped = instruction.phase in (LOOP, BACK_LOOP)
         if instruction.name == "dot":
             pack = instruction.operands[1]
             assert isinstance(pack, PackRef)
-            cost = input_count(program, pack) * instruction.output.width
+            work[instruction.phase] += input_count(program, pack) * instruction.output.width
         else:
-            cost = ELEMENTWISE * instruction.output.width
-        work[looped][instruction.phase] += cost * batch
-    scale = 2 if dtype == "float64" else 1
-    if work[True]:
-        return max(1, scale * min(work[True].values()) // STEP)
-    return max(1, scale * steps * sum(work[False].values()) // WHOLE)
+            work[instruction.phase] += ELEMENTWISE * instruction.output.width
+    for accumulator in program.accumulators:
+        work["sums"] += accumulator.rows * accumulator.columns
+    return work
+
+
+def useful(program: Program, steps: int, batch: int, dtype: str) -> int:
+    """The number of workers beyond which a program gets slower."""
+    work = work_by_phase(program)
+    scale = batch * (2 if dtype == "float64" else 1)
+    loops = [work[phase] for phase in (LOOP, BACK_LOOP) if phase in work]
+    if loops:
+        return max(1, scale * min(loops) // STEP)
+    return max(1, scale * steps * sum(work.values()) // WHOLE)
+
+
+def steps_at_once(program: Program, batch: int, dtype: str) -> int:
+    """The number of steps that one call may compute, so that an interrupt need not wait for long."""
+    most = max(work_by_phase(program).values(), default=0) * batch * (2 if dtype == "float64" else 1)
+    return max(1, AT_ONCE // max(1, most))

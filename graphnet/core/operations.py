@@ -1,0 +1,77 @@
+"""Operations that a backend may offer to the rules of layers, in addition to numpy: what each computes.
+
+A rule that has a keyword-only parameter ``operations`` gets a mapping from members of :class:`Operation` to functions,
+and calls them through :func:`offered`. It is empty where the backend offers none, so a rule must compute the same with
+numpy; and a function returns None where numpy is as fast, or for arrays that it does not take. No operation knows a
+layer, and arguments are never written.
+
+Images are ``(channels, y, x, batch)``, with their margins of zeros where a window crosses the border; windows have two
+axes, and all arrays one dtype. For sizes ``(m, n)``, strides ``s`` and dilations ``d``::
+
+    WINDOWED_PRODUCT(images, weights (outputs, channels, m, n), bias (outputs,), window)
+        y[k, u, v, b] = bias[k] + Σ_{c, i, j} weights[k, c, i, j] · images[c, s·u + d·i, s·v + d·j, b]
+
+    WINDOWED_ERROR(errors (outputs, u, v, batch), weights, window, (y, x), margins)
+        e[c, p, q, b] = Σ_{k, i, j} weights[k, c, i, j] · errors[k, u, v, b]  with  s·u + d·i = p,  s·v + d·j = q
+        for the cells (p, q) of an image of size (y, x) that are not in the margins ((top, bottom), (left, right))
+
+    WINDOWED_GRADIENT(images, errors, window, (m, n))
+        (Σ_{u, v, b} errors[k, u, v, b] · images[c, s·u + d·i, s·v + d·j, b],  Σ_{u, v, b} errors[k, u, v, b])
+
+A backend offers its functions as ``BindOptions.operations``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+Pair = tuple[int, int]
+Operations = Mapping[str, Callable[..., Any]]
+
+
+#: Of backends that offer none.
+NO_OPERATIONS: Operations = MappingProxyType({})
+
+
+class Operation(StrEnum):
+    """The operations that rules know; the module says what each computes."""
+
+    WINDOWED_PRODUCT = "windowed product"
+    WINDOWED_ERROR = "windowed error"
+    WINDOWED_GRADIENT = "windowed gradient"
+
+
+def offered(operations: Operations | None, operation: Operation, *arguments: Any) -> Any:
+    """What an operation of the backend returns; None where it offers none, or leaves these arguments to numpy.
+
+    Examples
+    --------
+    >>> offered(None, Operation.WINDOWED_PRODUCT) is None
+    True
+    """
+    function = None if operations is None else operations.get(operation)
+    return None if function is None else function(*arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Where a window stands in an image: its strides and dilations along y and x."""
+
+    stride: Pair = (1, 1)
+    dilation: Pair = (1, 1)
+
+    def positions(self, image: Pair, cells: Pair) -> Pair:
+        """The numbers of positions along y and x of a window of ``cells`` in an image.
+
+        Examples
+        --------
+        >>> Window((2, 1)).positions((7, 5), (3, 3))
+        (3, 3)
+        """
+        axes = zip(image, cells, self.stride, self.dilation, strict=True)
+        y, x = ((size - (m - 1) * d - 1) // s + 1 for size, m, s, d in axes)
+        return y, x
