@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ class _Scalars(yaml.SafeDumper):
     """Gives scalars their text and quotes."""
 
 
-_scalars = _Scalars("")
+_scalars = _Scalars(io.StringIO())
 
 
 def events(value: Any) -> Iterator[yaml.Event]:
@@ -63,6 +64,7 @@ def _scalar(value: Any) -> yaml.Event:
             problem = "text cannot be written as UTF-8"
             raise FileError(problem, received=ascii(value)[:200], remedy="Choose another name.") from None
     node = _scalars.represent_data(value)
+    assert isinstance(node, yaml.ScalarNode)
     tags = [_scalars.resolve(yaml.ScalarNode, node.value, implicit) for implicit in ((True, False), (False, True))]
     implicit = node.tag == tags[0], node.tag == tags[1]
     return yaml.ScalarEvent(None, node.tag, implicit, node.value, style=node.style)
