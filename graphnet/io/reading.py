@@ -194,6 +194,12 @@ class Reader:
         config: TrainingConfig = construct(item, TrainingConfig, self.registry, "training")
         return config
 
+    def is_loss(self, name: str) -> bool:
+        try:
+            return self.registry.get("losses", name) is not None
+        except GraphnetError:
+            return False
+
     def check_loss(self, item: Item, graph: Graph) -> None:
         """Check the keys of a mapping, which are outputs of the graph; or a single one, which can be that of a loss.
 
@@ -202,15 +208,15 @@ class Reader:
         ConfigError
         """
         keys = item.value if isinstance(item.value, dict) else {}
-        losses = {name for entry in self.registry.entries("losses") for name in (entry.name, entry.id)}
+        losses = [entry.name for entry in self.registry.entries("losses")]
         for key, value in keys.items():
-            if key in graph.outputs or (len(keys) == 1 and key in losses):
+            if key in graph.outputs or (len(keys) == 1 and self.is_loss(key)):
                 continue
             known = [*graph.outputs, *sorted(losses)] if len(keys) == 1 else list(graph.outputs)
             what = "output or loss" if len(keys) == 1 else "output"
             remedy = (
                 f"A loss with settings is one mapping in another: {{{key}: {{field: value}}}}."
-                if key in losses
+                if self.is_loss(key)
                 else None
             )
             raise unknown(what, key, known, where=str(value.place), remedy=remedy, error=ConfigError)

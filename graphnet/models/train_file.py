@@ -13,7 +13,7 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import ConfigError
+from graphnet.core.errors import ConfigError, GraphnetError
 from graphnet.core.run import allocation
 from graphnet.data.batches import Batch
 from graphnet.data.datasets import Dataset
@@ -54,10 +54,19 @@ class TrainingJob:
             As :meth:`Trainer.fit`; the folder then has the weights of the best epoch so far.
         """
         train, test = self.data.train, self.data.test
-        history = self.trainer.fit(train.inputs, train.targets)
-        if len(test):
+        failure: GraphnetError | None = None
+        try:
+            history = self.trainer.fit(train.inputs, train.targets)
+        except GraphnetError as error:
+            history = self.trainer.history
+            if history.stopped == "failed" or not history.epochs:
+                raise
+            failure = error  # of a callback, at the end: the weights are those of the best epoch
+        if len(test) and history.best_epoch:
             self.test = self.trainer.evaluate(test.inputs, test.targets)
         self.folder.summarize(history, self.test)
+        if failure is not None:
+            raise failure
         return history
 
     @property
