@@ -38,12 +38,15 @@ class TrainingJob:
     folder : RunFolder
     test : dict of str to float
         Loss and metrics on the test split, after the run.
+    failure : GraphnetError or None
+        What a callback raised at the end of training.
     """
 
     trainer: Trainer
     data: Dataset
     folder: RunFolder
     test: dict[str, float] = field(default_factory=dict)
+    failure: GraphnetError | None = None
 
     def run(self) -> History:
         """Train, then evaluate the test split once; all results are written to the folder.
@@ -53,21 +56,31 @@ class TrainingJob:
         StateError, RuleError
             As :meth:`Trainer.fit`; the folder then has the weights of the best epoch so far.
         """
-        train, test = self.data.train, self.data.test
-        failure: GraphnetError | None = None
+        history = self.train()
+        self.evaluate()
+        return history
+
+    def train(self) -> History:
+        """Train; the folder then has everything but the results on the test split.
+
+        A callback that fails at the end of the run is an error of :meth:`evaluate`: the run itself is complete.
+        """
         try:
-            history = self.trainer.fit(train.inputs, train.targets)
+            return self.trainer.fit(self.data.train.inputs, self.data.train.targets)
         except GraphnetError as error:
-            history = self.trainer.history
-            if history.stopped == "failed" or not history.epochs:
+            if self.trainer.history.stopped == "failed" or not self.trainer.history.epochs:
                 raise
-            failure = error  # of a callback, at the end: the weights are those of the best epoch
+            self.failure = error
+            return self.trainer.history
+
+    def evaluate(self) -> None:
+        """Evaluate the test split, unless no epoch was completed, and write the results."""
+        history, test = self.trainer.history, self.data.test
         if len(test) and history.best_epoch:
             self.test = self.trainer.evaluate(test.inputs, test.targets)
         self.folder.summarize(history, self.test)
-        if failure is not None:
-            raise failure
-        return history
+        if self.failure is not None:
+            raise self.failure
 
     @property
     def path(self) -> Path:

@@ -25,7 +25,7 @@ inputs: {x: "batch, feature=4"}
 nodes:
   hidden: {layer: FullyConnected, with: {input_size: 4, output_size: 6, bias: 1.0}, inputs: x}
   drop: {layer: Dropout, with: {probability: 0.5}, inputs: hidden}
-  norm: {layer: BatchNormalization, with: {size: 6}, inputs: drop}
+  norm: {layer: BatchNormalization, with: {channels: 6}, inputs: drop}
   again: {shares: norm, inputs: norm}
   last: {layer: FullyConnected, with: {input_size: 6, output_size: 3}, inputs: again}
 outputs: {scores: last}
@@ -33,7 +33,7 @@ training:
   data: data.npz
   loss: {CrossEntropy: {label_smoothing: 0.1}}
   optimizer: {Adam: {learning_rate: 5.0e-2, mu: 0.9}}
-  regularizer: {L2: {weight: 0.001}}
+  regularizer: {L2_Regularizer: {alpha: 0.001}}
   metrics: [Accuracy]
   epochs: 30
   tbptt: [5, 10]
