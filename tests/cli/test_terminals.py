@@ -156,7 +156,7 @@ def test_long_output_into_a_pipe_that_is_closed(folder):
     assert code == 1 and err == b""
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 def test_text_that_an_encoding_does_not_have(folder, encoding):
     (folder / "m.yaml").write_text(MODEL.replace("name: small", 'name: "∞ → …"'))
     process = start(
@@ -165,7 +165,7 @@ def test_text_that_an_encoding_does_not_have(folder, encoding):
     code, out, _ = finished(process)
     assert code == 0
     # click takes ASCII for a missing configuration, and prints UTF-8.
-    expected = {"ascii": "∞ → …".encode(), "cp1252": "inf -> …".encode("cp1252"), "utf-16": "∞ → …".encode("utf-16")}
+    expected = {"ascii": "∞ → …".encode(), "cp1252": "inf -> …".encode("cp1252")}
     assert out.startswith(expected[encoding])
 
 
