@@ -247,7 +247,8 @@ class Model:
         save_weights(path / WEIGHTS, self.runner)
         if self.state.rows is not None:
             save_state(path / STATE, self.state)
-        atomic.write(path / VERSIONS, (json.dumps(versions(), indent=2) + "\n").encode())
+        trained_by = None if self.history is None else self.runner.backend
+        atomic.write(path / VERSIONS, (json.dumps(versions(backend=trained_by), indent=2) + "\n").encode())
 
     def _config_in(self, folder: Path) -> TrainingConfig:
         """The configuration for a file in a folder: the path of a data file points from there to the same file."""
