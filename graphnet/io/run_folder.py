@@ -105,6 +105,29 @@ class RunFolder(Callback):
         if not self._started:
             return
         self._backend = trainer.runner.backend
+        failures: list[GraphnetError] = []
+        for write in (
+            lambda: self._write_weights(trainer),
+            lambda: atomic.write(self._folder / METRICS, "".join(map(line, history.epochs)).encode()),
+            lambda: self.summarize(history, {}),
+        ):
+            try:
+                write()
+            except GraphnetError as error:  # the other files may still be written
+                failures.append(error)
+        self._draw(trainer, history)
+        if failures:
+            raise failures[0]
+
+    def _draw(self, trainer: TrainingRun, history: History) -> None:
+        """Write the learning curve, if it can be drawn: a picture is not worth a run."""
+        try:
+            image = learning_curve(history, trainer.graph.name)
+            if image is not None:
+                atomic.write(self._folder / CURVE, image)
+        except Exception as error:  # matplotlib, its configuration, a font, the disk
+            problem = f"the learning curve was not drawn: {type(error).__name__}: {error}"
+            warnings.warn(problem, GraphnetWarning, stacklevel=2)
 
     def summarize(self, history: History, test: Mapping[str, float]) -> None:
         """Write ``summary.json`` with the results on the test set (empty without a test set)."""
