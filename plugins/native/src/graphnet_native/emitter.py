@@ -20,7 +20,7 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, features, packing, products, sources, team
+from graphnet_native import contractions, elementwise, features, fusion, packing, products, sources, team
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.digest import digest
 from graphnet_native.engine import key_of
@@ -130,7 +130,7 @@ class Emitter:
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions)
         meetings = self._meetings(groups)
         for number, group in enumerate(groups):
             if number in meetings:
@@ -166,7 +166,7 @@ class Emitter:
                 elementwise.compute(frame, list(group), t)
 
     def _loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions, stepwise=True)
         meetings = self._meetings(groups, 1, self.program.states)
 
         def step(t: Value, _: list[Value]) -> None:
@@ -181,7 +181,7 @@ class Emitter:
 
     def _back_loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         last, end = frame.f.add(frame.stop, -1), frame.f.add(frame.start, -1)
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions, stepwise=True)
         meetings = self._meetings(groups, -1)
         if instructions:
             frame.f.loop(last, end, -1, lambda t, _: self._step(frame, groups, t, meetings))
