@@ -1,8 +1,10 @@
-"""Descriptions of the difference between two arrays: the sign, a factor, a transposition, one index of an axis."""
+"""Descriptions of the difference between two arrays; see :mod:`graphnet.testing.difference_patterns`."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from graphnet.testing.difference_patterns import pattern, ratio
 
 
 def compare(actual: np.ndarray, desired: np.ndarray, tolerance: float, least: float = 1e-2) -> str | None:
@@ -45,38 +47,13 @@ def describe_difference(actual: np.ndarray, desired: np.ndarray, tolerance: floa
         return "every element is zero"
     if scale <= 1e-12:
         return f"expected zero; largest element {np.abs(actual).max():.3g}, first at {_first_index(wrong)}"
-    ratio = _ratio(actual, desired)
-    if ratio is not None:
-        sign = " (wrong sign)" if round(ratio, 6) == -1.0 else ""
-        return f"every element is {ratio:.6g} times the expected value{sign}"
-    return _pattern(actual, desired, wrong, tolerance * scale) or (
+    factor = ratio(actual, desired)
+    if factor is not None:
+        sign = " (wrong sign)" if round(factor, 6) == -1.0 else ""
+        return f"every element is {factor:.6g} times the expected value{sign}"
+    return pattern(actual, desired, wrong, tolerance * scale) or (
         f"{wrong.sum()} of {wrong.size} elements differ, most at {_worst(actual, desired)}"
     )
-
-
-def _pattern(actual: np.ndarray, desired: np.ndarray, wrong: np.ndarray, small: float) -> str:
-    """Describe a transposition, or an error at one index of one axis; empty if it is neither."""
-    if actual.ndim == 2 and actual.shape[0] == actual.shape[1] and np.abs(actual.T - desired).max() <= small:
-        return "it is the transpose of the expected array"
-    for axis in range(actual.ndim):
-        others = tuple(i for i in range(actual.ndim) if i != axis)
-        indices = np.flatnonzero(wrong.any(axis=others))
-        if actual.shape[axis] > 1 and len(indices) == 1:
-            ratio = _ratio(np.take(actual, indices[0], axis), np.take(desired, indices[0], axis))
-            factor = "" if ratio is None else f", where it is {ratio:.6g} times the expected value"
-            return f"only index {indices[0]} of axis {axis} is wrong{factor}"
-    return ""
-
-
-def _ratio(actual: np.ndarray, desired: np.ndarray) -> float | None:
-    """Return the constant factor between two arrays; None if there is none."""
-    large = np.abs(desired) > 0.05 * np.abs(desired).max(initial=0.0)
-    if not large.any():
-        return None
-    ratios = actual[large] / desired[large]
-    ratio = float(np.median(ratios))
-    rest = np.abs(actual - ratio * desired).max() <= 1e-3 * np.abs(desired).max() * max(1.0, abs(ratio))
-    return ratio if rest and np.allclose(ratios, ratio, rtol=1e-2) else None
 
 
 def _first_index(mask: np.ndarray) -> str:

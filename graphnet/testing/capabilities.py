@@ -19,6 +19,7 @@ CAPABILITIES = {
     "buffers": "it keeps untrained arrays, such as running statistics",
     "statistics": "its buffers converge to statistics of the batches in the train phase",
     "phases": "train and test phase differ",
+    "ids": "it has an input of integers, which refuses those out of range (an input of any integers disclaims this)",
     "elementwise": "it declares the trait of this name: any layout, any block",
     "rowwise": "it declares the trait of this name: leading axes may be flattened, rows are independent",
     "rows": "in the test phase, the rows of a batch are independent",

@@ -33,10 +33,13 @@ class Case:
         gives the values themselves. Optional inputs may be left out; the checks then run with and without those whose
         sizes are known. Choose sizes that all differ, so that a transposition changes the shape.
     domain : (float, float), optional
-        The interval on which the layer is defined; random values are drawn from it. By default values are standard
-        normal, or between 0.5 and 2 if the output is not finite for those.
+        The interval on which the layer is defined, ends included; random values are drawn from it. By default values
+        are standard normal. If the output is not finite for those, but for all positive numbers or for all between 0
+        and 1, as with a logarithm, they are drawn from there, and the summary says so.
     reference : callable, optional
-        An independent implementation, ``reference(*inputs, **weights) -> output`` (a tuple for several outputs).
+        An independent implementation, ``reference(*inputs, **weights) -> output`` (a tuple for several outputs). A
+        weight is passed by its name; in a composite where several have that name, by its path below the layer, joined
+        by underscores (``scan_forget_weights``).
     refused : sequence of mappings
         Configurations for which the constructor must raise ConfigError.
     claims, disclaims : collection of str

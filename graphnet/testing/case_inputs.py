@@ -114,11 +114,12 @@ class CaseInputs:
         scale: float = 1.0,
         dtype: str = "float64",
         without: Iterable[str] = (),
+        shapes: Mapping[str, Shape] | None = None,
     ) -> Arrays:
-        """Return values for the inputs; the same ones for the same arguments."""
+        """Return values for the inputs, of other shapes if given; the same ones for the same arguments."""
         rng = np.random.default_rng([seed, SEED])
         values = {}
-        for name, shape in self.sized(rows, steps).items():
+        for name, shape in (shapes or self.sized(rows, steps)).items():
             array = self._draw(name, shape, rng, scale)
             if name not in without:
                 values[name] = array if name in self.integer else array.astype(dtype)

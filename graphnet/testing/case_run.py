@@ -12,7 +12,7 @@ from graphnet.testing.check import Check
 from graphnet.testing.checks import CHECKS
 from graphnet.testing.failures import Fault, Skipped, short
 from graphnet.testing.harness import Harness
-from graphnet.testing.outcome import Outcome, summarize
+from graphnet.testing.outcome import WITHOUT, Outcome, summarize
 
 
 class CaseRun:
@@ -46,7 +46,7 @@ class CaseRun:
                 harness = self.harness
                 lacking = [need for need in check.needs if need not in harness.capabilities]
                 if lacking:
-                    return "skipped", f"without {', '.join(lacking)}"
+                    return "skipped", f"{WITHOUT}{', '.join(lacking)}"
                 before = harness.comparisons
                 check.run(harness)
             except Skipped as reason:
@@ -64,6 +64,9 @@ class CaseRun:
         skipped = [outcome for outcome in outcomes if outcome.status == "skipped"]
         unchecked = [claim for claim in self.case.claims if not self._is_checked(claim)]
         message = summarize(len(outcomes), skipped)
+        untried = self.harness.untried if outcomes[0].status == "passed" else []
+        if untried:
+            message += f"; not tried: {', '.join(untried)}"
         if unchecked:
             message += f"; every check of a claimed capability was skipped: {', '.join(unchecked)}"
         return Outcome(self.case.label, "summary", "failed" if unchecked else "passed", message)

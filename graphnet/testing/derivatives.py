@@ -27,6 +27,9 @@ TOLERANCE = 2e-6
 #: Differences below this are accepted; those between this and TOLERANCE are compared with the spread of other steps.
 CLOSE = 1e-8
 STEP = 1e-4
+#: The rounding error of ``L`` relative to its largest term; it matters for outputs that are much larger than their
+#: changes, such as x + 10⁶.
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 
 class Objective:
@@ -39,6 +42,7 @@ class Objective:
         self.variables = {f"input {n!r}": n for n in values if n not in harness.integer}
         self.parameters = {f"weight {name!r}": p for name, p in runner.parameters.items()}
         self.buffers = BufferSnapshot(runner.layers.values())
+        self.rounding = 0.0
 
     def value(self, name: str) -> np.ndarray:
         """Return the current value of a variable."""
@@ -53,10 +57,12 @@ class Objective:
             self.values[self.variables[name]] = array
 
     def __call__(self) -> float:
-        """Return ``L`` for the current variables."""
+        """Return ``L`` for the current variables; ``rounding`` becomes the rounding error to expect in it."""
         self.buffers.restore()
         outputs = forward(self.runner, self.values, self.phase, self.lengths)
-        return float(sum((outputs[name] * error).sum() for name, error in self.errors.items()))
+        terms = [outputs[name] * error for name, error in self.errors.items()]
+        self.rounding = ROUNDING * max((float(np.abs(term).max(initial=0.0)) for term in terms), default=0.0)
+        return float(sum(term.sum() for term in terms))
 
     def along(self, directions: Arrays) -> Callable[[float], float]:
         """Return ``L`` as a function of the step along a line through the current variables."""
@@ -73,17 +79,30 @@ class Objective:
 
         return at
 
+    def check_slope(self, directions: Arrays, claimed: float, scale: float, step: float = STEP) -> tuple[bool, float]:
+        """Return whether ``claimed`` is the derivative along some directions, and the derivative."""
+        return check_slope(self.along(directions), claimed, scale, step, lambda: self.rounding)
 
-def check_slope(f: Callable[[float], float], claimed: float, scale: float, step: float = STEP) -> tuple[bool, float]:
+
+def check_slope(
+    f: Callable[[float], float],
+    claimed: float,
+    scale: float,
+    step: float = STEP,
+    rounding: Callable[[], float] = lambda: 0.0,
+) -> tuple[bool, float]:
     """Return whether ``claimed`` is the derivative of ``f`` at 0, within a tolerance relative to ``scale``, and the
-    derivative.
+    derivative. ``rounding`` returns the rounding error of the last value of ``f``.
     """
     up, down, high, low = f(step), f(-step), f(step / 2), f(-step / 2)
     coarse, fine = (up - down) / (2 * step), (high - low) / step
     best = (4 * fine - coarse) / 3
+    noise = 4 * rounding() / step
+    if abs(best - claimed) <= noise:
+        return True, best
     if abs(best - claimed) <= TOLERANCE * scale:
         return abs(best - claimed) <= CLOSE * scale or _within_noise(f, claimed, best, scale, step), best
-    middle, small, slack = f(0.0), step / 64, 1e-4 * scale
+    middle, small, slack = f(0.0), step / 64, 1e-4 * scale + 64 * noise
     right, left = (f(small) - middle) / small, (middle - f(-small)) / small
     if abs(right - left) > 10 * slack or max(abs(right), abs(left)) > 1e3 * scale:
         jump = max(abs(f(small / 64) - middle), abs(f(-small / 64) - middle))
@@ -163,7 +182,7 @@ def _check_variable(objective: Objective, name: str, claimed: np.ndarray, where:
     for _ in range(DIRECTIONS):
         direction = rng.standard_normal(base.shape)
         received = float((claimed * direction).sum())
-        correct, expected = check_slope(objective.along({name: direction}), received, scale, STEP / 4)
+        correct, expected = objective.check_slope({name: direction}, received, scale, STEP / 4)
         if not correct:
             sample = rng.choice(base.size, min(base.size, 4 * MAX_ELEMENTS), replace=False)
             check_elements(objective, name, claimed, where, sample)
@@ -188,7 +207,7 @@ def check_elements(
     for i in indices:
         direction = np.zeros(claimed.shape)
         direction.flat[i] = 1.0
-        correct, derivative = check_slope(objective.along({name: direction}), float(claimed.flat[i]), scale)
+        correct, derivative = objective.check_slope({name: direction}, float(claimed.flat[i]), scale)
         if not correct and not (bounds and bounds[0].flat[i] <= claimed.flat[i] <= bounds[1].flat[i]):
             expected.flat[i], wrong = derivative, True
     if wrong:
@@ -204,7 +223,7 @@ def _check_jointly(objective: Objective, claimed: Arrays, where: str) -> None:
         }
         received = float(sum((claimed[n] * d).sum() for n, d in directions.items()))
         scale = max(1e-2, *(np.abs(a).max(initial=0.0) * np.sqrt(a.size) for a in claimed.values()))
-        correct, expected = check_slope(objective.along(directions), received, scale, STEP / 4)
+        correct, expected = objective.check_slope(directions, received, scale, STEP / 4)
         if not correct:
             problem = f"along a direction in all of them: expected {expected:.6g}, received {received:.6g}"
             raise _wrong(" and ".join(claimed), where, problem)

@@ -76,6 +76,10 @@ def detect_capabilities(source: LayerSource) -> set[str]:
     if "bptt_length" in {field.name for field in dataclasses.fields(layer)}:  # type: ignore[arg-type]
         detected.add("truncation")
     detected |= _from_primitives(source) | _from_shapes(source, detected)
+    if len(source.integer) == len(source.names) and "weights" not in detected:
+        detected -= {"derivative", "linear"}  # there is nothing to differentiate with respect to
+    if source.integer:
+        detected.add("ids")
     if detected & {"elementwise", "rowwise", "buffers", "memory", "sequence"} and source.batch is not None:
         detected.add("rows")
     return detected | _from_passes(source, detected)

@@ -29,6 +29,9 @@ from graphnet.testing.detection import detect_capabilities
 from graphnet.testing.failures import Skipped, fault
 from graphnet.testing.passes import PassResult, forward
 
+#: Where inputs are drawn from if the outputs are not finite for any number and the case gives no domain.
+DOMAINS = ((0.5, 2.0), (0.1, 0.9))
+
 
 class Harness(CaseInputs):
     """One case with everything that the checks need: inputs (see :class:`CaseInputs`), runners, passes, assertions.
@@ -38,11 +41,14 @@ class Harness(CaseInputs):
     case : Case
     comparisons : int
         The number of assertions evaluated so far; a check that evaluates none fails.
+    untried : list of str
+        What the checks could not try with this layer, for the summary.
     """
 
     def __init__(self, case: Case) -> None:
         self.case = case
         self.comparisons = 0
+        self.untried: list[str] = []
         super().__init__(case, self.make())
         self._positive_weights = False
         self._warmed_buffers: list[Arrays] | None = None
@@ -50,19 +56,31 @@ class Harness(CaseInputs):
 
     def _choose_domain(self) -> None:
         """Find the widest domain of inputs and weights for which the outputs are finite."""
-        domains = (None, (0.5, 2.0), (0.1, 0.9)) if self.case.domain is None else (self.case.domain,)
+        domains = (None, *DOMAINS) if self.case.domain is None else (self.case.domain,)
         for self._positive_weights in (False, True):
             for self.domain in domains:
                 try:
-                    with warnings.catch_warnings(), np.errstate(all="ignore"):
-                        warnings.simplefilter("ignore")
-                        outputs = self.run(errors=False).outputs
+                    finite = self.is_finite(self.values())
                 except Exception:  # the check `runs` reports it
                     self.domain, self._positive_weights = self.case.domain, False
                     return
-                if all(np.isfinite(array).all() for array in outputs.values()):
+                if finite:
+                    self._note_domain()
                     return
         self.domain, self._positive_weights = self.case.domain, False
+
+    def _note_domain(self) -> None:
+        if self.domain != self.case.domain:
+            low, high = self.domain or (0, 0)
+            self.note_untried(f"inputs outside ({low:g}, {high:g}), where outputs may not be finite")
+        if self._positive_weights:
+            self.note_untried("negative weights, with which outputs are not finite")
+
+    def is_finite(self, values: Arrays) -> bool:
+        """Return whether the outputs for some inputs are finite."""
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            return all(np.isfinite(y).all() for y in self.run(values, errors=False).outputs.values())
 
     # ------------------------------------------------------------------ layers
     def make(self, seed: int = SEED, **changes: Any) -> Layer:
@@ -193,6 +211,25 @@ class Harness(CaseInputs):
         plan = lower(graph)
         inferred = infer(plan, graph.layers(), [self.shapes[name] for name in graph.inputs])
         return {name: inferred.slots[slot] for name, slot in plan.outputs}
+
+    def sized_runner(self, shapes: Mapping[str, Shape]) -> Runner:
+        """Return a runner of :meth:`graph` for other shapes of the inputs, with full derivatives and weights set.
+
+        Raises
+        ------
+        GraphnetError
+            If infer refuses the shapes.
+        """
+        changes = {"bptt_length": 10**6} if "truncation" in self.capabilities else {}
+        graph = self.graph(self.make(**changes), shapes, free=False, sized=shapes)
+        runner = Runner(graph, backend="reference")
+        runner.materialize()
+        return self.set_weights(runner)
+
+    def note_untried(self, what: str) -> None:
+        """Record what could not be tried, once."""
+        if what not in self.untried:
+            self.untried.append(what)
 
     # ------------------------------------------------------------------ capabilities
     @cached_property

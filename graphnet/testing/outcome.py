@@ -9,6 +9,11 @@ from dataclasses import dataclass
 
 from graphnet.core.errors import GraphnetDeprecationWarning
 
+#: What the message of a check begins with that a layer skips because of its capabilities.
+WITHOUT = "without "
+#: The number of reasons that a summary gives.
+REASONS = 2
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -47,7 +52,14 @@ class Outcome:
 
 
 def summarize(total: int, skipped: Sequence[Outcome]) -> str:
-    """Return ``ran N of M, skipped K: reasons``, the most frequent reason first."""
-    reasons = Counter(outcome.message for outcome in skipped)
-    listed = "; ".join(f"{count} {reason}" for reason, count in reasons.most_common())
-    return f"ran {total - len(skipped)} of {total}, skipped {len(skipped)}{': ' + listed if listed else ''}"
+    """Return ``ran N of M, skipped K: reasons`` on one line, the most frequent reasons first.
+
+    Checks for other kinds of layers are only counted.
+    """
+    other = [outcome for outcome in skipped if outcome.message.startswith(WITHOUT)]
+    reasons = Counter(outcome.message for outcome in skipped if not outcome.message.startswith(WITHOUT)).most_common()
+    listed = [f"{len(other)} for other kinds of layers"] if other else []
+    listed += [f"{count} because {reason}" for reason, count in reasons[:REASONS]]
+    if len(reasons) > REASONS:
+        listed.append(f"{sum(count for _, count in reasons[REASONS:])} for other reasons")
+    return f"ran {total - len(skipped)} of {total}, skipped {len(skipped)}{': ' + ', '.join(listed) if listed else ''}"

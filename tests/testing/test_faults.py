@@ -30,8 +30,6 @@ PASSED = {
     "unhelpful docstring": "not decidable by a program",
     "weights late": "works, only later than necessary",
     "error for tokens": "graphnet ignores it",
-    "ragged: ignored": "the layer does not claim to support lengths",
-    "ragged: empty rows": "a row run alone has at least one step",
     "ragged: last row": "errors for steps that do not exist are discarded",
 }
 #: The checks that detect most faults run first.
@@ -70,3 +68,31 @@ def test_right_layer_passes(case):
     failed = [outcome for outcome in map(prepared.run, CHECKS) if outcome.status == "failed"]
     assert not failed
     assert prepared.summary().status == "passed"
+
+
+@pytest.mark.parametrize(
+    ("name", "check"),
+    [
+        ("rank: softmax", "other_ranks"),
+        ("size: wide", "other_sizes_of_axes"),
+        ("long: halved", "long_sequences"),
+        ("infer writes rows", "infer_keeps_nothing"),
+        ("NaN at the ends", "domain_ends"),
+        ("ids: clip", "ids"),
+        ("empty row: NaN", "empty_rows"),
+        ("padding: mean", "unread_lengths"),
+        ("last batch only", "statistics"),
+        ("NaN at a large mean", "float32"),
+        ("tie of inputs: both", "ties"),
+    ],
+)
+def test_unusual_input_is_tried(name, check):
+    case = next(fault.case for fault in FAULTS if fault.name == name)
+    assert CaseRun(case).run(check).status == "failed"
+
+
+def test_refused_sizes_are_in_the_summary():
+    case = next(case for case in RIGHT if case.label == "SixPositions(size=4)")
+    message = CaseRun(case).summary().message
+    assert "more than 5 steps, which infer refuses" in message
+    assert len(message) < 600

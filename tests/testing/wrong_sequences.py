@@ -22,7 +22,7 @@ class Average(Layer):
         if lengths is None:
             return np.ones((len(x), x.shape[1], 1), x.dtype), np.full((x.shape[1], 1), len(x), x.dtype)
         steps = np.arange(len(x))[:, None, None] < np.asarray(lengths)[None, :, None]
-        return steps.astype(x.dtype), np.asarray(lengths, x.dtype)[:, None]
+        return steps.astype(x.dtype), np.maximum(np.asarray(lengths, x.dtype), 1)[:, None]
 
     def apply(self, x, *, lengths):
         steps, counts = self.valid(x, lengths)

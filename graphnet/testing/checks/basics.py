@@ -21,16 +21,19 @@ from graphnet.plugins.guard import guarded
 from graphnet.testing.buffers import Arrays
 from graphnet.testing.check import check
 from graphnet.testing.failures import Fault, fault, short
-from graphnet.testing.harness import Harness
+from graphnet.testing.harness import DOMAINS, Harness
 from graphnet.testing.nested_arrays import iter_arrays
 from graphnet.testing.passes import PassResult
 from graphnet.testing.rule_spy import spy_on_rules
+from graphnet.testing.variants import is_accepted
 
 
 @check()
 def runs(harness: Harness) -> None:
     """A forward and backward pass completes in both phases, returns finite numbers, prints nothing, issues no warning,
     and does not change settings of the process."""
+    if harness.case.domain is None and harness.domain is not None:
+        _check_domain(harness)
     for phase in Phase:
         for provided in input_subsets(harness):
             values = harness.values(without=set(harness.names) - set(provided))
@@ -42,6 +45,32 @@ def runs(harness: Harness) -> None:
                     expected="finite numbers; set the domain of the case if the layer is not defined everywhere",
                     received="NaN or infinity",
                 )
+
+
+def _check_domain(harness: Harness) -> None:
+    """A layer whose case gives no domain is defined on all numbers, on the positive ones, or between -1 or 0 and 1;
+    the values on which it is not finite are exactly the others."""
+    inside, beyond = ((0.02, 2.0), [(-0.02, -0.01)])
+    if harness.domain == DOMAINS[1]:
+        inside, beyond = ((0.02, 0.98), [(1.01, 1.02), (-0.02, -0.01)])
+    finite_inside = harness.is_finite(_uniform(harness, *inside))
+    usual = finite_inside and not all(harness.is_finite(_uniform(harness, *interval)) for interval in beyond)
+    harness.expect(
+        usual,
+        "the output is not finite for ordinary inputs",
+        expected="finite numbers for inputs from a normal distribution; set the domain of the case if the layer is not "
+        "defined everywhere",
+        received="NaN or infinity",
+    )
+
+
+def _uniform(harness: Harness, low: float, high: float) -> Arrays:
+    """Return values from an interval for all inputs that are drawn."""
+    rng = np.random.default_rng(17)
+    return {
+        name: array if name in harness.integer or name in harness.fixed else rng.uniform(low, high, array.shape)
+        for name, array in harness.values(5).items()
+    }
 
 
 def input_subsets(harness: Harness) -> list[list[str]]:
@@ -123,9 +152,22 @@ def size_variants(harness: Harness) -> list[tuple[int | None, int | None]]:
     if harness.fixed:
         return [(None, None)]
     rows = [None] if harness.batch is None else [harness.batch, 1, harness.batch + 2]
-    steps = [None] if harness.steps is None else [harness.steps, 1, harness.steps + 2]
+    steps = [None] if harness.steps is None else [harness.steps, *_other_steps(harness, harness.steps)]
     variants = [(rows[i % len(rows)], steps[j % len(steps)]) for i, j in ((0, 0), (1, 0), (0, 1), (2, 2))]
     return variants if harness.batch or harness.steps else variants[:1]
+
+
+def _other_steps(harness: Harness, steps: int) -> tuple[int, int]:
+    """Return two other numbers of steps; one that infer refuses is replaced, unless it refuses all others."""
+    fewer, more = 1, steps + 2
+    accepted = {n: n == steps or is_accepted(harness, harness.sized(steps=n)) for n in (fewer, more, steps - 1)}
+    if not accepted[more] and accepted[fewer] and steps > 1:
+        harness.note_untried(f"more than {steps} steps, which infer refuses")
+        return fewer, max(steps - 1, 1)
+    if not accepted[fewer] and accepted[more]:
+        harness.note_untried("one step, which infer refuses")
+        return more, more
+    return fewer, more
 
 
 def _inferred(harness: Harness, shapes: dict[str, Shape]) -> list[Shape | None]:
@@ -162,6 +204,8 @@ def free_sizes(harness: Harness) -> None:
     for axis, base in ((BATCH, harness.batch), (TIME, harness.steps)):
         if base is not None and not harness.fixed:
             larger = {BATCH: harness.sized(rows=base + 3), TIME: harness.sized(steps=base + 3)}[axis]
+            if axis == TIME and _other_steps(harness, base)[1] <= base:
+                continue
             for before, after in zip(known_shapes, _inferred(harness, larger), strict=True):
                 assert before is not None
                 assert after is not None
@@ -196,9 +240,36 @@ def dtypes(harness: Harness) -> None:
 
 @check("float32")
 def float32(harness: Harness) -> None:
-    """The results in float32 equal those in float64 to rounding error."""
+    """The results in float32 equal those in float64 to rounding error; around 10000 they are finite and have some
+    correct digits."""
     for phase in Phase:
         values = harness.values(dtype="float32")
         double = {n: a.astype("float64") if a.dtype == "float32" else a for n, a in values.items()}
         single_result, double_result = harness.run(values, phase=phase), harness.run(double, phase=phase)
         harness.assert_same_results(single_result, double_result, f"in float32, {phase.name} phase", 3e-3)
+    _check_large_mean(harness)
+
+
+def _check_large_mean(harness: Harness) -> None:
+    """Inputs far from zero, close to each other, give finite results in float32 that have some correct digits."""
+    if harness.domain is not None or harness.fixed:
+        return
+    for phase in (Phase.test,) if "random" in harness.capabilities else Phase:
+        values = {
+            name: array if name in harness.integer else (array + 1e4).astype("float32")
+            for name, array in harness.values(6).items()
+        }
+        double = {n: a.astype("float64") if a.dtype == "float32" else a for n, a in values.items()}
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            single_outputs = harness.run(values, phase=phase, errors=False).outputs
+            double_outputs = harness.run(double, phase=phase, errors=False).outputs
+        for name, desired in double_outputs.items():
+            size, actual = np.abs(desired).max(initial=0.0), single_outputs[name]
+            if np.isfinite(desired).all() and size < 1e30 and desired.dtype.kind == "f":
+                where = f"in float32, for inputs around 10000: output {name!r}"
+                harness.expect(np.isfinite(actual).all(), f"{where} has NaN or infinity", expected="as in float64")
+                apart = np.abs(actual - desired).max(initial=0.0)
+                harness.expect(
+                    apart <= max(0.5 * size, 1e-3), f"{where} has no correct digit", expected="as in float64"
+                )

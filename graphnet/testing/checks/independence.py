@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
+from graphnet.core.compile import infer, lower
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.value import Value
+from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
 from graphnet.testing import passes
 from graphnet.testing.buffers import BufferSnapshot
+from graphnet.testing.case_inputs import free_axes
 from graphnet.testing.check import check
 from graphnet.testing.failures import fault, short
 from graphnet.testing.harness import Harness
+from graphnet.testing.variants import more_axes, other_sizes
 
 
 @check()
@@ -38,9 +44,10 @@ def batch_independence(harness: Harness) -> None:
 
 
 def _check_optional_inputs(harness: Harness) -> None:
-    """A pass without an optional input does not use its value from an earlier pass."""
+    """A pass without an optional input does not use its value from an earlier pass; each one has an effect."""
     if not harness.optional:
         return
+    _check_optional_effects(harness)
     required = [name for name in harness.names if name not in harness.optional]
     values, phase = harness.values(2, without=harness.optional), harness.deterministic_phase
     fresh = harness.run(values, harness.runner(provided=required), phase=phase)
@@ -48,6 +55,23 @@ def _check_optional_inputs(harness: Harness) -> None:
     harness.run(harness.values(1), harness.runner(layer), phase=phase)
     again = harness.run(values, harness.runner(layer, provided=required), phase=phase)
     harness.assert_same_results(again, fresh, "an optional input of an earlier pass is still used")
+
+
+def _check_optional_effects(harness: Harness) -> None:
+    """Other values of an optional input give another output, in one of the phases."""
+    for name in harness.optional:
+        if name in harness.fixed:
+            continue
+        differs = False
+        for phase, seed, others in product(Phase, (21, 22), ("drawn", "positive")):
+            values = harness.values(2)
+            if others == "positive":  # another optional input may switch this one on
+                values = {n: a if n in {*harness.fixed, *harness.integer} else 1 + np.abs(a) for n, a in values.items()}
+            first = harness.run(values, phase=phase, errors=False).outputs
+            values[name] = 1 - values[name] if name in harness.integer else harness.values(seed)[name]
+            second = harness.run(values, phase=phase, errors=False).outputs
+            differs = differs or any(not np.array_equal(first[port], second[port]) for port in first)
+        harness.expect(differs, f"the optional input {name!r} has no effect on any output")
 
 
 def _check_changed_weights(harness: Harness) -> None:
@@ -60,6 +84,34 @@ def _check_changed_weights(harness: Harness) -> None:
     expected = harness.run(harness.values(2), harness.set_weights(harness.runner(), seed=77), seed=4)
     again = harness.run(harness.values(2), runner, seed=4)
     harness.assert_same_results(again, expected, "after a pass with other weights")
+
+
+@check()
+def infer_keeps_nothing(harness: Harness) -> None:
+    """infer stores nothing in the layer: a pass computes the same after infer was called for other sizes."""
+    larger = harness.sized(rows=(harness.batch or 0) + 3, steps=(harness.steps or 0) + 2)
+    wider = [variant.shapes for variant in (*other_sizes(harness), *more_axes(harness))]
+    harness.require(not harness.fixed, "the sizes of the inputs are fixed")
+    phase, values = harness.deterministic_phase, harness.values(2)
+    expected = harness.run(values, harness.runner(), phase=phase)
+    runner = harness.runner()
+    buffers = BufferSnapshot(runner.layers.values())
+    for shapes in (larger, *wider):
+        harness.run(values, runner, phase=phase)
+        buffers.restore()
+        graph = replace(
+            runner.graph, inputs={n: replace(i, shape=free_axes(shapes[n])) for n, i in runner.graph.inputs.items()}
+        )
+        try:
+            infer(lower(graph), graph.layers(), [shapes[name] for name in graph.inputs])
+        except Exception:  # refused: the checks of infer report a wrong exception
+            harness.comparisons += 1
+        try:
+            result = harness.run(values, runner, phase=phase)
+        except Exception as error:
+            raise fault(f"after infer for other sizes, a pass fails: {type(error).__name__}: {short(error)}") from error
+        buffers.restore()
+        harness.assert_same_results(result, expected, "after infer for other sizes", 0.0)
 
 
 @check()

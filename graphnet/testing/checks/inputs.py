@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from graphnet.core.describe.axes import BATCH
 from graphnet.core.errors import ConfigError, GraphnetError, RuleError
 from graphnet.core.phase import Phase
+from graphnet.core.run.runner import Runner
 from graphnet.testing.buffers import Arrays
 from graphnet.testing.check import check
 from graphnet.testing.checks.standalone import forward_arguments, initialized_layer, require_default_axes
@@ -17,15 +19,23 @@ from graphnet.testing.failures import fault, short
 from graphnet.testing.harness import Harness
 from graphnet.testing.passes import PassResult
 
+#: The smallest integers, one of which an integer out of range must not count as.
+IDS = 64
+
 
 @check()
 def extremes(harness: Harness) -> None:
     """Large finite inputs (up to 1e4) give no NaN in either pass, and no infinity if inputs of size 600 give moderate
-    outputs; a row of zeros gives no NaN.
+    outputs; a row of zeros gives no NaN, if the domain of the case includes 0.
     """
-    free = harness.domain is None and not harness.fixed and len(harness.integer) < len(harness.names)
-    harness.require(free, "the inputs cannot be chosen freely")
-    _check_zeros(harness)
+    varied = not harness.fixed and len(harness.integer) < len(harness.names)
+    low, high = harness.case.domain or (0.0, 0.0)
+    zeros = varied and low <= 0.0 <= high
+    if zeros:
+        _check_zeros(harness)
+    if not (varied and harness.domain is None):
+        harness.require(zeros, "the inputs cannot be chosen freely")
+        return
     for scale in (100.0, 1e4):
         result = _run_silently(harness, harness.values(3, scale=scale))
         finite = all(np.isfinite(array).all() for array in result.outputs.values())
@@ -54,15 +64,112 @@ def _outputs_at(harness: Harness, size: float) -> Arrays:
 
 
 def _check_zeros(harness: Harness) -> None:
-    """A first row (and a first step) of zeros gives no NaN."""
+    """A first row (and a first step) of zeros gives no NaN, in the output and in the errors for the inputs."""
     values = harness.values(3)
     for name, shape in harness.shapes.items():
         if name not in harness.integer:
             axis = shape.axis(BATCH) if shape.has(BATCH) else 0
             np.moveaxis(values[name], axis, 0)[0] = 0.0
-    for name, array in _run_silently(harness, values, errors=False).outputs.items():
+    result = _run_silently(harness, values)
+    for name, array in result.outputs.items():
         numbers = not np.isnan(array).any()
         harness.expect(numbers, f"output {name!r} has NaN for a row of zeros", expected="no division by zero")
+    nan = [name for name, error in result.input_errors.items() if error is not None and np.isnan(error).any()]
+    if nan and all(np.isfinite(array).all() for array in result.outputs.values()):
+        steep = _slope_from_zeros(harness, values, result, 1e-6) > 30 * _slope_from_zeros(harness, values, result, 1e-3)
+        harness.expect(
+            steep,
+            f"the error for {nan[0]!r} has NaN for a row of zeros",
+            expected="numbers; the slopes there are finite",
+        )
+
+
+def _slope_from_zeros(harness: Harness, values: Arrays, result: PassResult, step: float) -> float:
+    """Return the size of the change of the outputs along a random direction, divided by the step."""
+    rng = np.random.default_rng(13)
+    moved = {
+        n: a if n in harness.integer else a + step * np.abs(rng.standard_normal(a.shape)) for n, a in values.items()
+    }
+    outputs = _run_silently(harness, moved, errors=False).outputs
+    return max(float(np.abs(outputs[name] - array).max(initial=0.0)) for name, array in result.outputs.items()) / step
+
+
+@check()
+def domain_ends(harness: Harness) -> None:
+    """At the ends of the case's domain, the output has no NaN."""
+    harness.require(harness.case.domain is not None, "the case gives no domain")
+    assert harness.case.domain is not None
+    low, high = harness.case.domain
+    rng = np.random.default_rng(14)
+    for ends in ((low, high), (low,), (high,)):
+        values = {
+            name: array
+            if name in harness.integer or name in harness.fixed
+            else np.where(rng.random(array.shape) < 0.6, rng.choice(ends, array.shape), array)
+            for name, array in harness.values(3).items()
+        }
+        for name, array in _run_silently(harness, values, errors=False).outputs.items():
+            harness.expect(
+                not np.isnan(array).any(),
+                f"output {name!r} has NaN at {' and '.join(f'{end:g}' for end in ends)}, the ends of its domain",
+                expected="numbers; the domain includes its ends",
+            )
+
+
+@check("ids")
+def ids(harness: Harness) -> None:
+    """An integer out of range is refused: a negative or a huge one does not count as another one, nor as zeros."""
+    base = harness.values(3)
+    for name in harness.integer:
+
+        def outputs(number: int, name: str = name) -> np.ndarray | None:
+            values = {**base, name: np.full_like(base[name], number)}
+            try:
+                found = _run_silently(harness, values, errors=False).outputs
+            except Exception:  # refused
+                return None
+            return np.concatenate([array.ravel() for array in found.values()])
+
+        table = {number: found for number in range(IDS) if (found := outputs(number)) is not None}
+        distinct = len({found.tobytes() for found in table.values()})
+        harness.comparisons += 1
+        if distinct < 2:
+            continue
+        _check_out_of_range(harness, name, 10**6, outputs(10**6), outputs(10**6 + 1), table)
+        _check_out_of_range(harness, name, -1, outputs(-1), outputs(-2), table)
+
+
+def _check_out_of_range(
+    harness: Harness,
+    name: str,
+    number: int,
+    found: np.ndarray | None,
+    neighbour: np.ndarray | None,
+    table: dict[int, np.ndarray],
+) -> None:
+    """Raise a Fault if an integer out of range counts as another one.
+
+    A function of any integers passes, such as the square: its values at two neighbours out of range are not that of one
+    number, nor those of a number and the one before.
+    """
+    if found is None:
+        return
+    zeros = not found.any() and sum(not row.any() for row in table.values()) == 0
+    same = [k for k, row in table.items() if np.array_equal(row, found)]
+    before = [
+        k for k in same if neighbour is not None and _equals(table.get(k - 1 if number < 0 else k + 1), neighbour)
+    ]
+    fixed = bool(same) and _equals(neighbour, found)
+    first = same[0] if same else None
+    harness.expect(
+        not (zeros or fixed or before),
+        f"the integer {number} in {name!r} is accepted, and counts as {'nothing' if zeros else first}",
+        expected="a DataError that names the range",
+    )
+
+
+def _equals(a: np.ndarray | None, b: np.ndarray | None) -> bool:
+    return a is not None and b is not None and np.array_equal(a, b)
 
 
 def _run_silently(harness: Harness, values: Arrays, errors: bool = True) -> PassResult:
@@ -201,7 +308,16 @@ def reference(harness: Harness) -> None:
         values = harness.values(seed)
         runner = harness.set_weights(harness.runner(), seed)
         outputs = harness.run(values, runner, phase=Phase.test, errors=False).outputs.values()
-        weights = {name.split("/")[-1]: p.value for name, p in runner.parameters.items()}
+        weights = {name: runner.parameters[path].value for path, name in _reference_names(runner).items()}
         expected = harness.case.reference(*values.values(), **weights)
         for actual, desired in zip(outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
             harness.assert_close(actual, np.asarray(desired), "the output differs from the reference function")
+
+
+def _reference_names(runner: Runner) -> dict[str, str]:
+    """Return the argument of a reference function for each weight: its name, or its path if others have that name."""
+    last = Counter(path.split("/")[-1] for path in runner.parameters)
+    return {
+        path: path.split("/")[-1] if last[path.split("/")[-1]] == 1 else "_".join(path.split("/")[1:])
+        for path in runner.parameters
+    }

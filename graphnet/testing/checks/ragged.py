@@ -15,11 +15,13 @@ from graphnet.layers import FullyConnected
 from graphnet.testing.buffers import Arrays
 from graphnet.testing.case_inputs import free_axes
 from graphnet.testing.check import check
-from graphnet.testing.checks.traits import batch_axis
+from graphnet.testing.checks.traits import batch_axis, pick_like
 from graphnet.testing.derivatives import check_derivatives
+from graphnet.testing.failures import fault, short
 from graphnet.testing.harness import Harness
 from graphnet.testing.nonfinite_layers import Logarithm, Ratio
 from graphnet.testing.passes import PassResult
+from graphnet.testing.variants import accepted_steps, is_accepted
 
 #: The name of the input by which output sequences are divided.
 DIVISOR = "divisor_of_the_outputs"
@@ -45,7 +47,7 @@ def ragged_rows(harness: Harness) -> None:
 
 
 def _steps(harness: Harness) -> int:
-    return max(harness.steps or 1, 4)
+    return accepted_steps(harness, max(harness.steps or 1, 4))
 
 
 def _check_after_dense(harness: Harness) -> None:
@@ -85,6 +87,108 @@ def _run_after_dense(
     runner = harness.prepare(Runner(graph, backend="reference"))
     phase = harness.deterministic_phase
     return harness.run({"raw": sequence}, runner, phase=phase, lengths=lengths, errors=errors)
+
+
+@check("sequence", "ragged")
+def empty_rows(harness: Harness) -> None:
+    """A row without steps gives finite outputs, zeros in sequences and in errors, and changes no other row."""
+    harness.require(not harness.fixed and harness.batch is not None, "the values of the inputs are fixed")
+    steps = _steps(harness)
+    for lengths in ([0, steps, 2], [1, 0, steps, 0]):
+        kept = np.flatnonzero(lengths)
+        values = harness.values(8, rows=len(lengths), steps=steps)
+        padded = _with_large_padding(harness, values, np.array(lengths))
+        for backend in ("reference", "numpy"):
+            what = f"in a batch of lengths {lengths} (backend {backend!r})"
+            batch = _run_with_empty_rows(harness, padded, np.array(lengths), backend, what)
+            alone = _run_rows(harness, values, batch, np.array(lengths), kept, backend)
+            for name, array in alone.outputs.items():
+                actual = pick_like(batch.outputs[name], len(lengths), kept, batch_axis(harness, name))
+                harness.assert_close(actual[: len(array)], array, f"{what}: output {name!r} of the rows with steps")
+            for name, gradient in alone.gradients.items():
+                harness.assert_close(batch.gradients[name], gradient, f"{what}: the gradient of {name!r}")
+
+
+def _run_with_empty_rows(harness: Harness, padded: Arrays, lengths: np.ndarray, backend: str, what: str) -> PassResult:
+    """Run a batch with rows without steps, whose errors are zero; check what it returns for those rows."""
+    empty, phase = np.flatnonzero(lengths == 0), harness.deterministic_phase
+    try:
+        outputs = harness.run(
+            padded, harness.runner(provided=padded, backend=backend), phase=phase, lengths=lengths, errors=False
+        ).outputs
+        errors = harness.errors(outputs)
+        for name, error in errors.items():
+            if (axis := batch_axis(harness, name)) is not None:
+                np.moveaxis(error, axis, 0)[empty] = 0.0
+        runner = harness.runner(provided=padded, backend=backend)
+        batch = harness.run(padded, runner, phase=phase, lengths=lengths, errors=errors)
+    except Exception as error:
+        raise fault(f"{what}, a row without steps fails: {type(error).__name__}: {short(error)}") from error
+    for name, array in batch.results():
+        harness.expect(np.isfinite(array).all(), f"{what}: {name} is not finite", expected="a result for an empty row")
+    for name, array in batch.outputs.items():
+        if _is_sequence(harness, name):
+            zero = not array[:, empty].any()
+            harness.expect(zero, f"{what}: output {name!r} of a row without steps is not zero")
+    for name in harness.sequences:
+        input_error = batch.input_errors[name]
+        if input_error is not None:
+            zero = not input_error[:, empty].any()
+            harness.expect(zero, f"{what}: the error for {name!r} of a row without steps is not zero")
+    return batch
+
+
+def _run_rows(
+    harness: Harness, values: Arrays, batch: PassResult, lengths: np.ndarray, kept: np.ndarray, backend: str
+) -> PassResult:
+    """Run some rows of a batch, with their errors."""
+    picked, errors = {}, {}
+    for name, array in values.items():
+        shape = harness.shapes[name]
+        varies = shape.has(BATCH) and shape.size(BATCH) != 1
+        picked[name] = np.take(array, kept, axis=shape.axis(BATCH)) if varies else array
+    for name, error in batch.errors.items():
+        errors[name] = pick_like(error, len(lengths), kept, batch_axis(harness, name))
+    runner = harness.runner(provided=values, backend=backend)
+    return harness.run(picked, runner, phase=harness.deterministic_phase, lengths=lengths[kept], errors=errors)
+
+
+@check("sequence")
+def unread_lengths(harness: Harness) -> None:
+    """A layer that does not ask for `lengths` gives each row of a ragged batch the results that it gives alone: it
+    does not mix padding in."""
+    harness.require("ragged" not in harness.capabilities, "it reads the lengths of the rows")
+    harness.require("ragged" not in harness.case.disclaims, "the case disclaims ragged rows")
+    harness.require(not harness.fixed and harness.batch is not None, "the values of the inputs are fixed")
+    steps = _steps(harness)
+    lengths = np.array([2, steps, 1, max(steps - 1, 1)])
+    sizes = {int(length): harness.sized(rows=1, steps=int(length)) for length in lengths}
+    refused = [length for length, shapes in sizes.items() if not is_accepted(harness, shapes)]
+    harness.require(not refused, "infer refuses short sequences")
+    values = harness.values(5, rows=len(lengths), steps=steps)
+    phase = harness.deterministic_phase
+    zeros = {n: _with_padding(a, lengths, 0) if n in harness.sequences else a for n, a in values.items()}
+    batch = harness.run(zeros, harness.runner(provided=values), phase=phase, lengths=lengths)
+    for row, length in enumerate(lengths):
+        inputs = {n: _input_row(harness, n, a, row, int(length)) for n, a in values.items()}
+        alone = harness.run(inputs, harness.runner(provided=inputs), phase=phase, errors=False)
+        for name, array in alone.outputs.items():
+            actual = _output_row(harness, name, batch.outputs[name], row, int(length))
+            harness.require(actual.shape == array.shape, f"the shape of output {name!r} depends on the steps")
+            harness.assert_close(
+                actual,
+                array,
+                f"it mixes padding in, because it does not ask for `lengths` (disclaim 'ragged' if rows must have one "
+                f"length): row {row} of length {length} in a batch of lengths {lengths.tolist()}: output {name!r}",
+            )
+
+
+def _with_padding(array: np.ndarray, lengths: np.ndarray, number: float) -> np.ndarray:
+    """Return a copy with a number beyond the ends of the rows."""
+    padded = array.copy()
+    for row, length in enumerate(lengths):
+        padded[length:, row] = number
+    return padded
 
 
 @check("sequence", "ragged")

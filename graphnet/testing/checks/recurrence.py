@@ -13,6 +13,7 @@ from graphnet.testing.check import check
 from graphnet.testing.derivatives import check_derivatives
 from graphnet.testing.failures import fault, short
 from graphnet.testing.harness import Harness
+from graphnet.testing.variants import LONG, accepted_steps
 
 
 def _layer(harness: Harness, *, memory: bool = False, **changes: Any) -> Any:
@@ -27,13 +28,14 @@ def _layer(harness: Harness, *, memory: bool = False, **changes: Any) -> Any:
 
 def _sequence(harness: Harness) -> np.ndarray:
     name = next(n for n in harness.names if n not in harness.optional)
-    return harness.values(3, steps=max(harness.steps or 1, 5))[name]
+    return harness.values(3, steps=accepted_steps(harness, max(harness.steps or 1, 5)))[name]
 
 
 @check("sequence", "memory")
 def chunked_sequence(harness: Harness) -> None:
     """With memory, a sequence in chunks gives the output of the whole sequence; without, each forward starts from the
     initial state."""
+    _check_long_chunks(harness)
     x = _sequence(harness)
     whole = _layer(harness).forward(x)
     for cut in (1, len(x) // 2, len(x) - 1):
@@ -49,6 +51,15 @@ def chunked_sequence(harness: Harness) -> None:
     layer = _layer(harness)
     for _ in range(2):
         harness.assert_close(layer.forward(x), whole, "without memory, a second forward")
+
+
+def _check_long_chunks(harness: Harness) -> None:
+    """A sequence of more than 64 steps equals two shorter ones with memory."""
+    name = next(n for n in harness.names if n not in harness.optional)
+    x = harness.values(3, rows=min(harness.batch or 1, 2), steps=LONG)[name]
+    layer = _layer(harness, memory=True)
+    parts = [layer.forward(part) for part in (x[: LONG // 2], x[LONG // 2 :])]
+    harness.assert_close(_layer(harness).forward(x), np.concatenate(parts), f"{LONG} steps, and with memory in halves")
 
 
 @check("sequence", "memory")

@@ -24,7 +24,10 @@ COUNTS = (2, 3, 5)
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    monkeypatch.setattr(pool, "GAIN", float("inf"))  # also on a busy machine, tasks are shared
+    # Also on a busy machine, tasks are shared: workers are waited for.
+    monkeypatch.setattr(pool, "GAIN", float("inf"))
+    monkeypatch.setattr(pool, "ROLL", 5.0)
+    monkeypatch.setattr(pool, "MOST_ROLL", 5.0)
 
 
 @pytest.fixture
@@ -129,27 +132,37 @@ def test_task_of_a_busy_pool_runs_alone(number, use):
     assert after[0] == before[0] and after[1] > before[1]
 
 
-def test_lost_time_lets_tasks_run_alone_for_a_while(use, monkeypatch):
-    monkeypatch.setattr(pool, "GAIN", 0.0)
+def resting(monkeypatch, count):
+    """The numbers of workers of 16 tasks of 10 ms, each of which adds one to a counter of the team."""
+    monkeypatch.setattr(pool, "GAIN", 0.8)
     clock = itertools.count(1000)
     monkeypatch.setattr(pool.time, "perf_counter", lambda: next(clock) / 100)
-    used = pool.Pool(pool.pool().code)
-    try:
-        address, runs = used.team + pool.team.SLEPT, []
+    used, runs = pool.Pool(pool.pool().code), []
+    monkeypatch.setattr(used, "_start", lambda wanted: wanted)
 
-        def run(*arguments):
-            runs.append(arguments[-1])
-            pool.ctypes.c_int64.from_address(address).value += 1
+    def run(*arguments):
+        runs.append(arguments[-1])
+        used._word(count).value += 1
 
-        monkeypatch.setattr(used, "_start", lambda wanted: wanted)
-        monkeypatch.setattr(used, "code", type("Code", (), {"run": staticmethod(run)}))
-        task = pool.Task(0)
-        task.best[8] = 0.004
-        for _ in range(16):
-            used.run(task, 0, 0, 8, 0, 2)
-        assert runs == [2, *[1] * 4, 2, *[1] * 9, 2]
-    finally:
-        used._closed = True
+    monkeypatch.setattr(used, "code", type("Code", (), {"run": staticmethod(run), "looks": 1e6}))
+    task = pool.Task(0)
+    task.best[8] = 0.004
+    for _ in range(16):
+        used.run(task, 0, 0, 8, 0, 2)
+    return runs
+
+
+def test_lost_time_lets_tasks_run_alone_for_a_while(monkeypatch):
+    monkeypatch.setattr(pool, "LONGEST", 0.029)
+    # 6 ms are lost: rest for 6, 12, 24 and then 29 ms, in which tasks begin every 10 ms.
+    assert resting(monkeypatch, pool.team.SLEPT) == [2, 2, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2]
+
+
+def test_missing_workers_let_tasks_run_alone_for_a_while(monkeypatch):
+    monkeypatch.setattr(pool, "ROLL", 0.0151)
+    monkeypatch.setattr(pool, "MOST_ROLL", 0.0151)
+    monkeypatch.setattr(pool, "LONGEST", 0.035)
+    assert resting(monkeypatch, pool.team.ALONE) == [2, 1, 2, 1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 1, 2, 1]
 
 
 # ---------------------------------------------------------------------- settings
@@ -180,7 +193,7 @@ from graphnet.core.run import backends
 from graphnet_native import backend, executable, pool
 backends._sources[:] = [Source]
 from test_backend import scan
-pool.GAIN = float("inf")
+pool.GAIN, pool.ROLL, pool.MOST_ROLL = float("inf"), 5, 5
 backend.useful = executable.useful = lambda *_: 2
 graph = scan(40, 6, "float32")
 x = np.random.default_rng(1).normal(size=(200, 9, 6)).astype("float32")

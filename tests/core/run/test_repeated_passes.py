@@ -465,3 +465,11 @@ def test_output_that_is_an_input_is_a_copy():
         given = np.ones((2, 3))
         outputs = runner.forward({"x": given})
         assert not np.shares_memory(outputs["x"], given)
+
+
+def test_native_code_reads_no_weight_of_another_size():
+    runner = Pair(scan_graph(), "native").runners[0]
+    runner.forward(sample())
+    runner.parameters["scan/gate/weights"].value = np.ones((3, 5))
+    with pytest.raises(ShapeError, match="another size"):
+        runner.forward(sample())

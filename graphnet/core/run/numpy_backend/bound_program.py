@@ -78,6 +78,9 @@ class BoundProgram:
         if self._executable is None:
             make = self.options.executable or Executable
             self._executable = make(self.program, self.steps, self.batch, self.options.dtype)
+            if self._executable.whole is not None:
+                first = 0 if self.bptt_length is None else max(0, self.steps - self.bptt_length)
+                self._executable.whole.flush(isinstance(self.flushed, Flushed), first)
         return self._executable
 
     def idle(self) -> int:

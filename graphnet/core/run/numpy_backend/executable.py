@@ -27,6 +27,7 @@ from graphnet.core.run.numpy_backend.block_calls import Action, Arrays, BlockCal
 from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
 from graphnet.core.run.numpy_backend.loop_functions import LoopFunctions
 from graphnet.core.run.numpy_backend.packing import PackedWeights
+from graphnet.core.run.numpy_backend.whole_pass import WholePass
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 
 
@@ -75,7 +76,11 @@ class Executable:
         The states ``(units, batch)`` before the first step and after the last one.
     final_errors, initial_errors : list of array
         The errors of the same states.
+    whole : WholePass or None
+        Runs whole passes in one call, where the class can.
     """
+
+    whole: WholePass | None = None
 
     def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
         self.program = program

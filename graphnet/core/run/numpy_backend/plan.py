@@ -7,15 +7,18 @@ from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
-from graphnet.core.run.context import BindOptions
+from graphnet.core.concurrency.time_slices import NO_LOCK, NoLock
+from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram
 from graphnet.core.run.numpy_backend.ragged_region import RaggedRegion
-from graphnet.core.run.numpy_backend.region import BoundRegion, with_regions
+from graphnet.core.run.numpy_backend.region import BoundRegion, inputs_of, with_regions
 from graphnet.core.run.numpy_backend.scan import BoundScan
 from graphnet.core.run.numpy_backend.scan_program import ScanProgram
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.plan import BoundPlan
 from graphnet.core.run.reference.ragged_steps import RaggedStep
+from graphnet.core.run.reference.steps import BoundSteps
+from graphnet.core.run.row_masks import Rows
 
 
 class CompiledPlan(BoundPlan):
@@ -24,6 +27,35 @@ class CompiledPlan(BoundPlan):
     def __init__(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> None:
         super().__init__(plan, shapes, options, wanted, BoundScan)
         self.steps = with_regions(plan, self.steps, shapes, options, self.needs_error)
+        read = {slot for step in plan.steps for slot in inputs_of(step)} | {slot for _, slot in plan.outputs}
+        for step in self.steps:
+            if isinstance(step, BoundScan):
+                step.read = read
+        self._whole: dict[bool, bool] = {}
+
+    # ------------------------------------------------------------------ steps that are single calls
+    def whole(self, keep: bool) -> bool:
+        """Whether every step is one call a direction for whole rows: no BLAS, and no interpreter in between."""
+        if keep not in self._whole:
+            self._whole[keep] = all(isinstance(step, BoundScan) and step.whole(keep) for step in self.steps)
+        return self._whole[keep]
+
+    def lock(self, keep: bool) -> NoLock:
+        """As :meth:`BoundPlan.lock`; steps that are single calls need none."""
+        return NO_LOCK if self.whole(keep) else super().lock(keep)
+
+    def forward(self, slots: list[Any], run: RunContext) -> list[Any]:
+        """As :meth:`BoundPlan.forward`."""
+        if run.ends or not self.whole(run.keep):
+            return super().forward(slots, run)
+        return BoundSteps.forward(self, slots, run)
+
+    def backward(self, tape: list[Any], errors: list[Any], run: RunContext, rows: Rows = None) -> None:
+        """As :meth:`BoundPlan.backward`."""
+        if run.ends or not self.whole(True):
+            super().backward(tape, errors, run, rows)
+        else:
+            BoundSteps.backward(self, tape, errors, run, rows)
 
     def repeatable(self, keep: bool) -> bool:
         """Whether passes of whole rows may run one after the other without a new start."""

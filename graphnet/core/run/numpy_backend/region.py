@@ -42,13 +42,14 @@ def with_regions(
             joined += bound_calls
             continue
         inside = {id(call) for call in calls}
-        read = {i for step in plan.steps if id(step) not in inside for i in _inputs(step)}
+        read = {i for step in plan.steps if id(step) not in inside for i in inputs_of(step)}
         read |= {slot for _, slot in plan.outputs}
         joined.append(BoundRegion(calls, bound_calls, shapes, options, read, needs_error))
     return joined
 
 
-def _inputs(step: Call | Loop) -> list[int]:
+def inputs_of(step: Call | Loop) -> list[int]:
+    """The slots that a step reads."""
     inputs = step.inputs if isinstance(step, Call) else (*step.sequences, *step.initial, *step.contexts)
     return [i for i in inputs if i is not None]
 

@@ -38,6 +38,8 @@ class BoundScan:
         self.programs: dict[bool, ScanProgram | BoundLoop] = {}
         self.exact: dict[bool, ScanProgram | BoundLoop] = {}
         self.active: ScanProgram | BoundLoop | None = None
+        #: The slots that other steps read, or that are outputs; None: any may be.
+        self.read: set[int] | None = None
 
     @property
     def path(self) -> str:
@@ -71,6 +73,11 @@ class BoundScan:
             if isinstance(program, ScanProgram):
                 yield program
 
+    def whole(self, keep: bool) -> bool:
+        """Whether passes of whole rows are one call a direction."""
+        program = self.program(keep)
+        return isinstance(program, ScanProgram) and program.whole()
+
     def policy(self, keep: bool) -> ThreadPolicy:
         """Which BLAS threads it runs with."""
         return self.program(keep).policy(keep)
@@ -80,6 +87,8 @@ class BoundScan:
 
     def _compile(self, keep: bool, exact: bool = False) -> ScanProgram:
         program = ScanProgram(self.step, self.shapes, self.options, self.wanted, keep, exact=exact)
+        if self.read is not None:
+            program.finals_read = [slot in self.read for slot in self.step.finals]
         program.executable()  # everything that can fail does so here, and not in the middle of a pass
         return program
 

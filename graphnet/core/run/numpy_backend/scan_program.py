@@ -14,6 +14,7 @@ from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import Untraceable
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
+from graphnet.core.run.numpy_backend import whole_scan
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, CallerArrays, Tape
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
@@ -85,6 +86,10 @@ class ScanProgram(BoundProgram):
         self.keys = [f"{step.path}/{name}" for name in step.states]
         self.contexts = [(int(attr), target) for name, attr, target, _ in program.staged if name == "context"]
         self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
+        #: Whether sequences are in the order of processing, with a batch axis.
+        self.straight = not (self.single or step.reverse)
+        #: Which final states other steps read.
+        self.finals_read = [True] * len(step.finals)
 
     def _program(self, spec: TraceSpec, options: BindOptions) -> Program:
         """The program of the cell: one for any number of steps."""
@@ -100,10 +105,16 @@ class ScanProgram(BoundProgram):
             return Padding.FINITE
         return Padding.ANY if self.step.reverse else Padding.REPEATED
 
+    def whole(self) -> bool:
+        """Whether passes of whole rows are one call a direction."""
+        return not self.contexts and self.executable().whole is not None
+
     # ------------------------------------------------------------------ forward
     def forward(self, slots: list[Any], run: RunContext) -> Any:
         """Fill the slots of outputs and final states; returns the values saved for backward."""
         step, executable = self.step, self._executable or self.executable()
+        if executable.whole is not None and not run.ends and not self.contexts:
+            return whole_scan.forward(self, executable, executable.whole, slots, run)
         ends = run.ends_at(self.origin) if run.ends else None
         values = executable.load_weights(run.arrays)
         order = None if ends is None else self.order(ends)
@@ -228,6 +239,9 @@ class ScanProgram(BoundProgram):
     # ------------------------------------------------------------------ backward
     def backward(self, tape: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of sequences, initial states and contexts, and to the gradients."""
+        if isinstance(tape, whole_scan.WholeTape):
+            whole_scan.backward(self, tape, errors, run)
+            return
         step, executable = self.step, tape.executable
         output_errors = [errors[i] for i in step.outputs]
         final_errors = [errors[i] for i in step.finals]

@@ -20,7 +20,7 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, features, fusion, packing, products, sources, team
+from graphnet_native import contractions, elementwise, features, fusion, packing, products, sources, team, whole_pass
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
 from graphnet_native.digest import digest
 from graphnet_native.engine import key_of
@@ -114,6 +114,7 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
+        whole_pass.emit(self.module, self.program, self.table, self._function, self.partition is not None)
         return self.module
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:

@@ -7,7 +7,8 @@ compiled functions on a table of addresses that is filled once.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -15,22 +16,27 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile.program import STATIC, Program
+from graphnet.core.errors import ShapeError
 from graphnet.core.run.numpy_backend.block_calls import Arrays, BlockCalls
 from graphnet.core.run.numpy_backend.deferred_errors import DeferredErrors, segments
 from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
 from graphnet.core.run.numpy_backend.pack_plan import pack_shape
 from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
-from graphnet.core.run.numpy_backend.workspace import Workspace
+from graphnet.core.run.numpy_backend.workspace import Workspace, aligned
 from graphnet_native import sources
+from graphnet_native.addresses import address
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.pool import Task, pool
 from graphnet_native.table import Table
+from graphnet_native.whole_calls import WholeCalls
 from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
+#: ``f(table)``; as tasks where workers share a program.
+WHOLE = ("whole_forward", "whole_backward")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 #: Multiply-adds of the largest product, over all steps, from which on calls release the interpreter's lock: releasing
@@ -43,16 +49,25 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        self.engine = Engine(objects_of(emitter.key(), emitter.emit), FUNCTIONS)
+        self._exports = (*FUNCTIONS, *WHOLE)
+        self._objects = objects_of(emitter.key(), emitter.emit)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
+        self.packs = sources.plan(program)
+
+    def link(self) -> None:
+        """Bring the code into memory; before, the level of features must be one that this machine can execute."""
+        self.engine = Engine(self._objects, self._exports)
+        self._objects = []
+        self.whole: list[list[Any]] = []
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
             self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
+            for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE):
+                self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
         else:
-            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
-        self.packs = sources.plan(program)
+            self.tasks = {name: self.engine.address(name) for name in self._exports}
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""
@@ -102,12 +117,31 @@ class NativeExecutable:
             for i, external in enumerate(self.places.externals)
         ]
         self.has_static = any(instruction.phase == STATIC for instruction in program.instructions)
-        self._weights: list[tuple[int, str, str, list[Array | None]]] = []
+        self._weights: list[tuple[int, str, str, int, list[Array | None]]] = []
         self._computed: list[tuple[int, Array]] = []
         self._used: list[Array] = []
         self._selected: SelectedSums | None = None
         self._fill_table()
+        #: One call a pass, where it is short enough to let Python handle signals only after it.
+        self.whole = self._whole(release) if steps <= self.at_once else None
         self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
+
+    def _whole(self, release: bool) -> WholeCalls:
+        """Whole passes in one call."""
+        bounds = [0, *(block.stop for block in self.workspace.blocks)]
+        functions = (
+            [self._shared_pass(name) for name in WHOLE] if self.compiled.partition else self.compiled.whole[release]
+        )
+        return WholeCalls(self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, self.refer)
+
+    def _shared_pass(self, name: str) -> Callable[[int], None]:
+        """A whole pass as a task."""
+        task, steps = Task(self.compiled.tasks[name]), self.workspace.steps
+
+        def run(table: int) -> None:
+            pool().run(task, table, 0, steps, 0, min(self._most, allowed()))
+
+        return run
 
     def _fill_table(self) -> None:
         """Set the addresses that stay the same for the life of this object."""
@@ -122,7 +156,7 @@ class NativeExecutable:
                 self._allocate(places.pack + i, inputs, compiled.rows(outputs))
         for i, source in enumerate(compiled.packs.sources):
             if source.weight is not None:
-                self._weights.append((places.source + i, *source.weight, [None, None]))
+                self._weights.append((places.source + i, *source.weight, math.prod(source.shape), [None, None]))
             else:
                 self._allocate(places.source + i, *source.shape)
                 array = self.arrays[places.source + i]
@@ -138,27 +172,39 @@ class NativeExecutable:
         self.table[places.batch] = self.batch
 
     def _set(self, entry: int, array: Array) -> None:
-        self.table[entry] = array.ctypes.data
+        self.table[entry] = address(array)
 
     def _allocate(self, entry: int, *shape: int) -> None:
-        self.arrays[entry] = np.zeros(shape, self.dtype)
+        self.arrays[entry] = aligned(shape, self.dtype)
         self._set(entry, self.arrays[entry])
 
     # ------------------------------------------------------------------ running
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Pack the weights of a pass; returns the values of expressions that gradients need."""
-        for entry, path, name, known in self._weights:
+        values = self.refer(arrays)
+        if self.compiled.partition is not None:
+            self._workers = min(self._most, allowed())
+        if self.compiled.packs.parts:
+            self.functions["pack"](self.address, 0, 0, 0)
+        return values
+
+    def refer(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
+        """Set the addresses from which weights are packed; returns the values of expressions that gradients need."""
+        for entry, path, name, size, known in self._weights:
             array = arrays[path][name]
             if array is not known[0]:
+                if array.size != size:
+                    raise ShapeError(
+                        "a weight has another size than before",
+                        where=f"{path}/{name}",
+                        expected=f"{size} numbers",
+                        received=array.shape,
+                    )
                 self._refer(entry, array, known)
         values = self._values.evaluate(arrays)
         for number, target in self._computed:
             value = values[number]
             target[...] = np.reshape(value, -1) if target.ndim == 1 else value
-        if self.compiled.partition is not None:
-            self._workers = min(self._most, allowed())
-        if self.compiled.packs.parts:
-            self.functions["pack"](self.address, 0, 0, 0)
         return values
 
     def _refer(self, entry: int, array: Array, known: list[Array | None]) -> None:

@@ -22,14 +22,18 @@ from graphnet_native.ir import Module
 
 #: More workers than any machine has cores for a Scan.
 MOST = 256
-#: Seconds for which a thread looks for the others within a task, and for a next task, before it sleeps.
-WITHIN, BETWEEN = 50e-6, 200e-6
+#: Seconds for which a thread looks for the others within a task, and for a next task, before it sleeps; and for which
+#: a task looks for workers that answer, at least.
+WITHIN, BETWEEN, ROLL = 50e-6, 200e-6, 50e-6
+#: It looks for this part of its time for workers, and no longer than some seconds: a worker that sleeps needs time.
+WORTH, MOST_ROLL = 0.1, 500e-6
 #: A worker that naps because there is no futex: microseconds, or milliseconds on Windows.
 NAP = 1 if sys.platform == "win32" else 50
 #: A task in which threads slept, and which took this part of the time that one thread would take, has lost time.
 GAIN = 0.8
-#: Tasks run alone for this multiple of the time that was lost, twice as long after each further loss, up to seconds.
-REST, MOST_REST, LONGEST = 8, 128, 2.0
+#: Tasks run alone for the time that was lost, twice as long after each further loss up to a multiple, and up to
+#: seconds; each task that lost none reduces the multiple.
+MOST_REST, LONGEST, FORGET = 128.0, 2.0, 0.9
 #: Seconds in which workers start; tasks run with those that have.
 START = 0.1
 #: Seconds that the end of the process waits for a task of another thread.
@@ -87,11 +91,13 @@ class Pool:
         self._workers = 0
         self._lock, self._entering = threading.RLock(), threading.Lock()
         self._closed = self._ended = False
-        self._resting, self._rest = 0.0, REST
+        self._resting, self._rest = 0.0, 1.0
         address, nap = _sleeping()
-        for i, value in enumerate((address, team.FUTEX, nap, NAP, int(WITHIN * code.looks), int(BETWEEN * code.looks))):
+        looks = [int(seconds * code.looks) for seconds in (WITHIN, BETWEEN, ROLL)]
+        for i, value in enumerate((address, team.FUTEX, nap, NAP, *looks)):
             self._word(team.SETTINGS + 8 * i).value = value
-        self._slept = self._word(team.SLEPT)
+        self._patience = self._word(team.SETTINGS + 48)
+        self._slept, self._alone = self._word(team.SLEPT), self._word(team.ALONE)
 
     def _word(self, offset: int) -> ctypes.c_int64:
         return ctypes.c_int64.from_address(self.team + offset)
@@ -116,18 +122,26 @@ class Pool:
         if workers == 1:
             self.code.run(self.team, task.function, table, start, stop, origin, 1)
             return
-        before = self._slept.value
-        self.code.run(self.team, task.function, table, start, stop, origin, workers)
-        now, steps = time.perf_counter(), stop - start
+        slept, alone, steps = self._slept.value, self._alone.value, stop - start
         best = task.best.get(steps, 0.0)
-        if not best or now - began < best:
+        self._patience.value = int(min(MOST_ROLL, max(ROLL, WORTH * best)) * self.code.looks)
+        self.code.run(self.team, task.function, table, start, stop, origin, workers)
+        now = time.perf_counter()
+        if self._alone.value != alone:
+            self._lose(min(MOST_ROLL, max(ROLL, WORTH * best)), now)  # nobody answered, or another thread has the pool
+        elif not best or now - began < best:
             task.best[steps] = now - began
-        elif self._slept.value != before and now - began > GAIN * workers * best:
+        elif self._slept.value != slept and now - began > GAIN * workers * best:
             self._spread()
-            self._resting = now + min(LONGEST, self._rest * (now - began - best))
-            self._rest = min(MOST_REST, 2 * self._rest)
-        elif self._rest > REST:
-            self._rest -= 1
+            self._lose(now - began - best, now)
+        else:
+            self._rest = max(1.0, FORGET * self._rest)
+
+    def _lose(self, lost: float, now: float) -> None:
+        """Let tasks run alone for a while, because time was lost."""
+        if GAIN < 1:
+            self._resting = now + min(LONGEST, self._rest * lost)
+        self._rest = min(MOST_REST, 2 * self._rest)
 
     def _spread(self) -> None:
         """Keep the workers away from the core of this thread, where the system's scheduler has put them together."""
@@ -167,7 +181,6 @@ class Pool:
                 return
             mailbox = self.team + team.MAILBOX + self._workers * team.MAILBOX_BYTES
             self._workers += 1
-            ctypes.c_int64.from_address(mailbox + 72).value = self._workers
         self.code.worker(self.team, mailbox)
 
     def close(self) -> None:

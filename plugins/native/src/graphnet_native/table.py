@@ -14,7 +14,8 @@ class Table:
     """Which entry of the table, each of 8 bytes, has what.
 
     In this order: buffers, packs, external arrays, their copies with units first, outputs, accumulators, the arrays
-    that packs are filled from, working space, and the single entries below.
+    that packs are filled from, working space, the single entries below, and what whole passes need: states, their
+    errors, gradients.
     """
 
     buffers: int
@@ -23,6 +24,9 @@ class Table:
     outputs: int
     accumulators: int
     sources: int
+    states: int
+    carried: int
+    gradients: int
 
     @classmethod
     def of(cls, program: Program) -> Table:
@@ -30,7 +34,8 @@ class Table:
         external = tuple(dict.fromkeys(external_arrays(program)))
         filled = len(sources.plan(program).sources)
         outputs, accumulators = len(program.emitted), len(program.accumulators)
-        return cls(len(program.buffers), len(program.packs), external, outputs, accumulators, filled)
+        whole = len(program.states), len(program.carried), len(program.gradients)
+        return cls(len(program.buffers), len(program.packs), external, outputs, accumulators, filled, *whole)
 
     @property
     def pack(self) -> int:
@@ -82,10 +87,56 @@ class Table:
         """The number of rows."""
         return self.held + 1
 
+    # ------------------------------------------------------------------ whole passes
+    @property
+    def bounds(self) -> int:
+        """The first step of each block, and the number of steps: whole numbers of 8 bytes."""
+        return self.batch + 1
+
+    @property
+    def blocks(self) -> int:
+        """The number of blocks."""
+        return self.batch + 2
+
+    @property
+    def counted(self) -> int:
+        """The first step that counts in the gradients."""
+        return self.batch + 3
+
+    @property
+    def mode(self) -> int:
+        """The bits of the processor's floating-point mode that are set during a pass."""
+        return self.batch + 4
+
+    @property
+    def initial(self) -> int:
+        """The first state before the first step, rows first; 0 for zeros."""
+        return self.batch + 5
+
+    @property
+    def final(self) -> int:
+        """The first state after the last step, rows first; 0 if it is not wanted."""
+        return self.initial + self.states
+
+    @property
+    def final_error(self) -> int:
+        """The error of the first state after the last step, rows first; 0 for zeros."""
+        return self.final + self.states
+
+    @property
+    def initial_error(self) -> int:
+        """The error of the first state before the first step, rows first; 0 if it is not wanted."""
+        return self.final_error + self.carried
+
+    @property
+    def gradient(self) -> int:
+        """The first gradient; 0 if it is not wanted."""
+        return self.initial_error + self.carried
+
     @property
     def size(self) -> int:
         """The number of entries."""
-        return self.batch + 1
+        return self.gradient + self.gradients
 
 
 def external_arrays(program: Program) -> Iterator[ExternalArray]:

@@ -4,6 +4,9 @@ A *task* is a function ``f(table, start, stop, origin, team, worker, workers)`` 
 its own number; the thread that has the task is worker 0. Workers wait at a word of memory: first they look at it for a
 bounded number of times, then they sleep in the kernel until it changes (a futex on Linux, short naps elsewhere).
 A team that is busy with another thread's task is not waited for: ``team_run`` then calls the task as the only worker.
+
+A task begins with roll call: it rings workers and looks for a short time how many answer. Those are the team; a worker
+that sleeps, or has no core, is not waited for.
 """
 
 from __future__ import annotations
@@ -15,15 +18,17 @@ from graphnet_native.ir import I64, PTR, Function, Module
 
 #: Where a team has what, in bytes; words that different threads write are on lines of their own.
 BUSY, ARRIVED, PHASE, SLEEPING, DONE, DONE_SLEEPING = 0, 128, 256, 384, 512, 640
+#: The number of workers that have answered, with two bits: the roll is closed, and the team is complete.
+ROLL, ROLL_SLEEPING, CLOSED, COMPLETE = 1152, 1280, 1 << 29, 1 << 30
 #: Counters: sleeps of workers inside tasks; tasks that were shared; tasks that ran alone.
 SLEPT, SHARED, ALONE = 768, 776, 784
 #: The task: function, table, start, stop, origin, workers, floating-point mode.
 TASK = 896
-#: Address of ``syscall`` (0: none), number of the call, address of a nap, its argument, and looks at a word before
-#: sleeping: within a task, and between tasks.
+#: Address of ``syscall`` (0: none), number of the call, address of a nap, its argument; looks at a word before
+#: sleeping, within a task and between tasks; looks at the roll before it is closed.
 SETTINGS = 1024
-#: The first mailbox: a word that is raised for each task, sleepers at 64, the number of the worker at 72.
-MAILBOX, MAILBOX_BYTES = 1152, 128
+#: The first mailbox: a word that is raised for each task, and the number of sleepers at 64.
+MAILBOX, MAILBOX_BYTES = 1408, 128
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 ARM = platform.machine().lower() in ("aarch64", "arm64")
@@ -142,9 +147,10 @@ end:
 _WORKER = f"""define dso_local void @team_worker(ptr %team, ptr %mailbox) #0 {{
 entry:
   %sleepers = getelementptr i8, ptr %mailbox, i64 64
-  %numbers = getelementptr i8, ptr %mailbox, i64 72
-  %number = load i64, ptr %numbers, align 8
   %bounds = getelementptr i8, ptr %team, i64 {SETTINGS + 40}
+  %inside = getelementptr i8, ptr %team, i64 {SETTINGS + 32}
+  %roll = getelementptr i8, ptr %team, i64 {ROLL}
+  %roll.sleepers = getelementptr i8, ptr %team, i64 {ROLL_SLEEPING}
   %task = getelementptr i8, ptr %team, i64 {TASK}
   %tables = getelementptr i8, ptr %task, i64 8
   %starts = getelementptr i8, ptr %task, i64 16
@@ -156,14 +162,29 @@ entry:
   %waiting = getelementptr i8, ptr %team, i64 {DONE_SLEEPING}
   br label %loop
 loop:
-  %seen = phi i32 [ 0, %entry ], [ %received, %work ]
+  %seen = phi i32 [ 0, %entry ], [ %received, %answer ], [ %received, %work ]
   %looks = load i64, ptr %bounds, align 8
   call void @team_wait(ptr %team, ptr %mailbox, i32 %seen, ptr %sleepers, i64 %looks, i64 0)
   %received = load atomic i32, ptr %mailbox acquire, align 4
-  %function = load ptr, ptr %task, align 8
-  %none = icmp eq ptr %function, null
-  br i1 %none, label %end, label %work
+  %present = load atomic ptr, ptr %task monotonic, align 8
+  %none = icmp eq ptr %present, null
+  br i1 %none, label %end, label %answer
+answer:
+  %answered = atomicrmw add ptr %roll, i32 1 acq_rel, align 4
+  %closed = icmp uge i32 %answered, {CLOSED}
+  br i1 %closed, label %loop, label %gather
+gather:
+  %now = load atomic i32, ptr %roll acquire, align 4
+  %complete = icmp uge i32 %now, {COMPLETE}
+  br i1 %complete, label %work, label %waiting.team
+waiting.team:
+  %within = load i64, ptr %inside, align 8
+  call void @team_wait(ptr %team, ptr %roll, i32 %now, ptr %roll.sleepers, i64 %within, i64 0)
+  br label %gather
 work:
+  %function = load ptr, ptr %task, align 8
+  %before.me = zext i32 %answered to i64
+  %number = add i64 %before.me, 1
   {"call void @llvm.x86.sse.ldmxcsr(ptr %mode)" if X86 else ""}
   %table = load ptr, ptr %tables, align 8
   %start = load i64, ptr %starts, align 8
@@ -194,8 +215,8 @@ alone:
   call void %f(ptr %table, i64 %start, i64 %stop, i64 %origin, ptr %team, i64 0, i64 1)
   ret void
 prepare:
-  %shared = getelementptr i8, ptr %team, i64 {SHARED}
-  %also = atomicrmw add ptr %shared, i64 1 monotonic, align 8
+  %roll = getelementptr i8, ptr %team, i64 {ROLL}
+  %roll.sleepers = getelementptr i8, ptr %team, i64 {ROLL_SLEEPING}
   %done = getelementptr i8, ptr %team, i64 {DONE}
   %arrived = getelementptr i8, ptr %team, i64 {ARRIVED}
   %waiting = getelementptr i8, ptr %team, i64 {DONE_SLEEPING}
@@ -208,14 +229,19 @@ prepare:
   %origins = getelementptr i8, ptr %task, i64 32
   %sizes = getelementptr i8, ptr %task, i64 40
   %mode = getelementptr i8, ptr %task, i64 48
-  store ptr %f, ptr %task, align 8
+  store atomic ptr %f, ptr %task monotonic, align 8
   store ptr %table, ptr %tables, align 8
   store i64 %start, ptr %starts, align 8
   store i64 %stop, ptr %stops, align 8
   store i64 %origin, ptr %origins, align 8
-  store i64 %n, ptr %sizes, align 8
   {"call void @llvm.x86.sse.stmxcsr(ptr %mode)" if X86 else ""}
-  %others = sub i64 %n, 1
+  store atomic i32 0, ptr %roll release, align 4
+  %wanted = sub i64 %n, 1
+  %bounds = getelementptr i8, ptr %team, i64 {SETTINGS + 32}
+  %looks = load i64, ptr %bounds, align 8
+  %rolls = getelementptr i8, ptr %team, i64 {SETTINGS + 48}
+  %patience = load i64, ptr %rolls, align 8
+  %all = trunc i64 %wanted to i32
   br label %call
 call:
   %k = phi i64 [ 0, %prepare ], [ %following, %call ]
@@ -226,18 +252,37 @@ call:
   %raised = atomicrmw add ptr %mailbox, i32 1 seq_cst, align 4
   call void @team_wake(ptr %team, ptr %mailbox, ptr %sleepers)
   %following = add i64 %k, 1
-  %more = icmp ult i64 %following, %others
-  br i1 %more, label %call, label %own
+  %more = icmp ult i64 %following, %wanted
+  br i1 %more, label %call, label %look
+look:
+  %i = phi i64 [ 0, %call ], [ %next, %again ]
+  %answers = load atomic i32, ptr %roll acquire, align 4
+  %complete = icmp uge i32 %answers, %all
+  br i1 %complete, label %close, label %again
+again:
+  {_HINT}
+  %next = add i64 %i, 1
+  %patient = icmp ult i64 %next, %patience
+  br i1 %patient, label %look, label %close
+close:
+  %there = atomicrmw or ptr %roll, i32 {CLOSED} acq_rel, align 4
+  %others = zext i32 %there to i64
+  %size = add i64 %others, 1
+  store i64 %size, ptr %sizes, align 8
+  %counter = icmp eq i32 %there, 0
+  %place = select i1 %counter, i64 {ALONE}, i64 {SHARED}
+  %counts = getelementptr i8, ptr %team, i64 %place
+  %counted.too = atomicrmw add ptr %counts, i64 1 monotonic, align 8
+  %opened = atomicrmw or ptr %roll, i32 {COMPLETE} seq_cst, align 4
+  call void @team_wake(ptr %team, ptr %roll, ptr %roll.sleepers)
+  br label %own
 own:
-  call void %f(ptr %table, i64 %start, i64 %stop, i64 %origin, ptr %team, i64 0, i64 %n)
-  %bounds = getelementptr i8, ptr %team, i64 {SETTINGS + 32}
-  %looks = load i64, ptr %bounds, align 8
-  %all = trunc i64 %others to i32
+  call void %f(ptr %table, i64 %start, i64 %stop, i64 %origin, ptr %team, i64 0, i64 %size)
   br label %check
 check:
   %finished = load atomic i32, ptr %done acquire, align 4
-  %complete = icmp eq i32 %finished, %all
-  br i1 %complete, label %release, label %wait
+  %finish = icmp eq i32 %finished, %there
+  br i1 %finish, label %release, label %wait
 wait:
   call void @team_wait(ptr %team, ptr %done, i32 %finished, ptr %waiting, i64 %looks, i64 1)
   br label %check

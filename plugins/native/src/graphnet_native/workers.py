@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from graphnet.core.compile.program import BACK_LOOP, LOOP, PackRef, Program
+from graphnet.core.compile.program import BACK_LOOP, FORWARD, LOOP, PackRef, Program
 from graphnet.core.concurrency.blas_threads import allowed_threads
 from graphnet.core.run.numpy_backend.program_policy import input_count
 
@@ -12,8 +12,8 @@ from graphnet.core.run.numpy_backend.program_policy import input_count
 STEP = 150_000
 #: Multiply-adds of all steps for each worker, for programs without a loop.
 WHOLE = 1_500_000
-#: Multiply-adds of a call between which signals are handled: about a fifth of a second on one core.
-AT_ONCE = 10_000_000_000
+#: Multiply-adds of a call between which signals are handled: less than half a second on one core.
+AT_ONCE = 15_000_000_000
 #: An elementwise operation on one number, in multiply-adds.
 ELEMENTWISE = 8
 
@@ -55,5 +55,7 @@ def useful(program: Program, steps: int, batch: int, dtype: str) -> int:
 
 def steps_at_once(program: Program, batch: int, dtype: str) -> int:
     """The number of steps that one call may compute, so that an interrupt need not wait for long."""
-    most = max(work_by_phase(program).values(), default=0) * batch * (2 if dtype == "float64" else 1)
+    work = work_by_phase(program)
+    forward = sum(work.get(phase, 0) for phase in FORWARD)
+    most = max(forward, sum(work.values()) - forward) * batch * (2 if dtype == "float64" else 1)
     return max(1, AT_ONCE // max(1, most))

@@ -1,0 +1,63 @@
+"""What an executable offers that runs whole passes in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
+
+from graphnet.core.describe.parameter import Array
+
+
+class WholePass(Protocol):
+    """Runs whole passes of a program: arrays in, new arrays out, with rows first, ``(steps, batch, units)``.
+
+    Every row has all steps, and there are no contexts. It needs none of what surrounds numpy's calls: neither a turn
+    among the threads, nor limits for the BLAS, nor another treatment of denormal numbers.
+    """
+
+    #: Takes the weights of a pass, before ``forward``; returns the values of expressions that ``backward`` needs.
+    load_weights: Callable[[Mapping[str, Mapping[str, Array]]], list[Any]]
+
+    def flush(self, on: bool, counted: int) -> None:
+        """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""
+
+    def forward(
+        self, sequences: Sequence[Array], states: Sequence[Array | None], wanted: Sequence[bool]
+    ) -> tuple[list[Array], list[Array | None], list[Array]]:
+        """Run forward.
+
+        Parameters
+        ----------
+        sequences : sequence of array
+        states : sequence of array or None
+            Before the first step, ``(batch, units)``; None: zeros.
+        wanted : sequence of bool
+            Which states after the last step are returned.
+
+        Returns
+        -------
+        outputs, states, and arrays that must stay alive until ``backward`` has run
+        """
+
+    def backward(
+        self,
+        errors: Sequence[Array | None],
+        final_errors: Sequence[Array | None],
+        wanted: Sequence[bool],
+        values: Sequence[Any],
+    ) -> tuple[list[Array | None], list[Array | None], dict[tuple[str, str], Array]]:
+        """Run backward.
+
+        Parameters
+        ----------
+        errors, final_errors : sequence of array or None
+            Of the outputs, and of the states after the last step; None: zeros.
+        wanted : sequence of bool
+            For which states the error before the first step is returned.
+        values : sequence
+            What ``load_weights`` has returned.
+
+        Returns
+        -------
+        errors of the sequences, errors of the states, and gradients by path and name
+        """

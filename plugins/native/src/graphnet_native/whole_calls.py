@@ -1,0 +1,197 @@
+"""Whole passes of one executable: arrays in, arrays out, one native call a direction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.compile.program import Program
+from graphnet.core.run.numpy_backend.packing import gradients
+from graphnet.core.run.numpy_backend.workspace import aligned
+from graphnet_native.addresses import address, ready
+from graphnet_native.table import Table
+from graphnet_native.whole_pass import plain_gradients
+
+Array = Any
+#: Flush to zero and denormals as zeros: bits of the x86 register MXCSR.
+FLUSH = 0x8040
+
+
+class WholeCalls:
+    """Runs whole passes; see :class:`graphnet.core.run.numpy_backend.whole_pass.WholePass`.
+
+    Parameters
+    ----------
+    program : Program
+    places : Table
+    bounds : sequence of int
+        The first step of each block, and the number of steps.
+    batch : int
+    dtype : dtype
+    table : int64 array
+        Of addresses, whose other entries are set.
+    functions : two callables
+        ``whole_forward`` and ``whole_backward``.
+    refer : callable
+        Sets the addresses of the weights; see ``load_weights``.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        places: Table,
+        bounds: Sequence[int],
+        batch: int,
+        dtype: np.dtype[Any],
+        table: Array,
+        functions: Sequence[Callable[[int], None]],
+        refer: Callable[[Any], list[Any]],
+    ) -> None:
+        self._places = places
+        self._program, self._dtype, self._table, self._batch = program, dtype, table, batch
+        self._forward, self._backward = functions
+        self.load_weights = refer
+        self._address = address(table)
+        #: The first step of each block, and the number of steps, where native code reads them.
+        self._bounds = np.array(bounds, np.int64)
+        table[places.bounds], table[places.blocks] = address(self._bounds), len(bounds) - 1
+        steps = bounds[-1]
+        entries = {(e.name, e.index): places.external + i for i, e in enumerate(places.externals)}
+        self._sequences: dict[int, tuple[int, tuple[int, ...]]] = {
+            e.index: (places.external + i, (steps, batch, e.width))
+            for i, e in enumerate(places.externals)
+            if e.name == "sequence"
+        }
+        self._outputs = [(places.output + k, (steps, batch, place.width)) for k, place in enumerate(program.emitted)]
+        #: Of each state: the entries before the first step and after the last one, and the shape.
+        self._states = [
+            (places.initial + k, places.final + k, (batch, place.width)) for k, place in enumerate(program.states)
+        ]
+        self._state_errors = [
+            (places.final_error + k, places.initial_error + k, (batch, place.width))
+            for k, place in enumerate(program.carried)
+        ]
+        self._errors: dict[int, tuple[int, tuple[int, ...]]] = {
+            e.index: (places.external + i, (steps, batch, e.width))
+            for i, e in enumerate(places.externals)
+            if e.name == "emitted_error"
+        }
+        self._sequence_errors = [
+            None if place is None else (entries[("sequence_error", k)], (steps, batch, place.width))
+            for k, place in enumerate(program.sequence_errors)
+        ]
+        self._plain = plain_gradients(program)
+        self._gradients = [
+            (places.gradient + k, program.gradient_expressions[number].shape, *key)
+            for k, (key, number) in enumerate(program.gradients)
+        ]
+        shapes = [(accumulator.rows, accumulator.columns) for accumulator in program.accumulators]
+        self._sums = [aligned(shape, np.dtype(dtype)) for shape in shapes] if self._plain else []
+        self._sum_shapes = [(places.accumulator + i, shape) for i, shape in enumerate(shapes)]
+        self._sum_addresses = [(places.accumulator + i, address(total)) for i, total in enumerate(self._sums)]
+        self._held = places.held
+        self._zeros: dict[int, Array] = {}
+
+    def flush(self, on: bool, counted: int) -> None:
+        """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""
+        self._table[self._places.mode], self._table[self._places.counted] = FLUSH if on else 0, counted
+
+    def forward(
+        self, sequences: Sequence[Array], states: Sequence[Array | None], wanted: Sequence[bool]
+    ) -> tuple[list[Array], list[Array | None], list[Array]]:
+        """Run forward; returns the outputs, the wanted final states, and what must stay alive until ``backward``."""
+        table, dtype, empty = self._table, self._dtype, np.empty
+        alive = []
+        for number, (entry, shape) in self._sequences.items():  # a program may read fewer than there are
+            array = ready(sequences[number], dtype, shape)
+            table[entry] = address(array)
+            alive.append(array)
+        outputs = []
+        for entry, shape in self._outputs:
+            output = empty(shape, dtype)
+            table[entry] = address(output)
+            outputs.append(output)
+        table[self._held] = 0
+        finals: list[Array | None] = []
+        for (first, last, shape), state, needed in zip(self._states, states, wanted, strict=True):
+            if state is None:
+                table[first] = 0
+            else:
+                state = ready(state, dtype, shape)
+                alive.append(state)
+                table[first] = address(state)
+            final = None
+            if needed:
+                final = empty(shape, dtype)
+                table[last] = address(final)
+            else:
+                table[last] = 0
+            finals.append(final)
+        self._forward(self._address)
+        return outputs, finals, alive
+
+    def backward(
+        self,
+        errors: Sequence[Array | None],
+        final_errors: Sequence[Array | None],
+        wanted: Sequence[bool],
+        values: Sequence[Any],
+    ) -> tuple[list[Array | None], list[Array | None], dict[tuple[str, str], Array]]:
+        """Run backward; returns the errors of the sequences, the wanted ones of initial states, and the gradients."""
+        table, dtype, empty = self._table, self._dtype, np.empty
+        alive = []
+        for number, (entry, shape) in self._errors.items():  # the error of an output may not matter
+            error = errors[number]
+            error = self._zero(number, shape) if error is None else ready(error, dtype, shape)
+            alive.append(error)
+            table[entry] = address(error)
+        sequence_errors: list[Array | None] = []
+        for place in self._sequence_errors:
+            error = None
+            if place is not None:
+                error = empty(place[1], dtype)
+                table[place[0]] = address(error)
+            sequence_errors.append(error)
+        initial_errors: list[Array | None] = []
+        for (last, first, shape), error, needed in zip(self._state_errors, final_errors, wanted, strict=True):
+            if error is None:
+                table[last] = 0
+            else:
+                error = ready(error, dtype, shape)
+                alive.append(error)
+                table[last] = address(error)
+            initial = None
+            if needed:
+                initial = empty(shape, dtype)
+                table[first] = address(initial)
+            else:
+                table[first] = 0
+            initial_errors.append(initial)
+        if not self._plain:
+            return sequence_errors, initial_errors, self._summed(values)
+        for entry, total in self._sum_addresses:  # passes of several calls set others
+            table[entry] = total
+        found = {}
+        for entry, shape, path, name in self._gradients:
+            gradient = found[path, name] = empty(shape, dtype)
+            table[entry] = address(gradient)
+        self._backward(self._address)
+        return sequence_errors, initial_errors, found
+
+    def _summed(self, values: Sequence[Any]) -> dict[tuple[str, str], Array]:
+        """Run backward into new sums, of which the gradients are views or functions."""
+        sums = []
+        for entry, shape in self._sum_shapes:
+            total = np.empty(shape, self._dtype)
+            self._table[entry] = address(total)
+            sums.append(total)
+        self._backward(self._address)
+        return gradients(self._program, sums, values, self._dtype)
+
+    def _zero(self, number: int, shape: tuple[int, ...]) -> Array:
+        """Zeros for an output without an error."""
+        if number not in self._zeros:
+            self._zeros[number] = np.zeros(shape, self._dtype)
+        return self._zeros[number]

@@ -1,0 +1,228 @@
+"""Whole passes in one call: functions ``f(table)`` that do everything between the arrays of a caller.
+
+``whole_forward``: packs, initial states, what is the same at every step, all blocks, final states. ``whole_backward``:
+errors of final states, all blocks with their sums, errors of initial states, gradients. Denormal numbers count as zero
+inside if the table says so (x86 only).
+
+Where workers share a pass, the functions have the parameters of tasks, workers meet between the parts, and the first
+one does alone what is not worth sharing.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from graphnet.core.compile.program import BLOCK_BUFFER, AccumulatorSlice, BufferSlice, Program
+from graphnet_native import team
+from graphnet_native.borders import turn
+from graphnet_native.frame import Frame
+from graphnet_native.ir import I32, I64, PTR, Function, Module, Value, integer
+from graphnet_native.table import Table
+
+#: Makes a function ``f(table, first step, step after the last, first step of the block)`` from its body.
+Maker = Callable[[str, Callable[[Frame], None]], None]
+
+
+def emit(module: Module, program: Program, table: Table, maker: Maker, shared: bool = False) -> None:
+    """Define the functions of whole passes, and the parts that they call."""
+
+    def make(name: str, body: Callable[[Frame], None]) -> None:
+        maker(name, lambda frame: frame.first(lambda: body(frame)))
+
+    states = [(place, replace(place, shift=0)) for place in program.states]
+    carried = [replace(place, shift=0) for place in program.carried]
+    make("enter_states", lambda frame: _enter(frame, table.initial, [old for _, old in states], frame.start))
+    make("leave_states", lambda frame: _leave(frame, table.final, program.states, _last(frame)))
+    make("carry_states", _carry)
+    make("enter_errors", lambda frame: _enter(frame, table.final_error, carried, _last(frame)))
+    make("leave_errors", lambda frame: _leave(frame, table.initial_error, program.carried, frame.start))
+    make("clear_sums", _clear)
+    make("write_gradients", _write_gradients)
+    carries = any(program.buffers[new.buffer].kind == BLOCK_BUFFER for new, _ in states)
+    _forward(_Pass(module, "whole_forward", table, shared), carries)
+    _backward(_Pass(module, "whole_backward", table, shared))
+
+
+def plain_gradients(program: Program) -> bool:
+    """Whether every gradient is a part of an accumulator, which is copied to it."""
+    return all(
+        isinstance(program.gradient_expressions[number].attr, AccumulatorSlice) for _, number in program.gradients
+    )
+
+
+# ---------------------------------------------------------------------- the two functions
+class _Pass:
+    """A function that calls parts one after the other, while it is built."""
+
+    def __init__(self, module: Module, name: str, table: Table, shared: bool) -> None:
+        self.f = f = module.function(name, [PTR, *((I64, I64, I64, *team.TASK_PARAMETERS) if shared else ())])
+        self.entries, self._team = f.parameters[0], f.parameters[4:]
+        self._barrier = team.barrier(module) if shared else ""
+        self.restore = _set_mode(f, f.load(I64, f.offset(self.entries, table.mode * 8)))
+        self.counted = f.load(I64, f.offset(self.entries, table.counted * 8))
+        self._bounds = f.load(PTR, f.offset(self.entries, table.bounds * 8))
+        #: The number of blocks, the number of steps, and where the last block starts.
+        self.blocks = f.load(I64, f.offset(self.entries, table.blocks * 8))
+        end = f.offset(self._bounds, f.mul(self.blocks, 8))
+        self.steps, self.last = f.load(I64, end), f.load(I64, f.offset(end, -8))
+
+    def bounds(self, number: Value) -> tuple[Value, Value]:
+        """The first step of a block, and the one after its last."""
+        place = self.f.offset(self._bounds, self.f.mul(number, 8))
+        return self.f.load(I64, place), self.f.load(I64, self.f.offset(place, 8))
+
+    def run(self, name: str, start: Value, stop: Value, origin: Value) -> None:
+        """Call a part; workers meet after it."""
+        self.f.run(name, self.entries, start, stop, origin, *self._team)
+        if self._barrier:
+            self.f.run(self._barrier, self._team[0], self._team[2])
+
+
+def _forward(whole: _Pass, carries: bool) -> None:
+    f, zero = whole.f, integer(0)
+    whole.run("pack", zero, zero, zero)
+    whole.run("enter_states", zero, whole.steps, zero)
+    whole.run("static", zero, integer(1), zero)
+
+    def block(number: Value, _: list[Value]) -> None:
+        start, stop = whole.bounds(number)
+        whole.run("forward", start, stop, start)
+        if carries:
+            more = f.compare("icmp slt", stop, whole.steps)
+            f.when(more, lambda: whole.run("carry_states", start, stop, start))
+
+    f.loop(zero, whole.blocks, 1, block)
+    whole.run("leave_states", zero, whole.steps, whole.last)
+    whole.restore()
+
+
+def _backward(whole: _Pass) -> None:
+    f, zero = whole.f, integer(0)
+    whole.run("enter_errors", zero, whole.steps, whole.last)
+    whole.run("clear_sums", zero, whole.steps, zero)
+
+    def block(number: Value, _: list[Value]) -> None:
+        start, stop = whole.bounds(number)
+        whole.run("backward", start, stop, start)
+        first = f.select(f.compare("icmp slt", start, whole.counted), whole.counted, start)
+        f.when(f.compare("icmp slt", first, stop), lambda: whole.run("sums", first, stop, start))
+
+    f.loop(f.add(whole.blocks, -1), integer(-1), -1, block)
+    whole.run("leave_errors", zero, whole.steps, zero)
+    whole.run("write_gradients", zero, whole.steps, zero)
+    whole.restore()
+
+
+def _set_mode(f: Function, bits: Value) -> Callable[[], None]:
+    """Set bits of the floating-point mode; returns what emits the code that restores it."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return lambda: None
+    before, during = (f.emit(PTR, "alloca i32, align 4") for _ in range(2))
+    f.run("llvm.x86.sse.stmxcsr", before)
+    wanted = f.binary("or", f.load(I32, before), f.emit(I32, f"trunc {bits} to i32"))
+    f.store(wanted, during)
+    f.run("llvm.x86.sse.ldmxcsr", during)
+    return lambda: f.run("llvm.x86.sse.ldmxcsr", before)
+
+
+# ---------------------------------------------------------------------- their parts
+def _last(frame: Frame) -> Value:
+    return frame.f.add(frame.stop, -1)
+
+
+def _address(frame: Frame, entry: int) -> Value:
+    """An entry of the table behind those that every frame loads."""
+    return frame.f.load(I64, frame.f.offset(frame.f.parameters[0], entry * 8))
+
+
+def _enter(frame: Frame, first: int, places: Sequence[BufferSlice], step: Value) -> None:
+    """Fill slices from arrays with rows first, or with zeros."""
+    for number, place in enumerate(places):
+        f, given, target = frame.f, _address(frame, first + number), frame.address(place, step)
+        f.when(
+            f.compare("icmp ne", given, integer(0)),
+            partial(_read, frame, given, target, place.width),
+            partial(_zero, frame, target, f.mul(frame.batch, place.width)),
+        )
+
+
+def _read(frame: Frame, given: Value, target: Value, width: int) -> None:
+    _turned(frame, _pointer(frame, given), target, frame.batch, integer(width))
+
+
+def _leave(frame: Frame, first: int, places: Sequence[BufferSlice], step: Value) -> None:
+    """Copy slices to arrays with rows first, where they are wanted."""
+    for number, place in enumerate(places):
+        f, wanted, source = frame.f, _address(frame, first + number), frame.address(place, step)
+        f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write, frame, source, wanted, place.width))
+
+
+def _write(frame: Frame, source: Value, wanted: Value, width: int) -> None:
+    _turned(frame, source, _pointer(frame, wanted), integer(width), frame.batch)
+
+
+def _carry(frame: Frame) -> None:
+    """Copy states in buffers of one block from its end to the beginning of the next one."""
+    for place in frame.program.states:
+        if frame.program.buffers[place.buffer].kind == BLOCK_BUFFER:
+            target = frame.address(replace(place, shift=0), frame.start)
+            _copy(frame, frame.address(place, _last(frame)), target, frame.f.mul(frame.batch, place.width))
+
+
+def _clear(frame: Frame) -> None:
+    for number, accumulator in enumerate(frame.program.accumulators):
+        target = frame.entry(frame.table.accumulator + number)
+        _zero(frame, target, integer(accumulator.rows * accumulator.columns))
+
+
+def _write_gradients(frame: Frame) -> None:
+    """Copy parts of the accumulators to the gradients that are wanted."""
+    program, f = frame.program, frame.f
+    for number, (_, expression) in enumerate(program.gradients):
+        part = program.gradient_expressions[expression].attr
+        if isinstance(part, AccumulatorSlice):
+            wanted = _address(frame, frame.table.gradient + number)
+            f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_part, frame, part, wanted))
+
+
+def _write_part(frame: Frame, part: AccumulatorSlice, address: Value) -> None:
+    f, size, target = frame.f, frame.dtype.bytes, _pointer(frame, address)
+    columns, width = frame.program.accumulators[part.accumulator].columns, part.columns[1] - part.columns[0]
+    start = (part.rows[0] * columns + part.columns[0]) * size
+    source = f.offset(frame.entry(frame.table.accumulator + part.accumulator), start)
+
+    def row(i: Value, _: list[Value]) -> None:
+        at = f.offset(source, f.mul(i, columns * size))
+        _copy(frame, at, f.offset(target, f.mul(i, width * size)), integer(width))
+
+    f.loop(integer(0), integer(part.rows[1] - part.rows[0]), 1, row)
+
+
+def _pointer(frame: Frame, address: Value) -> Value:
+    return frame.f.emit(PTR, f"inttoptr {address} to ptr")
+
+
+def _turned(frame: Frame, source: Value, target: Value, rows: Value, columns: Value) -> None:
+    """Transpose a matrix without gaps; with one row of the batch, both orders are the same."""
+    if frame.single:
+        _copy(frame, source, target, frame.f.mul(rows, columns))
+    else:
+        turn(frame, source, target, rows, columns)
+
+
+def _copy(frame: Frame, source: Value, target: Value, count: Value) -> None:
+    f, size = frame.f, frame.dtype.bytes
+
+    def vector(i: Value, mask: Value | None) -> None:
+        at = f.mul(i, size)
+        frame.store(frame.load(f.offset(source, at), mask), f.offset(target, at), mask)
+
+    frame.vectors(count, vector)
+
+
+def _zero(frame: Frame, target: Value, count: Value) -> None:
+    f, zeros = frame.f, Value(frame.vector, "zeroinitializer")
+    frame.vectors(count, lambda i, mask: frame.store(zeros, f.offset(target, f.mul(i, frame.dtype.bytes)), mask))
