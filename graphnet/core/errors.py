@@ -126,6 +126,10 @@ class CompilerWarning(GraphnetWarning):
     """The compiler failed on a part of a graph, which runs node by node instead; the results are correct."""
 
 
+class BackendWarning(GraphnetWarning):
+    """A backend cannot run on this machine, and another one runs instead."""
+
+
 class GraphnetDeprecationWarning(GraphnetWarning, DeprecationWarning):
     """A name or an import path that the next minor release removes; the message gives the new one."""
 

@@ -37,9 +37,9 @@ class RunFolder(Callback):
     ``weights.safetensors`` the weights of the best epoch; during the run, of the best epoch so far
     ``state.safetensors``   after training on a Stream: the recurrent state at its end, in the best epoch
     ``metrics.jsonl``       one JSON object for each epoch
-    ``versions.json``       graphnet, plugins in order, packages, platform, BLAS and its threads
+    ``versions.json``       graphnet, plugins in order, packages, platform, backend, BLAS and its threads
     ``learning_curve.png``  if matplotlib is installed
-    ``summary.json``        how the run ended, the best epoch, and the results on the test set
+    ``summary.json``        how the run ended, the backend, the best epoch, and the results on the test set
     ======================  ===========================================================================
 
     The folder is created when the first epoch starts, so invalid data leave no folder. Nothing is overwritten.
@@ -72,6 +72,7 @@ class RunFolder(Callback):
         self.data = data
         self._written = -WRITE_INTERVAL
         self._started = False
+        self._backend: str | None = None
         if self.path is not None:
             refuse_used(self.path)
 
@@ -89,7 +90,7 @@ class RunFolder(Callback):
         self._started = True
         self._config = config
         write_model(self.path / MODEL, trainer.graph, config)
-        self._write_json(VERSIONS, versions(trainer.config.threads))
+        self._write_json(VERSIONS, versions(trainer.config.threads, trainer.runner.backend))
 
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Append the metrics; write better weights unless the last write was a short time ago."""
@@ -102,6 +103,7 @@ class RunFolder(Callback):
         """Write the best weights, all metrics, the learning curve and the summary; also after an error."""
         if not self._started:
             return
+        self._backend = trainer.runner.backend
         self._write_weights(trainer)
         atomic.write(self._folder / METRICS, "".join(map(line, history.epochs)).encode())
         image = learning_curve(history, trainer.graph.name)
@@ -116,6 +118,7 @@ class RunFolder(Callback):
             SUMMARY,
             {
                 "stopped": history.stopped,
+                "backend": self._backend,
                 "epochs": len(history),
                 "best_epoch": history.best_epoch,
                 "best": None if best is None else _finite(best.flat()),

@@ -246,7 +246,8 @@ class Model:
         save_weights(path / WEIGHTS, self.runner)
         if self.state.rows is not None:
             save_state(path / STATE, self.state)
-        atomic.write(path / VERSIONS, (json.dumps(versions(), indent=2) + "\n").encode())
+        trained_by = None if self.history is None else self.runner.backend
+        atomic.write(path / VERSIONS, (json.dumps(versions(backend=trained_by), indent=2) + "\n").encode())
 
     def export(self, form: str = "mermaid") -> str | bytes:
         """This model as a file for other programs.
