@@ -14,6 +14,7 @@ from graphnet.core.concurrency.blas_threads import PROCESS, limited
 from graphnet.core.concurrency.claims import WRITE, Claim
 from graphnet.core.describe import deltas
 from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
@@ -22,7 +23,7 @@ from graphnet.data.datasets.stream import Stream
 from graphnet.training import evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
-from graphnet.training.config import TrainingConfig
+from graphnet.training.config import TrainingConfig, require_config
 from graphnet.training.epoch import EpochRunner
 from graphnet.training.feeds import Feed, make_feed
 from graphnet.training.fit_data import DataReader
@@ -77,8 +78,8 @@ class Trainer:
     def __init__(
         self, graph: Graph, config: TrainingConfig | None = None, *, callbacks: Iterable[Callback] = ()
     ) -> None:
-        self.graph = graph
-        self.config = TrainingConfig() if config is None else config
+        self.graph = require_graph(graph, "Trainer")
+        self.config = require_config(config, "Trainer")
         self.callbacks = (*self.config.callbacks, *callbacks)
         self.runner = Runner(graph, backend=self.config.backend)
         self.losses = losses_by_output(graph, self.config)
