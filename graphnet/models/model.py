@@ -13,8 +13,9 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.checks import integer
 from graphnet.core.concurrency.claims import KEPT_STATE, READ, WRITE, Claim
-from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph import Graph, checked_graph
 from graphnet.core.errors import GraphnetError, RuleError
+from graphnet.core.files.source import as_path
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.io import atomic, save_state, save_weights, write_model
@@ -24,7 +25,7 @@ from graphnet.models.dataset_lookup import folder_of, is_file
 from graphnet.models.prediction import predict
 from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
-from graphnet.training.config import TrainingConfig
+from graphnet.training.config import TrainingConfig, checked_config
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
 from graphnet.training.trainer import Trainer
@@ -78,8 +79,8 @@ class Model:
     """
 
     def __init__(self, graph: Graph, config: TrainingConfig | None = None) -> None:
-        self.graph = graph
-        self.config = TrainingConfig() if config is None else config
+        self.graph = checked_graph(graph, "Model")
+        self.config = checked_config(config, "Model")
         self.runner = Runner(graph, backend=self.config.backend)
         self.history: History | None = None
         self.state = State()
@@ -237,7 +238,7 @@ class Model:
             If another thread is training the model.
         """
         with self._claim(READ, "save"):
-            self._save(Path(folder))
+            self._save(as_path(folder, "Model.save"))
 
     def _save(self, path: Path) -> None:
         self._materialize()

@@ -228,6 +228,28 @@ class TrainingConfig:
         return f"TrainingConfig({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
 
 
+def checked_config(value: Any, where: str) -> TrainingConfig:
+    """Return ``value``, or the default configuration for None.
+
+    Raises
+    ------
+    ConfigError
+        If it is anything but a TrainingConfig.
+    """
+    if value is None:
+        return TrainingConfig()
+    if isinstance(value, TrainingConfig):
+        return value
+    remedy = "Pass TrainingConfig(**settings)." if isinstance(value, Mapping) else "Pass TrainingConfig(name=value)."
+    raise ConfigError(
+        "not a training configuration",
+        where=where,
+        expected="a TrainingConfig",
+        received=repr(value)[:200],
+        remedy=remedy,
+    )
+
+
 def _defaults() -> dict[str, Any]:
     """The default of each field, by name."""
     return {

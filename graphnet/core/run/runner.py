@@ -18,7 +18,7 @@ from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, Keys
 from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe import weights
 from graphnet.core.describe.axes import BATCH, TIME
-from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph import Graph, checked_graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
@@ -97,6 +97,7 @@ class Runner:
         passes: Iterable[str] | None = None,
         reach: int | None = None,
     ) -> None:
+        graph = checked_graph(graph, type(self).__name__)
         self._backend = ChosenBackend(backend)
         self.passes = None if passes is None else select_passes(passes)
         self.graph = graph
