@@ -98,21 +98,10 @@ def check_targets(
             _check_output(data, name, [(loss, dtype)], where)
             for metric in metrics if i == 0 else ():
                 try:
-                    _check_output(data, name, [(metric.loss(), "float64")], where)
+                    _check_output(data, name, [(metric.loss(), "float64")], f"{where}, metric {type(metric).__name__}")
                 except GraphnetError as error:
-                    raise _unfit(metric, loss, error) from None
-
-
-def _unfit(metric: Metric, loss: Loss, error: GraphnetError) -> GraphnetError:
-    """The error for targets that fit the loss and not the metric."""
-    problem = f"the metric {type(metric).__name__} does not fit these targets of {type(loss).__name__}: {error.problem}"
-    return type(error)(
-        problem,
-        where=error.where,
-        expected=error.expected,
-        received=error.received,
-        remedy=f"Leave the metric out, or train with a loss that it fits, such as {type(metric.loss()).__name__}.",
-    )
+                    error.remedy = metric.remedy_with(loss) or error.remedy
+                    raise
 
 
 def _check_output(data: Examples, name: str, checks: Sequence[tuple[Loss, str]], where: str) -> None:

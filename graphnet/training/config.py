@@ -228,31 +228,31 @@ class TrainingConfig:
         return f"TrainingConfig({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
 
 
-def checked_config(value: Any, where: str) -> TrainingConfig:
-    """Return ``value``, or the default configuration for None.
-
-    Raises
-    ------
-    ConfigError
-        If it is anything but a TrainingConfig.
-    """
-    if value is None:
-        return TrainingConfig()
-    if isinstance(value, TrainingConfig):
-        return value
-    remedy = "Pass TrainingConfig(**settings)." if isinstance(value, Mapping) else "Pass TrainingConfig(name=value)."
-    raise ConfigError(
-        "not a training configuration",
-        where=where,
-        expected="a TrainingConfig",
-        received=repr(value)[:200],
-        remedy=remedy,
-    )
-
-
 def _defaults() -> dict[str, Any]:
     """The default of each field, by name."""
     return {
         field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         for field in dataclasses.fields(TrainingConfig)
     }
+
+
+def require_config(config: Any, where: str) -> TrainingConfig:
+    """Return a configuration; the default one for None.
+
+    Raises
+    ------
+    ConfigError
+        For anything but a TrainingConfig.
+    """
+    if config is None:
+        return TrainingConfig()
+    if isinstance(config, TrainingConfig):
+        return config
+    fields = ", ".join(f"{key}=..." for key in config) if isinstance(config, dict) else "..."
+    raise ConfigError(
+        "not a configuration",
+        where=where,
+        expected="a TrainingConfig",
+        received=repr(config)[:100],
+        remedy=f"Write TrainingConfig({fields}).",
+    )

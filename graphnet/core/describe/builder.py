@@ -66,13 +66,13 @@ class Builder:
             If the text does not name axes, or two axes have the same name.
         """
         self._free(name)
-        if shape is not None and not isinstance(shape, (str, Shape)):
+        if not (shape is None or isinstance(shape, (str, Shape))):
             raise ShapeError(
-                "axes have names",
+                "a shape is written as text",
                 where=f"graph {self.name!r}, input {name!r}",
-                expected="text, such as 'batch, feature=4', or None",
-                received=repr(shape)[:80],
-                remedy="Name each axis; a size may be left open, as that of the batch usually is.",
+                expected="names of axes with their sizes, such as 'batch, feature=4'",
+                received=repr(shape),
+                remedy="Leave out the size of an axis that may vary.",
             )
         try:
             axes = Shape.parse(shape) if isinstance(shape, str) else shape

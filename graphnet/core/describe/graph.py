@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +12,7 @@ from graphnet.core.describe.graph_checks import GraphChecks
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.node import Input, Node, Ref
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import ConfigError, GraphError, StateError, unknown
+from graphnet.core.errors import GraphError, StateError, unknown
 from graphnet.core.phase import Phase
 
 if TYPE_CHECKING:
@@ -313,32 +312,6 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}: {', '.join(self.inputs)} -> {len(self.nodes)} nodes -> {', '.join(self.outputs)})"
-
-
-def checked_graph(value: Any, where: str) -> Graph:
-    """Return ``value``, if it is a Graph.
-
-    Raises
-    ------
-    ConfigError
-        For anything else, with the way to make a graph of it.
-    """
-    if isinstance(value, Graph):
-        return value
-    remedy = "Build one with graphnet.Builder or graphnet.Sequential."
-    if isinstance(value, (list, tuple)):
-        remedy = "Make a graph of a list of layers: graphnet.Sequential(layers)."
-    elif isinstance(value, Layer):
-        remedy = "Make a graph of the layer: graphnet.Sequential(layer)."
-    elif hasattr(value, "build") and not isinstance(value, type):
-        remedy = "Pass what builder.build(value) returns."
-    elif hasattr(value, "builder"):
-        remedy = "Pass what builder.build(value) returns; this is one of its values."
-    elif isinstance(getattr(value, "graph", None), Graph):
-        remedy = "Pass its graph: model.graph."
-    elif isinstance(value, (str, os.PathLike)):
-        remedy = "Load a file with graphnet.load(path)."
-    raise ConfigError("not a graph", where=where, expected="a Graph", received=repr(value)[:200], remedy=remedy)
 
 
 def subgraph(layer: Layer) -> Graph | None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import pathlib
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from graphnet.core.errors import ConfigError, FileError
+from graphnet.core.errors import FileError
 from graphnet.core.files.border import reading
 from graphnet.core.files.kinds import kind
 
@@ -22,19 +21,6 @@ PIPE_BYTES = 2**28
 CHUNK = 2**20
 
 Path = str | os.PathLike[str]
-
-
-def as_path(value: object, where: str) -> pathlib.Path:
-    """A path as an object.
-
-    Raises
-    ------
-    ConfigError
-        For anything but text or a path.
-    """
-    if isinstance(value, (str, os.PathLike)):
-        return pathlib.Path(value)
-    raise ConfigError("not a path", where=where, expected="text, or a pathlib.Path", received=repr(value)[:80])
 
 
 def is_regular(path: Path) -> bool:

@@ -8,11 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from graphnet.core.checks import integer
+from graphnet.core import checks
 from graphnet.core.errors import ShapeError
 from graphnet.core.files.arrays import NPZ, read_npz
 from graphnet.core.files.border import reading
-from graphnet.core.files.source import as_path
 from graphnet.data.datasets.dataset import Dataset, Input, Split
 from graphnet.data.datasets.npz_checks import check_alike, class_names, numbers
 from graphnet.data.datasets.npz_keys import LENGTHS, input_names, ragged
@@ -68,8 +67,8 @@ def npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Datase
     >>> npz(file).train.inputs["x"][1].tolist()
     [[6.0, 7.0], [8.0, 9.0]]
     """
-    path = as_path(path, "npz")
-    integer("npz", "max_bytes", max_bytes, 1, optional=True)
+    path = checks.path("npz", path)
+    checks.integer("npz", "max_bytes", max_bytes, 1, optional=True)
     with reading(path, NPZ):
         return _dataset(load_arrays(path, max_bytes), path)
 
