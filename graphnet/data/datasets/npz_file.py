@@ -61,6 +61,7 @@ def npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Datase
         If a value is NaN or infinite, a length is negative, or a class number has no name.
 
     >>> import tempfile, pathlib
+    >>> import numpy as np
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "steps.npz"
     >>> part = {"x": np.arange(10.0).reshape(5, 2), "x_lengths": [3, 2], "target": [0, 1]}
     >>> np.savez(file, **{f"{split}_{key}": value for split in ("train", "test") for key, value in part.items()})
