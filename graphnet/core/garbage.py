@@ -7,6 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+#: Objects made while it was paused from which on they are counted as old without being looked at: the collections that
+#: would follow take as long as the work itself.
+MANY = 200_000
+
+
 @contextmanager
 def gc_paused() -> Iterator[None]:
     """Pause garbage collection: while modules are imported or code is compiled, most objects stay alive."""
@@ -16,4 +21,7 @@ def gc_paused() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            if gc.get_count()[0] > MANY and not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()  # into the oldest generation
             gc.enable()
