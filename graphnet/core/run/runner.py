@@ -22,6 +22,8 @@ from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
+from graphnet.core.elementwise_kernels import Compiler, Kernel
 from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
@@ -212,6 +214,11 @@ class Runner:
             wanted = [not spec.integer for spec in self.graph.inputs.values()]
             options = BindOptions(self.layers, phase, dtype, passes=self.passes)
             return CompiledPlan(self.plan, inferred, options, wanted), inferred
+
+    def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
+        """An elementwise kernel as the backend compiles it; None if it does not."""
+        compiler: Compiler | None = getattr(self._binder.backend, "elementwise", None)
+        return None if compiler is None else compiler(kernel, dtype)
 
     @property
     def last_pass(self) -> Pass | None:

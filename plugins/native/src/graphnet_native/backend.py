@@ -12,11 +12,13 @@ from typing import Any
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.compile.program import Program
+from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
+from graphnet.core.elementwise_kernels import Kernel
 from graphnet.core.operations import Operation
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
-from graphnet_native import availability, features, products, windowed
+from graphnet_native import availability, features, kernels, products, windowed
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
@@ -103,3 +105,7 @@ class NativeBackend:
             return CompiledPlan(plan, shapes, options, list(wanted))
         options = replace(options, executable=executable, operations=OPERATIONS)
         return CompiledPlan(plan, shapes, options, list(wanted))
+
+    def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
+        """An elementwise kernel in native code; see :mod:`graphnet.core.elementwise_kernels`."""
+        return kernels.elementwise(kernel, dtype) if availability.usable() else None
