@@ -6,7 +6,6 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-
 #: Objects made while it was paused from which on they are counted as old without being looked at: the collections that
 #: would follow take as long as the work itself.
 MANY = 200_000

@@ -59,7 +59,7 @@ class Frame:
         entries, self.start, self.stop, self.origin, *self._team = f.parameters
         self.lanes = module.vector_bytes // dtype.bytes
         self.vector = Type(dtype.scalar, self.lanes)
-        self._addresses = [f.load(PTR, f.offset(entries, entry * 8)) for entry in range(self.table.batch)]
+        self._entries, self._addresses = entries, dict[int, Value]()
         self.batch = integer(1) if single else f.load(I64, f.offset(entries, self.table.batch * 8))
         self.row = f.mul(self.batch, dtype.bytes)
         self.steps = f.binary("sub", self.stop, self.start)
@@ -123,7 +123,12 @@ class Frame:
 
     def entry(self, number: int) -> Value:
         """The address in an entry of the table."""
-        return self._addresses[number]
+        found = self._addresses.get(number)
+        if found is None:  # loaded once, before anything else: only what a function reads
+            f = self.f
+            found = f.at_start(lambda: f.load(PTR, f.offset(self._entries, number * 8)))
+            self._addresses[number] = found
+        return found
 
     # ------------------------------------------------------------------ operands
     def boolean(self, operand: Operand) -> bool:
