@@ -18,8 +18,9 @@ from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.io import atomic, save_state, save_weights, write_model
-from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used
+from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used, relative
 from graphnet.io.versions import versions
+from graphnet.models.dataset_lookup import folder_of, is_file
 from graphnet.models.prediction import predict
 from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
@@ -242,11 +243,20 @@ class Model:
         self._materialize()
         refuse_used(path)
         path.mkdir(parents=True, exist_ok=True)
-        write_model(path / MODEL, self.runner.completed(), self.config)
+        write_model(path / MODEL, self.runner.completed(), self._config_in(path))
         save_weights(path / WEIGHTS, self.runner)
         if self.state.rows is not None:
             save_state(path / STATE, self.state)
-        atomic.write(path / VERSIONS, (json.dumps(versions(), indent=2) + "\n").encode())
+        trained_by = None if self.history is None else self.runner.backend
+        atomic.write(path / VERSIONS, (json.dumps(versions(backend=trained_by), indent=2) + "\n").encode())
+
+    def _config_in(self, folder: Path) -> TrainingConfig:
+        """The configuration for a file in a folder: the path of a data file points from there to the same file."""
+        data = self.config.data
+        base = Path() if self.path is None else self.path if self.path.is_dir() else folder_of(self.path)
+        if data is None or not is_file(data, base) or Path(data).is_absolute() or data.startswith("~"):
+            return self.config
+        return self.config.changed(data=relative(base / data, folder))
 
     def export(self, form: str = "mermaid") -> str | bytes:
         """This model as a file for other programs.

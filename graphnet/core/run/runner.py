@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -23,10 +22,10 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
-from graphnet.core.elementwise_kernels import Compiler, Kernel
+from graphnet.core.elementwise_kernels import Kernel
 from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
-from graphnet.core.run import backends
+from graphnet.core.run.backend_choice import ChosenBackend
 from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import Binder, Binding
 from graphnet.core.run.context import BindOptions, RunContext
@@ -42,8 +41,6 @@ from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
 from graphnet.core.run.stepper import Stepper
 
-DEFAULT = next(iter(backends.BUILT_IN))
-
 
 class Runner:
     """Runs one graph, forward and backward.
@@ -56,8 +53,8 @@ class Runner:
     ----------
     graph : Graph
     backend : str, optional
-        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend. None: that of the
-        environment variable GRAPHNET_BACKEND, else 'numpy'.
+        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend, such as 'native'.
+        None: that of the environment variable GRAPHNET_BACKEND, else the fastest one that is installed and available.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compile.pipeline``); None: all.
     reach : int, optional
@@ -100,7 +97,7 @@ class Runner:
         passes: Iterable[str] | None = None,
         reach: int | None = None,
     ) -> None:
-        self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
+        self._backend = ChosenBackend(backend)
         self.passes = None if passes is None else select_passes(passes)
         self.graph = graph
         self.layers = graph.layers()
@@ -108,7 +105,7 @@ class Runner:
         self.plan: Plan = lower(graph) if reach is None else truncate(lower(graph), reach)
         self.state: State | None = None
         self._arrays = LayerArrays(self.layers)
-        self._binder = Binder(graph, self.plan, self._arrays, backends.find(self.backend), self.passes)
+        self._binder = Binder(graph, self.plan, self._arrays, self._backend, self.passes)
         self._reader = InputReader(graph, self.layers.values())
         self._last = LastPass()
         #: The binding of the last pass, if passes like it can be repeated without checks.
@@ -124,6 +121,11 @@ class Runner:
         return {**self.__dict__, "_last": LastPass(), "_recent": None, "_keys": None}
 
     # ------------------------------------------------------------------ the graph and its arrays
+    @property
+    def backend(self) -> str:
+        """The name of the backend that runs this graph; chosen once, when it is first read or at the first pass."""
+        return self._backend.name
+
     @property
     def keys(self) -> Keys:
         """The keys of a claim on the arrays of this graph; see :mod:`graphnet.core.concurrency.claims`."""
@@ -217,8 +219,7 @@ class Runner:
 
     def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
         """An elementwise kernel as the backend compiles it; None if it does not."""
-        compiler: Compiler | None = getattr(self._binder.backend, "elementwise", None)
-        return None if compiler is None else compiler(kernel, dtype)
+        return self._backend.elementwise(kernel, dtype)
 
     @property
     def last_pass(self) -> Pass | None:

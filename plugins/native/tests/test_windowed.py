@@ -9,7 +9,7 @@ from graphnet import Builder, Runner
 from graphnet.core.operations import Operation, Window
 from graphnet_conv import Conv
 from graphnet_native import features, windowed
-from graphnet_native.backend import OPERATIONS
+from graphnet_native.native_backend import OPERATIONS
 
 TOLERANCES = {"float32": 3e-5, "float64": 1e-11}
 

@@ -90,6 +90,8 @@ class ScanProgram(BoundProgram):
         self.straight = not (self.single or step.reverse)
         #: Which final states other steps read.
         self.finals_read = [True] * len(step.finals)
+        #: For which initial states errors are wanted.
+        self.initial_wanted = [s is not None and shapes.slots[s] is not None and wanted[s] for s in step.initial]
 
     def _program(self, spec: TraceSpec, options: BindOptions) -> Program:
         """The program of the cell: one for any number of steps."""

@@ -29,6 +29,7 @@ class Program(Protocol):
     straight: bool
     draws: list[Any]
     finals_read: list[bool]
+    initial_wanted: list[bool]
 
     def initial_states(self, slots: list[Any], run: RunContext) -> list[Array | None]: ...
     def draw(self, workspace: Any, run: RunContext) -> None: ...
@@ -73,8 +74,7 @@ def backward(program: Program, tape: WholeTape, errors: list[Any], run: RunConte
     final_errors = [errors[slot] for slot in step.finals]
     if not arrived and all(error is None for error in final_errors):
         return
-    wanted = [slot is not None for slot in step.initial]
-    sequences, states, gradients = tape.whole.backward(output_errors, final_errors, wanted, tape.values)
+    sequences, states, gradients = tape.whole.backward(output_errors, final_errors, program.initial_wanted, tape.values)
     for slot, error in zip(step.sequences, sequences, strict=True):
         if error is not None:
             error = program.truncated(error, None)

@@ -21,8 +21,20 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, features, packing, products, sources, team, whole_pass
+from graphnet_native import (
+    bounds,
+    contractions,
+    elementwise,
+    features,
+    fusion,
+    packing,
+    products,
+    sources,
+    team,
+    whole_pass,
+)
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
+from graphnet_native.bounds import BoundsChecks
 from graphnet_native.digest import digest
 from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
@@ -78,7 +90,8 @@ class Emitter:
             elementwise.check(instruction)
         self.program, self.single = program, batch == 1
         self.dtype = F32 if dtype == "float32" else F64
-        self.module = Module(vector_bytes, llvm, features.selected().fused)
+        self.checks = BoundsChecks() if bounds.enabled() else None
+        self.module = Module(vector_bytes, llvm, features.selected().fused, self.checks)
         self.table = Table.of(program)
         self.tiles = products.tiles(self.dtype, vector_bytes, batch)
         #: Of products whose columns are many, whatever the batch.
@@ -131,16 +144,29 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        whole_pass.emit(self.module, self.program, self.table, self._function, self.partition is not None)
+        if self.checks is None:
+            threaded = self.partition is not None
+            whole_pass.emit(self.module, self.program, self.table, self._function, threaded)
         return self.module
 
+    def _site(self, *paths: str) -> None:
+        """Note the nodes of what is emitted next, for errors of bounds checks."""
+        if self.checks is not None:
+            self.checks.site = ", ".join(dict.fromkeys(path for path in paths if path))
+
+    def _of(self, group: Sequence[Instruction]) -> None:
+        """Note the nodes of instructions that are emitted next."""
+        self._site(*(path for instruction in group for path in instruction.paths))
+
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
+        self._site(f"arrays of {name}")
         body(Frame(self.module, name, self.program, self.dtype, self.single, self.table, self.partition))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
         threaded = self.partition is not None
-        f = self.module.function(name, [PTR, I64, I64, I64, *(team.TASK_PARAMETERS if threaded else ())])
+        further = team.TASK_PARAMETERS if threaded else ()
+        f = self.module.function(name, [PTR, I64, I64, I64, *further], table=True)
         for number, part in enumerate(parts):
             if number and threaded:
                 f.run(team.barrier(self.module), f.parameters[4], f.parameters[6])
@@ -148,7 +174,7 @@ class Emitter:
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions)
         meetings = self._meetings(groups)
         numbered = list(enumerate(groups))
         if len(groups) <= CHUNK:
@@ -161,6 +187,7 @@ class Emitter:
 
     def _groups(self, frame: Frame, groups: Sequence[tuple[int, list[Instruction]]], meetings: frozenset[int]) -> None:
         for number, group in groups:
+            self._of(group)
             if number in meetings:
                 frame.meet()
             with naming(group):
@@ -190,6 +217,7 @@ class Emitter:
     def _step(self, frame: Frame, groups: Sequence[Sequence[Instruction]], t: Value, meetings: frozenset[int]) -> None:
         """All instructions of a loop at one step."""
         for number, group in enumerate(groups):
+            self._of(group)
             if number in meetings:
                 frame.meet()
             with naming(group):
@@ -199,7 +227,7 @@ class Emitter:
                     elementwise.compute(frame, list(group), t)
 
     def _loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions, stepwise=True)
         meetings = self._meetings(groups, 1, self.program.states)
 
         def step(t: Value, _: list[Value]) -> None:
@@ -214,7 +242,7 @@ class Emitter:
 
     def _back_loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         last, end = frame.f.add(frame.stop, -1), frame.f.add(frame.start, -1)
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions, stepwise=True)
         meetings = self._meetings(groups, -1)
         if instructions:
             frame.f.loop(last, end, -1, lambda t, _: self._step(frame, groups, t, meetings))
