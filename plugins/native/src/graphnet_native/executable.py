@@ -35,7 +35,7 @@ from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
-#: ``f(table)``; as tasks where workers share a program.
+#: ``f(table)``.
 WHOLE = ("whole_forward", "whole_backward")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -54,14 +54,15 @@ class Compiled:
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
-        self.whole: list[list[Any]] = []
+        self.whole = [
+            [kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE]
+            for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE)
+        ]
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
             self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
-            for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE):
-                self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
         else:
-            self.tasks = {name: self.engine.address(name) for name in exports}
+            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
         self.packs = sources.plan(program)
 
     def rows(self, outputs: int) -> int:
@@ -124,19 +125,18 @@ class NativeExecutable:
     def _whole(self, release: bool) -> WholeCalls:
         """Whole passes in one call."""
         bounds = [0, *(block.stop for block in self.workspace.blocks)]
-        functions = (
-            [self._shared_pass(name) for name in WHOLE] if self.compiled.partition else self.compiled.whole[release]
-        )
+        functions: list[Callable[[int], None]] = [*self.compiled.whole[release]]
+        if self.compiled.partition is not None:
+            functions = [partial(self._whole_shared, function) for function in self.compiled.whole[True]]
         return WholeCalls(self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, self.refer)
 
-    def _shared_pass(self, name: str) -> Callable[[int], None]:
-        """A whole pass as a task."""
-        task, steps = Task(self.compiled.tasks[name]), self.workspace.steps
-
-        def run(table: int) -> None:
-            pool().run(task, table, 0, steps, 0, min(self._most, allowed()))
-
-        return run
+    def _whole_shared(self, function: Callable[[int], None], table: int) -> None:
+        """Run a whole pass whose blocks are tasks."""
+        used, first = pool(), self.places.team
+        workers = used.start(min(self._most, allowed()))
+        self.table[first : first + 3] = used.team, used.code.share_address, workers
+        function(table)
+        used.settle()
 
     def _fill_table(self) -> None:
         """Set the addresses that stay the same for the life of this object."""
