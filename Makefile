@@ -69,7 +69,7 @@ guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py
 
 # Libraries that are not installed are reported as skipped. make bench QUICK=1 takes less than two minutes.
-BENCHMARKS := recurrent sequences import_time compile_time tiny_nodes memory stream lenet demo optimizer_step busy
+BENCHMARKS := recurrent sequences import_time compile_time tiny_nodes memory stream latency lenet demo optimizer_step busy
 bench: $(USER_READY)
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; \

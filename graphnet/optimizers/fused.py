@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.core.checks import read_only
+from graphnet.core.elementwise_kernels import Compiled, Compiler, Kernel, Recorder
 from graphnet.core.errors import RuleError
 from graphnet.optimizers.base import Optimizer, RegularizerLike
 from graphnet.optimizers.checks import rule_result
@@ -97,8 +98,15 @@ class FusedOptimizer(Optimizer):
         return out
 
     def update_into(
-        self, individual_delta: float, weights: Array, gradient: Array, out: Array, spare: dict[str, Array]
-    ) -> None:
+        self,
+        individual_delta: float,
+        weights: Array,
+        gradient: Array,
+        out: Array,
+        spare: dict[str, Array],
+        kernels: FusedStep | None = None,
+        factor: float = 1.0,
+    ) -> bool:
         """:meth:`calculate_update` for flat arrays, with the results in existing memory.
 
         Parameters
@@ -111,6 +119,15 @@ class FusedOptimizer(Optimizer):
         spare : dict of str to array
             Memory for moments, initially empty; this step stores the moments that it replaces there, and the next step
             overwrites them.
+        kernels : FusedStep, optional
+            Computes the rule in one pass over memory, where it can.
+        factor : float
+            Scales the gradient first.
+
+        Returns
+        -------
+        bool
+            Whether the new weights and moments are known to be finite.
 
         Raises
         ------
@@ -121,9 +138,14 @@ class FusedOptimizer(Optimizer):
         check_fit(type(self).__name__, self._state, weights)
         old = {name: self.recall(name, weights) for name in self.moments}
         new = {name: spare[name] if name in spare else np.empty_like(weights) for name in old}
-        self._apply_rule(rate, weights, gradient, list(old.values()), list(new.values()), out, self.regularizer)
+        before, after = list(old.values()), list(new.values())
+        finite = None if kernels is None else kernels.run(self, rate, weights, gradient, before, after, out, factor)
+        if finite is None:
+            scaled = gradient if factor == 1.0 else gradient * factor
+            self._apply_rule(rate, weights, scaled, before, after, out, self.regularizer)
         self._store(new)
         spare.update(old)
+        return bool(finite)
 
     def moment_arrays(self) -> dict[str, Array]:
         """The moments after the last step by name, not copied; must not be written."""
@@ -171,6 +193,67 @@ class FusedOptimizer(Optimizer):
         penalty = rule_result(regularizer, "calculate", regularizer.calculate(block.weights), block.weights, ())
         np.multiply(penalty, block.rate, out=block.scratch)
         np.subtract(block.out, block.scratch, out=block.out)
+
+
+class FusedStep:
+    """A rule as a kernel that a backend compiles: one pass over the arrays of a step.
+
+    The rule, with the regularizer, is recorded at each step, because its factors may depend on the number of the step.
+    What cannot be recorded or compiled is computed by numpy.
+
+    Parameters
+    ----------
+    compiler : Compiler
+    """
+
+    def __init__(self, compiler: Compiler) -> None:
+        self._compiler = compiler
+        self._compiled: dict[tuple[Kernel, str], Compiled | None] = {}
+        #: The rules that cannot be recorded.
+        self._refused: set[Any] = set()
+
+    #: Numbers from which on a kernel is faster: recording a rule takes about as long as numpy's calls on fewer.
+    least = 1 << 15
+
+    def run(
+        self,
+        optimizer: FusedOptimizer,
+        rate: float,
+        weights: Array,
+        gradient: Array,
+        old: Sequence[Array],
+        new: Sequence[Array],
+        out: Array,
+        factor: float,
+    ) -> bool | None:
+        """Whether all results are finite; None if nothing was computed."""
+        rules = type(optimizer), type(optimizer.regularizer)
+        if weights.size < self.least or rules in self._refused:
+            return None
+        recorder = Recorder(2 + len(old), weights.dtype)
+        try:
+            kernel = self._record(optimizer, rate, recorder, len(old), factor)
+        except Exception:  # whatever a rule does that is not elementwise; numpy runs it, with its errors
+            self._refused.add(rules)
+            return None
+        key = kernel, weights.dtype.name
+        if key not in self._compiled:
+            self._compiled[key] = self._compiler(*key)
+        compiled = self._compiled[key]
+        return None if compiled is None else compiled((weights, gradient, *old), recorder.constants, (out, *new))
+
+    @staticmethod
+    def _record(optimizer: FusedOptimizer, rate: float, recorder: Recorder, moments: int, factor: float) -> Kernel:
+        weights, gradient, *old = recorder.inputs
+        if factor != 1.0:
+            gradient = np.multiply(gradient, float(factor))
+        out, scratch, new = recorder.room(), recorder.room(), [recorder.room() for _ in range(moments)]
+        block: Any = Block(float(rate), weights, gradient, (*old,), (*new,), out, scratch, optimizer.step_count + 1)
+        optimizer.rule(block)
+        if optimizer.regularizer is not None:
+            penalty = optimizer.regularizer.calculate(block.weights)
+            np.subtract(out, np.multiply(penalty, block.rate), out=out)
+        return recorder.kernel([out, *new])
 
 
 def running_mean(old: Array, value: Array, decay: float, *, out: Array, scratch: Array) -> None:

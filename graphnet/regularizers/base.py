@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.core.checks import float_array, number
+from graphnet.core.elementwise_kernels import Recorded
 from graphnet.core.errors import RuleError
 
 
@@ -55,6 +56,8 @@ class Regularizer:
         return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
 
     def _weights(self, weights: npt.ArrayLike) -> npt.NDArray[Any]:
+        if isinstance(weights, Recorded):
+            return weights  # type: ignore[return-value]  # an optimizer step is being recorded
         return float_array(type(self).__name__, "weights", weights)
 
     def _double(self, weights: npt.ArrayLike) -> npt.NDArray[np.float64]:

@@ -21,9 +21,9 @@ from graphnet.testing.passes import forward
 
 #: The sizes of added axes; they differ from each other and from most sizes of cases.
 ADDED = (2, 3)
-#: Steps of a long sequence: more than 64, and not a multiple of it.
-LONG = 70
-#: Outputs above this are too large for finite differences.
+#: Steps of a long sequence: more than twice 64, and not a multiple of it.
+LONG = 135
+#: Outputs above this are too large for finite differences; so are derivatives above its square root.
 MODERATE = 1e6
 
 

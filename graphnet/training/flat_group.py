@@ -11,11 +11,12 @@ import numpy as np
 from graphnet.core.checks import float_array
 from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter, Weight
+from graphnet.core.elementwise_kernels import Compiler
 from graphnet.core.errors import ConfigError, ShapeError
 from graphnet.optimizers import Optimizer
 from graphnet.optimizers.checks import fitting_gradient
 from graphnet.optimizers.clipping import clipped
-from graphnet.optimizers.fused import FusedOptimizer
+from graphnet.optimizers.fused import FusedOptimizer, FusedStep
 from graphnet.optimizers.state import all_finite, check_finite, check_weights
 from graphnet.training.array_pool import ArrayPool
 from graphnet.training.group_member import GroupMember
@@ -37,6 +38,8 @@ class FlatGroup:
         At least one.
     optimizer : object
         With ``calculate_update``; used by this group only.
+    compiler : Compiler, optional
+        Compiles the step of an optimizer that is fused.
 
     Attributes
     ----------
@@ -45,8 +48,9 @@ class FlatGroup:
         is group.gradients[i]``) is not copied.
     """
 
-    def __init__(self, members: list[GroupMember], optimizer: Any) -> None:
-        self.members, self.optimizer = members, optimizer
+    def __init__(self, members: list[GroupMember], optimizer: Any, compiler: Compiler | None = None) -> None:
+        self.members, self.optimizer, self._compiler = members, optimizer, compiler
+        self._kernels = None if compiler is None else FusedStep(compiler)
         self.dtype = members[0].parameter.value.dtype
         self.shapes = [member.parameter.value.shape for member in members]
         ends = list(accumulate(map(math.prod, self.shapes)))
@@ -90,7 +94,7 @@ class FlatGroup:
             optimizer = self.optimizer.fresh()
             parts = [slices[member.path] for member in group_members]
             optimizer.load_state({name: _select(array, parts, self._gradient.size) for name, array in state.items()})
-            groups.append(FlatGroup(group_members, optimizer))
+            groups.append(FlatGroup(group_members, optimizer, self._compiler))
         return groups
 
     # ------------------------------------------------------------------ one step
@@ -125,13 +129,19 @@ class FlatGroup:
         StateError
             If the new state of the optimizer is not finite.
         """
-        gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
-        if self._fused:
-            self._proposed = self._pool.acquire()
-            self.optimizer.update_into(self.delta, self._start, gradient, self._proposed, self._spare_moments)
-            self._check_finite()
-        else:
+        if not self._fused:
+            gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
             self._proposed = self._calculate_update(gradient)
+            return
+        gradient, factor = self._gradient, 1.0
+        if limit is not None and not norm <= limit:
+            factor = limit / norm
+            if not factor >= np.finfo(self.dtype).tiny:
+                gradient, factor = clipped(gradient, norm, limit), 1.0
+        self._proposed = self._pool.acquire()
+        arrays = self._start, gradient, self._proposed, self._spare_moments
+        if not self.optimizer.update_into(self.delta, *arrays, self._kernels, factor):
+            self._check_finite()
 
     def commit(self) -> None:
         """Assign the proposed weights to the parameters."""

@@ -57,6 +57,10 @@ class Updates:
         own: deltas.Chains = {path: [(layer,)] for path, layer in runner.layers.items()}
         self._chains = own if graph is None else deltas.chains(graph)
         self._deltas = deltas.effective(self._chains)
+        layers = [layer for uses in self._chains.values() for chain in uses for layer in chain]
+        self._delta_layers = list({id(layer): layer for layer in layers}.values())
+        #: The deltas of these layers at the last step; empty where they are not plain floats.
+        self._last_read: list[Any] = []
         self.members = [
             GroupMember(f"{path}/{name}", parameter, self._deltas[path], path)
             for path, layer in runner.layers.items()
@@ -65,10 +69,12 @@ class Updates:
         by_key: dict[Any, list[GroupMember]] = {}
         for i, member in enumerate(self.members):
             by_key.setdefault(self._group_key(member) or i, []).append(member)
-        self.groups: list[FlatGroup | SingleGroup] = [
-            (FlatGroup if isinstance(key, tuple) else SingleGroup)(members, self._optimizer(members[0].parameter))
-            for key, members in by_key.items()
-        ]
+        compiler = getattr(runner, "elementwise", None)
+        self.groups: list[FlatGroup | SingleGroup] = []
+        for key, members in by_key.items():
+            optimizer = self._optimizer(members[0].parameter)
+            flat = isinstance(key, tuple)
+            self.groups.append(FlatGroup(members, optimizer, compiler) if flat else SingleGroup(members, optimizer))
         single = [group.member.parameter.value.shape for group in self.groups if isinstance(group, SingleGroup)]
         self.threads = combined("float64", [of_rules("float64", [s], [s], [s]) for s in single]).whole
 
@@ -160,9 +166,16 @@ class Updates:
     # ------------------------------------------------------------------ deltas
     def _read_deltas(self) -> None:
         """Read all deltas and regroup the arrays whose delta has changed; after an error nothing is changed."""
-        current = deltas.effective(self._chains)
-        if current == self._deltas:
+        read = [layer.delta for layer in self._delta_layers]
+        if read == self._last_read:
             return
+        current = deltas.effective(self._chains)
+        if current != self._deltas:
+            self._regroup(current)
+        self._last_read = read if all(type(delta) is float for delta in read) else []
+
+    def _regroup(self, current: dict[str, float]) -> None:
+        """Regroup the arrays whose delta has changed; after an error nothing is changed."""
         members_by_delta = [_by_delta(group.members, current) for group in self.groups]
         pairs = list(zip(self.groups, members_by_delta, strict=True))
         new_groups = [group.split(members) if len(members) > 1 else [group] for group, members in pairs]

@@ -43,6 +43,9 @@ class Backend(Protocol):
     """Decides how the steps of a plan run.
 
     A backend must compute the same numbers as ``reference``, up to rounding; the conformance kit compares them.
+
+    It may also have a method ``elementwise(kernel, dtype)`` that returns a compiled optimizer step; see
+    :data:`graphnet.core.elementwise_kernels.Compiler`.
     """
 
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:

@@ -140,8 +140,11 @@ class Repeat:
         return Carried(state)
 
     # ------------------------------------------------------------------ forward
-    def forward(self, last: LastPass, binding: Binding, arrays: list[Any], state: Any) -> Results | None:
-        """Run a pass; None if it has to be run as a first one."""
+    def forward(self, last: LastPass | None, binding: Binding, arrays: list[Any], state: Any) -> Results | None:
+        """Run a pass, in place of the last one of a runner; None if it has to be run as a first one.
+
+        ``last`` is None for a pass beside it, which must not be kept.
+        """
         carried = None
         if state is not None:
             carried = self._fitting(state)
@@ -151,7 +154,10 @@ class Repeat:
         if not claim.entered():
             return None
         try:
-            outputs = (self._kept if self.keep else self._dropped)(last, binding, arrays, carried)
+            if last is not None and self.keep:
+                outputs = self._kept(last, binding, arrays, carried)
+            else:
+                outputs = self._dropped(last, binding, arrays, carried)
         finally:
             claim.leave()
         return None if outputs is None else (outputs, None if carried is None else carried.final_state)
@@ -180,7 +186,7 @@ class Repeat:
         return outputs
 
     def _dropped(
-        self, last: LastPass, binding: Binding, arrays: list[Any], carried: Carried | None
+        self, last: LastPass | None, binding: Binding, arrays: list[Any], carried: Carried | None
     ) -> dict[str, Array] | None:
         """A pass without ``backward``, in an idle bound plan."""
         outputs = None
@@ -196,7 +202,7 @@ class Repeat:
             raise
         finally:
             binding.release(bound)
-        if outputs is not None and last.current is not None:
+        if outputs is not None and last is not None and last.current is not None:
             last.drop_own()
         return outputs
 

@@ -22,6 +22,8 @@ from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
+from graphnet.core.elementwise_kernels import Compiler, Kernel
 from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
 from graphnet.core.run import backends
@@ -38,6 +40,7 @@ from graphnet.core.run.outputs import masked, unshared
 from graphnet.core.run.repeat import Repeat, Results, keep_for_repetition
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
+from graphnet.core.run.stepper import Stepper
 
 DEFAULT = next(iter(backends.BUILT_IN))
 
@@ -212,6 +215,11 @@ class Runner:
             options = BindOptions(self.layers, phase, dtype, passes=self.passes)
             return CompiledPlan(self.plan, inferred, options, wanted), inferred
 
+    def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
+        """An elementwise kernel as the backend compiles it; None if it does not."""
+        compiler: Compiler | None = getattr(self._binder.backend, "elementwise", None)
+        return None if compiler is None else compiler(kernel, dtype)
+
     @property
     def last_pass(self) -> Pass | None:
         """The pass that ``backward`` would use, of whichever thread; None if there is none."""
@@ -283,6 +291,47 @@ class Runner:
         outputs, ended = self._run(inputs, phase, lengths, keep, input_errors, state)
         assert ended is not None
         return outputs, ended
+
+    def stepper(self, *, batch: int | None = None, phase: Phase = Phase.test) -> Stepper:
+        """Return an object that runs the graph one time step a call, and keeps the states of its Scans.
+
+        Parameters
+        ----------
+        batch : int, optional
+            The number of rows; None: that of the first step.
+        phase : Phase
+
+        Raises
+        ------
+        GraphError
+            If no input of the graph has a time axis.
+        StateError
+            If the graph has a reversed Scan.
+        ConfigError
+            If ``batch`` is not at least 1, or ``phase`` is not a Phase.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from graphnet import Builder, Runner
+        >>> from graphnet_recurrent import LSTM
+        >>> g = Builder()
+        >>> stepper = Runner(g.build(y=LSTM(3, 4, None)(g.input("x", "time, batch, feature=3")))).stepper(batch=1)
+        >>> for x in np.ones((5, 1, 3)):
+        ...     y = stepper.step(x)["y"]
+        >>> y.shape, sorted(stepper.state.arrays)
+        ((1, 4), ['lstm/scan/c', 'lstm/scan/h'])
+        >>> stepper.reset()
+        """
+        return Stepper(self.graph, self.plan, self._first_step, batch, phase)
+
+    def _first_step(
+        self, inputs: Mapping[str, Any], state: State, phase: Phase
+    ) -> tuple[dict[str, Array], State, Binding]:
+        """Run a pass without ``backward`` with all checks: its outputs, the final states and its binding."""
+        outputs, ended = self._run_checked(inputs, phase, None, False, True, state)
+        assert ended is not None
+        return outputs, ended, self._binder.binding(self._reader.read(inputs, None), phase, True, False)
 
     def _run(
         self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any

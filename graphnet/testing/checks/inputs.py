@@ -15,9 +15,10 @@ from graphnet.core.run.runner import Runner
 from graphnet.testing.buffers import Arrays
 from graphnet.testing.check import check
 from graphnet.testing.checks.standalone import forward_arguments, initialized_layer, require_default_axes
-from graphnet.testing.failures import fault, short
+from graphnet.testing.failures import Fault, fault, short
 from graphnet.testing.harness import Harness
 from graphnet.testing.passes import PassResult
+from graphnet.testing.variants import bound, is_accepted, long_sequence
 
 #: The smallest integers, one of which an integer out of range must not count as.
 IDS = 64
@@ -133,7 +134,7 @@ def ids(harness: Harness) -> None:
         table = {number: found for number in range(IDS) if (found := outputs(number)) is not None}
         distinct = len({found.tobytes() for found in table.values()})
         harness.comparisons += 1
-        if distinct < 2:
+        if distinct < 3:  # a flag of integers, such as a mask, has no range
             continue
         _check_out_of_range(harness, name, 10**6, outputs(10**6), outputs(10**6 + 1), table)
         _check_out_of_range(harness, name, -1, outputs(-1), outputs(-2), table)
@@ -301,17 +302,47 @@ def refused_configurations(harness: Harness) -> None:
 
 @check()
 def reference(harness: Harness) -> None:
-    """The output equals that of the case's reference function, in the test phase."""
+    """The output equals that of the case's reference function, in the test phase, also for a long
+    sequence."""
     harness.require(harness.case.reference is not None, "the case has none")
     assert harness.case.reference is not None
     for seed in range(3):
         values = harness.values(seed)
-        runner = harness.set_weights(harness.runner(), seed)
-        outputs = harness.run(values, runner, phase=Phase.test, errors=False).outputs.values()
-        weights = {name: runner.parameters[path].value for path, name in _reference_names(runner).items()}
-        expected = harness.case.reference(*values.values(), **weights)
-        for actual, desired in zip(outputs, expected if isinstance(expected, tuple) else (expected,), strict=True):
-            harness.assert_close(actual, np.asarray(desired), "the output differs from the reference function")
+        _compare_with_reference(harness, values, harness.set_weights(harness.runner(), seed), "")
+    if not harness.fixed and harness.steps is not None:
+        _check_reference_for_long_sequence(harness)
+
+
+def _check_reference_for_long_sequence(harness: Harness) -> None:
+    """The output equals that of the reference function for a long sequence, if both accept it.
+
+    Other ranks and sizes are not compared: a function written for the case may be wrong there.
+    """
+    variant = long_sequence(harness)
+    prepared = bound(harness, variant) if is_accepted(harness, variant.shapes) else None
+    if prepared is None:
+        return
+    runner, values = prepared
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            _compare_with_reference(harness, values, runner, f", {variant}")
+    except Fault:
+        raise
+    except Exception:  # the reference function is not made for it
+        harness.note_untried(f"the reference function with {variant.what}")
+
+
+def _compare_with_reference(harness: Harness, values: Arrays, runner: Runner, where: str) -> None:
+    assert harness.case.reference is not None
+    outputs = list(harness.run(values, runner, phase=Phase.test, errors=False).outputs.values())
+    weights = {name: runner.parameters[path].value for path, name in _reference_names(runner).items()}
+    expected = harness.case.reference(*values.values(), **weights)
+    wanted = [np.asarray(array) for array in (expected if isinstance(expected, tuple) else (expected,))]
+    if where and [a.shape for a in outputs] != [a.shape for a in wanted]:
+        raise TypeError("the reference function is not made for these shapes")
+    for actual, desired in zip(outputs, wanted, strict=True):
+        harness.assert_close(actual, desired, f"the output differs from the reference function{where}")
 
 
 def _reference_names(runner: Runner) -> dict[str, str]:

@@ -49,11 +49,17 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        exports = (*FUNCTIONS, *WHOLE)
-        self.engine = Engine(objects_of(emitter.key(), emitter.emit), exports)
+        self._exports = (*FUNCTIONS, *WHOLE)
+        self._objects = objects_of(emitter.key(), emitter.emit)
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
+        self.packs = sources.plan(program)
+
+    def link(self) -> None:
+        """Bring the code into memory; before, the level of features must be one that this machine can execute."""
+        self.engine = Engine(self._objects, self._exports)
+        self._objects = []
         self.whole = [
             [kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE]
             for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE)
@@ -63,7 +69,6 @@ class Compiled:
             self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
         else:
             self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
-        self.packs = sources.plan(program)
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""

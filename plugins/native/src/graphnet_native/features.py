@@ -14,8 +14,6 @@ import sys
 from dataclasses import dataclass
 from functools import cache
 
-from graphnet.core.errors import unknown
-
 #: Lowers the level: ``avx512``, ``avx2`` or ``baseline``; the highest one that may be used.
 VARIABLE = "GRAPHNET_NATIVE_FEATURES"
 #: From the highest to the lowest.
@@ -76,6 +74,8 @@ def requested(setting: str | None = None) -> tuple[str, ...]:
     if name == AUTO:
         return LEVELS
     if name not in LEVELS:
+        from graphnet.core.errors import unknown
+
         raise unknown("level of processor features", name, (AUTO, *LEVELS), where=VARIABLE)
     return LEVELS[LEVELS.index(name) :]
 
@@ -117,9 +117,35 @@ def available() -> tuple[Features, ...]:
     return tuple(levels(host(), platform.machine(), requested()))
 
 
+#: How many levels of this machine have failed, and a level that replaces them all.
+_failed = 0
+_forced: Features | None = None
+
+
 def selected() -> Features:
     """The level that code is compiled for."""
-    return available()[0]
+    return available()[_failed] if _forced is None else _forced
+
+
+def lower() -> bool:
+    """Select the next level; whether there is one."""
+    global _failed
+    if _failed + 1 >= len(available()):
+        return False
+    _failed += 1
+    return True
+
+
+def lower_to(level: str) -> None:
+    """Select a level of this machine by its name."""
+    global _failed
+    _failed = [each.level for each in available()].index(level)
+
+
+def force(level: Features) -> None:
+    """Select a level, whatever this machine has: for the process that tries it."""
+    global _forced
+    _forced = level
 
 
 def addresses_fit() -> bool:

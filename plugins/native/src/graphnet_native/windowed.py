@@ -14,7 +14,7 @@ import numpy as np
 
 from graphnet.core.operations import Pair, Window
 from graphnet_native import features, windows
-from graphnet_native.engine import Engine, version
+from graphnet_native.engine import Engine, key_of, objects_of, version
 from graphnet_native.features import Features
 from graphnet_native.ir import F32, F64, Module
 
@@ -35,16 +35,23 @@ class Kernels:
     """
 
     def __init__(self, kind: str, char: str, tile: tuple[int, int], level: Features) -> None:
-        dtype, module = DTYPES[char], Module(level.vector_bytes, version(), level.fused)
+        dtype = DTYPES[char]
         self.lanes = lanes = level.vector_bytes // dtype.bytes
-        name = getattr(windows, kind)(module, dtype, lanes, *tile)
-        sums = windows.lane_sums(module, dtype, lanes) if kind == "gradient" else None
-        self.engine = Engine(module.text())
+
+        def build() -> Module:
+            module = Module(level.vector_bytes, version(), level.fused)
+            getattr(windows, kind)(module, dtype, lanes, *tile)
+            if kind == "gradient":
+                windows.lane_sums(module, dtype, lanes)
+            return module
+
+        exports = ["windowed"] if kind == "product" else ["window_gradient", "lane_sums"]
+        self.engine = Engine(objects_of(key_of("windowed", kind, char, str(tile)), build), exports)
         pointers, integers = (6, 8) if kind == "product" else (4, 9)
         arguments = [POINTER] * pointers + [INTEGER] * integers
-        self.run = ctypes.CFUNCTYPE(None, *arguments)(self.engine.address(name))
-        if sums is not None:
-            self.lane_sums = ctypes.CFUNCTYPE(None, POINTER, POINTER, INTEGER)(self.engine.address(sums))
+        self.run = ctypes.CFUNCTYPE(None, *arguments)(self.engine.address(exports[0]))
+        if kind == "gradient":
+            self.lane_sums = ctypes.CFUNCTYPE(None, POINTER, POINTER, INTEGER)(self.engine.address(exports[1]))
 
 
 @lru_cache(maxsize=64)

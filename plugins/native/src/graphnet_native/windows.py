@@ -37,7 +37,7 @@ def product(module: Module, dtype: Type, lanes: int, rows: int, vectors: int) ->
     of positions has three entries in ``T``: bytes from ``X``, the first ``k``, the number of them. A row of positions
     is ``groups`` times ``columns`` numbers that lie next to each other.
     """
-    name = f"windowed_{dtype.mangled}_{lanes}_{rows}x{vectors}"
+    name = "windowed"
     kernels = {
         (v, masked): _micro_kernel(module, dtype, lanes, rows, v, masked)
         for v, masked in ((vectors, False), (1, False), (1, True))
@@ -144,7 +144,7 @@ def gradient(module: Module, dtype: Type, lanes: int, rows: int, columns: int) -
     bytes)``: for each output and cell ``S`` gets a vector, of which the sum of the lanes is the gradient; the last cell
     is that of the errors alone. ``S`` must be zeros.
     """
-    name = f"window_gradient_{dtype.mangled}_{lanes}_{rows}x{columns}"
+    name = "window_gradient"
     kernels = {(h, w): _gradient_tile(module, dtype, lanes, h, w) for h in {rows, 1} for w in {columns, 1}}
     alone = _gradient_tile(module, dtype, lanes, 1, 0)
     f = module.function(name, [PTR] * 4 + [I64] * 9)
@@ -229,7 +229,7 @@ def _gradient_tile(module: Module, dtype: Type, lanes: int, rows: int, columns: 
 
 def lane_sums(module: Module, dtype: Type, lanes: int) -> str:
     """Define ``f(S, R, count)``: the sums of the lanes of some vectors; returns its name."""
-    name = f"lane_sums_{dtype.mangled}_{lanes}"
+    name = "lane_sums"
     f = module.function(name, [PTR, PTR, I64])
     source, target, count = f.parameters
     kind, size = Type(dtype.scalar, lanes), dtype.bytes
