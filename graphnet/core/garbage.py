@@ -17,3 +17,17 @@ def gc_paused() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+@contextmanager
+def gc_deferred() -> Iterator[None]:
+    """The same, but the collector stays enabled, with a threshold that is never reached.
+
+    Code inside the block that disables or enables the collector can then be recognized.
+    """
+    thresholds = gc.get_threshold()
+    gc.set_threshold(0)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)

@@ -11,10 +11,12 @@ does.
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -77,6 +79,25 @@ def generator() -> np.random.Generator:
 def current() -> _Source:
     """Return the source of the generator in use, without the check for a forked child."""
     return _scoped.get() or _default
+
+
+def saved() -> tuple[_Source, bool, np.random.Generator, dict[str, Any]]:
+    """Return the source of the generator in use and its state, for :func:`restore`; they compare with ``==``."""
+    source = current()
+    return source, source.seeded, source.rng, copy.deepcopy(dict(source.rng.bit_generator.state))
+
+
+def restore(state: tuple[_Source, bool, np.random.Generator, dict[str, Any]]) -> None:
+    """Restore what :func:`saved` returned: the same generator in the same state."""
+    global _default
+    source, seeded, rng, numbers = state
+    source.seeded, source.rng = seeded, rng
+    source.rng.bit_generator.state = numbers
+    if _scoped.get() is None:
+        with locks.lock:
+            _default = source
+    elif _scoped.get() is not source:
+        _scoped.set(source)
 
 
 def _inherited(source: _Source) -> np.random.Generator:

@@ -1,148 +1,231 @@
-"""Restores settings of the process, and classes of other plugins, that a plugin changes while it loads."""
+"""Guards the process while a plugin loads: what the plugin changes by mistake is restored and reported."""
 
 from __future__ import annotations
 
-import contextlib
-import io
-import os
-import random as standard
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
-import numpy as np
-
-from graphnet.core import random
 from graphnet.core.distribution import NAME
-from graphnet.core.errors import GraphnetDeprecationWarning
-from graphnet.core.run.runner import Runner
+from graphnet.core.errors import GraphnetDeprecationWarning, PluginError
+from graphnet.plugins.isolation import ending, imports, streams
+from graphnet.plugins.isolation.code import Change, Watch, top
+from graphnet.plugins.isolation.innermost import Innermost
+from graphnet.plugins.isolation.setting import Snapshot
+from graphnet.plugins.isolation.settings import SETTINGS
+from graphnet.plugins.isolation.streams import Printed
+from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Entry
 
 #: Loading times in seconds from which a note says that the plugin is slow.
 SLOW = 1.0
+#: How many changes a message lists.
+LISTED = 3
 
 
 @contextmanager
-def guarded(notes: list[str]) -> Iterator[None]:
-    """Capture printed text and restore settings changed inside the block; each adds a sentence to ``notes``."""
-    saved = {setting: read() for setting, (read, _) in SETTINGS.items()}
-    printed = io.StringIO()
+def guarded(notes: list[str], printed: Printed | None = None) -> Iterator[None]:
+    """Keep printed text and restore settings changed inside the block; each adds a sentence to ``notes``.
+
+    Parameters
+    ----------
+    notes : list of str
+    printed : Printed, optional
+        Receives the text, also of threads that print later; without it, the text is reported when the block ends.
+    """
+    own = Printed() if printed is None else printed
+    saved = Snapshot(SETTINGS)
     try:
-        with (
-            contextlib.redirect_stdout(printed),
-            contextlib.redirect_stderr(printed),
-            warnings.catch_warnings(record=True) as raised,
-        ):
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("always", GraphnetDeprecationWarning)
-            before = [repr(entry) for entry in warnings.filters]
+        with streams.kept(own, notes), _warnings(notes), Innermost(notes):
             yield
-            if any(entry[0] == "error" and repr(entry) not in before for entry in warnings.filters):
-                notes.append("it turns warnings into errors when it loads; the filters were restored")
     finally:
-        notes += dict.fromkeys(f"it uses a deprecated name: {warning.message}" for warning in raised)
-        text = printed.getvalue().strip()
-        if text:
-            notes.append(f"it prints when it loads: {text.splitlines()[0][:60]!r}; move that into a function")
-        for setting, (read, write) in SETTINGS.items():
-            if not _same(read(), saved[setting]):
-                write(saved[setting])
-                notes.append(f"it changes {setting} when it loads; the old value was restored")
+        if printed is None:
+            report_printed(own, notes)
+        notes += saved.restore()
 
 
-def _same(a: Any, b: Any) -> bool:
-    return repr(a) == repr(b)
+def report_printed(printed: Printed, notes: list[str]) -> None:
+    """Add a note about what a plugin printed, unless there is one."""
+    start = "it prints when it loads: "
+    if printed.text and not any(note.startswith(start) for note in notes):
+        notes.append(f"{start}{printed.text.splitlines()[0][:60]!r}; move that into a function")
 
 
-def _set_environment(saved: dict[str, str]) -> None:
-    for name in set(os.environ) - set(saved):
-        del os.environ[name]
-    os.environ.update(saved)
+@contextmanager
+def _warnings(notes: list[str]) -> Iterator[None]:
+    """Silence warnings, except those of deprecated names, and restore the filters."""
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", GraphnetDeprecationWarning)
+        before, show = list(warnings.filters), warnings.showwarning
+        try:
+            yield
+        finally:
+            if list(warnings.filters) != before or warnings.showwarning is not show:
+                errors = any(entry[0] == "error" and entry not in before for entry in warnings.filters)
+                what = "turns warnings into errors" if errors else "changes the warning filters"
+                notes.append(f"it {what} when it loads; the old value was restored")
+            notes += dict.fromkeys(
+                f"it uses a deprecated name: {warning.message}"
+                for warning in raised
+                if issubclass(warning.category, GraphnetDeprecationWarning)
+            )
 
 
-def _folder() -> str | None:
-    try:
-        return os.getcwd()
-    except OSError:  # it has been deleted
-        return None
+class Host:
+    """The process in which plugins load, one after the other.
+
+    Parameters
+    ----------
+    packages : mapping of str to str
+        The top-level packages of the plugins, with the distribution that owns each.
+    """
+
+    def __init__(self, packages: dict[str, str]) -> None:
+        self.packages = {name: owner for name, owner in packages.items() if not _shared(name)}
+        self.watch = Watch(self.packages)
+        self.watch.record_all()
+        self.printed: list[tuple[Plugin, Printed]] = []
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Keep what threads of plugins print between the loading of two plugins."""
+        with streams.kept(None, []):
+            yield
+
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Watch the classes that a plugin registered, and those of graphnet that they derive from."""
+        for entry in entries:
+            if isinstance(entry.object, type):
+                self.watch.add_class(entry.object, entry.id)
+
+    @contextmanager
+    def around(self, plugin: Plugin, module: str) -> Iterator[None]:
+        """Guard the process while ``plugin``, whose entry point names ``module``, is imported and its hooks run.
+
+        Raises
+        ------
+        PluginError
+            If the block has changed code of graphnet or of another plugin; the code is restored.
+        """
+        printed = Printed()
+        self.printed.append((plugin, printed))
+        own = {name for name, owner in self.packages.items() if owner == plugin.distribution}
+        own |= set() if _shared(top(module)) else {top(module)}
+        refused: list[str] = []
+        try:
+            with (
+                streams.descriptors(plugin.notes),
+                guarded(plugin.notes, printed),
+                self._code(plugin, own, refused),
+                ending.prevented() as ended,
+                imports.recording(self.watch),
+                Innermost(plugin.notes),
+            ):
+                yield
+        except KeyboardInterrupt as error:
+            if ended.interrupted:
+                raise
+            raise PluginError("it raises KeyboardInterrupt", where=plugin.distribution) from error
+        finally:
+            report_printed(printed, plugin.notes)
+        if refused:
+            raise self._refusal(plugin, refused)
+
+    @contextmanager
+    def _code(self, plugin: Plugin, own: set[str], refused: list[str]) -> Iterator[None]:
+        """Restore code that the block changes; what refuses the plugin is added to ``refused``."""
+        try:
+            yield
+        except BaseException:
+            if found := self._restore(plugin, own):
+                plugin.notes.append(f"it changes {_listed(found)} when it loads; the old value was restored")
+            raise
+        refused += self._restore(plugin, own)
+
+    def _restore(self, plugin: Plugin, own: set[str]) -> list[str]:
+        """Restore code, report it, and return what refuses the plugin."""
+        refused: list[str] = []
+        replaced: list[str] = []
+        changes = self.watch.changes()
+        for change in changes:
+            if change.package in own:
+                continue
+            change.undo()
+            culprit = self.culprit(change)
+            if culprit not in (None, plugin.distribution) and self._report(str(culprit), change):
+                continue
+            (refused if self._protected(change) else replaced).append(change.what)
+        if replaced:
+            plugin.notes.append(f"it replaces {_listed(replaced)} when it loads; the old value was restored")
+        if any(change.package in own for change in changes):
+            self.watch.renew(own)
+        self.watch.record_all()
+        return refused
+
+    def _protected(self, change: Change) -> bool:
+        return change.package == "graphnet" or change.package in self.packages or "/" in change.what
+
+    def culprit(self, change: Change) -> str | None:
+        """The distribution in whose package the new value was defined; None if that is unknown."""
+        return self.packages.get(top(str(getattr(change.new, "__module__", None) or "")))
+
+    def _report(self, distribution: str, change: Change) -> bool:
+        """Add a note to the plugin that made a change later, in a thread; return whether there is one."""
+        for plugin, _ in self.printed:
+            if plugin.distribution == distribution:
+                plugin.notes.append(f"it replaces {change.what} after it has loaded; the old value was restored")
+                return True
+        return False
+
+    @staticmethod
+    def _refusal(plugin: Plugin, refused: list[str]) -> PluginError:
+        return PluginError(
+            f"it changes classes of other plugins: {_listed(refused)}",
+            where=plugin.distribution,
+            expected="its own classes, registered by its hooks",
+            remedy="The classes were restored.",
+        )
+
+    def finish(self, entries: Iterable[Entry], plugins: Iterable[Plugin]) -> None:
+        """Check the classes of all distributions after the last plugin has loaded.
+
+        What has changed since its plugin loaded is restored. A method that another plugin had replaced before plugins
+        were loaded is reported: a program may import a plugin's package before.
+        """
+        own = next((plugin for plugin in plugins if plugin.distribution == NAME), None)
+        for change in self.watch.changes():
+            change.undo()
+            culprit = self.culprit(change)
+            if (culprit is None or not self._report(culprit, change)) and own is not None:
+                own.notes.append(f"a plugin replaces {change.what} after it has loaded; the old value was restored")
+        for entry in entries:
+            self._check_origin(entry)
+        for plugin, printed in self.printed:
+            report_printed(printed, plugin.notes)
+
+    def _check_origin(self, entry: Entry) -> None:
+        """Report a method of a registered class that was defined in another plugin's package."""
+        if not isinstance(entry.object, type):
+            return
+        for name, value in vars(entry.object).items():
+            owner = self.packages.get(top(str(getattr(getattr(value, "__func__", value), "__module__", None) or "")))
+            if owner is None or owner == entry.distribution or isinstance(value, type):
+                continue
+            if top(entry.object.__module__) == top(str(value.__module__)):
+                continue
+            for plugin, _ in self.printed:
+                if plugin.distribution == owner:
+                    plugin.notes.append(f"{entry.object.__name__}.{name} of {entry.id} is a function of this plugin")
+                    break
 
 
-def _set_folder(saved: str | None) -> None:
-    if saved is not None:
-        os.chdir(saved)
+def _shared(package: str) -> bool:
+    """Whether a package cannot be a plugin's own."""
+    return package in ("graphnet", "numpy", "__main__") or package in sys.stdlib_module_names
 
 
-def _numpy_random() -> Any:
-    """The state of numpy's global generator, with its array as bytes, because the repr of an array is abbreviated."""
-    name, keys, *rest = np.random.get_state()  # type: ignore[misc]  # noqa: NPY002
-    return (name, bytes(keys), *rest)  # type: ignore[arg-type]
-
-
-def _set_numpy_random(saved: Any) -> None:
-    name, keys, *rest = saved
-    np.random.set_state((name, np.frombuffer(keys, np.uint32), *rest))  # noqa: NPY002
-
-
-def _set_hook(saved: Any) -> None:
-    sys.excepthook = saved
-
-
-#: The settings, in words, with functions to read and to restore each.
-SETTINGS: dict[str, tuple[Callable[[], Any], Callable[[Any], Any]]] = {
-    "numpy's global random state": (_numpy_random, _set_numpy_random),
-    "Python's global random state": (standard.getstate, standard.setstate),
-    "graphnet's random state": (
-        lambda: random.current().rng.bit_generator.state,
-        lambda saved: setattr(random.current().rng.bit_generator, "state", saved),
-    ),
-    "numpy's print options": (np.get_printoptions, lambda saved: np.set_printoptions(**saved)),
-    "numpy's error handling": (np.geterr, lambda saved: np.seterr(**saved)),
-    "the working directory": (_folder, _set_folder),
-    "the environment": (lambda: dict(os.environ), _set_environment),
-    "the recursion limit": (sys.getrecursionlimit, sys.setrecursionlimit),
-    "sys.excepthook": (lambda: sys.excepthook, _set_hook),
-}
-
-
-class ClassSnapshot:
-    """The attributes of the classes of graphnet and of the plugins loaded so far."""
-
-    def __init__(self, entries: Iterable[Entry]) -> None:
-        owned = [(entry.id, entry.object) for entry in entries if isinstance(entry.object, type)]
-        bases = [(NAME, base) for _, thing in owned for base in thing.__mro__ if _of_graphnet(base)]
-        owners = {thing: owner for owner, thing in [*bases, *owned, (NAME, Runner)]}
-        self.saved = {thing: (owner, dict(vars(thing))) for thing, owner in owners.items()}
-
-    def restore(self) -> list[str]:
-        """Restore the attributes that have changed, and return their names, as ``Class.attribute of owner``."""
-        changed = []
-        for thing, (owner, saved) in self.saved.items():
-            current = dict(vars(thing))
-            for name in {**saved, **current}:
-                if name in _SET_BY_PYTHON or current.get(name, _MISSING) is saved.get(name, _MISSING):
-                    continue
-                changed.append(f"{thing.__name__}.{name} of {owner}")
-                if name in saved:
-                    setattr(thing, name, saved[name])
-                else:
-                    delattr(thing, name)
-        return changed
-
-
-_MISSING = object()
-#: Attributes that Python itself sets at any time.
-_SET_BY_PYTHON = {
-    "__doc__",
-    "__weakref__",
-    "__dict__",
-    "__annotations__",
-    "__abstractmethods__",
-    "_abc_impl",
-    "__static_attributes__",
-}
-
-
-def _of_graphnet(base: type) -> bool:
-    return base.__module__.startswith("graphnet.")
+def _listed(names: list[str]) -> str:
+    rest = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + rest

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import nullcontext
 
 from graphnet.core.distribution import NAME, VERSION
 from graphnet.core.errors import PluginError, StateError, did_you_mean
-from graphnet.core.garbage import gc_paused
+from graphnet.core.garbage import gc_deferred
 from graphnet.plugins import discovery, hooks, versions
 from graphnet.plugins.discovery import Allowed, PluginEntryPoint
-from graphnet.plugins.guard import SLOW, ClassSnapshot, guarded
+from graphnet.plugins.guard import SLOW, Host
 from graphnet.plugins.installing import how_to_install
+from graphnet.plugins.isolation.code import top
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Registry
 
@@ -66,76 +69,100 @@ class PluginManager:
         if self._loaded:
             raise StateError("the plugins are already loaded", remedy="Make another PluginManager.")
         self._loaded = True
-        with gc_paused():
+        with gc_deferred():
             self._load_all(allow)
 
     def _load_all(self, allow: Collection[str] | None) -> None:
-        own = importlib.import_module(BUILTIN)
-        self.register(own, name="builtin", distribution=NAME, version=VERSION)
+        self._register_own()
         allowed = discovery.allowed(None if allow is None else ",".join(allow) or "none")
         points = discovery.installed()
-        self._report_missing(allowed.names or frozenset(), {name for point in points for name in point[:2]})
+        self._report_missing(allowed, points)
+        admitted = [point for point in points if allowed.admits(point.name, point.distribution)]
+        host = self._host({top(point.module): point.distribution for point in admitted}) if admitted else None
         owners: dict[str, str] = {}
-        for point in points:
-            self._load_point(point, allowed, owners)
+        with nullcontext() if host is None else host.session():
+            for point in points:
+                self._load_point(point, allowed, owners, host)
+        if host is not None:
+            host.finish((entry for plugin in self.plugins for entry in plugin.entries), self.plugins)
 
-    def _report_missing(self, allowed: frozenset[str], known: set[str]) -> None:
-        self.not_installed = sorted(allowed - known)
+    def _register_own(self) -> None:
+        """Register graphnet's own objects."""
+        started, plugin = time.perf_counter(), Plugin("builtin", NAME, VERSION)
+        plugin.entries = hooks.call(importlib.import_module(BUILTIN), plugin)
+        self.registry.add(plugin.entries)
+        self._add(plugin, started)
+
+    def _host(self, packages: dict[str, str]) -> Host:
+        host = Host(packages)
+        for plugin in self.plugins:
+            host.add(plugin.entries)
+        return host
+
+    def _report_missing(self, allowed: Allowed, points: list[PluginEntryPoint]) -> None:
+        known = sorted({name for point in points for name in point[:2]})
+        self.not_installed = allowed.missing(known)
         for name in self.not_installed:
-            reason = f"no such plugin is installed. {did_you_mean(name, sorted(known))}".strip()
+            reason = f"no such plugin is installed. {did_you_mean(name, known)}".strip()
             self.plugins.append(Plugin(name, name, "", "failed", reason))
 
-    def _load_point(self, point: PluginEntryPoint, allowed: Allowed, owners: dict[str, str]) -> None:
+    def _load_point(self, point: PluginEntryPoint, allowed: Allowed, owners: dict[str, str], host: Host | None) -> None:
         """Import the module of an entry point and register it, if it is allowed and its name is not taken."""
-        plugin = Plugin(point.name, point.distribution, point.version)
-        if not allowed.admits(point.name, point.distribution):
+        plugin = Plugin(point.name, point.distribution, point.version, notes=list(point.notes))
+        if host is None or not allowed.admits(point.name, point.distribution):
             plugin.status, plugin.reason = "skipped", "not among the allowed plugins"
         elif owners.setdefault(point.name, point.distribution) != point.distribution:
             first = owners[point.name]
             plugin.status = "failed"
             plugin.reason = f"the entry point {point.name!r} is also that of {first}. Uninstall one of the two."
         else:
-            self._import(point, plugin)
+            self._run(plugin, point.module, host, functools.partial(self._import, point))
             return
         self.plugins.append(plugin)
 
-    def _import(self, point: PluginEntryPoint, plugin: Plugin) -> None:
-        started, others = time.perf_counter(), self._class_snapshot()
-        try:
-            self._check_version(point)
-            with guarded(plugin.notes):
-                module = point.point.load()
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:  # sys.exit() in a plugin must not end the host
-            refused = isinstance(error, PluginError) and error.where == point.distribution
-            plugin.fail(error, "" if refused else f"importing {point.point.value} failed: ")
-            others.restore()
-            self._add(plugin, started)
-            return
-        self._register(module, plugin, started, others)
-        if not plugin.entries and plugin.status == "loaded" and _partly_imported(module):
-            plugin.fail(
-                PluginError(
-                    "it uses the plugin manager while it is being imported, before its hooks are defined",
-                    where=point.distribution,
-                    remedy="Call graphnet.plugins.manager() inside the functions that need it.",
-                )
-            )
-
-    def _check_version(self, point: PluginEntryPoint) -> None:
-        """Refuse a plugin whose distribution requires another version of graphnet."""
-        if versions.unmet(VERSION, point.requirement):
+    def _import(self, point: PluginEntryPoint, plugin: Plugin) -> object:
+        """Return the module of an entry point, if its distribution accepts this version of graphnet."""
+        if point.requires and not versions.accepts(point.requires, VERSION):
             raise PluginError(
                 "written for another version of graphnet",
                 where=point.distribution,
-                expected=f"graphnet {point.requirement}",
+                expected=f"graphnet {point.requires}",
                 received=f"graphnet {VERSION}",
                 remedy=f"Install them together, {how_to_install(NAME, point.distribution)}",
             )
+        try:
+            return point.point.load()
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            raise _ImportFailed(f"importing {point.point.value} failed: ", error) from error
 
-    def _class_snapshot(self) -> ClassSnapshot:
-        return ClassSnapshot(entry for plugin in self.plugins for entry in plugin.entries)
+    def register(self, module: object, *, name: str, distribution: str | None = None, version: str = "0") -> Plugin:
+        """Load a module as a plugin, such as one in a test, and return its record."""
+        plugin = Plugin(name, distribution or name, version)
+        host = self._host({})
+        self._run(plugin, str(getattr(module, "__name__", "")), host, lambda _: module)
+        return plugin
+
+    def _run(self, plugin: Plugin, name: str, host: Host, load: Callable[[Plugin], object]) -> None:
+        """Import a plugin, call its hooks, and register all of its objects, or none if any step fails."""
+        started = time.perf_counter()
+        try:
+            with host.around(plugin, name):
+                module = load(plugin)
+                entries = hooks.call(module, plugin)
+                if not entries and _partly_imported(module):
+                    raise _used_too_early(plugin)
+            self.registry.add(entries)
+            plugin.entries = entries
+            host.add(entries)
+        except KeyboardInterrupt:
+            raise
+        except _ImportFailed as failed:
+            plugin.fail(failed.error, failed.doing)
+        except BaseException as error:  # sys.exit() in a plugin must not end the host
+            plugin.fail(error)
+        self._add(plugin, started)
 
     def _add(self, plugin: Plugin, started: float) -> None:
         plugin.seconds = time.perf_counter() - started
@@ -145,38 +172,21 @@ class PluginManager:
             )
         self.plugins.append(plugin)
 
-    def register(self, module: object, *, name: str, distribution: str | None = None, version: str = "0") -> Plugin:
-        """Load a module as a plugin, such as one in a test, and return its record."""
-        plugin = Plugin(name, distribution or name, version)
-        return self._register(module, plugin, time.perf_counter(), self._class_snapshot())
 
-    def _register(self, module: object, plugin: Plugin, started: float, others: ClassSnapshot) -> Plugin:
-        """Call the hooks of one plugin, and register all of its objects, or none if any step fails."""
-        try:
-            with guarded(plugin.notes):
-                entries = hooks.call(module, plugin)
-            self._check_others(others, plugin)
-            self.registry.add(entries)
-            plugin.entries = entries
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            plugin.fail(error)
-            others.restore()
-        self._add(plugin, started)
-        return plugin
+class _ImportFailed(Exception):
+    """The import of a plugin's module failed with ``error``."""
 
-    @staticmethod
-    def _check_others(others: ClassSnapshot, plugin: Plugin) -> None:
-        """Restore changed classes of other plugins, and refuse the plugin that changed them."""
-        changed = others.restore()
-        if changed:
-            raise PluginError(
-                f"it changes classes of other plugins: {', '.join(changed[:3])}",
-                where=plugin.distribution,
-                expected="its own classes, registered by its hooks",
-                remedy="The classes were restored.",
-            )
+    def __init__(self, doing: str, error: BaseException) -> None:
+        super().__init__(doing)
+        self.doing, self.error = doing, error
+
+
+def _used_too_early(plugin: Plugin) -> PluginError:
+    return PluginError(
+        "it uses the plugin manager while it is being imported, before its hooks are defined",
+        where=plugin.distribution,
+        remedy="Call graphnet.plugins.manager() inside the functions that need it.",
+    )
 
 
 def _partly_imported(module: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 from graphnet.core.distribution import normalized
 
@@ -17,7 +18,6 @@ COMPARISONS: dict[str, Callable[[tuple[int, ...], tuple[int, ...]], bool]] = {
     "<": operator.lt,
 }
 _CLAUSE = re.compile(r"\s*(>=|<=|==|!=|>|<)\s*(\d{1,9}(?:\.\d{1,9})*)\s*\Z", re.ASCII)
-_COMPATIBLE = re.compile(r"~=\s*(\d+(?:\.\d+)*)\.\d+", re.ASCII)
 
 
 def meets(version: str, requirement: str) -> bool:
@@ -51,40 +51,70 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in match[1].split(".")) if match else ()
 
 
-def required(requirements: Iterable[str], distribution: str) -> str:
-    """Return the versions of another distribution that ``Requires-Dist`` requires, without extras; empty for any.
+@dataclass(frozen=True)
+class Required:
+    """The versions of a distribution that others require, and what could not be read.
+
+    Attributes
+    ----------
+    versions : str
+        Specifiers, separated by commas; empty for any version.
+    invalid : tuple of str
+        Lines that are not valid requirements (PEP 508), if they may be about the distribution.
+    found : bool
+        Whether any line requires the distribution.
+    """
+
+    versions: str
+    invalid: tuple[str, ...]
+    found: bool
+
+
+def required(requirements: Iterable[str], *distributions: str) -> Required:
+    """Return the versions of a distribution that the lines of ``Requires-Dist`` require together, without extras.
+
+    Lines whose marker does not hold here, such as ``python_version < '3'``, do not count.
 
     Examples
     --------
-    >>> required(["numpy>=2", "graphnet[test]>=0.1,<2", "graphnet>9; extra == 'new'"], "graphnet")
+    >>> lines = ["numpy>=2", "graphnet-x[test]>=0.1", "graphnet_x<2", "graphnet-x>9; extra == 'new'"]
+    >>> required(lines, "Graphnet.X").versions
     '>=0.1,<2'
     """
-    for text in requirements:
-        requirement, _, marker = text.partition(";")
-        match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^]]*\])?\s*\(?([^)]*)\)?", requirement)
-        if match and normalized(match[1]) == normalized(distribution) and "extra" not in marker:
-            return match[2].strip()
-    return ""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    names = {normalized(name) for name in distributions}
+    versions, invalid, found = [], [], False
+    for line in requirements:
+        match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line)
+        if match is None or normalized(match[1].rstrip("-_.")) not in names:
+            continue
+        try:
+            requirement = Requirement(line)
+            holds = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+        except (InvalidRequirement, ArithmeticError, LookupError, ValueError):
+            invalid.append(line)
+            continue
+        if holds:
+            found = True
+            versions += _specifiers(line, str(requirement.specifier))
+    return Required(",".join(versions), tuple(invalid), found)
 
 
-def unmet(version: str, requirement: str) -> bool:
-    """Whether a version fails a requirement of package metadata; clauses that cannot be parsed count as met.
+def _specifiers(line: str, sorted_text: str) -> list[str]:
+    """The specifiers of a valid requirement in the order in which they are written, without spaces."""
+    parts = [part for part in sorted_text.split(",") if part]
+    return sorted(parts, key=lambda part: "".join(line.split()).find(part))
+
+
+def accepts(specifiers: str, version: str) -> bool:
+    """Whether a version meets specifiers of PEP 440; pre-releases count like any version.
 
     Examples
     --------
-    >>> unmet("0.1.0", ">=9"), unmet("1.4.2", "~=1.4"), unmet("2.0", "~=1.4"), unmet("0.1", "== 0.*")
-    (True, False, True, False)
+    >>> accepts(">=9", "0.1.0"), accepts("~=1.4", "1.4.2"), accepts("==0.*", "0.1"), accepts("", "3")
+    (False, True, True, True)
     """
-    for clause in filter(None, (part.strip() for part in requirement.split(","))):
-        compatible = _COMPATIBLE.match(clause)
-        if compatible:
-            stem = release(compatible[1])
-            if release(version)[: len(stem)] != stem or not meets(version, f">={clause[2:].strip()}"):
-                return True
-            continue
-        try:
-            if not meets(version, clause):
-                return True
-        except ValueError:
-            continue
-    return False
+    from packaging.specifiers import SpecifierSet
+
+    return bool(SpecifierSet(specifiers).contains(version, prereleases=True))

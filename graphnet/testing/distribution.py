@@ -92,7 +92,7 @@ def _metadata(name: str) -> tuple[bool, str]:
     lacking = [field for field in ("Summary", "Version", "Requires-Python") if not fields.get(field)]
     if not (fields.get("License-Expression") or fields.get("License") or "License ::" in str(fields)):
         lacking.append("License")
-    if canonical(name) != NAME and not required(distribution.requires or [], NAME):
+    if canonical(name) != NAME and not required(distribution.requires or [], NAME).versions:
         lacking.append(f"a dependency such as {NAME}>=0.1")
     if not re.search(r"\w", fields.get_payload() or fields.get("Description") or ""):  # type: ignore[arg-type]
         lacking.append("a README")

@@ -193,6 +193,58 @@ def test_broken_plugin_can_be_excluded(tmp_path):
     assert statuses("--plugins", "good", GRAPHNET_PLUGINS="none") == {"good": "loaded", "broken": "skipped"}
 
 
+def test_leftovers_and_entries_listed_twice_count_once(tmp_path):
+    install(tmp_path, "the-good-one", "good_one", GOOD, "good")
+    leftover = tmp_path / "~he_good_one-0.9.dist-info"
+    leftover.mkdir()
+    for name in ("METADATA", "entry_points.txt"):
+        text = (tmp_path / "the-good-one-1.0.dist-info" / name).read_text()
+        (leftover / name).write_text(
+            text.replace("Version: 1.0", "Version: 0.9").replace("the-good-one", "The_Good.One")
+        )
+    points = tmp_path / "the-good-one-1.0.dist-info" / "entry_points.txt"
+    points.write_text(points.read_text() + "good = good_one\ngood = another_one\n")
+    told = json.loads(graphnet(tmp_path, "plugins", "--json").stdout)
+    (good,) = [each for each in told if each["name"] == "good"]
+    assert (good["status"], good["version"], good["distribution"]) == ("loaded", "1.0", "the-good-one")
+    assert good["notes"] == ["its entry point 'good' is listed twice, as good_one and as another_one; the first counts"]
+    assert [each["id"] for each in good["registered"]] == ["the-good-one/Fine"]
+    chosen = json.loads(graphnet(tmp_path, "--plugins", "The.Good_One", "plugins", "--json").stdout)
+    assert [each["status"] for each in chosen if each["name"] == "good"] == ["loaded"]
+
+
+REQUIREMENTS = {
+    ">=99": "graphnet-framework>=99",
+    ">=0.1,<0.1.0": "Graphnet_Framework >=0.1\nRequires-Dist: graphnet-framework<0.1.0",
+    "==9.*": "graphnet-framework (==9.*)",
+    "!=0.1.0": "graphnet.framework!=0.1.0; python_version >= '3'",
+    "": "graphnet-framework>=99; python_version < '3'",
+    "~=0.1": "graphnet-framework[test] ~=0.1\nRequires-Dist: graphnet-framework>9; extra == 'new'",
+    "former": "graphnet>=0.1",
+    "invalid": "graphnet-framework ~~ 3",
+}
+
+
+def test_requirements_follow_pep_508(tmp_path):
+    for i, line in enumerate(REQUIREMENTS.values()):
+        install(
+            tmp_path,
+            f"needs-{i}",
+            f"needs_{i}",
+            GOOD.replace("Fine", f"Fine{i}"),
+            f"needs{i}",
+            **{"Requires-Dist": line},
+        )
+    told = {each["name"]: each for each in json.loads(graphnet(tmp_path, "plugins", "--json").stdout)}
+    for i, versions in enumerate(REQUIREMENTS):
+        found = told[f"needs{i}"]
+        refused = versions in (">=99", ">=0.1,<0.1.0", "==9.*", "!=0.1.0")
+        assert found["status"] == ("failed" if refused else "loaded"), found
+        assert not refused or f"expected graphnet {versions}, received graphnet" in found["reason"], found
+    assert "should require 'graphnet-framework'" in told["needs6"]["notes"][0]
+    assert "is not valid (PEP 508) and is ignored" in told["needs7"]["notes"][0]
+
+
 def test_uninstalled_plugin_is_named(tmp_path):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     before = train(tmp_path)

@@ -1,14 +1,14 @@
 """Plugins: loaded in a fixed order, each by itself; what fails is reported and leaves nothing behind."""
 
+import signal
 import subprocess
 import sys
 import types
-from importlib import metadata
 
 import pytest
 
 from graphnet import FullyConnected, Layer, PluginError, StateError, UnknownNameError
-from graphnet.plugins import PluginManager, hookimpl, hookspecs, manager, using
+from graphnet.plugins import PluginManager, discovery, hookimpl, hookspecs, manager, using
 
 
 class Cube(Layer):
@@ -181,7 +181,7 @@ def installed(monkeypatch):
         Point("zeta", "c-dist", lambda: plugin()),
         Point("last", "d-dist", lambda: plugin(graphnet_register_layers=lambda register: register(Cube, "Cubic"))),
     ]
-    monkeypatch.setattr(metadata, "entry_points", lambda group: list(reversed(points)) if group == "graphnet" else [])
+    monkeypatch.setattr(discovery, "entry_points", lambda: list(reversed(points)))
 
 
 def statuses(host):
@@ -223,7 +223,7 @@ def test_invalid_metadata_hide_no_other_plugin(monkeypatch):
     nameless, useless = Point("first", None, lambda: plugin()), Point("second", "x-dist", lambda: plugin())
     useless.dist = None
     cube = Point("third", "y-dist", lambda: plugin(graphnet_register_layers=lambda register: register(Cube)))
-    monkeypatch.setattr(metadata, "entry_points", lambda group: [nameless, useless, cube])
+    monkeypatch.setattr(discovery, "entry_points", lambda: [nameless, useless, cube])
     host = PluginManager()
     host.load()
     assert statuses(host) == [
@@ -270,12 +270,21 @@ def test_second_load_is_refused():
 
 def test_keyboard_interrupt_is_not_caught():
     def interrupted(register):
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     host = PluginManager()
     with pytest.raises(KeyboardInterrupt):
         host.register(plugin(graphnet_register_layers=interrupted), name="slow")
     assert host.plugins == []
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_keyboard_interrupt_that_a_plugin_raises_is_its_failure():
+    def raising_it(register):
+        raise KeyboardInterrupt
+
+    record = PluginManager().register(plugin(graphnet_register_layers=raising_it), name="odd")
+    assert record.status == "failed" and "it raises KeyboardInterrupt" in record.reason
 
 
 def test_using_replaces_the_manager():
@@ -308,7 +317,7 @@ def test_importing_graphnet_loads_no_plugin():
 def test_missing_plugin_is_named_with_remedy(monkeypatch):
     from graphnet.io import parse_model
 
-    monkeypatch.setattr(metadata, "entry_points", lambda group: [])
+    monkeypatch.setattr(discovery, "entry_points", list)
     host = PluginManager()
     host.load()
     text = """
