@@ -86,7 +86,8 @@ def test_plugin_depends_on_graphnet_only(name):
 @pytest.mark.parametrize("name", PLUGINS)
 def test_plugin_is_found_by_entry_point(name):
     declared = pyproject(ROOT / "plugins" / name)["project"]["entry-points"]
-    assert declared == {"graphnet": {name: f"graphnet_{name}.plugin"}}
+    backends = {"graphnet.backends": {"native": "graphnet_native.plugin"}} if name == "native" else {}
+    assert declared == {"graphnet": {name: f"graphnet_{name}.plugin"}, **backends}
     (entry,) = importlib.metadata.entry_points(group="graphnet", name=name)
     assert entry.dist.name == f"graphnet-{name}"
     assert any(callable(hook) for key, hook in vars(entry.load()).items() if key.startswith("graphnet_"))

@@ -86,7 +86,7 @@ def _run(runner: Runner, inputs: dict[str, Any]) -> tuple[float, float]:
 
 
 def _compiled(graph: Graph, inputs: dict[str, Any], repeat: int) -> tuple[float, float]:
-    runner = Runner(copy.deepcopy(graph), backend="numpy")
+    runner = Runner(copy.deepcopy(graph))
     _run(runner, inputs)
     seconds = np.array([_run(runner, inputs) for _ in range(repeat)])
     return float(np.median(seconds[:, 0])), float(np.median(seconds[:, 1]))

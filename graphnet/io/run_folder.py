@@ -7,11 +7,12 @@ import math
 import os
 import re
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from graphnet.core.errors import FileError
+from graphnet.core.errors import FileError, GraphnetError, GraphnetWarning
 from graphnet.io import atomic
 from graphnet.io.learning_curve import learning_curve
 from graphnet.io.state import save_state
@@ -37,9 +38,9 @@ class RunFolder(Callback):
     ``weights.safetensors`` the weights of the best epoch; during the run, of the best epoch so far
     ``state.safetensors``   after training on a Stream: the recurrent state at its end, in the best epoch
     ``metrics.jsonl``       one JSON object for each epoch
-    ``versions.json``       graphnet, plugins in order, packages, platform, BLAS and its threads
+    ``versions.json``       graphnet, plugins in order, packages, platform, backend, BLAS and its threads
     ``learning_curve.png``  if matplotlib is installed
-    ``summary.json``        how the run ended, the best epoch, and the results on the test set
+    ``summary.json``        how the run ended, the backend, the best epoch, and the results on the test set
     ======================  ===========================================================================
 
     The folder is created when the first epoch starts, so invalid data leave no folder. Nothing is overwritten.
@@ -72,6 +73,7 @@ class RunFolder(Callback):
         self.data = data
         self._written = -WRITE_INTERVAL
         self._started = False
+        self._backend: str | None = None
         if self.path is not None:
             refuse_used(self.path)
 
@@ -85,11 +87,11 @@ class RunFolder(Callback):
             _create(self.path)
         config = trainer.config
         if self.data is not None:
-            config = config.changed(data=_relative(Path(self.data), self.path))
+            config = config.changed(data=relative(Path(self.data), self.path))
         self._started = True
         self._config = config
         write_model(self.path / MODEL, trainer.graph, config)
-        self._write_json(VERSIONS, versions(trainer.config.threads))
+        self._write_json(VERSIONS, versions(trainer.config.threads, trainer.runner.backend))
 
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Append the metrics; write better weights unless the last write was a short time ago."""
@@ -99,15 +101,33 @@ class RunFolder(Callback):
             self._write_weights(trainer)
 
     def on_end(self, trainer: TrainingRun, history: History) -> None:
-        """Write the best weights, all metrics, the learning curve and the summary; also after an error."""
+        """Write the best weights, all metrics and the summary, then the learning curve; also after an error."""
         if not self._started:
             return
-        self._write_weights(trainer)
-        atomic.write(self._folder / METRICS, "".join(map(line, history.epochs)).encode())
-        image = learning_curve(history, trainer.graph.name)
-        if image is not None:
-            atomic.write(self._folder / CURVE, image)
-        self.summarize(history, {})
+        self._backend = trainer.runner.backend
+        failures: list[GraphnetError] = []
+        for write in (
+            lambda: self._write_weights(trainer),
+            lambda: atomic.write(self._folder / METRICS, "".join(map(line, history.epochs)).encode()),
+            lambda: self.summarize(history, {}),
+        ):
+            try:
+                write()
+            except GraphnetError as error:  # the other files may still be written
+                failures.append(error)
+        self._draw(trainer, history)
+        if failures:
+            raise failures[0]
+
+    def _draw(self, trainer: TrainingRun, history: History) -> None:
+        """Write the learning curve, if it can be drawn: a picture is not worth a run."""
+        try:
+            image = learning_curve(history, trainer.graph.name)
+            if image is not None:
+                atomic.write(self._folder / CURVE, image)
+        except Exception as error:  # matplotlib, its configuration, a font, the disk
+            problem = f"the learning curve was not drawn: {type(error).__name__}: {error}"
+            warnings.warn(problem, GraphnetWarning, stacklevel=2)
 
     def summarize(self, history: History, test: Mapping[str, float]) -> None:
         """Write ``summary.json`` with the results on the test set (empty without a test set)."""
@@ -116,6 +136,7 @@ class RunFolder(Callback):
             SUMMARY,
             {
                 "stopped": history.stopped,
+                "backend": self._backend,
                 "epochs": len(history),
                 "best_epoch": history.best_epoch,
                 "best": None if best is None else _finite(best.flat()),
@@ -203,7 +224,7 @@ def _unusable(path: Path, received: object) -> FileError:
     return FileError("the folder cannot be created", where=str(path), received=received, remedy="Name another folder.")
 
 
-def _relative(path: Path, folder: Path) -> str:
+def relative(path: Path, folder: Path) -> str:
     """A path relative to a folder, so that both can be moved together."""
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

@@ -1,4 +1,4 @@
-"""The software and hardware of a run: versions, plugins in order, platform, BLAS and its threads."""
+"""The software and hardware of a run: versions, plugins in order, platform, backend, BLAS and its threads."""
 
 from __future__ import annotations
 
@@ -12,18 +12,20 @@ from graphnet.plugins import manager
 PACKAGES = ("numpy", "pluggy", "networkx", "PyYAML", "safetensors", "threadpoolctl")
 
 
-def versions(threads: int | None = None) -> dict[str, Any]:
-    """Versions, plugins, platform and BLAS as plain data.
+def versions(threads: int | None = None, backend: str | None = None) -> dict[str, Any]:
+    """Versions, plugins, platform, backend and BLAS as plain data.
 
     Parameters
     ----------
     threads : int, optional
         The limit of BLAS threads of the run; None: no limit beyond that of each library.
+    backend : str, optional
+        The backend that runs the graph.
 
     Examples
     --------
     >>> sorted(versions(threads=1))
-    ['blas', 'graphnet', 'packages', 'platform', 'plugins', 'python', 'threads']
+    ['backend', 'blas', 'graphnet', 'packages', 'platform', 'plugins', 'python', 'threads']
     """
     return {
         "graphnet": VERSION,
@@ -34,6 +36,7 @@ def versions(threads: int | None = None) -> dict[str, Any]:
             {"name": p.name, "distribution": p.distribution, "version": p.version, "status": p.status}
             for p in manager().plugins
         ],
+        "backend": backend,
         "blas": _blas(),
         "threads": threads,
     }

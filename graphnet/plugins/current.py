@@ -79,6 +79,11 @@ def manager() -> PluginManager:
     return current
 
 
+def scoped() -> PluginManager | None:
+    """Return the manager that ``using`` has made the current one; None outside such a block."""
+    return _scoped.get()
+
+
 def _begin() -> tuple[_Loading, bool]:
     """Return the loading in progress, and whether the caller started it and must carry it out."""
     global _loading

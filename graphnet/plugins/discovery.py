@@ -12,6 +12,9 @@ from graphnet.plugins.record import VARIABLE
 from graphnet.plugins.versions import required
 
 GROUP = "graphnet"
+#: The group in which a plugin announces a backend, so that it is found without loading any other plugin. The name is
+#: that of the backend; the value is the plugin's module, as in the group above.
+BACKENDS = "graphnet.backends"
 
 
 class PluginEntryPoint(NamedTuple):
@@ -40,13 +43,13 @@ class PluginEntryPoint(NamedTuple):
         return str(self.point.value).partition(":")[0].partition("[")[0].strip()
 
 
-def installed() -> list[PluginEntryPoint]:
-    """Return all entry points of the group, ordered by distribution and name, each once.
+def installed(group: str = GROUP) -> list[PluginEntryPoint]:
+    """Return all entry points of a group, ordered by distribution and name, each once.
 
     An entry that a distribution lists twice counts once; if the two differ, the first counts, with a note.
     """
     found: dict[tuple[str, str], PluginEntryPoint] = {}
-    for point in sorted(map(_with_distribution, entry_points()), key=_order):
+    for point in sorted(map(_with_distribution, entry_points(group)), key=_order):
         first = found.setdefault(_order(point), point)
         if first.point.value != point.point.value:
             note = f"its entry point {point.name!r} is listed twice, as {first.point.value} and as {point.point.value}"
@@ -58,8 +61,8 @@ def _order(point: PluginEntryPoint) -> tuple[str, str]:
     return canonical(point.distribution), point.name
 
 
-def entry_points() -> list[metadata.EntryPoint]:
-    """Return the entry points of the group of every distribution, in the order of the search path.
+def entry_points(group: str = GROUP) -> list[metadata.EntryPoint]:
+    """Return the entry points of a group of every distribution, in the order of the search path.
 
     Of several distributions with one name (PEP 503), the first counts, as for modules. Folders whose name begins with
     ``~`` do not count: pip leaves them behind when an installation is interrupted. ``importlib.metadata.entry_points``
@@ -69,10 +72,10 @@ def entry_points() -> list[metadata.EntryPoint]:
     points: list[metadata.EntryPoint] = []
     for distribution in metadata.distributions():
         try:
-            if GROUP not in (distribution.read_text("entry_points.txt") or "") or _is_leftover(distribution):
+            if group not in (distribution.read_text("entry_points.txt") or "") or _is_leftover(distribution):
                 continue
             name = canonical(str(distribution.metadata["Name"] or f"nameless {len(seen)}"))
-            own = [] if name in seen else list(distribution.entry_points.select(group=GROUP))
+            own = [] if name in seen else list(distribution.entry_points.select(group=group))
         except Exception:  # invalid metadata of one distribution
             continue
         points += own

@@ -77,6 +77,9 @@ class PluginManager:
         allowed = discovery.allowed(None if allow is None else ",".join(allow) or "none")
         points = discovery.installed()
         self._report_missing(allowed, points)
+        self._load_points(points, allowed)
+
+    def _load_points(self, points: list[PluginEntryPoint], allowed: Allowed) -> None:
         admitted = [point for point in points if allowed.admits(point.name, point.distribution)]
         host = self._host({top(point.module): point.distribution for point in admitted}) if admitted else None
         owners: dict[str, str] = {}
@@ -85,6 +88,16 @@ class PluginManager:
                 self._load_point(point, allowed, owners, host)
         if host is not None:
             host.finish((entry for plugin in self.plugins for entry in plugin.entries), self.plugins)
+
+    def load_announced(self, points: list[PluginEntryPoint]) -> None:
+        """Load the plugins of these entry points alone, as far as GRAPHNET_PLUGINS allows.
+
+        graphnet's own objects are absent. A plugin that is named by several entry points loads once. None of them ends
+        the process or raises an error.
+        """
+        self._loaded = True
+        first = {(point.distribution, point.module): point for point in reversed(points)}
+        self._load_points(list(reversed(first.values())), discovery.allowed())
 
     def _register_own(self) -> None:
         """Register graphnet's own objects."""

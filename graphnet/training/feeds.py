@@ -79,7 +79,7 @@ class SequencePieces(WholeSequences):
     def __init__(self, graph_runner: Runner, data: Examples, config: TrainingConfig) -> None:
         assert config.tbptt is not None
         self.k1 = config.tbptt[0]
-        super().__init__(Runner(graph_runner.graph, backend=config.backend, reach=config.tbptt[1]), data, config)
+        super().__init__(Runner(graph_runner.graph, backend=graph_runner.backend, reach=config.tbptt[1]), data, config)
         self.truncated = TruncatedRunner(self.runner, *config.tbptt)
 
     @property
@@ -112,7 +112,7 @@ class StreamPieces:
         assert config.tbptt is not None
         self.stream, self.config, self.losses = stream, config, losses
         self.k1 = config.tbptt[0]
-        self.runner = Runner(graph_runner.graph, backend=config.backend, reach=config.tbptt[1])
+        self.runner = Runner(graph_runner.graph, backend=graph_runner.backend, reach=config.tbptt[1])
         self.truncated = TruncatedRunner(self.runner, *config.tbptt)
 
     @property

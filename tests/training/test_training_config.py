@@ -138,6 +138,7 @@ def test_cosine_schedule_ends_at_decay():
 
 def test_the_backend_of_a_run():
     from graphnet import Builder, FullyConnected
+    from graphnet.core.run.backend_choice import default
     from graphnet.models.model import Model
     from graphnet.training import Trainer
 
@@ -145,4 +146,5 @@ def test_the_backend_of_a_run():
     graph = g.build(FullyConnected(1, 1)(g.input("x", "batch, feature=1")))
     config = TrainingConfig(backend="reference")
     assert Trainer(graph, config).runner.backend == Model(graph, config).runner.backend == "reference"
-    assert Trainer(graph).runner.backend == "numpy"
+    assert Trainer(graph, TrainingConfig(backend="numpy")).runner.backend == "numpy"
+    assert Trainer(graph).runner.backend == default()

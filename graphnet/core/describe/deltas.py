@@ -89,25 +89,46 @@ def effective(by_path: Chains) -> dict[str, float]:
     return deltas
 
 
-def pending(layer: WeightOwner) -> Iterator[tuple[Parameter, float, str]]:
-    """The parameters inside a layer that a step changes, with the delta and the place of each.
+class Steps:
+    """What a step of the optimizers inside a layer goes through; looked up once for many steps.
 
-    Those have an optimizer and a gradient, and a delta above 0: a frozen layer keeps its weights and moments bit for
-    bit, also with momentum or weight decay.
-
-    Raises
-    ------
-    ConfigError
-        If a shared layer has several deltas.
+    Parameters
+    ----------
+    layer : Layer
     """
-    due = [
-        (path, owner, parameter)
-        for path, owner in owners(layer).items()
-        for parameter in owner.store.params.values()
-        if parameter.optimizer is not None and parameter.gradient is not None
-    ]
-    inner = layer.subgraph if due else None
-    deltas = {"": layer.delta} if inner is None else effective(chains(inner, (layer,)))
-    for path, owner, parameter in due:
-        if deltas[path]:
-            yield parameter, deltas[path], repr(owner)
+
+    __slots__ = ("_chains", "_layer", "_owners")
+
+    def __init__(self, layer: WeightOwner) -> None:
+        self._layer, self._owners = layer, owners(layer)
+        inner = layer.subgraph
+        self._chains = None if inner is None else chains(inner, (layer,))
+
+    def pending(self) -> Iterator[tuple[Parameter, float, str]]:
+        """The parameters that a step changes now, with the delta and the place of each.
+
+        Those have an optimizer and a gradient, and a delta above 0: a frozen layer keeps its weights and moments bit
+        for bit, also with momentum or weight decay.
+
+        Raises
+        ------
+        ConfigError
+            If a shared layer has several deltas.
+        """
+        due = [
+            (path, owner, parameter)
+            for path, owner in self._owners.items()
+            for parameter in owner.store.params.values()
+            if parameter.optimizer is not None and parameter.gradient is not None
+        ]
+        if not due:
+            return
+        deltas = {"": self._layer.delta} if self._chains is None else effective(self._chains)
+        for path, owner, parameter in due:
+            if deltas[path]:
+                yield parameter, deltas[path], repr(owner)
+
+
+def pending(layer: WeightOwner) -> Iterator[tuple[Parameter, float, str]]:
+    """The parameters inside a layer that a step changes: see :meth:`Steps.pending`."""
+    return Steps(layer).pending()

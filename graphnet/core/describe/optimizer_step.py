@@ -26,6 +26,8 @@ def step(updates: Iterable[tuple[Parameter, float, str]]) -> None:
         See ``updated``; weights and optimizers are then as they were.
     """
     updates = list(updates)
+    if not updates:
+        return
     before = [(parameter.optimizer, optimizer_state(parameter.optimizer)) for parameter, _, _ in updates]
     try:
         values = [updated(parameter, delta, where) for parameter, delta, where in updates]

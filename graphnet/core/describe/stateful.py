@@ -9,6 +9,8 @@ import numpy as np
 from graphnet.core.array_types import plain
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, KEPT_STATE, READ, WRITE, Claim, other_threads_pass
+from graphnet.core.describe import optimizer_step
+from graphnet.core.describe.deltas import Steps
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.pass_snapshot import LayerPassSnapshot
 from graphnet.core.describe.phases import phase_of
@@ -28,17 +30,19 @@ class Stateful(Trainable):
     _phase: Phase
     _runner: Any  # a LayerRunner, or None
     _last_forward: tuple[int, Any] | None
+    _steps: tuple[LayerRunner | None, Steps] | None
 
     def __new__(cls, *arguments: Any, **options: Any) -> Self:
         self = super().__new__(cls)
         self._phase = Phase.train
         self._runner = None
         self._last_forward = None
+        self._steps = None
         return self
 
     def __getstate__(self) -> dict[str, Any]:
         with Claim(READ, frozenset([id(self)]), "copy", self):  # a copy of weights in training would be a mixture
-            return {**self.__dict__, "_runner": None, "_last_forward": None}
+            return {**self.__dict__, "_runner": None, "_last_forward": None, "_steps": None}
 
     @property
     def phase(self) -> Phase:
@@ -127,6 +131,12 @@ class Stateful(Trainable):
             self._update()
         input_errors = [None if array is None else _own(array) for array in list(pulled.values())[:count]]
         return input_errors[0] if len(input_errors) == 1 else tuple(input_errors)
+
+    def _update(self) -> None:
+        """One optimizer step for each weight array that has an optimizer and a gradient."""
+        if self._steps is None or self._steps[0] is not self._runner:
+            self._steps = self._runner, Steps(self)
+        optimizer_step.step(self._steps[1].pending())
 
     def pass_snapshot(self) -> LayerPassSnapshot:
         """Return what a later ``forward`` changes; to be restored or released."""

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from graphnet.core.concurrency.claims import READ, WRITE, Claim, Keys, check_unchanged
-from graphnet.core.describe import deltas, optimizer_step, weights
+from graphnet.core.describe import deltas, weights
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.rules import Rules
 from graphnet.core.describe.snapshot import Snapshot
@@ -78,10 +78,6 @@ class Trainable(Rules):
     def _check_unchanged(self, action: str) -> None:
         """Raise StateError if another thread is training the weights, or changing them otherwise."""
         check_unchanged(self._keys, action, self)
-
-    def _update(self) -> None:
-        """One optimizer step for each weight array that has an optimizer and a gradient."""
-        optimizer_step.step(deltas.pending(self))
 
     @property
     def trainable(self) -> bool:

@@ -21,7 +21,8 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
-from graphnet.core.run.backends import Backend, Bound
+from graphnet.core.run.backend_choice import ChosenBackend
+from graphnet.core.run.backends import Bound
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.inputs import Batch
 from graphnet.core.run.layer_arrays import LayerArrays
@@ -99,7 +100,7 @@ class Binder:
     graph : Graph
     plan : Plan
     arrays : LayerArrays
-    backend : Backend
+    backend : ChosenBackend
     passes : frozenset of str or None
         The compiler's passes to apply; None: all.
 
@@ -112,7 +113,7 @@ class Binder:
     """
 
     def __init__(
-        self, graph: Graph, plan: Plan, arrays: LayerArrays, backend: Backend, passes: frozenset[str] | None
+        self, graph: Graph, plan: Plan, arrays: LayerArrays, backend: ChosenBackend, passes: frozenset[str] | None
     ) -> None:
         self.graph, self.plan, self.arrays, self.backend, self.passes = graph, plan, arrays, backend, passes
         self.bindings: OrderedDict[Any, Binding] = OrderedDict()
@@ -128,6 +129,7 @@ class Binder:
         key = (batch.shapes, batch.dtype, phase is Phase.train, input_errors, keep)
         binding = self.bindings.get(key)
         if binding is None:
+            self.backend.resolve()
             with locks.building, gc_paused():
                 return self.bindings.get(key) or self._bind(key, batch, phase, input_errors)
         try:  # noqa: SIM105  # suppress would cost every pass two calls

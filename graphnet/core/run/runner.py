@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -20,13 +19,15 @@ from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe import weights
 from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
-from graphnet.core.elementwise_kernels import Compiler, Kernel
+from graphnet.core.elementwise_kernels import Kernel
+from graphnet.core.errors import ConfigError
 from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
-from graphnet.core.run import backends
+from graphnet.core.run.backend_choice import ChosenBackend
 from graphnet.core.run.backends import Bound
 from graphnet.core.run.binder import Binder, Binding
 from graphnet.core.run.context import BindOptions, RunContext
@@ -42,8 +43,6 @@ from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
 from graphnet.core.run.stepper import Stepper
 
-DEFAULT = next(iter(backends.BUILT_IN))
-
 
 class Runner:
     """Runs one graph, forward and backward.
@@ -56,8 +55,8 @@ class Runner:
     ----------
     graph : Graph
     backend : str, optional
-        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend. None: that of the
-        environment variable GRAPHNET_BACKEND, else 'numpy'.
+        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend, such as 'native'.
+        None: that of the environment variable GRAPHNET_BACKEND, else the fastest one that is installed and available.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compile.pipeline``); None: all.
     reach : int, optional
@@ -76,7 +75,7 @@ class Runner:
     GraphError, ShapeError
         If the graph cannot be compiled, or its declared shapes do not fit together.
     ConfigError
-        If ``reach`` is not at least 1.
+        If ``graph`` is not a Graph, or ``reach`` is not at least 1.
     UnknownNameError
         If the backend or a pass is unknown.
 
@@ -100,15 +99,15 @@ class Runner:
         passes: Iterable[str] | None = None,
         reach: int | None = None,
     ) -> None:
-        self.backend = backend or os.environ.get("GRAPHNET_BACKEND") or DEFAULT
+        self._backend = ChosenBackend(backend)
         self.passes = None if passes is None else select_passes(passes)
-        self.graph = graph
+        self.graph = require_graph(graph, "Runner")
         self.layers = graph.layers()
         self.reach = reach
         self.plan: Plan = lower(graph) if reach is None else truncate(lower(graph), reach)
         self.state: State | None = None
         self._arrays = LayerArrays(self.layers)
-        self._binder = Binder(graph, self.plan, self._arrays, backends.find(self.backend), self.passes)
+        self._binder = Binder(graph, self.plan, self._arrays, self._backend, self.passes)
         self._reader = InputReader(graph, self.layers.values())
         self._last = LastPass()
         #: The binding of the last pass, if passes like it can be repeated without checks.
@@ -124,6 +123,11 @@ class Runner:
         return {**self.__dict__, "_last": LastPass(), "_recent": None, "_keys": None}
 
     # ------------------------------------------------------------------ the graph and its arrays
+    @property
+    def backend(self) -> str:
+        """The name of the backend that runs this graph; chosen once, when it is first read or at the first pass."""
+        return self._backend.name
+
     @property
     def keys(self) -> Keys:
         """The keys of a claim on the arrays of this graph; see :mod:`graphnet.core.concurrency.claims`."""
@@ -217,8 +221,7 @@ class Runner:
 
     def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
         """An elementwise kernel as the backend compiles it; None if it does not."""
-        compiler: Compiler | None = getattr(self._binder.backend, "elementwise", None)
-        return None if compiler is None else compiler(kernel, dtype)
+        return self._backend.elementwise(kernel, dtype)
 
     @property
     def last_pass(self) -> Pass | None:
@@ -357,6 +360,9 @@ class Runner:
         self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
     ) -> Results:
         """The same with all checks."""
+        if not isinstance(phase, Phase):
+            expected = "Phase.train or Phase.test"
+            raise ConfigError("not a phase", where=repr(self.graph), expected=expected, received=repr(phase))
         batch = self._reader.read(inputs, lengths)
         level = WRITE if self._updates_buffers and phase is Phase.train else READ
         with Claim(level, self._keys or self.keys, "forward", self.graph):

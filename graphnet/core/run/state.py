@@ -51,14 +51,15 @@ class State:
     """
 
     def __init__(self, arrays: Mapping[str, Any] | None = None, fresh: Any = None) -> None:
-        self.arrays: dict[str, Array] = {
-            name: np.array(as_array(a, f"state {name!r}")) for name, a in (arrays or {}).items()
-        }
+        self.arrays: dict[str, Array] = {}
+        self.fresh: Array | None = None
+        if not arrays and fresh is None:  # made in each pass that continues from a state
+            return
+        self.arrays = {name: np.array(as_array(a, f"state {name!r}")) for name, a in (arrays or {}).items()}
         counts = {len(a) if a.ndim else 0 for a in self.arrays.values()}
         if len(counts) > 1 or 0 in counts:
             shapes = ", ".join(f"{name}: {a.shape}" for name, a in self.arrays.items())
             raise ShapeError("states differ in rows", where="State", expected="(batch, …) each", received=shapes)
-        self.fresh: Array | None = None
         if fresh is not None:
             self.reset(np.flatnonzero(self._truths(fresh)))
 

@@ -132,12 +132,17 @@ def test_compiled_region_keeps_precision(dtype):
     inputs = numbers(dtype)[:, None]
     compiled, plain = Runner(graph), Runner(graph, backend="reference")
     actual, expected = compiled.forward({"x": inputs}), plain.forward({"x": inputs})
+    # Native code has exp, log and tanh of its own, with relative errors of up to 5 units each, and a rule has several.
+    units = 2 if compiled.backend == "numpy" else 16
     assert [part.kind for part in graph.explain(batch=len(inputs), dtype=dtype).parts] == ["nodes"]
-    for name, y in actual.items():
-        np.testing.assert_array_max_ulp(y, expected[name], 2)
+    for layer, (name, y) in zip(layers, actual.items(), strict=True):
+        np.testing.assert_array_max_ulp(y, expected[name], units)
         error = {name: np.ones_like(y)}
         slopes, right = compiled.backward(error)["x"], plain.backward(error)["x"]
-        np.testing.assert_array_max_ulp(slopes, right, 2)
+        if isinstance(layer, TanH) and units > 2:  # 1 - y² keeps the absolute error of y, whichever tanh it is
+            np.testing.assert_allclose(slopes, right, rtol=0, atol=10 * np.finfo(dtype).eps)
+        else:
+            np.testing.assert_array_max_ulp(slopes, right, units)
 
 
 # ------------------------------------------------------------------ losses

@@ -137,6 +137,17 @@ def test_truncation_of_ragged_rows():
     check(graph, inputs, "float64", lengths=[13, 1, 4, 9, 0])
 
 
+@pytest.mark.usefixtures("_native_only")
+def test_truncation_of_ragged_rows_over_several_blocks():
+    rng = np.random.default_rng(3)
+    builder = Builder("truncated")
+    x = builder.input("x", "time, batch, feature=3")
+    for last in (4, 70):  # within a block, and over several
+        graph = builder.build(Scan(gated(6, "float64"), bptt_length=last)(x))
+        for lengths in (None, rng.integers(0, 131, 9)):
+            check(graph, {"x": rng.normal(size=(130, 9, 3))}, "float64", lengths=lengths)
+
+
 def test_not_a_number_passes_through():
     x = np.random.default_rng(2).normal(size=(6, 4, 3))
     x[2, 1] = np.nan

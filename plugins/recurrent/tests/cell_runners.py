@@ -41,7 +41,7 @@ def graph(name, dtype="float64", **options):
     return g.build(y=y, **{s: y[s] for s in cell.states})
 
 
-def runner_of(name, rng, backend="numpy", **options):
+def runner_of(name, rng, backend=None, **options):
     runner = Runner(graph(name, **options), backend=backend)
     runner.materialize()
     for path in sorted(runner.parameters):

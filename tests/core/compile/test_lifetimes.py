@@ -226,6 +226,7 @@ def test_memory_error_is_raised(monkeypatch):
 
 
 def test_buffer_of_wrong_size_is_refused(monkeypatch):
+    monkeypatch.setenv("GRAPHNET_BACKEND", "numpy")
     from graphnet.core.run.numpy_backend.workspace import Workspace
 
     shape = Workspace._shape

@@ -167,7 +167,7 @@ def observed(monkeypatch):
     ("inputs", "units", "inside", "outside"), [(4, 8, 1, 1), (400, 100, 1, 2), (4, 900, 2, 2), (4, 600, 1, 2)]
 )
 def test_compiled_loop_limited_by_products(observed, inputs, units, inside, outside):
-    runner = Runner(recurrent(inputs, units))
+    runner = Runner(recurrent(inputs, units), backend="numpy")
     y = runner.forward({"x": np.zeros((25, 10, inputs), np.float32)})["output"]
     runner.backward({"output": y})
     assert observed == {"loop": {inside}, "back loop": {inside}, "after": {outside}}

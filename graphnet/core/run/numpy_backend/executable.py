@@ -76,10 +76,16 @@ class Executable:
         The states ``(units, batch)`` before the first step and after the last one.
     final_errors, initial_errors : list of array
         The errors of the same states.
+    backend : str
+        The name of what runs the program, for ``explain``.
+    reason : str or None
+        Why it does not run on the backend that was chosen; None if it does.
     whole : WholePass or None
         Runs whole passes in one call, where the class can.
     """
 
+    backend = "numpy"
+    reason: str | None = None
     whole: WholePass | None = None
 
     def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:

@@ -17,6 +17,7 @@ from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend import whole_scan
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, CallerArrays, Tape
 from graphnet.core.run.numpy_backend.executable import Executable
+from graphnet.core.run.numpy_backend.whole_pass import WholeTape
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 from graphnet.core.run.padding import Padding, RowEnds
 from graphnet.core.run.row_masks import Rows, add, owner, taken
@@ -90,6 +91,8 @@ class ScanProgram(BoundProgram):
         self.straight = not (self.single or step.reverse)
         #: Which final states other steps read.
         self.finals_read = [True] * len(step.finals)
+        #: For which initial states errors are wanted.
+        self.initial_wanted = [s is not None and shapes.slots[s] is not None and wanted[s] for s in step.initial]
 
     def _program(self, spec: TraceSpec, options: BindOptions) -> Program:
         """The program of the cell: one for any number of steps."""
@@ -239,7 +242,7 @@ class ScanProgram(BoundProgram):
     # ------------------------------------------------------------------ backward
     def backward(self, tape: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of sequences, initial states and contexts, and to the gradients."""
-        if isinstance(tape, whole_scan.WholeTape):
+        if isinstance(tape, WholeTape):
             whole_scan.backward(self, tape, errors, run)
             return
         step, executable = self.step, tape.executable

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from graphnet_native.availability import Status, status
-    from graphnet_native.backend import NativeBackend
+    from graphnet_native.native_backend import NativeBackend
 
 __all__ = ["NativeBackend", "Status", "status"]
 
 _PLACES = {
-    "NativeBackend": "graphnet_native.backend",
+    "NativeBackend": "graphnet_native.native_backend",
     "Status": "graphnet_native.availability",
     "status": "graphnet_native.availability",
 }

@@ -196,6 +196,11 @@ def usable() -> bool:
     return False
 
 
+def found() -> str | None:
+    """Why native code cannot run, if that is known by now; else None."""
+    return _state.reason if _state.settled is False else None
+
+
 def known_unusable() -> bool:
     """Whether it is known by now that native code cannot run, with a warning once a process."""
     return _state.settled is False and not usable()

@@ -6,7 +6,8 @@ batch)``, so a slice of a buffer at one step is contiguous.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from graphnet.core.compile.program import (
     AFTER,
@@ -20,17 +21,43 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
-from graphnet_native import contractions, elementwise, features, packing, products, sources, team, whole_pass
+from graphnet_native import (
+    bounds,
+    contractions,
+    elementwise,
+    features,
+    fusion,
+    packing,
+    products,
+    sources,
+    team,
+    whole_pass,
+)
 from graphnet_native.borders import stage, write_outputs, write_sequence_errors
+from graphnet_native.bounds import BoundsChecks
 from graphnet_native.digest import digest
 from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
-from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
+from graphnet_native.ir import F32, F64, I64, PTR, IRError, Module, Value, integer
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
 from graphnet_native.table import Table
 
 #: More columns than any tile has.
 MANY = 1 << 20
+#: Groups of instructions in one function: code generation takes more than twice as long for twice the code.
+CHUNK = 32
+#: Instructions beyond which numpy runs a program: LLVM needs more than a millisecond for each.
+MOST = 8000
+
+
+@contextmanager
+def naming(group: Sequence[Instruction]) -> Iterator[None]:
+    """Put the instructions and their nodes in front of the message of an error of the emitter."""
+    try:
+        yield
+    except IRError as error:
+        paths = ", ".join(dict.fromkeys(path for each in group for path in each.paths))
+        raise IRError(f"{paths}: {', '.join(each.name for each in group)}: {error}") from error
 
 
 class Emitter:
@@ -57,11 +84,14 @@ class Emitter:
     def __init__(
         self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int, workers: int = 1
     ) -> None:
+        if len(program.instructions) > MOST:
+            raise elementwise.Unsupported(f"a program of more than {MOST} instructions takes too long to compile")
         for instruction in program.instructions:
             elementwise.check(instruction)
         self.program, self.single = program, batch == 1
         self.dtype = F32 if dtype == "float32" else F64
-        self.module = Module(vector_bytes, llvm, features.selected().fused)
+        self.checks = BoundsChecks() if bounds.enabled() else None
+        self.module = Module(vector_bytes, llvm, features.selected().fused, self.checks)
         self.table = Table.of(program)
         self.tiles = products.tiles(self.dtype, vector_bytes, batch)
         #: Of products whose columns are many, whatever the batch.
@@ -114,16 +144,29 @@ class Emitter:
         self._function("sums", self._sums)
         self._sequence("forward", "before", "loop", "after")
         self._sequence("backward", "back_before", "back_loop", "back_after")
-        whole_pass.emit(self.module, self.program, self.table, self._function, self.partition is not None)
+        if self.checks is None:
+            threaded = self.partition is not None
+            whole_pass.emit(self.module, self.program, self.table, self._function, threaded)
         return self.module
 
+    def _site(self, *paths: str) -> None:
+        """Note the nodes of what is emitted next, for errors of bounds checks."""
+        if self.checks is not None:
+            self.checks.site = ", ".join(dict.fromkeys(path for path in paths if path))
+
+    def _of(self, group: Sequence[Instruction]) -> None:
+        """Note the nodes of instructions that are emitted next."""
+        self._site(*(path for instruction in group for path in instruction.paths))
+
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
+        self._site(f"arrays of {name}")
         body(Frame(self.module, name, self.program, self.dtype, self.single, self.table, self.partition))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
         threaded = self.partition is not None
-        f = self.module.function(name, [PTR, I64, I64, I64, *(team.TASK_PARAMETERS if threaded else ())])
+        further = team.TASK_PARAMETERS if threaded else ()
+        f = self.module.function(name, [PTR, I64, I64, I64, *further], table=True)
         for number, part in enumerate(parts):
             if number and threaded:
                 f.run(team.barrier(self.module), f.parameters[4], f.parameters[6])
@@ -131,21 +174,36 @@ class Emitter:
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions)
         meetings = self._meetings(groups)
-        for number, group in enumerate(groups):
+        numbered = list(enumerate(groups))
+        if len(groups) <= CHUNK:
+            self._groups(frame, numbered, meetings)
+            return
+        for first in range(0, len(groups), CHUNK):
+            name = f"{frame.f.name}_{first}"
+            self._function(name, lambda part, i=first: self._groups(part, numbered[i : i + CHUNK], meetings))  # type: ignore[misc]
+            frame.f.run(name, *frame.f.parameters)
+
+    def _groups(self, frame: Frame, groups: Sequence[tuple[int, list[Instruction]]], meetings: frozenset[int]) -> None:
+        for number, group in groups:
+            self._of(group)
             if number in meetings:
                 frame.meet()
-            if group[0].name == "dot":
-                contractions.product(frame, group[0], frame.start, frame.steps, self.tiles, self.wide)
-            elif frame.timeless(group[0]):
-                elementwise.compute(frame, group, frame.start)
-            else:
+            with naming(group):
+                self._group(frame, group)
 
-                def step(t: Value, _: list[Value], group: list[Instruction] = group) -> None:
-                    elementwise.compute(frame, group, t)
+    def _group(self, frame: Frame, group: list[Instruction]) -> None:
+        if group[0].name == "dot":
+            contractions.product(frame, group[0], frame.start, frame.steps, self.tiles, self.wide)
+        elif frame.timeless(group[0]):
+            elementwise.compute(frame, group, frame.start)
+        else:
 
-                frame.f.loop(frame.start, frame.stop, 1, step)
+            def step(t: Value, _: list[Value]) -> None:
+                elementwise.compute(frame, group, t)
+
+            frame.f.loop(frame.start, frame.stop, 1, step)
 
     def _meetings(
         self, groups: Sequence[Sequence[Instruction]], direction: int = 0, states: Sequence[BufferSlice] = ()
@@ -159,15 +217,17 @@ class Emitter:
     def _step(self, frame: Frame, groups: Sequence[Sequence[Instruction]], t: Value, meetings: frozenset[int]) -> None:
         """All instructions of a loop at one step."""
         for number, group in enumerate(groups):
+            self._of(group)
             if number in meetings:
                 frame.meet()
-            if group[0].name == "dot":
-                contractions.product(frame, group[0], t, integer(1), self.tiles, self.wide)
-            else:
-                elementwise.compute(frame, list(group), t)
+            with naming(group):
+                if group[0].name == "dot":
+                    contractions.product(frame, group[0], t, integer(1), self.tiles, self.wide)
+                else:
+                    elementwise.compute(frame, list(group), t)
 
     def _loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions, stepwise=True)
         meetings = self._meetings(groups, 1, self.program.states)
 
         def step(t: Value, _: list[Value]) -> None:
@@ -182,7 +242,7 @@ class Emitter:
 
     def _back_loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         last, end = frame.f.add(frame.stop, -1), frame.f.add(frame.start, -1)
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions, stepwise=True)
         meetings = self._meetings(groups, -1)
         if instructions:
             frame.f.loop(last, end, -1, lambda t, _: self._step(frame, groups, t, meetings))

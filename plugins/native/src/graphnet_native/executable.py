@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -23,9 +24,9 @@ from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
 from graphnet.core.run.numpy_backend.pack_plan import pack_shape
 from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
-from graphnet.core.run.numpy_backend.workspace import Workspace
-from graphnet_native import sources
-from graphnet_native.addresses import address
+from graphnet.core.run.numpy_backend.workspace import Workspace, aligned
+from graphnet_native import bounds, sources
+from graphnet_native.addresses import address, ready
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.pool import Task, pool
@@ -49,8 +50,16 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
-        self._exports = (*FUNCTIONS, *WHOLE)
-        self._objects = objects_of(emitter.key(), emitter.emit)
+        self.checks = emitter.checks
+        #: Raises the error of an access outside its array; None without bounds checks.
+        self.check: Callable[[], None] | None = None
+        self._code: str | list[bytes]
+        if self.checks is None:
+            self._exports: tuple[str, ...] = (*FUNCTIONS, *WHOLE)
+            self._code = objects_of(emitter.key(), emitter.emit)
+        else:  # the texts of errors belong to the code as it is emitted, so nothing is kept
+            self._exports = (*FUNCTIONS, bounds.READ)
+            self._code = emitter.emit().text()
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.single, self.space = emitter.single, emitter.space
         self.partition = emitter.partition
@@ -58,12 +67,13 @@ class Compiled:
 
     def link(self) -> None:
         """Bring the code into memory; before, the level of features must be one that this machine can execute."""
-        self.engine = Engine(self._objects, self._exports)
-        self._objects = []
-        self.whole = [
-            [kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE]
-            for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE)
-        ]
+        self.engine = Engine(self._code, self._exports)
+        self._code = []
+        if self.checks is not None:
+            self.check = partial(self.checks.raise_violation, self.engine.address(bounds.READ))
+        self.whole: list[list[Any]] = []
+        for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE) if self.checks is None else ():
+            self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
             self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
@@ -77,7 +87,19 @@ class Compiled:
         return _padded(outputs, self.tiles.rows) if self.partition is None else self.partition.padded(outputs)
 
     def _functions(self, kind: Any) -> dict[str, Any]:
-        return {name: kind(self.engine.address(name)) for name in FUNCTIONS}
+        return {name: self._checked(kind(self.engine.address(name))) for name in FUNCTIONS}
+
+    def _checked(self, function: Any) -> Any:
+        """The function, followed by the check if there is one."""
+        check = self.check
+        if check is None:
+            return function
+
+        def run(*arguments: Any) -> None:
+            function(*arguments)
+            check()
+
+        return run
 
 
 class NativeExecutable:
@@ -85,6 +107,9 @@ class NativeExecutable:
 
     See :class:`graphnet.core.run.numpy_backend.executable.Executable` for the attributes and methods.
     """
+
+    backend = "native"
+    reason: str | None = None
 
     def __init__(self, program: Program, compiled: Compiled, steps: int, batch: int, dtype: str) -> None:
         self.program, self.compiled = program, compiled
@@ -96,7 +121,8 @@ class NativeExecutable:
         self._workers = 1
         if compiled.partition is not None:
             self._most = useful(program, steps, batch, dtype)
-            self.functions = {name: partial(self._share, Task(address)) for name, address in compiled.tasks.items()}
+            share = _weakly(self._share)
+            self.functions = {name: partial(share, Task(address)) for name, address in compiled.tasks.items()}
         else:
             self.functions = compiled.releasing if release else compiled.holding
         workspace = self.workspace = Workspace(program, steps, batch, dtype)
@@ -108,13 +134,15 @@ class NativeExecutable:
         self.final = [workspace.at(state, steps - 1) for state in program.states]
         self.final_errors = [workspace.at(error, steps - 1) for error in self.carried]
         self.initial_errors = [workspace.at(error, 0) for error in program.carried]
-        self.table = np.zeros(self.places.size, np.int64)
+        self.bounded = compiled.checks is not None
+        #: Addresses; in code with bounds checks followed by the first and the last address of each array.
+        self.table = np.zeros(self.places.size * (3 if self.bounded else 1), np.int64)
         self.address = self.table.ctypes.data
         self.arrays: dict[int, Array] = {}
         self.first_output, self.first_accumulator = self.places.output, self.places.accumulator
         self.held = self.places.held
         self.externals = [
-            (self.places.external + i, (external.name, external.index))
+            (self.places.external + i, (external.name, external.index), (steps, batch, external.width))
             for i, external in enumerate(self.places.externals)
         ]
         self.has_static = any(instruction.phase == STATIC for instruction in program.instructions)
@@ -124,7 +152,7 @@ class NativeExecutable:
         self._selected: SelectedSums | None = None
         self._fill_table()
         #: One call a pass, where it is short enough to let Python handle signals only after it.
-        self.whole = self._whole(release) if steps <= self.at_once else None
+        self.whole = self._whole(release) if not self.bounded and steps <= self.at_once else None
         self.nbytes = workspace.nbytes + sum(array.nbytes for array in self.arrays.values())
 
     def _whole(self, release: bool) -> WholeCalls:
@@ -132,16 +160,23 @@ class NativeExecutable:
         bounds = [0, *(block.stop for block in self.workspace.blocks)]
         functions: list[Callable[[int], None]] = [*self.compiled.whole[release]]
         if self.compiled.partition is not None:
-            functions = [partial(self._whole_shared, function) for function in self.compiled.whole[True]]
-        return WholeCalls(self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, self.refer)
+            functions = [self._whole_shared(function) for function in self.compiled.whole[True]]
+        return WholeCalls(
+            self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, _weakly(self.refer)
+        )
 
-    def _whole_shared(self, function: Callable[[int], None], table: int) -> None:
-        """Run a whole pass whose blocks are tasks."""
-        used, first = pool(), self.places.team
-        workers = used.start(min(self._most, allowed()))
-        self.table[first : first + 3] = used.team, used.code.share_address, workers
-        function(table)
-        used.settle()
+    def _whole_shared(self, function: Callable[[int], None]) -> Callable[[int], None]:
+        """A whole pass whose blocks are tasks; it does not refer to this object, which has it."""
+        entries, first, most = self.table, self.places.team, self._most
+
+        def run(table: int) -> None:
+            used = pool()
+            workers = used.start(min(most, allowed()))
+            entries[first : first + 3] = used.team, used.code.share_address, workers
+            function(table)
+            used.settle()
+
+        return run
 
     def _fill_table(self) -> None:
         """Set the addresses that stay the same for the life of this object."""
@@ -171,11 +206,16 @@ class NativeExecutable:
                 self._allocate(places.copy + i, self.workspace.longest, external.width, self.batch)
         self.table[places.batch] = self.batch
 
-    def _set(self, entry: int, array: Array) -> None:
-        self.table[entry] = address(array)
+    def _set(self, entry: int, array: Array, before: int = 0) -> None:
+        """Set an entry to the address of an array, or to an address that number of bytes before."""
+        start = address(array)
+        self.table[entry] = start - before
+        if self.bounded:
+            size = self.places.size
+            self.table[entry + size], self.table[entry + 2 * size] = start, start + array.nbytes
 
     def _allocate(self, entry: int, *shape: int) -> None:
-        self.arrays[entry] = np.zeros(shape, self.dtype)
+        self.arrays[entry] = aligned(shape, self.dtype)
         self._set(entry, self.arrays[entry])
 
     # ------------------------------------------------------------------ running
@@ -217,6 +257,8 @@ class NativeExecutable:
     def _share(self, task: Task, table: int, start: int, stop: int, origin: int) -> None:
         """Run a task with the threads that this pass may have."""
         pool().run(task, table, start, stop, origin, self._workers)
+        if self.compiled.check is not None:
+            self.compiled.check()
 
     def run_static(self) -> None:
         """Compute what is the same at every step."""
@@ -242,8 +284,11 @@ class NativeExecutable:
             self._set_externals(arrays)
             for i, output in enumerate(outputs):
                 self._set(self.first_output + i, output)
-        held = None if held is None else np.ascontiguousarray(held)
-        self.table[self.held] = 0 if held is None else held.ctypes.data - block.start * self.batch
+        if held is None:
+            self.table[self.held] = 0
+        else:
+            held = ready(held, np.dtype(bool), (block.steps, self.batch))
+            self._set(self.held, held, block.start * self.batch)
         self._call("forward", block.start, block.stop, block.start)
         if number == len(self.workspace.blocks) - 1:
             self._used = []
@@ -251,13 +296,12 @@ class NativeExecutable:
     def _set_externals(self, arrays: Arrays) -> None:
         """Set the addresses of the caller's arrays; ``_used`` keeps them alive until the pass has run."""
         self._used = []
-        for entry, key in self.externals:
+        for entry, key, shape in self.externals:
             array = arrays.get(key)
             if array is not None:
-                if not (array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype):
-                    array = np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
+                array = ready(array, self.dtype, shape)
                 self._used.append(array)
-                self.table[entry] = array.ctypes.data
+                self._set(entry, array)
 
     def run_block_backward(
         self, number: int, arrays: Arrays, ended: Array | None, deferred: DeferredErrors | None, threads: int | None
@@ -292,7 +336,9 @@ class NativeExecutable:
                 for i, accumulator in enumerate(self.program.accumulators):
                     if sums[i] is None:  # a new array in each pass: gradients are views of it
                         sums[i] = np.zeros((accumulator.rows, accumulator.columns), self.dtype)
-                        self._set(self.first_accumulator + i, sums[i])
+                    else:  # sums over selected rows of another block are an array of numpy
+                        sums[i] = np.require(sums[i], self.dtype, ["C_CONTIGUOUS", "ALIGNED", "WRITEABLE"])
+                    self._set(self.first_accumulator + i, sums[i])
                 self._call("sums", first, block.stop, block.start)
         if number == 0:
             self._used = []
@@ -303,11 +349,24 @@ class SelectedSums(Executable):
 
     def __init__(self, program: Program, workspace: Workspace) -> None:
         self.program, self.workspace = program, workspace
-        self._calls = BlockCalls(workspace, PackedWeights(program, 1, str(workspace.dtype)))
-        self.backward = [
-            BlockBackward([], [], [self._accumulation(accumulator, block) for accumulator in program.accumulators])
-            for block in workspace.blocks
-        ]
+        packs = PackedWeights(program, 1, str(workspace.dtype))
+        self.backward = []
+        for block in workspace.blocks:
+            self._calls = BlockCalls(workspace, packs)  # what it gathers is of one block
+            accumulations = [self._accumulation(accumulator, block) for accumulator in program.accumulators]
+            self.backward.append(BlockBackward([], [], accumulations))
+
+
+def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, without its object, which holds what is returned: a cycle would keep all arrays for a while."""
+    reference = weakref.WeakMethod(method)
+
+    def call(*arguments: Any) -> Any:
+        bound = reference()
+        assert bound is not None
+        return bound(*arguments)
+
+    return call
 
 
 def _padded(number: int, multiple: int) -> int:

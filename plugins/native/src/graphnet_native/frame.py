@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from graphnet.core.compile.program import (
     BLOCK_BUFFER,
@@ -23,6 +24,14 @@ from graphnet_native.table import Table
 
 #: Kinds of buffers that have a place for each step.
 TIMED = (BLOCK_BUFFER, FULL_BUFFER, RING_BUFFER)
+
+
+@dataclass(frozen=True, slots=True)
+class PackSlice(PackRef):
+    """Units ``start`` to ``stop`` of a pack of vectors."""
+
+    start: int
+    stop: int
 
 
 class Frame:
@@ -55,11 +64,15 @@ class Frame:
     ) -> None:
         self.module, self.program, self.dtype, self.single = module, program, dtype, single
         self.table, self.partition = table, partition
-        self.f = f = module.function(name, [PTR, I64, I64, I64, *(team.TASK_PARAMETERS if partition else ())])
+        further = team.TASK_PARAMETERS if partition else ()
+        self.f = f = module.function(name, [PTR, I64, I64, I64, *further], table=True)
         entries, self.start, self.stop, self.origin, *self._team = f.parameters
         self.lanes = module.vector_bytes // dtype.bytes
         self.vector = Type(dtype.scalar, self.lanes)
-        self._addresses = [f.load(PTR, f.offset(entries, entry * 8)) for entry in range(self.table.batch)]
+        self._entries, self._addresses = entries, dict[int, Value]()
+        if module.checks is not None:  # bounds checks have branches, which must be in the order of the code
+            entries = self._with_bounds(entries)
+            self._addresses = {entry: self._address(entries, entry) for entry in range(self.table.batch)}
         self.batch = integer(1) if single else f.load(I64, f.offset(entries, self.table.batch * 8))
         self.row = f.mul(self.batch, dtype.bytes)
         self.steps = f.binary("sub", self.stop, self.start)
@@ -114,9 +127,26 @@ class Frame:
         if self.partition is not None:
             self.f.run(team.barrier(self.module), self._team[0], self._team[2])
 
+    def _with_bounds(self, entries: Value) -> Value:
+        """The table with its own bounds: three addresses an entry, the second and third the bounds of the array."""
+        first = self.f.emit(I64, f"ptrtoint {entries} to i64")
+        return replace(entries, bounds=(first, self.f.add(first, 3 * 8 * self.table.size)))
+
+    def _address(self, entries: Value, entry: int) -> Value:
+        """The address in an entry of the table; with bounds checks, and its bounds."""
+        f, size = self.f, self.table.size
+        if self.module.checks is None:
+            return f.load(PTR, f.offset(entries, entry * 8))
+        address, first, last = (f.load(I64, f.offset(entries, (entry + k * size) * 8)) for k in range(3))
+        return replace(f.emit(PTR, f"inttoptr {address} to ptr"), bounds=(first, last))
+
     def entry(self, number: int) -> Value:
         """The address in an entry of the table."""
-        return self._addresses[number]
+        found = self._addresses.get(number)
+        if found is None:  # loaded once, before anything else: only what a function reads
+            found = self.f.at_start(lambda: self._address(self._entries, number))
+            self._addresses[number] = found
+        return found
 
     # ------------------------------------------------------------------ operands
     def boolean(self, operand: Operand) -> bool:
@@ -125,6 +155,8 @@ class Frame:
 
     def width(self, operand: Operand) -> int:
         """The number of units of an operand that is not a number."""
+        if isinstance(operand, PackSlice):
+            return operand.stop - operand.start
         if isinstance(operand, PackRef):
             shapes = [self.program.expressions[p].shape for p in self.program.packs[operand.pack].parts]
             return sum(shape[-1] if shape else 1 for shape in shapes)
@@ -143,6 +175,8 @@ class Frame:
     def address(self, operand: Operand, step: Value) -> Value:
         """Where an operand that is not a number is at a step."""
         f = self.f
+        if isinstance(operand, PackSlice):
+            return f.offset(self.entry(self.table.pack + operand.pack), f.mul(self.row, operand.start))
         if isinstance(operand, PackRef):
             return self.entry(self.table.pack + operand.pack)
         if isinstance(operand, ExternalArray):

@@ -94,7 +94,7 @@ def log(f: Function, x: Value) -> Value:
     return f.select(f.compare("fcmp uno", x, x), x, result)
 
 
-#: tanh(x) = x P(x²) / Q(x²) on |x| <= 7.9053: the rational approximation of Eigen (MPL 2.0), the highest power first.
+#: tanh(x) = x P(x²) / Q(x²) on |x| <= 9: the rational approximation of Eigen (MPL 2.0), the highest power first.
 TANH_P = (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08,
           1.48572235717979e-05, 6.37261928875436e-04, 4.89352455891786e-03)  # fmt: skip
 TANH_Q = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
@@ -106,7 +106,7 @@ SMALL_Q = (1.0, 1.12811678491632931402e2, 2.23548839060100448583e3, 4.8440630532
 def tanh(f: Function, x: Value) -> Value:
     """``tanh(x)``, with a relative error of 3e-7 in single and 1e-15 in double precision."""
     if x.type.scalar == "float":
-        clamped = clamp(f, x, -7.90531110763549805, 7.90531110763549805)
+        clamped = clamp(f, x, -9.0, 9.0)  # where the ratio is exactly 1
         z = f.binary("fmul", clamped, clamped)
         p = f.binary("fmul", polynomial(f, z, TANH_P), clamped)
         return f.binary("fdiv", p, polynomial(f, z, TANH_Q))

@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +61,15 @@ class IRError(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """The name of a value, or a literal, and its type."""
+    """The name of a value, or a literal, and its type.
+
+    In code with bounds checks, a pointer also has the addresses of the first byte of its array and of the one after
+    the last.
+    """
 
     type: Type
     name: str
+    bounds: tuple[Value, Value] | None = field(default=None, compare=False, repr=False)
 
     def __str__(self) -> str:
         return f"{self.type} {self.name}"
@@ -85,6 +91,22 @@ def floating(number: float, kind: Type) -> Value:
     return Value(kind, "<" + ", ".join([f"{kind.scalar} {literal}"] * kind.lanes) + ">")
 
 
+class Checks(Protocol):
+    """Bounds checks: what :mod:`graphnet_native.bounds` adds to a module."""
+
+    def parameters(self, parameters: Sequence[Value]) -> tuple[list[Value], list[Value]]:
+        """Return the parameters of a function with bounds, and the further ones that these bounds need."""
+
+    def arguments(self, function: Function, args: Sequence[Value]) -> list[Value]:
+        """Return the arguments for these further parameters of a function that is called inside ``function``."""
+
+    def checked(self, function: Function, pointer: Value, kind: Type, access: str, mask: Value | None) -> Value:
+        """Check an access, and return the pointer that it uses."""
+
+    def text(self) -> list[str]:
+        """Return what the module needs besides its functions."""
+
+
 class Function:
     """Builds one function.
 
@@ -95,12 +117,21 @@ class Function:
     parameters : sequence of Type
     internal : bool
         Not visible outside the module.
+    table : bool
+        It takes the table of addresses, which has the bounds of all arrays; other functions take the bounds of their
+        pointers as further arguments if the module has bounds checks.
     """
 
-    def __init__(self, module: Module, name: str, parameters: Sequence[Type], internal: bool = False) -> None:
-        self.module, self.name, self.internal = module, name, internal
+    def __init__(
+        self, module: Module, name: str, parameters: Sequence[Type], internal: bool = False, table: bool = False
+    ) -> None:
+        self.module, self.name, self.internal, self.table = module, name, internal, table
         self.parameters = [Value(kind, f"%a{i}") for i, kind in enumerate(parameters)]
+        self.hidden: list[Value] = []
+        if module.checks is not None and not table:
+            self.parameters, self.hidden = module.checks.parameters(self.parameters)
         self.lines: list[str] = []
+        self.first_lines: list[str] = []
         self.count = 0
         self.label = "entry"
         self.returned = False
@@ -116,6 +147,14 @@ class Function:
         name = self.fresh()
         self.lines.append(f"  {name} = {text}")
         return Value(kind, name)
+
+    def at_start(self, emit: Callable[[], Value]) -> Value:
+        """What ``emit`` computes from parameters, in front of everything else: known in every block."""
+        lines, self.lines = self.lines, self.first_lines
+        try:
+            return emit()
+        finally:
+            self.lines = lines
 
     def binary(self, operation: str, a: Value, b: Value) -> Value:
         """``fadd``, ``add``, ``and``, … of two values of one type."""
@@ -170,6 +209,10 @@ class Function:
 
     def run(self, name: str, *args: Value) -> None:
         """Call a function that returns nothing."""
+        called = self.module.functions.get(name)
+        if called is not None and called.hidden:
+            assert self.module.checks is not None
+            args = (*args, *self.module.checks.arguments(self, args))
         self.module.declare(name, None, [a.type for a in args])
         self.lines.append(f"  call void @{name}({', '.join(map(str, args))})")
 
@@ -188,22 +231,25 @@ class Function:
             raise IRError(f"offset of {pointer.type} by {size.type}")
         if size.name == "0":
             return pointer
-        return self.emit(PTR, f"getelementptr i8, {pointer}, {size}")
+        return replace(self.emit(PTR, f"getelementptr i8, {pointer}, {size}"), bounds=pointer.bounds)
 
     def load(self, kind: Type, pointer: Value) -> Value:
         """A value from memory, aligned to its elements."""
         if pointer.type != PTR:
             raise IRError(f"load from {pointer.type}")
+        pointer = self.checked(pointer, kind, "read")
         return self.emit(kind, f"load {kind}, {pointer}, align {kind.bytes}")
 
     def store(self, value: Value, pointer: Value) -> None:
         """Write a value to memory."""
         if pointer.type != PTR:
             raise IRError(f"store to {pointer.type}")
+        pointer = self.checked(pointer, value.type, "write")
         self.lines.append(f"  store {value}, {pointer}, align {value.type.bytes}")
 
     def load_masked(self, kind: Type, pointer: Value, mask: Value) -> Value:
         """The lanes that a mask selects; zeros elsewhere, from where nothing is read."""
+        pointer = self.checked(pointer, kind, "read", mask)
         # Until LLVM 21 the alignment is an operand; since LLVM 22 it is an attribute of the pointer.
         name, align = f"llvm.masked.load.{kind.mangled}.p0", kind.bytes
         if self.module.alignment_operand:
@@ -216,6 +262,7 @@ class Function:
 
     def store_masked(self, value: Value, pointer: Value, mask: Value) -> None:
         """Write the lanes that a mask selects."""
+        pointer = self.checked(pointer, value.type, "write", mask)
         name, align = f"llvm.masked.store.{value.type.mangled}.p0", value.type.bytes
         if self.module.alignment_operand:
             self.module.declare_text(name, f"declare void @{name}({value.type}, ptr, i32, {mask.type})")
@@ -224,6 +271,11 @@ class Function:
             self.module.declare_text(name, f"declare void @{name}({value.type}, ptr, {mask.type})")
             address = f"ptr align {align} {pointer.name}"
         self.lines.append(f"  call void @{name}({value}, {address}, {mask})")
+
+    def checked(self, pointer: Value, kind: Type, access: str, mask: Value | None = None) -> Value:
+        """The pointer, in a module with bounds checks after a check that the access is inside the pointer's array."""
+        checks = self.module.checks
+        return pointer if checks is None else checks.checked(self, pointer, kind, access, mask)
 
     # ------------------------------------------------------------------ vectors
     def splat(self, scalar: Value, lanes: int) -> Value:
@@ -276,7 +328,7 @@ class Function:
             self.lines.append(f"  br {enter}, label %{body_label}, label %{exit_label}")
         self.start_block(body_label)
         index = Value(start.type, self.fresh())
-        inner = [Value(value.type, self.fresh()) for value in carried]
+        inner = [replace(value, name=self.fresh()) for value in carried]
         position = len(self.lines)
         after = list(body(index, inner) or ())
         if [v.type for v in after] != [v.type for v in carried]:
@@ -292,10 +344,11 @@ class Function:
         self.start_block(exit_label)
         if sure:
             return after
-        return [
+        left = [
             self.emit(first.type, f"phi {first.type} [ {first.name}, %{before} ], [ {last.name}, %{end} ]")
             for first, last in zip(carried, after, strict=True)
         ]
+        return [replace(value, bounds=first.bounds) for value, first in zip(left, carried, strict=True)]
 
     def when(self, condition: Value, body: Callable[[], None], otherwise: Callable[[], None] | None = None) -> None:
         """Emit ``if condition: body() else: otherwise()``."""
@@ -313,9 +366,9 @@ class Function:
     def text(self, internal: bool | None = None) -> str:
         """The function as text, with another visibility if it is given."""
         kind = "internal" if (self.internal if internal is None else internal) else "dso_local"
-        parameters = ", ".join(map(str, self.parameters))
+        parameters = ", ".join(map(str, (*self.parameters, *self.hidden)))
         head = f"define {kind} void @{self.name}({parameters}) #0 {{"
-        return "\n".join([head, "entry:", *self.lines, "  ret void", "}"])
+        return "\n".join([head, "entry:", *self.first_lines, *self.lines, "  ret void", "}"])
 
 
 class Module:
@@ -329,16 +382,19 @@ class Module:
         The version of LLVM that reads the text.
     fused : bool
         Whether the processor has an instruction for ``a * b + c``; without, LLVM would call the C library.
+    checks : Checks, optional
+        Adds bounds checks to every access.
     """
 
-    def __init__(self, vector_bytes: int, llvm: int = 22, fused: bool = True) -> None:
+    def __init__(self, vector_bytes: int, llvm: int = 22, fused: bool = True, checks: Checks | None = None) -> None:
         self.vector_bytes, self.alignment_operand, self.fused = vector_bytes, llvm < 22, fused
+        self.checks = checks
         self.functions: dict[str, Function] = {}
         self.declarations: dict[str, str] = {}
 
-    def function(self, name: str, parameters: Sequence[Type], internal: bool = False) -> Function:
-        """Begin a function without a result."""
-        made = self.functions[name] = Function(self, name, parameters, internal)
+    def function(self, name: str, parameters: Sequence[Type], internal: bool = False, table: bool = False) -> Function:
+        """Begin a function without a result; see :class:`Function`."""
+        made = self.functions[name] = Function(self, name, parameters, internal, table)
         return made
 
     def declare(self, name: str, kind: Type | None, parameters: Sequence[Type]) -> None:
@@ -352,7 +408,8 @@ class Module:
     def text(self) -> str:
         """The module as LLVM IR."""
         known = [text for name, text in self.declarations.items() if name not in self.functions]
-        return "\n".join([*known, *(f.text() for f in self.functions.values()), self._attributes, ""])
+        checks = [] if self.checks is None else self.checks.text()
+        return "\n".join([*known, *checks, *(f.text() for f in self.functions.values()), self._attributes, ""])
 
     @property
     def _attributes(self) -> str:

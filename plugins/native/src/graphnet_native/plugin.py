@@ -10,6 +10,6 @@ GRAPHNET_PLUGIN_API = 2
 @hookimpl
 def graphnet_register_backends(register: Register) -> None:
     """Register the backend ``native``."""
-    from graphnet_native.backend import NativeBackend
+    from graphnet_native.native_backend import NativeBackend
 
     register(NativeBackend, name="native")

@@ -450,7 +450,7 @@ class Written(Function):
     """A function whose text is given."""
 
     def __init__(self, module: Module, name: str, text: str) -> None:
-        super().__init__(module, name, [])
+        super().__init__(module, name, [], table=True)
         self.written = text
 
     def text(self, internal: bool | None = None) -> str:

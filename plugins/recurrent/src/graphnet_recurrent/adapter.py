@@ -69,6 +69,9 @@ class SequenceAdapter:
     def __init__(self, graph: Graph, layer: object) -> None:
         self.graph = graph
         self.layer = layer
+        self._first = next(iter(graph.inputs))
+        #: Shape, dtype, ``batch_major`` and layout of the last input that was an array alone.
+        self._known: tuple[tuple[int, ...], np.dtype[Any], bool, Layout] | None = None
         self.sequences = frozenset(
             name
             for name, spec in graph.inputs.items()
@@ -92,8 +95,12 @@ class SequenceAdapter:
         ShapeError, DtypeError, ConfigError
             If an array, or the mask, does not fit.
         """
+        alone = lengths is None and mask is None and not others and type(x) is np.ndarray
+        known, given = self._known, x
+        if alone and known is not None and x.shape == known[0] and x.dtype is known[1] and batch_major is known[2]:
+            return {self._first: x.swapaxes(0, 1) if known[3].batch_major else x}, None, known[3]
         x, single = self._checked_input(x, batch_major)
-        batch_major = batch_major and not single
+        given_major, batch_major = batch_major, batch_major and not single
         axes = x.shape[1::-1] if batch_major else x.shape[:2]
         lengths, packing = self._lengths(lengths, mask, axes, single, batch_major)
         inputs = {next(iter(self.graph.inputs)): x, **self._checked_others(others)}
@@ -101,6 +108,8 @@ class SequenceAdapter:
         arrays = {
             name: layout.to_graph(value, name) if name in self.sequences else value for name, value in inputs.items()
         }
+        if alone and x is given:
+            self._known = x.shape, x.dtype, given_major, layout
         return arrays, lengths, layout
 
     def input_error(self, name: str, error: np.ndarray | None, layout: Layout) -> np.ndarray | None:
