@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random
+from graphnet.core import checks, random
 from graphnet.core.checks import integer
 from graphnet.core.concurrency.claims import KEPT_STATE, READ, WRITE, Claim
 from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
@@ -24,7 +25,7 @@ from graphnet.models.dataset_lookup import folder_of, is_file
 from graphnet.models.prediction import predict
 from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
-from graphnet.training.config import TrainingConfig
+from graphnet.training.config import TrainingConfig, require_config
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
 from graphnet.training.trainer import Trainer
@@ -78,8 +79,8 @@ class Model:
     """
 
     def __init__(self, graph: Graph, config: TrainingConfig | None = None) -> None:
-        self.graph = graph
-        self.config = TrainingConfig() if config is None else config
+        self.graph = require_graph(graph, "Model")
+        self.config = require_config(config, "Model")
         self.runner = Runner(graph, backend=self.config.backend)
         self.history: History | None = None
         self.state = State()
@@ -237,7 +238,7 @@ class Model:
             If another thread is training the model.
         """
         with self._claim(READ, "save"):
-            self._save(Path(folder))
+            self._save(checks.path("Model.save", folder))
 
     def _save(self, path: Path) -> None:
         self._materialize()

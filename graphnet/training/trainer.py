@@ -14,6 +14,7 @@ from graphnet.core.concurrency.blas_threads import PROCESS, limited
 from graphnet.core.concurrency.claims import WRITE, Claim
 from graphnet.core.describe import deltas
 from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError
 from graphnet.core.run.runner import Runner
@@ -23,7 +24,7 @@ from graphnet.data.datasets.stream import Stream
 from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
-from graphnet.training.config import TrainingConfig
+from graphnet.training.config import TrainingConfig, require_config
 from graphnet.training.epoch import EpochRunner
 from graphnet.training.feeds import Feed, make_feed
 from graphnet.training.fit_data import DataReader
@@ -79,8 +80,8 @@ class Trainer:
     def __init__(
         self, graph: Graph, config: TrainingConfig | None = None, *, callbacks: Iterable[Callback] = ()
     ) -> None:
-        self.graph = graph
-        self.config = TrainingConfig() if config is None else config
+        self.graph = require_graph(graph, "Trainer")
+        self.config = require_config(config, "Trainer")
         given = (
             callbacks if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable) else [*callbacks]
         )
