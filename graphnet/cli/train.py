@@ -48,6 +48,7 @@ def command(
 ) -> None:
     """Train the model in a file, and write a folder with weights, metrics and settings."""
     from graphnet.cli.progress import progress
+    from graphnet.inspect.doctor import backend_line
     from graphnet.models.train_file import prepare, report_lines
 
     settings = {
@@ -60,7 +61,11 @@ def command(
     history = session.run()
     if history.stopped == "interrupted":
         click.echo("interrupted; the best weights so far were kept", err=True)
-    for line in (f"run: {session.path}", *report_lines(session.test)):
+    for line in (
+        f"run: {session.path}",
+        f"backend: {backend_line(session.trainer.runner.backend)}",
+        *report_lines(session.test),
+    ):
         click.echo(line)
     if history.stopped == "interrupted":
         ctx.exit(INTERRUPTED)
