@@ -16,7 +16,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz lint types suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files lint types suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -70,6 +70,10 @@ clean-environments: $(DEVELOPER_READY)
 N ?= 2000
 soak fuzz: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(if $(DEBUG),GRAPHNET_NATIVE_DEBUG=$(DEBUG)) $(BIN)/python -m fuzz -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(BACKEND),--backend $(BACKEND))
+
+# Damaged files of every kind: make fuzz-files N=10000 (SEED=).
+fuzz-files: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz_files -n $(N) $(if $(SEED),--seed $(SEED))
 
 guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py

@@ -105,14 +105,15 @@ class BatchNormalization(BiasAttribute, Layer):
         across = tuple(i for i in range(x.ndim) if i != axis)
         aligned = tuple(-1 if i == axis else 1 for i in range(x.ndim))
         mask = None if lengths is None else valid(lengths, x.shape[0], x.ndim)
+        rows = math.prod(x.shape[: kept(shapes[0])]) if mask is None else int(np.count_nonzero(mask))
         if phase is Phase.test:
             self._require_statistics(batches)
             count, centre, spread = None, mean.reshape(aligned), variance.reshape(aligned)
+            centred = x - centre
         else:
-            count, centre, spread = moments(x, across, mask)
+            count, centre, spread, centred = moments(x, across, mask, rows)
         scale = 1.0 / np.sqrt(spread + self.epsilon)
-        normal = (x - centre) * scale
-        rows = math.prod(x.shape[: kept(shapes[0])]) if mask is None else int(mask.sum())
+        normal = centred * scale
         saved = normal, scale, count, mask, across, aligned, centre, spread, rows
         return normal * weights.reshape(aligned) + bias.reshape(aligned), saved
 

@@ -38,8 +38,9 @@ def feature_axis(x: Shape, layer: Layer) -> int:
     return axis
 
 
-def moments(x: Any, across: tuple[int, ...], mask: Any) -> tuple[Any, Any, Any]:
-    """Count, mean and biased variance over the axes ``across``, of the values that ``mask`` includes (None: all).
+def moments(x: Any, across: tuple[int, ...], mask: Any, steps: int) -> tuple[Any, Any, Any, Any]:
+    """Count, mean and biased variance over the axes ``across``, of the values that ``mask`` includes (None: all), and
+    ``x`` minus the mean; ``steps`` is the number of True in the mask.
 
     If it includes no row, the count is 1, and mean and variance are 0.
     """
@@ -48,10 +49,12 @@ def moments(x: Any, across: tuple[int, ...], mask: Any) -> tuple[Any, Any, Any]:
         for axis in across:
             count *= x.shape[axis]
         mean = x.sum(across, keepdims=True) / count
-        return count, mean, ((x - mean) ** 2).sum(across, keepdims=True) / count
-    count = max(int(mask.sum()), 1)
+        centred = x - mean
+        return count, mean, (centred * centred).sum(across, keepdims=True) / count, centred
+    count = max(steps, 1)
     for axis in across[2:]:
         count *= x.shape[axis]
     zero = x.dtype.type(0)
     mean = np.where(mask, x, zero).sum(across, keepdims=True) / count
-    return count, mean, np.where(mask, (x - mean) ** 2, zero).sum(across, keepdims=True) / count
+    centred = x - mean
+    return count, mean, np.where(mask, centred * centred, zero).sum(across, keepdims=True) / count, centred

@@ -76,19 +76,22 @@ class CrossEntropy(Loss):
         The exponential of the largest logit is 1. The sum of the others is kept separate from it, so that losses near 0
         and the error of a class with a probability near 1 have full relative precision.
         """
-        index, top = target[..., np.newaxis], prediction.argmax(axis=-1, keepdims=True)
-        shifted = prediction - np.take_along_axis(prediction, top, -1)
+        classes = prediction.shape[-1]
+        scores, index = prediction.reshape(-1, classes), target.reshape(-1)
+        rows, top = np.arange(len(scores)), scores.argmax(axis=1)
+        shifted = scores - scores[rows, top][:, np.newaxis]
         powers = np.exp(shifted)
         others = powers.copy()
-        np.put_along_axis(others, top, 0.0, -1)
-        rest = others.sum(axis=-1, keepdims=True)
+        others[rows, top] = 0.0
+        rest = others.sum(axis=1, keepdims=True)
         total, logs = 1.0 + rest, shifted - np.log1p(rest)
-        own = np.take_along_axis(powers, index, -1)
-        losses = -np.take_along_axis(logs, index, -1)[..., 0]
-        errors, missing = powers / total, np.where(index == top, rest, total - own) / total
+        own = powers[rows, index][:, np.newaxis]
+        losses = -logs[rows, index]
+        missing = np.where((index == top)[:, np.newaxis], rest, total - own) / total
+        errors = powers / total
         share = self.label_smoothing
         if share:
-            losses = (1.0 - share) * losses - share * logs.mean(axis=-1)
-            errors -= share / prediction.shape[-1]
-        np.put_along_axis(errors, index, share - share / prediction.shape[-1] - missing, -1)
-        return losses, errors
+            losses = (1.0 - share) * losses - share * logs.mean(axis=1)
+            errors -= share / classes
+        errors[rows, index] = share - share / classes - missing[:, 0]
+        return losses.reshape(target.shape), errors.reshape(prediction.shape)

@@ -234,3 +234,25 @@ def _defaults() -> dict[str, Any]:
         field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         for field in dataclasses.fields(TrainingConfig)
     }
+
+
+def require_config(config: Any, where: str) -> TrainingConfig:
+    """Return a configuration; the default one for None.
+
+    Raises
+    ------
+    ConfigError
+        For anything but a TrainingConfig.
+    """
+    if config is None:
+        return TrainingConfig()
+    if isinstance(config, TrainingConfig):
+        return config
+    fields = ", ".join(f"{key}=..." for key in config) if isinstance(config, dict) else "..."
+    raise ConfigError(
+        "not a configuration",
+        where=where,
+        expected="a TrainingConfig",
+        received=repr(config)[:100],
+        remedy=f"Write TrainingConfig({fields}).",
+    )

@@ -64,6 +64,14 @@ class Builder:
             If the text does not name axes, or two axes have the same name.
         """
         self._free(name)
+        if not (shape is None or isinstance(shape, (str, Shape))):
+            raise ShapeError(
+                "a shape is written as text",
+                where=f"graph {self.name!r}, input {name!r}",
+                expected="names of axes with their sizes, such as 'batch, feature=4'",
+                received=repr(shape),
+                remedy="Leave out the size of an axis that may vary.",
+            )
         try:
             axes = Shape.parse(shape) if isinstance(shape, str) else shape
         except ShapeError as error:

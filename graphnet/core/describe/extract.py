@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from graphnet.core.describe.naming import numbered
+from graphnet.core.describe.naming import Numbering
 from graphnet.core.describe.node import Input, Node, Ref
 
 #: The inputs, nodes and outputs of a graph.
@@ -38,11 +38,12 @@ def cut_out(
     inside = {name: node for name, node in nodes.items() if name in region}
     new_inputs: dict[str, Input] = {}
     replaced: dict[Ref, Ref] = {}
+    numbering = Numbering()
     for node in inside.values():
         for ref in node.inputs:
             if ref is not None and ref.source not in inside and ref not in replaced:
                 plain = ref.source if ref.port is None else f"{ref.source}_{ref.port}"
-                name = numbered(plain, {*new_inputs, *inside})
+                name = numbering.name(plain, new_inputs, inside)
                 new_inputs[name] = inputs.get(ref.source, Input())
                 replaced[ref] = Ref(name)
     cut = {

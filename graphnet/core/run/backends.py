@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
-from graphnet.core.errors import unknown
+from graphnet.core.errors import ConfigError, unknown
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.reference.plan import BoundPlan
@@ -115,9 +115,13 @@ def find(name: str) -> Backend:
 
     Raises
     ------
+    ConfigError
+        If the name is not text.
     UnknownNameError
         For an unknown name; the message has the known ones.
     """
+    if not isinstance(name, str):
+        raise ConfigError("not the name of a backend", where="Runner", expected="text, or None", received=repr(name))
     if name in BUILT_IN:
         return BUILT_IN[name]()
     for source in _sources:

@@ -9,9 +9,9 @@ from test_backend import scan
 from graphnet import Builder, Runner, Scan
 from graphnet.core.compile.program import BACK_LOOP, LOOP, Buffer, BufferSlice, Instruction, PackRef, Program
 from graphnet_native import executable
-from graphnet_native.elementwise import groups
 from graphnet_native.emitter import Emitter
 from graphnet_native.frame import Frame
+from graphnet_native.fusion import groups
 from graphnet_native.ir import F32
 from graphnet_native.partition import Access, Partition, accesses, balanced, barriers, kept, piece_of
 from graphnet_native.products import Tiles

@@ -31,6 +31,14 @@ LOOPLESS_ROWS = 4096
 LINE = 64
 
 
+def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+    """Zeros in memory that begins at a cache line, so that no vector of native code lies in two of them."""
+    size = math.prod(shape) * dtype.itemsize
+    memory = np.zeros(size + LINE, np.uint8)
+    start = -memory.ctypes.data % LINE
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """Steps ``start`` to ``stop`` in the order of processing."""
@@ -81,7 +89,7 @@ class Workspace:
             self._offsets([i for i in plain if i in direction], shapes, starts, end)
             for direction in (shared, directions[1])
         )
-        memory = np.zeros(total, self.dtype)
+        memory = aligned((total,), self.dtype)
         return [
             memory[starts[i] : starts[i] + math.prod(shape)].reshape(shape) if i in starts else np.zeros(shape, bool)
             for i, shape in enumerate(shapes)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from graphnet.core.compile.program import BufferSlice, Instruction, Operand, Scalar
+from graphnet.core.compile.program import Instruction, Operand, Scalar
 from graphnet_native.frame import Frame
 from graphnet_native.functions import FLOATS, RELATIONS, apply, as_number
+from graphnet_native.fusion import plain
 from graphnet_native.ir import I8, Value, floating, integer
 
 
@@ -35,52 +34,11 @@ def check(instruction: Instruction) -> None:
         raise Unsupported(f"{instruction.name} has no native code")
 
 
-def groups(frame: Frame, instructions: Sequence[Instruction]) -> list[list[Instruction]]:
-    """Neighbouring instructions that one loop can compute together; every other one alone."""
-    found: list[list[Instruction]] = []
-    for instruction in instructions:
-        if found and _joins(frame, found[-1], instruction):
-            found[-1].append(instruction)
-        else:
-            found.append([instruction])
-    return found
-
-
-def _plain(frame: Frame, instruction: Instruction) -> bool:
-    """Whether every operand is a number or has the width of the result."""
-    if instruction.name in ("dot", "reduce"):
-        return False
-    width = instruction.output.width
-    return all(isinstance(o, Scalar) or frame.width(o) == width for o in instruction.operands)
-
-
-def _joins(frame: Frame, group: list[Instruction], instruction: Instruction) -> bool:
-    first = group[0]
-    if not _plain(frame, first) or not _plain(frame, instruction):
-        return False
-    if first.output.width != instruction.output.width or frame.timeless(first) != frame.timeless(instruction):
-        return False
-    written = [each.output for each in group]
-    read = [operand for each in group for operand in each.operands]
-    return not any(_overlap(a, b) for a in written for b in instruction.operands) and not any(
-        _overlap(instruction.output, b) for b in (*read, *written)
-    )
-
-
-def _overlap(a: Operand, b: Operand) -> bool:
-    """Whether two operands share numbers without being one slice at one step."""
-    if not isinstance(a, BufferSlice) or not isinstance(b, BufferSlice) or a.buffer != b.buffer:
-        return False
-    if (a.start, a.stop, a.shift) == (b.start, b.stop, b.shift):
-        return False
-    return a.start < b.stop and b.start < a.stop
-
-
 def compute(frame: Frame, group: list[Instruction], step: Value) -> None:
     """Emit a group at one step."""
     if group[0].name == "reduce":
         _reduce(frame, group[0], step)
-    elif _plain(frame, group[0]):
+    elif plain(frame, group[0]):
         _together(frame, group, step)
     elif frame.single:
         _repeated_units(frame, group[0], step)
@@ -117,8 +75,8 @@ def _together(frame: Frame, group: list[Instruction], step: Value) -> None:
             return values[operand]
 
         for instruction in group:
-            output = instruction.output
-            values[output] = _result(frame, instruction, [value(o) for o in instruction.operands])
+            values[instruction.output] = _result(frame, instruction, [value(o) for o in instruction.operands])
+        for output in dict.fromkeys(instruction.output for instruction in group):
             frame.store(values[output], f.offset(pointers[output], f.mul(first, frame.bytes(output))), mask)
 
     frame.unit_vectors(group[0].output.width, body)

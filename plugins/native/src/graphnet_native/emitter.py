@@ -25,6 +25,7 @@ from graphnet_native import (
     contractions,
     elementwise,
     features,
+    fusion,
     packing,
     products,
     sources,
@@ -156,7 +157,7 @@ class Emitter:
 
     def _block(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         """Instructions outside the loop, each for all steps of the block before the next."""
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions)
         meetings = self._meetings(groups)
         for number, group in enumerate(groups):
             self._of(group)
@@ -194,7 +195,7 @@ class Emitter:
                 elementwise.compute(frame, list(group), t)
 
     def _loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions, stepwise=True)
         meetings = self._meetings(groups, 1, self.program.states)
 
         def step(t: Value, _: list[Value]) -> None:
@@ -209,7 +210,7 @@ class Emitter:
 
     def _back_loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         last, end = frame.f.add(frame.stop, -1), frame.f.add(frame.start, -1)
-        groups = elementwise.groups(frame, instructions)
+        groups = fusion.groups(frame, instructions, stepwise=True)
         meetings = self._meetings(groups, -1)
         if instructions:
             frame.f.loop(last, end, -1, lambda t, _: self._step(frame, groups, t, meetings))

@@ -24,7 +24,7 @@ from graphnet.core.run.numpy_backend.executable import BlockBackward, Executable
 from graphnet.core.run.numpy_backend.pack_plan import pack_shape
 from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
-from graphnet.core.run.numpy_backend.workspace import Workspace
+from graphnet.core.run.numpy_backend.workspace import Workspace, aligned
 from graphnet_native import bounds, sources
 from graphnet_native.addresses import address, ready
 from graphnet_native.emitter import Emitter
@@ -211,7 +211,7 @@ class NativeExecutable:
             self.table[entry + size], self.table[entry + 2 * size] = start, start + array.nbytes
 
     def _allocate(self, entry: int, *shape: int) -> None:
-        self.arrays[entry] = np.zeros(shape, self.dtype)
+        self.arrays[entry] = aligned(shape, self.dtype)
         self._set(entry, self.arrays[entry])
 
     # ------------------------------------------------------------------ running

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from graphnet.core.compile.program import (
     BLOCK_BUFFER,
@@ -24,6 +24,14 @@ from graphnet_native.table import Table
 
 #: Kinds of buffers that have a place for each step.
 TIMED = (BLOCK_BUFFER, FULL_BUFFER, RING_BUFFER)
+
+
+@dataclass(frozen=True, slots=True)
+class PackSlice(PackRef):
+    """Units ``start`` to ``stop`` of a pack of vectors."""
+
+    start: int
+    stop: int
 
 
 class Frame:
@@ -149,6 +157,8 @@ class Frame:
 
     def width(self, operand: Operand) -> int:
         """The number of units of an operand that is not a number."""
+        if isinstance(operand, PackSlice):
+            return operand.stop - operand.start
         if isinstance(operand, PackRef):
             shapes = [self.program.expressions[p].shape for p in self.program.packs[operand.pack].parts]
             return sum(shape[-1] if shape else 1 for shape in shapes)
@@ -167,6 +177,8 @@ class Frame:
     def address(self, operand: Operand, step: Value) -> Value:
         """Where an operand that is not a number is at a step."""
         f = self.f
+        if isinstance(operand, PackSlice):
+            return f.offset(self.entry(self.table.pack + operand.pack), f.mul(self.row, operand.start))
         if isinstance(operand, PackRef):
             return self.entry(self.table.pack + operand.pack)
         if isinstance(operand, ExternalArray):

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphnet.core.compile.program import Program
 from graphnet.core.run.numpy_backend.packing import gradients
+from graphnet.core.run.numpy_backend.workspace import aligned
 from graphnet_native.addresses import address, ready
 from graphnet_native.table import Table
 from graphnet_native.whole_pass import plain_gradients
@@ -87,7 +88,7 @@ class WholeCalls:
             for k, (key, number) in enumerate(program.gradients)
         ]
         shapes = [(accumulator.rows, accumulator.columns) for accumulator in program.accumulators]
-        self._sums = [np.zeros(shape, dtype) for shape in shapes] if self._plain else []
+        self._sums = [aligned(shape, np.dtype(dtype)) for shape in shapes] if self._plain else []
         self._sum_shapes = [(places.accumulator + i, shape) for i, shape in enumerate(shapes)]
         self._sum_addresses = [(places.accumulator + i, address(total)) for i, total in enumerate(self._sums)]
         self._held = places.held

@@ -46,11 +46,21 @@ def emit(module: Module, program: Program, table: Table, maker: Maker, shared: b
     _backward(_Pass(module, "whole_backward", table, shared))
 
 
+def gradient_parts(program: Program, number: int) -> list[AccumulatorSlice] | None:
+    """The parts of accumulators that a gradient has one below the other; None for any other function of them."""
+    expression = program.gradient_expressions[number]
+    if isinstance(expression.attr, AccumulatorSlice):
+        return [expression.attr]
+    if expression.name != "concatenate" or expression.attr != 0 or len(expression.shape) != 2:
+        return None
+    parts = [program.gradient_expressions[argument] for argument in expression.args]
+    slices = [part.attr for part in parts if isinstance(part.attr, AccumulatorSlice) and len(part.shape) == 2]
+    return slices if len(slices) == len(parts) else None
+
+
 def plain_gradients(program: Program) -> bool:
-    """Whether every gradient is a part of an accumulator, which is copied to it."""
-    return all(
-        isinstance(program.gradient_expressions[number].attr, AccumulatorSlice) for _, number in program.gradients
-    )
+    """Whether every gradient is made of parts of accumulators, which are copied to it."""
+    return all(gradient_parts(program, number) is not None for _, number in program.gradients)
 
 
 # ---------------------------------------------------------------------- the two functions
@@ -182,14 +192,22 @@ def _write_gradients(frame: Frame) -> None:
     """Copy parts of the accumulators to the gradients that are wanted."""
     program, f = frame.program, frame.f
     for number, (_, expression) in enumerate(program.gradients):
-        part = program.gradient_expressions[expression].attr
-        if isinstance(part, AccumulatorSlice):
+        parts = gradient_parts(program, expression)
+        if parts is not None:
             wanted = _address(frame, frame.table.gradient + number)
-            f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_part, frame, part, wanted))
+            f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_parts, frame, parts, wanted))
 
 
-def _write_part(frame: Frame, part: AccumulatorSlice, address: Value) -> None:
-    f, size, target = frame.f, frame.dtype.bytes, _pointer(frame, address)
+def _write_parts(frame: Frame, parts: Sequence[AccumulatorSlice], address: Value) -> None:
+    target = _pointer(frame, address)
+    for part in parts:
+        _write_part(frame, part, target)
+        numbers = (part.rows[1] - part.rows[0]) * (part.columns[1] - part.columns[0])
+        target = frame.f.offset(target, numbers * frame.dtype.bytes)
+
+
+def _write_part(frame: Frame, part: AccumulatorSlice, target: Value) -> None:
+    f, size = frame.f, frame.dtype.bytes
     columns, width = frame.program.accumulators[part.accumulator].columns, part.columns[1] - part.columns[0]
     start = (part.rows[0] * columns + part.columns[0]) * size
     source = f.offset(frame.entry(frame.table.accumulator + part.accumulator), start)
