@@ -80,6 +80,14 @@ def limit_threads(patch, number):
     patch.setattr(backend, "machine_threads", lambda: number)
 
 
+@pytest.mark.parametrize("whole_graph", [False, True])
+def test_native_code_stays_inside_its_arrays(whole_graph, monkeypatch):
+    pytest.importorskip("graphnet_native")
+    monkeypatch.setenv("GRAPHNET_NATIVE_DEBUG", "1")
+    start = secrets.randbelow(2**40)
+    assert failures(range(start, start + 8), whole_graph, "native") == []
+
+
 def test_most_trials_are_comparable():
     overflows = 0
     for seed in range(60):
