@@ -21,6 +21,8 @@ CASES = {
     "class as callback": lambda: Model(graph()).fit(
         np.ones((4, 3)), [0, 1, 0, 1], callbacks=[graphnet.training.callbacks.TimeLimit]
     ),
+    "setting": lambda: graphnet.TrainingConfig(epoch=3),
+    "setting without a name": lambda: graphnet.TrainingConfig(3),
     "npz": lambda: graphnet.datasets.npz(3),
     "exporter": lambda: Model(graph()).export(3),
     "builder": lambda: Builder(3),
