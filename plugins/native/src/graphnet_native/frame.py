@@ -122,13 +122,6 @@ class Frame:
         else:
             f.loop(integer(0), integer(pieces), 1, one)
 
-    def first(self, body: Callable[[], None]) -> None:
-        """What the first worker does alone."""
-        if self.partition is None:
-            body()
-        else:
-            self.f.when(self.f.compare("icmp eq", self._team[1], integer(0)), body)
-
     def meet(self) -> None:
         """Wait until every worker is here; nothing where there is one thread."""
         if self.partition is not None:
