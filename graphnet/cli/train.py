@@ -53,6 +53,7 @@ def command(
     from graphnet.cli.signals import Signals
     from graphnet.cli.stopping import StopOnSignal
     from graphnet.cli.streams import Display
+    from graphnet.inspect.doctor import backend_line
     from graphnet.models.train_file import prepare, report_lines
 
     settings = {
@@ -81,7 +82,8 @@ def command(
     if history.stopped == "interrupted":
         click.echo(f"interrupted: {kept(history)}", err=True)
     display = Display(sys.stdout)  # the files are written: whether somebody reads this does not matter any more
-    for line in (f"run: {session.path}", *report_lines(session.test)):
+    ran = backend_line(session.trainer.runner.backend)
+    for line in (f"backend: {ran}", f"run: {session.path}", *report_lines(session.test)):
         display.print(line)
     if history.stopped == "interrupted":
         ctx.exit(signals.status)

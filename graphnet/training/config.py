@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core import dtypes
+from graphnet.core.describe.constructors import explain_arguments
 from graphnet.core.describe.optimizer_step import copied
 from graphnet.core.errors import ConfigError, unknown
 from graphnet.initializers import Constant, Xavier
@@ -256,3 +257,6 @@ def require_config(config: Any, where: str) -> TrainingConfig:
         received=repr(config)[:100],
         remedy=f"Write TrainingConfig({fields}).",
     )
+
+
+explain_arguments(TrainingConfig)

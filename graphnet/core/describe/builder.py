@@ -44,6 +44,8 @@ class Builder:
     """
 
     def __init__(self, name: str = "model", *, dtype: Any = None) -> None:
+        if not isinstance(name, str):
+            raise GraphError("not a name", where=type(self).__name__, expected="text", received=repr(name)[:80])
         self.name = name
         self.dtype = None if dtype is None else dtypes.name(dtype, f"graph {name!r}")
         self.inputs: dict[str, Input] = {}
@@ -196,6 +198,8 @@ class Builder:
         return f"{source}_{kind}"
 
     def _free(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise GraphError("not a name", where=f"graph {self.name!r}", expected="text", received=repr(name)[:80])
         if name in self.inputs or name in self.nodes:
             raise GraphError(
                 "name taken",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from graphnet.core.describe.naming import Numbering
 from graphnet.core.describe.node import Input, Node, Ref
+from graphnet.core.errors import GraphError
 
 #: The inputs, nodes and outputs of a graph.
 Parts = tuple[dict[str, Input], dict[str, Node], dict[str, Ref]]
@@ -13,6 +14,8 @@ Parts = tuple[dict[str, Input], dict[str, Node], dict[str, Ref]]
 
 def listed(names: str | Iterable[str]) -> list[str]:
     """Return one name or several as a list without repetitions."""
+    if not isinstance(names, Iterable):
+        raise GraphError("not a name", expected="a name, or several", received=repr(names)[:80])
     return [names] if isinstance(names, str) else list(dict.fromkeys(names))
 
 

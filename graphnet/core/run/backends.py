@@ -44,11 +44,12 @@ class Backend(Protocol):
 
     A backend must compute the same numbers as ``reference``, up to rounding; the conformance kit compares them.
 
-    Four attributes of the class are optional. ``priority``, an integer, is positive for a backend that offers itself
+    Some attributes of the class are optional. ``priority``, an integer, is positive for a backend that offers itself
     where none is named; the available one of the highest priority runs (numpy: 0). ``unavailable()``, a class method,
     returns why it cannot run on this machine, in words, or None; it is called often, and should import nothing large.
     A backend that is unavailable is replaced by numpy, and one line says so. ``failed()``, a class method too, returns
-    why it has let numpy run in its place since it was chosen, or None. ``elementwise(kernel, dtype)`` returns a
+    why it has let numpy run in its place since it was chosen, or None; ``details()`` what ``graphnet doctor`` shows, as
+    a dict, with a ``reason`` if it cannot run. ``elementwise(kernel, dtype)`` returns a
     compiled optimizer step; see :data:`graphnet.core.elementwise_kernels.Compiler`.
     """
 

@@ -212,12 +212,19 @@ class Runner:
         return PassSnapshot(self._last, *undo)
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
-        """The plan as the numpy backend binds it to these input shapes, and all shapes; creates missing weights."""
+        """The plan as the backend binds it to these input shapes, and all shapes; creates missing weights.
+
+        If the backend compiles nothing, as 'reference', as the numpy backend binds it.
+        """
+        self._backend.resolve()
         with locks.building, gc_paused():
             inferred = self._binder.inferred(shapes)
             wanted = [not spec.integer for spec in self.graph.inputs.values()]
             options = BindOptions(self.layers, phase, dtype, passes=self.passes)
-            return CompiledPlan(self.plan, inferred, options, wanted), inferred
+            bound = self._backend.bind(self.plan, inferred, options, wanted)
+            if not isinstance(bound, CompiledPlan):
+                bound = CompiledPlan(self.plan, inferred, options, wanted)
+            return bound, inferred
 
     def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
         """An elementwise kernel as the backend compiles it; None if it does not."""
