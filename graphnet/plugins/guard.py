@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from graphnet.core.distribution import NAME
 from graphnet.core.errors import GraphnetDeprecationWarning, PluginError
 from graphnet.plugins.isolation import ending, imports, streams
-from graphnet.plugins.isolation.code import Change, Watch, top
+from graphnet.plugins.isolation.code import USED, Change, Watch, top
 from graphnet.plugins.isolation.innermost import Innermost
 from graphnet.plugins.isolation.setting import Snapshot
 from graphnet.plugins.isolation.settings import SETTINGS
@@ -58,11 +58,12 @@ def _warnings(notes: list[str]) -> Iterator[None]:
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", GraphnetDeprecationWarning)
-        before, show = list(warnings.filters), warnings.showwarning
+        filters, before, show = warnings.filters, list(warnings.filters), warnings.showwarning
         try:
             yield
         finally:
-            if list(warnings.filters) != before or warnings.showwarning is not show:
+            # A plugin that leaves catch_warnings() open leaves another list with the same filters.
+            if warnings.filters is not filters or list(warnings.filters) != before or warnings.showwarning is not show:
                 errors = any(entry[0] == "error" and entry not in before for entry in warnings.filters)
                 what = "turns warnings into errors" if errors else "changes the warning filters"
                 notes.append(f"it {what} when it loads; the old value was restored")
@@ -223,7 +224,7 @@ class Host:
 
 def _shared(package: str) -> bool:
     """Whether a package cannot be a plugin's own."""
-    return package in ("graphnet", "numpy", "__main__") or package in sys.stdlib_module_names
+    return package in ("graphnet", "numpy", "__main__", *USED) or package in sys.stdlib_module_names
 
 
 def _listed(names: list[str]) -> str:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import nullcontext
 
-from graphnet.core.distribution import NAME, VERSION
+from graphnet.core.distribution import NAME, VERSION, canonical
 from graphnet.core.errors import PluginError, StateError, did_you_mean
 from graphnet.core.garbage import gc_deferred
 from graphnet.plugins import discovery, hooks, versions
@@ -82,7 +82,7 @@ class PluginManager:
     def _load_points(self, points: list[PluginEntryPoint], allowed: Allowed) -> None:
         admitted = [point for point in points if allowed.admits(point.name, point.distribution)]
         host = self._host({top(point.module): point.distribution for point in admitted}) if admitted else None
-        owners: dict[str, str] = {}
+        owners = _owners_of_names(admitted)
         with nullcontext() if host is None else host.session():
             for point in points:
                 self._load_point(point, allowed, owners, host)
@@ -126,8 +126,7 @@ class PluginManager:
         plugin = Plugin(point.name, point.distribution, point.version, notes=list(point.notes))
         if host is None or not allowed.admits(point.name, point.distribution):
             plugin.status, plugin.reason = "skipped", "not among the allowed plugins"
-        elif owners.setdefault(point.name, point.distribution) != point.distribution:
-            first = owners[point.name]
+        elif (first := owners[point.name]) != point.distribution:
             plugin.status = "failed"
             plugin.reason = f"the entry point {point.name!r} is also that of {first}. Uninstall one of the two."
         else:
@@ -194,6 +193,16 @@ class _ImportFailed(Exception):
     def __init__(self, doing: str, error: BaseException) -> None:
         super().__init__(doing)
         self.doing, self.error = doing, error
+
+
+def _owners_of_names(points: list[PluginEntryPoint]) -> dict[str, str]:
+    """Return the distribution that each entry point's name belongs to: graphnet-NAME, otherwise the first one."""
+    owners: dict[str, str] = {}
+    for point in points:
+        if canonical(point.distribution) == canonical(f"graphnet-{point.name}"):
+            owners[point.name] = point.distribution
+        owners.setdefault(point.name, point.distribution)
+    return owners
 
 
 def _used_too_early(plugin: Plugin) -> PluginError:

@@ -188,6 +188,15 @@ def statuses(host):
     return [(p.distribution, p.name, p.status) for p in host.plugins[1:]]
 
 
+def test_name_belongs_to_the_distribution_that_is_called_after_it(monkeypatch):
+    points = [Point("zeta", "a-dist", plugin), Point("zeta", "Graphnet_Zeta", plugin)]
+    monkeypatch.setattr(discovery, "entry_points", lambda group: points)
+    host = PluginManager()
+    host.load()
+    assert statuses(host) == [("a-dist", "zeta", "failed"), ("Graphnet_Zeta", "zeta", "loaded")]
+    assert "also that of Graphnet_Zeta" in host.plugins[1].reason
+
+
 def test_entry_points_load_in_order_and_isolated(installed):
     host = PluginManager()
     host.load()

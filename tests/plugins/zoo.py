@@ -26,6 +26,15 @@ def graphnet_register_layers(register):
 
 #: What is restored; the plugin is loaded, and a note has the words.
 RESTORED = {
+    "PutEnv": ("import os\nos.putenv('ZOO_PUT', '1')", "the environment (ZOO_PUT)"),
+    "CEnv": ("import ctypes\nctypes.CDLL(None).setenv(b'ZOO_C', b'1', 1)", "the environment (ZOO_C)"),
+    "EnvClass": ("import os\ntype(os.environ).get = lambda *a: 'x'", "the environment"),
+    "CSignal": ("import ctypes\nctypes.CDLL(None).signal(15, 1)", "signal handlers (SIGTERM)"),
+    "RandomClass": ("import random\nrandom._inst.__class__ = type('R', (random.Random,), {'random': lambda self: 0.5})", "Python's global random state"),
+    "CatchOpen": ("import warnings\nopened = warnings.catch_warnings(record=True)\nopened.__enter__()", "the warning filters"),
+    "Planted": ("import sys, types\nsys.modules['colorsys'] = types.ModuleType('colorsys')", "replaces sys.modules['colorsys']"),
+    "Pluggy": ("import pluggy\npluggy.PluginManager.register = lambda *a, **k: None", "replaces PluginManager.register of pluggy"),
+    "Sorting": ("import networkx\nnetworkx.topological_sort = lambda g: []", "replaces networkx.topological_sort"),
     # the environment, the folder, the operating system
     "Env": ("import os\nos.environ['OMP_NUM_THREADS'] = '7'\nos.environ['ZOO'] = '1'", "the environment (OMP_NUM_THREADS, ZOO)"),
     "EnvCleared": ("import os\nos.environ.clear()", "the environment"),
@@ -108,6 +117,8 @@ RESTORED = {
 
 #: What refuses the plugin; the reason has the words.
 REFUSED = {
+    "LazyName": ("import graphnet\ngraphnet.load = lambda *a, **k: None", "graphnet.load"),
+    "PlantedNeighbour": ("import sys, types\nsys.modules['graphnet_conv'] = types.ModuleType('graphnet_conv')", "sys.modules['graphnet_conv']"),
     "Apply": ("import graphnet_recurrent\ngraphnet_recurrent.TanH.apply = lambda self, x: (x, x)", "changes classes of other plugins: TanH.apply of graphnet"),
     "Partial": ("import functools, graphnet_recurrent as r\nr.Sigmoid.pull = functools.partial(lambda *a: a[-1])", "Sigmoid.pull"),
     "ClassReplaced": ("import graphnet_recurrent.layers.tanh as a\na.TanH = type('TanH', (), {})", "graphnet_recurrent.layers.tanh.TanH"),

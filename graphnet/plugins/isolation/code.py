@@ -1,18 +1,21 @@
 """Code that a plugin replaces: functions, classes and submodules in modules, attributes of classes, code of functions.
 
-A watch records the modules of the standard library, of numpy, of graphnet and of all plugins, and the classes of the
-last two. A module that is imported while plugins load is recorded as soon as it has been executed, before the importing
-plugin can change it.
+A watch records the modules of the standard library, of numpy, of packages that graphnet uses, of graphnet and of all
+plugins, and the classes of the last two. A module that is imported while plugins load is recorded as soon as it has
+been executed, before the importing plugin can change it.
 """
 
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
+#: Packages that graphnet uses. The classes of the first are recorded too, because the host calls them.
+USED = ("pluggy", "networkx", "yaml", "click", "packaging")
 #: The value of what does not exist.
 MISSING = object()
 #: Modules of the standard library whose names change in ordinary use.
@@ -44,6 +47,7 @@ SET_BY_PYTHON = frozenset(
 )
 #: Modules whose constants are recorded too.
 WITH_CONSTANTS = frozenset({"numpy", "math", "cmath", "builtins"})
+_WATCHED = frozenset({"numpy", *USED}) | (sys.stdlib_module_names - CHANGING)
 _CONSTANTS = (bool, int, float, complex, str, bytes, type(None), tuple, frozenset)
 #: Of a function: its owner, code, defaults and defaults of keywords.
 _Function = tuple[str, CodeType, tuple[Any, ...] | None, dict[str, Any] | None]
@@ -97,7 +101,7 @@ class Watch:
     def watches(self, name: str) -> bool:
         """Whether a module belongs to what is recorded."""
         first = top(name)
-        return first in self.packages or first == "numpy" or (first in sys.stdlib_module_names - CHANGING)
+        return first in self.packages or first in _WATCHED
 
     def record_all(self) -> None:
         """Record the modules that have been imported and are not recorded yet."""
@@ -112,7 +116,7 @@ class Watch:
         self.modules[name] = module
         namespace = vars(module)
         self._names[name] = namespace, dict(namespace)
-        if top(name) in self.packages or self.library:
+        if top(name) in self.packages or top(name) == USED[0] or self.library:
             for value in list(namespace.values()):
                 if getattr(value, "__module__", None) != name:
                     continue
@@ -140,13 +144,37 @@ class Watch:
 
     def changes(self) -> list[Change]:
         """Return what differs from the record."""
-        return [*self._changed_entries(), *self._changed_names(), *self._changed_classes(), *self._changed_functions()]
+        return [
+            *self._changed_entries(),
+            *self._planted_entries(),
+            *self._changed_names(),
+            *self._covered_names(),
+            *self._changed_classes(),
+            *self._changed_functions(),
+        ]
 
     def _changed_entries(self) -> Iterator[Change]:
         for name, module in self.modules.items():
             current = sys.modules.get(name, MISSING)
             if current is not module:
                 yield Change(f"sys.modules[{name!r}]", top(name), current, _setter(sys.modules, name, module))
+
+    def _planted_entries(self) -> Iterator[Change]:
+        """Entries of ``sys.modules`` that no import has made, in place of a module that is not imported yet."""
+        for name, module in list(sys.modules.items()):
+            if name in self.modules or not self.watches(name) or ("." in name and top(name) not in self.packages):
+                continue
+            if module is None or (isinstance(module, ModuleType) and getattr(module, "__spec__", None) is None):
+                yield Change(f"sys.modules[{name!r}]", top(name), module, _remover(sys.modules, name))
+
+    def _covered_names(self) -> Iterator[Change]:
+        """Names that were added to a module and hide what its ``__getattr__`` returns."""
+        for module, (namespace, saved) in self._names.items():
+            if isinstance(saved.get("__getattr__"), FunctionType) and len(namespace) > len(saved):
+                for key in sorted(namespace.keys() - saved.keys()):
+                    value = namespace[key]
+                    if not _imported(value) and _hides(saved["__getattr__"], key, value):
+                        yield Change(f"{module}.{key}", top(module), value, _remover(namespace, key))
 
     def _changed_names(self) -> Iterator[Change]:
         for module, (namespace, saved) in self._names.items():
@@ -195,6 +223,21 @@ def _matters(module: str, key: str, old: Any, new: Any) -> bool:
     return constant and (module in WITH_CONSTANTS or top(module) == "graphnet") and not _equal(old, new)
 
 
+def _imported(value: Any) -> bool:
+    """Whether a value is an imported module, which the import system adds to its parent."""
+    return isinstance(value, ModuleType) and sys.modules.get(value.__name__) is value
+
+
+def _hides(lazy: FunctionType, key: str, value: Any) -> bool:
+    """Whether a module-level ``__getattr__`` returns something else for a name; it may also have stored the value."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return lazy(key) is not value
+    except Exception:  # usually AttributeError: it does not know the name
+        return False
+
+
 def _equal(a: Any, b: Any) -> bool:
     try:
         return type(a) is type(b) and bool(a == b)
@@ -218,6 +261,10 @@ def _recode(function: FunctionType, code: Any, defaults: Any, keywords: Any) -> 
 
 def _setter(namespace: dict[str, Any], key: str, value: Any) -> Callable[[], None]:
     return lambda: namespace.__setitem__(key, value)
+
+
+def _remover(namespace: dict[str, Any], key: str) -> Callable[[], object]:
+    return lambda: namespace.pop(key, None)
 
 
 def _bases(thing: type, bases: tuple[type, ...]) -> Callable[[], None]:

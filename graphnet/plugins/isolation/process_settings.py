@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import locale
 import os
 import signal
@@ -15,26 +16,64 @@ from graphnet.plugins.isolation.setting import Setting
 
 #: The mapping itself, which a plugin may replace by another object.
 _ENVIRONMENT = os.environ
+#: Signals whose treatment by the system is compared.
+_INSPECTED = ("SIGHUP", "SIGINT", "SIGQUIT", "SIGPIPE", "SIGTERM", "SIGCHLD", "SIGUSR1", "SIGUSR2")
 
 
-def _environment() -> tuple[int, dict[str, str]]:
-    return id(os.environ), dict(os.environ)
+def _environment() -> dict[str, Any]:
+    return {
+        "mapping": id(os.environ),
+        "class": {name: value for name, value in vars(type(_ENVIRONMENT)).items() if callable(value)},
+        "values": dict(os.environ),
+        "C": _c_environment(),
+        "zone": _zone(),
+    }
 
 
-def _set_environment(saved: tuple[int, dict[str, str]]) -> None:
+def _zone() -> tuple[Any, ...]:
+    return time.tzname, time.timezone, time.altzone
+
+
+def _c_environment() -> dict[str, str]:
+    """What C code and child processes see; `os.putenv` and C code change it without `os.environ`."""
+    if sys.platform != "linux":
+        return {}
+    entries = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
+    found: dict[str, str] = {}
+    for entry in entries if entries else ():
+        if entry is None:
+            break
+        name, _, value = os.fsdecode(entry).partition("=")
+        found.setdefault(name, value)  # the first counts, as for getenv
+    return found
+
+
+def _set_environment(saved: dict[str, Any]) -> None:
     os.environ = _ENVIRONMENT  # noqa: B003  # the mapping that a plugin had replaced
-    values = saved[1]
+    kind = type(_ENVIRONMENT)
+    for name, value in list(vars(kind).items()):
+        if callable(value) and name not in saved["class"]:
+            delattr(kind, name)
+    for name, value in saved["class"].items():
+        if vars(kind).get(name) is not value:
+            setattr(kind, name, value)
+    values = saved["values"]
     for name in set(os.environ) - set(values):
         del os.environ[name]
-    zone = os.environ.get("TZ")
     os.environ.update({name: value for name, value in values.items() if os.environ.get(name) != value})
-    if os.environ.get("TZ") != zone and hasattr(time, "tzset"):
+    now = _c_environment()
+    for name in set(now) - set(saved["C"]):
+        os.unsetenv(name)
+    for name, value in saved["C"].items():
+        if now.get(name) != value:
+            os.putenv(name, value)
+    if _zone() != saved["zone"] and hasattr(time, "tzset"):
         time.tzset()
 
 
-def _names(before: tuple[int, dict[str, str]], after: tuple[int, dict[str, str]]) -> str:
-    old, new = before[1], after[1]
-    changed = sorted(name for name in {**old, **new} if old.get(name) != new.get(name))
+def _names(before: dict[str, Any], after: dict[str, Any]) -> str:
+    pairs = [(before[key], after[key]) for key in ("values", "C")]
+    changed = sorted({name for old, new in pairs for name in {**old, **new} if old.get(name) != new.get(name)})
     return ", ".join(changed[:3]) + (", …" if len(changed) > 3 else "")
 
 
@@ -56,7 +95,21 @@ def _signals() -> dict[str, Any]:
         found["blocked"] = signal.pthread_sigmask(signal.SIG_BLOCK, ())
     if hasattr(signal, "getitimer"):
         found["alarm"] = signal.getitimer(signal.ITIMER_REAL)[0] > 0
-    return found
+    return {**found, **_dispositions()}
+
+
+def _dispositions() -> dict[str, str]:
+    """Whether the system ignores or catches a signal: C code may change that, and `signal.getsignal` does not see it.
+
+    Signals of crashes are left out, because `faulthandler` handles them.
+    """
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as status:
+            masks = {line[:6]: int(line.split()[1], 16) for line in status if line.startswith(("SigIgn", "SigCgt"))}
+    except (OSError, ValueError):
+        return {}
+    numbers = (getattr(signal, name) for name in _INSPECTED if hasattr(signal, name))
+    return {f"system {n:d}": "".join(name for name, mask in masks.items() if mask >> (n - 1) & 1) for n in numbers}
 
 
 def _settable(number: int) -> bool:
@@ -70,19 +123,23 @@ def _set_signals(saved: dict[str, Any]) -> None:
         name, _, number = key.partition(" ")
         if name == "handler" and handler is not None and signal.getsignal(int(number)) is not handler:
             signal.signal(int(number), handler)
+    for key, treatment in _dispositions().items():
+        handler = saved.get(key.replace("system", "handler"))
+        if handler is not None and treatment != saved.get(key):
+            signal.signal(int(key.partition(" ")[2]), handler)  # C code had set another one
     if "blocked" in saved:
         signal.pthread_sigmask(signal.SIG_SETMASK, saved["blocked"])
 
 
 def _changed_signals(before: dict[str, Any], after: dict[str, Any]) -> str:
     keys = [key for key in before if before[key] != after.get(key)]
-    return ", ".join(_signal_name(key) for key in keys[:3])
+    return ", ".join(list(dict.fromkeys(_signal_name(key) for key in keys))[:3])
 
 
 def _signal_name(key: str) -> str:
     name, _, number = key.partition(" ")
     try:
-        return signal.Signals(int(number)).name if name == "handler" else key
+        return signal.Signals(int(number)).name if name in ("handler", "system") else key
     except ValueError:  # a real-time signal
         return f"signal {number}"
 
@@ -147,7 +204,7 @@ def _set_folder(saved: str) -> None:
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "the environment",
-        "`os.environ`, with the time zone if `TZ` changed",
+        "`os.environ` and the environment of C code, with the time zone if `TZ` changed",
         _environment,
         _set_environment,
         detail=_names,
@@ -156,7 +213,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("the file mode mask", "the umask", _umask, os.umask),
     Setting(
         "signal handlers",
-        "handlers, blocked signals, and the alarm timer (handlers only if the main thread loads the plugins)",
+        "handlers, also those that C code sets, blocked signals, and the alarm timer (handlers only if the main thread "
+        "loads the plugins)",
         _signals,
         _set_signals,
         detail=_changed_signals,

@@ -13,6 +13,18 @@ from typing import Any
 
 from graphnet.plugins.isolation.setting import Setting
 
+#: The instance behind the functions of the module.
+_INSTANCE: Any = random.getstate.__self__  # type: ignore[attr-defined]
+
+
+def _random() -> tuple[Any, type]:
+    return _INSTANCE.getstate(), type(_INSTANCE)
+
+
+def _set_random(saved: tuple[Any, type]) -> None:
+    _INSTANCE.__class__ = saved[1]
+    _INSTANCE.setstate(saved[0])
+
 
 def _search_path() -> dict[str, Any]:
     """The lists themselves and what they contain; a plugin may replace or change either."""
@@ -188,7 +200,7 @@ def _set_formatwarning(saved: Any) -> None:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("Python's global random state", "`random.getstate()`", random.getstate, random.setstate),
+    Setting("Python's global random state", "`random.getstate()`", _random, _set_random),
     Setting(
         "the search path of modules",
         "`sys.path`, its entries and their order (what a plugin adds is moved to the end); entries of `sys.meta_path` "

@@ -20,7 +20,8 @@ OTHERS: dict[str, str] = {
     "standard input, output and error": "`sys.stdin`, `sys.stdout`, `sys.stderr` and file descriptors 0 to 2; what the "
     "plugin prints is discarded, and what it reads from standard input is empty",
     "functions of numpy and of the standard library": "functions, classes and submodules that are replaced or deleted "
-    "in their modules, constants of `numpy` and `math`, and entries of `sys.modules`",
+    "in their modules, constants of `numpy` and `math`, and entries of `sys.modules`, also those in place of a module "
+    "that is not imported yet; the same of pluggy, networkx, PyYAML, click and packaging",
     "code of graphnet and of other plugins": "the same, attributes of classes, and the code of functions; the "
     "plugin is refused",
 }
