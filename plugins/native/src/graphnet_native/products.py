@@ -299,19 +299,40 @@ def single_product(module: Module, dtype: Type, lanes: int) -> str:
     weights, row, x, c, rows, depth, add = f.parameters
     kind, size = Type(dtype.scalar, lanes), dtype.bytes
 
+    # Chains of sums, since one would wait for each of its additions. Their number is the same for every block: a sum
+    # has one order, whichever block it is in when workers divide the outputs.
+    chains, most = 4, 4 if module.vector_bytes == 64 else 2
+
     def block(start: Value, vectors: int, mask: Value | None) -> None:
-        def step(_: Value, values: list[Value]) -> list[Value]:
-            at, place, *sums = values
+        def terms(at: Value, place: Value, sums: list[Value]) -> list[Value]:
             one = f.splat(f.load(dtype, place), lanes)
             after = []
             for v in range(vectors):
                 spot = f.offset(at, v * lanes * size)
                 line = f.load(kind, spot) if mask is None else f.load_masked(kind, spot, mask)
                 after.append(f.fma(one, line, sums[v]))
-            return [f.offset(at, row), f.offset(place, size), *after]
+            return after
+
+        def several(_: Value, values: list[Value]) -> list[Value]:
+            at, place, *sums = values
+            after = []
+            for chain in range(chains):
+                after += terms(at, f.offset(place, chain * size), sums[chain * vectors : (chain + 1) * vectors])
+                at = f.offset(at, row)
+            return [at, f.offset(place, chains * size), *after]
+
+        def step(_: Value, values: list[Value]) -> list[Value]:
+            at, place, *sums = values
+            return [f.offset(at, row), f.offset(place, size), *terms(at, place, sums)]
 
         begin = [f.offset(weights, f.mul(start, size)), x]
-        sums = f.loop(integer(0), depth, 1, step, [*begin, *[Value(kind, "zeroinitializer")] * vectors])[2:]
+        zeros = [Value(kind, "zeroinitializer")] * (chains * vectors)
+        several_steps = f.binary("and", depth, integer(-chains))
+        at, place, *parts = f.loop(integer(0), several_steps, chains, several, [*begin, *zeros])
+        while len(parts) > vectors:
+            half = len(parts) // 2
+            parts = [f.binary("fadd", a, b) for a, b in zip(parts[:half], parts[half:], strict=True)]
+        sums = f.loop(several_steps, depth, 1, step, [at, place, *parts])[2:]
 
         def write(adding: bool) -> None:
             for v in range(vectors):
@@ -327,10 +348,10 @@ def single_product(module: Module, dtype: Type, lanes: int) -> str:
 
         f.when(f.compare("icmp ne", add, integer(0)), lambda: write(True), lambda: write(False))
 
-    wide = 8 * lanes
+    wide = most * lanes
     many = f.binary("sub", rows, f.binary("srem", rows, integer(wide)))
     whole = f.binary("and", rows, integer(-lanes))
-    f.loop(integer(0), many, wide, lambda m, _: block(m, 8, None))
+    f.loop(integer(0), many, wide, lambda m, _: block(m, most, None))
     f.loop(many, whole, lanes, lambda m, _: block(m, 1, None))
     rest = f.binary("sub", rows, whole)
     f.when(f.compare("icmp ne", rest, integer(0)), lambda: block(whole, 1, f.first_lanes(rest, lanes)))
