@@ -4,15 +4,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-PYPROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
-PLUGINS := $(foreach file,$(wildcard plugins/*/pyproject.toml),-e $(dir $(file)))
+# NATIVE=0 leaves out the native backend and LLVM (173 MB): make demo NATIVE=0, make setup NATIVE=0, make test NATIVE=0.
+NATIVE ?= 1
+WITHOUT := $(if $(filter 0,$(NATIVE)),native)
+PLUGIN_FILES := $(filter-out $(WITHOUT:%=plugins/%/pyproject.toml),$(wildcard plugins/*/pyproject.toml))
+PYPROJECTS := pyproject.toml $(PLUGIN_FILES)
+PLUGINS := $(foreach file,$(PLUGIN_FILES),-e $(dir $(file)))
 # The former name of the distribution: its metadata would claim the same package, and its script replaces the new one.
-FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-pip-version-check graphnet
+FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-pip-version-check graphnet $(WITHOUT:%=graphnet-%)
 # Two stamps: an environment for users (with plots), and one with the developers' tools.
-USER_READY := $(VENV)/.user-ready
-DEVELOPER_READY := $(VENV)/.developer-ready
+USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
+DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz lint types suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files lint types suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -28,12 +32,14 @@ $(USER_READY): $(PYPROJECTS) | $(BIN)/python
 	@echo "setup: installing graphnet and its plugins into $(VENV)"
 	@$(FORGET_FORMER)
 	@$(PIP) -e ".[plot]" $(PLUGINS)
+	@rm -f $(VENV)/.*-ready*
 	@touch $@
 
 $(DEVELOPER_READY): $(PYPROJECTS) | $(BIN)/python
 	@echo "setup: installing graphnet, its plugins and the developers' tools into $(VENV)"
 	@$(FORGET_FORMER)
 	@$(PIP) -e ".[test,dev,plot,digits,forecast]" $(PLUGINS)
+	@rm -f $(VENV)/.*-ready*
 	@touch $(USER_READY) $@
 
 demo: $(USER_READY)
@@ -43,7 +49,7 @@ demo: $(USER_READY)
 check: lint types fast
 
 fast: $(DEVELOPER_READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" $(WITHOUT:%=--ignore=plugins/%)
 
 test: lint types suites clean-environments guide
 
@@ -54,16 +60,20 @@ types: $(DEVELOPER_READY)
 	$(BIN)/python -m mypy
 
 suites: $(DEVELOPER_READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WITHOUT:%=--ignore=plugins/%)
 
 clean-environments: $(DEVELOPER_READY)
-	$(BIN)/python scripts/clean_environments.py
+	$(BIN)/python scripts/clean_environments.py $(WITHOUT:%=--without %)
 
 # Heavy search, of which `make test` runs a short version: random cells and graphs against the reference backend.
-# make soak N=20000 (SEED=, KIND=cell or graph, BACKEND=). `fuzz` is the former name.
+# make soak N=20000 (SEED=, KIND=cell or graph, BACKEND=, DEBUG=1 for bounds checks in native code). `fuzz` is the former name.
 N ?= 2000
 soak fuzz: $(DEVELOPER_READY)
-	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(BACKEND),--backend $(BACKEND))
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(if $(DEBUG),GRAPHNET_NATIVE_DEBUG=$(DEBUG)) $(BIN)/python -m fuzz -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(BACKEND),--backend $(BACKEND))
+
+# Damaged files of every kind: make fuzz-files N=10000 (SEED=).
+fuzz-files: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz_files -n $(N) $(if $(SEED),--seed $(SEED))
 
 guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py

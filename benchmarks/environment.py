@@ -29,7 +29,9 @@ def variables(threads: int) -> dict[str, str]:
 def machine(libraries: tuple[str, ...] = LIBRARIES) -> str:
     """Return one line: processor, cores, Python, versions of the installed libraries, kernels of numpy's BLAS."""
     versions = ", ".join(f"{name} {version(name)}" for name in libraries if version(name))
-    return f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}{_kernels()}"
+    return (
+        f"{_processor()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}{_kernels()}{_level()}"
+    )
 
 
 def _kernels() -> str:
@@ -37,6 +39,19 @@ def _kernels() -> str:
     architectures = [info.get("architecture") for info in threadpool_info() if info.get("internal_api") == "openblas"]
     chosen = " (set by OPENBLAS_CORETYPE)" if os.environ.get("OPENBLAS_CORETYPE") else ""
     return f", BLAS kernels {architectures[0]}{chosen}" if architectures else ""
+
+
+def _level() -> str:
+    """The instructions for which native code is compiled, and the threads of a pass; empty without the backend."""
+    try:
+        from graphnet_native import status
+    except ImportError:
+        return ""
+    from graphnet.core.concurrency.blas_threads import allowed_threads
+
+    found = status()
+    code = f"native code for {found.level}" if found.available else f"no native code ({found.reason})"
+    return f", {code}, {allowed_threads()} threads"
 
 
 def version(name: str) -> str:

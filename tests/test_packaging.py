@@ -85,6 +85,8 @@ def test_plugin_depends_on_graphnet_only(name):
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_plugin_is_found_by_entry_point(name):
+    if name == "native":  # left out by NATIVE=0
+        pytest.importorskip("graphnet_native")
     declared = pyproject(ROOT / "plugins" / name)["project"]["entry-points"]
     backends = {"graphnet.backends": {"native": "graphnet_native.plugin"}} if name == "native" else {}
     assert declared == {"graphnet": {name: f"graphnet_{name}.plugin"}, **backends}

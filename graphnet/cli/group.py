@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
+from graphnet.cli import signals, streams
 from graphnet.core.distribution import NAME, VERSION
-from graphnet.core.errors import GraphnetError, RuleError, unknown
+from graphnet.core.errors import GraphnetError, GraphnetWarning, RuleError, unknown
 from graphnet.plugins.validation import COMMANDS
 
 #: Set in a context's ``meta`` once all arguments have been checked and the command runs.
 RUNNING = "graphnet.running"
+#: The signals that have arrived, a :class:`graphnet.cli.signals.Signals`.
+SIGNALS = "graphnet.signals"
 #: Set while the plugins that the options allow are the current ones.
 LOADED = "graphnet.loaded"
 
@@ -38,6 +43,35 @@ class Failed(WrongInput):
 class Commands(click.Group):
     """A group that imports a command when it is used, and prints graphnet's errors as messages."""
 
+    def main(self, *arguments: Any, **options: Any) -> Any:
+        """Run the command line; standard output and signals are prepared for it."""
+        streams.prepare()
+        received = signals.Signals()
+        with signals.installed(received):
+            meta = options.pop("meta", {}) | {SIGNALS: received}
+            return super().main(*arguments, obj=meta, **options)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that the arguments name; for an unknown one, the message suggests others."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError:
+            if args and not args[0].startswith("-"):
+                remedy = "graphnet --help lists the commands."
+                raise WrongInput(str(unknown("command", args[0], self.list_commands(ctx), remedy=remedy))) from None
+            raise
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands, each with the first sentence of its help."""
+        commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [
+            (name, first_sentence(found.help)) for name, found in commands if found is not None and not found.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the usual order of use, those of plugins last."""
         from graphnet.cli import provided
@@ -57,15 +91,45 @@ class Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; print an error of graphnet as a message, unless ``--traceback`` is given."""
+        """Run a command; print an error as a message, unless ``--traceback`` is given."""
+        ctx.meta[SIGNALS] = (ctx.obj or {}).get(SIGNALS) or signals.Signals()
         try:
-            with _plugins(ctx):
+            with streams.short_warnings(), _plugins(ctx):
                 return super().invoke(ctx)
-        except (GraphnetError, OSError) as error:
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            ctx.exit(ctx.meta[SIGNALS].status)
+        except Exception as error:
+            if isinstance(error, OSError):
+                streams.flush_quietly()
             if ctx.params["traceback"] or isinstance(error, BrokenPipeError):
                 raise
-            running = ctx.meta.get(RUNNING) or isinstance(error, (RuleError, OSError))
-            raise (Failed if running else WrongInput)(str(error)) from None
+            running = ctx.meta.get(RUNNING) or not isinstance(error, GraphnetError) or isinstance(error, RuleError)
+            raise (Failed if running else WrongInput)(message(error)) from None
+
+
+def message(error: Exception) -> str:
+    """What the command line prints for an exception."""
+    if isinstance(error, (GraphnetError, GraphnetWarning)):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    return f"{type(error).__name__}: {error}. This is a fault of graphnet: report it with the output of --traceback."
+
+
+def first_sentence(text: str | None) -> str:
+    """The first sentence of a help text.
+
+    Examples
+    --------
+    >>> first_sentence("Train a model,\\n    and write files. It may take long.")
+    'Train a model, and write files.'
+    """
+    words = " ".join(inspect.cleandoc(text or "").split("\n\n")[0].split())
+    return re.split(r"(?<=[.!?]) ", words, maxsplit=1)[0]
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Mapping
 from typing import Any, TextIO
 
+from graphnet.cli.streams import Display
 from graphnet.training.callbacks import Callback, TrainingRun
 from graphnet.training.history import EpochRecord, History
 
@@ -16,9 +18,10 @@ LINES = 20
 PAUSE = 0.1
 
 
-def progress(stream: TextIO) -> Callback:
-    """Return the callback for a stream: a bar if it is a terminal, else lines."""
-    return Bars(stream) if stream.isatty() else Lines(stream)
+def progress(stream: TextIO | None) -> Callback:
+    """Return the callback for a stream: a bar if it is a terminal that can draw one, else lines."""
+    capable = os.environ.get("TERM", "") not in ("dumb", "unknown")
+    return Bars(stream) if Display(stream).is_terminal and capable else Lines(stream)
 
 
 def figures(record: EpochRecord) -> str:
@@ -52,8 +55,8 @@ def ending(history: History) -> str:
 class Lines(Callback):
     """Prints a line for each epoch; for long runs, about twenty lines at equal distances, and the last epoch."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self.display = Display(stream)
         self.shown = 0
 
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
@@ -66,44 +69,46 @@ class Lines(Callback):
         if history.epochs and self.shown != len(history):
             self._line(trainer, history.epochs[-1])
         if history.epochs:
-            print(ending(history), file=self.stream, flush=True)
+            self.display.print(ending(history))
 
     def _line(self, trainer: TrainingRun, record: EpochRecord) -> None:
         self.shown = record.epoch
         total = trainer.config.epochs
         rate = record.examples / record.seconds if record.seconds else 0.0
-        text = f"epoch {record.epoch:>{len(str(total))}}/{total}  {figures(record)}  {rate:.0f} examples/s"
-        print(text, file=self.stream, flush=True)
+        self.display.print(f"epoch {record.epoch:>{len(str(total))}}/{total}  {figures(record)}  {rate:.0f} examples/s")
 
 
 class Bars(Callback):
     """Shows a progress bar over all batches, with loss, metric, rate and remaining time."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO | None) -> None:
+        self.display = Display(stream)
         self._bar: Any = None
         self._task: Any = None
-        self._figures = "loss …"
+        self._figures = "loss ..."
         self._done = self._examples = 0
         self._begun = self._drawn = 0.0
 
     def on_start(self, trainer: TrainingRun, batches: int) -> None:
         """Start the bar."""
+        self._begun = time.monotonic()
+        self.display.run(lambda: self._start(trainer, batches))
+
+    def _start(self, trainer: TrainingRun, batches: int) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
             TextColumn("epoch {task.fields[epoch]}"),
             BarColumn(bar_width=24),
-            TextColumn("{task.fields[figures]}"),
+            TextColumn("{task.fields[figures]}", markup=False),
             TextColumn("{task.fields[rate]} examples/s"),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=Console(file=self.stream))
-        fields = {"epoch": f"1/{trainer.config.epochs}", "figures": self._figures, "rate": "…"}
+        self._bar = Progress(*columns, console=Console(file=self.display.stream))
+        fields = {"epoch": f"1/{trainer.config.epochs}", "figures": self._figures, "rate": "..."}
         total = batches * trainer.config.epochs or None  # None: of unknown length
         self._task = self._bar.add_task("training", total=total, **fields)
-        self._begun = time.monotonic()
         self._bar.start()
 
     def on_batch_end(self, trainer: TrainingRun, epoch: int, batch: int, loss: float) -> None:
@@ -125,12 +130,17 @@ class Bars(Callback):
 
     def on_end(self, trainer: TrainingRun, history: History) -> None:
         """Stop the bar, and print how the run ended."""
-        if self._bar is None:
-            return
         self._draw({})
-        self._bar.stop()
+        self.close()
         if history.epochs:
-            print(ending(history), file=self.stream, flush=True)
+            self.display.print(ending(history))
+
+    def close(self) -> None:
+        """Stop the bar; the cursor is visible again."""
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            self.display.run(bar.stop)
 
     def _draw(self, fields: Mapping[str, Any]) -> None:
-        self._bar.update(self._task, completed=self._done, **fields)
+        if self._bar is not None:
+            self.display.run(lambda: self._bar.update(self._task, completed=self._done, **fields))

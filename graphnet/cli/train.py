@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from graphnet.cli.group import RUNNING
+from graphnet.cli.group import RUNNING, SIGNALS
 from graphnet.cli.paths import ReadPath, max_bytes
 
-INTERRUPTED = 130
+if TYPE_CHECKING:
+    from graphnet.training.history import History
 
 
 @click.command("train")
@@ -47,20 +49,48 @@ def command(
     max_bytes: int | None,
 ) -> None:
     """Train the model in a file, and write a folder with weights, metrics and settings."""
-    from graphnet.cli.progress import progress
+    from graphnet.cli.progress import Bars, progress
+    from graphnet.cli.signals import Signals
+    from graphnet.cli.stopping import StopOnSignal
+    from graphnet.cli.streams import Display
+    from graphnet.inspect.doctor import backend_line
     from graphnet.models.train_file import prepare, report_lines
 
     settings = {
         "seed": seed, "epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "threads": threads,
         "backend": backend,
     }  # fmt: skip
+    signals: Signals = ctx.meta.setdefault(SIGNALS, Signals())
     shown = progress(sys.stdout)
-    session = prepare(model, data=data, output=output, runs=runs, callbacks=[shown], max_bytes=max_bytes, **settings)
+    session = prepare(
+        model,
+        data=data,
+        output=output,
+        runs=runs,
+        callbacks=[shown, StopOnSignal(signals)],
+        max_bytes=max_bytes,
+        **settings,
+    )
     ctx.meta[RUNNING] = True
-    history = session.run()
+    try:
+        with signals.deferring():
+            history = session.train()
+        session.evaluate()
+    finally:
+        if isinstance(shown, Bars):
+            shown.close()
     if history.stopped == "interrupted":
-        click.echo("interrupted; the best weights so far were kept", err=True)
-    for line in (f"run: {session.path}", *report_lines(session.test)):
-        click.echo(line)
+        click.echo(f"interrupted: {kept(history)}", err=True)
+    display = Display(sys.stdout)  # the files are written: whether somebody reads this does not matter any more
+    ran = backend_line(session.trainer.runner.backend)
+    for line in (f"backend: {ran}", f"run: {session.path}", *report_lines(session.test)):
+        display.print(line)
     if history.stopped == "interrupted":
-        ctx.exit(INTERRUPTED)
+        ctx.exit(signals.status)
+
+
+def kept(history: History) -> str:
+    """Which weights a run that was interrupted has kept."""
+    if history.best_epoch:
+        return f"the weights of the best epoch, {history.best_epoch}, were kept"
+    return "no epoch was completed; the weights of the last batch were kept"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import os
 from numbers import Integral, Real
+from pathlib import Path
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -11,6 +13,19 @@ import numpy.typing as npt
 
 from graphnet.core.array_types import plain
 from graphnet.core.errors import ConfigError, DtypeError
+
+
+def path(where: str, value: Any) -> Path:
+    """Return a path given as text or as a path.
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
+    """
+    if isinstance(value, (str, os.PathLike)):
+        return Path(value)
+    raise ConfigError("not a path", where=where, expected="text or a path", received=repr(value))
 
 
 def number(

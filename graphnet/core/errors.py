@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 #: Names listed in a message before "…".
 LISTED = 20
+#: Characters of each part of a message.
+LONGEST = 1500
 
 
 class GraphnetError(Exception):
@@ -56,9 +58,10 @@ class GraphnetError(Exception):
         super().__init__(problem)
 
     def __str__(self) -> str:
-        text = f"{self.where}: {self.problem}" if self.where else self.problem
+        problem = _shortened(self.problem)
+        text = f"{_shortened(self.where)}: {problem}" if self.where else problem
         values = [("expected", self.expected), ("received", self.received)]
-        comparison = ", ".join(f"{word} {value}" for word, value in values if value is not None)
+        comparison = ", ".join(f"{word} {_shortened(str(value))}" for word, value in values if value is not None)
         if comparison:
             text = f"{text}; {comparison}"
         return f"{text}. {self.remedy}" if self.remedy else text
@@ -72,6 +75,11 @@ class GraphnetError(Exception):
         """Set the subject, unless a more precise one is known, and return the same error."""
         self.subject = subject if self.subject is None else self.subject
         return self
+
+
+def _shortened(text: str) -> str:
+    """A part of a message without its middle, where a name or a value in it is very long."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 2]} … {text[-LONGEST // 2 :]}"
 
 
 class ShapeError(GraphnetError, ValueError):

@@ -6,6 +6,10 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+#: Objects made while it was paused from which on they are counted as old without being looked at: the collections that
+#: would follow take as long as the work itself.
+MANY = 200_000
+
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
@@ -16,6 +20,9 @@ def gc_paused() -> Iterator[None]:
         yield
     finally:
         if enabled:
+            if gc.get_count()[0] > MANY and not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()  # into the oldest generation
             gc.enable()
 
 

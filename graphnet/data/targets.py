@@ -94,8 +94,14 @@ def check_targets(
     for i, (name, loss) in enumerate(losses.items()):
         if name in data.targets:
             # Metrics are computed in float64.
-            checks = [(loss, dtype), *((metric.loss(), "float64") for metric in metrics if i == 0)]
-            _check_output(data, name, checks, f"{graph.name}, target of {name!r}")
+            where = f"{graph.name}, target of {name!r}"
+            _check_output(data, name, [(loss, dtype)], where)
+            for metric in metrics if i == 0 else ():
+                try:
+                    _check_output(data, name, [(metric.loss(), "float64")], f"{where}, metric {type(metric).__name__}")
+                except GraphnetError as error:
+                    error.remedy = metric.remedy_with(loss) or error.remedy
+                    raise
 
 
 def _check_output(data: Examples, name: str, checks: Sequence[tuple[Loss, str]], where: str) -> None:

@@ -104,9 +104,12 @@ def _compiled(path: str, kind: str, spec: TraceSpec, passes: frozenset[str], bou
         notes = (*notes, ("ragged", f"rows that end early run on copies of valid steps{copies}"))
     forward = sum(i.phase == LOOP for i in program.instructions)
     in_loops, outside = _multiply_adds(program)
+    executable = bound.executable()
     return Part(
         path,
         kind,
+        backend=executable.backend,
+        fallback=executable.reason,
         notes=notes,
         calls=tuple((i.phase, _call(i, path)) for i in program.instructions),
         calls_forward=forward,

@@ -18,6 +18,10 @@ class Part:
         'Scan', 'nodes' or 'node'.
     reason : str or None
         Why it runs node by node; None if it is compiled.
+    backend : str or None
+        What runs it, such as 'native' or 'numpy'; None if it runs node by node.
+    fallback : str or None
+        Why it does not run on the backend that was chosen; None if it does.
     notes : tuple of (str, str)
         The name of each pass, and what it changed.
     calls : tuple of (str, str)
@@ -43,13 +47,16 @@ class Part:
     outside: int = 0
     buffers: tuple[tuple[str, int, int], ...] = ()
     threads: str = ""
+    backend: str | None = None
+    fallback: str | None = None
 
     def lines(self) -> list[str]:
         """Return the part as text."""
         head = f"{self.path} ({self.kind})"
         if self.reason is not None:
             return [head, _line("uncompiled", f"runs node by node: {self.reason}"), _line("threads", self.threads)]
-        lines = [head, *(_line(name, note) for name, note in self.notes)]
+        runs = f"compiled, runs on {self.backend}" + (f": {self.fallback}" if self.fallback else "")
+        lines = [head, _line("backend", runs), *(_line(name, note) for name, note in self.notes)]
         if self.calls_forward or self.calls_backward:
             lines.append(_line("calls", f"{self.calls_forward} forward and {self.calls_backward} backward per step"))
         madds = f"{self.loop:,} per step in the loops, {self.outside:,} per step outside"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from graphnet.core.checks import integer
 from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import Shape
@@ -25,6 +26,8 @@ def input_shapes(
     UnknownNameError
         If ``shapes`` names an unknown input.
     """
+    integer("sizes of a run", "batch", batch, 1)
+    integer("sizes of a run", "steps", steps, 1)
     for name in shapes or {}:
         if name not in graph.inputs:
             raise unknown("input", name, graph.inputs, where=repr(graph))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,18 +29,35 @@ def learning_curve(history: History, title: str) -> bytes | None:
     """
     if not history.epochs or importlib.util.find_spec("matplotlib") is None:
         return None
+    _import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     names = ["loss", *list(history.epochs[0].metrics)[:1]]
     figure = Figure(figsize=(5.2 * len(names), 3.8), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title)
+    figure.suptitle(title).set_parse_math(False)  # a $ is a letter here
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         _draw(axes, name, history)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def _import_matplotlib() -> None:
+    """Import matplotlib, whatever backend the environment asks for: it refuses to be imported if there is no such one.
+
+    The backend of a notebook does not exist in a process that the notebook starts. The picture needs none.
+    """
+    try:
+        import matplotlib
+    except ValueError:
+        wanted = os.environ.pop("MPLBACKEND", None)
+        try:
+            import matplotlib  # noqa: F401
+        finally:
+            if wanted is not None:
+                os.environ["MPLBACKEND"] = wanted
 
 
 def _draw(axes: Any, name: str, history: History) -> None:
@@ -57,7 +75,7 @@ def _draw(axes: Any, name: str, history: History) -> None:
         label = f"best epoch ({history.best_epoch})"
         axes.axvline(history.best_epoch, color="0.45", linestyle=":", linewidth=1, label=label)
     axes.set_xlabel("epoch")
-    axes.set_ylabel(name.replace("_", " "))
+    axes.set_ylabel(name.replace("_", " ")).set_parse_math(False)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.25)
     axes.legend(frameon=False)

@@ -110,7 +110,7 @@ def _parsed(text: str, source: str, path: Path | None) -> tuple[ModelFile, Runne
     reader = Reader(plugins.registry.preferring([*required, NAME]))
     graph = reader.graph(top, _default_name(path), "")
     runner = reader.check_shapes(graph)
-    return ModelFile(graph, reader.training(keys.get("training")), required, path), runner
+    return ModelFile(graph, reader.training(keys.get("training"), graph), required, path), runner
 
 
 def _default_name(path: Path | None) -> str:

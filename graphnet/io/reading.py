@@ -184,10 +184,39 @@ class Reader:
                 f"a layer's rule failed: {type(error).__name__}: {error}", where=f"graph {graph.name!r}"
             ) from error
 
-    def training(self, item: Item | None) -> TrainingConfig | None:
+    def training(self, item: Item | None, graph: Graph) -> TrainingConfig | None:
         if item is None:
             return None
+        if isinstance(item.value, dict) and "loss" in item.value:
+            self.check_loss(item.value["loss"], graph)
         from graphnet.training.config import TrainingConfig
 
         config: TrainingConfig = construct(item, TrainingConfig, self.registry, "training")
         return config
+
+    def is_loss(self, name: str) -> bool:
+        try:
+            return self.registry.get("losses", name) is not None
+        except GraphnetError:
+            return False
+
+    def check_loss(self, item: Item, graph: Graph) -> None:
+        """Check the keys of a mapping, which are outputs of the graph; or a single one, which can be that of a loss.
+
+        Raises
+        ------
+        ConfigError
+        """
+        keys = item.value if isinstance(item.value, dict) else {}
+        losses = [entry.name for entry in self.registry.entries("losses")]
+        for key, value in keys.items():
+            if key in graph.outputs or (len(keys) == 1 and self.is_loss(key)):
+                continue
+            known = [*graph.outputs, *sorted(losses)] if len(keys) == 1 else list(graph.outputs)
+            what = "output or loss" if len(keys) == 1 else "output"
+            remedy = (
+                f"A loss with settings is one mapping in another: {{{key}: {{field: value}}}}."
+                if self.is_loss(key)
+                else None
+            )
+            raise unknown(what, key, known, where=str(value.place), remedy=remedy, error=ConfigError)

@@ -7,11 +7,12 @@ import math
 import os
 import re
 import time
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from graphnet.core.errors import FileError
+from graphnet.core.errors import FileError, GraphnetError, GraphnetWarning
 from graphnet.io import atomic
 from graphnet.io.learning_curve import learning_curve
 from graphnet.io.state import save_state
@@ -86,7 +87,7 @@ class RunFolder(Callback):
             _create(self.path)
         config = trainer.config
         if self.data is not None:
-            config = config.changed(data=_relative(Path(self.data), self.path))
+            config = config.changed(data=relative(Path(self.data), self.path))
         self._started = True
         self._config = config
         write_model(self.path / MODEL, trainer.graph, config)
@@ -100,16 +101,33 @@ class RunFolder(Callback):
             self._write_weights(trainer)
 
     def on_end(self, trainer: TrainingRun, history: History) -> None:
-        """Write the best weights, all metrics, the learning curve and the summary; also after an error."""
+        """Write the best weights, all metrics and the summary, then the learning curve; also after an error."""
         if not self._started:
             return
         self._backend = trainer.runner.backend
-        self._write_weights(trainer)
-        atomic.write(self._folder / METRICS, "".join(map(line, history.epochs)).encode())
-        image = learning_curve(history, trainer.graph.name)
-        if image is not None:
-            atomic.write(self._folder / CURVE, image)
-        self.summarize(history, {})
+        failures: list[GraphnetError] = []
+        for write in (
+            lambda: self._write_weights(trainer),
+            lambda: atomic.write(self._folder / METRICS, "".join(map(line, history.epochs)).encode()),
+            lambda: self.summarize(history, {}),
+        ):
+            try:
+                write()
+            except GraphnetError as error:  # the other files may still be written
+                failures.append(error)
+        self._draw(trainer, history)
+        if failures:
+            raise failures[0]
+
+    def _draw(self, trainer: TrainingRun, history: History) -> None:
+        """Write the learning curve, if it can be drawn: a picture is not worth a run."""
+        try:
+            image = learning_curve(history, trainer.graph.name)
+            if image is not None:
+                atomic.write(self._folder / CURVE, image)
+        except Exception as error:  # matplotlib, its configuration, a font, the disk
+            problem = f"the learning curve was not drawn: {type(error).__name__}: {error}"
+            warnings.warn(problem, GraphnetWarning, stacklevel=2)
 
     def summarize(self, history: History, test: Mapping[str, float]) -> None:
         """Write ``summary.json`` with the results on the test set (empty without a test set)."""
@@ -206,7 +224,7 @@ def _unusable(path: Path, received: object) -> FileError:
     return FileError("the folder cannot be created", where=str(path), received=received, remedy="Name another folder.")
 
 
-def _relative(path: Path, folder: Path) -> str:
+def relative(path: Path, folder: Path) -> str:
     """A path relative to a folder, so that both can be moved together."""
     try:
         return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()

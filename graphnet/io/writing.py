@@ -17,6 +17,7 @@ from graphnet.io import atomic, requirements
 from graphnet.io.model_file import FORMAT
 from graphnet.io.objects import written
 from graphnet.io.reading import ROLES
+from graphnet.io.yaml_events import Block, Flow, events
 from graphnet.plugins import Entry, manager
 
 if TYPE_CHECKING:
@@ -45,15 +46,7 @@ def model_text(graph: Graph, training: TrainingConfig | None = None) -> str:
     more = {} if training is None else {"training": writer.training(training)}
     plugins = Flow(requirements.of(writer.used))
     whole = {"format": FORMAT, "name": graph.name, "plugins": plugins, **body, **more}
-    return yaml.dump(whole, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110, default_flow_style=False)
-
-
-class Flow(dict[str, Any]):
-    """A mapping written on one line."""
-
-
-class Block(list[Any]):
-    """A list written with one entry on each line."""
+    return yaml.emit(events(whole), allow_unicode=True, width=110)
 
 
 def _holds_cells(value: Any) -> bool:
@@ -61,20 +54,6 @@ def _holds_cells(value: Any) -> bool:
     return isinstance(value, CellGraph) or (
         isinstance(value, tuple) and bool(value) and all(isinstance(part, CellGraph) for part in value)
     )
-
-
-class _Dumper(yaml.SafeDumper):
-    """Writes indented lists, flow style for ``Flow``, and no aliases."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-_Dumper.add_representer(
-    Flow, lambda d, data: d.represent_mapping("tag:yaml.org,2002:map", data.items(), flow_style=True)
-)
-_Dumper.add_representer(Block, lambda d, data: d.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=False))
-_Dumper.add_representer(list, lambda d, data: d.represent_sequence("tag:yaml.org,2002:seq", data, flow_style=True))
 
 
 class _Writer:

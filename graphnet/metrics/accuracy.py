@@ -55,6 +55,12 @@ class Accuracy(Metric):
         """The loss that takes the same targets."""
         return BinaryCrossEntropy() if self.binary else CrossEntropy()
 
+    def remedy_with(self, loss: Loss) -> str | None:
+        """``Accuracy(binary=True)`` goes with binary cross entropy, ``Accuracy()`` with cross entropy."""
+        if isinstance(loss, BinaryCrossEntropy) != self.binary:
+            return f"With {type(loss).__name__}, use Accuracy({'' if self.binary else 'binary=True'})."
+        return None
+
     def score(self, prediction: Array, target: Array) -> Array:
         """True at correct rows or elements."""
         if self.binary:

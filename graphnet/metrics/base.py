@@ -69,6 +69,10 @@ class Metric:
                              remedy="Call update with a batch first.")  # fmt: skip
         return self._total / self._count
 
+    def remedy_with(self, loss: Loss) -> str | None:
+        """What to do if a model is trained with a loss whose targets this metric refuses; None if nothing is known."""
+        return None
+
     def loss(self) -> Loss:
         """The loss that takes the same targets."""
         raise self._missing("loss")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graphnet.core import random
+from graphnet.core import checks, random
 from graphnet.core.checks import integer
 from graphnet.core.errors import FileError
 from graphnet.core.run import allocation
@@ -38,7 +38,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model
         If a layer or a plugin is missing; the message says what to install.
     """
     integer("load", "max_bytes", max_bytes, 1, optional=True)
-    path = Path(path)
+    path = checks.path("load", path)
     content = read_file(path)
     model = Model(content.graph, content.training)
     model.path = path

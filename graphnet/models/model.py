@@ -10,20 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import random
+from graphnet.core import checks, random
 from graphnet.core.checks import integer
 from graphnet.core.concurrency.claims import KEPT_STATE, READ, WRITE, Claim
 from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.io import atomic, save_state, save_weights, write_model
-from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used
+from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used, relative
 from graphnet.io.versions import versions
+from graphnet.models.dataset_lookup import folder_of, is_file
 from graphnet.models.prediction import predict
 from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
-from graphnet.training.config import TrainingConfig
+from graphnet.training.config import TrainingConfig, require_config
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
 from graphnet.training.trainer import Trainer
@@ -77,8 +79,8 @@ class Model:
     """
 
     def __init__(self, graph: Graph, config: TrainingConfig | None = None) -> None:
-        self.graph = graph
-        self.config = TrainingConfig() if config is None else config
+        self.graph = require_graph(graph, "Model")
+        self.config = require_config(config, "Model")
         self.runner = Runner(graph, backend=self.config.backend)
         self.history: History | None = None
         self.state = State()
@@ -236,18 +238,26 @@ class Model:
             If another thread is training the model.
         """
         with self._claim(READ, "save"):
-            self._save(Path(folder))
+            self._save(checks.path("Model.save", folder))
 
     def _save(self, path: Path) -> None:
         self._materialize()
         refuse_used(path)
         path.mkdir(parents=True, exist_ok=True)
-        write_model(path / MODEL, self.runner.completed(), self.config)
+        write_model(path / MODEL, self.runner.completed(), self._config_in(path))
         save_weights(path / WEIGHTS, self.runner)
         if self.state.rows is not None:
             save_state(path / STATE, self.state)
         trained_by = None if self.history is None else self.runner.backend
         atomic.write(path / VERSIONS, (json.dumps(versions(backend=trained_by), indent=2) + "\n").encode())
+
+    def _config_in(self, folder: Path) -> TrainingConfig:
+        """The configuration for a file in a folder: the path of a data file points from there to the same file."""
+        data = self.config.data
+        base = Path() if self.path is None else self.path if self.path.is_dir() else folder_of(self.path)
+        if data is None or not is_file(data, base) or Path(data).is_absolute() or data.startswith("~"):
+            return self.config
+        return self.config.changed(data=relative(base / data, folder))
 
     def export(self, form: str = "mermaid") -> str | bytes:
         """This model as a file for other programs.

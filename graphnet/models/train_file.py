@@ -13,7 +13,7 @@ import numpy as np
 from graphnet.core import random
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import ConfigError
+from graphnet.core.errors import ConfigError, GraphnetError
 from graphnet.core.run import allocation
 from graphnet.data.batches import Batch
 from graphnet.data.datasets import Dataset
@@ -38,12 +38,15 @@ class TrainingJob:
     folder : RunFolder
     test : dict of str to float
         Loss and metrics on the test split, after the run.
+    failure : GraphnetError or None
+        What a callback raised at the end of training.
     """
 
     trainer: Trainer
     data: Dataset
     folder: RunFolder
     test: dict[str, float] = field(default_factory=dict)
+    failure: GraphnetError | None = None
 
     def run(self) -> History:
         """Train, then evaluate the test split once; all results are written to the folder.
@@ -53,12 +56,31 @@ class TrainingJob:
         StateError, RuleError
             As :meth:`Trainer.fit`; the folder then has the weights of the best epoch so far.
         """
-        train, test = self.data.train, self.data.test
-        history = self.trainer.fit(train.inputs, train.targets)
-        if len(test):
+        history = self.train()
+        self.evaluate()
+        return history
+
+    def train(self) -> History:
+        """Train; the folder then has everything but the results on the test split.
+
+        A callback that fails at the end of the run is an error of :meth:`evaluate`: the run itself is complete.
+        """
+        try:
+            return self.trainer.fit(self.data.train.inputs, self.data.train.targets)
+        except GraphnetError as error:
+            if self.trainer.history.stopped == "failed" or not self.trainer.history.epochs:
+                raise
+            self.failure = error
+            return self.trainer.history
+
+    def evaluate(self) -> None:
+        """Evaluate the test split, unless no epoch was completed, and write the results."""
+        history, test = self.trainer.history, self.data.test
+        if len(test) and history.best_epoch:
             self.test = self.trainer.evaluate(test.inputs, test.targets)
         self.folder.summarize(history, self.test)
-        return history
+        if self.failure is not None:
+            raise self.failure
 
     @property
     def path(self) -> Path:

@@ -181,7 +181,10 @@ def graphnet_register_callbacks(register: Register) -> None:
     check=methods("bind"),
 )
 def graphnet_register_backends(register: Register) -> None:
-    """Register backend classes: with ``bind(plan, shapes, options, wanted)``; see ``graphnet.core.run.backends``."""
+    """Register backend classes: with ``bind(plan, shapes, options, wanted)``; see ``graphnet.core.run.backends``.
+
+    One with a positive ``priority`` runs where none is named, if it is in the entry-point group ``graphnet.backends``.
+    """
 
 
 @hook(

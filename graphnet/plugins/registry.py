@@ -96,6 +96,8 @@ class Registry:
         The distribution of an id may be spelt in any form that PEP 503 treats as equal, and graphnet's own also by its
         former name: ``graphnet/Dropout`` finds ``graphnet-framework/Dropout``.
         """
+        if not isinstance(name, str):
+            raise UnknownNameError(f"not the name of one of the {kind}", expected="text", received=repr(name)[:80])
         distribution, slash, short = name.rpartition("/")
         entries = [entry for entry in self.entries(kind) if entry.name == short]
         if not slash:

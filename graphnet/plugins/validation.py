@@ -20,6 +20,7 @@ COMMANDS = (
     "export",
     "layers",
     "plugins",
+    "doctor",
     "new-plugin",
     "check",
 )

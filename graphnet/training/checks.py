@@ -17,6 +17,8 @@ from graphnet.metrics import Metric
 from graphnet.training.callbacks import Callback
 
 WHERE = "TrainingConfig"
+#: Names of the other figures of an epoch, in histories and files.
+RESERVED = frozenset({"epoch", "loss", "learning_rate", "gradient_norm", "seconds", "examples", "best"})
 
 
 def refuse(name: str, expected: str, received: object, remedy: str | None = None) -> NoReturn:
@@ -111,6 +113,16 @@ def metrics(value: Any) -> tuple[Metric, ...]:
     if values is None:
         refuse("metrics", "Metrics", value)
     names = [metric.name for metric in values]
+    for metric, name in zip(values, names, strict=True):
+        if not isinstance(name, str) or not name.strip() or name in RESERVED or name.startswith("validation_"):
+            raise ConfigError(
+                f"a metric cannot be called {name!r}",
+                where=f"{WHERE}, metric {type(metric).__name__}",
+                expected=f"text, other than {', '.join(sorted(RESERVED))} and validation_…",
+                received=repr(name),
+                remedy="Give the class another name = '…'.",
+                key_path=("metrics",),
+            )
     if len(set(names)) < len(names):
         refuse("metrics", "Metrics with different names", names)
     return values
@@ -120,7 +132,14 @@ def callbacks(value: Any) -> tuple[Callback, ...]:
     """A tuple of Callbacks."""
     values = _as_tuple(value, Callback)
     if values is None:
-        refuse("callbacks", "Callbacks", value)
+        given = value if isinstance(value, (list, tuple)) else [value]
+        wrong = next((item for item in given if not isinstance(item, Callback)), None)
+        remedy = "Derive a class from graphnet.callbacks.Callback, and pass an instance."
+        if isinstance(wrong, type):
+            remedy = f"Make an instance: {wrong.__name__}(…)."
+        elif callable(wrong):
+            remedy = "A function is not a callback: put it into a method on_epoch_end(self, trainer, record) of one."
+        refuse("callbacks", "Callbacks, alone or in a list", value, remedy)
     return values
 
 

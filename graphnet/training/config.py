@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core import dtypes
+from graphnet.core.describe.constructors import explain_arguments
 from graphnet.core.describe.optimizer_step import copied
 from graphnet.core.errors import ConfigError, unknown
 from graphnet.initializers import Constant, Xavier
@@ -234,3 +235,28 @@ def _defaults() -> dict[str, Any]:
         field.name: field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
         for field in dataclasses.fields(TrainingConfig)
     }
+
+
+def require_config(config: Any, where: str) -> TrainingConfig:
+    """Return a configuration; the default one for None.
+
+    Raises
+    ------
+    ConfigError
+        For anything but a TrainingConfig.
+    """
+    if config is None:
+        return TrainingConfig()
+    if isinstance(config, TrainingConfig):
+        return config
+    fields = ", ".join(f"{key}=..." for key in config) if isinstance(config, dict) else "..."
+    raise ConfigError(
+        "not a configuration",
+        where=where,
+        expected="a TrainingConfig",
+        received=repr(config)[:100],
+        remedy=f"Write TrainingConfig({fields}).",
+    )
+
+
+explain_arguments(TrainingConfig)

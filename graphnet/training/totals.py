@@ -13,6 +13,7 @@ from graphnet.data.batches import Batch
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.config import TrainingConfig
+from graphnet.training.guards import figure, guarded
 
 
 def losses_by_output(graph: Graph, config: TrainingConfig) -> dict[str, Loss]:
@@ -51,6 +52,14 @@ def count_terms(loss: Loss, shape: tuple[int, ...], mask: Array | None) -> int:
     return math.prod(leading) if mask is None else int(mask.sum()) * math.prod(leading[mask.ndim :])
 
 
+def _reset(metric: Metric) -> Metric:
+    """A copy of a metric, without results."""
+    with guarded("metric", metric, "reset"):
+        metric = copy.deepcopy(metric)
+        metric.reset()
+        return metric
+
+
 class Totals:
     """Accumulates the loss of each output, the metrics and the regularization loss over batches.
 
@@ -64,9 +73,7 @@ class Totals:
     def __init__(self, losses: Mapping[str, Loss], metrics: tuple[Metric, ...]) -> None:
         self.losses = losses
         self.main = next(iter(losses))
-        self.metrics = tuple(copy.deepcopy(metric) for metric in metrics)
-        for metric in self.metrics:
-            metric.reset()
+        self.metrics = tuple(map(_reset, metrics))
         self._values = dict.fromkeys(losses, 0.0)
         self._terms = dict.fromkeys(losses, 0)
         self._penalty = 0.0
@@ -76,7 +83,8 @@ class Totals:
         """Add a batch; return its loss and the error of each output (none if every sequence is empty)."""
         total, errors = 0.0, {}
         for name, loss in self._valid_losses(batch).items():
-            value, errors[name] = loss.value_and_error(outputs[name], batch.targets[name], batch.masks[name])
+            with guarded("loss", loss, "value_and_error"):
+                value, errors[name] = loss.value_and_error(outputs[name], batch.targets[name], batch.masks[name])
             total += value
             self._add_loss(name, value, outputs[name], batch.masks[name])
         self._update_metrics(outputs, batch)
@@ -85,7 +93,8 @@ class Totals:
     def add(self, outputs: Mapping[str, Array], batch: Batch) -> None:
         """Add a batch without computing errors."""
         for name, loss in self._valid_losses(batch).items():
-            value = loss.value(outputs[name], batch.targets[name], batch.masks[name])
+            with guarded("loss", loss, "value"):
+                value = loss.value(outputs[name], batch.targets[name], batch.masks[name])
             self._add_loss(name, value, outputs[name], batch.masks[name])
         self._update_metrics(outputs, batch)
 
@@ -111,7 +120,8 @@ class Totals:
         mask = batch.masks[self.main]
         if mask is None or mask.any():
             for metric in self.metrics:
-                metric.update(outputs[self.main], batch.targets[self.main], mask)
+                with guarded("metric", metric, "update"):
+                    metric.update(outputs[self.main], batch.targets[self.main], mask)
 
     @property
     def loss(self) -> float:
@@ -120,4 +130,4 @@ class Totals:
 
     def results(self) -> dict[str, float]:
         """The metrics by name over all batches; empty before the first valid row."""
-        return {metric.name: metric.result() for metric in self.metrics} if self._terms[self.main] else {}
+        return {metric.name: figure(metric) for metric in self.metrics} if self._terms[self.main] else {}

@@ -14,18 +14,21 @@ from graphnet.core.concurrency.blas_threads import PROCESS, limited
 from graphnet.core.concurrency.claims import WRITE, Claim
 from graphnet.core.describe import deltas
 from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.errors import GraphnetError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.data.batches import Batch, Examples
 from graphnet.data.datasets.stream import Stream
-from graphnet.training import evaluation
+from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
-from graphnet.training.config import TrainingConfig
+from graphnet.training.config import TrainingConfig, require_config
 from graphnet.training.epoch import EpochRunner
 from graphnet.training.feeds import Feed, make_feed
 from graphnet.training.fit_data import DataReader
+from graphnet.training.guards import guarded
 from graphnet.training.history import History
 from graphnet.training.totals import losses_by_output
 
@@ -77,9 +80,12 @@ class Trainer:
     def __init__(
         self, graph: Graph, config: TrainingConfig | None = None, *, callbacks: Iterable[Callback] = ()
     ) -> None:
-        self.graph = graph
-        self.config = TrainingConfig() if config is None else config
-        self.callbacks = (*self.config.callbacks, *callbacks)
+        self.graph = require_graph(graph, "Trainer")
+        self.config = require_config(config, "Trainer")
+        given = (
+            callbacks if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable) else [*callbacks]
+        )
+        self.callbacks = (*self.config.callbacks, *checks.callbacks(given))
         self.runner = Runner(graph, backend=self.config.backend)
         self.losses = losses_by_output(graph, self.config)
         self.history = History()
@@ -126,7 +132,9 @@ class Trainer:
         ConfigError
             If a shared layer has several deltas, or ``drop_last`` leaves no batch; before anything changes.
         RuleError
-            If a layer or an optimizer returns an invalid value.
+            If a layer, an optimizer or a metric returns an invalid value, or a callback, a metric or a loss raises an
+            exception: the message names it. If a callback fails in ``on_end``, the others are called first, and the run
+            is complete.
         """
         with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
             order_seed, split_seed = self._seeds()
@@ -184,23 +192,45 @@ class Trainer:
         self.history, self.state, self.stopping = History(), None, False
         best = BestWeights(self.runner, next(iter(self.config.metrics), None))
         try:
-            for callback in self.callbacks:
-                callback.on_start(self, feed.count)
+            self._call("on_start", feed.count)
             self._run_epochs(EpochRunner(self.runner, self.config, self.losses, feed, validation, rng), best)
         except KeyboardInterrupt:
             self.history.stopped = "interrupted"
-        except BaseException:
-            self.history.stopped = "failed"
+        except SystemExit:  # the process is to end at once: nothing more is written
+            self._restore(best, failed=True)
             raise
-        finally:
-            self._end(best)
+        except BaseException as error:
+            self.history.stopped = "failed"
+            self._restore(best, failed=True)
+            for failure in self._end():
+                error.add_note(f"Then: {failure}")
+            raise
+        self._restore(best)
+        failures = self._end()
+        if failures:
+            raise failures[0]
 
-    def _end(self, best: BestWeights) -> None:
-        if best.epoch or self.history.stopped == "failed":
+    def _restore(self, best: BestWeights, *, failed: bool = False) -> None:
+        if best.epoch or failed:
             best.restore()
         self.history.best_epoch = best.epoch
+
+    def _end(self) -> list[GraphnetError]:
+        """Call ``on_end`` of every callback, also where those before it failed; returns the failures."""
+        failures: list[GraphnetError] = []
         for callback in self.callbacks:
-            callback.on_end(self, self.history)
+            try:
+                with guarded("callback", callback, "on_end"):
+                    callback.on_end(self, self.history)
+            except GraphnetError as error:
+                failures.append(error)
+        return failures
+
+    def _call(self, method: str, *arguments: Any) -> None:
+        """Call a method of every callback."""
+        for callback in self.callbacks:
+            with guarded("callback", callback, method):
+                getattr(callback, method)(self, *arguments)
 
     def _run_epochs(self, epochs: EpochRunner, best: BestWeights) -> None:
         for epoch in range(1, self.config.epochs + 1):
@@ -209,15 +239,13 @@ class Trainer:
             self.state = epochs.feed.state if record.best else self.state
             self.history.epochs.append(record)
             self.history.best_epoch = best.epoch
-            for callback in self.callbacks:
-                callback.on_epoch_end(self, record)
+            self._call("on_epoch_end", record)
             if self.stopping or self._out_of_patience(epoch, best):
                 self.history.stopped = "callback" if self.stopping else "patience"
                 return
 
     def _on_batch_end(self, epoch: int, batch: int, loss: float) -> None:
-        for callback in self.callbacks:
-            callback.on_batch_end(self, epoch, batch, loss)
+        self._call("on_batch_end", epoch, batch, loss)
 
     def _out_of_patience(self, epoch: int, best: BestWeights) -> bool:
         return self.config.patience is not None and epoch - best.epoch >= self.config.patience

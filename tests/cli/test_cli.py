@@ -124,7 +124,7 @@ def test_plain_lines_include_last_epoch(folder):
         int(m[1]) for line in lines if (m := re.match(r"epoch +(\d+)/105  loss \d\.\d{4}  accuracy \d\.\d{3}", line))
     ]
     assert epochs == [*range(6, 105, 6), 105]
-    assert len(call("train", "model.yaml", "--epochs", "7").stdout.splitlines()) == 7 + 4
+    assert len(call("train", "model.yaml", "--epochs", "7").stdout.splitlines()) == 7 + 5
 
 
 @pytest.mark.slow

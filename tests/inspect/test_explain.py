@@ -13,6 +13,7 @@ from graphnet import (
     Scan,
     ShapeError,
     UnknownNameError,
+    dense,
 )
 from graphnet.core.compile.pipeline import PASSES
 
@@ -90,3 +91,14 @@ def test_nonfinite_program_is_reported(nonfinite):
     g = Builder("m")
     graph = g.build(Scan(cell.build(output=h, h=h))(g.input("x", "time, batch, feature=3")))
     assert ("copies of valid steps; each state is copied at every step" in str(graph.explain())) is nonfinite
+
+
+def test_backend_of_every_part_is_named(monkeypatch):
+    builder = Builder("named")
+    x = builder.input("x", "batch, feature=3")
+    graph = builder.build(dense(dense(dense(x, 4), 4), 2))
+    monkeypatch.setenv("GRAPHNET_BACKEND", "numpy")
+    explanation = graph.explain()
+    assert [part.backend for part in explanation.parts if part.reason is None] == ["numpy"]
+    assert "compiled, runs on numpy" in str(explanation)
+    assert explanation.to_dict()["parts"][0]["fallback"] is None

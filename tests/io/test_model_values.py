@@ -326,3 +326,18 @@ def test_damaged_file_raises_graphnet_error():
             messages.append(str(error))
     assert len(messages) > 200
     assert all(messages)
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        ("{CrosEntropy: {label_smoothing: 0.1}}", "unknown output or loss 'CrosEntropy'.*Did you mean 'CrossEntropy'"),
+        ("{score: CrossEntropy}", "unknown output or loss 'score'"),
+        ("{CrosEntropy: }", "unknown output or loss 'CrosEntropy'"),
+        ("{y: CrossEntropy, z: CrossEntropy}", "unknown output 'z'; expected y"),
+        ("{CrossEntropy: , label_smoothing: 0.1}", "unknown output 'CrossEntropy'.*{CrossEntropy: {field: value}}"),
+    ],
+)
+def test_loss_with_a_wrong_key_is_reported_as_that(loss, words):
+    with pytest.raises(ConfigError, match=words):
+        parse_model(text("Same", more=f"training: {{loss: {loss}}}"))

@@ -288,3 +288,23 @@ def test_configuration_stays_where_fit_is_refused():
     with pytest.raises(ShapeError):
         model.fit(np.ones((4, 3)), np.ones((4, 2)), loss=MeanSquaredError())
     assert model.config is before
+
+
+def test_saved_model_finds_its_data_from_the_new_folder(tmp_path, monkeypatch):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    x = np.ones((4, 2))
+    np.savez(tmp_path / "a" / "d.npz", train_x=x, train_target=[0, 1, 0, 1], test_x=x, test_target=[0, 1, 0, 1])
+    graph = graphnet.Sequential(graphnet.FullyConnected(2, 2), shape="batch, feature=2")
+    config = graphnet.TrainingConfig(data="../d.npz")
+    graphnet.io.write_model(tmp_path / "a" / "b" / "m.yaml", graph, config)
+    monkeypatch.chdir(tmp_path)
+    model = graphnet.load("a/b/m.yaml")
+    model.save("saved")
+    assert graphnet.load("saved").config.data == "../a/d.npz"
+    graphnet.load("saved").save("a/again")
+    assert graphnet.load("a/again").config.data == "../d.npz"
+    monkeypatch.chdir(tmp_path / "a")
+    graphnet.Model(graph, config.changed(data="d.npz")).save(tmp_path / "other")  # relative to the working directory
+    assert graphnet.load(tmp_path / "other").config.data == "../a/d.npz"
+    graphnet.Model(graph, config.changed(data="japanese_vowels")).save(tmp_path / "named")
+    assert graphnet.load(tmp_path / "named").config.data == "japanese_vowels"

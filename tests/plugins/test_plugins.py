@@ -181,7 +181,7 @@ def installed(monkeypatch):
         Point("zeta", "c-dist", lambda: plugin()),
         Point("last", "d-dist", lambda: plugin(graphnet_register_layers=lambda register: register(Cube, "Cubic"))),
     ]
-    monkeypatch.setattr(discovery, "entry_points", lambda: list(reversed(points)))
+    monkeypatch.setattr(discovery, "entry_points", lambda group: list(reversed(points)))
 
 
 def statuses(host):
@@ -223,7 +223,7 @@ def test_invalid_metadata_hide_no_other_plugin(monkeypatch):
     nameless, useless = Point("first", None, lambda: plugin()), Point("second", "x-dist", lambda: plugin())
     useless.dist = None
     cube = Point("third", "y-dist", lambda: plugin(graphnet_register_layers=lambda register: register(Cube)))
-    monkeypatch.setattr(discovery, "entry_points", lambda: [nameless, useless, cube])
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [nameless, useless, cube])
     host = PluginManager()
     host.load()
     assert statuses(host) == [
@@ -317,7 +317,7 @@ def test_importing_graphnet_loads_no_plugin():
 def test_missing_plugin_is_named_with_remedy(monkeypatch):
     from graphnet.io import parse_model
 
-    monkeypatch.setattr(discovery, "entry_points", list)
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [])
     host = PluginManager()
     host.load()
     text = """

@@ -44,6 +44,8 @@ class Builder:
     """
 
     def __init__(self, name: str = "model", *, dtype: Any = None) -> None:
+        if not isinstance(name, str):
+            raise GraphError("not a name", where=type(self).__name__, expected="text", received=repr(name)[:80])
         self.name = name
         self.dtype = None if dtype is None else dtypes.name(dtype, f"graph {name!r}")
         self.inputs: dict[str, Input] = {}
@@ -64,6 +66,14 @@ class Builder:
             If the text does not name axes, or two axes have the same name.
         """
         self._free(name)
+        if not (shape is None or isinstance(shape, (str, Shape))):
+            raise ShapeError(
+                "a shape is written as text",
+                where=f"graph {self.name!r}, input {name!r}",
+                expected="names of axes with their sizes, such as 'batch, feature=4'",
+                received=repr(shape),
+                remedy="Leave out the size of an axis that may vary.",
+            )
         try:
             axes = Shape.parse(shape) if isinstance(shape, str) else shape
         except ShapeError as error:
@@ -188,6 +198,8 @@ class Builder:
         return f"{source}_{kind}"
 
     def _free(self, name: str) -> None:
+        if not isinstance(name, str):
+            raise GraphError("not a name", where=f"graph {self.name!r}", expected="text", received=repr(name)[:80])
         if name in self.inputs or name in self.nodes:
             raise GraphError(
                 "name taken",

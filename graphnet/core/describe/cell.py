@@ -22,6 +22,8 @@ def _declared(names: Names) -> dict[str, Shape | None]:
         return {names: None}
     if isinstance(names, AbstractSet) and not isinstance(names, Mapping):
         raise GraphError("the names have no order", expected="a list of names", received=repr(names))
+    if not isinstance(names, Iterable):
+        raise GraphError("not a name", expected="a name, several, or a mapping to widths", received=repr(names)[:80])
     if not isinstance(names, Mapping):
         listed = list(names)
         if len(set(listed)) < len(listed):

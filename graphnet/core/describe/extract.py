@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
-from graphnet.core.describe.naming import numbered
+from graphnet.core.describe.naming import Numbering
 from graphnet.core.describe.node import Input, Node, Ref
+from graphnet.core.errors import GraphError
 
 #: The inputs, nodes and outputs of a graph.
 Parts = tuple[dict[str, Input], dict[str, Node], dict[str, Ref]]
@@ -13,6 +14,8 @@ Parts = tuple[dict[str, Input], dict[str, Node], dict[str, Ref]]
 
 def listed(names: str | Iterable[str]) -> list[str]:
     """Return one name or several as a list without repetitions."""
+    if not isinstance(names, Iterable):
+        raise GraphError("not a name", expected="a name, or several", received=repr(names)[:80])
     return [names] if isinstance(names, str) else list(dict.fromkeys(names))
 
 
@@ -38,11 +41,12 @@ def cut_out(
     inside = {name: node for name, node in nodes.items() if name in region}
     new_inputs: dict[str, Input] = {}
     replaced: dict[Ref, Ref] = {}
+    numbering = Numbering()
     for node in inside.values():
         for ref in node.inputs:
             if ref is not None and ref.source not in inside and ref not in replaced:
                 plain = ref.source if ref.port is None else f"{ref.source}_{ref.port}"
-                name = numbered(plain, {*new_inputs, *inside})
+                name = numbering.name(plain, new_inputs, inside)
                 new_inputs[name] = inputs.get(ref.source, Input())
                 replaced[ref] = Ref(name)
     cut = {

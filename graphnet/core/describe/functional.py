@@ -9,6 +9,7 @@ from typing import Any
 
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.value import Value
+from graphnet.core.errors import GraphError
 
 
 def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
@@ -26,8 +27,17 @@ def functional(layer: Callable[..., Layer], name: str) -> Callable[..., Value]:
     Value(scores, in 'model')
     """
 
+    name_ = name
+
     def apply(*arguments: Any, name: str | None = None, **config: Any) -> Value:
         values = [a for a in arguments if isinstance(a, Value)]
+        if not values:
+            raise GraphError(
+                f"{name_} was called without a value of a graph",
+                expected="a value of a Builder or Cell first",
+                received=", ".join(type(value).__name__ for value in arguments) or "nothing",
+                remedy="To compute with arrays, make the layer and call its forward(array).",
+            )
         if values and values[0].builder.dtype is not None and takes_dtype(layer):
             config.setdefault("dtype", values[0].builder.dtype)
         return layer(*(a for a in arguments if not isinstance(a, Value)), **config)(*values, name=name)

@@ -28,14 +28,15 @@ class Graph:
     name : str
     inputs : mapping of name to Input
     nodes : mapping of name to Node
-        In any order; ``order`` is a topological one.
+        In any order; ``order`` is a topological one. Their layers may hold graphs, up to 128 inside each other;
+        ``depth`` is their number.
     outputs : mapping of name to Ref
 
     Raises
     ------
     GraphError
         For names that are not identifiers or are used twice, references to values that do not exist, wrong numbers of
-        inputs, cycles (with their path) and a graph without output.
+        inputs, cycles (with their path), a graph without output, and graphs nested more than 128 deep.
 
     Examples
     --------
@@ -47,6 +48,7 @@ class Graph:
     nodes: Mapping[str, Node]
     outputs: Mapping[str, Ref]
     order: tuple[str, ...] = field(init=False)
+    depth: int = field(init=False)
 
     #: Implements ``explain``; registered by the package of inspection, which core does not import.
     explainer: ClassVar[Callable[..., Any] | None] = None
@@ -56,6 +58,7 @@ class Graph:
         checks = GraphChecks(where, self.inputs, self.nodes, self.outputs)
         checks.check_names()
         checks.check_axes()
+        object.__setattr__(self, "depth", checks.checked_depth([_depth(n.layer) for n in self.nodes.values()]))
         object.__setattr__(self, "nodes", checks.checked_nodes())
         object.__setattr__(self, "outputs", checks.checked_outputs())
         try:
@@ -64,6 +67,18 @@ class Graph:
             raise GraphError(f"has a cycle: {cycle}", where=where) from None
         object.__setattr__(self, "order", order)
         self.__dict__["_dag"] = digraph
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        """For copies and pickles: the layers that hold graphs come first, the innermost first of all.
+
+        Each then finds what is inside it already copied, so that the depth of the recursion does not depend on that of
+        the graph.
+        """
+        inner = [layer for _, layer in self.walk() if subgraph(layer) is not None]
+        return _empty, (type(self), inner[::-1]), self.__getstate__()
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: the DAG is built again when it is needed."""
@@ -303,6 +318,17 @@ def subgraph(layer: Layer) -> Graph | None:
     """The graph inside a composite layer (``graph``) or a Scan (``cell``); None for a primitive layer."""
     inner = layer.subgraph
     return inner if isinstance(inner, Graph) else None
+
+
+def _depth(layer: Layer) -> int:
+    """The number of graphs inside each other in a layer."""
+    inner = subgraph(layer)
+    return 0 if inner is None else inner.depth
+
+
+def _empty(kind: type[Graph], inner: list[Layer]) -> Graph:
+    """A graph to which ``__setstate__`` gives its parts; ``inner`` has been copied by being an argument."""
+    return kind.__new__(kind)
 
 
 def _comparable(value: Any) -> Any:

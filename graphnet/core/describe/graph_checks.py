@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from graphnet.core.describe.node import Input, Node, Ref
 from graphnet.core.errors import GraphError, unknown
 
+#: Graphs inside each other.
+MAX_DEPTH = 128
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
 
@@ -46,6 +48,25 @@ class GraphChecks:
             )
         if not self.outputs:
             raise GraphError("the graph has no output", where=self.where, expected="at least one named output")
+
+    def checked_depth(self, inner: list[int]) -> int:
+        """Return the number of graphs inside each other, of which the nodes' layers have ``inner``.
+
+        Raises
+        ------
+        GraphError
+            If there are more than ``MAX_DEPTH``: functions that visit nested graphs call themselves for each level.
+        """
+        depth = 1 + max(inner, default=0)
+        if depth > MAX_DEPTH:
+            raise GraphError(
+                "graphs are nested too deeply",
+                where=self.where,
+                expected=f"at most {MAX_DEPTH} inside each other",
+                received=depth,
+                remedy="Put the nodes of some of them into one graph.",
+            )
+        return depth
 
     def check_axes(self) -> None:
         """Raise a ShapeError for an input that is declared with two axes of one name."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphnet.core import dtypes
 from graphnet.core.checks import is_python_int
+from graphnet.core.describe.constructors import explain_arguments
 from graphnet.core.describe.protocols import GraphValue
 from graphnet.core.describe.stateful import Stateful
 from graphnet.core.errors import ConfigError, GraphError
@@ -64,6 +65,7 @@ class Layer(Stateful):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         dataclasses.dataclass(eq=False, repr=False)(cls)
+        explain_arguments(cls)
         _refuse_reserved_fields(cls)
 
     def __post_init__(self) -> None:

@@ -33,20 +33,6 @@ class Numbering:
         return name
 
 
-def numbered(stem: str, taken: Container[str]) -> str:
-    """``stem``, or ``stem_2``, ``stem_3``, … where it is taken.
-
-    Examples
-    --------
-    >>> numbered("tanh", ["tanh", "tanh_3"])
-    'tanh_2'
-    """
-    name, number = stem, 2
-    while name in taken:
-        name, number = f"{stem}_{number}", number + 1
-    return name
-
-
 def snake_case(name: str) -> str:
     """``FullyConnected`` as ``fully_connected``, ``ReLU`` as ``relu``.
 

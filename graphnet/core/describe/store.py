@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
@@ -13,7 +15,24 @@ from graphnet.core.concurrency import locks
 from graphnet.core.describe.optimizer_step import copied
 from graphnet.core.describe.parameter import Array, Buffer, Parameter, Weight
 from graphnet.core.describe.starting_weights import fresh, initial
-from graphnet.core.errors import ShapeError
+from graphnet.core.errors import ConfigError, GraphnetError, ShapeError
+
+
+@contextmanager
+def allocating(where: str, shapes: Mapping[str, tuple[int, ...]], dtype: str) -> Iterator[None]:
+    """Turn a failure to allocate arrays of these shapes into a ConfigError with the bytes that they need.
+
+    numpy raises MemoryError, or, for sizes that no address space has, ValueError or OverflowError.
+    """
+    try:
+        yield
+    except (MemoryError, ValueError, OverflowError) as error:
+        total = sum(math.prod(shape) for shape in shapes.values()) * np.dtype(dtype).itemsize
+        if isinstance(error, GraphnetError) or (not isinstance(error, MemoryError) and total < 2**40):
+            raise
+        listed = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        problem = f"the weights do not fit into memory: {total:,} bytes for {listed}"
+        raise ConfigError(problem, where=where, remedy="Choose smaller sizes.") from error
 
 
 class Store:
@@ -66,11 +85,13 @@ class Store:
             self._check_shapes(specs, where)
             absent = {name: buffer for name, buffer in buffers.items() if name not in self.buffers}
             if absent:
-                created = {name: np.full(buffer.shape, buffer.value, dtype) for name, buffer in absent.items()}
+                with allocating(where, {name: buffer.shape for name, buffer in absent.items()}, dtype):
+                    created = {name: np.full(buffer.shape, buffer.value, dtype) for name, buffer in absent.items()}
                 self.replace_buffers({**self.buffers, **created})
             missing = {name: spec for name, spec in specs.items() if name not in self.params}
             if missing:
-                drawn = {name: Parameter(name, spec, fresh(spec, dtype)) for name, spec in missing.items()}
+                with allocating(where, {name: spec.shape for name, spec in missing.items()}, dtype):
+                    drawn = {name: Parameter(name, spec, fresh(spec, dtype)) for name, spec in missing.items()}
                 self.replace_params({**self.params, **drawn})
                 if self.initializers is not None:
                     self.put_initial(self.initial(*self.initializers, dtype, where), *self.initializers)
@@ -90,12 +111,13 @@ class Store:
 
     def initial(self, weights_initializer: Any, bias_initializer: Any, dtype: str, where: str) -> dict[str, Array]:
         """Return initial values for all weights, by name."""
-        return {
-            name: dtypes.converted(
-                initial(parameter.spec, weights_initializer, bias_initializer, where), dtype, f"{where}, {name}"
-            )
-            for name, parameter in self.params.items()
-        }
+        with allocating(where, {name: parameter.spec.shape for name, parameter in self.params.items()}, dtype):
+            return {
+                name: dtypes.converted(
+                    initial(parameter.spec, weights_initializer, bias_initializer, where), dtype, f"{where}, {name}"
+                )
+                for name, parameter in self.params.items()
+            }
 
     def put_initial(self, values: Mapping[str, Array], weights_initializer: Any, bias_initializer: Any) -> None:
         """Put initial values in place; weights that are created later are filled by the same initializers."""

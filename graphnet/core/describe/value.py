@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
+
+import numpy as np
 
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.node import Input, Node, Ref
+from graphnet.core.describe.value_borders import OperationError, UnsupportedOperations
 from graphnet.core.errors import GraphError
 
 #: The layers of the operators ``+``, ``-``, ``*`` on values; filled by the package that provides these layers.
@@ -25,15 +28,14 @@ class ValueOwner(Protocol):
         """Add a node."""
 
 
-class Value:
+class Value(UnsupportedOperations):
     """A value of a graph that is being built: an input, or an output of a node.
 
     ``value["port"]`` is another output of the same node; iterating goes over all of them; ``+``, ``-`` and ``*`` with
-    values or numbers add nodes.
+    values or numbers add nodes. Anything else that arrays do is a GraphError.
     """
 
     __slots__ = ("builder", "ref")
-    __array_ufunc__ = None  # numpy arrays on the left must not apply operators to each element
 
     def __init__(self, builder: ValueOwner, ref: Ref) -> None:
         self.builder = builder
@@ -44,6 +46,14 @@ class Value:
         return node.layer.output_ports() if node else ("output",)
 
     def __getitem__(self, port: str) -> Value:
+        if not isinstance(port, str):
+            raise GraphError(
+                "a value of a graph cannot be indexed",
+                where=f"node {self.ref.source!r}",
+                expected="the name of an output",
+                received=repr(port),
+                remedy="Use split(value, parts), or a layer such as Last, to select features or steps.",
+            )
         if port not in self._ports() or self.ref.source in self.builder.inputs:
             raise GraphError(
                 f"no output {port!r}",
@@ -64,9 +74,15 @@ class Value:
         """The node for an operator: of two values, or ``scale · value + shift`` with a number."""
         if isinstance(other, Value):
             return _operator(values)()(self, other)
-        if isinstance(other, bool) or not isinstance(other, (int, float)):
-            return NotImplemented  # type: ignore[no-any-return]
-        return _operator("affine")(*number(other))(self)
+        if isinstance(other, bool) or not isinstance(other, (int, float, np.integer, np.floating)):
+            raise OperationError(
+                f"{type(other).__name__} is not an operand of a value of a graph",
+                where=str(self),
+                expected="a value or a number",
+                received=repr(other)[:100],
+                remedy="Declare an array as an input, or write a layer that keeps it.",
+            )
+        return _operator("affine")(*number(float(other)))(self)
 
     def __add__(self, other: Any) -> Value:
         return self._with(other, "add", lambda n: (1.0, float(n)))
@@ -81,20 +97,20 @@ class Value:
         return self._with(other, "subtract", lambda n: (-1.0, float(n)))
 
     def __truediv__(self, other: Any) -> Value:
-        if isinstance(other, Value) or other == 0:
-            return NotImplemented
+        if isinstance(other, Value):
+            raise self._refuse("division by a value", "/")
+        if isinstance(other, (int, float, np.integer, np.floating)) and float(other) == 0:
+            raise OperationError("division of a value by zero", where=str(self), expected="a number other than 0")
         return self._with(other, "multiply", lambda n: (1.0 / float(n), 0.0))
+
+    def __rtruediv__(self, other: Any) -> Value:
+        raise self._refuse("division by a value", "/")
 
     def __neg__(self) -> Value:
         return self * -1.0
 
     __radd__ = __add__
     __rmul__ = __mul__
-
-    def __bool__(self) -> NoReturn:
-        raise GraphError(
-            "a value of a graph has no truth value", where=str(self), remedy="Branch on configuration, not on values."
-        )
 
     def __repr__(self) -> str:
         return f"Value({self.ref}, in {self.builder.name!r})"

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
-from graphnet.core.errors import unknown
+from graphnet.core.errors import ConfigError, unknown
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.reference.plan import BoundPlan
@@ -44,11 +44,12 @@ class Backend(Protocol):
 
     A backend must compute the same numbers as ``reference``, up to rounding; the conformance kit compares them.
 
-    Four attributes of the class are optional. ``priority``, an integer, is positive for a backend that offers itself
+    Some attributes of the class are optional. ``priority``, an integer, is positive for a backend that offers itself
     where none is named; the available one of the highest priority runs (numpy: 0). ``unavailable()``, a class method,
     returns why it cannot run on this machine, in words, or None; it is called often, and should import nothing large.
     A backend that is unavailable is replaced by numpy, and one line says so. ``failed()``, a class method too, returns
-    why it has let numpy run in its place since it was chosen, or None. ``elementwise(kernel, dtype)`` returns a
+    why it has let numpy run in its place since it was chosen, or None; ``details()`` what ``graphnet doctor`` shows, as
+    a dict, with a ``reason`` if it cannot run. ``elementwise(kernel, dtype)`` returns a
     compiled optimizer step; see :data:`graphnet.core.elementwise_kernels.Compiler`.
     """
 
@@ -114,9 +115,13 @@ def find(name: str) -> Backend:
 
     Raises
     ------
+    ConfigError
+        If the name is not text.
     UnknownNameError
         For an unknown name; the message has the known ones.
     """
+    if not isinstance(name, str):
+        raise ConfigError("not the name of a backend", where="Runner", expected="text, or None", received=repr(name))
     if name in BUILT_IN:
         return BUILT_IN[name]()
     for source in _sources:

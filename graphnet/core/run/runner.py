@@ -19,10 +19,12 @@ from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe import weights
 from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
 from graphnet.core.elementwise_kernels import Kernel
+from graphnet.core.errors import ConfigError
 from graphnet.core.garbage import gc_paused
 from graphnet.core.phase import Phase
 from graphnet.core.run.backend_choice import ChosenBackend
@@ -73,7 +75,7 @@ class Runner:
     GraphError, ShapeError
         If the graph cannot be compiled, or its declared shapes do not fit together.
     ConfigError
-        If ``reach`` is not at least 1.
+        If ``graph`` is not a Graph, or ``reach`` is not at least 1.
     UnknownNameError
         If the backend or a pass is unknown.
 
@@ -99,7 +101,7 @@ class Runner:
     ) -> None:
         self._backend = ChosenBackend(backend)
         self.passes = None if passes is None else select_passes(passes)
-        self.graph = graph
+        self.graph = require_graph(graph, "Runner")
         self.layers = graph.layers()
         self.reach = reach
         self.plan: Plan = lower(graph) if reach is None else truncate(lower(graph), reach)
@@ -210,12 +212,19 @@ class Runner:
         return PassSnapshot(self._last, *undo)
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
-        """The plan as the numpy backend binds it to these input shapes, and all shapes; creates missing weights."""
+        """The plan as the backend binds it to these input shapes, and all shapes; creates missing weights.
+
+        If the backend compiles nothing, as 'reference', as the numpy backend binds it.
+        """
+        self._backend.resolve()
         with locks.building, gc_paused():
             inferred = self._binder.inferred(shapes)
             wanted = [not spec.integer for spec in self.graph.inputs.values()]
             options = BindOptions(self.layers, phase, dtype, passes=self.passes)
-            return CompiledPlan(self.plan, inferred, options, wanted), inferred
+            bound = self._backend.bind(self.plan, inferred, options, wanted)
+            if not isinstance(bound, CompiledPlan):
+                bound = CompiledPlan(self.plan, inferred, options, wanted)
+            return bound, inferred
 
     def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
         """An elementwise kernel as the backend compiles it; None if it does not."""
@@ -358,6 +367,9 @@ class Runner:
         self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
     ) -> Results:
         """The same with all checks."""
+        if not isinstance(phase, Phase):
+            expected = "Phase.train or Phase.test"
+            raise ConfigError("not a phase", where=repr(self.graph), expected=expected, received=repr(phase))
         batch = self._reader.read(inputs, lengths)
         level = WRITE if self._updates_buffers and phase is Phase.train else READ
         with Claim(level, self._keys or self.keys, "forward", self.graph):

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from graphnet.core.checks import integer
+from graphnet.core import checks
 from graphnet.core.errors import ShapeError
 from graphnet.core.files.arrays import NPZ, read_npz
 from graphnet.core.files.border import reading
@@ -61,14 +61,15 @@ def npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Datase
         If a value is NaN or infinite, a length is negative, or a class number has no name.
 
     >>> import tempfile, pathlib
+    >>> import numpy as np
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "steps.npz"
     >>> part = {"x": np.arange(10.0).reshape(5, 2), "x_lengths": [3, 2], "target": [0, 1]}
     >>> np.savez(file, **{f"{split}_{key}": value for split in ("train", "test") for key, value in part.items()})
     >>> npz(file).train.inputs["x"][1].tolist()
     [[6.0, 7.0], [8.0, 9.0]]
     """
-    path = Path(path)
-    integer("npz", "max_bytes", max_bytes, 1, optional=True)
+    path = checks.path("npz", path)
+    checks.integer("npz", "max_bytes", max_bytes, 1, optional=True)
     with reading(path, NPZ):
         return _dataset(load_arrays(path, max_bytes), path)
 

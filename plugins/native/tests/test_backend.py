@@ -95,6 +95,20 @@ def test_cell_with_many_units(units):
         check(scan(units, x.shape[2], "float64"), {"x": x}, "float64")
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("_native_only")
+@pytest.mark.parametrize("first", range(1, 71, 10))
+def test_every_number_of_units_with_every_batch(first):
+    """Units 1 to 70 and batches 1 to 20, spread over each other and both dtypes."""
+    for units in range(first, first + 10):
+        dtype = ("float32", "float64")[units % 2]
+        rng = np.random.default_rng(units)
+        graph = scan(units, units % 5 + 1, dtype)
+        batch = (7 * units) % 20 + 1
+        x = rng.normal(size=(3, batch, units % 5 + 1)).astype(dtype)
+        check(graph, {"x": x}, dtype, lengths=rng.integers(0, 4, batch) if units % 3 == 0 else None)
+
+
 @pytest.mark.usefixtures("_native_only")
 @pytest.mark.parametrize("batch", [1, 40])
 def test_large_gradients_are_products(batch):

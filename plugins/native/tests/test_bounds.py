@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from test_backend import scan
+from test_backend import everything, scan
 
 from graphnet import Runner
+from graphnet.core.compile.program import InvalidProgram
 from graphnet.core.run.numpy_backend import bound_program, workspace
-from graphnet_native import executable
+from graphnet_native import bounds, executable
 
 GUARD, BYTE = 1024, 0xA5
 
@@ -58,6 +59,68 @@ def test_guard_bytes_are_untouched(steps, batch, features, units, dtype, monkeyp
         runner.forward({"x": x}, lengths=lengths, keep=False)
     assert len(guarded.blocks) > 10
     assert guarded.damaged() == 0
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("batch", "units"), [(1, 9), (3, 13), (8, 16)])
+def test_checked_code_gives_the_same_bits(batch, units, dtype, monkeypatch):
+    x = np.random.default_rng(units).normal(size=(6, batch, 5)).astype(dtype)
+    found = []
+    for setting in ("0", "1"):
+        monkeypatch.setenv("GRAPHNET_NATIVE_DEBUG", setting)
+        found.append(everything(scan(units, 5, dtype), {"x": x}, dtype, "native", [6, 2, 0, 4, 1, 6, 3, 5][:batch]))
+    for name, array in found[0].items():
+        np.testing.assert_array_equal(found[1][name], array, err_msg=name)
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 8), (8, 0)])
+def test_access_outside_an_array_names_the_step(first, last, monkeypatch):
+    monkeypatch.setenv("GRAPHNET_NATIVE_DEBUG", "1")
+    runner = Runner(scan(7, 5, "float64"), backend="native")
+    inputs = {"x": np.ones((4, 3, 5))}
+    runner.forward(inputs)
+    made = next(iter(runner.last_pass.bound.programs())).executable()
+    size = made.places.size
+    for entry in range(made.places.buffers):  # as if every buffer were shorter than it is
+        made.table[entry + size] += first
+        made.table[entry + 2 * size] -= last
+    with pytest.raises(bounds.BoundsError, match="outside its array") as raised:
+        runner.forward(inputs)
+    assert raised.value.where and ("scan/" in raised.value.where or "arrays of" in raised.value.where)
+    assert "bytes" in str(raised.value)
+
+
+def test_wrong_shapes_do_not_reach_native_code():
+    runner = Runner(scan(7, 5, "float64"), backend="native")
+    x = np.ones((4, 3, 5))
+    y = runner.forward({"x": x})
+    made = next(iter(runner.last_pass.bound.programs())).executable()
+    for wrong in (x[:2], x[:, :2], x[..., :4], np.ones((4, 3, 6)), np.ones(60)):
+        with pytest.raises((InvalidProgram, ValueError)):
+            made.run_block(0, {("sequence", 0): wrong}, [np.empty((4, 3, 7))], None, None)
+    with pytest.raises(ValueError):
+        runner.backward({"output": y["output"][:2]})
+    path, parameter = next(iter(runner.parameters.items()))
+    arrays = {p: {n: a.value for n, a in layer.params.items()} for p, layer in runner.layers.items()}
+    owner, name = path.rsplit("/", 1)
+    arrays[owner][name] = parameter.value[:-1]
+    with pytest.raises((InvalidProgram, ValueError)):
+        made.load_weights(arrays)
+
+
+def test_arrays_of_every_layout_give_the_same_bits():
+    graph, rng = scan(7, 5, "float64"), np.random.default_rng(0)
+    x = rng.normal(size=(6, 4, 5))
+    unaligned = np.frombuffer(b"\0" + x.tobytes(), np.uint8)[1:].view(np.float64).reshape(x.shape)
+    wide, read_only = np.zeros((6, 8, 10)), x.copy()
+    wide[:, ::2, ::2] = x
+    read_only.flags.writeable = False
+    expected = everything(graph, {"x": x}, "float64", "native")
+    others = [unaligned, wide[:, ::2, ::2], read_only, np.asfortranarray(x), x.astype(">f8"), x[::-1].copy()[::-1]]
+    for other in others:
+        found = everything(graph, {"x": other}, "float64", "native")
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found[name], array, err_msg=name)
 
 
 def test_guards_notice_a_write_beyond_the_end():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import ctypes
 import os
 import signal
 import subprocess
@@ -24,10 +24,22 @@ COUNTS = (2, 3, 5)
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
-    # Also on a busy machine, tasks are shared: workers are waited for.
-    monkeypatch.setattr(pool, "GAIN", float("inf"))
-    monkeypatch.setattr(pool, "ROLL", 5.0)
-    monkeypatch.setattr(pool, "MOST_ROLL", 5.0)
+    # Also on a busy machine, tasks are shared: workers are waited for, and no time is lost.
+    wait(pool.pool())
+    monkeypatch.setattr(pool, "Pool", Patient)
+
+
+def wait(used):
+    used._word(pool.team.SETTINGS + 48).value = int(5 * used.code.looks)
+    used._word(pool.team.SETTINGS + 72).value = 10**6
+
+
+class Patient(pool.Pool):
+    """A pool whose tasks wait for workers for a long time."""
+
+    def __init__(self, code):
+        super().__init__(code)
+        wait(self)
 
 
 @pytest.fixture
@@ -120,7 +132,7 @@ def test_task_of_a_busy_pool_runs_alone(number, use):
     graph = scan(40, 6, "float32")
     x = np.random.default_rng(1).normal(size=(20, 9, 6)).astype("float32")
     expected = everything(graph, {"x": x}, "float32", "native")
-    busy = pool.ctypes.c_int32.from_address(pool.pool().team + pool.team.BUSY)
+    busy = ctypes.c_int32.from_address(pool.pool().team + pool.team.BUSY)
     before = pool.pool().counts
     busy.value = 1
     try:
@@ -132,37 +144,50 @@ def test_task_of_a_busy_pool_runs_alone(number, use):
     assert after[0] == before[0] and after[1] > before[1]
 
 
-def resting(monkeypatch, count):
-    """The numbers of workers of 16 tasks of 10 ms, each of which adds one to a counter of the team."""
-    monkeypatch.setattr(pool, "GAIN", 0.8)
-    clock = itertools.count(1000)
-    monkeypatch.setattr(pool.time, "perf_counter", lambda: next(clock) / 100)
-    used, runs = pool.Pool(pool.pool().code), []
-    monkeypatch.setattr(used, "_start", lambda wanted: wanted)
+class Clock:
+    """``clock_gettime`` of a pool without workers, 10 ms further at each look."""
 
-    def run(*arguments):
-        runs.append(arguments[-1])
-        used._word(count).value += 1
+    def __init__(self, used):
+        self.looks = 0
+        self.kind = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.POINTER(ctypes.c_int64))
+        self.function = self.kind(self.read)
+        used._word(pool.team.SETTINGS + 48).value = 1
+        used._word(pool.team.SETTINGS + 56).value = ctypes.cast(self.function, ctypes.c_void_p).value
 
-    monkeypatch.setattr(used, "code", type("Code", (), {"run": staticmethod(run), "looks": 1e6}))
-    task = pool.Task(0)
-    task.best[8] = 0.004
-    for _ in range(16):
-        used.run(task, 0, 0, 8, 0, 2)
-    return runs
+    def read(self, kind, time):
+        self.looks += 1
+        time[0], time[1] = divmod(10_000_000 * self.looks, 10**9)
+        return 0
 
 
-def test_lost_time_lets_tasks_run_alone_for_a_while(monkeypatch):
-    monkeypatch.setattr(pool, "LONGEST", 0.029)
-    # 6 ms are lost: rest for 6, 12, 24 and then 29 ms, in which tasks begin every 10 ms.
-    assert resting(monkeypatch, pool.team.SLEPT) == [2, 2, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2, 1, 1, 2]
+def times_of_roll_call(used, settings, tasks):
+    """Which of the tasks called for workers, each of 10 ms."""
+    clock = Clock(used)
+    for offset, value in settings.items():
+        used._word(pool.team.SETTINGS + offset).value = value
+    function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 7)(lambda *_: None)
+    task, found = pool.Task(ctypes.cast(function, ctypes.c_void_p).value), []
+    for _ in range(tasks):
+        before = clock.looks
+        used.code.share(used.team, task.function, 0, 0, 8, 0, 2, task.record)
+        found.append(clock.looks - before == 2)
+    return found
 
 
-def test_missing_workers_let_tasks_run_alone_for_a_while(monkeypatch):
-    monkeypatch.setattr(pool, "ROLL", 0.0151)
-    monkeypatch.setattr(pool, "MOST_ROLL", 0.0151)
-    monkeypatch.setattr(pool, "LONGEST", 0.035)
-    assert resting(monkeypatch, pool.team.ALONE) == [2, 1, 2, 1, 1, 1, 2, 1, 1, 1, 2, 1, 1, 1, 2, 1]
+def test_missing_workers_let_tasks_run_alone_for_a_while():
+    used = pool.Pool(pool.pool().code)
+    found = times_of_roll_call(used, {80: 15_100_000}, 17)
+    # Rest for 15, 30 and 60 ms: the next tasks begin 10, 20, ... ms after the lost one has ended.
+    assert found == [True, False, True, False, False, False, True, *[False] * 6, True, *[False] * 3]
+    assert used._lost.value == 4
+
+
+def test_rest_has_an_end():
+    used = pool.Pool(pool.pool().code)
+    used._word(pool.team.REST).value = 2000
+    times_of_roll_call(used, {80: 10**9}, 1)
+    assert used._word(pool.team.RESTING).value == 20_000_000 + 2_000_000_000
+    assert used._word(pool.team.REST).value == pool.team.MOST_REST
 
 
 # ---------------------------------------------------------------------- settings
@@ -193,7 +218,7 @@ from graphnet.core.run import backends
 from graphnet_native import backend, executable, pool
 backends._sources[:] = [Source]
 from test_backend import scan
-pool.GAIN, pool.ROLL, pool.MOST_ROLL = float("inf"), 5, 5
+pool.GAIN, pool.ROLL = 1000, 5
 backend.useful = executable.useful = lambda *_: 2
 graph = scan(40, 6, "float32")
 x = np.random.default_rng(1).normal(size=(200, 9, 6)).astype("float32")

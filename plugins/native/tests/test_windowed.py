@@ -99,6 +99,27 @@ def test_arrays_that_are_left_to_numpy():
     assert windowed.windowed_error(ones, np.ones((2, 1, 2, 2)), Window((2, 1)), (9, 5), ((0, 0), (0, 0))) is None
 
 
+@pytest.mark.parametrize("outputs", [1, 5, 6, 16])
+def test_same_bits_for_any_number_of_threads(monkeypatch, outputs):
+    monkeypatch.setattr(windowed, "SHARED", 1)
+    rng = np.random.default_rng(outputs)
+    images, weights = rng.normal(size=(3, 12, 11, 9)), rng.normal(size=(outputs, 3, 3, 4))
+    errors = rng.normal(size=(outputs, *Window().positions((12, 11), (3, 4)), 9))
+    results = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(windowed, "allowed", lambda threads=threads: threads)
+        results.append(
+            (
+                windowed.windowed_product(images, weights, np.ones(outputs), Window()),
+                windowed.windowed_error(errors, weights, Window(), (12, 11), ((1, 0), (0, 1))),
+                *windowed.windowed_gradient(images, errors, Window(), (3, 4)),
+            )
+        )
+    for found in results[1:]:
+        for a, b in zip(found, results[0], strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
 def test_nan_reaches_the_positions_that_read_it():
     rng = np.random.default_rng(5)
     images, weights = rng.normal(size=(2, 6, 6, 3)), rng.normal(size=(3, 2, 3, 3))

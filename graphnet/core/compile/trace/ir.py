@@ -90,6 +90,7 @@ class Trace:
         self.paths: list[str] = []
         self.path = ""
         self._numbers: dict[Any, int] = {}
+        self._names: set[str] = set()
 
     def __getitem__(self, value: int) -> Operation:
         return self.values[value]
@@ -106,6 +107,7 @@ class Trace:
             number = self._numbers[key] = len(self.values)
             self.values.append(operation)
             self.paths.append(self.path)
+            self._names.add(o.name)
         return number
 
     # ------------------------------------------------------------------ build
@@ -246,7 +248,7 @@ class Trace:
 
     def has(self, *names: str) -> bool:
         """Whether any operation has one of these names."""
-        return any(operation.name in names for operation in self.values)
+        return not self._names.isdisjoint(names)
 
     def depends_on(self, names: Iterable[str]) -> list[bool]:
         """For each value, whether it depends on a leaf with one of these names."""

@@ -136,9 +136,12 @@ class PackedWeights:
         ]
         self.copies: list[BlockCopy] = []
         self.others: list[tuple[int, bool, Array]] = []
+        parts_of: dict[int, list[PackPart]] = {}
+        for part in parts:
+            parts_of.setdefault(part.pack, []).append(part)
         for i in range(len(program.packs)):
             if i not in self.direct:
-                self._plan(i, [part for part in parts if part.pack == i])
+                self._plan(i, parts_of.get(i, ()))
         self.values = Values(program, [value for value, *_ in self.others])
 
     def _direct(self) -> dict[int, BlockCopy]:

@@ -37,7 +37,9 @@ class CompiledPlan(BoundPlan):
     def whole(self, keep: bool) -> bool:
         """Whether every step is one call a direction for whole rows: no BLAS, and no interpreter in between."""
         if keep not in self._whole:
-            self._whole[keep] = all(isinstance(step, BoundScan) and step.whole(keep) for step in self.steps)
+            self._whole[keep] = all(
+                isinstance(step, (BoundScan, BoundRegion)) and step.whole(keep) for step in self.steps
+            )
         return self._whole[keep]
 
     def lock(self, keep: bool) -> NoLock:

@@ -20,7 +20,9 @@ from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Tape
+from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.fallback import attempt
+from graphnet.core.run.numpy_backend.whole_pass import WholePass, WholeTape, collect
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.call_trace import subplan, untraceable
@@ -151,6 +153,11 @@ class BoundRegion:
             if program is not None:
                 yield program
 
+    def whole(self, keep: bool) -> bool:
+        """Whether passes are one call a direction."""
+        program = self.program(keep)
+        return program is not None and program.executable().whole is not None
+
     def policy(self, keep: bool) -> ThreadPolicy:
         """Which BLAS threads it runs with."""
         program = self.program(keep)
@@ -183,7 +190,7 @@ class BoundRegion:
 
     def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of the inputs and to the gradients."""
-        if isinstance(saved, Tape):
+        if not isinstance(saved, list):
             program = self.programs[True]
             assert program is not None
             program.backward(saved, errors, run)
@@ -219,9 +226,11 @@ class RegionProgram(BoundProgram):
         program: Program = options.shared[key]
         return program
 
-    def forward(self, slots: list[Any], run: RunContext) -> Tape:
+    def forward(self, slots: list[Any], run: RunContext) -> Tape | WholeTape:
         """Fill the slots of the outputs; returns the values saved for backward."""
-        executable = self.executable()
+        executable = self._executable or self.executable()
+        if executable.whole is not None:
+            return self._whole_forward(executable, executable.whole, slots, run)
         values = executable.load_weights(run.arrays)
         if self.draws:
             self.draw(executable.workspace, run)
@@ -231,10 +240,28 @@ class RegionProgram(BoundProgram):
             slots[slot] = array.reshape(shape)
         return Tape(executable, arrays, values, None, None)
 
-    def backward(self, tape: Tape, errors: list[Any], run: RunContext) -> None:
+    def _whole_forward(self, executable: Executable, whole: WholePass, slots: list[Any], run: RunContext) -> WholeTape:
+        """The same as one call."""
+        values = whole.load_weights(run.arrays)
+        if self.draws:
+            self.draw(executable.workspace, run)
+        outputs, _, alive = whole.forward([self.rows(slots[slot]) for slot in self.inputs], (), ())
+        for slot, array, shape in zip(self.outputs, outputs, self.output_sizes, strict=True):
+            slots[slot] = array.reshape(shape)
+        return WholeTape(whole, values, alive)
+
+    def backward(self, tape: Tape | WholeTape, errors: list[Any], run: RunContext) -> None:
         """Add to the errors of the inputs and to the gradients."""
         output_errors = [errors[slot] for slot in self.outputs]
         if all(error is None for error in output_errors):
+            return
+        if isinstance(tape, WholeTape):
+            given = [None if error is None else self.rows(error) for error in output_errors]
+            input_errors, _, gradients = tape.whole.backward(given, (), (), tape.values)
+            for slot, shape, error in zip(self.inputs, self.input_sizes, input_errors, strict=True):
+                if error is not None:
+                    add(errors, slot, error.reshape(shape))
+            collect(gradients, run)
             return
         arrays = dict(tape.arrays)
         for k, (error, target) in enumerate(zip(output_errors, self.program.emitted, strict=True)):

@@ -17,6 +17,7 @@ from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend import whole_scan
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, CallerArrays, Tape
 from graphnet.core.run.numpy_backend.executable import Executable
+from graphnet.core.run.numpy_backend.whole_pass import WholeTape
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 from graphnet.core.run.padding import Padding, RowEnds
 from graphnet.core.run.row_masks import Rows, add, owner, taken
@@ -241,7 +242,7 @@ class ScanProgram(BoundProgram):
     # ------------------------------------------------------------------ backward
     def backward(self, tape: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of sequences, initial states and contexts, and to the gradients."""
-        if isinstance(tape, whole_scan.WholeTape):
+        if isinstance(tape, WholeTape):
             whole_scan.backward(self, tape, errors, run)
             return
         step, executable = self.step, tape.executable

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from graphnet.core.describe.parameter import Array
+from graphnet.core.run.context import RunContext
 
 
 class WholePass(Protocol):
@@ -61,3 +62,19 @@ class WholePass(Protocol):
         -------
         errors of the sequences, errors of the states, and gradients by path and name
         """
+
+
+class WholeTape:
+    """What the backward pass needs: the whole passes, the values of weight expressions, and arrays that must stay."""
+
+    __slots__ = ("alive", "values", "whole")
+
+    def __init__(self, whole: WholePass, values: list[Any], alive: list[Array]) -> None:
+        self.whole, self.values, self.alive = whole, values, alive
+
+
+def collect(gradients: Mapping[tuple[str, str], Array], run: RunContext) -> None:
+    """Add the gradients of a program to those of a pass."""
+    for (owner, name), gradient in gradients.items():
+        total = run.gradients.setdefault(owner, {})
+        total[name] = total[name] + gradient if name in total else gradient

@@ -8,17 +8,8 @@ from graphnet.core.compile.plan import Loop
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import RunContext
 from graphnet.core.run.numpy_backend.executable import Executable
-from graphnet.core.run.numpy_backend.whole_pass import WholePass
+from graphnet.core.run.numpy_backend.whole_pass import WholePass, WholeTape, collect
 from graphnet.core.run.row_masks import add
-
-
-class WholeTape:
-    """What the backward pass needs: the whole passes, the values of weight expressions, and arrays that must stay."""
-
-    __slots__ = ("alive", "values", "whole")
-
-    def __init__(self, whole: WholePass, values: list[Any], alive: list[Array]) -> None:
-        self.whole, self.values, self.alive = whole, values, alive
 
 
 class Program(Protocol):
@@ -84,6 +75,4 @@ def backward(program: Program, tape: WholeTape, errors: list[Any], run: RunConte
             pulled = error if carried is None else carried.pulled(key, error)
             if pulled is not None:
                 add(errors, initial, pulled)
-    for (owner, name), gradient in gradients.items():
-        total = run.gradients.setdefault(owner, {})
-        total[name] = total[name] + gradient if name in total else gradient
+    collect(gradients, run)

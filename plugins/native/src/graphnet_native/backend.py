@@ -7,6 +7,7 @@ from collections import OrderedDict
 from typing import Any
 
 from graphnet.core.compile.program import Program
+from graphnet.core.concurrency import locks
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet_native import availability, bounds, features, products
 from graphnet_native.elementwise import Unsupported
@@ -67,3 +68,12 @@ def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeEx
         made.reason = str(code)
         return made
     return NativeExecutable(program, code, steps, batch, dtype)
+
+
+def _renew() -> None:
+    """In a forked child: the lock may be held by a thread that the child does not have."""
+    global _lock
+    _lock = threading.Lock()
+
+
+locks.in_child(_renew)

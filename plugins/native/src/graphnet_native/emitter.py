@@ -6,7 +6,8 @@ batch)``, so a slice of a buffer at one step is contiguous.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 from graphnet.core.compile.program import (
     AFTER,
@@ -37,12 +38,26 @@ from graphnet_native.bounds import BoundsChecks
 from graphnet_native.digest import digest
 from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
-from graphnet_native.ir import F32, F64, I64, PTR, Module, Value, integer
+from graphnet_native.ir import F32, F64, I64, PTR, IRError, Module, Value, integer
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
 from graphnet_native.table import Table
 
 #: More columns than any tile has.
 MANY = 1 << 20
+#: Groups of instructions in one function: code generation takes more than twice as long for twice the code.
+CHUNK = 32
+#: Instructions beyond which numpy runs a program: LLVM needs more than a millisecond for each.
+MOST = 8000
+
+
+@contextmanager
+def naming(group: Sequence[Instruction]) -> Iterator[None]:
+    """Put the instructions and their nodes in front of the message of an error of the emitter."""
+    try:
+        yield
+    except IRError as error:
+        paths = ", ".join(dict.fromkeys(path for each in group for path in each.paths))
+        raise IRError(f"{paths}: {', '.join(each.name for each in group)}: {error}") from error
 
 
 class Emitter:
@@ -69,6 +84,8 @@ class Emitter:
     def __init__(
         self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int, workers: int = 1
     ) -> None:
+        if len(program.instructions) > MOST:
+            raise elementwise.Unsupported(f"a program of more than {MOST} instructions takes too long to compile")
         for instruction in program.instructions:
             elementwise.check(instruction)
         self.program, self.single = program, batch == 1
@@ -159,20 +176,34 @@ class Emitter:
         """Instructions outside the loop, each for all steps of the block before the next."""
         groups = fusion.groups(frame, instructions)
         meetings = self._meetings(groups)
-        for number, group in enumerate(groups):
+        numbered = list(enumerate(groups))
+        if len(groups) <= CHUNK:
+            self._groups(frame, numbered, meetings)
+            return
+        for first in range(0, len(groups), CHUNK):
+            name = f"{frame.f.name}_{first}"
+            self._function(name, lambda part, i=first: self._groups(part, numbered[i : i + CHUNK], meetings))  # type: ignore[misc]
+            frame.f.run(name, *frame.f.parameters)
+
+    def _groups(self, frame: Frame, groups: Sequence[tuple[int, list[Instruction]]], meetings: frozenset[int]) -> None:
+        for number, group in groups:
             self._of(group)
             if number in meetings:
                 frame.meet()
-            if group[0].name == "dot":
-                contractions.product(frame, group[0], frame.start, frame.steps, self.tiles, self.wide)
-            elif frame.timeless(group[0]):
-                elementwise.compute(frame, group, frame.start)
-            else:
+            with naming(group):
+                self._group(frame, group)
 
-                def step(t: Value, _: list[Value], group: list[Instruction] = group) -> None:
-                    elementwise.compute(frame, group, t)
+    def _group(self, frame: Frame, group: list[Instruction]) -> None:
+        if group[0].name == "dot":
+            contractions.product(frame, group[0], frame.start, frame.steps, self.tiles, self.wide)
+        elif frame.timeless(group[0]):
+            elementwise.compute(frame, group, frame.start)
+        else:
 
-                frame.f.loop(frame.start, frame.stop, 1, step)
+            def step(t: Value, _: list[Value]) -> None:
+                elementwise.compute(frame, group, t)
+
+            frame.f.loop(frame.start, frame.stop, 1, step)
 
     def _meetings(
         self, groups: Sequence[Sequence[Instruction]], direction: int = 0, states: Sequence[BufferSlice] = ()
@@ -189,10 +220,11 @@ class Emitter:
             self._of(group)
             if number in meetings:
                 frame.meet()
-            if group[0].name == "dot":
-                contractions.product(frame, group[0], t, integer(1), self.tiles, self.wide)
-            else:
-                elementwise.compute(frame, list(group), t)
+            with naming(group):
+                if group[0].name == "dot":
+                    contractions.product(frame, group[0], t, integer(1), self.tiles, self.wide)
+                else:
+                    elementwise.compute(frame, list(group), t)
 
     def _loop(self, frame: Frame, instructions: Sequence[Instruction]) -> None:
         groups = fusion.groups(frame, instructions, stepwise=True)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from graphnet.core.concurrency import locks
 from graphnet_native import cache as store
 from graphnet_native import features
 from graphnet_native.ir import Module
@@ -152,3 +153,12 @@ def _link(objects: Sequence[bytes], exports: Sequence[str]) -> Any:
     for name in exports:
         builder.export_symbol(name)
     return builder.link(llvm.create_lljit_compiler(machine()), "program")
+
+
+def _renew() -> None:
+    """In a forked child: the lock may be held by a thread that the child does not have."""
+    global lock
+    lock = threading.RLock()
+
+
+locks.in_child(_renew)

@@ -36,7 +36,7 @@ from graphnet_native.workers import allowed, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
-#: ``f(table)``; as tasks where workers share a program.
+#: ``f(table)``.
 WHOLE = ("whole_forward", "whole_backward")
 #: ``f(table, first step, step after the last, first step of the block)``.
 PHASE = (ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
@@ -72,13 +72,13 @@ class Compiled:
         if self.checks is not None:
             self.check = partial(self.checks.raise_violation, self.engine.address(bounds.READ))
         self.whole: list[list[Any]] = []
+        for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE) if self.checks is None else ():
+            self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
         if self.partition is None:
             self.holding = self._functions(ctypes.PYFUNCTYPE(None, *PHASE))
             self.releasing = self._functions(ctypes.CFUNCTYPE(None, *PHASE))
-            for kind in (ctypes.PYFUNCTYPE, ctypes.CFUNCTYPE) if self.checks is None else ():
-                self.whole.append([kind(None, ctypes.c_void_p)(self.engine.address(name)) for name in WHOLE])
         else:
-            self.tasks = {name: self.engine.address(name) for name in self._exports}
+            self.tasks = {name: self.engine.address(name) for name in FUNCTIONS}
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""
@@ -158,19 +158,23 @@ class NativeExecutable:
     def _whole(self, release: bool) -> WholeCalls:
         """Whole passes in one call."""
         bounds = [0, *(block.stop for block in self.workspace.blocks)]
-        functions = (
-            [self._shared_pass(name) for name in WHOLE] if self.compiled.partition else self.compiled.whole[release]
-        )
+        functions: list[Callable[[int], None]] = [*self.compiled.whole[release]]
+        if self.compiled.partition is not None:
+            functions = [self._whole_shared(function) for function in self.compiled.whole[True]]
         return WholeCalls(
             self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, _weakly(self.refer)
         )
 
-    def _shared_pass(self, name: str) -> Callable[[int], None]:
-        """A whole pass as a task."""
-        task, steps, most = Task(self.compiled.tasks[name]), self.workspace.steps, self._most
+    def _whole_shared(self, function: Callable[[int], None]) -> Callable[[int], None]:
+        """A whole pass whose blocks are tasks; it does not refer to this object, which has it."""
+        entries, first, most = self.table, self.places.team, self._most
 
         def run(table: int) -> None:
-            pool().run(task, table, 0, steps, 0, min(most, allowed()))
+            used = pool()
+            workers = used.start(min(most, allowed()))
+            entries[first : first + 3] = used.team, used.code.share_address, workers
+            function(table)
+            used.settle()
 
         return run
 

@@ -69,9 +69,10 @@ class Frame:
         entries, self.start, self.stop, self.origin, *self._team = f.parameters
         self.lanes = module.vector_bytes // dtype.bytes
         self.vector = Type(dtype.scalar, self.lanes)
-        if module.checks is not None:
+        self._entries, self._addresses = entries, dict[int, Value]()
+        if module.checks is not None:  # bounds checks have branches, which must be in the order of the code
             entries = self._with_bounds(entries)
-        self._addresses = [self._address(entries, entry) for entry in range(self.table.batch)]
+            self._addresses = {entry: self._address(entries, entry) for entry in range(self.table.batch)}
         self.batch = integer(1) if single else f.load(I64, f.offset(entries, self.table.batch * 8))
         self.row = f.mul(self.batch, dtype.bytes)
         self.steps = f.binary("sub", self.stop, self.start)
@@ -121,13 +122,6 @@ class Frame:
         else:
             f.loop(integer(0), integer(pieces), 1, one)
 
-    def first(self, body: Callable[[], None]) -> None:
-        """What the first worker does alone."""
-        if self.partition is None:
-            body()
-        else:
-            self.f.when(self.f.compare("icmp eq", self._team[1], integer(0)), body)
-
     def meet(self) -> None:
         """Wait until every worker is here; nothing where there is one thread."""
         if self.partition is not None:
@@ -148,7 +142,11 @@ class Frame:
 
     def entry(self, number: int) -> Value:
         """The address in an entry of the table."""
-        return self._addresses[number]
+        found = self._addresses.get(number)
+        if found is None:  # loaded once, before anything else: only what a function reads
+            found = self.f.at_start(lambda: self._address(self._entries, number))
+            self._addresses[number] = found
+        return found
 
     # ------------------------------------------------------------------ operands
     def boolean(self, operand: Operand) -> bool:

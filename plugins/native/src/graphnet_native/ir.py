@@ -131,6 +131,7 @@ class Function:
         if module.checks is not None and not table:
             self.parameters, self.hidden = module.checks.parameters(self.parameters)
         self.lines: list[str] = []
+        self.first_lines: list[str] = []
         self.count = 0
         self.label = "entry"
         self.returned = False
@@ -146,6 +147,14 @@ class Function:
         name = self.fresh()
         self.lines.append(f"  {name} = {text}")
         return Value(kind, name)
+
+    def at_start(self, emit: Callable[[], Value]) -> Value:
+        """What ``emit`` computes from parameters, in front of everything else: known in every block."""
+        lines, self.lines = self.lines, self.first_lines
+        try:
+            return emit()
+        finally:
+            self.lines = lines
 
     def binary(self, operation: str, a: Value, b: Value) -> Value:
         """``fadd``, ``add``, ``and``, … of two values of one type."""
@@ -359,7 +368,7 @@ class Function:
         kind = "internal" if (self.internal if internal is None else internal) else "dso_local"
         parameters = ", ".join(map(str, (*self.parameters, *self.hidden)))
         head = f"define {kind} void @{self.name}({parameters}) #0 {{"
-        return "\n".join([head, "entry:", *self.lines, "  ret void", "}"])
+        return "\n".join([head, "entry:", *self.first_lines, *self.lines, "  ret void", "}"])
 
 
 class Module:

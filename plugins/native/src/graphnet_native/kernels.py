@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.concurrency import locks
 from graphnet.core.elementwise_kernels import Kernel
 from graphnet_native import features
 from graphnet_native.elementwise import KNOWN
@@ -122,3 +123,12 @@ def _result(f: Function, name: str, operands: list[Value], scalar: Type) -> Valu
     if name == "positive":
         return operands[0]
     return apply(f, name, operands, scalar.scalar)
+
+
+def _renew() -> None:
+    """In a forked child: the lock may be held by a thread that the child does not have."""
+    global _lock
+    _lock = threading.Lock()
+
+
+locks.in_child(_renew)

@@ -81,6 +81,24 @@ class NativeBackend:
         known = sys.modules.get("graphnet_native.availability")
         return None if known is None else known.found()
 
+    @classmethod
+    def details(cls) -> dict[str, Any]:
+        """What ``graphnet doctor`` shows; tries a machine that is seen for the first time."""
+        from graphnet_native.availability import status
+
+        found = status()
+        return {
+            "reason": None if found.available else found.reason,
+            "level": f"{found.level} (vectors of {found.vector_bytes * 8} bits)",
+            "note": found.reason or "none",
+            "compiler": found.compiler,
+            "features": list(found.features),
+            "cache": "none" if found.cache is None else str(found.cache),
+            "cache_problem": found.cache_problem,
+            "cache_entries": found.entries,
+            "cache_bytes": found.bytes,
+        }
+
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: Sequence[bool]) -> CompiledPlan:
         """Bind a plan; see :class:`graphnet.core.run.backends.Backend`."""
         if any(isinstance(step, Loop) for step in plan.steps) or len(plan.steps) >= MIN_NODES:

@@ -23,23 +23,18 @@ from graphnet_native.ir import Module
 #: More workers than any machine has cores for a Scan.
 MOST = 256
 #: Seconds for which a thread looks for the others within a task, and for a next task, before it sleeps; and for which
-#: a task looks for workers that answer, at least.
+#: a task looks for workers that answer.
 WITHIN, BETWEEN, ROLL = 50e-6, 200e-6, 50e-6
-#: It looks for this part of its time for workers, and no longer than some seconds: a worker that sleeps needs time.
-WORTH, MOST_ROLL = 0.1, 500e-6
 #: A worker that naps because there is no futex: microseconds, or milliseconds on Windows.
 NAP = 1 if sys.platform == "win32" else 50
 #: A task in which threads slept, and which took this part of the time that one thread would take, has lost time.
 GAIN = 0.8
-#: Tasks run alone for the time that was lost, twice as long after each further loss up to a multiple, and up to
-#: seconds; each task that lost none reduces the multiple.
-MOST_REST, LONGEST, FORGET = 128.0, 2.0, 0.9
 #: Seconds in which workers start; tasks run with those that have.
 START = 0.1
 #: Seconds that the end of the process waits for a task of another thread.
 PATIENCE = 2.0
 
-_RUN = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 4)
+_SHARE = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, *[ctypes.c_int64] * 4, ctypes.c_void_p)
 
 
 class _Code:
@@ -48,8 +43,9 @@ class _Code:
     def __init__(self) -> None:
         module = team.code(Module(vector_bytes(), version()))
         objects = objects_of(key_of("team", module.text()), lambda: module)
-        self.engine = Engine(objects, ("team_run", "team_worker", "team_end", "team_spin"))
-        self.run = ctypes.CFUNCTYPE(None, *_RUN)(self.engine.address("team_run"))
+        self.engine = Engine(objects, team.EXPORTS)
+        self.share_address = self.engine.address("team_share")
+        self.share = ctypes.CFUNCTYPE(None, *_SHARE)(self.share_address)
         self.worker = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)(self.engine.address("team_worker"))
         self.spin = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(self.engine.address("team_spin"))
         self.end = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64)(self.engine.address("team_end"))
@@ -66,11 +62,12 @@ class _Code:
 
 
 class Task:
-    """A compiled function that workers share, and the shortest time that it took them, by the number of steps."""
+    """A compiled function that workers share, and the shortest time that it took them for a step, in nanoseconds."""
 
     def __init__(self, function: int) -> None:
         self.function = function
-        self.best: dict[int, float] = {}
+        self._best = ctypes.c_int64()
+        self.record = ctypes.addressof(self._best)
 
 
 class Pool:
@@ -91,13 +88,13 @@ class Pool:
         self._workers = 0
         self._lock, self._entering = threading.RLock(), threading.Lock()
         self._closed = self._ended = False
-        self._resting, self._rest = 0.0, 1.0
         address, nap = _sleeping()
         looks = [int(seconds * code.looks) for seconds in (WITHIN, BETWEEN, ROLL)]
-        for i, value in enumerate((address, team.FUTEX, nap, NAP, *looks)):
+        limits = int(1000 * GAIN), int(1e9 * ROLL)
+        for i, value in enumerate((address, team.FUTEX, nap, NAP, *looks, *_clock(), *limits)):
             self._word(team.SETTINGS + 8 * i).value = value
-        self._patience = self._word(team.SETTINGS + 48)
-        self._slept, self._alone = self._word(team.SLEPT), self._word(team.ALONE)
+        self._word(team.REST).value = 16
+        self._lost, self._settled = self._word(team.LOST), 0
 
     def _word(self, offset: int) -> ctypes.c_int64:
         return ctypes.c_int64.from_address(self.team + offset)
@@ -108,40 +105,23 @@ class Pool:
         return self._word(team.SHARED).value, self._word(team.ALONE).value
 
     def run(self, task: Task, table: int, start: int, stop: int, origin: int, workers: int) -> None:
-        """Run a task with up to that number of workers, the calling thread included.
+        """Run a task with up to that number of workers, the calling thread included."""
+        workers = self.start(workers)
+        self.code.share(self.team, task.function, table, start, stop, origin, workers, task.record)
+        self.settle()
 
-        Where threads wait for each other so long that they had to sleep, they share a core, or other processes need the
-        cores. So workers are moved away from the caller's core, and tasks run alone for a while.
-        """
-        if workers > 1:
-            began = time.perf_counter()
-            if began < self._resting:
-                workers = 1
-            elif workers > self._workers + 1:
-                workers = self._start(workers)
-        if workers == 1:
-            self.code.run(self.team, task.function, table, start, stop, origin, 1)
-            return
-        slept, alone, steps = self._slept.value, self._alone.value, stop - start
-        best = task.best.get(steps, 0.0)
-        self._patience.value = int(min(MOST_ROLL, max(ROLL, WORTH * best)) * self.code.looks)
-        self.code.run(self.team, task.function, table, start, stop, origin, workers)
-        now = time.perf_counter()
-        if self._alone.value != alone:
-            self._lose(min(MOST_ROLL, max(ROLL, WORTH * best)), now)  # nobody answered, or another thread has the pool
-        elif not best or now - began < best:
-            task.best[steps] = now - began
-        elif self._slept.value != slept and now - began > GAIN * workers * best:
+    def start(self, workers: int) -> int:
+        """Start workers that are missing, for what runs tasks; returns the number that there are."""
+        if workers <= self._workers + 1:
+            return workers
+        return self._workers + 1 if self._closed else self._start(workers)
+
+    def settle(self) -> None:
+        """After tasks: where time was lost, move the workers away from the caller's core."""
+        lost = self._lost.value
+        if lost != self._settled:
+            self._settled = lost
             self._spread()
-            self._lose(now - began - best, now)
-        else:
-            self._rest = max(1.0, FORGET * self._rest)
-
-    def _lose(self, lost: float, now: float) -> None:
-        """Let tasks run alone for a while, because time was lost."""
-        if GAIN < 1:
-            self._resting = now + min(LONGEST, self._rest * lost)
-        self._rest = min(MOST_REST, 2 * self._rest)
 
     def _spread(self) -> None:
         """Keep the workers away from the core of this thread, where the system's scheduler has put them together."""
@@ -209,6 +189,13 @@ def _sleeping() -> tuple[int, int]:
         return 0, _address(ctypes.WinDLL("kernel32").Sleep)
     library = ctypes.CDLL(None)
     return _address(library.syscall) if team.FUTEX else 0, _address(library.usleep)
+
+
+def _clock() -> tuple[int, int]:
+    """The address of ``clock_gettime``, 0 where it is not used, and the number of a clock that always goes forward."""
+    if sys.platform == "win32" or not hasattr(time, "CLOCK_MONOTONIC"):
+        return 0, 0
+    return _address(ctypes.CDLL(None).clock_gettime), time.CLOCK_MONOTONIC
 
 
 def _processor_call() -> Any:

@@ -37,10 +37,11 @@ class Packing:
 def plan(program: Program) -> Packing:
     """The packing of a program."""
     sources: dict[Source, int] = {}
+    shapes = {e.attr: e.shape for e in program.expressions if e.name == "weight"}
     parts = []
     for part in pack_parts(program):
         if part.source is not None:
-            block, shape = part.source, matrix(weight_shape(program, part.source.weight))
+            block, shape = part.source, matrix(shapes[part.source.weight])
             source = Source(block.weight, -1, shape)
         else:
             outputs, inputs = (end - start for start, end in (part.rows, part.columns))

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from graphnet.core.compile.program import ExternalArray, Program
 from graphnet_native import sources
 
+#: The records of the tasks of whole passes.
+RECORDS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
@@ -133,10 +136,21 @@ class Table:
         """The first gradient; 0 if it is not wanted."""
         return self.initial_error + self.carried
 
+    # ------------------------------------------------------------------ passes that workers share
+    @property
+    def team(self) -> int:
+        """The team; then the address of ``team_share``, and the number of workers."""
+        return self.gradient + self.gradients
+
+    @property
+    def record(self) -> int:
+        """The first of the records of tasks."""
+        return self.team + 3
+
     @property
     def size(self) -> int:
         """The number of entries."""
-        return self.gradient + self.gradients
+        return self.record + RECORDS
 
 
 def external_arrays(program: Program) -> Iterator[ExternalArray]:

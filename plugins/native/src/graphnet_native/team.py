@@ -6,7 +6,9 @@ bounded number of times, then they sleep in the kernel until it changes (a futex
 A team that is busy with another thread's task is not waited for: ``team_run`` then calls the task as the only worker.
 
 A task begins with roll call: it rings workers and looks for a short time how many answer. Those are the team; a worker
-that sleeps, or has no core, is not waited for.
+that sleeps, or has no core, is not waited for. Where workers are missing, or where threads of a task had to sleep and
+it took as long as one thread would, threads share a core or other processes need it. Then tasks run alone for a while:
+for the time that was lost, twice as long after each further loss.
 """
 
 from __future__ import annotations
@@ -22,13 +24,20 @@ BUSY, ARRIVED, PHASE, SLEEPING, DONE, DONE_SLEEPING = 0, 128, 256, 384, 512, 640
 ROLL, ROLL_SLEEPING, CLOSED, COMPLETE = 1152, 1280, 1 << 29, 1 << 30
 #: Counters: sleeps of workers inside tasks; tasks that were shared; tasks that ran alone.
 SLEPT, SHARED, ALONE = 768, 776, 784
+#: Counter of losses; until when tasks run alone, in nanoseconds of the clock; the multiple of lost time, in sixteenths.
+LOST, RESTING, REST = 792, 800, 808
 #: The task: function, table, start, stop, origin, workers, floating-point mode.
 TASK = 896
 #: Address of ``syscall`` (0: none), number of the call, address of a nap, its argument; looks at a word before
-#: sleeping, within a task and between tasks; looks at the roll before it is closed.
+#: sleeping, within a task and between tasks; looks at the roll before it is closed. Then ``clock_gettime`` (0: none)
+#: and the number of its clock; the part of a single thread's time, in thousandths, from which on a task has lost time;
+#: the time of roll call in nanoseconds.
 SETTINGS = 1024
 #: The first mailbox: a word that is raised for each task, and the number of sleepers at 64.
 MAILBOX, MAILBOX_BYTES = 1408, 128
+
+#: Nanoseconds for which tasks run alone at most, and the largest multiple, in sixteenths.
+LONGEST, MOST_REST = 2_000_000_000, 2048
 
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 ARM = platform.machine().lower() in ("aarch64", "arm64")
@@ -199,7 +208,7 @@ end:
   ret void
 }}"""
 
-_RUN = f"""define dso_local void @team_run(ptr %team, ptr %f, ptr %table, i64 %start, i64 %stop, i64 %origin,
+_RUN = f"""define internal void @team_run(ptr %team, ptr %f, ptr %table, i64 %start, i64 %stop, i64 %origin,
   i64 %n) #0 {{
 entry:
   %several = icmp ugt i64 %n, 1
@@ -291,6 +300,108 @@ release:
   ret void
 }}"""
 
+_CLOCK = f"""define internal i64 @team_clock(ptr %team) #0 {{
+entry:
+  %time = alloca [2 x i64], align 8
+  %clocks = getelementptr i8, ptr %team, i64 {SETTINGS + 56}
+  %clock = load ptr, ptr %clocks, align 8
+  %has = icmp ne ptr %clock, null
+  br i1 %has, label %read, label %none
+none:
+  ret i64 0
+read:
+  %kinds = getelementptr i8, ptr %team, i64 {SETTINGS + 64}
+  %kind = load i32, ptr %kinds, align 8
+  %failed = call i32 %clock(i32 %kind, ptr %time)
+  %seconds = load i64, ptr %time, align 8
+  %rest = getelementptr i8, ptr %time, i64 8
+  %nanoseconds = load i64, ptr %rest, align 8
+  %large = mul i64 %seconds, 1000000000
+  %sum = add i64 %large, %nanoseconds
+  ret i64 %sum
+}}"""
+
+_SHARE = f"""define dso_local void @team_share(ptr %team, ptr %f, ptr %table, i64 %start, i64 %stop, i64 %origin,
+  i64 %n, ptr %record) #0 {{
+entry:
+  %resting.at = getelementptr i8, ptr %team, i64 {RESTING}
+  %several = icmp ugt i64 %n, 1
+  br i1 %several, label %time, label %alone
+time:
+  %began = call i64 @team_clock(ptr %team)
+  %resting = load i64, ptr %resting.at, align 8
+  %rests = icmp slt i64 %began, %resting
+  br i1 %rests, label %alone, label %share
+alone:
+  call void @team_run(ptr %team, ptr %f, ptr %table, i64 %start, i64 %stop, i64 %origin, i64 1)
+  ret void
+share:
+  %slept.at = getelementptr i8, ptr %team, i64 {SLEPT}
+  %alone.at = getelementptr i8, ptr %team, i64 {ALONE}
+  %slept.before = load atomic i64, ptr %slept.at monotonic, align 8
+  %alone.before = load atomic i64, ptr %alone.at monotonic, align 8
+  call void @team_run(ptr %team, ptr %f, ptr %table, i64 %start, i64 %stop, i64 %origin, i64 %n)
+  %now = call i64 @team_clock(ptr %team)
+  %took = sub i64 %now, %began
+  %difference = sub i64 %stop, %start
+  %some = icmp sgt i64 %difference, 0
+  %steps = select i1 %some, i64 %difference, i64 1
+  %best = load i64, ptr %record, align 8
+  %expected = mul i64 %best, %steps
+  %alone.after = load atomic i64, ptr %alone.at monotonic, align 8
+  %missing = icmp ne i64 %alone.before, %alone.after
+  %rolls = getelementptr i8, ptr %team, i64 {SETTINGS + 80}
+  %roll = load i64, ptr %rolls, align 8
+  br i1 %missing, label %lose, label %present
+present:
+  %each = sdiv i64 %took, %steps
+  %unknown = icmp eq i64 %best, 0
+  %better = icmp slt i64 %each, %best
+  %improves = or i1 %unknown, %better
+  br i1 %improves, label %improve, label %compare
+improve:
+  store i64 %each, ptr %record, align 8
+  ret void
+compare:
+  %slept.after = load atomic i64, ptr %slept.at monotonic, align 8
+  %slept = icmp ne i64 %slept.before, %slept.after
+  %gains = getelementptr i8, ptr %team, i64 {SETTINGS + 72}
+  %gain = load i64, ptr %gains, align 8
+  %single = mul i64 %expected, %n
+  %limit = mul i64 %single, %gain
+  %thousands = mul i64 %took, 1000
+  %slow = icmp sgt i64 %thousands, %limit
+  %loses = and i1 %slow, %slept
+  %excess = sub i64 %took, %expected
+  br i1 %loses, label %lose, label %forget
+forget:
+  %rest.at.forget = getelementptr i8, ptr %team, i64 {REST}
+  %rest.before = load i64, ptr %rest.at.forget, align 8
+  %eighth = lshr i64 %rest.before, 3
+  %less = sub i64 %rest.before, %eighth
+  %enough = icmp sgt i64 %less, 16
+  %kept = select i1 %enough, i64 %less, i64 16
+  store i64 %kept, ptr %rest.at.forget, align 8
+  ret void
+lose:
+  %lost = phi i64 [ %roll, %share ], [ %excess, %compare ]
+  %rest.at = getelementptr i8, ptr %team, i64 {REST}
+  %rest = load i64, ptr %rest.at, align 8
+  %product = mul i64 %rest, %lost
+  %long = lshr i64 %product, 4
+  %short = icmp slt i64 %long, {LONGEST}
+  %pause = select i1 %short, i64 %long, i64 {LONGEST}
+  %until = add i64 %now, %pause
+  store i64 %until, ptr %resting.at, align 8
+  %twice = shl i64 %rest, 1
+  %small = icmp slt i64 %twice, {MOST_REST}
+  %following = select i1 %small, i64 %twice, i64 {MOST_REST}
+  store i64 %following, ptr %rest.at, align 8
+  %lost.at = getelementptr i8, ptr %team, i64 {LOST}
+  %counted = atomicrmw add ptr %lost.at, i64 1 monotonic, align 8
+  ret void
+}}"""
+
 _END = f"""define dso_local void @team_end(ptr %team, i64 %n) #0 {{
 entry:
   %busy = getelementptr i8, ptr %team, i64 {BUSY}
@@ -331,6 +442,10 @@ end:
 }}"""
 
 
+#: The functions of a pool that are called from outside.
+EXPORTS = ("team_share", "team_worker", "team_end", "team_spin")
+
+
 class Written(Function):
     """A function whose text is given."""
 
@@ -359,11 +474,13 @@ def barrier(module: Module) -> str:
 def code(module: Module) -> Module:
     """Define the functions of a pool; returns the module.
 
-    ``team_worker(team, mailbox)`` is what a thread runs, ``team_run(team, f, table, start, stop, origin, workers)``
-    runs a task, ``team_end(team, threads)`` ends threads unless the team is busy, after which it stays busy, and
-    ``team_spin(word, looks)`` looks at a word for that number of times, to be timed.
+    ``team_worker(team, mailbox)`` is what a thread runs, ``team_share(team, f, table, start, stop, origin, workers,
+    record)`` runs a task whose shortest time for each step is in ``record``, ``team_end(team, threads)`` ends threads
+    unless the team is busy, after which it stays busy, and ``team_spin(word, looks)`` looks at a word for that number
+    of times, to be timed.
     """
-    _add(module, team_wait=_WAIT, team_wake=_WAKE, team_worker=_WORKER, team_run=_RUN, team_end=_END, team_spin=_SPIN)
+    _add(module, team_wait=_WAIT, team_wake=_WAKE, team_worker=_WORKER, team_run=_RUN, team_clock=_CLOCK,
+         team_share=_SHARE, team_end=_END, team_spin=_SPIN)  # fmt: skip
     return module
 
 

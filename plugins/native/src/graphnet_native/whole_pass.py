@@ -4,8 +4,7 @@
 errors of final states, all blocks with their sums, errors of initial states, gradients. Denormal numbers count as zero
 inside if the table says so (x86 only).
 
-Where workers share a pass, the functions have the parameters of tasks, workers meet between the parts, and the first
-one does alone what is not worth sharing.
+Where workers share a pass, the parts with work are tasks, one for each block; the calling thread does the others alone.
 """
 
 from __future__ import annotations
@@ -16,21 +15,20 @@ from dataclasses import replace
 from functools import partial
 
 from graphnet.core.compile.program import BLOCK_BUFFER, AccumulatorSlice, BufferSlice, Program
-from graphnet_native import team
 from graphnet_native.borders import turn
 from graphnet_native.frame import Frame
 from graphnet_native.ir import I32, I64, PTR, Function, Module, Value, integer
 from graphnet_native.table import Table
 
+#: The parts that workers share.
+TASKS = ("pack", "forward", "backward", "sums")
+
 #: Makes a function ``f(table, first step, step after the last, first step of the block)`` from its body.
 Maker = Callable[[str, Callable[[Frame], None]], None]
 
 
-def emit(module: Module, program: Program, table: Table, maker: Maker, shared: bool = False) -> None:
+def emit(module: Module, program: Program, table: Table, make: Maker, shared: bool = False) -> None:
     """Define the functions of whole passes, and the parts that they call."""
-
-    def make(name: str, body: Callable[[Frame], None]) -> None:
-        maker(name, lambda frame: frame.first(lambda: body(frame)))
 
     states = [(place, replace(place, shift=0)) for place in program.states]
     carried = [replace(place, shift=0) for place in program.carried]
@@ -46,21 +44,34 @@ def emit(module: Module, program: Program, table: Table, maker: Maker, shared: b
     _backward(_Pass(module, "whole_backward", table, shared))
 
 
+def gradient_parts(program: Program, number: int) -> list[AccumulatorSlice] | None:
+    """The parts of accumulators that a gradient has one below the other; None for any other function of them."""
+    expression = program.gradient_expressions[number]
+    if isinstance(expression.attr, AccumulatorSlice):
+        return [expression.attr]
+    if expression.name != "concatenate" or expression.attr != 0 or len(expression.shape) != 2:
+        return None
+    parts = [program.gradient_expressions[argument] for argument in expression.args]
+    slices = [part.attr for part in parts if isinstance(part.attr, AccumulatorSlice) and len(part.shape) == 2]
+    return slices if len(slices) == len(parts) else None
+
+
 def plain_gradients(program: Program) -> bool:
-    """Whether every gradient is a part of an accumulator, which is copied to it."""
-    return all(
-        isinstance(program.gradient_expressions[number].attr, AccumulatorSlice) for _, number in program.gradients
-    )
+    """Whether every gradient is made of parts of accumulators, which are copied to it."""
+    return all(gradient_parts(program, number) is not None for _, number in program.gradients)
 
 
 # ---------------------------------------------------------------------- the two functions
 class _Pass:
-    """A function that calls parts one after the other, while it is built."""
+    """A function ``f(table)`` that calls parts one after the other, while it is built."""
 
     def __init__(self, module: Module, name: str, table: Table, shared: bool) -> None:
-        self.f = f = module.function(name, [PTR, *((I64, I64, I64, *team.TASK_PARAMETERS) if shared else ())])
-        self.entries, self._team = f.parameters[0], f.parameters[4:]
-        self._barrier = team.barrier(module) if shared else ""
+        self.f = f = module.function(name, [PTR])
+        (self.entries,) = f.parameters
+        self._table, self._shared = table, shared
+        if shared:
+            self._team, self._share = (f.load(PTR, f.offset(self.entries, 8 * (table.team + i))) for i in range(2))
+            self._workers = f.load(I64, f.offset(self.entries, 8 * (table.team + 2)))
         self.restore = _set_mode(f, f.load(I64, f.offset(self.entries, table.mode * 8)))
         self.counted = f.load(I64, f.offset(self.entries, table.counted * 8))
         self._bounds = f.load(PTR, f.offset(self.entries, table.bounds * 8))
@@ -75,10 +86,16 @@ class _Pass:
         return self.f.load(I64, place), self.f.load(I64, self.f.offset(place, 8))
 
     def run(self, name: str, start: Value, stop: Value, origin: Value) -> None:
-        """Call a part; workers meet after it."""
-        self.f.run(name, self.entries, start, stop, origin, *self._team)
-        if self._barrier:
-            self.f.run(self._barrier, self._team[0], self._team[2])
+        """Call a part."""
+        span = (self.entries, start, stop, origin)
+        if not self._shared:
+            self.f.run(name, *span)
+        elif name in TASKS:
+            record = self.f.offset(self.entries, 8 * (self._table.record + TASKS.index(name)))
+            arguments = (self._team, Value(PTR, f"@{name}"), *span, self._workers, record)
+            self.f.lines.append(f"  call void {self._share.name}({', '.join(map(str, arguments))})")
+        else:
+            self.f.run(name, *span, self._team, integer(0), integer(1))
 
 
 def _forward(whole: _Pass, carries: bool) -> None:
@@ -182,14 +199,22 @@ def _write_gradients(frame: Frame) -> None:
     """Copy parts of the accumulators to the gradients that are wanted."""
     program, f = frame.program, frame.f
     for number, (_, expression) in enumerate(program.gradients):
-        part = program.gradient_expressions[expression].attr
-        if isinstance(part, AccumulatorSlice):
+        parts = gradient_parts(program, expression)
+        if parts is not None:
             wanted = _address(frame, frame.table.gradient + number)
-            f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_part, frame, part, wanted))
+            f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_parts, frame, parts, wanted))
 
 
-def _write_part(frame: Frame, part: AccumulatorSlice, address: Value) -> None:
-    f, size, target = frame.f, frame.dtype.bytes, _pointer(frame, address)
+def _write_parts(frame: Frame, parts: Sequence[AccumulatorSlice], address: Value) -> None:
+    target = _pointer(frame, address)
+    for part in parts:
+        _write_part(frame, part, target)
+        numbers = (part.rows[1] - part.rows[0]) * (part.columns[1] - part.columns[0])
+        target = frame.f.offset(target, numbers * frame.dtype.bytes)
+
+
+def _write_part(frame: Frame, part: AccumulatorSlice, target: Value) -> None:
+    f, size = frame.f, frame.dtype.bytes
     columns, width = frame.program.accumulators[part.accumulator].columns, part.columns[1] - part.columns[0]
     start = (part.rows[0] * columns + part.columns[0]) * size
     source = f.offset(frame.entry(frame.table.accumulator + part.accumulator), start)

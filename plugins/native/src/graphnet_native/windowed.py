@@ -17,9 +17,13 @@ from graphnet_native import features, windows
 from graphnet_native.engine import Engine, key_of, objects_of, version
 from graphnet_native.features import Features
 from graphnet_native.ir import F32, F64, Module
+from graphnet_native.pool import Task, pool
+from graphnet_native.workers import allowed
 
 Array = Any
 DTYPES = {"f": F32, "d": F64}
+#: Multiply-adds for each thread: fewer are computed faster than threads meet.
+SHARED = 2_000_000
 POINTER, INTEGER = ctypes.c_void_p, ctypes.c_int64
 
 
@@ -43,15 +47,29 @@ class Kernels:
             getattr(windows, kind)(module, dtype, lanes, *tile)
             if kind == "gradient":
                 windows.lane_sums(module, dtype, lanes)
+                windows.gradient_task(module, tile[0], lanes * dtype.bytes)
+            else:
+                windows.product_task(module)
             return module
 
-        exports = ["windowed"] if kind == "product" else ["window_gradient", "lane_sums"]
+        name = "windowed" if kind == "product" else "window_gradient"
+        exports = [name, f"{name}_task", *(["lane_sums"] if kind == "gradient" else [])]
         self.engine = Engine(objects_of(key_of("windowed", kind, char, str(tile)), build), exports)
         pointers, integers = (6, 8) if kind == "product" else (4, 9)
         arguments = [POINTER] * pointers + [INTEGER] * integers
-        self.run = ctypes.CFUNCTYPE(None, *arguments)(self.engine.address(exports[0]))
+        self._alone = ctypes.CFUNCTYPE(None, *arguments)(self.engine.address(exports[0]))
+        self._task = Task(self.engine.address(exports[1]))
         if kind == "gradient":
-            self.lane_sums = ctypes.CFUNCTYPE(None, POINTER, POINTER, INTEGER)(self.engine.address(exports[1]))
+            self.lane_sums = ctypes.CFUNCTYPE(None, POINTER, POINTER, INTEGER)(self.engine.address(exports[2]))
+
+    def run(self, work: int, *arguments: int) -> None:
+        """Call the function, with several threads if there are enough multiply-adds; the bits are the same."""
+        workers = min(allowed(), work // SHARED)
+        if workers < 2:
+            self._alone(*arguments)
+            return
+        table = np.array(arguments, np.int64)
+        pool().run(self._task, table.ctypes.data, 0, work, 0, workers)
 
 
 @lru_cache(maxsize=64)
@@ -146,7 +164,7 @@ def _run(
     panels, padded = _panels(weights, bias, tile[0])
     pointers = [a.ctypes.data for a in (panels, padded, offsets, table, x, y)]
     sizes = len(y), len(table), groups, columns, x_group, columns * x.itemsize, y[0].nbytes, weights.shape[1]
-    kernels.run(*pointers, *sizes)
+    kernels.run(weights.size * (y.size // len(y)), *pointers, *sizes)
 
 
 def windowed_error(
@@ -188,7 +206,7 @@ def windowed_gradient(images: Array, errors: Array, window: Window, cells: Pair)
     pointers = [a.ctypes.data for a in (errors, offsets, images, sums)]
     sizes = outputs, offsets.size, errors.shape[1], groups, columns
     strides = window.stride[0] * row, window.stride[1] * step, errors[0].nbytes, columns * size
-    kernels.run(*pointers, *sizes, *strides)
+    kernels.run(offsets.size * errors.size, *pointers, *sizes, *strides)
     totals = np.empty((outputs, offsets.size + 1), images.dtype)
     kernels.lane_sums(sums.ctypes.data, totals.ctypes.data, totals.size)
     return totals[:, :-1].reshape(outputs, channels, *cells), totals[:, -1]

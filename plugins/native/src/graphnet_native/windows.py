@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from graphnet_native import team
 from graphnet_native.ir import I64, PTR, Function, Module, Type, Value, integer
 from graphnet_native.products import UNROLL
 from graphnet_native.sums import horizontal
@@ -225,6 +226,50 @@ def _gradient_tile(module: Module, dtype: Type, lanes: int, rows: int, columns: 
     for target, value in zip(targets, sums, strict=True):
         f.store(value, target)
     return name
+
+
+def product_task(module: Module) -> None:
+    """Define ``windowed_task(table, …, worker, workers)``: each worker computes some rows of positions.
+
+    The table has the arguments of ``windowed``.
+    """
+    f, arguments, worker, workers = _task(module, "windowed_task", 6, 8)
+    table, y, positions = arguments[3], arguments[5], arguments[7]
+    first, last = _share(f, positions, worker, workers)
+    y_row = f.mul(arguments[11], arguments[8])
+    arguments[3], arguments[5] = f.offset(table, f.mul(first, 24)), f.offset(y, f.mul(y_row, first))
+    arguments[7] = f.binary("sub", last, first)
+    f.run("windowed", *arguments)
+
+
+def gradient_task(module: Module, rows: int, line: int) -> None:
+    """Define ``window_gradient_task(table, …, worker, workers)``: each worker computes the sums of some outputs, so
+    that the order of every sum is the same for any number of workers.
+    """
+    f, arguments, worker, workers = _task(module, "window_gradient_task", 4, 9)
+    e, _, _, s, outputs, cells = arguments[:6]
+    bands = f.binary("udiv", f.add(outputs, rows - 1), integer(rows))
+    first, last = (f.mul(band, rows) for band in _share(f, bands, worker, workers))
+    last = f.select(f.compare("icmp slt", last, outputs), last, outputs)
+    s_row = f.mul(f.add(cells, 1), line)
+    arguments[0] = f.offset(e, f.mul(arguments[11], first))
+    arguments[3] = f.offset(s, f.mul(s_row, first))
+    arguments[4] = f.binary("sub", last, first)
+    f.run("window_gradient", *arguments)
+
+
+def _task(module: Module, name: str, pointers: int, integers: int) -> tuple[Function, list[Value], Value, Value]:
+    """A task (see :mod:`graphnet_native.team`), the arguments in its table, its worker and the number of workers."""
+    f = module.function(name, [PTR, I64, I64, I64, *team.TASK_PARAMETERS])
+    table, worker, workers = f.parameters[0], *f.parameters[-2:]
+    kinds = [PTR] * pointers + [I64] * integers
+    return f, [f.load(kind, f.offset(table, 8 * i)) for i, kind in enumerate(kinds)], worker, workers
+
+
+def _share(f: Function, count: Value, worker: Value, workers: Value) -> tuple[Value, Value]:
+    """The first part of a worker's share and the one after its last."""
+    first, last = (f.binary("udiv", f.mul(count, w), workers) for w in (worker, f.add(worker, 1)))
+    return first, last
 
 
 def lane_sums(module: Module, dtype: Type, lanes: int) -> str:

@@ -1,0 +1,132 @@
+"""What a value of a graph cannot do, each with an error that says what to write instead.
+
+A value stands for an array that does not exist yet, so nothing that reads numbers can work on it: numpy's functions,
+comparisons, conversions, indexing, attributes of arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from graphnet.core.errors import GraphError
+
+#: What to do instead, by the operation that was tried.
+REMEDIES = {
+    "@": "Use dense(value, units), or a layer with weights.",
+    "matmul": "Use dense(value, units), or a layer with weights.",
+    "dot": "Use dense(value, units), or a layer with weights.",
+    "concatenate": "Use concatenate(a, b) of graphnet.",
+    "stack": "Use concatenate(a, b) of graphnet.",
+    "split": "Use split(value, parts) of graphnet.",
+    "power": "Multiply the value by itself, or write a layer.",
+    "**": "Multiply the value by itself, or write a layer.",
+    "square": "Multiply the value by itself.",
+    "len": "The sizes of a value are known only when the graph runs.",
+    "shape": "The sizes of a value are known only when the graph runs; read them in the rules of a layer.",
+}
+LAYER = "Apply a layer that computes it, or write one (docs/plugins.md) whose rule calls numpy."
+
+
+class OperationError(GraphError, TypeError):
+    """An operation on arrays was applied to a value of a graph."""
+
+
+class ValueAttributeError(GraphError, AttributeError):
+    """A value of a graph has no attributes of arrays."""
+
+
+class UnsupportedOperations:
+    """Base of values: everything that arrays do and values do not raises a GraphError."""
+
+    __slots__ = ()
+
+    def _refuse(self, what: str, operation: str, received: object = None) -> OperationError:
+        return OperationError(
+            f"{what} cannot be applied to a value of a graph",
+            where=str(self),
+            expected="layers, and +, -, * and / with values and numbers",
+            received=received,
+            remedy=REMEDIES.get(operation, LAYER),
+        )
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
+        operator = _OPERATORS.get(ufunc.__name__)
+        if operator is not None and method == "__call__" and not options:
+            return operator(*inputs)
+        raise self._refuse(f"numpy.{ufunc.__name__}", ufunc.__name__)
+
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> NoReturn:
+        raise self._refuse(f"numpy.{function.__name__}", function.__name__)
+
+    def __array__(self, *arguments: Any, **options: Any) -> NoReturn:
+        raise self._refuse("conversion to an array", "array")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__") and name.endswith("__"):
+            raise AttributeError(name)
+        raise ValueAttributeError(
+            f"a value of a graph has no attribute {name!r}",
+            where=type(self).__name__,
+            expected="layers, and +, -, * and / with values and numbers",
+            received=f".{name}",
+            remedy=REMEDIES.get(name, LAYER),
+        )
+
+    def __bool__(self) -> NoReturn:
+        raise GraphError(
+            "a value of a graph has no truth value", where=str(self), remedy="Branch on configuration, not on values."
+        )
+
+    def __len__(self) -> NoReturn:
+        raise self._refuse("len()", "len")
+
+
+def _operation(symbol: str) -> Callable[..., NoReturn]:
+    def refuse(self: UnsupportedOperations, *others: Any) -> NoReturn:
+        raise self._refuse(f"the operator {symbol}", symbol, ", ".join(type(other).__name__ for other in others))
+
+    return refuse
+
+
+def _conversion(name: str) -> Callable[..., NoReturn]:
+    def refuse(self: UnsupportedOperations) -> NoReturn:
+        raise self._refuse(f"{name}()", name)
+
+    return refuse
+
+
+for _symbol, _names in {
+    "@": ("matmul", "rmatmul"),
+    "**": ("pow", "rpow"),
+    "//": ("floordiv", "rfloordiv"),
+    "%": ("mod", "rmod"),
+    "<": ("lt",),
+    "<=": ("le",),
+    ">": ("gt",),
+    ">=": ("ge",),
+    "&": ("and", "rand"),
+    "|": ("or", "ror"),
+    "^": ("xor", "rxor"),
+    "~": ("invert",),
+}.items():
+    for _name in _names:
+        setattr(UnsupportedOperations, f"__{_name}__", _operation(_symbol))
+for _name in ("float", "int", "complex", "abs", "index", "round"):
+    setattr(UnsupportedOperations, f"__{_name}__", _conversion(_name))
+
+#: numpy's functions that a number of numpy on the left of an operator calls.
+_OPERATORS: dict[str, Callable[..., Any]] = {
+    "add": lambda a, b: _reflected(a, b, "__radd__"),
+    "subtract": lambda a, b: _reflected(a, b, "__rsub__"),
+    "multiply": lambda a, b: _reflected(a, b, "__rmul__"),
+    "divide": lambda a, b: _reflected(a, b, "__rtruediv__"),
+    "matmul": lambda a, b: _reflected(a, b, "__rmatmul__"),
+}
+
+
+def _reflected(left: Any, right: Any, name: str) -> Any:
+    """Return ``left ∘ right``, where one of them is a value."""
+    if isinstance(left, UnsupportedOperations):
+        return getattr(type(left), name.replace("__r", "__", 1))(left, right)
+    return getattr(type(right), name)(right, left)
