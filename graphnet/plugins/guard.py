@@ -84,7 +84,7 @@ class Host:
     """
 
     def __init__(self, packages: dict[str, str]) -> None:
-        self.packages = {name: owner for name, owner in packages.items() if not _shared(name)}
+        self.packages = {name: owner for name, owner in packages.items() if name and not _shared(name)}
         self.watch = Watch(self.packages)
         self.watch.record_all()
         self.printed: list[tuple[Plugin, Printed]] = []
@@ -214,7 +214,7 @@ class Host:
             owner = self.packages.get(top(str(getattr(getattr(value, "__func__", value), "__module__", None) or "")))
             if owner is None or owner == entry.distribution or isinstance(value, type):
                 continue
-            if top(entry.object.__module__) == top(str(value.__module__)):
+            if top(str(entry.object.__module__)) == top(str(value.__module__)):
                 continue
             for plugin, _ in self.printed:
                 if plugin.distribution == owner:

@@ -68,5 +68,5 @@ def _message(error: BaseException) -> str:
     """The message of an error, even if converting it to text fails."""
     try:
         return str(error)
-    except Exception:
+    except BaseException:
         return "the message of the error cannot be shown"

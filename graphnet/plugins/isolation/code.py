@@ -185,7 +185,7 @@ class Watch:
 
     def _changed_classes(self) -> Iterator[Change]:
         for thing, (owner, saved, bases) in self._classes.items():
-            current, package = vars(thing), top(thing.__module__)
+            current, package = vars(thing), top(str(thing.__module__))
             where = f"of {owner}" if "/" in owner else f"of {top(owner)}"
             if thing.__bases__ != bases:
                 yield Change(f"{thing.__name__}.__bases__ {where}", package, thing.__bases__, _bases(thing, bases))
@@ -210,7 +210,7 @@ class Watch:
         gone = frozenset(packages)
         self.modules = {name: module for name, module in self.modules.items() if top(name) not in gone}
         self._names = {name: each for name, each in self._names.items() if top(name) not in gone}
-        self._classes = {thing: each for thing, each in self._classes.items() if top(thing.__module__) not in gone}
+        self._classes = {thing: each for thing, each in self._classes.items() if top(str(thing.__module__)) not in gone}
         self._functions = {f: each for f, each in self._functions.items() if top(f.__module__ or each[0]) not in gone}
         self.record_all()
 
