@@ -100,7 +100,8 @@ def _at(
 def _loop_function(frame: Frame, group: list[Instruction], operands: list[Operand]) -> str:
     """Define ``f(addresses of the operands, first number, numbers)``, the loop of a group; returns its name.
 
-    Groups that compute the same of different operands share it, in this program and in others.
+    Groups of the program that compute the same of different operands share it. It is not an object of its own, as products
+    are: an object takes longer to compile than most of these loops.
     """
     numbers = {operand: k for k, operand in enumerate(operands)}
 
@@ -111,7 +112,7 @@ def _loop_function(frame: Frame, group: list[Instruction], operands: list[Operan
     signature = repr((frame.vector, frame.module.fused, steps))
     name = f"group_{sha256(signature.encode()).hexdigest()[:24]}"
     if name not in frame.module.functions:
-        kernel = frame.module.function(name, [*[PTR] * len(operands), I64, I64], internal=True)
+        kernel = frame.module.function(name, [*[PTR] * len(operands), I64, I64])
         *addresses, start, count = kernel.parameters
         pointers = dict(zip(operands, addresses, strict=True))
         with frame.into(kernel):
