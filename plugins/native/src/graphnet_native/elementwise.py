@@ -100,8 +100,8 @@ def _at(
 def _loop_function(frame: Frame, group: list[Instruction], operands: list[Operand]) -> str:
     """Define ``f(addresses of the operands, first number, numbers)``, the loop of a group; returns its name.
 
-    Groups of the program that compute the same of different operands share it. It belongs to the program's own object: in
-    objects of their own, as products are, such loops take as long to compile and leave hundreds of files in the cache.
+    Groups of the program that compute the same of different operands share it. It belongs to the program's own object:
+    in objects of their own, as products are, such loops compile no faster and leave hundreds of files in the cache.
     """
     numbers = {operand: k for k, operand in enumerate(operands)}
 
