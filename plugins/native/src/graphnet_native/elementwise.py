@@ -63,7 +63,7 @@ def _together(frame: Frame, group: list[Instruction], step: Value) -> None:
     """All instructions of a group in one loop; what one computes, the next reads from a register."""
     f = frame.f
     operands = {o: None for each in group for o in (each.output, *each.operands) if not isinstance(o, Scalar)}
-    pointers = {operand: frame.address(operand, step) for operand in operands}
+    pointers: dict[Operand, Value] = {operand: frame.address(operand, step) for operand in operands}
     if not frame.calls_loops:
         frame.unit_vectors(group[0].output.width, lambda first, mask: _at(frame, group, pointers, first, mask))
         return
