@@ -16,7 +16,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files lint types suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files lint types licences suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -29,21 +29,35 @@ $(BIN)/python:
 	@"$(PYTHON)" -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 
 $(USER_READY): $(PYPROJECTS) | $(BIN)/python
-	@echo "setup: installing graphnet and its plugins into $(VENV)"
+	@echo "setup: installing graphnet, its plugins and what they need (numpy, matplotlib, …) into $(VENV): about a minute"
 	@$(FORGET_FORMER)
 	@$(PIP) -e ".[plot]" $(PLUGINS)
 	@rm -f $(VENV)/.*-ready*
 	@touch $@
 
-$(DEVELOPER_READY): $(PYPROJECTS) | $(BIN)/python
-	@echo "setup: installing graphnet, its plugins and the developers' tools into $(VENV)"
+$(DEVELOPER_READY): $(PYPROJECTS) requirements.lock | $(BIN)/python
+	@echo "setup: installing the packages of requirements.lock into $(VENV) (about a minute)"
 	@$(FORGET_FORMER)
-	@$(PIP) -e ".[test,dev,plot,digits,forecast]" $(PLUGINS)
+	@awk '/^[a-z]/ { kept = !/^llvmlite==/ } /^#/ { kept = 1 } kept || "$(WITHOUT)" == ""' requirements.lock > $(VENV)/requirements.lock
+	@if $(PIP) --require-hashes -r $(VENV)/requirements.lock; then \
+		echo "setup: installing graphnet and its plugins from their folders"; \
+		$(PIP) --no-deps --no-build-isolation -e . $(PLUGINS); \
+	else \
+		echo "setup: WARNING: requirements.lock does not serve this Python or this platform (see pip's message above);" >&2; \
+		echo "setup: WARNING: installing the newest versions instead, whose hashes are not checked" >&2; \
+		$(PIP) -e ".[test,dev,plot,digits,forecast]" $(PLUGINS); \
+	fi
 	@rm -f $(VENV)/.*-ready*
 	@touch $(USER_READY) $@
 
 demo: $(USER_READY)
+	@echo "demo: graphnet train examples/japanese_vowels/model.yaml"
 	@$(BIN)/graphnet train examples/japanese_vowels/model.yaml
+	@echo
+	@echo "What to type next:"
+	@echo "  source $(BIN)/activate                                  # makes the command graphnet available in this shell"
+	@echo "  graphnet show examples/japanese_vowels/model.yaml       # the model that was trained"
+	@echo "  graphnet --help                                         # all commands; docs/tutorial.md is the introduction"
 
 # For use while editing: under a minute on two cores (mypy's cache warm; the first run takes half a minute longer).
 check: lint types fast
@@ -51,10 +65,14 @@ check: lint types fast
 fast: $(DEVELOPER_READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow" $(WITHOUT:%=--ignore=plugins/%)
 
-test: lint types suites clean-environments guide
+test: lint types licences suites clean-environments guide
 
 lint: $(DEVELOPER_READY)
 	$(BIN)/python -m ruff check .
+
+licences: $(DEVELOPER_READY)
+	$(BIN)/python scripts/lock.py --check
+	$(BIN)/python scripts/licences.py
 
 types: $(DEVELOPER_READY)
 	$(BIN)/python -m mypy

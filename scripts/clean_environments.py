@@ -5,8 +5,9 @@
 Each plugin's suite runs in a new virtual environment with its wheel, its dependencies and the test tools (its extra
 ``test``); the tests of graphnet marked ``no_plugins`` run where no plugin is installed. The third-party plugins of
 examples/third_party, and one that ``graphnet new-plugin`` writes, are tested in the same way and must also pass
-``graphnet check``. The tests are copied out of the checkout, so that nothing is imported from there. The exit code is
-1 if anything fails.
+``graphnet check``. The package index is on, and every distribution that is called ``graphnet…``, or owns a folder of
+that name, must come from a wheel of this checkout. The tests are copied out of the checkout, so that nothing is
+imported from there. The exit code is 1 if anything fails.
 """
 
 from __future__ import annotations
@@ -26,6 +27,20 @@ from distributions import ROOT, Distribution, discover, needed, read
 from environments import CommandError, create, install, run
 
 CORE = "graphnet-framework"
+#: Lists what is installed: whether pip took it from a local file (PEP 610), and its folders named graphnet….
+LISTING = """
+import json
+from importlib import metadata
+
+found = []
+for each in metadata.distributions():
+    origin = json.loads(each.read_text("direct_url.json") or "{}").get("url", "")
+    tops = {str(file).split("/")[0] for file in each.files or ()}
+    owns = sorted(top for top in tops if top.startswith("graphnet") and "." not in top)
+    name = each.metadata["Name"].lower().replace("_", "-")
+    found.append({"name": name, "version": each.version, "local": origin.startswith("file:"), "owns": owns})
+print(json.dumps(found))
+"""
 
 
 @dataclass(frozen=True)
@@ -126,10 +141,19 @@ def copy_tests(suite: Suite, target: Path) -> None:
 
 
 def installed(python: Path) -> dict[str, str]:
-    """Return the distributions of this project in an environment: ``name version`` by name."""
-    listed = json.loads(run([str(python), "-m", "pip", "list", "--disable-pip-version-check", "--format=json"]))
-    ours = [entry for entry in listed if entry["name"].lower().startswith(CORE)]
-    return {entry["name"].lower().replace("_", "-"): f"{entry['name']} {entry['version']}" for entry in ours}
+    """Return the distributions of this project in an environment: ``name version`` by name.
+
+    Raises
+    ------
+    CommandError
+        If one that could be taken for this project's came from an index, or another one owns a folder of its name.
+    """
+    listed = json.loads(run([str(python), "-c", LISTING]))
+    ours = [entry for entry in listed if entry["name"].startswith("graphnet") or entry["owns"]]
+    strangers = [entry for entry in ours if not entry["name"].startswith("graphnet-") or not entry["local"]]
+    if strangers:
+        raise CommandError(f"not installed from a wheel of this checkout: {strangers}")
+    return {entry["name"]: f"{entry['name']} {entry['version']}" for entry in ours}
 
 
 def _names(wheels: list[str]) -> list[str]:

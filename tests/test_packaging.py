@@ -113,7 +113,17 @@ def test_messages_name_requirements_of_extras():
 #: An instruction to install: up to the end of the command, or of the quotation around it.
 INSTRUCTION = re.compile(r"pip install ([^\n`\")]+)")
 #: What an index may be asked for by name.
-FROM_THE_INDEX = {"pip", "pytest", "build", "matplotlib", "twine", "scikit-learn", "scikit-learn>=1.5", "statsmodels"}
+FROM_THE_INDEX = {
+    "pip",
+    "pytest",
+    "build",
+    "matplotlib",
+    "twine",
+    "scikit-learn",
+    "scikit-learn>=1.5",
+    "statsmodels",
+    "uv",
+}
 
 
 def instructions():

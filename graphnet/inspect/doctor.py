@@ -12,7 +12,7 @@ from graphnet.core.concurrency.blas_threads import allowed_threads
 from graphnet.core.run import backend_choice, backends
 from graphnet.io.versions import versions
 from graphnet.plugins import manager
-from graphnet.plugins.installing import how_to_install
+from graphnet.plugins.installing import how_to_install, owners_note
 
 #: Environment variables that decide backends, threads and plugins.
 SETTINGS = (
@@ -114,6 +114,8 @@ def diagnose() -> Diagnosis:
     known = _attempt(problems, "the versions", versions, _NOTHING)
     settings = {name: os.environ[name] for name in SETTINGS if os.environ.get(name)}
     problems += _attempt(problems, "the plugins", _plugin_problems, [])
+    owners = _attempt(problems, "the distributions", _owners, "")
+    problems += [owners] if owners and not any(owners in each for each in problems) else []
     named = settings.get("GRAPHNET_BACKEND")
     if named and named not in {report.name for report in reports}:
         problems.append(f"GRAPHNET_BACKEND={named} names no backend; known: {', '.join(r.name for r in reports)}")
@@ -164,6 +166,11 @@ def _backends() -> tuple[str, tuple[BackendReport, ...]]:
 def _threads() -> dict[str, Any]:
     affinity = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
     return {"threads_of_a_pass": allowed_threads(), "cores": os.cpu_count(), "cores_of_process": affinity}
+
+
+def _owners() -> str:
+    """A sentence about other distributions that own the package; empty if there is none."""
+    return owners_note(thorough=True)
 
 
 def _plugin_problems() -> list[str]:

@@ -14,7 +14,7 @@ from graphnet.core.garbage import gc_deferred
 from graphnet.plugins import discovery, hooks, versions
 from graphnet.plugins.discovery import Allowed, PluginEntryPoint
 from graphnet.plugins.guard import SLOW, Host
-from graphnet.plugins.installing import how_to_install
+from graphnet.plugins.installing import how_to_install, owners_note
 from graphnet.plugins.isolation.code import top
 from graphnet.plugins.record import Plugin
 from graphnet.plugins.registry import Registry
@@ -104,6 +104,8 @@ class PluginManager:
         started, plugin = time.perf_counter(), Plugin("builtin", NAME, VERSION)
         plugin.entries = hooks.call(importlib.import_module(BUILTIN), plugin)
         self.registry.add(plugin.entries)
+        if note := owners_note():
+            plugin.notes.append(note)
         self._add(plugin, started)
 
     def _host(self, packages: dict[str, str]) -> Host:

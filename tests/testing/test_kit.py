@@ -228,6 +228,7 @@ def test_generated_pages_are_current():
 
     docs = Path(__file__).parents[2] / "docs"
     assert (docs / "hooks.md").read_text(encoding="utf-8") == reference.hooks_page()
+    assert (docs / "plugin_host.md").read_text(encoding="utf-8") == reference.host_page()
     text = (docs / "conformance.md").read_text(encoding="utf-8")
     for name, each in CHECKS.items():
         assert f"| `{name}` | {', '.join(each.needs) or '—'} | {each.description} |" in text

@@ -15,7 +15,7 @@ from graphnet.core.compile.program import (
     PackRef,
     Program,
 )
-from graphnet_native import products, sums
+from graphnet_native import products, single_products, sums
 from graphnet_native.frame import TIMED, Frame
 from graphnet_native.ir import Value, integer
 from graphnet_native.products import Tiles
@@ -90,7 +90,7 @@ def _product_of_one_row(frame: Frame, instruction: Instruction, step: Value, cou
     source, target = frame.address(rows, step), frame.address(instruction.output, step)
     source_step, target_step = frame.stride(rows), frame.stride(instruction.output)
     row = integer(instruction.output.width * size)
-    name = products.single_product(frame.module, frame.dtype, frame.lanes)
+    name = single_products.single_product(frame.module, frame.dtype, frame.lanes)
 
     def part(_: Value, first: Value, units: Value) -> None:
         start, there = (f.offset(p, f.mul(first, size)) for p in (panels, target))

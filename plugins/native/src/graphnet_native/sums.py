@@ -157,36 +157,47 @@ def single_gradient(module: Module, dtype: Type, lanes: int) -> str:
     f = module.function(name, [PTR, I64, PTR, I64, PTR, I64, I64, I64, I64], internal=True)
     left, left_step, right, right_step, c, c_row, steps, rows, columns = f.parameters
     kind, size = Type(dtype.scalar, lanes), dtype.bytes
-    height = 4
+    # Enough sums at a time to hide the latency of their chains, few enough for the registers.
+    height, across = (8, 2) if module.vector_bytes == 64 else (4, 2)
 
-    def tile(i: Value, j: Value, many: int, mask: Value | None) -> None:
+    def tile(i: Value, j: Value, many: int, vectors: int, mask: Value | None) -> None:
+        def line(at: Value, vector: int) -> Value:
+            at = f.offset(at, vector * lanes * size)
+            return f.load(kind, at) if mask is None else f.load_masked(kind, at, mask)
+
         def step(_: Value, values: list[Value]) -> list[Value]:
             at_left, at_right, *sums = values
-            line = f.load(kind, at_right) if mask is None else f.load_masked(kind, at_right, mask)
-            after = [
-                f.fma(f.splat(f.load(dtype, f.offset(at_left, r * size)), lanes), line, sums[r]) for r in range(many)
-            ]
+            lines = [line(at_right, v) for v in range(vectors)]
+            after = []
+            for r in range(many):
+                one = f.splat(f.load(dtype, f.offset(at_left, r * size)), lanes)
+                after += [f.fma(one, lines[v], sums[r * vectors + v]) for v in range(vectors)]
             return [f.offset(at_left, left_step), f.offset(at_right, right_step), *after]
 
         start = [f.offset(left, f.mul(i, size)), f.offset(right, f.mul(j, size))]
-        sums = f.loop(integer(0), steps, 1, step, [*start, *[Value(kind, "zeroinitializer")] * many])[2:]
+        zeros = [Value(kind, "zeroinitializer")] * (many * vectors)
+        sums = f.loop(integer(0), steps, 1, step, [*start, *zeros])[2:]
         for r in range(many):
             at = f.offset(f.offset(c, f.mul(c_row, f.add(i, r))), f.mul(j, size))
-            if mask is None:
-                f.store(f.binary("fadd", f.load(kind, at), sums[r]), at)
-            else:
-                f.store_masked(f.binary("fadd", f.load_masked(kind, at, mask), sums[r]), at, mask)
+            for v in range(vectors):
+                total = f.binary("fadd", line(at, v), sums[r * vectors + v])
+                if mask is None:
+                    f.store(total, f.offset(at, v * lanes * size))
+                else:
+                    f.store_masked(total, at, mask)
 
+    wide = f.binary("and", columns, integer(-lanes * across))
     whole = f.binary("and", columns, integer(-lanes))
     rest = f.binary("sub", columns, whole)
     mask = f.first_lanes(rest, lanes)
     ragged = f.compare("icmp ne", rest, integer(0))
 
-    def line(i: Value, many: int) -> None:
-        f.loop(integer(0), whole, lanes, lambda j, _: tile(i, j, many, None))
-        f.when(ragged, lambda: tile(i, whole, many, mask))
+    def band(i: Value, many: int) -> None:
+        f.loop(integer(0), wide, lanes * across, lambda j, _: tile(i, j, many, across, None))
+        f.loop(wide, whole, lanes, lambda j, _: tile(i, j, many, 1, None))
+        f.when(ragged, lambda: tile(i, whole, many, 1, mask))
 
     full = f.binary("and", rows, integer(-height))
-    f.loop(integer(0), full, height, lambda i, _: line(i, height))
-    f.loop(full, rows, 1, lambda i, _: line(i, 1))
+    f.loop(integer(0), full, height, lambda i, _: band(i, height))
+    f.loop(full, rows, 1, lambda i, _: band(i, 1))
     return name
