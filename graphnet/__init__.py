@@ -12,6 +12,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core import module_aliases
+from graphnet.core.attributes import missing_from
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
 from graphnet.core.describe.builder import Builder
@@ -261,7 +262,7 @@ if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would a
             return importlib.import_module(f"graphnet.{name}")
         if name in _MOVED_TO_AUTHORING:
             return _moved(name)
-        raise AttributeError(f"module 'graphnet' has no attribute {name!r}")
+        return missing_from(__name__)(name)
 
 
 def _moved(name: str) -> Any:

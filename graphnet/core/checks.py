@@ -23,9 +23,25 @@ def path(where: str, value: Any) -> Path:
     ConfigError
         For anything else.
     """
-    if isinstance(value, (str, os.PathLike)):
-        return Path(value)
+    if isinstance(value, (str, os.PathLike)) and isinstance(text := os.fspath(value), str):
+        if text and "\0" not in text:
+            return Path(value)
+        problem = "a path has no null character" if text else "an empty path"
+        raise ConfigError(problem, where=where, expected="text or a path", received=repr(value))
     raise ConfigError("not a path", where=where, expected="text or a path", received=repr(value))
+
+
+def flag(where: str, name: str, value: Any) -> bool:
+    """Return True or False.
+
+    Raises
+    ------
+    ConfigError
+        For anything else, such as text or a number.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise ConfigError(f"{name} must be True or False", where=where, received=repr(value)[:100], key_path=(name,))
 
 
 def number(
@@ -59,7 +75,7 @@ def number(
     """
     scalar = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     if isinstance(scalar, Real) and not isinstance(scalar, (bool, np.bool_)):
-        result = float(scalar)
+        result = _float(scalar)
         enough = result > low if above else result >= low
         if math.isfinite(result) and enough and (result < high if below else result <= high):
             return result
@@ -72,6 +88,13 @@ def number(
         remedy=f"Give {name} as a Python float in that interval.",
         key_path=(name,),
     )
+
+
+def _float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value >= 0.0 else -math.inf  # type: ignore[operator]
 
 
 def is_integer(value: object, low: int | None = None) -> bool:

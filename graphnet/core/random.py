@@ -14,12 +14,13 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
+from graphnet.core.arguments import explained
 from graphnet.core.checks import integer
 from graphnet.core.concurrency import locks
 from graphnet.core.errors import ConfigError, ForkWarning
@@ -119,8 +120,8 @@ def _inherited(source: _Source) -> np.random.Generator:
     return source.rng
 
 
-@contextmanager
-def using(rng: np.random.Generator) -> Iterator[np.random.Generator]:
+@explained
+def using(rng: np.random.Generator) -> AbstractContextManager[np.random.Generator]:
     """Use ``rng`` inside the block, in this thread or asyncio task only.
 
     Raises
@@ -143,6 +144,11 @@ def using(rng: np.random.Generator) -> Iterator[np.random.Generator]:
             received=repr(rng),
             remedy="Create one with numpy.random.default_rng(seed).",
         )
+    return _using(rng)
+
+
+@contextmanager
+def _using(rng: np.random.Generator) -> Iterator[np.random.Generator]:
     token = _scoped.set(_Source(rng, seeded=True))
     try:
         yield rng

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.arguments import explained
 from graphnet.core.compile.pipeline import EVERY, explain_program
 from graphnet.core.compile.plan import Call
 from graphnet.core.compile.program import BACK_LOOP, LOOP, Instruction, PackRef, Program
@@ -41,6 +42,7 @@ LIFETIMES = {
 }
 
 
+@explained
 def explain(
     target: Any,
     *,

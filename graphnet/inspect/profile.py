@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.arguments import explained
 from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import ConfigError
 from graphnet.core.run.context import RunContext
@@ -23,6 +24,7 @@ from graphnet.inspect.sizes import input_shapes
 from graphnet.inspect.target import graph_of
 
 
+@explained
 def profile(
     target: Any, *, batch: int = 32, steps: int = 50, dtype: str = "float32", repeat: int = 5, seed: int = 0
 ) -> Profile:

@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from graphnet.core.arguments import explained
 from graphnet.core.compile import Shapes, infer
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.describe.graph import Graph, subgraph
@@ -21,6 +22,7 @@ from graphnet.inspect.summary_table import Row, Summary
 from graphnet.inspect.target import graph_of
 
 
+@explained
 def summary(target: Any) -> Summary:
     """Return the nodes of a model or graph, with shapes and numbers of parameters.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphnet.core.arguments import explained
 from graphnet.core.checks import integer
 from graphnet.core.describe import weights
 from graphnet.core.describe.graph import Graph
@@ -49,6 +50,7 @@ class ModelFile:
     path: Path | None = None
 
 
+@explained
 def read_model(path: str | os.PathLike[str], *, max_bytes: int | None = None, allocate: bool = True) -> ModelFile:
     """Read a model file, a pipe or standard input (``/dev/stdin``).
 

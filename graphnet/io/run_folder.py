@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from graphnet.core.errors import FileError, GraphnetError, GraphnetWarning
+from graphnet.core.files.border import described
 from graphnet.io import atomic
 from graphnet.io.learning_curve import learning_curve
 from graphnet.io.state import save_state
@@ -84,7 +85,7 @@ class RunFolder(Callback):
             self.path = numbered(self.runs, trainer.graph.name)
         else:
             refuse_used(self.path)
-            _create(self.path)
+            create(self.path)
         config = trainer.config
         if self.data is not None:
             config = config.changed(data=relative(Path(self.data), self.path))
@@ -182,9 +183,11 @@ def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def refuse_used(path: Path) -> None:
     """Raise a FileError if a path is a file, or a folder that is not empty."""
-    if path.is_dir() and not any(path.iterdir()):
-        return
-    if path.exists():
+    try:
+        empty, used = path.is_dir() and not any(path.iterdir()), path.exists()
+    except (OSError, ValueError) as error:  # a name that is too long, a null character
+        raise _unusable(path, error) from error
+    if used and not empty:
         raise FileError(
             "a run is never overwritten",
             where=str(path),
@@ -207,21 +210,24 @@ def numbered(runs: Path, name: str) -> Path:
             return path
         except FileExistsError:
             if not runs.is_dir():
-                raise _unusable(runs, "a file") from None
+                raise _unusable(runs, NotADirectoryError(20, "a file")) from None
             number += 1  # another run has created it meanwhile
         except OSError as error:
             raise _unusable(path, error) from error
 
 
-def _create(path: Path) -> None:
+def create(path: Path) -> None:
+    """Create a folder and those above it; a FileError if that is not possible."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unusable(path, error) from error
 
 
-def _unusable(path: Path, received: object) -> FileError:
-    return FileError("the folder cannot be created", where=str(path), received=received, remedy="Name another folder.")
+def _unusable(path: Path, error: Exception) -> FileError:
+    return FileError(
+        "the folder cannot be created", where=str(path), received=described(error), remedy="Name another folder."
+    )
 
 
 def relative(path: Path, folder: Path) -> str:

@@ -6,6 +6,7 @@ import os
 
 import numpy as np
 
+from graphnet.core.arguments import explained
 from graphnet.core.errors import FileError, GraphnetError
 from graphnet.core.files.border import reading
 from graphnet.core.run.runner import Runner
@@ -18,6 +19,7 @@ FORMAT = "graphnet-state/1"
 FRESH = "*fresh"
 
 
+@explained
 def save_state(path: str | os.PathLike[str], state: State) -> None:
     """Write a state atomically.
 
@@ -34,6 +36,7 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
     atomic.write(path, save(arrays, metadata={"format": FORMAT}))
 
 
+@explained
 def load_state(path: str | os.PathLike[str], runner: Runner) -> State:
     """Read a state for a runner's graph.
 

@@ -12,7 +12,7 @@ import numpy as np
 from graphnet.core.concurrency.claims import READ, WRITE, Claim
 from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import converted
-from graphnet.core.errors import FileError, ShapeError, did_you_mean
+from graphnet.core.errors import ConfigError, FileError, ShapeError, did_you_mean
 from graphnet.core.files.border import reading
 from graphnet.core.files.tensors import read_tensors
 from graphnet.core.run.runner import Runner
@@ -47,10 +47,17 @@ def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     """
     from safetensors.numpy import save
 
+    _require_runner(runner, "save_weights")
     if not runner.drawn:
         runner.materialize()
     arrays = {name: np.array(array, order="C") for name, array in _arrays(runner).items()}
     atomic.write(path, save(arrays, metadata={"format": FORMAT}))
+
+
+def _require_runner(runner: Any, where: str) -> None:
+    if not isinstance(runner, Runner):
+        remedy = "Pass the runner of the model: model.runner." if hasattr(runner, "runner") else None
+        raise ConfigError("not a runner", where=where, expected="a Runner", received=repr(runner)[:100], remedy=remedy)
 
 
 @_claiming(READ, "save_weights")
@@ -71,6 +78,7 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     ShapeError
         If an array has the wrong shape.
     """
+    _require_runner(runner, "load_weights")
     with reading(path, "the weights of this model"):
         _load(path, read_arrays(path), runner)
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from graphnet.core.arguments import explained
 from graphnet.core.describe.composite import Subgraph
 from graphnet.core.describe.graph import Graph, subgraph
+from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.node import Input, Node
 from graphnet.core.describe.scan import CellGraph, Scan
@@ -19,11 +21,13 @@ from graphnet.io.objects import written
 from graphnet.io.reading import ROLES
 from graphnet.io.yaml_events import Block, Flow, events
 from graphnet.plugins import Entry, manager
+from graphnet.training.config import require_config
 
 if TYPE_CHECKING:
     from graphnet.training.config import TrainingConfig
 
 
+@explained
 def write_model(path: str | os.PathLike[str], graph: Graph, training: TrainingConfig | None = None) -> None:
     """Write a model file atomically.
 
@@ -41,6 +45,10 @@ def write_model(path: str | os.PathLike[str], graph: Graph, training: TrainingCo
 
 def model_text(graph: Graph, training: TrainingConfig | None = None) -> str:
     """Return the text of a model file, from which ``parse_model`` reads an equal graph and configuration."""
+    graph, training = (
+        require_graph(graph, "write_model"),
+        None if training is None else require_config(training, "write_model"),
+    )
     writer = _Writer()
     body = writer.graph(graph, "")
     more = {} if training is None else {"training": writer.training(training)}

@@ -1,5 +1,8 @@
 """The built-in layers, and the operators on values of a graph that create some of them."""
 
+from typing import TYPE_CHECKING
+
+from graphnet.core.attributes import missing_from
 from graphnet.core.describe.value import OPERATORS
 from graphnet.layers.add import Add
 from graphnet.layers.affine import Affine
@@ -39,3 +42,6 @@ __all__ = [
     "Subtract",
     "WeightsAttribute",
 ]
+
+if not TYPE_CHECKING:  # with a __getattr__, a type checker would accept every name
+    __getattr__ = missing_from(__name__)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from graphnet.core.attributes import missing_from
+
 if TYPE_CHECKING:
     from graphnet.models.loading import load
     from graphnet.models.model import Model
@@ -25,4 +27,4 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
-    raise AttributeError(f"module 'graphnet.models' has no attribute {name!r}")
+    return missing_from(__name__)(name)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from graphnet.core import checks, random
+from graphnet.core.arguments import explained
 from graphnet.core.checks import integer
 from graphnet.core.errors import FileError
 from graphnet.core.run import allocation
@@ -16,6 +17,7 @@ from graphnet.io.run_folder import MODEL, STATE, WEIGHTS
 from graphnet.models.model import Model
 
 
+@explained
 def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model:
     """A model with its weights, from a folder that ``graphnet train`` or ``Model.save`` wrote; or from a model file.
 

@@ -6,26 +6,29 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from graphnet.core import checks, random
+from graphnet.core.arguments import ArgumentError, explain_arguments, explain_methods
+from graphnet.core.attributes import ExplainedAttributes, FixedAttributeError, refuse_new
 from graphnet.core.checks import integer
 from graphnet.core.concurrency.claims import KEPT_STATE, READ, WRITE, Claim
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
-from graphnet.core.run.state import State
+from graphnet.core.run.state import State, require_state
 from graphnet.io import atomic, save_state, save_weights, write_model
-from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, refuse_used, relative
+from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, create, refuse_used, relative
 from graphnet.io.versions import versions
 from graphnet.models.dataset_lookup import folder_of, is_file
+from graphnet.models.elsewhere import ELSEWHERE
 from graphnet.models.prediction import predict
 from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
-from graphnet.training.config import TrainingConfig, require_config
+from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
 from graphnet.training.trainer import Trainer
@@ -34,7 +37,7 @@ from graphnet.training.trainer import Trainer
 ROWS = 256
 
 
-class Model:
+class Model(ExplainedAttributes):
     """A graph with its weights and its training configuration.
 
     Any number of threads may call ``predict`` and ``evaluate`` at the same time. While one thread trains, ``predict``,
@@ -86,6 +89,23 @@ class Model:
         self.state = State()
         self.path: Path | None = None
 
+    elsewhere = ELSEWHERE
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "config":
+            value = require_config(value, "Model.config")
+        elif name == "state":
+            value = require_state(value, "Model.state")
+        elif name == "graph" and "graph" in vars(self):
+            raise FixedAttributeError("graph cannot be changed", where="Model", remedy="Make another Model.")
+        elif "path" in vars(self):  # the last one that the constructor sets
+            refuse_new(self, name, Model, SETTINGS)
+        object.__setattr__(self, name, value)
+
+    def __call__(self, *inputs: Any, **options: Any) -> NoReturn:
+        """Models are not called: raises an ArgumentError that names ``predict``."""
+        raise ArgumentError("a model is not called", where="Model", remedy="Call predict(inputs).")
+
     # ------------------------------------------------------------------ predicting
     def predict(
         self, inputs: Any, *, lengths: Any = None, mask: Any = None, batch_size: int = ROWS, stateful: bool = False
@@ -120,7 +140,7 @@ class Model:
             If ``state`` has another number of rows, or a Scan runs in reverse; if another thread is training the model,
             or with ``stateful`` if another thread is in such a call.
         """
-        size = integer("predict", "batch_size", batch_size, 1)
+        size, stateful = integer("predict", "batch_size", batch_size, 1), checks.flag("predict", "stateful", stateful)
         with self._claim(READ, "predict"):
             if not stateful:
                 return predict(self.runner, self.config, inputs, lengths, mask, batch_size=size)[0]
@@ -243,7 +263,7 @@ class Model:
     def _save(self, path: Path) -> None:
         self._materialize()
         refuse_used(path)
-        path.mkdir(parents=True, exist_ok=True)
+        create(path)
         write_model(path / MODEL, self.runner.completed(), self._config_in(path))
         save_weights(path / WEIGHTS, self.runner)
         if self.state.rows is not None:
@@ -297,3 +317,7 @@ class Model:
 
     def __repr__(self) -> str:
         return f"Model({self.graph!r})"
+
+
+explain_arguments(Model)
+explain_methods(Model, "predict", "reset_state", "evaluate", "fit", "save", "export")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from graphnet.core.arguments import explain_arguments, explain_methods
 from graphnet.core.checks import integer
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, other_threads_pass
@@ -277,3 +278,7 @@ def _set_phase(layer: Any, phase: Phase) -> None:
         layer.phase = phase
     except AttributeError:
         return
+
+
+explain_arguments(NeuralNetwork)
+explain_methods(NeuralNetwork, "append_trainable_layer", "train", "test", "forward", "backward")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from graphnet.core.arguments import explained
 from graphnet.core.compile import infer
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.composite import Subgraph
@@ -18,6 +19,7 @@ from graphnet.core.run.runner import Runner
 _LIKELY_AXES = ("batch, feature", "time, batch", "time, batch, feature")
 
 
+@explained
 def Sequential(
     *layers: Layer | Graph | Iterable[Layer | Graph] | Mapping[str, Layer | Graph],
     shape: str | Shape | None = None,

@@ -1,5 +1,9 @@
 """Optimizers, and clipping of gradients."""
 
+from typing import TYPE_CHECKING
+
+from graphnet.core.arguments import explain_constructors
+from graphnet.core.attributes import missing_from
 from graphnet.optimizers.adam import Adam
 from graphnet.optimizers.adam_w import AdamW
 from graphnet.optimizers.base import Optimizer, RegularizerLike
@@ -18,3 +22,8 @@ __all__ = [
     "SgdWithMomentum",
     "clip_by_global_norm",
 ]
+
+explain_constructors([globals()[name] for name in __all__])
+
+if not TYPE_CHECKING:  # with a __getattr__, a type checker would accept every name
+    __getattr__ = missing_from(__name__)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from graphnet.core.attributes import missing_from
+
 if TYPE_CHECKING:
     from graphnet.training.callbacks import Callback, TrainingRun
     from graphnet.training.config import TrainingConfig
@@ -27,4 +29,4 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return getattr(importlib.import_module(_MODULES[name]), name)
-    raise AttributeError(f"module 'graphnet.training' has no attribute {name!r}")
+    return missing_from(__name__)(name)

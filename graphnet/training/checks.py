@@ -50,9 +50,13 @@ def real(
     if value is None and optional:
         return None
     is_number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not allowed(value):
+    try:
+        number = float(value) if is_number else math.nan
+    except OverflowError:  # an integer of hundreds of digits
+        number = math.inf
+    if not math.isfinite(number) or not allowed(number):
         refuse(name, f"a finite number {expected}{', or None' if optional else ''}", value)
-    return float(value)
+    return number
 
 
 def boolean(name: str, value: Any) -> bool:

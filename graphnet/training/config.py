@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graphnet.core import dtypes
-from graphnet.core.describe.constructors import explain_arguments
+from graphnet.core.arguments import explain_arguments
+from graphnet.core.attributes import explain_frozen
 from graphnet.core.describe.optimizer_step import copied
 from graphnet.core.errors import ConfigError, unknown
 from graphnet.initializers import Constant, Xavier
@@ -260,3 +261,9 @@ def require_config(config: Any, where: str) -> TrainingConfig:
 
 
 explain_arguments(TrainingConfig)
+explain_frozen(TrainingConfig, "Make another configuration: config.changed(epochs=10), for example.")
+#: Remedies for the settings that are set as attributes of a Model or a Trainer.
+SETTINGS = {
+    **{name: f"It is a setting: pass {name}=... to Model.fit, or to TrainingConfig." for name in _defaults()},
+    "learning_rate": "It belongs to the optimizer: pass optimizer=Adam(learning_rate=...) to Model.fit.",
+}

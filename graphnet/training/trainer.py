@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from graphnet.core import random
+from graphnet.core.arguments import explain_arguments, explain_methods
+from graphnet.core.attributes import ExplainedAttributes, refuse_new
+from graphnet.core.checks import flag
 from graphnet.core.concurrency.blas_threads import PROCESS, limited
 from graphnet.core.concurrency.claims import WRITE, Claim
 from graphnet.core.describe import deltas
@@ -24,7 +27,7 @@ from graphnet.data.datasets.stream import Stream
 from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
-from graphnet.training.config import TrainingConfig, require_config
+from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.epoch import EpochRunner
 from graphnet.training.feeds import Feed, make_feed
 from graphnet.training.fit_data import DataReader
@@ -33,7 +36,7 @@ from graphnet.training.history import History
 from graphnet.training.totals import losses_by_output
 
 
-class Trainer:
+class Trainer(ExplainedAttributes):
     """Trains a graph; afterwards its layers have the weights of the best epoch.
 
     The same seed gives the same run, equal to the bit on one machine, independent of random numbers drawn before or in
@@ -76,6 +79,17 @@ class Trainer:
     >>> history.best.loss < history.epochs[0].loss
     True
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "train": "Call fit(inputs, targets).",
+        "predict": "Call runner.forward, or use a Model.",
+        "save": "Use a Model, or graphnet.io.save_weights(path, trainer.runner).",
+    }
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "stopping" in vars(self):  # the last one that the constructor sets
+            refuse_new(self, name, Trainer, SETTINGS)
+        object.__setattr__(self, name, value)
 
     def __init__(
         self, graph: Graph, config: TrainingConfig | None = None, *, callbacks: Iterable[Callback] = ()
@@ -136,6 +150,7 @@ class Trainer:
             exception: the message names it. If a callback fails in ``on_end``, the others are called first, and the run
             is complete.
         """
+        warm_start = flag("fit", "warm_start", warm_start)
         with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
             order_seed, split_seed = self._seeds()
             data, validation = self._reader.training_and_validation(
@@ -259,3 +274,7 @@ def _sized(graph: Graph, batch: Batch) -> Graph:
         shape = Shape.of(array.shape, None if declared is None else declared.names)
         inputs[name] = replace(inputs[name], shape=shape)
     return Graph(graph.name, inputs, graph.nodes, graph.outputs)
+
+
+explain_arguments(Trainer)
+explain_methods(Trainer, "fit", "evaluate", "examples")

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
+from graphnet.core.arguments import explained
 from graphnet.core.checks import integer
 from graphnet.core.concurrency import blas_libraries
 from graphnet.core.concurrency.blas_libraries import Library
@@ -232,8 +233,8 @@ def allowed_threads(everywhere: bool = False) -> int:
     return found if block is None else min(found, block)
 
 
-@contextmanager
-def threads(n: int) -> Iterator[None]:
+@explained
+def threads(n: int) -> AbstractContextManager[None]:
     """Let graphnet's passes inside the block use at most ``n`` BLAS threads.
 
     The block belongs to the present context (:mod:`contextvars`): to this thread, or this asyncio task. Tasks that are
@@ -264,7 +265,12 @@ def threads(n: int) -> Iterator[None]:
     ...     layer.forward(np.ones((4, 3))).shape
     (4, 2)
     """
-    allowed, number = _allowed.get(), integer("graphnet.threads", "n", n, 1)
+    return _limited(integer("graphnet.threads", "n", n, 1))
+
+
+@contextmanager
+def _limited(number: int) -> Iterator[None]:
+    allowed = _allowed.get()
     token = _allowed.set(number if allowed is None else min(number, allowed))
     try:
         yield

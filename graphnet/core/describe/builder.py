@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet.core import dtypes
+from graphnet.core.arguments import explain_arguments, explain_methods
 from graphnet.core.describe import dag
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
@@ -215,3 +216,7 @@ def has_arrays(layer: Layer) -> bool:
     if getattr(layer, "subgraph", None) is not None:
         return True
     return type(layer).parameters is not Layer.parameters or type(layer).buffers is not Layer.buffers
+
+
+explain_arguments(Builder)
+explain_methods(Builder, "input", "add", "build")

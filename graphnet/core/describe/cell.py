@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from graphnet.core.arguments import explain_arguments
 from graphnet.core.checks import is_integer
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.scan import CellGraph
@@ -131,3 +132,6 @@ class Cell(Builder):
         graph = super().build(*values, **outputs)
         roles = {role: tuple(names) for role, names in self.roles.items()}
         return CellGraph(graph.name, graph.inputs, graph.nodes, graph.outputs, **roles)
+
+
+explain_arguments(Cell)

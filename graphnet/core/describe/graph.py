@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from graphnet.core.arguments import explain_arguments, explain_methods
+from graphnet.core.attributes import ExplainedAttributes, explain_frozen
 from graphnet.core.describe import dag, extract
 from graphnet.core.describe.graph_checks import GraphChecks
 from graphnet.core.describe.layer import Layer
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
+class Graph(ExplainedAttributes):
     """Named inputs, named nodes, named outputs; immutable and checked.
 
     Parameters
@@ -52,6 +54,15 @@ class Graph:
 
     #: Implements ``explain``; registered by the package of inspection, which core does not import.
     explainer: ClassVar[Callable[..., Any] | None] = None
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "add": "List all layers: Sequential(a, b, ...); a graph never changes.",
+        "evaluate": "Make a model: Model(graph).",
+        "fit": "Make a model: Model(graph).",
+        "forward": "Make a runner, Runner(graph), or a model, Model(graph).",
+        "predict": "Make a model: Model(graph).",
+        "summary": "Call graphnet.summary(graph).",
+    }
 
     def __post_init__(self) -> None:
         where = f"graph {self.name!r}"
@@ -312,6 +323,11 @@ class Graph:
 
     def __repr__(self) -> str:
         return f"Graph({self.name!r}: {', '.join(self.inputs)} -> {len(self.nodes)} nodes -> {', '.join(self.outputs)})"
+
+
+explain_arguments(Graph)
+explain_methods(Graph, "pruned", "between", "explain")
+explain_frozen(Graph, "A graph never changes: build another one.")
 
 
 def subgraph(layer: Layer) -> Graph | None:

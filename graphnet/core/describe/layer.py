@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, TypeVar, dataclass_transform
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
 from graphnet.core import dtypes
+from graphnet.core.arguments import explain_arguments, explain_methods
+from graphnet.core.attributes import ExplainedAttributes, refuse_typo
 from graphnet.core.checks import is_python_int
-from graphnet.core.describe.constructors import explain_arguments
 from graphnet.core.describe.protocols import GraphValue
 from graphnet.core.describe.stateful import Stateful
 from graphnet.core.errors import ConfigError, GraphError
@@ -31,7 +33,7 @@ def plain(value: Any) -> Any:
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(dataclasses.field,))
-class Layer(Stateful):
+class Layer(ExplainedAttributes, Stateful):
     """Base of every layer: annotated fields are its configuration, the methods below its rules.
 
     An author writes ``apply`` and ``pull``; ``infer`` where the output's shape differs from the input's; ``parameters``
@@ -62,6 +64,16 @@ class Layer(Stateful):
     (array([[1., 8.]]), array([[ 3., 12.]]))
     """
 
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "weight": "get_weights() returns the weights.",
+        "to": "graphnet computes on the CPU.",
+        "cuda": "graphnet computes on the CPU.",
+        "eval": "Set phase = Phase.test.",
+        "train": "Set phase = Phase.train, or use a Model to train.",
+        "state_dict": "get_weights() returns the weights; set_weights(values) sets them.",
+        "zero_grad": "Each backward pass computes its gradients from nothing; there is nothing to reset.",
+    }
+
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         dataclasses.dataclass(eq=False, repr=False)(cls)
@@ -75,6 +87,12 @@ class Layer(Stateful):
             setattr(self, "dtype", dtypes.name(getattr(self, "dtype"), where=type(self).__name__))  # noqa: B009, B010
         self.check()
         self._draw_known_weights()
+        vars(self)["_constructed"] = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name[0] != "_" and "_constructed" in vars(self):
+            refuse_typo(self, name, [field.name for field in dataclasses.fields(self)])  # type: ignore[arg-type]
+        object.__setattr__(self, name, value)
 
     def check(self) -> None:
         """Raise a ConfigError for an invalid configuration; called after construction."""
@@ -156,3 +174,6 @@ def positive(layer: Layer, *fields: str) -> None:
         value = getattr(layer, field)
         valid = is_python_int(value, 1) or (value is None and field in optional)
         require(valid, layer, field, "a positive integer")
+
+
+explain_methods(Layer, "__call__")

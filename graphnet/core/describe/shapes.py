@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
+from graphnet.core.arguments import explain_arguments
+from graphnet.core.attributes import explain_frozen
 from graphnet.core.describe import axes
 from graphnet.core.describe.axes import BATCH, DEFAULT_NAMES, ROWS, SPACE, TIME
 from graphnet.core.errors import ShapeError
@@ -221,3 +223,7 @@ class Shape:
     def __str__(self) -> str:
         parts = [n if s is None else f"{n}={s}" for n, s in zip(self.names, self.sizes, strict=True)]
         return f"({', '.join(parts)})"
+
+
+explain_arguments(Shape)
+explain_frozen(Shape, "A shape never changes: use resized, extended or without.")

@@ -6,6 +6,7 @@ from typing import Any, Self, cast
 
 import numpy as np
 
+from graphnet.core.arguments import explain_methods
 from graphnet.core.array_types import plain
 from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, KEPT_STATE, READ, WRITE, Claim, other_threads_pass
@@ -174,3 +175,6 @@ class Stateful(Trainable):
 def _own(array: Array) -> Array:
     """A copy that the caller may write to: the runner may still need the array, or it may be the caller's input."""
     return np.array(array)
+
+
+explain_methods(Stateful, "forward", "backward")

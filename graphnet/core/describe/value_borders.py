@@ -22,6 +22,9 @@ REMEDIES = {
     "power": "Multiply the value by itself, or write a layer.",
     "**": "Multiply the value by itself, or write a layer.",
     "square": "Multiply the value by itself.",
+    "setitem": "Values never change: compute a new one, or write a layer.",
+    "delitem": "Values never change: compute a new one, or write a layer.",
+    "format": "A value has numbers only when the graph runs: format the outputs of the run.",
     "len": "The sizes of a value are known only when the graph runs.",
     "shape": "The sizes of a value are known only when the graph runs; read them in the rules of a layer.",
 }
@@ -78,6 +81,17 @@ class UnsupportedOperations:
             "a value of a graph has no truth value", where=str(self), remedy="Branch on configuration, not on values."
         )
 
+    def __setitem__(self, key: Any, value: Any) -> NoReturn:
+        raise self._refuse("assignment to a part", "setitem")
+
+    def __delitem__(self, key: Any) -> NoReturn:
+        raise self._refuse("deletion of a part", "delitem")
+
+    def __format__(self, form: str) -> str:
+        if form:
+            raise self._refuse(f"the format {form!r}", "format")
+        return str(self)
+
     def __len__(self) -> NoReturn:
         raise self._refuse("len()", "len")
 
@@ -109,6 +123,9 @@ for _symbol, _names in {
     "|": ("or", "ror"),
     "^": ("xor", "rxor"),
     "~": ("invert",),
+    "<<": ("lshift", "rlshift"),
+    ">>": ("rshift", "rrshift"),
+    "divmod": ("divmod", "rdivmod"),
 }.items():
     for _name in _names:
         setattr(UnsupportedOperations, f"__{_name}__", _operation(_symbol))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
+from graphnet.core.arguments import explain_arguments, explain_methods
+from graphnet.core.attributes import ExplainedAttributes
 from graphnet.core.compile import Shapes, infer, lower
 from graphnet.core.compile.analysis.scan_slots import scan_only_slots
 from graphnet.core.compile.axis_names import name_axes
@@ -44,7 +46,7 @@ from graphnet.core.run.state_checks import carried_by
 from graphnet.core.run.stepper import Stepper
 
 
-class Runner:
+class Runner(ExplainedAttributes):
     """Runs one graph, forward and backward.
 
     Any number of threads may call ``forward`` concurrently: each pass has arrays of its own, and waits for no other
@@ -90,6 +92,12 @@ class Runner:
     >>> runner.backward({"scores": np.ones((2, 3))})["x"].shape
     (2, 4)
     """
+
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "fit": "Use a Model or a Trainer.",
+        "predict": "Call forward(inputs, phase=Phase.test), or use a Model.",
+        "zero_grad": "Each backward pass computes its gradients from nothing; there is nothing to reset.",
+    }
 
     def __init__(
         self,
@@ -492,3 +500,7 @@ def _without_time_and_batch(shape: Shape) -> Shape:
     """The shape with the sizes of time and batch open."""
     sizes = (None if name in (TIME, BATCH) else size for name, size in zip(shape.names, shape.sizes, strict=True))
     return Shape(shape.names, tuple(sizes))
+
+
+explain_arguments(Runner)
+explain_methods(Runner, "forward", "resume", "stepper", "backward", "initialize")

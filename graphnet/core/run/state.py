@@ -8,9 +8,23 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.arguments import explain_arguments
 from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import as_array, converted
 from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, StateError, unknown
+
+
+def require_state(value: Any, where: str) -> State:
+    """Return the argument if it is a State.
+
+    Raises
+    ------
+    ConfigError
+        For anything else.
+    """
+    if isinstance(value, State):
+        return value
+    raise ConfigError("not a state", where=where, expected="a State", received=repr(value)[:100])
 
 
 class State:
@@ -55,6 +69,10 @@ class State:
         self.fresh: Array | None = None
         if not arrays and fresh is None:  # made in each pass that continues from a state
             return
+        if arrays is not None and not isinstance(arrays, Mapping):
+            raise ConfigError(
+                "not states by name", where="State", expected="a mapping to arrays", received=repr(arrays)[:100]
+            )
         self.arrays = {name: np.array(as_array(a, f"state {name!r}")) for name, a in (arrays or {}).items()}
         counts = {len(a) if a.ndim else 0 for a in self.arrays.values()}
         if len(counts) > 1 or 0 in counts:
@@ -219,3 +237,6 @@ class Carried:
         state = State()
         state.arrays = self.left
         return state
+
+
+explain_arguments(State)

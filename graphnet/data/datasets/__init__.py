@@ -8,6 +8,10 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from graphnet.core.arguments import explain_constructors
+from graphnet.core.attributes import missing_from
 from graphnet.data.datasets.dataset import Dataset, Split
 from graphnet.data.datasets.npz_file import npz
 from graphnet.data.datasets.pieces import Piece
@@ -16,3 +20,8 @@ from graphnet.data.datasets.table import load, names
 from graphnet.data.datasets.windows import Windows, windows
 
 __all__ = ["Dataset", "Piece", "Split", "Stream", "Windows", "load", "names", "npz", "windows"]
+
+explain_constructors([globals()[name] for name in __all__])
+
+if not TYPE_CHECKING:  # with a __getattr__, a type checker would accept every name
+    __getattr__ = missing_from(__name__)

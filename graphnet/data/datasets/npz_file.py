@@ -9,6 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from graphnet.core import checks
+from graphnet.core.arguments import explained
 from graphnet.core.errors import ShapeError
 from graphnet.core.files.arrays import NPZ, read_npz
 from graphnet.core.files.border import reading
@@ -20,6 +21,7 @@ from graphnet.data.datasets.ragged import cut
 Arrays = dict[str, NDArray[Any]]
 
 
+@explained
 def npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Dataset:
     """A data set from a file that ``numpy.savez`` or ``numpy.savez_compressed`` wrote.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from graphnet.core.arguments import explained
 from graphnet.core.errors import unknown
 from graphnet.data.datasets.dataset import Dataset
 from graphnet.data.datasets.digits import digits
@@ -24,6 +25,7 @@ def names() -> list[str]:
     return sorted(LOADERS)
 
 
+@explained
 def load(name: str) -> Dataset:
     """The built-in data set of that name; every call returns new arrays.
 
