@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="no effect: it takes seconds anyway")
     options = parser.parse_args()
     print(machine(("graphnet", "numpy")))
+    print(f"backend {Runner(scanned('LSTM', 1, 1, options.dtype)).backend}, ", end="")
     print(f"batch {options.batch}, {options.features} features, {options.units} units, {options.dtype}\n")
     print("| steps | peak, MB | needed, MB | ratio | forward only, MB | KB per additional step | needed |")
     print("|---|---|---|---|---|---|---|")

@@ -9,7 +9,7 @@ from typing import Any
 from report import PEERS, Table
 
 #: A palette for colour-blind readers (Okabe & Ito).
-COLOURS = dict(zip(PEERS, ("#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True))
+COLOURS = dict(zip(PEERS, ("#56B4E9", "#0072B2", "#E69F00", "#009E73", "#CC79A7"), strict=True))
 WIDTH = 0.2
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from timing import shown
 
-PEERS = ("torch.nn", "torch loop", "jax scan", "onnxruntime")
+PEERS = ("graphnet on numpy", "torch.nn", "torch loop", "jax scan", "onnxruntime")
 HEADER = (
     "| layer | dtype | threads | time, batch, input, hidden | pass | graphnet | " + " | ".join(PEERS) + " |",
     "|" + "---|" * (6 + len(PEERS)),

@@ -42,6 +42,10 @@ def main() -> None:
     runner = Runner(random_graph.graph(nodes, options.dtype))
     weights = random_graph.filled(runner)
     contenders = {"graphnet": ours(runner, x, error)}
+    if runner.backend != "numpy":
+        other = Runner(random_graph.graph(nodes, options.dtype), backend="numpy")
+        random_graph.filled(other)
+        contenders["graphnet on numpy"] = ours(other, x, error)
     print(machine(("graphnet", "numpy", "torch")))
     try:
         contenders["torch eager"] = torch_eager(nodes, weights, x, error)

@@ -9,6 +9,7 @@ from contenders.contender import Contender, Unavailable
 #: Module names by the names in tables. graphnet is first; all ratios are its time divided by another's.
 MODULES = {
     "graphnet": "ours",
+    "graphnet on numpy": "ours_numpy",
     "torch.nn": "torch_layer",
     "torch loop": "torch_loop",
     "jax scan": "jax_scan",

@@ -1,4 +1,4 @@
-"""graphnet: the cell graph in a Scan, run by a Runner."""
+"""graphnet: the cell graph in a Scan, run by a Runner on the backend that runs where none is named."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from contenders.contender import Contender
 from graphnet import Phase, Runner
 
 
-def make(problem: Problem) -> Contender:
-    runner = Runner(scanned(problem.kind, problem.x.shape[2], problem.units, problem.dtype))
+def make(problem: Problem, backend: str | None = None) -> Contender:
+    runner = Runner(scanned(problem.kind, problem.x.shape[2], problem.units, problem.dtype), backend=backend)
     runner.materialize()
     parameters = {node: runner.parameters[f"scan/{node}/weights"] for node in LAYOUT[problem.kind]}
     for node, array in node_weights(problem).items():

@@ -26,6 +26,7 @@ from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.reference.call_trace import untraceable
 from graphnet.core.run.reference.steps import BoundStep
 from graphnet.core.run.runner import Runner
+from graphnet.inspect.doctor import backend_line
 from graphnet.inspect.explanation import Explanation, Part
 from graphnet.inspect.sizes import input_shapes
 from graphnet.inspect.target import graph_of
@@ -79,7 +80,9 @@ def explain(
     ]
     threads = [_threads(step) for step in bound.steps]
     described = tuple(replace(part, threads=text) for part, text in zip(parts, threads, strict=True))
-    return Explanation(graph.name, f"{phase.name} phase, batch {batch}, {steps} steps, {dtype}", described)
+    line = backend_line(runner.backend)
+    advice = None if line == runner.backend else f"backend: {line}"
+    return Explanation(graph.name, f"{phase.name} phase, batch {batch}, {steps} steps, {dtype}", described, advice)
 
 
 def _threads(step: BoundStep) -> str:

@@ -76,15 +76,20 @@ def _line(name: str, text: str) -> str:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How a graph is compiled; ``print`` it, or read ``parts``."""
+    """How a graph is compiled; ``print`` it, or read ``parts``.
+
+    ``advice`` says which backend would be faster where it is not installed; None if there is none.
+    """
 
     graph: str
     setting: str
     parts: tuple[Part, ...]
+    advice: str | None = None
 
     def __str__(self) -> str:
         blocks = ["\n".join(part.lines()) for part in self.parts]
-        return "\n\n".join([f"{self.graph}: {self.setting}", *blocks])
+        last = [self.advice] if self.advice else []
+        return "\n\n".join([f"{self.graph}: {self.setting}", *blocks, *last])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as plain data."""

@@ -1,12 +1,14 @@
 """Random cells and graphs: the numpy backend agrees with the reference backend."""
 
+import dataclasses
 import secrets
 import warnings
 
 import numpy as np
 import pytest
 
-from fuzz.compare import Overflows, difference, results
+from fuzz import compare
+from fuzz.compare import IllConditioned, NotCompared, difference, results
 from fuzz.generate import trial
 from fuzz.shrink import shrink
 
@@ -21,7 +23,7 @@ def failures(seeds, whole_graph, backend="numpy"):
     for seed in seeds:
         try:
             failure = difference(trial(seed, whole_graph), backend)
-        except Overflows:
+        except NotCompared:
             continue
         if failure is not None:
             problems.append(f"seed {seed}: {failure.problem}")
@@ -88,12 +90,43 @@ def test_native_code_stays_inside_its_arrays(whole_graph, monkeypatch):
     assert failures(range(start, start + 8), whole_graph, "native") == []
 
 
+@pytest.mark.parametrize("error", [3e-5, 1e-3])
+def test_error_of_a_well_conditioned_result_is_a_failure(error, monkeypatch):
+    drawn = next(t for t in (dataclasses.replace(trial(seed, False), single=True) for seed in range(9)) if fine(t))
+    inexact(monkeypatch, error)
+    assert "off by" in difference(drawn, "numpy").problem
+
+
+def test_result_that_rounding_of_the_input_changes_is_not_compared(monkeypatch):
+    drawn = next(t for t in (dataclasses.replace(trial(seed, False), single=True) for seed in range(9)) if fine(t))
+    inexact(monkeypatch, 3e-5, sensitivity=1e3)
+    with pytest.raises(IllConditioned, match="off by"):
+        difference(drawn, "numpy")
+
+
+def fine(drawn):
+    return difference(drawn) is None and len(results(drawn, "reference", None)) > 2
+
+
+def inexact(patch, error, sensitivity=0.0):
+    """Add an error to every result of numpy, and multiply what rounding of the inputs changes in the reference."""
+
+    def changed(drawn, backend, passes, nudge=None):
+        found = results(drawn, backend, passes)
+        if nudge is not None:
+            moved = results(drawn, backend, passes, nudge)
+            return {k: a if a is None else a + (moved[k] - a) * sensitivity for k, a in found.items()}
+        return {k: a if a is None or backend != "numpy" else a + a.dtype.type(error) for k, a in found.items()}
+
+    patch.setattr(compare, "results", changed)
+
+
 def test_most_trials_are_comparable():
     overflows = 0
     for seed in range(60):
         try:
             difference(trial(seed, seed % 3 == 2))
-        except Overflows:
+        except NotCompared:
             overflows += 1
     assert overflows < 6
 

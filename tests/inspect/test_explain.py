@@ -16,6 +16,8 @@ from graphnet import (
     dense,
 )
 from graphnet.core.compile.pipeline import PASSES
+from graphnet.core.run import backends
+from graphnet.inspect.explain import explain
 
 
 def test_every_pass_has_a_note():
@@ -102,3 +104,24 @@ def test_backend_of_every_part_is_named(monkeypatch):
     assert [part.backend for part in explanation.parts if part.reason is None] == ["numpy"]
     assert "compiled, runs on numpy" in str(explanation)
     assert explanation.to_dict()["parts"][0]["fallback"] is None
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_faster_backend_that_is_not_installed_is_named_once(installed, monkeypatch):
+    class Source:
+        def find(self, name):
+            return backends.NumpyBackend() if name == "native" else None
+
+        def names(self):
+            return ["native"]
+
+        def automatic(self):
+            return [("native", backends.NumpyBackend)]
+
+    monkeypatch.setattr(backends, "_sources", [Source] if installed else [])
+    g = Builder("small")
+    explained = explain(g.build(y=dense(g.input("x", "batch, feature=3"), 2)))
+    assert str(explained).count("graphnet-native") == (0 if installed else 1)
+    assert explained.advice == (
+        None if installed else "backend: numpy (faster with graphnet-native, 173 MB: see graphnet doctor)"
+    )

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 import pytest
 from helpers import ragged_batches as padded
+from helpers.every_backend import compiled_backends
 from ragged_layers import CELLS, LAYERS, D, H
 
 from graphnet import Affine, Builder, dense
@@ -22,7 +23,7 @@ def surrounded(layer):
     return g.build(y=dense(padded.Log()(padded.Positive()(dense(y, 2))), 2))
 
 
-@pytest.mark.parametrize("backend", ["numpy", "reference"])
+@pytest.mark.parametrize("backend", [*compiled_backends(), "reference"])
 @pytest.mark.parametrize("layer_name", LAYERS)
 def test_padded_rows_equal_single_rows(layer_name, backend):
     cell = list(CELLS)[len(layer_name) % len(CELLS)]

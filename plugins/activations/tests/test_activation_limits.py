@@ -6,6 +6,8 @@ from activations_oracle import ELEMENTWISE
 
 from graphnet_activations import SiLU, SoftMax, Softplus
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 LAYERS = [case[0] for case in ELEMENTWISE]
 EACH = pytest.mark.parametrize("layer", LAYERS, ids=repr)
 

@@ -9,6 +9,8 @@ from activations_oracle import ELEMENTWISE, close, each, numeric
 from graphnet import Builder, ConfigError, DataError, DtypeError, Runner, ShapeError, StateError
 from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, Softplus, functional
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 CASES = pytest.mark.parametrize(
     ("layer", "function", "kinks"), ELEMENTWISE, ids=[repr(case[0]) for case in ELEMENTWISE]
 )

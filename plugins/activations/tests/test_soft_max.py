@@ -11,6 +11,8 @@ from graphnet import Builder, ConfigError, DataError, DtypeError, FullyConnected
 from graphnet.losses import CrossEntropy
 from graphnet_activations import SoftMax
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 
 @pytest.fixture
 def rng():

@@ -8,6 +8,8 @@ from graphnet import Builder, Runner
 from graphnet.losses import BinaryCrossEntropy, CrossEntropy
 from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, SiLU, SoftMax, Softplus
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 recurrent = pytest.importorskip("graphnet_recurrent")
 Sigmoid, TanH = recurrent.Sigmoid, recurrent.TanH
 

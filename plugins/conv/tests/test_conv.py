@@ -9,6 +9,8 @@ from conv_oracle import agree, convolve, slopes
 from graphnet import Builder, Phase, Runner
 from graphnet_conv import Conv
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 #: name: (input shape, stride, convolution_shape, num_kernels, options)
 CASES = {
     "odd kernel": ((2, 3, 5, 6), (1, 1), (3, 3, 3), 4, {}),

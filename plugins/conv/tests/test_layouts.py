@@ -6,6 +6,8 @@ from conv_oracle import agree, convolve, pool
 
 from graphnet_conv import AveragePooling, Conv, Pooling, im2col, wide_matmul
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 #: (input shape, stride, convolution_shape, num_kernels, options)
 CONVOLUTIONS = {
     "padded": ((3, 2, 6, 5), (1, 1), (2, 3, 2), 4, {}),

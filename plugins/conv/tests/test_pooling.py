@@ -9,6 +9,8 @@ from conv_oracle import agree, pool, slopes
 from graphnet import Builder, ConfigError, DataError, Phase, Runner, ShapeError, StateError
 from graphnet_conv import AveragePooling, GlobalAveragePooling, Pooling
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 #: name: (input shape, stride, window)
 CASES = {
     "side by side": ((2, 3, 4, 6), (2, 2), (2, 2)),

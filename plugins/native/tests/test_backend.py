@@ -12,7 +12,7 @@ from small_layers import Logistic, Normalize, Rectify, Tanh
 
 import graphnet
 from graphnet import Builder, Cell, FullyConnected, Runner, Scan, concatenate
-from graphnet_native import backend, executable
+from graphnet_native import backend, bounds, executable
 from graphnet_native.executable import NativeExecutable
 
 TOLERANCE = {"float32": 1e-5, "float64": 1e-9}
@@ -34,11 +34,18 @@ def gated(units, dtype):
     return cell.build(output=h, h=h, c=c)
 
 
+def lean(units, dtype):
+    """Everything whose loops depend on the number of units, once: a product, an elementwise run, a sum over units."""
+    cell = Cell("lean", sequences="x", states={"h": units})
+    h = Normalize()(Tanh()(FullyConnected(None, units, dtype=dtype)(concatenate(cell.x, cell.h))))
+    return cell.build(output=h, h=h)
+
+
 def everything(graph, inputs, dtype, name, lengths=None):
     """Outputs, errors and gradients of one pass in both directions."""
     graphnet.seed(0)
     runner = Runner(graph, backend=name)
-    runner.forward(inputs)
+    runner.materialize()
     rng = np.random.default_rng(5)
     for parameter in runner.parameters.values():
         parameter.value = rng.uniform(-0.5, 0.5, parameter.value.shape).astype("float32").astype(parameter.value.dtype)
@@ -49,10 +56,10 @@ def everything(graph, inputs, dtype, name, lengths=None):
     return {**outputs, **{f"error {n}": e for n, e in pulled.items()}, **gradients}
 
 
-def scan(units, features, dtype):
+def scan(units, features, dtype, make=gated):
     builder = Builder("scanned")
     x = builder.input("x", f"time, batch, feature={features}")
-    return builder.build(Scan(gated(units, dtype))(x))
+    return builder.build(Scan(make(units, dtype))(x))
 
 
 def check(graph, inputs, dtype, lengths=None, tolerance=None):
@@ -103,7 +110,7 @@ def test_every_number_of_units_with_every_batch(first):
     for units in range(first, first + 10):
         dtype = ("float32", "float64")[units % 2]
         rng = np.random.default_rng(units)
-        graph = scan(units, units % 5 + 1, dtype)
+        graph = scan(units, units % 5 + 1, dtype, lean)
         batch = (7 * units) % 20 + 1
         x = rng.normal(size=(3, batch, units % 5 + 1)).astype(dtype)
         check(graph, {"x": x}, dtype, lengths=rng.integers(0, 4, batch) if units % 3 == 0 else None)
@@ -188,6 +195,7 @@ def test_code_is_shared_by_equal_programs():
     assert len(backend._programs) == programs
 
 
+@pytest.mark.skipif(bounds.enabled(), reason="GRAPHNET_NATIVE_DEBUG: checked code is not cached")
 def test_damaged_cache_is_compiled_again(tmp_path, monkeypatch):
     monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))
     backend._programs.clear()

@@ -1,6 +1,7 @@
 """Every cell in every recurrent layer, with random weights, and problems with rows of different lengths."""
 
 import functools
+import os
 
 import numpy as np
 import pytest
@@ -102,9 +103,13 @@ def filled(layer, number=31, shape=(T, B, D)):
     return layer
 
 
-@functools.cache
 def layer_of(cell, layer_name):
-    """A layer that is shared by all tests that do not change its weights, so that it is compiled once."""
+    """A layer that is shared by all tests that do not change its weights, so that it is compiled once a backend."""
+    return _layer_on(os.environ.get("GRAPHNET_BACKEND"), cell, layer_name)
+
+
+@functools.cache
+def _layer_on(backend, cell, layer_name):
     return filled(LAYERS[layer_name](CELLS[cell]))
 
 

@@ -12,6 +12,7 @@ from graphnet.plugins import PluginManager, using
 from graphnet_recurrent import cells, plugin
 
 pytestmark = pytest.mark.slow
+ON_EVERY_BACKEND = pytest.mark.usefixtures("every_backend")
 
 
 @pytest.fixture
@@ -24,6 +25,7 @@ def row(arrays, b, length=None):
     return {n: a[:length, b : b + 1] if n == "x" else a[b : b + 1] for n, a in arrays.items()}
 
 
+@ON_EVERY_BACKEND
 @EVERY
 @pytest.mark.parametrize("zeros", [False, True])
 def test_forward_equals_equations(name, zeros, rng):
@@ -41,6 +43,7 @@ def test_forward_equals_equations(name, zeros, rng):
             close(actual[state][b], value, 1e-12)
 
 
+@ON_EVERY_BACKEND
 @EVERY
 @pytest.mark.parametrize("zeros", [False, True])
 def test_gradients_against_autograd(name, zeros, rng):
@@ -70,6 +73,7 @@ def test_gradients_against_autograd(name, zeros, rng):
         close(p.gradient, by_weight[n], 1e-9)
 
 
+@ON_EVERY_BACKEND
 @EVERY
 def test_ragged_rows_equal_single_rows(name, rng):
     runner, arrays = runner_of(name, rng), inputs(name, rng, batch=4)
@@ -100,10 +104,10 @@ def test_ragged_rows_equal_single_rows(name, rng):
 
 @EVERY
 @pytest.mark.parametrize("how", [{}, {"reverse": True}, {"bptt_length": 2}, {"reverse": True, "bptt_length": 3}])
-def test_compiled_equals_reference(name, how, rng):
+def test_compiled_equals_reference(name, how, rng, every_backend):
     arrays = inputs(name, rng, batch=4, steps=9)
     actual = []
-    for backend in ("numpy", "reference"):
+    for backend in (every_backend, "reference"):
         runner = runner_of(name, np.random.default_rng(3), backend, **how)
         outputs = runner.forward(arrays, lengths=[9, 2, 5, 0])
         draws = np.random.default_rng(4)
@@ -129,6 +133,7 @@ def test_cell_is_compiled_whole(name, phase):
         assert [(part.path, part.kind, part.reason) for part in message.parts] == [("scan", "Scan", None)]
 
 
+@ON_EVERY_BACKEND
 @EVERY
 def test_float32_stays_float32(name, rng):
     double = runner_of(name, np.random.default_rng(3))

@@ -15,7 +15,7 @@ from graphnet_recurrent import (
     Recurrent,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_backend")]
 
 
 def sigmoid(a):
@@ -48,11 +48,11 @@ def test_masks_apply_to_products_only():
 
 @EVERY
 @pytest.mark.parametrize("options", [{"keep_state": 0.5, "keep_input": 0.7}, {"keep_state": 0.5, "clip_error": 0.05}])
-def test_compiled_cell_equals_reference(cell, options):
+def test_compiled_cell_equals_reference(cell, options, every_backend):
     layer = fill(Recurrent(cell(), **options))
     error = np.random.default_rng(2).standard_normal(layer.forward(X).shape)
     actual = []
-    for backend in ("numpy", "reference"):
+    for backend in (every_backend, "reference"):
         runner = Runner(layer.graph, backend=backend)
         with using(np.random.default_rng(7)):
             output = runner.forward({"x": X}, lengths=LENGTHS)["output"]

@@ -9,7 +9,7 @@ from recurrent_oracle import close, numeric
 from graphnet import ShapeError
 from graphnet_recurrent import GRU
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_backend")]
 
 
 @pytest.fixture

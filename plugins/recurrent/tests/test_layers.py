@@ -9,6 +9,8 @@ from graphnet import ConfigError, ShapeError
 from graphnet_recurrent import Peephole
 from graphnet_recurrent.layers import Clocked, SlotSoftMax
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 
 @pytest.fixture
 def rng():

@@ -23,6 +23,8 @@ from graphnet_recurrent import (
     lstm_cell,
 )
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 
 def test_mask_applies_to_every_sequence():
     cell = Cell("two", sequences={"x": F, "z": 2}, states={"h": F})

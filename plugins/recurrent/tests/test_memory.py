@@ -20,6 +20,8 @@ from graphnet_recurrent import (
     lstm_cell,
 )
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 
 def test_passed_state_replaces_kept_state():
     layer = fill(Recurrent(lstm_cell(U)))

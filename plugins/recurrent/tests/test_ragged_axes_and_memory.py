@@ -5,7 +5,7 @@ import pytest
 from ragged_layers import LENGTHS, ROW, B, D, T, arrays_of, layer_of, over_time, problem, run_both_passes
 from recurrent_oracle import close
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_backend")]
 
 
 @pytest.fixture

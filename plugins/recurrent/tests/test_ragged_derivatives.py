@@ -8,7 +8,7 @@ from recurrent_oracle import close, numeric
 from graphnet import seed
 from graphnet_recurrent import Bidirectional, Recurrent, Stack, cells
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_backend")]
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ragged_layers import (
 )
 from recurrent_oracle import close
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_backend")]
 
 
 @pytest.fixture

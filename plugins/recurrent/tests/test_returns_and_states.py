@@ -23,7 +23,7 @@ from graphnet_recurrent import (
     tanh,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_backend")]
 
 
 @EVERY

@@ -8,7 +8,7 @@ from recurrent_oracle import close
 from graphnet import Builder, ConfigError, Runner, Scan
 from graphnet_recurrent import cells
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("every_backend")]
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import copy
 
 import numpy as np
+import pytest
 from recurrent_layers import LENGTHS, B, U, X, fill
 
 from graphnet import (
@@ -16,6 +17,8 @@ from graphnet_recurrent import (
     gru_cell,
     lstm_cell,
 )
+
+pytestmark = pytest.mark.usefixtures("every_backend")
 
 
 def test_stack_dropout_and_residual_sums():

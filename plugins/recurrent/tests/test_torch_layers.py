@@ -14,6 +14,8 @@ from graphnet import Builder, Cell, Layer, Runner, Scan, concatenate, dense
 from graphnet.authoring import functional
 from graphnet_recurrent import LSTM, RNN, Bidirectional, Recurrent, Stack, cells
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 torch = pytest.importorskip("torch")
 
 T, B, D, H, P = 7, 5, 4, 6, 3

@@ -10,6 +10,8 @@ from graphnet import Add, ConfigError, FullyConnected, Layer, RuleError, Runner,
 from graphnet.initializers import Constant
 from graphnet.optimizers import Adam, Sgd, SgdWithMomentum
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 
 def test_variadic_layer_takes_any_number():
     layer = Add()

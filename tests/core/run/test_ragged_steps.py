@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from autograd import grad
 from helpers import ragged_batches as padded
+from helpers.every_backend import compiled_backends
 
 import graphnet
 from graphnet import (
@@ -25,13 +26,23 @@ from graphnet import (
     dense,
 )
 
-BACKENDS = ("numpy", "reference")
+BACKENDS = (*compiled_backends(), "reference")
 LENGTHS = ([6, 3], [1, 6, 4], [3, 0, 5, 2], [0, 2, 0], [0, 0], [6, 6, 6])
 
 
+def drawn(seeds):
+    """Random graphs on every backend; one in seven where each has to be compiled to machine code."""
+    every = [(seed, b) for seed in seeds for b in BACKENDS if b in ("numpy", "reference") or seed % 7 == 0]
+    return pytest.mark.parametrize(("seed", "backend"), every)
+
+
+def pairs(results):
+    """The arrays of each backend beside those of the last one, which is the reference."""
+    return [pair for found in results[:-1] for pair in zip(found, results[-1], strict=True)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("seed", range(60))
+@drawn(range(60))
 def test_random_graph_gives_rows_alone(seed, backend):
     lengths = LENGTHS[seed % len(LENGTHS)]
     found, expected = padded.both(padded.graph(seed), padded.batch(seed, lengths), lengths, seed, backend=backend)
@@ -39,8 +50,7 @@ def test_random_graph_gives_rows_alone(seed, backend):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("seed", range(60, 72))
+@drawn(range(60, 72))
 def test_random_graph_in_float32(seed, backend):
     lengths = LENGTHS[seed % len(LENGTHS)]
     inputs = padded.batch(seed, lengths, "float32")
@@ -50,8 +60,7 @@ def test_random_graph_in_float32(seed, backend):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("seed", range(100, 124))
+@drawn(range(100, 124))
 def test_random_graph_with_reach(seed, backend):
     lengths = LENGTHS[seed % len(LENGTHS)]
     inputs = padded.batch(seed, lengths)
@@ -59,9 +68,8 @@ def test_random_graph_with_reach(seed, backend):
     padded.agree(found, expected, 1e-9)
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("keep", [True, False])
-@pytest.mark.parametrize("seed", range(124, 130))
+@drawn(range(124, 130))
 def test_test_phase_gives_the_same_outputs(seed, keep, backend):
     lengths = LENGTHS[seed % len(LENGTHS)]
     runner, inputs = padded.filled(padded.graph(seed), seed, backend=backend), padded.batch(seed, lengths)
@@ -313,7 +321,7 @@ def test_random_draws_equal_reference(lengths, fragile, reverse):
         found += outputs.values()
         found += runner.backward({n: np.ones_like(y) for n, y in outputs.items()}).values()
         results.append([*found, *(p.gradient for p in runner.parameters.values())])
-    for ours, reference in zip(*results, strict=True):
+    for ours, reference in pairs(results):
         assert np.isfinite(reference).all()
         np.testing.assert_allclose(ours, reference, rtol=1e-9, atol=1e-11)
 
@@ -389,7 +397,7 @@ def test_layer_among_traced_gets_lengths(layer, lengths):
         y_out = runner.forward({"x": padded.batch(0, lengths or [6, 6])["x"]}, lengths=lengths)["y"]
         pulled = runner.backward({"y": np.ones_like(y_out)})["x"]
         results.append([y_out, pulled, *(p.gradient for p in runner.parameters.values())])
-    for ours, reference in zip(*results, strict=True):
+    for ours, reference in pairs(results):
         np.testing.assert_allclose(ours, reference, rtol=1e-11, atol=1e-13)
 
 

@@ -7,6 +7,8 @@ from autograd import numpy as anp
 
 from graphnet import Affine, Builder, Cell, FullyConnected, GraphError, Layer, Phase, Runner, Scan, ShapeError, dense
 
+pytestmark = pytest.mark.usefixtures("every_backend")
+
 T, B, D, H = 5, 3, 2, 4
 
 
