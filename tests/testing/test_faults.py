@@ -96,3 +96,18 @@ def test_refused_sizes_are_in_the_summary():
     message = CaseRun(case).summary().message
     assert "more than 5 steps, which infer refuses" in message
     assert len(message) < 600
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "words"),
+    [
+        ("size: pairs", "other_sizes_of_axes", "the backward pass fails"),
+        ("NaN below zero", "runs", "set the domain of the case"),
+        ("NaN error at the ends", "domain_ends", "the error for 'x' has NaN at"),
+        ("ids: one more", "ids", "counts as 0; expected a DataError that names the range; disclaim 'ids'"),
+        ("region: outside", "input_errors", "only where its size is above 1"),
+    ],
+)
+def test_message_names_the_border(name, check, words):
+    case = next(fault.case for fault in FAULTS if fault.name == name)
+    assert words in CaseRun(case).run(check).message
