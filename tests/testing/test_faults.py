@@ -22,7 +22,6 @@ FAULTS = [fault for module in MODULES for fault in module.FAULTS]
 #: The faults that the kit does not detect, and why.
 PASSED = {
     "naive logistic": "correct results, with an overflow warning at 1e4, as in many correct layers",
-    "infer free features": "the number of features is always known in a graph",
     "infer silent": "graphnet adds the place to the error",
     "infer one input": "numpy raises an error, to which the node's path is added",
     "flatten free": "image sizes are always known in a graph",

@@ -78,6 +78,9 @@ def _differentiable(harness: Harness, variant: Variant, runner: Runner, values: 
             try:
                 result = harness.run(values, runner)
             except Exception as error:
+                if any(shape.rank != harness.shapes[name].rank for name, shape in variant.shapes.items()):
+                    harness.note_untried(f"{variant.what}, with which a rule fails")  # a layer of one rank, loudly
+                    return False
                 raise fault(
                     f"infer and apply accept it, but the backward pass fails, {variant}: {short(error)}"
                 ) from error
