@@ -78,7 +78,7 @@ types: $(DEVELOPER_READY)
 	$(BIN)/python -m mypy
 
 suites: $(DEVELOPER_READY)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest $(WITHOUT:%=--ignore=plugins/%)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile $(WITHOUT:%=--ignore=plugins/%)
 
 clean-environments: $(DEVELOPER_READY)
 	$(BIN)/python scripts/clean_environments.py $(WITHOUT:%=--without %)

@@ -1,9 +1,10 @@
 """Time to the first result: import, graph construction, compilation and binding, without the run itself.
 
-Each row is measured in new processes. *numpy*, *graphnet* and *plugin* (graphnet-recurrent) are the import times, each
-without the ones before; *drawn*: building the cell and its graph; *compiled*: Runner(graph), the first forward and the
-first backward, minus a later forward and backward (median of five); *in all*: the sum and one step, that is, from the
-first import to the first gradients; *again*: compiled, for a new graph object of the same cell in the same process. The
+Each row is measured in new processes, on one backend (native code is compiled in the first of them, and read from the
+cache in the others). *numpy*, *graphnet* and *plugin* (graphnet-recurrent) are the import times, each without the
+ones before; *drawn*: building the cell and its graph; *compiled*: Runner(graph), the first forward and the first
+backward, minus a later forward and backward (median of five); *in all*: the sum and one step, that is, from the first
+import to the first gradients; *again*: compiled, for a new graph object of the same cell in the same process. The
 second table is for graphs of many small nodes, as in tiny_nodes.py.
 """
 
@@ -15,11 +16,10 @@ import os
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-from environment import machine, variables
 
 SHAPE = (20, 8, 16, 16)
 KINDS = ("LSTM", "RNN", "GRU", "peephole-coupled", "minimal-gated")
@@ -30,33 +30,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, help="new processes per row (5; with --quick 2)")
     parser.add_argument("--nodes", nargs="+", type=int, help="sizes of the graphs (1000 10000; with --quick 1000)")
+    parser.add_argument("--backends", nargs="+", help="default: numpy, and the fastest installed one")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--measure", metavar="CASE", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
         print(json.dumps(cell(options.measure) if options.measure in KINDS else whole(int(options.measure))))
         return
+    from environment import machine  # imports numpy and graphnet, which the measuring processes must not
+
+    options.backends = options.backends or installed()
     times = options.processes or (2 if options.quick else 5)
-    print(f"{machine(('graphnet', 'numpy'))}, 1 thread; ms, median of {times} processes\n")
-    rows(KINDS, times, f"cell at {SHAPE}, float32")
-    rows([str(n) for n in options.nodes or ([1000] if options.quick else [1000, 10000])], times, "nodes")
+    print(f"{machine(('graphnet', 'numpy'))}; ms, median of {times} processes\n")
+    rows(KINDS, times, f"cell at {SHAPE}, float32", options.backends)
+    nodes = [str(n) for n in options.nodes or ([1000] if options.quick else [1000, 10000])]
+    rows(nodes, times, "nodes", options.backends)
 
 
-def rows(cases: Any, times: int, title: str) -> None:
-    """Print one table with a row for each case; the processes name the columns."""
-    for i, case in enumerate(cases):
-        measured = [fresh(case) for _ in range(times)]
+def rows(cases: Any, times: int, title: str, backends: list[str]) -> None:
+    """Print one table with a row for each case and backend; the processes name the columns."""
+    for i, (case, backend) in enumerate(product(cases, backends)):
+        measured = [fresh(case, backend) for _ in range(times)]
         if i == 0:
-            print(f"| {title} | {' | '.join(measured[0])} |\n|---|{'---|' * len(measured[0])}")
+            print(f"| {title} | backend | {' | '.join(measured[0])} |\n|---|---|{'---|' * len(measured[0])}")
         medians = [median(each[name] for each in measured) * 1e3 for name in measured[0]]
-        print(f"| {case} | {' | '.join(f'{m:.3g}' for m in medians)} |", flush=True)
+        print(f"| {case} | {backend} | {' | '.join(f'{m:.3g}' for m in medians)} |", flush=True)
     print()
 
 
-def fresh(case: str) -> dict[str, float]:
+def installed() -> list[str]:
+    """Return numpy and the backend that runs where none is named, if it is another."""
+    from graphnet.core.run.backend_choice import FALLBACK, ChosenBackend
+
+    return list(dict.fromkeys([FALLBACK, ChosenBackend().name]))
+
+
+def fresh(case: str, backend: str) -> dict[str, float]:
     """Return the measurements of one new process."""
+    from environment import variables
+
     command = [sys.executable, str(Path(__file__)), "--measure", case]
-    answer = subprocess.run(command, env=os.environ | variables(1), stdout=subprocess.PIPE, text=True, check=True)
+    environment = os.environ | variables(1) | {"GRAPHNET_BACKEND": backend}
+    answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, float] = json.loads(answer.stdout)
     return measured
 

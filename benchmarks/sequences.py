@@ -24,6 +24,7 @@ import numpy as np
 from timing import interleaved, shown
 
 from graphnet import Builder, CellGraph, Runner, Scan
+from graphnet.core.run.backend_choice import ChosenBackend
 from graphnet_recurrent import (
     LSTM,
     Bidirectional,
@@ -67,7 +68,7 @@ def main() -> None:
     seconds = options.seconds or (1.0 if options.quick else 12.0)
     shapes = SHAPES[:2] if options.quick else SHAPES
     print(machine(("graphnet", "numpy")))
-    print("forward and backward, float32, 1 thread; milliseconds: median (quartiles)\n")
+    print(f"forward and backward, float32, backend {ChosenBackend().name}; milliseconds: median (quartiles)\n")
     print("| steps, batch, features, units | LSTM | " + " | ".join(OPTIONS) + " |")
     print("|---|---|" + "---|" * len(OPTIONS))
     for shape in shapes:

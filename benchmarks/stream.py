@@ -23,6 +23,7 @@ os.environ.update(variables(1))
 import numpy as np
 
 from graphnet import using
+from graphnet.core.run.backend_choice import ChosenBackend
 from graphnet.initializers import Constant, Xavier
 from graphnet.optimizers import Adam
 from graphnet_recurrent import LSTM
@@ -42,7 +43,7 @@ def main() -> None:
     options = parser.parse_args()
     chunks = max(10, (options.steps or (20_000 if options.quick else 200_000)) // options.chunk)
     print(machine(("graphnet", "numpy")))
-    print(f"LSTM, {options.units} units, batch 1, float32, chunks of {options.chunk}, 1 thread\n")
+    print(f"LSTM, {options.units} units, batch 1, float32, chunks of {options.chunk}, backend {ChosenBackend().name}\n")
     print("| steps so far | steps/s | peak memory, MB | mean squared error |\n|---|---|---|---|")
     peaks = list(tenths(learner(options.units), stream(options.chunk), chunks, options.chunk))
     grown = peaks[-1] - peaks[0]

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from graphnet.cli.paths import FilledPath
+
 
 @click.command("evaluate")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=FilledPath())
 @click.option("--data", help="Name of a data set, or path of an .npz file, instead of the run's own.")
 def command(run: Path, data: str | None) -> None:
     """Evaluate the weights of a run on the test split of its data."""

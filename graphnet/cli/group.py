@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,7 +32,7 @@ class WrongInput(click.ClickException):
 
     def show(self, file: Any = None) -> None:
         """Print the message."""
-        click.echo(f"graphnet: error: {self.message}", err=True)
+        streams.Display(sys.stderr).print(f"graphnet: error: {self.message}")
 
 
 class Failed(WrongInput):
@@ -50,6 +51,16 @@ class Commands(click.Group):
         with signals.installed(received):
             meta = options.pop("meta", {}) | {SIGNALS: received}
             return super().main(*arguments, obj=meta, **options)
+
+    def make_context(self, *arguments: Any, **options: Any) -> click.Context:
+        """Read the options; ``--help`` and ``--version`` print here, to what may be a full disk."""
+        try:
+            return super().make_context(*arguments, **options)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            streams.flush_quietly()
+            raise Failed(message(error)) from None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

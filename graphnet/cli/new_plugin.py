@@ -9,13 +9,15 @@ from pathlib import Path
 
 import click
 
+from graphnet.cli.paths import FilledPath
+
 
 @click.command("new-plugin")
 @click.argument("name")
 @click.option(
     "--output",
     metavar="FOLDER",
-    type=click.Path(path_type=Path),
+    type=FilledPath(),
     help="The folder to write: new, or empty.  [default: graphnet-NAME]",
 )
 @click.option(

@@ -11,11 +11,24 @@ import click
 from graphnet.core.files.source import STDIN
 
 
-class ReadPath(click.Path):
+class FilledPath(click.Path):
+    """A path; an empty text, such as an unset variable of a shell, is not the working directory."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(path_type=Path, **options)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class ReadPath(FilledPath):
     """The path of a file or folder to read; ``-`` is standard input."""
 
     def __init__(self) -> None:
-        super().__init__(path_type=Path, allow_dash=True)
+        super().__init__(allow_dash=True)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
@@ -37,7 +50,7 @@ def output(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         function = click.option("--force", is_flag=True, help="Replace an existing file.")(function)
-        path = click.Path(path_type=Path, allow_dash=True)
+        path = FilledPath(allow_dash=True)
         return click.option("--output", type=path, metavar="FILE", help=words)(function)
 
     return add

@@ -7,11 +7,11 @@ from typing import Any
 
 import click
 
-from graphnet.cli.paths import ReadPath, output
+from graphnet.cli.paths import FilledPath, ReadPath, output
 
 
 @click.command("predict")
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=FilledPath())
 @click.argument("inputs", metavar="INPUT.npz", type=ReadPath())
 @output("A new .npz file; without it, or as -, JSON lines are printed.")
 def command(run: Path, inputs: Path, output: Path | None, force: bool) -> None:

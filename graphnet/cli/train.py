@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from graphnet.cli.group import RUNNING, SIGNALS
-from graphnet.cli.paths import ReadPath, max_bytes
+from graphnet.cli.paths import FilledPath, ReadPath, max_bytes
 
 if TYPE_CHECKING:
     from graphnet.training.history import History
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.argument("model", type=ReadPath())
 @click.option("--data", help="Name of a data set, or path of an .npz file, instead of the model file's.")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder for the run, new or empty.")
+@click.option("--output", type=FilledPath(), help="Folder for the run, new or empty.")
 @click.option(
     "--runs",
-    type=click.Path(path_type=Path),
+    type=FilledPath(),
     default=Path("runs"),
     show_default=True,
     help="Folder for numbered runs.",

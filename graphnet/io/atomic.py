@@ -59,10 +59,10 @@ def refuse_existing(path: str | os.PathLike[str], *, force: bool = False) -> Non
     target = Path(path)
     if is_special(target):
         return
-    if target.is_dir() or not target.parent.is_dir():
-        received = "a folder" if target.is_dir() else f"no folder {target.parent}"
+    if os.path.isdir(target) or not os.path.isdir(target.parent):
+        received = "a folder" if os.path.isdir(target) else f"no folder {target.parent}"
         raise FileError("cannot be written", where=str(path), expected="a file in a folder", received=received)
-    if target.exists() and not force:
+    if os.path.exists(target) and not force:
         raise FileError(
             "the file exists",
             where=str(path),
@@ -96,7 +96,7 @@ def _replace(target: Path, data: bytes) -> None:
     try:
         if target.is_symlink():
             raise OSError(errno.ELOOP, "too many levels of symbolic links")
-        old = os.stat(target) if target.is_file() else None
+        old = os.stat(target) if os.path.isfile(target) else None
         if old is not None and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, "write-protected")
         _write_new(temporary, data, old)

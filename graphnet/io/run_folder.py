@@ -184,7 +184,7 @@ def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
 def refuse_used(path: Path) -> None:
     """Raise a FileError if a path is a file, or a folder that is not empty."""
     try:
-        empty, used = path.is_dir() and not any(path.iterdir()), path.exists()
+        empty, used = os.path.isdir(path) and not any(path.iterdir()), os.path.exists(path)
     except (OSError, ValueError) as error:  # a name that is too long, a null character
         raise _unusable(path, error) from error
     if used and not empty:
@@ -192,7 +192,7 @@ def refuse_used(path: Path) -> None:
             "a run is never overwritten",
             where=str(path),
             expected="a folder that is missing or empty",
-            received="a folder that is not empty" if path.is_dir() else "a file",
+            received="a folder that is not empty" if os.path.isdir(path) else "a file",
             remedy="Name another folder.",
         )
 
@@ -201,7 +201,7 @@ def numbered(runs: Path, name: str) -> Path:
     """Create ``runs/name-001``, or the folder with the next number after the highest one in use."""
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip(".-") or "model"
     pattern = re.compile(re.escape(stem) + r"-(\d{3,})\Z")
-    used = [int(m[1]) for path in (runs.iterdir() if runs.is_dir() else ()) if (m := pattern.match(path.name))]
+    used = [int(m[1]) for path in (runs.iterdir() if os.path.isdir(runs) else ()) if (m := pattern.match(path.name))]
     number = max(used, default=0) + 1
     while True:
         try:
@@ -209,7 +209,7 @@ def numbered(runs: Path, name: str) -> Path:
             path.mkdir(parents=True)
             return path
         except FileExistsError:
-            if not runs.is_dir():
+            if not os.path.isdir(runs):
                 raise _unusable(runs, NotADirectoryError(20, "a file")) from None
             number += 1  # another run has created it meanwhile
         except OSError as error:

@@ -57,7 +57,7 @@ def open_dataset(data: str | None, folder: str | os.PathLike[str] = ".") -> Data
             remedy="Write it into the model file, or pass --data.",
         )
     if is_file(data, folder):
-        return datasets.npz(Path(folder) / Path(data).expanduser())
+        return datasets.npz(Path(folder) / os.path.expanduser(data))
     return _registered(data)
 
 

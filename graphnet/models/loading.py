@@ -44,7 +44,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model
     content = read_file(path)
     model = Model(content.graph, content.training)
     model.path = path
-    if not path.is_dir():
+    if not os.path.isdir(path):
         allocation.check(model.runner, max_bytes, str(path))
         _initialize(model)
         return model
@@ -52,7 +52,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model
     allocation.check(model.runner, max(allocation.MAX_BYTES if max_bytes is None else max_bytes, 2 * size), str(path))
     _initialize(model)
     load_weights(path / WEIGHTS, model.runner)
-    if (path / STATE).is_file():
+    if os.path.isfile(path / STATE):
         model.state = load_state(path / STATE, model.runner)
     return model
 
@@ -66,7 +66,7 @@ def read_file(path: str | os.PathLike[str]) -> ModelFile:
         As :func:`load`.
     """
     path = Path(path)
-    folder = path if path.is_dir() else None
+    folder = path if os.path.isdir(path) else None
     if folder is not None:
         _require_file(folder / WEIGHTS, "the weights of a run")
     with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
@@ -75,7 +75,7 @@ def read_file(path: str | os.PathLike[str]) -> ModelFile:
 
 def run_model(path: str | os.PathLike[str]) -> Model:
     """The model in the folder of a run; a FileError if ``path`` is not a folder."""
-    if not Path(path).is_dir():
+    if not os.path.isdir(path):
         raise FileError(
             "not the folder of a run", where=str(path), expected="a folder that graphnet train or Model.save wrote"
         )
@@ -91,6 +91,6 @@ def _initialize(model: Model) -> None:
 
 
 def _require_file(path: Path, expected: str) -> None:
-    if not path.is_file():
-        received = "a folder" if path.is_dir() else "no such file"
+    if not os.path.isfile(path):
+        received = "a folder" if os.path.isdir(path) else "no such file"
         raise FileError("cannot be read", where=str(path), expected=expected, received=received)

@@ -274,7 +274,7 @@ class Model(ExplainedAttributes):
     def _config_in(self, folder: Path) -> TrainingConfig:
         """The configuration for a file in a folder: the path of a data file points from there to the same file."""
         data = self.config.data
-        base = Path() if self.path is None else self.path if self.path.is_dir() else folder_of(self.path)
+        base = Path() if self.path is None else self.path if os.path.isdir(self.path) else folder_of(self.path)
         if data is None or not is_file(data, base) or Path(data).is_absolute() or data.startswith("~"):
             return self.config
         return self.config.changed(data=relative(base / data, folder))

@@ -35,7 +35,8 @@ class Case:
     domain : (float, float), optional
         The interval on which the layer is defined, ends included; random values are drawn from it. By default values
         are standard normal. If the output is not finite for those, but for all positive numbers or for all between 0
-        and 1, as with a logarithm, they are drawn from there, and the summary says so.
+        and 1, and the layer's name or docstring says so ("logarithm", "x > 0"), they are drawn from there, and the
+        summary says so.
     reference : callable, optional
         An independent implementation, ``reference(*inputs, **weights) -> output`` (a tuple for several outputs). A
         weight is passed by its name; in a composite where several have that name, by its path below the layer, joined

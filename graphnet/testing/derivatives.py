@@ -18,6 +18,7 @@ from graphnet.testing.buffers import Arrays, BufferSnapshot
 from graphnet.testing.failures import Fault, fault
 from graphnet.testing.harness import Harness
 from graphnet.testing.passes import PassResult, forward
+from graphnet.testing.wrong_regions import wrong_region
 
 #: Arrays of up to this size are checked element by element, larger ones along random directions.
 MAX_ELEMENTS = 120
@@ -202,16 +203,21 @@ def check_elements(
     ``bounds``, the smallest and largest values that the derivative takes nearby, makes every value between them
     correct.
     """
-    expected, wrong = claimed.astype(float).copy(), False
+    expected = claimed.astype(float).copy()
+    wrong, checked = np.zeros(claimed.shape, bool), np.zeros(claimed.shape, bool)
     scale = max(np.abs(claimed).max(initial=0.0), 1e-2)
     for i in indices:
         direction = np.zeros(claimed.shape)
-        direction.flat[i] = 1.0
+        direction.flat[i], checked.flat[i] = 1.0, True
         correct, derivative = objective.check_slope({name: direction}, float(claimed.flat[i]), scale)
         if not correct and not (bounds and bounds[0].flat[i] <= claimed.flat[i] <= bounds[1].flat[i]):
-            expected.flat[i], wrong = derivative, True
-    if wrong:
-        raise _wrong(name, where, describe_difference(claimed, expected))
+            expected.flat[i], wrong.flat[i] = derivative, True
+    if wrong.any():
+        region = wrong_region(objective.value(name), wrong, checked)
+        problem = describe_difference(claimed, expected)
+        if not checked.all():
+            problem = problem.replace(f" of {wrong.size} elements", f" of {checked.sum()} checked elements")
+        raise _wrong(name, where, f"{problem}; {region}" if region and "elements differ" in problem else problem)
 
 
 def _check_jointly(objective: Objective, claimed: Arrays, where: str) -> None:

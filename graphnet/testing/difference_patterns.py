@@ -27,6 +27,7 @@ def pattern(actual: np.ndarray, desired: np.ndarray, wrong: np.ndarray, small: f
     relations: tuple[Callable[..., str], ...] = (
         _swapped,
         _permuted,
+        _reversed,
         _shifted,
         _signs,
         _offset,
@@ -93,6 +94,13 @@ def _permuted(actual: np.ndarray, desired: np.ndarray, wrong: np.ndarray, small:
     return ""
 
 
+def _reversed(actual: np.ndarray, desired: np.ndarray, wrong: np.ndarray, small: float) -> str:
+    for axes in combinations(range(actual.ndim), 2):
+        if _varied(desired, small) and _close(np.flip(actual, axes), desired, small):
+            return f"it is reversed along axes {axes[0]} and {axes[1]}"
+    return ""
+
+
 def _named_permutation(sources: np.ndarray, axis: int) -> str:
     length = len(sources)
     if np.array_equal(sources, np.arange(length)[::-1]):
@@ -139,6 +147,10 @@ def _reduced(actual: np.ndarray, desired: np.ndarray, wrong: np.ndarray, small: 
     for axis, length in enumerate(desired.shape):
         if length < 2 or not _varied(desired, small):
             continue
+        for index in range(min(length, LONGEST)):
+            one = np.take(desired, [index], axis)
+            if length > 2 and _close(actual, np.broadcast_to(one, actual.shape), small):
+                return f"every index of axis {axis} holds what is expected at index {index}"
         for name, reduced in (("mean", desired.mean(axis, keepdims=True)), ("sum", desired.sum(axis, keepdims=True))):
             if _close(actual, np.broadcast_to(reduced, actual.shape), small * (length if name == "sum" else 1)):
                 return f"every element is the {name} of the expected ones over axis {axis}"

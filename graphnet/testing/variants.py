@@ -11,7 +11,7 @@ import numpy as np
 from graphnet.core.compile import infer, lower
 from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import GraphnetError, RuleError
+from graphnet.core.errors import DataError, GraphnetError, RuleError, ShapeError
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
 from graphnet.testing.buffers import Arrays
@@ -96,13 +96,26 @@ def long_sequence(harness: Harness) -> Variant:
 
 
 def is_accepted(harness: Harness, shapes: Mapping[str, Shape]) -> bool:
-    """Return whether infer accepts some shapes."""
+    """Return whether infer accepts some shapes, and no rule refuses them by a ShapeError or DataError of its own."""
     graph = harness.graph(sized=shapes)
     try:
         infer(lower(graph), graph.layers(), [shapes[name] for name in graph.inputs])
     except Exception:  # a wrong exception is reported by other checks
         return False
-    return True
+    return bool(harness.fixed) or not _is_refused_by_rule(harness, shapes)
+
+
+def _is_refused_by_rule(harness: Harness, shapes: Mapping[str, Shape]) -> bool:
+    """Return whether apply refuses some shapes by an error that names what it expects."""
+    try:
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            forward(harness.sized_runner(shapes), harness.values(3, shapes=shapes), Phase.train)
+    except (ShapeError, DataError):
+        return True
+    except Exception:  # reported by the checks that run it
+        return False
+    return False
 
 
 def accepted_steps(harness: Harness, wanted: int) -> int:

@@ -127,3 +127,11 @@ def test_data_of_another_kind_are_named(tmp_path, monkeypatch, name, data, words
         (tmp_path / name).write_bytes(data)
     result = call("train", "m.yaml", "--data", name)
     assert result.exit_code == 2 and words in result.output and result.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("arguments", [["show", ""], ["train", ""], ["evaluate", ""], ["train", "m", "--output", ""]])
+def test_an_empty_path_is_not_the_working_directory(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        graphnet.cli.main(arguments)
+    assert ended.value.code == 2
+    assert "the path is empty" in capsys.readouterr().err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import pty
@@ -42,7 +44,7 @@ class Slow(Callback):
         time.sleep(0.1 if (epoch, batch) >= (WHEN) else 0)
 
 progress.progress = lambda stream: Slow()
-from graphnet.cli import main
+
 main()
 """
 
@@ -227,3 +229,26 @@ def test_signal_before_the_run_leaves_nothing(folder):
     assert finished(process)[0] == 130
     os.close(writer)
     assert not (folder / "run").exists()
+
+
+class Full(io.StringIO):
+    """A stream on a full disk."""
+
+    def write(self, text):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_on_a_full_disk_is_one_message(monkeypatch, capsys, option):
+    monkeypatch.setattr(sys, "stdout", Full())
+    with pytest.raises(SystemExit) as ended:
+        graphnet.cli.main([option])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "graphnet: error: [Errno 28] No space left on device\n"
+
+
+def test_an_error_keeps_its_exit_code_where_it_cannot_be_shown(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Full())
+    with pytest.raises(SystemExit) as ended:
+        graphnet.cli.main(["trian"])
+    assert ended.value.code == 2

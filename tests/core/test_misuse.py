@@ -13,6 +13,7 @@ import graphnet
 from graphnet import Builder, FullyConnected, Model, Runner, Sequential, Shape, Trainer, TrainingConfig
 from graphnet import GraphnetError as Error
 from graphnet.core.attributes import FixedAttributeError, MissingAttributeError
+from graphnet.models.train_file import prepare
 
 X = np.arange(12.0).reshape(3, 4)
 
@@ -177,3 +178,18 @@ def test_values_of_a_graph_cannot_be_assigned_to_or_formatted():
     for act in (lambda: x.__setitem__(0, 1), lambda: f"{x:.3f}", lambda: divmod(x, 2), lambda: 1 << x):
         with pytest.raises(graphnet.GraphError):
             act()
+
+
+def test_a_name_that_is_too_long_is_no_such_file():
+    name = "n" * 300
+    for act in (lambda: graphnet.load(name), lambda: graphnet.datasets.npz(name)):
+        with pytest.raises(graphnet.FileError):
+            act()
+
+
+def test_a_home_that_does_not_exist_is_no_raw_error(tmp_path):
+    text = "format: graphnet/1\ninputs: {x: 'batch, feature=4'}\n"
+    text += "nodes: {a: {layer: FullyConnected, with: {input_size: 4, output_size: 2}, inputs: x}}\noutputs: {y: a}\n"
+    (tmp_path / "m.yaml").write_text(f"{text}training: {{data: ~nosuchuser/data.npz}}\n")
+    with pytest.raises(graphnet.FileError):
+        prepare(tmp_path / "m.yaml", output=tmp_path / "run")

@@ -22,7 +22,6 @@ FAULTS = [fault for module in MODULES for fault in module.FAULTS]
 #: The faults that the kit does not detect, and why.
 PASSED = {
     "naive logistic": "correct results, with an overflow warning at 1e4, as in many correct layers",
-    "infer free features": "the number of features is always known in a graph",
     "infer silent": "graphnet adds the place to the error",
     "infer one input": "numpy raises an error, to which the node's path is added",
     "flatten free": "image sizes are always known in a graph",
@@ -96,3 +95,18 @@ def test_refused_sizes_are_in_the_summary():
     message = CaseRun(case).summary().message
     assert "more than 5 steps, which infer refuses" in message
     assert len(message) < 600
+
+
+@pytest.mark.parametrize(
+    ("name", "check", "words"),
+    [
+        ("size: pairs", "other_sizes_of_axes", "the backward pass fails"),
+        ("NaN below zero", "runs", "set the domain of the case"),
+        ("NaN error at the ends", "domain_ends", "the error for 'x' has NaN at"),
+        ("ids: one more", "ids", "counts as 0; expected a DataError that names the range; disclaim 'ids'"),
+        ("region: outside", "input_errors", "only where its size is above 1"),
+    ],
+)
+def test_message_names_the_border(name, check, words):
+    case = next(fault.case for fault in FAULTS if fault.name == name)
+    assert words in CaseRun(case).run(check).message

@@ -24,7 +24,7 @@ def write(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
     """
     target = Path(os.path.realpath(folder))
     _require_empty(target, str(folder))
-    beside = target if target.exists() else target.parent
+    beside = target if os.path.exists(target) else target.parent
     temporary = beside / f".{target.name[:100]}.{secrets.token_hex(8)}.part"
     try:
         _write_all(temporary, files)
@@ -47,7 +47,7 @@ def _unwritable(folder: str | os.PathLike[str], error: OSError) -> FileError:
 
 def _require_empty(target: Path, folder: str) -> None:
     """Raise FileError if the folder is not empty, or its parent does not exist."""
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise FileError(
             "the parent folder does not exist",
             where=folder,
@@ -66,7 +66,7 @@ def _require_empty(target: Path, folder: str) -> None:
             "already exists",
             where=folder,
             expected="a new folder, or an empty one",
-            received=f"a folder that contains {entries[0]}" if target.is_dir() else entries[0],
+            received=f"a folder that contains {entries[0]}" if os.path.isdir(target) else entries[0],
             remedy="Choose another folder with --output.",
         )
 
@@ -81,7 +81,7 @@ def _write_all(folder: Path, files: Mapping[str, str]) -> None:
 
 def _place(temporary: Path, target: Path) -> None:
     """Rename the temporary folder to the target, or move its files into an empty folder that exists."""
-    if not target.exists():
+    if not os.path.exists(target):
         os.rename(temporary, target)
         return
     moved: list[Path] = []
@@ -93,5 +93,5 @@ def _place(temporary: Path, target: Path) -> None:
     except BaseException:
         for path in moved:
             with contextlib.suppress(OSError):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
+                shutil.rmtree(path) if os.path.isdir(path) else path.unlink()
         raise

@@ -106,9 +106,10 @@ class BufferAssignment:
         operation = self.trace[value]
         if operation.kind == CONSTANT:
             return Scalar(float(operation.attr))
-        staged = (value, direction(phase)) in self.allocation_of or (value, "") in self.allocation_of
-        if not staged and reads_external(operation.name, phase):
-            return ExternalArray(operation.name, int(operation.attr), operation.width)
+        if reads_external(operation.name, phase):
+            staged = (value, direction(phase)) in self.allocation_of or (value, "") in self.allocation_of
+            if not staged:
+                return ExternalArray(operation.name, int(operation.attr), operation.width)
         return self.slice_of(value, phase)
 
 

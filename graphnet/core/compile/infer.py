@@ -104,7 +104,7 @@ class _Inference:
         origins = [self.lengths[slot] for slot in step.inputs if slot is not None]
         origin = next((o for o in origins if o is not None), None)
         for slot, shape in zip(step.outputs, _checked(step, result), strict=True):
-            self.shapes[slot] = shape if named else replace(shape, declared=False)
+            self.shapes[slot] = shape if named or not shape.declared else replace(shape, declared=False)
             self.lengths[slot] = origin if ragged(shape) else None
 
     def loop(self, step: Loop) -> None:

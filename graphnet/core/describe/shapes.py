@@ -7,7 +7,7 @@ cell). Inference never reads an array.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from graphnet.core.arguments import explain_arguments
@@ -189,24 +189,24 @@ class Shape:
         """The same shape with another size, and perhaps another name, for one axis."""
         i = self.axis(axis)
         names = self.names if name is None else (*self.names[:i], name, *self.names[i + 1 :])
-        return replace(self, names=names, sizes=(*self.sizes[:i], size, *self.sizes[i + 1 :]))
+        return Shape(names, (*self.sizes[:i], size, *self.sizes[i + 1 :]), self.declared)
 
     def without(self, axis: int | str) -> Shape:
         """The same shape without one axis."""
         i = self.axis(axis)
-        return replace(self, names=self.names[:i] + self.names[i + 1 :], sizes=self.sizes[:i] + self.sizes[i + 1 :])
+        return Shape(self.names[:i] + self.names[i + 1 :], self.sizes[:i] + self.sizes[i + 1 :], self.declared)
 
     def leading(self, count: int) -> Shape:
         """The first ``count`` axes."""
-        return replace(self, names=self.names[:count], sizes=self.sizes[:count])
+        return Shape(self.names[:count], self.sizes[:count], self.declared)
 
     def extended(self, name: str, size: int | None) -> Shape:
         """The same shape with one more axis at its end."""
-        return replace(self, names=(*self.names, name), sizes=(*self.sizes, size))
+        return Shape((*self.names, name), (*self.sizes, size), self.declared)
 
     def preceded(self, name: str, size: int | None) -> Shape:
         """The same shape with one more axis at its start."""
-        return replace(self, names=(name, *self.names), sizes=(size, *self.sizes))
+        return Shape((name, *self.names), (size, *self.sizes), self.declared)
 
     @property
     def known(self) -> bool:

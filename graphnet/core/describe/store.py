@@ -97,6 +97,15 @@ class Store:
                     self.put_initial(self.initial(*self.initializers, dtype, where), *self.initializers)
                 self.use_optimizer(self.optimizer)
 
+    def holds(self, specs: Mapping[str, Weight], buffers: Mapping[str, Buffer]) -> bool:
+        """Whether the weights and buffers that are described exist, the weights with their shapes."""
+        params = self.params
+        for name, spec in specs.items():
+            parameter = params.get(name)
+            if parameter is None or parameter.value.shape != spec.shape:
+                return False
+        return all(name in self.buffers for name in buffers)
+
     def _check_shapes(self, specs: Mapping[str, Weight], where: str) -> None:
         for name, spec in specs.items():
             parameter = self.params.get(name)

@@ -69,7 +69,9 @@ def create(layer: WeightOwner, specs: Mapping[str, Weight], buffers: Mapping[str
     ShapeError
         If the layer already has weights for inputs of another size.
     """
-    layer.store.create(specs, buffers or {}, _dtype(layer), repr(layer))
+    buffers = buffers or {}
+    if not layer.store.holds(specs, buffers):  # the usual case, which needs no text for messages
+        layer.store.create(specs, buffers, _dtype(layer), repr(layer))
 
 
 def initialize(layers: Iterable[WeightOwner], weights_initializer: Any, bias_initializer: Any) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.row_masks import mask, owner
 
@@ -14,10 +15,38 @@ def masked(array: Array, origin: int | None, lengths: Sequence[Array | None]) ->
     return array if row_lengths is None else mask(array, row_lengths)
 
 
-def unshared(output: Array, inputs: Sequence[Array | None]) -> Array:
-    """The output; a copy where it is the caller's own input, or a view of its memory."""
-    memory = output if output.base is None else owner(output)
-    for array in inputs:
-        if array is not None and (array if array.base is None else owner(array)) is memory:
-            return output.copy()
-    return output
+def unread_sequences(plan: Plan) -> frozenset[int]:
+    """The slots of outputs over time that a Scan writes and nothing else reads: their arrays are the caller's alone.
+
+    Any other output may be an array that a rule has saved for ``backward``, a weight, a view of another output, or a
+    state that is carried to the next pass, so the caller gets a copy: ``outputs["y"] -= targets`` changes no result.
+    """
+    outputs = [slot for _, slot in plan.outputs]
+    written: set[int] = set()
+    read: set[int | None] = {slot for slot in outputs if outputs.count(slot) > 1}
+    for step in plan.steps:
+        if isinstance(step, Loop):
+            written.update(step.outputs)
+            read.update((*step.sequences, *step.initial, *step.contexts))
+        else:
+            read.update(step.inputs)
+    return frozenset(written - read)
+
+
+def kept_inputs(arrays: Iterable[Array | None]) -> list[Array | None]:
+    """Copies of the inputs of a pass for ``backward``, which the caller may then write to."""
+    return [None if array is None else array.copy("K") for array in arrays]
+
+
+def unshared(errors: Iterable[Array | None], given: Iterable[Array | None]) -> list[Array | None]:
+    """The errors of inputs; a copy where one is an error that the caller gave, or one before it, or a view of these."""
+    seen = {id(array if array.base is None else owner(array)) for array in given if array is not None}
+    result = []
+    for error in errors:
+        if error is not None:
+            memory = id(error if error.base is None else owner(error))
+            if memory in seen:
+                error = error.copy("K")
+            seen.add(memory)
+        result.append(error)
+    return result

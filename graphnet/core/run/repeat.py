@@ -20,7 +20,7 @@ from graphnet.core.run.binder import SLOW, Binding
 from graphnet.core.run.context import RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass
 from graphnet.core.run.layer_arrays import LayerArrays, WatchedArrays
-from graphnet.core.run.outputs import unshared
+from graphnet.core.run.outputs import kept_inputs, unread_sequences, unshared
 from graphnet.core.run.reference.plan import BoundPlan
 from graphnet.core.run.state import Carried, State
 
@@ -92,8 +92,8 @@ class Repeat:
         self.direct = any(array is not None and array.dtype.kind == "f" for array in arrays)
         self._given = sum(array is not None for array in arrays)
         self._slots = plan.slot_count
-        scanned = {slot for step in plan.steps if isinstance(step, Loop) for slot in (*step.outputs, *step.finals)}
-        self._outputs = [(name, slot, slot not in scanned) for name, slot in plan.outputs]
+        unread = unread_sequences(plan)
+        self._outputs = [(name, slot, slot not in unread) for name, slot in plan.outputs]
         self._errors = {n: (slot, _sizes(shapes[slot])) for n, slot in plan.outputs}
         self._input_errors = [
             (name, slot, _sizes(shapes[slot]) if first.wanted[slot] else None)
@@ -174,7 +174,8 @@ class Repeat:
             kept = current.bound.kept  # type: ignore[attr-defined]  # a BoundPlan
             if current.repeat is self and kept is not None and _updated(current.bound, kept):
                 current.tape = []
-                outputs, current.tape = self._run(binding, current.bound, kept.run, arrays, carried)
+                own = kept_inputs(arrays)
+                outputs, current.tape = self._run(binding, current.bound, kept.run, own, carried)
         except BaseException:
             current.bound.kept = None  # type: ignore[attr-defined]
             current.release()
@@ -225,7 +226,7 @@ class Repeat:
                     binding.timed(seconds)
         outputs = {}
         for name, slot, shared in self._outputs:
-            outputs[name] = unshared(values[slot], arrays) if shared else values[slot]
+            outputs[name] = values[slot].copy("K") if shared else values[slot]
         return outputs, tape
 
     # ------------------------------------------------------------------ backward
@@ -234,6 +235,7 @@ class Repeat:
         by_slot = self._by_slot(errors)
         if by_slot is None:
             return None
+        given = list(by_slot)
         claim = Claim(GRADIENTS, self._keys, "backward", self._graph)
         if not claim.entered():
             return None
@@ -252,11 +254,11 @@ class Repeat:
                 current.release()
         finally:
             claim.leave()
-        returned: dict[str, Array | None] = {}
-        for name, slot, shape in self._input_errors:
-            error = None if shape is None else by_slot[slot]
-            returned[name] = np.zeros(shape, self._dtype) if error is None and shape is not None else error
-        return returned
+        returned = [None if shape is None else by_slot[slot] for _, slot, shape in self._input_errors]
+        return {
+            name: np.zeros(shape, self._dtype) if error is None and shape is not None else error
+            for (name, _, shape), error in zip(self._input_errors, unshared(returned, given), strict=True)
+        }
 
     def _by_slot(self, errors: Any) -> list[Any] | None:
         """The errors by slot, if each is an array of its output's shape and of the dtype of the pass; else None."""

@@ -39,7 +39,7 @@ from graphnet.core.run.layer_arrays import LayerArrays
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.output_errors import input_errors as errors_of_inputs
 from graphnet.core.run.output_errors import read_errors
-from graphnet.core.run.outputs import masked, unshared
+from graphnet.core.run.outputs import kept_inputs, masked, unread_sequences, unshared
 from graphnet.core.run.repeat import Repeat, Results, keep_for_repetition
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
@@ -123,6 +123,7 @@ class Runner(ExplainedAttributes):
         self._keys: Keys | None = None
         self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
         self._from_scans, self._into_scans = scan_only_slots(self.plan)
+        self._unread = unread_sequences(self.plan)
         if all(spec.shape is not None for spec in graph.inputs.values() if not spec.optional):
             infer(self.plan, self.layers, self.plan.declared)
 
@@ -255,6 +256,8 @@ class Runner(ExplainedAttributes):
         state: State | Mapping[str, Any] | None = None,
     ) -> dict[str, Array]:
         """Run the graph; returns the outputs by name.
+
+        What the caller writes to inputs or outputs afterwards changes no later result.
 
         Parameters
         ----------
@@ -403,6 +406,8 @@ class Runner(ExplainedAttributes):
 
     def _forward(self, binding: Binding, batch: Batch, run: RunContext) -> dict[str, Array]:
         """Run one pass forward in a bound plan of its own; the outputs by name."""
+        if run.keep:
+            batch.arrays = kept_inputs(batch.arrays)
         current = Pass(binding, self._acquire(binding, run), run, batch)
         try:
             values = current.forward(batch)
@@ -453,7 +458,7 @@ class Runner(ExplainedAttributes):
             array = values[slot]
             if batch.ragged and slot not in self._from_scans:
                 array = masked(array, shapes.lengths[slot], batch.lengths)
-            outputs[name] = unshared(array, batch.arrays)
+            outputs[name] = array if slot in self._unread else array.copy("K")
         return outputs
 
     def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
@@ -483,10 +488,11 @@ class Runner(ExplainedAttributes):
         try:
             with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.lock:
                 by_slot = read_errors(self.graph, self.plan, errors, last, self._from_scans)
+                given = list(by_slot)
                 last.backward(by_slot)
                 self._arrays.set_gradients(last.run.gradients)
                 returned = errors_of_inputs(self.plan, by_slot, last, self._into_scans)
-                return dict(zip(self.graph.inputs, returned, strict=True))
+                return dict(zip(self.graph.inputs, unshared(returned, given), strict=True))
         finally:
             last.release()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random as standard
+import re
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,9 +48,26 @@ def runs(harness: Harness) -> None:
                 )
 
 
+#: What a docstring contains that names or implies a restricted domain.
+RESTRICTED = re.compile(
+    r"\b(ln|logs?|log[ep12]\w*|logarithm\w*|logits?|square root\w*|domain|positive|non-?negative|entropy)\b"
+    r"|probabilit|sqrt|√|\ba(rc?)?(sin|cos|tanh)|tanh⁻¹"
+    r"|x\s*[>≥]=?\s*-?[01]\b|[<≤]=?\s*x\b|above 0|[\[(]-?[01](\.0*)?, *1(\.0*)?[\])]",
+    re.IGNORECASE,
+)
+
+
 def _check_domain(harness: Harness) -> None:
     """A layer whose case gives no domain is defined on all numbers, on the positive ones, or between -1 or 0 and 1;
-    the values on which it is not finite are exactly the others."""
+    the values on which it is not finite are exactly the others, and its docstring says that it is restricted."""
+    words = re.sub("([A-Z])", r" \1", harness.case.layer.__name__)
+    harness.expect(
+        RESTRICTED.search(f"{words}\n{harness.case.layer.__doc__ or ''}"),
+        "the output is not finite for ordinary inputs, and the docstring names no domain",
+        expected="finite numbers for inputs from a normal distribution; set the domain of the case, such as "
+        "domain=(0.1, 5.0), if the layer is not defined everywhere",
+        received="NaN or infinity",
+    )
     inside, beyond = ((0.02, 2.0), [(-0.02, -0.01)])
     if harness.domain == DOMAINS[1]:
         inside, beyond = ((0.02, 0.98), [(1.01, 1.02), (-0.02, -0.01)])

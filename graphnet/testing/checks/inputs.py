@@ -77,9 +77,9 @@ def _check_zeros(harness: Harness) -> None:
         harness.expect(numbers, f"output {name!r} has NaN for a row of zeros", expected="no division by zero")
     nan = [name for name, error in result.input_errors.items() if error is not None and np.isnan(error).any()]
     if nan and all(np.isfinite(array).all() for array in result.outputs.values()):
-        steep = _slope_from_zeros(harness, values, result, 1e-6) > 30 * _slope_from_zeros(harness, values, result, 1e-3)
+        near, far = (_slope_from_zeros(harness, values, result, step) for step in (1e-6, 1e-3))
         harness.expect(
-            steep,
+            near > 1.5 * far,
             f"the error for {nan[0]!r} has NaN for a row of zeros",
             expected="numbers; the slopes there are finite",
         )
@@ -97,7 +97,7 @@ def _slope_from_zeros(harness: Harness, values: Arrays, result: PassResult, step
 
 @check()
 def domain_ends(harness: Harness) -> None:
-    """At the ends of the case's domain, the output has no NaN."""
+    """At the ends of the case's domain, the output has no NaN, nor has the error where the slope is finite."""
     harness.require(harness.case.domain is not None, "the case gives no domain")
     assert harness.case.domain is not None
     low, high = harness.case.domain
@@ -109,12 +109,36 @@ def domain_ends(harness: Harness) -> None:
             else np.where(rng.random(array.shape) < 0.6, rng.choice(ends, array.shape), array)
             for name, array in harness.values(3).items()
         }
-        for name, array in _run_silently(harness, values, errors=False).outputs.items():
+        result, place = _run_silently(harness, values), f"at {' and '.join(f'{end:g}' for end in ends)}"
+        for name, array in result.outputs.items():
             harness.expect(
                 not np.isnan(array).any(),
-                f"output {name!r} has NaN at {' and '.join(f'{end:g}' for end in ends)}, the ends of its domain",
+                f"output {name!r} has NaN {place}, the ends of its domain",
                 expected="numbers; the domain includes its ends",
             )
+        _check_errors_at_ends(harness, values, result, place)
+
+
+def _check_errors_at_ends(harness: Harness, values: Arrays, result: PassResult, place: str) -> None:
+    """The error has no NaN at the ends of the domain, unless the slope towards the middle is infinite there."""
+    if not all(np.isfinite(array).all() for array in result.outputs.values()):
+        return
+    assert harness.case.domain is not None
+    low, high = harness.case.domain
+    for name, error in result.input_errors.items():
+        if error is None or not np.isnan(error).any() or name in harness.integer or name in harness.fixed:
+            continue
+        inward = np.where(np.isnan(error), np.sign((low + high) / 2 - values[name]), 0.0)
+        slopes = []
+        for step in (1e-6 * (high - low), 1e-3 * (high - low)):
+            moved = _run_silently(harness, {**values, name: values[name] + step * inward}, errors=False).outputs
+            changes = [np.abs(moved[port] - array).max(initial=0.0) for port, array in result.outputs.items()]
+            slopes.append(float(max(changes)) / step)
+        harness.expect(
+            slopes[0] > 1.5 * slopes[1] + 1e-6,
+            f"the error for {name!r} has NaN {place}, the ends of its domain",
+            expected="numbers; the slopes there are finite",
+        )
 
 
 @check("ids")
@@ -137,7 +161,21 @@ def ids(harness: Harness) -> None:
         if distinct < 3:  # a flag of integers, such as a mask, has no range
             continue
         _check_out_of_range(harness, name, 10**6, outputs(10**6), outputs(10**6 + 1), table)
+        _check_last(harness, name, table)
         _check_out_of_range(harness, name, -1, outputs(-1), outputs(-2), table)
+
+
+def _check_last(harness: Harness, name: str, table: dict[int, np.ndarray]) -> None:
+    """The largest integer that is accepted does not count as a smaller one, if all smaller ones differ."""
+    last = max(table)
+    if last == IDS - 1 or sorted(table) != list(range(last + 1)):
+        return
+    same = [k for k, row in table.items() if k < last and np.array_equal(row, table[last])]
+    harness.expect(
+        not same or len({row.tobytes() for row in table.values()}) < last,
+        f"the integer {last} in {name!r} is accepted, and counts as {same[0] if same else None}",
+        expected="a DataError that names the range; disclaim 'ids' if any integer is valid",
+    )
 
 
 def _check_out_of_range(
@@ -165,7 +203,7 @@ def _check_out_of_range(
     harness.expect(
         not (zeros or fixed or before),
         f"the integer {number} in {name!r} is accepted, and counts as {'nothing' if zeros else first}",
-        expected="a DataError that names the range",
+        expected="a DataError that names the range; disclaim 'ids' if any integer is valid",
     )
 
 

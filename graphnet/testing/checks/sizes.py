@@ -11,7 +11,7 @@ from graphnet.core.run.runner import Runner
 from graphnet.testing.buffers import Arrays, BufferSnapshot
 from graphnet.testing.check import check
 from graphnet.testing.derivatives import check_derivatives
-from graphnet.testing.failures import Fault
+from graphnet.testing.failures import Fault, fault, short
 from graphnet.testing.harness import Harness
 from graphnet.testing.passes import PassResult
 from graphnet.testing.variants import LONG, MODERATE, Variant, bound, is_accepted, long_sequence, more_axes, other_sizes
@@ -75,7 +75,15 @@ def _differentiable(harness: Harness, variant: Variant, runner: Runner, values: 
         buffers = BufferSnapshot(runner.layers.values())
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            result = harness.run(values, runner)
+            try:
+                result = harness.run(values, runner)
+            except Exception as error:
+                if any(shape.rank != harness.shapes[name].rank for name, shape in variant.shapes.items()):
+                    harness.note_untried(f"{variant.what}, with which a rule fails")  # a layer of one rank, loudly
+                    return False
+                raise fault(
+                    f"infer and apply accept it, but the backward pass fails, {variant}: {short(error)}"
+                ) from error
         buffers.restore()
         arrays = [a for a in (*result.input_errors.values(), *result.gradients.values()) if a is not None]
         largest = max((float(np.abs(a).max(initial=0.0)) for a in arrays), default=0.0)

@@ -30,6 +30,10 @@ def phases(trace: Trace, hoist: bool = True) -> list[str]:
 
     Without ``hoist``, everything that depends on steps is computed in the loops.
     """
+    return list(trace.analysis(f"phases, hoist={hoist}", lambda: _phases(trace, hoist)))
+
+
+def _phases(trace: Trace, hoist: bool) -> list[str]:
     roles = trace.roles
     live = trace.live()
     forward = trace.ancestors([*roles.emitted, *roles.next_states])

@@ -42,9 +42,10 @@ class Contents:
     def write(self, location: BufferSlice, value: int, phase: str, both_shifts: bool) -> None:
         """Record that a slice holds a value; with ``both_shifts``, what it held at the next step is lost, too."""
         for shift in (0, 1) if both_shifts else (location.shift,):
-            ranges = self._ranges.get((location.buffer, shift), [])
-            others = [r for r in ranges if r[1] <= location.start or r[0] >= location.stop]
-            self._ranges[location.buffer, shift] = others
+            ranges = self._ranges.get((location.buffer, shift))
+            if ranges:
+                others = [r for r in ranges if r[1] <= location.start or r[0] >= location.stop]
+                self._ranges[location.buffer, shift] = others
         held = (location.start, location.stop, value, 0, phase)
         self._ranges.setdefault((location.buffer, location.shift), []).append(held)
 

@@ -8,6 +8,8 @@ computed. Applied where rows of different length run a program that may be nonfi
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from graphnet.core.compile.notes import Note
 from graphnet.core.compile.trace.ir import Trace
 
@@ -15,5 +17,6 @@ from graphnet.core.compile.trace.ir import Trace
 def copy_states(trace: Trace) -> tuple[Trace, Note]:
     """Return the trace with a copy of each next state as the next state."""
     roles = trace.roles
-    roles.next_states = tuple(trace.copy(value, key=("next", k)) for k, value in enumerate(roles.next_states))
-    return trace, lambda: f"{len(roles.next_states)} states are copied at every step"
+    copies = tuple(trace.copy(value, key=("next", k)) for k, value in enumerate(roles.next_states))
+    trace.roles = replace(roles, next_states=copies)
+    return trace, lambda: f"{len(copies)} states are copied at every step"

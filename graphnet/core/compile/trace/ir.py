@@ -91,6 +91,7 @@ class Trace:
         self.path = ""
         self._numbers: dict[Any, int] = {}
         self._names: set[str] = set()
+        self._analyses: dict[str, tuple[int, Roles, Any]] = {}
 
     def __getitem__(self, value: int) -> Operation:
         return self.values[value]
@@ -217,19 +218,33 @@ class Trace:
             value = self.values[value].args[0]
         return value
 
-    def time_invariant(self) -> set[int]:
+    def analysis(self, name: str, compute: Callable[[], Any]) -> Any:
+        """What an analysis of this trace finds, computed again only after values are added or the roles replaced."""
+        kept = self._analyses.get(name)
+        if kept is None or kept[0] != len(self.values) or kept[1] is not self.roles:
+            kept = self._analyses[name] = (len(self.values), self.roles, compute())
+        return kept[2]
+
+    def time_invariant(self) -> frozenset[int]:
         """Values of rows that are the same at every step and have no time axis: contexts and what depends on them only.
 
         Copies have a time axis.
         """
+        found: frozenset[int] = self.analysis("time_invariant", self._time_invariant)
+        return found
+
+    def _time_invariant(self) -> frozenset[int]:
         invariant: set[int] = set()
-        for number, operation in enumerate(self.values):
+        values = self.values
+        for number, operation in enumerate(values):
             if operation.kind != ROWS or operation.name in TIMED_LEAVES or operation.name == "copy":
                 continue
-            rows = [a for a in operation.args if self.values[a].kind == ROWS]
-            if all(a in invariant for a in rows):
+            for arg in operation.args:
+                if arg not in invariant and values[arg].kind == ROWS:
+                    break
+            else:
                 invariant.add(number)
-        return invariant
+        return frozenset(invariant)
 
     def ancestors(self, values: Iterable[int]) -> set[int]:
         """The values and everything that they depend on."""
@@ -242,9 +257,10 @@ class Trace:
                     stack.append(arg)
         return reached
 
-    def live(self) -> set[int]:
+    def live(self) -> frozenset[int]:
         """Values that a role depends on."""
-        return self.ancestors(self.roles.all())
+        found: frozenset[int] = self.analysis("live", lambda: frozenset(self.ancestors(self.roles.all())))
+        return found
 
     def has(self, *names: str) -> bool:
         """Whether any operation has one of these names."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from hashlib import sha256
+
 from graphnet.core.compile.program import Instruction, Operand, Scalar
 from graphnet_native.frame import Frame
 from graphnet_native.functions import FLOATS, RELATIONS, apply, as_number
 from graphnet_native.fusion import plain
-from graphnet_native.ir import I8, Value, floating, integer
+from graphnet_native.ir import I8, I64, PTR, Value, floating, integer
 
 
 class Unsupported(Exception):
@@ -60,26 +63,61 @@ def _together(frame: Frame, group: list[Instruction], step: Value) -> None:
     """All instructions of a group in one loop; what one computes, the next reads from a register."""
     f = frame.f
     operands = {o: None for each in group for o in (each.output, *each.operands) if not isinstance(o, Scalar)}
-    pointers = {operand: frame.address(operand, step) for operand in operands}
+    pointers: dict[Operand, Value] = {operand: frame.address(operand, step) for operand in operands}
+    if not frame.calls_loops:
+        frame.unit_vectors(group[0].output.width, lambda first, mask: _at(frame, group, pointers, first, mask))
+        return
+    name = _loop_function(frame, group, list(pointers))
 
-    def body(first: Value, mask: Value | None) -> None:
-        values: dict[Operand, Value] = {}
+    def part(_: Value, first: Value, count: Value) -> None:
+        f.run(name, *pointers.values(), f.mul(frame.batch, first), f.mul(frame.batch, count))
 
-        def value(operand: Operand) -> Value:
-            if operand not in values:
-                if isinstance(operand, Scalar):
-                    values[operand] = floating(operand.value, frame.vector)
-                else:
-                    at = f.offset(pointers[operand], f.mul(first, frame.bytes(operand)))
-                    values[operand] = frame.load(at, mask, frame.boolean(operand))
-            return values[operand]
+    frame.shared(group[0].output.width, part)
 
-        for instruction in group:
-            values[instruction.output] = _result(frame, instruction, [value(o) for o in instruction.operands])
-        for output in dict.fromkeys(instruction.output for instruction in group):
-            frame.store(values[output], f.offset(pointers[output], f.mul(first, frame.bytes(output))), mask)
 
-    frame.unit_vectors(group[0].output.width, body)
+def _at(
+    frame: Frame, group: list[Instruction], pointers: Mapping[Operand, Value], first: Value, mask: Value | None
+) -> None:
+    """All instructions of a group for one vector of numbers."""
+    f = frame.f
+    values: dict[Operand, Value] = {}
+
+    def value(operand: Operand) -> Value:
+        if operand not in values:
+            if isinstance(operand, Scalar):
+                values[operand] = floating(operand.value, frame.vector)
+            else:
+                at = f.offset(pointers[operand], f.mul(first, frame.bytes(operand)))
+                values[operand] = frame.load(at, mask, frame.boolean(operand))
+        return values[operand]
+
+    for instruction in group:
+        values[instruction.output] = _result(frame, instruction, [value(o) for o in instruction.operands])
+    for output in dict.fromkeys(instruction.output for instruction in group):
+        frame.store(values[output], f.offset(pointers[output], f.mul(first, frame.bytes(output))), mask)
+
+
+def _loop_function(frame: Frame, group: list[Instruction], operands: list[Operand]) -> str:
+    """Define ``f(addresses of the operands, first number, numbers)``, the loop of a group; returns its name.
+
+    Groups of the program that compute the same of different operands share it. It belongs to the program's own object:
+    in objects of their own, as products are, such loops compile no faster and leave hundreds of files in the cache.
+    """
+    numbers = {operand: k for k, operand in enumerate(operands)}
+
+    def described(operand: Operand) -> object:
+        return operand if isinstance(operand, Scalar) else (numbers[operand], frame.boolean(operand))
+
+    steps = [(i.name, described(i.output), [described(o) for o in i.operands]) for i in group]
+    signature = repr((frame.vector, frame.module.fused, steps))
+    name = f"group_{sha256(signature.encode()).hexdigest()[:24]}"
+    if name not in frame.module.functions:
+        kernel = frame.module.function(name, [*[PTR] * len(operands), I64, I64])
+        *addresses, start, count = kernel.parameters
+        pointers = dict(zip(operands, addresses, strict=True))
+        with frame.into(kernel):
+            frame.vectors(count, lambda i, mask: _at(frame, group, pointers, kernel.add(start, i), mask))
+    return name
 
 
 def _repeated_units(frame: Frame, instruction: Instruction, step: Value) -> None:

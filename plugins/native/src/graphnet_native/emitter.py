@@ -17,6 +17,7 @@ from graphnet.core.compile.program import (
     BEFORE,
     LOOP,
     STATIC,
+    Accumulator,
     BufferSlice,
     Instruction,
     Program,
@@ -40,12 +41,11 @@ from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, IRError, Module, Value, integer
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
+from graphnet_native.parts import CHUNK, in_parts
 from graphnet_native.table import Table
 
 #: More columns than any tile has.
 MANY = 1 << 20
-#: Groups of instructions in one function: code generation takes more than twice as long for twice the code.
-CHUNK = 32
 #: Instructions beyond which numpy runs a program: LLVM needs more than a millisecond for each.
 MOST = 8000
 
@@ -176,22 +176,18 @@ class Emitter:
         """Instructions outside the loop, each for all steps of the block before the next."""
         groups = fusion.groups(frame, instructions)
         meetings = self._meetings(groups)
-        numbered = list(enumerate(groups))
-        if len(groups) <= CHUNK:
-            self._groups(frame, numbered, meetings)
-            return
-        for first in range(0, len(groups), CHUNK):
-            name = f"{frame.f.name}_{first}"
-            self._function(name, lambda part, i=first: self._groups(part, numbered[i : i + CHUNK], meetings))  # type: ignore[misc]
-            frame.f.run(name, *frame.f.parameters)
+        many = len(groups) > CHUNK
 
-    def _groups(self, frame: Frame, groups: Sequence[tuple[int, list[Instruction]]], meetings: frozenset[int]) -> None:
-        for number, group in groups:
+        def emit(part: Frame, numbered: tuple[int, list[Instruction]]) -> None:
+            number, group = numbered
+            part.calls_loops = many
             self._of(group)
             if number in meetings:
-                frame.meet()
+                part.meet()
             with naming(group):
-                self._group(frame, group)
+                self._group(part, group)
+
+        in_parts(frame, self._function, list(enumerate(groups)), emit)
 
     def _group(self, frame: Frame, group: list[Instruction]) -> None:
         if group[0].name == "dot":
@@ -278,9 +274,16 @@ class Emitter:
 
     def _pack(self, frame: Frame) -> None:
         """Fill the packs from the weights."""
-        for part, number, block in sources.plan(self.program).parts:
-            packing.emit_part(frame, part, block, frame.entry(self.table.source + number), self.tiles.rows)
+
+        def emit(f: Frame, source: tuple[sources.PackPart, int, sources.WeightBlock]) -> None:
+            part, number, block = source
+            packing.emit_part(f, part, block, f.entry(self.table.source + number), self.tiles.rows)
+
+        in_parts(frame, self._function, sources.plan(self.program).parts, emit)
 
     def _sums(self, frame: Frame) -> None:
-        for number, accumulator in enumerate(self.program.accumulators):
-            contractions.accumulate(frame, number, accumulator, self.tiles, self.wide)
+
+        def emit(part: Frame, numbered: tuple[int, Accumulator]) -> None:
+            contractions.accumulate(part, *numbered, self.tiles, self.wide)
+
+        in_parts(frame, self._function, list(enumerate(self.program.accumulators)), emit)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from graphnet.core.compile.program import (
@@ -18,7 +19,7 @@ from graphnet.core.compile.program import (
     Scalar,
 )
 from graphnet_native import team
-from graphnet_native.ir import I64, PTR, Module, Type, Value, integer
+from graphnet_native.ir import I64, PTR, Function, Module, Type, Value, integer
 from graphnet_native.partition import Partition
 from graphnet_native.table import Table
 
@@ -64,6 +65,8 @@ class Frame:
     ) -> None:
         self.module, self.program, self.dtype, self.single = module, program, dtype, single
         self.table, self.partition = table, partition
+        #: Whether elementwise loops are functions that are called: of programs with many, which are compiled faster.
+        self.calls_loops = False
         further = team.TASK_PARAMETERS if partition else ()
         self.f = f = module.function(name, [PTR, I64, I64, I64, *further], table=True)
         entries, self.start, self.stop, self.origin, *self._team = f.parameters
@@ -84,6 +87,15 @@ class Frame:
             self.own_start, self.own_stop = f.add(self.start, first), f.add(self.start, last)
             for piece in sorted({partition.of(width) for width in _widths(program)}):
                 self._shares[piece] = self._share(integer(piece), partition.grain)
+
+    @contextmanager
+    def into(self, function: Function) -> Iterator[None]:
+        """Emit into another function, which knows no address of the table."""
+        own, self.f = self.f, function
+        try:
+            yield
+        finally:
+            self.f = own
 
     # ------------------------------------------------------------------ the share of this worker
     def _share(self, count: Value, grain: int) -> tuple[Value, Value]:

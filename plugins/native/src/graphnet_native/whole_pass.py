@@ -14,17 +14,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from graphnet.core.compile.program import BLOCK_BUFFER, AccumulatorSlice, BufferSlice, Program
+from graphnet.core.compile.program import BLOCK_BUFFER, Accumulator, AccumulatorSlice, BufferSlice, Program
 from graphnet_native.borders import turn
 from graphnet_native.frame import Frame
 from graphnet_native.ir import I32, I64, PTR, Function, Module, Value, integer
+from graphnet_native.parts import Maker, in_parts
 from graphnet_native.table import Table
 
 #: The parts that workers share.
 TASKS = ("pack", "forward", "backward", "sums")
-
-#: Makes a function ``f(table, first step, step after the last, first step of the block)`` from its body.
-Maker = Callable[[str, Callable[[Frame], None]], None]
 
 
 def emit(module: Module, program: Program, table: Table, make: Maker, shared: bool = False) -> None:
@@ -37,8 +35,9 @@ def emit(module: Module, program: Program, table: Table, make: Maker, shared: bo
     make("carry_states", _carry)
     make("enter_errors", lambda frame: _enter(frame, table.final_error, carried, _last(frame)))
     make("leave_errors", lambda frame: _leave(frame, table.initial_error, program.carried, frame.start))
-    make("clear_sums", _clear)
-    make("write_gradients", _write_gradients)
+    accumulators, gradients = list(enumerate(program.accumulators)), list(enumerate(program.gradients))
+    make("clear_sums", lambda frame: in_parts(frame, make, accumulators, _clear))
+    make("write_gradients", lambda frame: in_parts(frame, make, gradients, _write_gradient))
     carries = any(program.buffers[new.buffer].kind == BLOCK_BUFFER for new, _ in states)
     _forward(_Pass(module, "whole_forward", table, shared), carries)
     _backward(_Pass(module, "whole_backward", table, shared))
@@ -189,20 +188,19 @@ def _carry(frame: Frame) -> None:
             _copy(frame, frame.address(place, _last(frame)), target, frame.f.mul(frame.batch, place.width))
 
 
-def _clear(frame: Frame) -> None:
-    for number, accumulator in enumerate(frame.program.accumulators):
-        target = frame.entry(frame.table.accumulator + number)
-        _zero(frame, target, integer(accumulator.rows * accumulator.columns))
+def _clear(frame: Frame, numbered: tuple[int, Accumulator]) -> None:
+    number, accumulator = numbered
+    target = frame.entry(frame.table.accumulator + number)
+    _zero(frame, target, integer(accumulator.rows * accumulator.columns))
 
 
-def _write_gradients(frame: Frame) -> None:
-    """Copy parts of the accumulators to the gradients that are wanted."""
-    program, f = frame.program, frame.f
-    for number, (_, expression) in enumerate(program.gradients):
-        parts = gradient_parts(program, expression)
-        if parts is not None:
-            wanted = _address(frame, frame.table.gradient + number)
-            f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_parts, frame, parts, wanted))
+def _write_gradient(frame: Frame, numbered: tuple[int, tuple[tuple[str, str], int]]) -> None:
+    """Copy parts of the accumulators to a gradient if it is wanted."""
+    f, (number, (_, expression)) = frame.f, numbered
+    parts = gradient_parts(frame.program, expression)
+    if parts is not None:
+        wanted = _address(frame, frame.table.gradient + number)
+        f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_parts, frame, parts, wanted))
 
 
 def _write_parts(frame: Frame, parts: Sequence[AccumulatorSlice], address: Value) -> None:
@@ -218,6 +216,9 @@ def _write_part(frame: Frame, part: AccumulatorSlice, target: Value) -> None:
     columns, width = frame.program.accumulators[part.accumulator].columns, part.columns[1] - part.columns[0]
     start = (part.rows[0] * columns + part.columns[0]) * size
     source = f.offset(frame.entry(frame.table.accumulator + part.accumulator), start)
+    if width == columns:
+        _copy(frame, source, target, integer((part.rows[1] - part.rows[0]) * width))
+        return
 
     def row(i: Value, _: list[Value]) -> None:
         at = f.offset(source, f.mul(i, columns * size))
@@ -239,15 +240,26 @@ def _turned(frame: Frame, source: Value, target: Value, rows: Value, columns: Va
 
 
 def _copy(frame: Frame, source: Value, target: Value, count: Value) -> None:
-    f, size = frame.f, frame.dtype.bytes
+    name, size = f"copy_numbers_{frame.vector.mangled}", frame.dtype.bytes
+    if name not in frame.module.functions:
+        f = frame.module.function(name, [PTR, PTR, I64], internal=True)
+        a, b, numbers = f.parameters
 
-    def vector(i: Value, mask: Value | None) -> None:
-        at = f.mul(i, size)
-        frame.store(frame.load(f.offset(source, at), mask), f.offset(target, at), mask)
+        def vector(i: Value, mask: Value | None) -> None:
+            at = f.mul(i, size)
+            frame.store(frame.load(f.offset(a, at), mask), f.offset(b, at), mask)
 
-    frame.vectors(count, vector)
+        with frame.into(f):
+            frame.vectors(numbers, vector)
+    frame.f.run(name, source, target, count)
 
 
 def _zero(frame: Frame, target: Value, count: Value) -> None:
-    f, zeros = frame.f, Value(frame.vector, "zeroinitializer")
-    frame.vectors(count, lambda i, mask: frame.store(zeros, f.offset(target, f.mul(i, frame.dtype.bytes)), mask))
+    name, zeros = f"clear_numbers_{frame.vector.mangled}", Value(frame.vector, "zeroinitializer")
+    if name not in frame.module.functions:
+        f = frame.module.function(name, [PTR, I64], internal=True)
+        a, numbers = f.parameters
+        with frame.into(f):
+            size = frame.dtype.bytes
+            frame.vectors(numbers, lambda i, mask: frame.store(zeros, f.offset(a, f.mul(i, size)), mask))
+    frame.f.run(name, target, count)
