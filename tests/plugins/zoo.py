@@ -33,7 +33,6 @@ RESTORED = {
     "RandomClass": ("import random\nrandom._inst.__class__ = type('R', (random.Random,), {'random': lambda self: 0.5})", "Python's global random state"),
     "CatchOpen": ("import warnings\nopened = warnings.catch_warnings(record=True)\nopened.__enter__()", "the warning filters"),
     "Planted": ("import sys, types\nsys.modules['colorsys'] = types.ModuleType('colorsys')", "replaces sys.modules['colorsys']"),
-    "Pluggy": ("import pluggy\npluggy.PluginManager.register = lambda *a, **k: None", "replaces PluginManager.register of pluggy"),
     "Sorting": ("import networkx\nnetworkx.topological_sort = lambda g: []", "replaces networkx.topological_sort"),
     # the environment, the folder, the operating system
     "Env": ("import os\nos.environ['OMP_NUM_THREADS'] = '7'\nos.environ['ZOO'] = '1'", "the environment (OMP_NUM_THREADS, ZOO)"),
@@ -117,6 +116,8 @@ RESTORED = {
 
 #: What refuses the plugin; the reason has the words.
 REFUSED = {
+    # its own hook is not found, because it has disabled the function that finds hooks; other plugins load
+    "Pluggy": ("import pluggy\npluggy.PluginManager.register = lambda *a, **k: None", "graphnet_register_layers"),
     "LazyName": ("import graphnet\ngraphnet.load = lambda *a, **k: None", "graphnet.load"),
     "PlantedNeighbour": ("import sys, types\nsys.modules['graphnet_conv'] = types.ModuleType('graphnet_conv')", "sys.modules['graphnet_conv']"),
     "Apply": ("import graphnet_recurrent\ngraphnet_recurrent.TanH.apply = lambda self, x: (x, x)", "changes classes of other plugins: TanH.apply of graphnet"),

@@ -24,7 +24,9 @@ def fingerprint():
 
     return {
         "environment": dict(os.environ),
-        "environment of children": subprocess.run(["/usr/bin/env"], capture_output=True, text=True, check=True).stdout,
+        "environment of children": sorted(
+            subprocess.run(["/usr/bin/env", "-0"], capture_output=True, text=True, check=True).stdout.split("\0")
+        ),
         "zone": time.tzname,
         "type of the environment": type(os.environ).__name__,
         "folder": os.getcwd(),

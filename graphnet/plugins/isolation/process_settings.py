@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import locale
 import os
 import signal
@@ -40,7 +41,8 @@ def _c_environment() -> dict[str, str]:
         return {}
     entries = ctypes.POINTER(ctypes.c_char_p).in_dll(ctypes.CDLL(None), "environ")
     found: dict[str, str] = {}
-    for entry in entries if entries else ():
+    for i in itertools.count() if entries else ():
+        entry = entries[i]
         if entry is None:
             break
         name, _, value = os.fsdecode(entry).partition("=")
