@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
+from graphnet.core.signal_exit import SignalExit
+
 #: Exit statuses of a process that a signal ends are 128 and its number: 130, 143, 129.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 STOPPING = b"\nstopping after this batch; once more stops at once\n"
@@ -44,7 +46,7 @@ class Signals:
         """Handle a signal."""
         first, self.received = self.received is None, number if self.received is None else self.received
         if not (first and self.deferred):
-            raise SystemExit(self.status)
+            raise SignalExit(self.status)
         with contextlib.suppress(OSError):  # not print: the signal may have interrupted one
             os.write(2, STOPPING)
 

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from graphnet.core.distribution import NAME, VERSION, canonical
 from graphnet.core.errors import PluginError, StateError, did_you_mean
 from graphnet.core.garbage import gc_deferred
+from graphnet.core.signal_exit import SignalExit
 from graphnet.plugins import discovery, hooks, versions
 from graphnet.plugins.discovery import Allowed, PluginEntryPoint
 from graphnet.plugins.guard import SLOW, Host
@@ -146,7 +147,7 @@ class PluginManager:
             )
         try:
             return point.point.load()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SignalExit):
             raise
         except BaseException as error:
             raise _ImportFailed(f"importing {point.point.value} failed: ", error) from error
@@ -170,7 +171,7 @@ class PluginManager:
             self.registry.add(entries)
             plugin.entries = entries
             host.add(entries)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SignalExit):
             raise
         except _ImportFailed as failed:
             plugin.fail(failed.error, failed.doing)
