@@ -17,7 +17,7 @@ def wrong_region(variable: np.ndarray, wrong: np.ndarray, checked: np.ndarray) -
 
     Examples
     --------
-    >>> x = np.array([0.5, -2.0, 1.5, 3.0])
+    >>> x = np.array([0.5, 2.0, -1.5, 3.0])
     >>> wrong_region(x, x > 1, np.ones(4, bool))
     'only where its value is above 1'
     """

@@ -34,7 +34,7 @@ training: {data: data.npz, metrics: [Accuracy], epochs: 3, batch_size: 16}
 #: Slows a run down, and says when it has got so far: a callback cannot be named in a model file without a plugin.
 SLOW = """\
 import sys, time
-from graphnet.cli import progress
+from graphnet.cli import main, progress
 from graphnet.training.callbacks import Callback
 
 class Slow(Callback):
