@@ -5,10 +5,10 @@ import functools
 import numpy as np
 import pytest
 from helpers import ragged_batches as padded
-from helpers.every_backend import compiled_backends
 from ragged_layers import CELLS, LAYERS, D, H
 
 from graphnet import Affine, Builder, dense
+from graphnet.testing.every_backend import compiled_backends
 from graphnet_recurrent import LSTM, Recurrent
 
 pytestmark = pytest.mark.slow

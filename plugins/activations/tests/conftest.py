@@ -1,3 +1,3 @@
 """Fixtures of this suite."""
 
-from helpers.every_backend import every_backend as every_backend
+from graphnet.testing.every_backend import every_backend as every_backend

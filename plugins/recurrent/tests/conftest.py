@@ -1,9 +1,9 @@
 """Every test draws the same random numbers, independent of the tests before it."""
 
 import pytest
-from helpers.every_backend import every_backend as every_backend
 
 import graphnet
+from graphnet.testing.every_backend import every_backend as every_backend
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 from autograd import grad
 from helpers import ragged_batches as padded
-from helpers.every_backend import compiled_backends
 
 import graphnet
 from graphnet import (
@@ -25,6 +24,7 @@ from graphnet import (
     Weight,
     dense,
 )
+from graphnet.testing.every_backend import compiled_backends
 
 BACKENDS = (*compiled_backends(), "reference")
 LENGTHS = ([6, 3], [1, 6, 4], [3, 0, 5, 2], [0, 2, 0], [0, 0], [6, 6, 6])
