@@ -1,7 +1,7 @@
 """The fixture ``every_backend``: a test runs once on numpy and once on each compiled backend that can run here.
 
-The ``conftest.py`` of a suite imports it (pytest must be installed). A test, or a file by ``pytestmark``, asks for it by
-``pytest.mark.usefixtures("every_backend")``; Runners and layers that name no backend then use the one of the test.
+The ``conftest.py`` of a suite imports it; pytest must be installed. A test, or a file by ``pytestmark``, asks for it
+by ``pytest.mark.usefixtures("every_backend")``; Runners and layers that name no backend then use the one of the test.
 """
 
 from __future__ import annotations
