@@ -76,6 +76,8 @@ def measure(options: argparse.Namespace, backend: str) -> None:
     losses: list[float] = []
 
     class Interleaved(Callback):
+        """Trains an epoch of the other model after each of ours."""
+
         def on_epoch_end(self, trainer: Any, record: Any) -> None:
             start = time.perf_counter()
             losses.append(epoch())
@@ -97,6 +99,8 @@ def in_torch(sequences: Any, labels: Any, options: argparse.Namespace) -> Callab
     from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence, pad_sequence
 
     class Speakers(nn.Module):
+        """The model of the demo: batch normalization, dropout, an LSTM, dropout, a dense layer."""
+
         def __init__(self) -> None:
             super().__init__()
             self.norm = nn.BatchNorm1d(12, eps=1e-10, momentum=0.2)

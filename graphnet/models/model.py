@@ -211,7 +211,7 @@ class Model(ExplainedAttributes):
         inputs, targets, lengths, mask, validation_data
             As in ``Trainer.fit``.
         warm_start : bool
-            Whether training continues from the present weights; otherwise they are drawn anew from the seed.
+            Whether training continues from the present weights; otherwise they are drawn again from the seed.
         callbacks : iterable of Callback
         **settings
             Fields of :class:`~graphnet.training.config.TrainingConfig`, which replace those of ``config`` from now on.

@@ -128,7 +128,7 @@ class Trainer(ExplainedAttributes):
         validation_data : (inputs, targets) or (inputs, targets, lengths), or a Stream, optional
             Examples that select the best epoch; None: the share ``config.validation`` of the examples is held out.
         warm_start : bool
-            Whether training continues from the present weights; otherwise they are drawn anew.
+            Whether training continues from the present weights; otherwise they are drawn again.
 
         Returns
         -------

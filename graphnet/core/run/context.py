@@ -67,7 +67,8 @@ class RunContext:
         Whether a backward pass follows.
     gradients : dict of node path to dict of name to array
     carried : Carried or None
-        The states with which the Scans of the graph begin and end, not those inside cells; None: all begin anew.
+        The states with which the Scans of the graph begin and end, not those inside cells; None: all start from
+        their initial states.
     holds_lock : bool
         Whether the pass holds the lock of small programs.
     ends : list of RowEnds or None

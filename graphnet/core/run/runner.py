@@ -273,9 +273,9 @@ class Runner(ExplainedAttributes):
         input_errors : bool
             Whether ``backward`` returns errors for the inputs; otherwise it returns None for each.
         state : State, or mapping of names to arrays, optional
-            The states that the graph's Scans begin with; an empty one begins anew. The final states are stored in
-            ``self.state``; a row without steps keeps its state. None: every Scan begins anew, and ``self.state`` is not
-            changed. Errors are not propagated into a kept state.
+            The states that the graph's Scans begin with; an empty one stands for the initial states. The final states
+            are stored in ``self.state``; a row without steps keeps its state. None: every Scan starts from its initial
+            states, and ``self.state`` is not changed. Errors are not propagated into a kept state.
 
         Raises
         ------

@@ -124,7 +124,7 @@ class Stepper:
         self._state = new
 
     def reset(self, rows: Iterable[int] | int | None = None) -> None:
-        """Make some rows begin anew at the next step: positions, or a boolean for each row; None: all rows.
+        """Make some rows start from the initial state at the next step: positions, or booleans; None: all rows.
 
         Raises
         ------

@@ -1,6 +1,6 @@
 """Packing of weights, natively: from the arrays of parameters, as they are, to the packs of a program.
 
-A part of a pack that is no block of one weight is computed by numpy first, and read from there like a weight.
+A part of a pack that is not a block of one weight is computed by numpy first, and read from there like a weight.
 """
 
 from __future__ import annotations

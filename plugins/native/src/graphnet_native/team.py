@@ -208,6 +208,18 @@ end:
   ret void
 }}"""
 
+#: Raises the mailbox of each worker %k, and wakes those that sleep; follows a block %prepare.
+_CALL = f"""call:
+  %k = phi i64 [ 0, %prepare ], [ %following, %call ]
+  %distance = mul i64 %k, {MAILBOX_BYTES}
+  %beginning = add i64 %distance, {MAILBOX}
+  %mailbox = getelementptr i8, ptr %team, i64 %beginning
+  %sleepers = getelementptr i8, ptr %mailbox, i64 64
+  %raised = atomicrmw add ptr %mailbox, i32 1 seq_cst, align 4
+  call void @team_wake(ptr %team, ptr %mailbox, ptr %sleepers)
+  %following = add i64 %k, 1
+"""
+
 _RUN = f"""define internal void @team_run(ptr %team, ptr %f, ptr %table, i64 %start, i64 %stop, i64 %origin,
   i64 %n) #0 {{
 entry:
@@ -252,16 +264,7 @@ prepare:
   %patience = load i64, ptr %rolls, align 8
   %all = trunc i64 %wanted to i32
   br label %call
-call:
-  %k = phi i64 [ 0, %prepare ], [ %following, %call ]
-  %distance = mul i64 %k, {MAILBOX_BYTES}
-  %beginning = add i64 %distance, {MAILBOX}
-  %mailbox = getelementptr i8, ptr %team, i64 %beginning
-  %sleepers = getelementptr i8, ptr %mailbox, i64 64
-  %raised = atomicrmw add ptr %mailbox, i32 1 seq_cst, align 4
-  call void @team_wake(ptr %team, ptr %mailbox, ptr %sleepers)
-  %following = add i64 %k, 1
-  %more = icmp ult i64 %following, %wanted
+{_CALL}  %more = icmp ult i64 %following, %wanted
   br i1 %more, label %call, label %look
 look:
   %i = phi i64 [ 0, %call ], [ %next, %again ]
@@ -412,16 +415,7 @@ prepare:
   %task = getelementptr i8, ptr %team, i64 {TASK}
   store ptr null, ptr %task, align 8
   br label %call
-call:
-  %k = phi i64 [ 0, %prepare ], [ %following, %call ]
-  %distance = mul i64 %k, {MAILBOX_BYTES}
-  %beginning = add i64 %distance, {MAILBOX}
-  %mailbox = getelementptr i8, ptr %team, i64 %beginning
-  %sleepers = getelementptr i8, ptr %mailbox, i64 64
-  %raised = atomicrmw add ptr %mailbox, i32 1 seq_cst, align 4
-  call void @team_wake(ptr %team, ptr %mailbox, ptr %sleepers)
-  %following = add i64 %k, 1
-  %more = icmp ult i64 %following, %n
+{_CALL}  %more = icmp ult i64 %following, %n
   br i1 %more, label %call, label %end
 end:
   ret void
