@@ -12,8 +12,8 @@ from graphnet.core.run.context import RunContext
 class WholePass(Protocol):
     """Runs whole passes of a program: arrays in, new arrays out, with rows first, ``(steps, batch, units)``.
 
-    There are no contexts. It needs none of what surrounds numpy's calls: neither a turn
-    among the threads, nor limits for the BLAS, nor another treatment of denormal numbers.
+    There are no contexts. It needs none of what surrounds numpy's calls: neither a turn among the threads, nor limits
+    for the BLAS, nor another treatment of denormal numbers.
     """
 
     #: Takes the weights of a pass, before ``forward``; returns the values of expressions that ``backward`` needs.
