@@ -94,9 +94,7 @@ class Draft:
         try:
             filesystem.write_new(self.path / name, parts)
         except OSError as error:
-            raise FileError(
-                "cannot be written", where=str(self.target / name), received=described(error)
-            ) from error
+            raise FileError("cannot be written", where=str(self.target / name), received=described(error)) from error
 
     def commit(self, target: Path | None = None) -> None:
         """Let the folder appear, with everything in it on the disk.

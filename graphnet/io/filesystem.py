@@ -2,7 +2,7 @@
 
 A program that loses power, or a disk that is full, can stop between any two of them. So they are few, each is one call
 of the operating system, and tests replace the object that makes the calls, to stop, fail or forget at every one; see
-``tests/crash``. No other module of graphnet writes, renames or removes a file; ``tests/test_architecture.py`` checks it.
+``tests/crash``. No other module of graphnet writes, renames or removes files; ``tests/test_architecture.py`` checks it.
 """
 
 from __future__ import annotations

@@ -136,7 +136,9 @@ class FolderLock:
             except OSError as error:
                 problem = described(error)
         if problem:
-            raise FileError("the folder of the run is not this run's any more", where=str(self.folder), received=problem)
+            raise FileError(
+                "the folder of the run is not this run's any more", where=str(self.folder), received=problem
+            )
 
     def release(self) -> None:
         """Give the lock back; the file stays, since removing it would let two processes lock two files."""
