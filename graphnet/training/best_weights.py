@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.runner import Runner
@@ -46,6 +47,12 @@ class BestWeights:
             for name, parameter in layer.params.items():
                 parameter.value = self._values[f"{path}/{name}"]
             layer.store.replace_buffers({name: self._buffers[f"{path}/{name}"] for name in layer.buffer_values})
+
+    def carry_on(self, epoch: int, score: tuple[float, ...] | None, arrays: Mapping[str, Array]) -> None:
+        """Continue with the best epoch of a run that was stopped, and its :attr:`arrays`."""
+        self.epoch, self.score = epoch, score
+        self._values = {path: arrays[path] for path in self.runner.parameters}
+        self._buffers = {path: arrays[path] for path in self.runner.buffers}
 
     @property
     def arrays(self) -> dict[str, Array]:
