@@ -30,6 +30,8 @@ class BestWeights:
         self.metric = metric
         self.epoch = 0
         self.score: tuple[float, ...] | None = None
+        self._values: dict[str, Array] = {}
+        self._buffers: dict[str, Array] = {}
         self._store()
 
     def update(self, record: EpochRecord) -> bool:
@@ -70,5 +72,5 @@ class BestWeights:
 
     def _store(self) -> None:
         # Parameters and buffers are replaced, never written in place: no copy is needed.
-        self._values: dict[str, Array] = {path: p.value for path, p in self.runner.parameters.items()}
-        self._buffers: dict[str, Array] = dict(self.runner.buffers)
+        self._values = {path: p.value for path, p in self.runner.parameters.items()}
+        self._buffers = dict(self.runner.buffers)

@@ -139,7 +139,8 @@ def of_function(function: Any, seen: frozenset[int] = frozenset()) -> Iterator[t
             yield f"closure {name}", value
         else:
             yield from ((f"{name}: {inner}", found) for inner, found in of_function(value, seen))
-    defaults = {**dict(enumerate(function.__defaults__ or ())), **(function.__kwdefaults__ or {})}
+    defaults: dict[Any, Any] = dict(enumerate(function.__defaults__ or ()))
+    defaults |= function.__kwdefaults__ or {}
     yield from ((f"default {name}", value) for name, value in defaults.items() if is_generator(value))
     names = sorted(_names(function.__code__))
     found_in_module = ((name, function.__globals__.get(name)) for name in names)

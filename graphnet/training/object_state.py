@@ -213,8 +213,7 @@ class ObjectWriter:
                 items: Any = {key: self._item(item, f"{where}[{key!r}]") for key, item in value.items()}
                 return {"dict": items} if kind == "dict" else {"dict": items, "kind": kind}
             pairs = [
-                [self.value(key, f"{where}, key"), self._item(item, f"{where}[{key!r}]")]
-                for key, item in value.items()
+                [self.value(key, f"{where}, key"), self._item(item, f"{where}[{key!r}]")] for key, item in value.items()
             ]
             return {"pairs": pairs, "kind": kind}
         if kind == "list":
