@@ -75,7 +75,8 @@ def data_hash(data: Examples | Stream, validation: Examples | Stream | None) -> 
 
 
 def _add_examples(total: DataHash, data: Examples) -> None:
-    for kind, sources in (("input", data.inputs), ("target", data.targets)):
+    kinds = {"input": data.inputs, "target": data.targets, "weight": data.weights, "mask": data.target_masks}
+    for kind, sources in kinds.items():
         for name, source in sources.items():
             total.text(f"{kind} {name} {type(source).__name__}")
             if isinstance(source, SequenceSource):
@@ -83,6 +84,8 @@ def _add_examples(total: DataHash, data: Examples) -> None:
                     total.array(str(i), array)
                 continue
             _add_attributes(total, source)
+    for name, classes in data.class_weights.items():
+        total.array(f"classes {name}", classes.table)
     if data.rows is not None:
         total.array("rows", np.asarray(data.rows))
 
