@@ -179,7 +179,7 @@ class ObjectWriter:
             return self._array(value, where)
         if generators.is_generator(value) and generators.known(value):
             self._remember(value, where)
-            return {"generator": generators.written(value, lambda part: self.value(part, where))}
+            return {"generator": generators.written(value, lambda part: self._generator_part(part, where))}
         if type(value) in CONTAINERS:
             self._remember(value, where)
             return self._container(value, where)
@@ -187,10 +187,17 @@ class ObjectWriter:
             self._remember(value, where)
             return {"recurrent": self.value(value.arrays, where), "fresh": self.value(value.fresh, f"{where}.fresh")}
         if isinstance(value, EpochRecord):
-            return {"record": self.value(dict(vars(value)), where)}
+            return {"record": ObjectWriter().value(dict(vars(value)), "")}
         if _has_attributes(value) and not pair_refused(value):
             return self.object(value, where)
         raise self._refusal(value, where)
+
+    def _generator_part(self, part: Any, where: str) -> Any:
+        """A part of a generator's state, whose arrays are never left out."""
+        writer = ObjectWriter()
+        written = writer.value(part, where)
+        self.arrays.update(writer.arrays)
+        return written
 
     def _array(self, value: Array, where: str) -> dict[str, Any]:
         if self._lenient or value.dtype.hasobject or value.dtype.names is not None:
@@ -351,7 +358,7 @@ class ObjectReader:
             self._made[where] = state
             return state
         if kind == "record":
-            return EpochRecord(**self.value(content, None, where))
+            return EpochRecord(**ObjectReader({}).value(content, None, ""))
         if kind == "enum":
             return type(existing)[content] if isinstance(existing, Enum) else existing
         return self._constant(kind, content, written)

@@ -84,12 +84,6 @@ class RunObjects:
         """The callbacks whose state was kept, and which are not part of this run."""
         return [name for name in written["callbacks"] if name not in self.callbacks]
 
-    def restore_deltas(self, written: Mapping[str, Any]) -> None:
-        """Put the deltas of all layers back, by which the weights are grouped."""
-        for path, layer in self.layers.items():
-            if layer.delta != written["deltas"].get(path, 1.0):
-                layer.delta = written["deltas"].get(path, 1.0)
-
     def restore(self, written: Mapping[str, Any], reader: ObjectReader) -> None:
         """Put the states back, in the order in which they were read."""
         for name, state in written["callbacks"].items():
@@ -100,6 +94,8 @@ class RunObjects:
             if name in written["config"]:
                 reader.object(written["config"][name], thing, name)
         for path, layer in self.layers.items():
+            if layer.delta != written["deltas"].get(path, 1.0):
+                layer.delta = written["deltas"].get(path, 1.0)
             kept = written["layers"].get(path)
             if kept is not None:
                 where = f"layer {path}"

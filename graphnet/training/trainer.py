@@ -367,7 +367,8 @@ class Trainer(ExplainedAttributes):
         if is_over(running.stopped, len(self.history), self.config.epochs):
             self.history.stopped = running.stopped or "finished"
             return
-        running.stopped = None
+        if running.stopped is not None:  # by a callback, or after fewer epochs
+            running.stopped, self.stopping = None, False
         for epoch in range(len(self.history) + 1, self.config.epochs + 1):
             record = epochs.run(epoch, self._on_batch_end)
             record = replace(record, best=best.update(record))
