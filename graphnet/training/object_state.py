@@ -14,9 +14,10 @@ import threading
 import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -66,9 +67,9 @@ def pair(thing: Any) -> bool:
     ConfigError
         If it has one of the two only.
     """
-    own = {name: _own_method(type(thing), name) for name in ("state", "load_state")}
-    if not own["load_state"] or (own["state"] and own["load_state"]):
-        return own["load_state"]
+    own, reads = _own_method(type(thing), "load_state"), _own_method(type(thing), "state")
+    if reads or not own:
+        return own
     raise ConfigError(
         "load_state without state",
         where=f"{type(thing).__module__}.{type(thing).__qualname__}",
@@ -77,6 +78,7 @@ def pair(thing: Any) -> bool:
     )
 
 
+@lru_cache(1024)
 def _own_method(cls: type, name: str) -> bool:
     """Whether a class or a base of it, other than graphnet's base classes, defines a method."""
     definer = next((base for base in cls.__mro__ if name in vars(base)), None)
@@ -120,7 +122,7 @@ class ObjectWriter:
             return {"object": kind, "state": self.value(thing.state(), f"{where}.state()")}
         return {"object": kind, "attributes": self.attributes(thing, where)}
 
-    def attributes(self, thing: Any, where: str, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    def attributes(self, thing: Any, where: str, without: Collection[str] = ()) -> dict[str, Any]:
         """The attributes of an object by name, without those that are resources."""
         written = {}
         for name, value in attributes_of(thing):
@@ -231,11 +233,11 @@ class ObjectWriter:
     def _items(self, values: Any, where: str) -> Any:
         """The items of a sequence or a set; many numbers as an array."""
         items = sorted(values, key=repr) if isinstance(values, (set, frozenset)) else list(values)
-        kinds = {type(item) for item in items} if len(items) >= PACKED else set()
-        if kinds == {float} or (kinds == {int} and all(-(2**63) <= item < 2**63 for item in items)):
+        packed = _packed(items) if len(items) >= PACKED else None
+        if packed is not None:
             if self._lenient:
                 raise self._refusal(values, where)
-            self.arrays[where] = np.array(items, np.float64 if kinds == {float} else np.int64)
+            self.arrays[where] = packed
             return {"numbers": where}
         return [self._item(item, f"{where}[{i}]") for i, item in enumerate(items)]
 
@@ -272,6 +274,17 @@ class ObjectWriter:
             received=f"{type(value).__module__}.{type(value).__qualname__}",
             remedy=REMEDY,
         )
+
+
+def _packed(items: list[Any]) -> Array | None:
+    """Numbers of one type as an array; None for anything else."""
+    kinds = set(map(type, items))
+    if kinds not in ({float}, {int}):
+        return None
+    try:
+        return np.array(items, np.float64 if kinds == {float} else np.int64)
+    except OverflowError:
+        return None
 
 
 #: The dtypes of arrays that checkpoints store as they are.
@@ -445,12 +458,13 @@ def is_resource(value: Any) -> bool:
     if type(value) in (list, tuple, set, dict):  # all of them, as the callables that a constructor was given
         items = value.values() if isinstance(value, dict) else value
         return len(value) > 0 and all(map(is_resource, items))
-    return isinstance(value, RESOURCES) or _is_training(value)
+    return _is_resource_class(type(value))
 
 
-def _is_training(value: Any) -> bool:
-    """Whether a value is a Trainer or a Model, which cannot be imported here."""
-    return any(cls.__module__.startswith(TRAINING) for cls in type(value).__mro__)
+@lru_cache(1024)
+def _is_resource_class(cls: type) -> bool:
+    """Whether the instances of a class are resources; a Trainer or a Model cannot be imported here."""
+    return issubclass(cls, RESOURCES) or any(base.__module__.startswith(TRAINING) for base in cls.__mro__)
 
 
 def pair_refused(value: Any) -> bool:
@@ -466,7 +480,12 @@ def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
             yield name, getattr(thing, name)
 
 
-def _slots(cls: type) -> Iterator[str]:
+@lru_cache(1024)
+def _slots(cls: type) -> tuple[str, ...]:
+    return tuple(_slot_names(cls))
+
+
+def _slot_names(cls: type) -> Iterator[str]:
     for base in cls.__mro__:
         names = vars(base).get("__slots__", ())
         for name in (names,) if isinstance(names, str) else tuple(names):
@@ -481,5 +500,5 @@ def _is_slot(cls: type, name: str) -> bool:
 def _has_attributes(value: Any) -> bool:
     """Whether an object is an instance of a class that is written in Python: its attributes are its state."""
     cls = type(value)
-    known = hasattr(value, "__dict__") or any(True for _ in _slots(cls))
+    known = hasattr(value, "__dict__") or bool(_slots(cls))
     return known and not isinstance(value, (BaseException, type, *CONTAINERS, tuple, str, int, float))
