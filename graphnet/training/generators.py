@@ -90,7 +90,7 @@ def _seed(sequence: Any) -> dict[str, Any] | None:
     """What a seed sequence is made of; its children depend on it."""
     if not isinstance(sequence, np.random.SeedSequence):
         return None
-    entropy = sequence.entropy
+    entropy: Any = sequence.entropy
     several = isinstance(entropy, (list, tuple, np.ndarray))
     return {
         "entropy": [int(number) for number in entropy] if several else None if entropy is None else int(entropy),

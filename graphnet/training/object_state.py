@@ -67,7 +67,8 @@ def pair(thing: Any) -> bool:
     ConfigError
         If it has one of the two only.
     """
-    own, reads = _own_method(type(thing), "load_state"), _own_method(type(thing), "state")
+    cls: Any = type(thing)
+    own, reads = _own_method(cls, "load_state"), _own_method(cls, "state")
     if reads or not own:
         return own
     raise ConfigError(
@@ -458,7 +459,8 @@ def is_resource(value: Any) -> bool:
     if type(value) in (list, tuple, set, dict):  # all of them, as the callables that a constructor was given
         items = value.values() if isinstance(value, dict) else value
         return len(value) > 0 and all(map(is_resource, items))
-    return _is_resource_class(type(value))
+    cls: Any = type(value)
+    return _is_resource_class(cls)
 
 
 @lru_cache(1024)
@@ -469,13 +471,14 @@ def _is_resource_class(cls: type) -> bool:
 
 def pair_refused(value: Any) -> bool:
     """Whether an object reads itself once only, so that its attributes do not say where it is."""
-    return isinstance(value, (Iterator, np.ndarray)) and not _own_method(type(value), "load_state")
+    return isinstance(value, (Iterator, np.ndarray)) and not pair(value)
 
 
 def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
     """The attributes of an object by name, those in ``__slots__`` included."""
     yield from dict(vars(thing) if hasattr(thing, "__dict__") else {}).items()
-    for name in _slots(type(thing)):
+    cls: Any = type(thing)
+    for name in _slots(cls):
         if hasattr(thing, name):
             yield name, getattr(thing, name)
 
@@ -493,12 +496,12 @@ def _slot_names(cls: type) -> Iterator[str]:
                 yield f"_{base.__name__.lstrip('_')}{name}" if name[:2] == "__" and name[-2:] != "__" else name
 
 
-def _is_slot(cls: type, name: str) -> bool:
+def _is_slot(cls: Any, name: str) -> bool:
     return name in _slots(cls)
 
 
 def _has_attributes(value: Any) -> bool:
     """Whether an object is an instance of a class that is written in Python: its attributes are its state."""
-    cls = type(value)
+    cls: Any = type(value)
     known = hasattr(value, "__dict__") or bool(_slots(cls))
     return known and not isinstance(value, (BaseException, type, *CONTAINERS, tuple, str, int, float))
