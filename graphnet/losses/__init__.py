@@ -7,9 +7,10 @@ from graphnet.core.attributes import missing_from
 from graphnet.losses.base import Loss
 from graphnet.losses.binary_cross_entropy import BinaryCrossEntropy
 from graphnet.losses.cross_entropy import CrossEntropy
+from graphnet.losses.cross_entropy_loss import CrossEntropyLoss
 from graphnet.losses.mean_squared_error import MeanSquaredError
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanSquaredError"]
+__all__ = ["BinaryCrossEntropy", "CrossEntropy", "CrossEntropyLoss", "Loss", "MeanSquaredError"]
 
 explain_constructors([globals()[name] for name in __all__])
 
