@@ -50,7 +50,7 @@ class Schedule:
 
 
 class CheckpointWriter:
-    """Writes checkpoints one at a time, in a thread of its own; while it is busy, others are not taken, and never queued.
+    """Writes checkpoints one at a time, in a thread of its own; while it is busy, others are not taken, never queued.
 
     Parameters
     ----------

@@ -23,9 +23,10 @@ from graphnet.io.run_files import CURVE, METRICS, SUMMARY, line
 from graphnet.io.state import state_file
 from graphnet.io.versions import versions
 from graphnet.io.weights import weights_file
-from graphnet.io.writing import model_hash, model_text
+from graphnet.io.writing import model_text
 from graphnet.training.callbacks.base import Callback, TrainingRun
 from graphnet.training.checkpoints import CheckpointedRun, Checkpoints
+from graphnet.training.fingerprint import model_hash
 from graphnet.training.history import EpochRecord, History
 from graphnet.training.snapshot import Snapshot
 
@@ -164,7 +165,7 @@ class RunFolder(Callback, Checkpoints):
         return failures
 
     def _export_weights(self, trainer: TrainingRun, history: History) -> None:
-        """Write the weights after the state, and remove them before it: where there are weights, they belong together."""
+        """Write the weights after the state, as they are removed before it: with weights there is their state."""
         words = {"epoch": str(history.best_epoch)}
         if trainer.state is not None and trainer.state.rows is not None:
             self._write(STATE, b"".join(state_file(trainer.state, words)))
@@ -277,8 +278,7 @@ class RunFolder(Callback, Checkpoints):
     def _reopen(self, trainer: CheckpointedRun) -> None:
         """Take up the folder of a run that goes on; nothing is changed if it has ended, and is complete."""
         root = self._held()
-        over = self._resumed is not None and trainer.snapshot().values.get("stopped") is not None
-        if over and os.path.isfile(root / SUMMARY):
+        if trainer.complete and os.path.isfile(root / SUMMARY):
             self._keep_all = True
             return
         run_files.clean(root)
@@ -295,7 +295,6 @@ class RunFolder(Callback, Checkpoints):
 
     def after_epoch(self, trainer: CheckpointedRun) -> None:
         """Take a checkpoint, if one is due and the last one is written; after the last epoch in any case."""
-        self._step += 1
         assert self._schedule is not None and self._writer is not None
         if trainer.complete or (self._schedule.due(len(trainer.history), self._step) and not self._writer.busy):
             self._take(trainer)
@@ -367,7 +366,7 @@ def _failures(actions: list[Callable[[], None]]) -> list[GraphnetError]:
 
 
 def _model_fact(trainer: CheckpointedRun) -> dict[str, str]:
-    return {"model": model_hash(trainer.runner.completed())}
+    return {"model": model_hash(trainer.graph)}
 
 
 def numbered(runs: Path, name: str) -> Path:

@@ -38,7 +38,7 @@ def fingerprint(graph: Graph, config: TrainingConfig, backend: str) -> dict[str,
     """Everything but the hash of the data, as JSON."""
     nodes = dict(_nodes(graph))
     return {
-        "model": hashlib.sha256(repr(sorted(nodes.items())).encode()).hexdigest(),
+        "model": _hash(nodes),
         "nodes": nodes,
         "settings": {
             field.name: text(getattr(config, field.name))
@@ -50,6 +50,15 @@ def fingerprint(graph: Graph, config: TrainingConfig, backend: str) -> dict[str,
         "backend": backend,
         "versions": versions(graph, config, backend),
     }
+
+
+def model_hash(graph: Graph) -> str:
+    """SHA-256 of the nodes of a graph, their configurations and connections; sizes of its inputs do not count."""
+    return _hash(dict(_nodes(graph)))
+
+
+def _hash(nodes: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(nodes.items())).encode()).hexdigest()
 
 
 def versions(graph: Graph, config: TrainingConfig, backend: str) -> dict[str, str]:
