@@ -94,7 +94,10 @@ def decoded(numbers: Array, names: tuple[Any, ...] | None) -> Array:
     >>> decoded(np.array([1, 0]), ("cat", "dog"))
     array(['dog', 'cat'], dtype='<U3')
     """
-    return numbers if names is None else np.asarray(names)[numbers]
+    if names is None:
+        return numbers
+    table = np.array(names) if len({type(name) for name in names}) == 1 else np.array(names, object)
+    return np.asarray(table[numbers])
 
 
 def checked_classes(value: Any) -> dict[str, tuple[Any, ...]] | tuple[Any, ...] | None:

@@ -19,6 +19,7 @@ from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State, require_state
+from graphnet.data.labels import by_output
 from graphnet.data.weighting import Weighting
 from graphnet.io.model_folder import save_model
 from graphnet.io.run_folder import relative
@@ -32,6 +33,7 @@ from graphnet.training.callbacks import Callback
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
+from graphnet.training.totals import losses_by_output
 from graphnet.training.trainer import Trainer
 
 #: Examples that ``predict`` runs at a time.
@@ -91,6 +93,11 @@ class Model(ExplainedAttributes):
         self.path: Path | None = None
 
     elsewhere = ELSEWHERE
+
+    @property
+    def classes(self) -> dict[str, tuple[Any, ...]]:
+        """The names of the classes of each output that has some, in the order of their numbers."""
+        return by_output(losses_by_output(self.graph, self.config), self.config.classes) or {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "config":

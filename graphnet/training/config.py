@@ -21,14 +21,32 @@ from graphnet.optimizers import Adam, Optimizer
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
+from graphnet.training.names import named
 
 #: What the learning rate may do; see :func:`graphnet.training.schedule.rate_factor`.
 SCHEDULES = ("constant", "cosine", "step")
 
 
+#: The fields that take registered objects, or their names, with their kinds.
+NAMED = {
+    "loss": "losses",
+    "optimizer": "optimizers",
+    "regularizer": "regularizers",
+    "metrics": "metrics",
+    "callbacks": "callbacks",
+    "weights_initializer": "initializers",
+    "bias_initializer": "initializers",
+}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingConfig:
     """All settings of a training run; with the same graph and data, the same seed gives the same run.
+
+    Losses, metrics, optimizers, regularizers, initializers and callbacks may be given by their names, as in model
+    files: ``loss="cross_entropy"``, ``optimizer="adam"``, ``metrics=["accuracy", "f1"]``. Upper case, underscores and
+    hyphens do not count: ``"cross_entropy"`` is ``CrossEntropy``. An object that is made by its name has the default
+    settings. Plugins add names.
 
     Parameters
     ----------
@@ -146,6 +164,7 @@ class TrainingConfig:
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
+        self._set(**{name: named(name, kind, getattr(self, name)) for name, kind in NAMED.items()})
         self._set(
             data=checks.text("data", self.data),
             loss=checks.losses(self.loss),
