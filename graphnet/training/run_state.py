@@ -16,7 +16,9 @@ from graphnet.core.run.state import State
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks.base import TrainingRun
 from graphnet.training.epoch import CurrentEpoch, EpochRunner
-from graphnet.training.object_state import ObjectReader, ObjectWriter, layout
+from graphnet.training.object_kinds import layout
+from graphnet.training.object_reader import ObjectReader
+from graphnet.training.object_writer import ObjectWriter
 from graphnet.training.run_objects import RunObjects
 from graphnet.training.snapshot import FRESH, Snapshot
 from graphnet.training.source_state import restore_source, source_state
@@ -42,6 +44,8 @@ class RunState:
         Updates since the beginning of the run.
     stopped : str or None
         How the run has ended; None while it goes on.
+    ended : bool
+        Whether only ``on_end`` of the callbacks is left: the weights are no longer those of the last update.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class RunState:
         self.objects, self.fingerprint = objects, fingerprint
         self.step = 0
         self.stopped: str | None = None
+        self.ended = False
         self._records: list[Any] = []
         self._best_copy: tuple[int, dict[str, Array]] = (-1, {})
 
