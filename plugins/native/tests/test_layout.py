@@ -57,10 +57,10 @@ def program_of(units):
 def test_lanes_hold_what_fills_them():
     program = program_of(16)
     assert layout_of(program, F32, 64, 1) == Layout(True, True)
-    for batch, vector_bytes in ((4, 64), (8, 64), (17, 64), (3, 32), (20, 64)):
-        assert layout_of(program, F32, vector_bytes, batch) == Layout(True)
-    for batch, vector_bytes in ((16, 64), (32, 64), (8, 32)):
-        assert layout_of(program, F32, vector_bytes, batch) == Layout(False)
+    for batch, width in ((4, 64), (8, 64), (17, 64), (3, 32), (20, 64)):
+        assert layout_of(program, F32, width, batch) == Layout(True)
+    for batch, width in ((16, 64), (32, 64), (8, 32)):
+        assert layout_of(program, F32, width, batch) == Layout(False)
     assert layout_of(program_of(1), F32, 64, 4) == Layout(False)
 
 
