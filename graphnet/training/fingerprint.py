@@ -31,7 +31,10 @@ NAMES = {
     "schedule": "a learning rate whose past depends on the number of epochs",
 }
 #: Settings that are compared under other names, or may change.
-ELSEWHERE = frozenset({"data", "epochs", "seed", "dtype", "backend", "callbacks"})
+ELSEWHERE = frozenset(
+    {"data", "epochs", "seed", "dtype", "backend", "callbacks"}
+    | {"checkpoint_epochs", "checkpoint_steps", "checkpoint_seconds", "keep_checkpoints"}
+)
 
 
 def fingerprint(graph: Graph, config: TrainingConfig, backend: str) -> dict[str, Any]:
