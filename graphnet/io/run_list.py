@@ -18,7 +18,7 @@ from graphnet.io.checkpoint import entries
 from graphnet.io.draft import remove
 from graphnet.io.lock import FolderLock, is_locked
 from graphnet.io.manifest import CHECKPOINT, Manifest
-from graphnet.io.model_folder import MODEL, WEIGHTS
+from graphnet.io.model_folder import MODEL
 from graphnet.io.run_files import METRICS, SUMMARY
 
 #: How a run is described that ended, by ``stopped`` in its summary.
