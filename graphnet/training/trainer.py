@@ -27,7 +27,7 @@ from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
 from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
-from graphnet.training.data_hash import data_hash
+from graphnet.training.data_hash import data_hashes
 from graphnet.training.epoch import EpochRunner
 from graphnet.training.feeds import make_feed
 from graphnet.training.fingerprint import fingerprint
@@ -289,7 +289,7 @@ class Trainer(ExplainedAttributes):
         """The fingerprint of this run, after checks that it can be kept and, on resuming, that it may be continued."""
         objects.written(ObjectWriter(calling=False))
         known = fingerprint(self.graph, self.config, self.runner.backend)
-        known["data"] = data_hash(data, validation)
+        known["data"] = data_hashes(data, validation)
         if self._resumption is not None:
             self._resumption.check(known, objects)
         return known
