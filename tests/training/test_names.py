@@ -51,7 +51,11 @@ def test_spellings_of_one_name(name):
 def test_names_stand_for_objects(settings, expected):
     import yaml
 
-    assert TrainingConfig(**settings) == TrainingConfig(**expected) == parsed(yaml.safe_dump(settings, default_flow_style=True))
+    assert (
+        TrainingConfig(**settings)
+        == TrainingConfig(**expected)
+        == parsed(yaml.safe_dump(settings, default_flow_style=True))
+    )
 
 
 def test_a_model_trains_by_names():
