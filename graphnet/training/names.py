@@ -22,10 +22,10 @@ def named(field: str, kind: str, value: Any) -> Any:
 
     Raises
     ------
-    UnknownNameError, PluginError
-        If a name is unknown, or several plugins have it.
     ConfigError
-        If an object cannot be made without settings.
+        If a name is unknown, or an object cannot be made without settings.
+    PluginError
+        If several plugins have a name.
 
     Examples
     --------
@@ -48,8 +48,9 @@ def _made(field: str, kind: str, name: str) -> Any:
     try:
         entry = manager().registry.get(kind, name)
     except UnknownNameError as error:
-        error.key_path = (field,)
-        raise error.at(where) from None
+        raise ConfigError(
+            error.problem, where=where, expected=error.expected, remedy=error.remedy, key_path=(field,)
+        ) from None
     try:
         return entry.object()
     except GraphnetError as error:
