@@ -41,6 +41,7 @@ from graphnet.core.errors import (
     StateError,
     UnknownNameError,
 )
+from graphnet.core.garbage import count_as_old as _count_as_old
 from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
 from graphnet.core.run import backends as _backends
@@ -248,6 +249,7 @@ def _plugin_backends() -> _backends.Source:
 
 
 _backends.add_source(_plugin_backends)
+_count_as_old()
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
 
