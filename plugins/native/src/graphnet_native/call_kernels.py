@@ -255,8 +255,10 @@ class _Kernel(Lanes):
             self.vectors(width, numbers)
             return [f.offset(a, row), f.offset(b, f.mul(width, self.size))]
 
-        wanted = f.compare("icmp ne", f.emit(I64, f"ptrtoint {gradient} to i64"), integer(0))
-        f.when(wanted, lambda: f.loop(integer(0), rows, 1, line, [source, f.offset(gradient, done)]) and None)
+        def copy() -> None:
+            f.loop(integer(0), rows, 1, line, [source, f.offset(gradient, done)])
+
+        f.when(f.compare("icmp ne", f.emit(I64, f"ptrtoint {gradient} to i64"), integer(0)), copy)
 
     # ------------------------------------------------------------------ packs
     def _spread(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 from graphnet.core.compile.program import Instruction, Program
@@ -23,7 +22,7 @@ def emitter(program: Program, dtype: str, vector_bytes: int, batch: int, llvm: i
 class LargeEmitter(Emitter):
     """Builds the functions of a program that is a list of calls; see :class:`Emitter`."""
 
-    most = math.inf
+    limited = False
 
     def __init__(
         self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int, workers: int = 1
