@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from graphnet_native import packing, products, single_products, sums, transposition
+from graphnet_native import packing, row_products, sums, transposition
 from graphnet_native.calls import HEADER, Kind
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.functions import apply, as_number
@@ -21,7 +21,7 @@ RUN = "run_calls"
 KINDS = [PTR, I64, I64, I64, PTR]
 
 
-def emit(module: Module, forms: Mapping[Any, int], wide: Tiles, calls: int, left: int) -> None:
+def emit(module: Module, forms: Mapping[Any, int], panels: Tiles, calls: int) -> None:
     """Define the kernels of some forms, and what runs a list of calls.
 
     Parameters
@@ -29,14 +29,15 @@ def emit(module: Module, forms: Mapping[Any, int], wide: Tiles, calls: int, left
     module : Module
     forms : mapping
         See :attr:`graphnet_native.calls.Calls.forms`.
-    wide : Tiles
-    calls, left : int
-        The entries of the table that have the calls, and working space for the left sides of products.
+    panels : Tiles
+        The panels of weights.
+    calls : int
+        The entry of the table that has the calls.
     """
     names = []
     for form, number in forms.items():
         name = f"call_{number}"
-        _Kernel(module.function(name, KINDS), wide, left).build(*form)
+        _Kernel(module.function(name, KINDS), panels).build(*form)
         names.append(name)
     list_of = ", ".join(f"ptr @{name}" for name in names)
     module.declare_text("kernels", f"@kernels = internal constant [{len(names)} x ptr] [{list_of}]")
@@ -66,11 +67,10 @@ def _run(module: Module, calls: int) -> None:
 class _Kernel(Lanes):
     """Builds one kernel."""
 
-    def __init__(self, f: Function, wide: Tiles, left: int) -> None:
-        super().__init__(f, wide.dtype)
+    def __init__(self, f: Function, panels: Tiles) -> None:
+        super().__init__(f, panels.dtype)
         self.entries, self.start, self.stop, self.origin, self._words = f.parameters
-        self.module, self.wide, self._left = f.module, wide, left
-        self.size = wide.dtype.bytes
+        self.module, self.size, self.panel = f.module, panels.dtype.bytes, panels.rows
         self._read = 0
 
     def build(self, name: str, *form: Any) -> None:
@@ -170,21 +170,13 @@ class _Kernel(Lanes):
 
     def _dot(self, source: Kind, target: Kind, add: bool, timeless: bool) -> None:
         """A product of all steps with a pack."""
-        f, wide = self.f, self.wide
-        depth, units, pack = self.word(), self.word(), self.pointer()
+        f = self.f
+        depth, units, line, pack = self.word(), self.word(), self.word(), self.pointer()
         (rows, rows_step), (there, there_step) = self.place(), self.place()
-        line = f.mul(units, self.size)
-        adds = integer(int(add))
-        if timeless:
-            name = single_products.single_product(self.module, self.dtype, self.lanes)
-            f.run(name, pack, line, rows, there, units, depth, adds)
-            return
-        packed = f.load(PTR, f.offset(self.entries, 8 * self._left))
-        panel, count = f.mul(depth, wide.rows * self.size), self.count(False)
-        f.run(products.pack(self.module, wide), rows, packed, count, depth, rows_step, integer(self.size), panel)
-        tile = integer(wide.vectors * wide.lanes * self.size)
-        name = products.wide_product(self.module, wide)
-        f.run(name, packed, pack, line, tile, there, there_step, count, depth, units, adds)
+        name = row_products.row_product(self.module, self.dtype, self.lanes)
+        # The weights are in one panel, as wide as the product.
+        f.run(name, pack, integer(self.panel * self.size), line, rows, rows_step, there, there_step,
+              self.count(timeless), depth, units, integer(int(add)))  # fmt: skip
 
     def _reduce(self, name: str, source: Kind, target: Kind, timeless: bool) -> None:
         """A reduction over the units, one after the other."""

@@ -32,6 +32,7 @@ from graphnet.core.compile.program import (
 )
 from graphnet.core.run.numpy_backend.pack_plan import PackPart, WeightBlock, pack_shape
 from graphnet_native.frame import TIMED
+from graphnet_native.packing import padded
 from graphnet_native.sources import Packing
 from graphnet_native.table import Table
 from graphnet_native.whole_pass import gradient_parts
@@ -68,6 +69,8 @@ class Calls:
     packing : Packing
     size : int
         Bytes of a number.
+    panel : int
+        The outputs of a panel of weights.
 
     Attributes
     ----------
@@ -77,8 +80,8 @@ class Calls:
         The header, and the calls of all sections.
     """
 
-    def __init__(self, program: Program, table: Table, packing: Packing, size: int) -> None:
-        self.program, self._table, self._packing, self._size = program, table, packing, size
+    def __init__(self, program: Program, table: Table, packing: Packing, size: int, panel: int) -> None:
+        self.program, self._table, self._packing, self._size, self._panel = program, table, packing, size, panel
         self.forms: dict[Any, int] = {}
         self._calls: list[tuple[int, ...]] = []
         self._buffers = [self._buffer(kind, units, boolean) for kind, units, boolean in _kinds(program)]
@@ -154,6 +157,10 @@ class Calls:
         assert isinstance(operand, PackRef)
         return (False, self._widths[operand.pack] != width), (8 * (self._table.pack + operand.pack), 0, 0, 0)
 
+    def _line(self, outputs: int) -> int:
+        """Bytes from one input of a pack to the next."""
+        return padded(outputs, self._panel) * self._size
+
     def _timeless(self, output: BufferSlice | ExternalArray) -> bool:
         return isinstance(output, BufferSlice) and not self._buffers[output.buffer][1]
 
@@ -168,7 +175,7 @@ class Calls:
             source, more = self._place(rows, rows.width)
             pack = 8 * (self._table.pack + weights.pack)
             form = ("dot", source, target, instruction.add, timeless)
-            self._add(form, rows.width, width, pack, *more, *words)
+            self._add(form, rows.width, width, self._line(width), pack, *more, *words)
             return
         if name == "reduce":
             (operand,) = instruction.operands
@@ -214,7 +221,7 @@ class Calls:
             step = row if block.flipped else size
             self._add(("spread",), source, start, step, target, part.rows[0] * size, outputs, bits(block.factor))
             return
-        line = pack_shape(self.program, part.pack)[0] * size
+        line = self._line(pack_shape(self.program, part.pack)[0])
         place = part.columns[0] * line + part.rows[0] * size
         shape = (outputs, inputs) if block.flipped else (inputs, outputs)
         name = "turn" if block.flipped else "copy"

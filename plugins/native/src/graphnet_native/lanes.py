@@ -40,7 +40,20 @@ class Lanes:
     def vectors(self, count: Value, body: Callable[[Value, Value | None], None]) -> None:
         """``body(first number, mask)`` for whole vectors, and once with a mask for the rest."""
         f = self.f
+        if count.name.isdigit():
+            self._known_vectors(int(count.name), body)
+            return
         whole = f.binary("and", count, integer(-self.lanes))
         f.loop(integer(0), whole, self.lanes, lambda i, _: body(i, None))
         rest = f.binary("sub", count, whole)
         f.when(f.compare("icmp ne", rest, integer(0)), lambda: body(whole, f.first_lanes(rest, self.lanes)))
+
+    def _known_vectors(self, count: int, body: Callable[[Value, Value | None], None]) -> None:
+        """The same for a number of numbers that is known now."""
+        f, whole = self.f, count // self.lanes * self.lanes
+        if whole == self.lanes:
+            body(integer(0), None)
+        elif whole:
+            f.loop(integer(0), integer(whole), self.lanes, lambda i, _: body(i, None), sure=True)
+        if whole < count:
+            body(integer(whole), f.first_lanes(integer(count - whole), self.lanes))

@@ -28,7 +28,7 @@ class LargeEmitter(Emitter):
         self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int, workers: int = 1
     ) -> None:
         super().__init__(program, dtype, vector_bytes, batch, llvm, workers)
-        self.calls = Calls(program, self.table, self.packing, self.dtype.bytes)
+        self.calls = Calls(program, self.table, self.packing, self.dtype.bytes, self.tiles.rows)
         self.data = self.calls.data
 
     def key(self) -> str:
@@ -38,12 +38,12 @@ class LargeEmitter(Emitter):
         borders = [(place, buffers[place.buffer]) for place in (*places, *program.emitted)]
         staged = [(name, attr, phase) for name, attr, _, phase in program.staged]
         outputs = program.sequence_errors
-        parts = (self.dtype, self.wide, self.table, borders, staged, outputs, list(self.calls.forms))
+        parts = (self.dtype, self.tiles, self.table, borders, staged, outputs, list(self.calls.forms))
         return key_of("large program", repr(parts), repr(self.module.vector_bytes))
 
     def emit(self) -> Module:
         """The module with the functions of all phases."""
-        call_kernels.emit(self.module, self.calls.forms, self.wide, self.table.calls, self.table.left)
+        call_kernels.emit(self.module, self.calls.forms, self.tiles, self.table.calls)
         return super().emit()
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
