@@ -28,6 +28,8 @@ class Batch:
         The number of examples.
     fresh : boolean array (batch,) or None
         For a piece of a stream: the rows that start from the zero state.
+    positions : int array, slice or None
+        The positions of the rows in the sources; None for a piece of a stream.
     """
 
     inputs: Mapping[str, Array]
@@ -36,6 +38,7 @@ class Batch:
     masks: Mapping[str, Array | None]
     rows: int
     fresh: Array | None = None
+    positions: Rows | None = None
 
     @property
     def lengths_or_none(self) -> Mapping[str, Array] | None:
@@ -143,7 +146,7 @@ class Examples:
         lengths = {name: counts for name, s in self.inputs.items() if (counts := s.lengths(rows)) is not None}
         targets = {name: source.take(rows) for name, source in self.targets.items()}
         masks = {name: self.mask(name, rows, len(target)) for name, target in targets.items()}
-        return Batch(inputs, lengths, targets, masks, count)
+        return Batch(inputs, lengths, targets, masks, count, positions=rows)
 
     def mask(self, output: str, rows: Rows, steps: int) -> Array | None:
         """The valid (step, row) of an output; None if all are."""
