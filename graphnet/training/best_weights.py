@@ -47,6 +47,11 @@ class BestWeights:
                 parameter.value = self._values[f"{path}/{name}"]
             layer.store.replace_buffers({name: self._buffers[f"{path}/{name}"] for name in layer.buffer_values})
 
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The weights and buffers of the best epoch by ``node path/name``; not copied."""
+        return {**self._values, **self._buffers}
+
     def _score(self, record: EpochRecord) -> tuple[float, ...]:
         """The score of an epoch; lower is better."""
         if record.validation_loss is None:

@@ -27,12 +27,14 @@ from graphnet.data.datasets.stream import Stream
 from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
+from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.epoch import EpochRunner
 from graphnet.training.feeds import Feed, make_feed
 from graphnet.training.fit_data import DataReader
 from graphnet.training.guards import guarded
 from graphnet.training.history import History
+from graphnet.training.snapshot import Snapshot
 from graphnet.training.totals import losses_by_output
 
 
@@ -49,6 +51,8 @@ class Trainer(ExplainedAttributes):
     graph : Graph
     config : TrainingConfig, optional
     callbacks : iterable of Callback
+    checkpoints : Checkpoints, optional
+        Receives the checkpoints of a run. None: the first of the callbacks that is a Checkpoints, if there is one.
 
     Attributes
     ----------
@@ -92,7 +96,12 @@ class Trainer(ExplainedAttributes):
         object.__setattr__(self, name, value)
 
     def __init__(
-        self, graph: Graph, config: TrainingConfig | None = None, *, callbacks: Iterable[Callback] = ()
+        self,
+        graph: Graph,
+        config: TrainingConfig | None = None,
+        *,
+        callbacks: Iterable[Callback] = (),
+        checkpoints: Checkpoints | None = None,
     ) -> None:
         self.graph = require_graph(graph, "Trainer")
         self.config = require_config(config, "Trainer")
@@ -100,7 +109,10 @@ class Trainer(ExplainedAttributes):
             callbacks if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable) else [*callbacks]
         )
         self.callbacks = (*self.config.callbacks, *checks.callbacks(given))
+        found = (callback for callback in self.callbacks if isinstance(callback, Checkpoints))
+        self.checkpoints = next(found, Checkpoints()) if checkpoints is None else checkpoints
         self.runner = Runner(graph, backend=self.config.backend)
+        self._step, self._best = 0, BestWeights(self.runner, None)
         self.losses = losses_by_output(graph, self.config)
         self.history = History()
         self.state: State | None = None
@@ -167,6 +179,18 @@ class Trainer(ExplainedAttributes):
         """Loss and metrics in the test phase; see :func:`graphnet.training.evaluation.evaluate`."""
         return evaluation.evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
 
+    def snapshot(self) -> Snapshot:
+        """A copy of everything that decides the future of the run; for Checkpoints, between two updates."""
+        weights = {name: p.value.copy() for name, p in self.runner.parameters.items()}
+        weights |= {name: array.copy() for name, array in self.runner.buffers.items()}
+        arrays = {"weights": weights}
+        if self._best.epoch:
+            arrays["best"] = {name: array.copy() for name, array in self._best.arrays.items()}
+        if self.state is not None and self.state.rows is not None:
+            arrays["state"] = {name: array.copy() for name, array in self.state.arrays.items()}
+        values = {"epochs": self.config.epochs, "best_epoch": self._best.epoch, "stopped": None}
+        return Snapshot(len(self.history), self._step, arrays, values)
+
     def examples(self, inputs: Any, targets: Any, lengths: Any = None, mask: Any = None) -> Examples:
         """Check examples as ``fit`` does, and return them."""
         return self._reader.examples(inputs, targets, lengths, mask)
@@ -206,8 +230,10 @@ class Trainer(ExplainedAttributes):
     def _run(self, feed: Feed, validation: Examples | Stream | None, rng: np.random.Generator | None) -> None:
         self.history, self.state, self.stopping = History(), None, False
         best = BestWeights(self.runner, next(iter(self.config.metrics), None))
+        self._step, self._best = 0, best
         try:
             self._call("on_start", feed.count)
+            self.checkpoints.start(self)
             self._run_epochs(EpochRunner(self.runner, self.config, self.losses, feed, validation, rng), best)
         except KeyboardInterrupt:
             self.history.stopped = "interrupted"
@@ -233,6 +259,10 @@ class Trainer(ExplainedAttributes):
     def _end(self) -> list[GraphnetError]:
         """Call ``on_end`` of every callback, also where those before it failed; returns the failures."""
         failures: list[GraphnetError] = []
+        try:
+            self.checkpoints.end(self)
+        except GraphnetError as error:
+            failures.append(error)
         for callback in self.callbacks:
             try:
                 with guarded("callback", callback, "on_end"):
@@ -255,12 +285,17 @@ class Trainer(ExplainedAttributes):
             self.history.epochs.append(record)
             self.history.best_epoch = best.epoch
             self._call("on_epoch_end", record)
-            if self.stopping or self._out_of_patience(epoch, best):
+            stopped = self.stopping or self._out_of_patience(epoch, best)
+            if stopped:
                 self.history.stopped = "callback" if self.stopping else "patience"
+            self.checkpoints.after_epoch(self)
+            if stopped:
                 return
 
     def _on_batch_end(self, epoch: int, batch: int, loss: float) -> None:
+        self._step += 1
         self._call("on_batch_end", epoch, batch, loss)
+        self.checkpoints.after_batch(self)
 
     def _out_of_patience(self, epoch: int, best: BestWeights) -> bool:
         return self.config.patience is not None and epoch - best.epoch >= self.config.patience

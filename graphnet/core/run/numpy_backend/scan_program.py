@@ -89,6 +89,8 @@ class ScanProgram(BoundProgram):
         self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
         #: Whether sequences are in the order of processing, with a batch axis.
         self.straight = not (self.single or step.reverse)
+        #: Whether passes in which rows end early may be one call a direction: all steps count in the gradients.
+        self.whole_where_ragged = not exact and (self.bptt_length is None or self.bptt_length >= self.steps)
         #: Which final states other steps read.
         self.finals_read = [True] * len(step.finals)
         #: For which initial states errors are wanted.
@@ -116,9 +118,9 @@ class ScanProgram(BoundProgram):
     def forward(self, slots: list[Any], run: RunContext) -> Any:
         """Fill the slots of outputs and final states; returns the values saved for backward."""
         step, executable = self.step, self._executable or self.executable()
-        if executable.whole is not None and not run.ends and not self.contexts:
-            return whole_scan.forward(self, executable, executable.whole, slots, run)
         ends = run.ends_at(self.origin) if run.ends else None
+        if executable.whole is not None and not self.contexts and (ends is None or self.whole_where_ragged):
+            return whole_scan.forward(self, executable, executable.whole, slots, run, ends)
         values = executable.load_weights(run.arrays)
         order = None if ends is None else self.order(ends)
         arrays = {}
@@ -243,8 +245,10 @@ class ScanProgram(BoundProgram):
     def backward(self, tape: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the errors of sequences, initial states and contexts, and to the gradients."""
         if isinstance(tape, WholeTape):
-            whole_scan.backward(self, tape, errors, run)
-            return
+            if tape.ragged is None or all(errors[slot] is None for slot in self.step.finals):
+                whole_scan.backward(self, tape, errors, run)
+                return
+            tape = tape.ragged
         step, executable = self.step, tape.executable
         output_errors = [errors[i] for i in step.outputs]
         final_errors = [errors[i] for i in step.finals]

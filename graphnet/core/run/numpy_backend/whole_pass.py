@@ -12,8 +12,8 @@ from graphnet.core.run.context import RunContext
 class WholePass(Protocol):
     """Runs whole passes of a program: arrays in, new arrays out, with rows first, ``(steps, batch, units)``.
 
-    Every row has all steps, and there are no contexts. It needs none of what surrounds numpy's calls: neither a turn
-    among the threads, nor limits for the BLAS, nor another treatment of denormal numbers.
+    There are no contexts. It needs none of what surrounds numpy's calls: neither a turn among the threads, nor limits
+    for the BLAS, nor another treatment of denormal numbers.
     """
 
     #: Takes the weights of a pass, before ``forward``; returns the values of expressions that ``backward`` needs.
@@ -23,7 +23,11 @@ class WholePass(Protocol):
         """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""
 
     def forward(
-        self, sequences: Sequence[Array], states: Sequence[Array | None], wanted: Sequence[bool]
+        self,
+        sequences: Sequence[Array],
+        states: Sequence[Array | None],
+        wanted: Sequence[bool],
+        ended: Array | None = None,
     ) -> tuple[list[Array], list[Array | None], list[Array]]:
         """Run forward.
 
@@ -34,6 +38,8 @@ class WholePass(Protocol):
             Before the first step, ``(batch, units)``; None: zeros.
         wanted : sequence of bool
             Which states after the last step are returned.
+        ended : bool array (steps, batch) or None
+            Which rows have ended; they keep their states.
 
         Returns
         -------
@@ -65,12 +71,18 @@ class WholePass(Protocol):
 
 
 class WholeTape:
-    """What the backward pass needs: the whole passes, the values of weight expressions, and arrays that must stay."""
+    """What the backward pass needs: the whole passes, the values of weight expressions, and arrays that must stay.
 
-    __slots__ = ("alive", "values", "whole")
+    Where rows end early, ``ragged`` is the tape for the calls of single blocks, and ``order`` that of the (step, row)
+    pairs; see ``ScanProgram.order``.
+    """
+
+    __slots__ = ("alive", "order", "ragged", "values", "whole")
 
     def __init__(self, whole: WholePass, values: list[Any], alive: list[Array]) -> None:
         self.whole, self.values, self.alive = whole, values, alive
+        self.ragged: Any = None
+        self.order: Array | None = None
 
 
 def collect(gradients: Mapping[tuple[str, str], Array], run: RunContext) -> None:

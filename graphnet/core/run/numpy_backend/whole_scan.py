@@ -1,4 +1,8 @@
-"""Passes of a Scan whose executable runs them in one call a direction: every row has all steps, and no contexts."""
+"""Passes of a Scan without contexts whose executable runs them in one call a direction.
+
+Rows may end early. Only errors of final states, which enter rows of different lengths at different steps, need the
+calls of single blocks.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,10 @@ from typing import Any, Protocol
 from graphnet.core.compile.plan import Loop
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import RunContext
+from graphnet.core.run.numpy_backend.bound_program import Tape
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.whole_pass import WholePass, WholeTape, collect
+from graphnet.core.run.padding import RowEnds
 from graphnet.core.run.row_masks import add
 
 
@@ -24,33 +30,50 @@ class Program(Protocol):
 
     def initial_states(self, slots: list[Any], run: RunContext) -> list[Array | None]: ...
     def draw(self, workspace: Any, run: RunContext) -> None: ...
+    def order(self, ends: RowEnds) -> Array | None: ...
+    def emitted_error(self, error: Any, width: int, ended: Array | None, order: Array | None) -> Array: ...
     def reordered(self, array: Array, order: Array | None) -> Array: ...
     def restored(self, array: Array, order: Array | None) -> Array: ...
     def truncated(self, array: Array, lengths: Array | None) -> Array: ...
 
 
 def forward(
-    program: Program, executable: Executable, whole: WholePass, slots: list[Any], run: RunContext
+    program: Program,
+    executable: Executable,
+    whole: WholePass,
+    slots: list[Any],
+    run: RunContext,
+    ends: RowEnds | None = None,
 ) -> WholeTape | None:
     """Fill the slots of outputs and of the final states that are read; returns the values saved for backward."""
     step, straight, carried = program.step, program.straight, run.carried
     values = whole.load_weights(run.arrays)
+    order = None if ends is None else program.order(ends)
     sequences = []
     for slot in step.sequences:
-        sequences.append(slots[slot] if straight else program.reordered(slots[slot], None))
+        sequences.append(slots[slot] if straight else program.reordered(slots[slot], order))
     states = program.initial_states(slots, run)
     if program.draws:
         program.draw(executable.workspace, run)
     wanted = program.finals_read if carried is None else [True] * len(states)
-    outputs, finals, alive = whole.forward(sequences, states, wanted)
+    ended = None if ends is None else ends.beyond
+    outputs, finals, alive = whole.forward(sequences, states, wanted, ended)
     for slot, array in zip(step.outputs, outputs, strict=True):
-        slots[slot] = array if straight else program.restored(array, None)
+        if ended is not None:
+            array[ended] = 0
+        slots[slot] = array if straight else program.restored(array, order)
     for k, state in enumerate(finals):
         if state is not None:
             slots[step.finals[k]] = state
             if carried is not None:
                 carried.leave(program.keys[k], state)
-    return WholeTape(whole, values, alive) if run.keep else None
+    if not run.keep:
+        return None
+    tape = WholeTape(whole, values, alive)
+    if ends is not None:
+        arrays = {("sequence", k): array for k, array in enumerate(sequences)}
+        tape.ragged, tape.order = Tape(executable, arrays, values, ended, ends.lengths), order
+    return tape
 
 
 def backward(program: Program, tape: WholeTape, errors: list[Any], run: RunContext) -> None:
@@ -61,18 +84,27 @@ def backward(program: Program, tape: WholeTape, errors: list[Any], run: RunConte
     for slot in step.outputs:
         error = errors[slot]
         arrived = arrived or error is not None
-        output_errors.append(error if straight or error is None else program.reordered(error, None))
+        output_errors.append(error if error is None else _error_in_order(program, tape, error))
     final_errors = [errors[slot] for slot in step.finals]
     if not arrived and all(error is None for error in final_errors):
         return
     sequences, states, gradients = tape.whole.backward(output_errors, final_errors, program.initial_wanted, tape.values)
     for slot, error in zip(step.sequences, sequences, strict=True):
         if error is not None:
+            if tape.ragged is not None:
+                error[tape.ragged.ended] = 0
             error = program.truncated(error, None)
-            add(errors, slot, error if straight else program.restored(error, None))
+            add(errors, slot, error if straight else program.restored(error, tape.order))
     for key, initial, error in zip(program.keys, step.initial, states, strict=False):
         if initial is not None and error is not None:
             pulled = error if carried is None else carried.pulled(key, error)
             if pulled is not None:
                 add(errors, initial, pulled)
     collect(gradients, run)
+
+
+def _error_in_order(program: Program, tape: WholeTape, error: Array) -> Array:
+    """The error of an output in the order of processing, with zeros in rows that have ended."""
+    if tape.ragged is not None:
+        return program.emitted_error(error, error.shape[-1], tape.ragged.ended, tape.order)
+    return error if program.straight else program.reordered(error, None)

@@ -15,6 +15,7 @@ from graphnet_native.table import Table
 from graphnet_native.whole_pass import plain_gradients
 
 Array = Any
+BOOL = np.dtype(bool)
 #: Flush to zero and denormals as zeros: bits of the x86 register MXCSR.
 FLUSH = 0x8040
 
@@ -99,7 +100,11 @@ class WholeCalls:
         self._table[self._places.mode], self._table[self._places.counted] = FLUSH if on else 0, counted
 
     def forward(
-        self, sequences: Sequence[Array], states: Sequence[Array | None], wanted: Sequence[bool]
+        self,
+        sequences: Sequence[Array],
+        states: Sequence[Array | None],
+        wanted: Sequence[bool],
+        ended: Array | None = None,
     ) -> tuple[list[Array], list[Array | None], list[Array]]:
         """Run forward; returns the outputs, the wanted final states, and what must stay alive until ``backward``."""
         table, dtype, empty = self._table, self._dtype, np.empty
@@ -113,7 +118,11 @@ class WholeCalls:
             output = empty(shape, dtype)
             table[entry] = address(output)
             outputs.append(output)
-        table[self._held] = 0
+        if ended is None:
+            table[self._held] = 0
+        else:
+            ended = ready(ended, BOOL, (int(self._bounds[-1]), self._batch))
+            table[self._held] = address(ended)
         finals: list[Array | None] = []
         for (first, last, shape), state, needed in zip(self._states, states, wanted, strict=True):
             if state is None:
