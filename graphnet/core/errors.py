@@ -114,8 +114,10 @@ class RuleError(GraphnetError, RuntimeError):
     """A rule of a layer or an optimizer failed, or returned a value of the wrong shape, type or number."""
 
 
-class NonFiniteError(StateError, RuleError):
+class NonFiniteError(StateError, RuleError, DataError):
     """NaN or infinity in training: a loss, a gradient, or a weight.
+
+    The other bases are the classes of the errors that earlier versions raised in these cases.
 
     Attributes
     ----------

@@ -35,3 +35,17 @@ def not_finite_update(element: tuple[int, ...], problem: str, **parts: Any) -> N
     error = NonFiniteError(problem, **parts)
     error.kind, error.element = "update", element
     return error
+
+
+def gradients_not_finite(paths: list[str]) -> NonFiniteError:
+    """The error for weight arrays whose gradients are not finite."""
+    error = NonFiniteError(
+        "a gradient is not finite",
+        where=", ".join(paths[:3]) + (", …" if len(paths) > 3 else ""),
+        expected="finite gradients",
+        received=f"NaN or infinity in {len(paths)} weight array{'s' * (len(paths) > 1)}",
+        subject=paths[0],
+        remedy="Lower the learning rate, or look for outliers in the data.",
+    )
+    error.kind = "gradient"
+    return error

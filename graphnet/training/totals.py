@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
@@ -122,6 +123,14 @@ class Totals:
             for metric in self.metrics:
                 with guarded("metric", metric, "update"):
                     metric.update(outputs[self.main], batch.targets[self.main], mask)
+
+    def saved(self) -> Any:
+        """What :meth:`restore` needs to leave out what is added later."""
+        return dict(self._values), dict(self._terms), self._penalty, self.examples, copy.deepcopy(self.metrics)
+
+    def restore(self, saved: Any) -> None:
+        """Go back to what was saved."""
+        self._values, self._terms, self._penalty, self.examples, self.metrics = saved
 
     @property
     def loss(self) -> float:

@@ -74,8 +74,8 @@ class ChosenBackend:
     Parameters
     ----------
     named : str, Backend or None
-        The name that a caller gave, or the backend itself. None: the value of the environment variable GRAPHNET_BACKEND; if it is not set,
-        :func:`default`.
+        The name that a caller gave, or the backend itself. None: the value of the environment variable
+        GRAPHNET_BACKEND; if it is not set, :func:`default`.
 
     Raises
     ------

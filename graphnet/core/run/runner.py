@@ -57,9 +57,9 @@ class Runner(ExplainedAttributes):
     ----------
     graph : Graph
     backend : str or Backend, optional
-        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend, such as 'native'; or
-        an object with the methods of :class:`graphnet.core.run.backends.Backend`.
-        None: that of the environment variable GRAPHNET_BACKEND, else the fastest one that is installed and available.
+        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend, such as 'native';
+        or an object with the methods of :class:`graphnet.core.run.backends.Backend`. None: that of the environment
+        variable GRAPHNET_BACKEND, else the fastest one that is installed and available.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compile.pipeline``); None: all.
     reach : int, optional

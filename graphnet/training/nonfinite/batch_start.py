@@ -29,7 +29,8 @@ class BatchStart:
         self._numbers = self._rng.bit_generator.state
         self._buffers = [(store, store.buffers) for store in stores]
         truncated: TruncatedRunner | None = getattr(feed, "truncated", None)
-        self._recent, self._state = (None, None) if truncated is None else (list(truncated.recent), truncated.state)
+        self._recent = None if truncated is None else list(truncated.recent)
+        self._state = None if truncated is None else truncated.state
 
     def numbers(self) -> Any:
         """The state of the bit generator."""

@@ -62,7 +62,7 @@ class ObservedBatch:
         }
 
     def of_loss(self) -> list[Origin]:
-        """The origins of a loss that is not finite, the first to have been computed first; none if it is finite here."""
+        """The origins of a loss that is not finite, in the order of computation; none if it is finite here."""
         seeds: list[tuple[Key, Places]] = []
         own: list[Origin] = []
         for name, loss in self._valid():
@@ -84,9 +84,9 @@ class ObservedBatch:
         first = tuple(int(i) for i in np.argwhere(places)[0]) if places.any() else None
         step = None if first is None or not timed else first[0]
         row = None if first is None else first[1]
-        target = np.asarray(self.batch.targets[name])
+        target: Array = np.asarray(self.batch.targets[name])
         if target.dtype.kind == "f" and first is not None:
-            at = target[first] if timed else target[first[1]]
+            at = np.asarray(target[first] if timed else target[first[1]])
             if not np.isfinite(at).all():
                 return Origin("target", name, step=step, row=row, received="NaN" if np.isnan(at).any() else "infinity")
         return Origin("loss", f"{name}, {type(loss).__name__}", step=step, row=row)
@@ -155,7 +155,7 @@ class ObservedBatch:
         mask = self.batch.masks[name]
         if mask is None:
             return np.ones(shape, bool)
-        return fitted(mask.reshape(*mask.shape, 1)[:, :, 0] if mask.ndim > 1 else mask[None], shape)
+        return fitted(np.asarray(mask if mask.ndim == 2 else mask.reshape(1, -1)), shape)
 
     def _in_window(self, places: Places, timed: bool) -> Places:
         """Places of an output in the axes of what has run, which may begin with earlier pieces."""
@@ -172,7 +172,7 @@ class ObservedBatch:
 
 def _finite(output: Array, axes: int) -> Places:
     finite = np.isfinite(output).reshape(*output.shape[:axes], -1).all(axis=-1)
-    return np.asarray(finite if axes == 2 else finite[None])
+    return np.asarray(finite).reshape(output.shape[0] if axes == 2 else 1, -1)
 
 
 def run_again(feed: Any, losses: Mapping[str, Loss], start: BatchStart, batch: Batch) -> ObservedBatch:

@@ -12,7 +12,7 @@ from graphnet.losses import Loss
 
 
 def loss_places(loss: Loss, output: Array, target: Array, mask: Array | None, timed: bool) -> Places:
-    """Where one row or step alone makes a loss not finite, with axes ``(time, batch)``; time is of size 1 without steps.
+    """Where one row or step alone makes a loss not finite, with axes ``(time, batch)``, or ``(1, batch)``.
 
     The loss is computed again for each row, and for each step of the rows at which it is not finite.
 

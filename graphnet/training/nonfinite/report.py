@@ -31,8 +31,8 @@ REMEDIES = {
 }
 REMEDY = "Lower the learning rate, clip the gradients (clip_norm), or look for outliers in the data."
 NOT_AGAIN = (
-    "it did not arise again when the batch was run node by node, so a layer depends on more than its inputs, or rounding "
-    "decides; known is only: {}"
+    "it did not arise again when the batch was run node by node, so a layer depends on more than its inputs, or "
+    "rounding decides; known is only: {}"
 )
 DETECT = "Train with detect_anomaly=True, which checks every node while it runs."
 

@@ -49,10 +49,8 @@ def codes_of(array: Any, shape: Shape | None) -> Codes | None:
 def fitted(places: Places, shape: tuple[int, ...]) -> Places:
     """Places with the axes of other codes: repeated along an axis of size 1, reduced to one."""
     for axis in (0, 1):
-        if shape[axis] == 1 and places.shape[axis] > 1:
-            places = places.any(axis=axis, keepdims=True)
-        elif places.shape[axis] not in (1, shape[axis]):  # axes of another meaning: any place stands for all
-            places = places.any(axis=axis, keepdims=True)
+        if places.shape[axis] not in (1, shape[axis]):  # also axes of another meaning: any place stands for all
+            places = np.asarray(places.any(axis=axis, keepdims=True))
     return np.asarray(np.broadcast_to(places, shape))
 
 

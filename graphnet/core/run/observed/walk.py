@@ -93,11 +93,12 @@ class ForwardWalk:
         """The places that inputs explain; these inputs are then to be explained."""
         found = np.zeros_like(places)
         steps, rows = self.mixing(step)
-        usable = [(i, slot, self.cause(step, i, (scope, slot))) for i, slot in enumerate(step.inputs) if slot is not None]
+        given = [(i, slot) for i, slot in enumerate(step.inputs) if slot is not None]
+        usable = [(slot, self.cause(step, i, (scope, slot))) for i, slot in given]
         # Where one input has NaN, an infinity of another one need not be explained.
         for bits in (NAN, NAN | ABOVE | BELOW):
             rest = places & ~found
-            for _, slot, codes in usable:
+            for slot, codes in usable:
                 if codes is not None and (codes & bits).any() and rest.any():
                     sources, targets = explained(rest, output, codes & np.uint8(bits), steps, rows)
                     self.wanted.include((scope, slot), sources)
