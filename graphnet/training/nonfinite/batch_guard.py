@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import GraphnetWarning, NonFiniteError
+from graphnet.core.errors import FileError, GraphnetWarning, NonFiniteError
 from graphnet.core.run.observed.origin import Origin
 from graphnet.core.run.observed.record import Record
 from graphnet.core.run.runner import Runner
@@ -52,8 +52,6 @@ class BatchGuard:
     ----------
     place : Place
         Of the batch that is running.
-    skipped : int
-        The batches that were left out in this epoch.
     """
 
     def __init__(
@@ -61,7 +59,7 @@ class BatchGuard:
     ) -> None:
         self.config, self.losses, self.feed, self.updates = config, losses, feed, updates
         self.place = Place()
-        self.skipped = 0
+        self._last: NonFiniteError | None = None
         self._stores = stores_with_buffers(runner)
         self._start: BatchStart | None = None
         self._record: Record | None = None
@@ -69,27 +67,16 @@ class BatchGuard:
         if config.detect_anomaly:
             observed, self._record = diagnosis.observing(feed.runner)
             feed.runner = observed
-            if getattr(feed, "truncated", None) is not None:
+            if feed.truncated is not None:
                 feed.truncated.runner = observed
 
     # ------------------------------------------------------------------ batches
-    def begin_epoch(self, epoch: int) -> None:
-        """Begin an epoch."""
-        self.place, self.skipped = Place(epoch), 0
-
-    def begin(self, batch: Batch) -> None:
+    def begin(self, batch: Batch, epoch: int, number: int) -> None:
         """Begin a batch, before its forward pass."""
-        place = self.place
-        place.number += 1
-        place.step = 0 if batch.rows else place.step + self._steps
-        self._steps = self._steps_of(batch)
+        place, position = self.place, self.feed.position
+        place.epoch, place.number = epoch, number
+        place.step = 0 if self.feed.truncated is None else (position[-1] - 1) * self.feed.truncated.k1
         self._start = BatchStart(self.feed, self._stores)
-
-    _steps = 0
-
-    def _steps_of(self, batch: Batch) -> int:
-        truncated = getattr(self.feed, "truncated", None)
-        return 0 if truncated is None else max(len(batch.inputs[name]) for name in truncated.timed)
 
     def forward(self, batch: Batch, outputs: Mapping[str, Array]) -> None:
         """Note the outputs of the batch."""
@@ -169,31 +156,37 @@ class BatchGuard:
         return "every output was finite"
 
     # ------------------------------------------------------------------ afterwards
-    def save(self, batch: Batch) -> str | None:
-        """Write the batch to a file, if that was asked for; returns its name."""
-        if self.config.save_bad_batch is None or self._start is None:
-            return None
-        return save_batch(
-            self.config.save_bad_batch, batch, self.feed, self._start, self.place.epoch, self.place.number
-        )
+    def save(self, batch: Batch, error: NonFiniteError) -> None:
+        """Write the batch to a file, if that was asked for, and add its name to the error."""
+        place, path = self.place, self.config.save_bad_batch
+        if path is None or self._start is None:
+            return
+        try:
+            file = save_batch(path, batch, self.feed, self._start, place.epoch, place.number)
+        except FileError as failure:  # the error of the training run is the one that counts
+            error.add_note(f"The batch was not saved: {failure}")
+            return
+        error.add_note(f"The batch was saved in {file}.")
 
     def skip(self, error: NonFiniteError) -> None:
-        """Go back to the state before the batch, count it and warn."""
+        """Go back to the state before the batch, and warn."""
         assert self._start is not None
         self._start.rewind(self.feed)
-        self.skipped += 1
+        self._last = error
         warnings.warn(f"a batch was skipped: {error}", TrainingWarning, stacklevel=2)
 
-    def check_epoch(self, error: NonFiniteError | None) -> None:
-        """Raise the last error if every batch of the epoch was skipped.
+    def check_epoch(self, current: Any) -> None:
+        """Raise an error if every batch of an epoch was skipped.
 
         Raises
         ------
         NonFiniteError
         """
-        if error is not None and self.skipped == self.place.number:
-            error.problem = f"every batch of the epoch was skipped; the last one: {error.problem}"
-            raise error
+        if not current.skipped or current.skipped < current.batches:
+            return
+        error = self._last or NonFiniteError("no number was finite")
+        error.problem = f"every batch of epoch {current.number} was skipped; the last one: {error.problem}"
+        raise error
 
 
 def _first(origins: list[Origin]) -> Origin | None:

@@ -28,7 +28,7 @@ class BatchStart:
         self._rng = random.current().rng
         self._numbers = self._rng.bit_generator.state
         self._buffers = [(store, store.buffers) for store in stores]
-        truncated: TruncatedRunner | None = getattr(feed, "truncated", None)
+        truncated: TruncatedRunner | None = feed.truncated
         self._recent = None if truncated is None else list(truncated.recent)
         self._state = None if truncated is None else truncated.state
 
@@ -41,7 +41,7 @@ class BatchStart:
         self._rng.bit_generator.state = self._numbers
         for store, buffers in self._buffers:
             store.replace_buffers(buffers)
-        truncated: TruncatedRunner | None = getattr(feed, "truncated", None)
+        truncated: TruncatedRunner | None = feed.truncated
         if truncated is not None and self._recent is not None and self._state is not None:
             truncated.recent, truncated.state = deque(self._recent), self._state
 
@@ -60,7 +60,7 @@ def with_runner(feed: Any, runner: Runner) -> Any:
     """A copy of a feed at the same position, which runs another runner."""
     other = copy.copy(feed)
     other.runner = runner
-    truncated: TruncatedRunner | None = getattr(feed, "truncated", None)
+    truncated: TruncatedRunner | None = feed.truncated
     if truncated is not None:
         other.truncated = TruncatedRunner(runner, truncated.k1, truncated.k2)
         other.truncated.recent, other.truncated.state = deque(truncated.recent), truncated.state

@@ -159,12 +159,12 @@ class ObservedBatch:
 
     def _in_window(self, places: Places, timed: bool) -> Places:
         """Places of an output in the axes of what has run, which may begin with earlier pieces."""
-        truncated = getattr(self.feed, "truncated", None)
+        truncated = self.feed.truncated
         return places if truncated is None or not timed else np.asarray(truncated.in_window(places))
 
     def _located(self, origins: list[Origin]) -> list[Origin]:
         """Origins whose steps count from the beginning of the batch."""
-        truncated = getattr(self.feed, "truncated", None)
+        truncated = self.feed.truncated
         if truncated is None:
             return origins
         return [o if o.step is None else replace(o, step=truncated.step_in_piece(o.step, o.row)) for o in origins]
