@@ -115,9 +115,29 @@ def _check_output(data: Examples, name: str, checks: Sequence[tuple[Loss, str]],
         any_valid = True
         shape = data.outputs[name].sized(rows.stop - start, len(target))
         for loss, dtype in checks:
-            _check_target(loss, shape, target, mask, dtype, where)
+            try:
+                _check_target(loss, shape, target, mask, dtype, where)
+            except DataError as error:
+                place = _not_finite(target, mask, start, data.outputs[name].origin is not None)
+                error.received = place or error.received
+                raise
     if not any_valid:
         raise DataError("every sequence is empty", where=where, expected="one step")
+
+
+def _not_finite(target: Array, mask: Array | None, start: int, timed: bool) -> str | None:
+    """The place of the first NaN or infinity among the valid targets of the examples from ``start`` on."""
+    if target.dtype.kind != "f":
+        return None
+    bad = ~np.isfinite(target)
+    if mask is not None:
+        bad &= np.reshape(mask != 0, (*mask.shape, *[1] * (bad.ndim - mask.ndim)))
+    if not bad.any():
+        return None
+    at = [int(i) for i in np.argwhere(bad)[0]]
+    what = "NaN" if np.isnan(target[tuple(at)]) else "infinity"
+    steps = timed and len(at) > 1
+    return f"{what} in example {start + at[steps]}" + (f", step {at[0]}" if steps else "")
 
 
 def _check_target(

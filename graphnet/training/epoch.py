@@ -23,6 +23,9 @@ from graphnet.training.nonfinite.batch_guard import BatchGuard
 from graphnet.training.totals import Totals
 from graphnet.training.updates import Updates
 
+#: Below this number of examples, the loss of a batch says little about the model.
+FEW = 8
+
 
 class CurrentEpoch:
     """An epoch that has begun.
@@ -43,6 +46,8 @@ class CurrentEpoch:
         The batches so far, each with an update unless it was skipped.
     skipped : int
         Those that were skipped.
+    initial : float or None
+        The loss of the first batch, if it was not skipped and had at least 8 examples.
     position : tuple of int
         That of the feed after the last update; empty before the first one.
     start : float
@@ -55,6 +60,7 @@ class CurrentEpoch:
         self.number, self.totals = number, totals
         self.rate: float | None = None
         self.norm, self.batches, self.skipped = 0.0, 0, 0
+        self.initial: float | None = None
         self.position: tuple[int, ...] = ()
         self.start = time.perf_counter()
         self.beginning: Any = None
@@ -138,6 +144,7 @@ class EpochRunner:
             seconds=time.perf_counter() - current.start,
             examples=totals.examples,
             skipped_batches=current.skipped,
+            initial_loss=current.initial,
         )
 
     def _step_or_skip(self, batch: Batch, current: CurrentEpoch) -> float:
@@ -146,7 +153,10 @@ class EpochRunner:
         before = totals.saved() if self.config.on_nan == "skip" else None
         self.guard.begin(batch, current.number, number)
         try:
-            return self._step(batch, totals, f"epoch {current.number}, batch {number}")
+            norm = self._step(batch, totals, f"epoch {current.number}, batch {number}")
+            if number == 1 and batch.rows >= FEW:
+                current.initial = totals.loss
+            return norm
         except NonFiniteError as error:
             self.guard.save(batch, error)
             if before is None:

@@ -35,6 +35,8 @@ class EpochRecord:
         Whether this is the best epoch so far.
     skipped_batches : int
         The batches that were left out because a number was not finite; see ``TrainingConfig.on_nan``.
+    initial_loss : float or None
+        The loss of the first batch of the epoch, if it was not skipped and had at least 8 examples.
     """
 
     epoch: int
@@ -48,6 +50,7 @@ class EpochRecord:
     examples: int = 0
     best: bool = False
     skipped_batches: int = 0
+    initial_loss: float | None = None
 
     def flat(self) -> dict[str, Any]:
         """All values in one plain dictionary, for a line of JSON; validation values have the prefix ``validation_``."""

@@ -119,6 +119,7 @@ class RunState:
             "norm": writer.value(current.norm, "norm"),
             "batches": current.batches,
             "skipped": current.skipped,
+            "initial": writer.value(current.initial, "initial loss"),
             "position": list(current.position),
             "seconds": time.perf_counter() - current.start,
             "totals": writer.value(current.totals.partial(), "totals"),
@@ -227,6 +228,7 @@ class RunState:
         current.norm = reader.value(written["norm"], None, "norm")
         current.batches, current.position = written["batches"], tuple(written["position"])
         current.skipped = written["skipped"]
+        current.initial = reader.value(written["initial"], None, "initial loss")
         current.start = time.perf_counter() - written["seconds"]
         current.totals.carry_on(reader.value(written["totals"], None, "totals"))
         for metric, state in zip(current.totals.metrics, written["metrics"], strict=True):

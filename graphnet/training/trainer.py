@@ -35,6 +35,7 @@ from graphnet.training.fingerprint import fingerprint
 from graphnet.training.fit_data import DataReader
 from graphnet.training.guards import guarded
 from graphnet.training.history import History
+from graphnet.training.nonfinite.worse import warn_if_worse
 from graphnet.training.object_state import ObjectWriter
 from graphnet.training.resumption import Resumption, is_over
 from graphnet.training.run_objects import RunObjects
@@ -158,10 +159,12 @@ class Trainer(ExplainedAttributes):
         ------
         ShapeError, DtypeError, DataError
             Before anything changes.
+        NonFiniteError
+            If the loss, a gradient, a new weight, or the state of an optimizer is not finite, unless ``config.on_nan``
+            is 'skip'; it names epoch, batch, and the first node, step and row in which that arose, and the weights of
+            the best epoch so far are restored.
         StateError
-            If the loss, or the state of an optimizer, is not finite; the message names the epoch and the batch, and the
-            weights of the best epoch so far are restored. If another thread is using the weights, before anything
-            changes.
+            If another thread is using the weights, before anything changes.
         ConfigError
             If a shared layer has several deltas, or ``drop_last`` leaves no batch; before anything changes.
         RuleError
@@ -329,6 +332,7 @@ class Trainer(ExplainedAttributes):
                 error.add_note(f"Then: {failure}")
             raise
         self._restore(best)
+        warn_if_worse(self.history, all(loss.reduction == "mean" for loss in self.losses.values()))
         failures = self._end()
         if failures:
             raise failures[0]

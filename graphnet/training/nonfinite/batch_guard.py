@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import FileError, GraphnetWarning, NonFiniteError
+from graphnet.core.errors import FileError, NonFiniteError
 from graphnet.core.run.observed.origin import Origin
 from graphnet.core.run.observed.record import Record
 from graphnet.core.run.runner import Runner
@@ -18,14 +18,11 @@ from graphnet.data.batches import Batch
 from graphnet.losses import Loss
 from graphnet.training.config import TrainingConfig
 from graphnet.training.nonfinite import diagnosis
-from graphnet.training.nonfinite.batch_start import BatchStart, stores_with_buffers
+from graphnet.training.nonfinite.batch_start import BatchStart, may_draw, stores_with_buffers
 from graphnet.training.nonfinite.report import report
 from graphnet.training.nonfinite.saved_batch import save_batch
+from graphnet.training.nonfinite.worse import TrainingWarning
 from graphnet.training.updates import Updates
-
-
-class TrainingWarning(GraphnetWarning):
-    """A training run has left out a batch, or has ended worse than it began."""
 
 
 @dataclass
@@ -61,6 +58,7 @@ class BatchGuard:
         self.place = Place()
         self._last: NonFiniteError | None = None
         self._stores = stores_with_buffers(runner)
+        self._draws = may_draw(runner, *losses.values(), *config.metrics)
         self._start: BatchStart | None = None
         self._record: Record | None = None
         self._outputs: Mapping[str, Array] = {}
@@ -76,7 +74,7 @@ class BatchGuard:
         place, position = self.place, self.feed.position
         place.epoch, place.number = epoch, number
         place.step = 0 if self.feed.truncated is None else (position[-1] - 1) * self.feed.truncated.k1
-        self._start = BatchStart(self.feed, self._stores)
+        self._start = BatchStart(self.feed, self._stores, self._draws)
 
     def forward(self, batch: Batch, outputs: Mapping[str, Array]) -> None:
         """Note the outputs of the batch."""

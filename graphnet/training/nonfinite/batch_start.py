@@ -20,13 +20,17 @@ class BatchStart:
     Parameters
     ----------
     feed : Feed
+    stores : list of Store
+        Those with buffers.
+    draws : bool
+        Whether anything in a batch may draw random numbers.
     """
 
     __slots__ = ("_buffers", "_numbers", "_recent", "_rng", "_state")
 
-    def __init__(self, feed: Any, stores: list[Any]) -> None:
+    def __init__(self, feed: Any, stores: list[Any], draws: bool = True) -> None:
         self._rng = random.current().rng
-        self._numbers = self._rng.bit_generator.state
+        self._numbers = self._rng.bit_generator.state if draws else None
         self._buffers = [(store, store.buffers) for store in stores]
         truncated: TruncatedRunner | None = feed.truncated
         self._recent = None if truncated is None else list(truncated.recent)
@@ -34,11 +38,12 @@ class BatchStart:
 
     def numbers(self) -> Any:
         """The state of the bit generator."""
-        return copy.deepcopy(self._numbers)
+        return copy.deepcopy(self._rng.bit_generator.state if self._numbers is None else self._numbers)
 
     def rewind(self, feed: Any) -> None:
         """Go back to this state."""
-        self._rng.bit_generator.state = self._numbers
+        if self._numbers is not None:
+            self._rng.bit_generator.state = self._numbers
         for store, buffers in self._buffers:
             store.replace_buffers(buffers)
         truncated: TruncatedRunner | None = feed.truncated
@@ -54,6 +59,13 @@ class BatchStart:
 def stores_with_buffers(runner: Runner) -> list[Any]:
     """The stores of the layers that have buffers."""
     return [layer.store for layer in runner.layers.values() if layer.declares_buffers]
+
+
+def may_draw(runner: Runner, *others: object) -> bool:
+    """Whether the layers of a runner, or other objects, may draw random numbers: any of another author may."""
+    if any(layer.draws for layer in runner.layers.values()):
+        return True
+    return any(type(each).__module__.split(".")[0] != "graphnet" for each in (*runner.layers.values(), *others))
 
 
 def with_runner(feed: Any, runner: Runner) -> Any:

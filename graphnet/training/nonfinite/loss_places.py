@@ -29,7 +29,7 @@ def loss_places(loss: Loss, output: Array, target: Array, mask: Array | None, ti
     shape = output.shape[:axes] if timed else (1, *output.shape[:1])
     valid = np.ones(output.shape[:axes], bool)
     if mask is not None:
-        valid &= mask.reshape(*mask.shape, *[1] * (axes - mask.ndim)) if mask.ndim < axes else _reduced(mask, axes)
+        valid &= _over(mask != 0, axes)
     found = np.zeros(shape, bool)
     for row in range(shape[1]):
         rows = np.zeros_like(valid)
@@ -46,14 +46,17 @@ def loss_places(loss: Loss, output: Array, target: Array, mask: Array | None, ti
     return found
 
 
-def _reduced(mask: Array, axes: int) -> Array:
+def _over(mask: Array, axes: int) -> Array:
+    """A mask with this number of axes."""
+    if mask.ndim < axes:
+        return mask.reshape(*mask.shape, *[1] * (axes - mask.ndim))
     return np.asarray(mask.reshape(*mask.shape[:axes], -1).any(axis=-1))
 
 
 def _not_finite(loss: Loss, output: Array, target: Array, rows: Array, mask: Array | None) -> bool:
     """Whether the loss of some places alone is not finite."""
     if mask is not None and mask.ndim > rows.ndim:
-        rows = mask & rows.reshape(*rows.shape, *[1] * (mask.ndim - rows.ndim))
+        rows = (mask != 0) & rows.reshape(*rows.shape, *[1] * (mask.ndim - rows.ndim))
     if not rows.any():
         return False
     try:

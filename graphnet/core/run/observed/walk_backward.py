@@ -12,8 +12,9 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.run.observed.codes import Codes, Places, explained, fitted
 from graphnet.core.run.observed.counted import place_of_gradient
 from graphnet.core.run.observed.origin import Origin, first_place
-from graphnet.core.run.observed.record import Event, Key, Record, Scope
+from graphnet.core.run.observed.record import BackwardCall, Event, Key, Record, Scope
 from graphnet.core.run.observed.walk import ForwardWalk, Mixing, Wanted, at_step, received, spread
+from graphnet.core.run.row_masks import Rows
 
 
 class BackwardWalk:
@@ -145,7 +146,20 @@ class BackwardWalk:
         name, bad = next(iter(self._gradients[event].items()))
         kept = self.record.calls.get(event)
         at, row = (None, None) if kept is None else place_of_gradient(kept, name, bad)
-        self.add(event, scope[0][1] if scope else at, row, "")
+        at = scope[0][1] if scope else at
+        if kept is not None and row is not None:
+            at = self.last_step(kept, scope, at, row)
+        self.add(event, at, row, "")
+
+    def last_step(self, kept: BackwardCall, scope: Scope, at: int | None, row: int) -> int | None:
+        """The step that a row repeats beyond its end, or the given one."""
+        if scope:
+            (path, t), *_ = scope
+            valid = [step for step, rows in self.record.loops[(), path] if _running(rows, row)]
+            return t if t in valid or not valid else min(valid, key=lambda step: abs(step - t))
+        slot = kept.call.outputs[0]
+        ends = kept.call.run.ends_at(kept.call.origins[slot])
+        return at if at is None or ends is None else min(at, max(0, int(ends.lengths[row]) - 1))
 
     def blame(self, step: Call, scope: Scope, places: Places, codes: Codes) -> None:
         """Note that a node is an origin."""
@@ -228,6 +242,10 @@ class BackwardWalk:
         for path, _ in scope:
             plan = next(step.cell for step in plan.steps if isinstance(step, Loop) and step.path == path)
         return plan
+
+
+def _running(rows: Rows, row: int) -> bool:
+    return bool(rows[row]) if isinstance(rows, np.ndarray) else rows is None
 
 
 def calls(plan: Plan) -> Iterable[Call]:
