@@ -99,6 +99,12 @@ class TrainingConfig:
         The path of an ``.npz`` file to which such a batch is written, with weights and states; only its owner may read
         it, and no file is overwritten. Its arrays are those of
         :func:`graphnet.training.nonfinite.saved_batch.save_batch`.
+    checkpoint_epochs, checkpoint_steps : int, optional
+        A run that is written to a folder gets a checkpoint after so many epochs or updates; None: not by their number.
+    checkpoint_seconds : float above 0, optional
+        A checkpoint is also due when the last one is so old, after the next update; None: not by time.
+    keep_checkpoints : int, at least 1
+        How many checkpoints are kept, of the last ones; each has the weights of the best epoch too.
 
     Raises
     ------
@@ -141,6 +147,10 @@ class TrainingConfig:
     on_nan: str = "stop"
     detect_anomaly: bool = False
     save_bad_batch: str | None = None
+    checkpoint_epochs: int | None = 1
+    checkpoint_steps: int | None = None
+    checkpoint_seconds: float | None = 300.0
+    keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
         self._set(
@@ -162,6 +172,12 @@ class TrainingConfig:
             validation=checks.real("validation", self.validation, lambda x: 0 <= x < 1, "in [0, 1)"),
             patience=checks.integer("patience", self.patience, 1, optional=True),
             threads=checks.integer("threads", self.threads, 1, optional=True),
+            checkpoint_epochs=checks.integer("checkpoint_epochs", self.checkpoint_epochs, 1, optional=True),
+            checkpoint_steps=checks.integer("checkpoint_steps", self.checkpoint_steps, 1, optional=True),
+            checkpoint_seconds=checks.real(
+                "checkpoint_seconds", self.checkpoint_seconds, lambda x: x > 0, "above 0", optional=True
+            ),
+            keep_checkpoints=checks.integer("keep_checkpoints", self.keep_checkpoints, 1),
         )
         self._set(
             detect_anomaly=checks.boolean("detect_anomaly", self.detect_anomaly),

@@ -16,7 +16,9 @@ from graphnet.core.run.state import State
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks.base import TrainingRun
 from graphnet.training.epoch import CurrentEpoch, EpochRunner
-from graphnet.training.object_state import ObjectReader, ObjectWriter, layout
+from graphnet.training.object_kinds import layout
+from graphnet.training.object_reader import ObjectReader
+from graphnet.training.object_writer import ObjectWriter
 from graphnet.training.run_objects import RunObjects
 from graphnet.training.snapshot import FRESH, Snapshot
 from graphnet.training.source_state import restore_source, source_state
@@ -42,6 +44,8 @@ class RunState:
         Updates since the beginning of the run.
     stopped : str or None
         How the run has ended; None while it goes on.
+    ended : bool
+        Whether only ``on_end`` of the callbacks is left: the weights are no longer those of the last update.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class RunState:
         self.objects, self.fingerprint = objects, fingerprint
         self.step = 0
         self.stopped: str | None = None
+        self.ended = False
         self._records: list[Any] = []
         self._best_copy: tuple[int, dict[str, Array]] = (-1, {})
 
@@ -80,7 +85,7 @@ class RunState:
             "best_score": writer.value(self.best.score, "best score"),
             "layouts": {name: axes for name, array in present.items() if (axes := layout(array)) is not None},
             "history": self._history(writer),
-            "parts": updates.parts,
+            "grouping": updates.grouping(),
             "optimizers": [writer.object(g.optimizer, f"optimizer {i}") for i, g in enumerate(updates.groups)],
             "objects": self.objects.written(writer),
             "pieces": self._pieces(writer),
@@ -186,12 +191,11 @@ class RunState:
             values, arrays = snapshot.values, snapshot.arrays["training"]
             reader = ObjectReader(arrays)
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
-            self.objects.restore_deltas(values["objects"])
             self._restore_optimizers(values, reader)
             self.objects.restore(values["objects"], reader)
             if self.epochs.feed.truncated is not None:
                 self.epochs.feed.truncated.carry_on(reader.value(values["pieces"], None, "pieces"))
-            self.run.stopping = values["stopping"] and values["stopped"] is None
+            self.run.stopping = values["stopping"]
             current = None if values["epoch"] is None else self._restored_epoch(values["epoch"], reader)
             beginning = self._restore_generators(values["generators"], arrays, reader)
             if current is not None:
@@ -218,7 +222,7 @@ class RunState:
 
     def _restore_optimizers(self, values: Mapping[str, Any], reader: ObjectReader) -> None:
         updates = self.epochs.updates
-        updates.rebuild(values["parts"])
+        updates.rebuild(values["grouping"])
         for i, (group, written) in enumerate(zip(updates.groups, values["optimizers"], strict=True)):
             reader.object(written, group.optimizer, f"optimizer {i}")
 

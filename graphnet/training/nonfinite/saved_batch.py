@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import numpy as np
 
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import FileError
+from graphnet.core.files import private
 from graphnet.data.batches import Batch
 from graphnet.training.nonfinite.batch_start import BatchStart
 
@@ -45,13 +45,9 @@ def save_batch(path: str, batch: Batch, feed: Any, start: BatchStart, epoch: int
         for i in count(1):
             target = given if i == 1 else given.with_name(f"{given.stem}-{i}{given.suffix}")
             try:
-                handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600)
+                private.write(str(target), contents)
             except FileExistsError:
                 continue
-            with os.fdopen(handle, "wb") as file:
-                file.write(contents)
-                file.flush()
-                os.fsync(file.fileno())
             return str(target)
     except (OSError, ValueError) as error:
         raise FileError("the batch cannot be written", where=path, received=str(error)) from error
