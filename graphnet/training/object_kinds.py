@@ -57,11 +57,11 @@ def pair(thing: Any) -> bool:
         If it has one of the two only.
     """
     cls: Any = type(thing)
-    own = _own_method(cls, "load_state")
-    if not own or _own_method(cls, "state"):
-        return own
+    reads, puts = _own_method(cls, "state"), _own_method(cls, "load_state")
+    if reads == puts or (reads and not issubclass(cls, Callback)):
+        return puts
     raise ConfigError(
-        "load_state without state",
+        "state without load_state" if reads else "load_state without state",
         where=f"{type(thing).__module__}.{type(thing).__qualname__}",
         expected="both methods, or none",
         remedy=REMEDY,

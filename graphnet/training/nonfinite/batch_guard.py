@@ -90,7 +90,7 @@ class BatchGuard:
             origin = _first(self._observed(batch).of_loss())
         else:
             assert self._start is not None
-            origin = diagnosis.explain_loss(self.feed, self.losses, self._start, batch)
+            origin = diagnosis.explain_loss(self.feed, self.losses, self._start, batch, self.config.loss_weights)
         return self._report("the training loss is not finite", value + penalty, origin, batch)
 
     def step(self, batch: Batch, error: NonFiniteError) -> NonFiniteError:
@@ -106,7 +106,9 @@ class BatchGuard:
             origin = _first(observed.of_gradients(counted))
         else:
             assert self._start is not None
-            origin = diagnosis.explain_gradients(self.feed, self.losses, self._start, batch, trained)
+            origin = diagnosis.explain_gradients(
+                self.feed, self.losses, self._start, batch, self.config.loss_weights, trained
+            )
         return self._report("a gradient is not finite", f"NaN or infinity for {error.subject}", origin, batch)
 
     def check_nodes(self, batch: Batch, *, errors: bool = False) -> None:
@@ -127,7 +129,9 @@ class BatchGuard:
 
     def _observed(self, batch: Batch) -> diagnosis.ObservedBatch:
         assert self._record is not None
-        return diagnosis.ObservedBatch(self.feed, self._record, self.losses, batch, self._outputs)
+        return diagnosis.ObservedBatch(
+            self.feed, self._record, self.losses, batch, self._outputs, self.config.loss_weights
+        )
 
     def _of_penalty(self) -> Origin | None:
         regularizer = self.config.regularizer

@@ -23,6 +23,7 @@ from graphnet.data.batches import Batch
 from graphnet.losses import Loss
 from graphnet.training.nonfinite.batch_start import BatchStart, with_runner
 from graphnet.training.nonfinite.loss_places import loss_places
+from graphnet.training.totals import Totals, loss_arguments
 
 
 def observing(runner: Runner) -> tuple[Runner, Record]:
@@ -44,6 +45,7 @@ class ObservedBatch:
     batch : Batch
     outputs : mapping of name to array
         As the feed has returned them.
+    loss_weights : mapping of output name to float, optional
     """
 
     feed: Any
@@ -51,28 +53,28 @@ class ObservedBatch:
     losses: Mapping[str, Loss]
     batch: Batch
     outputs: Mapping[str, Array]
+    loss_weights: Mapping[str, float] | None = None
 
     # ------------------------------------------------------------------ the loss
     def errors(self) -> dict[str, Array]:
         """The error of each output that has one in this batch."""
-        batch = self.batch
-        return {
-            name: loss.value_and_error(self.outputs[name], batch.targets[name], batch.masks[name])[1]
-            for name, loss in self._valid()
-        }
+        return self._totals().add_with_errors(self.outputs, self.batch)[1]
+
+    def _totals(self) -> Totals:
+        return Totals(self.losses, (), self.loss_weights)
 
     def of_loss(self) -> list[Origin]:
         """The origins of a loss that is not finite, in the order of computation; none if it is finite here."""
         seeds: list[tuple[Key, Places]] = []
         own: list[Origin] = []
-        for name, loss in self._valid():
-            target, mask = self.batch.targets[name], self.batch.masks[name]
-            if math.isfinite(loss.value(self.outputs[name], target, mask)):
+        for name, mask in self._totals().valid(self.outputs, self.batch).items():
+            loss, timed = self.losses[name], self._timed(name)
+            output, target, *rest = loss_arguments(name, self.outputs, self.batch, mask)
+            if math.isfinite(loss.value(output, target, *rest)):
                 continue
-            timed = self._timed(name)
-            places = loss_places(loss, self.outputs[name], target, mask, timed)
-            bad = ~_finite(self.outputs[name], 2 if timed else 1)
-            both = places & bad if (places & bad).any() else bad & self._valid_places(name, bad.shape)
+            places = loss_places(loss, output, target, mask, rest[1] if len(rest) > 1 else None, timed)
+            bad = ~_finite(output, 2 if timed else 1)
+            both = places & bad if (places & bad).any() else bad & _valid(mask, bad.shape)
             if both.any():
                 seeds.append((((), self._slot(name)), self._in_window(both, timed)))
             else:
@@ -140,22 +142,12 @@ class ObservedBatch:
         arrays = {**{n: p.value for n, p in layer.params.items()}, **layer.buffer_values}
         return next((name for name, array in arrays.items() if not np.isfinite(array).all()), None)
 
-    def _valid(self) -> list[tuple[str, Loss]]:
-        masks = self.batch.masks
-        return [(n, loss) for n, loss in self.losses.items() if (m := masks[n]) is None or m.any()]
-
     def _slot(self, name: str) -> int:
         return dict(self.plan.outputs)[name]
 
     def _timed(self, name: str) -> bool:
         shape = self.feed.runner.last_pass.shapes.slots[self._slot(name)]
         return shape is not None and shape.names[:2] == ("time", "batch")
-
-    def _valid_places(self, name: str, shape: tuple[int, ...]) -> Places:
-        mask = self.batch.masks[name]
-        if mask is None:
-            return np.ones(shape, bool)
-        return fitted(np.asarray(mask if mask.ndim == 2 else mask.reshape(1, -1)), shape)
 
     def _in_window(self, places: Places, timed: bool) -> Places:
         """Places of an output in the axes of what has run, which may begin with earlier pieces."""
@@ -170,30 +162,46 @@ class ObservedBatch:
         return [o if o.step is None else replace(o, step=truncated.step_in_piece(o.step, o.row)) for o in origins]
 
 
+def _valid(mask: Array | None, shape: tuple[int, ...]) -> Places:
+    """The places that a mask leaves."""
+    if mask is None:
+        return np.ones(shape, bool)
+    axes = 2 if shape[0] > 1 and mask.ndim > 1 else 1
+    places = np.asarray(mask.reshape(*mask.shape[:axes], -1).any(axis=-1))
+    return fitted(places.reshape(-1, mask.shape[axes - 1]), shape)
+
+
 def _finite(output: Array, axes: int) -> Places:
     finite = np.isfinite(output).reshape(*output.shape[:axes], -1).all(axis=-1)
     return np.asarray(finite).reshape(output.shape[0] if axes == 2 else 1, -1)
 
 
-def run_again(feed: Any, losses: Mapping[str, Loss], start: BatchStart, batch: Batch) -> ObservedBatch:
+Weights = Mapping[str, float] | None
+
+
+def run_again(
+    feed: Any, losses: Mapping[str, Loss], start: BatchStart, batch: Batch, loss_weights: Weights
+) -> ObservedBatch:
     """Run the forward pass of a batch again, from the state before it."""
     runner, record = observing(feed.runner)
     start.rewind(feed)
     again = with_runner(feed, runner)
-    return ObservedBatch(again, record, losses, batch, again.forward(batch))
+    return ObservedBatch(again, record, losses, batch, again.forward(batch), loss_weights)
 
 
-def explain_loss(feed: Any, losses: Mapping[str, Loss], start: BatchStart, batch: Batch) -> Origin | None:
+def explain_loss(
+    feed: Any, losses: Mapping[str, Loss], start: BatchStart, batch: Batch, loss_weights: Weights
+) -> Origin | None:
     """Where a loss that is not finite began; None where the batch does not give one again."""
     try:
-        found = run_again(feed, losses, start, batch).of_loss()
+        found = run_again(feed, losses, start, batch, loss_weights).of_loss()
     except GraphnetError:
         return None
     return found[0] if found else None
 
 
 def explain_gradients(
-    feed: Any, losses: Mapping[str, Loss], start: BatchStart, batch: Batch, trained: set[str]
+    feed: Any, losses: Mapping[str, Loss], start: BatchStart, batch: Batch, loss_weights: Weights, trained: set[str]
 ) -> Origin | None:
     """Where a gradient that is not finite began; None where the batch does not give one again.
 
@@ -203,7 +211,7 @@ def explain_gradients(
         The weight arrays that count, by ``layer path/name``.
     """
     try:
-        observed = run_again(feed, losses, start, batch)
+        observed = run_again(feed, losses, start, batch, loss_weights)
         observed.feed.backward(observed.errors())
     except GraphnetError:
         return None

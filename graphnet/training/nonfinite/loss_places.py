@@ -11,7 +11,9 @@ from graphnet.core.run.observed.codes import Places
 from graphnet.losses import Loss
 
 
-def loss_places(loss: Loss, output: Array, target: Array, mask: Array | None, timed: bool) -> Places:
+def loss_places(
+    loss: Loss, output: Array, target: Array, mask: Array | None, weights: Array | None, timed: bool
+) -> Places:
     """Where one row or step alone makes a loss not finite, with axes ``(time, batch)``, or ``(1, batch)``.
 
     The loss is computed again for each row, and for each step of the rows at which it is not finite.
@@ -22,6 +24,8 @@ def loss_places(loss: Loss, output: Array, target: Array, mask: Array | None, ti
     output, target : array
     mask : boolean array or None
         The valid places of the output's first axes.
+    weights : array or None
+        How much each place counts.
     timed : bool
         Whether the first axes of the output are time and batch; otherwise the first one is the batch.
     """
@@ -34,7 +38,7 @@ def loss_places(loss: Loss, output: Array, target: Array, mask: Array | None, ti
     for row in range(shape[1]):
         rows = np.zeros_like(valid)
         rows[..., row] = valid[..., row]
-        if not _not_finite(loss, output, target, rows, mask):
+        if not _not_finite(loss, output, target, rows, mask, weights):
             continue
         if not timed:
             found[0, row] = True
@@ -42,7 +46,7 @@ def loss_places(loss: Loss, output: Array, target: Array, mask: Array | None, ti
         for step in range(shape[0]):
             one = np.zeros_like(valid)
             one[step, row] = valid[step, row]
-            found[step, row] = _not_finite(loss, output, target, one, mask)
+            found[step, row] = _not_finite(loss, output, target, one, mask, weights)
     return found
 
 
@@ -53,7 +57,9 @@ def _over(mask: Array, axes: int) -> Array:
     return np.asarray(mask.reshape(*mask.shape[:axes], -1).any(axis=-1))
 
 
-def _not_finite(loss: Loss, output: Array, target: Array, rows: Array, mask: Array | None) -> bool:
+def _not_finite(
+    loss: Loss, output: Array, target: Array, rows: Array, mask: Array | None, weights: Array | None
+) -> bool:
     """Whether the loss of some places alone is not finite."""
     if mask is not None and mask.ndim > rows.ndim:
         rows = (mask != 0) & rows.reshape(*rows.shape, *[1] * (mask.ndim - rows.ndim))
@@ -61,6 +67,6 @@ def _not_finite(loss: Loss, output: Array, target: Array, rows: Array, mask: Arr
         return False
     try:
         with np.errstate(all="ignore"):
-            return not math.isfinite(loss.value(output, target, rows))
+            return not math.isfinite(loss.value(output, target, rows, *([] if weights is None else [weights])))
     except Exception:  # the loss takes no mask, or refuses these numbers: this row stays unknown
         return False
