@@ -16,7 +16,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files lint types licences suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files plants lint types licences suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -92,6 +92,10 @@ soak fuzz: $(DEVELOPER_READY)
 # Damaged files of every kind: make fuzz-files N=10000 (SEED=).
 fuzz-files: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz_files -n $(N) $(if $(SEED),--seed $(SEED))
+
+# Numbers that are not finite, planted in trainings: node, step and row must be named. make plants N=200 (SEED=).
+plants: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m plants -n $(N) $(if $(SEED),--seed $(SEED))
 
 guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py
