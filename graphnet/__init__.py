@@ -43,6 +43,7 @@ from graphnet.core.errors import (
     UnknownNameError,
 )
 from graphnet.core.files import private as _private
+from graphnet.core.garbage import count_as_old as _count_as_old
 from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
 from graphnet.core.run import backends as _backends
@@ -259,6 +260,7 @@ def _private_writer() -> _private.Writer:
 
 _backends.add_source(_plugin_backends)
 _private.use_writer(_private_writer)
+_count_as_old()
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
 
