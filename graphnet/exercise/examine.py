@@ -1,0 +1,58 @@
+"""Checking the components of one student, one after the other, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from graphnet.exercise.checks import dense, elementwise, images, losses, memory, network, normalization, optimization
+from graphnet.exercise.finding import Finding
+from graphnet.exercise.loading import importing, student_class
+from graphnet.exercise.probe import Probe, Stop
+from graphnet.exercise.sources import Sources
+
+CHECKS: dict[str, Callable[[Probe, Any], None]] = {
+    "TanH": elementwise.tanh,
+    "Sigmoid": elementwise.sigmoid_layer,
+    "ReLU": elementwise.relu,
+    "SoftMax": losses.softmax,
+    "CrossEntropyLoss": losses.cross_entropy,
+    "Flatten": elementwise.flatten,
+    "Dropout": elementwise.dropout,
+    "Constant": normalization.initializer,
+    "UniformRandom": normalization.initializer,
+    "Xavier": normalization.initializer,
+    "He": normalization.initializer,
+    "L1_Regularizer": optimization.regularizer,
+    "L2_Regularizer": optimization.regularizer,
+    "Sgd": optimization.optimizer,
+    "SgdWithMomentum": optimization.optimizer,
+    "Adam": optimization.optimizer,
+    "FullyConnected": dense.fully_connected,
+    "Pooling": images.pooling,
+    "Conv": images.conv,
+    "BatchNormalization": normalization.batch_normalization,
+    "RNN": partial(memory.check, "RNN"),
+    "LSTM": partial(memory.check, "LSTM"),
+    "NeuralNetwork": network.network,
+}
+
+
+def examine(sources: Sources, components: tuple[str, ...]) -> Iterator[tuple[str, list[Finding], list[str]]]:
+    """Yield each component with what was found, and the stand-ins that were used so far."""
+    with importing(sources) as finder:
+        for component in components:
+            probe = Probe(component, sources.edition, sources.root, sources.files[component])
+            np.random.seed(7)  # noqa: NPY002  # students draw from the global generator
+            try:
+                CHECKS[component](probe, student_class(probe, sources, component))
+            except Stop:
+                pass
+            except Exception as error:  # a student's result that the check did not expect
+                probe.fault(
+                    "unexpected", f"returned something that could not be compared ({type(error).__name__}: {error})"
+                )
+            yield component, probe.findings, sorted(finder.used)

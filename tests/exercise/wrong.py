@@ -1,0 +1,133 @@
+"""Wrong solutions: the right ones with a mistake, and which fault the checker must name (one of its codes)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Wrong(NamedTuple):
+    base: str
+    file: str
+    old: str
+    new: str
+    component: str
+    codes: str  # one of them must be found
+    words: str = ""  # must occur in the message
+
+
+C, M, L, N = "composed_2018", "matrices_2018", "composed_later", "matrices_later"
+
+WRONG = [
+    # ------------------------------------------------------------------ activations
+    Wrong(C, "Layers/TanH.py", "(1 - self.activations ** 2)", "(1 - self.activations)", "TanH", "square-missing"),
+    Wrong(C, "Layers/TanH.py", "error_tensor * (1 - self", "error_tensor * (1 + self", "TanH", "sign"),
+    Wrong(C, "Layers/TanH.py", "self.activations = np.tanh(input_tensor)\n        return self.activations", "self.activations = input_tensor\n        return np.tanh(input_tensor)", "TanH", "input-instead-of-activation"),
+    Wrong(C, "Layers/TanH.py", "error_tensor * (1 - self.activations ** 2)", "(1 - self.activations ** 2)", "TanH", "error-missing"),
+    Wrong(M, "TanH.py", "(p + m)", "(p - m) * -1", "TanH", "differs constant sign wrong-activation"),
+    Wrong(M, "TanH.py", "return np.copy(self.a)", "pass", "TanH", "returns-nothing"),
+    Wrong(L, "Layers/Sigmoid.py", "np.exp(-input_tensor)", "np.exp(input_tensor)", "Sigmoid", "sign"),
+    Wrong(L, "Layers/Sigmoid.py", "self.activations * (1 - self.activations)", "(1 - self.activations)", "Sigmoid", "missing-factor"),
+    Wrong(M, "Sigmoid.py", "self.out - self.out ** 2", "1 - self.out ** 2", "Sigmoid", "wrong-derivative", "TanH"),
+    Wrong(C, "Layers/ReLU.py", "self.mask = input_tensor > 0", "self.mask = input_tensor < 0", "ReLU", "sign"),
+    # ------------------------------------------------------------------ RNN
+    Wrong(C, "Layers/RNN.py", "if t >= steps - self.bptt_length", "if t > steps - self.bptt_length", "RNN", "truncation-off-by-one", "too few"),
+    Wrong(C, "Layers/RNN.py", "if t >= steps - self.bptt_length", "if t >= steps - self.bptt_length - 1", "RNN", "truncation-off-by-one", "too many"),
+    Wrong(C, "Layers/RNN.py", "if t >= steps - self.bptt_length", "if True", "RNN", "truncation-missing"),
+    Wrong(C, "Layers/RNN.py", "if t >= steps - self.bptt_length", "if t < self.bptt_length", "RNN", "truncation", "first"),
+    Wrong(C, "Layers/RNN.py", "if not self.memory:", "if False:", "RNN", "memory-not-reset"),
+    Wrong(C, "Layers/RNN.py", "if not self.memory:", "if True:", "RNN", "memory-ignored"),
+    Wrong(C, "Layers/RNN.py", "self.memory = not self.memory", "self.memory = True", "RNN", "memory-not-reset"),
+    Wrong(C, "Layers/RNN.py", "gradient += self", "gradient = self", "RNN", "missing-sum"),
+    Wrong(C, "Layers/RNN.py", " + carry", "", "RNN", "missing-sum", "next step"),
+    Wrong(C, "Layers/RNN.py", " + carry", " - carry", "RNN", "sign"),
+    Wrong(C, "Layers/RNN.py", "self.hidden_state = h[0]", "pass", "RNN", "state-not-stored"),
+    Wrong(C, "Layers/RNN.py", "self.hidden.append(tanh)", "self.hidden = [tanh] * steps", "RNN", "state-not-stored"),
+    Wrong(C, "Layers/RNN.py", "self.output_optimizer = copy.deepcopy(optimizer)", "self.output_optimizer = self.optimizer", "RNN", "optimizer-shared"),
+    Wrong(C, "Layers/RNN.py", "self.output_layer.set_weights(\n                self.output_optimizer.calculate_update(self.delta, output_weights, output_gradient))", "pass", "RNN", "output-not-updated"),
+    Wrong(C, "Layers/RNN.py", "reversed(range(steps))", "range(steps)", "RNN", "wrong-step"),
+    Wrong(C, "Layers/RNN.py", "return regularizer.norm(self.hidden_layer.get_weights()) + regularizer.norm(self.output_layer.get_weights())", "return 0.0", "RNN", "regularization-missing"),
+    Wrong(C, "Layers/RNN.py", "    def toggle_memory(self):\n        self.memory = not self.memory\n", "", "RNN", "missing-method", "toggle_memory"),
+    Wrong(C, "Layers/RNN.py", "h = tanh.forward(self.hidden_layer.forward(joined))", "h = tanh.activations = self.hidden_layer.forward(joined)", "RNN", "activation-missing"),
+    Wrong(C, "Layers/RNN.py", "        for t in range(steps):\n            joined", "        t = 0\n        while t < steps:\n            joined", "RNN", "endless"),
+    Wrong(C, "Layers/RNN.py", "output = np.zeros((steps, self.output_size))", "output = np.zeros((10 ** 7, 10 ** 6))", "RNN", "memory"),
+    Wrong(C, "Layers/RNN.py", "        self.inputs = []\n", "        exit()\n", "RNN", "exit"),
+    Wrong(C, "Layers/RNN.py", "return errors", "return errors[::-1]", "RNN", "reversed wrong-step"),
+    Wrong(C, "Layers/RNN.py", "        self.gradient_weights = gradient\n", "        self.gradient_weights = gradient / steps\n", "RNN", "mean"),
+    Wrong(M, "RNN.py", "np.hstack((np.ones((T, 1)), self.H[:-1], self.X))", "np.hstack((np.ones((T, 1)), self.H[1:], self.X))", "RNN", "wrong-step", "after the step"),
+    Wrong(M, "RNN.py", "np.hstack((np.ones((T, 1))", "np.hstack((np.zeros((T, 1))", "RNN", "bias-missing"),
+    Wrong(M, "RNN.py", "(1 - self.H[t + 1] ** 2)", "(1 - self.H[t] ** 2)", "RNN", "wrong-step", "before"),
+    Wrong(M, "RNN.py", "np.tanh(self.W[0] + ", "np.tanh(", "RNN", "bias-missing"),
+    Wrong(M, "RNN.py", "return self.H[1:] @", "return self.H[:-1] @", "RNN", "wrong-step"),
+    Wrong(M, "RNN.py", "        return self.H[1:] @ self.V.T + self.c", "        return self.H[1:] @ self.V.T", "RNN", "bias-missing", "output"),
+    Wrong(M, "RNN.py", "e = self.W[1:self.h + 1] @ A[t]", "e = self.W[1:self.h + 1].T @ A[t]", "RNN", "transposed"),
+    Wrong(M, "RNN.py", "self.state = self.H[-1].copy()", "self.state = self.H[1].copy()", "RNN", "wrong-step", "first step"),
+    Wrong(M, "RNN.py", "first = max(0, T - self.k)", "first = T - self.k", "RNN", "differs missing-sum truncation-off-by-one truncation wrong-step exception"),
+    Wrong(M, "RNN.py", "            self.V = self.opt[1].calculate_update(self.delta, self.V, error_tensor.T @ self.H[1:])\n", "            self.V = self.opt[1].calculate_update(self.delta, self.V, error_tensor.T @ self.H[:-1])\n", "RNN", "wrong-step"),
+    Wrong(L, "Layers/RNN.py", "if not self.memorize:", "if self.memorize:", "RNN", "memory-not-reset"),
+    Wrong(L, "Layers/RNN.py", "self.sigmoid.activations = y", "pass", "RNN", "state-not-stored differs derivative-missing"),
+    Wrong(L, "Layers/RNN.py", "self.tanh.activations = hidden", "pass", "RNN", "state-not-stored"),
+    Wrong(L, "Layers/RNN.py", "self.fc_output.backward(self.sigmoid.backward(error_tensor[t:t + 1]))", "self.fc_output.backward(error_tensor[t:t + 1])", "RNN", "derivative-missing", "Sigmoid"),
+    Wrong(L, "Layers/RNN.py", "self.fc_hidden.input_tensor = hidden_input", "pass", "RNN", "state-not-stored"),
+    Wrong(L, "Layers/RNN.py", "    @property\n    def gradient_weights(self):\n        return self._gradient\n", "", "RNN", "missing-property", "gradient_weights"),
+    Wrong(L, "Layers/RNN.py", "self._output_optimizer = copy.deepcopy(optimizer)", "self._output_optimizer = optimizer", "RNN", "optimizer-shared"),
+    Wrong(L, "Layers/RNN.py", "self._gradient = gradient\n", "self._gradient = getattr(self, '_gradient', 0) + gradient\n", "RNN", "gradient-not-reset"),
+    Wrong(N, "Layers/RNN.py", "            self.weights = self.optimizer.calculate_update(self.weights, self.gradient_weights)", "            self.weights = self.weights + 0.07 * self.gradient_weights", "RNN", "sign update optimizer-not-called"),
+    # ------------------------------------------------------------------ LSTM
+    Wrong(C, "Layers/LSTM.py", "np.hstack([df * f * (1 - f), di * i * (1 - i),", "np.hstack([di * i * (1 - i), df * f * (1 - f),", "LSTM", "gate-order"),
+    Wrong(C, "Layers/LSTM.py", "do * o * (1 - o)", "do * (1 - o ** 2)", "LSTM", "wrong-derivative", "output gate"),
+    Wrong(C, "Layers/LSTM.py", "dg * (1 - g ** 2)", "dg * g * (1 - g)", "LSTM", "wrong-derivative", "candidate"),
+    Wrong(C, "Layers/LSTM.py", "df = dc * before", "df = dc * self.steps[-1][5]", "LSTM", "differs wrong-step"),
+    Wrong(C, "Layers/LSTM.py", "dc_next = dc * f", "dc_next = dc", "LSTM", "gate-missing"),
+    Wrong(C, "Layers/LSTM.py", "(1 - squashed ** 2) + dc_next", "(1 - squashed ** 2)", "LSTM", "missing-sum"),
+    Wrong(C, "Layers/LSTM.py", "dh * o * (1 - squashed ** 2)", "dh * o", "LSTM", "derivative-missing"),
+    Wrong(C, "Layers/LSTM.py", "dh_next = back[:, :self.hidden_size]", "pass", "LSTM", "missing-sum"),
+    Wrong(C, "Layers/LSTM.py", "f * before + i * g", "before + i * g", "LSTM", "gate-missing", "forget"),
+    Wrong(C, "Layers/LSTM.py", "self.hidden_state = o * squashed", "self.hidden_state = o * self.cell_state", "LSTM", "activation-missing"),
+    Wrong(C, "Layers/LSTM.py", "            self.cell_state = np.zeros((1, self.hidden_size))\n        self.steps", "        self.steps", "LSTM", "memory-not-reset"),
+    Wrong(M, "LSTM.py", "if T - t <= self.length", "if T - t < self.length", "LSTM", "truncation-off-by-one"),
+    Wrong(M, "LSTM.py", "ec * old * f", "ec * tc * f", "LSTM", "wrong-step differs wrong-derivative"),
+    Wrong(M, "LSTM.py", "sigma(o), np.tanh(g)", "sigma(o), sigma(g)", "LSTM", "wrong-activation", "candidate"),
+    Wrong(M, "LSTM.py", "eh, ec = back[n + 1:], ec * f", "eh, ec = back[n + 1:], ec * i", "LSTM", "gate-order", "input gate"),
+    Wrong(M, "LSTM.py", "self.hidden, self.cell = np.zeros(h), np.zeros(h)\n        self.tape", "self.hidden = np.zeros(h)\n        self.tape", "LSTM", "memory-not-reset"),
+    Wrong(M, "LSTM.py", "self.optimizer_out = copy.deepcopy(optimizer)", "self.optimizer_out = optimizer", "LSTM", "optimizer-shared"),
+    Wrong(N, "Layers/LSTM.py", "layers[0].backward(dc * before)", "layers[0].backward(dc * g)", "LSTM", "differs wrong-step gate-order wrong-derivative"),
+    # ------------------------------------------------------------------ layers of earlier exercises
+    Wrong(C, "Layers/FullyConnected.py", "error_tensor.dot(self.weights[:-1].T)", "error_tensor.dot(self.weights.T)", "FullyConnected", "bias-not-removed"),
+    Wrong(C, "Layers/FullyConnected.py", "        error = error_tensor.dot(self.weights[:-1].T)\n        self", "        self", "FullyConnected", "exception"),
+    Wrong(L, "Layers/FullyConnected.py", "np.dot(self.input_tensor.T, error_tensor)", "np.dot(self.input_tensor.T, error_tensor) / len(error_tensor)", "FullyConnected", "mean"),
+    Wrong(L, "Layers/FullyConnected.py", "        result = np.dot(error_tensor, self.weights.T)[:, :-1]\n        if self._optimizer:\n            self.weights = self._optimizer.calculate_update(self.weights, self._gradient_weights)\n        return result", "        if self._optimizer:\n            self.weights = self._optimizer.calculate_update(self.weights, self._gradient_weights)\n        return np.dot(error_tensor, self.weights.T)[:, :-1]", "FullyConnected", "updated-too-early"),
+    Wrong(L, "Layers/FullyConnected.py", "calculate_update(self.weights, self._gradient_weights)", "calculate_update(self._gradient_weights, self.weights)", "FullyConnected", "arguments-swapped"),
+    Wrong(L, "Layers/FullyConnected.py", "self.weights = self._optimizer.calculate", "self._optimizer.calculate", "FullyConnected", "update-not-stored"),
+    Wrong(L, "Layers/FullyConnected.py", "(self.input_size, self.output_size), self.input_size,\n                                                           self.output_size", "(self.input_size, self.output_size), self.output_size,\n                                                           self.input_size", "FullyConnected", "fans-swapped"),
+    Wrong(C, "Layers/SoftMax.py", "np.sum(powers, axis=1, keepdims=True)", "np.sum(powers)", "SoftMax", "wrong-axis"),
+    Wrong(C, "Layers/SoftMax.py", "np.sum(-np.log", "np.mean(-np.log", "SoftMax", "mean"),
+    Wrong(C, "Layers/SoftMax.py", "error[label_tensor == 1] -= 1\n        return error", "error[label_tensor == 1] -= 1\n        return -error", "SoftMax", "sign"),
+    Wrong(L, "Layers/SoftMax.py", "self.y * (error_tensor - inner)", "self.y * error_tensor", "SoftMax", "missing-sum"),
+    Wrong(L, "Layers/SoftMax.py", "input_tensor - np.max(input_tensor)", "input_tensor", "SoftMax", "overflow"),
+    Wrong(L, "Optimization/Loss.py", " + np.finfo(prediction_tensor.dtype).eps", "", "CrossEntropyLoss", "epsilon-missing"),
+    Wrong(L, "Optimization/Loss.py", "-label_tensor / (self", "label_tensor / (self", "CrossEntropyLoss", "sign"),
+    Wrong(L, "Layers/Dropout.py", "> 1 - self.probability", "> self.probability", "Dropout", "probability-inverted"),
+    Wrong(L, "Layers/Dropout.py", "return input_tensor * self.mask / self.probability", "return input_tensor * self.mask", "Dropout", "scale-missing"),
+    Wrong(C, "Layers/Dropout.py", "if self.phase == Phase.test:", "if False:", "Dropout", "test-phase"),
+    Wrong(C, "Layers/Pooling.py", "] += error_tensor", "] = error_tensor", "Pooling", "missing-sum"),
+    Wrong(C, "Layers/Pooling.py", "sy, sx = self.stride_shape\n        rows", "sx, sy = self.stride_shape\n        rows", "Pooling", "stride wrong-shape"),
+    Wrong(C, "Layers/Conv.py", "part, w[:, :, i, j])", "part, w[:, :, m - 1 - i, n - 1 - j])", "Conv", "kernel-flipped"),
+    Wrong(C, "Layers/Conv.py", "(m - 1) // 2, (n - 1) // 2", "m // 2, n // 2", "Conv", "padding"),
+    Wrong(C, "Layers/Conv.py", "np.sum(full, axis=(0, 2, 3))", "np.mean(full, axis=(0, 2, 3))", "Conv", "mean"),
+    Wrong(C, "Layers/Conv.py", "self.optimizers = copy.deepcopy(optimizer), copy.deepcopy(optimizer)", "self.optimizers = optimizer, optimizer", "Conv", "optimizer-shared"),
+    Wrong(C, "Layers/BatchNormalization.py", "d.mean(0) - self.normal * np.mean(d * self.normal, axis=0)", "d.mean(0)", "BatchNormalization", "missing-sum", "variance"),
+    Wrong(L, "Layers/BatchNormalization.py", "if self.testing_phase:", "if False:", "BatchNormalization", "test-phase"),
+    Wrong(C, "Layers/Initializers.py", "np.sqrt(2 / (fan_in + fan_out))", "2 / (fan_in + fan_out)", "Xavier", "variance"),
+    Wrong(C, "Layers/Initializers.py", "np.sqrt(2 / fan_in)", "np.sqrt(2 / fan_out)", "He", "fans"),
+    Wrong(C, "Optimization/Optimizers.py", "        self.k += 1\n", "        self.k = 1\n", "Adam", "step-count"),
+    Wrong(L, "Optimization/Optimizers.py", "self.v / (1 - self.mu ** self.k)", "self.v", "Adam", "bias-correction-missing"),
+    Wrong(C, "Optimization/Optimizers.py", "self.momentum * self.velocity - rate", "self.momentum * self.velocity + rate", "SgdWithMomentum", "sign"),
+    Wrong(C, "Optimization/Optimizers.py", "rate = self.learning_rate * individual_delta\n        return weight", "rate = self.learning_rate\n        return weight", "Sgd", "delta"),
+    Wrong(L, "Optimization/Constraints.py", "np.linalg.norm(weights) ** 2", "np.linalg.norm(weights)", "L2_Regularizer", "root"),
+    Wrong(C, "Optimization/Constraints.py", "np.sum(np.abs(weights))", "np.sum(weights)", "L1_Regularizer", "absolute-missing"),
+    Wrong(L, "NeuralNetwork.py", "copy.deepcopy(self.optimizer)", "self.optimizer", "NeuralNetwork", "optimizer-shared"),
+    Wrong(L, "NeuralNetwork.py", "        self.phase = True\n", "", "NeuralNetwork", "test-phase"),
+    Wrong(L, "NeuralNetwork.py", " + regularization\n", "\n", "NeuralNetwork", "regularization-missing"),
+    Wrong(C, "NeuralNetwork.py", "in reversed(self.layers)", "in self.layers", "NeuralNetwork", "layer-order"),
+    Wrong(C, "NeuralNetwork.py", "self.loss.append(self.forward())", "self.forward()", "NeuralNetwork", "loss-not-stored"),
+]  # fmt: skip
