@@ -17,8 +17,11 @@ def command() -> None:
 
 @command.command("check")
 @click.argument("path", type=click.Path())
-@click.option("--edition", type=click.Choice(["contract", "later"]),
-              help="2018 (toggle_memory, get_weights) or 2019 and after (memorize, testing_phase); by default, what the files use.")
+@click.option(
+    "--edition",
+    type=click.Choice(["contract", "later"]),
+    help="2018 (toggle_memory, get_weights), or 2019 and after (memorize, testing_phase); default: by the names used.",
+)
 @click.option("--seconds", type=float, default=60.0, show_default=True, help="The time limit for one class.")
 @click.option("--megabytes", type=int, default=2048, show_default=True, help="The limit of memory.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.exercise.cells import Trace, Weights
+from graphnet.exercise.cells import Trace, Weights, sigmoid
 from graphnet.exercise.matching import Variant
 
 Array = npt.NDArray[Any]
@@ -28,6 +28,17 @@ CARRY = {
     "last activations": ("state-not-stored", "every step uses the activations of the last step: those of each step must be "
                          "stored"),
     "averaged carry": ("factor", "the two errors are averaged instead of added"),
+    "unscaled carry": ("derivative-missing", "the error from the next step is not multiplied by the derivative of the "
+                       "activation: add it before the activation's backward"),
+    "growing carry": ("wrong-state", "the error from the next step is accumulated over the steps; each step replaces it"),
+    "last error": ("wrong-step", "every step uses the output error of the last step"),
+    "first error": ("wrong-step", "every step uses the output error of the first step"),
+    "late, kept": ("wrong-step", "a step uses the error of the output of the step before it"),
+    "split x": ("wrong-part", "the error for the input is cut out of the wrong place: input and hidden part of the joined error "
+                "are exchanged"),
+    "split h": ("wrong-part", "the error of the hidden state is cut out of the wrong place: input and hidden part of the joined "
+                "error are exchanged"),
+    "split both": ("wrong-part", "input and hidden part of the joined error are exchanged"),
     "truncated": ("truncation", "the errors for the input are truncated too: only the gradient of the weights is"),
 }  # fmt: skip
 
@@ -49,6 +60,9 @@ RNN_BACKWARD = {
         "wrong-step",
         "the derivative of TanH uses the hidden state of the step after; it needs its own step's",
     ),
+    "h": ("wrong-derivative", "the derivative of TanH is computed as h; it is 1 - h²"),
+    "twice": ("derivative-twice", "the derivative of TanH is multiplied twice"),
+    "raw": ("wrong-derivative", "the derivative of TanH is computed as 1 - tanh of its input; it is 1 - h²"),
     "tanh again": ("wrong-derivative", "TanH is applied to the hidden state again in the derivative"),
 }
 
@@ -77,6 +91,25 @@ LSTM_BACKWARD = {
     "f from c": ("wrong-step", "the forget gate's error is multiplied by the new cell state; it should be by the one before"),
     "swap i g": ("gate-order", "the factors of input gate and candidate are exchanged in their errors"),
     "minus cell": ("sign", "the error of the cell state has the wrong sign"),
+    "swap i f": ("gate-order", "input gate and forget gate are exchanged in backward"),
+    "swap i o": ("gate-order", "input gate and output gate are exchanged in backward"),
+    "swap f o": ("gate-order", "forget gate and output gate are exchanged in backward"),
+    "o from dc": ("wrong-error", "the output gate gets the cell state's error; it should get the hidden state's"),
+    "o from h": ("wrong-derivative", "the output gate's error is multiplied by the hidden state; it should be by TanH of the cell "
+                 "state"),
+    "slope on all": ("brackets", "the cell state's error from the next step is also multiplied by the derivative of TanH: brackets"),
+    "gate on all": ("brackets", "the cell state's error from the next step is also multiplied by the output gate: brackets"),
+    "f from h": ("wrong-state", "the forget gate's error is multiplied by the hidden state; it should be by the old cell state"),
+    "carry sigmoid": ("activation-twice", "the forget gate goes through the Sigmoid a second time in backward"),
+    "c unsquashed": ("derivative-twice", "the derivative of the cell state's TanH is taken of tanh(tanh(c))"),
+    **{f"{gate} 1-": ("missing-factor", f"the derivative of the {name} is computed as 1 - x") for gate, name in
+       zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)},
+    **{f"{gate} x": ("missing-factor", f"the derivative of the {name} is computed as x") for gate, name in
+       zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)},
+    **{f"{gate} raw": ("input-instead-of-activation", f"the derivative of the {name} is computed from its input") for gate, name in
+       zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)},
+    "all raw": ("input-instead-of-activation", "the derivatives of the gates are computed from their inputs"),
+    "all again": ("activation-twice", "the activations of the gates are computed a second time in backward"),
     "early carry": ("wrong-step", "the cell state's error of the step after is lost for the gates: it is added too late"),
 }  # fmt: skip
 
@@ -85,7 +118,7 @@ BACKWARD = {"RNN": {**CARRY, **RNN_BACKWARD}, "LSTM": {**CARRY, **LSTM_BACKWARD}
 
 def backward(
     kind: str, weights: Weights, trace: Trace, errors: Array, *, fault: str = "", window: int | None = None,
-    order: tuple[int, ...] | None = None,
+    order: tuple[int, ...] | None = None, rows: str = "xh",
 ) -> tuple[Array, Array]:  # fmt: skip
     """The errors for the inputs, ``(time, features)``, and those before the activations, ``(time, gates · units)``.
 
@@ -94,10 +127,7 @@ def backward(
     """
     steps = len(errors)
     h = np.stack([row[0] for row in trace.h])
-    if fault == "late":
-        errors = np.concatenate([np.zeros_like(errors[:1]), errors[:-1]])
-    elif fault == "early":
-        errors = np.concatenate([errors[1:], np.zeros_like(errors[:1])])
+    errors = _shifted(errors, fault)
     sequence = range(steps) if fault == "forwards" else range(steps - 1, -1, -1)
     carry, cell = np.zeros(h.shape[1]), np.zeros(h.shape[1])
     raw_errors: list[Any] = [None] * steps
@@ -111,19 +141,52 @@ def backward(
             "averaged carry": 0.5 * (own + carry) if t < steps - 1 else own,
         }.get(fault, own + carry)  # fmt: skip
         if kind == "RNN":
-            raw = total * _tanh_derivative(trace, h, t, fault)
-            if fault == "carry before":
-                raw = own * (1 - h[t] ** 2) + carry * (1 - h[min(t + 1, steps - 1)] ** 2)
+            raw = _rnn_errors(trace, h, t, (own, carry, total), fault)
         else:
             raw, cell = _lstm_errors(trace, t, total, cell, fault)
         if order is not None:
             raw = np.concatenate([np.split(raw, len(order))[i] for i in order])
         raw_errors[t] = raw
-        carry = weights[1] @ raw
+        carry = weights[1] @ raw + (carry if fault == "growing carry" else 0.0)
+        if fault in ("split h", "split both"):
+            joined = _joined(weights, raw, rows)
+            carry = joined[: len(carry)] if rows.index("x") < rows.index("h") else joined[-len(carry) :]
         if fault == "untransposed" and kind == "RNN":
             carry = weights[1].T @ raw
     stacked = np.stack(raw_errors)
+    if fault in ("split x", "split both"):
+        width, joined = len(weights[0]), np.stack([_joined(weights, raw, rows) for raw in stacked])
+        return joined[:, -width:] if rows.index("x") < rows.index("h") else joined[:, :width], stacked
     return stacked @ weights[0].T, stacked
+
+
+def _shifted(errors: Array, fault: str) -> Array:
+    """The errors of the hidden states as a fault of their steps makes them."""
+    zero = np.zeros_like(errors[:1])
+    cases = {
+        "late": lambda: np.concatenate([zero, errors[:-1]]),
+        "late, kept": lambda: np.concatenate([errors[:1], errors[:-1]]),
+        "early": lambda: np.concatenate([errors[1:], zero]),
+        "last error": lambda: np.repeat(errors[-1:], len(errors), 0),
+        "first error": lambda: np.repeat(errors[:1], len(errors), 0),
+    }
+    return cases[fault]() if fault in cases else errors
+
+
+def _rnn_errors(trace: Trace, h: Array, t: int, parts: tuple[Array, Array, Array], fault: str) -> Array:
+    """The error before TanH; ``parts``: that of the output, that from the next step, and their sum."""
+    own, carry, total = parts
+    if fault == "unscaled carry":
+        return own * (1 - h[t] ** 2) + carry
+    if fault == "carry before":
+        return own * (1 - h[t] ** 2) + carry * (1 - h[min(t + 1, len(h) - 1)] ** 2)
+    return total * _tanh_derivative(trace, h, t, fault)
+
+
+def _joined(weights: Weights, raw: Array, rows: str) -> Array:
+    """The error of input and hidden state as one vector, in the order of the rows of the weights."""
+    parts = {"x": weights[0] @ raw, "h": weights[1] @ raw}
+    return np.concatenate([parts[name] for name in rows if name != "b"])
 
 
 def _tanh_derivative(trace: Trace, h: Array, t: int, fault: str) -> Array:
@@ -133,6 +196,7 @@ def _tanh_derivative(trace: Trace, h: Array, t: int, fault: str) -> Array:
     table = {
         "1 - h": 1 - h[t], "1 - raw^2": 1 - raw**2, "h (1 - h)": h[t] * (1 - h[t]), "1 + h^2": 1 + h[t] ** 2,
         "(1 - h)^2": (1 - h[t]) ** 2, "h^2": h[t] ** 2, "h before": 1 - before**2, "h after": 1 - after**2,
+        "h": h[t], "twice": (1 - h[t] ** 2) ** 2, "raw": 1 - np.tanh(raw),
         "tanh again": 1 - np.tanh(h[t]) ** 2, "no derivative": np.ones_like(h[t]), "last activations": 1 - h[-1] ** 2,
     }  # fmt: skip
     result: Array = table.get(fault, 1 - h[t] ** 2)
@@ -142,29 +206,53 @@ def _tanh_derivative(trace: Trace, h: Array, t: int, fault: str) -> Array:
 def _lstm_errors(trace: Trace, t: int, dh: Array, cell: Array, fault: str) -> tuple[Array, Array]:
     """The errors before the gates' activations, and the cell state's error for the step before."""
     at = len(trace.h) - 1 if fault == "last activations" else t
-    gates = {name: value[0] for name, value in trace.gates[at].items()}
+    gates = {name: value[0] for name, value in trace.gates[at].items()}  # with "raw", before the activations
     i, f, g, o = (gates[name] for name in "ifgo")
     c, before = trace.c[at][0], trace.c_before[at][0]
     squashed = np.tanh(c)
     slope = {"no cell derivative": np.ones_like(c), "no derivative": np.ones_like(c), "1 - c^2": 1 - c**2,
-             "1 - tanh": 1 - squashed}.get(fault, 1 - squashed**2)  # fmt: skip
+             "1 - tanh": 1 - squashed, "c unsquashed": 1 - np.tanh(squashed) ** 2}.get(fault, 1 - squashed**2)  # fmt: skip
     from_hidden = dh * slope * (1.0 if fault == "no output gate" else o)
     dc = {"no cell carry": from_hidden, "cell carry only": cell if t < len(trace.h) - 1 else from_hidden,
           "minus cell": -from_hidden + cell}.get(fault, from_hidden + cell)  # fmt: skip
     for_gates = from_hidden if fault == "early carry" else dc
+    if fault == "slope on all":
+        dc = for_gates = (dh * o + cell) * slope
+    elif fault == "gate on all":
+        dc = for_gates = (dh * slope + cell) * o
+    hidden = {"o from h": trace.h[at][0], "o from c": c}.get(fault, squashed)
+    old = {"f from c": c, "f from h": trace.h_before[at][0]}.get(fault, before)
     parts = {
         "i": for_gates * (i if fault == "swap i g" else g), "g": for_gates * (g if fault == "swap i g" else i),
-        "f": for_gates * (c if fault == "f from c" else before), "o": dh * (c if fault == "o from c" else squashed),
+        "f": for_gates * old, "o": (dc if fault == "o from dc" else dh) * hidden,
     }  # fmt: skip
-    raw = np.concatenate([parts[name] * _slope(name, gates[name], fault) for name in "ifgo"])
-    scale = {"cell carry unscaled": np.ones_like(f), "cell carry input": i}.get(fault, f)
+    if fault.startswith("swap ") and fault != "swap i g":
+        one, other = fault.split()[1:]
+        exchanged = {one: gates[other], other: gates[one]}
+        now = {**gates, **exchanged}
+        from_hidden = dh * slope * now["o"]
+        dc = from_hidden + cell
+        parts = {"i": dc * g, "g": dc * now["i"], "f": dc * before, "o": dh * squashed}
+        parts[one], parts[other] = parts[other], parts[one]
+        f = now["f"]
+    inputs = dict(zip("ifgo", np.split(gates["raw"], 4), strict=True))
+    raw = np.concatenate([parts[name] * _slope(name, gates[name], fault, inputs[name]) for name in "ifgo"])
+    scale = {"cell carry unscaled": np.ones_like(f), "cell carry input": i, "carry sigmoid": sigmoid(f)}.get(fault, f)
     if fault == "cell carry after":
         scale = trace.gates[min(t + 1, len(trace.h) - 1)]["f"][0]
     return raw, dc * scale
 
 
-def _slope(name: str, value: Array, fault: str) -> Array:
+def _slope(name: str, value: Array, fault: str, raw: Array) -> Array:
     """The derivative of a gate's activation."""
+    if fault == f"{name} 1-":
+        return 1 - value
+    if fault == f"{name} x":
+        return value
+    if fault in (f"{name} raw", "all raw"):
+        value = raw
+    elif fault == "all again":
+        value = np.tanh(value) if name == "g" else sigmoid(value)
     if fault == f"{name} zero":
         return np.zeros_like(value)
     if fault in (f"{name} without", "no derivative") or (fault == "gates without" and name != "g"):
@@ -187,7 +275,7 @@ def weight_gradient(trace: Trace, raw_errors: Array, steps: Any) -> dict[str, Ar
 def gradient_variants(trace: Trace, errors: Array, window: int | None, join: Any) -> Iterator[Variant]:
     """What the gradient of the weights would be with one fault; ``join`` puts the blocks together."""
     steps = len(errors)
-    used = range(steps if window is None else max(0, steps - window), steps)
+    used = range(0 if window is None else max(0, steps - window), steps)
     right = weight_gradient(trace, errors, used)
     if window is not None and window < steps:
         for shift, words in ((1, "one step too many"), (-1, "one step too few")):
@@ -202,14 +290,14 @@ def gradient_variants(trace: Trace, errors: Array, window: int | None, join: Any
         yield Variant(
             "truncation", "the gradient covers the first bptt_length steps; it should be the last ones", first
         )
-        skipped = join(weight_gradient(trace, errors, range(0, steps - window)))
+        skipped = join(weight_gradient(trace, errors, range(steps - window)))
         yield Variant("truncation", "the gradient covers the steps before the last bptt_length ones", skipped)
     x, before = np.stack([a[0] for a in trace.x]), np.stack([a[0] for a in trace.h_before])
     after = np.stack([a[0] for a in trace.h])
-    rows, e = list(used), errors[list(used)]
+    at, e = list(used), errors[list(used)]
 
     def with_rows(xs: Array, hs: Array) -> Any:
-        return join({"x": xs[rows].T @ e, "h": hs[rows].T @ e, "b": e.sum(0)})
+        return join({"x": xs[at].T @ e, "h": hs[at].T @ e, "b": e.sum(0)})
 
     yield Variant("wrong-step", "the gradient of the weights uses the hidden state after the step; it needs the one before it",
                   with_rows(x, after))  # fmt: skip
@@ -221,6 +309,11 @@ def gradient_variants(trace: Trace, errors: Array, window: int | None, join: Any
                   with_rows(x, np.repeat(before[-1:], steps, 0)))  # fmt: skip
     yield Variant("state-not-stored", "every step uses the last step's input in the gradient of the weights",
                   with_rows(np.repeat(x[-1:], steps, 0), before))  # fmt: skip
+    for shift, words in ((1, "before"), (-1, "after")):
+        message = f"the gradient of the weights uses input and hidden state of the step {words}"
+        yield Variant("wrong-step", message, with_rows(np.roll(x, shift, 0), np.roll(before, shift, 0)))
+        other = np.clip(np.arange(steps) - shift, 0, steps - 1)
+        yield Variant("wrong-step", message, with_rows(x[other], before[other]))
     yield Variant("wrong-step", "the gradient of the weights uses the input of the step before",
                   with_rows(np.concatenate([x[:1] * 0, x[:-1]]), before))  # fmt: skip
     yield Variant("wrong-step", "the gradient of the weights uses the input of the step after",
@@ -232,6 +325,14 @@ def gradient_variants(trace: Trace, errors: Array, window: int | None, join: Any
     yield Variant("wrong-state", "the gradient of the first step uses a zero hidden state; the step started from the one kept in "
                   "memory", with_rows(x, first_zero))  # fmt: skip
     yield from _accumulation(trace, errors, used, right, join)
+    for count in range(2, steps):
+        rows = range(steps - count, steps)
+        words = (
+            f"the gradient of the weights covers the last {count} of {steps} steps only; it should cover {len(used)}"
+        )
+        yield Variant("truncation", words, join(weight_gradient(trace, errors, rows)))
+        words = f"the gradient of the weights covers the first {count} of {steps} steps only"
+        yield Variant("truncation", words, join(weight_gradient(trace, errors, range(count))))
 
 
 def _accumulation(trace: Trace, errors: Array, used: range, right: dict[str, Array], join: Any) -> Iterator[Variant]:

@@ -71,6 +71,7 @@ RNN_FORWARD = {
     "same output": ("wrong-step", "every step's output is that of the first step"),
 }
 
+GATE_NAMES = {"i": "input gate", "f": "forget gate", "g": "candidate", "o": "output gate"}
 #: Faults of the forward pass of an LSTM.
 LSTM_FORWARD = {
     "no forget": ("gate-missing", "the forget gate is missing: the cell state is carried over unchanged"),
@@ -97,6 +98,16 @@ LSTM_FORWARD = {
     "forget all": ("wrong-state", "the forget gate also scales the new candidate"),
     "input all": ("wrong-state", "the input gate also scales the old cell state"),
     "added forget": ("wrong-state", "forget gate and cell state are added instead of multiplied"),
+    "candidate added": ("missing-factor", "input gate and candidate are added; they must be multiplied"),
+    **{
+        f"{one} as {other}": (
+            "gate-order",
+            f"{GATE_NAMES[one]} and {GATE_NAMES[other]} use the same columns of the weights",
+        )
+        for one in "ifgo"
+        for other in "ifgo"
+        if one != other
+    },
     "cell output": ("wrong-state", "the output is computed from the cell state, not from the hidden state"),
     "cell feedback": ("wrong-state", "the next step gets the cell state as its hidden state"),
     "tanh cell kept": ("wrong-state", "TanH of the cell state is carried over instead of the cell state"),
@@ -174,7 +185,10 @@ def _lstm_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace
     wx, wh, b = weights
     raw = x @ wx + h @ wh + (0.0 if fault == "no bias" else b)
     gate = np.tanh if fault == "tanh gates" else sigmoid
-    i, f, g, o = np.split(raw, 4, axis=1)
+    blocks = dict(zip("ifgo", np.split(raw, 4, axis=1), strict=True))
+    if fault[1:5] == " as ":
+        blocks[fault[0]] = blocks[fault[5]]
+    i, f, g, o = (blocks[name] for name in "ifgo")
     i, f, o = gate(i), gate(f), gate(o)
     g = sigmoid(g) if fault == "sigmoid candidate" else g if fault == "linear candidate" else np.tanh(g)
     new = _new_cell(i, f, g, c, fault)
@@ -193,5 +207,6 @@ def _new_cell(i: Array, f: Array, g: Array, c: Array, fault: str) -> Array:
         "coupled": lambda: (1 - f) * c + i * g, "coupled input": lambda: f * c + (1 - f) * g,
         "forget all": lambda: f * (c + i * g), "input all": lambda: i * (f * c + g),
         "added forget": lambda: f + c + i * g, "no input term": lambda: f * c, "minus": lambda: f * c - i * g,
+        "candidate added": lambda: f * c + i + g,
     }  # fmt: skip
     return cases[fault]() if fault in cases else f * c + i * g

@@ -38,10 +38,9 @@ class Layout(NamedTuple):
         ends = np.cumsum([sizes[name] for name in self.rows])[:-1]
         blocks = dict(zip(self.rows, np.split(array, ends), strict=True))
         blocks.setdefault("b", np.zeros((1, array.shape[1])))
-        columns = {name: block for name, block in blocks.items()}
         wanted = sorted(range(len(self.gates)), key=lambda j: "hifgo".index(self.gates[j]))
         x, h, b = (
-            np.concatenate([np.split(columns[name], len(self.gates), axis=1)[j] for j in wanted], axis=1)
+            np.concatenate([np.split(blocks[name], len(self.gates), axis=1)[j] for j in wanted], axis=1)
             for name in "xhb"
         )
         return x, h, b[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ class Variant(NamedTuple):
 
     code: str
     message: str
-    value: Array | float | Callable[[], Any]
+    value: Any
 
     def result(self) -> Any:
         """The value; None if it cannot be computed for these shapes."""

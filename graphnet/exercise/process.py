@@ -104,7 +104,7 @@ def _run(sources: Sources, path: Any, names: list[str], report: Report, seconds:
     """Run one child over some components; returns how many it has dealt with, of which the last may have ended it."""
     reading, writing = os.pipe()
     command = [sys.executable, "-m", "graphnet.exercise.worker", str(writing), str(Path(path).resolve()), sources.edition,
-               ",".join(names), str(megabytes)]  # fmt: skip
+               ",".join(names), str(megabytes), str(seconds)]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
     environment["PYTHONPATH"] = os.pathsep.join(part for part in sys.path if part)
     child = subprocess.Popen(
@@ -135,10 +135,10 @@ def _ending(status: int) -> str:
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     """End the child and what it has started."""
-    try:
-        child.wait(0.5)
-    except subprocess.TimeoutExpired:
-        pass
+    for _ in range(50):  # not reaped yet, so that the number of its group cannot be another's
+        if os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            break
+        time.sleep(0.01)
     try:
         os.killpg(child.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -174,7 +174,7 @@ def _read(descriptor: int, report: Report, seconds: float) -> tuple[int, str | N
 
 
 #: The classes that a class may be composed of.
-PARTS = {name: ("TanH", "Sigmoid", "FullyConnected") for name in ("RNN", "LSTM")}
+PARTS = dict.fromkeys(("RNN", "LSTM"), ("TanH", "Sigmoid", "FullyConnected"))
 
 
 def consequences(report: Report) -> None:

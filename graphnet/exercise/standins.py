@@ -34,6 +34,8 @@ class BaseLayer:
 class TanH(BaseLayer):
     """The hyperbolic tangent; any array assigned to an attribute is used as the activations."""
 
+    _kept: Any
+
     @staticmethod
     def _function(x: Any) -> Any:
         return np.tanh(x)
@@ -119,7 +121,8 @@ class FullyConnected(BaseLayer):
     def forward(self, input_tensor: Any) -> Any:
         """The output."""
         self.input_tensor = np.asarray(input_tensor)
-        return self._rows() @ self.weights
+        self.input_tensor = self._rows()
+        return self.input_tensor @ self.weights
 
     def _rows(self) -> Any:
         """The input with a column of ones, which a caller may have put there."""

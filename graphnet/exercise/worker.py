@@ -13,9 +13,11 @@ from graphnet.exercise.sources import find
 
 def main(arguments: list[str]) -> None:
     """Check the components and report each when it is begun and done."""
-    descriptor, root, edition, names, memory = int(arguments[0]), *arguments[1:4], int(arguments[4])
+    descriptor, root, edition, names = int(arguments[0]), *arguments[1:4]
+    memory, seconds = int(arguments[4]), float(arguments[5])
     limit_memory(memory)
     from graphnet.exercise.examine import examine
+    from graphnet.exercise.probe import CALLS
 
     def send(message: dict[str, Any]) -> None:
         os.write(descriptor, (json.dumps(message) + "\n").encode())
@@ -23,7 +25,7 @@ def main(arguments: list[str]) -> None:
     sources = find(Path(root), edition)
     for component in names.split(","):
         send({"begin": component})
-        for done, findings, used in examine(sources, (component,)):
+        for done, findings, used in examine(sources, (component,), seconds / CALLS):
             send({"done": done, "findings": [finding.as_dict() for finding in findings], "stand_ins": used})
     send({"end": True})
 

@@ -224,12 +224,12 @@ def flatten(probe: Probe, cls: Any) -> None:
         probe.compare("forward", actual, x.reshape(3, -1), variants, what="the output")
         error = probe.rng.normal(size=(3, 40))
         back = probe.do(layer, "backward", error)
-        variants = (
+        back_variants = (
             Variant("wrong-order", "backward puts the error into another order", error.reshape(x.shape, order="F")),
             Variant("not-restored", "backward returns the error flat: it needs the shape of the input", error),
             Variant("input-returned", "backward returns the input, not the error", x),
         )
-        probe.compare("backward", back, error.reshape(x.shape), variants, what="the error for the input")
+        probe.compare("backward", back, error.reshape(x.shape), back_variants, what="the error for the input")
         other = probe.rng.normal(size=(2, 3, 6))
         probe.compare("forward", probe.do(layer, "forward", other), other.reshape(2, -1), what="the output")
 

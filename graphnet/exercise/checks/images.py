@@ -241,14 +241,14 @@ class _Conv:
         found = as_numbers(get_gradient(self.probe, layer, "bias"))
         actual = found.reshape(-1) if found is not None and found.size == KERNELS else found
         bias = e.sum((0, 2, 3))
-        variants = (
+        of_bias = (
             Variant("gradient-not-reset", "is added to the gradient of the backward before", bias + e0.sum((0, 2, 3))),
             Variant("missing-sum", "is that of the last image only", e[-1].sum((1, 2))),
             Variant("missing-sum", "is that of the first image only", e[0].sum((1, 2))),
             Variant("mean", "is a mean over batch and positions; it is a sum", e.mean((0, 2, 3))),
             Variant("missing-sum", "is not summed over the positions", e.sum(0)),
         )
-        self.probe.compare("gradient of the bias", actual, bias, variants, sizes, "the gradient of the bias")
+        self.probe.compare("gradient of the bias", actual, bias, of_bias, sizes, "the gradient of the bias")
 
     def update(self) -> None:
         """Kernels and bias, each with its own optimizer."""
@@ -293,7 +293,7 @@ class _Conv:
             if not made.calls:
                 self.probe.fault("initializer-not-used", f"the {name} is not used", "initialize")
         if kernels.calls:
-            found = kernels.calls[0][1:3]
+            found = tuple(int(fan) for fan in kernels.calls[0][1:3])
             if found == (fan_out, fan_in):
                 self.probe.fault("fans-swapped", "fan_in and fan_out are exchanged", "initialize")
             elif found != (fan_in, fan_out):
@@ -325,69 +325,75 @@ class _Conv:
         self.probe.compare("backward of a signal", back, expected, what="the error for a signal")
 
 
+#: The window of a pooling layer.
+WINDOW = (3, 2)
+
+
+def _pool(x: Array, stride: tuple[int, int], function: Any = np.max, kernel: tuple[int, int] = WINDOW) -> Array:
+    result: Array = function(windows(x, kernel, stride, ((0, 0), (0, 0))), axis=(4, 5))
+    return result
+
+
+def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Array:
+    result = np.zeros_like(x)
+    for b, c, i, j in np.ndindex(e.shape):
+        top, left = i * stride[0], j * stride[1]
+        part = x[b, c, top : top + WINDOW[0], left : left + WINDOW[1]]
+        hits = np.argwhere(part == part.max())
+        if kind == "all":
+            for hit in hits:
+                result[b, c, top + hit[0], left + hit[1]] += e[b, c, i, j]
+            continue
+        if kind == "spread":
+            result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j] / part.size
+            continue
+        if kind == "every":
+            result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j]
+            continue
+        y, z = hits[-1] if kind == "last" else hits[0]
+        result[b, c, top + y, left + z] = e[b, c, i, j] + (
+            0 if kind == "overwritten" else result[b, c, top + y, left + z]
+        )
+    return result
+
+
 def pooling(probe: Probe, cls: Any) -> None:
     """Check Pooling: overlapping windows, windows that do not fill the image, and ties."""
-    shape, window = (2, 3, 7, 8), (3, 2)
-
-    def pool(x: Array, stride: tuple[int, int], function: Any = np.max, kernel: tuple[int, int] = window) -> Array:
-        result: Array = function(windows(x, kernel, stride, ((0, 0), (0, 0))), axis=(4, 5))
-        return result
+    shape, window = (2, 3, 7, 8), WINDOW
 
     def outputs() -> None:
         for stride in ((2, 2), (2, 3), (1, 1)):
             layer, x = probe.call("__init__", cls, stride, window), probe.rng.normal(size=shape)
             y = probe.do(layer, "forward", x)
             variants = [
-                Variant("wrong-function", "takes the mean of a window; it is the maximum", pool(x, stride, np.mean)),
-                Variant("wrong-function", "takes the minimum of a window; it is the maximum", pool(x, stride, np.min)),
-                Variant("wrong-function", "takes the maximum of the absolute values", pool(np.abs(x), stride)),
-                Variant("stride", "the strides of y and x are exchanged", pool(x, stride[::-1])),
-                Variant("stride", "the stride is ignored", pool(x, (1, 1))),
-                Variant("stride", "the stride is the size of the window", pool(x, window)),
+                Variant("wrong-function", "takes the mean of a window; it is the maximum", _pool(x, stride, np.mean)),
+                Variant("wrong-function", "takes the minimum of a window; it is the maximum", _pool(x, stride, np.min)),
+                Variant("wrong-function", "takes the maximum of the absolute values", _pool(np.abs(x), stride)),
+                Variant("stride", "the strides of y and x are exchanged", _pool(x, stride[::-1])),
+                Variant("stride", "the stride is ignored", _pool(x, (1, 1))),
+                Variant("stride", "the stride is the size of the window", _pool(x, window)),
                 Variant(
-                    "window-swapped", "the sizes of the window are exchanged", pool(x, stride, kernel=window[::-1])
+                    "window-swapped", "the sizes of the window are exchanged", _pool(x, stride, kernel=window[::-1])
                 ),
             ]
-            if not probe.compare("forward", y, pool(x, stride), variants, what="the output"):
+            if not probe.compare("forward", y, _pool(x, stride), variants, what="the output"):
                 return
-
-    def unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Array:
-        result = np.zeros_like(x)
-        for b, c, i, j in np.ndindex(e.shape):
-            top, left = i * stride[0], j * stride[1]
-            part = x[b, c, top : top + window[0], left : left + window[1]]
-            hits = np.argwhere(part == part.max())
-            if kind == "all":
-                for hit in hits:
-                    result[b, c, top + hit[0], left + hit[1]] += e[b, c, i, j]
-                continue
-            if kind == "spread":
-                result[b, c, top : top + window[0], left : left + window[1]] += e[b, c, i, j] / part.size
-                continue
-            if kind == "every":
-                result[b, c, top : top + window[0], left : left + window[1]] += e[b, c, i, j]
-                continue
-            y, z = hits[-1] if kind == "last" else hits[0]
-            result[b, c, top + y, left + z] = e[b, c, i, j] + (
-                0 if kind == "overwritten" else result[b, c, top + y, left + z]
-            )
-        return result
 
     def errors() -> None:
         for stride in ((2, 2), (1, 1), (3, 3)):
             layer, x0, x = probe.call("__init__", cls, stride, window), *probe.rng.normal(size=(2, *shape))
             probe.do(layer, "forward", x0)
             probe.do(layer, "forward", x)
-            e = probe.rng.normal(size=pool(x, stride).shape)
+            e = probe.rng.normal(size=_pool(x, stride).shape)
             variants = [
-                Variant("missing-sum", "where windows overlap, errors overwrite each other; they must be summed", unpool(x, e, stride, "overwritten")),
-                Variant("wrong-derivative", "the error is spread over the window; only its maximum gets it", unpool(x, e, stride, "spread")),
-                Variant("wrong-derivative", "every cell of the window gets the error; only its maximum does", unpool(x, e, stride, "every")),
-                Variant("state-not-stored", "the positions are those of an earlier forward", unpool(x0, e, stride)),
-                Variant("error-missing", "returns the maxima instead of the errors", unpool(x, pool(x, stride), stride)),
+                Variant("missing-sum", "where windows overlap, errors overwrite each other; they must be summed", _unpool(x, e, stride, "overwritten")),
+                Variant("wrong-derivative", "the error is spread over the window; only its maximum gets it", _unpool(x, e, stride, "spread")),
+                Variant("wrong-derivative", "every cell of the window gets the error; only its maximum does", _unpool(x, e, stride, "every")),
+                Variant("state-not-stored", "the positions are those of an earlier forward", _unpool(x0, e, stride)),
+                Variant("error-missing", "returns the maxima instead of the errors", _unpool(x, _pool(x, stride), stride)),
             ]  # fmt: skip
             actual = probe.do(layer, "backward", e)
-            if not probe.compare("backward", actual, unpool(x, e, stride), variants, what="the error for the input"):
+            if not probe.compare("backward", actual, _unpool(x, e, stride), variants, what="the error for the input"):
                 return
 
     def ties() -> None:
@@ -395,11 +401,11 @@ def pooling(probe: Probe, cls: Any) -> None:
             return
         layer, x = probe.call("__init__", cls, (3, 2), window), np.ones(shape)
         probe.do(layer, "forward", x)
-        e = probe.rng.normal(size=pool(x, (3, 2)).shape)
-        variants = [Variant("ties", "every maximum of a tie gets the error; the first one must", unpool(x, e, (3, 2), "all")),
-                    Variant("ties", "the last maximum of a tie gets the error; the first one must", unpool(x, e, (3, 2), "last"))]  # fmt: skip
+        e = probe.rng.normal(size=_pool(x, (3, 2)).shape)
+        variants = [Variant("ties", "every maximum of a tie gets the error; the first one must", _unpool(x, e, (3, 2), "all")),
+                    Variant("ties", "the last maximum of a tie gets the error; the first one must", _unpool(x, e, (3, 2), "last"))]  # fmt: skip
         probe.compare(
-            "backward", probe.do(layer, "backward", e), unpool(x, e, (3, 2)), variants, what="the error of a tie"
+            "backward", probe.do(layer, "backward", e), _unpool(x, e, (3, 2)), variants, what="the error of a tie"
         )
 
     probe.stages(outputs, errors, ties)

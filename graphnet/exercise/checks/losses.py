@@ -41,9 +41,12 @@ def softmax(probe: Probe, cls: Any) -> None:
 
 def _function_variants(x: Array) -> list[Variant]:
     y, powers = _softmax(x), np.exp(x)
+    shifted = np.exp(x - x.max(1, keepdims=True))
     return [
         Variant("wrong-axis", "the sum runs over the batch; it must run over the classes of a row", _softmax(x, 0)),
         Variant("wrong-axis", "the sum runs over the whole batch; it must run over the classes of a row", powers / powers.sum()),
+        Variant("wrong-axis", "the sum runs over the whole batch; it must run over the classes of a row", shifted / shifted.sum()),
+        Variant("wrong-axis", "the sum runs over the batch; it must run over the classes of a row", shifted / shifted.sum(0)),
         Variant("normalisation-missing", "the exponentials are not divided by their sum", powers),
         Variant("normalisation-missing", "the exponentials are not divided by their sum",
                 np.exp(x - x.max(1, keepdims=True))),
@@ -133,7 +136,11 @@ def _loss_layer(probe: Probe, cls: Any) -> None:
         p = _softmax(x)
         variants = [
             *_loss_variants(p, labels),
-            Variant("wrong-axis", "the softmax sums over the batch", -(labels * np.log(_softmax(x, 0))).sum()),
+            *(
+                Variant(wrong.code, wrong.message, lambda q=wrong.value: -(labels * np.log(q)).sum())
+                for wrong in _function_variants(x)
+                if np.shape(wrong.value) == x.shape
+            ),
             Variant("output-returned", "returns the probabilities; forward returns the loss", p),
         ]
         probe.compare("forward", value, -(labels * np.log(p)).sum(), variants, {"batch": ROWS}, "the loss")
@@ -146,6 +153,8 @@ def _loss_layer(probe: Probe, cls: Any) -> None:
         probe.do(layer, "forward", x, labels)
         p = _softmax(x)
         variants = [
+            *(Variant(wrong.code, wrong.message, wrong.value - labels) for wrong in _function_variants(x)
+              if np.shape(wrong.value) == x.shape),
             Variant("labels-missing", "returns the probabilities: the labels are not subtracted", p),
             Variant("missing-factor", "computes -label / p, the derivative of the cross entropy alone", -labels / p),
             Variant("state-not-stored", "uses the probabilities of an earlier forward", _softmax(first) - labels),

@@ -49,24 +49,24 @@ class Memory:
         """Which state does a sequence start from?"""
         r, method = self.recurrent, "memory"
         match = r.needed()
-        layer = r.make(WINDOW)
+        layer = r.make()
         if not self.probe.contract and getattr(layer, "memorize", False):
             self.probe.fault("memory-default", "memorize is True at first; it must be False", method)
         self.switch(layer)
         x1, x2 = r.sequence(), r.sequence()
         y1, y2 = r.run(layer, x1), r.run(layer, x2)
         first = r.oracle(layer, x1)
-        if match.fault == "kept" and not near(y1, match.outputs(first)):
+        if match.fault and not near(y1, match.outputs(first)):
             return
         right = match.outputs(r.oracle(layer, x2, first.end()))
         if not self.probe.compare(method, y2, right, self._starts(layer, first, x2), what="the second output"):
             return
-        r.pass_back(layer, WINDOW if r.with_window and self.probe.contract else None, "backward with memory",
-                    r.oracle(layer, x2, first.end()).end())  # fmt: skip
+        if not any(f.method in ("backward", "gradient of the weights") for f in self.probe.faults):
+            r.pass_back(layer, None, "backward with memory", r.oracle(layer, x2, first.end()).end())
         self.switch(layer)
         x3 = r.sequence()
         y3 = r.run(layer, x3)
-        if not near(y3, match.outputs(r.oracle(layer, x3))) and match.fault != "kept":
+        if not near(y3, match.outputs(r.oracle(layer, x3))) and not match.fault:
             words = "after the memory has been switched off again, forward does not start from zeros"
             self.probe.fault("memory-not-reset", words, method)
 
@@ -92,7 +92,7 @@ class Memory:
         for steps in (STEPS, 1, STEPS + 3):
             x = r.sequence(steps)
             y = r.run(layer, x)
-            if match.fault != "kept" and not near(y, match.outputs(r.oracle(layer, x))):
+            if not match.fault and not near(y, match.outputs(r.oracle(layer, x))):
                 words = f"a sequence of {steps} steps after one of another length gives wrong outputs"
                 self.probe.fault("length", words, "forward")
                 return
@@ -140,7 +140,8 @@ class Memory:
         if near(y, match.outputs(now)):
             self.probe.fault("output-not-updated", "the weights of the output layer are not updated", "update")
             return
-        self._output_gradient(y, now, trace, errors)
+        if not match.fault:
+            self._output_gradient(y, now, trace, errors)
 
     def _output_gradient(self, y: Array, now: cells.Trace, trace: cells.Trace, errors: Array) -> None:
         """The step of the output layer, seen in the outputs after it."""
@@ -148,7 +149,7 @@ class Memory:
         match = r.needed()
         hidden = trace.hidden[:, 0]
 
-        def outputs(rows: Any, scale: float = 1.0, bias: bool = True, states: Array = hidden) -> Array:
+        def outputs(rows: Any, scale: float = 1.0, bias: float = 1.0, states: Array = hidden) -> Array:
             kernel = match.kernel - RATE * scale * states[rows].T @ errors[rows]
             shift = match.bias - RATE * scale * errors[rows].sum(0) * bias
             return match._replace(kernel=kernel, bias=shift).outputs(now)
@@ -161,8 +162,9 @@ class Memory:
             Variant("missing-sum", "the output layer learns from the last step only", outputs(slice(-1, None))),
             Variant("missing-sum", "the output layer learns from the first step only", outputs(slice(0, 1))),
             Variant("mean", "the output layer's gradient is a mean over the steps; it is their sum", outputs(every, 1 / STEPS)),
+            Variant("mean", "the gradient of the output layer's bias is a mean; it is a sum", outputs(every, bias=1 / STEPS)),
             Variant("sign", "the output layer goes up the gradient", outputs(every, -1.0)),
-            Variant("bias-missing", "the bias of the output layer is not updated", outputs(every, bias=False)),
+            Variant("bias-missing", "the bias of the output layer is not updated", outputs(every, bias=0.0)),
             Variant("wrong-step", "the output layer's gradient uses the hidden state of the step before",
                     outputs(every, states=before)),
             Variant("state-not-stored", "the output layer's gradient uses the last hidden state for every step",
@@ -204,7 +206,25 @@ class Memory:
     def initializers(self) -> None:
         """``initialize`` asks both initializers."""
         r = self.recurrent
-        r.make()
+        layer = r.make()
+        self._all_initialized(layer)
         for made, name in ((r.kernels, "weights_initializer"), (r.biases, "bias_initializer")):
             if not made.calls:
                 self.probe.fault("initializer-not-used", f"initialize does not use the {name}", "initialize")
+
+    def _all_initialized(self, layer: Any) -> None:
+        """Every weight comes from an initializer, kernels and biases from their own."""
+        r = self.recurrent
+        asked = sum(call[3].size for made in (r.kernels, r.biases) for call in made.calls)
+        # An LSTM's forget gate may start with a bias of its own.
+        needed = r.weights(layer).size + (UNITS + 1) * OUTPUTS
+        if r.kernels.calls and r.biases.calls and asked < needed - (UNITS if self.kind == "LSTM" else 0):
+            words = f"initialize fills {asked} of {needed} weights: those of the output layer, or of the cell, stay as they are"
+            self.probe.fault("initializer-not-used", words, "initialize")
+        if r.match is None or "b" not in r.match.layout.rows:
+            return
+        x, h, b = r.match.layout.split(r.weights(layer))
+        if (b < 0).any() and (x > 0).all() and (h > 0).all():
+            self.probe.fault(
+                "arguments-swapped", "weights_initializer and bias_initializer are exchanged", "initialize"
+            )

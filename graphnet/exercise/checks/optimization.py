@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -154,10 +155,8 @@ class _Optimizer:
         self.with_delta = probe.contract
         function = getattr(cls, "calculate_update", None)
         if function is not None:
-            try:
+            with contextlib.suppress(TypeError, ValueError):
                 self.with_delta = len(inspect.signature(function).parameters) >= 4
-            except (TypeError, ValueError):
-                pass
             if probe.contract and not self.with_delta:
                 words = "calculate_update takes no individual_delta: (individual_delta, weight_tensor, gradient_tensor)"
                 probe.fault("delta-missing", words, "calculate_update")
@@ -217,7 +216,7 @@ class _Optimizer:
         """Scalars, as the suites of the exercise use."""
         if self.probe.faults:
             return
-        right = _trajectory(self.rule, self.rate, np.float64(1.0), [np.float64(0.5)])[0]  # type: ignore[arg-type]
+        right = _trajectory(self.rule, self.rate, np.float64(1.0), [np.float64(0.5)])[0]  # type: ignore[arg-type, list-item]
         self.probe.compare(
             "calculate_update", self.step(self.make(), 1.0, 0.5), right, what="the new weight (a number)"
         )

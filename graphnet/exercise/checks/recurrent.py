@@ -19,6 +19,10 @@ Array = npt.NDArray[Any]
 INPUTS, UNITS, OUTPUTS, STEPS, WINDOW = 3, 5, 2, 7, 4
 
 
+#: Faults of the forward pass with which a single pass of a new layer is right.
+WORKING = ("", "kept", "kept h", "kept c")
+
+
 class Link(NamedTuple):
     """What stands between the output layer and the output, and the derivative that ``backward`` needs."""
 
@@ -72,8 +76,9 @@ class Recurrent:
         self.single = False
 
     # ------------------------------------------------------------------ making layers
-    def make(self, window: int = 50) -> Any:
+    def make(self, window: int = STEPS + 2) -> Any:
         """A new layer with weights by our initializers."""
+        np.random.seed(11)  # noqa: NPY002  # what the initializers do not fill is the same in each layer
         layer = self._construct(window)
         self.kernels = RecordingInitializer(-0.9, 0.9, 1)
         self.biases = RecordingInitializer(0.2, 0.7, 2)
@@ -146,12 +151,17 @@ class Recurrent:
         if self.match is None:
             order = "any order of the gates and rows" if self.kind == "LSTM" else "any order of the rows"
             words = f"the outputs are not those of an {self.kind} with these weights, in {order}"
+            other = self.make()
+            if not near(self.run(other, xs[0]), self.run(other, xs[0])):
+                words = "forward gives another result each time: the hidden state does not start from zeros"
+                self.probe.fault("initial-state", words, "forward")
+                raise Stop
             self.probe.fault("differs", f"{words}; {self._first_step(given, candidates, xs[0], ys[0])}", "forward")
             raise Stop
         self._report_forward(self.match)
 
     def _report_forward(self, match: Match) -> None:
-        if match.fault == "kept":
+        if match.fault in WORKING[1:]:
             words = (
                 "the hidden state is carried over to the next forward although memory is off: it must start from zeros"
             )
@@ -167,21 +177,17 @@ class Recurrent:
         if "b" not in match.layout.rows and match.fault != "no bias":
             words = "the weights of the hidden state have no rows for the bias"
             self.probe.fault("bias-missing", words, "get_weights")
-        if match.fault not in ("", "kept", "no bias"):
+        if match.fault not in (*WORKING, "no bias"):
             raise Stop
 
     def _search(self, given: Array, candidates: list[Layout], xs: list[Array], ys: list[Array]) -> Match | None:
         stacked, outputs = np.stack(xs, axis=1), np.stack(ys, axis=1)
-        for fault in ("", "kept", *cells.FORWARD[self.kind]):
+        kept = ("kept",) if self.kind == "RNN" else ("kept", "kept h", "kept c")
+        for fault in ("", *kept, *cells.FORWARD[self.kind]):
             for layout in candidates:
                 weights = layout.split(given)
-                if fault == "kept":
-                    hidden, state = [], None
-                    for x in xs:
-                        trace = cells.forward(self.kind, weights, x[:, None], state)
-                        state = trace.end()
-                        hidden.append(trace.hidden[:, 0])
-                    read = np.stack(hidden, axis=1)
+                if fault.startswith("kept"):
+                    read = self._kept(weights, xs, fault)
                 else:
                     read = cells.forward(self.kind, weights, stacked, None, fault).hidden
                 for link in LINKS:
@@ -189,6 +195,16 @@ class Recurrent:
                     if fitted is not None:
                         return Match(fault, layout, weights, link, *fitted)
         return None
+
+    def _kept(self, weights: cells.Weights, xs: list[Array], fault: str) -> Array:
+        """What the output layer reads if a sequence starts where the one before it ended, or with one of both states."""
+        hidden, state = [], None
+        for x in xs:
+            trace = cells.forward(self.kind, weights, x[:, None], state)
+            h, c = trace.end()
+            state = (h if fault != "kept c" else 0 * h), (c if fault != "kept h" else 0 * c)
+            hidden.append(trace.hidden[:, 0])
+        return np.stack(hidden, axis=1)
 
     def _fit(self, read: Array, outputs: Array, link: Link) -> tuple[Array, Array] | None:
         """The output layer that turns what the oracle reads into the outputs; None if there is none."""
@@ -225,7 +241,7 @@ class Recurrent:
         Stop
             If the forward pass is not right.
         """
-        if self.match is None or self.match.fault not in ("", "kept"):
+        if self.match is None or self.match.fault not in WORKING:
             raise Stop
         return self.match
 
@@ -273,7 +289,9 @@ class Recurrent:
             for fault, named in {"": ("", ""), **BACKWARD[self.kind]}.items():
                 if fault == "truncated" and window is None:
                     continue
-                pair = backward(self.kind, match.weights, trace, hidden, fault=fault, window=window)
+                pair = backward(
+                    self.kind, match.weights, trace, hidden, fault=fault, window=window, rows=match.layout.rows
+                )
                 right = right or pair
                 if near(actual, pair[0]):
                     if fault:
@@ -287,8 +305,6 @@ class Recurrent:
                 if pair_or_none is not None:
                     return pair_or_none
         assert right is not None
-        stale = match.kernel @ np.zeros(OUTPUTS)
-        del stale
         before = len(self.probe.faults)
         self.probe.compare(method, actual, right[0], (), {"steps": STEPS}, "the error for the input")
         if len(self.probe.faults) > before and window is None:
@@ -362,7 +378,7 @@ class Recurrent:
         found = get_weights(self.probe, layer)
         if not isinstance(found, np.ndarray) or found.ndim != 2:
             return
-        new = self.probe.rng.uniform(-0.8, 0.8, found.shape)
+        new: Array = np.asarray(self.probe.rng.uniform(-0.8, 0.8, found.shape))
         put_weights(self.probe, layer, new)
         if not near(self.weights(layer), new):
             words = "the weights are not those that have been set"
@@ -372,7 +388,7 @@ class Recurrent:
         trace = cells.forward(self.kind, match.layout.split(new), x[:, None])
         y = self.run(layer, x)
         if not near(y, match.outputs(trace)):
-            old = cells.forward(self.kind, match.layout.split(as_numbers(found)), x[:, None])
+            old = cells.forward(self.kind, match.layout.split(np.array(found, dtype=float)), x[:, None])
             words = "set weights do not change what forward computes" if near(y, match.outputs(old)) else \
                 "forward does not use all of the weights that have been set"  # fmt: skip
             self.probe.fault("weights-not-set", words, "set_weights")
