@@ -6,8 +6,9 @@ batch)``, so a slice of a buffer at one step is contiguous.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from graphnet.core.compile.program import (
     AFTER,
@@ -20,6 +21,7 @@ from graphnet.core.compile.program import (
     Accumulator,
     BufferSlice,
     Instruction,
+    Operand,
     Program,
 )
 from graphnet_native import (
@@ -30,6 +32,7 @@ from graphnet_native import (
     fusion,
     packing,
     products,
+    row_products,
     sources,
     team,
     whole_pass,
@@ -40,6 +43,7 @@ from graphnet_native.digest import digest
 from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, IRError, Module, Value, integer
+from graphnet_native.layout import layout_of
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
 from graphnet_native.parts import CHUNK, in_parts
 from graphnet_native.table import Table
@@ -75,41 +79,64 @@ class Emitter:
     workers : int
         Functions for one thread if 1, else functions that any number of workers share, best this number.
 
+    Attributes
+    ----------
+    data : int64 array or None
+        What the functions of a large program read; see :mod:`graphnet_native.calls`.
+
     Raises
     ------
     Unsupported
-        If an instruction has no native code.
+        If the program is too large.
     """
+
+    data: Any = None
+    limited = True
 
     def __init__(
         self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int, workers: int = 1
     ) -> None:
-        if len(program.instructions) > MOST:
+        if self.limited and len(program.instructions) > MOST:
             raise elementwise.Unsupported(f"a program of more than {MOST} instructions takes too long to compile")
-        for instruction in program.instructions:
-            elementwise.check(instruction)
-        self.program, self.single = program, batch == 1
+        self.program = program
         self.dtype = F32 if dtype == "float32" else F64
         self.checks = BoundsChecks() if bounds.enabled() else None
         self.module = Module(vector_bytes, llvm, features.selected().fused, self.checks)
-        self.table = Table.of(program)
-        self.tiles = products.tiles(self.dtype, vector_bytes, batch)
+        #: What fills the packs.
+        self.packing = sources.plan(program)
+        self.table = Table.of(program, self.packing)
+        self.layout = layout_of(program, self.dtype, vector_bytes, batch)
+        rows_first = self.layout.rows_first
+        self.tiles = (
+            row_products.panels(self.dtype, vector_bytes)
+            if rows_first
+            else products.tiles(self.dtype, vector_bytes, batch)
+        )
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)
-        self.space = contractions.space(program, self.wide, self.single)
+        self.space = contractions.space(program, self.wide)
         self.partition: Partition | None = None
         if workers > 1:
             piece = piece_of(program)
-            self.tiles = balanced(self.tiles, piece, workers)
-            self.partition = Partition(piece, self.wide.vectors * self.wide.lanes if self.single else self.tiles.rows)
+            if not rows_first:
+                self.tiles = balanced(self.tiles, piece, workers)
+            self.partition = Partition(piece, self.tiles.rows)
 
     def key(self) -> str:
         """What the code is kept under: a hash of everything that it depends on."""
-        kind = (self.dtype, self.tiles, self.wide, self.single, self.partition, self.module.vector_bytes)
+        kind = (self.dtype, self.tiles, self.wide, self.layout, self.partition, self.module.vector_bytes)
         return key_of("program", digest(self.program), repr(kind))
 
     def emit(self) -> Module:
-        """The module with the functions of all phases."""
+        """The module with the functions of all phases.
+
+        Raises
+        ------
+        Unsupported
+            If an instruction has no native code.
+        """
+        for instruction in self.program.instructions:
+            elementwise.check(instruction)
         phases = (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)
         of = {phase: [i for i in self.program.instructions if i.phase == phase] for phase in phases}
 
@@ -160,7 +187,7 @@ class Emitter:
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
         self._site(f"arrays of {name}")
-        body(Frame(self.module, name, self.program, self.dtype, self.single, self.table, self.partition))
+        body(Frame(self.module, name, self.program, self.dtype, self.layout, self.table, self.partition))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
@@ -249,8 +276,11 @@ class Emitter:
         held = frame.entry(frame.table.held)
 
         def state(place: BufferSlice, flags: Value) -> None:
-            old = frame.address(BufferSlice(place.buffer, place.start, place.stop, 0), t)
-            new = frame.address(place, t)
+            before = BufferSlice(place.buffer, place.start, place.stop, 0)
+            old, new = frame.address(before, t), frame.address(place, t)
+            if frame.layout.rows_first:
+                frame.shared(place.width, lambda _, first, count: rows({before: old, place: new}, flags, first, count))
+                return
 
             def unit(u: Value, _: list[Value]) -> None:
                 start = f.mul(frame.row, u)
@@ -264,6 +294,18 @@ class Emitter:
                 frame.vectors(frame.batch, body)
 
             frame.shared(place.width, lambda _, first, count: f.loop(first, f.add(first, count), 1, unit))
+
+        def rows(pointers: dict[Operand, Value], flags: Value, first: Value, count: Value) -> None:
+            before, place = pointers
+
+            def keep(at: Mapping[Operand, Value]) -> None:
+                def body(i: Value, mask: Value | None) -> None:
+                    shift = f.mul(i, frame.dtype.bytes)
+                    frame.store(frame.load(f.offset(at[before], shift), mask), f.offset(at[place], shift), mask)
+
+                frame.span(first, count, body)
+
+            frame.each_ended_row(pointers, flags, keep)
 
         def states() -> None:
             flags = f.offset(held, f.mul(frame.batch, t))
@@ -279,7 +321,7 @@ class Emitter:
             part, number, block = source
             packing.emit_part(f, part, block, f.entry(self.table.source + number), self.tiles.rows)
 
-        in_parts(frame, self._function, sources.plan(self.program).parts, emit)
+        in_parts(frame, self._function, self.packing.parts, emit)
 
     def _sums(self, frame: Frame) -> None:
 
