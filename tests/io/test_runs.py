@@ -395,7 +395,8 @@ def test_verify_finds_weights_that_are_not_finite_or_of_another_model(tmp_path):
     model = Model(graph())
     model.fit(X, Y, loss=graphnet.losses.MeanSquaredError(), epochs=1)
     model.runner.parameters["last/weights"].value = np.full((4, 2), np.nan)
-    model.save(tmp_path / "nan")
+    with pytest.warns(graphnet.GraphnetWarning, match="not finite"):
+        model.save(tmp_path / "nan")
     assert "last/weights: holds numbers that are not finite" in problems(tmp_path / "nan")[0]
     other = (tmp_path / "nan" / "model.yaml").read_text().replace("output_size: 2", "output_size: 3")
     (tmp_path / "nan" / "model.yaml").write_text(other)
