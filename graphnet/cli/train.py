@@ -98,6 +98,7 @@ def command(
             session.folder.release()
             click.echo(f"{resume}: the run has ended; nothing was changed. More epochs: --epochs N")
             return
+    session.folder.stop = lambda: signals.received is not None
     ctx.meta[RUNNING] = True
     try:
         with signals.deferring():

@@ -127,7 +127,8 @@ class TrainingConfig:
     checkpoint_epochs, checkpoint_steps : int, optional
         A run that is written to a folder gets a checkpoint after so many epochs or updates; None: not by their number.
     checkpoint_seconds : float above 0, optional
-        A checkpoint is also due when the last one is so old, after the next update; None: not by time.
+        A checkpoint is also due after the first update that ends when the last one is so old; None: not by time. There
+        is always one before the first update, and one at the end.
     keep_checkpoints : int, at least 1
         How many checkpoints are kept, of the last ones; each has the weights of the best epoch too.
 
@@ -174,9 +175,9 @@ class TrainingConfig:
     on_nan: str = "stop"
     detect_anomaly: bool = False
     save_bad_batch: str | None = None
-    checkpoint_epochs: int | None = 1
+    checkpoint_epochs: int | None = None
     checkpoint_steps: int | None = None
-    checkpoint_seconds: float | None = 300.0
+    checkpoint_seconds: float | None = 10.0
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
