@@ -61,6 +61,7 @@ from graphnet.layers import (
     Multiply,
     Reshape,
     Split,
+    Standardize,
     Subtract,
 )
 from graphnet.layers.functional import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
@@ -203,6 +204,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "Split",
+    "Standardize",
     "State",
     "StateError",
     "Subgraph",
