@@ -8,6 +8,9 @@ from typing import Any
 
 from graphnet.core.describe.parameter import Array
 
+#: The key of the rows that begin anew, in the part ``state``, as in a state file.
+FRESH = "*fresh"
+
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
@@ -101,6 +102,17 @@ class Totals:
     def add_penalty(self, penalty: float, rows: int) -> None:
         """Add the regularization loss of a batch with this number of rows."""
         self._penalty += penalty * rows
+
+    def partial(self) -> dict[str, Any]:
+        """The sums so far, without the metrics; not copied."""
+        return {
+            "values": self._values, "terms": self._terms, "penalty": self._penalty, "examples": self.examples,
+        }  # fmt: skip
+
+    def carry_on(self, partial: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`partial` returned."""
+        self._values, self._terms = dict(partial["values"]), dict(partial["terms"])
+        self._penalty, self.examples = partial["penalty"], partial["examples"]
 
     def _valid_losses(self, batch: Batch) -> dict[str, Loss]:
         """The losses of the outputs that have a valid step in this batch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from graphnet.core.describe import deltas, optimizer_step
 from graphnet.core.describe.parameter import Parameter
-from graphnet.core.errors import DataError
+from graphnet.core.errors import DataError, StateError
 from graphnet.core.norms import euclidean
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.thread_policy import combined, of_rules
@@ -69,14 +70,37 @@ class Updates:
         by_key: dict[Any, list[GroupMember]] = {}
         for i, member in enumerate(self.members):
             by_key.setdefault(self._group_key(member) or i, []).append(member)
-        compiler = getattr(runner, "elementwise", None)
-        self.groups: list[FlatGroup | SingleGroup] = []
-        for key, members in by_key.items():
-            optimizer = self._optimizer(members[0].parameter)
-            flat = isinstance(key, tuple)
-            self.groups.append(FlatGroup(members, optimizer, compiler) if flat else SingleGroup(members, optimizer))
+        self._compiler = getattr(runner, "elementwise", None)
+        self.groups: list[FlatGroup | SingleGroup] = [self._group(members) for members in by_key.values()]
         single = [group.member.parameter.value.shape for group in self.groups if isinstance(group, SingleGroup)]
         self.threads = combined("float64", [of_rules("float64", [s], [s], [s]) for s in single]).whole
+
+    def _group(self, members: list[GroupMember]) -> FlatGroup | SingleGroup:
+        """A group of these arrays, with a new optimizer."""
+        optimizer = self._optimizer(members[0].parameter)
+        if self._group_key(members[0]) is None:
+            return SingleGroup(members, optimizer)
+        return FlatGroup(members, optimizer, self._compiler)
+
+    @property
+    def parts(self) -> list[list[str]]:
+        """The paths of the arrays of each group; the rounding of the norm of all gradients depends on it."""
+        return [[member.path for member in group.members] for group in self.groups]
+
+    def rebuild(self, parts: Sequence[Sequence[str]]) -> None:
+        """Make new groups of these arrays, with the present deltas and optimizers without state.
+
+        Raises
+        ------
+        StateError
+            If the parts do not contain exactly the arrays of the graph.
+        """
+        if sorted(path for part in parts for path in part) != sorted(member.path for member in self.members):
+            raise StateError("groups of other weights", where="resume", expected=self.parts, received=list(parts))
+        self._deltas, self._last_read = deltas.effective(self._chains), []
+        self.members = [replace(member, delta=self._deltas[member.layer_path]) for member in self.members]
+        by_path = {member.path: member for member in self.members}
+        self.groups = [self._group([by_path[path] for path in part]) for part in parts]
 
     def _group_key(self, member: GroupMember) -> tuple[Any, ...] | None:
         """What the arrays of one group have in common; None for an array that cannot share a group."""

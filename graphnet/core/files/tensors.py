@@ -6,8 +6,10 @@ gaps; https://github.com/huggingface/safetensors, section Format.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,8 @@ DTYPES = {
     "U64": "<u8", "U32": "<u4", "U16": "<u2", "U8": "u1", "BOOL": "?",
 }  # fmt: skip
 EXPECTED = "a whole safetensors file"
+#: The key of the checksum in the metadata, which files that graphnet writes have: SHA-256, see ``digest``.
+SHA256 = "sha256"
 
 
 def read_tensors(path: Path, what: str) -> tuple[dict[str, Array], dict[str, str]]:
@@ -42,7 +46,17 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Array], dict[str, str
     FileError
         If it does not exist, is not a whole safetensors file, or holds a dtype that numpy does not have.
     """
-    data = read_bytes(path, what)
+    return parse_tensors(read_bytes(path, what), path, what)
+
+
+def parse_tensors(data: bytes, path: Path, what: str) -> tuple[dict[str, Array], dict[str, str]]:
+    """The arrays in the bytes of a safetensors file, and its metadata; ``path`` is for errors.
+
+    Raises
+    ------
+    FileError
+        As ``read_tensors``; also if the metadata have a checksum, and it differs.
+    """
     with reading(path, EXPECTED):
         length = int.from_bytes(data[:8], "little")
         if len(data) < 8 or length > min(len(data) - 8, HEADER_BYTES) or data[8:9] != b"{":
@@ -52,7 +66,23 @@ def read_tensors(path: Path, what: str) -> tuple[dict[str, Array], dict[str, str
         if not isinstance(metadata, dict) or not all(isinstance(value, str) for value in metadata.values()):
             raise _damaged(path, "metadata", metadata)
         _check_layout(header, len(data) - 8 - length, path)
+        if SHA256 in metadata and metadata[SHA256] != digest(header, [memoryview(data)[8 + length :]]):
+            raise FileError(
+                "damaged: the checksum differs",
+                where=str(path),
+                expected=f"SHA-256 {metadata[SHA256][:64]}",
+                received="other contents",
+                remedy="Use another copy of the file.",
+            )
         return {name: _array(data, 8 + length, header[name]) for name in header}, metadata
+
+
+def digest(entries: Mapping[str, Any], parts: Iterable[Any]) -> str:
+    """The checksum of the entries of a header, without the metadata, and of the bytes that follow the header."""
+    state = hashlib.sha256(json.dumps(entries, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+    for part in parts:
+        state.update(part)
+    return state.hexdigest()
 
 
 def _received(data: bytes) -> str:
