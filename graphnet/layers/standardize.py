@@ -41,7 +41,7 @@ class Standardize(Layer):
     scale: tuple[float, ...]
 
     def check(self) -> None:
-        numbers = isinstance(self.mean, tuple) and self.mean and all(finite(each) for each in self.mean)
+        numbers = isinstance(self.mean, tuple) and len(self.mean) > 0 and all(finite(each) for each in self.mean)
         require(numbers, self, "mean", "one finite number for each feature")
         same = isinstance(self.scale, tuple) and len(self.scale) == len(self.mean)
         require(same and all(finite(each) and each > 0 for each in self.scale), self, "scale",

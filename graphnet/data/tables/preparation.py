@@ -105,8 +105,8 @@ class Preparation:
     def targets(self, frame: pd.DataFrame, where: str) -> Array:
         """The targets of all rows.
 
-        Class numbers ``(rows,)`` int64; a single column of integers ``(rows,)`` int64; other numbers ``(rows, targets)``
-        float64.
+        Class numbers ``(rows,)`` int64; a single column of integers ``(rows,)`` int64; other numbers
+        ``(rows, targets)`` float64.
         """
         names = self.schema.target
         if not self.classes:
