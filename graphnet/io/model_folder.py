@@ -14,7 +14,8 @@ from graphnet.io.manifest import MANIFEST, MODEL_FOLDER, Manifest
 from graphnet.io.state import state_file
 from graphnet.io.versions import versions
 from graphnet.io.weights import weights_file
-from graphnet.io.writing import model_hash, model_text
+from graphnet.io.writing import model_text
+from graphnet.training.fingerprint import model_hash
 
 if TYPE_CHECKING:
     from graphnet.training.config import TrainingConfig

@@ -37,10 +37,15 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
 
 def state_file(state: State, metadata: Mapping[str, str] | None = None) -> list[Any]:
     """The bytes of a file with a state, in parts; ``metadata`` say more than its format."""
+    return encoded(state_arrays(state), {"format": FORMAT, **(metadata or {})})
+
+
+def state_arrays(state: State) -> dict[str, Array]:
+    """Copies of the arrays of a file with a state."""
     arrays = {name: np.array(array, order="C") for name, array in state.arrays.items()}
     if state.fresh is not None:
         arrays[FRESH] = state.fresh.astype(np.uint8)
-    return encoded(arrays, {"format": FORMAT, **(metadata or {})})
+    return arrays
 
 
 @explained

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -56,18 +55,6 @@ def model_text(graph: Graph, training: TrainingConfig | None = None) -> str:
     plugins = Flow(requirements.of(writer.used))
     whole = {"format": FORMAT, "name": graph.name, "plugins": plugins, **body, **more}
     return yaml.emit(events(whole), allow_unicode=True, width=110)
-
-
-def model_hash(graph: Graph) -> str:
-    """SHA-256 of the part of a model file that describes a graph: equal graphs have equal hashes.
-
-    Raises
-    ------
-    PluginError, GraphError
-        As :func:`write_model`.
-    """
-    body = _Writer().graph(require_graph(graph, "model_hash"), "")
-    return hashlib.sha256(yaml.emit(events(body), allow_unicode=True).encode()).hexdigest()
 
 
 def _holds_cells(value: Any) -> bool:

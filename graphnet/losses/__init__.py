@@ -7,6 +7,7 @@ from graphnet.core.attributes import missing_from
 from graphnet.losses.base import Loss
 from graphnet.losses.binary_cross_entropy import BinaryCrossEntropy
 from graphnet.losses.cross_entropy import CrossEntropy
+from graphnet.losses.cross_entropy_loss import CrossEntropyLoss
 from graphnet.losses.hinge import Hinge
 from graphnet.losses.huber import Huber
 from graphnet.losses.kl_divergence import KLDivergence
@@ -17,6 +18,7 @@ from graphnet.losses.multiclass_hinge import MulticlassHinge
 __all__ = [
     "BinaryCrossEntropy",
     "CrossEntropy",
+    "CrossEntropyLoss",
     "Hinge",
     "Huber",
     "KLDivergence",

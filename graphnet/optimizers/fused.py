@@ -13,7 +13,7 @@ from graphnet.core.checks import read_only
 from graphnet.core.elementwise_kernels import Compiled, Compiler, Kernel, Recorder
 from graphnet.core.errors import RuleError
 from graphnet.optimizers.base import Optimizer, RegularizerLike
-from graphnet.optimizers.checks import rule_result
+from graphnet.optimizers.checks import penalty, penalty_rule
 from graphnet.optimizers.state import check_fit
 
 Array = npt.NDArray[Any]
@@ -190,8 +190,7 @@ class FusedOptimizer(Optimizer):
         if regularizer is None:
             return
         # The regularizer reads the weights before the step.
-        penalty = rule_result(regularizer, "calculate", regularizer.calculate(block.weights), block.weights, ())
-        np.multiply(penalty, block.rate, out=block.scratch)
+        np.multiply(penalty(regularizer, block.weights), block.rate, out=block.scratch)
         np.subtract(block.out, block.scratch, out=block.out)
 
 
@@ -251,8 +250,8 @@ class FusedStep:
         block: Any = Block(float(rate), weights, gradient, (*old,), (*new,), out, scratch, optimizer.step_count + 1)
         optimizer.rule(block)
         if optimizer.regularizer is not None:
-            penalty = optimizer.regularizer.calculate(block.weights)
-            np.subtract(out, np.multiply(penalty, block.rate), out=out)
+            term = penalty_rule(optimizer.regularizer)(block.weights)
+            np.subtract(out, np.multiply(term, block.rate), out=out)
         return recorder.kernel([out, *new])
 
 

@@ -31,14 +31,17 @@ NAMES = {
     "schedule": "a learning rate whose past depends on the number of epochs",
 }
 #: Settings that are compared under other names, or may change.
-ELSEWHERE = frozenset({"data", "epochs", "seed", "dtype", "backend", "callbacks"})
+ELSEWHERE = frozenset(
+    {"data", "epochs", "seed", "dtype", "backend", "callbacks"}
+    | {"checkpoint_epochs", "checkpoint_steps", "checkpoint_seconds", "keep_checkpoints"}
+)
 
 
 def fingerprint(graph: Graph, config: TrainingConfig, backend: str) -> dict[str, Any]:
     """Everything but the hash of the data, as JSON."""
     nodes = dict(_nodes(graph))
     return {
-        "model": hashlib.sha256(repr(sorted(nodes.items())).encode()).hexdigest(),
+        "model": _hash(nodes),
         "nodes": nodes,
         "settings": {
             field.name: text(getattr(config, field.name))
@@ -50,6 +53,15 @@ def fingerprint(graph: Graph, config: TrainingConfig, backend: str) -> dict[str,
         "backend": backend,
         "versions": versions(graph, config, backend),
     }
+
+
+def model_hash(graph: Graph) -> str:
+    """SHA-256 of the nodes of a graph, their configurations and connections; sizes of its inputs do not count."""
+    return _hash(dict(_nodes(graph)))
+
+
+def _hash(nodes: Mapping[str, str]) -> str:
+    return hashlib.sha256(repr(sorted(nodes.items())).encode()).hexdigest()
 
 
 def versions(graph: Graph, config: TrainingConfig, backend: str) -> dict[str, str]:

@@ -90,10 +90,10 @@ def _seed(sequence: Any) -> dict[str, Any] | None:
     """What a seed sequence is made of; its children depend on it."""
     if not isinstance(sequence, np.random.SeedSequence):
         return None
-    entropy = sequence.entropy
-    numbers = [int(number) for number in np.atleast_1d(np.asarray(entropy, object))] if entropy is not None else []
+    entropy: Any = sequence.entropy
+    several = isinstance(entropy, (list, tuple, np.ndarray))
     return {
-        "entropy": numbers if isinstance(entropy, (list, tuple, np.ndarray)) else numbers[0] if numbers else None,
+        "entropy": [int(number) for number in entropy] if several else None if entropy is None else int(entropy),
         "spawn_key": [int(number) for number in sequence.spawn_key],
         "pool_size": int(sequence.pool_size),
     }

@@ -14,9 +14,10 @@ import threading
 import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import lru_cache
 from pathlib import PurePath
 from typing import Any
 
@@ -66,9 +67,10 @@ def pair(thing: Any) -> bool:
     ConfigError
         If it has one of the two only.
     """
-    own = {name: _own_method(type(thing), name) for name in ("state", "load_state")}
-    if not own["load_state"] or (own["state"] and own["load_state"]):
-        return own["load_state"]
+    cls: Any = type(thing)
+    own, reads = _own_method(cls, "load_state"), _own_method(cls, "state")
+    if reads or not own:
+        return own
     raise ConfigError(
         "load_state without state",
         where=f"{type(thing).__module__}.{type(thing).__qualname__}",
@@ -77,6 +79,7 @@ def pair(thing: Any) -> bool:
     )
 
 
+@lru_cache(1024)
 def _own_method(cls: type, name: str) -> bool:
     """Whether a class or a base of it, other than graphnet's base classes, defines a method."""
     definer = next((base for base in cls.__mro__ if name in vars(base)), None)
@@ -120,7 +123,7 @@ class ObjectWriter:
             return {"object": kind, "state": self.value(thing.state(), f"{where}.state()")}
         return {"object": kind, "attributes": self.attributes(thing, where)}
 
-    def attributes(self, thing: Any, where: str, without: frozenset[str] = frozenset()) -> dict[str, Any]:
+    def attributes(self, thing: Any, where: str, without: Collection[str] = ()) -> dict[str, Any]:
         """The attributes of an object by name, without those that are resources."""
         written = {}
         for name, value in attributes_of(thing):
@@ -179,7 +182,7 @@ class ObjectWriter:
             return self._array(value, where)
         if generators.is_generator(value) and generators.known(value):
             self._remember(value, where)
-            return {"generator": generators.written(value, lambda part: self.value(part, where))}
+            return {"generator": generators.written(value, lambda part: self._generator_part(part, where))}
         if type(value) in CONTAINERS:
             self._remember(value, where)
             return self._container(value, where)
@@ -187,10 +190,17 @@ class ObjectWriter:
             self._remember(value, where)
             return {"recurrent": self.value(value.arrays, where), "fresh": self.value(value.fresh, f"{where}.fresh")}
         if isinstance(value, EpochRecord):
-            return {"record": self.value(dict(vars(value)), where)}
+            return {"record": ObjectWriter().value(dict(vars(value)), "")}
         if _has_attributes(value) and not pair_refused(value):
             return self.object(value, where)
         raise self._refusal(value, where)
+
+    def _generator_part(self, part: Any, where: str) -> Any:
+        """A part of a generator's state, whose arrays are never left out."""
+        writer = ObjectWriter()
+        written = writer.value(part, where)
+        self.arrays.update(writer.arrays)
+        return written
 
     def _array(self, value: Array, where: str) -> dict[str, Any]:
         if self._lenient or value.dtype.hasobject or value.dtype.names is not None:
@@ -224,11 +234,11 @@ class ObjectWriter:
     def _items(self, values: Any, where: str) -> Any:
         """The items of a sequence or a set; many numbers as an array."""
         items = sorted(values, key=repr) if isinstance(values, (set, frozenset)) else list(values)
-        kinds = {type(item) for item in items} if len(items) >= PACKED else set()
-        if kinds == {float} or (kinds == {int} and all(-(2**63) <= item < 2**63 for item in items)):
+        packed = _packed(items) if len(items) >= PACKED else None
+        if packed is not None:
             if self._lenient:
                 raise self._refusal(values, where)
-            self.arrays[where] = np.array(items, np.float64 if kinds == {float} else np.int64)
+            self.arrays[where] = packed
             return {"numbers": where}
         return [self._item(item, f"{where}[{i}]") for i, item in enumerate(items)]
 
@@ -265,6 +275,17 @@ class ObjectWriter:
             received=f"{type(value).__module__}.{type(value).__qualname__}",
             remedy=REMEDY,
         )
+
+
+def _packed(items: list[Any]) -> Array | None:
+    """Numbers of one type as an array; None for anything else."""
+    kinds = set(map(type, items))
+    if kinds not in ({float}, {int}):
+        return None
+    try:
+        return np.array(items, np.float64 if kinds == {float} else np.int64)
+    except OverflowError:
+        return None
 
 
 #: The dtypes of arrays that checkpoints store as they are.
@@ -351,7 +372,7 @@ class ObjectReader:
             self._made[where] = state
             return state
         if kind == "record":
-            return EpochRecord(**self.value(content, None, where))
+            return EpochRecord(**ObjectReader({}).value(content, None, ""))
         if kind == "enum":
             return type(existing)[content] if isinstance(existing, Enum) else existing
         return self._constant(kind, content, written)
@@ -438,28 +459,36 @@ def is_resource(value: Any) -> bool:
     if type(value) in (list, tuple, set, dict):  # all of them, as the callables that a constructor was given
         items = value.values() if isinstance(value, dict) else value
         return len(value) > 0 and all(map(is_resource, items))
-    return isinstance(value, RESOURCES) or _is_training(value)
+    cls: Any = type(value)
+    return _is_resource_class(cls)
 
 
-def _is_training(value: Any) -> bool:
-    """Whether a value is a Trainer or a Model, which cannot be imported here."""
-    return any(cls.__module__.startswith(TRAINING) for cls in type(value).__mro__)
+@lru_cache(1024)
+def _is_resource_class(cls: type) -> bool:
+    """Whether the instances of a class are resources; a Trainer or a Model cannot be imported here."""
+    return issubclass(cls, RESOURCES) or any(base.__module__.startswith(TRAINING) for base in cls.__mro__)
 
 
 def pair_refused(value: Any) -> bool:
     """Whether an object reads itself once only, so that its attributes do not say where it is."""
-    return isinstance(value, (Iterator, np.ndarray)) and not _own_method(type(value), "load_state")
+    return isinstance(value, (Iterator, np.ndarray)) and not pair(value)
 
 
 def attributes_of(thing: Any) -> Iterator[tuple[str, Any]]:
     """The attributes of an object by name, those in ``__slots__`` included."""
     yield from dict(vars(thing) if hasattr(thing, "__dict__") else {}).items()
-    for name in _slots(type(thing)):
+    cls: Any = type(thing)
+    for name in _slots(cls):
         if hasattr(thing, name):
             yield name, getattr(thing, name)
 
 
-def _slots(cls: type) -> Iterator[str]:
+@lru_cache(1024)
+def _slots(cls: type) -> tuple[str, ...]:
+    return tuple(_slot_names(cls))
+
+
+def _slot_names(cls: type) -> Iterator[str]:
     for base in cls.__mro__:
         names = vars(base).get("__slots__", ())
         for name in (names,) if isinstance(names, str) else tuple(names):
@@ -467,12 +496,12 @@ def _slots(cls: type) -> Iterator[str]:
                 yield f"_{base.__name__.lstrip('_')}{name}" if name[:2] == "__" and name[-2:] != "__" else name
 
 
-def _is_slot(cls: type, name: str) -> bool:
+def _is_slot(cls: Any, name: str) -> bool:
     return name in _slots(cls)
 
 
 def _has_attributes(value: Any) -> bool:
     """Whether an object is an instance of a class that is written in Python: its attributes are its state."""
-    cls = type(value)
-    known = hasattr(value, "__dict__") or any(True for _ in _slots(cls))
+    cls: Any = type(value)
+    known = hasattr(value, "__dict__") or bool(_slots(cls))
     return known and not isinstance(value, (BaseException, type, *CONTAINERS, tuple, str, int, float))

@@ -13,10 +13,12 @@ from graphnet.training.callbacks.base import Callback
 from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import TrainingConfig
 from graphnet.training.guards import guarded
-from graphnet.training.object_state import ObjectReader, ObjectWriter, attributes_of, pair
+from graphnet.training.object_state import ObjectReader, ObjectWriter, pair
 
 #: Attributes that every layer has, which a pass or a run sets.
 OF_LAYERS = frozenset({"store", "_delta", "_phase", "_runner", "_last_forward", "_steps", "_constructed"})
+#: Values that are replaced, never changed in place.
+PLAIN = (str, int, float, bool, type(None))
 #: Objects of a configuration that may have a state.
 OF_CONFIG = ("optimizer", "regularizer", "weights_initializer", "bias_initializer")
 
@@ -37,8 +39,8 @@ class RunObjects:
         for path, layer in graph.walk():
             paths.setdefault(id(layer), (path, layer))
         self.layers = dict(paths.values())
-        #: The configurations of the layers before training, which the model file has.
-        self._fields = {path: _fields(layer) for path, layer in self.layers.items()}
+        #: The configuration of each primitive layer before training, which the model file has.
+        self._fields = {p: _fields(layer) for p, layer in self.layers.items() if subgraph(layer) is None}
         self.config = dict(_of_config(config))
         self.callbacks = dict(_numbered([c for c in callbacks if not isinstance(c, Checkpoints)]))
 
@@ -61,34 +63,24 @@ class RunObjects:
             "callbacks": callbacks,
             "config": {name: writer.object(thing, name) for name, thing in self.config.items()},
             "deltas": {path: layer.delta for path, layer in self.layers.items() if layer.delta != 1.0},
-            "layers": {p: kept for p, layer in self.layers.items() if (kept := self._layer(writer, p, layer))},
+            "layers": {p: kept for p, before in self._fields.items() if (kept := self._layer(writer, p, before))},
         }
 
-    def _layer(self, writer: ObjectWriter, path: str, layer: Any) -> dict[str, Any]:
+    def _layer(self, writer: ObjectWriter, path: str, before: Mapping[str, Any]) -> dict[str, Any]:
         """What a layer keeps: attributes that are not its configuration, and configuration that has changed."""
-        where = f"layer {path}"
-        if subgraph(layer) is not None:
-            return {}
+        layer = self.layers[path]
         if pair(layer):
-            return dict(writer.object(layer, where))
-        before = self._fields[path]
-        same = {name for name, value in before.items() if value is getattr(layer, name, None)}
-        attributes = {name for name, _ in attributes_of(layer)} - OF_LAYERS - same
-        if not attributes:
+            return dict(writer.object(layer, f"layer {path}"))
+        same = {name for name, value in vars(layer).items() if name in OF_LAYERS or before.get(name, layer) is value}
+        if len(same) == len(vars(layer)):
             return {}
-        kept = writer.attributes(layer, where, without=OF_LAYERS | same)
+        kept = writer.attributes(layer, f"layer {path}", without=same)
         return {"attributes": kept} if kept else {}
 
     # ------------------------------------------------------------------ restoring
     def missing(self, written: Mapping[str, Any]) -> list[str]:
         """The callbacks whose state was kept, and which are not part of this run."""
         return [name for name in written["callbacks"] if name not in self.callbacks]
-
-    def restore_deltas(self, written: Mapping[str, Any]) -> None:
-        """Put the deltas of all layers back, by which the weights are grouped."""
-        for path, layer in self.layers.items():
-            if layer.delta != written["deltas"].get(path, 1.0):
-                layer.delta = written["deltas"].get(path, 1.0)
 
     def restore(self, written: Mapping[str, Any], reader: ObjectReader) -> None:
         """Put the states back, in the order in which they were read."""
@@ -100,6 +92,8 @@ class RunObjects:
             if name in written["config"]:
                 reader.object(written["config"][name], thing, name)
         for path, layer in self.layers.items():
+            if layer.delta != written["deltas"].get(path, 1.0):
+                layer.delta = written["deltas"].get(path, 1.0)
             kept = written["layers"].get(path)
             if kept is not None:
                 where = f"layer {path}"
@@ -110,7 +104,9 @@ class RunObjects:
 
 
 def _fields(layer: Any) -> dict[str, Any]:
-    return {field.name: getattr(layer, field.name) for field in dataclasses.fields(layer)}
+    """The configuration of a layer, without values that can change in place."""
+    fields = {field.name: getattr(layer, field.name) for field in dataclasses.fields(layer)}
+    return {name: value for name, value in fields.items() if isinstance(value, PLAIN)}
 
 
 def _of_config(config: TrainingConfig) -> Iterator[tuple[str, Any]]:

@@ -80,7 +80,7 @@ class RunState:
             "best_score": writer.value(self.best.score, "best score"),
             "layouts": {name: axes for name, array in present.items() if (axes := layout(array)) is not None},
             "history": self._history(writer),
-            "parts": updates.parts,
+            "grouping": updates.grouping(),
             "optimizers": [writer.object(g.optimizer, f"optimizer {i}") for i, g in enumerate(updates.groups)],
             "objects": self.objects.written(writer),
             "pieces": self._pieces(writer),
@@ -184,12 +184,11 @@ class RunState:
             values, arrays = snapshot.values, snapshot.arrays["training"]
             reader = ObjectReader(arrays)
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
-            self.objects.restore_deltas(values["objects"])
             self._restore_optimizers(values, reader)
             self.objects.restore(values["objects"], reader)
             if self.epochs.feed.truncated is not None:
                 self.epochs.feed.truncated.carry_on(reader.value(values["pieces"], None, "pieces"))
-            self.run.stopping = values["stopping"] and values["stopped"] is None
+            self.run.stopping = values["stopping"]
             current = None if values["epoch"] is None else self._restored_epoch(values["epoch"], reader)
             beginning = self._restore_generators(values["generators"], arrays, reader)
             if current is not None:
@@ -216,7 +215,7 @@ class RunState:
 
     def _restore_optimizers(self, values: Mapping[str, Any], reader: ObjectReader) -> None:
         updates = self.epochs.updates
-        updates.rebuild(values["parts"])
+        updates.rebuild(values["grouping"])
         for i, (group, written) in enumerate(zip(updates.groups, values["optimizers"], strict=True)):
             reader.object(written, group.optimizer, f"optimizer {i}")
 

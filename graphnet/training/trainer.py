@@ -266,6 +266,11 @@ class Trainer(ExplainedAttributes):
             )
         return self._running.snapshot()
 
+    @property
+    def complete(self) -> bool:
+        """Whether the run that is going on has nothing more to train, and only its end is to come."""
+        return self._running is not None and self._running.stopped is not None
+
     def examples(self, inputs: Any, targets: Any, lengths: Any = None, mask: Any = None) -> Examples:
         """Check examples as ``fit`` does, and return them."""
         return self._reader.examples(inputs, targets, lengths, mask)
@@ -314,6 +319,8 @@ class Trainer(ExplainedAttributes):
             self._call("on_start", epochs.feed.count)
             if resumption is not None:
                 self._running.restore(resumption.snapshot)
+                if not is_over(self._running.stopped, len(self.history), self.config.epochs):
+                    self._go_on()
             if self.checkpoints is not None:
                 self.checkpoints.start(self)
             self._run_epochs(epochs, best)
@@ -364,10 +371,9 @@ class Trainer(ExplainedAttributes):
     def _run_epochs(self, epochs: EpochRunner, best: BestWeights) -> None:
         running = self._running
         assert running is not None
-        if is_over(running.stopped, len(self.history), self.config.epochs):
-            self.history.stopped = running.stopped or "finished"
+        if running.stopped is not None:
+            self.history.stopped = running.stopped
             return
-        running.stopped = None
         for epoch in range(len(self.history) + 1, self.config.epochs + 1):
             record = epochs.run(epoch, self._on_batch_end)
             record = replace(record, best=best.update(record))
@@ -383,6 +389,11 @@ class Trainer(ExplainedAttributes):
                 self.checkpoints.after_epoch(self)
             if running.stopped is not None:
                 return
+
+    def _go_on(self) -> None:
+        """Continue a run that had ended after fewer epochs, or was stopped by a callback."""
+        if self._running is not None and self._running.stopped is not None:
+            self._running.stopped, self.stopping = None, False
 
     def _on_batch_end(self, epoch: int, batch: int, loss: float) -> None:
         assert self._running is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -82,25 +82,31 @@ class Updates:
             return SingleGroup(members, optimizer)
         return FlatGroup(members, optimizer, self._compiler)
 
-    @property
-    def parts(self) -> list[list[str]]:
-        """The paths of the arrays of each group; the rounding of the norm of all gradients depends on it."""
-        return [[member.path for member in group.members] for group in self.groups]
+    def grouping(self) -> dict[str, Any]:
+        """The paths of the arrays of each group, on which the rounding of the norm depends, and the deltas of layers at
+        the last step.
+        """
+        return {
+            "groups": [[member.path for member in group.members] for group in self.groups],
+            "deltas": dict(self._deltas),
+        }
 
-    def rebuild(self, parts: Sequence[Sequence[str]]) -> None:
-        """Make new groups of these arrays, with the present deltas and optimizers without state.
+    def rebuild(self, grouping: Mapping[str, Any]) -> None:
+        """Make new groups as :meth:`grouping` has returned them, with optimizers without state.
 
         Raises
         ------
         StateError
-            If the parts do not contain exactly the arrays of the graph.
+            If the groups do not contain exactly the arrays of the graph.
         """
-        if sorted(path for part in parts for path in part) != sorted(member.path for member in self.members):
-            raise StateError("groups of other weights", where="resume", expected=self.parts, received=list(parts))
-        self._deltas, self._last_read = deltas.effective(self._chains), []
+        groups = grouping["groups"]
+        expected, received = sorted(member.path for member in self.members), sorted(p for part in groups for p in part)
+        if expected != received:
+            raise StateError("groups of other weights", where="resume", expected=expected, received=received)
+        self._deltas, self._last_read = dict(grouping["deltas"]), []
         self.members = [replace(member, delta=self._deltas[member.layer_path]) for member in self.members]
         by_path = {member.path: member for member in self.members}
-        self.groups = [self._group([by_path[path] for path in part]) for part in parts]
+        self.groups = [self._group([by_path[path] for path in part]) for part in groups]
 
     def _group_key(self, member: GroupMember) -> tuple[Any, ...] | None:
         """What the arrays of one group have in common; None for an array that cannot share a group."""
