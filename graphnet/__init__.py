@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
+    from graphnet.models.standardized import standardized
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -126,6 +127,7 @@ _LAZY = {
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
     "load": "graphnet.models.loading",
+    "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
 }
 
@@ -226,6 +228,7 @@ __all__ = [
     "reshape",
     "seed",
     "split",
+    "standardized",
     "summary",
     "threads",
     "using",

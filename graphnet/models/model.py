@@ -21,8 +21,10 @@ from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State, require_state
 from graphnet.io.model_folder import save_model
 from graphnet.io.run_folder import relative
-from graphnet.models.dataset_lookup import folder_of, is_file
+from graphnet.models.data_paths import folder_of
+from graphnet.models.data_setting import moved
 from graphnet.models.elsewhere import ELSEWHERE
+from graphnet.models.given_data import for_evaluation, for_prediction, for_training
 from graphnet.models.prediction import predict
 from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
@@ -112,8 +114,8 @@ class Model(ExplainedAttributes):
 
         Parameters
         ----------
-        inputs : array, list of sequences, or mapping of input name to either
-            As in :func:`graphnet.data.examples.examples`.
+        inputs : array, list of sequences, mapping of input name to either, path or DataFrame
+            As in :func:`graphnet.data.examples.examples`. A table is read as the one that the model was trained on.
         lengths : int array, or mapping of input name to it, optional
             Valid steps of each row of a padded array; outputs beyond them are zero.
         mask : boolean array (time, batch), or mapping of input name to it, optional
@@ -138,6 +140,7 @@ class Model(ExplainedAttributes):
             If ``state`` has another number of rows, or a Scan runs in reverse; if another thread is training the model,
             or with ``stateful`` if another thread is in such a call.
         """
+        inputs = for_prediction(self.config.data, inputs)
         size, stateful = integer("predict", "batch_size", batch_size, 1), checks.flag("predict", "stateful", stateful)
         with self._claim(READ, "predict"):
             if not stateful:
@@ -179,7 +182,8 @@ class Model(ExplainedAttributes):
         Parameters
         ----------
         inputs, targets, lengths, mask
-            As in :func:`graphnet.data.examples.examples`; or a Stream alone.
+            As in :func:`graphnet.data.examples.examples`; or a Stream alone; or a Dataset alone, whose test split is
+            meant; or a table alone, path or DataFrame, which is read as the one that the model was trained on.
 
         Raises
         ------
@@ -188,6 +192,7 @@ class Model(ExplainedAttributes):
         StateError
             If another thread is training the model.
         """
+        inputs, targets = for_evaluation(self.graph, self.config.data, inputs, targets)
         return evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
 
     def fit(
@@ -206,8 +211,12 @@ class Model(ExplainedAttributes):
 
         Parameters
         ----------
-        inputs, targets, lengths, mask, validation_data
-            As in ``Trainer.fit``.
+        inputs : array, list of sequences, mapping, Stream, Dataset, path or DataFrame
+            As in ``Trainer.fit``. A Dataset, or the path of a file or folder, gives its training split, and its
+            validation split if it has one. A DataFrame, or the file of a table, is trained on whole if ``targets``
+            names columns; :func:`graphnet.datasets.table` has more settings.
+        targets, lengths, mask, validation_data
+            As in ``Trainer.fit``; ``targets`` may be the names of columns of a table.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again from the seed.
         callbacks : iterable of Callback
@@ -222,16 +231,17 @@ class Model(ExplainedAttributes):
             If the loss is not finite; before anything changes, if another thread is using the model.
         """
         with self._claim(WRITE, "fit"), self._state_claim("fit"):
-            config = self.config.changed(**settings)
+            given = for_training(self.graph, self.config.data, inputs, targets, validation_data)
+            config = self.config.changed(**{"data": given.setting, **settings})
             trainer = Trainer(self.graph, config, callbacks=callbacks)
             previous, self.config = self.config, config  # callbacks evaluate with the losses of this training
             try:
                 trainer.fit(
-                    inputs,
-                    targets,
+                    given.inputs,
+                    given.targets,
                     lengths=lengths,
                     mask=mask,
-                    validation_data=validation_data,
+                    validation_data=given.validation_data,
                     warm_start=warm_start,
                 )
             finally:
@@ -269,11 +279,8 @@ class Model(ExplainedAttributes):
 
     def _config_in(self, folder: Path) -> TrainingConfig:
         """The configuration for a file in a folder: the path of a data file points from there to the same file."""
-        data = self.config.data
         base = Path() if self.path is None else self.path if os.path.isdir(self.path) else folder_of(self.path)
-        if data is None or not is_file(data, base) or Path(data).is_absolute() or data.startswith("~"):
-            return self.config
-        return self.config.changed(data=relative(base / data, folder))
+        return self.config.changed(data=moved(self.config.data, base, lambda path: relative(path, folder)))
 
     def export(self, form: str = "mermaid") -> str | bytes:
         """This model as a file for other programs.

@@ -12,7 +12,7 @@ from graphnet.core.array_types import Array
 from graphnet.core.errors import DataError, FileError, PluginError, ShapeError
 from graphnet.core.files.arrays import map_npy
 from graphnet.core.files.border import reading
-from graphnet.data.datasets.npz_checks import numbers
+from graphnet.data.finite import numbers
 from graphnet.data.folders.schema import FolderSchema
 
 #: Endings of images that Pillow reads without other libraries.

@@ -11,7 +11,7 @@ import numpy as np
 from graphnet.core import checks
 from graphnet.core.arguments import explained
 from graphnet.core.errors import ConfigError, DataError, FileError
-from graphnet.data.datasets.dataset import Dataset, Split
+from graphnet.data.dataset import Dataset, Split
 from graphnet.data.folders.files import read_files
 from graphnet.data.folders.schema import FolderSchema
 

@@ -82,7 +82,7 @@ def _read(path: Path, separator: str | None, decimal: str) -> pd.DataFrame:
         # Long fields and quoted line ends are pandas' own; repeated names would get a suffix without a word.
         raw = library.read_csv(path, sep=separator, header=None, nrows=1, dtype=str, keep_default_na=False)
         frame = library.read_csv(path, sep=separator, decimal=decimal, low_memory=False)
-        if len(frame.columns) == raw.shape[1]:
+        if len(frame.columns) == raw.shape[1] and isinstance(frame.index, library.RangeIndex):
             frame.columns = [str(name) for name in raw.iloc[0]]
         else:  # pandas takes additional fields at the beginning of lines as an index
             expected, received = f"{raw.shape[1]} fields, as in the first line", "more fields in a line"

@@ -53,7 +53,7 @@ class Layout:
         """Targets of rows as the examples' targets."""
         ordered = values[self.order]
         if self.horizon:
-            following = np.stack([ordered[stop : stop + self.horizon] for stop in self.stops])
+            following = ordered[self.stops[:, None] + np.arange(self.horizon)]
             if following.ndim == 3 and following.shape[2] == 1:
                 return following[:, :, 0]
             return following[:, 0] if self.horizon == 1 else following

@@ -11,7 +11,7 @@ import numpy as np
 from graphnet.core.arguments import explained
 from graphnet.core.array_types import Array
 from graphnet.core.errors import ConfigError, DataError
-from graphnet.data.datasets.dataset import Dataset, Split
+from graphnet.data.dataset import Dataset, Split
 from graphnet.data.tables import columns, rows, splits
 from graphnet.data.tables.frames import is_frame, read_frame, require_columns
 from graphnet.data.tables.preparation import Preparation, class_names
@@ -60,8 +60,16 @@ def table(source: Any, target: Any = None, **settings: Any) -> Dataset:
     return read_table(source, schema)
 
 
-def read_table(source: Any, schema: TableSchema, folder: str | os.PathLike[str] = ".") -> Dataset:
-    """The data set of a table with a schema; a path in ``schema.test`` is relative to ``folder``."""
+def read_table(
+    source: Any,
+    schema: TableSchema,
+    folder: str | os.PathLike[str] = ".",
+    preparation: Preparation | None = None,
+) -> Dataset:
+    """The data set of a table with a schema; a path in ``schema.test`` is relative to ``folder``.
+
+    With a preparation, nothing is learned from the table: it is read as the one that the preparation was learned from.
+    """
     where = "DataFrame" if is_frame(source) else str(source)
     if not schema.target:
         raise ConfigError("no target", where=where, expected="target: COLUMN", remedy="Name the column to predict.")
@@ -73,7 +81,8 @@ def read_table(source: Any, schema: TableSchema, folder: str | os.PathLike[str] 
         path = Path(folder) / os.path.expanduser(schema.test)
         held_out = _usable(read_frame(path, schema.separator, schema.decimal), schema, str(path))
     sides = splits.sides(frame, layout, schema, where)
-    preparation = _fitted(frame, held_out, layout, sides, schema, where)
+    if preparation is None:
+        preparation = _fitted(frame, held_out, layout, sides, schema, where)
     parts = [
         _split(preparation, frame, layout.chosen(sides == part), where)
         for part in (splits.TRAINING, splits.VALIDATION, splits.TEST)
@@ -90,6 +99,19 @@ def read_table(source: Any, schema: TableSchema, folder: str | os.PathLike[str] 
         description=f"train: {parts[splits.TRAINING]!r}; test: {parts[splits.TEST]!r}",
         preparation=preparation,
     )
+
+
+def read_all(source: Any, preparation: Preparation) -> Split:
+    """All rows of a table, read as the one that a preparation was learned from.
+
+    Raises
+    ------
+    FileError, DataError
+        If it cannot be read, or lacks a column.
+    """
+    schema, where = preparation.schema, "DataFrame" if is_frame(source) else str(source)
+    frame = _usable(read_frame(source, schema.separator, schema.decimal), schema, where)
+    return _split(preparation, frame, rows.layout(frame, schema, where), where)
 
 
 def _with_inputs(schema: TableSchema, frame: pd.DataFrame, where: str) -> TableSchema:
