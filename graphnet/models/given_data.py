@@ -13,6 +13,7 @@ from graphnet.data.tables.frames import ENDINGS as TABLES
 from graphnet.data.tables.frames import is_frame
 from graphnet.data.tables.preparation import Preparation
 from graphnet.data.tables.table import read_all, table
+from graphnet.layers.standardize import Standardize
 from graphnet.models.data_setting import Setting, learned, with_learned
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
 from graphnet.models.standardized import standardized
@@ -120,17 +121,20 @@ def _names(targets: Any) -> bool:
 
 def _require_standardized(graph: Graph, data: Dataset) -> None:
     preparation = data.preparation
-    if not isinstance(preparation, Preparation) or preparation.standardization is None:
+    if not isinstance(preparation, Preparation):
         return
     expected = standardized(graph, preparation)
-    numbers = [node.layer for node in expected.nodes.values()]
-    if len(expected.nodes) != len(graph.nodes) or any(
-        layer != node.layer for layer, node in zip(numbers, graph.nodes.values(), strict=True)
-    ):
+    if _numbers(expected) != _numbers(graph):
         raise ConfigError(
             "the data are to be standardized, and the model does not do it",
             where="fit",
-            expected=f"a Standardize layer at the input {preparation.schema.input!r}, with the numbers of these data",
+            expected="Standardize layers with the numbers of these data",
             received=repr(graph),
             remedy="Make the model of it: Model(graphnet.standardized(graph, data)).",
         )
+
+
+def _numbers(graph: Graph) -> dict[str, tuple[tuple[float, ...], ...]]:
+    """The numbers of the Standardize layers by node."""
+    layers = {name: node.layer for name, node in graph.nodes.items()}
+    return {name: (layer.mean, layer.scale) for name, layer in layers.items() if isinstance(layer, Standardize)}

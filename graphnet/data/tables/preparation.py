@@ -37,6 +37,8 @@ class Preparation:
         The names of the classes; empty if targets are numbers.
     per_step : bool
         Whether there is a target for each step of a sequence.
+    target_mean, target_scale : tuple of float
+        Of each target column in the training rows, for standardization; empty: the targets are left as they are.
     """
 
     schema: TableSchema
@@ -44,6 +46,8 @@ class Preparation:
     vocabulary: Vocabulary | None = None
     classes: tuple[str, ...] = ()
     per_step: bool = False
+    target_mean: tuple[float, ...] = ()
+    target_scale: tuple[float, ...] = ()
 
     @property
     def features(self) -> list[str]:
@@ -57,6 +61,14 @@ class Preparation:
             return None
         each = [column for column in self.columns for _ in column.features]
         return [column.mean for column in each], [column.scale for column in each]
+
+    @property
+    def target_standardization(self) -> tuple[list[float], list[float]] | None:
+        """The mean and the scale of each number on the last axis of a target; None if nothing is standardized."""
+        if not self.target_mean:
+            return None
+        repeats = self.schema.horizon if len(self.target_mean) == 1 else 1
+        return list(self.target_mean) * repeats, list(self.target_scale) * repeats
 
     # ------------------------------------------------------------------ reading
     def inputs(self, source: Any) -> dict[str, Any]:
@@ -135,6 +147,8 @@ class Preparation:
             "vocabulary": None if self.vocabulary is None else dataclasses.asdict(self.vocabulary),
             "classes": list(self.classes),
             "per_step": self.per_step,
+            "target_mean": list(self.target_mean),
+            "target_scale": list(self.target_scale),
         }
 
     @classmethod
@@ -157,6 +171,8 @@ class Preparation:
                 None if vocabulary is None else Vocabulary(str(vocabulary["level"]), _texts(vocabulary["tokens"])),
                 _texts(values["classes"]),
                 bool(values["per_step"]),
+                _numbers(values["target_mean"]),
+                _numbers(values["target_scale"]),
             )
         except (GraphnetError, KeyError, TypeError, ValueError) as error:
             received = f"{type(error).__name__}: {error}"[:200]
@@ -169,6 +185,13 @@ def _column(values: Mapping[str, Any]) -> Column:
     if column.kind not in ("number", "boolean", "category") or not all(np.isfinite(number) for number in numbers):
         raise ValueError(f"column {column.name!r}")
     return column
+
+
+def _numbers(values: Any) -> tuple[float, ...]:
+    numbers = tuple(float(each) for each in values)
+    if not np.isfinite(numbers).all():
+        raise ValueError("a number that is not finite")
+    return numbers
 
 
 def _texts(values: Any) -> tuple[str, ...]:

@@ -76,7 +76,8 @@ class TableSchema:
         training rows, and categories no indicator. Missing targets and times are never filled.
     standardize : bool
         Whether numbers are shifted and scaled to mean 0 and standard deviation 1 in the training rows, by a layer at
-        the input of the model. Indicators, booleans and constant columns are left as they are.
+        the input of the model. Indicators, booleans and constant columns are left as they are. Targets that are numbers
+        are scaled back by a layer at its output, so that the model predicts them in their own units.
     separator, decimal : str, optional
         Of a CSV file. Default: the most frequent of comma, semicolon, tab and ``|`` in the first line; a point.
 

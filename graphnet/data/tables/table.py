@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -179,7 +180,14 @@ def _fitted(
         for name in schema.inputs
     )
     per_step = schema.group is not None and schema.window is None and _per_step(frame, layout, schema)
-    return Preparation(schema, fitted, None, classes, per_step)
+    preparation = Preparation(schema, fitted, None, classes, per_step)
+    if classes or not schema.standardize:
+        return preparation
+    values = preparation.targets(frame, where)[training[: len(frame)]].reshape(-1, len(schema.target))
+    mean, scale = values.mean(axis=0), values.std(axis=0)
+    constant = scale <= 1e-12 * np.maximum(1.0, np.abs(mean))
+    mean, scale = np.where(constant, 0.0, mean), np.where(constant, 1.0, scale)
+    return replace(preparation, target_mean=tuple(mean.tolist()), target_scale=tuple(scale.tolist()))
 
 
 def _per_step(frame: pd.DataFrame, layout: rows.Layout, schema: TableSchema) -> bool:
