@@ -95,29 +95,35 @@ def check_targets(
         if name in data.targets:
             # Metrics are computed in float64.
             where = f"{graph.name}, target of {name!r}"
-            _check_output(data, name, [(loss, dtype)], where)
+            _check_output(data, name, loss, (loss, dtype), where)
             for metric in metrics if i == 0 else ():
                 try:
-                    _check_output(data, name, [(metric.loss(), "float64")], f"{where}, metric {type(metric).__name__}")
+                    check = metric.loss(), "float64"
+                    _check_output(data, name, loss, check, f"{where}, metric {type(metric).__name__}")
                 except GraphnetError as error:
                     error.remedy = metric.remedy_with(loss) or error.remedy
                     raise
 
 
-def _check_output(data: Examples, name: str, checks: Sequence[tuple[Loss, str]], where: str) -> None:
+def _check_output(data: Examples, name: str, loss: Loss, check: tuple[Loss, str], where: str) -> None:
+    """Check the targets that ``loss`` does not ignore by another loss, or the same one, and by a dtype."""
     any_valid = False
     for start in range(0, len(data), ROWS):
         rows = slice(start, min(start + ROWS, len(data)))
         target = data.targets[name].take(rows)
-        mask = data.mask(name, rows, len(target))
+        mask = data.mask(name, rows, target.shape)
+        shape = data.outputs[name].sized(rows.stop - start, len(target))
         if mask is not None and not mask.any():
             continue
+        if shape is not None and len(shape) in (target.ndim, target.ndim + 1):
+            mask = loss.kept(shape, target, mask)
+            if mask is not None and not mask.any():
+                continue
         any_valid = True
-        shape = data.outputs[name].sized(rows.stop - start, len(target))
-        for loss, dtype in checks:
-            _check_target(loss, shape, target, mask, dtype, where)
-    if not any_valid:
-        raise DataError("every sequence is empty", where=where, expected="one step")
+        _check_target(check[0], shape, target, mask, check[1], where)
+    if not any_valid and (name in data.target_masks or loss.ignore_index is None):
+        reason = "no target counts" if name in data.target_masks else "every sequence is empty"
+        raise DataError(reason, where=where, expected="one step")
 
 
 def _check_target(

@@ -73,6 +73,9 @@ class CheckpointStore:
         old = [entry for entry in entries(self.run) if entry not in kept and (whole and entry < whole[0])]
         with contextlib.suppress(OSError):
             self._retire([entry.path for entry in old])
+        for left in leftovers.temporaries(self.run / CHECKPOINTS):  # what could not be removed before
+            with contextlib.suppress(OSError):
+                remove(left)
 
     def _retire(self, paths: list[Path]) -> None:
         """Remove checkpoints; renamed first, so that one that is half removed is not taken for one that is damaged."""
@@ -84,7 +87,8 @@ class CheckpointStore:
         if renamed:
             filesystem.sync_folder(self.run / CHECKPOINTS)
         for path in renamed:
-            remove(path)
+            with contextlib.suppress(OSError):
+                remove(path)
 
 
 def newest(run: Path, parts: tuple[str, ...] | None = None, *, resumable: bool = False) -> Checkpoint | None:

@@ -210,13 +210,14 @@ def is_locked(folder: Path) -> bool:
         os.close(handle)
 
 
-def _forget_all() -> None:
+def forget_all() -> None:
+    """Close this process's copies of all locks: what happens in a forked child, and, for tests, when a process ends."""
     for lock in list(_held):
         lock.forget()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_all)
+    os.register_at_fork(after_in_child=forget_all)
 
 
 def describe(folder: Path) -> dict[str, Any] | None:

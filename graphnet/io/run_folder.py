@@ -162,6 +162,7 @@ class RunFolder(Callback, Checkpoints):
             ]
         )
         self._draw(trainer, history)
+        failures += _failures([lambda: run_files.clean(self._held())])
         return failures
 
     def _export_weights(self, trainer: TrainingRun, history: History) -> None:
@@ -216,7 +217,8 @@ class RunFolder(Callback, Checkpoints):
             If that is not possible.
         """
         self._backend = trainer.runner.backend
-        facts = {"backend": self._backend, **_model_fact(trainer), "versions": self._versions(trainer)}
+        facts = {"backend": self._backend, **_model_fact(trainer), "epochs": trainer.config.epochs}
+        facts |= {"versions": self._versions(trainer)}
         if self._resumed is None:
             snapshot = trainer.snapshot()
             self._create(trainer, snapshot, facts)
@@ -354,7 +356,7 @@ class RunFolder(Callback, Checkpoints):
             warnings.warn(problem, GraphnetWarning, stacklevel=3)
 
 
-def _failures(actions: list[Callable[[], None]]) -> list[GraphnetError]:
+def _failures(actions: list[Callable[[], object]]) -> list[GraphnetError]:
     """Do all of them, also where those before have failed; returns the failures."""
     failures: list[GraphnetError] = []
     for action in actions:

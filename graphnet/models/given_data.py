@@ -14,21 +14,23 @@ from graphnet.data.tables.frames import is_frame
 from graphnet.data.tables.preparation import Preparation
 from graphnet.data.tables.table import read_all, table
 from graphnet.layers.standardize import Standardize
+from graphnet.models.class_names import named
 from graphnet.models.data_setting import Setting, learned, with_learned
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
 from graphnet.models.standardized import standardized
+from graphnet.training.config import TrainingConfig
 
 
 class Given(NamedTuple):
-    """The arguments of a fit as arrays, and the setting ``training.data`` of the trained model."""
+    """The arguments of a fit as arrays, and its configuration with the data and the names of the classes."""
 
     inputs: Any
     targets: Any
     validation_data: Any
-    setting: Setting
+    config: TrainingConfig
 
 
-def for_training(graph: Graph, setting: Setting, inputs: Any, targets: Any, validation_data: Any) -> Given:
+def for_training(graph: Graph, config: TrainingConfig, inputs: Any, targets: Any, validation_data: Any) -> Given:
     """What a fit trains on.
 
     A Dataset, or the path of a file or folder, gives its training split, and its validation split unless another one is
@@ -44,30 +46,35 @@ def for_training(graph: Graph, setting: Setting, inputs: Any, targets: Any, vali
     """
     data = _dataset(inputs, targets)
     if data is None:
-        return Given(inputs, targets, validation_data, setting)
+        return Given(inputs, targets, validation_data, config)
     if targets is not None and not _names(targets):
         raise ConfigError("targets for data that have their own", where="fit", expected="None",
                           received=type(targets).__name__)  # fmt: skip
     check_inputs(graph, data)
     _require_standardized(graph, data)
+    config, data = named(graph, config, data)
     held_out = data.validation
     if validation_data is None and held_out is not None:
         validation_data = (held_out.inputs, held_out.targets)
     path = str(inputs) if isinstance(inputs, (str, os.PathLike)) else None
-    return Given(data.train.inputs, data.train.targets, validation_data, with_learned(path, data))
+    config = config.changed(data=with_learned(path, data))
+    return Given(data.train.inputs, data.train.targets, validation_data, config)
 
 
-def for_evaluation(graph: Graph, setting: Setting, inputs: Any, targets: Any) -> tuple[Any, Any]:
+def for_evaluation(graph: Graph, config: TrainingConfig, inputs: Any, targets: Any) -> tuple[Any, Any]:
     """The inputs and targets of an evaluation: of a data set its test split, of a table all rows."""
-    preparation = learned(setting)
+    preparation = learned(config.data)
     if preparation is not None and targets is None and _is_table(inputs):
         split = read_all(inputs, preparation)
-        return split.inputs, split.targets
+        data = Dataset(str(config.data), split, split, preparation.classes)
+        _, data = named(graph, config, data)
+        return data.test.inputs, data.test.targets
     if not isinstance(inputs, (Dataset, str, os.PathLike)):
         return inputs, targets
-    data = _dataset(inputs, targets)
-    assert data is not None
-    check_inputs(graph, data)
+    found = _dataset(inputs, targets)
+    assert found is not None
+    check_inputs(graph, found)
+    _, data = named(graph, config, found)
     if not len(data.test):
         raise ConfigError("the data have no test split", where=data.name, expected="test examples", received="none")
     return data.test.inputs, data.test.targets

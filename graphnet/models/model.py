@@ -19,8 +19,12 @@ from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State, require_state
+from graphnet.data.labels import by_output
+from graphnet.data.weighting import Weighting
 from graphnet.io.model_folder import save_model
 from graphnet.io.run_folder import relative
+from graphnet.metrics import ConfusionMatrix
+from graphnet.models.class_outputs import check_form, confusion_matrix, in_form
 from graphnet.models.data_paths import folder_of
 from graphnet.models.data_setting import moved
 from graphnet.models.elsewhere import ELSEWHERE
@@ -31,6 +35,7 @@ from graphnet.training.callbacks import Callback
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
+from graphnet.training.totals import losses_by_output
 from graphnet.training.trainer import Trainer
 
 #: Examples that ``predict`` runs at a time.
@@ -91,6 +96,11 @@ class Model(ExplainedAttributes):
 
     elsewhere = ELSEWHERE
 
+    @property
+    def classes(self) -> dict[str, tuple[Any, ...]]:
+        """The names of the classes of each output that has some, in the order of their numbers."""
+        return by_output(losses_by_output(self.graph, self.config), self.config.classes) or {}
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "config":
             value = require_config(value, "Model.config")
@@ -108,7 +118,14 @@ class Model(ExplainedAttributes):
 
     # ------------------------------------------------------------------ predicting
     def predict(
-        self, inputs: Any, *, lengths: Any = None, mask: Any = None, batch_size: int = ROWS, stateful: bool = False
+        self,
+        inputs: Any,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        batch_size: int = ROWS,
+        stateful: bool = False,
+        form: str = "outputs",
     ) -> Any:
         """The outputs for some examples, in the test phase.
 
@@ -125,6 +142,10 @@ class Model(ExplainedAttributes):
         stateful : bool
             Continue from ``state``, and store the state at the end of these examples in it: each row of one call
             continues the same row of the previous call. See ``reset_state``.
+        form : {'outputs', 'probabilities', 'classes'}
+            For outputs with a loss of classes: the outputs themselves (logits, for example); the probability of each
+            class, in the order of ``config.classes``, or of the second of two; or the predicted class of each row, by
+            its name if the targets of ``fit`` were names, else by its number.
 
         Returns
         -------
@@ -142,14 +163,16 @@ class Model(ExplainedAttributes):
         """
         inputs = for_prediction(self.config.data, inputs)
         size, stateful = integer("predict", "batch_size", batch_size, 1), checks.flag("predict", "stateful", stateful)
+        check_form(self.runner, self.config, form)
         with self._claim(READ, "predict"):
             if not stateful:
-                return predict(self.runner, self.config, inputs, lengths, mask, batch_size=size)[0]
+                outputs = predict(self.runner, self.config, inputs, lengths, mask, batch_size=size)[0]
+                return in_form(self.runner, self.config, outputs, form)
             with self._state_claim("predict(stateful=True)"):
                 outputs, self.state = predict(
                     self.runner, self.config, inputs, lengths, mask, batch_size=None, state=self.state
                 )
-                return outputs
+                return in_form(self.runner, self.config, outputs, form)
 
     def reset_state(self, rows: Any = None) -> None:
         """Make the next ``predict(stateful=True)`` start from the zero state.
@@ -176,7 +199,16 @@ class Model(ExplainedAttributes):
         return Claim(KEPT_STATE, frozenset([("state", id(self))]), action, self)
 
     # ------------------------------------------------------------------ training
-    def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
+    def evaluate(
+        self,
+        inputs: Any,
+        targets: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        sample_weight: Any = None,
+        target_mask: Any = None,
+    ) -> dict[str, float]:
         """Return ``loss`` and every metric of ``config`` by name, in the test phase.
 
         Parameters
@@ -184,6 +216,8 @@ class Model(ExplainedAttributes):
         inputs, targets, lengths, mask
             As in :func:`graphnet.data.examples.examples`; or a Stream alone; or a Dataset alone, whose test split is
             meant; or a table alone, path or DataFrame, which is read as the one that the model was trained on.
+        sample_weight, target_mask
+            As in ``Trainer.fit``.
 
         Raises
         ------
@@ -192,8 +226,57 @@ class Model(ExplainedAttributes):
         StateError
             If another thread is training the model.
         """
-        inputs, targets = for_evaluation(self.graph, self.config.data, inputs, targets)
-        return evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
+        inputs, targets = for_evaluation(self.graph, self.config, inputs, targets)
+        return evaluate(
+            self.runner,
+            self.config,
+            inputs,
+            targets,
+            lengths=lengths,
+            mask=mask,
+            sample_weight=sample_weight,
+            target_mask=target_mask,
+        )
+
+    def confusion_matrix(
+        self,
+        inputs: Any,
+        targets: Any,
+        *,
+        output: str | None = None,
+        lengths: Any = None,
+        mask: Any = None,
+        sample_weight: Any = None,
+        target_mask: Any = None,
+    ) -> ConfusionMatrix:
+        """How often each class was predicted as each class, with the names of the classes, in the test phase.
+
+        Parameters
+        ----------
+        inputs, targets, lengths, mask, sample_weight, target_mask
+            As in :meth:`evaluate`.
+        output : str, optional
+            The output, if several have a loss of classes.
+
+        Raises
+        ------
+        ConfigError, ShapeError, DtypeError, DataError
+            Before anything runs.
+        StateError
+            If another thread is training the model.
+        """
+        inputs, targets = for_evaluation(self.graph, self.config, inputs, targets)
+        with self._claim(READ, "confusion_matrix"):
+            return confusion_matrix(
+                self.runner,
+                self.config,
+                inputs,
+                targets,
+                output=output,
+                lengths=lengths,
+                mask=mask,
+                weighting=Weighting(sample_weight, target_mask),
+            )
 
     def fit(
         self,
@@ -203,6 +286,9 @@ class Model(ExplainedAttributes):
         lengths: Any = None,
         mask: Any = None,
         validation_data: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        target_mask: Any = None,
         warm_start: bool = False,
         callbacks: Iterable[Callback] = (),
         **settings: Any,
@@ -215,7 +301,7 @@ class Model(ExplainedAttributes):
             As in ``Trainer.fit``. A Dataset, or the path of a file or folder, gives its training split, and its
             validation split if it has one. A DataFrame, or the file of a table, is trained on whole if ``targets``
             names columns; :func:`graphnet.datasets.table` has more settings.
-        targets, lengths, mask, validation_data
+        targets, lengths, mask, validation_data, sample_weight, class_weight, target_mask
             As in ``Trainer.fit``; ``targets`` may be the names of columns of a table.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again from the seed.
@@ -231,8 +317,8 @@ class Model(ExplainedAttributes):
             If the loss is not finite; before anything changes, if another thread is using the model.
         """
         with self._claim(WRITE, "fit"), self._state_claim("fit"):
-            given = for_training(self.graph, self.config.data, inputs, targets, validation_data)
-            config = self.config.changed(**{"data": given.setting, **settings})
+            given = for_training(self.graph, self.config.changed(**settings), inputs, targets, validation_data)
+            config = given.config
             trainer = Trainer(self.graph, config, callbacks=callbacks)
             previous, self.config = self.config, config  # callbacks evaluate with the losses of this training
             try:
@@ -242,13 +328,16 @@ class Model(ExplainedAttributes):
                     lengths=lengths,
                     mask=mask,
                     validation_data=given.validation_data,
+                    sample_weight=sample_weight,
+                    class_weight=class_weight,
+                    target_mask=target_mask,
                     warm_start=warm_start,
                 )
             finally:
                 if not trainer.history.epochs:
                     self.config = previous
                 else:
-                    self.history, self.runner = trainer.history, trainer.runner
+                    self.history, self.runner, self.config = trainer.history, trainer.runner, trainer.config
                     self.state = State() if trainer.state is None else trainer.state
             return trainer.history
 
@@ -323,4 +412,4 @@ class Model(ExplainedAttributes):
 
 
 explain_arguments(Model)
-explain_methods(Model, "predict", "reset_state", "evaluate", "fit", "save", "export")
+explain_methods(Model, "predict", "reset_state", "evaluate", "confusion_matrix", "fit", "save", "export")

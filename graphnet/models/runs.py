@@ -19,6 +19,7 @@ from graphnet.io import read_model
 from graphnet.io.checkpoint_store import load_checkpoint, no_checkpoint
 from graphnet.io.lock import FolderLock
 from graphnet.io.run_folder import MODEL, SUMMARY, RunFolder
+from graphnet.models.class_names import named
 from graphnet.models.data_setting import replaced
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
 from graphnet.training.callbacks import Callback
@@ -67,6 +68,7 @@ class OpenedRun:
             else:
                 data = open_dataset(replaced(self.config.data, self.source))
             check_inputs(self.graph, data)
+            _, data = named(self.graph, self.config, data)
             self._dataset.append(data)
         return self._dataset[0]
 

@@ -19,6 +19,7 @@ from graphnet.data.batches import Batch
 from graphnet.data.datasets import Dataset
 from graphnet.io import read_model
 from graphnet.io.run_folder import RunFolder
+from graphnet.models.class_names import named
 from graphnet.models.data_paths import folder_of
 from graphnet.models.data_setting import LEARNED, Setting, moved, path_in, replaced, with_learned
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
@@ -142,9 +143,12 @@ def prepare(
     graph = file.graph if dataset.preparation is None else standardized(file.graph, dataset)
     check_inputs(graph, dataset)
     setting = with_learned(setting, dataset)
+    config, dataset = named(graph, config, dataset)
     absolute = moved(setting, base, str)
     folder = RunFolder(output, runs=runs, data=None if absolute is setting else absolute)
     trainer = Trainer(graph, config.changed(data=setting), callbacks=[folder, *callbacks])
+    if len(dataset.train):  # labels of the test split are numbered as those of the training split
+        trainer.config = trainer.classified(dataset.train.targets)
     for split in (dataset.train, dataset.test):
         if len(split):
             first = trainer.examples(split.inputs, split.targets).batch(slice(0, 1), 1)
@@ -236,6 +240,7 @@ def evaluate_run(path: str | os.PathLike[str], *, data: str | None = None) -> di
     setting, folder = _stored(model.config.data, data, Path(path))
     dataset = open_dataset(setting, folder)
     check_inputs(model.graph, dataset)
+    _, dataset = named(model.graph, model.config, dataset)
     if not len(dataset.test):
         raise ConfigError("the data have no test split", where=dataset.name, expected="test examples", received="none")
     return model.evaluate(dataset.test.inputs, dataset.test.targets)

@@ -12,6 +12,7 @@ from graphnet.core.arguments import explain_arguments
 from graphnet.core.attributes import explain_frozen
 from graphnet.core.describe.optimizer_step import copied
 from graphnet.core.errors import ConfigError, unknown
+from graphnet.data.labels import checked_classes
 from graphnet.initializers import Constant, Xavier
 from graphnet.initializers.base import Initializer
 from graphnet.losses import CrossEntropy, Loss
@@ -20,14 +21,32 @@ from graphnet.optimizers import Adam, Optimizer
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
+from graphnet.training.names import named
 
 #: What the learning rate may do; see :func:`graphnet.training.schedule.rate_factor`.
 SCHEDULES = ("constant", "cosine", "step")
 
 
+#: The fields that take registered objects, or their names, with their kinds.
+NAMED = {
+    "loss": "losses",
+    "optimizer": "optimizers",
+    "regularizer": "regularizers",
+    "metrics": "metrics",
+    "callbacks": "callbacks",
+    "weights_initializer": "initializers",
+    "bias_initializer": "initializers",
+}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingConfig:
     """All settings of a training run; with the same graph and data, the same seed gives the same run.
+
+    Losses, metrics, optimizers, regularizers, initializers and callbacks may be given by their names, as in model
+    files: ``loss="cross_entropy"``, ``optimizer="adam"``, ``metrics=["accuracy", "f1"]``. Upper case, underscores and
+    hyphens do not count: ``"cross_entropy"`` is ``CrossEntropy``. An object that is made by its name has the default
+    settings. Plugins add names.
 
     Parameters
     ----------
@@ -37,6 +56,12 @@ class TrainingConfig:
         ``Trainer.fit`` takes arrays.
     loss : Loss or mapping of output name to Loss
         A single loss requires a graph with one output. Outputs without a loss are not trained.
+    loss_weights : mapping of output name to float, optional
+        Factors of at least 0 by which the losses of several outputs are multiplied before they are added; 1 for an
+        output that it does not have.
+    classes : sequence, or mapping of output name to sequence, optional
+        The names of the classes in order, text or numbers, for labels that are such names. None: text and booleans
+        among the targets of ``fit`` name them, sorted; ``fit`` then sets this field, so that a run keeps them.
     optimizer : Optimizer
         Copied for every group of weight arrays that can be updated together; this object itself is not changed. Its
         regularizer, if it has one, moves to ``regularizer``.
@@ -109,6 +134,8 @@ class TrainingConfig:
 
     data: str | Mapping[str, Any] | None = None
     loss: Loss | Mapping[str, Loss] = field(default_factory=CrossEntropy)
+    loss_weights: Mapping[str, float] | None = None
+    classes: tuple[str | bool | int | float, ...] | Mapping[str, tuple[str | bool | int | float, ...]] | None = None
     optimizer: Optimizer = field(default_factory=Adam)
     regularizer: Regularizer | None = None
     metrics: tuple[Metric, ...] = ()
@@ -138,10 +165,13 @@ class TrainingConfig:
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
+        self._set(**{name: named(name, kind, getattr(self, name)) for name, kind in NAMED.items()})
         self._set(
             data=checks.data("data", self.data),
             loss=checks.losses(self.loss),
-            metrics=checks.metrics(self.metrics),
+            loss_weights=checks.loss_weights(self.loss_weights, self.loss),
+            classes=checked_classes(self.classes),
+            metrics=checks.adapted(checks.metrics(self.metrics), self.loss),
             callbacks=checks.callbacks(self.callbacks),
             epochs=checks.integer("epochs", self.epochs, 1),
             batch_size=checks.integer("batch_size", self.batch_size, 1),

@@ -166,6 +166,7 @@ def split_batch(batch: Batch, steps: int, timed: set[str]) -> Iterator[Batch]:
             {n: a[start:stop] for n, a in batch.targets.items()},
             {n: None if m is None else m[start:stop] for n, m in batch.masks.items()},
             0 if start else batch.rows,
+            weights={n: w[start:stop] for n, w in batch.weights.items()},
         )
 
 
