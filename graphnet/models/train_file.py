@@ -20,7 +20,7 @@ from graphnet.data.datasets import Dataset
 from graphnet.io import read_model
 from graphnet.io.run_folder import RunFolder
 from graphnet.models.class_names import named
-from graphnet.models.data_paths import folder_of
+from graphnet.models.data_paths import folder_of, is_file
 from graphnet.models.data_setting import LEARNED, Setting, moved, path_in, replaced, with_learned
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
 from graphnet.models.loading import run_model
@@ -144,8 +144,9 @@ def prepare(
     check_inputs(graph, dataset)
     setting = with_learned(setting, dataset)
     config, dataset = named(graph, config, dataset)
-    absolute = moved(setting, base, str)
-    folder = RunFolder(output, runs=runs, data=None if absolute is setting else absolute)
+    name = path_in(setting)
+    from_here = moved(setting, base, str) if name is not None and is_file(name, base) else None
+    folder = RunFolder(output, runs=runs, data=from_here)
     trainer = Trainer(graph, config.changed(data=setting), callbacks=[folder, *callbacks])
     if len(dataset.train):  # labels of the test split are numbered as those of the training split
         trainer.config = trainer.classified(dataset.train.targets)
