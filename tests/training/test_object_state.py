@@ -50,7 +50,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 def test_value(value):
     back = passed(value)
     assert type(back) is type(value) and repr(back) == repr(value)
