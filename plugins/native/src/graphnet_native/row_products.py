@@ -22,7 +22,7 @@ def heights(vector_bytes: int) -> dict[int, int]:
     As many as fit into the registers, and so many sums that few wait for their last addition. The chains are those of
     all outputs, since workers divide the outputs: chain c has the terms k with k modulo chains = c.
     """
-    return {8: 1, 4: 2, 2: 4, 1: 4} if vector_bytes == 64 else {4: 1, 2: 2, 1: 4}
+    return {8: 1, 4: 2, 2: 4, 1: 4} if vector_bytes == 64 else {6: 1, 4: 1, 2: 2, 1: 4}
 
 
 def panels(dtype: Type, vector_bytes: int) -> Tiles:
@@ -137,7 +137,11 @@ def row_product(module: Module, dtype: Type, lanes: int) -> str:
 
         done = integer(0)
         for height in sizes:
-            end = rows if height == 1 else f.binary("and", rows, integer(-height))
+            end = (
+                rows
+                if height == 1
+                else f.binary("sub", rows, f.binary("urem", f.binary("sub", rows, done), integer(height)))
+            )
             f.loop(done, end, height, lambda first, _, height=height: block(first, height))  # type: ignore[misc]
             done = end
 
