@@ -23,23 +23,25 @@ def test_product_of_rows(dtype, columns):
     module = Module(vector_bytes(), version())
     tiles = row_products.panels(DTYPES[dtype], vector_bytes())
     kernel = row_products.row_product(module, DTYPES[dtype], tiles.lanes)
-    name = exported(module, kernel, [PTR, I64, I64, PTR, I64, PTR, *[I64] * 5])
+    name = exported(module, kernel, [PTR, I64, I64, PTR, I64, I64, PTR, *[I64] * 7])
     engine = Engine(module.text())
-    multiply = call(engine, name, P, I, I, P, I, P, *[I] * 5)
+    multiply = call(engine, name, P, I, I, P, I, I, P, *[I] * 7)
     rng = np.random.default_rng(columns)
     panels = -(-columns // tiles.rows)
-    for rows in (1, 2, 3, 4, 7, 8, 13, 23):
+    for rows in (1, 2, 3, 4, 5, 6, 7, 8, 13, 23):
         for depth in (1, 3, 4, 6, 33):
             for add in (0, 1):
                 w = np.zeros((depth, panels * tiles.rows), dtype)
                 w[:, :columns] = rng.normal(size=(depth, columns))
                 packed = np.ascontiguousarray(w.reshape(depth, panels, tiles.rows).transpose(1, 0, 2))
-                x = rng.normal(size=(rows, depth + 2)).astype(dtype)
-                out = rng.normal(size=(rows, columns + 3)).astype(dtype)
+                x = rng.normal(size=(2, rows, depth + 2)).astype(dtype)
+                out = rng.normal(size=(2, rows, columns + 3)).astype(dtype)
                 expected = out.astype("float64")
-                expected[:, :columns] = add * expected[:, :columns] + x[:, :depth].astype("float64") @ w[:, :columns]
-                multiply(packed.ctypes.data, packed.strides[0], packed.strides[1], x.ctypes.data, x.strides[0],
-                         out.ctypes.data, out.strides[0], rows, depth, columns, add)  # fmt: skip
+                expected[..., :columns] = (
+                    add * expected[..., :columns] + x[..., :depth].astype("float64") @ w[:, :columns]
+                )
+                multiply(packed.ctypes.data, packed.strides[0], packed.strides[1], x.ctypes.data, x.strides[1],
+                         x.strides[0], out.ctypes.data, out.strides[1], out.strides[0], rows, 2, depth, columns, add)  # fmt: skip
                 np.testing.assert_allclose(out, expected, rtol=0, atol=depth * 8 * np.finfo(dtype).eps)
 
 
