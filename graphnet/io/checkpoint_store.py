@@ -68,11 +68,15 @@ class CheckpointStore:
 
     def prune(self) -> None:
         """Remove all but the newest checkpoints; what cannot be removed is tried again next time."""
-        whole = [entry for entry in entries(self.run) if not entry.end]
+        found = entries(self.run)
+        whole = [entry for entry in found if not entry.end]
         kept = set(whole[: self.keep])
-        old = [entry for entry in entries(self.run) if entry not in kept and (whole and entry < whole[0])]
+        old = [entry for entry in found if entry not in kept and (whole and entry < whole[0])]
         with contextlib.suppress(OSError):
             self._retire([entry.path for entry in old])
+        for left in leftovers.temporaries(self.run / CHECKPOINTS):  # what could not be removed before
+            with contextlib.suppress(OSError):
+                remove(left)
 
     def _retire(self, paths: list[Path]) -> None:
         """Remove checkpoints; renamed first, so that one that is half removed is not taken for one that is damaged."""
@@ -84,7 +88,8 @@ class CheckpointStore:
         if renamed:
             filesystem.sync_folder(self.run / CHECKPOINTS)
         for path in renamed:
-            remove(path)
+            with contextlib.suppress(OSError):
+                remove(path)
 
 
 def newest(run: Path, parts: tuple[str, ...] | None = None, *, resumable: bool = False) -> Checkpoint | None:

@@ -88,12 +88,18 @@ def remove_if_there(path: Path) -> None:
 
 
 def clean(run: Path) -> list[Path]:
-    """Remove what killed processes have left in a run folder whose lock is held; returns what was there."""
-    left = [*leftovers.temporaries(run), *leftovers.temporaries(run / CHECKPOINTS)]
-    for path in left:
+    """Remove what killed processes have left in a run folder whose lock is held; returns what was removed."""
+    removed = []
+    for path in left_in(run):
         with contextlib.suppress(OSError):
             remove(path)
-    return left
+            removed.append(path)
+    return removed
+
+
+def left_in(run: Path) -> list[Path]:
+    """What has been begun in a run folder and is not in its place: if nobody holds the lock, by a killed process."""
+    return [*leftovers.temporaries(run), *leftovers.temporaries(run / CHECKPOINTS)]
 
 
 def keep_best(writer: CheckpointWriter | None, trainer: CheckpointedRun) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,93 +17,92 @@ from graphnet.data.sources import SequenceSource
 CHUNK = 2**22
 
 
-class DataHash:
-    """Hashes arrays with their names, dtypes and shapes; an array that was hashed before counts by its number.
-
-    Examples
-    --------
-    >>> def of(array):
-    ...     data = DataHash()
-    ...     data.array("x", array)
-    ...     return data.result()
-    >>> of(np.zeros((2, 3))) == of(np.zeros((2, 3))), of(np.zeros((2, 3))) == of(np.zeros((3, 2)))
-    (True, False)
-    """
+class DataHashes:
+    """Hashes of arrays with their dtypes and shapes; an array that was hashed before is not read again."""
 
     def __init__(self) -> None:
-        self._hash = hashlib.blake2b(digest_size=32)
-        self._seen: dict[int, tuple[int, Any]] = {}
+        self._seen: dict[int, tuple[bytes, Any]] = {}
 
-    def text(self, text: str) -> None:
-        """Add a text; its length separates it from the next one."""
-        self._hash.update(f"{len(text)}:{text}".encode())
+    def of(self, arrays: Iterable[Array], text: str = "") -> str:
+        """The hash of several arrays in their order, and of a text, as hexadecimal digits.
 
-    def array(self, name: str, array: Array) -> None:
-        """Add an array."""
-        number = self._seen.get(id(array), (None, None))[0]
-        if number is not None:
-            self.text(f"{name} is array {number}")
-            return
-        self._seen[id(array)] = (len(self._seen), array)
-        self.text(f"{name} {array.dtype.str} {array.shape}")
+        Examples
+        --------
+        >>> hashes = DataHashes()
+        >>> hashes.of([np.zeros((2, 3))]) == hashes.of([np.zeros((2, 3))])
+        True
+        >>> hashes.of([np.zeros((2, 3))]) == hashes.of([np.zeros((3, 2))])
+        False
+        """
+        total = hashlib.blake2b(text.encode(), digest_size=32)
+        for array in arrays:
+            if id(array) not in self._seen:
+                self._seen[id(array)] = self._digest(array), array
+            total.update(self._seen[id(array)][0])
+        return total.hexdigest()
+
+    @staticmethod
+    def _digest(array: Array) -> bytes:
+        digest = hashlib.blake2b(f"{array.dtype.str} {array.shape}".encode(), digest_size=32)
         if array.ndim == 0 or array.nbytes <= CHUNK:
-            self._hash.update(np.ascontiguousarray(array).tobytes())
-            return
+            digest.update(np.ascontiguousarray(array).tobytes())
+            return digest.digest()
         rows = max(1, CHUNK * len(array) // array.nbytes)
         for start in range(0, len(array), rows):
-            self._hash.update(np.ascontiguousarray(array[start : start + rows]).data)
-
-    def result(self) -> str:
-        """The hash as hexadecimal digits."""
-        return self._hash.hexdigest()
+            digest.update(np.ascontiguousarray(array[start : start + rows]).data)
+        return digest.digest()
 
 
-def data_hash(data: Examples | Stream, validation: Examples | Stream | None) -> str:
-    """The hash of the examples to train on and of those held out: contents, dtypes, lengths, masks and order.
+def data_hashes(data: Examples | Stream, validation: Examples | Stream | None) -> dict[str, str]:
+    """Hashes of each part of the data to train on and of those held out: contents, dtypes, lengths, masks and order.
 
     Of a Stream of arrays or files the contents are hashed; of pieces in a list too. Pieces that a function or an
     iterator returns are not known before they are read, so that only the kind of the source counts.
     """
-    total = DataHash()
-    for name, part in (("training", data), ("validation", validation)):
-        total.text(name)
-        if isinstance(part, Examples):
-            _add_examples(total, part)
-        elif isinstance(part, Stream):
-            _add_stream(total, part)
-    return total.result()
+    hashes = DataHashes()
+    parts = {"": data, "validation ": validation}
+    return {
+        f"{name}{key}": value
+        for name, part in parts.items()
+        for key, value in (
+            _of_examples(part, hashes) if isinstance(part, Examples) else _of_stream(part, hashes) if part else ()
+        )
+    }
 
 
-def _add_examples(total: DataHash, data: Examples) -> None:
-    for kind, sources in (("input", data.inputs), ("target", data.targets)):
+def _of_examples(data: Examples, hashes: DataHashes) -> Iterator[tuple[str, str]]:
+    kinds = {"input": data.inputs, "target": data.targets, "weight": data.weights, "mask": data.target_masks}
+    for kind, sources in kinds.items():
         for name, source in sources.items():
-            total.text(f"{kind} {name} {type(source).__name__}")
-            if isinstance(source, SequenceSource):
-                for i, array in enumerate(source.arrays):
-                    total.array(str(i), array)
-                continue
-            _add_attributes(total, source)
+            yield f"{kind} {name}", hashes.of(*_of_source(source))
+    for name, classes in data.class_weights.items():
+        yield f"class weights {name}", hashes.of([classes.table])
     if data.rows is not None:
-        total.array("rows", np.asarray(data.rows))
+        yield "examples", hashes.of([np.asarray(data.rows)])
 
 
-def _add_attributes(total: DataHash, source: Any) -> None:
-    """Every array of a source, by attribute, and the plain values that say how it is read."""
-    for name, value in vars(source).items():
-        if isinstance(value, np.ndarray):
-            total.array(name, value)
-        elif isinstance(value, (int, str, np.dtype)) or value is None:
-            total.text(f"{name} {value}")
+def _of_source(source: Any) -> tuple[list[Array], str]:
+    """Every array of a source, and the plain values that say how it is read, but for the dtype."""
+    if isinstance(source, SequenceSource):
+        return source.arrays, "sequences"
+    values = {name: value for name, value in vars(source).items() if not name.startswith("_")}
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    plain = {name: value for name, value in values.items() if isinstance(value, (int, str)) or value is None}
+    return list(arrays.values()), f"{type(source).__name__} {plain} {list(arrays)}"
 
 
-def _add_stream(total: DataHash, stream: Stream) -> None:
-    total.text(f"stream of {stream.rows} rows")
+def _of_stream(stream: Stream, hashes: DataHashes) -> Iterator[tuple[str, str]]:
     for name, array in stream.arrays.items():
-        total.array(name, array)
+        yield name, hashes.of([array], f"{stream.rows} rows")
     if isinstance(stream.source, (list, tuple)):
-        for number, piece in enumerate(stream.source):
-            for part in piece if isinstance(piece, (list, tuple)) else ():
-                arrays = part if isinstance(part, Mapping) else {"": part}
-                for name, array in arrays.items():
-                    if array is not None:
-                        total.array(f"{number} {name}", np.asarray(array))
+        yield "pieces", hashes.of(_of_pieces(stream.source))
+    elif not stream.arrays:
+        yield "pieces", "read once" if isinstance(stream.source, Iterator) else "read for each epoch"
+
+
+def _of_pieces(pieces: Iterable[Any]) -> Iterator[Array]:
+    for piece in pieces:
+        for part in piece if isinstance(piece, (list, tuple)) else ():
+            for array in part.values() if isinstance(part, Mapping) else (part,):
+                if array is not None:
+                    yield np.asarray(array)

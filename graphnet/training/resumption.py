@@ -15,7 +15,7 @@ from graphnet.training.checkpoints import StoredRun
 from graphnet.training.config import TrainingConfig
 from graphnet.training.fingerprint import checked_names, differences, refuse
 from graphnet.training.run_objects import RunObjects
-from graphnet.training.snapshot import Snapshot
+from graphnet.training.snapshot import Snapshot, reading
 
 #: The module with ``open_run(path)``, which returns a StoredRun. It imports this package, and is imported by its name.
 OPENER = "graphnet.models.runs"
@@ -54,7 +54,9 @@ class Resumption:
             raise ConfigError(
                 "not a run", where="Trainer.resume", expected="the folder of a run", received=repr(run)[:100]
             )
-        return cls(run, _with_epochs(run.config, run.snapshot, epochs, names), names)
+        with reading():
+            config = _with_epochs(run.config, run.snapshot, epochs, names)
+        return cls(run, config, names)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -88,14 +90,19 @@ class Resumption:
         StateError
             If something differs that is not allowed.
         """
-        values = self.snapshot.values
+        with reading():
+            self._check(self.snapshot.values, known)
+            if objects is not None:
+                self._check_objects(self.snapshot.values, objects)
+
+    def _check(self, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         saved = values["fingerprint"]
         # What the user has changed by the arguments of resume is no difference.
         settings = {n: v for n, v in saved["settings"].items() if n != "decay_epochs" or "schedule" not in self.allow}
         now = {n: v for n, v in known["settings"].items() if n in settings}
         refuse(differences({**saved, "settings": settings}, {**known, "settings": now}), self.allow)
-        if objects is None:
-            return
+
+    def _check_objects(self, values: Mapping[str, Any], objects: RunObjects) -> None:
         missing = objects.missing(values["objects"])
         if missing and "callbacks" not in self.allow:
             raise StateError(
@@ -111,7 +118,7 @@ class Resumption:
                 f"the run is over ({values['stopped']}, {self.snapshot.epoch} epochs): nothing is trained. "
                 "To train further, resume it with more epochs.",
                 GraphnetWarning,
-                stacklevel=5,
+                stacklevel=6,
             )
 
 

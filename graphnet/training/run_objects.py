@@ -13,7 +13,9 @@ from graphnet.training.callbacks.base import Callback
 from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import TrainingConfig
 from graphnet.training.guards import guarded
-from graphnet.training.object_state import ObjectReader, ObjectWriter, pair
+from graphnet.training.object_kinds import pair
+from graphnet.training.object_reader import ObjectReader
+from graphnet.training.object_writer import ObjectWriter
 
 #: Attributes that every layer has, which a pass or a run sets.
 OF_LAYERS = frozenset({"store", "_delta", "_phase", "_runner", "_last_forward", "_steps", "_constructed"})

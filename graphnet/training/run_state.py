@@ -11,14 +11,16 @@ import numpy as np
 
 from graphnet.core import random
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import GraphnetError, StateError
+from graphnet.core.errors import StateError
 from graphnet.core.run.state import State
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks.base import TrainingRun
 from graphnet.training.epoch import CurrentEpoch, EpochRunner
-from graphnet.training.object_state import ObjectReader, ObjectWriter, layout
+from graphnet.training.object_kinds import layout
+from graphnet.training.object_reader import ObjectReader
+from graphnet.training.object_writer import ObjectWriter
 from graphnet.training.run_objects import RunObjects
-from graphnet.training.snapshot import FRESH, Snapshot
+from graphnet.training.snapshot import FRESH, Snapshot, reading
 from graphnet.training.source_state import restore_source, source_state
 
 
@@ -42,6 +44,8 @@ class RunState:
         Updates since the beginning of the run.
     stopped : str or None
         How the run has ended; None while it goes on.
+    ended : bool
+        Whether only ``on_end`` of the callbacks is left: the weights are no longer those of the last update.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class RunState:
         self.objects, self.fingerprint = objects, fingerprint
         self.step = 0
         self.stopped: str | None = None
+        self.ended = False
         self._records: list[Any] = []
         self._best_copy: tuple[int, dict[str, Array]] = (-1, {})
 
@@ -118,6 +123,8 @@ class RunState:
             "rate": writer.value(current.rate, "rate"),
             "norm": writer.value(current.norm, "norm"),
             "batches": current.batches,
+            "skipped": current.skipped,
+            "initial": writer.value(current.initial, "initial loss"),
             "position": list(current.position),
             "seconds": time.perf_counter() - current.start,
             "totals": writer.value(current.totals.partial(), "totals"),
@@ -157,7 +164,7 @@ class RunState:
         StateError
             If the snapshot is damaged, or does not belong to this run.
         """
-        with _reading():
+        with reading():
             reader = ObjectReader(snapshot.arrays["training"])
             values = snapshot.values
             self.run.history.epochs = [reader.value(r, None, "") for r in values["history"]]
@@ -180,7 +187,7 @@ class RunState:
         StateError
             As :meth:`restore_past`.
         """
-        with _reading():
+        with reading():
             values, arrays = snapshot.values, snapshot.arrays["training"]
             reader = ObjectReader(arrays)
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
@@ -224,6 +231,8 @@ class RunState:
         current.rate = reader.value(written["rate"], None, "rate")
         current.norm = reader.value(written["norm"], None, "norm")
         current.batches, current.position = written["batches"], tuple(written["position"])
+        current.skipped = written["skipped"]
+        current.initial = reader.value(written["initial"], None, "initial loss")
         current.start = time.perf_counter() - written["seconds"]
         current.totals.carry_on(reader.value(written["totals"], None, "totals"))
         for metric, state in zip(current.totals.metrics, written["metrics"], strict=True):
@@ -243,23 +252,6 @@ class RunState:
         restore_source(written["source"], arrays, self._stream, "stream")
         kept = {name: arrays[name] for name in arrays if name.startswith("stream")}
         return {name: written[name] for name in ("order", "source")}, kept
-
-
-class _reading:  # a context, as contextlib's
-    """Turns the exceptions of reading damaged values into a StateError."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: Any) -> None:
-        damaged = (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration)
-        if isinstance(error, damaged) and not isinstance(error, GraphnetError):
-            raise StateError(
-                f"the checkpoint cannot be read: {type(error).__name__}: {error}",
-                where="resume",
-                expected="a checkpoint of this run",
-                remedy="Resume from an earlier checkpoint.",
-            ) from error
 
 
 def _laid_out(array: Array, axes: list[int] | None) -> Array:

@@ -11,7 +11,9 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError
 from graphnet.data.datasets.stream import Stream
 from graphnet.training import generators
-from graphnet.training.object_state import ObjectReader, ObjectWriter, is_resource, pair
+from graphnet.training.object_kinds import is_resource, pair
+from graphnet.training.object_reader import ObjectReader
+from graphnet.training.object_writer import ObjectWriter
 
 
 def source_state(data: object, where: str) -> tuple[dict[str, Any], dict[str, Array]]:

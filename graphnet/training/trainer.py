@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,25 +17,26 @@ from graphnet.core.concurrency.claims import WRITE, Claim
 from graphnet.core.describe import deltas
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.graph_argument import require_graph
-from graphnet.core.errors import GraphnetError, StateError
+from graphnet.core.errors import StateError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.data.batches import Examples
 from graphnet.data.datasets.stream import Stream
+from graphnet.data.weighting import Weighting
 from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
 from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
-from graphnet.training.data_hash import data_hash
+from graphnet.training.data_hash import data_hashes
 from graphnet.training.epoch import EpochRunner
 from graphnet.training.feeds import make_feed
 from graphnet.training.fingerprint import fingerprint
 from graphnet.training.fit_data import DataReader
-from graphnet.training.guards import guarded
 from graphnet.training.history import History
-from graphnet.training.object_state import ObjectWriter
-from graphnet.training.resumption import Resumption, is_over
+from graphnet.training.object_writer import ObjectWriter
+from graphnet.training.resumption import Resumption
+from graphnet.training.run_loop import RunLoop
 from graphnet.training.run_objects import RunObjects
 from graphnet.training.run_state import RunState
 from graphnet.training.snapshot import Snapshot
@@ -133,6 +133,9 @@ class Trainer(ExplainedAttributes):
         lengths: Any = None,
         mask: Any = None,
         validation_data: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        target_mask: Any = None,
         warm_start: bool = False,
     ) -> History:
         """Train on these examples, and restore the weights of the best epoch.
@@ -146,6 +149,17 @@ class Trainer(ExplainedAttributes):
             As in :func:`graphnet.data.examples.examples`.
         validation_data : (inputs, targets) or (inputs, targets, lengths), or a Stream, optional
             Examples that select the best epoch; None: the share ``config.validation`` of the examples is held out.
+        sample_weight : array, list of sequences, or mapping of output name to either, optional
+            How much each target counts in the loss: one number of at least 0 for each example, or for an output over
+            time one for each step, in the form of the targets. The mean is divided by the sum of the weights of a
+            batch. They also count in the loss of a held-out share, and not in metrics.
+        class_weight : mapping of class to float, sequence of float, 'balanced', or mapping of output name to these
+            How much the targets of each class count in training, times ``sample_weight``; classes that a mapping does
+            not have count 1. ``'balanced'``: all classes count the same together, as in scikit-learn. Held-out examples
+            are not weighted by it; ``CrossEntropy(class_weight=...)`` has weights that are part of the loss.
+        target_mask : boolean array, list of sequences, or mapping of output name to either, optional
+            Which targets count, in the loss and in the metrics: in the forms of ``sample_weight``, or of the target's
+            shape where the loss is one of elements. The others may hold anything.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again.
 
@@ -158,10 +172,12 @@ class Trainer(ExplainedAttributes):
         ------
         ShapeError, DtypeError, DataError
             Before anything changes.
+        NonFiniteError
+            If the loss, a gradient, a new weight, or the state of an optimizer is not finite, unless ``config.on_nan``
+            is 'skip'; it names epoch, batch, and the first node, step and row in which that arose, and the weights of
+            the best epoch so far are restored.
         StateError
-            If the loss, or the state of an optimizer, is not finite; the message names the epoch and the batch, and the
-            weights of the best epoch so far are restored. If another thread is using the weights, before anything
-            changes.
+            If another thread is using the weights, before anything changes.
         ConfigError
             If a shared layer has several deltas, or ``drop_last`` leaves no batch; before anything changes.
         RuleError
@@ -175,9 +191,18 @@ class Trainer(ExplainedAttributes):
             inputs, targets = self._resumption.data()
         with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
             order_seed, split_seed = self._seeds()
-            data, validation = self._reader.training_and_validation(
-                inputs, targets, lengths, mask, validation_data, np.random.default_rng(split_seed)
+            reader = self._reader if isinstance(inputs, Stream) else self._reader.with_classes(targets)
+            data, validation = reader.training_and_validation(
+                inputs,
+                targets,
+                lengths,
+                mask,
+                validation_data,
+                np.random.default_rng(split_seed),
+                Weighting(sample_weight, target_mask),
+                class_weight,
             )
+            self.config = reader.config
             feed = make_feed(self.runner, data, self.config, self.losses)
             deltas.effective(deltas.chains(self.graph))  # checked before weights are drawn
             objects, known = RunObjects(self.graph, self.config, self.callbacks), {}
@@ -186,7 +211,15 @@ class Trainer(ExplainedAttributes):
             with self._context():
                 create_weights(self.runner, self.config, self._reader.first_batch(data), warm_start or resuming)
                 rng = np.random.default_rng(order_seed) if self.config.shuffle else None
-                self._run(EpochRunner(self.runner, self.config, self.losses, feed, validation, rng), objects, known)
+                epochs = EpochRunner(self.runner, self.config, self.losses, feed, validation, rng)
+                self.history, self.state, self.stopping = History(), None, False
+                best = BestWeights(self.runner, next(iter(self.config.metrics), None))
+                self._running = RunState(self, epochs, best, objects, known)
+                resumption, self._resumption = self._resumption, None
+                try:
+                    RunLoop(self, self._running).run(None if resumption is None else resumption.snapshot)
+                finally:
+                    self._running = None
             return self.history
 
     @classmethod
@@ -242,9 +275,27 @@ class Trainer(ExplainedAttributes):
         trainer._resumption = resumption
         return trainer
 
-    def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
+    def evaluate(
+        self,
+        inputs: Any,
+        targets: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        sample_weight: Any = None,
+        target_mask: Any = None,
+    ) -> dict[str, float]:
         """Loss and metrics in the test phase; see :func:`graphnet.training.evaluation.evaluate`."""
-        return evaluation.evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
+        return evaluation.evaluate(
+            self.runner,
+            self.config,
+            inputs,
+            targets,
+            lengths=lengths,
+            mask=mask,
+            sample_weight=sample_weight,
+            target_mask=target_mask,
+        )
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that decides the future of the run; while it goes on, between two updates.
@@ -259,12 +310,22 @@ class Trainer(ExplainedAttributes):
         ConfigError
             If an object of the run has an attribute that cannot be kept; the message says which, and the remedy.
         """
-        if self._running is None:
+        if self._running is None or self._running.ended:
             remedy = "Pass checkpoints=..., whose methods are called during fit."
             raise StateError(
                 "no run is going on", where="Trainer.snapshot", expected="a call during fit", remedy=remedy
             )
         return self._running.snapshot()
+
+    def classified(self, targets: Any) -> TrainingConfig:
+        """The configuration with the classes that text and booleans among some targets name, as ``fit`` sets it.
+
+        Raises
+        ------
+        DataError, ShapeError
+            If a label is missing, or an output does not have as many scores as there are classes.
+        """
+        return self._reader.with_classes(targets).config
 
     @property
     def complete(self) -> bool:
@@ -273,16 +334,16 @@ class Trainer(ExplainedAttributes):
 
     def examples(self, inputs: Any, targets: Any, lengths: Any = None, mask: Any = None) -> Examples:
         """Check examples as ``fit`` does, and return them."""
-        return self._reader.examples(inputs, targets, lengths, mask)
+        return self._reader.with_classes(targets).examples(inputs, targets, lengths, mask)
 
     # ------------------------------------------------------------------ before the first epoch
     def _known(
         self, objects: RunObjects, data: Examples | Stream, validation: Examples | Stream | None
     ) -> dict[str, Any]:
         """The fingerprint of this run, after checks that it can be kept and, on resuming, that it may be continued."""
-        objects.written(ObjectWriter())
+        objects.written(ObjectWriter(calling=False))
         known = fingerprint(self.graph, self.config, self.runner.backend)
-        known["data"] = data_hash(data, validation)
+        known["data"] = data_hashes(data, validation)
         if self._resumption is not None:
             self._resumption.check(known, objects)
         return known
@@ -304,106 +365,6 @@ class Trainer(ExplainedAttributes):
             stack.enter_context(random.using(np.random.default_rng(self.config.seed)))
             stack.enter_context(np.errstate(over="ignore", invalid="ignore", divide="ignore"))
             yield
-
-    # ------------------------------------------------------------------ the epochs
-    def _run(self, epochs: EpochRunner, objects: RunObjects, known: Mapping[str, Any]) -> None:
-        self.history, self.state, self.stopping = History(), None, False
-        best = BestWeights(self.runner, next(iter(self.config.metrics), None))
-        self._running = RunState(self, epochs, best, objects, known)
-        if self.checkpoints is not None:
-            epochs.at_beginning = self._running.beginning
-        resumption, self._resumption = self._resumption, None
-        try:
-            if resumption is not None:
-                self._running.restore_past(resumption.snapshot)
-            self._call("on_start", epochs.feed.count)
-            if resumption is not None:
-                self._running.restore(resumption.snapshot)
-                if not is_over(self._running.stopped, len(self.history), self.config.epochs):
-                    self._go_on()
-            if self.checkpoints is not None:
-                self.checkpoints.start(self)
-            self._run_epochs(epochs, best)
-        except KeyboardInterrupt:
-            self.history.stopped = "interrupted"
-        except SystemExit:  # the process is to end at once: nothing more is written
-            self._restore(best, failed=True)
-            raise
-        except BaseException as error:
-            self.history.stopped = "failed"
-            self._restore(best, failed=True)
-            for failure in self._end():
-                error.add_note(f"Then: {failure}")
-            raise
-        self._restore(best)
-        failures = self._end()
-        if failures:
-            raise failures[0]
-
-    def _restore(self, best: BestWeights, *, failed: bool = False) -> None:
-        if best.epoch or failed:
-            best.restore()
-        self.history.best_epoch = best.epoch
-
-    def _end(self) -> list[GraphnetError]:
-        """Call ``on_end`` of every callback, also where those before it failed; returns the failures."""
-        failures: list[GraphnetError] = []
-        self._running = None
-        try:
-            if self.checkpoints is not None:
-                self.checkpoints.end(self)
-        except GraphnetError as error:
-            failures.append(error)
-        for callback in self.callbacks:
-            try:
-                with guarded("callback", callback, "on_end"):
-                    callback.on_end(self, self.history)
-            except GraphnetError as error:
-                failures.append(error)
-        return failures
-
-    def _call(self, method: str, *arguments: Any) -> None:
-        """Call a method of every callback."""
-        for callback in self.callbacks:
-            with guarded("callback", callback, method):
-                getattr(callback, method)(self, *arguments)
-
-    def _run_epochs(self, epochs: EpochRunner, best: BestWeights) -> None:
-        running = self._running
-        assert running is not None
-        if running.stopped is not None:
-            self.history.stopped = running.stopped
-            return
-        for epoch in range(len(self.history) + 1, self.config.epochs + 1):
-            record = epochs.run(epoch, self._on_batch_end)
-            record = replace(record, best=best.update(record))
-            self.state = epochs.feed.state if record.best else self.state
-            self.history.epochs.append(record)
-            self.history.best_epoch = best.epoch
-            self._call("on_epoch_end", record)
-            if self.stopping or self._out_of_patience(epoch, best):
-                self.history.stopped = running.stopped = "callback" if self.stopping else "patience"
-            elif epoch == self.config.epochs:
-                running.stopped = "finished"
-            if self.checkpoints is not None:
-                self.checkpoints.after_epoch(self)
-            if running.stopped is not None:
-                return
-
-    def _go_on(self) -> None:
-        """Continue a run that had ended after fewer epochs, or was stopped by a callback."""
-        if self._running is not None and self._running.stopped is not None:
-            self._running.stopped, self.stopping = None, False
-
-    def _on_batch_end(self, epoch: int, batch: int, loss: float) -> None:
-        assert self._running is not None
-        self._running.step += 1
-        self._call("on_batch_end", epoch, batch, loss)
-        if self.checkpoints is not None:
-            self.checkpoints.after_batch(self)
-
-    def _out_of_patience(self, epoch: int, best: BestWeights) -> bool:
-        return self.config.patience is not None and epoch - best.epoch >= self.config.patience
 
 
 explain_arguments(Trainer)
