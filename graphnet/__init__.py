@@ -82,6 +82,7 @@ if TYPE_CHECKING:
     from graphnet import optimizers as optimizers
     from graphnet import plugins as plugins
     from graphnet import regularizers as regularizers
+    from graphnet import schedules as schedules
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.inspect.explain import explain
@@ -112,6 +113,7 @@ _SUBMODULES = {
     "optimizers": "graphnet.optimizers",
     "plugins": "graphnet.plugins",
     "regularizers": "graphnet.regularizers",
+    "schedules": "graphnet.schedules",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }

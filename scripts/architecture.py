@@ -27,6 +27,7 @@ ORDER = (
     "optimizers",
     "initializers",
     "regularizers",
+    "schedules",
     "losses",
     "metrics",
     "layers",

@@ -16,6 +16,7 @@ from graphnet.metrics import Metric
 from graphnet.optimizers import Optimizer
 from graphnet.plugins import Registry
 from graphnet.regularizers import Regularizer
+from graphnet.schedules import Schedule
 from graphnet.training.callbacks import Callback
 
 #: The kind of registered objects for each annotated type.
@@ -26,6 +27,7 @@ KINDS: dict[Any, str] = {
     Loss: "losses",
     Metric: "metrics",
     Callback: "callbacks",
+    Schedule: "schedules",
 }
 #: Numbers such as ``1e-3``, which are text in YAML 1.1 because they lack a dot or a sign.
 _EXPONENT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+", re.ASCII)

@@ -97,7 +97,8 @@ class Model(ExplainedAttributes):
     @property
     def classes(self) -> dict[str, tuple[Any, ...]]:
         """The names of the classes of each output that has some, in the order of their numbers."""
-        return by_output(losses_by_output(self.graph, self.config), self.config.classes) or {}
+        classes = self.config.classes
+        return {} if classes is None else by_output(losses_by_output(self.graph, self.config), classes) or {}
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "config":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graphnet import initializers, layers, losses, metrics, optimizers, regularizers
+from graphnet import initializers, layers, losses, metrics, optimizers, regularizers, schedules
 from graphnet.core.describe.layer import Layer
 from graphnet.core.run import backends
 from graphnet.data import datasets
@@ -56,6 +56,12 @@ def graphnet_register_losses(register: Register) -> None:
 def graphnet_register_metrics(register: Register) -> None:
     """Register every metric of ``graphnet.metrics``."""
     _all(register, metrics, metrics.Metric)
+
+
+@hookimpl
+def graphnet_register_schedules(register: Register) -> None:
+    """Register every schedule of ``graphnet.schedules``."""
+    _all(register, schedules, schedules.Schedule)
 
 
 @hookimpl

@@ -16,9 +16,12 @@ from graphnet.data.batches import Batch, Examples
 from graphnet.data.datasets.stream import Stream
 from graphnet.losses import Loss
 from graphnet.training import evaluation
+from graphnet.training.accumulation import Accumulation
+from graphnet.training.averages import Averages
 from graphnet.training.config import TrainingConfig
 from graphnet.training.feeds import Feed
 from graphnet.training.history import EpochRecord
+from graphnet.training.schedule import Pace
 from graphnet.training.totals import Totals
 from graphnet.training.updates import Updates
 
@@ -89,6 +92,9 @@ class EpochRunner:
         self.runner, self.config, self.losses = runner, config, losses
         self.feed, self.validation, self.rng = feed, validation, rng
         self.updates = Updates(runner, config)
+        self.pace = Pace(config, self.updates, feed.count)
+        self.accumulation = Accumulation(runner, config.accumulate)
+        self.averages = Averages(runner, config.average)
         self.current: CurrentEpoch | None = None
         #: Called when an epoch begins; the result is kept as its ``beginning``.
         self.at_beginning: Callable[[], Any] = lambda: None
@@ -99,7 +105,7 @@ class EpochRunner:
 
     def _begin(self, epoch: int) -> CurrentEpoch:
         current = CurrentEpoch(epoch, self.totals())
-        current.rate = self.updates.set_epoch(epoch)
+        current.rate = self.pace.begin_epoch(epoch)
         current.beginning = self.at_beginning()
         return current
 
@@ -114,15 +120,18 @@ class EpochRunner:
         current = self.current = self.current or self._begin(epoch)
         totals = current.totals
         for batch in self.feed.batches(self.rng, current.position):
-            current.norm = max(current.norm, self._step(batch, totals, f"epoch {epoch}, batch {current.batches + 1}"))
+            current.norm = max(current.norm, self._step(batch, current, f"epoch {epoch}, batch {current.batches + 1}"))
             current.position = self.feed.position
             current.batches += 1
             on_batch_end(epoch, current.batches, totals.loss)
+        if self.accumulation.batches:
+            current.norm = max(current.norm, self._update(current, f"epoch {epoch}, last update"))
         validation = None
         if self.validation is not None:
-            validation = evaluation.totals(self.runner, self.validation, self.losses, self.config)
+            with self.averages.in_place():
+                validation = evaluation.totals(self.runner, self.validation, self.losses, self.config)
         self.current = None
-        return EpochRecord(
+        record = EpochRecord(
             epoch=epoch,
             loss=totals.loss,
             metrics=totals.results(),
@@ -133,9 +142,12 @@ class EpochRunner:
             seconds=time.perf_counter() - current.start,
             examples=totals.examples,
         )
+        self.pace.end_epoch(record)
+        return record
 
-    def _step(self, batch: Batch, totals: Totals, where: str) -> float:
-        """One forward pass, backward pass and update; return the norm of the gradients."""
+    def _step(self, batch: Batch, current: CurrentEpoch, where: str) -> float:
+        """One forward pass, backward pass and, if it is due, update; return the norm of the gradients, or 0."""
+        totals = current.totals
         outputs = self.feed.forward(batch)
         with limited(self.updates.threads):
             penalty = self.updates.penalty()
@@ -152,8 +164,21 @@ class EpochRunner:
         if not errors:
             return 0.0
         self.feed.backward(errors)
+        if self.config.accumulate > 1 and not self.accumulation.add():
+            return 0.0
+        return self._update(current, where)
+
+    def _update(self, current: CurrentEpoch, where: str) -> float:
+        """One update of the weights; return the norm of the gradients."""
+        if self.accumulation.batches:
+            self.accumulation.finish()
+        if self.pace.by_step:
+            current.rate = self.pace.before_update()
         try:
             with limited(self.updates.threads):
-                return self.updates.step()
+                norm = self.updates.step()
         except GraphnetError as error:
             raise error.at(where) from None
+        self.pace.count += 1
+        self.averages.update()
+        return norm
