@@ -35,12 +35,15 @@ from graphnet.core.errors import (
     GraphnetDeprecationWarning,
     GraphnetError,
     GraphnetWarning,
+    NonFiniteError,
     PluginError,
     RuleError,
     ShapeError,
     StateError,
     UnknownNameError,
 )
+from graphnet.core.files import private as _private
+from graphnet.core.garbage import count_as_old as _count_as_old
 from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
 from graphnet.core.run import backends as _backends
@@ -195,6 +198,7 @@ __all__ = [
     "Model",
     "Multiply",
     "NeuralNetwork",
+    "NonFiniteError",
     "Phase",
     "PluginError",
     "Reshape",
@@ -249,7 +253,16 @@ def _plugin_backends() -> _backends.Source:
     return backends
 
 
+def _private_writer() -> _private.Writer:
+    """What creates files for packages that graphnet.io imports."""
+    from graphnet.io.filesystem import write_private
+
+    return write_private
+
+
 _backends.add_source(_plugin_backends)
+_private.use_writer(_private_writer)
+_count_as_old()
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
 

@@ -89,6 +89,7 @@ HARMLESS = {
     ("graphnet/cli/streams.py", "os.open"),  # the null device
     ("graphnet/cli/signals.py", "os.write"),  # standard error
     ("graphnet/io/learning_curve.py", "savefig"),  # a buffer
+    ("graphnet/training/nonfinite/saved_batch.py", "np.savez_compressed"),  # a buffer
     ("graphnet/io/lock.py", "os.open"),  # looks whether somebody holds a lock
     ("graphnet/io/checkpoint.py", "os.open"),  # reads
 }

@@ -29,6 +29,8 @@ class Batch:
         The number of examples.
     fresh : boolean array (batch,) or None
         For a piece of a stream: the rows that start from the zero state.
+    positions : int array, slice or None
+        The positions of the rows in the sources; None for a piece of a stream.
     weights : mapping of output name to array
         How much each target counts, over leading axes of it; outputs that are not in it have no weights.
     """
@@ -39,6 +41,7 @@ class Batch:
     masks: Mapping[str, Array | None]
     rows: int
     fresh: Array | None = None
+    positions: Rows | None = None
     weights: Mapping[str, Array] = field(default_factory=dict)
 
     @property
@@ -178,7 +181,7 @@ class Examples:
         weights = {
             name: part for name, target in targets.items() if (part := self._weights(name, rows, target)) is not None
         }
-        return Batch(inputs, lengths, targets, masks, count, weights=weights)
+        return Batch(inputs, lengths, targets, masks, count, positions=rows, weights=weights)
 
     def mask(self, output: str, rows: Rows, shape: tuple[int, ...]) -> Array | None:
         """The valid targets of an output, over leading axes of its targets' shape; None if all are."""

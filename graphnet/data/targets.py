@@ -120,10 +120,30 @@ def _check_output(data: Examples, name: str, loss: Loss, check: tuple[Loss, str]
             if mask is not None and not mask.any():
                 continue
         any_valid = True
-        _check_target(check[0], shape, target, mask, check[1], where)
+        try:
+            _check_target(check[0], shape, target, mask, check[1], where)
+        except DataError as error:
+            place = _not_finite(target, mask, start, data.outputs[name].origin is not None)
+            error.received = place or error.received
+            raise
     if not any_valid and (name in data.target_masks or loss.ignore_index is None):
         reason = "no target counts" if name in data.target_masks else "every sequence is empty"
         raise DataError(reason, where=where, expected="one step")
+
+
+def _not_finite(target: Array, mask: Array | None, start: int, timed: bool) -> str | None:
+    """The place of the first NaN or infinity among the valid targets of the examples from ``start`` on."""
+    if target.dtype.kind != "f":
+        return None
+    bad = ~np.isfinite(target)
+    if mask is not None:
+        bad &= np.reshape(mask != 0, (*mask.shape, *[1] * (bad.ndim - mask.ndim)))
+    if not bad.any():
+        return None
+    at = [int(i) for i in np.argwhere(bad)[0]]
+    what = "NaN" if np.isnan(target[tuple(at)]) else "infinity"
+    steps = timed and len(at) > 1
+    return f"{what} in example {start + at[steps]}" + (f", step {at[0]}" if steps else "")
 
 
 def _check_target(

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from graphnet.core.describe.parameter import Array
+from graphnet.core.errors import NonFiniteError
 from graphnet.core.run.runner import Runner
 
 
@@ -30,11 +33,21 @@ class Accumulation:
         self._sums: dict[str, Array] = {}
 
     def add(self) -> bool:
-        """Add the gradients of a batch; return whether an update is due."""
-        for path, parameter in self.runner.parameters.items():
-            gradient = parameter.gradient
-            if gradient is None:
-                continue
+        """Add the gradients of a batch; return whether an update is due.
+
+        Raises
+        ------
+        NonFiniteError
+            If a gradient is not finite; then none is added.
+        """
+        gradients = {p: q.gradient for p, q in self.runner.parameters.items() if q.gradient is not None}
+        for path, gradient in gradients.items():
+            if not np.isfinite(gradient).all():
+                error = NonFiniteError("a gradient is not finite", where=path, expected="finite numbers",
+                                       remedy="Lower the learning rate, or clip the gradients.")  # fmt: skip
+                error.kind, error.subject = "gradient", path
+                raise error
+        for path, gradient in gradients.items():
             if path in self._sums:
                 self._sums[path] += gradient
             else:

@@ -129,10 +129,24 @@ class TrainingConfig:
     backend : str, optional
         The backend that runs the graph: 'numpy', 'reference' (node by node), or one of a plugin; None: the default of
         :class:`graphnet.Runner`.
+    on_nan : {'stop', 'skip'}
+        What follows a loss, a gradient or a new weight that is not finite. 'stop': an error that names where it arose
+        first, and the weights of the best epoch so far. 'skip': weights, buffers, carried states, the random generator
+        and optimizers stay what they were before the batch, a warning says so, and training goes on with the next
+        batch; see :attr:`EpochRecord.skipped_batches <graphnet.training.history.EpochRecord>`. An epoch of which every
+        batch was skipped ends the run.
+    detect_anomaly : bool
+        Whether every batch runs node by node, and every value and error is checked: NaN is then an error where it
+        arises, even if the loss does not depend on it. Slow; the backend is 'reference'.
+    save_bad_batch : str, optional
+        The path of an ``.npz`` file to which such a batch is written, with weights and states; only its owner may read
+        it, and no file is overwritten. Its arrays are those of
+        :func:`graphnet.training.nonfinite.saved_batch.save_batch`.
     checkpoint_epochs, checkpoint_steps : int, optional
         A run that is written to a folder gets a checkpoint after so many epochs or updates; None: not by their number.
     checkpoint_seconds : float above 0, optional
-        A checkpoint is also due when the last one is so old, after the next update; None: not by time.
+        A checkpoint is also due after the first update that ends when the last one is so old; None: not by time. There
+        is always one before the first update, and one at the end.
     keep_checkpoints : int, at least 1
         How many checkpoints are kept, of the last ones; each has the weights of the best epoch too.
 
@@ -181,9 +195,12 @@ class TrainingConfig:
     patience: int | None = None
     threads: int | None = 1
     backend: str | None = None
-    checkpoint_epochs: int | None = 1
+    on_nan: str = "stop"
+    detect_anomaly: bool = False
+    save_bad_batch: str | None = None
+    checkpoint_epochs: int | None = None
     checkpoint_steps: int | None = None
-    checkpoint_seconds: float | None = 300.0
+    checkpoint_seconds: float | None = 10.0
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
@@ -220,6 +237,11 @@ class TrainingConfig:
             ),
             keep_checkpoints=checks.integer("keep_checkpoints", self.keep_checkpoints, 1),
         )
+        self._set(
+            detect_anomaly=checks.boolean("detect_anomaly", self.detect_anomaly),
+            save_bad_batch=checks.text("save_bad_batch", self.save_bad_batch),
+        )
+        checks.choice("on_nan", self.on_nan, ("stop", "skip"))
         checks.choice("batching", self.batching, ("random", "length"))
         checks.backend("backend", self.backend)
         checks.has_method("optimizer", self.optimizer, "calculate_update")

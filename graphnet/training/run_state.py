@@ -126,6 +126,8 @@ class RunState:
             "rate": writer.value(current.rate, "rate"),
             "norm": writer.value(current.norm, "norm"),
             "batches": current.batches,
+            "skipped": current.skipped,
+            "initial": writer.value(current.initial, "initial loss"),
             "position": list(current.position),
             "seconds": time.perf_counter() - current.start,
             "totals": writer.value(current.totals.partial(), "totals"),
@@ -235,6 +237,8 @@ class RunState:
         current.rate = reader.value(written["rate"], None, "rate")
         current.norm = reader.value(written["norm"], None, "norm")
         current.batches, current.position = written["batches"], tuple(written["position"])
+        current.skipped = written["skipped"]
+        current.initial = reader.value(written["initial"], None, "initial loss")
         current.start = time.perf_counter() - written["seconds"]
         current.totals.carry_on(reader.value(written["totals"], None, "totals"))
         for metric, state in zip(current.totals.metrics, written["metrics"], strict=True):

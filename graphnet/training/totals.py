@@ -53,7 +53,7 @@ def count_terms(loss: Loss, shape: tuple[int, ...], mask: Array | None) -> int:
     return math.prod(leading) if mask is None else int(mask.sum()) * math.prod(leading[mask.ndim :])
 
 
-def _arguments(name: str, outputs: Mapping[str, Array], batch: Batch, mask: Array | None) -> tuple[Any, ...]:
+def loss_arguments(name: str, outputs: Mapping[str, Array], batch: Batch, mask: Array | None) -> tuple[Any, ...]:
     """The arguments of a loss; the weights only where there are some, so that a loss need not take them."""
     weights = batch.weights.get(name)
     arguments = outputs[name], batch.targets[name], mask
@@ -98,11 +98,11 @@ class Totals:
     def add_with_errors(self, outputs: Mapping[str, Array], batch: Batch) -> tuple[float, dict[str, Array]]:
         """Add a batch; return its loss and the error of each output (none if every sequence is empty)."""
         total, errors = 0.0, {}
-        masks = self._masks(outputs, batch)
+        masks = self.valid(outputs, batch)
         for name, mask in masks.items():
             loss, share = self.losses[name], self.loss_weights[name]
             with guarded("loss", loss, "value_and_error"):
-                value, error = loss.value_and_error(*_arguments(name, outputs, batch, mask))
+                value, error = loss.value_and_error(*loss_arguments(name, outputs, batch, mask))
             total += share * value
             errors[name] = error if share == 1.0 else error * error.dtype.type(share)
             self._add_loss(name, value, outputs[name], batch, mask)
@@ -111,11 +111,11 @@ class Totals:
 
     def add(self, outputs: Mapping[str, Array], batch: Batch) -> None:
         """Add a batch without computing errors."""
-        masks = self._masks(outputs, batch)
+        masks = self.valid(outputs, batch)
         for name, mask in masks.items():
             loss = self.losses[name]
             with guarded("loss", loss, "value"):
-                value = loss.value(*_arguments(name, outputs, batch, mask))
+                value = loss.value(*loss_arguments(name, outputs, batch, mask))
             self._add_loss(name, value, outputs[name], batch, mask)
         self._update_metrics(outputs, batch, masks)
 
@@ -134,7 +134,7 @@ class Totals:
         self._values, self._terms = dict(partial["values"]), dict(partial["terms"])
         self._penalty, self.examples = partial["penalty"], partial["examples"]
 
-    def _masks(self, outputs: Mapping[str, Array], batch: Batch) -> dict[str, Array | None]:
+    def valid(self, outputs: Mapping[str, Array], batch: Batch) -> dict[str, Array | None]:
         """The valid targets of the outputs that have any in this batch, without those that the loss ignores."""
         masks = {}
         for name, loss in self.losses.items():
@@ -161,6 +161,14 @@ class Totals:
             for metric in self.metrics:
                 with guarded("metric", metric, "update"):
                     metric.update(outputs[self.main], batch.targets[self.main], masks[self.main])
+
+    def saved(self) -> Any:
+        """What :meth:`restore` needs to leave out what is added later."""
+        return dict(self._values), dict(self._terms), self._penalty, self.examples, copy.deepcopy(self.metrics)
+
+    def restore(self, saved: Any) -> None:
+        """Go back to what was saved."""
+        self._values, self._terms, self._penalty, self.examples, self.metrics = saved
 
     @property
     def loss(self) -> float:

@@ -172,10 +172,12 @@ class Trainer(ExplainedAttributes):
         ------
         ShapeError, DtypeError, DataError
             Before anything changes.
+        NonFiniteError
+            If the loss, a gradient, a new weight, or the state of an optimizer is not finite, unless ``config.on_nan``
+            is 'skip'; it names epoch, batch, and the first node, step and row in which that arose, and the weights of
+            the best epoch so far are restored.
         StateError
-            If the loss, or the state of an optimizer, is not finite; the message names the epoch and the batch, and the
-            weights of the best epoch so far are restored. If another thread is using the weights, before anything
-            changes.
+            If another thread is using the weights, before anything changes.
         ConfigError
             If a shared layer has several deltas, or ``drop_last`` leaves no batch; before anything changes.
         RuleError

@@ -11,6 +11,7 @@ import numpy as np
 
 from graphnet.core.describe import deltas
 from graphnet.core.errors import DataError, StateError
+from graphnet.core.finite import gradients_not_finite
 from graphnet.core.norms import euclidean
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.thread_policy import combined, of_rules
@@ -124,21 +125,22 @@ class Updates:
 
     def _group_key(self, member: GroupMember) -> tuple[Any, ...] | None:
         """What the arrays of one group have in common; None for an array that cannot share a group."""
-        dtype, regularized = member.parameter.value.dtype, self._regularized(member)
+        dtype, regularized = member.parameter.value.dtype, self.regularized(member)
         rules = [self.config.optimizer, *([self.config.regularizer] if regularized else [])]
         if dtype.name not in ("float32", "float64"):
             return None
         elementwise = all(getattr(rule, "elementwise", False) is True for rule in rules)
         return (dtype, member.delta, regularized, member.settings) if elementwise else None
 
-    def _regularized(self, member: GroupMember) -> bool:
+    def regularized(self, member: GroupMember) -> bool:
+        """Whether the regularizer applies to a weight array."""
         if self.config.regularizer is None or not dict(member.settings).get("regularize", True):
             return False
         return member.parameter.spec.kind != "bias"
 
     def _optimizer(self, member: GroupMember) -> Any:
         optimizer = optimizer_with(self.config.optimizer, member.settings)
-        if self._regularized(member):
+        if self.regularized(member):
             optimizer.add_regularizer(self.config.regularizer)
         return optimizer
 
@@ -160,7 +162,7 @@ class Updates:
         if regularizer is None:
             return 0.0
         self._read_deltas()
-        values = [m.decayed(m.parameter.value) for m in self.members if m.delta and self._regularized(m)]
+        values = [m.decayed(m.parameter.value) for m in self.members if m.delta and self.regularized(m)]
         return sum(float(regularizer.norm(value)) for value in values)
 
     def step(self) -> float:
@@ -203,13 +205,15 @@ class Updates:
         if math.isfinite(squares) and squares > size * float(np.finfo(np.float32).tiny) / np.finfo(np.float32).eps:
             return math.sqrt(squares)
         gradients = [np.asarray(member.parameter.known_gradient()) for member in active]
+        bad = [m.path for m, g in zip(active, gradients, strict=True) if not np.isfinite(g).all()]
+        if bad:
+            raise gradients_not_finite(bad)
         if self.config.clip_norm is None:
             return euclidean(gradients)
         try:
             return global_norm(gradients)
         except DataError as error:
-            bad = [m.path for m, g in zip(active, gradients, strict=True) if not np.isfinite(g).all()]
-            raise error.at(", ".join(bad[:3]) or "all gradients") from None
+            raise error.at("all gradients") from None
 
     # ------------------------------------------------------------------ deltas
     def _read_deltas(self) -> None:

@@ -79,10 +79,10 @@ def test_feedforward(settings):
 
 
 def test_every_backend(every_backend):
-    check_every_stop(run(classes, examples, backend=every_backend), every=4)
+    check_every_stop(run(classes, examples, backend=every_backend), every=5)
     fit = {"inputs": SEQUENCES, "targets": STEPS}
     loss = {"loss": MeanSquaredError, "batch_size": 3, "epochs": 2, "backend": every_backend}
-    check_every_stop(run(recurrent, lambda: fit, tbptt=(3, 5), **loss), every=4)
+    check_every_stop(run(recurrent, lambda: fit, tbptt=(3, 5), **loss), every=5)
 
 
 @pytest.mark.parametrize("batching", ["random", "length"])
@@ -90,14 +90,14 @@ def test_sequences_of_different_length(batching):
     fit = {"inputs": SEQUENCES, "targets": STEPS, "validation_data": (SEQUENCES[:3], STEPS[:3])}
     metrics = lambda: (MeanAbsoluteError(), RootMeanSquaredError())  # noqa: E731
     settings = {"batching": batching, "loss": MeanSquaredError, "metrics": metrics, "batch_size": 3}
-    check_every_stop(run(recurrent, lambda: fit, **settings))
+    check_every_stop(run(recurrent, lambda: fit, **settings), every=3)
 
 
 @pytest.mark.parametrize("window", [(3, 3), (2, 5), (4, 1)])
 def test_truncated_backpropagation(window):
     fit = {"inputs": SEQUENCES, "targets": STEPS}
     settings = {"loss": MeanSquaredError, "tbptt": window, "batch_size": 3, "epochs": 2, "batching": "length"}
-    check_every_stop(run(lambda: recurrent(GRU), lambda: fit, **settings), every=2)
+    check_every_stop(run(lambda: recurrent(GRU), lambda: fit, **settings), every=3)
 
 
 def pieces():
@@ -142,9 +142,9 @@ def noisy_function():
     ids=["arrays", "list", "object", "function"],
 )
 def test_stream(source):
-    settings = {"loss": MeanSquaredError, "tbptt": (3, 5), "epochs": 3}
+    settings = {"loss": MeanSquaredError, "tbptt": (3, 5), "epochs": 2}
     fit = lambda: {"inputs": source(), "validation_data": source()}  # noqa: E731
-    check_every_stop(run(recurrent, fit, **settings), every=2)
+    check_every_stop(run(recurrent, fit, **settings), every=3)
 
 
 # ---------------------------------------------------------------------- objects of users
