@@ -85,7 +85,7 @@ if TYPE_CHECKING:
     from graphnet import optimizers as optimizers
     from graphnet import plugins as plugins
     from graphnet import regularizers as regularizers
-    from graphnet import schedules as schedules
+    from graphnet.optimizers import schedules as schedules
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.inspect.explain import explain
@@ -116,7 +116,7 @@ _SUBMODULES = {
     "optimizers": "graphnet.optimizers",
     "plugins": "graphnet.plugins",
     "regularizers": "graphnet.regularizers",
-    "schedules": "graphnet.schedules",
+    "schedules": "graphnet.optimizers.schedules",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }
@@ -143,6 +143,7 @@ _ALIASES = {
     "graphnet.model": module_aliases.Alias("graphnet.models", deprecated=True),
     "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
     "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
+    "graphnet.schedules": module_aliases.Alias("graphnet.optimizers.schedules"),
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)

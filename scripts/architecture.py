@@ -27,7 +27,6 @@ ORDER = (
     "optimizers",
     "initializers",
     "regularizers",
-    "schedules",
     "losses",
     "metrics",
     "layers",

@@ -16,7 +16,7 @@ from graphnet.metrics import Metric
 from graphnet.optimizers import Optimizer
 from graphnet.plugins import Registry
 from graphnet.regularizers import Regularizer
-from graphnet.schedules import Schedule
+from graphnet.optimizers.schedules import Schedule
 from graphnet.training.callbacks import Callback
 
 #: The kind of registered objects for each annotated type.

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from graphnet import initializers, layers, losses, metrics, optimizers, regularizers, schedules
+from graphnet import initializers, layers, losses, metrics, optimizers, regularizers
 from graphnet.core.describe.layer import Layer
 from graphnet.core.run import backends
 from graphnet.data import datasets
 from graphnet.inspect import exporters
+from graphnet.optimizers import schedules
 from graphnet.plugins.hookspecs import Register, hookimpl
 from graphnet.training import callbacks
 

@@ -203,7 +203,7 @@ def parameter_groups(value: Any, optimizer: Any) -> dict[str, dict[str, Any]]:
     ):
         raise _wrong("not a mapping from patterns to settings", "{'*/bias': {'weight_decay': 0.0}}", value)
     config = getattr(optimizer, "config", None)
-    known = dict(config()) if callable(config) else dict(vars(optimizer))
+    known = dict(config()) if callable(config) else dict(getattr(optimizer, "__dict__", {}))
     for given in value.values():
         for name in given:
             if name != "regularize" and name not in known:

@@ -19,7 +19,7 @@ from graphnet.losses import CrossEntropy, Loss
 from graphnet.metrics import Metric
 from graphnet.optimizers import Adam, Optimizer
 from graphnet.regularizers import Regularizer
-from graphnet.schedules import Schedule
+from graphnet.optimizers.schedules import Schedule
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
 from graphnet.training.names import named

@@ -11,7 +11,7 @@ from typing import Any
 
 from graphnet.core.checks import integer
 from graphnet.core.errors import ConfigError, GraphnetWarning, StateError
-from graphnet.schedules import Schedule
+from graphnet.optimizers.schedules import Schedule
 from graphnet.training.checkpoints import StoredRun
 from graphnet.training.config import TrainingConfig
 from graphnet.training.fingerprint import checked_names, differences, refuse

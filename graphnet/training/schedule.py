@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphnet.core.errors import ConfigError
-from graphnet.schedules import Cosine, ExponentialDecay, Schedule, StepDecay
+from graphnet.optimizers.schedules import Cosine, ExponentialDecay, Schedule, StepDecay
 from graphnet.training.config import TrainingConfig
 from graphnet.training.history import EpochRecord
 from graphnet.training.updates import Updates

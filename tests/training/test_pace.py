@@ -288,7 +288,7 @@ training: {schedule: {warmup: {length: 5, start: 0.0, then: {cosine: {by: step}}
         parameter_groups={"*/bias": {"learning_rate": 0.1, "regularize": False}},
     )  # fmt: skip
     m, _ = fitted(
-        deep, schedule=OneCycle(20), average=0.5, frozen="head", parameter_groups={"norm/*": {"learning_rate": 1}}
+        deep, schedule=OneCycle(20), average=0.5, frozen="head", parameter_groups={"norm/*": {"learning_rate": 0.05}}
     )
     m.save(tmp_path / "m")
     import graphnet

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 from graphnet.core.arguments import explain_constructors
 from graphnet.core.attributes import missing_from
-from graphnet.schedules.base import Schedule
-from graphnet.schedules.cosine import Cosine, CosineRestarts
-from graphnet.schedules.decays import ExponentialDecay, LinearDecay, Milestones, StepDecay
-from graphnet.schedules.on_plateau import OnPlateau
-from graphnet.schedules.one_cycle import OneCycle
-from graphnet.schedules.warmup import Warmup
+from graphnet.optimizers.schedules.base import Schedule
+from graphnet.optimizers.schedules.cosine import Cosine, CosineRestarts
+from graphnet.optimizers.schedules.decays import ExponentialDecay, LinearDecay, Milestones, StepDecay
+from graphnet.optimizers.schedules.on_plateau import OnPlateau
+from graphnet.optimizers.schedules.one_cycle import OneCycle
+from graphnet.optimizers.schedules.warmup import Warmup
 
 __all__ = [
     "Cosine",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from graphnet.core.checks import integer, number
 from graphnet.core.errors import ConfigError
-from graphnet.schedules.base import Schedule
+from graphnet.optimizers.schedules.base import Schedule
 
 
 @dataclass(eq=False)

@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from graphnet.core.checks import integer, number
 from graphnet.core.errors import ConfigError
-from graphnet.schedules.base import Schedule
+from graphnet.optimizers.schedules.base import Schedule
 
 
 @dataclass(eq=False)
@@ -28,7 +28,7 @@ class Warmup(Schedule):
 
     Examples
     --------
-    >>> from graphnet.schedules import LinearDecay
+    >>> from graphnet.optimizers.schedules import LinearDecay
     >>> schedule = Warmup(2, 0.0, LinearDecay(by="step"))
     >>> [schedule.factor(position, 6) for position in range(7)]
     [0.0, 0.5, 1.0, 0.75, 0.5, 0.25, 0.0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from graphnet.core.checks import integer, number
-from graphnet.schedules.base import Schedule, cosine
+from graphnet.optimizers.schedules.base import Schedule, cosine
 
 
 @dataclass(eq=False)
