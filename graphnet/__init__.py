@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from graphnet import core as core
     from graphnet import data as data
     from graphnet import datasets as datasets
+    from graphnet import exercise as exercise
     from graphnet import initializers as initializers
     from graphnet import inspect as inspect
     from graphnet import io as io
@@ -106,6 +107,7 @@ _SUBMODULES = {
     "core": "graphnet.core",
     "data": "graphnet.data",
     "datasets": "graphnet.data.datasets",
+    "exercise": "graphnet.exercise",
     "initializers": "graphnet.initializers",
     "inspect": "graphnet.inspect",
     "io": "graphnet.io",
