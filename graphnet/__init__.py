@@ -86,7 +86,6 @@ if TYPE_CHECKING:
     from graphnet import optimizers as optimizers
     from graphnet import plugins as plugins
     from graphnet import regularizers as regularizers
-    from graphnet.optimizers import schedules as schedules
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.inspect.explain import explain
@@ -95,6 +94,7 @@ if TYPE_CHECKING:
     from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
+    from graphnet.optimizers import schedules as schedules
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str

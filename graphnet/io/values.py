@@ -14,9 +14,9 @@ from graphnet.io.tree import Item
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.optimizers import Optimizer
+from graphnet.optimizers.schedules import Schedule
 from graphnet.plugins import Registry
 from graphnet.regularizers import Regularizer
-from graphnet.optimizers.schedules import Schedule
 from graphnet.training.callbacks import Callback
 
 #: The kind of registered objects for each annotated type.

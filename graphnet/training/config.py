@@ -18,8 +18,8 @@ from graphnet.initializers.base import Initializer
 from graphnet.losses import CrossEntropy, Loss
 from graphnet.metrics import Metric
 from graphnet.optimizers import Adam, Optimizer
-from graphnet.regularizers import Regularizer
 from graphnet.optimizers.schedules import Schedule
+from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
 from graphnet.training.names import named
