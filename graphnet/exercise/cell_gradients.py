@@ -108,6 +108,12 @@ LSTM_BACKWARD = {
        zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)},
     **{f"{gate} raw": ("input-instead-of-activation", f"the derivative of the {name} is computed from its input") for gate, name in
        zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)},
+    **{
+        f"{gate} last": ("state-not-stored", f"the {name} is differentiated with its activation of the last step: that of each step must be stored")
+        for gate, name in zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)
+    },
+    "gates last": ("state-not-stored", "the gates are differentiated with their activations of the last step: those of each step must be stored"),
+    "c last": ("state-not-stored", "TanH of the cell state is differentiated with its activation of the last step: that of each step must be stored"),
     "all raw": ("input-instead-of-activation", "the derivatives of the gates are computed from their inputs"),
     "all again": ("activation-twice", "the activations of the gates are computed a second time in backward"),
     "early carry": ("wrong-step", "the cell state's error of the step after is lost for the gates: it is added too late"),
@@ -210,7 +216,9 @@ def _lstm_errors(trace: Trace, t: int, dh: Array, cell: Array, fault: str) -> tu
     i, f, g, o = (gates[name] for name in "ifgo")
     c, before = trace.c[at][0], trace.c_before[at][0]
     squashed = np.tanh(c)
-    slope = {"no cell derivative": np.ones_like(c), "no derivative": np.ones_like(c), "1 - c^2": 1 - c**2,
+    last = {name: value[0] for name, value in trace.gates[-1].items()}
+    slope = {
+        "c last": 1 - np.tanh(trace.c[-1][0]) ** 2,"no cell derivative": np.ones_like(c), "no derivative": np.ones_like(c), "1 - c^2": 1 - c**2,
              "1 - tanh": 1 - squashed, "c unsquashed": 1 - np.tanh(squashed) ** 2}.get(fault, 1 - squashed**2)  # fmt: skip
     from_hidden = dh * slope * (1.0 if fault == "no output gate" else o)
     dc = {"no cell carry": from_hidden, "cell carry only": cell if t < len(trace.h) - 1 else from_hidden,
@@ -236,7 +244,8 @@ def _lstm_errors(trace: Trace, t: int, dh: Array, cell: Array, fault: str) -> tu
         parts[one], parts[other] = parts[other], parts[one]
         f = now["f"]
     inputs = dict(zip("ifgo", np.split(gates["raw"], 4), strict=True))
-    raw = np.concatenate([parts[name] * _slope(name, gates[name], fault, inputs[name]) for name in "ifgo"])
+    activations = {name: last[name] if fault in (f"{name} last", "gates last") else gates[name] for name in "ifgo"}
+    raw = np.concatenate([parts[name] * _slope(name, activations[name], fault, inputs[name]) for name in "ifgo"])
     scale = {"cell carry unscaled": np.ones_like(f), "cell carry input": i, "carry sigmoid": sigmoid(f)}.get(fault, f)
     if fault == "cell carry after":
         scale = trace.gates[min(t + 1, len(trace.h) - 1)]["f"][0]

@@ -330,6 +330,27 @@ class Recurrent:
         if len(wrong):
             words = f"going back from the end, the error for the input is first wrong in step {wrong[-1]} of {STEPS} (from 0)"
             self.probe.note("first-wrong-step", words, method)
+            self._locate_part(method)
+
+    def _locate_part(self, method: str) -> None:
+        """Whether a single step is right, and which gate is not: its bias's gradient is its error."""
+        match, layer, x = self.needed(), self.make(), self.sequence(1)
+        y = self.run(layer, x)
+        errors = np.ones_like(y)
+        self.probe.do(layer, "backward", errors)
+        trace = self.oracle(layer, x)
+        raw = backward(self.kind, match.weights, trace, (errors * match.link.slope(y)) @ match.kernel.T)[1][0]
+        gradient = one_array(get_gradient(self.probe, layer), match.weights[0].shape[1])
+        if gradient is None or "b" not in match.layout.rows:
+            return
+        found = match.layout.split(gradient)[2]
+        names = cells.GATE_NAMES if self.kind == "LSTM" else {"h": "hidden state"}
+        blocks = zip(names.values(), np.split(found, len(names)), np.split(raw, len(names)), strict=True)
+        wrong = [name for name, block, expected in blocks if not near(block, expected)]
+        words = "a sequence of one step is right: look at what goes from step to step"
+        if wrong:
+            words = f"a sequence of one step is wrong already, in the error of: {', '.join(wrong)}"
+        self.probe.note("part", words, method)
 
     def weight_gradient(self, actual: Any, trace: cells.Trace, raw: Array, window: int | None, hidden: Array) -> None:
         """Compare the gradient of the weights."""
@@ -363,14 +384,21 @@ class Recurrent:
         for _ in range(2):
             y = self.run(layer, x)
             errors = np.ones_like(y)
-            self.probe.do(layer, "backward", errors)
+            error = self.probe.do(layer, "backward", errors)
         trace = self.oracle(layer, x)
-        raw = backward(self.kind, match.weights, trace, (errors * match.link.slope(y)) @ match.kernel.T)[1]
+        right_error, raw = backward(self.kind, match.weights, trace, (errors * match.link.slope(y)) @ match.kernel.T)
         right = match.layout.join(weight_gradient(trace, raw, range(STEPS)))
         actual = one_array(get_gradient(self.probe, layer), match.weights[0].shape[1])
         if near(actual, 2 * right):
             words = "the gradient of the weights is added to that of the backward pass before: it must start from zero"
             self.probe.fault("gradient-not-reset", words, method)
+        elif not match.fault and not self.probe.faults and not near(error, right_error):
+            words = (
+                "a second backward returns another error: the error of the hidden state is left over from the first one"
+            )
+            self.probe.fault("error-not-reset", words, "backward")
+        elif not match.fault and not self.probe.faults:
+            self.probe.compare(method, actual, right, what="the second gradient of the weights")
 
     def setting(self) -> None:
         """Weights that are set are used, and come back."""
