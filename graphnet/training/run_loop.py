@@ -28,7 +28,7 @@ class RunLoop:
         self.epochs, self.best = state.epochs, state.best
         self.callbacks, self.checkpoints = trainer.callbacks, trainer.checkpoints
         if self.checkpoints is not None:
-            self.epochs.at_beginning = state.beginning
+            self.epochs.at_beginning = state.generators.beginning
 
     def run(self, snapshot: Snapshot | None) -> None:
         """Run all epochs, or those that are left after a snapshot; then restore the weights of the best one.
