@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -161,10 +162,10 @@ class Loss:
         return valid_mask, self.clean_target(valid_shape, valid(array, valid_mask))
 
     def _reduce(self, losses: Array) -> float:
-        total = float(np.sum(losses, dtype=np.float64))
+        total = float(np.add.reduce(losses, axis=None, dtype=np.float64))
         if self.reduction == "sum":
             return total
-        if np.isinf(total):  # the mean may be finite although the sum is not
+        if math.isinf(total):  # the mean may be finite although the sum is not
             return float(np.sum(losses / losses.size, dtype=np.float64))
         return total / losses.size
 

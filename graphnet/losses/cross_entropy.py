@@ -77,21 +77,22 @@ class CrossEntropy(Loss):
         and the error of a class with a probability near 1 have full relative precision.
         """
         classes = prediction.shape[-1]
-        scores, index = prediction.reshape(-1, classes), target.reshape(-1)
-        rows, top = np.arange(len(scores)), scores.argmax(axis=1)
-        shifted = scores - scores[rows, top][:, np.newaxis]
+        scores, index = np.ascontiguousarray(prediction).reshape(-1, classes), target.reshape(-1)
+        first = np.arange(0, scores.size, classes)  # of each row in the flat array
+        top = scores.argmax(axis=1)
+        largest, own = first + top, first + index
+        shifted = scores - scores.take(largest)[:, np.newaxis]
         powers = np.exp(shifted)
         others = powers.copy()
-        others[rows, top] = 0.0
-        rest = others.sum(axis=1, keepdims=True)
+        others.put(largest, 0.0)
+        rest = np.add.reduce(others, axis=1, keepdims=True)
         total, logs = 1.0 + rest, shifted - np.log1p(rest)
-        own = powers[rows, index][:, np.newaxis]
-        losses = -logs[rows, index]
-        missing = np.where((index == top)[:, np.newaxis], rest, total - own) / total
+        losses = -logs.take(own)
+        missing = np.where(index == top, rest[:, 0], total[:, 0] - powers.take(own)) / total[:, 0]
         errors = powers / total
         share = self.label_smoothing
         if share:
-            losses = (1.0 - share) * losses - share * logs.mean(axis=1)
+            losses = (1.0 - share) * losses - share * (np.add.reduce(logs, axis=1) / classes)
             errors -= share / classes
-        errors[rows, index] = share - share / classes - missing[:, 0]
+        errors.put(own, share - share / classes - missing)
         return losses.reshape(target.shape), errors.reshape(prediction.shape)

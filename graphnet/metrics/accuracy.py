@@ -68,4 +68,6 @@ class Accuracy(Metric):
             return correct
         classes = target if target.ndim < prediction.ndim else np.argmax(target, axis=-1)
         best: Array = np.argmax(prediction, axis=-1)
-        return (best == classes) & ~np.isnan(prediction).any(axis=-1)
+        # The first NaN of a row counts as its largest number.
+        largest = np.take_along_axis(prediction, best[..., np.newaxis], -1)[..., 0]
+        return (best == classes) & (largest == largest)

@@ -50,9 +50,16 @@ class Metric:
         loss.check(array.shape, target, mask)
         loss.check_numbers(target, np.float64, mask)
         valid_mask = checked_mask(where, array.shape, mask, loss.row_axes)
+        self.add(valid(array, valid_mask), valid(plain(target, f"{where}, target"), valid_mask))
+
+    def add(self, prediction: Array, target: Array) -> None:
+        """Add the valid rows of a batch, which have been checked."""
         with np.errstate(over="ignore", invalid="ignore"):
-            scores = self.score(valid(array, valid_mask), valid(plain(target, f"{where}, target"), valid_mask))
-            total = float(np.sum(scores, dtype=np.float64))
+            scores = self.score(prediction, target)
+            if scores.dtype == np.bool_:
+                total = float(np.count_nonzero(scores))
+            else:
+                total = float(np.sum(scores, dtype=np.float64))
         self._total += total
         self._count += scores.size
 

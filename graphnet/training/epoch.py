@@ -82,8 +82,10 @@ class EpochRunner:
     def _step(self, batch: Batch, totals: Totals, where: str) -> float:
         """One forward pass, backward pass and update; return the norm of the gradients."""
         outputs = self.feed.forward(batch)
-        with limited(self.updates.threads):
-            penalty = self.updates.penalty()
+        penalty = 0.0
+        if self.config.regularizer is not None:
+            with limited(self.updates.threads):
+                penalty = self.updates.penalty()
         loss, errors = totals.add_with_errors(outputs, batch)
         totals.add_penalty(penalty, batch.rows)
         if not math.isfinite(loss + penalty):

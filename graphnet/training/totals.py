@@ -10,8 +10,9 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, unknown
 from graphnet.data.batches import Batch
-from graphnet.losses import Loss
-from graphnet.metrics import Metric
+from graphnet.losses import CrossEntropy, Loss
+from graphnet.losses.rows import valid
+from graphnet.metrics import Accuracy, Metric
 from graphnet.training.config import TrainingConfig
 from graphnet.training.guards import figure, guarded
 
@@ -60,6 +61,11 @@ def _reset(metric: Metric) -> Metric:
         return metric
 
 
+def _checked_by(metric: Metric, loss: Loss) -> bool:
+    """Whether a batch that a loss accepts needs no checks by a metric: both take class indices, or one-hot rows."""
+    return type(metric) is Accuracy and not metric.binary and type(loss) is CrossEntropy
+
+
 class Totals:
     """Accumulates the loss of each output, the metrics and the regularization loss over batches.
 
@@ -74,6 +80,8 @@ class Totals:
         self.losses = losses
         self.main = next(iter(losses))
         self.metrics = tuple(map(_reset, metrics))
+        #: Those that take what the loss of the same output has checked.
+        self._checked = {id(metric) for metric in self.metrics if _checked_by(metric, losses[self.main])}
         self._values = dict.fromkeys(losses, 0.0)
         self._terms = dict.fromkeys(losses, 0)
         self._penalty = 0.0
@@ -119,9 +127,13 @@ class Totals:
         self.examples += batch.rows
         mask = batch.masks[self.main]
         if mask is None or mask.any():
+            output, target = outputs[self.main], batch.targets[self.main]
             for metric in self.metrics:
                 with guarded("metric", metric, "update"):
-                    metric.update(outputs[self.main], batch.targets[self.main], mask)
+                    if id(metric) in self._checked:
+                        metric.add(valid(output, mask), valid(target, mask))
+                    else:
+                        metric.update(output, target, mask)
 
     @property
     def loss(self) -> float:

@@ -71,8 +71,8 @@ class RunContext:
         their initial states.
     holds_lock : bool
         Whether the pass holds the lock of small programs.
-    ends : list of RowEnds or None
-        Where the rows of each input end; empty where all rows are whole. Bound plans fill it in.
+    ends : list of RowEnds or None, or None
+        Where the rows of each input end; empty where all rows are whole. None: a bound plan finds it from ``lengths``.
     """
 
     arrays: Mapping[str, dict[str, Array]]
@@ -81,7 +81,7 @@ class RunContext:
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
     carried: Carried | None = None
     holds_lock: bool = False
-    ends: list[RowEnds | None] = field(default_factory=list)
+    ends: list[RowEnds | None] | None = None
     _rng: np.random.Generator | None = None
 
     def ends_at(self, origin: int | None) -> RowEnds | None:

@@ -39,7 +39,7 @@ from graphnet.core.run.layer_arrays import LayerArrays
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.output_errors import input_errors as errors_of_inputs
 from graphnet.core.run.output_errors import read_errors
-from graphnet.core.run.outputs import kept_inputs, masked, unread_sequences, unshared
+from graphnet.core.run.outputs import kept_batch, masked, unread_sequences, unshared
 from graphnet.core.run.repeat import Repeat, Results, keep_for_repetition
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
@@ -395,7 +395,7 @@ class Runner(ExplainedAttributes):
             arrays = self._arrays.read(batch.dtype)
             if arrays is None:
                 arrays = self._binder.recreated_arrays(binding)
-            run = RunContext(arrays, batch.lengths, keep, carried=carried)
+            run = RunContext(arrays, batch.lengths, keep, carried=carried, ends=batch.ends)
             if lock is NO_LOCK:
                 outputs = self._forward(binding, batch, run)
             else:
@@ -407,7 +407,7 @@ class Runner(ExplainedAttributes):
     def _forward(self, binding: Binding, batch: Batch, run: RunContext) -> dict[str, Array]:
         """Run one pass forward in a bound plan of its own; the outputs by name."""
         if run.keep:
-            batch.arrays = kept_inputs(batch.arrays)
+            batch.arrays = kept_batch(batch.arrays, batch.lengths)
         current = Pass(binding, self._acquire(binding, run), run, batch)
         try:
             values = current.forward(batch)

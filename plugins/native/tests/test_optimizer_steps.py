@@ -11,7 +11,8 @@ from graphnet import Builder, Runner, StateError, dense
 from graphnet.core.elementwise_kernels import Kernel, Recorder, Unrecordable
 from graphnet.core.errors import RuleError
 from graphnet.optimizers import Adam, AdamW, RMSprop, Sgd, SgdWithMomentum
-from graphnet.optimizers.fused import FusedOptimizer, FusedStep
+from graphnet.optimizers.fused import FusedOptimizer
+from graphnet.optimizers.fused_step import FusedStep
 from graphnet.regularizers import L1_Regularizer, L2_Regularizer
 from graphnet.training import TrainingConfig
 from graphnet.training.updates import Updates
