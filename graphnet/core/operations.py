@@ -18,6 +18,16 @@ axes, and all arrays one dtype. For sizes ``(m, n)``, strides ``s`` and dilation
     WINDOWED_GRADIENT(images, errors, window, (m, n))
         (Σ_{u, v, b} errors[k, u, v, b] · images[c, s·u + d·i, s·v + d·j, b],  Σ_{u, v, b} errors[k, u, v, b])
 
+For rows ``x (…, features)``, of which those count that ``valid (…)`` selects (None: all), ``count`` of them or 1::
+
+    NORMALIZED(x, valid, count, weights (features,), bias (features,), epsilon)
+        mean = Σ_i x[i] / count;  variance = Σ_i (x[i] - mean)² / count;  scale = 1 / √(variance + epsilon)
+        normal = (x - mean) · scale;  y = normal · weights + bias, also of the rows that do not count
+        returns y, normal, mean, variance, scale
+
+    COLUMN_SUMS(error (…, features), other (…, features))
+        (Σ_i error[i], Σ_i error[i] · other[i]) over all rows
+
 A backend offers its functions as ``BindOptions.operations``.
 """
 
@@ -43,6 +53,8 @@ class Operation(StrEnum):
     WINDOWED_PRODUCT = "windowed product"
     WINDOWED_ERROR = "windowed error"
     WINDOWED_GRADIENT = "windowed gradient"
+    NORMALIZED = "normalized"
+    COLUMN_SUMS = "column sums"
 
 
 def offered(operations: Operations | None, operation: Operation, *arguments: Any) -> Any:

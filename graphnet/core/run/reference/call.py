@@ -139,8 +139,9 @@ class BoundCall:
         arrays = run.arrays[self.owner]
         new = self.layer.update(saved, **{name: arrays[name] for name in self.layer.buffer_values})
         self.checks.buffers(new, {name: arrays[name] for name in self.layer.buffer_values})
-        arrays |= {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
-        self.start(run)
+        changed = {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
+        arrays |= changed
+        self.apply_with = {**self.apply_with, **self.keywords["apply"].pick(changed)}
 
     # ------------------------------------------------------------------ backward
     def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
