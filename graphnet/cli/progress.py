@@ -52,7 +52,18 @@ def ending(history: History) -> str:
     return f"best epoch {history.best_epoch} of {len(history)}{why}"
 
 
-class Lines(Callback):
+class Shown(Callback):
+    """Base of the callbacks that only show something: a checkpoint keeps nothing of them."""
+
+    def state(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Do nothing."""
+
+
+class Lines(Shown):
     """Prints a line for each epoch; for long runs, about twenty lines at equal distances, and the last epoch."""
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -78,7 +89,7 @@ class Lines(Callback):
         self.display.print(f"epoch {record.epoch:>{len(str(total))}}/{total}  {figures(record)}  {rate:.0f} examples/s")
 
 
-class Bars(Callback):
+class Bars(Shown):
     """Shows a progress bar over all batches, with loss, metric, rate and remaining time."""
 
     def __init__(self, stream: TextIO | None) -> None:
@@ -90,8 +101,9 @@ class Bars(Callback):
         self._begun = self._drawn = 0.0
 
     def on_start(self, trainer: TrainingRun, batches: int) -> None:
-        """Start the bar."""
+        """Start the bar, at the epochs that a resumed run has behind it."""
         self._begun = time.monotonic()
+        self._done = batches * len(trainer.history)
         self.display.run(lambda: self._start(trainer, batches))
 
     def _start(self, trainer: TrainingRun, batches: int) -> None:

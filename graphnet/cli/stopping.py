@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from graphnet.cli.progress import Shown
 from graphnet.cli.signals import Signals
-from graphnet.training.callbacks import Callback, TrainingRun
+from graphnet.training.callbacks import TrainingRun
 from graphnet.training.history import EpochRecord
 
 
-class StopOnSignal(Callback):
+class StopOnSignal(Shown):
     """Ends a training run after the batch in which a signal arrived."""
 
     def __init__(self, signals: Signals) -> None:

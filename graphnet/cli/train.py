@@ -16,7 +16,16 @@ if TYPE_CHECKING:
 
 
 @click.command("train")
-@click.argument("model", type=ReadPath())
+@click.argument("model", type=ReadPath(), required=False)
+@click.option(
+    "--resume", metavar="RUN", type=FilledPath(), help="Go on with the run in this folder, with its settings."
+)
+@click.option(
+    "--allow",
+    metavar="NAMES",
+    help="What may differ from the run that is resumed: model, settings, data, seed, dtype, backend, versions, "
+    "callbacks, schedule; separated by commas.",
+)
 @click.option("--data", help="Name of a data set, or path of an .npz file, instead of the model file's.")
 @click.option("--output", type=FilledPath(), help="Folder for the run, new or empty.")
 @click.option(
@@ -36,7 +45,9 @@ if TYPE_CHECKING:
 @click.pass_context
 def command(
     ctx: click.Context,
-    model: Path,
+    model: Path | None,
+    resume: Path | None,
+    allow: str | None,
     data: str | None,
     output: Path | None,
     runs: Path,
@@ -48,13 +59,17 @@ def command(
     backend: str | None,
     max_bytes: int | None,
 ) -> None:
-    """Train the model in a file, and write a folder with weights, metrics and settings."""
+    """Train the model in a file, and write a folder with checkpoints, weights, metrics and settings.
+
+    With --resume, a run that was stopped or killed goes on from its last checkpoint, into the same folder, as if it
+    had never been stopped; --epochs may give it more epochs.
+    """
     from graphnet.cli.progress import Bars, progress
     from graphnet.cli.signals import Signals
     from graphnet.cli.stopping import StopOnSignal
     from graphnet.cli.streams import Display
     from graphnet.inspect.doctor import backend_line
-    from graphnet.models.train_file import prepare, report_lines
+    from graphnet.models.train_file import prepare, prepare_resumed, report_lines
 
     settings = {
         "seed": seed, "epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "threads": threads,
@@ -62,15 +77,21 @@ def command(
     }  # fmt: skip
     signals: Signals = ctx.meta.setdefault(SIGNALS, Signals())
     shown = progress(sys.stdout)
-    session = prepare(
-        model,
-        data=data,
-        output=output,
-        runs=runs,
-        callbacks=[shown, StopOnSignal(signals)],
-        max_bytes=max_bytes,
-        **settings,
-    )
+    callbacks = [shown, StopOnSignal(signals)]
+    if resume is None:
+        if model is None or allow is not None:
+            raise click.UsageError("Missing argument 'MODEL'." if model is None else "--allow needs --resume.")
+        session = prepare(
+            model, data=data, output=output, runs=runs, callbacks=callbacks, max_bytes=max_bytes, **settings
+        )
+    else:
+        _refuse_settings(ctx)
+        names = [name.strip() for name in (allow or "").split(",") if name.strip()]
+        session = prepare_resumed(resume, epochs=epochs, allow=names, data=data, callbacks=callbacks)
+        if session.over:
+            session.folder.release()
+            click.echo(f"{resume}: the run has ended; nothing was changed. More epochs: --epochs N")
+            return
     ctx.meta[RUNNING] = True
     try:
         with signals.deferring():
@@ -87,6 +108,19 @@ def command(
         display.print(line)
     if history.stopped == "interrupted":
         ctx.exit(signals.status)
+
+
+#: What may be given together with --resume.
+RESUMABLE = ("resume", "allow", "epochs", "data")
+
+
+def _refuse_settings(ctx: click.Context) -> None:
+    """Refuse what would change the run that is resumed."""
+    for parameter in ctx.command.params:
+        given = ctx.get_parameter_source(parameter.name or "") == click.core.ParameterSource.COMMANDLINE
+        if given and parameter.name not in RESUMABLE:
+            name = "MODEL" if parameter.name == "model" else parameter.opts[0]
+            raise click.UsageError(f"{name} cannot be given with --resume: the run has its model and its settings.")
 
 
 def kept(history: History) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from graphnet.core.errors import ConfigError, UnknownNameError, did_you_mean
+from graphnet.core.errors import ConfigError, StateError, UnknownNameError, did_you_mean
 
 
 class MissingAttributeError(UnknownNameError, AttributeError):
@@ -24,6 +27,21 @@ class MissingAttributeError(UnknownNameError, AttributeError):
         if self.remedy is None:
             self.remedy = did_you_mean(self.sought, self.candidates) or None
         return super().__str__()
+
+
+class NoValueYetError(StateError, AttributeError):
+    """An attribute whose value does not exist yet; also an AttributeError, so that ``hasattr`` is False."""
+
+
+@contextmanager
+def as_attribute() -> Iterator[None]:
+    """Raise a StateError of a property as a NoValueYetError with the same message."""
+    try:
+        yield
+    except StateError as error:
+        raise NoValueYetError(
+            error.args[0], where=error.where, expected=error.expected, received=error.received, remedy=error.remedy
+        ) from None
 
 
 class FixedAttributeError(ConfigError, AttributeError):
@@ -95,19 +113,61 @@ def refuse_new(owner: Any, name: str, own: type, remedies: Mapping[str, str]) ->
         )
 
 
-def refuse_typo(owner: Any, name: str, fields: Sequence[str]) -> None:
-    """Refuse to set a new attribute whose name is nearly that of a field; an author's own names pass.
+def refuse_unknown(owner: Any, name: str, fields: Sequence[str]) -> None:
+    """Refuse to set an attribute that no code of the object's class mentions, and that would have no effect.
+
+    The classes' own methods may set and read any attribute. A name that a method mentions only through a variable is
+    known if the class declares it, as a field or by an annotation.
 
     Raises
     ------
     FixedAttributeError
+        Also for a name that is nearly that of a field, and for a property that cannot be set.
     """
-    if name in vars(owner) or hasattr(type(owner), name):
+    if name in vars(owner):
         return
-    if close := difflib.get_close_matches(name, fields, n=1, cutoff=0.8):
-        raise FixedAttributeError(
-            f"no attribute {name!r} can be set", where=type(owner).__name__, remedy=f"Did you mean {close[0]!r}?"
+    cls = type(owner)
+    if hasattr(cls, name):
+        found = getattr(cls, name)
+        if isinstance(found, property) and found.fset is None:
+            raise FixedAttributeError(f"{name} cannot be set", where=cls.__name__, remedy="It is computed.")
+        return
+    close = difflib.get_close_matches(name, fields, n=1, cutoff=0.8)
+    if close or name not in mentioned(cls):  # type: ignore[arg-type]
+        remedy = (
+            f"Did you mean {close[0]!r}?" if close else cls.elsewhere.get(name) or did_you_mean(name, _public(owner))
         )
+        remedy = remedy or "Declare it in the class, if it is an attribute of your own layer."
+        raise FixedAttributeError(f"no attribute {name!r} can be set", where=cls.__name__, remedy=remedy)
+
+
+@functools.lru_cache(maxsize=1024)
+def mentioned(cls: type) -> frozenset[str]:
+    """The attributes that the methods of a class and its bases name, and those that they annotate."""
+    names: set[str] = set()
+    for base in cls.__mro__:
+        names.update(vars(base).get("__annotations__", {}))
+        for value in vars(base).values():
+            names.update(name for function in _functions(value) for name in _names(function.__code__))
+    return frozenset(names)
+
+
+def _functions(value: Any) -> Iterator[FunctionType]:
+    parts = (value.fget, value.fset, value.fdel) if isinstance(value, property) else (value,)
+    for part in parts:
+        function = getattr(part, "__func__", getattr(part, "func", part))  # class methods, cached properties
+        function = getattr(function, "__wrapped__", function)
+        if isinstance(function, FunctionType):
+            yield function
+
+
+def _names(code: CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names(constant)
+        elif isinstance(constant, str) and constant.isidentifier():  # setattr(self, "name", …)
+            yield constant
 
 
 def explain_frozen(cls: type, remedy: str) -> None:

@@ -88,12 +88,13 @@ class Examples:
         *,
         by_length: bool = False,
         drop_last: bool = False,
+        done: int = 0,
     ) -> Iterator[Batch]:
         """Batches of ``size`` examples, the last one possibly smaller; in order, or in one drawn from ``rng``.
 
         With ``by_length`` the sequences of a batch are of similar length, so there is little padding. With
         ``drop_last`` the examples at the end of the order that do not fill a batch are left out, before they are
-        sorted by length.
+        sorted by length. The first ``done`` batches are left out; they are not read.
 
         Raises
         ------
@@ -110,7 +111,7 @@ class Examples:
             order = order if order is None else order[:count]
         if by_length:
             order = self.by_length(size, np.arange(count) if order is None else order, rng)
-        for start in range(0, count, size):
+        for start in range(done * size, count, size):
             stop = min(start + size, count)
             yield self.batch(slice(start, stop) if order is None else order[start:stop], stop - start)
 

@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from graphnet.core.errors import FileError
+from graphnet.io import filesystem, leftovers
 
 #: Names under which a process finds its own open files; they are written to, not replaced.
 OWN_FILES = ("/dev/stdout", "/dev/stderr", "/dev/fd/", "/proc/self/fd/")
 
 
-def write(path: str | os.PathLike[str], data: bytes) -> None:
+def write(path: str | os.PathLike[str], data: filesystem.Bytes) -> None:
     """Write ``data`` to a temporary file beside ``path``, sync it, and rename it: a reader never sees a partial file.
 
     A symbolic link is followed: its target is replaced. The new file has the permissions of the one that it replaces,
@@ -81,56 +81,29 @@ def _failures(path: str | os.PathLike[str]) -> Iterator[None]:
         raise FileError("cannot be written", where=str(path), received=received) from error
 
 
-def _write_through(path: str | os.PathLike[str], data: bytes) -> None:
+def _write_through(path: str | os.PathLike[str], data: filesystem.Bytes) -> None:
     if os.path.abspath(path) == "/dev/stdout":
         for stream in (sys.stdout, sys.stderr):  # what was printed before comes first
             with contextlib.suppress(Exception):
                 stream.flush()
-    handle = os.open(path, os.O_WRONLY)
-    with open(handle, "wb") as file:
-        file.write(data)
+    handle = filesystem.uninterrupted(lambda: filesystem.current().open(path))
+    try:
+        filesystem.write_all(handle, [data])
+    finally:
+        filesystem.close(handle)
 
 
-def _replace(target: Path, data: bytes) -> None:
-    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(8)}.part")
+def _replace(target: Path, data: filesystem.Bytes) -> None:
+    temporary = leftovers.temporary(target)
     try:
         if target.is_symlink():
             raise OSError(errno.ELOOP, "too many levels of symbolic links")
         old = os.stat(target) if os.path.isfile(target) else None
         if old is not None and not os.access(target, os.W_OK):
             raise PermissionError(errno.EACCES, "write-protected")
-        _write_new(temporary, data, old)
-        os.replace(temporary, target)
-        _sync_folder(target.parent)
+        filesystem.write_new(temporary, [data], old)
+        filesystem.rename(temporary, target)
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)  # exists only after an error
-
-
-def _write_new(path: Path, data: bytes, old: os.stat_result | None) -> None:
-    """Write and sync a file that must not exist, with the permissions of ``old``, or the default ones."""
-    with open(path, "xb") as file:
-        if old is not None:
-            _copy_permissions(file.fileno(), old)
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _copy_permissions(handle: int, old: os.stat_result) -> None:
-    """Set owner and mode before there is any data, so that nobody else can read it in the meantime."""
-    if hasattr(os, "fchown"):
-        with contextlib.suppress(OSError):
-            os.fchown(handle, old.st_uid, old.st_gid)
-        with contextlib.suppress(OSError):
-            os.fchmod(handle, stat.S_IMODE(old.st_mode))
-
-
-def _sync_folder(folder: Path) -> None:
-    """Sync a renaming; not every system supports it."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        if os.path.lexists(temporary):  # only after an error
+            with contextlib.suppress(OSError):
+                filesystem.current().unlink(temporary)

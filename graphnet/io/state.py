@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from graphnet.core.arguments import explained
+from graphnet.core.array_types import Array
 from graphnet.core.errors import FileError, GraphnetError
 from graphnet.core.files.border import reading
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.io import atomic
+from graphnet.io.tensors import encoded
 from graphnet.io.weights import read_arrays
 
 FORMAT = "graphnet-state/1"
@@ -28,12 +32,20 @@ def save_state(path: str | os.PathLike[str], state: State) -> None:
     FileError
         If the file cannot be written.
     """
-    from safetensors.numpy import save
+    atomic.write(path, b"".join(state_file(state)))
 
+
+def state_file(state: State, metadata: Mapping[str, str] | None = None) -> list[Any]:
+    """The bytes of a file with a state, in parts; ``metadata`` say more than its format."""
+    return encoded(state_arrays(state), {"format": FORMAT, **(metadata or {})})
+
+
+def state_arrays(state: State) -> dict[str, Array]:
+    """Copies of the arrays of a file with a state."""
     arrays = {name: np.array(array, order="C") for name, array in state.arrays.items()}
     if state.fresh is not None:
         arrays[FRESH] = state.fresh.astype(np.uint8)
-    atomic.write(path, save(arrays, metadata={"format": FORMAT}))
+    return arrays
 
 
 @explained
@@ -46,11 +58,11 @@ def load_state(path: str | os.PathLike[str], runner: Runner) -> State:
         If the file cannot be read, is of another format, or is not a state of this graph.
     """
     with reading(path, "a state of this model"):
-        return _load(path, runner)
+        return state_from(path, read_arrays(path, FORMAT, "a state"), runner)
 
 
-def _load(path: str | os.PathLike[str], runner: Runner) -> State:
-    arrays = read_arrays(path, FORMAT, "a state")
+def state_from(path: str | os.PathLike[str], arrays: dict[str, Array], runner: Runner) -> State:
+    """The state in arrays that were read from ``path``; see :func:`load_state`."""
     fresh = arrays.pop(FRESH, None)
     try:
         state = State(arrays, None if fresh is None else fresh.astype(bool))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from graphnet.core.files.border import reading
 from graphnet.core.files.tensors import read_tensors
 from graphnet.core.run.runner import Runner
 from graphnet.io import atomic
+from graphnet.io.tensors import encoded
 
 FORMAT = "graphnet-weights/1"
 
@@ -36,7 +37,7 @@ def _claiming(level: int, action: str) -> Callable[[Callable[..., Any]], Callabl
 
 
 def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
-    """Write all weights and buffers of a runner by ``node path/name``; the file is written atomically.
+    """Write all weights and buffers of a runner by ``node path/name``, with a checksum; the file is written atomically.
 
     Raises
     ------
@@ -45,13 +46,22 @@ def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     FileError
         If the file cannot be written.
     """
-    from safetensors.numpy import save
+    atomic.write(path, b"".join(weights_file(runner, "save_weights")))
 
-    _require_runner(runner, "save_weights")
+
+def weights_file(runner: Runner, where: str, metadata: Mapping[str, str] | None = None) -> list[Any]:
+    """The bytes of a file of weights, in parts; ``metadata`` say more than its format.
+
+    Raises
+    ------
+    ShapeError
+        If the size of a weight is not known yet.
+    """
+    _require_runner(runner, where)
     if not runner.drawn:
         runner.materialize()
     arrays = {name: np.array(array, order="C") for name, array in _arrays(runner).items()}
-    atomic.write(path, save(arrays, metadata={"format": FORMAT}))
+    return encoded(arrays, {"format": FORMAT, **(metadata or {})})
 
 
 def _require_runner(runner: Any, where: str) -> None:
@@ -81,6 +91,12 @@ def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
     _require_runner(runner, "load_weights")
     with reading(path, "the weights of this model"):
         _load(path, read_arrays(path), runner)
+
+
+def set_weights(path: str | os.PathLike[str], arrays: Mapping[str, Array], runner: Runner) -> None:
+    """Set the weights and buffers of a runner to arrays that were read from ``path``; see :func:`load_weights`."""
+    with reading(path, "the weights of this model"):
+        _load(path, dict(arrays), runner)
 
 
 def _load(path: str | os.PathLike[str], arrays: dict[str, Array], runner: Runner) -> None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphnet.core.attributes import NoValueYetError, as_attribute
 from graphnet.core.describe import weights as stored
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.dtypes import as_array
-from graphnet.core.errors import StateError
 
 
-class NoWeightsYetError(StateError, AttributeError):
-    """An array that does not exist yet; also an AttributeError, so that ``hasattr`` is False."""
+class NoWeightsYetError(NoValueYetError):
+    """A weight array that does not exist yet."""
 
 
 def parameter(layer: Layer, name: str) -> Parameter:
@@ -66,6 +66,18 @@ class BiasAttribute(WeightsAttribute):
     @bias.setter
     def bias(self, values: Any) -> None:
         _assign(self, "bias", values)
+
+    @property
+    def gradient_bias(self) -> Array:
+        """``get_gradient_bias()`` as an attribute.
+
+        Raises
+        ------
+        NoValueYetError
+            Before the first ``backward``.
+        """
+        with as_attribute():
+            return self.get_gradient_bias()
 
     def get_gradient_bias(self) -> Array:
         """The gradient of the bias in the last ``backward``, summed over the batch.

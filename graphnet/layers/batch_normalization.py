@@ -11,6 +11,7 @@ import numpy as np
 from graphnet.core.describe.layer import Layer, positive, require
 from graphnet.core.describe.parameter import Buffer, Weight
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.dtypes import as_array
 from graphnet.core.errors import ShapeError, StateError
 from graphnet.core.operations import Operation, offered
 from graphnet.core.phase import Phase
@@ -71,6 +72,9 @@ class BatchNormalization(BiasAttribute, Layer):
     """
 
     optional_buffers: ClassVar[tuple[str, ...]] = ("rows",)
+
+    #: The shape of the last images that ``reformat`` was called with.
+    _image_shape: ClassVar[tuple[int, ...]] = ()
 
     channels: int | None = None
     epsilon: float = field(default=1e-10, kw_only=True)
@@ -155,6 +159,44 @@ class BatchNormalization(BiasAttribute, Layer):
             "batches": batches + 1,
             "rows": rows if known == first_rows else np.full_like(rows, first_rows),
         }
+
+    def reformat(self, tensor: Any) -> Any:
+        """Images ``(batch, channels, …)`` as rows ``(batch · positions, channels)``, or such rows as images.
+
+        Later editions of the exercise ask for this method; this layer does not need it.
+
+        Parameters
+        ----------
+        tensor : array_like
+            With two axes it is rows, which take the shape of the images of the last ``reformat`` or ``forward``.
+
+        Raises
+        ------
+        StateError
+            For rows, if no images came before.
+        ShapeError
+            If the rows do not fit these images.
+        """
+        array = as_array(tensor, f"{self!r}, reformat")
+        if array.ndim > 2:
+            self._image_shape = array.shape  # type: ignore[misc]  # the class has the value before the first one
+            return np.moveaxis(array, 1, -1).reshape(-1, array.shape[1])
+        shape = self._last_image_shape()
+        if array.ndim < 2 or array.size != math.prod(shape) or array.shape[-1] != shape[1]:
+            expected = f"({math.prod(shape) // shape[1]}, {shape[1]})"
+            raise ShapeError(
+                "the rows do not fit the images", where=repr(self), expected=expected, received=array.shape
+            )
+        return np.ascontiguousarray(np.moveaxis(array.reshape(shape[0], *shape[2:], shape[1]), -1, 1))
+
+    def _last_image_shape(self) -> tuple[int, ...]:
+        last = getattr(self._runner, "last_pass", None)
+        shape = last.binding.shapes.slots[0].sizes if last is not None else ()
+        shape = shape if len(shape) > 2 else self._image_shape
+        if not shape:
+            remedy = "Call forward, or reformat, with images first."
+            raise StateError("the shape of the images is not known", where=repr(self), remedy=remedy)
+        return shape
 
     def _require_statistics(self, batches: Any) -> None:
         if float(batches) == 0:

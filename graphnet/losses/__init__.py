@@ -7,9 +7,26 @@ from graphnet.core.attributes import missing_from
 from graphnet.losses.base import Loss
 from graphnet.losses.binary_cross_entropy import BinaryCrossEntropy
 from graphnet.losses.cross_entropy import CrossEntropy
+from graphnet.losses.cross_entropy_loss import CrossEntropyLoss
+from graphnet.losses.hinge import Hinge
+from graphnet.losses.huber import Huber
+from graphnet.losses.kl_divergence import KLDivergence
+from graphnet.losses.mean_absolute_error import MeanAbsoluteError
 from graphnet.losses.mean_squared_error import MeanSquaredError
+from graphnet.losses.multiclass_hinge import MulticlassHinge
 
-__all__ = ["BinaryCrossEntropy", "CrossEntropy", "Loss", "MeanSquaredError"]
+__all__ = [
+    "BinaryCrossEntropy",
+    "CrossEntropy",
+    "CrossEntropyLoss",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "Loss",
+    "MeanAbsoluteError",
+    "MeanSquaredError",
+    "MulticlassHinge",
+]
 
 explain_constructors([globals()[name] for name in __all__])
 

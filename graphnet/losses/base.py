@@ -5,26 +5,15 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.core.array_types import plain
-from graphnet.core.checks import float_array, working_dtype
 from graphnet.core.errors import ConfigError, DtypeError, RuleError, ShapeError
-from graphnet.losses.rows import checked_mask, checked_size, valid
+from graphnet.losses.arguments import CheckedArguments, checked_arguments, over, valid_part
 
 Array = npt.NDArray[Any]
-
-
-class CheckedArguments(NamedTuple):
-    """Checked arguments: the whole prediction, the mask or None, and the valid part of both arrays."""
-
-    prediction: Array
-    mask: Array | None
-    valid_prediction: Array
-    valid_target: Array
 
 
 @dataclass(frozen=True)
@@ -38,10 +27,18 @@ class Loss:
     ----------
     reduction : "mean" or "sum"
         Whether the result is the mean or the sum over all valid rows (all axes but the last), or over all valid
-        elements for elementwise losses.
+        elements for elementwise losses. With weights ``w`` the mean is ``sum(w l) / sum(w)``, the sum ``sum(w l)``.
+
+    Attributes
+    ----------
+    task : str, of the class
+        What a target is: ``"numbers"``; ``"classes"``, one of several for each row; ``"labels"``, yes or no for each
+        element.
     """
 
     reduction: str = "mean"
+
+    task: ClassVar[str] = "numbers"
 
     #: The number of trailing axes of a prediction that form one row; a mask covers at most the other axes.
     row_axes: ClassVar[int] = 1
@@ -72,7 +69,7 @@ class Loss:
         DataError
             If no row is valid, or a target is invalid: NaN, an index out of range, a row that is not one-hot.
         """
-        self._valid_target(tuple(prediction_shape), target, mask)
+        valid_part(self, tuple(prediction_shape), target, mask, None)
 
     def check_numbers(self, target: npt.ArrayLike, dtype: npt.DTypeLike, mask: npt.ArrayLike | None = None) -> None:
         """Check that ``dtype``, that of a prediction, can hold the valid targets; only for losses that compare numbers.
@@ -83,18 +80,37 @@ class Loss:
             If an integer would be rounded, or a number would overflow.
         """
 
-    def value(self, prediction: npt.ArrayLike, target: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> float:
+    def value(
+        self,
+        prediction: npt.ArrayLike,
+        target: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+        weights: npt.ArrayLike | None = None,
+    ) -> float:
         """The loss as a Python float, summed in float64; see :meth:`value_and_error`."""
-        arguments = self._checked(prediction, target, mask)
+        arguments = checked_arguments(self, prediction, target, mask, weights)
         with np.errstate(over="ignore", invalid="ignore"):
-            return self._reduce(self.rule(arguments.valid_prediction, arguments.valid_target)[0])
+            losses = self.rule(arguments.valid_prediction, arguments.valid_target)[0]
+            if arguments.valid_weights is not None:
+                losses = losses * over(arguments.valid_weights, losses)
+            return self._reduce(losses, self._terms(arguments.valid_target, arguments.valid_weights, losses))
 
-    def error(self, prediction: npt.ArrayLike, target: npt.ArrayLike, mask: npt.ArrayLike | None = None) -> Array:
+    def error(
+        self,
+        prediction: npt.ArrayLike,
+        target: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+        weights: npt.ArrayLike | None = None,
+    ) -> Array:
         """The gradient of :meth:`value` with respect to the prediction; see :meth:`value_and_error`."""
-        return self.value_and_error(prediction, target, mask)[1]
+        return self.value_and_error(prediction, target, mask, weights)[1]
 
     def value_and_error(
-        self, prediction: npt.ArrayLike, target: npt.ArrayLike, mask: npt.ArrayLike | None = None
+        self,
+        prediction: npt.ArrayLike,
+        target: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+        weights: npt.ArrayLike | None = None,
     ) -> tuple[float, Array]:
         """The loss and its gradient with respect to the prediction, in one computation.
 
@@ -106,6 +122,9 @@ class Loss:
         mask : boolean array, optional
             Over the leading axes, True at valid rows: ``(time, batch)`` for sequences of different length. Masked rows
             do not contribute, and their error is exactly zero, independent of their values.
+        weights : array, optional
+            Over the leading axes as well, at least 0: how much each row counts. The mean is divided by the sum of the
+            weights, not by their number, so it does not depend on their scale; it is 0 if all of them are 0.
 
         Returns
         -------
@@ -119,12 +138,94 @@ class Loss:
         ShapeError, DtypeError, DataError
             See :meth:`check`.
         """
-        arguments = self._checked(prediction, target, mask)
+        arguments = checked_arguments(self, prediction, target, mask, weights)
         with np.errstate(over="ignore", invalid="ignore"):
             losses, errors = self.rule(arguments.valid_prediction, arguments.valid_target)
+            row_weights = arguments.valid_weights
+            if row_weights is not None:
+                losses = losses * over(row_weights, losses)
+                errors = errors * over(row_weights, errors)
+            terms = self._terms(arguments.valid_target, row_weights, losses)
             if self.reduction == "mean":
-                errors = errors / losses.size
-            return self._reduce(losses), self._spread(arguments, errors)
+                errors = errors / terms if terms else np.zeros_like(errors)
+            return self._reduce(losses, terms), self._spread(arguments, errors)
+
+    def terms(
+        self,
+        prediction_shape: tuple[int, ...],
+        target: npt.ArrayLike,
+        mask: npt.ArrayLike | None = None,
+        weights: npt.ArrayLike | None = None,
+    ) -> float:
+        """The number that the mean is divided by: that of the valid terms, or the sum of their weights.
+
+        Means of several batches, weighted by it, give the mean over all of them.
+
+        Raises
+        ------
+        ShapeError, DtypeError, DataError
+            As :meth:`check`.
+        """
+        shape = tuple(prediction_shape)
+        valid_mask, valid_target, row_weights = valid_part(self, shape, target, mask, weights)
+        leading = shape[: len(shape) - self.row_axes]
+        if valid_mask is not None:
+            leading = (int(valid_mask.sum()), *leading[valid_mask.ndim :])
+        return self._terms(valid_target, row_weights, np.broadcast_to(np.float64(0.0), leading))
+
+    @property
+    def per_column(self) -> bool:
+        """Whether :meth:`rule` needs whole rows: a mask of elements is then passed to it as weights."""
+        return False
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the mean is weighted by the targets themselves, as with the weights of classes."""
+        return False
+
+    def predicted(self, prediction: npt.ArrayLike) -> Array:
+        """The class of each row or element of a prediction, as an integer; only for losses of classes or labels.
+
+        Raises
+        ------
+        ConfigError
+            For a loss of numbers.
+        """
+        raise self._no_classes("classes")
+
+    def probabilities(self, prediction: npt.ArrayLike) -> Array:
+        """The probability of each class or label, with the shape of the prediction.
+
+        Raises
+        ------
+        ConfigError
+            If the loss does not define probabilities.
+        """
+        raise self._no_classes("probabilities")
+
+    def fitted(self, prediction_shape: tuple[int, ...], target: Array) -> Array:
+        """``target`` with an axis of size 1 added or removed at its end, where it then has the prediction's shape.
+
+        A target ``(n,)`` fits a prediction ``(n, 1)``, and ``(n, 1)`` fits ``(n,)``: nothing is broadcast.
+        """
+        shape = target.shape
+        if shape == (*prediction_shape, 1) or (shape == prediction_shape[:-1] and prediction_shape[-1] == 1):
+            return target.reshape(prediction_shape)
+        return target
+
+    def ignored(self, prediction_shape: tuple[int, ...], target: Array) -> Array | None:
+        """True at the targets that stand for "no target", over the axes that a mask may have; None if there are none.
+
+        ``target`` is :meth:`fitted`.
+        """
+        return None
+
+    def target_weights(self, target: Array) -> Array | None:
+        """The weights over which the mean is taken, one for each loss of :meth:`rule`, which contains them already.
+
+        None: all are 1. Overridden by a loss whose classes have weights; ``target`` is as for :meth:`rule`.
+        """
+        return None
 
     def check_target(self, prediction_shape: tuple[int, ...], target: Array) -> None:
         """Raise a ShapeError or DtypeError unless the whole ``target`` fits a prediction of this shape."""
@@ -142,32 +243,22 @@ class Loss:
         """The constructor's arguments by name, as plain values."""
         return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
 
-    def _checked(
-        self, prediction: npt.ArrayLike, target: npt.ArrayLike, mask: npt.ArrayLike | None
-    ) -> CheckedArguments:
-        array = float_array(type(self).__name__, "prediction", prediction)
-        valid_mask, valid_target = self._valid_target(array.shape, target, mask)
-        rows = valid(array, valid_mask).astype(working_dtype(array.dtype), copy=False)
-        return CheckedArguments(array, valid_mask, rows, valid_target)
+    def _terms(self, target: Array, row_weights: Array | None, losses: Array) -> float:
+        own = self.target_weights(target)
+        if own is None and row_weights is None:
+            return losses.size
+        weights = np.ones(losses.shape) if own is None else own.astype(np.float64)
+        if row_weights is not None:
+            weights = weights * over(row_weights, losses)
+        return float(weights.sum())
 
-    def _valid_target(
-        self, shape: tuple[int, ...], target: npt.ArrayLike, mask: npt.ArrayLike | None
-    ) -> tuple[Array | None, Array]:
-        where = type(self).__name__
-        checked_size(where, shape, self.row_axes)
-        array = plain(target, f"{where}, target")
-        self.check_target(shape, array)
-        valid_mask = checked_mask(where, shape, mask, self.row_axes)
-        valid_shape = shape if valid_mask is None else (int(valid_mask.sum()), *shape[valid_mask.ndim :])
-        return valid_mask, self.clean_target(valid_shape, valid(array, valid_mask))
-
-    def _reduce(self, losses: Array) -> float:
+    def _reduce(self, losses: Array, terms: float) -> float:
         total = float(np.add.reduce(losses, axis=None, dtype=np.float64))
         if self.reduction == "sum":
             return total
-        if math.isinf(total):  # the mean may be finite although the sum is not
-            return float(np.sum(losses / losses.size, dtype=np.float64))
-        return total / losses.size
+        if math.isinf(total) and terms:  # the mean may be finite although the sum is not
+            return float(np.sum(losses / terms, dtype=np.float64))
+        return total / terms if terms else total
 
     @staticmethod
     def _spread(arguments: CheckedArguments, errors: Array) -> Array:
@@ -193,3 +284,8 @@ class Loss:
 
     def _missing(self, rule: str) -> RuleError:
         return RuleError(f"{type(self).__name__} has no {rule}", expected=f"a method {rule}", remedy="Implement it.")
+
+    def _no_classes(self, what: str) -> ConfigError:
+        return ConfigError(f"{type(self).__name__} has no {what}", where=type(self).__name__,
+                           expected="a loss of classes, such as CrossEntropy", received=repr(self),
+                           remedy="Read the outputs themselves.")  # fmt: skip

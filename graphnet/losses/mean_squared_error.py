@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.core.array_types import plain
-from graphnet.core.dtypes import check_convertible, converted
-from graphnet.core.errors import DataError
-from graphnet.losses.base import Loss
+from graphnet.core.dtypes import converted
+from graphnet.losses.number_loss import NumberLoss
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(frozen=True)
-class MeanSquaredError(Loss):
+class MeanSquaredError(NumberLoss):
     """``(x - t)**2`` for each element; its error is ``2 (x - t)``. There is no factor one half.
 
     Parameters
@@ -27,34 +25,14 @@ class MeanSquaredError(Loss):
 
     Notes
     -----
-    The target has the shape of the prediction, one axis or more; it is not broadcast. A mask may cover all axes. The
-    value has the unit of the target squared.
+    The target has the shape of the prediction, one axis or more; ``(n,)`` fits a prediction ``(n, 1)``, and nothing is
+    broadcast. A mask may cover all axes. The value has the unit of the target squared.
 
     Examples
     --------
     >>> MeanSquaredError().value_and_error([[1.0, 5.0]], [[0.0, 3.0]])
     (2.5, array([[1., 2.]]))
     """
-
-    row_axes: ClassVar[int] = 0
-
-    def check_target(self, prediction_shape: tuple[int, ...], target: Array) -> None:
-        """Check for numbers with the shape of the prediction."""
-        self._same_shape(prediction_shape, target)
-
-    def clean_target(self, prediction_shape: tuple[int, ...], target: Array) -> Array:
-        """The target, with booleans as floats; raise a DataError unless it is finite."""
-        values = target.astype(np.float16) if target.dtype == bool else target
-        if not np.isfinite(values).all():
-            raise DataError("the target is not finite", where=type(self).__name__, expected="finite numbers",
-                            received="NaN or infinity", remedy="Drop or mask those rows.")  # fmt: skip
-        return values
-
-    def check_numbers(self, target: npt.ArrayLike, dtype: npt.DTypeLike, mask: npt.ArrayLike | None = None) -> None:
-        """Raise a DataError for a valid target that ``dtype`` would round (an integer) or that would overflow."""
-        where = f"{type(self).__name__}, target"
-        values = plain(target, where)
-        check_convertible(values if mask is None else values[np.asarray(mask)], dtype, where)
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """One loss for each element."""

@@ -59,3 +59,45 @@ def checked_mask(where: str, shape: tuple[int, ...], mask: npt.ArrayLike | None,
 def valid(array: Array, mask: Array | None) -> Array:
     """The rows of ``array`` at which ``mask`` is True, along one leading axis; without a mask the array itself."""
     return array if mask is None else array[mask]
+
+
+def without_ignored(
+    where: str, shape: tuple[int, ...], mask: npt.ArrayLike | None, ignored: Array, row_axes: int
+) -> Array:
+    """The mask without the rows at which ``ignored`` is True.
+
+    Raises
+    ------
+    DtypeError, ShapeError, DataError
+        As :func:`checked_mask`.
+    """
+    kept = ~ignored
+    if mask is None:
+        return kept
+    array = checked_mask(where, shape, mask, row_axes)
+    assert array is not None
+    return kept & array.reshape(*array.shape, *(1,) * (kept.ndim - array.ndim))
+
+
+def checked_weights(where: str, shape: tuple[int, ...], weights: npt.ArrayLike, row_axes: int) -> Array:
+    """``weights`` as float64 over leading axes of ``shape``.
+
+    Raises
+    ------
+    DtypeError, ShapeError, DataError
+        If they are not numbers, their axes are not the leading ones, or one is negative or not finite.
+    """
+    array = plain(weights, f"{where}, weights")
+    if array.dtype.kind not in "fiub":
+        raise DtypeError("weights must be numbers", where=where, expected="floats of at least 0",
+                         received=f"dtype {array.dtype}", remedy="Convert them with astype(float).")  # fmt: skip
+    leading = shape[: len(shape) - row_axes]
+    if array.ndim == 0 or array.shape != leading[: array.ndim]:
+        raise ShapeError("the weights do not fit the prediction", where=where,
+                         expected=f"{leading} or its first axes, for a prediction of shape {shape}",
+                         received=array.shape, remedy="Give one weight for each row.")  # fmt: skip
+    wrong = ~((array >= 0) & np.isfinite(array))
+    if wrong.any():
+        raise DataError("a weight is negative or not finite", where=where, expected="finite numbers of at least 0",
+                        received=array[wrong][0], remedy="Use 0 to leave a row out.")  # fmt: skip
+    return array.astype(np.float64, copy=False)

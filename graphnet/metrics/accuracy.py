@@ -8,30 +8,26 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.core.errors import ConfigError
-from graphnet.losses.base import Loss
-from graphnet.losses.binary_cross_entropy import BinaryCrossEntropy
-from graphnet.losses.cross_entropy import CrossEntropy
-from graphnet.metrics.base import Metric
+from graphnet.metrics.label_metric import LabelMetric
 
 Array = npt.NDArray[Any]
 
 
 @dataclass(eq=False)
-class Accuracy(Metric):
+class Accuracy(LabelMetric):
     """The share of rows whose largest score is that of the target's class, from 0 to 1.
 
     Parameters
     ----------
-    binary : bool
+    binary : bool, optional
         False: scores ``(batch, ..., classes)`` (logits or probabilities; the first of equal ones is chosen) and class
         indices or one-hot targets, as for :class:`~graphnet.losses.CrossEntropy`. True: each element is a *logit*,
         positive above 0, with a label of the same shape, positive from 0.5, as for
-        :class:`~graphnet.losses.BinaryCrossEntropy`.
+        :class:`~graphnet.losses.BinaryCrossEntropy`. None: as the loss of the training run; False outside a run.
 
     Notes
     -----
-    A row with NaN counts as incorrect.
+    A row with NaN counts as incorrect. For rows of probabilities as targets, the class is the most probable one.
 
     Examples
     --------
@@ -41,25 +37,10 @@ class Accuracy(Metric):
     0.667
     """
 
-    binary: bool = False
+    binary: bool | None = None
 
     name: ClassVar[str] = "accuracy"
     higher_is_better: ClassVar[bool] = True
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.binary, bool):
-            raise ConfigError("binary is not a boolean", where="Accuracy", expected="True or False",
-                              received=repr(self.binary), key_path=("binary",))  # fmt: skip
-
-    def loss(self) -> Loss:
-        """The loss that takes the same targets."""
-        return BinaryCrossEntropy() if self.binary else CrossEntropy()
-
-    def remedy_with(self, loss: Loss) -> str | None:
-        """``Accuracy(binary=True)`` goes with binary cross entropy, ``Accuracy()`` with cross entropy."""
-        if isinstance(loss, BinaryCrossEntropy) != self.binary:
-            return f"With {type(loss).__name__}, use Accuracy({'' if self.binary else 'binary=True'})."
-        return None
 
     def score(self, prediction: Array, target: Array) -> Array:
         """True at correct rows or elements."""

@@ -12,8 +12,12 @@ from graphnet.core.arguments import explained
 from graphnet.core.checks import integer
 from graphnet.core.errors import FileError
 from graphnet.core.run import allocation
-from graphnet.io import ModelFile, load_state, load_weights, read_model
-from graphnet.io.run_folder import MODEL, STATE, WEIGHTS
+from graphnet.io import ModelFile, read_model
+from graphnet.io.checkpoint import entries
+from graphnet.io.contents import Contents
+from graphnet.io.model_folder import MODEL, WEIGHTS
+from graphnet.io.state import state_from
+from graphnet.io.weights import set_weights
 from graphnet.models.model import Model
 
 
@@ -21,7 +25,8 @@ from graphnet.models.model import Model
 def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model:
     """A model with its weights, from a folder that ``graphnet train`` or ``Model.save`` wrote; or from a model file.
 
-    A model file alone has no weights: they are drawn with the initializers and the seed of its configuration, ready
+    A run may be in training: its newest whole checkpoint is read, and the weights are those of the best epoch in it. A
+    model file alone has no weights: they are drawn with the initializers and the seed of its configuration, ready
     for ``fit``.
 
     Parameters
@@ -48,12 +53,13 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model
         allocation.check(model.runner, max_bytes, str(path))
         _initialize(model)
         return model
-    size = (path / WEIGHTS).stat().st_size
-    allocation.check(model.runner, max(allocation.MAX_BYTES if max_bytes is None else max_bytes, 2 * size), str(path))
+    found = Contents.read(path)
+    limit = allocation.MAX_BYTES if max_bytes is None else max_bytes
+    allocation.check(model.runner, max(limit, 2 * found.size), str(path))
     _initialize(model)
-    load_weights(path / WEIGHTS, model.runner)
-    if os.path.isfile(path / STATE):
-        model.state = load_state(path / STATE, model.runner)
+    set_weights(found.path, found.weights, model.runner)
+    if found.state is not None:
+        model.state = state_from(found.path, found.state, model.runner)
     return model
 
 
@@ -67,7 +73,7 @@ def read_file(path: str | os.PathLike[str]) -> ModelFile:
     """
     path = Path(path)
     folder = path if os.path.isdir(path) else None
-    if folder is not None:
+    if folder is not None and not entries(folder):
         _require_file(folder / WEIGHTS, "the weights of a run")
     with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
         return read_model(path if folder is None else folder / MODEL, allocate=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -20,9 +19,8 @@ from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State, require_state
-from graphnet.io import atomic, save_state, save_weights, write_model
-from graphnet.io.run_folder import MODEL, STATE, VERSIONS, WEIGHTS, create, refuse_used, relative
-from graphnet.io.versions import versions
+from graphnet.io.model_folder import save_model
+from graphnet.io.run_folder import relative
 from graphnet.models.dataset_lookup import folder_of, is_file
 from graphnet.models.elsewhere import ELSEWHERE
 from graphnet.models.prediction import predict
@@ -248,6 +246,8 @@ class Model(ExplainedAttributes):
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the graph, the configuration and the weights to a new folder, which ``graphnet.load`` reads.
 
+        The folder appears when all of it is on the disk, by one rename. ``graphnet verify`` checks it.
+
         Raises
         ------
         FileError
@@ -262,14 +262,10 @@ class Model(ExplainedAttributes):
 
     def _save(self, path: Path) -> None:
         self._materialize()
-        refuse_used(path)
-        create(path)
-        write_model(path / MODEL, self.runner.completed(), self._config_in(path))
-        save_weights(path / WEIGHTS, self.runner)
-        if self.state.rows is not None:
-            save_state(path / STATE, self.state)
-        trained_by = None if self.history is None else self.runner.backend
-        atomic.write(path / VERSIONS, (json.dumps(versions(backend=trained_by), indent=2) + "\n").encode())
+        history = self.history
+        facts = {} if history is None else {"epoch": history.best_epoch}
+        trained_by = None if history is None else self.runner.backend
+        save_model(path, self.runner, self._config_in(path), self.state, trained_by, facts)
 
     def _config_in(self, folder: Path) -> TrainingConfig:
         """The configuration for a file in a folder: the path of a data file points from there to the same file."""

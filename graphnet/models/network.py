@@ -16,6 +16,13 @@ from graphnet.core.describe.phases import in_phase
 from graphnet.core.errors import ConfigError, StateError
 from graphnet.core.phase import Phase
 from graphnet.models.chain import Chain, LayerSegment, chain_key
+from graphnet.models.foreign import (
+    PhaseAttributes,
+    phase_attributes,
+    put_phase_attributes,
+    regularization_loss,
+    set_phase,
+)
 
 #: The number of chains that a network caches (a list of layers has one in each phase); the oldest is dropped first.
 CACHED_CHAINS = 4
@@ -30,17 +37,19 @@ class NeuralNetwork:
     Parameters
     ----------
     optimizer : object or None
-        Has ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; each trainable layer
-        gets a copy.
-    weights_initializer, bias_initializer : object
-        Has ``initialize(weights_shape, fan_in, fan_out) -> array``.
+        Has ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``, or
+        ``calculate_update(weight_tensor, gradient_tensor)``; each trainable layer gets a copy.
+    weights_initializer, bias_initializer : object, optional
+        Has ``initialize(weights_shape, fan_in, fan_out) -> array``. Without a weights initializer, layers keep the
+        weights that they have; without a bias initializer, it is used for both.
 
     Attributes
     ----------
     layers : list
-        Layers without weights are appended directly, layers with weights by ``append_trainable_layer``.
+        Layers without weights are appended directly, layers with weights by ``append_trainable_layer``;
+        ``append_layer`` takes both.
     data_layer : object
-        ``forward()`` returns the next batch: ``(input, labels)``.
+        ``forward()``, or ``next()``, returns the next batch: ``(input, labels)``.
     loss_layer : object
         ``forward(prediction, labels)`` returns the loss, ``backward(labels)`` the error for the prediction, and
         ``predict(output)``, which is optional, the result of ``test``.
@@ -71,7 +80,7 @@ class NeuralNetwork:
     array([[20.]])
     """
 
-    def __init__(self, optimizer: Any, weights_initializer: Any, bias_initializer: Any) -> None:
+    def __init__(self, optimizer: Any, weights_initializer: Any = None, bias_initializer: Any = None) -> None:
         self.optimizer = optimizer
         self.weights_initializer = weights_initializer
         self.bias_initializer = bias_initializer
@@ -102,14 +111,29 @@ class NeuralNetwork:
                 received=repr(layer),
                 remedy="Append layers without weights to network.layers.",
             )
-        layer.initialize(self.weights_initializer, self.bias_initializer)
+        if self.weights_initializer is not None:
+            layer.initialize(self.weights_initializer, self.bias_initializer or self.weights_initializer)
         optimizer = copy.deepcopy(self.optimizer)
         if hasattr(layer, "set_optimizer"):
             layer.set_optimizer(optimizer)
         else:
             layer.optimizer = optimizer
+        self._append(layer)
+
+    def append_layer(self, layer: Any) -> None:
+        """Append any layer: one with weights as by ``append_trainable_layer``, any other as it is.
+
+        A layer that is not a graphnet layer has weights if its ``trainable`` is true or, without that attribute, if it
+        has an ``initialize``.
+        """
+        if getattr(layer, "trainable", callable(getattr(layer, "initialize", None))):
+            self.append_trainable_layer(layer)
+        else:
+            self._append(layer)
+
+    def _append(self, layer: Any) -> None:
         if self._phase is Phase.test:
-            _set_phase(layer, Phase.test)
+            set_phase(layer, Phase.test)
         self.layers.append(layer)
 
     # ------------------------------------------------------------------ phase
@@ -126,7 +150,16 @@ class NeuralNetwork:
             )
         self._phase = phase
         for layer in self.layers:
-            _set_phase(layer, phase)
+            set_phase(layer, phase)
+
+    @property
+    def testing_phase(self) -> bool:
+        """Whether ``phase`` is ``Phase.test``; assigning True or False sets it."""
+        return self._phase is Phase.test
+
+    @testing_phase.setter
+    def testing_phase(self, testing: bool) -> None:
+        self.phase = Phase.test if testing else Phase.train
 
     # ------------------------------------------------------------------ running
     def forward(self) -> Any:
@@ -152,7 +185,8 @@ class NeuralNetwork:
             return loss + self._regularization_loss()
 
     def _batch(self) -> tuple[Any, Any]:
-        batch = self.data_layer.forward()
+        layer = self.data_layer
+        batch = layer.forward() if callable(getattr(layer, "forward", None)) else layer.next()
         if not isinstance(batch, (tuple, list)) or len(batch) != 2:
             raise ConfigError(
                 "forward of the data layer did not return a batch",
@@ -233,14 +267,14 @@ class NeuralNetwork:
             yield
             return
         with locks.foreign_layers:
-            phases = [(layer, getattr(layer, "phase", self._phase)) for layer in foreign]
+            before = [(layer, phase_attributes(layer)) for layer in foreign]
             for layer in foreign:
-                _set_phase(layer, Phase.test)
+                set_phase(layer, Phase.test)
             try:
                 yield
             finally:
-                for layer, phase in phases:
-                    _set_phase(layer, phase)
+                for layer, attributes in before:
+                    put_phase_attributes(layer, attributes)
 
     def _chain(self) -> Chain:
         """The chain of the present layers and phases; the last few are cached."""
@@ -260,25 +294,17 @@ class NeuralNetwork:
                 raise StateError(f"{name} is not set", where="NeuralNetwork", remedy=f"Assign it: network.{name} = …")
 
     def _regularization_loss(self) -> float:
-        layers = {id(layer): layer for layer in self.layers if hasattr(layer, "calculate_regularization_loss")}
-        return sum(layer.calculate_regularization_loss() for layer in layers.values())
+        layers = {id(layer): layer for layer in self.layers}
+        return sum(regularization_loss(layer) for layer in layers.values())
 
-    def _phases(self) -> tuple[Phase, list[tuple[Any, Any]]]:
-        return self._phase, [(layer, getattr(layer, "phase", self._phase)) for layer in self.layers]
+    def _phases(self) -> tuple[Phase, list[tuple[Any, PhaseAttributes]]]:
+        return self._phase, [(layer, phase_attributes(layer)) for layer in self.layers]
 
-    def _restore_phases(self, phases_before: tuple[Phase, list[tuple[Any, Any]]]) -> None:
+    def _restore_phases(self, phases_before: tuple[Phase, list[tuple[Any, PhaseAttributes]]]) -> None:
         self._phase, phases = phases_before
-        for layer, phase in phases:
-            _set_phase(layer, phase)
-
-
-def _set_phase(layer: Any, phase: Phase) -> None:
-    """Set the phase of a layer; an object that does not accept attributes has none."""
-    try:
-        layer.phase = phase
-    except AttributeError:
-        return
+        for layer, attributes in phases:
+            put_phase_attributes(layer, attributes)
 
 
 explain_arguments(NeuralNetwork)
-explain_methods(NeuralNetwork, "append_trainable_layer", "train", "test", "forward", "backward")
+explain_methods(NeuralNetwork, "append_trainable_layer", "append_layer", "train", "test", "forward", "backward")

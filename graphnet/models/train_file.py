@@ -21,6 +21,7 @@ from graphnet.io import read_model
 from graphnet.io.run_folder import RunFolder
 from graphnet.models.dataset_lookup import check_inputs, folder_of, is_file, open_dataset
 from graphnet.models.loading import run_model
+from graphnet.models.runs import open_run
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.history import History
@@ -40,6 +41,8 @@ class TrainingJob:
         Loss and metrics on the test split, after the run.
     failure : GraphnetError or None
         What a callback raised at the end of training.
+    over : bool
+        Whether there is nothing to do: a resumed run that has ended, and is complete.
     """
 
     trainer: Trainer
@@ -47,6 +50,7 @@ class TrainingJob:
     folder: RunFolder
     test: dict[str, float] = field(default_factory=dict)
     failure: GraphnetError | None = None
+    over: bool = False
 
     def run(self) -> History:
         """Train, then evaluate the test split once; all results are written to the folder.
@@ -65,6 +69,7 @@ class TrainingJob:
 
         A callback that fails at the end of the run is an error of :meth:`evaluate`: the run itself is complete.
         """
+        self.folder.awaits_test = True
         try:
             return self.trainer.fit(self.data.train.inputs, self.data.train.targets)
         except GraphnetError as error:
@@ -76,9 +81,11 @@ class TrainingJob:
     def evaluate(self) -> None:
         """Evaluate the test split, unless no epoch was completed, and write the results."""
         history, test = self.trainer.history, self.data.test
-        if len(test) and history.best_epoch:
-            self.test = self.trainer.evaluate(test.inputs, test.targets)
-        self.folder.summarize(history, self.test)
+        try:
+            if len(test) and history.best_epoch:
+                self.test = self.trainer.evaluate(test.inputs, test.targets)
+        finally:
+            self.folder.summarize(history, self.test)
         if self.failure is not None:
             raise self.failure
 
@@ -135,6 +142,43 @@ def prepare(
             first = trainer.examples(split.inputs, split.targets).batch(slice(0, 1), 1)
             allocation.check(trainer.runner, max_bytes, str(path), _shapes(file.graph, first))
     return TrainingJob(trainer, dataset, folder)
+
+
+def prepare_resumed(
+    path: str | os.PathLike[str],
+    *,
+    epochs: int | None = None,
+    allow: Iterable[str] = (),
+    data: str | None = None,
+    callbacks: Iterable[Callback] = (),
+) -> TrainingJob:
+    """Open the folder of a run and its data, and lock it, to go on from its newest whole checkpoint.
+
+    Parameters
+    ----------
+    path : path
+        The folder of the run.
+    epochs : int, optional
+        More epochs than it was to have.
+    allow : iterable of str
+        What may differ; see :meth:`Trainer.resume`.
+    data : str, optional
+        Where the data are now; their contents must be those of the run.
+    callbacks : iterable of Callback
+
+    Raises
+    ------
+    GraphnetError
+        If the run cannot go on; the lock is given back.
+    """
+    run = open_run(path, data=data)
+    try:
+        trainer = Trainer.resume(run, epochs=epochs, allow=allow, callbacks=callbacks)
+        over = run.complete and trainer.config.epochs <= (run.snapshot.values.get("epochs") or 0)
+        return TrainingJob(trainer, run.dataset(), run.checkpoints, over=over)
+    except BaseException:
+        run.close()
+        raise
 
 
 def _shapes(graph: Graph, batch: Batch) -> list[Shape | None]:

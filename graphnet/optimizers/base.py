@@ -6,21 +6,26 @@ import copy
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, overload
 
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core.arguments import ArgumentError
 from graphnet.core.checks import float_array, number, read_only, working_dtype
 from graphnet.core.errors import ConfigError, RuleError
-from graphnet.optimizers.checks import fitting_gradient, rule_result
+from graphnet.optimizers.checks import fitting_gradient, penalty, rule_result
 from graphnet.optimizers.state import check_finite, check_fit, check_weights, checked_state
 
 Array = npt.NDArray[Any]
 
 
+#: Marks an argument that was left out.
+ABSENT: Any = object()
+
+
 class RegularizerLike(Protocol):
-    """The methods that an optimizer needs of a regularizer."""
+    """The methods that an optimizer needs of a regularizer; ``calculate_gradient`` may stand for ``calculate``."""
 
     def calculate(self, weights: Array) -> Array:
         """The term that is added to the gradient, with the shape of ``weights``."""
@@ -89,12 +94,16 @@ class Optimizer:
     def add_regularizer(self, regularizer: RegularizerLike) -> None:
         """Make each step also subtract ``rate * regularizer.calculate(weights)``; replaces an earlier regularizer.
 
+        The method may be called ``calculate_gradient`` instead, as in later editions of the exercise.
+
         Raises
         ------
         ConfigError
-            If the object has no ``calculate`` or no ``norm``.
+            If the object has no ``calculate`` (or ``calculate_gradient``) or no ``norm``.
         """
-        missing = [name for name in ("calculate", "norm") if not callable(getattr(regularizer, name, None))]
+        rule = "calculate" if callable(getattr(regularizer, "calculate", None)) else "calculate_gradient"
+        missing = [name for name in (rule, "norm") if not callable(getattr(regularizer, name, None))]
+        missing = ["calculate" if name == "calculate_gradient" else name for name in missing]
         if missing:
             raise ConfigError(
                 f"the regularizer has no {' and no '.join(missing)}",
@@ -105,15 +114,28 @@ class Optimizer:
             )
         self.regularizer = regularizer
 
+    @overload
     def calculate_update(
-        self, individual_delta: float, weight_tensor: npt.ArrayLike, gradient_tensor: npt.ArrayLike
+        self, individual_delta: float, weight_tensor: npt.ArrayLike, gradient_tensor: npt.ArrayLike, /
+    ) -> Any: ...
+    @overload
+    def calculate_update(self, weight_tensor: npt.ArrayLike, gradient_tensor: npt.ArrayLike, /) -> Any: ...
+    @overload
+    def calculate_update(
+        self, individual_delta: float = 1.0, *, weight_tensor: npt.ArrayLike, gradient_tensor: npt.ArrayLike
+    ) -> Any: ...
+    def calculate_update(
+        self, individual_delta: Any = ABSENT, weight_tensor: Any = ABSENT, gradient_tensor: Any = ABSENT
     ) -> Any:
         """New weights: one step from ``weight_tensor`` against ``gradient_tensor``; neither is written.
+
+        Also called as ``calculate_update(weight_tensor, gradient_tensor)``, as in later editions of the exercise; the
+        delta is 1 then.
 
         Parameters
         ----------
         individual_delta : float, at least 0
-            Scales the learning rate for one layer: ``rate = learning_rate * individual_delta``.
+            Scales the learning rate for one layer: ``rate = learning_rate * individual_delta``. Left out: 1.
         weight_tensor : array, list or number
             The weights ``w``. Integers are converted to float64.
         gradient_tensor : array, list or number
@@ -133,18 +155,35 @@ class Optimizer:
         DtypeError
             If an array is complex, boolean or of objects.
         ConfigError
-            If the delta or the learning rate is negative or not finite.
+            If the delta or the learning rate is negative or not finite; an ArgumentError without weights or gradient.
         RuleError
             If ``step`` or the regularizer returns another shape, other values than floats, or NaN or infinity.
         StateError
             If the new state is not finite, for example because the square of an outlier overflows: later steps would
             not change the weights any more. After any error the optimizer is unchanged.
         """
+        individual_delta, weight_tensor, gradient_tensor = self._arguments(
+            individual_delta, weight_tensor, gradient_tensor
+        )
         rate = self._rate(individual_delta)
         array = float_array(type(self).__name__, "weight_tensor", weight_tensor)
         with np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore"):
             result = self._updated(rate, array, gradient_tensor)
         return result if isinstance(weight_tensor, np.ndarray) else result[()]
+
+    def _arguments(self, *given: Any) -> tuple[Any, Any, Any]:
+        """Delta, weights and gradient from the arguments of ``calculate_update``, of which one may be left out."""
+        delta, weights, gradient = given
+        if gradient is ABSENT and delta is not ABSENT and weights is not ABSENT:
+            delta, weights, gradient = 1.0, delta, weights
+        if weights is ABSENT or gradient is ABSENT:
+            raise ArgumentError(
+                "an argument is missing",
+                where=f"{type(self).__name__}.calculate_update",
+                expected="(individual_delta, weight_tensor, gradient_tensor) or (weight_tensor, gradient_tensor)",
+                received=f"{sum(argument is not ABSENT for argument in given)} arguments",
+            )
+        return 1.0 if delta is ABSENT else delta, weights, gradient
 
     def _updated(self, rate: float, array: Array, gradient_tensor: npt.ArrayLike) -> Array:
         """Checked new weights; after any error the state is unchanged."""
@@ -224,10 +263,10 @@ class Optimizer:
     def _penalty(self, weights: Array) -> Array | None:
         if self.regularizer is None:
             return None
-        return rule_result(self.regularizer, "calculate", self.regularizer.calculate(weights), weights, ())
+        return penalty(self.regularizer, weights)
 
     def _stepped(self, rate: float, weights: Array, gradient: Array) -> Array:
         """The rule and the regularizer, which reads the weights before the step."""
-        penalty = self._penalty(weights)
+        term = self._penalty(weights)
         new = rule_result(self, "step", self.step(rate, weights, gradient), weights)
-        return new if penalty is None else new - rate * penalty
+        return new if term is None else new - rate * term

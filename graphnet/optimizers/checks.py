@@ -55,3 +55,19 @@ def rule_result(
         received=f"{type(value).__name__} of dtype {array.dtype}, shape {array.shape}",
         remedy=f"Make {rule} return an array with the shape of the weights.",
     )
+
+
+def penalty_rule(regularizer: Any) -> Any:
+    """The regularizer's ``calculate``, or ``calculate_gradient`` where it has none."""
+    return regularizer.calculate if hasattr(regularizer, "calculate") else regularizer.calculate_gradient
+
+
+def penalty(regularizer: Any, weights: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """The term that a regularizer adds to the gradient, checked.
+
+    Raises
+    ------
+    RuleError
+        If it has another shape than the weights.
+    """
+    return rule_result(regularizer, "calculate", penalty_rule(regularizer)(weights), weights, ())

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from graphnet.core.checks import read_only
 from graphnet.core.errors import RuleError
 from graphnet.optimizers.base import Optimizer, RegularizerLike
-from graphnet.optimizers.checks import rule_result
+from graphnet.optimizers.checks import penalty
 from graphnet.optimizers.state import check_fit
 
 Array = npt.NDArray[Any]
@@ -216,8 +216,7 @@ class FusedOptimizer(Optimizer):
         if regularizer is None:
             return
         # The regularizer reads the weights before the step.
-        penalty = rule_result(regularizer, "calculate", regularizer.calculate(block.weights), block.weights, ())
-        np.multiply(penalty, block.rate, out=block.scratch)
+        np.multiply(penalty(regularizer, block.weights), block.rate, out=block.scratch)
         np.subtract(block.out, block.scratch, out=block.out)
 
 

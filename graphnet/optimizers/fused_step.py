@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.core.elementwise_kernels import Compiled, Compiler, Factor, Kernel, Recorder, Unrecordable
+from graphnet.optimizers.checks import penalty_rule
 from graphnet.optimizers.fused import Block, FusedOptimizer
 
 Array = npt.NDArray[Any]
@@ -135,8 +136,8 @@ def record(optimizer: FusedOptimizer, recorder: Recorder, rate: Any, number: Any
     block: Any = Block(rate, weights, gradient, (*old,), (*new,), out, scratch, number)
     optimizer.rule(block)
     if optimizer.regularizer is not None:
-        penalty = optimizer.regularizer.calculate(block.weights)
-        np.subtract(out, np.multiply(penalty, block.rate), out=out)
+        term = penalty_rule(optimizer.regularizer)(block.weights)
+        np.subtract(out, np.multiply(term, block.rate), out=out)
     return recorder.kernel([out, *new])
 
 

@@ -19,6 +19,10 @@ class L2_Regularizer(Regularizer):
     gradient of ``alpha / 2 * sum w**2``, while the norm that is added to the loss is a root without the factor one
     half. A numeric derivative of the reported loss therefore differs from the step.
 
+    Later editions of the exercise (2019 and after) use ``norm(w) = alpha * sum w**2`` without the root, and the same
+    ``calculate``; a class with that norm is ``class Squares(L2_Regularizer)`` with
+    ``norm = lambda self, w: self.alpha * float(np.sum(np.square(w)))``.
+
     Parameters
     ----------
     alpha : float, at least 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.runner import Runner
@@ -29,6 +30,8 @@ class BestWeights:
         self.metric = metric
         self.epoch = 0
         self.score: tuple[float, ...] | None = None
+        self._values: dict[str, Array] = {}
+        self._buffers: dict[str, Array] = {}
         self._store()
 
     def update(self, record: EpochRecord) -> bool:
@@ -47,6 +50,12 @@ class BestWeights:
                 parameter.value = self._values[f"{path}/{name}"]
             layer.store.replace_buffers({name: self._buffers[f"{path}/{name}"] for name in layer.buffer_values})
 
+    def carry_on(self, epoch: int, score: tuple[float, ...] | None, arrays: Mapping[str, Array]) -> None:
+        """Continue with the best epoch of a run that was stopped, and its :attr:`arrays`."""
+        self.epoch, self.score = epoch, score
+        self._values = {path: arrays[path] for path in self.runner.parameters}
+        self._buffers = {path: arrays[path] for path in self.runner.buffers}
+
     @property
     def arrays(self) -> dict[str, Array]:
         """The weights and buffers of the best epoch by ``node path/name``; not copied."""
@@ -63,5 +72,5 @@ class BestWeights:
 
     def _store(self) -> None:
         # Parameters and buffers are replaced, never written in place: no copy is needed.
-        self._values: dict[str, Array] = {path: p.value for path, p in self.runner.parameters.items()}
-        self._buffers: dict[str, Array] = dict(self.runner.buffers)
+        self._values = {path: p.value for path, p in self.runner.parameters.items()}
+        self._buffers = dict(self.runner.buffers)

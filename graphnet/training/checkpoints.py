@@ -12,6 +12,10 @@ from graphnet.training.snapshot import Snapshot
 class CheckpointedRun(TrainingRun, Protocol):
     """A training run of which a snapshot can be taken."""
 
+    @property
+    def complete(self) -> bool:
+        """Whether there is nothing more to train: True when ``after_epoch`` is called for the last epoch."""
+
     def snapshot(self) -> Snapshot:
         """A copy of everything that decides the future of the run."""
 

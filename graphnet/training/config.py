@@ -86,6 +86,12 @@ class TrainingConfig:
     backend : str, optional
         The backend that runs the graph: 'numpy', 'reference' (node by node), or one of a plugin; None: the default of
         :class:`graphnet.Runner`.
+    checkpoint_epochs, checkpoint_steps : int, optional
+        A run that is written to a folder gets a checkpoint after so many epochs or updates; None: not by their number.
+    checkpoint_seconds : float above 0, optional
+        A checkpoint is also due when the last one is so old, after the next update; None: not by time.
+    keep_checkpoints : int, at least 1
+        How many checkpoints are kept, of the last ones; each has the weights of the best epoch too.
 
     Raises
     ------
@@ -125,6 +131,10 @@ class TrainingConfig:
     patience: int | None = None
     threads: int | None = 1
     backend: str | None = None
+    checkpoint_epochs: int | None = 1
+    checkpoint_steps: int | None = None
+    checkpoint_seconds: float | None = 300.0
+    keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
         self._set(
@@ -146,6 +156,12 @@ class TrainingConfig:
             validation=checks.real("validation", self.validation, lambda x: 0 <= x < 1, "in [0, 1)"),
             patience=checks.integer("patience", self.patience, 1, optional=True),
             threads=checks.integer("threads", self.threads, 1, optional=True),
+            checkpoint_epochs=checks.integer("checkpoint_epochs", self.checkpoint_epochs, 1, optional=True),
+            checkpoint_steps=checks.integer("checkpoint_steps", self.checkpoint_steps, 1, optional=True),
+            checkpoint_seconds=checks.real(
+                "checkpoint_seconds", self.checkpoint_seconds, lambda x: x > 0, "above 0", optional=True
+            ),
+            keep_checkpoints=checks.integer("keep_checkpoints", self.keep_checkpoints, 1),
         )
         checks.choice("batching", self.batching, ("random", "length"))
         checks.backend("backend", self.backend)

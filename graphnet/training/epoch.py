@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,40 @@ from graphnet.training.totals import Totals
 from graphnet.training.updates import Updates
 
 
+class CurrentEpoch:
+    """An epoch that has begun.
+
+    Parameters
+    ----------
+    number : int
+        Counts from 1.
+    totals : Totals
+
+    Attributes
+    ----------
+    rate : float or None
+        The learning rate.
+    norm : float
+        The largest norm of the gradients so far.
+    batches : int
+        The updates so far.
+    position : tuple of int
+        That of the feed after the last update; empty before the first one.
+    start : float
+        ``time.perf_counter()`` at the beginning, less the time that the epoch has taken in earlier processes.
+    beginning : object
+        What an observer has kept when the epoch began.
+    """
+
+    def __init__(self, number: int, totals: Totals) -> None:
+        self.number, self.totals = number, totals
+        self.rate: float | None = None
+        self.norm, self.batches = 0.0, 0
+        self.position: tuple[int, ...] = ()
+        self.start = time.perf_counter()
+        self.beginning: Any = None
+
+
 class EpochRunner:
     """Runs the epochs of a training run.
 
@@ -35,6 +70,11 @@ class EpochRunner:
     validation : Examples, Stream or None
     rng : numpy.random.Generator or None
         Draws the order of the examples; None: they keep their order.
+
+    Attributes
+    ----------
+    current : CurrentEpoch or None
+        The present epoch; None between two epochs. One that is set is continued.
     """
 
     def __init__(
@@ -49,6 +89,19 @@ class EpochRunner:
         self.runner, self.config, self.losses = runner, config, losses
         self.feed, self.validation, self.rng = feed, validation, rng
         self.updates = Updates(runner, config)
+        self.current: CurrentEpoch | None = None
+        #: Called when an epoch begins; the result is kept as its ``beginning``.
+        self.at_beginning: Callable[[], Any] = lambda: None
+
+    def totals(self) -> Totals:
+        """Totals of losses and metrics, with nothing added."""
+        return Totals(self.losses, self.config.metrics)
+
+    def _begin(self, epoch: int) -> CurrentEpoch:
+        current = CurrentEpoch(epoch, self.totals())
+        current.rate = self.updates.set_epoch(epoch)
+        current.beginning = self.at_beginning()
+        return current
 
     def run(self, epoch: int, on_batch_end: Callable[[int, int, float], None]) -> EpochRecord:
         """Run one epoch; ``on_batch_end`` is called with the epoch, the batch and the loss so far.
@@ -58,24 +111,26 @@ class EpochRunner:
         StateError
             If the loss, or the state of an optimizer, is not finite; the message names the epoch and the batch.
         """
-        start, norm = time.perf_counter(), 0.0
-        rate = self.updates.set_epoch(epoch)
-        totals = Totals(self.losses, self.config.metrics)
-        for number, batch in enumerate(self.feed.batches(self.rng), 1):
-            norm = max(norm, self._step(batch, totals, f"epoch {epoch}, batch {number}"))
-            on_batch_end(epoch, number, totals.loss)
+        current = self.current = self.current or self._begin(epoch)
+        totals = current.totals
+        for batch in self.feed.batches(self.rng, current.position):
+            current.norm = max(current.norm, self._step(batch, totals, f"epoch {epoch}, batch {current.batches + 1}"))
+            current.position = self.feed.position
+            current.batches += 1
+            on_batch_end(epoch, current.batches, totals.loss)
         validation = None
         if self.validation is not None:
             validation = evaluation.totals(self.runner, self.validation, self.losses, self.config)
+        self.current = None
         return EpochRecord(
             epoch=epoch,
             loss=totals.loss,
             metrics=totals.results(),
             validation_loss=None if validation is None else validation.loss,
             validation_metrics={} if validation is None else validation.results(),
-            learning_rate=rate,
-            gradient_norm=norm,
-            seconds=time.perf_counter() - start,
+            learning_rate=current.rate,
+            gradient_norm=current.norm,
+            seconds=time.perf_counter() - current.start,
             examples=totals.examples,
         )
 

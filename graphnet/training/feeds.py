@@ -33,8 +33,19 @@ class Feed(Protocol):
     def state(self) -> State | None:
         """The state at the current position of a stream; None if no state is carried over."""
 
-    def batches(self, rng: np.random.Generator | None) -> Iterator[Batch]:
-        """The batches of one epoch, in an order drawn from ``rng``; None: in their own order."""
+    @property
+    def truncated(self) -> TruncatedRunner | None:
+        """What carries states from piece to piece; None if sequences are run as a whole."""
+
+    @property
+    def position(self) -> tuple[int, ...]:
+        """Where the last batch is in its epoch; after it, ``batches`` continues from there."""
+
+    def batches(self, rng: np.random.Generator | None, position: tuple[int, ...] = ()) -> Iterator[Batch]:
+        """The batches of one epoch, in an order drawn from ``rng``; None: in their own order.
+
+        With a ``position``, those after it, for which ``rng`` must be as at the beginning of the epoch.
+        """
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of the graph in the train phase."""
@@ -47,6 +58,8 @@ class WholeSequences:
     """Runs every example, and every sequence, as a whole."""
 
     state: State | None = None
+    truncated: TruncatedRunner | None = None
+    position: tuple[int, ...] = ()
 
     def __init__(self, runner: Runner, data: Examples, config: TrainingConfig) -> None:
         self.runner, self.data, self.config = runner, data, config
@@ -57,11 +70,18 @@ class WholeSequences:
         full, rest = divmod(len(self.data), self.config.batch_size)
         return full + (rest > 0 and not self.config.drop_last)
 
-    def batches(self, rng: np.random.Generator | None) -> Iterator[Batch]:
+    def batches(self, rng: np.random.Generator | None, position: tuple[int, ...] = ()) -> Iterator[Batch]:
         """The batches in order, or in a random one."""
+        done = position[0] if position else 0
+        for number, batch in enumerate(self._whole(rng, done), done + 1):
+            self.position = (number,)
+            yield batch
+
+    def _whole(self, rng: np.random.Generator | None, done: int) -> Iterator[Batch]:
+        """The batches after the first ``done``."""
         config = self.config
         return self.data.batches(
-            config.batch_size, rng, by_length=config.batching == "length", drop_last=config.drop_last
+            config.batch_size, rng, by_length=config.batching == "length", drop_last=config.drop_last, done=done
         )
 
     def forward(self, batch: Batch) -> dict[str, Array]:
@@ -80,19 +100,25 @@ class SequencePieces(WholeSequences):
         assert config.tbptt is not None
         self.k1 = config.tbptt[0]
         super().__init__(Runner(graph_runner.graph, backend=graph_runner.backend, reach=config.tbptt[1]), data, config)
-        self.truncated = TruncatedRunner(self.runner, *config.tbptt)
+        self.truncated: TruncatedRunner = TruncatedRunner(self.runner, *config.tbptt)
 
     @property
     def count(self) -> int:
         """0: the number of pieces depends on which sequences form a batch."""
         return 0
 
-    def batches(self, rng: np.random.Generator | None) -> Iterator[Batch]:
-        """The pieces of all batches."""
-        for batch in super().batches(rng):
-            self.truncated.start()
+    def batches(self, rng: np.random.Generator | None, position: tuple[int, ...] = ()) -> Iterator[Batch]:
+        """The pieces of all batches; a position has the batches before the present one, and its pieces so far."""
+        done, pieces_done = position or (0, 0)
+        for number, batch in enumerate(self._whole(rng, done), done):
+            if not pieces_done:
+                self.truncated.start()
             check_equal_steps(batch.inputs, self.truncated.timed, self.runner.graph.name)
-            yield from split_batch(batch, self.k1, self.truncated.timed)
+            for count, piece in enumerate(split_batch(batch, self.k1, self.truncated.timed), 1):
+                if count > pieces_done:
+                    self.position = (number, count)
+                    yield piece
+            pieces_done = 0
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of one piece."""
@@ -105,6 +131,8 @@ class SequencePieces(WholeSequences):
 
 class StreamPieces:
     """Runs a stream in pieces of k1 steps, from its beginning in every epoch."""
+
+    position: tuple[int, ...] = ()
 
     def __init__(
         self, graph_runner: Runner, stream: Stream, config: TrainingConfig, losses: Mapping[str, Loss]
@@ -125,10 +153,15 @@ class StreamPieces:
         """The state at the current position of the stream."""
         return self.truncated.state
 
-    def batches(self, rng: np.random.Generator | None) -> Iterator[Batch]:
+    def batches(self, rng: np.random.Generator | None, position: tuple[int, ...] = ()) -> Iterator[Batch]:
         """The pieces of the stream."""
-        self.truncated.start()
-        yield from stream_batches(self.runner, self.stream, self.k1, self.config, self.losses)
+        done = position[0] if position else 0
+        if not done:
+            self.truncated.start()
+        pieces = stream_batches(self.runner, self.stream, self.k1, self.config, self.losses, done)
+        for number, piece in enumerate(pieces, done + 1):
+            self.position = (number,)
+            yield piece
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of one piece."""
@@ -180,9 +213,9 @@ def _check_drop_last(data: Examples | Stream, config: TrainingConfig) -> None:
 
 
 def stream_batches(
-    runner: Runner, stream: Stream, steps: int, config: TrainingConfig, losses: Mapping[str, Loss]
+    runner: Runner, stream: Stream, steps: int, config: TrainingConfig, losses: Mapping[str, Loss], done: int = 0
 ) -> Iterator[Batch]:
-    """The pieces of a stream as checked batches; only the first one counts its rows as examples.
+    """The pieces of a stream as checked batches, without the first ``done``; only the first one counts its rows.
 
     Raises
     ------
@@ -191,8 +224,8 @@ def stream_batches(
     ShapeError, DtypeError, DataError
         If a piece does not fit the graph.
     """
-    number = 0
-    for number, piece in enumerate(stream.pieces(steps), 1):
+    number = done
+    for number, piece in enumerate(stream.pieces(steps, done), done + 1):
         data = piece_examples(runner, piece, config.metrics, config.dtype, losses)
         rows = len(data)
         batch = data.batch(slice(0, rows), rows)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from graphnet.core.describe.parameter import Array
+from graphnet.core.errors import GraphnetError, StateError
+
+#: The key of the rows that begin anew, in the part ``state``, as in a state file.
+FRESH = "*fresh"
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,3 +50,24 @@ class Snapshot:
     step: int
     arrays: Mapping[str, Mapping[str, Array]]
     values: Mapping[str, Any]
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn the exceptions of reading damaged values into a StateError.
+
+    Raises
+    ------
+    StateError
+    """
+    try:
+        yield
+    except GraphnetError:
+        raise
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
+        raise StateError(
+            f"the checkpoint cannot be read: {type(error).__name__}: {error}",
+            where="resume",
+            expected="a checkpoint of this run",
+            remedy="Resume from an earlier checkpoint.",
+        ) from error

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -68,6 +69,15 @@ class TruncatedRunner:
         """Start new sequences, from the zero state or from a given one."""
         self.recent.clear()
         self.state = State() if state is None else state
+
+    def carried(self) -> dict[str, Any]:
+        """What later pieces need of earlier ones, as plain values, arrays and States; not copied."""
+        return {"state": self.state, "recent": [dict(vars(piece)) for piece in self.recent]}
+
+    def carry_on(self, carried: Mapping[str, Any]) -> None:
+        """Continue with what :meth:`carried` returned."""
+        self.state = carried["state"]
+        self.recent = deque(RecentPiece(**piece) for piece in carried["recent"])
 
     def forward(self, piece: Batch) -> dict[str, Array]:
         """The outputs of one piece; earlier pieces of the window are run again before it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Mapping
+from typing import Any
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
@@ -62,8 +63,9 @@ def _reset(metric: Metric) -> Metric:
 
 
 def _checked_by(metric: Metric, loss: Loss) -> bool:
-    """Whether a batch that a loss accepts needs no checks by a metric: both take class indices, or one-hot rows."""
-    return type(metric) is Accuracy and not metric.binary and type(loss) is CrossEntropy
+    """Whether class indices that a loss accepts need no checks by a metric."""
+    ignored = getattr(loss, "ignore_index", None), getattr(metric, "ignore_index", None)
+    return type(metric) is Accuracy and not metric.binary and type(loss) is CrossEntropy and ignored == (None, None)
 
 
 class Totals:
@@ -110,6 +112,17 @@ class Totals:
         """Add the regularization loss of a batch with this number of rows."""
         self._penalty += penalty * rows
 
+    def partial(self) -> dict[str, Any]:
+        """The sums so far, without the metrics; not copied."""
+        return {
+            "values": self._values, "terms": self._terms, "penalty": self._penalty, "examples": self.examples,
+        }  # fmt: skip
+
+    def carry_on(self, partial: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`partial` returned."""
+        self._values, self._terms = dict(partial["values"]), dict(partial["terms"])
+        self._penalty, self.examples = partial["penalty"], partial["examples"]
+
     def _valid_losses(self, batch: Batch) -> dict[str, Loss]:
         """The losses of the outputs that have a valid step in this batch."""
         masks = batch.masks
@@ -128,10 +141,11 @@ class Totals:
         mask = batch.masks[self.main]
         if mask is None or mask.any():
             output, target = outputs[self.main], batch.targets[self.main]
+            indices = target.dtype.kind in "iu" and target.shape == output.shape[:-1]
             for metric in self.metrics:
                 with guarded("metric", metric, "update"):
-                    if id(metric) in self._checked:
-                        metric.add(valid(output, mask), valid(target, mask))
+                    if indices and id(metric) in self._checked:
+                        metric.accumulate(valid(output, mask), valid(target, mask), None)
                     else:
                         metric.update(output, target, mask)
 

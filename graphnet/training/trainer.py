@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -18,23 +17,29 @@ from graphnet.core.concurrency.claims import WRITE, Claim
 from graphnet.core.describe import deltas
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.graph_argument import require_graph
-from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import GraphnetError
+from graphnet.core.errors import StateError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
-from graphnet.data.batches import Batch, Examples
+from graphnet.data.batches import Examples
 from graphnet.data.datasets.stream import Stream
 from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
 from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
+from graphnet.training.data_hash import data_hashes
 from graphnet.training.epoch import EpochRunner
-from graphnet.training.feeds import Feed, make_feed
+from graphnet.training.feeds import make_feed
+from graphnet.training.fingerprint import fingerprint
 from graphnet.training.fit_data import DataReader
-from graphnet.training.guards import guarded
 from graphnet.training.history import History
+from graphnet.training.object_writer import ObjectWriter
+from graphnet.training.resumption import Resumption
+from graphnet.training.run_loop import RunLoop
+from graphnet.training.run_objects import RunObjects
+from graphnet.training.run_state import RunState
 from graphnet.training.snapshot import Snapshot
+from graphnet.training.starting_weights import create_weights
 from graphnet.training.totals import losses_by_output
 
 
@@ -110,9 +115,10 @@ class Trainer(ExplainedAttributes):
         )
         self.callbacks = (*self.config.callbacks, *checks.callbacks(given))
         found = (callback for callback in self.callbacks if isinstance(callback, Checkpoints))
-        self.checkpoints = next(found, Checkpoints()) if checkpoints is None else checkpoints
+        self.checkpoints: Checkpoints | None = next(found, None) if checkpoints is None else checkpoints
         self.runner = Runner(graph, backend=self.config.backend)
-        self._step, self._best = 0, BestWeights(self.runner, None)
+        self._running: RunState | None = None
+        self._resumption: Resumption | None = None
         self.losses = losses_by_output(graph, self.config)
         self.history = History()
         self.state: State | None = None
@@ -120,7 +126,7 @@ class Trainer(ExplainedAttributes):
 
     def fit(
         self,
-        inputs: Any,
+        inputs: Any = None,
         targets: Any = None,
         *,
         lengths: Any = None,
@@ -163,6 +169,9 @@ class Trainer(ExplainedAttributes):
             is complete.
         """
         warm_start = flag("fit", "warm_start", warm_start)
+        resuming = self._resumption is not None
+        if self._resumption is not None and inputs is None:
+            inputs, targets = self._resumption.data()
         with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
             order_seed, split_seed = self._seeds()
             data, validation = self._reader.training_and_validation(
@@ -170,32 +179,121 @@ class Trainer(ExplainedAttributes):
             )
             feed = make_feed(self.runner, data, self.config, self.losses)
             deltas.effective(deltas.chains(self.graph))  # checked before weights are drawn
+            objects, known = RunObjects(self.graph, self.config, self.callbacks), {}
+            if self.checkpoints is not None or resuming:
+                known = self._known(objects, data, validation)
             with self._context():
-                self._create_weights(self._reader.first_batch(data), warm_start)
-                self._run(feed, validation, np.random.default_rng(order_seed) if self.config.shuffle else None)
+                create_weights(self.runner, self.config, self._reader.first_batch(data), warm_start or resuming)
+                rng = np.random.default_rng(order_seed) if self.config.shuffle else None
+                epochs = EpochRunner(self.runner, self.config, self.losses, feed, validation, rng)
+                self.history, self.state, self.stopping = History(), None, False
+                best = BestWeights(self.runner, next(iter(self.config.metrics), None))
+                self._running = RunState(self, epochs, best, objects, known)
+                resumption, self._resumption = self._resumption, None
+                try:
+                    RunLoop(self, self._running).run(None if resumption is None else resumption.snapshot)
+                finally:
+                    self._running = None
             return self.history
+
+    @classmethod
+    def resume(
+        cls,
+        run: Any,
+        *,
+        epochs: int | None = None,
+        allow: Iterable[str] = (),
+        callbacks: Iterable[Callback] = (),
+    ) -> Self:
+        """A Trainer whose ``fit``, with the data of the run, goes on from its last checkpoint, equal to the bit.
+
+        Parameters
+        ----------
+        run : path or StoredRun
+            The folder of a run.
+        epochs : int, optional
+            More epochs than the run was to have; None: as many.
+        allow : iterable of str
+            What may differ: of ``model``, ``settings``, ``data``, ``seed``, ``dtype``, ``backend``, ``versions``,
+            ``callbacks`` and ``schedule``. With ``schedule``, a learning rate that was to fall over all epochs falls
+            over as many as before when ``epochs`` is raised.
+        callbacks : iterable of Callback
+            Those that were passed to the Trainer; their state is restored.
+
+        Raises
+        ------
+        FileError
+            If the folder has no checkpoint.
+        ConfigError
+            If ``epochs`` is less than before; UnknownNameError for an unknown name in ``allow``.
+        StateError
+            If the run cannot be continued as it was; the message names what differs. Differences in the data, and
+            callbacks that are missing, are found by ``fit``.
+
+        Warns
+        -----
+        GraphnetWarning
+            By ``fit``, if the run is over: nothing is trained. Pass more epochs.
+        """
+        resumption = Resumption.of(run, epochs, allow)
+        stored = resumption.stored
+        own: list[Any] = [stored.checkpoints] if isinstance(stored.checkpoints, Callback) else []
+        given = checks.callbacks(callbacks if isinstance(callbacks, (Callback, str)) else [*callbacks])
+        trainer = cls(
+            stored.graph,
+            resumption.config,
+            callbacks=[*own, *stored.callbacks, *given],
+            checkpoints=stored.checkpoints,
+        )
+        resumption.check(fingerprint(trainer.graph, trainer.config, trainer.runner.backend))
+        trainer._resumption = resumption
+        return trainer
 
     def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
         """Loss and metrics in the test phase; see :func:`graphnet.training.evaluation.evaluate`."""
         return evaluation.evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
 
     def snapshot(self) -> Snapshot:
-        """A copy of everything that decides the future of the run; for Checkpoints, between two updates."""
-        weights = {name: p.value.copy() for name, p in self.runner.parameters.items()}
-        weights |= {name: array.copy() for name, array in self.runner.buffers.items()}
-        arrays = {"weights": weights}
-        if self._best.epoch:
-            arrays["best"] = {name: array.copy() for name, array in self._best.arrays.items()}
-        if self.state is not None and self.state.rows is not None:
-            arrays["state"] = {name: array.copy() for name, array in self.state.arrays.items()}
-        values = {"epochs": self.config.epochs, "best_epoch": self._best.epoch, "stopped": None}
-        return Snapshot(len(self.history), self._step, arrays, values)
+        """A copy of everything that decides the future of the run; while it goes on, between two updates.
+
+        Called by :class:`~graphnet.training.checkpoints.Checkpoints` after all callbacks; in a callback, those after
+        it have not seen the last update yet.
+
+        Raises
+        ------
+        StateError
+            If ``fit`` is not running.
+        ConfigError
+            If an object of the run has an attribute that cannot be kept; the message says which, and the remedy.
+        """
+        if self._running is None or self._running.ended:
+            remedy = "Pass checkpoints=..., whose methods are called during fit."
+            raise StateError(
+                "no run is going on", where="Trainer.snapshot", expected="a call during fit", remedy=remedy
+            )
+        return self._running.snapshot()
+
+    @property
+    def complete(self) -> bool:
+        """Whether the run that is going on has nothing more to train, and only its end is to come."""
+        return self._running is not None and self._running.stopped is not None
 
     def examples(self, inputs: Any, targets: Any, lengths: Any = None, mask: Any = None) -> Examples:
         """Check examples as ``fit`` does, and return them."""
         return self._reader.examples(inputs, targets, lengths, mask)
 
     # ------------------------------------------------------------------ before the first epoch
+    def _known(
+        self, objects: RunObjects, data: Examples | Stream, validation: Examples | Stream | None
+    ) -> dict[str, Any]:
+        """The fingerprint of this run, after checks that it can be kept and, on resuming, that it may be continued."""
+        objects.written(ObjectWriter(calling=False))
+        known = fingerprint(self.graph, self.config, self.runner.backend)
+        known["data"] = data_hashes(data, validation)
+        if self._resumption is not None:
+            self._resumption.check(known, objects)
+        return known
+
     @property
     def _reader(self) -> DataReader:
         return DataReader(self.runner, self.losses, self.config)
@@ -213,102 +311,6 @@ class Trainer(ExplainedAttributes):
             stack.enter_context(random.using(np.random.default_rng(self.config.seed)))
             stack.enter_context(np.errstate(over="ignore", invalid="ignore", divide="ignore"))
             yield
-
-    def _create_weights(self, first: Batch, warm_start: bool) -> None:
-        """Create the missing weights, from a separate generator; then, unless warm-started, initialize all weights."""
-        sized = Runner(_sized(self.graph, first))
-        with random.using(np.random.default_rng(0)):
-            sized.materialize()
-            if warm_start:
-                return
-            for layer in self.runner.layers.values():
-                layer.store.replace_buffers({})
-            sized.materialize()
-        self.runner.initialize(self.config.weights_initializer, self.config.bias_initializer)
-
-    # ------------------------------------------------------------------ the epochs
-    def _run(self, feed: Feed, validation: Examples | Stream | None, rng: np.random.Generator | None) -> None:
-        self.history, self.state, self.stopping = History(), None, False
-        best = BestWeights(self.runner, next(iter(self.config.metrics), None))
-        self._step, self._best = 0, best
-        try:
-            self._call("on_start", feed.count)
-            self.checkpoints.start(self)
-            self._run_epochs(EpochRunner(self.runner, self.config, self.losses, feed, validation, rng), best)
-        except KeyboardInterrupt:
-            self.history.stopped = "interrupted"
-        except SystemExit:  # the process is to end at once: nothing more is written
-            self._restore(best, failed=True)
-            raise
-        except BaseException as error:
-            self.history.stopped = "failed"
-            self._restore(best, failed=True)
-            for failure in self._end():
-                error.add_note(f"Then: {failure}")
-            raise
-        self._restore(best)
-        failures = self._end()
-        if failures:
-            raise failures[0]
-
-    def _restore(self, best: BestWeights, *, failed: bool = False) -> None:
-        if best.epoch or failed:
-            best.restore()
-        self.history.best_epoch = best.epoch
-
-    def _end(self) -> list[GraphnetError]:
-        """Call ``on_end`` of every callback, also where those before it failed; returns the failures."""
-        failures: list[GraphnetError] = []
-        try:
-            self.checkpoints.end(self)
-        except GraphnetError as error:
-            failures.append(error)
-        for callback in self.callbacks:
-            try:
-                with guarded("callback", callback, "on_end"):
-                    callback.on_end(self, self.history)
-            except GraphnetError as error:
-                failures.append(error)
-        return failures
-
-    def _call(self, method: str, *arguments: Any) -> None:
-        """Call a method of every callback."""
-        for callback in self.callbacks:
-            with guarded("callback", callback, method):
-                getattr(callback, method)(self, *arguments)
-
-    def _run_epochs(self, epochs: EpochRunner, best: BestWeights) -> None:
-        for epoch in range(1, self.config.epochs + 1):
-            record = epochs.run(epoch, self._on_batch_end)
-            record = replace(record, best=best.update(record))
-            self.state = epochs.feed.state if record.best else self.state
-            self.history.epochs.append(record)
-            self.history.best_epoch = best.epoch
-            self._call("on_epoch_end", record)
-            stopped = self.stopping or self._out_of_patience(epoch, best)
-            if stopped:
-                self.history.stopped = "callback" if self.stopping else "patience"
-            self.checkpoints.after_epoch(self)
-            if stopped:
-                return
-
-    def _on_batch_end(self, epoch: int, batch: int, loss: float) -> None:
-        self._step += 1
-        self._call("on_batch_end", epoch, batch, loss)
-        self.checkpoints.after_batch(self)
-
-    def _out_of_patience(self, epoch: int, best: BestWeights) -> bool:
-        return self.config.patience is not None and epoch - best.epoch >= self.config.patience
-
-
-def _sized(graph: Graph, batch: Batch) -> Graph:
-    """The graph with the same layers, and with its inputs declared to have the sizes of a batch."""
-    inputs = dict(graph.inputs)
-    for name, array in batch.inputs.items():
-        declared = inputs[name].shape
-        shape = Shape.of(array.shape, None if declared is None else declared.names)
-        inputs[name] = replace(inputs[name], shape=shape)
-    return Graph(graph.name, inputs, graph.nodes, graph.outputs)
 
 
 explain_arguments(Trainer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +11,7 @@ import numpy as np
 
 from graphnet.core.describe import deltas, optimizer_step
 from graphnet.core.describe.parameter import Parameter
-from graphnet.core.errors import DataError
+from graphnet.core.errors import DataError, StateError
 from graphnet.core.norms import euclidean
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.thread_policy import combined, of_rules
@@ -73,14 +74,43 @@ class Updates:
         by_key: dict[Any, list[GroupMember]] = {}
         for i, member in enumerate(self.members):
             by_key.setdefault(self._group_key(member) or i, []).append(member)
-        compiler = getattr(runner, "elementwise", None)
-        self.groups: list[FlatGroup | SingleGroup] = []
-        for key, members in by_key.items():
-            optimizer = self._optimizer(members[0].parameter)
-            flat = isinstance(key, tuple)
-            self.groups.append(FlatGroup(members, optimizer, compiler) if flat else SingleGroup(members, optimizer))
+        self._compiler = getattr(runner, "elementwise", None)
+        self.groups: list[FlatGroup | SingleGroup] = [self._group(members) for members in by_key.values()]
         single = [group.member.parameter.value.shape for group in self.groups if isinstance(group, SingleGroup)]
         self.threads = combined("float64", [of_rules("float64", [s], [s], [s]) for s in single]).whole
+
+    def _group(self, members: list[GroupMember]) -> FlatGroup | SingleGroup:
+        """A group of these arrays, with a new optimizer."""
+        optimizer = self._optimizer(members[0].parameter)
+        if self._group_key(members[0]) is None:
+            return SingleGroup(members, optimizer)
+        return FlatGroup(members, optimizer, self._compiler)
+
+    def grouping(self) -> dict[str, Any]:
+        """The paths of the arrays of each group, on which the rounding of the norm depends, and the deltas of layers at
+        the last step.
+        """
+        return {
+            "groups": [[member.path for member in group.members] for group in self.groups],
+            "deltas": dict(self._deltas),
+        }
+
+    def rebuild(self, grouping: Mapping[str, Any]) -> None:
+        """Make new groups as :meth:`grouping` has returned them, with optimizers without state.
+
+        Raises
+        ------
+        StateError
+            If the groups do not contain exactly the arrays of the graph.
+        """
+        groups = grouping["groups"]
+        expected, received = sorted(member.path for member in self.members), sorted(p for part in groups for p in part)
+        if expected != received:
+            raise StateError("groups of other weights", where="resume", expected=expected, received=received)
+        self._deltas, self._last_read = dict(grouping["deltas"]), []
+        self.members = [replace(member, delta=self._deltas[member.layer_path]) for member in self.members]
+        by_path = {member.path: member for member in self.members}
+        self.groups = [self._group([by_path[path] for path in part]) for part in groups]
 
     def _group_key(self, member: GroupMember) -> tuple[Any, ...] | None:
         """What the arrays of one group have in common; None for an array that cannot share a group."""

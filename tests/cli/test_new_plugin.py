@@ -354,21 +354,20 @@ def test_missing_parent_folder_is_refused(here):
 
 
 @pytest.mark.parametrize("exists", [False, True])
-@pytest.mark.parametrize("fails", ["write_text", "rename"])
+@pytest.mark.parametrize("fails", ["write", "replace"])
 def test_failed_write_leaves_nothing(here, monkeypatch, exists, fails):
     target = here / "new"
     if exists:
         target.mkdir()
-    place, calls = (Path, "write_text") if fails == "write_text" else (os, "rename")
-    real, count = getattr(place, calls), []
+    real, count = getattr(os, fails), []
 
     def full(*arguments, **options):
         count.append(1)
-        if len(count) == (1 if fails == "rename" and not exists else 3):
+        if len(count) == (1 if fails == "replace" and not exists else 3):
             raise OSError(28, "No space left on device")
         return real(*arguments, **options)
 
-    monkeypatch.setattr(place, calls, full)
+    monkeypatch.setattr(os, fails, full)
     with pytest.raises(graphnet.FileError, match="No space left"):
         write(target, render(Names.of("fancy")))
     assert os.listdir(here) == (["new"] if exists else [])

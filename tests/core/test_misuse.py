@@ -44,7 +44,7 @@ CALLS = {
     "Shape": lambda: Shape("batch"),
     "Graph": lambda: graphnet.Graph(),
     "summary": lambda: graphnet.summary(model(), X),
-    "NeuralNetwork": lambda: graphnet.NeuralNetwork([4, 2]),
+    "NeuralNetwork": lambda: graphnet.NeuralNetwork(layers=[4, 2]),
 }
 
 
@@ -132,9 +132,15 @@ def test_derived_models_and_layers_may_have_attributes_of_their_own():
     class Mine(Model):
         pass
 
-    mine, layer = Mine(net()), FullyConnected(4, 3)
+    class Noted(FullyConnected):
+        def note(self):
+            return self.notes
+
+    mine, layer = Mine(net()), Noted(4, 3)
     mine.notes, layer.notes = "a", "b"
-    assert (mine.notes, layer.notes) == ("a", "b")
+    assert (mine.notes, layer.note()) == ("a", "b")
+    with pytest.raises(FixedAttributeError, match="notes"):
+        FullyConnected(4, 3).notes = "nothing would read them"
     with pytest.raises(FixedAttributeError):
         mine.epochs = 3
 

@@ -45,7 +45,7 @@ def test_everything_is_there(tmp_path):
     folder.summarize(history, {"loss": 0.5, "accuracy": 0.75})
     names = {path.name for path in folder.path.iterdir()}
     assert names >= {"model.yaml", "weights.safetensors", "metrics.jsonl", "versions.json", "summary.json"}
-    assert not [name for name in names if name.startswith(".")]
+    assert [name for name in names if name.startswith(".")] == [".lock"]
     lines = [json.loads(line) for line in (folder.path / "metrics.jsonl").read_text().splitlines()]
     assert lines == [record.flat() for record in history.epochs]
     assert {"epoch", "loss", "accuracy", "validation_loss", "validation_accuracy", "learning_rate"} <= lines[0].keys()

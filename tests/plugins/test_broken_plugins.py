@@ -248,7 +248,7 @@ def test_requirements_follow_pep_508(tmp_path):
 def test_uninstalled_plugin_is_named(tmp_path):
     install(tmp_path, "the-good-one", "good_one", GOOD, "good")
     before = train(tmp_path)
-    files = {path: path.read_bytes() for path in (tmp_path / "run").iterdir()}
+    files = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     moved = tmp_path / "elsewhere"
     moved.mkdir()
     (tmp_path / "the-good-one-1.0.dist-info").rename(moved / "the-good-one-1.0.dist-info")
@@ -257,7 +257,7 @@ def test_uninstalled_plugin_is_named(tmp_path):
         assert done.returncode == 2
         assert "needs the-good-one >=1.0, which is not installed" in done.stderr
         assert "--find-links FOLDER 'the-good-one>=1.0'" in done.stderr
-    assert {path: path.read_bytes() for path in (tmp_path / "run").iterdir()} == files
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == files
     (moved / "the-good-one-1.0.dist-info").rename(tmp_path / "the-good-one-1.0.dist-info")
     graphnet(tmp_path, "evaluate", "run")
     metadata = tmp_path / "the-good-one-1.0.dist-info" / "METADATA"

@@ -12,7 +12,7 @@ import pytest
 import graphnet
 from graphnet import ConfigError, FullyConnected, RuleError, Sequential, TrainingConfig
 from graphnet.core.errors import GraphnetWarning
-from graphnet.io import learning_curve, run_folder
+from graphnet.io import learning_curve, run_files, run_folder
 from graphnet.io.run_folder import RunFolder
 from graphnet.losses import MeanSquaredError
 from graphnet.metrics import Metric
@@ -138,7 +138,7 @@ def test_picture_that_cannot_be_drawn_is_a_warning(tmp_path, monkeypatch):
     def broken(history, title):
         raise ValueError("no font")
 
-    monkeypatch.setattr(run_folder, "learning_curve", broken)
+    monkeypatch.setattr(run_files, "learning_curve", broken)
     with pytest.warns(GraphnetWarning, match="the learning curve was not drawn: ValueError: no font"):
         trainer(RunFolder(tmp_path / "run")).fit(X, X)
     assert {"summary.json", "metrics.jsonl", "weights.safetensors"} <= {

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from graphnet.core.errors import FileError
+from graphnet.io import filesystem
+from graphnet.io.draft import Draft, used
 
 
 def write(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
@@ -24,15 +23,16 @@ def write(folder: str | os.PathLike[str], files: Mapping[str, str]) -> None:
     """
     target = Path(os.path.realpath(folder))
     _require_empty(target, str(folder))
-    beside = target if os.path.exists(target) else target.parent
-    temporary = beside / f".{target.name[:100]}.{secrets.token_hex(8)}.part"
+    draft = Draft(target, keep=True)
     try:
-        _write_all(temporary, files)
-        _place(temporary, target)
+        for name, text in files.items():
+            filesystem.make_folders((draft.path / name).parent)
+            draft.write(name, [text.encode("utf-8")])
+        draft.commit()
     except OSError as error:
         raise _unwritable(folder, error) from error
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)  # exists only after a failure
+        draft.discard()
 
 
 def _unwritable(folder: str | os.PathLike[str], error: OSError) -> FileError:
@@ -56,9 +56,7 @@ def _require_empty(target: Path, folder: str) -> None:
             remedy="Create it, or choose another folder with --output.",
         )
     try:
-        entries = sorted(os.listdir(target)) if os.path.lexists(target) else []
-    except NotADirectoryError:
-        entries = ["a file"]
+        entries = used(target) or ([] if os.path.isdir(target) or not os.path.lexists(target) else ["a file"])
     except OSError as error:
         raise _unwritable(folder, error) from error
     if entries:
@@ -69,29 +67,3 @@ def _require_empty(target: Path, folder: str) -> None:
             received=f"a folder that contains {entries[0]}" if os.path.isdir(target) else entries[0],
             remedy="Choose another folder with --output.",
         )
-
-
-def _write_all(folder: Path, files: Mapping[str, str]) -> None:
-    folder.mkdir()
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _place(temporary: Path, target: Path) -> None:
-    """Rename the temporary folder to the target, or move its files into an empty folder that exists."""
-    if not os.path.exists(target):
-        os.rename(temporary, target)
-        return
-    moved: list[Path] = []
-    try:
-        for path in sorted(temporary.iterdir()):
-            os.rename(path, target / path.name)
-            moved.append(target / path.name)
-        temporary.rmdir()
-    except BaseException:
-        for path in moved:
-            with contextlib.suppress(OSError):
-                shutil.rmtree(path) if os.path.isdir(path) else path.unlink()
-        raise

@@ -10,14 +10,14 @@ import numpy as np
 
 from graphnet.core import dtypes
 from graphnet.core.arguments import explain_arguments, explain_methods
-from graphnet.core.attributes import ExplainedAttributes, refuse_typo
+from graphnet.core.attributes import ExplainedAttributes, refuse_unknown
 from graphnet.core.checks import is_python_int
 from graphnet.core.describe.protocols import GraphValue
 from graphnet.core.describe.stateful import Stateful
 from graphnet.core.errors import ConfigError, GraphError
 
 #: Attributes of every layer that are not fields of a subclass.
-RESERVED = frozenset({"params", "buffer_values", "store"})
+RESERVED = frozenset({"params", "buffer_values", "store", "gradient_weights"})
 V = TypeVar("V", bound=GraphValue)
 
 
@@ -91,7 +91,7 @@ class Layer(ExplainedAttributes, Stateful):
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name[0] != "_" and "_constructed" in vars(self):
-            refuse_typo(self, name, [field.name for field in dataclasses.fields(self)])  # type: ignore[arg-type]
+            refuse_unknown(self, name, [field.name for field in dataclasses.fields(self)])  # type: ignore[arg-type]
         object.__setattr__(self, name, value)
 
     def check(self) -> None:

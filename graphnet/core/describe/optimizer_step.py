@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import functools
+import inspect
 from collections.abc import Iterable
 from typing import Any
 
@@ -39,6 +41,40 @@ def step(updates: Iterable[tuple[Parameter, float, str]]) -> None:
         parameter.value = value
 
 
+def takes_delta(optimizer: Any) -> bool:
+    """Whether ``calculate_update`` is called with a delta first; that of later editions takes weights and gradient.
+
+    Examples
+    --------
+    >>> class Descent:
+    ...     def calculate_update(self, weight_tensor, gradient_tensor):
+    ...         return weight_tensor - gradient_tensor
+    >>> takes_delta(Descent())
+    False
+    """
+    method = optimizer.calculate_update
+    function = getattr(method, "__func__", None)
+    return _counts_three(method) if function is None else _function_takes_delta(function)
+
+
+@functools.lru_cache(maxsize=256)
+def _function_takes_delta(function: Any) -> bool:
+    return _counts_three(function.__get__(object(), object))
+
+
+def _counts_three(method: Any) -> bool:
+    """Whether a callable accepts three positional arguments; True if its signature is not known."""
+    try:
+        signature = inspect.signature(method)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None, None, None)
+    except TypeError:
+        return False
+    return True
+
+
 def optimizer_state(optimizer: Any) -> dict[str, Any] | None:
     """Return an optimizer's attributes; its arrays are not copied, because steps replace them."""
     if not hasattr(optimizer, "__dict__"):
@@ -68,7 +104,8 @@ def updated(parameter: Parameter, delta: float, where: str) -> Array:
     optimizer = parameter.optimizer
     where = f"{where}, optimizer {type(optimizer).__name__}"
     try:
-        new = optimizer.calculate_update(delta, parameter.value, parameter.known_gradient())
+        arguments = parameter.value, parameter.known_gradient()
+        new = optimizer.calculate_update(*((delta, *arguments) if takes_delta(optimizer) else arguments))
     except GraphnetError as error:
         raise error.at(where) from None
     array = np.asarray(new)

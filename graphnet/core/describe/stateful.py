@@ -59,6 +59,20 @@ class Stateful(Trainable):
         self._check_unchanged("phase")
         self._phase = phase
 
+    @property
+    def testing_phase(self) -> bool:
+        """Whether ``phase`` is ``Phase.test``; assigning True or False sets the phase."""
+        return self.phase is Phase.test
+
+    @testing_phase.setter
+    def testing_phase(self, testing: bool) -> None:
+        if not isinstance(testing, (bool, np.bool_)):
+            raise ConfigError(
+                "not a truth value", where=f"{type(self).__name__}.testing_phase", expected="True or False",
+                received=repr(testing),
+            )  # fmt: skip
+        self.phase = Phase.test if testing else Phase.train
+
     # ------------------------------------------------------------------ running
     def _running(self, count: int) -> LayerRunner:
         """The runner over this layer's graph, for ``count`` inputs."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
+from graphnet.core.attributes import as_attribute
 from graphnet.core.concurrency.claims import READ, WRITE, Claim, Keys, check_unchanged
 from graphnet.core.describe import deltas, weights
 from graphnet.core.describe.parameter import Array, Parameter
@@ -168,6 +169,18 @@ class Trainable(Rules):
         """
         with self._reading("get_gradient_weights"):
             return weights.get(self, Parameter.known_gradient)
+
+    @property
+    def gradient_weights(self) -> Any:
+        """``get_gradient_weights()`` as an attribute.
+
+        Raises
+        ------
+        NoValueYetError
+            Before the first ``backward``; also an AttributeError, so that ``hasattr`` is False.
+        """
+        with as_attribute():
+            return self.get_gradient_weights()
 
     def set_weights(self, values: Any) -> None:
         """Copy ``values`` into the weights; they keep their dtype.

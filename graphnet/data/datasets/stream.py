@@ -57,6 +57,7 @@ class Stream:
     def __init__(self, source: Any, targets: Any = None, *, batch: int | None = 1) -> None:
         self.rows = integer("Stream", "batch", batch, 1, optional=True)
         self._inputs, self._targets = _arrays(source, "source"), _arrays(targets, "targets")
+        self._source = None if self._inputs is not None else source
         self.steps: int | None = None
         self._open: Callable[[], Iterable[Any]] | None = None
         self._remaining: Iterator[Any] | None = None
@@ -102,9 +103,22 @@ class Stream:
             )
         return steps // (self.rows or 1)
 
+    @property
+    def source(self) -> Any:
+        """The iterable of pieces, or the function that returns one; None for arrays."""
+        return self._source
+
+    @property
+    def arrays(self) -> dict[str, Array]:
+        """The arrays by kind and name; none for pieces."""
+        pairs = (("input", self._inputs), ("target", self._targets))
+        return {f"{kind} {name}": a for kind, arrays in pairs for name, a in (arrays or {}).items()}
+
     # ------------------------------------------------------------------ reading
-    def pieces(self, steps: int) -> Iterator[Piece]:
+    def pieces(self, steps: int, done: int = 0) -> Iterator[Piece]:
         """The stream in pieces of ``steps`` steps; shorter at its end, and before a piece with fresh rows.
+
+        The first ``done`` pieces are left out: those of arrays are not read, those of another source are read in vain.
 
         Raises
         ------
@@ -113,7 +127,9 @@ class Stream:
         ShapeError, DataError
             If a piece does not fit the pieces before it.
         """
-        return self._cut(steps) if self._inputs is not None else regrouped(self._read(), steps)
+        if self._inputs is not None:
+            return self._cut(steps, done)
+        return itertools.islice(regrouped(self._read(), steps), done, None)
 
     def count(self, steps: int) -> int | None:
         """The number of pieces; None if it is only known after reading."""
@@ -153,9 +169,9 @@ class Stream:
         remaining, self._remaining = self._remaining, None
         return remaining
 
-    def _cut(self, steps: int) -> Iterator[Piece]:
+    def _cut(self, steps: int, done: int = 0) -> Iterator[Piece]:
         assert self._inputs is not None and self._targets is not None and self.steps is not None
-        for start in range(0, self.steps, steps):
+        for start in range(done * steps, self.steps, steps):
             stop = min(start + steps, self.steps)
             inputs = {name: self._steps_of(a, start, stop) for name, a in self._inputs.items()}
             targets = {name: self._steps_of(a, start, stop) for name, a in self._targets.items()}

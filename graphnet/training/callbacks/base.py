@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from graphnet.core.describe.graph import Graph
@@ -41,6 +42,10 @@ class Callback:
     A callback may read ``trainer.graph``, ``trainer.runner``, ``trainer.config`` and ``trainer.history``, and may set
     ``trainer.stopping = True`` to stop the run after the current epoch.
 
+    A checkpoint keeps the attributes of a callback: numbers, strings, arrays, random generators, and lists, tuples and
+    dictionaries of these. Files, functions, locks and the like stay those of the callback that a resumed run is given.
+    A callback with other attributes overrides :meth:`state` and :meth:`load_state`.
+
     Examples
     --------
     >>> class Until(Callback):
@@ -49,6 +54,20 @@ class Callback:
     ...     def on_epoch_end(self, trainer, record):
     ...         trainer.stopping = record.loss < self.loss
     """
+
+    def state(self) -> Mapping[str, Any]:
+        """What a checkpoint keeps of this callback; by default, its attributes. Called after the other methods.
+
+        Returns
+        -------
+        mapping of str to value
+            Numbers, strings, arrays, random generators, None, and lists, tuples, sets and dictionaries of these.
+        """
+        return dict(vars(self))
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        """Continue from what :meth:`state` returned; called when a run is resumed, after :meth:`on_start`."""
+        vars(self).update(state)
 
     def on_start(self, trainer: TrainingRun, batches: int) -> None:
         """Called before the first epoch; ``batches`` is the number of batches in an epoch, 0 if it is not known."""

@@ -19,7 +19,7 @@ def packs_of(made):
         array = made.arrays[made.places.pack + i]
         if pack.form != "product":
             yield i, array[:, 0]
-        elif compiled.single:
+        elif compiled.layout.single:
             yield i, array.T
         else:
             lines = array.reshape(-1, len(array), compiled.tiles.rows).transpose(0, 2, 1).reshape(-1, len(array))

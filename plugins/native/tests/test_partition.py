@@ -110,7 +110,7 @@ def test_cell_of_gates_meets_at_its_products_and_reductions(monkeypatch):
     program = made[0]
     emitter = Emitter(program, "float32", 32, 8, 22, workers=2)
     assert emitter.partition is not None and piece_of(program) == emitter.partition.piece == 32
-    frame = Frame(emitter.module, "f", program, F32, False, emitter.table, emitter.partition)
+    frame = Frame(emitter.module, "f", program, F32, emitter.layout, emitter.table, emitter.partition)
     loop = groups(frame, [i for i in program.instructions if i.phase == LOOP])
     found = meetings(program, emitter.partition, loop, 1, program.states)
     products = sum(group[0].name in ("dot", "reduce") for group in loop)

@@ -61,10 +61,13 @@ def blocks(steps: int, batch: int, rows: int) -> list[Block]:
 
 
 class Workspace:
-    """Arrays by buffer; those of several steps are ``(steps, units, batch)``."""
+    """Arrays by buffer; those of several steps are ``(steps, units, batch)``.
 
-    def __init__(self, program: Program, steps: int, batch: int, dtype: str) -> None:
-        self.program, self.steps, self.batch = program, steps, batch
+    With ``rows_first``, their memory is in the order ``(steps, batch, units)``.
+    """
+
+    def __init__(self, program: Program, steps: int, batch: int, dtype: str, rows_first: bool = False) -> None:
+        self.program, self.steps, self.batch, self.rows_first = program, steps, batch, rows_first
         self.blocks = blocks(steps, batch, BLOCK_ROWS if program.calls else LOOPLESS_ROWS)
         self.longest = max(b.steps for b in self.blocks)
         self.dtype = np.dtype(dtype)
@@ -91,9 +94,15 @@ class Workspace:
         )
         memory = aligned((total,), self.dtype)
         return [
-            memory[starts[i] : starts[i] + math.prod(shape)].reshape(shape) if i in starts else np.zeros(shape, bool)
+            self._ordered(memory[starts[i] : starts[i] + math.prod(shape)] if i in starts else None, shape)
             for i, shape in enumerate(shapes)
         ]
+
+    def _ordered(self, memory: Array | None, shape: tuple[int, ...]) -> Array:
+        """An array in some memory, or a boolean one in its own, with its last two axes in the workspace's order."""
+        order = (*shape[:-2], shape[-1], shape[-2]) if self.rows_first else shape
+        array = np.zeros(order, bool) if memory is None else memory.reshape(order)
+        return array.swapaxes(-1, -2) if self.rows_first else array
 
     def _offsets(self, numbers: list[int], shapes: list[tuple[int, ...]], starts: dict[int, int], start: int) -> int:
         """Offsets for some buffers one after the other, each at the beginning of a cache line; returns the end."""

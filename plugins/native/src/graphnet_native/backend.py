@@ -14,6 +14,7 @@ from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
 from graphnet_native.ir import F32, F64
+from graphnet_native.layout import layout_of
 from graphnet_native.workers import machine_threads, useful
 
 #: Compiled programs that are kept for further bindings; a bound plan keeps its own alive.
@@ -28,8 +29,10 @@ def compiled(program: Program, dtype: str, batch: int, workers: int = 1) -> Comp
 
     With several workers, functions that any number of threads share.
     """
-    kind = products.tiles(F32 if dtype == "float32" else F64, vector_bytes(), batch)
-    key = (program, dtype, batch == 1, kind, workers, bounds.enabled())
+    scalar = F32 if dtype == "float32" else F64
+    order = layout_of(program, scalar, vector_bytes(), batch)
+    kind = None if order.rows_first else products.tiles(scalar, vector_bytes(), batch)
+    key = (program, dtype, order, kind, workers, bounds.enabled())
     with _lock:
         if key in _programs:
             _programs.move_to_end(key)

@@ -10,7 +10,7 @@ from graphnet.core.compile.program import (
     ExternalArray,
 )
 from graphnet_native.frame import Frame
-from graphnet_native.ir import Value, integer
+from graphnet_native.ir import I64, PTR, Value, integer
 from graphnet_native.transposition import transpose
 
 #: Phases of the backward pass.
@@ -24,12 +24,36 @@ def turn(frame: Frame, source: Value, target: Value, rows: Value, columns: Value
     f.run(name, source, f.mul(columns, size), target, f.mul(rows, size), rows, columns)
 
 
+def copy_rows(frame: Frame, arrays: tuple[Value, Value], pitches: tuple[int, int], rows: Value, width: int) -> None:
+    """Copy ``width`` numbers of each row from one array to another, with bytes from row to row of both."""
+    f, size = frame.f, frame.dtype.bytes
+    name = f"copy_rows_{frame.vector.mangled}"
+    if name not in frame.module.functions:
+        g = frame.module.function(name, [PTR, I64, PTR, I64, I64, I64], internal=True)
+        source, source_row, target, target_row, count, numbers = g.parameters
+
+        def row(_: Value, at: list[Value]) -> list[Value]:
+            def vector(i: Value, mask: Value | None) -> None:
+                shift = g.mul(i, size)
+                frame.store(frame.load(g.offset(at[0], shift), mask), g.offset(at[1], shift), mask)
+
+            frame.vectors(numbers, vector)
+            return [g.offset(at[0], source_row), g.offset(at[1], target_row)]
+
+        with frame.into(g):
+            g.loop(integer(0), count, 1, row, [source, target])
+    if pitches == (width * size, width * size):  # no gaps: one long row
+        f.run(name, arrays[0], integer(0), arrays[1], integer(0), integer(1), f.mul(rows, width))
+    else:
+        f.run(name, arrays[0], integer(pitches[0]), arrays[1], integer(pitches[1]), rows, integer(width))
+
+
 def stage(frame: Frame, phase: str) -> None:
     """Bring sequences, or the errors of outputs, into the buffers for the steps of a block."""
     for name, attr, place, when in frame.program.staged:
         if name in ("sequence", "emitted_error") and when == phase:
             _read(frame, ExternalArray(name, int(attr), place.width), place)
-    if not frame.single:
+    if not frame.layout.rows_first:
         for operand in _operands(frame, phase == BACK_BEFORE):
             _read(frame, operand, operand)
 
@@ -51,6 +75,10 @@ def _operands(frame: Frame, backward: bool) -> dict[ExternalArray, None]:
 def _read(frame: Frame, array: ExternalArray, target: BufferSlice | ExternalArray) -> None:
     f = frame.f
     number, stride = frame.table.externals.index(array), f.mul(frame.row, array.width)
+    if frame.layout.rows_first:
+        source = f.offset(frame.entry(frame.table.external + number), f.mul(stride, frame.own_start))
+        _copy_own_steps(frame, source, frame.address(target, frame.own_start), (array, target))
+        return
 
     def step(t: Value, _: list[Value]) -> None:
         source = f.offset(frame.entry(frame.table.external + number), f.mul(stride, t))
@@ -62,12 +90,29 @@ def _read(frame: Frame, array: ExternalArray, target: BufferSlice | ExternalArra
 def _write(frame: Frame, source: BufferSlice | ExternalArray, entry: int) -> None:
     f = frame.f
     stride = f.mul(frame.row, source.width)
+    if frame.layout.rows_first:
+        target = f.offset(frame.entry(entry), f.mul(stride, frame.own_start))
+        array = ExternalArray("", 0, source.width)
+        _copy_own_steps(frame, frame.address(source, frame.own_start), target, (source, array))
+        return
 
     def step(t: Value, _: list[Value]) -> None:
         target = f.offset(frame.entry(entry), f.mul(stride, t))
         turn(frame, frame.address(source, t), target, integer(source.width), frame.batch)
 
     f.loop(frame.own_start, frame.own_stop, 1, step)
+
+
+def _copy_own_steps(
+    frame: Frame,
+    source: Value,
+    target: Value,
+    operands: tuple[BufferSlice | ExternalArray, BufferSlice | ExternalArray],
+) -> None:
+    """Copy the rows of this worker's steps."""
+    f = frame.f
+    rows = f.mul(f.binary("sub", frame.own_stop, frame.own_start), frame.batch)
+    copy_rows(frame, (source, target), (frame.pitch(operands[0]), frame.pitch(operands[1])), rows, operands[0].width)
 
 
 def write_outputs(frame: Frame) -> None:
@@ -79,7 +124,7 @@ def write_outputs(frame: Frame) -> None:
 def write_sequence_errors(frame: Frame) -> None:
     """Copy the errors of sequences of the steps of a block."""
     for index, place in enumerate(frame.program.sequence_errors):
-        if place is None or (frame.single and isinstance(place, ExternalArray)):
+        if place is None or (frame.layout.rows_first and isinstance(place, ExternalArray)):
             continue
         array = ExternalArray("sequence_error", index, place.width)
         _write(frame, place, frame.table.external + frame.table.externals.index(array))

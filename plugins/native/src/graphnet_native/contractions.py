@@ -15,8 +15,9 @@ from graphnet.core.compile.program import (
     PackRef,
     Program,
 )
-from graphnet_native import products, single_products, sums
-from graphnet_native.frame import TIMED, Frame
+from graphnet_native import packing, products, row_products, single_products, sums
+from graphnet_native.borders import copy_rows
+from graphnet_native.frame import Frame
 from graphnet_native.ir import Value, integer
 from graphnet_native.products import Tiles
 from graphnet_native.transposition import transpose
@@ -27,33 +28,24 @@ BY_PRODUCT = 16384
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Working space for packed values: numbers for each row of a block, and for each step of a block in panels."""
+    """Working space for packed values: numbers for each row of a block."""
 
     left_rows: int = 0
     right_columns: int = 0
-    inputs: int = 0
 
 
-def space(program: Program, wide: Tiles, single: bool) -> Space:
+def space(program: Program, wide: Tiles) -> Space:
     """The working space of a program."""
     large = [(a, t) for a in program.accumulators for t in a.terms if by_product(a, t)]
     panels = [-(-(t.rows[1] - t.rows[0]) // wide.rows) * wide.rows for _, t in large]
-    inputs = [i.operands[0].width for i in program.instructions if by_steps(program, i, single)]  # type: ignore[union-attr]
     width = wide.vectors * wide.lanes
     columns = [-(-a.columns // width) * width for a, _ in large]
-    return Space(max(panels, default=0), max(columns, default=0), max(inputs, default=0))
+    return Space(max(panels, default=0), max(columns, default=0))
 
 
 def by_product(accumulator: Accumulator, term: AccumulatorTerm) -> bool:
     """Whether a sum is large enough for its sides to be packed first."""
     return term.left is not None and (term.rows[1] - term.rows[0]) * accumulator.columns >= BY_PRODUCT
-
-
-def by_steps(program: Program, instruction: Instruction, single: bool) -> bool:
-    """Whether a product of a batch of one row takes the steps of a block as its rows."""
-    output = instruction.output
-    timed = isinstance(output, ExternalArray) or program.buffers[output.buffer].kind in TIMED
-    return single and instruction.name == "dot" and instruction.phase not in (LOOP, BACK_LOOP) and timed
 
 
 def product(frame: Frame, instruction: Instruction, step: Value, count: Value, tiles: Tiles, wide: Tiles) -> None:
@@ -62,11 +54,8 @@ def product(frame: Frame, instruction: Instruction, step: Value, count: Value, t
     rows, weights = instruction.operands
     assert isinstance(weights, PackRef) and isinstance(rows, BufferSlice | ExternalArray)
     count = integer(1) if frame.timeless(instruction) else count
-    if by_steps(frame.program, instruction, frame.single):
-        _product_by_steps(frame, instruction, step, count, wide)
-        return
-    if frame.single:
-        _product_of_one_row(frame, instruction, step, count)
+    if frame.layout.rows_first:
+        _product_of_rows(frame, instruction, step, count, tiles)
         return
     panels = frame.address(weights, step)
     source, target = frame.address(rows, step), frame.address(instruction.output, step)
@@ -81,64 +70,60 @@ def product(frame: Frame, instruction: Instruction, step: Value, count: Value, t
     frame.shared(instruction.output.width, part)
 
 
-def _product_of_one_row(frame: Frame, instruction: Instruction, step: Value, count: Value) -> None:
-    """A product of a batch of one row, step by step."""
+def _product_of_rows(frame: Frame, instruction: Instruction, step: Value, count: Value, tiles: Tiles) -> None:
+    """A product where rows come first: those of all steps at once, if their distances are the same."""
+    f, size = frame.f, frame.dtype.bytes
+    rows, weights = instruction.operands
+    output = instruction.output
+    assert isinstance(weights, PackRef) and isinstance(rows, BufferSlice | ExternalArray)
+    if frame.layout.single and instruction.phase in (LOOP, BACK_LOOP):
+        _product_of_one_row(frame, instruction, step, tiles)
+        return
+    together = frame.timed(rows) and frame.timed(output)
+    width = packing.padded(output.width, tiles.rows)
+    # The weights for one row are in one panel, as wide as the product.
+    line, panel = (width, tiles.rows) if frame.layout.single else (tiles.rows, tiles.rows * rows.width)
+    matrix = frame.address(weights, step)
+    source, target = frame.address(rows, step), frame.address(output, step)
+    name = row_products.row_product(frame.module, frame.dtype, frame.lanes)
+    pitches = (integer(frame.pitch(rows)), integer(frame.pitch(output)))
+    depth, add = integer(rows.width), integer(int(instruction.add))
+
+    def part(place: Value, first: Value, units: Value) -> None:
+        start = first if frame.layout.single else f.mul(place, rows.width)
+        begin, there = f.offset(matrix, f.mul(start, size)), f.offset(target, f.mul(first, size))
+
+        def some(at: Value, to: Value, number: Value) -> None:
+            f.run(name, begin, integer(panel * size), integer(line * size), at, pitches[0], to, pitches[1], number,
+                  depth, units, add)  # fmt: skip
+
+        def one(i: Value, _: list[Value]) -> None:
+            at, to = f.offset(source, f.mul(frame.stride(rows), i)), f.offset(there, f.mul(frame.stride(output), i))
+            some(at, to, frame.batch)
+
+        if together or count.name == "1":
+            some(source, there, f.mul(count, frame.batch))
+        else:
+            f.loop(integer(0), count, 1, one)
+
+    frame.shared(output.width, part)
+
+
+def _product_of_one_row(frame: Frame, instruction: Instruction, step: Value, tiles: Tiles) -> None:
+    """A product of a batch of one row at one step."""
     f, size = frame.f, frame.dtype.bytes
     rows, weights = instruction.operands
     assert isinstance(weights, PackRef) and isinstance(rows, BufferSlice | ExternalArray)
-    panels, add = frame.address(weights, step), integer(int(instruction.add))
+    matrix, add = frame.address(weights, step), integer(int(instruction.add))
     source, target = frame.address(rows, step), frame.address(instruction.output, step)
-    source_step, target_step = frame.stride(rows), frame.stride(instruction.output)
-    row = integer(instruction.output.width * size)
+    line = integer(packing.padded(instruction.output.width, tiles.rows) * size)
     name = single_products.single_product(frame.module, frame.dtype, frame.lanes)
 
     def part(_: Value, first: Value, units: Value) -> None:
-        start, there = (f.offset(p, f.mul(first, size)) for p in (panels, target))
-
-        def single(i: Value, _: list[Value]) -> None:
-            x, y = f.offset(source, f.mul(source_step, i)), f.offset(there, f.mul(target_step, i))
-            f.run(name, start, row, x, y, units, integer(rows.width), add)
-
-        f.loop(integer(0), count, 1, single)
+        start, there = (f.offset(p, f.mul(first, size)) for p in (matrix, target))
+        f.run(name, start, line, source, there, units, integer(rows.width), add)
 
     frame.shared(instruction.output.width, part)
-
-
-def _product_by_steps(frame: Frame, instruction: Instruction, step: Value, count: Value, wide: Tiles) -> None:
-    """A product of a batch of one row whose rows are the steps."""
-    f, size = frame.f, frame.dtype.bytes
-    rows, weights = instruction.operands
-    assert isinstance(weights, PackRef) and isinstance(rows, BufferSlice | ExternalArray)
-    panels, packed, depth = frame.address(weights, step), frame.entry(frame.table.left), integer(rows.width)
-    source, target = frame.address(rows, step), frame.address(instruction.output, step)
-    source_step, target_step = frame.stride(rows), frame.stride(instruction.output)
-    row, tile = integer(instruction.output.width * size), integer(wide.vectors * wide.lanes * size)
-    _pack_steps(frame, source, source_step, depth, count, wide)
-    name = products.wide_product(frame.module, wide)
-
-    def part(_: Value, first: Value, units: Value) -> None:
-        right, there = (f.offset(p, f.mul(first, size)) for p in (panels, target))
-        add = integer(int(instruction.add))
-        f.run(name, packed, right, row, tile, there, target_step, count, depth, units, add)
-
-    frame.shared(instruction.output.width, part)
-
-
-def _pack_steps(frame: Frame, source: Value, step: Value, depth: Value, count: Value, wide: Tiles) -> None:
-    """Pack steps as the rows of panels: each worker some panels, of which all workers need all."""
-    f, size = frame.f, frame.dtype.bytes
-    panel, pack = f.mul(depth, wide.rows * size), products.pack(frame.module, wide)
-    if frame.partition is None:
-        f.run(pack, source, frame.entry(frame.table.left), count, depth, step, integer(size), panel)
-        return
-    frame.meet()  # the last product has read what was there
-    low, high = frame.share(f.binary("udiv", f.add(count, wide.rows - 1), integer(wide.rows)))
-    begin, end = f.mul(low, wide.rows), f.mul(high, wide.rows)
-    end = f.select(f.compare("icmp slt", end, count), end, count)
-    start, packed = f.offset(source, f.mul(step, begin)), f.offset(frame.entry(frame.table.left), f.mul(panel, low))
-    steps = f.binary("sub", end, begin)
-    f.run(pack, start, packed, steps, depth, step, integer(size), panel)
-    frame.meet()
 
 
 def accumulate(frame: Frame, number: int, accumulator: Accumulator, tiles: Tiles, wide: Tiles) -> None:
@@ -170,19 +155,22 @@ def _turn_right(frame: Frame, right: BufferSlice | ExternalArray, wide: Tiles) -
     width = wide.vectors * wide.lanes
     depth = f.mul(frame.steps, frame.batch)
     at, step = frame.address(right, frame.start), frame.stride(right)
-    name = transpose(frame.module, frame.dtype)
 
     def tile(start: int) -> None:
         panel = f.offset(frame.entry(frame.table.right), f.mul(depth, start * size))
-        units = integer(min(width, right.width - start))
-        first = f.offset(at, f.mul(frame.row, start))
+        units = min(width, right.width - start)
+        first = f.offset(at, f.mul(frame.unit_bytes(), start))
 
         def one(t: Value, _: list[Value]) -> None:
             source, target = (
                 f.offset(first, f.mul(step, t)),
                 f.offset(panel, f.mul(f.mul(frame.batch, t), width * size)),
             )
-            f.run(name, source, frame.row, target, integer(width * size), units, frame.batch)
+            if frame.layout.rows_first:
+                copy_rows(frame, (source, target), (frame.pitch(right), width * size), frame.batch, units)
+                return
+            name = transpose(frame.module, frame.dtype)
+            f.run(name, source, frame.row, target, integer(width * size), integer(units), frame.batch)
 
         f.loop(*frame.share(frame.steps), 1, one)
 
@@ -201,7 +189,8 @@ def _by_product(frame: Frame, left: BufferSlice | ExternalArray, target: Value, 
     def one(t: Value, _: list[Value]) -> None:
         place = f.offset(panels, f.mul(f.mul(frame.batch, t), wide.rows * size))
         source = f.offset(at, f.mul(step, t))
-        f.run(pack, source, place, integer(left.width), frame.batch, frame.row, integer(size), panel)
+        row = integer(frame.pitch(left) if frame.layout.rows_first else size)
+        f.run(pack, source, place, integer(left.width), frame.batch, frame.unit_bytes(), row, panel)
 
     frame.meet()
     f.loop(*frame.share(frame.steps), 1, one)
@@ -249,49 +238,72 @@ def _directly(
     """A sum computed from the buffers as they are."""
     f = frame.f
     row = integer(columns * frame.dtype.bytes)
-    sides = (
-        frame.address(left, frame.start),
-        frame.stride(left),
-        frame.address(right, frame.start),
-        frame.stride(right),
-    )
+    starts = frame.address(left, frame.start), frame.address(right, frame.start)
+    steps = frame.stride(left), frame.stride(right)
 
     def part(_: Value, first: Value, units: Value) -> None:
-        at_left, left_step, at_right, right_step = sides
-        at_left = f.offset(at_left, f.mul(frame.row, first))
+        at_left = f.offset(starts[0], f.mul(frame.unit_bytes(), first))
         there = f.offset(target, f.mul(row, first))
-        if frame.single:
-            name = sums.single_gradient(frame.module, frame.dtype, frame.lanes)
-            f.run(name, at_left, left_step, at_right, right_step, there, row, frame.steps, units, integer(columns))
-        else:
-            name = sums.gradient(frame.module, frame.dtype, tiles.lanes)
-            f.run(name, at_left, left_step, at_right, right_step, frame.row, there, row, frame.steps, frame.batch,
-                  units, integer(columns))  # fmt: skip
+        if frame.layout.rows_first:
+            _add_rows(frame, (left, right), (at_left, starts[1]), there, (units, columns))
+            return
+        name = sums.gradient(frame.module, frame.dtype, tiles.lanes)
+        f.run(name, at_left, steps[0], starts[1], steps[1], frame.row, there, row, frame.steps, frame.batch, units,
+              integer(columns))  # fmt: skip
 
     frame.shared(left.width, part)
+
+
+def _add_rows(
+    frame: Frame,
+    sides: tuple[BufferSlice | ExternalArray, BufferSlice | ExternalArray],
+    starts: tuple[Value, Value],
+    target: Value,
+    shape: tuple[Value, int],
+) -> None:
+    """A sum where rows come first, over the rows of all steps at once if both sides have their own for each step."""
+    f, (left, right) = frame.f, sides
+    name = sums.single_gradient(frame.module, frame.dtype, frame.lanes)
+    row, pitches = integer(shape[1] * frame.dtype.bytes), [integer(frame.pitch(side)) for side in sides]
+
+    def some(at_left: Value, at_right: Value, count: Value) -> None:
+        f.run(name, at_left, pitches[0], at_right, pitches[1], target, row, count, shape[0], integer(shape[1]))
+
+    def one(t: Value, _: list[Value]) -> None:
+        at = [f.offset(start, f.mul(frame.stride(side), t)) for start, side in zip(starts, sides, strict=True)]
+        some(at[0], at[1], frame.batch)
+
+    if frame.timed(left) and frame.timed(right):
+        some(*starts, f.mul(frame.steps, frame.batch))
+    else:
+        f.loop(integer(0), frame.steps, 1, one)
 
 
 def _row_sums(frame: Frame, right: BufferSlice | ExternalArray, target: Value, tiles: Tiles) -> None:
     """The sums of the right side alone."""
     f, size = frame.f, frame.dtype.bytes
     at, step = frame.address(right, frame.start), frame.stride(right)
-    if not frame.single:
-        name = sums.row_sums(frame.module, frame.dtype, tiles.lanes)
+    pitch = integer(frame.pitch(right))
 
-        def part(_: Value, first: Value, units: Value) -> None:
-            start, there = f.offset(at, f.mul(frame.row, first)), f.offset(target, f.mul(first, size))
-            f.run(name, start, step, frame.row, there, frame.steps, frame.batch, units)
-
-        frame.shared(right.width, part)
-        return
-
-    def body(first: Value, mask: Value | None) -> None:
+    def columns(first: Value, mask: Value | None) -> None:
         place = f.offset(target, f.mul(first, size))
 
-        def one(_: Value, values: list[Value]) -> list[Value]:
-            return [f.offset(values[0], step), f.binary("fadd", values[1], frame.load(values[0], mask))]
+        def row(_: Value, values: list[Value]) -> list[Value]:
+            return [f.offset(values[0], pitch), f.binary("fadd", values[1], frame.load(values[0], mask))]
 
-        total = f.loop(integer(0), frame.steps, 1, one, [f.offset(at, f.mul(first, size)), frame.load(place, mask)])
-        frame.store(total[1], place, mask)
+        def one(t: Value, values: list[Value]) -> list[Value]:
+            start = f.offset(f.offset(at, f.mul(first, size)), f.mul(step, t))
+            return f.loop(integer(0), frame.batch, 1, row, [start, *values])[1:]
 
-    frame.unit_vectors(right.width, body)
+        (total,) = f.loop(integer(0), frame.steps, 1, one, [frame.load(place, mask)])
+        frame.store(total, place, mask)
+
+    def part(_: Value, first: Value, units: Value) -> None:
+        if frame.layout.rows_first:
+            frame.span(first, units, columns)
+            return
+        name = sums.row_sums(frame.module, frame.dtype, tiles.lanes)
+        start, there = f.offset(at, f.mul(frame.row, first)), f.offset(target, f.mul(first, size))
+        f.run(name, start, step, frame.row, there, frame.steps, frame.batch, units)
+
+    frame.shared(right.width, part)

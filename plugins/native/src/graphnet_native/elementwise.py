@@ -9,7 +9,8 @@ from graphnet.core.compile.program import Instruction, Operand, Scalar
 from graphnet_native.frame import Frame
 from graphnet_native.functions import FLOATS, RELATIONS, apply, as_number
 from graphnet_native.fusion import plain
-from graphnet_native.ir import I8, I64, PTR, Value, floating, integer
+from graphnet_native.ir import I8, I64, PTR, Type, Value, floating, integer
+from graphnet_native.sums import horizontal
 
 
 class Unsupported(Exception):
@@ -43,7 +44,7 @@ def compute(frame: Frame, group: list[Instruction], step: Value) -> None:
         _reduce(frame, group[0], step)
     elif plain(frame, group[0]):
         _together(frame, group, step)
-    elif frame.single:
+    elif frame.layout.rows_first:
         _repeated_units(frame, group[0], step)
     else:
         _repeated_rows(frame, group[0], step)
@@ -65,12 +66,15 @@ def _together(frame: Frame, group: list[Instruction], step: Value) -> None:
     operands = {o: None for each in group for o in (each.output, *each.operands) if not isinstance(o, Scalar)}
     pointers: dict[Operand, Value] = {operand: frame.address(operand, step) for operand in operands}
     if not frame.calls_loops:
-        frame.unit_vectors(group[0].output.width, lambda first, mask: _at(frame, group, pointers, first, mask))
+        frame.unit_vectors(group[0].output.width, pointers, lambda at, first, mask: _at(frame, group, at, first, mask))
         return
     name = _loop_function(frame, group, list(pointers))
 
     def part(_: Value, first: Value, count: Value) -> None:
-        f.run(name, *pointers.values(), f.mul(frame.batch, first), f.mul(frame.batch, count))
+        if frame.layout.rows_first:
+            frame.each_row(pointers, lambda row: f.run(name, *row.values(), first, count))
+        else:
+            f.run(name, *pointers.values(), f.mul(frame.batch, first), f.mul(frame.batch, count))
 
     frame.shared(group[0].output.width, part)
 
@@ -121,26 +125,27 @@ def _loop_function(frame: Frame, group: list[Instruction], operands: list[Operan
 
 
 def _repeated_units(frame: Frame, instruction: Instruction, step: Value) -> None:
-    """For one row: an operand of one unit is one number for all units."""
+    """Where rows come first: an operand of one unit is one number for all units of a row."""
     f, output = frame.f, instruction.output
-    target = frame.address(output, step)
+    operands: tuple[Operand, ...] = (output, *instruction.operands)
+    pointers: dict[Operand, Value] = {o: frame.address(o, step) for o in operands if not isinstance(o, Scalar)}
 
-    def body(first: Value, mask: Value | None) -> None:
+    def body(at: Mapping[Operand, Value], first: Value, mask: Value | None) -> None:
         args = []
         for operand in instruction.operands:
             if isinstance(operand, Scalar):
                 args.append(floating(operand.value, frame.vector))
                 continue
-            source, boolean = frame.address(operand, step), frame.boolean(operand)
+            source, boolean = at[operand], frame.boolean(operand)
             if frame.width(operand) == output.width:
                 args.append(frame.load(f.offset(source, f.mul(first, frame.bytes(operand))), mask, boolean))
             elif boolean:
                 args.append(f.splat(f.compare("icmp ne", f.load(I8, source), integer(0, I8)), frame.lanes))
             else:
                 args.append(f.splat(f.load(frame.dtype, source), frame.lanes))
-        frame.store(_result(frame, instruction, args), f.offset(target, f.mul(first, frame.bytes(output))), mask)
+        frame.store(_result(frame, instruction, args), f.offset(at[output], f.mul(first, frame.bytes(output))), mask)
 
-    frame.unit_vectors(output.width, body)
+    frame.unit_vectors(output.width, pointers, body)
 
 
 def _repeated_rows(frame: Frame, instruction: Instruction, step: Value) -> None:
@@ -189,17 +194,10 @@ def _reduced(frame: Frame, instruction: Instruction, step: Value) -> None:
     def combined(a: Value, b: Value) -> list[Value]:
         return [apply(f, name, [a, b], frame.dtype.scalar)]
 
-    if frame.single:
-
-        def number(u: Value) -> Value:
-            at = f.offset(source, f.mul(u, size))
-            if not frame.boolean(operand):
-                return f.load(frame.dtype, at)
-            return as_number(f, f.compare("icmp ne", f.load(I8, at), integer(0, I8)), frame.dtype.scalar)
-
-        first = number(integer(0))
-        (total,) = f.loop(integer(1), units, 1, lambda u, v: combined(v[0], number(u)), [first])
-        f.store(total, target)
+    if frame.layout.rows_first:
+        output = instruction.output
+        pointers: dict[Operand, Value] = {operand: source, output: target}
+        frame.each_row(pointers, lambda at: f.store(_row_reduced(frame, name, operand, at[operand]), at[output]))
         return
 
     def body(first: Value, mask: Value | None) -> None:
@@ -213,3 +211,30 @@ def _reduced(frame: Frame, instruction: Instruction, step: Value) -> None:
         frame.store(total, f.offset(target, f.mul(first, frame.dtype.bytes)), mask)
 
     frame.vectors(frame.batch, body)
+
+
+def _row_reduced(frame: Frame, name: str, operand: Operand, source: Value) -> Value:
+    """The reduction of one row whose units are neighbours: lane by lane, then the lanes, then the units left over."""
+    f, size, units = frame.f, frame.bytes(operand), frame.width(operand)
+
+    def combined(a: Value, b: Value) -> Value:
+        return apply(f, name, [a, b], frame.dtype.scalar)
+
+    def loaded(at: Value, kind: Type) -> Value:
+        place = f.offset(source, f.mul(at, size))
+        if not frame.boolean(operand):
+            return f.load(kind, place)
+        flags = f.load(kind.of("i8"), place)
+        zeros = Value(flags.type, "zeroinitializer") if kind.lanes else integer(0, I8)
+        return as_number(f, f.compare("icmp ne", flags, zeros), kind.scalar)
+
+    whole = units // frame.lanes * frame.lanes
+    left, total = integer(0), None
+    if whole:
+        first = [loaded(integer(0), frame.vector)]
+        (lines,) = f.loop(integer(frame.lanes), integer(whole), frame.lanes,
+                          lambda u, v: [combined(v[0], loaded(u, frame.vector))], first)  # fmt: skip
+        left, total = integer(whole), horizontal(f, lines, combined)
+    if total is None:
+        left, total = integer(1), loaded(integer(0), frame.dtype)
+    return f.loop(left, integer(units), 1, lambda u, v: [combined(v[0], loaded(u, frame.dtype))], [total])[0]

@@ -6,7 +6,7 @@ batch)``, so a slice of a buffer at one step is contiguous.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from graphnet.core.compile.program import (
@@ -20,6 +20,7 @@ from graphnet.core.compile.program import (
     Accumulator,
     BufferSlice,
     Instruction,
+    Operand,
     Program,
 )
 from graphnet_native import (
@@ -30,6 +31,7 @@ from graphnet_native import (
     fusion,
     packing,
     products,
+    row_products,
     sources,
     team,
     whole_pass,
@@ -40,6 +42,7 @@ from graphnet_native.digest import digest
 from graphnet_native.engine import key_of
 from graphnet_native.frame import Frame
 from graphnet_native.ir import F32, F64, I64, PTR, IRError, Module, Value, integer
+from graphnet_native.layout import layout_of
 from graphnet_native.partition import Partition, accesses, balanced, barriers, kept, piece_of
 from graphnet_native.parts import CHUNK, in_parts
 from graphnet_native.table import Table
@@ -88,24 +91,31 @@ class Emitter:
             raise elementwise.Unsupported(f"a program of more than {MOST} instructions takes too long to compile")
         for instruction in program.instructions:
             elementwise.check(instruction)
-        self.program, self.single = program, batch == 1
+        self.program = program
         self.dtype = F32 if dtype == "float32" else F64
         self.checks = BoundsChecks() if bounds.enabled() else None
         self.module = Module(vector_bytes, llvm, features.selected().fused, self.checks)
         self.table = Table.of(program)
-        self.tiles = products.tiles(self.dtype, vector_bytes, batch)
+        self.layout = layout_of(program, self.dtype, vector_bytes, batch)
+        rows_first = self.layout.rows_first
+        self.tiles = (
+            row_products.panels(self.dtype, vector_bytes)
+            if rows_first
+            else products.tiles(self.dtype, vector_bytes, batch)
+        )
         #: Of products whose columns are many, whatever the batch.
         self.wide = products.tiles(self.dtype, vector_bytes, MANY)
-        self.space = contractions.space(program, self.wide, self.single)
+        self.space = contractions.space(program, self.wide)
         self.partition: Partition | None = None
         if workers > 1:
             piece = piece_of(program)
-            self.tiles = balanced(self.tiles, piece, workers)
-            self.partition = Partition(piece, self.wide.vectors * self.wide.lanes if self.single else self.tiles.rows)
+            if not rows_first:
+                self.tiles = balanced(self.tiles, piece, workers)
+            self.partition = Partition(piece, self.tiles.rows)
 
     def key(self) -> str:
         """What the code is kept under: a hash of everything that it depends on."""
-        kind = (self.dtype, self.tiles, self.wide, self.single, self.partition, self.module.vector_bytes)
+        kind = (self.dtype, self.tiles, self.wide, self.layout, self.partition, self.module.vector_bytes)
         return key_of("program", digest(self.program), repr(kind))
 
     def emit(self) -> Module:
@@ -160,7 +170,7 @@ class Emitter:
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
         self._site(f"arrays of {name}")
-        body(Frame(self.module, name, self.program, self.dtype, self.single, self.table, self.partition))
+        body(Frame(self.module, name, self.program, self.dtype, self.layout, self.table, self.partition))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
@@ -249,8 +259,11 @@ class Emitter:
         held = frame.entry(frame.table.held)
 
         def state(place: BufferSlice, flags: Value) -> None:
-            old = frame.address(BufferSlice(place.buffer, place.start, place.stop, 0), t)
-            new = frame.address(place, t)
+            before = BufferSlice(place.buffer, place.start, place.stop, 0)
+            old, new = frame.address(before, t), frame.address(place, t)
+            if frame.layout.rows_first:
+                frame.shared(place.width, lambda _, first, count: rows({before: old, place: new}, flags, first, count))
+                return
 
             def unit(u: Value, _: list[Value]) -> None:
                 start = f.mul(frame.row, u)
@@ -264,6 +277,18 @@ class Emitter:
                 frame.vectors(frame.batch, body)
 
             frame.shared(place.width, lambda _, first, count: f.loop(first, f.add(first, count), 1, unit))
+
+        def rows(pointers: dict[Operand, Value], flags: Value, first: Value, count: Value) -> None:
+            before, place = pointers
+
+            def keep(at: Mapping[Operand, Value]) -> None:
+                def body(i: Value, mask: Value | None) -> None:
+                    shift = f.mul(i, frame.dtype.bytes)
+                    frame.store(frame.load(f.offset(at[before], shift), mask), f.offset(at[place], shift), mask)
+
+                frame.span(first, count, body)
+
+            frame.each_ended_row(pointers, flags, keep)
 
         def states() -> None:
             flags = f.offset(held, f.mul(frame.batch, t))

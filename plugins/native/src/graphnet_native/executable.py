@@ -29,6 +29,7 @@ from graphnet_native import bounds, sources
 from graphnet_native.addresses import address, ready
 from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, objects_of, vector_bytes, version
+from graphnet_native.packing import padded
 from graphnet_native.pool import Task, pool
 from graphnet_native.table import Table
 from graphnet_native.whole_calls import WholeCalls
@@ -61,7 +62,7 @@ class Compiled:
             self._exports = (*FUNCTIONS, bounds.READ)
             self._code = emitter.emit().text()
         self.tiles, self.wide = emitter.tiles, emitter.wide
-        self.single, self.space = emitter.single, emitter.space
+        self.layout, self.space = emitter.layout, emitter.space
         self.partition = emitter.partition
         self.packs = sources.plan(program)
 
@@ -82,9 +83,9 @@ class Compiled:
 
     def rows(self, outputs: int) -> int:
         """The rows of the panels of a pack."""
-        if self.single:
-            return outputs
-        return _padded(outputs, self.tiles.rows) if self.partition is None else self.partition.padded(outputs)
+        if self.layout.single:
+            return padded(outputs, self.tiles.rows)
+        return padded(outputs, self.tiles.rows) if self.partition is None else self.partition.padded(outputs)
 
     def _functions(self, kind: Any) -> dict[str, Any]:
         return {name: self._checked(kind(self.engine.address(name))) for name in FUNCTIONS}
@@ -125,7 +126,7 @@ class NativeExecutable:
             self.functions = {name: partial(share, Task(address)) for name, address in compiled.tasks.items()}
         else:
             self.functions = compiled.releasing if release else compiled.holding
-        workspace = self.workspace = Workspace(program, steps, batch, dtype)
+        workspace = self.workspace = Workspace(program, steps, batch, dtype, compiled.layout.rows_first)
         for name, _, target, _ in program.staged:
             if name == "ones":
                 workspace.arrays[target.buffer][..., target.start : target.stop, :] = 1
@@ -186,7 +187,7 @@ class NativeExecutable:
         for i, pack in enumerate(self.program.packs):
             outputs, inputs = pack_shape(self.program, i)
             if pack.form != "product":
-                self._allocate(places.pack + i, outputs, self.batch)
+                self._allocate(places.pack + i, outputs, 1 if compiled.layout.rows_first else self.batch)
             else:
                 self._allocate(places.pack + i, inputs, compiled.rows(outputs))
         for i, source in enumerate(compiled.packs.sources):
@@ -198,11 +199,10 @@ class NativeExecutable:
                 self._computed.append((source.value, array[0] if source.shape[0] == 1 else array))
         self._values = Values(self.program, [number for number, _ in self._computed])
         space, rows = compiled.space, self.workspace.longest * self.batch
-        panels = _padded(self.workspace.longest, compiled.wide.rows) * space.inputs
-        self._allocate(places.left, max(space.left_rows * rows, panels))
+        self._allocate(places.left, space.left_rows * rows)
         self._allocate(places.right, space.right_columns * rows)
         for i, external in enumerate(places.externals):
-            if not compiled.single:
+            if not compiled.layout.rows_first:
                 self._allocate(places.copy + i, self.workspace.longest, external.width, self.batch)
         self.table[places.batch] = self.batch
 
@@ -367,8 +367,3 @@ def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
         return bound(*arguments)
 
     return call
-
-
-def _padded(number: int, multiple: int) -> int:
-    """The next multiple."""
-    return -(-number // multiple) * multiple

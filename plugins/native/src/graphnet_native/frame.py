@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 
 from graphnet.core.compile.program import (
     BLOCK_BUFFER,
@@ -19,7 +20,8 @@ from graphnet.core.compile.program import (
     Scalar,
 )
 from graphnet_native import team
-from graphnet_native.ir import I64, PTR, Function, Module, Type, Value, integer
+from graphnet_native.ir import I8, I64, PTR, Function, Module, Type, Value, integer
+from graphnet_native.layout import Layout
 from graphnet_native.partition import Partition
 from graphnet_native.table import Table
 
@@ -44,8 +46,8 @@ class Frame:
     name : str
     program : Program
     dtype : Type
-    single : bool
-        The batch has one row, so units are neighbours in memory.
+    layout : Layout
+        The order of buffers in memory.
     table : Table
         Of the program.
     partition : Partition or None
@@ -59,11 +61,11 @@ class Frame:
         name: str,
         program: Program,
         dtype: Type,
-        single: bool,
+        layout: Layout,
         table: Table,
         partition: Partition | None = None,
     ) -> None:
-        self.module, self.program, self.dtype, self.single = module, program, dtype, single
+        self.module, self.program, self.dtype, self.layout = module, program, dtype, layout
         self.table, self.partition = table, partition
         #: Whether elementwise loops are functions that are called: of programs with many, which are compiled faster.
         self.calls_loops = False
@@ -76,7 +78,7 @@ class Frame:
         if module.checks is not None:  # bounds checks have branches, which must be in the order of the code
             entries = self._with_bounds(entries)
             self._addresses = {entry: self._address(entries, entry) for entry in range(self.table.batch)}
-        self.batch = integer(1) if single else f.load(I64, f.offset(entries, self.table.batch * 8))
+        self.batch = integer(1) if layout.single else f.load(I64, f.offset(entries, self.table.batch * 8))
         self.row = f.mul(self.batch, dtype.bytes)
         self.steps = f.binary("sub", self.stop, self.start)
         #: The steps of this worker, where steps are divided.
@@ -188,19 +190,21 @@ class Frame:
         """Where an operand that is not a number is at a step."""
         f = self.f
         if isinstance(operand, PackSlice):
-            return f.offset(self.entry(self.table.pack + operand.pack), f.mul(self.row, operand.start))
+            distance = integer(self.dtype.bytes) if self.layout.rows_first else self.row
+            return f.offset(self.entry(self.table.pack + operand.pack), f.mul(distance, operand.start))
         if isinstance(operand, PackRef):
             return self.entry(self.table.pack + operand.pack)
         if isinstance(operand, ExternalArray):
             number, stride = self.table.externals.index(operand), f.mul(self.row, operand.width)
-            if self.single:  # with one row, rows first is units first
+            if self.layout.rows_first:  # as the array is
                 return f.offset(self.entry(self.table.external + number), f.mul(stride, step))
             index = f.binary("sub", step, self.origin)
             return f.offset(self.entry(self.table.copy + number), f.mul(stride, index))
         assert isinstance(operand, BufferSlice)
         buffer = self.program.buffers[operand.buffer]
         row = self.batch if buffer.boolean else self.row
-        base = f.offset(self.entry(operand.buffer), f.mul(row, operand.start))
+        unit = integer(self.bytes(operand)) if self.layout.rows_first else row
+        base = f.offset(self.entry(operand.buffer), f.mul(unit, operand.start))
         if buffer.kind not in TIMED:
             return base
         if buffer.kind == RING_BUFFER:
@@ -209,6 +213,23 @@ class Frame:
             index = f.binary("sub", step, self.origin) if buffer.kind == BLOCK_BUFFER else step
             index = f.add(index, operand.shift)
         return f.offset(base, f.mul(f.mul(row, buffer.units), index))
+
+    def pitch(self, operand: Operand) -> int:
+        """Bytes from one row of the batch to the next, where rows come first."""
+        if isinstance(operand, (PackRef, Scalar)):
+            return 0
+        units = operand.width if isinstance(operand, ExternalArray) else self.program.buffers[operand.buffer].units
+        return units * self.bytes(operand)
+
+    def unit_bytes(self) -> Value:
+        """Bytes from one unit of an operand to the next."""
+        return integer(self.dtype.bytes) if self.layout.rows_first else self.row
+
+    def timed(self, operand: Operand) -> bool:
+        """Whether an operand that is not a pack has a place for each step."""
+        return isinstance(operand, ExternalArray) or (
+            isinstance(operand, BufferSlice) and self.program.buffers[operand.buffer].kind in TIMED
+        )
 
     def stride(self, operand: BufferSlice | ExternalArray) -> Value:
         """Bytes from one step of an operand to the next."""
@@ -233,23 +254,78 @@ class Frame:
         else:
             self.f.store_masked(value, pointer, mask)
 
-    def unit_vectors(self, width: int, body: Callable[[Value, Value | None], None]) -> None:
-        """``body(first number, mask)`` for vectors over the numbers of this worker's units of a width."""
+    def unit_vectors(
+        self,
+        width: int,
+        pointers: Mapping[Operand, Value],
+        body: Callable[[Mapping[Operand, Value], Value, Value | None], None],
+    ) -> None:
+        """``body(pointers, first number, mask)`` for vectors over the numbers of this worker's units of a width.
+
+        The pointers are those of operands of that width at one step. Where rows come first, ``body`` receives those of
+        one row after the other.
+        """
         f = self.f
 
         def part(_: Value, first: Value, count: Value) -> None:
-            start = f.mul(self.batch, first)
-            self.vectors(f.mul(self.batch, count), lambda i, mask: body(f.add(start, i), mask))
+            if self.layout.rows_first:
+                self.each_row(pointers, lambda row: self.span(first, count, partial(body, row)))
+            else:
+                self.span(f.mul(self.batch, first), f.mul(self.batch, count), partial(body, pointers))
 
         self.shared(width, part)
+
+    def each_row(self, pointers: Mapping[Operand, Value], body: Callable[[Mapping[Operand, Value]], None]) -> None:
+        """``body`` for each row of the batch, with the pointers there, where rows come first."""
+        f = self.f
+        if self.layout.single:
+            body(pointers)
+            return
+        pitches = [integer(self.pitch(operand)) for operand in pointers]
+
+        def row(_: Value, values: list[Value]) -> list[Value]:
+            body(dict(zip(pointers, values, strict=True)))
+            return [f.offset(value, pitch) for value, pitch in zip(values, pitches, strict=True)]
+
+        f.loop(integer(0), self.batch, 1, row, list(pointers.values()))
+
+    def each_ended_row(
+        self, pointers: Mapping[Operand, Value], flags: Value, body: Callable[[Mapping[Operand, Value]], None]
+    ) -> None:
+        """``body`` for each row of the batch whose flag is set, where rows come first."""
+        f = self.f
+
+        def row(b: Value, values: list[Value]) -> list[Value]:
+            ended = f.compare("icmp ne", f.load(I8, f.offset(flags, b)), integer(0, I8))
+            f.when(ended, lambda: body(dict(zip(pointers, values, strict=True))))
+            return [f.offset(v, self.pitch(o)) for o, v in zip(pointers, values, strict=True)]
+
+        f.loop(integer(0), self.batch, 1, row, list(pointers.values()))
+
+    def span(self, start: Value, count: Value, body: Callable[[Value, Value | None], None]) -> None:
+        """``body(first number, mask)`` for vectors over ``count`` numbers from ``start`` on."""
+        self.vectors(count, lambda i, mask: body(self.f.add(start, i), mask))
 
     def vectors(self, count: Value, body: Callable[[Value, Value | None], None]) -> None:
         """``body(first number, mask)`` for whole vectors, and once with a mask for the rest."""
         f = self.f
+        if count.name.isdigit():
+            self._known_vectors(int(count.name), body)
+            return
         whole = f.binary("and", count, integer(-self.lanes))
         f.loop(integer(0), whole, self.lanes, lambda i, _: body(i, None))
         rest = f.binary("sub", count, whole)
         f.when(f.compare("icmp ne", rest, integer(0)), lambda: body(whole, f.first_lanes(rest, self.lanes)))
+
+    def _known_vectors(self, count: int, body: Callable[[Value, Value | None], None]) -> None:
+        """The same for a number of numbers that is known now."""
+        f, whole = self.f, count // self.lanes * self.lanes
+        if whole == self.lanes:
+            body(integer(0), None)
+        elif whole:
+            f.loop(integer(0), integer(whole), self.lanes, lambda i, _: body(i, None), sure=True)
+        if whole < count:
+            body(integer(whole), f.first_lanes(integer(count - whole), self.lanes))
 
 
 def _widths(program: Program) -> set[int]:

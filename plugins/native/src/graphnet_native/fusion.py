@@ -91,7 +91,7 @@ def cut(frame: Frame, instructions: Sequence[Instruction]) -> list[Instruction]:
 
 def _vectors(frame: Frame, instructions: Sequence[Instruction]) -> int:
     """The vectors of elementwise instructions, in the smallest batch of the program's class."""
-    rows = 1 if frame.single else max(2, frame.lanes // 2)
+    rows = 1 if frame.layout.rows_first else max(2, frame.lanes // 2)
     return sum(-(-i.output.width * rows // frame.lanes) for i in instructions if i.name not in ("dot", "reduce"))
 
 

@@ -25,12 +25,13 @@ def emit_part(frame: Frame, part: PackPart, block: WeightBlock, source: Value, r
     output_step, input_step = (row, size) if block.flipped else (size, row)
     if program.packs[part.pack].form == "units":
         low, high = frame.share(integer(count))
-        place = f.offset(target, f.mul(f.mul(frame.batch, size), f.add(low, part.rows[0])))
+        times = integer(1) if frame.layout.rows_first else frame.batch
+        place = f.offset(target, f.mul(f.mul(times, size), f.add(low, part.rows[0])))
         begin, units = f.offset(source, f.mul(low, output_step)), f.binary("sub", high, low)
-        f.run(spread(frame.module, dtype), begin, integer(output_step), place, units, frame.batch, factor)
-    elif frame.single:
+        f.run(spread(frame.module, dtype), begin, integer(output_step), place, units, times, factor)
+    elif frame.layout.single:
         low, high = frame.share(integer(depth))
-        line = pack_shape(program, part.pack)[0] * size
+        line = padded(pack_shape(program, part.pack)[0], rows) * size
         place = f.offset(target, f.add(f.mul(f.add(low, part.columns[0]), line), part.rows[0] * size))
         begin, inputs = f.offset(source, f.mul(low, input_step)), f.binary("sub", high, low)
         if block.flipped:
@@ -43,6 +44,11 @@ def emit_part(frame: Frame, part: PackPart, block: WeightBlock, source: Value, r
         for done, first, last in _lines(frame, part):
             begin = f.offset(source, done * output_step)
             _emit_panels(frame, part, block, (begin, integer(row), target), (first, last), rows)
+
+
+def padded(number: int, multiple: int) -> int:
+    """The next multiple."""
+    return -(-number // multiple) * multiple
 
 
 def _lines(frame: Frame, part: PackPart) -> Iterator[tuple[int, int, int]]:

@@ -7,11 +7,13 @@ rows, and its lanes are added up after the last step. With one row, a vector hol
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from graphnet_native.ir import I64, PTR, Function, Module, Type, Value, integer
 
 
-def horizontal(f: Function, x: Value) -> Value:
-    """The sum of the lanes of a vector, by halves."""
+def horizontal(f: Function, x: Value, combined: Callable[[Value, Value], Value] | None = None) -> Value:
+    """The sum of the lanes of a vector, or what another operation makes of them, by halves."""
     lanes = x.type.lanes
     while lanes > 1:
         half = lanes // 2
@@ -21,7 +23,7 @@ def horizontal(f: Function, x: Value) -> Value:
         for start in (0, half):
             order = ", ".join(f"i32 {start + j}" for j in range(half))
             parts.append(f.emit(narrow, f"shufflevector {x}, {kind} poison, <{half} x i32> <{order}>"))
-        x = f.binary("fadd", *parts)
+        x = f.binary("fadd", *parts) if combined is None else combined(*parts)
         lanes = half
     return f.emit(Type(x.type.scalar), f"extractelement {x}, i64 0")
 

@@ -14,8 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from graphnet.core.compile.program import BLOCK_BUFFER, Accumulator, AccumulatorSlice, BufferSlice, Program
-from graphnet_native.borders import turn
+from graphnet.core.compile.program import BLOCK_BUFFER, Accumulator, AccumulatorSlice, BufferSlice, Operand, Program
+from graphnet_native.borders import copy_rows, turn
 from graphnet_native.frame import Frame
 from graphnet_native.ir import I32, I64, PTR, Function, Module, Value, integer
 from graphnet_native.parts import Maker, in_parts
@@ -160,24 +160,44 @@ def _enter(frame: Frame, first: int, places: Sequence[BufferSlice], step: Value)
         f, given, target = frame.f, _address(frame, first + number), frame.address(place, step)
         f.when(
             f.compare("icmp ne", given, integer(0)),
-            partial(_read, frame, given, target, place.width),
-            partial(_zero, frame, target, f.mul(frame.batch, place.width)),
+            partial(_read, frame, given, target, place),
+            partial(_zero_state, frame, target, place),
         )
 
 
-def _read(frame: Frame, given: Value, target: Value, width: int) -> None:
-    _turned(frame, _pointer(frame, given), target, frame.batch, integer(width))
+def _read(frame: Frame, given: Value, target: Value, place: BufferSlice) -> None:
+    source = _pointer(frame, given)
+    if frame.layout.rows_first:
+        _copy_state(frame, (source, target), (place.width * frame.dtype.bytes, frame.pitch(place)), place.width)
+    else:
+        turn(frame, source, target, frame.batch, integer(place.width))
+
+
+def _copy_state(frame: Frame, arrays: tuple[Value, Value], pitches: tuple[int, int], width: int) -> None:
+    copy_rows(frame, arrays, pitches, frame.batch, width)
+
+
+def _zero_state(frame: Frame, target: Value, place: BufferSlice) -> None:
+    if not frame.layout.rows_first:
+        _zero(frame, target, frame.f.mul(frame.batch, place.width))
+        return
+    pointers: dict[Operand, Value] = {place: target}
+    frame.each_row(pointers, lambda at: _zero(frame, at[place], integer(place.width)))
 
 
 def _leave(frame: Frame, first: int, places: Sequence[BufferSlice], step: Value) -> None:
     """Copy slices to arrays with rows first, where they are wanted."""
     for number, place in enumerate(places):
         f, wanted, source = frame.f, _address(frame, first + number), frame.address(place, step)
-        f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write, frame, source, wanted, place.width))
+        f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write, frame, source, wanted, place))
 
 
-def _write(frame: Frame, source: Value, wanted: Value, width: int) -> None:
-    _turned(frame, source, _pointer(frame, wanted), integer(width), frame.batch)
+def _write(frame: Frame, source: Value, wanted: Value, place: BufferSlice) -> None:
+    target = _pointer(frame, wanted)
+    if frame.layout.rows_first:
+        _copy_state(frame, (source, target), (frame.pitch(place), place.width * frame.dtype.bytes), place.width)
+    else:
+        turn(frame, source, target, integer(place.width), frame.batch)
 
 
 def _carry(frame: Frame) -> None:
@@ -185,7 +205,11 @@ def _carry(frame: Frame) -> None:
     for place in frame.program.states:
         if frame.program.buffers[place.buffer].kind == BLOCK_BUFFER:
             target = frame.address(replace(place, shift=0), frame.start)
-            _copy(frame, frame.address(place, _last(frame)), target, frame.f.mul(frame.batch, place.width))
+            source = frame.address(place, _last(frame))
+            if frame.layout.rows_first:
+                _copy_state(frame, (source, target), (frame.pitch(place), frame.pitch(place)), place.width)
+            else:
+                _copy(frame, source, target, frame.f.mul(frame.batch, place.width))
 
 
 def _clear(frame: Frame, numbered: tuple[int, Accumulator]) -> None:
@@ -229,14 +253,6 @@ def _write_part(frame: Frame, part: AccumulatorSlice, target: Value) -> None:
 
 def _pointer(frame: Frame, address: Value) -> Value:
     return frame.f.emit(PTR, f"inttoptr {address} to ptr")
-
-
-def _turned(frame: Frame, source: Value, target: Value, rows: Value, columns: Value) -> None:
-    """Transpose a matrix without gaps; with one row of the batch, both orders are the same."""
-    if frame.single:
-        _copy(frame, source, target, frame.f.mul(rows, columns))
-    else:
-        turn(frame, source, target, rows, columns)
 
 
 def _copy(frame: Frame, source: Value, target: Value, count: Value) -> None:

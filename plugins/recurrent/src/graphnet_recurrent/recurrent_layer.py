@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphnet import Composite, Runner, ShapeError, StateError
+from graphnet import Composite, ConfigError, Runner, ShapeError, StateError
 from graphnet.authoring import positive, require
 from graphnet_recurrent.adapter import Layout, SequenceAdapter
 from graphnet_recurrent.layers.checks import check_limit, check_probability
@@ -172,6 +172,21 @@ class RecurrentLayer(Composite):
     @memory.setter
     def memory(self, enabled: bool) -> None:
         self._memory.enabled = enabled
+
+    @property
+    def memorize(self) -> bool:
+        """``memory`` by the name that later editions of the exercise use; assigning another value toggles it."""
+        return self.memory
+
+    @memorize.setter
+    def memorize(self, enabled: bool) -> None:
+        if not isinstance(enabled, (bool, np.bool_)):
+            raise ConfigError(
+                "not a truth value", where=f"{type(self).__name__}.memorize", expected="True or False",
+                received=repr(enabled),
+            )  # fmt: skip
+        if bool(enabled) != self.memory:
+            self.toggle_memory()
 
     def toggle_memory(self) -> None:
         """Flip ``memory``. False, the default: each ``forward`` starts from zeros. True: where the last one ended.

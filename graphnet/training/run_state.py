@@ -1,0 +1,279 @@
+"""The state of a training run: copied into a Snapshot between two updates, and restored from one."""
+
+from __future__ import annotations
+
+import random as python_random
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from graphnet.core import random
+from graphnet.core.describe.parameter import Array
+from graphnet.core.errors import StateError
+from graphnet.core.run.state import State
+from graphnet.training.best_weights import BestWeights
+from graphnet.training.callbacks.base import TrainingRun
+from graphnet.training.epoch import CurrentEpoch, EpochRunner
+from graphnet.training.object_kinds import layout
+from graphnet.training.object_reader import ObjectReader
+from graphnet.training.object_writer import ObjectWriter
+from graphnet.training.run_objects import RunObjects
+from graphnet.training.snapshot import FRESH, Snapshot, reading
+from graphnet.training.source_state import restore_source, source_state
+
+
+class RunState:
+    """Everything that decides the future of a training run, and how to read and set it.
+
+    Parameters
+    ----------
+    run : TrainingRun
+        Its history, its best state and whether it is stopping are read and set.
+    epochs : EpochRunner
+    best : BestWeights
+    objects : RunObjects
+        The layers, callbacks and other objects of the run.
+    fingerprint : mapping of str to JSON value
+        A part of each snapshot.
+
+    Attributes
+    ----------
+    step : int
+        Updates since the beginning of the run.
+    stopped : str or None
+        How the run has ended; None while it goes on.
+    ended : bool
+        Whether only ``on_end`` of the callbacks is left: the weights are no longer those of the last update.
+    """
+
+    def __init__(
+        self,
+        run: TrainingRun,
+        epochs: EpochRunner,
+        best: BestWeights,
+        objects: RunObjects,
+        fingerprint: Mapping[str, Any],
+    ) -> None:
+        self.run, self.epochs, self.best = run, epochs, best
+        self.objects, self.fingerprint = objects, fingerprint
+        self.step = 0
+        self.stopped: str | None = None
+        self.ended = False
+        self._records: list[Any] = []
+        self._best_copy: tuple[int, dict[str, Array]] = (-1, {})
+
+    # ------------------------------------------------------------------ reading
+    def snapshot(self) -> Snapshot:
+        """A copy of the present state.
+
+        Raises
+        ------
+        ConfigError
+            If an object has an attribute that cannot be kept.
+        """
+        writer = ObjectWriter()
+        runner, updates = self.epochs.runner, self.epochs.updates
+        present = {**{name: p.value for name, p in runner.parameters.items()}, **runner.buffers}
+        values = {
+            "fingerprint": self.fingerprint,
+            "epochs": self.epochs.config.epochs,
+            "stopped": self.stopped,
+            "stopping": self.run.stopping,
+            "best_epoch": self.best.epoch,
+            "best_score": writer.value(self.best.score, "best score"),
+            "layouts": {name: axes for name, array in present.items() if (axes := layout(array)) is not None},
+            "history": self._history(writer),
+            "grouping": updates.grouping(),
+            "optimizers": [writer.object(g.optimizer, f"optimizer {i}") for i, g in enumerate(updates.groups)],
+            "objects": self.objects.written(writer),
+            "pieces": self._pieces(writer),
+            "epoch": None if self.epochs.current is None else self._epoch(self.epochs.current, writer),
+            "generators": self._generators(writer),
+        }
+        arrays: dict[str, Mapping[str, Array]] = {"weights": {name: a.copy() for name, a in present.items()}}
+        if self.best.epoch:
+            arrays["best"] = self._best_arrays()
+        if self.run.state is not None and self.run.state.rows is not None:
+            arrays["state"] = _state_arrays(self.run.state)
+        return Snapshot(len(self.run.history), self.step, {**arrays, "training": writer.arrays}, values)
+
+    def _best_arrays(self) -> dict[str, Array]:
+        """Copies of the best weights, made once for each best epoch."""
+        if self._best_copy[0] != self.best.epoch:
+            self._best_copy = self.best.epoch, {name: array.copy() for name, array in self.best.arrays.items()}
+        return self._best_copy[1]
+
+    def _history(self, writer: ObjectWriter) -> list[Any]:
+        """The records of all epochs; each is converted once."""
+        records = self.run.history.epochs
+        for record in records[len(self._records) :]:
+            self._records.append(writer.value(record, f"epoch {record.epoch}"))
+        return self._records[: len(records)]
+
+    def _pieces(self, writer: ObjectWriter) -> Any:
+        truncated = self.epochs.feed.truncated
+        return None if truncated is None else writer.value(truncated.carried(), "pieces")
+
+    def _epoch(self, current: CurrentEpoch, writer: ObjectWriter) -> dict[str, Any]:
+        metrics = current.totals.metrics
+        return {
+            "number": current.number,
+            "rate": writer.value(current.rate, "rate"),
+            "norm": writer.value(current.norm, "norm"),
+            "batches": current.batches,
+            "position": list(current.position),
+            "seconds": time.perf_counter() - current.start,
+            "totals": writer.value(current.totals.partial(), "totals"),
+            "metrics": [writer.object(metric, f"epoch, metric {metric.name}") for metric in metrics],
+        }
+
+    def beginning(self) -> tuple[dict[str, Any], dict[str, Array]]:
+        """What is kept when an epoch begins, to draw its order and read its stream again up to a position."""
+        writer = ObjectWriter()
+        source, arrays = source_state(self._stream, "stream")
+        return {"order": writer.value(self.epochs.rng, "generator of the order"), "source": source}, arrays
+
+    @property
+    def _stream(self) -> object:
+        return getattr(self.epochs.feed, "stream", None)
+
+    def _generators(self, writer: ObjectWriter) -> dict[str, Any]:
+        """All generators and the sources of streams: those of an epoch as they were at its beginning."""
+        current = self.epochs.current
+        beginning, arrays = self.beginning() if current is None else current.beginning
+        validation, more = source_state(self.epochs.validation, "validation")
+        writer.arrays.update({**arrays, **more})
+        return {
+            **beginning,
+            "validation": validation,
+            "run": writer.value(random.generator(), "generator of the run"),
+            "numpy": writer.value(np.random.get_state(legacy=False), "numpy.random"),  # noqa: NPY002
+            "python": writer.value(python_random.getstate(), "random"),
+        }
+
+    # ------------------------------------------------------------------ restoring
+    def restore_past(self, snapshot: Snapshot) -> None:
+        """Restore what callbacks may read in ``on_start``: the history, the weights and the best ones.
+
+        Raises
+        ------
+        StateError
+            If the snapshot is damaged, or does not belong to this run.
+        """
+        with reading():
+            reader = ObjectReader(snapshot.arrays["training"])
+            values = snapshot.values
+            self.run.history.epochs = [reader.value(r, None, "") for r in values["history"]]
+            self.run.history.best_epoch = values["best_epoch"]
+            self._set_weights(snapshot.arrays["weights"], values["layouts"])
+            if values["best_epoch"]:
+                score = reader.value(values["best_score"], None, "best score")
+                copies = {name: np.array(array) for name, array in snapshot.arrays["best"].items()}
+                self.best.carry_on(values["best_epoch"], score, copies)
+            if "state" in snapshot.arrays:
+                self.run.state = _state(snapshot.arrays["state"])
+            self.step = snapshot.step
+            self.stopped = values["stopped"]
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Restore everything else, and what callbacks have changed in ``on_start``; generators last.
+
+        Raises
+        ------
+        StateError
+            As :meth:`restore_past`.
+        """
+        with reading():
+            values, arrays = snapshot.values, snapshot.arrays["training"]
+            reader = ObjectReader(arrays)
+            self._set_weights(snapshot.arrays["weights"], values["layouts"])
+            self._restore_optimizers(values, reader)
+            self.objects.restore(values["objects"], reader)
+            if self.epochs.feed.truncated is not None:
+                self.epochs.feed.truncated.carry_on(reader.value(values["pieces"], None, "pieces"))
+            self.run.stopping = values["stopping"]
+            current = None if values["epoch"] is None else self._restored_epoch(values["epoch"], reader)
+            beginning = self._restore_generators(values["generators"], arrays, reader)
+            if current is not None:
+                current.beginning = beginning
+            self.epochs.current = current
+
+    def _set_weights(self, arrays: Mapping[str, Array], layouts: Mapping[str, list[int]]) -> None:
+        runner = self.epochs.runner
+        present = {**{name: p.value for name, p in runner.parameters.items()}, **runner.buffers}
+        fits = {name: (a.shape, a.dtype) for name, a in arrays.items()}
+        if fits != {name: (a.shape, a.dtype) for name, a in present.items()}:
+            raise StateError(
+                "the checkpoint has other weights than the model",
+                where="resume",
+                expected=_shapes(arrays, present),
+                received=_shapes(present, arrays),
+                remedy="Resume with the model of the run.",
+            )
+        for path, layer in runner.layers.items():
+            for name, parameter in layer.params.items():
+                parameter.value = _laid_out(arrays[f"{path}/{name}"], layouts.get(f"{path}/{name}"))
+            buffers = {name: f"{path}/{name}" for name in layer.buffer_values}
+            layer.store.replace_buffers({n: _laid_out(arrays[key], layouts.get(key)) for n, key in buffers.items()})
+
+    def _restore_optimizers(self, values: Mapping[str, Any], reader: ObjectReader) -> None:
+        updates = self.epochs.updates
+        updates.rebuild(values["grouping"])
+        for i, (group, written) in enumerate(zip(updates.groups, values["optimizers"], strict=True)):
+            reader.object(written, group.optimizer, f"optimizer {i}")
+
+    def _restored_epoch(self, written: Mapping[str, Any], reader: ObjectReader) -> CurrentEpoch:
+        current = CurrentEpoch(written["number"], self.epochs.totals())
+        current.rate = reader.value(written["rate"], None, "rate")
+        current.norm = reader.value(written["norm"], None, "norm")
+        current.batches, current.position = written["batches"], tuple(written["position"])
+        current.start = time.perf_counter() - written["seconds"]
+        current.totals.carry_on(reader.value(written["totals"], None, "totals"))
+        for metric, state in zip(current.totals.metrics, written["metrics"], strict=True):
+            reader.object(state, metric, f"epoch, metric {metric.name}")
+        return current
+
+    def _restore_generators(
+        self, written: Mapping[str, Any], arrays: Mapping[str, Array], reader: ObjectReader
+    ) -> tuple[dict[str, Any], dict[str, Array]]:
+        """Restore all generators; returns what :meth:`beginning` has returned when the epoch began."""
+        np.random.set_state(reader.value(written["numpy"], None, "numpy.random"))  # noqa: NPY002
+        python_random.setstate(reader.value(written["python"], None, "random"))
+        reader.value(written["run"], random.generator(), "generator of the run")
+        if self.epochs.rng is not None:
+            ObjectReader(arrays).value(written["order"], self.epochs.rng, "generator of the order")
+        restore_source(written["validation"], arrays, self.epochs.validation, "validation")
+        restore_source(written["source"], arrays, self._stream, "stream")
+        kept = {name: arrays[name] for name in arrays if name.startswith("stream")}
+        return {name: written[name] for name in ("order", "source")}, kept
+
+
+def _laid_out(array: Array, axes: list[int] | None) -> Array:
+    """A copy of an array with its axes in this order in memory."""
+    if axes is None:
+        return np.array(array, order="C")
+    return np.array(array.transpose(axes), order="C").transpose(np.argsort(axes))
+
+
+def _shapes(arrays: Mapping[str, Array], others: Mapping[str, Array]) -> str:
+    """The shapes and dtypes of the arrays that the others lack, or have otherwise; the first few."""
+    names = [
+        name
+        for name, a in arrays.items()
+        if name not in others or (a.shape, a.dtype) != (others[name].shape, others[name].dtype)
+    ]
+    shown = ", ".join(f"{name} {arrays[name].shape} {arrays[name].dtype}" for name in names[:3])
+    return f"{shown}{', …' if len(names) > 3 else ''}" or "nothing more"
+
+
+def _state_arrays(state: State) -> dict[str, Array]:
+    """A recurrent state as a file has it."""
+    arrays = {name: np.array(array, order="C") for name, array in state.arrays.items()}
+    return arrays if state.fresh is None else {**arrays, FRESH: state.fresh.astype(np.uint8)}
+
+
+def _state(arrays: Mapping[str, Array]) -> State:
+    fresh = arrays.get(FRESH)
+    return State({name: a for name, a in arrays.items() if name != FRESH}, None if fresh is None else fresh != 0)

@@ -1,0 +1,60 @@
+"""The order of a program's buffers in memory: ``(steps, units, batch)``, or ``(steps, batch, units)``.
+
+Vectors hold rows of the batch in the first order, units in the second one. What is chosen needs fewer vectors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from graphnet.core.compile.program import PackRef, Program
+from graphnet_native.ir import Type
+from graphnet_native.products import tiles
+
+#: An elementwise operation on a vector, in multiply-adds.
+ELEMENTWISE = 6
+#: The vectors with units must be fewer than this part of those with rows.
+WORTH = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The order of buffers.
+
+    Attributes
+    ----------
+    rows_first : bool
+        The units of a row are neighbours in memory.
+    single : bool
+        The batch has one row; then rows come first.
+    """
+
+    rows_first: bool
+    single: bool = False
+
+
+def layout_of(program: Program, dtype: Type, vector_bytes: int, batch: int) -> Layout:
+    """The layout that needs fewer vectors for a batch of this size."""
+    if batch == 1:
+        return Layout(True, True)
+    units, rows = vectors(program, dtype, vector_bytes, batch)
+    return Layout(units < WORTH * rows)
+
+
+def vectors(program: Program, dtype: Type, vector_bytes: int, batch: int) -> tuple[int, int]:
+    """Operations on vectors in a step of each instruction, with units and with rows of the batch in the lanes."""
+    lanes, across = vector_bytes // dtype.bytes, -(-batch // tiles(dtype, vector_bytes, batch).lanes)
+    units = rows = 0
+    for instruction in program.instructions:
+        width, weights = instruction.output.width, instruction.operands[-1]
+        if instruction.name == "dot" and isinstance(weights, PackRef):
+            depth = instruction.operands[0].width  # type: ignore[union-attr]
+            units += depth * batch * -(-width // lanes)
+            rows += depth * width * across
+        else:
+            units += ELEMENTWISE * batch * -(-width // lanes)
+            rows += ELEMENTWISE * -(-width * batch // lanes)
+    for accumulator in program.accumulators:
+        units += accumulator.rows * batch * -(-accumulator.columns // lanes)
+        rows += accumulator.rows * accumulator.columns * across
+    return units, rows
