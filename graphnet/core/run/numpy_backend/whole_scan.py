@@ -44,8 +44,12 @@ def forward(
     slots: list[Any],
     run: RunContext,
     ends: RowEnds | None = None,
+    lease: Any = None,
 ) -> WholeTape | None:
-    """Fill the slots of outputs and of the final states that are read; returns the values saved for backward."""
+    """Fill the slots of outputs and of the final states that are read; returns the values saved for backward.
+
+    ``lease`` keeps the executable for this pass if it is shared.
+    """
     step, straight, carried = program.step, program.straight, run.carried
     values = whole.load_weights(run.arrays)
     order = None if ends is None else program.order(ends)
@@ -70,6 +74,7 @@ def forward(
     if not run.keep:
         return None
     tape = WholeTape(whole, values, alive)
+    tape.lease = lease
     if ends is not None:
         arrays = {("sequence", k): array for k, array in enumerate(sequences)}
         tape.ragged, tape.order = Tape(executable, arrays, values, ended, ends.lengths), order
