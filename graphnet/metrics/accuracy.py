@@ -49,6 +49,6 @@ class Accuracy(LabelMetric):
             return correct
         classes = target if target.ndim < prediction.ndim else np.argmax(target, axis=-1)
         best: Array = np.argmax(prediction, axis=-1)
-        # The first NaN of a row counts as its largest number.
-        largest = np.take_along_axis(prediction, best[..., np.newaxis], -1)[..., 0]
+        rows = np.arange(0, prediction.size, prediction.shape[-1]).reshape(best.shape)
+        largest = prediction.take(rows + best)  # the first NaN of a row counts as its largest number
         return (best == classes) & (largest == largest)

@@ -185,13 +185,14 @@ class FlatGroup:
             if gradient is not view:
                 elsewhere = True
                 gradient = self._fitting(gradient, view)
-            parts.append(gradient.reshape(-1))
+                if gradient.base is not None and np.may_share_memory(gradient, self._gradient):
+                    gradient = gradient.copy()
+            parts.append(gradient)
         if not elsewhere:
             return
-        flat = self._gradient
-        if any(part.base is not None and np.may_share_memory(part, flat) for part in parts):
+        if any(part is view for part, view in zip(parts, self.gradients, strict=True)):
             parts = [part.copy() for part in parts]
-        np.concatenate(parts, out=flat)
+        np.concatenate(parts, axis=None, out=self._gradient)
 
     def _fitting(self, gradient: Any, view: Array) -> Array:
         if isinstance(gradient, np.ndarray) and gradient.shape == view.shape and gradient.dtype == view.dtype:

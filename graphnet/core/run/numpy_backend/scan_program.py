@@ -93,6 +93,8 @@ class ScanProgram(BoundProgram):
         #: Whether passes in which rows end early may be one call a direction: all steps count in the gradients.
         self.whole_where_ragged = not exact and (self.bptt_length is None or self.bptt_length >= self.steps)
         self._shared: SharedExecutables | None = None
+        #: The slots whose errors may be nonzero beyond the rows' ends; None: any may be.
+        self.given: set[int] | None = None
         #: Which final states other steps read.
         self.finals_read = [True] * len(step.finals)
         #: For which initial states errors are wanted.

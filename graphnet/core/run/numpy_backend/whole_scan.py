@@ -27,6 +27,7 @@ class Program(Protocol):
     draws: list[Any]
     finals_read: list[bool]
     initial_wanted: list[bool]
+    given: set[int] | None
 
     def initial_states(self, slots: list[Any], run: RunContext) -> list[Array | None]: ...
     def draw(self, workspace: Any, run: RunContext) -> None: ...
@@ -89,7 +90,7 @@ def backward(program: Program, tape: WholeTape, errors: list[Any], run: RunConte
     for slot in step.outputs:
         error = errors[slot]
         arrived = arrived or error is not None
-        output_errors.append(error if error is None else _error_in_order(program, tape, error))
+        output_errors.append(error if error is None else _error_in_order(program, tape, error, slot))
     final_errors = [errors[slot] for slot in step.finals]
     if not arrived and all(error is None for error in final_errors):
         return
@@ -108,8 +109,11 @@ def backward(program: Program, tape: WholeTape, errors: list[Any], run: RunConte
     collect(gradients, run)
 
 
-def _error_in_order(program: Program, tape: WholeTape, error: Array) -> Array:
-    """The error of an output in the order of processing, with zeros in rows that have ended."""
-    if tape.ragged is not None:
+def _error_in_order(program: Program, tape: WholeTape, error: Array, slot: int) -> Array:
+    """The error of an output in the order of processing, with zeros in rows that have ended.
+
+    Most steps return errors with zeros there.
+    """
+    if tape.ragged is not None and (program.given is None or slot in program.given):
         return program.emitted_error(error, error.shape[-1], tape.ragged.ended, tape.order)
-    return error if program.straight else program.reordered(error, None)
+    return error if program.straight else program.reordered(error, tape.order)

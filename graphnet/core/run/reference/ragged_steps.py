@@ -89,10 +89,27 @@ class RaggedStep:
                 return self.skip(values, run)
         padding = Padding.ZEROS if ends is None or ends.none else self.required_padding(values, ends)
         self.prepare(padding)
-        saved = self.forward_converted(values, padding, ends, run)
+        if ends is not None and self.converted(values, padding, ends):
+            saved = self.step.forward(values.slots, run)
+        else:
+            saved = self.forward_converted(values, padding, ends, run)
+        present = self.output_padding(padding)
         for slot in self.outputs:
-            values.padding[slot] = self.output_padding(padding)
+            values.padding[slot] = present
         return saved, padding
+
+    def converted(self, values: SlotValues, padding: Padding, ends: RowEnds) -> bool:
+        """Whether all its inputs are as it requires them."""
+        if self.whole or (self.rows and padding is Padding.REPEATED):
+            return False
+        every, origins, known = values.run.ends, self.shapes.lengths, values.padding
+        for slot in self.inputs:
+            if every[origins[slot]] is not ends:  # type: ignore[index]
+                return False
+            present = known.get(slot, Padding.ZEROS)
+            if present is not padding and not present.serves(padding):
+                return False
+        return True
 
     def prepare(self, padding: Padding) -> None:
         """Let the step know the padding of its inputs."""
@@ -124,8 +141,10 @@ class RaggedStep:
             return
         ends = run.ends_at(self.origin)
         for slot in self.inputs:
+            if errors[slot] is None:
+                continue
             own = run.ends_at(self.shapes.lengths[slot])
-            if own is not None and errors[slot] is not None and (own is not ends or self.errors_need_masking(padding)):
+            if own is not None and (own is not ends or self.errors_need_masking(padding)):
                 errors[slot] = own.zeroed(errors[slot])
 
     # ------------------------------------------------------------------ without a single step

@@ -16,6 +16,8 @@ from graphnet_native.whole_pass import plain_gradients
 
 Array = Any
 BOOL = np.dtype(bool)
+#: An entry of the table and the shape of its array.
+Place = tuple[int, tuple[int, ...]]
 #: Flush to zero and denormals as zeros: bits of the x86 register MXCSR.
 FLUSH = 0x8040
 
@@ -31,11 +33,15 @@ class _Sizes:
         self.bounds = np.array(bounds, np.int64)
         self.address = address(self.bounds)
         places_of = enumerate(places.externals)
-        entries = {(e.name, e.index): (places.external + i, (steps, batch, e.width)) for i, e in places_of}
+        entries: dict[tuple[str, int], Place] = {
+            (e.name, e.index): (places.external + i, (steps, batch, e.width)) for i, e in places_of
+        }
         #: By number of the array.
         self.sequences = {index: place for (name, index), place in entries.items() if name == "sequence"}
         self.errors = {index: place for (name, index), place in entries.items() if name == "emitted_error"}
-        self.outputs = [(places.output + k, (steps, batch, place.width)) for k, place in enumerate(program.emitted)]
+        self.outputs: list[Place] = [
+            (places.output + k, (steps, batch, place.width)) for k, place in enumerate(program.emitted)
+        ]
         self.sequence_errors = [
             None if place is None else entries["sequence_error", k] for k, place in enumerate(program.sequence_errors)
         ]
