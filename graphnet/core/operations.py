@@ -28,7 +28,13 @@ For rows ``x (…, features)``, of which those count that ``valid (…)`` select
     COLUMN_SUMS(error (…, features), other (…, features))
         (Σ_i error[i], Σ_i error[i] · other[i]) over all rows
 
-A backend offers its functions as ``BindOptions.operations``.
+For rows of logits, the index of each row's class (int64), and label smoothing s::
+
+    CROSS_ENTROPY(scores (rows, classes), index (rows,), s)
+        losses (rows,) = -Σ_k q_k log softmax(scores)_k;  errors (rows, classes) = softmax(scores) - q
+        with q = (1 - s) one_hot(index) + s / classes
+
+A backend offers its functions as ``BindOptions.operations`` to layers, and as its attribute ``operations`` to losses.
 """
 
 from __future__ import annotations
@@ -55,6 +61,7 @@ class Operation(StrEnum):
     WINDOWED_GRADIENT = "windowed gradient"
     NORMALIZED = "normalized"
     COLUMN_SUMS = "column sums"
+    CROSS_ENTROPY = "cross entropy"
 
 
 def offered(operations: Operations | None, operation: Operation, *arguments: Any) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.core.checks import float_array, number
+from graphnet.core.operations import Operation, Operations, offered
 from graphnet.losses.class_loss import ClassLoss
 from graphnet.losses.classes import check_kind, clean_rows
 from graphnet.losses.softmax import check_class_count, checked_class_weights, log_softmax
@@ -101,6 +102,17 @@ class CrossEntropy(ClassLoss):
             q = q * np.asarray(self.class_weight, dtype)
         losses = -np.where(q == 0.0, 0.0, q * logs).sum(axis=-1)  # 0 log 0 is 0
         return losses, shares * q.sum(axis=-1, keepdims=True) - q
+
+    def computed(self, prediction: Array, target: Array, operations: Operations | None) -> tuple[Array, Array]:
+        """By the backend, for class indices without weights."""
+        plain = target.dtype.kind != "f" and self.class_weight is None and type(self).rule is CrossEntropy.rule
+        if operations and plain:
+            scores = prediction.reshape(-1, prediction.shape[-1])
+            arguments = scores, target.reshape(-1), self.label_smoothing
+            found = offered(operations, Operation.CROSS_ENTROPY, *arguments)
+            if found is not None:
+                return found[0].reshape(target.shape), found[1].reshape(prediction.shape)
+        return self.rule(prediction, target)
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """One loss for each row; logits are shifted by the maximum of the row, so that no exponential exceeds 1.

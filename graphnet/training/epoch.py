@@ -95,7 +95,7 @@ class EpochRunner:
 
     def totals(self) -> Totals:
         """Totals of losses and metrics, with nothing added."""
-        return Totals(self.losses, self.config.metrics)
+        return Totals(self.losses, self.config.metrics, self.runner.operations)
 
     def _begin(self, epoch: int) -> CurrentEpoch:
         current = CurrentEpoch(epoch, self.totals())

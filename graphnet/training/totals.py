@@ -10,6 +10,7 @@ from typing import Any
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, unknown
+from graphnet.core.operations import Operations
 from graphnet.data.batches import Batch
 from graphnet.losses import CrossEntropy, Loss
 from graphnet.losses.rows import valid
@@ -68,6 +69,11 @@ def _checked_by(metric: Metric, loss: Loss) -> bool:
     return type(metric) is Accuracy and not metric.binary and type(loss) is CrossEntropy and ignored == (None, None)
 
 
+def _takes_operations(loss: Loss) -> bool:
+    """Whether a loss has the method of the base class, which takes the operations of a backend."""
+    return getattr(type(loss), "value_and_error", None) is Loss.value_and_error
+
+
 class Totals:
     """Accumulates the loss of each output, the metrics and the regularization loss over batches.
 
@@ -76,10 +82,19 @@ class Totals:
     losses : mapping of output name to Loss
     metrics : tuple of Metric
         Computed on the first output with a loss; copied.
+    operations : mapping, optional
+        What the backend offers to losses.
     """
 
-    def __init__(self, losses: Mapping[str, Loss], metrics: tuple[Metric, ...]) -> None:
+    def __init__(
+        self, losses: Mapping[str, Loss], metrics: tuple[Metric, ...], operations: Operations | None = None
+    ) -> None:
         self.losses = losses
+        #: For each loss, the arguments that let a backend compute it.
+        self._options: dict[str, dict[str, Any]] = {
+            name: {"operations": operations} if operations and _takes_operations(loss) else {}
+            for name, loss in losses.items()
+        }
         self.main = next(iter(losses))
         self.metrics = tuple(map(_reset, metrics))
         #: Those that take what the loss of the same output has checked.
@@ -94,7 +109,8 @@ class Totals:
         total, errors = 0.0, {}
         for name, loss in self._valid_losses(batch).items():
             with guarded("loss", loss, "value_and_error"):
-                value, errors[name] = loss.value_and_error(outputs[name], batch.targets[name], batch.masks[name])
+                arguments = outputs[name], batch.targets[name], batch.masks[name]
+                value, errors[name] = loss.value_and_error(*arguments, **self._options[name])
             total += value
             self._add_loss(name, value, outputs[name], batch.masks[name])
         self._update_metrics(outputs, batch)

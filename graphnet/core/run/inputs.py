@@ -116,9 +116,10 @@ class InputReader:
             if given.shape != (rows,):
                 return None
             values = given.tolist()
-            if min(values) < 0 or max(values) > steps:
+            least = min(values)
+            if least < 0 or max(values) > steps:
                 return None
-            if min(values) < steps:
+            if least < steps:
                 counts[slot] = given.copy()
         return counts
 

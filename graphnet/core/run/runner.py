@@ -28,6 +28,7 @@ from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
 from graphnet.core.elementwise_kernels import Kernel
 from graphnet.core.errors import ConfigError
 from graphnet.core.garbage import gc_paused
+from graphnet.core.operations import Operations
 from graphnet.core.phase import Phase
 from graphnet.core.run.backend_choice import ChosenBackend
 from graphnet.core.run.backends import Bound
@@ -238,6 +239,11 @@ class Runner(ExplainedAttributes):
     def elementwise(self, kernel: Kernel, dtype: str) -> CompiledKernel | None:
         """An elementwise kernel as the backend compiles it; None if it does not."""
         return self._backend.elementwise(kernel, dtype)
+
+    @property
+    def operations(self) -> Operations:
+        """What the backend offers to losses; see :mod:`graphnet.core.operations`."""
+        return self._backend.operations
 
     @property
     def last_pass(self) -> Pass | None:

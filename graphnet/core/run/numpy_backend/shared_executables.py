@@ -44,10 +44,11 @@ class SharedExecutables:
         return Lease(self, steps, make(steps))
 
     def give_back(self, most: int, executable: Executable) -> None:
-        """Keep an executable for the next pass, or drop it if there are enough; the largest ones are taken first."""
-        idle = [*self._idle, (most, executable)]
-        idle.sort(key=_steps)
-        self._idle = idle[-KEPT:]
+        """Keep an executable for the next pass, or drop the smallest one if there are enough."""
+        idle = self._idle
+        idle.append((most, executable))
+        if len(idle) > KEPT:
+            self._idle = sorted(idle, key=_steps)[-KEPT:]
 
 
 def _steps(item: tuple[int, Executable]) -> int:

@@ -55,7 +55,7 @@ class BoundCall:
         self.dtype = options.dtype
         self.checks = RuleChecks(step.path, layer, options.dtype)
         #: Whether what the rules return has been checked; only the first pass pays for it.
-        self.outputs_checked = self.errors_checked = False
+        self.outputs_checked = self.errors_checked = self.buffers_checked = False
         self.apply, self.output = layer.apply, step.outputs[0]
         #: Whether it has one output, all its inputs, no random draws and no buffers.
         self.plain = not (self.several or self.draws or self.updates_buffers or None in self.inputs)
@@ -76,7 +76,7 @@ class BoundCall:
         """Look up the keyword arguments of the rules, which stay the same for a whole pass."""
         arrays, fixed = run.arrays.get(self.owner), self.fixed
         self.apply_with, self.pull_with, self.grad_with = fixed
-        if arrays:
+        if arrays is not None:
             names = self.keywords
             self.apply_with = fixed[0] | names["apply"].pick(arrays)
             weights = {name: arrays[name] for name in self.layer.params}
@@ -138,7 +138,9 @@ class BoundCall:
         """Store new buffer values where later uses of the layer in this pass read them."""
         arrays = run.arrays[self.owner]
         new = self.layer.update(saved, **{name: arrays[name] for name in self.layer.buffer_values})
-        self.checks.buffers(new, {name: arrays[name] for name in self.layer.buffer_values})
+        if not self.buffers_checked:
+            self.checks.buffers(new, {name: arrays[name] for name in self.layer.buffer_values})
+            self.buffers_checked = bool(new)
         changed = {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
         arrays |= changed
         self.apply_with = {**self.apply_with, **self.keywords["apply"].pick(changed)}

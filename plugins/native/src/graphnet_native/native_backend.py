@@ -67,6 +67,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     Operation.WINDOWED_GRADIENT: _operation("windowed", "windowed_gradient"),
     Operation.NORMALIZED: _operation("columns", "normalized"),
     Operation.COLUMN_SUMS: _operation("columns", "column_sums"),
+    Operation.CROSS_ENTROPY: _operation("classification", "cross_entropy"),
 }
 
 
@@ -77,6 +78,7 @@ class NativeBackend:
     """
 
     priority = 100
+    operations = OPERATIONS
 
     @classmethod
     def unavailable(cls) -> str | None:
