@@ -1,4 +1,4 @@
-# make setup | demo | bench | check | test | soak | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | check | test | soak | crash | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files lint types licences suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash plants lint types licences suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -93,11 +93,20 @@ soak fuzz: $(DEVELOPER_READY)
 fuzz-files: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz_files -n $(N) $(if $(SEED),--seed $(SEED))
 
+# Real trainings of five kinds, killed at random moments until they end, each equal to the bit to one that was not killed:
+# make crash N=1000 (SEED=, MODE=python, command or process). The other faults of the lab are part of `make test`: tests/crash.
+crash: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m crash -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE))
+
+# Numbers that are not finite, planted in trainings: node, step and row must be named. make plants N=200 (SEED=).
+plants: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m plants -n $(N) $(if $(SEED),--seed $(SEED))
+
 guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py
 
 # Libraries that are not installed are reported as skipped. make bench QUICK=1 takes less than two minutes.
-BENCHMARKS := recurrent sequences import_time compile_time tiny_nodes memory stream latency lenet demo optimizer_step busy
+BENCHMARKS := recurrent sequences import_time compile_time tiny_nodes memory stream latency lenet demo optimizer_step busy checkpoints
 bench: $(USER_READY)
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; \

@@ -35,12 +35,15 @@ from graphnet.core.errors import (
     GraphnetDeprecationWarning,
     GraphnetError,
     GraphnetWarning,
+    NonFiniteError,
     PluginError,
     RuleError,
     ShapeError,
     StateError,
     UnknownNameError,
 )
+from graphnet.core.files import private as _private
+from graphnet.core.garbage import count_as_old as _count_as_old
 from graphnet.core.phase import Phase
 from graphnet.core.random import generator, seed, using
 from graphnet.core.run import backends as _backends
@@ -72,6 +75,7 @@ if TYPE_CHECKING:
     from graphnet import core as core
     from graphnet import data as data
     from graphnet import datasets as datasets
+    from graphnet import exercise as exercise
     from graphnet import initializers as initializers
     from graphnet import inspect as inspect
     from graphnet import io as io
@@ -102,6 +106,7 @@ _SUBMODULES = {
     "core": "graphnet.core",
     "data": "graphnet.data",
     "datasets": "graphnet.data.datasets",
+    "exercise": "graphnet.exercise",
     "initializers": "graphnet.initializers",
     "inspect": "graphnet.inspect",
     "io": "graphnet.io",
@@ -193,6 +198,7 @@ __all__ = [
     "Model",
     "Multiply",
     "NeuralNetwork",
+    "NonFiniteError",
     "Phase",
     "PluginError",
     "Reshape",
@@ -247,7 +253,16 @@ def _plugin_backends() -> _backends.Source:
     return backends
 
 
+def _private_writer() -> _private.Writer:
+    """What creates files for packages that graphnet.io imports."""
+    from graphnet.io.filesystem import write_private
+
+    return write_private
+
+
 _backends.add_source(_plugin_backends)
+_private.use_writer(_private_writer)
+_count_as_old()
 
 if not TYPE_CHECKING:  # with a module-level __getattr__, a type checker would accept every name
 

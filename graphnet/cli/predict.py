@@ -13,8 +13,15 @@ from graphnet.cli.paths import FilledPath, ReadPath, output
 @click.command("predict")
 @click.argument("run", type=FilledPath())
 @click.argument("inputs", metavar="INPUT.npz", type=ReadPath())
+@click.option(
+    "--form",
+    type=click.Choice(["outputs", "probabilities", "classes"]),
+    default="outputs",
+    show_default=True,
+    help="Of outputs with a loss of classes: the outputs, probabilities, or the names (or numbers) of classes.",
+)
 @output("A new .npz file; without it, or as -, JSON lines are printed.")
-def command(run: Path, inputs: Path, output: Path | None, force: bool) -> None:
+def command(run: Path, inputs: Path, output: Path | None, force: bool, form: str) -> None:
     """Predict from the inputs in a file, whose keys are the model's inputs (and INPUT_lengths for sequences).
 
     INPUT.npz may be a pipe, or - for standard input.
@@ -23,10 +30,10 @@ def command(run: Path, inputs: Path, output: Path | None, force: bool) -> None:
     from graphnet.models.predict_file import predict_file, predict_lines
 
     if output is None or str(output) == "-":
-        for line in predict_lines(run, inputs):
+        for line in predict_lines(run, inputs, form=form):
             click.echo(line)
         return
-    predictions = predict_file(run, inputs, output, force=force)
+    predictions = predict_file(run, inputs, output, force=force, form=form)
     shapes = ", ".join(f"{name}: {_shape(values)}" for name, values in predictions.items())
     click.echo(f"{output}: {shapes}", err=is_special(output))
 

@@ -41,6 +41,9 @@ if TYPE_CHECKING:
 @click.option("--drop-last", is_flag=True, default=None, help="Omit a smaller last batch.")
 @click.option("--threads", type=int, help="Number of BLAS threads.")
 @click.option("--backend", help="The backend: numpy, reference (node by node), or one of a plugin.")
+@click.option("--on-nan", type=click.Choice(["stop", "skip"]), help="What follows numbers that are not finite.")
+@click.option("--detect-anomaly", is_flag=True, default=None, help="Check every node in every batch (slow).")
+@click.option("--save-bad-batch", metavar="FILE", help="Save a batch that is not finite (.npz, mode 0600).")
 @max_bytes
 @click.pass_context
 def command(
@@ -57,6 +60,9 @@ def command(
     drop_last: bool | None,
     threads: int | None,
     backend: str | None,
+    on_nan: str | None,
+    detect_anomaly: bool | None,
+    save_bad_batch: str | None,
     max_bytes: int | None,
 ) -> None:
     """Train the model in a file, and write a folder with checkpoints, weights, metrics and settings.
@@ -73,7 +79,7 @@ def command(
 
     settings = {
         "seed": seed, "epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "threads": threads,
-        "backend": backend,
+        "backend": backend, "on_nan": on_nan, "detect_anomaly": detect_anomaly, "save_bad_batch": save_bad_batch,
     }  # fmt: skip
     signals: Signals = ctx.meta.setdefault(SIGNALS, Signals())
     shown = progress(sys.stdout)
@@ -92,6 +98,7 @@ def command(
             session.folder.release()
             click.echo(f"{resume}: the run has ended; nothing was changed. More epochs: --epochs N")
             return
+    session.folder.stop = lambda: signals.received is not None
     ctx.meta[RUNNING] = True
     try:
         with signals.deferring():

@@ -114,6 +114,39 @@ class RuleError(GraphnetError, RuntimeError):
     """A rule of a layer or an optimizer failed, or returned a value of the wrong shape, type or number."""
 
 
+class NonFiniteError(StateError, RuleError, DataError):
+    """NaN or infinity in training: a loss, a gradient, or a weight.
+
+    The other bases are the classes of the errors that earlier versions raised in these cases.
+
+    Attributes
+    ----------
+    subject : str or None
+        The path of the node in which it arose first; the name of the input or the output, or ``layer path/name`` of
+        the weight array, where it did not arise in a node. None where the place is unknown.
+    kind : str
+        ``'forward'`` or ``'backward'``: in that pass of a node; ``'input'``, ``'target'``, ``'state'`` (carried over
+        from an earlier piece), ``'weight'`` (not finite before the batch), ``'loss'`` (its value), ``'loss error'``
+        (its gradient), ``'regularizer'``, ``'gradient'`` (a sum whose terms are finite), ``'update'``; ``'unknown'``.
+    step, row : int or None
+        The step of the sequence, and the position in the batch; None where there is none.
+    example : int or None
+        The position among the examples that were given to ``fit``.
+    element : tuple of int or None
+        The position in a weight array.
+    epoch, batch : int or None
+        Counted from 1.
+    """
+
+    kind: str = "unknown"
+    step: int | None = None
+    row: int | None = None
+    example: int | None = None
+    element: tuple[int, ...] | None = None
+    epoch: int | None = None
+    batch: int | None = None
+
+
 class UnknownNameError(GraphnetError, LookupError):
     """An unknown name; the message lists the known ones, or those closest to it."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ShapeError
 from graphnet.data.ports import OutputPort
 from graphnet.data.sources import Rows, Source
+from graphnet.data.weighting import ClassWeights, leading
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,10 @@ class Batch:
         The number of examples.
     fresh : boolean array (batch,) or None
         For a piece of a stream: the rows that start from the zero state.
+    positions : int array, slice or None
+        The positions of the rows in the sources; None for a piece of a stream.
+    weights : mapping of output name to array
+        How much each target counts, over leading axes of it; outputs that are not in it have no weights.
     """
 
     inputs: Mapping[str, Array]
@@ -36,6 +41,8 @@ class Batch:
     masks: Mapping[str, Array | None]
     rows: int
     fresh: Array | None = None
+    positions: Rows | None = None
+    weights: Mapping[str, Array] = field(default_factory=dict)
 
     @property
     def lengths_or_none(self) -> Mapping[str, Array] | None:
@@ -57,6 +64,10 @@ class Examples:
     indivisible : str, optional
         An input without declared axes whose axis 0 the graph reads as time, so that all its rows must be in one batch,
         in their order.
+    weights, target_masks : mapping of output name to Source, optional
+        How much each target counts, and which ones count at all.
+    class_weights : mapping of output name to ClassWeights, optional
+        Weights that depend on the target.
     """
 
     def __init__(
@@ -66,12 +77,19 @@ class Examples:
         outputs: Mapping[str, OutputPort],
         rows: Array | None = None,
         indivisible: str | None = None,
+        *,
+        weights: Mapping[str, Source] | None = None,
+        target_masks: Mapping[str, Source] | None = None,
+        class_weights: Mapping[str, ClassWeights] | None = None,
     ) -> None:
         self.inputs = inputs
         self.targets = targets
         self.outputs = outputs
         self.rows = rows
         self.indivisible = indivisible
+        self.weights = dict(weights or {})
+        self.target_masks = dict(target_masks or {})
+        self.class_weights = dict(class_weights or {})
 
     def __len__(self) -> int:
         return len(next(iter(self.inputs.values()))) if self.rows is None else len(self.rows)
@@ -79,7 +97,23 @@ class Examples:
     def subset(self, rows: Array) -> Examples:
         """Some of these examples, without a copy."""
         self.check_divisible()
-        return Examples(self.inputs, self.targets, self.outputs, rows if self.rows is None else self.rows[rows])
+        return self._with(rows if self.rows is None else self.rows[rows], self.indivisible, self.class_weights)
+
+    def with_class_weights(self, class_weights: Mapping[str, ClassWeights]) -> Examples:
+        """The same examples, with these weights of classes."""
+        return self._with(self.rows, self.indivisible, class_weights)
+
+    def _with(self, rows: Array | None, indivisible: str | None, class_weights: Mapping[str, ClassWeights]) -> Examples:
+        return Examples(
+            self.inputs,
+            self.targets,
+            self.outputs,
+            rows,
+            indivisible,
+            weights=self.weights,
+            target_masks=self.target_masks,
+            class_weights=class_weights,
+        )
 
     def batches(
         self,
@@ -143,10 +177,32 @@ class Examples:
         inputs = {name: source.take(rows) for name, source in self.inputs.items()}
         lengths = {name: counts for name, s in self.inputs.items() if (counts := s.lengths(rows)) is not None}
         targets = {name: source.take(rows) for name, source in self.targets.items()}
-        masks = {name: self.mask(name, rows, len(target)) for name, target in targets.items()}
-        return Batch(inputs, lengths, targets, masks, count)
+        masks = {name: self.mask(name, rows, target.shape) for name, target in targets.items()}
+        weights = {
+            name: part for name, target in targets.items() if (part := self._weights(name, rows, target)) is not None
+        }
+        return Batch(inputs, lengths, targets, masks, count, positions=rows, weights=weights)
 
-    def mask(self, output: str, rows: Rows, steps: int) -> Array | None:
+    def mask(self, output: str, rows: Rows, shape: tuple[int, ...]) -> Array | None:
+        """The valid targets of an output, over leading axes of its targets' shape; None if all are."""
+        valid = self._valid_steps(output, rows, shape[0])
+        if output not in self.target_masks:
+            return valid
+        own = leading(self.target_masks[output].take(rows), shape, self.outputs[output].axis)
+        own = own[: shape[0]]
+        return own if valid is None else own & valid.reshape(*valid.shape, *(1,) * (own.ndim - 2))
+
+    def _weights(self, output: str, rows: Rows, target: Array) -> Array | None:
+        """How much each target counts; None if all count the same."""
+        part = None
+        if output in self.weights:
+            part = leading(self.weights[output].take(rows), target.shape, self.outputs[output].axis)[: len(target)]
+        if output in self.class_weights:
+            own = self.class_weights[output].of(target)
+            part = own if part is None else own * part.reshape(*part.shape, *(1,) * (own.ndim - part.ndim))
+        return part
+
+    def _valid_steps(self, output: str, rows: Rows, steps: int) -> Array | None:
         """The valid (step, row) of an output; None if all are."""
         origin = self.outputs[output].origin
         counts = None if origin is None else self.inputs[origin].lengths(rows)

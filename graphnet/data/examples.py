@@ -21,6 +21,7 @@ from graphnet.data.masks import checked_masks, swap_time_and_batch, without_gaps
 from graphnet.data.ports import InputPort, input_ports, output_ports
 from graphnet.data.sources import ArraySource, SequenceSource, Source, is_list, sequence_arrays
 from graphnet.data.targets import check_steps, check_targets, target_source
+from graphnet.data.weighting import RowParts, Weighting
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 
@@ -36,6 +37,7 @@ def examples(
     mask: Any = None,
     batch_major: bool = False,
     dtype: str = "float32",
+    weighting: Weighting | None = None,
 ) -> Examples:
     """Examples of a graph's inputs, and of the targets of its outputs.
 
@@ -63,6 +65,8 @@ def examples(
         Whether padded arrays and masks are ``(batch, time, …)``.
     dtype : str
         The dtype to which floats are converted, a batch at a time.
+    weighting : Weighting, optional
+        Weights and masks of the targets.
 
     Raises
     ------
@@ -96,7 +100,16 @@ def examples(
     if targets is not None:
         target_sources = {n: target_source(graph, outputs[n], value, sources) for n, value in target_values.items()}
         _check_targets_present(graph, losses or {}, target_sources)
-    data = Examples(sources, target_sources, outputs, indivisible=_read_as_time(runner, sources))
+    parts = RowParts(graph.name, outputs, target_sources, batch_major, masks)
+    weighting = weighting or Weighting()
+    data = Examples(
+        sources,
+        target_sources,
+        outputs,
+        indivisible=_read_as_time(runner, sources),
+        weights=parts.weights(weighting.sample_weight),
+        target_masks=parts.target_masks(weighting.target_mask),
+    )
     if batch_major:
         data.check_divisible()  # without declared axes it is not known which ones to exchange
     _check_counts(graph, data)

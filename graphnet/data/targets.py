@@ -95,29 +95,55 @@ def check_targets(
         if name in data.targets:
             # Metrics are computed in float64.
             where = f"{graph.name}, target of {name!r}"
-            _check_output(data, name, [(loss, dtype)], where)
+            _check_output(data, name, loss, (loss, dtype), where)
             for metric in metrics if i == 0 else ():
                 try:
-                    _check_output(data, name, [(metric.loss(), "float64")], f"{where}, metric {type(metric).__name__}")
+                    check = metric.loss(), "float64"
+                    _check_output(data, name, loss, check, f"{where}, metric {type(metric).__name__}")
                 except GraphnetError as error:
                     error.remedy = metric.remedy_with(loss) or error.remedy
                     raise
 
 
-def _check_output(data: Examples, name: str, checks: Sequence[tuple[Loss, str]], where: str) -> None:
+def _check_output(data: Examples, name: str, loss: Loss, check: tuple[Loss, str], where: str) -> None:
+    """Check the targets that ``loss`` does not ignore by another loss, or the same one, and by a dtype."""
     any_valid = False
     for start in range(0, len(data), ROWS):
         rows = slice(start, min(start + ROWS, len(data)))
         target = data.targets[name].take(rows)
-        mask = data.mask(name, rows, len(target))
+        mask = data.mask(name, rows, target.shape)
+        shape = data.outputs[name].sized(rows.stop - start, len(target))
         if mask is not None and not mask.any():
             continue
+        if shape is not None and len(shape) in (target.ndim, target.ndim + 1):
+            mask = loss.kept(shape, target, mask)
+            if mask is not None and not mask.any():
+                continue
         any_valid = True
-        shape = data.outputs[name].sized(rows.stop - start, len(target))
-        for loss, dtype in checks:
-            _check_target(loss, shape, target, mask, dtype, where)
-    if not any_valid:
-        raise DataError("every sequence is empty", where=where, expected="one step")
+        try:
+            _check_target(check[0], shape, target, mask, check[1], where)
+        except DataError as error:
+            place = _not_finite(target, mask, start, data.outputs[name].origin is not None)
+            error.received = place or error.received
+            raise
+    if not any_valid and (name in data.target_masks or loss.ignore_index is None):
+        reason = "no target counts" if name in data.target_masks else "every sequence is empty"
+        raise DataError(reason, where=where, expected="one step")
+
+
+def _not_finite(target: Array, mask: Array | None, start: int, timed: bool) -> str | None:
+    """The place of the first NaN or infinity among the valid targets of the examples from ``start`` on."""
+    if target.dtype.kind != "f":
+        return None
+    bad = ~np.isfinite(target)
+    if mask is not None:
+        bad &= np.reshape(mask != 0, (*mask.shape, *[1] * (bad.ndim - mask.ndim)))
+    if not bad.any():
+        return None
+    at = [int(i) for i in np.argwhere(bad)[0]]
+    what = "NaN" if np.isnan(target[tuple(at)]) else "infinity"
+    steps = timed and len(at) > 1
+    return f"{what} in example {start + at[steps]}" + (f", step {at[0]}" if steps else "")
 
 
 def _check_target(

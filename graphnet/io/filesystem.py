@@ -169,7 +169,12 @@ def write_all(handle: int, parts: Iterable[Bytes]) -> None:
             rest = rest[written:]
 
 
-def write_new(path: StrPath, parts: Iterable[Bytes], like: os.stat_result | None = None) -> None:
+def write_private(path: str, contents: bytes) -> None:
+    """Create a file that only its owner may read, with these contents; as :func:`write_new`."""
+    write_new(path, [contents], mode=0o600)
+
+
+def write_new(path: StrPath, parts: Iterable[Bytes], like: os.stat_result | None = None, *, mode: int = 0o666) -> None:
     """Create a file with these contents, and sync it; after an error there is none. Its folder is not synced.
 
     Parameters
@@ -180,9 +185,11 @@ def write_new(path: StrPath, parts: Iterable[Bytes], like: os.stat_result | None
         Written one after the other.
     like : os.stat_result, optional
         The file whose owner and mode it gets, before there are any data that somebody else could read.
+    mode : int
+        The mode of the new file, less the process's umask.
     """
     system = current()
-    handle = uninterrupted(lambda: system.create(path))
+    handle = uninterrupted(lambda: system.create(path, mode))
     try:
         try:
             if like is not None:

@@ -45,7 +45,7 @@ class Manifest:
     def encoded(self) -> bytes:
         """As JSON, with a checksum of its own."""
         value = self._plain()
-        return (json.dumps({**value, "sha256": _sha256(value)}, indent=2) + "\n").encode()
+        return (json.dumps({**value, "sha256": _sha256(value)}) + "\n").encode()
 
     def _plain(self) -> dict[str, Any]:
         files = {name: {"bytes": size, "sha256": digest} for name, (size, digest) in sorted(self.files.items())}

@@ -72,6 +72,11 @@ class RunFolder(Callback, Checkpoints):
     ----------
     path : Path or None
         The folder; None before a numbered one exists.
+    stop : callable or None
+        Is asked after each update; once it returns True, a last checkpoint is written, from which the run can go on,
+        and the run ends as by Ctrl-C.
+    awaits_test : bool
+        Whether ``summarize`` will be called with the results on the test set: the run is complete after that.
 
     Raises
     ------
@@ -92,6 +97,7 @@ class RunFolder(Callback, Checkpoints):
         self.data = data
         self.background = background
         self.awaits_test = False
+        self.stop: Callable[[], bool] | None = None
         self._clear()
         self._resumed: Snapshot | None = None
         if self.path is not None:
@@ -292,6 +298,8 @@ class RunFolder(Callback, Checkpoints):
         """Take a checkpoint, if one is due and the last one is written."""
         self._step += 1
         assert self._schedule is not None and self._writer is not None
+        if self.stop is not None and self.stop():
+            self._interrupt(trainer)
         if self._schedule.due(len(trainer.history), self._step) and not self._writer.busy:
             self._take(trainer)
 
@@ -300,6 +308,15 @@ class RunFolder(Callback, Checkpoints):
         assert self._schedule is not None and self._writer is not None
         if trainer.complete or (self._schedule.due(len(trainer.history), self._step) and not self._writer.busy):
             self._take(trainer)
+        if self.stop is not None and self.stop() and not trainer.complete:
+            self._interrupt(trainer)
+
+    def _interrupt(self, trainer: CheckpointedRun) -> None:
+        """Keep the present point of the run, and end it."""
+        assert self._writer is not None
+        self._take(trainer)
+        self._writer.wait()
+        raise KeyboardInterrupt
 
     def _take(self, trainer: CheckpointedRun) -> None:
         assert self._schedule is not None and self._writer is not None

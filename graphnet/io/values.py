@@ -102,7 +102,16 @@ class Converter:
 
     def _names(self, value: dict[str, Any], kind: str) -> bool:
         """Whether a mapping is ``{Name: {field: value}}``, rather than one from outputs to objects."""
-        return len(value) == 1 and any(self.registry.matching(kind, name) for name in value)
+        if len(value) != 1:
+            return False
+        ((name, item),) = value.items()
+        entries = self.registry.matching(kind, name)
+        inner = item.value
+        named = isinstance(inner, str) or (
+            isinstance(inner, dict) and len(inner) == 1 and any(self.registry.matching(kind, key) for key in inner)
+        )
+        # An output may be called as a loss is, in another spelling: {hinge: CrossEntropy}.
+        return any(entry.name == name.rpartition("/")[2] for entry in entries) or (bool(entries) and not named)
 
     def _mapping(self, item: Item, inner: tuple[Any, ...]) -> dict[str, Any]:
         if not isinstance(item.value, dict):

@@ -23,7 +23,7 @@ def last_size(layer: Layer, configured: int | None, inputs: Sequence[Shape], *, 
         raise ShapeError("needs a batch axis and a feature axis", where=repr(layer),
                          expected="(batch, …, feature)", received=inputs[0])  # fmt: skip
     if inputs:
-        inputs[0].read_as((*[None] * (inputs[0].rank - 1), FEATURE), repr(layer))
+        inputs[0].read_as((*[None] * (inputs[0].rank - 1), FEATURE), layer)
     input_size = inputs[0].sizes[-1] if inputs else None
     if configured is not None and input_size is not None and configured != input_size:
         raise ShapeError("the last axis does not fit", where=repr(layer),

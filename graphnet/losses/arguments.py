@@ -20,6 +20,10 @@ class Targets(Protocol):
     row_axes: ClassVar[int]
 
     @property
+    def ignore_index(self) -> int | None:
+        """The target that stands for "no target"."""
+
+    @property
     def per_column(self) -> bool:
         """Whether a mask of elements is passed on as weights."""
 
@@ -73,7 +77,7 @@ def valid_part(
     checked_size(where, shape, loss.row_axes)
     array = loss.fitted(shape, plain(target, f"{where}, target"))
     loss.check_target(shape, array)
-    ignored = loss.ignored(shape, array)
+    ignored = None if loss.ignore_index is None else loss.ignored(shape, array)
     if ignored is not None:
         mask = without_ignored(where, shape, mask, ignored, loss.row_axes)
     valid_mask = checked_mask(where, shape, mask, loss.row_axes)

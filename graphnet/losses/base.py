@@ -178,6 +178,11 @@ class Loss:
         return self._terms(valid_target, row_weights, np.broadcast_to(np.float64(0.0), leading))
 
     @property
+    def ignore_index(self) -> int | None:
+        """The target that stands for "no target", of losses that have this setting; else None."""
+        return None
+
+    @property
     def per_column(self) -> bool:
         """Whether :meth:`rule` needs whole rows: a mask of elements is then passed to it as weights."""
         return False
@@ -216,6 +221,16 @@ class Loss:
         if shape == (*prediction_shape, 1) or (shape == prediction_shape[:-1] and prediction_shape[-1] == 1):
             return target.reshape(prediction_shape)
         return target
+
+    def kept(self, prediction_shape: tuple[int, ...], target: npt.ArrayLike, mask: Array | None) -> Array | None:
+        """The mask without the targets that stand for "no target"; the same mask if there are none."""
+        if self.ignore_index is None:
+            return mask
+        array = self.fitted(prediction_shape, np.asarray(target))
+        ignored = self.ignored(prediction_shape, array)
+        if ignored is None:
+            return mask
+        return ~ignored if mask is None else ~ignored & over(mask, ignored)
 
     def ignored(self, prediction_shape: tuple[int, ...], target: Array) -> Array | None:
         """True at the targets that stand for "no target", over the axes that a mask may have; None if there are none.

@@ -49,6 +49,7 @@ class BinaryCrossEntropy(Loss):
     ignore_index: int | None = field(default=None, kw_only=True)
     positive_weight: float | tuple[float, ...] | None = field(default=None, kw_only=True)
 
+    abbreviation: ClassVar[str] = "bce"
     row_axes: ClassVar[int] = 0
     task: ClassVar[str] = "labels"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,8 @@ class MeanAbsoluteError(NumberLoss):
     >>> MeanAbsoluteError().value_and_error([[1.0, 5.0]], [[3.0, 3.0]])
     (2.0, array([[-0.5,  0.5]]))
     """
+
+    abbreviation: ClassVar[str] = "mae"
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """One loss for each element."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +33,8 @@ class MeanSquaredError(NumberLoss):
     >>> MeanSquaredError().value_and_error([[1.0, 5.0]], [[0.0, 3.0]])
     (2.5, array([[1., 2.]]))
     """
+
+    abbreviation: ClassVar[str] = "mse"
 
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """One loss for each element."""

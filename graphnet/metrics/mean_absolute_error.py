@@ -27,6 +27,7 @@ class MeanAbsoluteError(Metric):
     2.0
     """
 
+    abbreviation: ClassVar[str] = "mae"
     name: ClassVar[str] = "mean_absolute_error"
 
     def loss(self) -> Loss:

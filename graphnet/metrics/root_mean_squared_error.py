@@ -29,6 +29,7 @@ class RootMeanSquaredError(Metric):
     12.5
     """
 
+    abbreviation: ClassVar[str] = "rmse"
     name: ClassVar[str] = "root_mean_squared_error"
 
     def loss(self) -> Loss:

@@ -19,8 +19,12 @@ from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State, require_state
+from graphnet.data.labels import by_output
+from graphnet.data.weighting import Weighting
 from graphnet.io.model_folder import save_model
 from graphnet.io.run_folder import relative
+from graphnet.metrics import ConfusionMatrix
+from graphnet.models.class_outputs import check_form, confusion_matrix, in_form
 from graphnet.models.dataset_lookup import folder_of, is_file
 from graphnet.models.elsewhere import ELSEWHERE
 from graphnet.models.prediction import predict
@@ -29,6 +33,7 @@ from graphnet.training.callbacks import Callback
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
+from graphnet.training.totals import losses_by_output
 from graphnet.training.trainer import Trainer
 
 #: Examples that ``predict`` runs at a time.
@@ -89,6 +94,11 @@ class Model(ExplainedAttributes):
 
     elsewhere = ELSEWHERE
 
+    @property
+    def classes(self) -> dict[str, tuple[Any, ...]]:
+        """The names of the classes of each output that has some, in the order of their numbers."""
+        return by_output(losses_by_output(self.graph, self.config), self.config.classes) or {}
+
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "config":
             value = require_config(value, "Model.config")
@@ -106,7 +116,14 @@ class Model(ExplainedAttributes):
 
     # ------------------------------------------------------------------ predicting
     def predict(
-        self, inputs: Any, *, lengths: Any = None, mask: Any = None, batch_size: int = ROWS, stateful: bool = False
+        self,
+        inputs: Any,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        batch_size: int = ROWS,
+        stateful: bool = False,
+        form: str = "outputs",
     ) -> Any:
         """The outputs for some examples, in the test phase.
 
@@ -123,6 +140,10 @@ class Model(ExplainedAttributes):
         stateful : bool
             Continue from ``state``, and store the state at the end of these examples in it: each row of one call
             continues the same row of the previous call. See ``reset_state``.
+        form : {'outputs', 'probabilities', 'classes'}
+            For outputs with a loss of classes: the outputs themselves (logits, for example); the probability of each
+            class, in the order of ``config.classes``, or of the second of two; or the predicted class of each row, by
+            its name if the targets of ``fit`` were names, else by its number.
 
         Returns
         -------
@@ -139,14 +160,16 @@ class Model(ExplainedAttributes):
             or with ``stateful`` if another thread is in such a call.
         """
         size, stateful = integer("predict", "batch_size", batch_size, 1), checks.flag("predict", "stateful", stateful)
+        check_form(self.runner, self.config, form)
         with self._claim(READ, "predict"):
             if not stateful:
-                return predict(self.runner, self.config, inputs, lengths, mask, batch_size=size)[0]
+                outputs = predict(self.runner, self.config, inputs, lengths, mask, batch_size=size)[0]
+                return in_form(self.runner, self.config, outputs, form)
             with self._state_claim("predict(stateful=True)"):
                 outputs, self.state = predict(
                     self.runner, self.config, inputs, lengths, mask, batch_size=None, state=self.state
                 )
-                return outputs
+                return in_form(self.runner, self.config, outputs, form)
 
     def reset_state(self, rows: Any = None) -> None:
         """Make the next ``predict(stateful=True)`` start from the zero state.
@@ -173,13 +196,24 @@ class Model(ExplainedAttributes):
         return Claim(KEPT_STATE, frozenset([("state", id(self))]), action, self)
 
     # ------------------------------------------------------------------ training
-    def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
+    def evaluate(
+        self,
+        inputs: Any,
+        targets: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        sample_weight: Any = None,
+        target_mask: Any = None,
+    ) -> dict[str, float]:
         """Return ``loss`` and every metric of ``config`` by name, in the test phase.
 
         Parameters
         ----------
         inputs, targets, lengths, mask
             As in :func:`graphnet.data.examples.examples`; or a Stream alone.
+        sample_weight, target_mask
+            As in ``Trainer.fit``.
 
         Raises
         ------
@@ -188,7 +222,55 @@ class Model(ExplainedAttributes):
         StateError
             If another thread is training the model.
         """
-        return evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
+        return evaluate(
+            self.runner,
+            self.config,
+            inputs,
+            targets,
+            lengths=lengths,
+            mask=mask,
+            sample_weight=sample_weight,
+            target_mask=target_mask,
+        )
+
+    def confusion_matrix(
+        self,
+        inputs: Any,
+        targets: Any,
+        *,
+        output: str | None = None,
+        lengths: Any = None,
+        mask: Any = None,
+        sample_weight: Any = None,
+        target_mask: Any = None,
+    ) -> ConfusionMatrix:
+        """How often each class was predicted as each class, with the names of the classes, in the test phase.
+
+        Parameters
+        ----------
+        inputs, targets, lengths, mask, sample_weight, target_mask
+            As in :meth:`evaluate`.
+        output : str, optional
+            The output, if several have a loss of classes.
+
+        Raises
+        ------
+        ConfigError, ShapeError, DtypeError, DataError
+            Before anything runs.
+        StateError
+            If another thread is training the model.
+        """
+        with self._claim(READ, "confusion_matrix"):
+            return confusion_matrix(
+                self.runner,
+                self.config,
+                inputs,
+                targets,
+                output=output,
+                lengths=lengths,
+                mask=mask,
+                weighting=Weighting(sample_weight, target_mask),
+            )
 
     def fit(
         self,
@@ -198,6 +280,9 @@ class Model(ExplainedAttributes):
         lengths: Any = None,
         mask: Any = None,
         validation_data: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        target_mask: Any = None,
         warm_start: bool = False,
         callbacks: Iterable[Callback] = (),
         **settings: Any,
@@ -206,7 +291,7 @@ class Model(ExplainedAttributes):
 
         Parameters
         ----------
-        inputs, targets, lengths, mask, validation_data
+        inputs, targets, lengths, mask, validation_data, sample_weight, class_weight, target_mask
             As in ``Trainer.fit``.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again from the seed.
@@ -232,13 +317,16 @@ class Model(ExplainedAttributes):
                     lengths=lengths,
                     mask=mask,
                     validation_data=validation_data,
+                    sample_weight=sample_weight,
+                    class_weight=class_weight,
+                    target_mask=target_mask,
                     warm_start=warm_start,
                 )
             finally:
                 if not trainer.history.epochs:
                     self.config = previous
                 else:
-                    self.history, self.runner = trainer.history, trainer.runner
+                    self.history, self.runner, self.config = trainer.history, trainer.runner, trainer.config
                     self.state = State() if trainer.state is None else trainer.state
             return trainer.history
 
@@ -316,4 +404,4 @@ class Model(ExplainedAttributes):
 
 
 explain_arguments(Model)
-explain_methods(Model, "predict", "reset_state", "evaluate", "fit", "save", "export")
+explain_methods(Model, "predict", "reset_state", "evaluate", "confusion_matrix", "fit", "save", "export")

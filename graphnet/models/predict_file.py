@@ -95,14 +95,17 @@ class PredictionJob:
     ----------
     model : Model
     inputs, lengths : mapping of input name to the arguments of ``Model.predict``
+    form : str
+        As in ``Model.predict``.
     """
 
     model: Model
     inputs: Mapping[str, Any]
     lengths: Mapping[str, Array]
+    form: str = "outputs"
 
     @classmethod
-    def read(cls, run: str | os.PathLike[str], path: str | os.PathLike[str]) -> PredictionJob:
+    def read(cls, run: str | os.PathLike[str], path: str | os.PathLike[str], form: str = "outputs") -> PredictionJob:
         """Read the run in a folder and the inputs in a file.
 
         Raises
@@ -112,11 +115,11 @@ class PredictionJob:
         """
         model = run_model(run)
         with reading(path, NPZ):
-            return cls(model, *read_inputs(path, model.graph))
+            return cls(model, *read_inputs(path, model.graph), form)
 
     def run(self) -> dict[str, Any]:
         """The outputs by name, each an array, or a list with one array for each sequence."""
-        outputs = self.model.predict(dict(self.inputs), lengths=self.lengths or None)
+        outputs = self.model.predict(dict(self.inputs), lengths=self.lengths or None, form=self.form)
         return outputs if isinstance(outputs, dict) else {next(iter(self.model.graph.outputs)): outputs}
 
     def ports(self) -> dict[str, OutputPort]:
@@ -140,6 +143,7 @@ def predict_file(
     output: str | os.PathLike[str] | None = None,
     *,
     force: bool = False,
+    form: str = "outputs",
 ) -> dict[str, Any]:
     """The predictions of a run for the inputs in a file, by output name.
 
@@ -154,6 +158,8 @@ def predict_file(
         device is written to.
     force : bool
         Whether an existing file may be replaced.
+    form : {'outputs', 'probabilities', 'classes'}
+        As in ``Model.predict``.
 
     Returns
     -------
@@ -164,7 +170,7 @@ def predict_file(
     GraphnetError
         Before anything runs or is written; a FileError if two arrays of the file would have the same name.
     """
-    job = PredictionJob.read(run, path)
+    job = PredictionJob.read(run, path, form)
     if output is not None:
         _check_target(Path(output), job, force)
     outputs = job.run()
@@ -173,18 +179,30 @@ def predict_file(
     return outputs
 
 
-def predict_lines(run: str | os.PathLike[str], path: str | os.PathLike[str]) -> list[str]:
+def predict_lines(run: str | os.PathLike[str], path: str | os.PathLike[str], *, form: str = "outputs") -> list[str]:
     """The predictions as one JSON object for each example; sequences have their valid steps only.
+
+    Probabilities of classes with names are objects, by name.
 
     Raises
     ------
     GraphnetError
         Before anything runs.
     """
-    job = PredictionJob.read(run, path)
+    job = PredictionJob.read(run, path, form)
     rows = {name: _rows(job, name, values) for name, values in job.run().items()}
     count = min(map(len, rows.values()))
-    return [json.dumps({name: values[i].tolist() for name, values in rows.items()}) for i in range(count)]
+    return [json.dumps({name: _plain(job, name, values[i]) for name, values in rows.items()}) for i in range(count)]
+
+
+def _plain(job: PredictionJob, name: str, value: Array) -> Any:
+    """One example of an output as JSON."""
+    classes = job.model.classes.get(name)
+    if job.form != "probabilities" or classes is None or value.ndim == 0 or value.shape[-1] != len(classes):
+        return value.tolist()
+    keys = [str(label) for label in classes]
+    flat = [dict(zip(keys, row, strict=True)) for row in value.reshape(-1, len(keys)).tolist()]
+    return flat[0] if value.ndim == 1 else flat
 
 
 def _rows(job: PredictionJob, name: str, values: Any) -> list[Array]:

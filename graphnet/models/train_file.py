@@ -137,6 +137,8 @@ def prepare(
     check_inputs(file.graph, dataset)
     folder = RunFolder(output, runs=runs, data=base / name if name is not None and is_file(name, base) else None)
     trainer = Trainer(file.graph, config.changed(data=name), callbacks=[folder, *callbacks])
+    if len(dataset.train):  # labels of the test split are numbered as those of the training split
+        trainer.config = trainer.classified(dataset.train.targets)
     for split in (dataset.train, dataset.test):
         if len(split):
             first = trainer.examples(split.inputs, split.targets).batch(slice(0, 1), 1)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.core.array_types import plain
-from graphnet.core.errors import DtypeError, RuleError, ShapeError, StateError
+from graphnet.core.errors import DtypeError, ShapeError, StateError
+from graphnet.core.finite import first_not_finite, new_weights_not_finite, not_finite_update
 
 Array = npt.NDArray[Any]
 
@@ -54,14 +55,19 @@ def check_finite(where: str, state: Mapping[str, Array], gradient: Array | None 
 
     Raises
     ------
-    StateError
+    NonFiniteError
+        A StateError; it has the position of the first such number.
     """
     for name, array in state.items():
         if array.dtype.kind == "f" and not all_finite(array):
+            element = first_not_finite(array)
             received = "NaN" if np.isnan(array).any() else "infinity"
+            if array.ndim:
+                received += f" at {list(element)}"
             if gradient is not None and gradient.size:
                 received += f", gradients up to {_largest(gradient):.3g}"
-            raise StateError(
+            raise not_finite_update(
+                element,
                 f"the {name.replace('_', ' ')} is not finite",
                 where=where,
                 expected=f"finite numbers of {array.dtype}",
@@ -72,20 +78,14 @@ def check_finite(where: str, state: Mapping[str, Array], gradient: Array | None 
 
 
 def check_weights(where: str, weights: Array) -> None:
-    """Raise a RuleError if new weights hold NaN or infinity.
+    """Raise an error if new weights hold NaN or infinity; it has the position of the first.
 
     Raises
     ------
-    RuleError
+    NonFiniteError
     """
     if not all_finite(weights):
-        raise RuleError(
-            "the new weights are not finite",
-            where=where,
-            expected="finite numbers",
-            received="NaN or infinity",
-            remedy="Lower the learning rate, or clip the gradients.",
-        )
+        raise new_weights_not_finite(weights, where)
 
 
 def all_finite(array: Array) -> bool:

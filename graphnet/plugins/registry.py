@@ -30,6 +30,12 @@ class Entry:
         return KINDS[self.kind].singular
 
     @property
+    def spellings(self) -> frozenset[str]:
+        """The :func:`folded` names that find it."""
+        abbreviation = getattr(self.object, "abbreviation", None)
+        return frozenset(folded(name) for name in (self.name, abbreviation) if isinstance(name, str))
+
+    @property
     def id(self) -> str:
         """``distribution/name``."""
         return f"{self.distribution}/{self.name}"
@@ -38,6 +44,17 @@ class Entry:
     def origin(self) -> str:
         """``distribution version``."""
         return f"{self.distribution} {self.version}"
+
+
+def folded(name: str) -> str:
+    """A name without what does not count in its spelling: upper case, underscores, hyphens and spaces.
+
+    Examples
+    --------
+    >>> folded("cross_entropy") == folded("CrossEntropy"), folded("adam-w") == folded("AdamW")
+    (True, True)
+    """
+    return "".join(character for character in name.casefold() if character not in "_- ")
 
 
 class Registry:
@@ -93,6 +110,9 @@ class Registry:
     def matching(self, kind: str, name: str) -> list[Entry]:
         """Return the entries with a short name or an id, in the order of registration; empty if there is none.
 
+        Where no name is spelt so, upper case and underscores do not count: ``cross_entropy`` finds ``CrossEntropy``. An
+        object is also found by its attribute ``abbreviation``, such as ``mse``.
+
         The distribution of an id may be spelt in any form that PEP 503 treats as equal, and graphnet's own also by its
         former name: ``graphnet/Dropout`` finds ``graphnet-framework/Dropout``.
         """
@@ -100,6 +120,7 @@ class Registry:
             raise UnknownNameError(f"not the name of one of the {kind}", expected="text", received=repr(name)[:80])
         distribution, slash, short = name.rpartition("/")
         entries = [entry for entry in self.entries(kind) if entry.name == short]
+        entries = entries or [entry for entry in self.entries(kind) if folded(short) in entry.spellings]
         if not slash:
             return entries
         owner = canonical(distribution)

@@ -26,6 +26,7 @@ COMMANDS = (
     "doctor",
     "new-plugin",
     "check",
+    "exercise",
 )
 #: The form of a command's name.
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")

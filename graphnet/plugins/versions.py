@@ -81,29 +81,46 @@ def required(requirements: Iterable[str], *distributions: str) -> Required:
     >>> required(lines, "Graphnet.X").versions
     '>=0.1,<2'
     """
-    from packaging.requirements import InvalidRequirement, Requirement
-
     names = {normalized(name) for name in distributions}
     versions, invalid, found = [], [], False
     for line in requirements:
         match = re.match(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)", line)
         if match is None or normalized(match[1].rstrip("-_.")) not in names:
             continue
-        try:
-            requirement = Requirement(line)
-            holds = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-        except (InvalidRequirement, ArithmeticError, LookupError, ValueError):
+        specifiers = _read(line)
+        if specifiers is None:
             invalid.append(line)
-            continue
-        if holds:
+        elif specifiers is not NOT_HERE:
             found = True
-            versions += _specifiers(line, str(requirement.specifier))
+            versions += specifiers
     return Required(",".join(versions), tuple(invalid), found)
 
 
-def _specifiers(line: str, sorted_text: str) -> list[str]:
-    """The specifiers of a valid requirement in the order in which they are written, without spaces."""
-    parts = [part for part in sorted_text.split(",") if part]
+#: The specifiers of a requirement whose marker does not hold.
+NOT_HERE: list[str] = []
+#: A name and comparisons with release numbers: what most requirements are, and read without importing packaging.
+_NUMBER = r"[0-9]{1,9}(?:\.[0-9]{1,9})*"
+_COMPARISON = rf"(?:>=|<=|>|<|==|!=)\s*{_NUMBER}"
+_LIST = rf"{_COMPARISON}(?:\s*,\s*{_COMPARISON})*"
+_PLAIN_LIST = re.compile(_LIST)
+_PLAIN = re.compile(rf"\s*[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?\s*({_LIST})\s*")
+
+
+def _read(line: str) -> list[str] | None:
+    """The specifiers of a requirement in the order in which they are written, without spaces; None if it is invalid."""
+    plain = _PLAIN.fullmatch(line)
+    if plain is not None:
+        return list(dict.fromkeys("".join(plain[1].split()).split(",")))
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        requirement = Requirement(line)
+        holds = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
+    except (InvalidRequirement, ArithmeticError, LookupError, ValueError):
+        return None
+    if not holds:
+        return NOT_HERE
+    parts = [part for part in str(requirement.specifier).split(",") if part]
     return sorted(parts, key=lambda part: "".join(line.split()).find(part))
 
 
@@ -115,6 +132,8 @@ def accepts(specifiers: str, version: str) -> bool:
     >>> accepts(">=9", "0.1.0"), accepts("~=1.4", "1.4.2"), accepts("==0.*", "0.1"), accepts("", "3")
     (False, True, True, True)
     """
+    if _PLAIN_LIST.fullmatch(specifiers) and re.fullmatch(_NUMBER, version):
+        return meets(version, specifiers)
     from packaging.specifiers import SpecifierSet
 
     return bool(SpecifierSet(specifiers).contains(version, prereleases=True))

@@ -111,6 +111,25 @@ def losses(value: Any) -> Loss | dict[str, Loss]:
     return dict(value)
 
 
+def loss_weights(value: Any, loss: Any) -> dict[str, float] | None:
+    """Factors of at least 0 by output, for outputs that have a loss; or None."""
+    if value is None:
+        return None
+    if not isinstance(value, Mapping) or not isinstance(loss, Mapping):
+        refuse("loss_weights", "a mapping of output names to numbers, with a mapping of losses", value)
+    for name in value:
+        if name not in loss:
+            raise unknown("output", name, loss, where=f"{WHERE}.loss_weights", key_path=("loss_weights",),
+                          error=ConfigError)  # fmt: skip
+    return {name: checks.number(WHERE, "loss_weights", factor, 0.0) for name, factor in value.items()}
+
+
+def adapted(values: tuple[Metric, ...], loss: Loss | Mapping[str, Loss]) -> tuple[Metric, ...]:
+    """The metrics with what they leave to the first loss."""
+    main = loss if isinstance(loss, Loss) else next(iter(loss.values()))
+    return tuple(metric.adapted(main) for metric in values)
+
+
 def metrics(value: Any) -> tuple[Metric, ...]:
     """A tuple of Metrics with different names."""
     values = _as_tuple(value, Metric)

@@ -12,6 +12,7 @@ from graphnet.core.arguments import explain_arguments
 from graphnet.core.attributes import explain_frozen
 from graphnet.core.describe.optimizer_step import copied
 from graphnet.core.errors import ConfigError, unknown
+from graphnet.data.labels import checked_classes
 from graphnet.initializers import Constant, Xavier
 from graphnet.initializers.base import Initializer
 from graphnet.losses import CrossEntropy, Loss
@@ -20,14 +21,32 @@ from graphnet.optimizers import Adam, Optimizer
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
+from graphnet.training.names import named
 
 #: What the learning rate may do; see :func:`graphnet.training.schedule.rate_factor`.
 SCHEDULES = ("constant", "cosine", "step")
 
 
+#: The fields that take registered objects, or their names, with their kinds.
+NAMED = {
+    "loss": "losses",
+    "optimizer": "optimizers",
+    "regularizer": "regularizers",
+    "metrics": "metrics",
+    "callbacks": "callbacks",
+    "weights_initializer": "initializers",
+    "bias_initializer": "initializers",
+}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TrainingConfig:
     """All settings of a training run; with the same graph and data, the same seed gives the same run.
+
+    Losses, metrics, optimizers, regularizers, initializers and callbacks may be given by their names, as in model
+    files: ``loss="cross_entropy"``, ``optimizer="adam"``, ``metrics=["accuracy", "f1"]``. Upper case, underscores and
+    hyphens do not count: ``"cross_entropy"`` is ``CrossEntropy``. An object that is made by its name has the default
+    settings. Plugins add names.
 
     Parameters
     ----------
@@ -36,6 +55,12 @@ class TrainingConfig:
         ``Trainer.fit`` takes arrays.
     loss : Loss or mapping of output name to Loss
         A single loss requires a graph with one output. Outputs without a loss are not trained.
+    loss_weights : mapping of output name to float, optional
+        Factors of at least 0 by which the losses of several outputs are multiplied before they are added; 1 for an
+        output that it does not have.
+    classes : sequence, or mapping of output name to sequence, optional
+        The names of the classes in order, text or numbers, for labels that are such names. None: text and booleans
+        among the targets of ``fit`` name them, sorted; ``fit`` then sets this field, so that a run keeps them.
     optimizer : Optimizer
         Copied for every group of weight arrays that can be updated together; this object itself is not changed. Its
         regularizer, if it has one, moves to ``regularizer``.
@@ -86,10 +111,24 @@ class TrainingConfig:
     backend : str, optional
         The backend that runs the graph: 'numpy', 'reference' (node by node), or one of a plugin; None: the default of
         :class:`graphnet.Runner`.
+    on_nan : {'stop', 'skip'}
+        What follows a loss, a gradient or a new weight that is not finite. 'stop': an error that names where it arose
+        first, and the weights of the best epoch so far. 'skip': weights, buffers, carried states, the random generator
+        and optimizers stay what they were before the batch, a warning says so, and training goes on with the next
+        batch; see :attr:`EpochRecord.skipped_batches <graphnet.training.history.EpochRecord>`. An epoch of which every
+        batch was skipped ends the run.
+    detect_anomaly : bool
+        Whether every batch runs node by node, and every value and error is checked: NaN is then an error where it
+        arises, even if the loss does not depend on it. Slow; the backend is 'reference'.
+    save_bad_batch : str, optional
+        The path of an ``.npz`` file to which such a batch is written, with weights and states; only its owner may read
+        it, and no file is overwritten. Its arrays are those of
+        :func:`graphnet.training.nonfinite.saved_batch.save_batch`.
     checkpoint_epochs, checkpoint_steps : int, optional
         A run that is written to a folder gets a checkpoint after so many epochs or updates; None: not by their number.
     checkpoint_seconds : float above 0, optional
-        A checkpoint is also due when the last one is so old, after the next update; None: not by time.
+        A checkpoint is also due after the first update that ends when the last one is so old; None: not by time. There
+        is always one before the first update, and one at the end.
     keep_checkpoints : int, at least 1
         How many checkpoints are kept, of the last ones; each has the weights of the best epoch too.
 
@@ -108,6 +147,8 @@ class TrainingConfig:
 
     data: str | None = None
     loss: Loss | Mapping[str, Loss] = field(default_factory=CrossEntropy)
+    loss_weights: Mapping[str, float] | None = None
+    classes: tuple[str | bool | int | float, ...] | Mapping[str, tuple[str | bool | int | float, ...]] | None = None
     optimizer: Optimizer = field(default_factory=Adam)
     regularizer: Regularizer | None = None
     metrics: tuple[Metric, ...] = ()
@@ -131,16 +172,22 @@ class TrainingConfig:
     patience: int | None = None
     threads: int | None = 1
     backend: str | None = None
-    checkpoint_epochs: int | None = 1
+    on_nan: str = "stop"
+    detect_anomaly: bool = False
+    save_bad_batch: str | None = None
+    checkpoint_epochs: int | None = None
     checkpoint_steps: int | None = None
-    checkpoint_seconds: float | None = 300.0
+    checkpoint_seconds: float | None = 10.0
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
+        self._set(**{name: named(name, kind, getattr(self, name)) for name, kind in NAMED.items()})
         self._set(
             data=checks.text("data", self.data),
             loss=checks.losses(self.loss),
-            metrics=checks.metrics(self.metrics),
+            loss_weights=checks.loss_weights(self.loss_weights, self.loss),
+            classes=checked_classes(self.classes),
+            metrics=checks.adapted(checks.metrics(self.metrics), self.loss),
             callbacks=checks.callbacks(self.callbacks),
             epochs=checks.integer("epochs", self.epochs, 1),
             batch_size=checks.integer("batch_size", self.batch_size, 1),
@@ -163,6 +210,11 @@ class TrainingConfig:
             ),
             keep_checkpoints=checks.integer("keep_checkpoints", self.keep_checkpoints, 1),
         )
+        self._set(
+            detect_anomaly=checks.boolean("detect_anomaly", self.detect_anomaly),
+            save_bad_batch=checks.text("save_bad_batch", self.save_bad_batch),
+        )
+        checks.choice("on_nan", self.on_nan, ("stop", "skip"))
         checks.choice("batching", self.batching, ("random", "length"))
         checks.backend("backend", self.backend)
         checks.has_method("optimizer", self.optimizer, "calculate_update")

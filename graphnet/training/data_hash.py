@@ -71,9 +71,12 @@ def data_hashes(data: Examples | Stream, validation: Examples | Stream | None) -
 
 
 def _of_examples(data: Examples, hashes: DataHashes) -> Iterator[tuple[str, str]]:
-    for kind, sources in (("input", data.inputs), ("target", data.targets)):
+    kinds = {"input": data.inputs, "target": data.targets, "weight": data.weights, "mask": data.target_masks}
+    for kind, sources in kinds.items():
         for name, source in sources.items():
             yield f"{kind} {name}", hashes.of(*_of_source(source))
+    for name, classes in data.class_weights.items():
+        yield f"class weights {name}", hashes.of([classes.table])
     if data.rows is not None:
         yield "examples", hashes.of([np.asarray(data.rows)])
 

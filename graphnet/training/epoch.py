@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.concurrency.blas_threads import limited
-from graphnet.core.errors import GraphnetError, StateError
+from graphnet.core.errors import GraphnetError, NonFiniteError
 from graphnet.core.run.runner import Runner
 from graphnet.data.batches import Batch, Examples
 from graphnet.data.datasets.stream import Stream
@@ -19,8 +19,12 @@ from graphnet.training import evaluation
 from graphnet.training.config import TrainingConfig
 from graphnet.training.feeds import Feed
 from graphnet.training.history import EpochRecord
+from graphnet.training.nonfinite.batch_guard import BatchGuard
 from graphnet.training.totals import Totals
 from graphnet.training.updates import Updates
+
+#: Below this number of examples, the loss of a batch says little about the model.
+FEW = 8
 
 
 class CurrentEpoch:
@@ -39,7 +43,11 @@ class CurrentEpoch:
     norm : float
         The largest norm of the gradients so far.
     batches : int
-        The updates so far.
+        The batches so far, each with an update unless it was skipped.
+    skipped : int
+        Those that were skipped.
+    initial : float or None
+        The loss of the first batch, if it was not skipped and had at least 8 examples.
     position : tuple of int
         That of the feed after the last update; empty before the first one.
     start : float
@@ -51,7 +59,8 @@ class CurrentEpoch:
     def __init__(self, number: int, totals: Totals) -> None:
         self.number, self.totals = number, totals
         self.rate: float | None = None
-        self.norm, self.batches = 0.0, 0
+        self.norm, self.batches, self.skipped = 0.0, 0, 0
+        self.initial: float | None = None
         self.position: tuple[int, ...] = ()
         self.start = time.perf_counter()
         self.beginning: Any = None
@@ -89,13 +98,14 @@ class EpochRunner:
         self.runner, self.config, self.losses = runner, config, losses
         self.feed, self.validation, self.rng = feed, validation, rng
         self.updates = Updates(runner, config)
+        self.guard = BatchGuard(runner, config, losses, feed, self.updates)
         self.current: CurrentEpoch | None = None
         #: Called when an epoch begins; the result is kept as its ``beginning``.
         self.at_beginning: Callable[[], Any] = lambda: None
 
     def totals(self) -> Totals:
         """Totals of losses and metrics, with nothing added."""
-        return Totals(self.losses, self.config.metrics, self.runner.operations)
+        return Totals(self.losses, self.config.metrics, self.config.loss_weights, self.runner.operations)
 
     def _begin(self, epoch: int) -> CurrentEpoch:
         current = CurrentEpoch(epoch, self.totals())
@@ -114,10 +124,11 @@ class EpochRunner:
         current = self.current = self.current or self._begin(epoch)
         totals = current.totals
         for batch in self.feed.batches(self.rng, current.position):
-            current.norm = max(current.norm, self._step(batch, totals, f"epoch {epoch}, batch {current.batches + 1}"))
+            current.norm = max(current.norm, self._step_or_skip(batch, current))
             current.position = self.feed.position
             current.batches += 1
             on_batch_end(epoch, current.batches, totals.loss)
+        self.guard.check_epoch(current)
         validation = None
         if self.validation is not None:
             validation = evaluation.totals(self.runner, self.validation, self.losses, self.config)
@@ -132,11 +143,33 @@ class EpochRunner:
             gradient_norm=current.norm,
             seconds=time.perf_counter() - current.start,
             examples=totals.examples,
+            skipped_batches=current.skipped,
+            initial_loss=current.initial,
         )
+
+    def _step_or_skip(self, batch: Batch, current: CurrentEpoch) -> float:
+        """One step; a batch whose numbers are not finite is left out if the configuration says so."""
+        totals, number = current.totals, current.batches + 1
+        before = totals.saved() if self.config.on_nan == "skip" else None
+        self.guard.begin(batch, current.number, number)
+        try:
+            norm = self._step(batch, totals, f"epoch {current.number}, batch {number}")
+            if number == 1 and batch.rows >= FEW:
+                current.initial = totals.loss
+            return norm
+        except NonFiniteError as error:
+            self.guard.save(batch, error)
+            if before is None:
+                raise
+            totals.restore(before)
+            self.guard.skip(error)
+            current.skipped += 1
+            return 0.0
 
     def _step(self, batch: Batch, totals: Totals, where: str) -> float:
         """One forward pass, backward pass and update; return the norm of the gradients."""
         outputs = self.feed.forward(batch)
+        self.guard.forward(batch, outputs)
         penalty = 0.0
         if self.config.regularizer is not None:
             with limited(self.updates.threads):
@@ -144,18 +177,18 @@ class EpochRunner:
         loss, errors = totals.add_with_errors(outputs, batch)
         totals.add_penalty(penalty, batch.rows)
         if not math.isfinite(loss + penalty):
-            raise StateError(
-                "the training loss is not finite",
-                where=where,
-                expected="a finite loss",
-                received=loss + penalty,
-                remedy="Lower the learning rate, clip the gradients (clip_norm), or look for NaN in the data.",
-            )
+            raise self.guard.loss(batch, loss, penalty)
+        self.guard.check_nodes(batch)
         if not errors:
             return 0.0
         self.feed.backward(errors)
         try:
             with limited(self.updates.threads):
-                return self.updates.step()
+                norm = self.updates.step()
+        except NonFiniteError as error:
+            explained = self.guard.step(batch, error)
+            raise (explained.at(where) if explained is error else explained) from None
         except GraphnetError as error:
             raise error.at(where) from None
+        self.guard.check_nodes(batch, errors=True)
+        return norm

@@ -13,6 +13,8 @@ from graphnet.core.run.state import State
 from graphnet.data.batches import Examples
 from graphnet.data.datasets.stream import Stream
 from graphnet.data.examples import examples, no_targets
+from graphnet.data.labels import by_output, encoded
+from graphnet.data.weighting import Weighting
 from graphnet.losses import Loss
 from graphnet.training.config import TrainingConfig
 from graphnet.training.feeds import stream_batches
@@ -24,7 +26,7 @@ STEPS = 256
 
 def totals(runner: Runner, data: Examples | Stream, losses: Mapping[str, Loss], config: TrainingConfig) -> Totals:
     """The totals over all examples in the test phase; a stream is run piece by piece from its beginning."""
-    result = Totals(losses, config.metrics)
+    result = Totals(losses, config.metrics, config.loss_weights)
     if isinstance(data, Stream):
         _add_stream(runner, data, losses, config, result)
         return result
@@ -39,7 +41,7 @@ def _add_stream(
 ) -> None:
     state = State()
     steps = STEPS if config.tbptt is None else config.tbptt[0]
-    for piece in stream_batches(runner, stream, steps, config, losses):
+    for piece in stream_batches(runner, stream.pieces(steps), config, losses):
         if piece.fresh is not None and state.rows is not None:
             state.reset(piece.fresh)
         outputs, state = runner.resume(piece.inputs, state, phase=Phase.test, keep=False)
@@ -47,7 +49,15 @@ def _add_stream(
 
 
 def evaluate(
-    runner: Runner, config: TrainingConfig, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None
+    runner: Runner,
+    config: TrainingConfig,
+    inputs: Any,
+    targets: Any = None,
+    *,
+    lengths: Any = None,
+    mask: Any = None,
+    sample_weight: Any = None,
+    target_mask: Any = None,
 ) -> dict[str, float]:
     """Return ``loss`` (without regularization) and every metric by name, over all examples.
 
@@ -58,6 +68,8 @@ def evaluate(
         Its losses, metrics, batch size and dtype are used.
     inputs, targets, lengths, mask
         As in :func:`graphnet.data.examples.examples`; or a Stream alone, whose state is carried over.
+    sample_weight, target_mask
+        As in ``Trainer.fit``; metrics take account of the mask and not of the weights.
 
     Raises
     ------
@@ -67,17 +79,26 @@ def evaluate(
         If another thread is training the graph.
     """
     with Claim(READ, runner.keys, "evaluate", runner.graph):
-        return _evaluate(runner, config, inputs, targets, lengths, mask)
+        return _evaluate(runner, config, inputs, targets, lengths, mask, Weighting(sample_weight, target_mask))
 
 
 def _evaluate(
-    runner: Runner, config: TrainingConfig, inputs: Any, targets: Any, lengths: Any, mask: Any
+    runner: Runner,
+    config: TrainingConfig,
+    inputs: Any,
+    targets: Any,
+    lengths: Any,
+    mask: Any,
+    weighting: Weighting,
 ) -> dict[str, float]:
     losses = losses_by_output(runner.graph, config)
     if isinstance(inputs, Stream):
-        if any(value is not None for value in (targets, lengths, mask)):
+        others = targets, lengths, mask, weighting.sample_weight, weighting.target_mask
+        if any(value is not None for value in others):
             raise ConfigError(
-                "a Stream takes no targets, lengths or mask", where="evaluate", expected="the Stream alone"
+                "a Stream takes no targets, lengths, masks or weights",
+                where="evaluate",
+                expected="the Stream alone",
             )
         data: Examples | Stream = inputs
     elif targets is None:
@@ -86,13 +107,14 @@ def _evaluate(
         data = examples(
             runner,
             inputs,
-            targets,
+            encoded(losses, targets, by_output(losses, config.classes)),
             losses=losses,
             metrics=config.metrics,
             lengths=lengths,
             mask=mask,
             batch_major=config.batch_major,
             dtype=config.dtype,
+            weighting=weighting,
         )
     result = totals(runner, data, losses, config)
     return {"loss": result.loss, **result.results()}

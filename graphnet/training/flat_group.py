@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import accumulate
 from typing import Any
 
@@ -12,7 +14,7 @@ from graphnet.core.checks import float_array
 from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter, Weight
 from graphnet.core.elementwise_kernels import Compiler
-from graphnet.core.errors import ConfigError, ShapeError
+from graphnet.core.errors import ConfigError, NonFiniteError, ShapeError
 from graphnet.optimizers import Optimizer
 from graphnet.optimizers.checks import fitting_gradient
 from graphnet.optimizers.clipping import clipped
@@ -204,7 +206,21 @@ class FlatGroup:
         flat = Parameter("weights", Weight(self._start.shape), self._start)
         flat.optimizer, flat.gradient = self.optimizer, gradient
         paths = [member.path for member in self.members]
-        return optimizer_step.updated(flat, self.delta, paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}")
+        where = paths[0] if len(paths) == 1 else f"{paths[0]} to {paths[-1]}"
+        try:
+            return optimizer_step.updated(flat, self.delta, where)
+        except NonFiniteError as error:
+            raise self._placed(error) from None
+
+    def _placed(self, error: NonFiniteError) -> NonFiniteError:
+        """The error for an element of the flat array, with the weight array and the element in it."""
+        if error.element is not None and len(error.element) == 1:
+            for member, at, shape in zip(self.members, self.slices, self.shapes, strict=True):
+                if at.start <= error.element[0] < at.stop:
+                    error.element = tuple(int(i) for i in np.unravel_index(error.element[0] - at.start, shape))
+                    error.received = f"{str(error.received).partition(' at ')[0]} at {list(error.element)}"
+                    return error.at(member.path).about(member.path)  # type: ignore[return-value]
+        return error
 
     def _check_finite(self) -> None:
         """Raise an error if new weights or moments are not finite; it names the first array that is not."""
@@ -212,11 +228,23 @@ class FlatGroup:
         if all(map(all_finite, (self._proposed, *moments.values()))):
             return
         kind = f"optimizer {type(self.optimizer).__name__}"
-        for member, at in zip(self.members, self.slices, strict=True):
-            check_weights(f"{member.path}, {kind}", self._proposed[at])
-        for member, at in zip(self.members, self.slices, strict=True):
-            parts = {name: array[at] for name, array in moments.items()}
-            check_finite(f"{member.path}, {kind}", parts, self._gradient[at])
+        members = list(zip(self.members, self.slices, self.shapes, strict=True))
+        for member, at, shape in members:
+            with about(member.path):
+                check_weights(f"{member.path}, {kind}", self._proposed[at].reshape(shape))
+        for member, at, shape in members:
+            parts = {name: array[at].reshape(shape) for name, array in moments.items()}
+            with about(member.path):
+                check_finite(f"{member.path}, {kind}", parts, self._gradient[at])
+
+
+@contextmanager
+def about(path: str) -> Iterator[None]:
+    """Make a weight array the subject of an error."""
+    try:
+        yield
+    except NonFiniteError as error:
+        raise error.about(path) from None
 
 
 def _select(array: Array, parts: list[slice], size: int) -> Array:

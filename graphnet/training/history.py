@@ -33,6 +33,10 @@ class EpochRecord:
         Number of examples in training.
     best : bool
         Whether this is the best epoch so far.
+    skipped_batches : int
+        The batches that were left out because a number was not finite; see ``TrainingConfig.on_nan``.
+    initial_loss : float or None
+        The loss of the first batch of the epoch, if it was not skipped and had at least 8 examples.
     """
 
     epoch: int
@@ -45,6 +49,8 @@ class EpochRecord:
     seconds: float = 0.0
     examples: int = 0
     best: bool = False
+    skipped_batches: int = 0
+    initial_loss: float | None = None
 
     def flat(self) -> dict[str, Any]:
         """All values in one plain dictionary, for a line of JSON; validation values have the prefix ``validation_``."""
@@ -54,6 +60,8 @@ class EpochRecord:
             values |= {f"validation_{name}": value for name, value in self.validation_metrics.items()}
         for name in ("learning_rate", "gradient_norm", "seconds", "examples", "best"):
             values[name] = getattr(self, name)
+        if self.skipped_batches:
+            values["skipped_batches"] = self.skipped_batches
         return values
 
 

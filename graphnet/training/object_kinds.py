@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import io
 import logging
+import random
 import re
 import threading
 import types
 import weakref
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
+from operator import attrgetter, itemgetter, methodcaller
 from pathlib import PurePath
 from typing import Any
 
@@ -34,8 +36,11 @@ RESOURCES = (
     logging.Logger, logging.Handler, io.IOBase, threading.Thread, threading.Event, threading.Condition,
     threading.Semaphore, threading.local, type(threading.Lock()), type(threading.RLock()), weakref.ReferenceType,
     weakref.WeakSet, weakref.WeakKeyDictionary, weakref.WeakValueDictionary, re.Pattern, PurePath, np.dtype, np.ufunc,
+    partial, itemgetter, attrgetter, methodcaller, random.SystemRandom,
     Graph, Layer, Runner, Parameter, Examples, Stream, History,
 )  # fmt: skip
+#: The flag of classes that are not written in C.
+HEAP_TYPE = 1 << 9
 #: Modules whose objects are resources too, and which cannot be imported here.
 TRAINING = ("graphnet.training.trainer", "graphnet.training.config", "graphnet.models.")
 #: Their items are kept, and they are changed in place when they are restored.
@@ -89,11 +94,11 @@ def layout(array: Array) -> list[int] | None:
     return None if axes == list(range(array.ndim)) else axes
 
 
-def is_resource(value: Any) -> bool:
+def is_resource(value: Any, depth: int = 3) -> bool:
     """Whether a value belongs to the process or is code, so that a checkpoint leaves it as it is."""
-    if type(value) in (list, tuple, set, dict):  # all of them, as the callables that a constructor was given
+    if depth and type(value) in (list, tuple, set, dict):  # all of them, as the callables that a constructor was given
         items = value.values() if isinstance(value, dict) else value
-        return len(value) > 0 and all(map(is_resource, items))
+        return len(value) > 0 and all(is_resource(item, depth - 1) for item in items)
     cls: Any = type(value)
     return _is_resource_class(cls)
 
@@ -137,7 +142,11 @@ def is_slot(cls: Any, name: str) -> bool:
 
 
 def has_attributes(value: Any) -> bool:
-    """Whether an object is an instance of a class that is written in Python: its attributes are its state."""
+    """Whether an object is an instance of a class that is written in Python: its attributes are its state.
+
+    Those of a class with a base that is written in C have a state elsewhere: subclasses of dict, random.Random, arrays.
+    """
     cls: Any = type(value)
-    known = hasattr(value, "__dict__") or bool(_slots(cls))
-    return known and not isinstance(value, (BaseException, type, *CONTAINERS, tuple, str, int, float))
+    if not hasattr(value, "__dict__") and not _slots(cls):
+        return False
+    return cls is types.SimpleNamespace or all(base.__flags__ & HEAP_TYPE for base in cls.__mro__[:-1])

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -117,8 +119,10 @@ class ObjectReader:
             return (bytes if kind == "bytes" else bytearray).fromhex(content)
         if kind in ("range", "slice"):
             return (range if kind == "range" else slice)(*content)
-        if kind == "datetime":
-            return datetime.fromisoformat(content)
+        if kind in ("datetime", "date"):
+            return (datetime if kind == "datetime" else date).fromisoformat(content)
+        if kind in ("decimal", "fraction"):
+            return (Decimal if kind == "decimal" else Fraction)(content)
         if kind == "timedelta":
             return timedelta(*content)
         raise StateError("an unknown kind of value in a checkpoint", received=kind)

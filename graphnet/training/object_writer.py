@@ -6,8 +6,10 @@ import math
 import types
 from collections import deque
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from enum import Enum
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -28,6 +30,10 @@ from graphnet.training.object_kinds import (
     read_once,
 )
 
+#: Immutable values, which are written as a whole.
+CONSTANTS = (
+    complex, bytes, bytearray, frozenset, range, slice, datetime, date, timedelta, Decimal, Fraction, Enum,
+)  # fmt: skip
 #: Lists of at least this many numbers of one type are kept as arrays.
 PACKED = 32
 #: Objects inside objects; deeper ones are refused.
@@ -113,7 +119,7 @@ class ObjectWriter:
             return {"scalar": value.dtype.str, "bytes": value.tobytes().hex()}
         if type(value) is tuple:
             return {"tuple": self._items(value, where)}
-        if isinstance(value, (complex, bytes, bytearray, frozenset, range, slice, datetime, timedelta, Enum)):
+        if isinstance(value, CONSTANTS):
             return self._constant(value, where)
         self._depth += 1
         try:
@@ -146,7 +152,7 @@ class ObjectWriter:
             return {"recurrent": self.value(value.arrays, where), "fresh": self.value(value.fresh, f"{where}.fresh")}
         if isinstance(value, EpochRecord):
             return {"record": ObjectWriter().value(dict(vars(value)), "")}
-        if has_attributes(value) and not read_once(value):
+        if not generators.is_generator(value) and has_attributes(value) and not read_once(value):
             return self.object(value, where)
         raise self._refusal(value, where)
 
@@ -215,8 +221,9 @@ class ObjectWriter:
             return {"frozenset": self._items(value, where)}
         if type(value) in (range, slice):
             return {type(value).__name__: [self.value(part, where) for part in (value.start, value.stop, value.step)]}
-        if type(value) is datetime:
-            return {"datetime": value.isoformat()}
+        if type(value) in (datetime, date, Decimal, Fraction):
+            text = value.isoformat() if isinstance(value, date) else str(value)
+            return {type(value).__name__.lower(): text}
         if type(value) is timedelta:
             return {"timedelta": [value.days, value.seconds, value.microseconds]}
         raise self._refusal(value, where)

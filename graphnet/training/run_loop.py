@@ -7,6 +7,7 @@ from typing import Any
 
 from graphnet.core.errors import GraphnetError
 from graphnet.training.guards import guarded
+from graphnet.training.nonfinite.worse import warn_if_worse
 from graphnet.training.resumption import is_over
 from graphnet.training.run_state import RunState
 from graphnet.training.snapshot import Snapshot
@@ -27,7 +28,7 @@ class RunLoop:
         self.epochs, self.best = state.epochs, state.best
         self.callbacks, self.checkpoints = trainer.callbacks, trainer.checkpoints
         if self.checkpoints is not None:
-            self.epochs.at_beginning = state.beginning
+            self.epochs.at_beginning = state.generators.beginning
 
     def run(self, snapshot: Snapshot | None) -> None:
         """Run all epochs, or those that are left after a snapshot; then restore the weights of the best one.
@@ -89,6 +90,7 @@ class RunLoop:
             if self.checkpoints is not None:
                 self.checkpoints.after_epoch(trainer)
             if self.state.stopped is not None:
+                warn_if_worse(history, all(loss.reduction == "mean" for loss in self.epochs.losses.values()))
                 return
 
     def _on_batch_end(self, epoch: int, batch: int, loss: float) -> None:

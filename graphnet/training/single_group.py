@@ -9,6 +9,7 @@ import numpy as np
 from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.optimizers.clipping import clipped
+from graphnet.training.flat_group import about
 from graphnet.training.group_member import GroupMember
 
 
@@ -54,7 +55,8 @@ class SingleGroup:
         copy = Parameter(parameter.name, parameter.spec, parameter.value)
         copy.optimizer = self.optimizer
         copy.gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
-        self._proposed = optimizer_step.updated(copy, self.member.delta, self.member.path)
+        with about(self.member.path):
+            self._proposed = optimizer_step.updated(copy, self.member.delta, self.member.path)
 
     def commit(self) -> None:
         """Assign the proposed weights to the parameter."""

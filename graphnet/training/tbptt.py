@@ -98,15 +98,24 @@ class TruncatedRunner:
 
     def backward(self, errors: Mapping[str, Array]) -> None:
         """Compute all gradients, from the errors of the outputs of the last piece."""
+        self.runner.backward({name: self.in_window(error) for name, error in errors.items()})
+
+    def in_window(self, array: Array) -> Array:
+        """An array ``(time, batch, …)`` over the last piece as one over the steps that ran, zeros before it."""
         earlier_steps = sum(p.steps for p in self.recent) - self._steps
-        window_errors = {}
-        for name, error in errors.items():
-            if earlier_steps:
-                padded = np.zeros((earlier_steps + len(error), *error.shape[1:]), error.dtype)
-                padded[earlier_steps:] = error
-                error = padded
-            window_errors[name] = error if self._packing is None else self._packing.pack(error)
-        self.runner.backward(window_errors)
+        if earlier_steps:
+            padded = np.zeros((earlier_steps + len(array), *array.shape[1:]), array.dtype)
+            padded[earlier_steps:] = array
+            array = padded
+        return array if self._packing is None else self._packing.pack(array)
+
+    def step_in_piece(self, step: int, row: int | None) -> int:
+        """The step of the last piece for one of the steps that ran; negative for those of earlier pieces."""
+        total = sum(p.steps for p in self.recent)
+        numbers = np.arange(total) - (total - self._steps)
+        if self._packing is None or row is None:
+            return int(numbers[step])
+        return int(self._packing.pack(np.broadcast_to(numbers[:, None], self._packing.mask.shape))[step, row])
 
     def _shortest_row(self, piece: Batch) -> int:
         """The steps of the shortest row that is not empty: it reaches back furthest into earlier pieces."""
@@ -166,6 +175,8 @@ def split_batch(batch: Batch, steps: int, timed: set[str]) -> Iterator[Batch]:
             {n: a[start:stop] for n, a in batch.targets.items()},
             {n: None if m is None else m[start:stop] for n, m in batch.masks.items()},
             0 if start else batch.rows,
+            positions=batch.positions,
+            weights={n: w[start:stop] for n, w in batch.weights.items()},
         )
 
 

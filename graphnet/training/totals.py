@@ -55,6 +55,13 @@ def count_terms(loss: Loss, shape: tuple[int, ...], mask: Array | None) -> int:
     return math.prod(leading) if mask is None else int(mask.sum()) * math.prod(leading[mask.ndim :])
 
 
+def loss_arguments(name: str, outputs: Mapping[str, Array], batch: Batch, mask: Array | None) -> tuple[Any, ...]:
+    """The arguments of a loss; the weights only where there are some, so that a loss need not take them."""
+    weights = batch.weights.get(name)
+    arguments = outputs[name], batch.targets[name], mask
+    return arguments if weights is None else (*arguments, weights)
+
+
 def _reset(metric: Metric) -> Metric:
     """A copy of a metric, without results."""
     with guarded("metric", metric, "reset"):
@@ -81,13 +88,19 @@ class Totals:
     ----------
     losses : mapping of output name to Loss
     metrics : tuple of Metric
-        Computed on the first output with a loss; copied.
+        Computed on the first output with a loss; copied. Weights of the targets do not count in them.
+    loss_weights : mapping of output name to float, optional
+        Factors of the losses; 1 for an output that it does not have.
     operations : mapping, optional
         What the backend offers to losses.
     """
 
     def __init__(
-        self, losses: Mapping[str, Loss], metrics: tuple[Metric, ...], operations: Operations | None = None
+        self,
+        losses: Mapping[str, Loss],
+        metrics: tuple[Metric, ...],
+        loss_weights: Mapping[str, float] | None = None,
+        operations: Operations | None = None,
     ) -> None:
         self.losses = losses
         #: For each loss, the arguments that let a backend compute it.
@@ -95,34 +108,40 @@ class Totals:
             name: {"operations": operations} if operations and _takes_operations(loss) else {}
             for name, loss in losses.items()
         }
+        self.loss_weights = dict.fromkeys(losses, 1.0) | dict(loss_weights or {})
         self.main = next(iter(losses))
         self.metrics = tuple(map(_reset, metrics))
-        #: Those that take what the loss of the same output has checked.
-        self._checked = {id(metric) for metric in self.metrics if _checked_by(metric, losses[self.main])}
+        #: Whether each takes what the loss of the same output has checked.
+        self._checked = [_checked_by(metric, losses[self.main]) for metric in self.metrics]
         self._values = dict.fromkeys(losses, 0.0)
-        self._terms = dict.fromkeys(losses, 0)
+        self._terms: dict[str, float] = dict.fromkeys(losses, 0)
         self._penalty = 0.0
         self.examples = 0
 
     def add_with_errors(self, outputs: Mapping[str, Array], batch: Batch) -> tuple[float, dict[str, Array]]:
         """Add a batch; return its loss and the error of each output (none if every sequence is empty)."""
         total, errors = 0.0, {}
-        for name, loss in self._valid_losses(batch).items():
+        masks = self.valid(outputs, batch)
+        for name, mask in masks.items():
+            loss, share = self.losses[name], self.loss_weights[name]
             with guarded("loss", loss, "value_and_error"):
-                arguments = outputs[name], batch.targets[name], batch.masks[name]
-                value, errors[name] = loss.value_and_error(*arguments, **self._options[name])
-            total += value
-            self._add_loss(name, value, outputs[name], batch.masks[name])
-        self._update_metrics(outputs, batch)
+                arguments = loss_arguments(name, outputs, batch, mask)
+                value, error = loss.value_and_error(*arguments, **self._options[name])
+            total += share * value
+            errors[name] = error if share == 1.0 else error * error.dtype.type(share)
+            self._add_loss(name, value, outputs[name], batch, mask)
+        self._update_metrics(outputs, batch, masks)
         return total, errors
 
     def add(self, outputs: Mapping[str, Array], batch: Batch) -> None:
         """Add a batch without computing errors."""
-        for name, loss in self._valid_losses(batch).items():
+        masks = self.valid(outputs, batch)
+        for name, mask in masks.items():
+            loss = self.losses[name]
             with guarded("loss", loss, "value"):
-                value = loss.value(outputs[name], batch.targets[name], batch.masks[name])
-            self._add_loss(name, value, outputs[name], batch.masks[name])
-        self._update_metrics(outputs, batch)
+                value = loss.value(*loss_arguments(name, outputs, batch, mask))
+            self._add_loss(name, value, outputs[name], batch, mask)
+        self._update_metrics(outputs, batch, masks)
 
     def add_penalty(self, penalty: float, rows: int) -> None:
         """Add the regularization loss of a batch with this number of rows."""
@@ -139,36 +158,55 @@ class Totals:
         self._values, self._terms = dict(partial["values"]), dict(partial["terms"])
         self._penalty, self.examples = partial["penalty"], partial["examples"]
 
-    def _valid_losses(self, batch: Batch) -> dict[str, Loss]:
-        """The losses of the outputs that have a valid step in this batch."""
-        masks = batch.masks
-        return {name: loss for name, loss in self.losses.items() if (mask := masks[name]) is None or mask.any()}
+    def valid(self, outputs: Mapping[str, Array], batch: Batch) -> dict[str, Array | None]:
+        """The valid targets of the outputs that have any in this batch, without those that the loss ignores."""
+        masks = {}
+        for name, loss in self.losses.items():
+            with guarded("loss", loss, "kept"):
+                mask = loss.kept(outputs[name].shape, batch.targets[name], batch.masks[name])
+            if mask is None or mask.any():
+                masks[name] = mask
+        return masks
 
-    def _add_loss(self, name: str, value: float, output: Array, mask: Array | None) -> None:
-        count = count_terms(self.losses[name], output.shape, mask)
+    def _add_loss(self, name: str, value: float, output: Array, batch: Batch, mask: Array | None) -> None:
+        loss, weights = self.losses[name], batch.weights.get(name)
+        count: float = count_terms(loss, output.shape, mask)
+        if weights is not None or loss.weighted:
+            count = loss.terms(output.shape, batch.targets[name], mask, weights)
         self._terms[name] += count
         # A running mean: the sum may overflow where the mean does not. A value that is not finite stays so.
-        if self.losses[name].reduction == "mean" and math.isfinite(self._values[name]):
-            value = (value - self._values[name]) * (count / self._terms[name])
+        if loss.reduction == "mean" and math.isfinite(self._values[name]):
+            value = (value - self._values[name]) * (count / self._terms[name]) if self._terms[name] else 0.0
         self._values[name] += value
 
-    def _update_metrics(self, outputs: Mapping[str, Array], batch: Batch) -> None:
+    def _update_metrics(self, outputs: Mapping[str, Array], batch: Batch, masks: Mapping[str, Array | None]) -> None:
         self.examples += batch.rows
-        mask = batch.masks[self.main]
-        if mask is None or mask.any():
-            output, target = outputs[self.main], batch.targets[self.main]
+        if self.main in masks:
+            output, target, mask = outputs[self.main], batch.targets[self.main], masks[self.main]
             indices = target.dtype.kind in "iu" and target.shape == output.shape[:-1]
-            for metric in self.metrics:
+            for metric, checked in zip(self.metrics, self._checked, strict=True):
                 with guarded("metric", metric, "update"):
-                    if indices and id(metric) in self._checked:
+                    if indices and checked:
                         metric.accumulate(valid(output, mask), valid(target, mask), None)
                     else:
                         metric.update(output, target, mask)
 
+    def saved(self) -> Any:
+        """What :meth:`restore` needs to leave out what is added later."""
+        return dict(self._values), dict(self._terms), self._penalty, self.examples, copy.deepcopy(self.metrics)
+
+    def restore(self, saved: Any) -> None:
+        """Go back to what was saved."""
+        self._values, self._terms, self._penalty, self.examples, self.metrics = saved
+
     @property
     def loss(self) -> float:
-        """The loss over all batches: the mean over all terms, or the sum, plus the mean of the regularization loss."""
-        return self._penalty / max(1, self.examples) + sum(self._values.values())
+        """The loss over all batches: the mean over all terms, or the sum, plus the mean of the regularization loss.
+
+        Those of several outputs are added, each times its weight.
+        """
+        values = [self.loss_weights[name] * value for name, value in self._values.items()]
+        return self._penalty / max(1, self.examples) + sum(values)
 
     def results(self) -> dict[str, float]:
         """The metrics by name over all batches; empty before the first valid row."""

@@ -22,6 +22,7 @@ from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.data.batches import Examples
 from graphnet.data.datasets.stream import Stream
+from graphnet.data.weighting import Weighting
 from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback
@@ -132,6 +133,9 @@ class Trainer(ExplainedAttributes):
         lengths: Any = None,
         mask: Any = None,
         validation_data: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        target_mask: Any = None,
         warm_start: bool = False,
     ) -> History:
         """Train on these examples, and restore the weights of the best epoch.
@@ -145,6 +149,17 @@ class Trainer(ExplainedAttributes):
             As in :func:`graphnet.data.examples.examples`.
         validation_data : (inputs, targets) or (inputs, targets, lengths), or a Stream, optional
             Examples that select the best epoch; None: the share ``config.validation`` of the examples is held out.
+        sample_weight : array, list of sequences, or mapping of output name to either, optional
+            How much each target counts in the loss: one number of at least 0 for each example, or for an output over
+            time one for each step, in the form of the targets. The mean is divided by the sum of the weights of a
+            batch. They also count in the loss of a held-out share, and not in metrics.
+        class_weight : mapping of class to float, sequence of float, 'balanced', or mapping of output name to these
+            How much the targets of each class count in training, times ``sample_weight``; classes that a mapping does
+            not have count 1. ``'balanced'``: all classes count the same together, as in scikit-learn. Held-out examples
+            are not weighted by it; ``CrossEntropy(class_weight=...)`` has weights that are part of the loss.
+        target_mask : boolean array, list of sequences, or mapping of output name to either, optional
+            Which targets count, in the loss and in the metrics: in the forms of ``sample_weight``, or of the target's
+            shape where the loss is one of elements. The others may hold anything.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again.
 
@@ -157,10 +172,12 @@ class Trainer(ExplainedAttributes):
         ------
         ShapeError, DtypeError, DataError
             Before anything changes.
+        NonFiniteError
+            If the loss, a gradient, a new weight, or the state of an optimizer is not finite, unless ``config.on_nan``
+            is 'skip'; it names epoch, batch, and the first node, step and row in which that arose, and the weights of
+            the best epoch so far are restored.
         StateError
-            If the loss, or the state of an optimizer, is not finite; the message names the epoch and the batch, and the
-            weights of the best epoch so far are restored. If another thread is using the weights, before anything
-            changes.
+            If another thread is using the weights, before anything changes.
         ConfigError
             If a shared layer has several deltas, or ``drop_last`` leaves no batch; before anything changes.
         RuleError
@@ -174,9 +191,18 @@ class Trainer(ExplainedAttributes):
             inputs, targets = self._resumption.data()
         with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
             order_seed, split_seed = self._seeds()
-            data, validation = self._reader.training_and_validation(
-                inputs, targets, lengths, mask, validation_data, np.random.default_rng(split_seed)
+            reader = self._reader if isinstance(inputs, Stream) else self._reader.with_classes(targets)
+            data, validation = reader.training_and_validation(
+                inputs,
+                targets,
+                lengths,
+                mask,
+                validation_data,
+                np.random.default_rng(split_seed),
+                Weighting(sample_weight, target_mask),
+                class_weight,
             )
+            self.config = reader.config
             feed = make_feed(self.runner, data, self.config, self.losses)
             deltas.effective(deltas.chains(self.graph))  # checked before weights are drawn
             objects, known = RunObjects(self.graph, self.config, self.callbacks), {}
@@ -249,9 +275,27 @@ class Trainer(ExplainedAttributes):
         trainer._resumption = resumption
         return trainer
 
-    def evaluate(self, inputs: Any, targets: Any = None, *, lengths: Any = None, mask: Any = None) -> dict[str, float]:
+    def evaluate(
+        self,
+        inputs: Any,
+        targets: Any = None,
+        *,
+        lengths: Any = None,
+        mask: Any = None,
+        sample_weight: Any = None,
+        target_mask: Any = None,
+    ) -> dict[str, float]:
         """Loss and metrics in the test phase; see :func:`graphnet.training.evaluation.evaluate`."""
-        return evaluation.evaluate(self.runner, self.config, inputs, targets, lengths=lengths, mask=mask)
+        return evaluation.evaluate(
+            self.runner,
+            self.config,
+            inputs,
+            targets,
+            lengths=lengths,
+            mask=mask,
+            sample_weight=sample_weight,
+            target_mask=target_mask,
+        )
 
     def snapshot(self) -> Snapshot:
         """A copy of everything that decides the future of the run; while it goes on, between two updates.
@@ -273,6 +317,16 @@ class Trainer(ExplainedAttributes):
             )
         return self._running.snapshot()
 
+    def classified(self, targets: Any) -> TrainingConfig:
+        """The configuration with the classes that text and booleans among some targets name, as ``fit`` sets it.
+
+        Raises
+        ------
+        DataError, ShapeError
+            If a label is missing, or an output does not have as many scores as there are classes.
+        """
+        return self._reader.with_classes(targets).config
+
     @property
     def complete(self) -> bool:
         """Whether the run that is going on has nothing more to train, and only its end is to come."""
@@ -280,7 +334,7 @@ class Trainer(ExplainedAttributes):
 
     def examples(self, inputs: Any, targets: Any, lengths: Any = None, mask: Any = None) -> Examples:
         """Check examples as ``fit`` does, and return them."""
-        return self._reader.examples(inputs, targets, lengths, mask)
+        return self._reader.with_classes(targets).examples(inputs, targets, lengths, mask)
 
     # ------------------------------------------------------------------ before the first epoch
     def _known(

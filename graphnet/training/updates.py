@@ -12,6 +12,7 @@ import numpy as np
 from graphnet.core.describe import deltas, optimizer_step
 from graphnet.core.describe.parameter import Parameter
 from graphnet.core.errors import DataError, StateError
+from graphnet.core.finite import gradients_not_finite
 from graphnet.core.norms import euclidean
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.thread_policy import combined, of_rules
@@ -188,13 +189,15 @@ class Updates:
             return math.sqrt(squares)
         active = [member for member in self.members if member.delta]
         gradients = [np.asarray(member.parameter.known_gradient()) for member in active]
+        bad = [m.path for m, g in zip(active, gradients, strict=True) if not np.isfinite(g).all()]
+        if bad:
+            raise gradients_not_finite(bad)
         if self.config.clip_norm is None:
             return euclidean(gradients)
         try:
             return global_norm(gradients)
         except DataError as error:
-            bad = [m.path for m, g in zip(active, gradients, strict=True) if not np.isfinite(g).all()]
-            raise error.at(", ".join(bad[:3]) or "all gradients") from None
+            raise error.at("all gradients") from None
 
     # ------------------------------------------------------------------ deltas
     def _read_deltas(self) -> None:

@@ -49,6 +49,13 @@ def test_native_backend_agrees_with_reference(start, whole_graph, tmp_path, monk
     assert failures(range(start, start + 25), whole_graph, "native") == []
 
 
+def test_lists_of_calls_agree_with_reference(tmp_path, monkeypatch):
+    calls = pytest.importorskip("graphnet_native.calls")
+    monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))
+    monkeypatch.setattr(calls, "MANY", 1)  # otherwise, only programs of many instructions are such a list
+    assert failures(range(40), True, "native") == []
+
+
 def test_native_backend_has_the_same_bits_at_any_number_of_threads(tmp_path, monkeypatch):
     native = pytest.importorskip("graphnet_native")
     monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))

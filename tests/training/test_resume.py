@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from graphnet.losses import CrossEntropy, MeanSquaredError
 from graphnet.metrics import Accuracy, MeanAbsoluteError, Metric, RootMeanSquaredError
 from graphnet.optimizers import Adam, AdamW, Optimizer, RMSprop, Sgd, SgdWithMomentum
 from graphnet.regularizers import L1_Regularizer, L2_Regularizer
-from graphnet.training import TrainingConfig
+from graphnet.training import TrainingConfig, feeds
 from graphnet_recurrent import GRU, LSTM
 
 RNG = np.random.default_rng(20)
@@ -79,10 +80,10 @@ def test_feedforward(settings):
 
 
 def test_every_backend(every_backend):
-    check_every_stop(run(classes, examples, backend=every_backend), every=4)
+    check_every_stop(run(classes, examples, backend=every_backend), every=5)
     fit = {"inputs": SEQUENCES, "targets": STEPS}
     loss = {"loss": MeanSquaredError, "batch_size": 3, "epochs": 2, "backend": every_backend}
-    check_every_stop(run(recurrent, lambda: fit, tbptt=(3, 5), **loss), every=4)
+    check_every_stop(run(recurrent, lambda: fit, tbptt=(3, 5), **loss), every=5)
 
 
 @pytest.mark.parametrize("batching", ["random", "length"])
@@ -90,14 +91,14 @@ def test_sequences_of_different_length(batching):
     fit = {"inputs": SEQUENCES, "targets": STEPS, "validation_data": (SEQUENCES[:3], STEPS[:3])}
     metrics = lambda: (MeanAbsoluteError(), RootMeanSquaredError())  # noqa: E731
     settings = {"batching": batching, "loss": MeanSquaredError, "metrics": metrics, "batch_size": 3}
-    check_every_stop(run(recurrent, lambda: fit, **settings))
+    check_every_stop(run(recurrent, lambda: fit, **settings), every=3)
 
 
 @pytest.mark.parametrize("window", [(3, 3), (2, 5), (4, 1)])
 def test_truncated_backpropagation(window):
     fit = {"inputs": SEQUENCES, "targets": STEPS}
     settings = {"loss": MeanSquaredError, "tbptt": window, "batch_size": 3, "epochs": 2, "batching": "length"}
-    check_every_stop(run(lambda: recurrent(GRU), lambda: fit, **settings), every=2)
+    check_every_stop(run(lambda: recurrent(GRU), lambda: fit, **settings), every=3)
 
 
 def pieces():
@@ -131,6 +132,31 @@ def noisy_function():
     return read
 
 
+def shared_function():
+    """Draws from the generator of the run and from numpy's global one, which others use too."""
+    for inputs, targets, *_ in pieces():
+        yield inputs + graphnet_random.generator().random(), targets + np.random.rand()  # noqa: NPY002
+
+
+class Methods:
+    """A source by a bound method with arguments, with a pair of methods."""
+
+    def __init__(self):
+        self.rng, self.iterator = np.random.default_rng(2), iter(range(10**6))
+
+    def read(self, scale, own):
+        for inputs, targets, *_ in pieces():
+            yield scale * inputs + self.rng.random() + next(self.iterator), targets + own.random()
+
+    def state(self):
+        return {"rng": self.rng, "count": self.iterator.__reduce__()[-1]}
+
+    def load_state(self, state):
+        self.rng, self.iterator = state["rng"], iter(range(10**6))
+        for _ in range(state["count"]):
+            next(self.iterator)
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -138,13 +164,27 @@ def noisy_function():
         lambda: Stream(pieces()),
         lambda: Stream(Noisy()),
         lambda: Stream(noisy_function()),
+        lambda: Stream(shared_function),
+        lambda: Stream(partial(Methods().read, 1e-3, own=np.random.default_rng(9))),
     ],
-    ids=["arrays", "list", "object", "function"],
+    ids=["arrays", "list", "object", "function", "shared generators", "method"],
 )
 def test_stream(source):
-    settings = {"loss": MeanSquaredError, "tbptt": (3, 5), "epochs": 3}
+    settings = {"loss": MeanSquaredError, "tbptt": (3, 5), "epochs": 2}
     fit = lambda: {"inputs": source(), "validation_data": source()}  # noqa: E731
-    check_every_stop(run(recurrent, fit, **settings), every=2)
+    check_every_stop(run(recurrent, fit, **settings), every=3)
+
+
+def test_stream_of_large_pieces_is_read_again(monkeypatch):
+    """What has been read and not used is too large to be kept."""
+    monkeypatch.setattr(feeds, "UNREAD", 0)
+    settings = {"loss": MeanSquaredError, "tbptt": (3, 3), "epochs": 2}
+    check_every_stop(run(recurrent, lambda: {"inputs": Stream(Noisy())}, **settings), every=4)
+
+
+def test_stream_that_is_read_once():
+    settings = {"loss": MeanSquaredError, "tbptt": (4, 4), "epochs": 1}
+    check_every_stop(run(recurrent, lambda: {"inputs": Stream(iter(pieces()))}, **settings), every=2)
 
 
 # ---------------------------------------------------------------------- objects of users

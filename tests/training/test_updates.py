@@ -397,7 +397,7 @@ def test_step_not_finite_changes_nothing(optimizer, bad, index):
             good, p.gradient = p.gradient, p.gradient.copy()
             p.gradient[(0,) * p.gradient.ndim] = bad
             arrays, values, state = [q.value for q in parameters_of(runner)], values_of(runner), moments_of(updates)
-            name = f"float64-{1.0 if index < 5 else 0.5}/p{index % 5}, optimizer {type(optimizer).__name__}"
+            name = f"float64-{1.0 if index < 5 else 0.5}/p{index % 5}"
             with pytest.raises(RuleError, match=f"{name}.*not finite"), np.errstate(all="ignore"):
                 updates.step()
             assert_same_state(state, moments_of(updates))
@@ -460,7 +460,7 @@ def test_clipping_refuses_not_finite_gradients():
     draw_gradients(runner, np.random.default_rng(0))
     parameters_of(runner)[3].gradient[1, 2, 3] = math.inf
     before = values_of(runner)
-    with pytest.raises(DataError, match=r"arrays \[3\]"):
+    with pytest.raises(DataError, match=r"float64-1.0/p3: a gradient is not finite"):
         updates.step()
     for p, old in zip(parameters_of(runner), before, strict=True):
         np.testing.assert_array_equal(p.value, old)

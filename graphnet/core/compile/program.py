@@ -180,6 +180,11 @@ class Program:
     gradients: tuple[tuple[tuple[str, str], int], ...] = ()
     may_be_nonfinite: bool = False
 
+    def __hash__(self) -> int:
+        # A part of it: that of every instruction of a large program takes as long as a pass of the compiler.
+        some = (self.buffers[:16], self.instructions[:16], self.accumulators[:4], self.gradients[:4])
+        return hash((len(self.buffers), len(self.instructions), *some))
+
     @property
     def calls(self) -> int:
         """Calls per step in the loops, forward and backward."""

@@ -65,6 +65,8 @@ def aligned(shapes: Sequence[Shape]) -> bool:
 def _padded(shape: Shape, rank: int) -> Shape:
     """The shape with unnamed axes of size 1 in front."""
     more = rank - shape.rank
+    if not more:
+        return shape
     return replace(shape, names=("",) * more + shape.names, sizes=(1,) * more + shape.sizes)
 
 

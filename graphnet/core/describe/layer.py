@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
@@ -19,10 +20,14 @@ from graphnet.core.errors import ConfigError, GraphError
 #: Attributes of every layer that are not fields of a subclass.
 RESERVED = frozenset({"params", "buffer_values", "store", "gradient_weights"})
 V = TypeVar("V", bound=GraphValue)
+#: Types of configuration values that are plain data and say everything about themselves.
+_SIMPLE = frozenset((int, float, str, bool, type(None)))
 
 
 def plain(value: Any) -> Any:
     """Convert a configuration value to the plain Python data of files: no numpy scalars or lists, dtypes by name."""
+    if type(value) in _SIMPLE:
+        return value
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, (np.dtype, type)):
@@ -99,8 +104,9 @@ class Layer(ExplainedAttributes, Stateful):
 
     def config(self) -> dict[str, Any]:
         """The fields that differ from their defaults, for files and ``repr``."""
-        fields = dataclasses.fields(self)  # type: ignore[arg-type]
-        return {f.name: getattr(self, f.name) for f in fields if not _is_default(f, getattr(self, f.name))}
+        kind: Any = type(self)
+        values = [(field, getattr(self, field.name)) for field in _fields(kind)]
+        return {field.name: value for field, value in values if not _is_default(field, value)}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
@@ -124,6 +130,39 @@ class Layer(ExplainedAttributes, Stateful):
         )
 
 
+def rules_key(layer: Layer) -> tuple[Any, ...] | None:
+    """A key that is equal for layers whose rules compute the same: the class and the values of the fields.
+
+    None where that is not known: a field is an array, a function or another object, or ``check`` has stored more.
+    """
+    values = vars(layer)
+    names = [name for name in values if name not in _own_attributes()]
+    kind = type(layer)
+    if any(name not in kind.__dataclass_fields__ for name in names):  # type: ignore[attr-defined]
+        return None
+    key: list[Any] = [kind]
+    for name in names:
+        value = values[name]
+        if type(value) in _SIMPLE:
+            key += (name, type(value), value)
+        elif type(value) is tuple and all(type(item) in _SIMPLE for item in value):
+            key += (name, repr(value))
+        else:
+            return None
+    return tuple(key)
+
+
+@functools.cache
+def _own_attributes() -> frozenset[str]:
+    """The attributes that every layer has besides its fields."""
+
+    class Bare(Layer):
+        def apply(self, x: Any) -> Any:
+            return x
+
+    return frozenset(vars(Bare()))
+
+
 def _refuse_reserved_fields(cls: Any) -> None:
     """Refuse fields named after attributes that layers inherit, where these cannot be set."""
     for name in RESERVED & {field.name for field in dataclasses.fields(cls)}:
@@ -136,9 +175,16 @@ def _refuse_reserved_fields(cls: Any) -> None:
         )
 
 
+@functools.cache
+def _fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:
+    return dataclasses.fields(kind)
+
+
 def _is_default(field: dataclasses.Field[Any], value: Any) -> bool:
     """Whether a field holds its default; True and 1 differ."""
     default = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    if default is dataclasses.MISSING:
+        return False
     default = plain(default)
     return type(value) is type(default) and bool(value == default)
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.errors import GraphnetError, RuleError
+from graphnet.core.finite import new_weights_not_finite
 
 
 def copied(optimizer: Any) -> Any:
@@ -119,11 +120,5 @@ def updated(parameter: Parameter, delta: float, where: str) -> Array:
     with np.errstate(over="ignore"):
         array = array.astype(parameter.value.dtype)
     if not np.isfinite(array).all():
-        raise RuleError(
-            "the new weights are not finite",
-            where=where,
-            expected="finite numbers",
-            received="NaN or infinity",
-            remedy="Lower the learning rate, or clip the gradients.",
-        )
+        raise new_weights_not_finite(array, where)
     return array

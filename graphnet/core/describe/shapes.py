@@ -101,15 +101,15 @@ class Shape:
                     remedy="Give the second axis a name of its meaning, such as 'feature' or 'other'.",
                 )
 
-    def read_as(self, roles: Sequence[str | None], where: str, remedy: str | None = None) -> None:
+    def read_as(self, roles: Sequence[str | None], where: object, remedy: str | None = None) -> None:
         """Raise an error for declared names that contradict how a layer reads the axes.
 
         Parameters
         ----------
         roles : sequence of str or None
             For each axis, from axis 0 on, a key of ``FITTING``; None where any name will do.
-        where : str
-            The place that an error names.
+        where : object
+            The place that an error names: a text, or something whose ``repr`` it names.
         remedy : str, optional
 
         Raises
@@ -133,7 +133,7 @@ class Shape:
                 expected = axes.listed(roles, self.rank)
                 raise ShapeError(
                     f"axis {axis} is declared as {name} but read as {role}",
-                    where=where,
+                    where=where if isinstance(where, str) else repr(where),
                     expected=expected,
                     received=str(self),
                     remedy=remedy or f"Declare the axes in the order {expected} and pass arrays in it.",

@@ -74,9 +74,9 @@ class ChosenBackend:
 
     Parameters
     ----------
-    named : str or None
-        The name that a caller gave. None: the value of the environment variable GRAPHNET_BACKEND; if it is not set,
-        :func:`default`.
+    named : str, Backend or None
+        The name that a caller gave, or the backend itself. None: the value of the environment variable
+        GRAPHNET_BACKEND; if it is not set, :func:`default`.
 
     Raises
     ------
@@ -84,10 +84,14 @@ class ChosenBackend:
         For an unknown name.
     """
 
-    def __init__(self, named: str | None = None) -> None:
-        self.named = named or os.environ.get(VARIABLE) or None
-        self._backend: Backend | None = None if self.named is None else backends.find(self.named)
+    def __init__(self, named: str | Backend | None = None) -> None:
         self._name: str | None = None
+        if named is not None and not isinstance(named, str) and callable(getattr(named, "bind", None)):
+            self.named: str | None = type(named).__name__
+            self._backend: Backend | None = named
+            return
+        self.named = named or os.environ.get(VARIABLE) or None  # type: ignore[assignment]
+        self._backend = None if self.named is None else backends.find(self.named)
 
     @property
     def name(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Plan
 from graphnet.core.errors import ConfigError, unknown
+from graphnet.core.garbage import gc_deferred
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.reference.plan import BoundPlan
@@ -107,8 +108,9 @@ def names() -> list[str]:
 
 def automatic() -> list[tuple[str, type[Backend]]]:
     """Return the names and classes of the backends, not built in, that may run where none is named."""
-    sources = [source() for source in _sources]
-    return [offer for source in sources if hasattr(source, "automatic") for offer in source.automatic()]
+    with gc_deferred():  # it imports, and most modules stay alive
+        sources = [source() for source in _sources]
+        return [offer for source in sources if hasattr(source, "automatic") for offer in source.automatic()]
 
 
 def find(name: str) -> Backend:

@@ -31,7 +31,7 @@ from graphnet.core.garbage import gc_paused
 from graphnet.core.operations import Operations
 from graphnet.core.phase import Phase
 from graphnet.core.run.backend_choice import ChosenBackend
-from graphnet.core.run.backends import Bound
+from graphnet.core.run.backends import Backend, Bound
 from graphnet.core.run.binder import Binder, Binding
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
@@ -57,9 +57,10 @@ class Runner(ExplainedAttributes):
     Parameters
     ----------
     graph : Graph
-    backend : str, optional
-        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend, such as 'native'.
-        None: that of the environment variable GRAPHNET_BACKEND, else the fastest one that is installed and available.
+    backend : str or Backend, optional
+        'numpy' runs compiled programs, 'reference' node by node; or the name of a plugin's backend, such as 'native';
+        or an object with the methods of :class:`graphnet.core.run.backends.Backend`. None: that of the environment
+        variable GRAPHNET_BACKEND, else the fastest one that is installed and available.
     passes : iterable of str, optional
         The compiler's passes to apply (see ``graphnet.core.compile.pipeline``); None: all.
     reach : int, optional
@@ -104,7 +105,7 @@ class Runner(ExplainedAttributes):
         self,
         graph: Graph,
         *,
-        backend: str | None = None,
+        backend: str | Backend | None = None,
         passes: Iterable[str] | None = None,
         reach: int | None = None,
     ) -> None:

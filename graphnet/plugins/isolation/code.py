@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from operator import is_
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -178,6 +179,8 @@ class Watch:
 
     def _changed_names(self) -> Iterator[Change]:
         for module, (namespace, saved) in self._names.items():
+            if saved.keys() <= namespace.keys() and all(map(is_, map(namespace.get, saved), saved.values())):
+                continue  # of most modules nothing is replaced, and this is faster than the loop below
             for key, value in saved.items():
                 current = namespace.get(key, MISSING)
                 if current is not value and _matters(module, key, value, current):

@@ -7,7 +7,8 @@ Untraceable names the node and the reason.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,15 @@ from graphnet.core.compile.trace.ir import FIXED, ROWS, TOTAL, Roles, Trace
 from graphnet.core.compile.trace.layer_copies import LayerCopies
 from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.compile.trace.symbol import RowLengths, Symbol, Untraceable
+from graphnet.core.compile.trace.templates import ERROR, INPUT, WEIGHT, Instance, Template
 from graphnet.core.describe import signatures
-from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.layer import Layer, rules_key
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.operations import NO_OPERATIONS
 from graphnet.core.phase import Phase
+
+#: Nodes from which on the rules of equal ones run once.
+MANY = 32
 
 
 def trace(spec: TraceSpec) -> Trace:
@@ -48,6 +53,9 @@ class _Tracer:
         self.weights: dict[str, dict[str, Symbol]] = {}
         self.gradients: dict[tuple[str, str], Symbol] = {}
         self.lead: tuple[int, ...] = ()
+        #: A rule may ask whether it is traced inside a Scan; and few nodes take no longer one by one.
+        self.reuses = len(spec.plan.steps) >= MANY and not any(name == "state" for name, _ in spec.roles)
+        self.templates: dict[Any, Template] = {}
 
     def run(self) -> Trace:
         spec, plan = self.spec, self.spec.plan
@@ -101,11 +109,31 @@ class _Tracer:
     # ------------------------------------------------------------------ forward
     def forward(self, step: Call, slots: list[Symbol | None]) -> None:
         """Run ``apply`` of one node."""
-        layer = self.layers[step.layer]
         inputs = [None if i is None else slots[i] for i in step.inputs]
         shapes = [None if i is None else self.spec.shapes.slots[i] for i in step.inputs]
-        keywords = signatures.keywords(type(layer).apply)
+        layer = self.spec.layers[step.layer]
         arrays = self.arrays(step, layer, shapes)
+        key = self.template_key(step, layer, shapes, arrays)
+        if key is None:
+            outputs, saved = self.apply(step, inputs, shapes, arrays)
+        else:
+            template = self.templates.get(key)
+            if template is None:
+                template = self.templates[key] = self.template(step, shapes, arrays)
+            outputs, saved = self.instance(template, inputs, arrays)
+        for slot, symbol in zip(step.outputs, outputs, strict=True):
+            slots[slot] = symbol
+        self.saved.append(saved)
+        needs_error = any(self.needs[i] for i in step.inputs if i is not None) or bool(layer.params)
+        for slot in step.outputs:
+            self.needs[slot] = needs_error
+
+    def apply(
+        self, step: Call, inputs: list[Symbol | None], shapes: list[Shape | None], arrays: dict[str, Symbol]
+    ) -> tuple[list[Symbol], Any]:
+        """The outputs of ``apply``, and what it saves."""
+        layer = self.layers[step.layer]
+        keywords = signatures.keywords(type(layer).apply)
         context = {"phase": self.spec.phase, "lengths": None, "shapes": tuple(shapes), "operations": NO_OPERATIONS}
         available = {**context, **self.draws(step, layer, shapes), **arrays}
         output, saved = layer.apply(*inputs, **keywords.pick(available))
@@ -114,12 +142,8 @@ class _Tracer:
             if not _equal((output, saved), layer.apply(*inputs, **keywords.pick(available))):
                 raise Untraceable("it depends on whether the rows differ in length")
         outputs = output if len(step.outputs) > 1 else (output,)
-        for slot, symbol in zip(step.outputs, outputs, strict=True):
-            slots[slot] = self.checked(symbol, self.row_shape(slot))
-        self.saved.append(saved)
-        needs_error = any(self.needs[i] for i in step.inputs if i is not None) or bool(layer.params)
-        for slot in step.outputs:
-            self.needs[slot] = needs_error
+        pairs = zip(step.outputs, outputs, strict=True)
+        return [self.checked(symbol, self.row_shape(slot)) for slot, symbol in pairs], saved
 
     def is_ragged(self, step: Call) -> bool:
         """Whether the rows of a node's first input may differ in length."""
@@ -185,21 +209,39 @@ class _Tracer:
 
     def pull(self, step: Call, saved: Any, errors: list[Symbol | None]) -> None:
         """Run ``grad`` and ``pull`` of one node; nothing if no error arrives at it."""
-        layer = self.layers[step.layer]
         error = self.output_error(step, errors)
         if error is None:
             return
+        if isinstance(saved, Instance):
+            gradients, pulled = self.pull_instance(step, saved, error)
+        else:
+            gradients, pulled = self.pulled(step, saved, error, self.weights.get(step.layer, {}))
+        for name, gradient in gradients.items():
+            key = (step.layer, name)
+            self.gradients[key] = self.gradients[key] + gradient if key in self.gradients else gradient
+        for position, symbol in pulled:
+            self.add(errors, step.inputs[position], symbol)  # type: ignore[arg-type] # only inputs that are connected
+
+    def pulled(
+        self, step: Call, saved: Any, error: Any, arrays: dict[str, Symbol]
+    ) -> tuple[dict[str, Symbol], list[tuple[int, Symbol]]]:
+        """The gradients of a node's weights, and the errors of its inputs that need one, by position."""
+        layer = self.layers[step.layer]
         weights: dict[str, Any] = {"operations": NO_OPERATIONS}
-        weights |= {n: s for n, s in self.weights.get(step.layer, {}).items() if n in layer.params}
+        weights |= {n: s for n, s in arrays.items() if n in layer.params}
+        gradients: dict[str, Symbol] = {}
         if layer.params:
-            gradients = layer.grad(saved, error, **signatures.keywords(type(layer).grad).pick(weights))
-            self.add_gradients(step, layer, gradients)
+            gradients = dict(layer.grad(saved, error, **signatures.keywords(type(layer).grad).pick(weights)))
+            self.check_gradients(layer, gradients)
         if not any(self.needs[i] for i in step.inputs if i is not None):
-            return
+            return gradients, []
         pulled = layer.pull(saved, error, **signatures.keywords(type(layer).pull).pick(weights))
-        for slot, symbol in zip(step.inputs, layer.input_ports().for_given(pulled, len(step.inputs)), strict=True):
-            if slot is not None and symbol is not None and self.needs[slot]:
-                self.add(errors, slot, self.checked(symbol, self.row_shape(slot)))
+        given = zip(step.inputs, layer.input_ports().for_given(pulled, len(step.inputs)), strict=True)
+        return gradients, [
+            (position, self.checked(symbol, self.row_shape(slot)))
+            for position, (slot, symbol) in enumerate(given)
+            if slot is not None and symbol is not None and self.needs[slot]
+        ]
 
     def output_error(self, step: Call, errors: list[Symbol | None]) -> Any:
         """The error for the outputs of a node, with zeros for outputs without one; None if there is none at all."""
@@ -216,13 +258,74 @@ class _Tracer:
         value = self.trace.copy(self.trace.constant(0.0), shape[-1])
         return Symbol(self.trace, value, shape, shape[:-1], self.spec.dtype)
 
-    def add_gradients(self, step: Call, layer: Layer, gradients: Any) -> None:
+    @staticmethod
+    def check_gradients(layer: Layer, gradients: dict[str, Any]) -> None:
         for name, gradient in gradients.items():
             shape = layer.params[name].value.shape
             if not isinstance(gradient, Symbol) or gradient.kind != TOTAL or gradient.shape != shape:
                 raise Untraceable(f"grad returns for {name!r} a value that is not a sum over rows of shape {shape}")
-            key = (step.layer, name)
-            self.gradients[key] = self.gradients[key] + gradient if key in self.gradients else gradient
+
+    # ------------------------------------------------------------------ equal layers
+    def template_key(
+        self, step: Call, layer: Layer, shapes: list[Shape | None], arrays: dict[str, Symbol]
+    ) -> tuple[Any, ...] | None:
+        """A key that is equal for nodes whose rules record the same; None where it is not known, or is not worth it."""
+        if not self.reuses or len(step.outputs) != 1 or layer.draws:
+            return None
+        rules = rules_key(layer)
+        if rules is None:
+            return None
+        needs = tuple([i is not None and self.needs[i] for i in step.inputs])
+        sizes = tuple([(name, symbol.shape) for name, symbol in arrays.items()])
+        return rules, tuple(shapes), needs, sizes, self.is_ragged(step)
+
+    def template(self, step: Call, shapes: list[Shape | None], arrays: dict[str, Symbol]) -> Template:
+        """The operations of ``apply`` in a trace of their own."""
+        with self.tracing(Trace()) as trace:
+            inputs = [
+                None if slot is None else self.leaf(INPUT, position, self.row_shape(slot))
+                for position, slot in enumerate(step.inputs)
+            ]
+            weights = {name: self.leaf(WEIGHT, name, symbol.shape, FIXED) for name, symbol in arrays.items()}
+            outputs, saved = self.apply(step, inputs, shapes, weights)
+        return Template(trace, outputs, saved, weights, len(trace))
+
+    def instance(
+        self, template: Template, inputs: list[Symbol | None], arrays: dict[str, Symbol]
+    ) -> tuple[list[Symbol], Instance]:
+        """The outputs of a node by the template of another."""
+        made = Instance(template)
+        leaves: dict[tuple[str, Any], int] = {
+            (INPUT, position): symbol.value for position, symbol in enumerate(inputs) if symbol is not None
+        }
+        leaves |= {(WEIGHT, name): symbol.value for name, symbol in arrays.items()}
+        made.extend(self.trace, template.forward, leaves)
+        return [made.symbol(self.trace, output) for output in template.outputs], made
+
+    def pull_instance(
+        self, step: Call, made: Instance, error: Symbol
+    ) -> tuple[dict[str, Symbol], list[tuple[int, Symbol]]]:
+        """The same as :meth:`pulled`, by the template."""
+        template, trace = made.template, self.trace
+        if template.backward is None:
+            with self.tracing(template.trace):
+                leaf = self.leaf(ERROR, 0, error.shape)
+                template.backward = self.pulled(step, template.saved, leaf, template.weights)
+        gradients, pulled = template.backward
+        made.extend(trace, len(template.trace), {(ERROR, 0): error.value})
+        return (
+            {name: made.symbol(trace, gradient) for name, gradient in gradients.items()},
+            [(position, made.symbol(trace, symbol)) for position, symbol in pulled],
+        )
+
+    @contextmanager
+    def tracing(self, trace: Trace) -> Iterator[Trace]:
+        """Record in another trace."""
+        own, self.trace = self.trace, trace
+        try:
+            yield trace
+        finally:
+            self.trace = own
 
     @staticmethod
     def add(errors: list[Symbol | None], slot: int, error: Symbol) -> None:

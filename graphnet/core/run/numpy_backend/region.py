@@ -17,6 +17,7 @@ from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop, Plan
 from graphnet.core.compile.program import BufferSlice, Program
 from graphnet.core.compile.trace.spec import TraceSpec
+from graphnet.core.describe.layer import rules_key
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Tape
@@ -87,7 +88,12 @@ def _rows(call: Call, shapes: Shapes, options: BindOptions, needs_error: list[bo
     layer = options.layers[call.layer]
     wanted = tuple(needs_error[i] for i in call.inputs if i is not None)
     ragged = call.inputs[0] is not None and shapes.lengths[call.inputs[0]] is not None
-    key = (type(layer), repr(layer), tuple(shape.sizes for shape in inputs if shape), wanted, ragged)
+    key = (
+        rules_key(layer) or (type(layer), repr(layer)),
+        tuple(shape.sizes for shape in inputs if shape),
+        wanted,
+        ragged,
+    )
     if key not in traceable:
         traceable[key] = untraceable(call, shapes, options, needs_error) is None
     return outputs[0].sizes[:-1] if traceable[key] and outputs[0] is not None else None

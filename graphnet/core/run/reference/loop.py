@@ -35,7 +35,7 @@ class BoundLoop:
         self.states = range(n, n + s)
         self.contexts = range(n + s, n + s + len(step.contexts))
         needs = [wanted[i] for i in step.sequences] + [True] * s + [wanted[i] for i in step.contexts]
-        self.body = BoundSteps(step.cell, inner, options, needs, bind_loop=BoundLoop)
+        self.body = self.bind_body(inner, options, needs)
         self.rest = [None] * (step.cell.slot_count - len(needs))
         self.emitted = [slot for _, slot in step.cell.outputs[: len(step.outputs)]]
         self.next = [slot for _, slot in step.cell.outputs[len(step.outputs) :]]
@@ -43,6 +43,10 @@ class BoundLoop:
         self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.keys = [f"{step.path}/{name}" for name in step.states]
+
+    def bind_body(self, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> BoundSteps:
+        """Bind the plan of the cell."""
+        return BoundSteps(self.step.cell, shapes, options, wanted, bind_loop=BoundLoop)
 
     @staticmethod
     def required_padding() -> Padding:

@@ -75,10 +75,14 @@ class BoundSteps:
             for slot in (*step.outputs, *step.finals):
                 needs[slot] = True
             return loop
-        call = BoundCall(step, self.shapes, self.options, any(needs[i] for i in step.inputs if i is not None))
+        call = self.bind_call(step, any(needs[i] for i in step.inputs if i is not None))
         for slot in step.outputs:
             needs[slot] = call.wanted or call.trained
         return call
+
+    def bind_call(self, step: Call, wanted: bool) -> BoundCall:
+        """Bind a layer; ``wanted`` says whether an error is passed on to its inputs."""
+        return BoundCall(step, self.shapes, self.options, wanted)
 
     @cached_property
     def ragged(self) -> list[RaggedStep]:

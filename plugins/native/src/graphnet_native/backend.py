@@ -10,12 +10,13 @@ from graphnet.core.compile.program import Program
 from graphnet.core.concurrency import locks
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet_native import availability, bounds, features, products
+from graphnet_native.calls import suitable
 from graphnet_native.elementwise import Unsupported
 from graphnet_native.engine import vector_bytes
 from graphnet_native.executable import Compiled, NativeExecutable
 from graphnet_native.ir import F32, F64
 from graphnet_native.layout import layout_of
-from graphnet_native.workers import machine_threads, useful
+from graphnet_native.workers import machine_threads, small, useful
 
 #: Compiled programs that are kept for further bindings; a bound plan keeps its own alive.
 KEPT = 256
@@ -65,6 +66,8 @@ def _compiled(program: Program, dtype: str, batch: int, workers: int) -> Compile
 def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeExecutable | Executable:
     """What runs a program: native code, or numpy's calls where an instruction has no code."""
     workers = min(useful(program, steps, batch, dtype), machine_threads())
+    if workers > 1 and suitable(program, batch) and small(program, steps, batch, dtype):
+        workers = 1  # a list of calls, which one thread makes
     code = compiled(program, dtype, batch, workers) if steps and batch else Unsupported("there are no steps or no rows")
     if isinstance(code, Unsupported):
         made = Executable(program, steps, batch, dtype)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from graphnet.core.compile.program import (
     AFTER,
@@ -78,24 +79,32 @@ class Emitter:
     workers : int
         Functions for one thread if 1, else functions that any number of workers share, best this number.
 
+    Attributes
+    ----------
+    data : int64 array or None
+        What the functions of a large program read; see :mod:`graphnet_native.calls`.
+
     Raises
     ------
     Unsupported
-        If an instruction has no native code.
+        If the program is too large.
     """
+
+    data: Any = None
+    limited = True
 
     def __init__(
         self, program: Program, dtype: str, vector_bytes: int, batch: int, llvm: int, workers: int = 1
     ) -> None:
-        if len(program.instructions) > MOST:
+        if self.limited and len(program.instructions) > MOST:
             raise elementwise.Unsupported(f"a program of more than {MOST} instructions takes too long to compile")
-        for instruction in program.instructions:
-            elementwise.check(instruction)
         self.program = program
         self.dtype = F32 if dtype == "float32" else F64
         self.checks = BoundsChecks() if bounds.enabled() else None
         self.module = Module(vector_bytes, llvm, features.selected().fused, self.checks)
-        self.table = Table.of(program)
+        #: What fills the packs.
+        self.packing = sources.plan(program)
+        self.table = Table.of(program, self.packing)
         self.layout = layout_of(program, self.dtype, vector_bytes, batch)
         rows_first = self.layout.rows_first
         self.tiles = (
@@ -119,7 +128,15 @@ class Emitter:
         return key_of("program", digest(self.program), repr(kind))
 
     def emit(self) -> Module:
-        """The module with the functions of all phases."""
+        """The module with the functions of all phases.
+
+        Raises
+        ------
+        Unsupported
+            If an instruction has no native code.
+        """
+        for instruction in self.program.instructions:
+            elementwise.check(instruction)
         phases = (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)
         of = {phase: [i for i in self.program.instructions if i.phase == phase] for phase in phases}
 
@@ -304,7 +321,7 @@ class Emitter:
             part, number, block = source
             packing.emit_part(f, part, block, f.entry(self.table.source + number), self.tiles.rows)
 
-        in_parts(frame, self._function, sources.plan(self.program).parts, emit)
+        in_parts(frame, self._function, self.packing.parts, emit)
 
     def _sums(self, frame: Frame) -> None:
 

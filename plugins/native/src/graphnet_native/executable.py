@@ -25,13 +25,11 @@ from graphnet.core.run.numpy_backend.pack_plan import pack_shape
 from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace, aligned
-from graphnet_native import bounds, sources
+from graphnet_native import bounds, large
 from graphnet_native.addresses import address, ready
-from graphnet_native.emitter import Emitter
 from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.packing import padded
 from graphnet_native.pool import Task, pool
-from graphnet_native.table import Table
 from graphnet_native.whole_calls import WholeCalls
 from graphnet_native.workers import allowed, machine_threads, steps_at_once, useful
 
@@ -51,7 +49,7 @@ class Compiled:
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
         self.workers = workers
-        emitter = Emitter(program, dtype, vector_bytes(), batch, version(), workers)
+        emitter = large.emitter(program, dtype, vector_bytes(), batch, version(), workers)
         self.checks = emitter.checks
         #: Raises the error of an access outside its array; None without bounds checks.
         self.check: Callable[[], None] | None = None
@@ -64,8 +62,8 @@ class Compiled:
             self._code = emitter.emit().text()
         self.tiles, self.wide = emitter.tiles, emitter.wide
         self.layout, self.space = emitter.layout, emitter.space
-        self.partition = emitter.partition
-        self.packs = sources.plan(program)
+        self.partition, self.table = emitter.partition, emitter.table
+        self.packs, self.data = emitter.packing, emitter.data
 
     def link(self) -> None:
         """Bring the code into memory; before, the level of features must be one that this machine can execute."""
@@ -115,7 +113,7 @@ class NativeExecutable:
 
     def __init__(self, program: Program, compiled: Compiled, steps: int, batch: int, dtype: str) -> None:
         self.program, self.compiled = program, compiled
-        self.places = Table.of(program)
+        self.places = compiled.table
         self.batch, self.dtype = batch, np.dtype(dtype)
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
@@ -215,6 +213,8 @@ class NativeExecutable:
             if not compiled.layout.rows_first:
                 self._allocate(places.copy + i, self.workspace.longest, external.width, self.batch)
         self.table[places.batch] = self.batch
+        if compiled.data is not None:
+            self._set(places.calls, compiled.data)
 
     def _set(self, entry: int, array: Array, before: int = 0) -> None:
         """Set an entry to the address of an array, or to an address that number of bytes before."""

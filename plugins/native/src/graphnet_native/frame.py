@@ -21,6 +21,7 @@ from graphnet.core.compile.program import (
 )
 from graphnet_native import team
 from graphnet_native.ir import I8, I64, PTR, Function, Module, Type, Value, integer
+from graphnet_native.lanes import Lanes
 from graphnet_native.layout import Layout
 from graphnet_native.partition import Partition
 from graphnet_native.table import Table
@@ -37,7 +38,7 @@ class PackSlice(PackRef):
     stop: int
 
 
-class Frame:
+class Frame(Lanes):
     """A function ``f(table, first step, step after the last, first step of the block)``.
 
     Parameters
@@ -65,15 +66,14 @@ class Frame:
         table: Table,
         partition: Partition | None = None,
     ) -> None:
-        self.module, self.program, self.dtype, self.layout = module, program, dtype, layout
+        further = team.TASK_PARAMETERS if partition else ()
+        f = module.function(name, [PTR, I64, I64, I64, *further], table=True)
+        super().__init__(f, dtype)
+        self.module, self.program, self.layout = module, program, layout
         self.table, self.partition = table, partition
         #: Whether elementwise loops are functions that are called: of programs with many, which are compiled faster.
         self.calls_loops = False
-        further = team.TASK_PARAMETERS if partition else ()
-        self.f = f = module.function(name, [PTR, I64, I64, I64, *further], table=True)
         entries, self.start, self.stop, self.origin, *self._team = f.parameters
-        self.lanes = module.vector_bytes // dtype.bytes
-        self.vector = Type(dtype.scalar, self.lanes)
         self._entries, self._addresses = entries, dict[int, Value]()
         if module.checks is not None:  # bounds checks have branches, which must be in the order of the code
             entries = self._with_bounds(entries)
@@ -239,21 +239,6 @@ class Frame:
         return self.f.mul(self.row, buffer.units) if buffer.kind in TIMED else integer(0)
 
     # ------------------------------------------------------------------ vectors
-    def load(self, pointer: Value, mask: Value | None, boolean: bool = False) -> Value:
-        """A vector of numbers or truth values."""
-        kind = Type("i8", self.lanes) if boolean else self.vector
-        value = self.f.load(kind, pointer) if mask is None else self.f.load_masked(kind, pointer, mask)
-        return self.f.compare("icmp ne", value, Value(kind, "zeroinitializer")) if boolean else value
-
-    def store(self, value: Value, pointer: Value, mask: Value | None) -> None:
-        """Write a vector of numbers or truth values."""
-        if value.type.scalar == "i1":
-            value = self.f.convert("zext", value, value.type.of("i8"))
-        if mask is None:
-            self.f.store(value, pointer)
-        else:
-            self.f.store_masked(value, pointer, mask)
-
     def unit_vectors(
         self,
         width: int,
@@ -305,27 +290,6 @@ class Frame:
     def span(self, start: Value, count: Value, body: Callable[[Value, Value | None], None]) -> None:
         """``body(first number, mask)`` for vectors over ``count`` numbers from ``start`` on."""
         self.vectors(count, lambda i, mask: body(self.f.add(start, i), mask))
-
-    def vectors(self, count: Value, body: Callable[[Value, Value | None], None]) -> None:
-        """``body(first number, mask)`` for whole vectors, and once with a mask for the rest."""
-        f = self.f
-        if count.name.isdigit():
-            self._known_vectors(int(count.name), body)
-            return
-        whole = f.binary("and", count, integer(-self.lanes))
-        f.loop(integer(0), whole, self.lanes, lambda i, _: body(i, None))
-        rest = f.binary("sub", count, whole)
-        f.when(f.compare("icmp ne", rest, integer(0)), lambda: body(whole, f.first_lanes(rest, self.lanes)))
-
-    def _known_vectors(self, count: int, body: Callable[[Value, Value | None], None]) -> None:
-        """The same for a number of numbers that is known now."""
-        f, whole = self.f, count // self.lanes * self.lanes
-        if whole == self.lanes:
-            body(integer(0), None)
-        elif whole:
-            f.loop(integer(0), integer(whole), self.lanes, lambda i, _: body(i, None), sure=True)
-        if whole < count:
-            body(integer(whole), f.first_lanes(integer(count - whole), self.lanes))
 
 
 def _widths(program: Program) -> set[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from graphnet.core.compile.program import ExternalArray, Program
 from graphnet_native import sources
+from graphnet_native.sources import Packing
 
 #: The records of the tasks of whole passes.
 RECORDS = 4
@@ -32,10 +33,10 @@ class Table:
     gradients: int
 
     @classmethod
-    def of(cls, program: Program) -> Table:
-        """The table of a program."""
+    def of(cls, program: Program, packing: Packing | None = None) -> Table:
+        """The table of a program, whose packs are filled in this way."""
         external = tuple(dict.fromkeys(external_arrays(program)))
-        filled = len(sources.plan(program).sources)
+        filled = len((packing or sources.plan(program)).sources)
         outputs, accumulators = len(program.emitted), len(program.accumulators)
         whole = len(program.states), len(program.carried), len(program.gradients)
         return cls(len(program.buffers), len(program.packs), external, outputs, accumulators, filled, *whole)
@@ -148,9 +149,14 @@ class Table:
         return self.team + 3
 
     @property
+    def calls(self) -> int:
+        """The calls of a large program; see :mod:`graphnet_native.calls`."""
+        return self.record + RECORDS
+
+    @property
     def size(self) -> int:
         """The number of entries."""
-        return self.record + RECORDS
+        return self.calls + 1
 
 
 def external_arrays(program: Program) -> Iterator[ExternalArray]:

@@ -53,6 +53,12 @@ def useful(program: Program, steps: int, batch: int, dtype: str) -> int:
     return max(1, scale * steps * sum(work.values()) // WHOLE)
 
 
+def small(program: Program, steps: int, batch: int, dtype: str) -> bool:
+    """Whether an instruction has so little work, for all steps, that meeting after it costs more than it gains."""
+    scale = batch * steps * (2 if dtype == "float64" else 1)
+    return scale * sum(work_by_phase(program).values()) < STEP * len(program.instructions)
+
+
 def steps_at_once(program: Program, batch: int, dtype: str) -> int:
     """The number of steps that one call may compute, so that an interrupt need not wait for long."""
     work = work_by_phase(program)
