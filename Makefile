@@ -16,7 +16,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash plants lint types licences suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash plants endurance lint types licences suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -97,6 +97,10 @@ fuzz-files: $(DEVELOPER_READY)
 # make crash N=1000 (SEED=, MODE=python, command or process). The other faults of the lab are part of `make test`: tests/crash.
 crash: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m crash -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE))
+
+# A long training of changing shapes, with its memory and descriptors: make endurance N=100000 (SEED=, BACKEND=).
+endurance: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m endurance -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND))
 
 # Numbers that are not finite, planted in trainings: node, step and row must be named. make plants N=200 (SEED=).
 plants: $(DEVELOPER_READY)
