@@ -64,6 +64,7 @@ from graphnet.layers import (
     Multiply,
     Reshape,
     Split,
+    Standardize,
     Subtract,
 )
 from graphnet.layers.functional import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
@@ -94,6 +95,7 @@ if TYPE_CHECKING:
     from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
+    from graphnet.models.standardized import standardized
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -130,6 +132,7 @@ _LAZY = {
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
     "load": "graphnet.models.loading",
+    "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
 }
 
@@ -209,6 +212,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "Split",
+    "Standardize",
     "State",
     "StateError",
     "Subgraph",
@@ -230,6 +234,7 @@ __all__ = [
     "reshape",
     "seed",
     "split",
+    "standardized",
     "summary",
     "threads",
     "using",

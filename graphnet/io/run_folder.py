@@ -62,9 +62,9 @@ class RunFolder(Callback, Checkpoints):
         The folder, which must be missing or empty. Default: ``runs/NAME-001``, or the next free number.
     runs : path
         The parent of the numbered folders.
-    data : str, optional
-        Replaces ``training.data`` in the model file: a path relative to the working directory, which is made relative
-        to the folder.
+    data : str or mapping, optional
+        Replaces ``training.data`` in the model file: a path relative to the working directory, or a mapping with such
+        paths at ``path`` and ``test``, which are made relative to the folder.
     background : bool
         Whether checkpoints are written while training goes on. False: each is on the disk before the next update.
 
@@ -89,7 +89,7 @@ class RunFolder(Callback, Checkpoints):
         output: str | os.PathLike[str] | None = None,
         *,
         runs: str | os.PathLike[str] = "runs",
-        data: str | os.PathLike[str] | None = None,
+        data: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         background: bool = True,
     ) -> None:
         self.path: Path | None = None if output is None else Path(output)
@@ -273,7 +273,7 @@ class RunFolder(Callback, Checkpoints):
     def _files(self, trainer: CheckpointedRun, target: Path, facts: Mapping[str, Any]) -> dict[str, bytes]:
         config = trainer.config
         if self.data is not None:
-            config = config.changed(data=relative(Path(self.data), target))
+            config = config.changed(data=_from_folder(self.data, target))
         return {
             MODEL: model_text(trainer.runner.completed(), config).encode("utf-8"),
             VERSIONS: (json.dumps(facts["versions"], indent=2) + "\n").encode(),
@@ -406,6 +406,14 @@ def _following(path: Path) -> Path:
     """The path with the next number."""
     stem, number = path.name.rsplit("-", 1)
     return path.with_name(f"{stem}-{int(number) + 1:03d}")
+
+
+def _from_folder(data: str | os.PathLike[str] | Mapping[str, Any], folder: Path) -> str | dict[str, Any]:
+    """The setting ``training.data`` with its paths relative to a folder."""
+    if not isinstance(data, Mapping):
+        return relative(Path(data), folder)
+    paths = {name: data[name] for name in ("path", "test") if isinstance(data.get(name), str)}
+    return {**data, **{name: relative(Path(path), folder) for name, path in paths.items()}}
 
 
 def relative(path: Path, folder: Path) -> str:

@@ -61,7 +61,7 @@ def graphnet_register_metrics(register: Register) -> None:
 @hookimpl
 def graphnet_register_datasets(register: Register) -> None:
     """Register every data set of ``graphnet.datasets``."""
-    for name, loader in datasets.table.LOADERS.items():
+    for name, loader in datasets.builtin.LOADERS.items():
         register(loader, name)
 
 

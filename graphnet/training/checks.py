@@ -73,6 +73,24 @@ def text(name: str, value: Any) -> str | None:
     return value
 
 
+def data(name: str, value: Any) -> Any:
+    """A name or a path, a mapping of names to plain values, or None."""
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value) or not _plain(value):
+            refuse(name, "settings by name: text, numbers, lists and mappings", value)
+        return dict(value)
+    return text(name, value)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value consists of what a model file can hold."""
+    if isinstance(value, Mapping):
+        return all(map(_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, (str, bool, int, float))
+
+
 def backend(name: str, value: Any) -> None:
     """The name of a backend, or None."""
     if value is None:

@@ -50,8 +50,9 @@ class TrainingConfig:
 
     Parameters
     ----------
-    data : str, optional
-        Name of a data set, or path of an ``.npz`` file relative to the model file. Read by the command line only;
+    data : str or mapping, optional
+        Name of a data set, or path of an ``.npz`` file or a folder, relative to the model file; or a mapping with
+        ``path`` and the settings by which a table or a folder is read (docs/data.md). Read by the command line only;
         ``Trainer.fit`` takes arrays.
     loss : Loss or mapping of output name to Loss
         A single loss requires a graph with one output. Outputs without a loss are not trained.
@@ -145,7 +146,7 @@ class TrainingConfig:
     TrainingConfig(epochs=3, clip_norm=1.0)
     """
 
-    data: str | None = None
+    data: str | Mapping[str, Any] | None = None
     loss: Loss | Mapping[str, Loss] = field(default_factory=CrossEntropy)
     loss_weights: Mapping[str, float] | None = None
     classes: tuple[str | bool | int | float, ...] | Mapping[str, tuple[str | bool | int | float, ...]] | None = None
@@ -183,7 +184,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         self._set(**{name: named(name, kind, getattr(self, name)) for name, kind in NAMED.items()})
         self._set(
-            data=checks.text("data", self.data),
+            data=checks.data("data", self.data),
             loss=checks.losses(self.loss),
             loss_weights=checks.loss_weights(self.loss_weights, self.loss),
             classes=checked_classes(self.classes),

@@ -63,8 +63,8 @@ class Resumption:
         """The checkpoint from which the run goes on."""
         return self.stored.snapshot
 
-    def data(self) -> tuple[Any, Any]:
-        """The inputs and targets that the configuration names.
+    def data(self) -> tuple[Any, Any, Any]:
+        """The inputs and targets that the configuration names, and those that select the best epoch, or None.
 
         Raises
         ------
@@ -79,8 +79,8 @@ class Resumption:
                 expected="the inputs and targets of the run",
                 remedy="Pass them, as to the fit that was stopped.",
             )
-        inputs, targets = read()
-        return inputs, targets
+        inputs, targets, validation = read()
+        return inputs, targets, validation
 
     def check(self, known: Mapping[str, Any], objects: RunObjects | None = None) -> None:
         """Check that the run may go on with this fingerprint and these objects.

@@ -230,7 +230,7 @@ def test_npz_refuses_a_damaged_member(tmp_path):
 
 def test_datasets_public_names():
     assert set(graphnet.data.datasets.__all__) == {
-        "Dataset", "Piece", "Split", "Stream", "Windows", "load", "names", "npz", "windows",
+        "Dataset", "Piece", "Split", "Stream", "Windows", "folder", "load", "names", "npz", "table", "windows",
     }  # fmt: skip
 
 

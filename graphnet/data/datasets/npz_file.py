@@ -13,10 +13,11 @@ from graphnet.core.arguments import explained
 from graphnet.core.errors import ShapeError
 from graphnet.core.files.arrays import NPZ, read_npz
 from graphnet.core.files.border import reading
-from graphnet.data.datasets.dataset import Dataset, Input, Split
-from graphnet.data.datasets.npz_checks import check_alike, class_names, numbers
+from graphnet.data.dataset import Dataset, Input, Split
+from graphnet.data.datasets.npz_checks import check_alike, class_names
 from graphnet.data.datasets.npz_keys import LENGTHS, input_names, ragged
 from graphnet.data.datasets.ragged import cut
+from graphnet.data.finite import numbers
 
 Arrays = dict[str, NDArray[Any]]
 
