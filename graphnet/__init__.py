@@ -96,6 +96,7 @@ if TYPE_CHECKING:
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
+    from graphnet.optimizers import schedules as schedules
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -119,6 +120,7 @@ _SUBMODULES = {
     "optimizers": "graphnet.optimizers",
     "plugins": "graphnet.plugins",
     "regularizers": "graphnet.regularizers",
+    "schedules": "graphnet.optimizers.schedules",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }
@@ -146,6 +148,7 @@ _ALIASES = {
     "graphnet.model": module_aliases.Alias("graphnet.models", deprecated=True),
     "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
     "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
+    "graphnet.schedules": module_aliases.Alias("graphnet.optimizers.schedules"),
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)

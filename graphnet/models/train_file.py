@@ -17,6 +17,7 @@ from graphnet.core.errors import ConfigError, GraphnetError
 from graphnet.core.run import allocation
 from graphnet.data.batches import Batch
 from graphnet.data.datasets import Dataset
+from graphnet.data.ports import output_ports
 from graphnet.io import read_model
 from graphnet.io.run_folder import RunFolder
 from graphnet.models.class_names import named
@@ -149,6 +150,7 @@ def prepare(
     folder = RunFolder(output, runs=runs, data=from_here)
     trainer = Trainer(graph, config.changed(data=setting), callbacks=[folder, *callbacks])
     if len(dataset.train):  # labels of the test split are numbered as those of the training split
+        trainer.config = _with_class_names(trainer, dataset)
         trainer.config = trainer.classified(dataset.train.targets)
     for split in (dataset.train, dataset.test):
         if len(split):
@@ -210,6 +212,21 @@ def prepare_resumed(
     except BaseException:
         run.close()
         raise
+
+
+def _with_class_names(trainer: Trainer, dataset: Dataset) -> TrainingConfig:
+    """The configuration with the names of the data set's classes, for an output with one score for each of them."""
+    ports = output_ports(trainer.runner)
+    fitting = [
+        name
+        for name, loss in trainer.losses.items()
+        if loss.task == "classes"
+        and ports[name].shape is not None
+        and ports[name].shape.sizes[-1] == len(dataset.classes)  # type: ignore[union-attr]
+    ]
+    if trainer.config.classes is not None or len(fitting) != 1:
+        return trainer.config
+    return trainer.config.changed(classes={fitting[0]: dataset.classes})
 
 
 def _shapes(graph: Graph, batch: Batch) -> list[Shape | None]:

@@ -12,6 +12,7 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.run import backends
 from graphnet.data import datasets
 from graphnet.inspect import exporters
+from graphnet.optimizers import schedules
 from graphnet.plugins.hookspecs import Register, hookimpl
 from graphnet.training import callbacks
 
@@ -56,6 +57,12 @@ def graphnet_register_losses(register: Register) -> None:
 def graphnet_register_metrics(register: Register) -> None:
     """Register every metric of ``graphnet.metrics``."""
     _all(register, metrics, metrics.Metric)
+
+
+@hookimpl
+def graphnet_register_schedules(register: Register) -> None:
+    """Register every schedule of ``graphnet.schedules``."""
+    _all(register, schedules, schedules.Schedule)
 
 
 @hookimpl

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from graphnet.core import dtypes
 from graphnet.core.arguments import explain_arguments
@@ -18,12 +18,13 @@ from graphnet.initializers.base import Initializer
 from graphnet.losses import CrossEntropy, Loss
 from graphnet.metrics import Metric
 from graphnet.optimizers import Adam, Optimizer
+from graphnet.optimizers.schedules import Schedule
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
 from graphnet.training.names import named
 
-#: What the learning rate may do; see :func:`graphnet.training.schedule.rate_factor`.
+#: The schedules whose settings are ``decay`` and ``decay_epochs``; see :func:`graphnet.training.schedule.schedule_of`.
 SCHEDULES = ("constant", "cosine", "step")
 
 
@@ -92,8 +93,25 @@ class TrainingConfig:
     clip_norm : float above 0, optional
         Upper bound of the norm of all gradients together; larger ones are scaled down by one factor. Frozen layers
         (``delta`` 0) are not counted, neither here nor in the regularization loss.
-    schedule : {'constant', 'cosine', 'step'}
-        How the learning rate changes over the epochs; see :func:`graphnet.training.schedule.rate_factor`.
+    accumulate : int, at least 1
+        The batches whose gradients one update uses: their mean. An epoch ends with an update, of the batches that are
+        left.
+    average : float in (0, 1), optional
+        Decay of an exponential moving average of the weights, updated after each update. Validation, the best weights
+        and the trained model then have the averages; the training itself does not.
+    frozen : str or sequence of str
+        Nodes that are not trained, with all that is inside them: their names, paths or patterns, such as
+        ``'encoder/*'``. See also ``layer.trainable``.
+    parameter_groups : mapping of pattern to mapping of setting to value
+        Settings of the optimizer for the weight arrays whose path, ``node/.../name``, a pattern matches:
+        ``{'encoder/*': {'learning_rate': 0.0001}}``; later patterns win. ``regularize: false`` leaves the regularizer
+        out.
+    decay_biases : bool
+        Whether regularizer and weight decay (of AdamW) also apply to gains and biases; those biases that are separate
+        arrays are never regularized.
+    schedule : Schedule or {'constant', 'cosine', 'step'}
+        How the learning rate changes: one of :mod:`graphnet.schedules`, by epoch or by update; or a name with the
+        settings ``decay`` and ``decay_epochs``.
     decay : float in [0, 1], optional
         The factor at which 'cosine' ends (default 0), or by which 'step' multiplies each time (default 0.1).
     decay_epochs : int, optional
@@ -163,7 +181,12 @@ class TrainingConfig:
     tbptt: tuple[int, int] | None = None
     seed: int = 0
     clip_norm: float | None = None
-    schedule: str = "constant"
+    accumulate: int = 1
+    average: float | None = None
+    frozen: str | tuple[str, ...] = ()
+    parameter_groups: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
+    decay_biases: bool = True
+    schedule: Literal["constant", "cosine", "step"] | Schedule | str = "constant"
     decay: float | None = None
     decay_epochs: int | None = None
     weights_initializer: Initializer = field(default_factory=Xavier)
@@ -198,6 +221,10 @@ class TrainingConfig:
             tbptt=checks.integer_pair("tbptt", self.tbptt),
             seed=checks.integer("seed", self.seed, 0),
             clip_norm=checks.real("clip_norm", self.clip_norm, lambda x: x > 0, "above 0", optional=True),
+            accumulate=checks.integer("accumulate", self.accumulate, 1),
+            average=checks.real("average", self.average, lambda x: 0 < x < 1, "between 0 and 1", optional=True),
+            frozen=checks.patterns("frozen", self.frozen),
+            decay_biases=checks.boolean("decay_biases", self.decay_biases),
             decay=checks.real("decay", self.decay, lambda x: 0 <= x <= 1, "in [0, 1]", optional=True),
             decay_epochs=checks.integer("decay_epochs", self.decay_epochs, 1, optional=True),
             dtype=dtypes.name(self.dtype, where="TrainingConfig.dtype"),
@@ -223,12 +250,18 @@ class TrainingConfig:
         checks.has_method("bias_initializer", self.bias_initializer, "initialize")
         self._check_schedule()
         self._move_regularizer()
+        self._set(parameter_groups=checks.parameter_groups(self.parameter_groups, self.optimizer))
+        if not self.decay_biases and not isinstance(self.optimizer, Optimizer):
+            checks.refuse("decay_biases", "True with an optimizer that is no graphnet.optimizers.Optimizer", False)
 
     def _check_schedule(self) -> None:
-        checks.choice("schedule", self.schedule, SCHEDULES)
-        if self.schedule == "constant" and (self.decay, self.decay_epochs) != (None, None):
+        if isinstance(self.schedule, str) and self.schedule not in SCHEDULES:
+            self._set(schedule=named("schedule", "schedules", self.schedule))
+        if not isinstance(self.schedule, (str, Schedule)):
+            checks.refuse("schedule", f"a Schedule, or one of {', '.join(SCHEDULES)}", self.schedule)
+        if self.schedule not in ("cosine", "step") and (self.decay, self.decay_epochs) != (None, None):
             raise ConfigError(
-                "decay and decay_epochs have no effect on a constant learning rate",
+                "decay and decay_epochs have no effect on this schedule",
                 where="TrainingConfig.schedule",
                 expected="schedule 'cosine' or 'step', or no decay",
                 received=repr(self.schedule),

@@ -21,7 +21,7 @@ from graphnet.optimizers.clipping import clipped
 from graphnet.optimizers.fused import FusedOptimizer, FusedStep
 from graphnet.optimizers.state import all_finite, check_finite, check_weights
 from graphnet.training.array_pool import ArrayPool
-from graphnet.training.group_member import GroupMember
+from graphnet.training.group_member import GroupMember, decay_of
 
 #: The number of squares that are summed in the dtype of the weights.
 CHUNK = 2**15
@@ -124,6 +124,8 @@ class FlatGroup:
     def propose(self, norm: float, limit: float | None) -> None:
         """Compute the new weights without assigning them; with a limit, gradients are scaled by ``limit / norm``.
 
+        The rows that are not decayed get back what weight decay and regularizer have taken from them.
+
         Raises
         ------
         RuleError
@@ -131,6 +133,13 @@ class FlatGroup:
         StateError
             If the new state of the optimizer is not finite.
         """
+        self._compute(norm, limit)
+        for member, at, shape in zip(self.members, self.slices, self.shapes, strict=True):
+            if member.undecayed:
+                new, old = (member.undecayed_part(flat[at].reshape(shape)) for flat in (self._proposed, self._start))
+                new += decay_of(self.optimizer, member.delta, old)
+
+    def _compute(self, norm: float, limit: float | None) -> None:
         if not self._fused:
             gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
             self._proposed = self._calculate_update(gradient)

@@ -87,6 +87,9 @@ class RunState:
             "history": self._history(writer),
             "grouping": updates.grouping(),
             "optimizers": [writer.object(g.optimizer, f"optimizer {i}") for i, g in enumerate(updates.groups)],
+            "pace": writer.value(self.epochs.pace.state(), "pace"),
+            "accumulation": writer.value(self.epochs.accumulation.state(), "accumulation"),
+            "averages": writer.value(self.epochs.averages.state(), "averages"),
             "objects": self.objects.written(writer),
             "pieces": self._pieces(writer),
             "unread": writer.value(getattr(self.epochs.feed, "unread", None), "unread"),
@@ -169,6 +172,9 @@ class RunState:
             reader = ObjectReader(arrays)
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
             self._restore_optimizers(values, reader)
+            self.epochs.pace.load_state(reader.value(values["pace"], None, "pace"))
+            self.epochs.accumulation.load_state(reader.value(values["accumulation"], None, "accumulation"))
+            self.epochs.averages.load_state(reader.value(values["averages"], None, "averages"))
             self.objects.restore(values["objects"], reader)
             if self.epochs.feed.truncated is not None:
                 self.epochs.feed.truncated.carry_on(reader.value(values["pieces"], None, "pieces"))

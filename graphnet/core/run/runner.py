@@ -167,7 +167,7 @@ class Runner(ExplainedAttributes):
     @property
     def drawn(self) -> bool:
         """Whether all weights exist; those of undeclared sizes are created by the first ``forward``."""
-        return all(layer.params or not layer.trainable for layer in self.layers.values())
+        return all(layer.params or not layer.has_weights for layer in self.layers.values())
 
     @property
     def states(self) -> tuple[str, ...]:
