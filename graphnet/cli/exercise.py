@@ -59,4 +59,5 @@ def _print(report: Any) -> None:
         click.echo(f"not found, right ones stood in: {', '.join(report.stand_ins)}")
     if report.not_found:
         click.echo(f"not found, not checked: {', '.join(report.not_found)}")
-    click.echo(f"{len(report.checked)} classes checked, {len(faulty)} with faults")
+    count = len(report.checked)
+    click.echo(f"{count} {'class' if count == 1 else 'classes'} checked, {len(faulty)} with faults")

@@ -30,6 +30,8 @@ CARRY = {
     "averaged carry": ("factor", "the two errors are averaged instead of added"),
     "unscaled carry": ("derivative-missing", "the error from the next step is not multiplied by the derivative of the "
                        "activation: add it before the activation's backward"),
+    "no first": ("loop", "the backward loop leaves out the first step"),
+    "no last": ("loop", "the backward loop leaves out the last step"),
     "growing carry": ("wrong-state", "the error from the next step is accumulated over the steps; each step replaces it"),
     "last error": ("wrong-step", "every step uses the output error of the last step"),
     "first error": ("wrong-step", "every step uses the output error of the first step"),
@@ -60,6 +62,11 @@ RNN_BACKWARD = {
         "wrong-step",
         "the derivative of TanH uses the hidden state of the step after; it needs its own step's",
     ),
+    "unscaled own": (
+        "brackets",
+        "the error of the output is not multiplied by the derivative of TanH, only that of the next step: brackets",
+    ),
+    "product": ("missing-sum", "the errors of output and next step are multiplied; they must be added"),
     "h": ("wrong-derivative", "the derivative of TanH is computed as h; it is 1 - h²"),
     "twice": ("derivative-twice", "the derivative of TanH is multiplied twice"),
     "raw": ("wrong-derivative", "the derivative of TanH is computed as 1 - tanh of its input; it is 1 - h²"),
@@ -108,6 +115,18 @@ LSTM_BACKWARD = {
        zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)},
     **{f"{gate} raw": ("input-instead-of-activation", f"the derivative of the {name} is computed from its input") for gate, name in
        zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)},
+    **{
+        f"{gate} last": ("state-not-stored", f"the {name} is differentiated with its activation of the last step: that of each step must be stored")
+        for gate, name in zip("ifgo", ("input gate", "forget gate", "candidate", "output gate"), strict=True)
+    },
+    "gates last": ("state-not-stored", "the gates are differentiated with their activations of the last step: those of each step must be stored"),
+    "c last": ("state-not-stored", "TanH of the cell state is differentiated with its activation of the last step: that of each step must be stored"),
+    **{f"{gate} bare": ("missing-factor", f"the error of the {name} lacks its factor: {factor}") for gate, name, factor in
+       (("i", "input gate", "the candidate"), ("f", "forget gate", "the old cell state"), ("g", "candidate", "the input gate"),
+        ("o", "output gate", "TanH of the cell state"))},
+    **{f"{gate} from carry": ("wrong-error", f"the error of the {name} uses the cell state's error of the step after") for gate, name in
+       zip("ifg", ("input gate", "forget gate", "candidate"), strict=True)},
+    "cell carry before": ("wrong-step", "the cell state's error is scaled by the forget gate of the step before"),
     "all raw": ("input-instead-of-activation", "the derivatives of the gates are computed from their inputs"),
     "all again": ("activation-twice", "the activations of the gates are computed a second time in backward"),
     "early carry": ("wrong-step", "the cell state's error of the step after is lost for the gates: it is added too late"),
@@ -133,6 +152,9 @@ def backward(
     raw_errors: list[Any] = [None] * steps
     for t in sequence:
         if fault == "truncated" and window is not None and t < steps - window:
+            raw_errors[t] = np.zeros(weights[0].shape[1])
+            continue
+        if t == {"no first": 0, "no last": steps - 1}.get(fault):
             raw_errors[t] = np.zeros(weights[0].shape[1])
             continue
         own = errors[t]
@@ -176,6 +198,10 @@ def _shifted(errors: Array, fault: str) -> Array:
 def _rnn_errors(trace: Trace, h: Array, t: int, parts: tuple[Array, Array, Array], fault: str) -> Array:
     """The error before TanH; ``parts``: that of the output, that from the next step, and their sum."""
     own, carry, total = parts
+    if fault == "unscaled own":
+        return own + carry * (1 - h[t] ** 2)
+    if fault == "product":
+        return own * carry * (1 - h[t] ** 2)
     if fault == "unscaled carry":
         return own * (1 - h[t] ** 2) + carry
     if fault == "carry before":
@@ -210,7 +236,9 @@ def _lstm_errors(trace: Trace, t: int, dh: Array, cell: Array, fault: str) -> tu
     i, f, g, o = (gates[name] for name in "ifgo")
     c, before = trace.c[at][0], trace.c_before[at][0]
     squashed = np.tanh(c)
-    slope = {"no cell derivative": np.ones_like(c), "no derivative": np.ones_like(c), "1 - c^2": 1 - c**2,
+    last = {name: value[0] for name, value in trace.gates[-1].items()}
+    slope = {
+        "c last": 1 - np.tanh(trace.c[-1][0]) ** 2,"no cell derivative": np.ones_like(c), "no derivative": np.ones_like(c), "1 - c^2": 1 - c**2,
              "1 - tanh": 1 - squashed, "c unsquashed": 1 - np.tanh(squashed) ** 2}.get(fault, 1 - squashed**2)  # fmt: skip
     from_hidden = dh * slope * (1.0 if fault == "no output gate" else o)
     dc = {"no cell carry": from_hidden, "cell carry only": cell if t < len(trace.h) - 1 else from_hidden,
@@ -226,6 +254,11 @@ def _lstm_errors(trace: Trace, t: int, dh: Array, cell: Array, fault: str) -> tu
         "i": for_gates * (i if fault == "swap i g" else g), "g": for_gates * (g if fault == "swap i g" else i),
         "f": for_gates * old, "o": (dc if fault == "o from dc" else dh) * hidden,
     }  # fmt: skip
+    for name in "ifgo":
+        if fault == f"{name} bare":
+            parts[name] = dh if name == "o" else for_gates
+        elif fault == f"{name} from carry":
+            parts[name] = cell * {"i": g, "f": before, "g": i}[name]
     if fault.startswith("swap ") and fault != "swap i g":
         one, other = fault.split()[1:]
         exchanged = {one: gates[other], other: gates[one]}
@@ -236,10 +269,13 @@ def _lstm_errors(trace: Trace, t: int, dh: Array, cell: Array, fault: str) -> tu
         parts[one], parts[other] = parts[other], parts[one]
         f = now["f"]
     inputs = dict(zip("ifgo", np.split(gates["raw"], 4), strict=True))
-    raw = np.concatenate([parts[name] * _slope(name, gates[name], fault, inputs[name]) for name in "ifgo"])
+    activations = {name: last[name] if fault in (f"{name} last", "gates last") else gates[name] for name in "ifgo"}
+    raw = np.concatenate([parts[name] * _slope(name, activations[name], fault, inputs[name]) for name in "ifgo"])
     scale = {"cell carry unscaled": np.ones_like(f), "cell carry input": i, "carry sigmoid": sigmoid(f)}.get(fault, f)
     if fault == "cell carry after":
         scale = trace.gates[min(t + 1, len(trace.h) - 1)]["f"][0]
+    elif fault == "cell carry before":
+        scale = trace.gates[t - 1]["f"][0]
     return raw, dc * scale
 
 

@@ -67,7 +67,12 @@ RNN_FORWARD = {
     "added": ("wrong-state", "the old hidden state is added to the new one"),
     "reversed": ("wrong-step", "the sequence is processed from its last step to its first"),
     "input before": ("wrong-step", "a step reads the input of the step before it"),
+    "minus h": ("sign", "the hidden state's part of the sum has the wrong sign"),
+    "minus x": ("sign", "the input's part of the sum has the wrong sign"),
+    "minus b": ("sign", "the bias has the wrong sign"),
     "ones": ("initial-state", "the hidden state starts with ones, not with zeros"),
+    "start 0.5": ("initial-state", "the hidden state starts with 0.5, not with zeros"),
+    "start 0.1": ("initial-state", "the hidden state starts with 0.1, not with zeros"),
     "same output": ("wrong-step", "every step's output is that of the first step"),
 }
 
@@ -84,6 +89,11 @@ LSTM_FORWARD = {
     ),
     "sigmoid candidate": ("wrong-activation", "the candidate goes through a Sigmoid; it should go through TanH"),
     "linear candidate": ("activation-missing", "the candidate goes through no activation; TanH is missing"),
+    **{
+        f"tanh {gate}": ("wrong-activation", f"the {name} goes through TanH; it should go through a Sigmoid")
+        for gate, name in (("i", "input gate"), ("f", "forget gate"), ("o", "output gate"))
+    },
+    "squashed output": ("wrong-state", "the output is computed from TanH of the cell state, without the output gate"),
     "tanh gates": ("wrong-activation", "the gates go through TanH; they should go through a Sigmoid"),
     "linear cell": ("activation-missing", "TanH of the cell state is missing in the hidden state"),
     "sigmoid cell": (
@@ -121,7 +131,12 @@ LSTM_FORWARD = {
     ),
     "no input term": ("missing-sum", "the new candidate is not added to the cell state"),
     "minus": ("sign", "the new candidate is subtracted from the cell state"),
+    "minus h": ("sign", "the hidden state's part of the sum has the wrong sign"),
+    "minus x": ("sign", "the input's part of the sum has the wrong sign"),
+    "minus b": ("sign", "the bias has the wrong sign"),
     "ones": ("initial-state", "the hidden state starts with ones, not with zeros"),
+    "start 0.5": ("initial-state", "the hidden state starts with 0.5, not with zeros"),
+    "start 0.1": ("initial-state", "the hidden state starts with 0.1, not with zeros"),
     "cell ones": ("initial-state", "the cell state starts with ones, not with zeros"),
 }
 
@@ -133,11 +148,7 @@ GATES = {"RNN": "h", "LSTM": "ifgo"}
 def forward(kind: str, weights: Weights, x: Array, start: tuple[Array, Array] | None = None, fault: str = "") -> Trace:
     """Run a cell over sequences ``(time, rows, features)`` from the states ``(h, c)``; None: from zeros."""
     units, rows = weights[1].shape[0], x.shape[1]
-    h, c = start if start is not None else (np.zeros((rows, units)), np.zeros((rows, units)))
-    if start is None and fault == "ones":
-        h = np.ones_like(h)
-    if start is None and fault == "cell ones":
-        c = np.ones_like(c)
+    h, c = start if start is not None else _start(rows, units, fault)
     if fault == "reversed":
         x = x[::-1]
     trace = Trace()
@@ -159,20 +170,43 @@ def forward(kind: str, weights: Weights, x: Array, start: tuple[Array, Array] | 
         trace.h.append(h)
         trace.c.append(c)
         trace.read.append(read)
-    if fault == "previous output":
-        trace.read = [first, *trace.h[:-1]]
-    elif fault == "last output":
-        trace.read = [trace.read[-1]] * len(x)
-    elif fault == "same output":
-        trace.read = [trace.read[0]] * len(x)
-    elif fault == "reversed":
-        trace.read = trace.read[::-1]
+    _reorder(trace, first, fault)
     return trace
 
 
-def _rnn_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace: Trace) -> tuple[Array, Array, Array]:
+def _start(rows: int, units: int, fault: str) -> tuple[Array, Array]:
+    """The states before the first step: zeros, unless that is the fault."""
+    h, c = np.zeros((rows, units)), np.zeros((rows, units))
+    if fault == "ones":
+        h += 1.0
+    elif fault == "cell ones":
+        c += 1.0
+    elif fault.startswith("start "):
+        h += float(fault.split()[1])
+    return h, c
+
+
+def _reorder(trace: Trace, first: Array, fault: str) -> None:
+    """Let the output layer read another step's state."""
+    if fault == "previous output":
+        trace.read = [first, *trace.h[:-1]]
+    elif fault == "last output":
+        trace.read = [trace.read[-1]] * len(trace.x)
+    elif fault == "same output":
+        trace.read = [trace.read[0]] * len(trace.x)
+    elif fault == "reversed":
+        trace.read = trace.read[::-1]
+
+
+def _raw(weights: Weights, x: Array, h: Array, fault: str) -> Array:
+    """The sums before the activations."""
     wx, wh, b = weights
-    raw = x @ wx + h @ wh + (0.0 if fault == "no bias" else b)
+    signs = {name: -1.0 if fault == f"minus {name}" else 1.0 for name in "xhb"}
+    return signs["x"] * (x @ wx) + signs["h"] * (h @ wh) + signs["b"] * (0.0 if fault == "no bias" else b)
+
+
+def _rnn_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace: Trace) -> tuple[Array, Array, Array]:
+    raw = _raw(weights, x, h, fault)
     functions = {"sigmoid": sigmoid, "linear": lambda a: a, "relu": lambda a: np.maximum(a, 0.0),
                  "twice": lambda a: np.tanh(np.tanh(a)), "added": lambda a: np.tanh(a) + h}  # fmt: skip
     new = functions.get(fault, np.tanh)(raw)
@@ -182,21 +216,22 @@ def _rnn_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace:
 
 
 def _lstm_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace: Trace) -> tuple[Array, Array, Array]:
-    wx, wh, b = weights
-    raw = x @ wx + h @ wh + (0.0 if fault == "no bias" else b)
+    raw = _raw(weights, x, h, fault)
     gate = np.tanh if fault == "tanh gates" else sigmoid
     blocks = dict(zip("ifgo", np.split(raw, 4, axis=1), strict=True))
     if fault[1:5] == " as ":
         blocks[fault[0]] = blocks[fault[5]]
     i, f, g, o = (blocks[name] for name in "ifgo")
-    i, f, o = gate(i), gate(f), gate(o)
+    i, f, o = (
+        np.tanh(block) if fault == f"tanh {name}" else gate(block) for name, block in zip("ifo", (i, f, o), strict=True)
+    )
     g = sigmoid(g) if fault == "sigmoid candidate" else g if fault == "linear candidate" else np.tanh(g)
     new = _new_cell(i, f, g, c, fault)
     inner = c if fault == "old cell" else new
     squashed = inner if fault == "linear cell" else sigmoid(inner) if fault == "sigmoid cell" else np.tanh(inner)
     out = np.tanh(o * inner) if fault == "outer tanh" else squashed if fault == "no output gate" else o * squashed
     trace.gates.append({"i": i, "f": f, "g": g, "o": o, "raw": raw})
-    read = new if fault == "cell output" else out
+    read = {"cell output": new, "squashed output": np.tanh(new)}.get(fault, out)
     kept = np.tanh(new) if fault == "tanh cell kept" else new
     return (new if fault == "cell feedback" else out), kept, read
 

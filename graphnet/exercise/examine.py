@@ -70,7 +70,7 @@ def _with_stand_ins(findings: list[Finding], used: list[str]) -> list[Finding]:
     words = f" (with a right {', '.join(used)} in the place of a missing file, whose attributes may have other names)"
     return [
         dataclasses.replace(finding, severity=NOTE, message=finding.message + words)
-        if finding.code == "exception"
+        if finding.code == "exception" and any(word in finding.message for word in ("AttributeError", "ValueError"))
         else finding
         for finding in findings
     ]

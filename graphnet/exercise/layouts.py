@@ -75,7 +75,10 @@ def one_array(weights: Any, columns: int) -> Array | None:
         weights = list(weights.values())
     if isinstance(weights, (list, tuple)):
         parts = [np.atleast_2d(part) for part in map(as_numbers, weights) if part is not None and part.ndim <= 2]
-        parts = [part for part in parts if part.shape[1] == columns]
+        fitting = [part for part in parts if part.shape[1] == columns]
+        if not fitting and len({part.shape for part in parts}) == 1 and len(parts) * parts[0].shape[1] == columns:
+            return np.concatenate(parts, axis=1)  # one array a gate
+        parts = fitting
         return np.concatenate(parts) if parts else None
     array = as_numbers(weights)
     return array if array is not None and array.ndim == 2 else None

@@ -93,7 +93,7 @@ def check(path: str | os.PathLike[str], *, edition: str | None = None, seconds: 
 
 
 def _not_found(sources: Sources) -> list[str]:
-    if len(sources.selected) < len(sources.files):
+    if sources.single:
         return []
     missing = [f"{folder}/{names[0]}.py" if folder else f"{names[0]}.py" for name, (folder, names) in COMPONENTS.items()
                if name not in sources.files]  # fmt: skip

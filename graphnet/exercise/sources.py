@@ -57,12 +57,15 @@ class Sources:
     selected : tuple of str
         The components to check.
     edition : 'contract' or 'later'
+    single : bool
+        Whether one file was given, so that others are not missing.
     """
 
     root: Path
     files: dict[str, str]
     selected: tuple[str, ...]
     edition: str
+    single: bool = False
 
 
 def find(path: Path, edition: str | None = None) -> Sources:
@@ -87,7 +90,7 @@ def find(path: Path, edition: str | None = None) -> Sources:
     if not selected:
         expected = "a folder with Layers/TanH.py, RNN.py or other files of the exercise, or one of these files"
         raise FileError("no file of the exercise was found", where=str(path), expected=expected)
-    return Sources(root, files, selected, edition or detect(root))
+    return Sources(root, files, selected, edition or detect(root), path.is_file())
 
 
 def _root(path: Path) -> Path:

@@ -133,7 +133,9 @@ class Memory:
             self.probe.fault("update-not-stored", words, "update")
         elif good and not any(f.method == "gradient of the weights" for f in self.probe.faults):
             variants = (Variant("sign", "the weights go up the gradient", before + step),
-                        Variant("updated-repeatedly", "the weights are updated twice", before - 2 * step))  # fmt: skip
+                        Variant("updated-repeatedly", "the weights are updated twice", before - 2 * step),
+                        Variant("arguments-swapped", "weights and gradient are exchanged in the call of calculate_update",
+                                step / RATE - RATE * before))  # fmt: skip
             self.probe.compare("update", after, before - step, variants, what="the new weights")
         x = r.sequence()
         y, now = r.run(layer, x), r.oracle(layer, x)

@@ -19,6 +19,8 @@ Array = npt.NDArray[Any]
 INPUTS, UNITS, OUTPUTS, STEPS, WINDOW = 3, 5, 2, 7, 4
 
 
+#: Faults of the forward pass whose outputs depend on later steps.
+WHOLE = ("last output", "reversed", "same output")
 #: Faults of the forward pass with which a single pass of a new layer is right.
 WORKING = ("", "kept", "kept h", "kept c")
 
@@ -141,6 +143,10 @@ class Recurrent:
         if near(ys[1], ys[1][:1] + 0 * ys[1]) and np.ptp(ys[1]) < 1e-9:
             self.probe.fault("constant", "the output does not depend on the input", "forward")
             raise Stop
+        for at, which in ((0, "first"), (-1, "last")):
+            if not np.any(np.stack(ys)[:, at]):
+                self.probe.fault("loop", f"the output of the {which} step is zero: the loop leaves it out", "forward")
+                raise Stop
         candidates = list(layouts(self.kind, given.shape, INPUTS, UNITS))
         if not candidates:
             rows, columns = INPUTS + UNITS + 1, len(cells.GATES[self.kind]) * UNITS
@@ -189,6 +195,10 @@ class Recurrent:
                 if fault.startswith("kept"):
                     read = self._kept(weights, xs, fault)
                 else:
+                    # A few steps exclude nearly every pair of fault and layout.
+                    some = cells.forward(self.kind, weights, stacked[:3], None, fault).hidden
+                    if fault not in WHOLE and not any(self._fit(some, outputs[:3], link) for link in LINKS):
+                        continue
                     read = cells.forward(self.kind, weights, stacked, None, fault).hidden
                 for link in LINKS:
                     fitted = self._fit(read, outputs, link)
@@ -330,6 +340,27 @@ class Recurrent:
         if len(wrong):
             words = f"going back from the end, the error for the input is first wrong in step {wrong[-1]} of {STEPS} (from 0)"
             self.probe.note("first-wrong-step", words, method)
+            self._locate_part(method)
+
+    def _locate_part(self, method: str) -> None:
+        """Whether a single step is right, and which gate is not: its bias's gradient is its error."""
+        match, layer, x = self.needed(), self.make(), self.sequence(1)
+        y = self.run(layer, x)
+        errors = np.ones_like(y)
+        self.probe.do(layer, "backward", errors)
+        trace = self.oracle(layer, x)
+        raw = backward(self.kind, match.weights, trace, (errors * match.link.slope(y)) @ match.kernel.T)[1][0]
+        gradient = one_array(get_gradient(self.probe, layer), match.weights[0].shape[1])
+        if gradient is None or "b" not in match.layout.rows:
+            return
+        found = match.layout.split(gradient)[2]
+        names = cells.GATE_NAMES if self.kind == "LSTM" else {"h": "hidden state"}
+        blocks = zip(names.values(), np.split(found, len(names)), np.split(raw, len(names)), strict=True)
+        wrong = [name for name, block, expected in blocks if not near(block, expected)]
+        words = "a sequence of one step is right: look at what goes from step to step"
+        if wrong:
+            words = f"a sequence of one step is wrong already, in the error of: {', '.join(wrong)}"
+        self.probe.note("part", words, method)
 
     def weight_gradient(self, actual: Any, trace: cells.Trace, raw: Array, window: int | None, hidden: Array) -> None:
         """Compare the gradient of the weights."""
@@ -359,18 +390,27 @@ class Recurrent:
     def again(self) -> None:
         """A second pass must not add to the gradient of the first; the weights can be set."""
         match, layer = self.needed(), self.make()
-        x, method = self.sequence(), "gradient of the weights"
+        method, passes = "gradient of the weights", []
         for _ in range(2):
+            x = self.sequence()
             y = self.run(layer, x)
-            errors = np.ones_like(y)
-            self.probe.do(layer, "backward", errors)
-        trace = self.oracle(layer, x)
-        raw = backward(self.kind, match.weights, trace, (errors * match.link.slope(y)) @ match.kernel.T)[1]
-        right = match.layout.join(weight_gradient(trace, raw, range(STEPS)))
+            errors = self.probe.rng.normal(size=y.shape)
+            error = self.probe.do(layer, "backward", errors)
+            trace = self.oracle(layer, x)
+            hidden = (errors * match.link.slope(y)) @ match.kernel.T
+            right_error, raw = backward(self.kind, match.weights, trace, hidden)
+            passes.append(match.layout.join(weight_gradient(trace, raw, range(STEPS))))
         actual = one_array(get_gradient(self.probe, layer), match.weights[0].shape[1])
-        if near(actual, 2 * right):
+        if near(actual, passes[0] + passes[1]):
             words = "the gradient of the weights is added to that of the backward pass before: it must start from zero"
             self.probe.fault("gradient-not-reset", words, method)
+        elif not match.fault and not self.probe.faults and not near(error, right_error):
+            words = "a second forward and backward gives wrong errors: something is left over from the first, such as the error " \
+                "of the hidden state, or lists that are not emptied"  # fmt: skip
+            self.probe.fault("left-over", words, "backward")
+        elif not match.fault and not self.probe.faults:
+            stale = Variant("state-not-stored", "the gradient of the weights is that of the first backward", passes[0])
+            self.probe.compare(method, actual, passes[1], (stale,), what="the second gradient of the weights")
 
     def setting(self) -> None:
         """Weights that are set are used, and come back."""
