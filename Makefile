@@ -1,4 +1,4 @@
-# make setup | demo | bench | check | test | soak | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | check | test | soak | crash | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files plants lint types licences suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash plants endurance lint types licences suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -45,7 +45,7 @@ $(DEVELOPER_READY): $(PYPROJECTS) requirements.lock | $(BIN)/python
 	else \
 		echo "setup: WARNING: requirements.lock does not serve this Python or this platform (see pip's message above);" >&2; \
 		echo "setup: WARNING: installing the newest versions instead, whose hashes are not checked" >&2; \
-		$(PIP) -e ".[test,dev,plot,digits,forecast]" $(PLUGINS); \
+		$(PIP) -e ".[test,dev,plot,digits,forecast,data]" $(PLUGINS); \
 	fi
 	@rm -f $(VENV)/.*-ready*
 	@touch $(USER_READY) $@
@@ -93,6 +93,15 @@ soak fuzz: $(DEVELOPER_READY)
 fuzz-files: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m fuzz_files -n $(N) $(if $(SEED),--seed $(SEED))
 
+# Real trainings of five kinds, killed at random moments until they end, each equal to the bit to one that was not killed:
+# make crash N=1000 (SEED=, MODE=python, command or process). The other faults of the lab are part of `make test`: tests/crash.
+crash: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m crash -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE))
+
+# A long training of changing shapes, with its memory and descriptors: make endurance N=100000 (SEED=, BACKEND=).
+endurance: $(DEVELOPER_READY)
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m endurance -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(BACKEND),--backend $(BACKEND))
+
 # Numbers that are not finite, planted in trainings: node, step and row must be named. make plants N=200 (SEED=).
 plants: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m plants -n $(N) $(if $(SEED),--seed $(SEED))
@@ -101,7 +110,7 @@ guide: $(DEVELOPER_READY)
 	$(BIN)/python scripts/follow_guide.py
 
 # Libraries that are not installed are reported as skipped. make bench QUICK=1 takes less than two minutes.
-BENCHMARKS := recurrent sequences import_time compile_time tiny_nodes memory stream latency lenet demo optimizer_step busy
+BENCHMARKS := recurrent sequences import_time compile_time tiny_nodes memory stream latency lenet demo optimizer_step busy checkpoints
 bench: $(USER_READY)
 	@for name in $(BENCHMARKS); do \
 		echo "== benchmarks/$$name.py"; \

@@ -64,6 +64,7 @@ from graphnet.layers import (
     Multiply,
     Reshape,
     Split,
+    Standardize,
     Subtract,
 )
 from graphnet.layers.functional import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
@@ -75,6 +76,7 @@ if TYPE_CHECKING:
     from graphnet import core as core
     from graphnet import data as data
     from graphnet import datasets as datasets
+    from graphnet import exercise as exercise
     from graphnet import initializers as initializers
     from graphnet import inspect as inspect
     from graphnet import io as io
@@ -93,6 +95,8 @@ if TYPE_CHECKING:
     from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
+    from graphnet.models.standardized import standardized
+    from graphnet.optimizers import schedules as schedules
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -105,6 +109,7 @@ _SUBMODULES = {
     "core": "graphnet.core",
     "data": "graphnet.data",
     "datasets": "graphnet.data.datasets",
+    "exercise": "graphnet.exercise",
     "initializers": "graphnet.initializers",
     "inspect": "graphnet.inspect",
     "io": "graphnet.io",
@@ -115,6 +120,7 @@ _SUBMODULES = {
     "optimizers": "graphnet.optimizers",
     "plugins": "graphnet.plugins",
     "regularizers": "graphnet.regularizers",
+    "schedules": "graphnet.optimizers.schedules",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }
@@ -128,6 +134,7 @@ _LAZY = {
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
     "load": "graphnet.models.loading",
+    "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
 }
 
@@ -141,6 +148,7 @@ _ALIASES = {
     "graphnet.model": module_aliases.Alias("graphnet.models", deprecated=True),
     "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
     "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
+    "graphnet.schedules": module_aliases.Alias("graphnet.optimizers.schedules"),
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)
@@ -207,6 +215,7 @@ __all__ = [
     "Shape",
     "ShapeError",
     "Split",
+    "Standardize",
     "State",
     "StateError",
     "Subgraph",
@@ -228,6 +237,7 @@ __all__ = [
     "reshape",
     "seed",
     "split",
+    "standardized",
     "summary",
     "threads",
     "using",

@@ -37,6 +37,7 @@ ORDER = (
     "models",
     "inspect",
     "testing",
+    "exercise",
     "cli",
 )
 

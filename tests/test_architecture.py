@@ -40,11 +40,11 @@ def test_diagram_shows_the_imports(architecture, graph):
     assert architecture.drawn(page) == architecture.diagram(graph), "run: python scripts/architecture.py"
 
 
-def test_top_of_the_package_has_at_most_16_entries():
+def test_top_of_the_package_has_at_most_17_entries():
     entries = {
         path.stem for path in (ROOT / "graphnet").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
     }
-    assert len(entries - {"__init__", "__main__"}) <= 16
+    assert len(entries - {"__init__", "__main__"}) <= 17
 
 
 def test_files_that_the_pages_name_exist():
@@ -86,6 +86,7 @@ LAYER = "graphnet/io/filesystem.py"
 ELSEWHERE = ("graphnet/testing/", "graphnet/plugins/isolation/", "plugins/native/src/graphnet_native/cache.py")
 #: Calls that write to no file: to a descriptor of the process, a buffer, or (os.open) to read.
 HARMLESS = {
+    ("graphnet/exercise/worker.py", "os.write"),  # to the pipe of the parent process
     ("graphnet/cli/streams.py", "os.open"),  # the null device
     ("graphnet/cli/signals.py", "os.write"),  # standard error
     ("graphnet/io/learning_curve.py", "savefig"),  # a buffer

@@ -19,10 +19,11 @@ from graphnet.metrics import Metric
 from graphnet.optimizers import Optimizer
 from graphnet.plugins import hookimpl
 from graphnet.regularizers import Regularizer
+from graphnet.schedules import Schedule
 from graphnet.testing import Case
 
 #: The version of the hooks that this plugin needs: the newest one that it uses.
-GRAPHNET_PLUGIN_API = 2
+GRAPHNET_PLUGIN_API = 3
 
 
 class Sine(Layer):
@@ -126,6 +127,21 @@ class LargestError(Metric):
 @hookimpl
 def graphnet_register_metrics(register):
     register(LargestError)
+
+
+@dataclass(eq=False)
+class Sawtooth(Schedule):
+    """The factor falls from 1 to one half within each period, and starts again."""
+
+    period: int = 10
+
+    def factor(self, position, total):
+        return 1.0 - 0.5 * (position % self.period) / self.period
+
+
+@hookimpl
+def graphnet_register_schedules(register):
+    register(Sawtooth)
 
 
 def line():

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from graphnet.cli import data_options
 from graphnet.cli.group import RUNNING, SIGNALS
 from graphnet.cli.paths import FilledPath, ReadPath, max_bytes
 
@@ -26,7 +28,8 @@ if TYPE_CHECKING:
     help="What may differ from the run that is resumed: model, settings, data, seed, dtype, backend, versions, "
     "callbacks, schedule; separated by commas.",
 )
-@click.option("--data", help="Name of a data set, or path of an .npz file, instead of the model file's.")
+@click.option("--data", help="Name of a data set, or path of a file or folder, instead of the model file's.")
+@data_options.data_options
 @click.option("--output", type=FilledPath(), help="Folder for the run, new or empty.")
 @click.option(
     "--runs",
@@ -64,6 +67,7 @@ def command(
     detect_anomaly: bool | None,
     save_bad_batch: str | None,
     max_bytes: int | None,
+    **data_settings: Any,
 ) -> None:
     """Train the model in a file, and write a folder with checkpoints, weights, metrics and settings.
 
@@ -88,7 +92,13 @@ def command(
         if model is None or allow is not None:
             raise click.UsageError("Missing argument 'MODEL'." if model is None else "--allow needs --resume.")
         session = prepare(
-            model, data=data, output=output, runs=runs, callbacks=callbacks, max_bytes=max_bytes, **settings
+            model,
+            data=_data(data, data_settings),
+            output=output,
+            runs=runs,
+            callbacks=callbacks,
+            max_bytes=max_bytes,
+            **settings,
         )
     else:
         _refuse_settings(ctx)
@@ -98,6 +108,7 @@ def command(
             session.folder.release()
             click.echo(f"{resume}: the run has ended; nothing was changed. More epochs: --epochs N")
             return
+    session.folder.stop = lambda: signals.received is not None
     ctx.meta[RUNNING] = True
     try:
         with signals.deferring():
@@ -114,6 +125,14 @@ def command(
         display.print(line)
     if history.stopped == "interrupted":
         ctx.exit(signals.status)
+
+
+def _data(path: str | None, options: Mapping[str, Any]) -> Any:
+    """The setting ``training.data`` of the command line; None if nothing was given."""
+    given = data_options.settings(options)
+    if not given:
+        return path
+    return given if path is None else {"path": path, **given}
 
 
 #: What may be given together with --resume.

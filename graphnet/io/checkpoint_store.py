@@ -68,9 +68,10 @@ class CheckpointStore:
 
     def prune(self) -> None:
         """Remove all but the newest checkpoints; what cannot be removed is tried again next time."""
-        whole = [entry for entry in entries(self.run) if not entry.end]
+        found = entries(self.run)
+        whole = [entry for entry in found if not entry.end]
         kept = set(whole[: self.keep])
-        old = [entry for entry in entries(self.run) if entry not in kept and (whole and entry < whole[0])]
+        old = [entry for entry in found if entry not in kept and (whole and entry < whole[0])]
         with contextlib.suppress(OSError):
             self._retire([entry.path for entry in old])
         for left in leftovers.temporaries(self.run / CHECKPOINTS):  # what could not be removed before

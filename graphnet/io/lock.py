@@ -131,14 +131,19 @@ class FolderLock:
             try:
                 if _identity(os.stat(self.folder)) != self._place or not _is_at(self._handle, self.folder / LOCK):
                     problem = "it was replaced by another folder"
-                elif (now := Holder.read(self.folder)) != self.holder:
-                    problem = f"it was taken over by {now}"
+                elif not self._is_in_file():
+                    problem = f"it was taken over by {Holder.read(self.folder)}"
             except OSError as error:
                 problem = described(error)
         if problem:
             raise FileError(
                 "the folder of the run is not this run's any more", where=str(self.folder), received=problem
             )
+
+    def _is_in_file(self) -> bool:
+        """Whether the lock file still says that this is its holder."""
+        with open(self.folder / LOCK, "rb", buffering=0) as file:
+            return file.read(MOST) == self.holder.encoded()
 
     def release(self) -> None:
         """Give the lock back; the file stays, since removing it would let two processes lock two files."""

@@ -44,8 +44,7 @@ class Manifest:
 
     def encoded(self) -> bytes:
         """As JSON, with a checksum of its own."""
-        value = self._plain()
-        return (json.dumps({**value, "sha256": _sha256(value)}, indent=2) + "\n").encode()
+        return _encoded(self._plain())
 
     def _plain(self) -> dict[str, Any]:
         files = {name: {"bytes": size, "sha256": digest} for name, (size, digest) in sorted(self.files.items())}
@@ -71,7 +70,8 @@ class Manifest:
             if not isinstance(value, dict) or value.get("format") != form:
                 received = repr(value.get("format") if isinstance(value, dict) else value)[:80]
                 raise FileError("another format", where=str(path), expected=form, received=received)
-            if value.pop("sha256", None) != _sha256(value):
+            digest = value.pop("sha256", None)
+            if digest != _sha256(value) or data != _encoded(value):
                 raise damaged(path, "the checksum in it", "another one")
             files = {str(name): (int(entry["bytes"]), str(entry["sha256"])) for name, entry in value["files"].items()}
             for name in files:
@@ -129,6 +129,10 @@ def _measured(parts: Iterable[Any]) -> tuple[int, str]:
         state.update(part)
         total += len(part)
     return total, state.hexdigest()
+
+
+def _encoded(value: Mapping[str, Any]) -> bytes:
+    return (json.dumps({**value, "sha256": _sha256(value)}) + "\n").encode()
 
 
 def _sha256(value: Any) -> str:

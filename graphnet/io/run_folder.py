@@ -62,9 +62,9 @@ class RunFolder(Callback, Checkpoints):
         The folder, which must be missing or empty. Default: ``runs/NAME-001``, or the next free number.
     runs : path
         The parent of the numbered folders.
-    data : str, optional
-        Replaces ``training.data`` in the model file: a path relative to the working directory, which is made relative
-        to the folder.
+    data : str or mapping, optional
+        Replaces ``training.data`` in the model file: a path relative to the working directory, or a mapping with such
+        paths at ``path`` and ``test``, which are made relative to the folder.
     background : bool
         Whether checkpoints are written while training goes on. False: each is on the disk before the next update.
 
@@ -72,6 +72,11 @@ class RunFolder(Callback, Checkpoints):
     ----------
     path : Path or None
         The folder; None before a numbered one exists.
+    stop : callable or None
+        Is asked after each update; once it returns True, a last checkpoint is written, from which the run can go on,
+        and the run ends as by Ctrl-C.
+    awaits_test : bool
+        Whether ``summarize`` will be called with the results on the test set: the run is complete after that.
 
     Raises
     ------
@@ -84,7 +89,7 @@ class RunFolder(Callback, Checkpoints):
         output: str | os.PathLike[str] | None = None,
         *,
         runs: str | os.PathLike[str] = "runs",
-        data: str | os.PathLike[str] | None = None,
+        data: str | os.PathLike[str] | Mapping[str, Any] | None = None,
         background: bool = True,
     ) -> None:
         self.path: Path | None = None if output is None else Path(output)
@@ -92,6 +97,7 @@ class RunFolder(Callback, Checkpoints):
         self.data = data
         self.background = background
         self.awaits_test = False
+        self.stop: Callable[[], bool] | None = None
         self._clear()
         self._resumed: Snapshot | None = None
         if self.path is not None:
@@ -267,7 +273,7 @@ class RunFolder(Callback, Checkpoints):
     def _files(self, trainer: CheckpointedRun, target: Path, facts: Mapping[str, Any]) -> dict[str, bytes]:
         config = trainer.config
         if self.data is not None:
-            config = config.changed(data=relative(Path(self.data), target))
+            config = config.changed(data=_from_folder(self.data, target))
         return {
             MODEL: model_text(trainer.runner.completed(), config).encode("utf-8"),
             VERSIONS: (json.dumps(facts["versions"], indent=2) + "\n").encode(),
@@ -292,6 +298,8 @@ class RunFolder(Callback, Checkpoints):
         """Take a checkpoint, if one is due and the last one is written."""
         self._step += 1
         assert self._schedule is not None and self._writer is not None
+        if self.stop is not None and self.stop():
+            self._interrupt(trainer)
         if self._schedule.due(len(trainer.history), self._step) and not self._writer.busy:
             self._take(trainer)
 
@@ -300,6 +308,15 @@ class RunFolder(Callback, Checkpoints):
         assert self._schedule is not None and self._writer is not None
         if trainer.complete or (self._schedule.due(len(trainer.history), self._step) and not self._writer.busy):
             self._take(trainer)
+        if self.stop is not None and self.stop() and not trainer.complete:
+            self._interrupt(trainer)
+
+    def _interrupt(self, trainer: CheckpointedRun) -> None:
+        """Keep the present point of the run, and end it."""
+        assert self._writer is not None
+        self._take(trainer)
+        self._writer.wait()
+        raise KeyboardInterrupt
 
     def _take(self, trainer: CheckpointedRun) -> None:
         assert self._schedule is not None and self._writer is not None
@@ -389,6 +406,14 @@ def _following(path: Path) -> Path:
     """The path with the next number."""
     stem, number = path.name.rsplit("-", 1)
     return path.with_name(f"{stem}-{int(number) + 1:03d}")
+
+
+def _from_folder(data: str | os.PathLike[str] | Mapping[str, Any], folder: Path) -> str | dict[str, Any]:
+    """The setting ``training.data`` with its paths relative to a folder."""
+    if not isinstance(data, Mapping):
+        return relative(Path(data), folder)
+    paths = {name: data[name] for name in ("path", "test") if isinstance(data.get(name), str)}
+    return {**data, **{name: relative(Path(path), folder) for name, path in paths.items()}}
 
 
 def relative(path: Path, folder: Path) -> str:

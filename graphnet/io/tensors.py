@@ -1,7 +1,7 @@
 """Arrays as a safetensors file with a checksum, written without a second copy of the arrays.
 
-The format is described in :mod:`graphnet.core.files.tensors`. Entries are in order of name, and so are those of the
-metadata, so equal arrays give equal bytes.
+The format is described in :mod:`graphnet.core.files.tensors`. Entries are in order of width and name, and metadata
+in order of name, so equal arrays give equal bytes.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from graphnet.core.array_types import Array
 from graphnet.core.errors import DtypeError
 from graphnet.core.files.tensors import DTYPES, SHA256, digest
 
+#: Bytes of arrays that are copied to one part: a call of the system costs more, also to threads that wait for Python.
+JOINED = 2**20
 _NAMES = {np.dtype(dtype): name for name, dtype in DTYPES.items()}
 
 
 def encoded(arrays: Mapping[str, Array], metadata: Mapping[str, str], *, checksum: bool = True) -> list[Any]:
-    """The bytes of a file, in parts of which all but the first are the memory of the arrays.
+    """The bytes of a file: one part; or if they are many, several, all but the first the memory of the arrays.
 
     Parameters
     ----------
@@ -37,8 +39,8 @@ def encoded(arrays: Mapping[str, Array], metadata: Mapping[str, str], *, checksu
 
     Examples
     --------
-    >>> header, ones = encoded({"a": np.ones(2, np.float32)}, {"format": "x"}, checksum=False)
-    >>> header[8:]
+    >>> (whole,) = encoded({"a": np.zeros(2, np.float32)}, {"format": "x"}, checksum=False)
+    >>> whole[8:-8]
     b'{"__metadata__":{"format":"x"},"a":{"data_offsets":[0,8],"dtype":"F32","shape":[2]}}    '
     """
     entries, parts, position = {}, [], 0
@@ -55,7 +57,8 @@ def encoded(arrays: Mapping[str, Array], metadata: Mapping[str, str], *, checksu
         described[SHA256] = digest(entries, parts)
     header = _json({"__metadata__": described, **entries})
     header += b" " * (-len(header) % 8)
-    return [len(header).to_bytes(8, "little") + header, *parts]
+    whole = [len(header).to_bytes(8, "little") + header, *parts]
+    return [b"".join(whole)] if position <= JOINED else whole
 
 
 def _json(value: Any) -> bytes:

@@ -14,6 +14,7 @@ from graphnet.io.tree import Item
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.optimizers import Optimizer
+from graphnet.optimizers.schedules import Schedule
 from graphnet.plugins import Registry
 from graphnet.regularizers import Regularizer
 from graphnet.training.callbacks import Callback
@@ -26,6 +27,7 @@ KINDS: dict[Any, str] = {
     Loss: "losses",
     Metric: "metrics",
     Callback: "callbacks",
+    Schedule: "schedules",
 }
 #: Numbers such as ``1e-3``, which are text in YAML 1.1 because they lack a dot or a sign.
 _EXPONENT = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)[eE][-+]?[0-9]+", re.ASCII)

@@ -9,7 +9,7 @@ from typing import Any
 from graphnet.core.distribution import VERSION
 from graphnet.plugins import manager
 
-PACKAGES = ("numpy", "pluggy", "networkx", "PyYAML", "safetensors", "threadpoolctl")
+PACKAGES = ("numpy", "pluggy", "networkx", "PyYAML", "threadpoolctl")
 
 
 def versions(threads: int | None = None, backend: str | None = None) -> dict[str, Any]:

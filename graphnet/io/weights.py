@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 import os
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from graphnet.core.checks import flag
 from graphnet.core.concurrency.claims import READ, WRITE, Claim
 from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import converted
-from graphnet.core.errors import ConfigError, FileError, ShapeError, did_you_mean
+from graphnet.core.errors import ConfigError, FileError, GraphnetWarning, ShapeError, did_you_mean
 from graphnet.core.files.border import reading
 from graphnet.core.files.tensors import read_tensors
 from graphnet.core.run.runner import Runner
@@ -56,11 +58,24 @@ def weights_file(runner: Runner, where: str, metadata: Mapping[str, str] | None 
     ------
     ShapeError
         If the size of a weight is not known yet.
+
+    Warns
+    -----
+    GraphnetWarning
+        If a number is not finite.
     """
     _require_runner(runner, where)
     if not runner.drawn:
         runner.materialize()
     arrays = {name: np.array(array, order="C") for name, array in _arrays(runner).items()}
+    bad = [name for name, array in arrays.items() if not np.isfinite(array).all()]
+    if bad:
+        warnings.warn(
+            f"the weights that are being saved hold numbers that are not finite, in {', '.join(bad[:3])}; they are "
+            "refused on loading, unless allow_nonfinite=True",
+            GraphnetWarning,
+            stacklevel=3,
+        )
     return encoded(arrays, {"format": FORMAT, **(metadata or {})})
 
 
@@ -75,31 +90,41 @@ def _arrays(runner: Runner) -> dict[str, Array]:
     return {**{name: p.value for name, p in runner.parameters.items()}, **runner.buffers}
 
 
-def load_weights(path: str | os.PathLike[str], runner: Runner) -> None:
+def load_weights(path: str | os.PathLike[str], runner: Runner, *, allow_nonfinite: bool = False) -> None:
     """Load the weights and buffers of a file into a runner; all arrays are checked before any is changed.
 
     Arrays are converted to the dtypes of the layers.
 
+    Parameters
+    ----------
+    path : path
+    runner : Runner
+    allow_nonfinite : bool
+        Whether NaN and infinity are accepted.
+
     Raises
     ------
     FileError
-        If the file cannot be read, has another format, lacks an array, or has an unknown one. Missing
-        ``optional_buffers`` of layers are zeros.
+        If the file cannot be read, has another format, lacks an array, or has an unknown one; if a number is not
+        finite. Missing ``optional_buffers`` of layers are zeros.
     ShapeError
         If an array has the wrong shape.
     """
     _require_runner(runner, "load_weights")
+    allow_nonfinite = flag("load_weights", "allow_nonfinite", allow_nonfinite)
     with reading(path, "the weights of this model"):
-        _load(path, read_arrays(path), runner)
+        _load(path, read_arrays(path), runner, allow_nonfinite)
 
 
-def set_weights(path: str | os.PathLike[str], arrays: Mapping[str, Array], runner: Runner) -> None:
+def set_weights(
+    path: str | os.PathLike[str], arrays: Mapping[str, Array], runner: Runner, *, allow_nonfinite: bool = False
+) -> None:
     """Set the weights and buffers of a runner to arrays that were read from ``path``; see :func:`load_weights`."""
     with reading(path, "the weights of this model"):
-        _load(path, dict(arrays), runner)
+        _load(path, dict(arrays), runner, allow_nonfinite)
 
 
-def _load(path: str | os.PathLike[str], arrays: dict[str, Array], runner: Runner) -> None:
+def _load(path: str | os.PathLike[str], arrays: dict[str, Array], runner: Runner, allow_nonfinite: bool) -> None:
     if not runner.drawn:
         runner.materialize()
     current = _arrays(runner)
@@ -116,6 +141,8 @@ def _load(path: str | os.PathLike[str], arrays: dict[str, Array], runner: Runner
         )
     for name, array in current.items():
         _check_array(f"{path}: {name}", arrays[name], array)
+        if not allow_nonfinite:
+            _check_finite(f"{path}: {name}", arrays[name])
     _assign(runner, {n: np.array(converted(arrays[n], a.dtype, f"{path}: {n}")) for n, a in current.items()})
 
 
@@ -135,6 +162,20 @@ def _check_array(where: str, array: Array, current: Array) -> None:
         raise ShapeError("wrong shape of weights", where=where, expected=current.shape, received=array.shape)
     if array.dtype.name not in ("float32", "float64"):
         raise FileError("wrong dtype of weights", where=where, expected="float32 or float64", received=array.dtype)
+
+
+def _check_finite(where: str, array: Array) -> None:
+    """Refuse an array with NaN or infinity."""
+    finite = np.isfinite(array)
+    if not finite.all():
+        at = [int(i) for i in np.argwhere(~finite)[0]]
+        raise FileError(
+            "the weights hold a number that is not finite",
+            where=where,
+            expected="finite numbers",
+            received=f"{array[tuple(at)]} at {at}",
+            remedy="Use an earlier checkpoint; or pass allow_nonfinite=True to graphnet.load or load_weights.",
+        )
 
 
 @_claiming(WRITE, "load_weights")

@@ -19,6 +19,7 @@ from graphnet.layers.mean_over_time import MeanOverTime
 from graphnet.layers.multiply import Multiply
 from graphnet.layers.reshape import Reshape
 from graphnet.layers.split import Split
+from graphnet.layers.standardize import Standardize
 from graphnet.layers.subtract import Subtract
 
 OPERATORS |= {"add": Add, "affine": Affine, "multiply": Multiply, "subtract": Subtract}
@@ -39,6 +40,7 @@ __all__ = [
     "Multiply",
     "Reshape",
     "Split",
+    "Standardize",
     "Subtract",
     "WeightsAttribute",
 ]

@@ -3,42 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import ConfigError, DataError, GraphnetError, RuleError, ShapeError
-from graphnet.core.files.source import is_regular
 from graphnet.data import datasets
 from graphnet.data.datasets import Dataset
+from graphnet.data.folders.folder import read_folder
+from graphnet.data.folders.schema import FolderSchema
+from graphnet.data.tables.frames import ENDINGS as TABLES
+from graphnet.data.tables.schema import TableSchema
+from graphnet.data.tables.table import read_table
+from graphnet.models.data_paths import is_file
+from graphnet.models.data_setting import PATH, Setting, learned, path_in, schema_values
 from graphnet.plugins import manager
 
-#: Endings of files of data, of any kind: a name with one of them is a path, and a reader says what it expects.
-ENDINGS = (".npz", ".npy", ".csv", ".tsv", ".txt", ".json", ".pkl", ".parquet", ".h5", ".hdf5", ".mat", ".zip", ".gz")
 
-
-def is_file(data: str, folder: str | os.PathLike[str] = ".") -> bool:
-    """Whether ``data`` is the path of a file rather than the name of a data set.
-
-    Examples
-    --------
-    >>> is_file("steps.npz"), is_file("/dev/fd/63"), is_file("./steps"), is_file("japanese_vowels")
-    (True, True, True, False)
-    """
-    return data.lower().endswith(ENDINGS) or data.startswith(("/", "./", "../", "~")) or is_regular(Path(folder) / data)
-
-
-def folder_of(path: str | os.PathLike[str]) -> Path:
-    """The folder to which the paths in a model file are relative; for a pipe, the working directory."""
-    return Path(path).parent if is_regular(path) else Path()
-
-
-def open_dataset(data: str | None, folder: str | os.PathLike[str] = ".") -> Dataset:
-    """The data set of that name, or in that ``.npz`` file.
+def open_dataset(data: Setting, folder: str | os.PathLike[str] = ".") -> Dataset:
+    """The data set of that name, in that file or folder, or as a mapping says.
 
     Parameters
     ----------
-    data : str
-        A name, such as ``japanese_vowels``, or a path that ends in ``.npz``; see :func:`graphnet.data.datasets.npz`.
+    data : str or mapping
+        A name, such as ``japanese_vowels``; the path of an ``.npz`` file (see :func:`graphnet.data.datasets.npz`) or of
+        a folder; or a mapping with ``path`` and the settings of a table or a folder, see
+        :mod:`graphnet.models.data_setting`.
     folder : path
         The folder to which a path is relative.
 
@@ -53,12 +44,35 @@ def open_dataset(data: str | None, folder: str | os.PathLike[str] = ".") -> Data
         raise ConfigError(
             "no data",
             where="training.data",
-            expected="the name of a data set, or the path of an .npz file",
+            expected="the name of a data set, or the path of a file or folder",
             remedy="Write it into the model file, or pass --data.",
         )
-    if is_file(data, folder):
-        return datasets.npz(Path(folder) / os.path.expanduser(data))
-    return _registered(data)
+    setting = data if isinstance(data, Mapping) else {PATH: data}
+    name = path_in(setting)
+    if name is None:
+        raise ConfigError("no path", where="training.data", expected="path: FILE", received=", ".join(setting) or "{}",
+                          remedy="Name the file; data from a DataFrame must be passed again.")  # fmt: skip
+    if not is_file(name, folder):
+        _refuse_settings(setting, name)
+        return _registered(name)
+    path = Path(folder) / os.path.expanduser(name)
+    if path.is_dir():
+        return read_folder(path, FolderSchema.of(schema_values(setting)))
+    if path.suffix.lower() in TABLES:
+        return read_table(path, TableSchema.of(schema_values(setting)), folder, learned(setting))
+    _refuse_settings(setting, name)
+    return datasets.npz(path)
+
+
+def _refuse_settings(setting: Mapping[str, Any], name: str) -> None:
+    """Raise a ConfigError if there are settings for data that have none."""
+    if schema_values(setting):
+        raise ConfigError(
+            f"settings of a table or a folder for {name!r}",
+            where="training.data",
+            expected=f"a folder, or a file that ends in {', '.join(TABLES)}",
+            received=", ".join(schema_values(setting)),
+        )
 
 
 def _registered(name: str) -> Dataset:

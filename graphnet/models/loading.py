@@ -22,7 +22,7 @@ from graphnet.models.model import Model
 
 
 @explained
-def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model:
+def load(path: str | os.PathLike[str], *, max_bytes: int | None = None, allow_nonfinite: bool = False) -> Model:
     """A model with its weights, from a folder that ``graphnet train`` or ``Model.save`` wrote; or from a model file.
 
     A run may be in training: its newest whole checkpoint is read, and the weights are those of the best epoch in it. A
@@ -36,6 +36,8 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model
     max_bytes : int, optional
         The bytes that the weights of a model file may need together; None: 128 MiB. With a file of weights: its size,
         if that is more.
+    allow_nonfinite : bool
+        Whether weights may hold NaN or infinity; otherwise they are refused.
 
     Raises
     ------
@@ -45,6 +47,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model
         If a layer or a plugin is missing; the message says what to install.
     """
     integer("load", "max_bytes", max_bytes, 1, optional=True)
+    allow_nonfinite = checks.flag("load", "allow_nonfinite", allow_nonfinite)
     path = checks.path("load", path)
     content = read_file(path)
     model = Model(content.graph, content.training)
@@ -57,7 +60,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Model
     limit = allocation.MAX_BYTES if max_bytes is None else max_bytes
     allocation.check(model.runner, max(limit, 2 * found.size), str(path))
     _initialize(model)
-    set_weights(found.path, found.weights, model.runner)
+    set_weights(found.path, found.weights, model.runner, allow_nonfinite=allow_nonfinite)
     if found.state is not None:
         model.state = state_from(found.path, found.state, model.runner)
     return model

@@ -25,8 +25,10 @@ from graphnet.io.model_folder import save_model
 from graphnet.io.run_folder import relative
 from graphnet.metrics import ConfusionMatrix
 from graphnet.models.class_outputs import check_form, confusion_matrix, in_form
-from graphnet.models.dataset_lookup import folder_of, is_file
+from graphnet.models.data_paths import folder_of
+from graphnet.models.data_setting import moved
 from graphnet.models.elsewhere import ELSEWHERE
+from graphnet.models.given_data import for_evaluation, for_prediction, for_training
 from graphnet.models.prediction import predict
 from graphnet.plugins import manager
 from graphnet.training.callbacks import Callback
@@ -97,6 +99,8 @@ class Model(ExplainedAttributes):
     @property
     def classes(self) -> dict[str, tuple[Any, ...]]:
         """The names of the classes of each output that has some, in the order of their numbers."""
+        if not self.config.classes:
+            return {}
         return by_output(losses_by_output(self.graph, self.config), self.config.classes) or {}
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -129,8 +133,8 @@ class Model(ExplainedAttributes):
 
         Parameters
         ----------
-        inputs : array, list of sequences, or mapping of input name to either
-            As in :func:`graphnet.data.examples.examples`.
+        inputs : array, list of sequences, mapping of input name to either, path or DataFrame
+            As in :func:`graphnet.data.examples.examples`. A table is read as the one that the model was trained on.
         lengths : int array, or mapping of input name to it, optional
             Valid steps of each row of a padded array; outputs beyond them are zero.
         mask : boolean array (time, batch), or mapping of input name to it, optional
@@ -159,6 +163,7 @@ class Model(ExplainedAttributes):
             If ``state`` has another number of rows, or a Scan runs in reverse; if another thread is training the model,
             or with ``stateful`` if another thread is in such a call.
         """
+        inputs = for_prediction(self.config.data, inputs)
         size, stateful = integer("predict", "batch_size", batch_size, 1), checks.flag("predict", "stateful", stateful)
         check_form(self.runner, self.config, form)
         with self._claim(READ, "predict"):
@@ -211,7 +216,8 @@ class Model(ExplainedAttributes):
         Parameters
         ----------
         inputs, targets, lengths, mask
-            As in :func:`graphnet.data.examples.examples`; or a Stream alone.
+            As in :func:`graphnet.data.examples.examples`; or a Stream alone; or a Dataset alone, whose test split is
+            meant; or a table alone, path or DataFrame, which is read as the one that the model was trained on.
         sample_weight, target_mask
             As in ``Trainer.fit``.
 
@@ -222,6 +228,7 @@ class Model(ExplainedAttributes):
         StateError
             If another thread is training the model.
         """
+        inputs, targets = for_evaluation(self.graph, self.config, inputs, targets)
         return evaluate(
             self.runner,
             self.config,
@@ -260,6 +267,7 @@ class Model(ExplainedAttributes):
         StateError
             If another thread is training the model.
         """
+        inputs, targets = for_evaluation(self.graph, self.config, inputs, targets)
         with self._claim(READ, "confusion_matrix"):
             return confusion_matrix(
                 self.runner,
@@ -291,8 +299,12 @@ class Model(ExplainedAttributes):
 
         Parameters
         ----------
-        inputs, targets, lengths, mask, validation_data, sample_weight, class_weight, target_mask
-            As in ``Trainer.fit``.
+        inputs : array, list of sequences, mapping, Stream, Dataset, path or DataFrame
+            As in ``Trainer.fit``. A Dataset, or the path of a file or folder, gives its training split, and its
+            validation split if it has one. A DataFrame, or the file of a table, is trained on whole if ``targets``
+            names columns; :func:`graphnet.datasets.table` has more settings.
+        targets, lengths, mask, validation_data, sample_weight, class_weight, target_mask
+            As in ``Trainer.fit``; ``targets`` may be the names of columns of a table.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again from the seed.
         callbacks : iterable of Callback
@@ -307,16 +319,17 @@ class Model(ExplainedAttributes):
             If the loss is not finite; before anything changes, if another thread is using the model.
         """
         with self._claim(WRITE, "fit"), self._state_claim("fit"):
-            config = self.config.changed(**settings)
+            given = for_training(self.graph, self.config.changed(**settings), inputs, targets, validation_data)
+            config = given.config
             trainer = Trainer(self.graph, config, callbacks=callbacks)
             previous, self.config = self.config, config  # callbacks evaluate with the losses of this training
             try:
                 trainer.fit(
-                    inputs,
-                    targets,
+                    given.inputs,
+                    given.targets,
                     lengths=lengths,
                     mask=mask,
-                    validation_data=validation_data,
+                    validation_data=given.validation_data,
                     sample_weight=sample_weight,
                     class_weight=class_weight,
                     target_mask=target_mask,
@@ -357,11 +370,8 @@ class Model(ExplainedAttributes):
 
     def _config_in(self, folder: Path) -> TrainingConfig:
         """The configuration for a file in a folder: the path of a data file points from there to the same file."""
-        data = self.config.data
         base = Path() if self.path is None else self.path if os.path.isdir(self.path) else folder_of(self.path)
-        if data is None or not is_file(data, base) or Path(data).is_absolute() or data.startswith("~"):
-            return self.config
-        return self.config.changed(data=relative(base / data, folder))
+        return self.config.changed(data=moved(self.config.data, base, lambda path: relative(path, folder)))
 
     def export(self, form: str = "mermaid") -> str | bytes:
         """This model as a file for other programs.

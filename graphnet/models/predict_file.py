@@ -19,7 +19,9 @@ from graphnet.core.files.border import reading
 from graphnet.data.datasets.npz_file import load_arrays
 from graphnet.data.datasets.ragged import cut
 from graphnet.data.ports import OutputPort, output_ports
+from graphnet.data.tables.frames import ENDINGS as TABLES
 from graphnet.io import atomic, write_npz
+from graphnet.models.given_data import for_prediction
 from graphnet.models.loading import run_model
 from graphnet.models.model import Model
 
@@ -111,9 +113,11 @@ class PredictionJob:
         Raises
         ------
         GraphnetError
-            If one of them cannot be read.
+            If one of them cannot be read; for a table, also if the run was not trained on one.
         """
         model = run_model(run)
+        if Path(path).suffix.lower() in TABLES:
+            return cls(model, for_prediction(model.config.data, path), {})
         with reading(path, NPZ):
             return cls(model, *read_inputs(path, model.graph), form)
 

@@ -19,6 +19,8 @@ from graphnet.io import read_model
 from graphnet.io.checkpoint_store import load_checkpoint, no_checkpoint
 from graphnet.io.lock import FolderLock
 from graphnet.io.run_folder import MODEL, SUMMARY, RunFolder
+from graphnet.models.class_names import named
+from graphnet.models.data_setting import replaced
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
@@ -61,15 +63,19 @@ class OpenedRun:
             If they cannot be read, or there are none.
         """
         if not self._dataset:
-            data = open_dataset(self.config.data, self.path) if self.source is None else open_dataset(self.source)
+            if self.source is None:
+                data = open_dataset(self.config.data, self.path)
+            else:
+                data = open_dataset(replaced(self.config.data, self.source))
             check_inputs(self.graph, data)
+            _, data = named(self.graph, self.config, data)
             self._dataset.append(data)
         return self._dataset[0]
 
-    def data(self) -> tuple[Any, Any]:
-        """The inputs and targets for training."""
-        train = self.dataset().train
-        return train.inputs, train.targets
+    def data(self) -> tuple[Any, Any, Any]:
+        """The inputs and targets for training, and those that select the best epoch; None: the data have none."""
+        train, held_out = self.dataset().train, self.dataset().validation
+        return train.inputs, train.targets, None if held_out is None else (held_out.inputs, held_out.targets)
 
     def close(self) -> None:
         """Give the lock back, if the run does not go on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,16 @@ from graphnet.core.errors import ConfigError, GraphnetError
 from graphnet.core.run import allocation
 from graphnet.data.batches import Batch
 from graphnet.data.datasets import Dataset
+from graphnet.data.ports import output_ports
 from graphnet.io import read_model
 from graphnet.io.run_folder import RunFolder
-from graphnet.models.dataset_lookup import check_inputs, folder_of, is_file, open_dataset
+from graphnet.models.class_names import named
+from graphnet.models.data_paths import folder_of, is_file
+from graphnet.models.data_setting import LEARNED, Setting, moved, path_in, replaced, with_learned
+from graphnet.models.dataset_lookup import check_inputs, open_dataset
 from graphnet.models.loading import run_model
 from graphnet.models.runs import open_run
+from graphnet.models.standardized import standardized
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import TrainingConfig
 from graphnet.training.history import History
@@ -70,8 +75,10 @@ class TrainingJob:
         A callback that fails at the end of the run is an error of :meth:`evaluate`: the run itself is complete.
         """
         self.folder.awaits_test = True
+        held_out = self.data.validation
+        validation = None if held_out is None else (held_out.inputs, held_out.targets)
         try:
-            return self.trainer.fit(self.data.train.inputs, self.data.train.targets)
+            return self.trainer.fit(self.data.train.inputs, self.data.train.targets, validation_data=validation)
         except GraphnetError as error:
             if self.trainer.history.stopped == "failed" or not self.trainer.history.epochs:
                 raise
@@ -99,7 +106,7 @@ class TrainingJob:
 def prepare(
     path: str | os.PathLike[str],
     *,
-    data: str | None = None,
+    data: Setting = None,
     output: str | os.PathLike[str] | None = None,
     runs: str | os.PathLike[str] = "runs",
     callbacks: Iterable[Callback] = (),
@@ -112,8 +119,9 @@ def prepare(
     ----------
     path : path
         The model file.
-    data : str, optional
-        Replaces the data that the file names; a path is relative to the working directory.
+    data : str or mapping, optional
+        Replaces the data that the file names; a path is relative to the working directory. A mapping is added to the
+        settings of the file, and without ``path`` reads the file that it names.
     output, runs
         See :class:`~graphnet.io.run_folder.RunFolder`.
     callbacks : iterable of Callback
@@ -131,19 +139,42 @@ def prepare(
         file = read_model(path, allocate=False)
     changes = {name: value for name, value in settings.items() if value is not None}
     config = (file.training or TrainingConfig()).changed(**changes)
-    base = folder_of(path) if data is None else Path()
-    name = config.data if data is None else data
-    dataset = open_dataset(name, base)
-    check_inputs(file.graph, dataset)
-    folder = RunFolder(output, runs=runs, data=base / name if name is not None and is_file(name, base) else None)
-    trainer = Trainer(file.graph, config.changed(data=name), callbacks=[folder, *callbacks])
+    setting, base = _setting(config.data, data, folder_of(path))
+    dataset = open_dataset(setting, base)
+    graph = file.graph if dataset.preparation is None else standardized(file.graph, dataset)
+    check_inputs(graph, dataset)
+    setting = with_learned(setting, dataset)
+    config, dataset = named(graph, config, dataset)
+    name = path_in(setting)
+    from_here = moved(setting, base, str) if name is not None and is_file(name, base) else None
+    folder = RunFolder(output, runs=runs, data=from_here)
+    trainer = Trainer(graph, config.changed(data=setting), callbacks=[folder, *callbacks])
     if len(dataset.train):  # labels of the test split are numbered as those of the training split
+        trainer.config = _with_class_names(trainer, dataset)
         trainer.config = trainer.classified(dataset.train.targets)
     for split in (dataset.train, dataset.test):
         if len(split):
             first = trainer.examples(split.inputs, split.targets).batch(slice(0, 1), 1)
-            allocation.check(trainer.runner, max_bytes, str(path), _shapes(file.graph, first))
+            allocation.check(trainer.runner, max_bytes, str(path), _shapes(graph, first))
     return TrainingJob(trainer, dataset, folder)
+
+
+def _setting(written: Setting, given: Setting, folder: Path) -> tuple[Setting, Path]:
+    """The data of a new run, and the folder to which its path is relative; nothing has been learned yet."""
+    if isinstance(written, Mapping):
+        written = {name: value for name, value in written.items() if name != LEARNED}
+    if given is None:
+        return written, folder
+    if isinstance(given, str):
+        return (replaced(written, given) if _reads_alike(written, given) else given), Path()
+    if "path" in given:
+        return given, Path()
+    return {**({"path": written} if isinstance(written, str) else written or {}), **given}, folder
+
+
+def _reads_alike(written: Setting, given: str) -> bool:
+    """Whether the settings in the model file are for the file that is given in place of its own."""
+    return isinstance(written, Mapping) and Path(given).suffix == Path(path_in(written) or "").suffix
 
 
 def prepare_resumed(
@@ -183,6 +214,21 @@ def prepare_resumed(
         raise
 
 
+def _with_class_names(trainer: Trainer, dataset: Dataset) -> TrainingConfig:
+    """The configuration with the names of the data set's classes, for an output with one score for each of them."""
+    ports = output_ports(trainer.runner)
+    fitting = [
+        name
+        for name, loss in trainer.losses.items()
+        if loss.task == "classes"
+        and ports[name].shape is not None
+        and ports[name].shape.sizes[-1] == len(dataset.classes)  # type: ignore[union-attr]
+    ]
+    if trainer.config.classes is not None or len(fitting) != 1:
+        return trainer.config
+    return trainer.config.changed(classes={fitting[0]: dataset.classes})
+
+
 def _shapes(graph: Graph, batch: Batch) -> list[Shape | None]:
     """The shapes of a graph's inputs in a batch."""
     return [
@@ -209,11 +255,20 @@ def evaluate_run(path: str | os.PathLike[str], *, data: str | None = None) -> di
         Before anything runs.
     """
     model = run_model(path)
-    dataset = open_dataset(model.config.data, path) if data is None else open_dataset(data)
+    setting, folder = _stored(model.config.data, data, Path(path))
+    dataset = open_dataset(setting, folder)
     check_inputs(model.graph, dataset)
+    _, dataset = named(model.graph, model.config, dataset)
     if not len(dataset.test):
         raise ConfigError("the data have no test split", where=dataset.name, expected="test examples", received="none")
     return model.evaluate(dataset.test.inputs, dataset.test.targets)
+
+
+def _stored(written: Setting, given: str | None, folder: Path) -> tuple[Setting, Path]:
+    """The data of a run, or others in place of its own, which are read as it has learned to."""
+    if given is None:
+        return written, folder
+    return (replaced(written, given) if _reads_alike(written, given) else given), Path()
 
 
 def report_lines(results: dict[str, float]) -> list[str]:

@@ -12,6 +12,7 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.run import backends
 from graphnet.data import datasets
 from graphnet.inspect import exporters
+from graphnet.optimizers import schedules
 from graphnet.plugins.hookspecs import Register, hookimpl
 from graphnet.training import callbacks
 
@@ -59,9 +60,15 @@ def graphnet_register_metrics(register: Register) -> None:
 
 
 @hookimpl
+def graphnet_register_schedules(register: Register) -> None:
+    """Register every schedule of ``graphnet.schedules``."""
+    _all(register, schedules, schedules.Schedule)
+
+
+@hookimpl
 def graphnet_register_datasets(register: Register) -> None:
     """Register every data set of ``graphnet.datasets``."""
-    for name, loader in datasets.table.LOADERS.items():
+    for name, loader in datasets.builtin.LOADERS.items():
         register(loader, name)
 
 

@@ -25,8 +25,9 @@ from graphnet.plugins import validation
 from graphnet.plugins.validation import Check, is_function, is_identifier, methods
 
 PROJECT = "graphnet"
-#: The version of this contract. 1: layers to data sets; 2: callbacks, backends, exporters, commands and cases.
-API = 2
+#: The version of this contract. 1: layers to data sets; 2: callbacks, backends, exporters, commands and cases; 3:
+#: schedules.
+API = 3
 #: The name, in a plugin's module, of the version that it needs.
 NEEDED = "GRAPHNET_PLUGIN_API"
 
@@ -217,3 +218,13 @@ def graphnet_register_commands(register: Register) -> None:
 )
 def graphnet_register_cases(register: Register) -> None:
     """Register functions without arguments that return a list of ``graphnet.testing.Case``, for ``graphnet check``."""
+
+
+@hook(
+    "schedule",
+    since=3,
+    expected="a class with factor",
+    check=methods("factor"),
+)
+def graphnet_register_schedules(register: Register) -> None:
+    """Register schedule classes of the learning rate: subclasses of ``graphnet.schedules.Schedule``."""

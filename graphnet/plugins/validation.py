@@ -12,6 +12,7 @@ from graphnet.core.describe.layer import Layer
 #: The commands of graphnet, in the order in which they are listed; a plugin cannot register one of these names.
 COMMANDS = (
     "train",
+    "data",
     "evaluate",
     "predict",
     "runs",
@@ -26,6 +27,7 @@ COMMANDS = (
     "doctor",
     "new-plugin",
     "check",
+    "exercise",
 )
 #: The form of a command's name.
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")

@@ -19,6 +19,7 @@ from graphnet.layers import (
     Multiply,
     Reshape,
     Split,
+    Standardize,
     Subtract,
 )
 from graphnet.testing.case import Case
@@ -42,6 +43,12 @@ CASES = [
     Case(Dropout, {"probability": 0.6}, ROWS, refused=[{"probability": 0.0}, {"probability": 1.5}]),
     Case(Dropout, {"probability": 1.0}, IMAGE, disclaims={"random", "unbiased"}),
     Case(Embedding, {"count": 5, "size": 3}, TOKENS),
+    Case(
+        Standardize,
+        {"mean": (0.5, -1.0), "scale": (2.0, 0.25)},
+        SEQUENCE,
+        refused=[{"scale": (1.0,)}, {"scale": (1.0, 0.0)}],
+    ),
     Case(Flatten, {}, IMAGE),
     Case(Flatten, {}, "time=2, batch=3, channel=2, y=1, x=2"),
     Case(Reshape, {"shape": (4, -1)}, IMAGE),

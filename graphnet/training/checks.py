@@ -73,6 +73,24 @@ def text(name: str, value: Any) -> str | None:
     return value
 
 
+def data(name: str, value: Any) -> Any:
+    """A name or a path, a mapping of names to plain values, or None."""
+    if isinstance(value, Mapping):
+        if not all(isinstance(key, str) for key in value) or not _plain(value):
+            refuse(name, "settings by name: text, numbers, lists and mappings", value)
+        return dict(value)
+    return text(name, value)
+
+
+def _plain(value: Any) -> bool:
+    """Whether a value consists of what a model file can hold."""
+    if isinstance(value, Mapping):
+        return all(map(_plain, value.values()))
+    if isinstance(value, (list, tuple)):
+        return all(map(_plain, value))
+    return value is None or isinstance(value, (str, bool, int, float))
+
+
 def backend(name: str, value: Any) -> None:
     """The name of a backend, or None."""
     if value is None:
@@ -130,6 +148,14 @@ def adapted(values: tuple[Metric, ...], loss: Loss | Mapping[str, Loss]) -> tupl
     return tuple(metric.adapted(main) for metric in values)
 
 
+def patterns(name: str, value: Any) -> tuple[str, ...]:
+    """Patterns of paths, alone or in a list."""
+    values = (value,) if isinstance(value, str) else value
+    if not isinstance(values, (list, tuple)) or not all(isinstance(part, str) and part for part in values):
+        refuse(name, "names of nodes, or patterns such as 'encoder/*'", value)
+    return tuple(values)
+
+
 def metrics(value: Any) -> tuple[Metric, ...]:
     """A tuple of Metrics with different names."""
     values = _as_tuple(value, Metric)
@@ -180,3 +206,35 @@ def comparable(value: Any) -> Any:
         return tuple(comparable(item) for item in value)
     config = getattr(value, "config", None)
     return (type(value), comparable(config())) if callable(config) else value
+
+
+def parameter_groups(value: Any, optimizer: Any) -> dict[str, dict[str, Any]]:
+    """The setting ``parameter_groups``, with settings that the optimizer has.
+
+    Raises
+    ------
+    ConfigError
+        If it is no mapping from patterns to settings, or a setting is unknown or invalid.
+    """
+    if not isinstance(value, Mapping) or not all(
+        isinstance(pattern, str) and isinstance(given, Mapping) for pattern, given in value.items()
+    ):
+        raise _wrong("not a mapping from patterns to settings", "{'*/bias': {'weight_decay': 0.0}}", value)
+    config = getattr(optimizer, "config", None)
+    known = dict(config()) if callable(config) else dict(getattr(optimizer, "__dict__", {}))
+    for given in value.values():
+        for name in given:
+            if name != "regularize" and name not in known:
+                raise _wrong(f"{type(optimizer).__name__} has no setting {name!r}",
+                             ", ".join(["regularize", *known]), name)  # fmt: skip
+        changed = {name: part for name, part in given.items() if name != "regularize"}
+        if not isinstance(given.get("regularize", True), bool):
+            raise _wrong("regularize must be True or False", "True or False", given["regularize"])
+        if callable(config) and changed:
+            type(optimizer)(**{**known, **changed})  # raises a ConfigError for an invalid value
+    return {pattern: dict(given) for pattern, given in value.items()}
+
+
+def _wrong(problem: str, expected: str, received: Any) -> ConfigError:
+    return ConfigError(problem, where=f"{WHERE}.parameter_groups", expected=expected,
+                       received=repr(received)[:100], key_path=("parameter_groups",))  # fmt: skip

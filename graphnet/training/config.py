@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from graphnet.core import dtypes
 from graphnet.core.arguments import explain_arguments
@@ -18,12 +18,13 @@ from graphnet.initializers.base import Initializer
 from graphnet.losses import CrossEntropy, Loss
 from graphnet.metrics import Metric
 from graphnet.optimizers import Adam, Optimizer
+from graphnet.optimizers.schedules import Schedule
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
 from graphnet.training.names import named
 
-#: What the learning rate may do; see :func:`graphnet.training.schedule.rate_factor`.
+#: The schedules whose settings are ``decay`` and ``decay_epochs``; see :func:`graphnet.training.schedule.schedule_of`.
 SCHEDULES = ("constant", "cosine", "step")
 
 
@@ -50,8 +51,9 @@ class TrainingConfig:
 
     Parameters
     ----------
-    data : str, optional
-        Name of a data set, or path of an ``.npz`` file relative to the model file. Read by the command line only;
+    data : str or mapping, optional
+        Name of a data set, or path of an ``.npz`` file or a folder, relative to the model file; or a mapping with
+        ``path`` and the settings by which a table or a folder is read (docs/data.md). Read by the command line only;
         ``Trainer.fit`` takes arrays.
     loss : Loss or mapping of output name to Loss
         A single loss requires a graph with one output. Outputs without a loss are not trained.
@@ -91,8 +93,25 @@ class TrainingConfig:
     clip_norm : float above 0, optional
         Upper bound of the norm of all gradients together; larger ones are scaled down by one factor. Frozen layers
         (``delta`` 0) are not counted, neither here nor in the regularization loss.
-    schedule : {'constant', 'cosine', 'step'}
-        How the learning rate changes over the epochs; see :func:`graphnet.training.schedule.rate_factor`.
+    accumulate : int, at least 1
+        The batches whose gradients one update uses: their mean. An epoch ends with an update, of the batches that are
+        left.
+    average : float in (0, 1), optional
+        Decay of an exponential moving average of the weights, updated after each update. Validation, the best weights
+        and the trained model then have the averages; the training itself does not.
+    frozen : str or sequence of str
+        Nodes that are not trained, with all that is inside them: their names, paths or patterns, such as
+        ``'encoder/*'``. See also ``layer.trainable``.
+    parameter_groups : mapping of pattern to mapping of setting to value
+        Settings of the optimizer for the weight arrays whose path, ``node/.../name``, a pattern matches:
+        ``{'encoder/*': {'learning_rate': 0.0001}}``; later patterns win. ``regularize: false`` leaves the regularizer
+        out.
+    decay_biases : bool
+        Whether regularizer and weight decay (of AdamW) also apply to gains and biases; those biases that are separate
+        arrays are never regularized.
+    schedule : Schedule or {'constant', 'cosine', 'step'}
+        How the learning rate changes: one of :mod:`graphnet.schedules`, by epoch or by update; or a name with the
+        settings ``decay`` and ``decay_epochs``.
     decay : float in [0, 1], optional
         The factor at which 'cosine' ends (default 0), or by which 'step' multiplies each time (default 0.1).
     decay_epochs : int, optional
@@ -127,7 +146,8 @@ class TrainingConfig:
     checkpoint_epochs, checkpoint_steps : int, optional
         A run that is written to a folder gets a checkpoint after so many epochs or updates; None: not by their number.
     checkpoint_seconds : float above 0, optional
-        A checkpoint is also due when the last one is so old, after the next update; None: not by time.
+        A checkpoint is also due after the first update that ends when the last one is so old; None: not by time. There
+        is always one before the first update, and one at the end.
     keep_checkpoints : int, at least 1
         How many checkpoints are kept, of the last ones; each has the weights of the best epoch too.
 
@@ -144,7 +164,7 @@ class TrainingConfig:
     TrainingConfig(epochs=3, clip_norm=1.0)
     """
 
-    data: str | None = None
+    data: str | Mapping[str, Any] | None = None
     loss: Loss | Mapping[str, Loss] = field(default_factory=CrossEntropy)
     loss_weights: Mapping[str, float] | None = None
     classes: tuple[str | bool | int | float, ...] | Mapping[str, tuple[str | bool | int | float, ...]] | None = None
@@ -161,7 +181,12 @@ class TrainingConfig:
     tbptt: tuple[int, int] | None = None
     seed: int = 0
     clip_norm: float | None = None
-    schedule: str = "constant"
+    accumulate: int = 1
+    average: float | None = None
+    frozen: str | tuple[str, ...] = ()
+    parameter_groups: Mapping[str, Mapping[str, float | bool]] = field(default_factory=dict)
+    decay_biases: bool = True
+    schedule: Literal["constant", "cosine", "step"] | Schedule | str = "constant"
     decay: float | None = None
     decay_epochs: int | None = None
     weights_initializer: Initializer = field(default_factory=Xavier)
@@ -174,15 +199,15 @@ class TrainingConfig:
     on_nan: str = "stop"
     detect_anomaly: bool = False
     save_bad_batch: str | None = None
-    checkpoint_epochs: int | None = 1
+    checkpoint_epochs: int | None = None
     checkpoint_steps: int | None = None
-    checkpoint_seconds: float | None = 300.0
+    checkpoint_seconds: float | None = 10.0
     keep_checkpoints: int = 2
 
     def __post_init__(self) -> None:
         self._set(**{name: named(name, kind, getattr(self, name)) for name, kind in NAMED.items()})
         self._set(
-            data=checks.text("data", self.data),
+            data=checks.data("data", self.data),
             loss=checks.losses(self.loss),
             loss_weights=checks.loss_weights(self.loss_weights, self.loss),
             classes=checked_classes(self.classes),
@@ -196,6 +221,10 @@ class TrainingConfig:
             tbptt=checks.integer_pair("tbptt", self.tbptt),
             seed=checks.integer("seed", self.seed, 0),
             clip_norm=checks.real("clip_norm", self.clip_norm, lambda x: x > 0, "above 0", optional=True),
+            accumulate=checks.integer("accumulate", self.accumulate, 1),
+            average=checks.real("average", self.average, lambda x: 0 < x < 1, "between 0 and 1", optional=True),
+            frozen=checks.patterns("frozen", self.frozen),
+            decay_biases=checks.boolean("decay_biases", self.decay_biases),
             decay=checks.real("decay", self.decay, lambda x: 0 <= x <= 1, "in [0, 1]", optional=True),
             decay_epochs=checks.integer("decay_epochs", self.decay_epochs, 1, optional=True),
             dtype=dtypes.name(self.dtype, where="TrainingConfig.dtype"),
@@ -221,12 +250,18 @@ class TrainingConfig:
         checks.has_method("bias_initializer", self.bias_initializer, "initialize")
         self._check_schedule()
         self._move_regularizer()
+        self._set(parameter_groups=checks.parameter_groups(self.parameter_groups, self.optimizer))
+        if not self.decay_biases and not isinstance(self.optimizer, Optimizer):
+            checks.refuse("decay_biases", "True with an optimizer that is no graphnet.optimizers.Optimizer", False)
 
     def _check_schedule(self) -> None:
-        checks.choice("schedule", self.schedule, SCHEDULES)
-        if self.schedule == "constant" and (self.decay, self.decay_epochs) != (None, None):
+        if isinstance(self.schedule, str) and self.schedule not in SCHEDULES:
+            self._set(schedule=named("schedule", "schedules", self.schedule))
+        if not isinstance(self.schedule, (str, Schedule)):
+            checks.refuse("schedule", f"a Schedule, or one of {', '.join(SCHEDULES)}", self.schedule)
+        if self.schedule not in ("cosine", "step") and (self.decay, self.decay_epochs) != (None, None):
             raise ConfigError(
-                "decay and decay_epochs have no effect on a constant learning rate",
+                "decay and decay_epochs have no effect on this schedule",
                 where="TrainingConfig.schedule",
                 expected="schedule 'cosine' or 'step', or no decay",
                 received=repr(self.schedule),

@@ -16,10 +16,13 @@ from graphnet.data.batches import Batch, Examples
 from graphnet.data.datasets.stream import Stream
 from graphnet.losses import Loss
 from graphnet.training import evaluation
+from graphnet.training.accumulation import Accumulation
+from graphnet.training.averages import Averages
 from graphnet.training.config import TrainingConfig
 from graphnet.training.feeds import Feed
 from graphnet.training.history import EpochRecord
 from graphnet.training.nonfinite.batch_guard import BatchGuard
+from graphnet.training.schedule import Pace
 from graphnet.training.totals import Totals
 from graphnet.training.updates import Updates
 
@@ -99,17 +102,20 @@ class EpochRunner:
         self.feed, self.validation, self.rng = feed, validation, rng
         self.updates = Updates(runner, config)
         self.guard = BatchGuard(runner, config, losses, feed, self.updates)
+        self.pace = Pace(config, self.updates, feed.count)
+        self.accumulation = Accumulation(runner, config.accumulate)
+        self.averages = Averages(runner, config.average)
         self.current: CurrentEpoch | None = None
         #: Called when an epoch begins; the result is kept as its ``beginning``.
         self.at_beginning: Callable[[], Any] = lambda: None
 
     def totals(self) -> Totals:
         """Totals of losses and metrics, with nothing added."""
-        return Totals(self.losses, self.config.metrics, self.config.loss_weights)
+        return Totals(self.losses, self.config.metrics, self.config.loss_weights, self.runner.operations)
 
     def _begin(self, epoch: int) -> CurrentEpoch:
         current = CurrentEpoch(epoch, self.totals())
-        current.rate = self.updates.set_epoch(epoch)
+        current.rate = self.pace.begin_epoch(epoch)
         current.beginning = self.at_beginning()
         return current
 
@@ -128,12 +134,15 @@ class EpochRunner:
             current.position = self.feed.position
             current.batches += 1
             on_batch_end(epoch, current.batches, totals.loss)
+        if self.accumulation.batches:
+            current.norm = max(current.norm, self._last_update(current))
         self.guard.check_epoch(current)
         validation = None
         if self.validation is not None:
-            validation = evaluation.totals(self.runner, self.validation, self.losses, self.config)
+            with self.averages.in_place():
+                validation = evaluation.totals(self.runner, self.validation, self.losses, self.config)
         self.current = None
-        return EpochRecord(
+        record = EpochRecord(
             epoch=epoch,
             loss=totals.loss,
             metrics=totals.results(),
@@ -146,6 +155,8 @@ class EpochRunner:
             skipped_batches=current.skipped,
             initial_loss=current.initial,
         )
+        self.pace.end_epoch(record)
+        return record
 
     def _step_or_skip(self, batch: Batch, current: CurrentEpoch) -> float:
         """One step; a batch whose numbers are not finite is left out if the configuration says so."""
@@ -153,7 +164,7 @@ class EpochRunner:
         before = totals.saved() if self.config.on_nan == "skip" else None
         self.guard.begin(batch, current.number, number)
         try:
-            norm = self._step(batch, totals, f"epoch {current.number}, batch {number}")
+            norm = self._step(batch, current, f"epoch {current.number}, batch {number}")
             if number == 1 and batch.rows >= FEW:
                 current.initial = totals.loss
             return norm
@@ -166,12 +177,15 @@ class EpochRunner:
             current.skipped += 1
             return 0.0
 
-    def _step(self, batch: Batch, totals: Totals, where: str) -> float:
-        """One forward pass, backward pass and update; return the norm of the gradients."""
+    def _step(self, batch: Batch, current: CurrentEpoch, where: str) -> float:
+        """One forward pass, backward pass and, if it is due, update; return the norm of the gradients, or 0."""
+        totals = current.totals
         outputs = self.feed.forward(batch)
         self.guard.forward(batch, outputs)
-        with limited(self.updates.threads):
-            penalty = self.updates.penalty()
+        penalty = 0.0
+        if self.config.regularizer is not None:
+            with limited(self.updates.threads):
+                penalty = self.updates.penalty()
         loss, errors = totals.add_with_errors(outputs, batch)
         totals.add_penalty(penalty, batch.rows)
         if not math.isfinite(loss + penalty):
@@ -181,8 +195,9 @@ class EpochRunner:
             return 0.0
         self.feed.backward(errors)
         try:
-            with limited(self.updates.threads):
-                norm = self.updates.step()
+            if self.config.accumulate > 1 and not self.accumulation.add():
+                return 0.0
+            norm = self._update(current)
         except NonFiniteError as error:
             explained = self.guard.step(batch, error)
             raise (explained.at(where) if explained is error else explained) from None
@@ -190,3 +205,22 @@ class EpochRunner:
             raise error.at(where) from None
         self.guard.check_nodes(batch, errors=True)
         return norm
+
+    def _update(self, current: CurrentEpoch) -> float:
+        """One update of the weights; return the norm of the gradients."""
+        if self.accumulation.batches:
+            self.accumulation.finish()
+        if self.pace.by_step:
+            current.rate = self.pace.before_update()
+        with limited(self.updates.threads):
+            norm = self.updates.step()
+        self.pace.count += 1
+        self.averages.update()
+        return norm
+
+    def _last_update(self, current: CurrentEpoch) -> float:
+        """The update with the gradients of the batches that are left at the end of an epoch."""
+        try:
+            return self._update(current)
+        except GraphnetError as error:
+            raise error.at(f"epoch {current.number}, last update") from None

@@ -41,7 +41,7 @@ def _add_stream(
 ) -> None:
     state = State()
     steps = STEPS if config.tbptt is None else config.tbptt[0]
-    for piece in stream_batches(runner, stream, steps, config, losses):
+    for piece in stream_batches(runner, stream.pieces(steps), config, losses):
         if piece.fresh is not None and state.rows is not None:
             state.reset(piece.fresh)
         outputs, state = runner.resume(piece.inputs, state, phase=Phase.test, keep=False)

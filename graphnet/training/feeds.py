@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,13 +14,16 @@ from graphnet.core.errors import ConfigError, DataError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.data.batches import Batch, Examples
-from graphnet.data.datasets.pieces import Piece
+from graphnet.data.datasets.pieces import Piece, Regrouped
 from graphnet.data.datasets.stream import Stream
 from graphnet.data.examples import examples
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.config import TrainingConfig
 from graphnet.training.tbptt import TruncatedRunner, check_equal_steps, check_graph, split_batch
+
+#: Bytes of the pieces that a checkpoint keeps of what a source has given and training has not used yet.
+UNREAD = 2**22
 
 
 class Feed(Protocol):
@@ -130,15 +134,27 @@ class SequencePieces(WholeSequences):
 
 
 class StreamPieces:
-    """Runs a stream in pieces of k1 steps, from its beginning in every epoch."""
+    """Runs a stream in pieces of k1 steps, from its beginning in every epoch.
+
+    Attributes
+    ----------
+    reached : function, optional
+        Called once, when the position is reached from which the next ``batches`` continues.
+    unread : mapping or None
+        What the source has given beyond the position; see :class:`~graphnet.data.datasets.pieces.Regrouped`. The next
+        ``batches`` after a position continues with it; without it, the source is read up to the position.
+    """
 
     position: tuple[int, ...] = ()
+    reached: Callable[[], None] | None = None
 
     def __init__(
         self, graph_runner: Runner, stream: Stream, config: TrainingConfig, losses: Mapping[str, Loss]
     ) -> None:
         assert config.tbptt is not None
         self.stream, self.config, self.losses = stream, config, losses
+        self._pieces: Iterator[Piece] | None = None
+        self._unread: Mapping[str, Any] | None = None
         self.k1 = config.tbptt[0]
         self.runner = Runner(graph_runner.graph, backend=graph_runner.backend, reach=config.tbptt[1])
         self.truncated = TruncatedRunner(self.runner, *config.tbptt)
@@ -158,10 +174,31 @@ class StreamPieces:
         done = position[0] if position else 0
         if not done:
             self.truncated.start()
-        pieces = stream_batches(self.runner, self.stream, self.k1, self.config, self.losses, done)
-        for number, piece in enumerate(pieces, done + 1):
+        pieces = self._pieces = self.stream.pieces(self.k1, done)
+        if isinstance(pieces, Regrouped) and done:
+            if self._unread is None:
+                next(itertools.islice(pieces, done - 1, None), None)
+            else:
+                pieces.go_on(self._unread)
+        if self.reached is not None:
+            self.reached()
+            self.reached = None
+        batches = stream_batches(self.runner, pieces, self.config, self.losses, done)
+        for number, batch in enumerate(batches, done + 1):
             self.position = (number,)
-            yield piece
+            yield batch
+
+    @property
+    def unread(self) -> Mapping[str, Any] | None:
+        """What the source has given beyond the position; None if that is much, or can be read again."""
+        if not isinstance(self._pieces, Regrouped):
+            return self._unread
+        same_again = isinstance(self.stream.source, (list, tuple)) or self._pieces.unread_bytes > UNREAD
+        return None if same_again else self._pieces.unread
+
+    @unread.setter
+    def unread(self, unread: Mapping[str, Any] | None) -> None:
+        self._unread = unread
 
     def forward(self, batch: Batch) -> dict[str, Array]:
         """The outputs of one piece."""
@@ -213,9 +250,9 @@ def _check_drop_last(data: Examples | Stream, config: TrainingConfig) -> None:
 
 
 def stream_batches(
-    runner: Runner, stream: Stream, steps: int, config: TrainingConfig, losses: Mapping[str, Loss], done: int = 0
+    runner: Runner, pieces: Iterable[Piece], config: TrainingConfig, losses: Mapping[str, Loss], done: int = 0
 ) -> Iterator[Batch]:
-    """The pieces of a stream as checked batches, without the first ``done``; only the first one counts its rows.
+    """Pieces of a stream as checked batches; only the first one, if it is not ``done``, counts its rows as examples.
 
     Raises
     ------
@@ -225,7 +262,7 @@ def stream_batches(
         If a piece does not fit the graph.
     """
     number = done
-    for number, piece in enumerate(stream.pieces(steps, done), done + 1):
+    for number, piece in enumerate(pieces, done + 1):
         data = piece_examples(runner, piece, config.metrics, config.dtype, losses)
         rows = len(data)
         batch = data.batch(slice(0, rows), rows)

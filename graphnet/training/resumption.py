@@ -11,6 +11,7 @@ from typing import Any
 
 from graphnet.core.checks import integer
 from graphnet.core.errors import ConfigError, GraphnetWarning, StateError
+from graphnet.optimizers.schedules import Schedule
 from graphnet.training.checkpoints import StoredRun
 from graphnet.training.config import TrainingConfig
 from graphnet.training.fingerprint import checked_names, differences, refuse
@@ -63,8 +64,8 @@ class Resumption:
         """The checkpoint from which the run goes on."""
         return self.stored.snapshot
 
-    def data(self) -> tuple[Any, Any]:
-        """The inputs and targets that the configuration names.
+    def data(self) -> tuple[Any, Any, Any]:
+        """The inputs and targets that the configuration names, and those that select the best epoch, or None.
 
         Raises
         ------
@@ -79,8 +80,8 @@ class Resumption:
                 expected="the inputs and targets of the run",
                 remedy="Pass them, as to the fit that was stopped.",
             )
-        inputs, targets = read()
-        return inputs, targets
+        inputs, targets, validation = read()
+        return inputs, targets, validation
 
     def check(self, known: Mapping[str, Any], objects: RunObjects | None = None) -> None:
         """Check that the run may go on with this fingerprint and these objects.
@@ -98,7 +99,8 @@ class Resumption:
     def _check(self, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         saved = values["fingerprint"]
         # What the user has changed by the arguments of resume is no difference.
-        settings = {n: v for n, v in saved["settings"].items() if n != "decay_epochs" or "schedule" not in self.allow}
+        open_ = {"decay_epochs", "schedule"} if "schedule" in self.allow else set()
+        settings = {name: value for name, value in saved["settings"].items() if name not in open_}
         now = {n: v for n, v in known["settings"].items() if n in settings}
         refuse(differences({**saved, "settings": settings}, {**known, "settings": now}), self.allow)
 
@@ -153,6 +155,8 @@ def _with_epochs(
         return config
     if wanted == before or config.schedule == "constant" or config.decay_epochs is not None:
         return config.changed(epochs=wanted)
+    if isinstance(config.schedule, Schedule):
+        return _with_schedule(config, config.schedule, before, wanted, allow)
     length = before if config.schedule == "cosine" else max(1, before // 3)
     if "schedule" not in allow:
         raise StateError(
@@ -164,3 +168,29 @@ def _with_epochs(
             remedy=f"Allow 'schedule' to keep decay_epochs={length}.",
         )
     return config.changed(epochs=wanted, decay_epochs=length)
+
+
+def _with_schedule(
+    config: TrainingConfig, schedule: Schedule, before: int, wanted: int, allow: frozenset[str]
+) -> TrainingConfig:
+    """The configuration with more epochs, and with a schedule that has the same past.
+
+    Raises
+    ------
+    StateError
+        If its length is that of the run, and that is not allowed, or counts updates.
+    """
+    if not schedule.needs_total:
+        return config.changed(epochs=wanted)
+    if "schedule" not in allow or schedule.by == "step":
+        fixed = "a schedule whose length is given, from the beginning of the run"
+        raise StateError(
+            "the schedule depends on the number of epochs: with another one the run would have had another past",
+            where="Trainer.resume",
+            expected=f"epochs {before}, or {fixed}",
+            received=f"epochs {wanted}, {schedule!r}",
+            remedy="Resume with as many epochs."
+            if schedule.by == "step"
+            else f"Allow 'schedule' to keep a length of {before} epochs.",
+        )
+    return config.changed(epochs=wanted, schedule=schedule.with_total(before))

@@ -28,7 +28,7 @@ class RunLoop:
         self.epochs, self.best = state.epochs, state.best
         self.callbacks, self.checkpoints = trainer.callbacks, trainer.checkpoints
         if self.checkpoints is not None:
-            self.epochs.at_beginning = state.beginning
+            self.epochs.at_beginning = state.generators.beginning
 
     def run(self, snapshot: Snapshot | None) -> None:
         """Run all epochs, or those that are left after a snapshot; then restore the weights of the best one.
@@ -78,7 +78,8 @@ class RunLoop:
             return
         for epoch in range(len(history) + 1, trainer.config.epochs + 1):
             record = self.epochs.run(epoch, self._on_batch_end)
-            record = replace(record, best=self.best.update(record))
+            with self.epochs.averages.in_place():
+                record = replace(record, best=self.best.update(record))
             trainer.state = self.epochs.feed.state if record.best else trainer.state
             history.epochs.append(record)
             history.best_epoch = self.best.epoch

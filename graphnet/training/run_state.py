@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import random as python_random
 import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from graphnet.core import random
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import StateError
 from graphnet.core.run.state import State
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks.base import TrainingRun
 from graphnet.training.epoch import CurrentEpoch, EpochRunner
+from graphnet.training.feeds import StreamPieces
 from graphnet.training.object_kinds import layout
 from graphnet.training.object_reader import ObjectReader
 from graphnet.training.object_writer import ObjectWriter
+from graphnet.training.run_generators import RunGenerators
 from graphnet.training.run_objects import RunObjects
 from graphnet.training.snapshot import FRESH, Snapshot, reading
-from graphnet.training.source_state import restore_source, source_state
 
 
 class RunState:
@@ -58,6 +57,7 @@ class RunState:
     ) -> None:
         self.run, self.epochs, self.best = run, epochs, best
         self.objects, self.fingerprint = objects, fingerprint
+        self.generators = RunGenerators(epochs)
         self.step = 0
         self.stopped: str | None = None
         self.ended = False
@@ -87,10 +87,14 @@ class RunState:
             "history": self._history(writer),
             "grouping": updates.grouping(),
             "optimizers": [writer.object(g.optimizer, f"optimizer {i}") for i, g in enumerate(updates.groups)],
+            "pace": writer.value(self.epochs.pace.state(), "pace"),
+            "accumulation": writer.value(self.epochs.accumulation.state(), "accumulation"),
+            "averages": writer.value(self.epochs.averages.state(), "averages"),
             "objects": self.objects.written(writer),
             "pieces": self._pieces(writer),
+            "unread": writer.value(getattr(self.epochs.feed, "unread", None), "unread"),
             "epoch": None if self.epochs.current is None else self._epoch(self.epochs.current, writer),
-            "generators": self._generators(writer),
+            "generators": self.generators.written(writer.arrays),
         }
         arrays: dict[str, Mapping[str, Array]] = {"weights": {name: a.copy() for name, a in present.items()}}
         if self.best.epoch:
@@ -131,30 +135,6 @@ class RunState:
             "metrics": [writer.object(metric, f"epoch, metric {metric.name}") for metric in metrics],
         }
 
-    def beginning(self) -> tuple[dict[str, Any], dict[str, Array]]:
-        """What is kept when an epoch begins, to draw its order and read its stream again up to a position."""
-        writer = ObjectWriter()
-        source, arrays = source_state(self._stream, "stream")
-        return {"order": writer.value(self.epochs.rng, "generator of the order"), "source": source}, arrays
-
-    @property
-    def _stream(self) -> object:
-        return getattr(self.epochs.feed, "stream", None)
-
-    def _generators(self, writer: ObjectWriter) -> dict[str, Any]:
-        """All generators and the sources of streams: those of an epoch as they were at its beginning."""
-        current = self.epochs.current
-        beginning, arrays = self.beginning() if current is None else current.beginning
-        validation, more = source_state(self.epochs.validation, "validation")
-        writer.arrays.update({**arrays, **more})
-        return {
-            **beginning,
-            "validation": validation,
-            "run": writer.value(random.generator(), "generator of the run"),
-            "numpy": writer.value(np.random.get_state(legacy=False), "numpy.random"),  # noqa: NPY002
-            "python": writer.value(python_random.getstate(), "random"),
-        }
-
     # ------------------------------------------------------------------ restoring
     def restore_past(self, snapshot: Snapshot) -> None:
         """Restore what callbacks may read in ``on_start``: the history, the weights and the best ones.
@@ -192,15 +172,18 @@ class RunState:
             reader = ObjectReader(arrays)
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
             self._restore_optimizers(values, reader)
+            self.epochs.pace.load_state(reader.value(values["pace"], None, "pace"))
+            self.epochs.accumulation.load_state(reader.value(values["accumulation"], None, "accumulation"))
+            self.epochs.averages.load_state(reader.value(values["averages"], None, "averages"))
             self.objects.restore(values["objects"], reader)
             if self.epochs.feed.truncated is not None:
                 self.epochs.feed.truncated.carry_on(reader.value(values["pieces"], None, "pieces"))
+            if isinstance(self.epochs.feed, StreamPieces):
+                self.epochs.feed.unread = reader.value(values["unread"], None, "unread")
             self.run.stopping = values["stopping"]
             current = None if values["epoch"] is None else self._restored_epoch(values["epoch"], reader)
-            beginning = self._restore_generators(values["generators"], arrays, reader)
-            if current is not None:
-                current.beginning = beginning
             self.epochs.current = current
+            self.generators.restore(values["generators"], arrays)
 
     def _set_weights(self, arrays: Mapping[str, Array], layouts: Mapping[str, list[int]]) -> None:
         runner = self.epochs.runner
@@ -238,20 +221,6 @@ class RunState:
         for metric, state in zip(current.totals.metrics, written["metrics"], strict=True):
             reader.object(state, metric, f"epoch, metric {metric.name}")
         return current
-
-    def _restore_generators(
-        self, written: Mapping[str, Any], arrays: Mapping[str, Array], reader: ObjectReader
-    ) -> tuple[dict[str, Any], dict[str, Array]]:
-        """Restore all generators; returns what :meth:`beginning` has returned when the epoch began."""
-        np.random.set_state(reader.value(written["numpy"], None, "numpy.random"))  # noqa: NPY002
-        python_random.setstate(reader.value(written["python"], None, "random"))
-        reader.value(written["run"], random.generator(), "generator of the run")
-        if self.epochs.rng is not None:
-            ObjectReader(arrays).value(written["order"], self.epochs.rng, "generator of the order")
-        restore_source(written["validation"], arrays, self.epochs.validation, "validation")
-        restore_source(written["source"], arrays, self._stream, "stream")
-        kept = {name: arrays[name] for name in arrays if name.startswith("stream")}
-        return {name: written[name] for name in ("order", "source")}, kept
 
 
 def _laid_out(array: Array, axes: list[int] | None) -> Array:

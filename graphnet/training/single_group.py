@@ -10,7 +10,7 @@ from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.optimizers.clipping import clipped
 from graphnet.training.flat_group import about
-from graphnet.training.group_member import GroupMember
+from graphnet.training.group_member import GroupMember, decay_of
 
 
 class SingleGroup:
@@ -57,6 +57,9 @@ class SingleGroup:
         copy.gradient = self._gradient if limit is None else clipped(self._gradient, norm, limit)
         with about(self.member.path):
             self._proposed = optimizer_step.updated(copy, self.member.delta, self.member.path)
+        if self.member.undecayed:
+            new, old = (self.member.undecayed_part(value) for value in (self._proposed, parameter.value))
+            new += decay_of(self.optimizer, self.member.delta, old)
 
     def commit(self) -> None:
         """Assign the proposed weights to the parameter."""

@@ -188,7 +188,7 @@ class Trainer(ExplainedAttributes):
         warm_start = flag("fit", "warm_start", warm_start)
         resuming = self._resumption is not None
         if self._resumption is not None and inputs is None:
-            inputs, targets = self._resumption.data()
+            inputs, targets, validation_data = self._resumption.data()
         with Claim(WRITE, self.runner.keys | {id(self)}, "fit", self.graph):
             order_seed, split_seed = self._seeds()
             reader = self._reader if isinstance(inputs, Stream) else self._reader.with_classes(targets)

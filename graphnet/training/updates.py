@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.describe import deltas, optimizer_step
-from graphnet.core.describe.parameter import Parameter
+from graphnet.core.describe import deltas
 from graphnet.core.errors import DataError, StateError
 from graphnet.core.finite import gradients_not_finite
 from graphnet.core.norms import euclidean
@@ -20,8 +19,17 @@ from graphnet.optimizers.clipping import global_norm
 from graphnet.training.config import TrainingConfig
 from graphnet.training.flat_group import FlatGroup
 from graphnet.training.group_member import GroupMember
-from graphnet.training.schedule import rate_factor
+from graphnet.training.parameter_groups import (
+    check_patterns,
+    frozen_layers,
+    optimizer_with,
+    settings_of,
+    undecayed_rows,
+)
 from graphnet.training.single_group import SingleGroup
+
+#: For each number, a sum of squares above which the squares that underflow in float32 do not matter.
+UNDERFLOW = float(np.finfo(np.float32).tiny) / float(np.finfo(np.float32).eps)
 
 
 class Updates:
@@ -58,16 +66,26 @@ class Updates:
         graph = getattr(runner, "graph", None)
         own: deltas.Chains = {path: [(layer,)] for path, layer in runner.layers.items()}
         self._chains = own if graph is None else deltas.chains(graph)
-        self._deltas = deltas.effective(self._chains)
+        self._frozen = frozen_layers(config, runner.layers)
+        self._deltas = self._effective()
         layers = [layer for uses in self._chains.values() for chain in uses for layer in chain]
         self._delta_layers = list({id(layer): layer for layer in layers}.values())
         #: The deltas of these layers at the last step; empty where they are not plain floats.
         self._last_read: list[Any] = []
         self.members = [
-            GroupMember(f"{path}/{name}", parameter, self._deltas[path], path)
+            GroupMember(
+                f"{path}/{name}",
+                parameter,
+                self._deltas[path],
+                path,
+                settings_of(config, f"{path}/{name}", parameter.spec),
+                undecayed_rows(config, parameter.spec),
+            )
             for path, layer in runner.layers.items()
             for name, parameter in layer.params.items()
         ]
+        self._size = sum(member.parameter.value.size for member in self.members)
+        check_patterns(config, [member.path for member in self.members])
         by_key: dict[Any, list[GroupMember]] = {}
         for i, member in enumerate(self.members):
             by_key.setdefault(self._group_key(member) or i, []).append(member)
@@ -78,7 +96,7 @@ class Updates:
 
     def _group(self, members: list[GroupMember]) -> FlatGroup | SingleGroup:
         """A group of these arrays, with a new optimizer."""
-        optimizer = self._optimizer(members[0].parameter)
+        optimizer = self._optimizer(members[0])
         if self._group_key(members[0]) is None:
             return SingleGroup(members, optimizer)
         return FlatGroup(members, optimizer, self._compiler)
@@ -111,31 +129,36 @@ class Updates:
 
     def _group_key(self, member: GroupMember) -> tuple[Any, ...] | None:
         """What the arrays of one group have in common; None for an array that cannot share a group."""
-        dtype, regularized = member.parameter.value.dtype, self._regularized(member.parameter)
+        dtype, regularized = member.parameter.value.dtype, self.regularized(member)
         rules = [self.config.optimizer, *([self.config.regularizer] if regularized else [])]
         if dtype.name not in ("float32", "float64"):
             return None
         elementwise = all(getattr(rule, "elementwise", False) is True for rule in rules)
-        return (dtype, member.delta, regularized) if elementwise else None
+        return (dtype, member.delta, regularized, member.settings) if elementwise else None
 
-    def _regularized(self, parameter: Parameter) -> bool:
-        return self.config.regularizer is not None and parameter.spec.kind != "bias"
+    def regularized(self, member: GroupMember) -> bool:
+        """Whether the regularizer applies to a weight array."""
+        if self.config.regularizer is None or not dict(member.settings).get("regularize", True):
+            return False
+        return member.parameter.spec.kind != "bias"
 
-    def _optimizer(self, parameter: Parameter) -> Any:
-        optimizer = optimizer_step.copied(self.config.optimizer)
-        if self._regularized(parameter):
+    def _optimizer(self, member: GroupMember) -> Any:
+        optimizer = optimizer_with(self.config.optimizer, member.settings)
+        if self.regularized(member):
             optimizer.add_regularizer(self.config.regularizer)
         return optimizer
 
-    def set_epoch(self, epoch: int) -> float | None:
-        """Set the learning rate of an epoch and return it; None if the optimizer has no such attribute."""
+    def set_rate(self, factor: float) -> float | None:
+        """Multiply the learning rates of the configuration by a factor, and return that of most weights.
+
+        None if the optimizer has no attribute ``learning_rate``.
+        """
         initial: float | None = getattr(self.config.optimizer, "learning_rate", None)
         if initial is None:
             return None
-        rate = initial * rate_factor(self.config, epoch)
         for group in self.groups:
-            group.optimizer.learning_rate = rate
-        return rate
+            group.optimizer.learning_rate = dict(group.members[0].settings).get("learning_rate", initial) * factor
+        return initial * factor
 
     def penalty(self) -> float:
         """The sum of the regularizer's norms of all regularized, unfrozen weights; 0 without a regularizer."""
@@ -143,8 +166,8 @@ class Updates:
         if regularizer is None:
             return 0.0
         self._read_deltas()
-        parameters = [m.parameter for m in self.members if m.delta and self._regularized(m.parameter)]
-        return sum(float(regularizer.norm(parameter.value)) for parameter in parameters)
+        values = [m.decayed(m.parameter.value) for m in self.members if m.delta and self.regularized(m)]
+        return sum(float(regularizer.norm(value)) for value in values)
 
     def step(self) -> float:
         """Update all weights or, after an error, none; return the norm of all gradients together, before clipping.
@@ -180,11 +203,10 @@ class Updates:
 
     def _norm(self, squares: float) -> float:
         """The norm for a sum of squares; computed again, more carefully, if that overflowed or underflowed."""
-        active = [member for member in self.members if member.delta]
-        size = sum(member.parameter.value.size for member in active)
         # Above this bound the squares that underflow in float32 change the sum by less than rounding.
-        if math.isfinite(squares) and squares > size * float(np.finfo(np.float32).tiny) / np.finfo(np.float32).eps:
+        if self._size * UNDERFLOW < squares < math.inf:
             return math.sqrt(squares)
+        active = [member for member in self.members if member.delta]
         gradients = [np.asarray(member.parameter.known_gradient()) for member in active]
         bad = [m.path for m, g in zip(active, gradients, strict=True) if not np.isfinite(g).all()]
         if bad:
@@ -202,10 +224,14 @@ class Updates:
         read = [layer.delta for layer in self._delta_layers]
         if read == self._last_read:
             return
-        current = deltas.effective(self._chains)
+        current = self._effective()
         if current != self._deltas:
             self._regroup(current)
         self._last_read = read if all(type(delta) is float for delta in read) else []
+
+    def _effective(self) -> dict[str, float]:
+        """The delta of each layer; 0 for those that the configuration freezes."""
+        return {path: 0.0 if path in self._frozen else d for path, d in deltas.effective(self._chains).items()}
 
     def _regroup(self, current: dict[str, float]) -> None:
         """Regroup the arrays whose delta has changed; after an error nothing is changed."""

@@ -281,7 +281,7 @@ def test_evaluate_invalid_run_exits_2(trained):
     assert "nowhere" in refused("evaluate", "nowhere")
     (trained / "data.npz").unlink()
     assert "data.npz" in refused("evaluate", "run")
-    for path in (trained / "run" / "checkpoints").glob("*/best.safetensors"):
+    for path in (trained / "run" / "checkpoints").glob("*/*.safetensors"):
         path.write_bytes(b"short")
     assert "best.safetensors: damaged" in refused("evaluate", "run")
 

@@ -33,7 +33,7 @@ def graph():
 def config(**settings):
     """Adam, two updates an epoch, a checkpoint after each update and each epoch."""
     given = {"optimizer": Adam(0.05), "epochs": EPOCHS, "batch_size": 4, "dtype": "float64", "backend": "reference"}
-    return TrainingConfig(**{**given, "checkpoint_steps": 1, "keep_checkpoints": 1, **settings})
+    return TrainingConfig(**{**given, "checkpoint_steps": 1, "checkpoint_epochs": 1, "keep_checkpoints": 1, **settings})
 
 
 @contextmanager

@@ -24,6 +24,7 @@ TESTED = {
     "initializers": "test_training_objects_work_in_one_run",
     "losses": "test_training_objects_work_in_one_run",
     "metrics": "test_training_objects_work_in_one_run",
+    "schedules": "test_training_objects_work_in_one_run",
     "datasets": "test_training_objects_work_in_one_run",
     "callbacks": "test_training_objects_work_in_one_run",
     "backends": "test_backend_counts_passes",
@@ -85,6 +86,7 @@ training:
   regularizer: {{Huber: {{alpha: 0.001}}}}
   metrics: [LargestError]
   callbacks: [{{LossLog: {{path: {log}}}}}, {{TimeLimit: {{seconds: 3600}}}}]
+  schedule: {{Sawtooth: {{period: 20}}}}
   weights_initializer: Checkerboard
   epochs: 40
   batch_size: 16
@@ -97,6 +99,9 @@ training:
     figures = trainer.evaluate(data.test.inputs, data.test.targets)
     assert history.epochs[0].loss > 10 * history.epochs[-1].loss
     assert figures["largest_error"] < 0.4
+    np.testing.assert_allclose(
+        [r.learning_rate for r in history.epochs][18:22], 0.02 * np.array([0.55, 0.525, 1, 0.975])
+    )
     lines = log.read_text().splitlines()
     assert [line.split()[0] for line in lines] == [str(i) for i in range(1, 41)]
     assert float(lines[-1].split()[1]) == pytest.approx(history.epochs[-1].loss, rel=1e-4)

@@ -239,6 +239,12 @@ def of_header(rng: random.Random, data: bytes) -> bytes:
     )
 
 
+def of_json(rng: random.Random, data: bytes) -> bytes:
+    """Other values in a JSON file."""
+    length = len(data)
+    return of_header(rng, length.to_bytes(8, "little") + data)[8:]
+
+
 DAMAGE: dict[str, tuple[Callable[[random.Random, bytes], bytes], ...]] = {
     "model": (of_bytes, of_text, of_text, of_tree, of_tree),
     "run": (of_bytes, of_text, of_tree, of_tree),
@@ -248,6 +254,9 @@ DAMAGE: dict[str, tuple[Callable[[random.Random, bytes], bytes], ...]] = {
     "series": (of_bytes, of_npy, of_npy),
     "weights": (of_bytes, of_header, of_header),
     "state": (of_bytes, of_header, of_header),
+    "manifest": (of_bytes, of_json, of_json),
+    "progress": (of_bytes, of_json, of_json, of_json),
+    "moments": (of_bytes, of_header, of_header),
 }
 
 

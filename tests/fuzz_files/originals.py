@@ -15,6 +15,7 @@ import yaml
 import graphnet
 from graphnet.core.describe.cell import Cell
 from graphnet.io import model_text
+from graphnet.models.train_file import prepare
 from graphnet.training.config import TrainingConfig
 
 MODELS = (
@@ -95,14 +96,6 @@ def npz(arrays: dict[str, np.ndarray], compressed: bool) -> bytes:
 def originals() -> dict[str, tuple[bytes, ...]]:
     """The files of each kind."""
     rng = np.random.default_rng(0)
-    part = {
-        "x": rng.normal(size=(5, 2)).astype(np.float32),
-        "x_lengths": np.array([3, 0, 2]),
-        "z": rng.integers(0, 9, (3, 2)),
-        "target": np.array([0, 1, 1]),
-    }
-    data = {f"{split}_{key}": value for split in ("train", "test") for key, value in part.items()}
-    data["classes"] = np.array(["no", "yes"])
     series = io.BytesIO()
     np.save(series, rng.normal(size=(40, 3)))
     inputs = {"x": rng.normal(size=(6, 2)), "x_lengths": np.array([4, 2])}
@@ -111,12 +104,42 @@ def originals() -> dict[str, tuple[bytes, ...]]:
         "model": tuple(text.encode() for text in MODELS),
         "run": (model_text(recurrent()).encode(),),
         "training": (TRAINING.encode(),),
-        "npz": (npz(data, False), npz(data, True)),
+        "npz": (_data(False), _data(True)),
         "inputs": (npz(inputs, False), npz(inputs, True)),
         "series": (series.getvalue(),),
         "weights": (weights,),
         "state": (state,),
+        "manifest": (checkpointed()["manifest.json"],),
+        "progress": (checkpointed()["training.json"],),
+        "moments": (checkpointed()["training.safetensors"],),
     }
+
+
+@functools.cache
+def checkpointed() -> dict[str, bytes]:
+    """The files of the last checkpoint of a run that can be resumed, and its ``model.yaml``."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "model.yaml").write_text(TRAINING)
+        data = folder / "data.npz"
+        data.write_bytes(_data(False))
+        prepare(folder / "model.yaml", output=folder / "run", data=str(data)).run()
+        last = max((folder / "run" / "checkpoints").iterdir())
+        files = {path.name: path.read_bytes() for path in last.iterdir()}
+        return {**files, "model.yaml": (folder / "run" / "model.yaml").read_bytes(), "name": last.name.encode()}
+
+
+def _data(compressed: bool) -> bytes:
+    """Data for the model that is trained."""
+    rng = np.random.default_rng(1)
+    part = {
+        "x": rng.normal(size=(5, 2)).astype(np.float32),
+        "x_lengths": np.array([3, 0, 2]),
+        "z": rng.integers(0, 9, (3, 2)),
+        "target": np.array([0, 1, 1]),
+    }
+    data = {f"{split}_{key}": value for split in ("train", "test") for key, value in part.items()}
+    return npz({**data, "classes": np.array(["no", "yes"])}, compressed)
 
 
 def recurrent() -> graphnet.Graph:

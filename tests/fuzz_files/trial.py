@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import resource
+import shutil
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from fuzz_files.originals import originals, recurrent
-from graphnet import GraphnetError, Runner, State, datasets, load, summary
+from fuzz_files.originals import checkpointed, originals, recurrent
+from graphnet import GraphnetError, Runner, State, Trainer, datasets, load, summary
 from graphnet.io import load_state, load_weights
 from graphnet.io.run_folder import MODEL, STATE, WEIGHTS
+from graphnet.io.verify import verify
 from graphnet.models.loading import read_file
 from graphnet.models.predict_file import read_inputs
 from graphnet.models.train_file import prepare
@@ -70,7 +74,50 @@ def _training(path: Path) -> None:
     prepare(path, output=path.with_name("new"), data=str(path.with_name("data.npz")))
 
 
+def _checkpoint(path: Path, damaged: str) -> Path:
+    """A run whose only checkpoint has the file in the place of another one, and a manifest that fits it."""
+    whole = checkpointed()
+    run = path.with_name(f"run of {damaged}")
+    shutil.rmtree(run, ignore_errors=True)
+    folder = run / "checkpoints" / whole["name"].decode()
+    folder.mkdir(parents=True)
+    files = {**whole, damaged: path.read_bytes()}
+    (run / "model.yaml").write_bytes(files.pop("model.yaml"))
+    del files["name"]
+    if damaged != "manifest.json":
+        manifest = json.loads(files["manifest.json"])
+        size, digest = len(files[damaged]), hashlib.sha256(files[damaged]).hexdigest()
+        manifest["files"][damaged] = {"bytes": size, "sha256": digest}
+        files["manifest.json"] = json.dumps(manifest).encode()
+    for name, contents in files.items():
+        (folder / name).write_bytes(contents)
+    return run
+
+
+def _manifest(path: Path) -> None:
+    run = _checkpoint(path, "manifest.json")
+    list(verify(run))
+    load(run)
+
+
+def _resumed(damaged: str) -> Callable[[Path], None]:
+    """Reads a run, and trains one more epoch."""
+
+    def reader(path: Path) -> None:
+        run = _checkpoint(path, damaged)
+        list(verify(run))
+        data = path.with_name("data.npz")
+        data.write_bytes(originals()["npz"][0])
+        split = datasets.npz(data).train
+        Trainer.resume(run, epochs=4, allow=("versions", "backend")).fit(split.inputs, split.targets)
+
+    return reader
+
+
 READERS = {
+    "manifest": _manifest,
+    "progress": _resumed("training.json"),
+    "moments": _resumed("training.safetensors"),
     "run": _run,
     "training": _training,
     "model": _model,

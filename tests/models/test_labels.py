@@ -48,7 +48,7 @@ SORTED = np.array([2, 0, 1])[NUMBERS]
 
 @pytest.mark.parametrize(
     "targets",
-    [TEXT, TEXT.tolist(), TEXT.astype(object), Series(TEXT.tolist()), TEXT[:, None], TEXT.astype("S").astype(str)],
+    [TEXT, TEXT.tolist(), TEXT.astype(object), Series(TEXT.tolist()), TEXT[:, None], TEXT.astype("S")],
     ids=["array", "list", "objects", "series", "column", "bytes"],
 )
 def test_text_trains_as_numbers(targets):
@@ -159,6 +159,33 @@ def test_names_are_kept_in_files_and_by_later_training(tmp_path):
         loaded.fit(X, new)
     loaded.fit(X, new, classes=None)
     assert loaded.config.classes == {"scores": ("dog", "horse", "mouse")}
+
+
+def test_names_of_data_sets_and_labels_in_files(tmp_path):
+    from graphnet.io import write_model
+    from graphnet.models.predict_file import predict_file, predict_lines
+    from graphnet.models.train_file import evaluate_run, prepare
+
+    settings = TrainingConfig(loss=CrossEntropy(), metrics=(Accuracy(),), **SETTINGS)
+    write_model(tmp_path / "m.yaml", model().graph, settings)
+    arrays = {"train_x": X[:30], "test_x": X[30:]}
+    text = {**arrays, "train_target": TEXT[:30], "test_target": TEXT[30:]}
+    names = np.array(["cat", "dog", "mouse"])
+    numbers = {**arrays, "train_target": SORTED[:30], "test_target": SORTED[30:], "classes": names}
+    found = []
+    for name, content in (("text", text), ("numbers", numbers)):
+        np.savez(tmp_path / f"{name}.npz", **content)
+        job = prepare(tmp_path / "m.yaml", data=str(tmp_path / f"{name}.npz"), output=tmp_path / name)
+        job.run()
+        loaded = graphnet.load(tmp_path / name)
+        assert loaded.config.classes == {"scores": ("cat", "dog", "mouse")}
+        np.savez(tmp_path / "in.npz", x=X[:5])
+        labels = predict_file(tmp_path / name, tmp_path / "in.npz", tmp_path / f"{name}-out.npz", form="classes")
+        assert np.load(tmp_path / f"{name}-out.npz")["scores"].tolist() == labels["scores"].tolist()
+        lines = predict_lines(tmp_path / name, tmp_path / "in.npz", form="probabilities")
+        assert lines[0].startswith('{"scores": {"cat": 0.')
+        found.append((job.test, evaluate_run(tmp_path / name), labels["scores"].tolist(), lines))
+    assert found[0] == found[1] and set(found[0][2]) <= set(names)
 
 
 def test_two_outputs():

@@ -50,7 +50,7 @@ VALUES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: type(value).__name__)
 def test_value(value):
     back = passed(value)
     assert type(back) is type(value) and repr(back) == repr(value)
@@ -212,7 +212,7 @@ def test_resources_stay_those_of_the_restored_object(tmp_path):
         (np.zeros(2, [("a", "f4")]), "box.value"),
         (Box(Box(zip([1], [2], strict=True))), "box.value.value.value"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
 def test_what_cannot_be_kept_is_named(value, path):
     with pytest.raises(ConfigError, match=f"{path}: a checkpoint cannot keep this object.*load_state"):

@@ -1,7 +1,9 @@
 """A run that is stopped after any update and resumed in new objects equals, to the bit, the run that was not stopped."""
 
 import random
+import warnings
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,10 +16,18 @@ from graphnet.callbacks import Callback
 from graphnet.core import random as graphnet_random
 from graphnet.datasets import Stream
 from graphnet.losses import CrossEntropy, MeanSquaredError
-from graphnet.metrics import Accuracy, MeanAbsoluteError, Metric, RootMeanSquaredError
+from graphnet.metrics import (
+    F1,
+    Accuracy,
+    MeanAbsoluteError,
+    Metric,
+    Perplexity,
+    RootMeanSquaredError,
+    TopKAccuracy,
+)
 from graphnet.optimizers import Adam, AdamW, Optimizer, RMSprop, Sgd, SgdWithMomentum
 from graphnet.regularizers import L1_Regularizer, L2_Regularizer
-from graphnet.training import TrainingConfig
+from graphnet.training import TrainingConfig, feeds
 from graphnet_recurrent import GRU, LSTM
 
 RNG = np.random.default_rng(20)
@@ -78,6 +88,22 @@ def test_feedforward(settings):
     check_every_stop(run(classes, examples, **settings))
 
 
+def test_weights_of_examples_and_more_metrics():
+    weight = RNG.random(22)
+    fit = lambda: {**examples(), "sample_weight": weight, "class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}  # noqa: E731
+    metrics = lambda: (F1(), Perplexity(), TopKAccuracy(2))  # noqa: E731
+    check_every_stop(run(classes, fit, metrics=metrics, validation=0.3))
+
+
+def test_batches_that_are_skipped():
+    damaged = X.copy()
+    damaged[[3, 17]] = np.nan
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "a batch was skipped|.*skipped")
+        trainer, _ = check_every_stop(run(classes, lambda: {"inputs": damaged, "targets": CLASSES}, on_nan="skip"))
+    assert sum(record.skipped_batches for record in trainer.history.epochs) > 1
+
+
 def test_every_backend(every_backend):
     check_every_stop(run(classes, examples, backend=every_backend), every=5)
     fit = {"inputs": SEQUENCES, "targets": STEPS}
@@ -131,6 +157,31 @@ def noisy_function():
     return read
 
 
+def shared_function():
+    """Draws from the generator of the run and from numpy's global one, which others use too."""
+    for inputs, targets, *_ in pieces():
+        yield inputs + graphnet_random.generator().random(), targets + np.random.rand()  # noqa: NPY002
+
+
+class Methods:
+    """A source by a bound method with arguments, with a pair of methods."""
+
+    def __init__(self):
+        self.rng, self.iterator = np.random.default_rng(2), iter(range(10**6))
+
+    def read(self, scale, own):
+        for inputs, targets, *_ in pieces():
+            yield scale * inputs + self.rng.random() + next(self.iterator), targets + own.random()
+
+    def state(self):
+        return {"rng": self.rng, "count": self.iterator.__reduce__()[-1]}
+
+    def load_state(self, state):
+        self.rng, self.iterator = state["rng"], iter(range(10**6))
+        for _ in range(state["count"]):
+            next(self.iterator)
+
+
 @pytest.mark.parametrize(
     "source",
     [
@@ -138,13 +189,27 @@ def noisy_function():
         lambda: Stream(pieces()),
         lambda: Stream(Noisy()),
         lambda: Stream(noisy_function()),
+        lambda: Stream(shared_function),
+        lambda: Stream(partial(Methods().read, 1e-3, own=np.random.default_rng(9))),
     ],
-    ids=["arrays", "list", "object", "function"],
+    ids=["arrays", "list", "object", "function", "shared generators", "method"],
 )
 def test_stream(source):
     settings = {"loss": MeanSquaredError, "tbptt": (3, 5), "epochs": 2}
     fit = lambda: {"inputs": source(), "validation_data": source()}  # noqa: E731
     check_every_stop(run(recurrent, fit, **settings), every=3)
+
+
+def test_stream_of_large_pieces_is_read_again(monkeypatch):
+    """What has been read and not used is too large to be kept."""
+    monkeypatch.setattr(feeds, "UNREAD", 0)
+    settings = {"loss": MeanSquaredError, "tbptt": (3, 3), "epochs": 2}
+    check_every_stop(run(recurrent, lambda: {"inputs": Stream(Noisy())}, **settings), every=4)
+
+
+def test_stream_that_is_read_once():
+    settings = {"loss": MeanSquaredError, "tbptt": (4, 4), "epochs": 1}
+    check_every_stop(run(recurrent, lambda: {"inputs": Stream(iter(pieces()))}, **settings), every=2)
 
 
 # ---------------------------------------------------------------------- objects of users

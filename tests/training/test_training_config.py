@@ -13,7 +13,7 @@ from graphnet.losses import CrossEntropy, MeanSquaredError
 from graphnet.metrics import Accuracy, MeanAbsoluteError
 from graphnet.optimizers import Adam, Sgd
 from graphnet.regularizers import L1_Regularizer, L2_Regularizer
-from graphnet.training.schedule import rate_factor
+from graphnet.training.schedule import schedule_of
 
 pytestmark = pytest.mark.no_plugins
 
@@ -66,9 +66,9 @@ def test_numbers_of_numpy_and_lists_become_plain():
         ({"weights_initializer": 1.0}, "weights_initializer.*initialize"),
         ({"bias_initializer": 0.0}, "bias_initializer"),
         ({"regularizer": 0.1}, "regularizer.*calculate"),
-        ({"schedule": "cosinus"}, "Did you mean 'cosine'"),
-        ({"decay": 0.5}, "no effect on a constant"),
-        ({"decay_epochs": 5}, "no effect on a constant"),
+        ({"schedule": "cosinus"}, "Did you mean 'Cosine'"),
+        ({"decay": 0.5}, "no effect on this schedule"),
+        ({"decay_epochs": 5}, "no effect on this schedule"),
         ({"schedule": "step", "decay": 1.5}, r"decay.*in \[0, 1\]"),
     ],
 )
@@ -132,7 +132,7 @@ def test_it_cannot_be_changed_in_place():
 
 def test_cosine_schedule_ends_at_decay():
     config = TrainingConfig(schedule="cosine", decay=0.2, decay_epochs=4, epochs=9)
-    factors = [rate_factor(config, epoch) for epoch in range(1, 10)]
+    factors = [schedule_of(config).factor(position, 9) for position in range(9)]
     assert factors[0] == 1.0 and factors[2] == pytest.approx(0.6)
     assert factors[4:] == pytest.approx([0.2] * 5)
     assert factors == sorted(factors, reverse=True)

@@ -20,6 +20,7 @@ from graphnet.regularizers import L1_Regularizer, L2_Regularizer, Regularizer
 from graphnet.training import Trainer, TrainingConfig
 from graphnet.training.array_pool import ArrayPool
 from graphnet.training.flat_group import FlatGroup, is_fused
+from graphnet.training.schedule import schedule_of
 from graphnet.training.single_group import SingleGroup
 from graphnet.training.updates import Updates
 
@@ -105,7 +106,7 @@ def test_flat_equals_array_by_array(optimizer, regularizer, clip, schedule):
     assert len(updates.groups) == (6 if regularizer is None else 12)
     for epoch in range(1, 7):
         draw_gradients(runner, rng, scale=float(rng.uniform(0.01, 20)))
-        rate = updates.set_epoch(epoch)
+        rate = updates.set_rate(schedule_of(config).factor(epoch - 1, 6))
         norm = oracle.step([p.gradient for p in parameters_of(runner)], rate)
         assert updates.step() == pytest.approx(norm, rel=1e-6)
     for p, expected in zip(parameters_of(runner), oracle.values, strict=True):
@@ -228,7 +229,7 @@ def test_elementwise_optimizer_is_called_once():
                 step = 0.5 * np.sign(p.gradient) if isinstance(optimizer, Signs) else p.gradient
                 np.testing.assert_allclose(p.value, old - step, rtol=1e-14)
     assert group.optimizer.shapes == [(12 + 4 + 1 + 30,)] * 3
-    assert updates.set_epoch(1) is None
+    assert updates.set_rate(0.5) is None
 
 
 def test_subclass_wrapping_step_is_not_fused():

@@ -7,6 +7,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
 from graphnet.core.attributes import as_attribute
+from graphnet.core.checks import flag
 from graphnet.core.concurrency.claims import READ, WRITE, Claim, Keys, check_unchanged
 from graphnet.core.describe import deltas, weights
 from graphnet.core.describe.parameter import Array, Parameter
@@ -81,9 +82,23 @@ class Trainable(Rules):
         check_unchanged(self._keys, action, self)
 
     @property
-    def trainable(self) -> bool:
+    def has_weights(self) -> bool:
         """Whether this layer has weights (or will have them, once it has seen an input)."""
         return weights.has_weights(self)
+
+    @property
+    def trainable(self) -> bool:
+        """Whether this layer has weights, and steps change them: its ``delta`` is not 0.
+
+        False sets ``delta`` to 0, which freezes the weights of this layer and of all layers inside it; True sets a
+        ``delta`` of 0 to 1.
+        """
+        return self._delta != 0.0 and weights.has_weights(self)
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        if flag(type(self).__name__, "trainable", trainable) != (self._delta != 0.0):
+            self.delta = float(trainable)
 
     def snapshot(self) -> Snapshot:
         """Return copies of all weights, gradients and buffers inside, with the states of the optimizers.

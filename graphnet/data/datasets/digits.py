@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from graphnet.core.errors import PluginError
-from graphnet.data.datasets.dataset import Dataset, Split
+from graphnet.data.dataset import Dataset, Split
 
 SEED = 0
 TEST_SHARE = 0.2

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from graphnet.data.datasets.dataset import Dataset, Split
+from graphnet.data.dataset import Dataset, Split
 from graphnet.data.datasets.ragged import cut
 
 SOURCE = (

@@ -13,10 +13,11 @@ from graphnet.core.arguments import explained
 from graphnet.core.errors import ShapeError
 from graphnet.core.files.arrays import NPZ, read_npz
 from graphnet.core.files.border import reading
-from graphnet.data.datasets.dataset import Dataset, Input, Split
-from graphnet.data.datasets.npz_checks import check_alike, class_names, numbers
+from graphnet.data.dataset import Dataset, Input, Split
+from graphnet.data.datasets.npz_checks import check_alike, class_names
 from graphnet.data.datasets.npz_keys import LENGTHS, input_names, ragged
 from graphnet.data.datasets.ragged import cut
+from graphnet.data.finite import numbers
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -34,7 +35,7 @@ def npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Datase
                             (all frames, ...)
     ``SPLIT_INPUT_lengths`` (n,), optional                      the input is a list of n sequences
                                                                 ``(time, ...)``, stored end to end; 0 or more
-    ``SPLIT_target``        (n, ...), or with lengths           class numbers (integers), or numbers to predict
+    ``SPLIT_target``        (n, ...), or with lengths           class numbers, labels (text), or numbers to predict
                             (all frames, ...)
     ``SPLIT_target_lengths`` (n,), optional                     a target for each step: n sequences, end to end
     ``classes``             (classes,), optional                the names of the classes; text
@@ -92,15 +93,16 @@ def _dataset(arrays: Arrays, path: Path) -> Dataset:
 
 def _split(arrays: Arrays, names: list[str], split: str, path: Path) -> Split:
     inputs = {name: _input(arrays, f"{split}_{name}", ragged(arrays, split, name), path) for name in names}
-    targets = _input(arrays, f"{split}_target", ragged(arrays, split, "target"), path)
+    targets = _input(arrays, f"{split}_target", ragged(arrays, split, "target"), path, labels=True)
     try:
         return Split(inputs, targets)
     except ShapeError as error:
         raise error.at(f"{path}: {split}") from None
 
 
-def _input(arrays: Arrays, key: str, uneven: bool, path: Path) -> Input:
-    values = numbers(arrays[key], f"{path}: {key}")
+def _input(arrays: Arrays, key: str, uneven: bool, path: Path, *, labels: bool = False) -> Input:
+    text = labels and arrays[key].dtype.kind == "U" and arrays[key].ndim > 0
+    values = arrays[key] if text else numbers(arrays[key], f"{path}: {key}")
     return cut(values, arrays[key + LENGTHS], f"{path}: {key}{LENGTHS}") if uneven else values
 
 

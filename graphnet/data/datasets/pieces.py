@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -37,29 +38,88 @@ def unnamed(values: dict[str, Array]) -> Values:
     return values[""] if list(values) == [""] else values
 
 
-def regrouped(items: Iterable[Any], steps: int) -> Iterator[Piece]:
-    """Pieces of ``steps`` steps from pieces of any number of them."""
-    buffered: list[InputsAndTargets] = []
-    fresh: Array | None = None
-    first_shapes: tuple[Any, ...] | None = None
-    for number, item in enumerate(items, 1):
-        inputs, targets, new_fresh = _checked(item, f"Stream, piece {number}")
+class Regrouped(Iterator[Piece]):
+    """Pieces of ``steps`` steps from pieces of any number of them, read one by one.
+
+    Parameters
+    ----------
+    items : iterable
+    steps : int
+
+    Raises
+    ------
+    ShapeError, DataError
+        By ``next``, if an item is invalid, or does not fit those before it.
+    """
+
+    def __init__(self, items: Iterable[Any], steps: int) -> None:
+        self._items, self._steps = iter(items), steps
+        self._read = 0
+        self._parts: list[InputsAndTargets] = []
+        self._fresh: Array | None = None
+        #: An item with fresh rows, which waits until the steps before it have been returned.
+        self._waiting: tuple[dict[str, Array], dict[str, Array], Array] | None = None
+        self._first_shapes: tuple[Any, ...] | None = None
+
+    def __next__(self) -> Piece:
+        while _steps(self._parts) < self._steps:
+            if self._waiting is not None:
+                if self._parts:
+                    return self._take(self._parts, [])
+                inputs, targets, self._fresh = self._waiting
+                self._parts, self._waiting = [(inputs, targets)], None
+            elif not self._add_item():
+                if not _steps(self._parts):
+                    raise StopIteration
+                return self._take(self._parts, [])
+        return self._take(*_split(self._parts, self._steps))
+
+    def _take(self, parts: list[InputsAndTargets], rest: list[InputsAndTargets]) -> Piece:
+        piece = _joined(parts, self._fresh)
+        self._parts, self._fresh = rest, None
+        return piece
+
+    def _add_item(self) -> bool:
+        """Read an item; False at the end."""
+        try:
+            item = next(self._items)
+        except StopIteration:
+            return False
+        self._read += 1
+        where = f"Stream, piece {self._read}"
+        inputs, targets, fresh = _checked(item, where)
         shapes = tuple((name, a.shape[1:]) for part in (inputs, targets) for name, a in part.items())
-        if first_shapes not in (None, shapes):
-            where = f"Stream, piece {number}"
-            raise ShapeError("pieces differ in shape", where=where, expected=str(first_shapes), received=str(shapes))
-        first_shapes = shapes
-        if new_fresh is not None and buffered:
-            yield _joined(buffered, fresh)
-            buffered, fresh = [], None
-        fresh = new_fresh if new_fresh is not None else fresh
-        buffered.append((inputs, targets))
-        while _steps(buffered) >= steps:
-            piece, buffered = _split(buffered, steps)
-            yield _joined(piece, fresh)
-            fresh = None
-    if _steps(buffered):
-        yield _joined(buffered, fresh)
+        if self._first_shapes not in (None, shapes):
+            raise ShapeError(
+                "pieces differ in shape", where=where, expected=str(self._first_shapes), received=str(shapes)
+            )
+        self._first_shapes = shapes
+        if fresh is not None:
+            self._waiting = inputs, targets, fresh
+        else:
+            self._parts.append((inputs, targets))
+        return True
+
+    @property
+    def unread_bytes(self) -> int:
+        """The bytes of what has been read and not returned yet."""
+        waiting = [] if self._waiting is None else [self._waiting[:2]]
+        return sum(a.nbytes for pair in [*self._parts, *waiting] for part in pair for a in part.values())
+
+    @property
+    def unread(self) -> dict[str, Any]:
+        """What has been read and not returned yet, and the number of items that have been read."""
+        waiting = None if self._waiting is None else list(self._waiting)
+        return {"read": self._read, "parts": [list(part) for part in self._parts], "fresh": self._fresh,
+                "waiting": waiting}  # fmt: skip
+
+    def go_on(self, unread: Mapping[str, Any]) -> None:
+        """Read as many items as :attr:`unread` says in vain, and continue with what it holds."""
+        for _ in itertools.islice(self._items, unread["read"]):
+            self._read += 1
+        self._parts = [(inputs, targets) for inputs, targets in unread["parts"]]
+        self._fresh = unread["fresh"]
+        self._waiting = None if unread["waiting"] is None else tuple(unread["waiting"])
 
 
 def _checked(item: Any, where: str) -> tuple[dict[str, Array], dict[str, Array], Array | None]:

@@ -14,7 +14,7 @@ from graphnet.core.checks import integer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, DataError, ShapeError, StateError
 from graphnet.core.files.arrays import map_npy
-from graphnet.data.datasets.pieces import Piece, regrouped, unnamed
+from graphnet.data.datasets.pieces import Piece, Regrouped, unnamed
 
 
 class Stream:
@@ -118,7 +118,8 @@ class Stream:
     def pieces(self, steps: int, done: int = 0) -> Iterator[Piece]:
         """The stream in pieces of ``steps`` steps; shorter at its end, and before a piece with fresh rows.
 
-        The first ``done`` pieces are left out: those of arrays are not read, those of another source are read in vain.
+        The first ``done`` pieces are left out if the stream is made of arrays; of another source, the result is a
+        :class:`~graphnet.data.datasets.pieces.Regrouped`, which can go on too.
 
         Raises
         ------
@@ -127,9 +128,7 @@ class Stream:
         ShapeError, DataError
             If a piece does not fit the pieces before it.
         """
-        if self._inputs is not None:
-            return self._cut(steps, done)
-        return itertools.islice(regrouped(self._read(), steps), done, None)
+        return Regrouped(self._read(), steps) if self._inputs is None else self._cut(steps, done)
 
     def count(self, steps: int) -> int | None:
         """The number of pieces; None if it is only known after reading."""
@@ -152,7 +151,7 @@ class Stream:
             raise DataError("the stream is empty", where="Stream", expected="at least one piece") from None
         if self._open is None:
             self._remaining = itertools.chain([item], items)
-        return next(regrouped([item], steps))
+        return next(Regrouped([item], steps))
 
     def _read(self) -> Iterator[Any]:
         """The pieces of the source, from the beginning."""

@@ -136,8 +136,8 @@ class BatchGuard:
     def _of_penalty(self) -> Origin | None:
         regularizer = self.config.regularizer
         for member in self.updates.members:
-            if regularizer is not None and member.parameter.spec.kind != "bias" and member.delta:
-                value = member.parameter.value
+            if regularizer is not None and self.updates.regularized(member) and member.delta:
+                value = member.decayed(member.parameter.value)
                 if not np.isfinite(float(regularizer.norm(value))):
                     return Origin("regularizer" if np.isfinite(value).all() else "weight", member.path)
         return None

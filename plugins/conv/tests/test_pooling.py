@@ -157,7 +157,7 @@ def test_pooling_refuses_invalid_input(pooling):
 
 @BOTH
 def test_constructor_and_shape_errors(layer):
-    assert list(inspect.signature(layer).parameters) == ["stride_shape", "pooling_shape"]
+    assert list(inspect.signature(layer).parameters) == ["stride_shape", "pooling_shape", "padding"]
     with pytest.raises(ShapeError, match="window is larger than the input; expected at least 3"):
         layer((1, 1), (3, 2)).forward(np.ones((1, 2, 2, 4)))
     with pytest.raises(ShapeError, match=r"expected \(batch, channel, x\)"):
@@ -187,3 +187,52 @@ def test_constructor_and_shape_errors(layer):
 def test_invalid_configuration_is_refused(layer, field, stride, window):
     with pytest.raises(ConfigError, match=f"{layer.__name__}: {field} is out of range"):
         layer(stride, window)
+
+
+PADDED = [
+    ((2, 3, 5, 6), (2, 2), (3, 3), "same"),
+    ((2, 2, 5, 7), (2, 1), (2, 3), (1, (0, 2))),
+    ((1, 2, 4, 4), 1, (2, 2), 1),
+    ((2, 3, 9), (2,), (4,), "same"),
+    ((2, 2, 6), (3,), (3,), ((2, 0),)),
+]
+
+
+def padded_windows(x, window, stride, padding):
+    """Each window as the list of its cells that lie in the input, by output position."""
+    axes = len(window)
+    stride = (stride,) * axes if isinstance(stride, int) else stride
+    if padding == "same":
+        padding = tuple(((m - 1) // 2, (m - 1) - (m - 1) // 2) for m in window)
+    elif isinstance(padding, int):
+        padding = (padding,) * axes
+    pairs = [p if isinstance(p, tuple) else (p, p) for p in padding]
+    sizes = [(n + a + b - m) // s + 1 for n, (a, b), m, s in zip(x.shape[-axes:], pairs, window, stride, strict=True)]
+    for place in np.ndindex(*sizes):
+        starts = [i * s - a for i, s, (a, _) in zip(place, stride, pairs, strict=True)]
+        yield place, [
+            cell for cell in np.ndindex(*x.shape[-axes:])
+            if all(start <= c < start + m for c, start, m in zip(cell, starts, window, strict=True))
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("shape", "stride", "window", "padding"), PADDED, ids=str)
+@BOTH
+def test_padding_is_never_in_a_result(layer, shape, stride, window, padding, rng):
+    pooling, x = layer(stride, window, padding=padding), rng.permutation(np.prod(shape)).reshape(shape) * 0.01 - 5.0
+    y = pooling.forward(x)
+    for place, cells in padded_windows(x, window, stride, padding):
+        values = np.stack([x[(..., *cell)] for cell in cells])
+        expected = values.mean(axis=0) if layer is AveragePooling else values.max(axis=0)
+        agree(y[(..., *place)], expected, 1e-14)
+    error = rng.normal(size=y.shape)
+    agree(pooling.backward(error), slopes(lambda moved: float((pooling.forward(moved) * error).sum()), x, 1e-3))
+    assert pooling.forward(x.astype(np.float32)).dtype == np.float32
+
+
+@BOTH
+def test_padding_that_does_not_fit(layer):
+    for padding in (2, (1, 2), "full", -1, ((0, 2), 0), None):
+        with pytest.raises(ConfigError, match="padding"):
+            layer(1, (2, 2), padding=padding)
+    assert layer(2, (3, 3), padding="same").forward(np.zeros((1, 1, 7, 6))).shape == (1, 1, 4, 3)

@@ -16,6 +16,8 @@ CASES = [
     Case(Pooling, {"stride_shape": (1, 1), "pooling_shape": (3, 2)}, IMAGE),
     Case(Pooling, {"stride_shape": (2,), "pooling_shape": (3,)}, SIGNAL),
     Case(AveragePooling, {"stride_shape": (2, 1), "pooling_shape": (2, 3)}, IMAGE),
+    Case(Pooling, {"stride_shape": (2, 1), "pooling_shape": (3, 2), "padding": "same"}, IMAGE),
+    Case(AveragePooling, {"stride_shape": (2, 2), "pooling_shape": (2, 3), "padding": (1, (0, 2))}, IMAGE),
     Case(GlobalAveragePooling, {}, IMAGE),
     Case(GlobalAveragePooling, {}, SIGNAL),
 ]

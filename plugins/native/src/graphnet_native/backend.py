@@ -31,7 +31,7 @@ def compiled(program: Program, dtype: str, batch: int, workers: int = 1) -> Comp
     With several workers, functions that any number of threads share.
     """
     scalar = F32 if dtype == "float32" else F64
-    order = layout_of(program, scalar, vector_bytes(), batch)
+    order = layout_of(program, scalar, vector_bytes(), batch, workers)
     kind = None if order.rows_first else products.tiles(scalar, vector_bytes(), batch)
     key = (program, dtype, order, kind, workers, bounds.enabled())
     with _lock:

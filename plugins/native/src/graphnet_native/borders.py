@@ -24,7 +24,7 @@ def turn(frame: Frame, source: Value, target: Value, rows: Value, columns: Value
     f.run(name, source, f.mul(columns, size), target, f.mul(rows, size), rows, columns)
 
 
-def copy_rows(frame: Frame, arrays: tuple[Value, Value], pitches: tuple[int, int], rows: Value, width: int) -> None:
+def copy_rows(frame: Frame, arrays: tuple[Value, Value], pitches: tuple[int, ...], rows: Value, width: int) -> None:
     """Copy ``width`` numbers of each row from one array to another, with bytes from row to row of both."""
     f, size = frame.f, frame.dtype.bytes
     name = f"copy_rows_{frame.vector.mangled}"
@@ -76,8 +76,7 @@ def _read(frame: Frame, array: ExternalArray, target: BufferSlice | ExternalArra
     f = frame.f
     number, stride = frame.table.externals.index(array), f.mul(frame.row, array.width)
     if frame.layout.rows_first:
-        source = f.offset(frame.entry(frame.table.external + number), f.mul(stride, frame.own_start))
-        _copy_own_steps(frame, source, frame.address(target, frame.own_start), (array, target))
+        _copy_steps(frame, array, target, frame.table.external + number, reading=True)
         return
 
     def step(t: Value, _: list[Value]) -> None:
@@ -91,9 +90,7 @@ def _write(frame: Frame, source: BufferSlice | ExternalArray, entry: int) -> Non
     f = frame.f
     stride = f.mul(frame.row, source.width)
     if frame.layout.rows_first:
-        target = f.offset(frame.entry(entry), f.mul(stride, frame.own_start))
-        array = ExternalArray("", 0, source.width)
-        _copy_own_steps(frame, frame.address(source, frame.own_start), target, (source, array))
+        _copy_steps(frame, ExternalArray("", 0, source.width), source, entry, reading=False)
         return
 
     def step(t: Value, _: list[Value]) -> None:
@@ -103,16 +100,24 @@ def _write(frame: Frame, source: BufferSlice | ExternalArray, entry: int) -> Non
     f.loop(frame.own_start, frame.own_stop, 1, step)
 
 
-def _copy_own_steps(
-    frame: Frame,
-    source: Value,
-    target: Value,
-    operands: tuple[BufferSlice | ExternalArray, BufferSlice | ExternalArray],
+def _copy_steps(
+    frame: Frame, array: ExternalArray, place: BufferSlice | ExternalArray, entry: int, reading: bool
 ) -> None:
-    """Copy the rows of this worker's steps."""
-    f = frame.f
-    rows = f.mul(f.binary("sub", frame.own_stop, frame.own_start), frame.batch)
-    copy_rows(frame, (source, target), (frame.pitch(operands[0]), frame.pitch(operands[1])), rows, operands[0].width)
+    """Copy the steps of an external array to a buffer or back where rows come first: each worker its steps or rows."""
+    f, pitches = frame.f, (frame.pitch(array), frame.pitch(place))
+
+    def some(step: Value, rows: Value) -> None:
+        row = f.add(f.mul(frame.batch, step), frame.first_row)
+        outside, inside = f.offset(frame.entry(entry), f.mul(row, pitches[0])), frame.address(place, step)
+        if reading:
+            copy_rows(frame, (outside, inside), pitches, rows, array.width)
+        else:
+            copy_rows(frame, (inside, outside), pitches[::-1], rows, array.width)
+
+    if frame.by_rows:
+        f.loop(frame.start, frame.stop, 1, lambda t, _: some(t, frame.rows))
+    else:
+        some(frame.own_start, f.mul(f.binary("sub", frame.own_stop, frame.own_start), frame.batch))
 
 
 def write_outputs(frame: Frame) -> None:

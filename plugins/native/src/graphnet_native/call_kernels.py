@@ -175,8 +175,8 @@ class _Kernel(Lanes):
         (rows, rows_step), (there, there_step) = self.place(), self.place()
         name = row_products.row_product(self.module, self.dtype, self.lanes)
         # The weights are in one panel, as wide as the product.
-        f.run(name, pack, integer(self.panel * self.size), line, rows, rows_step, there, there_step,
-              self.count(timeless), depth, units, integer(int(add)))  # fmt: skip
+        f.run(name, pack, integer(self.panel * self.size), line, rows, rows_step, integer(0), there, there_step,
+              integer(0), self.count(timeless), integer(1), depth, units, integer(int(add)))  # fmt: skip
 
     def _reduce(self, name: str, source: Kind, target: Kind, timeless: bool) -> None:
         """A reduction over the units, one after the other."""

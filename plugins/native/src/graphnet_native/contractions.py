@@ -79,32 +79,21 @@ def _product_of_rows(frame: Frame, instruction: Instruction, step: Value, count:
     if frame.layout.single and instruction.phase in (LOOP, BACK_LOOP):
         _product_of_one_row(frame, instruction, step, tiles)
         return
-    together = frame.timed(rows) and frame.timed(output)
     width = packing.padded(output.width, tiles.rows)
     # The weights for one row are in one panel, as wide as the product.
     line, panel = (width, tiles.rows) if frame.layout.single else (tiles.rows, tiles.rows * rows.width)
-    matrix = frame.address(weights, step)
-    source, target = frame.address(rows, step), frame.address(output, step)
+    matrix, source, target = (frame.address(operand, step) for operand in (weights, rows, output))
     name = row_products.row_product(frame.module, frame.dtype, frame.lanes)
-    pitches = (integer(frame.pitch(rows)), integer(frame.pitch(output)))
-    depth, add = integer(rows.width), integer(int(instruction.add))
+    strides, number, steps = (frame.stride(rows), frame.stride(output)), frame.rows, count
+    if frame.timed(rows) and frame.timed(output) and not frame.by_rows:
+        number, steps = f.mul(count, frame.batch), integer(1)  # the rows of all steps are at one distance
 
     def part(place: Value, first: Value, units: Value) -> None:
         start = first if frame.layout.single else f.mul(place, rows.width)
         begin, there = f.offset(matrix, f.mul(start, size)), f.offset(target, f.mul(first, size))
-
-        def some(at: Value, to: Value, number: Value) -> None:
-            f.run(name, begin, integer(panel * size), integer(line * size), at, pitches[0], to, pitches[1], number,
-                  depth, units, add)  # fmt: skip
-
-        def one(i: Value, _: list[Value]) -> None:
-            at, to = f.offset(source, f.mul(frame.stride(rows), i)), f.offset(there, f.mul(frame.stride(output), i))
-            some(at, to, frame.batch)
-
-        if together or count.name == "1":
-            some(source, there, f.mul(count, frame.batch))
-        else:
-            f.loop(integer(0), count, 1, one)
+        f.run(name, begin, integer(panel * size), integer(line * size), source, integer(frame.pitch(rows)), strides[0],
+              there, integer(frame.pitch(output)), strides[1], number, steps, integer(rows.width), units,
+              integer(int(instruction.add)))  # fmt: skip
 
     frame.shared(output.width, part)
 

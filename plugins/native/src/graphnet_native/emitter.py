@@ -50,6 +50,8 @@ from graphnet_native.table import Table
 
 #: More columns than any tile has.
 MANY = 1 << 20
+#: Functions, and parts of them, whose work is always divided by units or steps: sums over rows, and packs.
+UNITS = ("pack", "sums")
 #: Instructions beyond which numpy runs a program: LLVM needs more than a millisecond for each.
 MOST = 8000
 
@@ -105,7 +107,7 @@ class Emitter:
         #: What fills the packs.
         self.packing = sources.plan(program)
         self.table = Table.of(program, self.packing)
-        self.layout = layout_of(program, self.dtype, vector_bytes, batch)
+        self.layout = layout_of(program, self.dtype, vector_bytes, batch, workers)
         rows_first = self.layout.rows_first
         self.tiles = (
             row_products.panels(self.dtype, vector_bytes)
@@ -117,7 +119,7 @@ class Emitter:
         self.space = contractions.space(program, self.wide)
         self.partition: Partition | None = None
         if workers > 1:
-            piece = piece_of(program)
+            piece = 0 if self.layout.by_rows else piece_of(program)
             if not rows_first:
                 self.tiles = balanced(self.tiles, piece, workers)
             self.partition = Partition(piece, self.tiles.rows)
@@ -187,7 +189,8 @@ class Emitter:
 
     def _function(self, name: str, body: Callable[[Frame], None]) -> None:
         self._site(f"arrays of {name}")
-        body(Frame(self.module, name, self.program, self.dtype, self.layout, self.table, self.partition))
+        by_rows = self.layout.by_rows and name.split("_")[0] not in UNITS
+        body(Frame(self.module, name, self.program, self.dtype, self.layout, self.table, self.partition, by_rows))
 
     def _sequence(self, name: str, *parts: str) -> None:
         """Define a function that calls others one after the other."""
@@ -232,7 +235,7 @@ class Emitter:
         self, groups: Sequence[Sequence[Instruction]], direction: int = 0, states: Sequence[BufferSlice] = ()
     ) -> frozenset[int]:
         """The groups before which workers must meet; the last one is that of states that are kept."""
-        if self.partition is None:
+        if self.partition is None or self.layout.by_rows:
             return frozenset()
         found = [list(accesses(self.partition, group)) for group in groups]
         return barriers(self.program, [*found, kept(self.partition, states)], direction)

@@ -26,6 +26,8 @@ from graphnet_native.layout import Layout
 from graphnet_native.partition import Partition
 from graphnet_native.table import Table
 
+#: Rows are divided among workers in multiples of this number: that of the smaller kernels of products.
+ROWS = 4
 #: Kinds of buffers that have a place for each step.
 TIMED = (BLOCK_BUFFER, FULL_BUFFER, RING_BUFFER)
 
@@ -54,6 +56,8 @@ class Frame(Lanes):
     partition : Partition or None
         How workers divide the work of a task, whose function has the parameters team, worker and workers beyond those
         above; None for a function of one thread.
+    by_rows : bool
+        Workers divide the rows of the batch, not the units: each has all units of its own rows.
     """
 
     def __init__(
@@ -65,12 +69,13 @@ class Frame(Lanes):
         layout: Layout,
         table: Table,
         partition: Partition | None = None,
+        by_rows: bool = False,
     ) -> None:
         further = team.TASK_PARAMETERS if partition else ()
         f = module.function(name, [PTR, I64, I64, I64, *further], table=True)
         super().__init__(f, dtype)
         self.module, self.program, self.layout = module, program, layout
-        self.table, self.partition = table, partition
+        self.table, self.partition, self.by_rows = table, partition, by_rows
         #: Whether elementwise loops are functions that are called: of programs with many, which are compiled faster.
         self.calls_loops = False
         entries, self.start, self.stop, self.origin, *self._team = f.parameters
@@ -80,6 +85,8 @@ class Frame(Lanes):
             self._addresses = {entry: self._address(entries, entry) for entry in range(self.table.batch)}
         self.batch = integer(1) if layout.single else f.load(I64, f.offset(entries, self.table.batch * 8))
         self.row = f.mul(self.batch, dtype.bytes)
+        #: The rows of the batch that this worker has, and the first of them.
+        self.rows, self.first_row = self.batch, integer(0)
         self.steps = f.binary("sub", self.stop, self.start)
         #: The steps of this worker, where steps are divided.
         self.own_start, self.own_stop = self.start, self.stop
@@ -87,6 +94,9 @@ class Frame(Lanes):
         if partition is not None:
             first, last = self._share(self.steps, 1)
             self.own_start, self.own_stop = f.add(self.start, first), f.add(self.start, last)
+            if by_rows:
+                low, high = self._share(self.batch, ROWS)
+                self.rows, self.first_row = f.binary("sub", high, low), low
             for piece in sorted({partition.of(width) for width in _widths(program)}):
                 self._shares[piece] = self._share(integer(piece), partition.grain)
 
@@ -120,7 +130,7 @@ class Frame(Lanes):
         ``line`` is where the first unit is among the rows of panels, in which each piece begins a panel.
         """
         partition, f = self.partition, self.f
-        if partition is None:
+        if partition is None or self.by_rows:
             body(integer(0), integer(0), integer(width))
             return
         piece, pieces = partition.of(width), partition.pieces(width)
@@ -187,7 +197,11 @@ class Frame(Lanes):
         return isinstance(output, BufferSlice) and self.program.buffers[output.buffer].kind not in TIMED
 
     def address(self, operand: Operand, step: Value) -> Value:
-        """Where an operand that is not a number is at a step."""
+        """Where an operand that is not a number is at a step; the first of this worker's rows."""
+        start = self._address_of(operand, step)
+        return self.f.offset(start, self.f.mul(self.first_row, self.pitch(operand))) if self.by_rows else start
+
+    def _address_of(self, operand: Operand, step: Value) -> Value:
         f = self.f
         if isinstance(operand, PackSlice):
             distance = integer(self.dtype.bytes) if self.layout.rows_first else self.row
@@ -272,7 +286,7 @@ class Frame(Lanes):
             body(dict(zip(pointers, values, strict=True)))
             return [f.offset(value, pitch) for value, pitch in zip(values, pitches, strict=True)]
 
-        f.loop(integer(0), self.batch, 1, row, list(pointers.values()))
+        f.loop(integer(0), self.rows, 1, row, list(pointers.values()))
 
     def each_ended_row(
         self, pointers: Mapping[Operand, Value], flags: Value, body: Callable[[Mapping[Operand, Value]], None]
@@ -281,11 +295,11 @@ class Frame(Lanes):
         f = self.f
 
         def row(b: Value, values: list[Value]) -> list[Value]:
-            ended = f.compare("icmp ne", f.load(I8, f.offset(flags, b)), integer(0, I8))
+            ended = f.compare("icmp ne", f.load(I8, f.offset(flags, f.add(self.first_row, b))), integer(0, I8))
             f.when(ended, lambda: body(dict(zip(pointers, values, strict=True))))
             return [f.offset(v, self.pitch(o)) for o, v in zip(pointers, values, strict=True)]
 
-        f.loop(integer(0), self.batch, 1, row, list(pointers.values()))
+        f.loop(integer(0), self.rows, 1, row, list(pointers.values()))
 
     def span(self, start: Value, count: Value, body: Callable[[Value, Value | None], None]) -> None:
         """``body(first number, mask)`` for vectors over ``count`` numbers from ``start`` on."""

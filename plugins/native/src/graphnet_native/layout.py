@@ -13,8 +13,10 @@ from graphnet_native.products import tiles
 
 #: An elementwise operation on a vector, in multiply-adds.
 ELEMENTWISE = 6
-#: The vectors with units must be fewer than this part of those with rows.
-WORTH = 0.9
+#: Rows come first where this takes at most so many times the vectors: nothing is transposed then at the borders.
+WORTH = 1.1
+#: Rows of each worker from which on workers divide them: none waits for another then, but each reads all weights.
+OWN_ROWS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +29,22 @@ class Layout:
         The units of a row are neighbours in memory.
     single : bool
         The batch has one row; then rows come first.
+    by_rows : bool
+        Workers divide the rows, not the units; then rows come first.
     """
 
     rows_first: bool
     single: bool = False
+    by_rows: bool = False
 
 
-def layout_of(program: Program, dtype: Type, vector_bytes: int, batch: int) -> Layout:
+def layout_of(program: Program, dtype: Type, vector_bytes: int, batch: int, workers: int = 1) -> Layout:
     """The layout that needs fewer vectors for a batch of this size."""
     if batch == 1:
         return Layout(True, True)
     units, rows = vectors(program, dtype, vector_bytes, batch)
-    return Layout(units < WORTH * rows)
+    rows_first = units < WORTH * rows
+    return Layout(rows_first, False, rows_first and workers > 1 and batch >= workers * OWN_ROWS)
 
 
 def vectors(program: Program, dtype: Type, vector_bytes: int, batch: int) -> tuple[int, int]:

@@ -16,13 +16,12 @@ VECTORS = 2
 UNROLL = 4
 
 
-def heights(vector_bytes: int) -> dict[int, int]:
-    """The rows of the micro-kernels, the largest first, and the chains of each of their sums.
+def heights(vector_bytes: int) -> tuple[int, int]:
+    """The rows of the micro-kernels, for whole blocks of rows and for the few that are left: what fits into registers.
 
-    As many as fit into the registers, and so many sums that few wait for their last addition. The chains are those of
-    all outputs, since workers divide the outputs: chain c has the terms k with k modulo chains = c.
+    Four rows of two vectors are as many sums as additions are under way at a time, so fewer rows take no less time.
     """
-    return {8: 1, 4: 2, 2: 4, 1: 4} if vector_bytes == 64 else {4: 1, 2: 2, 1: 4}
+    return (8, 4) if vector_bytes == 64 else (6, 4)
 
 
 def panels(dtype: Type, vector_bytes: int) -> Tiles:
@@ -34,18 +33,18 @@ def panels(dtype: Type, vector_bytes: int) -> Tiles:
 def row_kernel(module: Module, dtype: Type, lanes: int, rows: int, vectors: int) -> str:
     """Define the product of some rows with the outputs of a panel; returns its name.
 
-    ``f(W, bytes from k to k of W, x, row bytes, C, row bytes, depth, columns, add)``: ``columns`` of the vectors are
-    written, the last of which may be partly filled.
+    ``f(W, bytes from k to k of W, x, row bytes, C, row bytes, depth, number of rows, columns, add)``: ``columns`` of
+    the vectors are written, the last of which may be partly filled. No other rows are read or written.
     """
     name = f"row_dot_{dtype.mangled}_{lanes}_{rows}x{vectors}"
     if name not in module.functions:
-        f = module.function(name, [PTR, I64, PTR, I64, PTR, I64, I64, I64, I64], internal=True)
+        f = module.function(name, [PTR, I64, PTR, I64, PTR, I64, I64, I64, I64, I64], internal=True)
         _RowKernel(f, Type(dtype.scalar, lanes), rows, vectors).build()
     return name
 
 
 class _RowKernel:
-    """Builds a micro-kernel."""
+    """Builds a micro-kernel. Every sum has one order, whichever kernel computes it: that of ``k``."""
 
     def __init__(self, f: Function, kind: Type, rows: int, vectors: int) -> None:
         self.f, self.kind, self.rows, self.vectors = f, kind, rows, vectors
@@ -53,20 +52,22 @@ class _RowKernel:
 
     def build(self) -> None:
         f, kind = self.f, self.kind
-        weights, weight_row, x, x_row, _, _, depth, columns, add = f.parameters
-        number = len(self.tiles)
-        chains = heights(f.module.vector_bytes)[self.rows]
-        places = [f.offset(x, f.mul(x_row, r)) for r in range(self.rows)]
+        weights, weight_row, x, x_row, c, c_row, depth, count, columns, add = f.parameters
+        # Rows that do not exist are the last one that does.
+        numbers = [integer(0)]
+        for r in range(1, self.rows):
+            numbers.append(f.select(f.compare("icmp sgt", count, integer(r)), integer(r), f.add(count, -1)))
+        places = [f.offset(x, f.mul(x_row, r)) for r in numbers]
+        self.targets = [f.offset(c, f.mul(c_row, r)) for r in numbers]
         last = f.binary("sub", columns, integer((self.vectors - 1) * kind.lanes))
         mask = f.first_lanes(last, kind.lanes)
-        sums = f.loop(integer(0), add, 1, lambda _, values: self.there(mask), self.zeros(1))
-        sums = [*sums, *self.zeros(chains - 1)]
+        zeros = [Value(kind, "zeroinitializer")] * len(self.tiles)
+        sums = f.loop(integer(0), add, 1, lambda _, values: self.there(mask), zeros)
 
         def unrolled(k: Value, values: list[Value]) -> list[Value]:
             at, *inner = values
             for u in range(UNROLL):
-                first = u % chains * number
-                inner[first : first + number] = self.step(at, places, f.add(k, u), inner[first : first + number])
+                inner = self.step(at, places, f.add(k, u), inner)
                 at = f.offset(at, weight_row)
             return [at, *inner]
 
@@ -74,16 +75,10 @@ class _RowKernel:
             return [f.offset(values[0], weight_row), *self.step(values[0], places, k, values[1:])]
 
         whole = f.binary("and", depth, integer(-UNROLL))
-        at, *sums = f.loop(integer(0), whole, UNROLL, unrolled, [weights, *sums])
-        while len(sums) > number:
-            half = len(sums) // 2
-            sums = [f.binary("fadd", a, b) for a, b in zip(sums[:half], sums[half:], strict=True)]
-        sums = f.loop(whole, depth, 1, single, [at, *sums])[1:]
+        values = f.loop(integer(0), whole, UNROLL, unrolled, [weights, *sums])
+        sums = f.loop(whole, depth, 1, single, values)[1:]
         full = f.compare("icmp sge", last, integer(kind.lanes))
         f.when(full, lambda: self.write(sums, None), lambda: self.write(sums, mask))
-
-    def zeros(self, chains: int) -> list[Value]:
-        return [Value(self.kind, "zeroinitializer")] * (chains * len(self.tiles))
 
     def step(self, at: Value, places: list[Value], k: Value, sums: list[Value]) -> list[Value]:
         """The sums after one more term."""
@@ -94,10 +89,7 @@ class _RowKernel:
         return [f.fma(ones[r], weights[v], total) for (r, v), total in zip(self.tiles, sums, strict=True)]
 
     def place(self, row: int, vector: int) -> Value:
-        f = self.f
-        return f.offset(
-            f.offset(f.parameters[4], f.mul(f.parameters[5], row)), vector * self.kind.lanes * self.kind.bytes
-        )
+        return self.f.offset(self.targets[row], vector * self.kind.lanes * self.kind.bytes)
 
     def there(self, mask: Value) -> list[Value]:
         """The numbers to which sums are added."""
@@ -108,47 +100,83 @@ class _RowKernel:
         ]
 
     def write(self, sums: list[Value], mask: Value | None) -> None:
-        for (r, v), value in zip(self.tiles, sums, strict=True):
-            if mask is None or v < self.vectors - 1:
-                self.f.store(value, self.place(r, v))
-            else:
-                self.f.store_masked(value, self.place(r, v), mask)
+        """Write the rows that exist."""
+        f, count = self.f, self.f.parameters[7]
+
+        def row(r: int) -> None:
+            for v in range(self.vectors):
+                value, place = sums[r * self.vectors + v], self.place(r, v)
+                if mask is None or v < self.vectors - 1:
+                    f.store(value, place)
+                else:
+                    f.store_masked(value, place, mask)
+
+        row(0)
+        for r in range(1, self.rows):
+            f.when(f.compare("icmp sgt", count, integer(r)), lambda r=r: row(r))  # type: ignore[misc]
 
 
 def row_product(module: Module, dtype: Type, lanes: int) -> str:
-    """Define the product of any number of rows; returns its name.
+    """Define the product of any number of rows, of some steps; returns its name.
 
-    ``f(W, bytes from panel to panel, bytes from k to k of W, x, row bytes, C, row bytes, rows, depth, columns, add)``.
-    All rows are multiplied with a panel before the next one.
+    ``f(W, bytes from panel to panel, bytes from k to k of W, x, row bytes, step bytes, C, row bytes, step bytes, rows,
+    steps, depth, columns, add)``. All rows are multiplied with a panel before the next one.
     """
     name = f"row_product_{dtype.mangled}_{lanes}"
-    if name in module.functions:
-        return name
-    sizes = heights(module.vector_bytes)
-    kernels = {(r, v): row_kernel(module, dtype, lanes, r, v) for r in sizes for v in range(1, VECTORS + 1)}
-    f = module.function(name, [PTR, I64, I64, PTR, I64, PTR, I64, I64, I64, I64, I64], internal=True)
-    weights, panel_bytes, weight_row, x, x_row, c, c_row, rows, depth, columns, add = f.parameters
-    wide = VECTORS * lanes
-
-    def panel(at: Value, target: Value, vectors: int, count: Value) -> None:
-        def block(first: Value, height: int) -> None:
-            source, there = f.offset(x, f.mul(x_row, first)), f.offset(target, f.mul(c_row, first))
-            f.run(kernels[height, vectors], at, weight_row, source, x_row, there, c_row, depth, count, add)
-
-        done = integer(0)
-        for height in sizes:
-            end = rows if height == 1 else f.binary("and", rows, integer(-height))
-            f.loop(done, end, height, lambda first, _, height=height: block(first, height))  # type: ignore[misc]
-            done = end
-
-    def one(first: Value, values: list[Value]) -> list[Value]:
-        panel(values[0], f.offset(c, f.mul(first, dtype.bytes)), VECTORS, integer(wide))
-        return [f.offset(values[0], panel_bytes)]
-
-    full = f.binary("sub", columns, f.binary("srem", columns, integer(wide)))
-    (at,) = f.loop(integer(0), full, wide, one, [weights])
-    rest, target = f.binary("sub", columns, full), f.offset(c, f.mul(full, dtype.bytes))
-    for vectors in range(1, VECTORS + 1):
-        inside = f.compare("icmp ule", f.add(rest, -1 - (vectors - 1) * lanes), integer(lanes - 1))
-        f.when(inside, lambda v=vectors: panel(at, target, v, rest))  # type: ignore[misc]
+    if name not in module.functions:
+        _RowProduct(module.function(name, [PTR, I64, I64, PTR, I64, I64, PTR, *[I64] * 7], internal=True), dtype, lanes)
     return name
+
+
+class _RowProduct:
+    """Builds a product."""
+
+    def __init__(self, f: Function, dtype: Type, lanes: int) -> None:
+        self.f = f
+        sizes = self.sizes = heights(f.module.vector_bytes)
+        self.kernels = {(r, v): row_kernel(f.module, dtype, lanes, r, v) for r in sizes for v in range(1, VECTORS + 1)}
+        weights, panel_bytes, _, _, _, _, c, *_, columns, _ = f.parameters
+        wide = VECTORS * lanes
+
+        def one(first: Value, values: list[Value]) -> list[Value]:
+            self.panel(values[0], f.offset(c, f.mul(first, dtype.bytes)), VECTORS, integer(wide))
+            return [f.offset(values[0], panel_bytes)]
+
+        full = f.binary("sub", columns, f.binary("srem", columns, integer(wide)))
+        (at,) = f.loop(integer(0), full, wide, one, [weights])
+        rest, target = f.binary("sub", columns, full), f.offset(c, f.mul(full, dtype.bytes))
+        for vectors in range(1, VECTORS + 1):
+            inside = f.compare("icmp ule", f.add(rest, -1 - (vectors - 1) * lanes), integer(lanes - 1))
+            f.when(inside, lambda v=vectors: self.panel(at, target, v, rest))  # type: ignore[misc]
+
+    def panel(self, at: Value, target: Value, vectors: int, columns: Value) -> None:
+        """All rows of all steps with one panel."""
+        f = self.f
+        _, _, weight_row, x, x_row, x_step, _, c_row, c_step, rows, steps, depth, _, add = f.parameters
+        large, small = self.sizes
+
+        def step(t: Value, _: list[Value]) -> None:
+            source, there = f.offset(x, f.mul(x_step, t)), f.offset(target, f.mul(c_step, t))
+
+            def block(first: Value, height: int) -> None:
+                a, b = f.offset(source, f.mul(x_row, first)), f.offset(there, f.mul(c_row, first))
+                f.run(self.kernels[height, vectors], at, weight_row, a, x_row, b, c_row, depth,
+                      f.binary("sub", rows, first), columns, add)  # fmt: skip
+
+            f.loop(integer(0), end, large, lambda first, _: block(first, large))
+            f.loop(end, rows, small, lambda first, _: block(first, small))
+
+        end = self.end(rows)
+        f.loop(integer(0), steps, 1, step)
+
+    def end(self, rows: Value) -> Value:
+        """The rows for the large kernel: whole blocks, and a last one of more rows than the small kernel has."""
+        f, (large, small) = self.f, self.sizes
+        end = f.mul(f.binary("udiv", f.add(rows, large - 1 - small), integer(large)), large)
+        if 2 * small == large:
+            return end
+        # Two blocks of the small kernel, which few rows would not fill, for one of each: 8 rows as 4 + 4, not 6 + 2.
+        rest = f.binary("sub", rows, end)
+        few = f.compare("icmp ule", f.add(rest, -1), integer(2 * small - large - 1))
+        some = f.compare("icmp sge", end, integer(large))
+        return f.select(f.binary("and", few, some), f.add(end, -large), end)

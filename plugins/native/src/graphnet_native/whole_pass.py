@@ -173,7 +173,7 @@ def _read(frame: Frame, given: Value, target: Value, place: BufferSlice) -> None
         turn(frame, source, target, frame.batch, integer(place.width))
 
 
-def _copy_state(frame: Frame, arrays: tuple[Value, Value], pitches: tuple[int, int], width: int) -> None:
+def _copy_state(frame: Frame, arrays: tuple[Value, Value], pitches: tuple[int, ...], width: int) -> None:
     copy_rows(frame, arrays, pitches, frame.batch, width)
 
 

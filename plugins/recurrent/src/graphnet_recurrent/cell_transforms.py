@@ -47,7 +47,7 @@ def mask_state(cell: CellGraph, state: str) -> CellGraph:
 
     for name in cell.order:
         node = cell.nodes[name]
-        nodes[name] = replace(node, inputs=tuple(map(masked, node.inputs))) if node.layer.trainable else node
+        nodes[name] = replace(node, inputs=tuple(map(masked, node.inputs))) if node.layer.has_weights else node
     inputs = {**cell.inputs, context: Input(cell.inputs[state].shape)}
     whole = replace(cell, inputs=inputs, nodes=nodes, contexts=(*cell.contexts, context))
     return _without_unread_originals(whole, copies)
@@ -58,7 +58,7 @@ def _between_state_and_weights(cell: CellGraph, state: str) -> set[str]:
     import networkx as nx
 
     dag = cell.networkx
-    weighted = {name for name, node in cell.nodes.items() if node.layer.trainable}
+    weighted = {name for name, node in cell.nodes.items() if node.layer.has_weights}
     unweighted = dag.subgraph(dag.nodes - weighted)
     dependent = unweighted.subgraph(nx.descendants(unweighted, state))
     read = {source for name in weighted for source in dag.predecessors(name) if source in dependent}

@@ -263,7 +263,7 @@ def project(value: Value, cell: CellGraph, output_size: int | None, input_size: 
 
 def weights_dtype(cell: CellGraph) -> str:
     """Return the dtype of the first layer of a cell that has weights; float64 if there is none."""
-    dtypes = (str(layer.dtype) for layer in cell.layers().values() if layer.trainable and hasattr(layer, "dtype"))
+    dtypes = (str(layer.dtype) for layer in cell.layers().values() if layer.has_weights and hasattr(layer, "dtype"))
     return next(dtypes, "float64")
 
 

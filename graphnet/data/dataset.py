@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from graphnet.core.errors import DataError, ShapeError
+
+if TYPE_CHECKING:
+    from graphnet.data.tables.preparation import Preparation
 
 Input = NDArray[Any] | list[NDArray[Any]]
 
@@ -78,11 +81,15 @@ class Dataset:
         The name of each class; empty if the target is not a class.
     source, licence, citation, description : str
         The origin of the data, their terms of use, the publication to cite, and a description with shapes and units.
+    validation : Split, optional
+        Examples that select the best epoch.
+    preparation : Preparation, optional
+        Of a table: how other tables become inputs of a model that was trained on this one.
 
     Raises
     ------
     DataError
-        If the two splits have different inputs.
+        If two splits have different inputs.
     """
 
     name: str
@@ -93,15 +100,18 @@ class Dataset:
     licence: str = ""
     citation: str = ""
     description: str = ""
+    validation: Split | None = None
+    preparation: Preparation | None = None
 
     def __post_init__(self) -> None:
-        if self.train.inputs.keys() != self.test.inputs.keys():
-            raise DataError(
-                "the splits do not have the same inputs",
-                where=self.name,
-                expected=f"{sorted(self.train.inputs)}, as in train",
-                received=f"{sorted(self.test.inputs)} in test",
-            )
+        for name, split in (("test", self.test), ("validation", self.validation)):
+            if split is not None and self.train.inputs.keys() != split.inputs.keys():
+                raise DataError(
+                    "the splits do not have the same inputs",
+                    where=self.name,
+                    expected=f"{sorted(self.train.inputs)}, as in train",
+                    received=f"{sorted(split.inputs)} in {name}",
+                )
 
 
 def _describe(values: Input) -> str:

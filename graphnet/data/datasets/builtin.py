@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from graphnet.core.arguments import explained
 from graphnet.core.errors import unknown
-from graphnet.data.datasets.dataset import Dataset
+from graphnet.data.dataset import Dataset
 from graphnet.data.datasets.digits import digits
 from graphnet.data.datasets.japanese_vowels import japanese_vowels
 

@@ -1,0 +1,277 @@
+"""BatchNormalization and the initializers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from graphnet.exercise.checks.elementwise import set_testing
+from graphnet.exercise.matching import Variant, as_numbers, near
+from graphnet.exercise.probe import Probe, Stop
+from graphnet.exercise.tools import RecordingOptimizer, check_updates, get_gradient, set_optimizer
+
+Array = npt.NDArray[Any]
+ROWS, FEATURES = 9, 4
+
+
+def _rows(x: Array) -> Array:
+    return x if x.ndim == 2 else np.moveaxis(x, 1, -1).reshape(-1, x.shape[1])
+
+
+def _unrows(rows: Array, like: Array) -> Array:
+    if like.ndim == 2:
+        return rows
+    return np.moveaxis(rows.reshape(like.shape[0], *like.shape[2:], like.shape[1]), -1, 1)
+
+
+def batch_normalization(probe: Probe, cls: Any) -> None:
+    """Check BatchNormalization, on rows and on images."""
+    check = _Norm(probe, cls)
+    probe.stages(lambda: check.train((ROWS, FEATURES)), lambda: check.train((3, FEATURES, 2, 3)), check.test, check.update,
+                 check.reformat)  # fmt: skip
+
+
+class _Norm:
+    def __init__(self, probe: Probe, cls: Any) -> None:
+        self.probe, self.cls = probe, cls
+
+    def make(self, set_weights: bool = True) -> Any:
+        layer = self.probe.call("__init__", self.cls, FEATURES)
+        self.gamma, self.beta = np.ones(FEATURES), np.zeros(FEATURES)
+        if set_weights:
+            self.gamma, self.beta = self.probe.rng.uniform(0.5, 2, FEATURES), self.probe.rng.normal(size=FEATURES)
+            for name, values in (("weights", self.gamma), ("bias", self.beta)):
+                now = as_numbers(getattr(layer, name, None))
+                if now is None or now.size != FEATURES:
+                    self.probe.fault("missing-property", f"has no attribute {name} of {FEATURES} numbers", name)
+                    raise Stop
+                start = 1.0 if name == "weights" else 0.0
+                if not near(now.reshape(-1), np.full(FEATURES, start)):
+                    self.probe.fault("initial-weights", f"{name} must start with {start:g}", "__init__")
+                setattr(layer, name, values.reshape(now.shape).copy())
+        return layer
+
+    def train(self, shape: tuple[int, ...]) -> None:
+        """Forward, backward and gradients in the train phase."""
+        layer, x = self.make(), self.probe.rng.normal(1.0, 2.0, size=shape)
+        suffix = "" if len(shape) == 2 else " of images"
+        rows = _rows(x)
+        mean, var = rows.mean(0), rows.var(0)
+        normal = (rows - mean) / np.sqrt(var)
+        y = self.probe.do(layer, "forward", x)
+
+        def out(n: Array, gamma: Any = self.gamma, beta: Any = self.beta) -> Array:
+            return _unrows(n * gamma + beta, x)
+
+        whole = rows.mean(), rows.std()
+        variants = [
+            Variant("variance", "divides by the variance; it is its root", out((rows - mean) / var)),
+            Variant("variance", "the variance is divided by N - 1; it is by N", out((rows - mean) / rows.std(0, ddof=1))),
+            Variant("variance", "divides by the root of the standard deviation: np.std is the root already", out((rows - mean) / var**0.25)),
+            Variant("mean-missing", "the mean is not subtracted", out(rows / np.sqrt(var))),
+            Variant("variance-missing", "does not divide by the standard deviation", out(rows - mean)),
+            Variant("weights-missing", "gamma is not used", out(normal, 1.0)),
+            Variant("bias-missing", "beta is not added", out(normal, beta=0.0)),
+            Variant("weights-missing", "neither gamma nor beta is used", out(normal, 1.0, 0.0)),
+            Variant("sign", "beta is subtracted", out(normal, beta=-self.beta)),
+            Variant("weights-swapped", "gamma and beta are exchanged", out(normal, self.beta, self.gamma)),
+            Variant("wrong-axis", "mean and variance are taken over all numbers; they are per feature", out((rows - whole[0]) / whole[1])),
+            Variant("wrong-axis", "mean and variance are taken over the features of a row; they run over the batch",
+                    out((rows - rows.mean(1, keepdims=True)) / rows.std(1, keepdims=True))),
+            *(Variant("epsilon", f"epsilon is about {e:g}: it must be negligible", out((rows - mean) / np.sqrt(var + e)))
+              for e in (1.0, 0.1, 1e-2, 1e-3)),
+            *(Variant("epsilon", "epsilon is added after the root", out((rows - mean) / (np.sqrt(var) + e))) for e in (1e-1, 1e-2)),
+        ]  # fmt: skip
+        near_one = not near(y, out(normal)) and self._small_epsilon(y, out, rows, mean, var)
+        if not near_one and not self.probe.compare("forward" + suffix, y, out(normal), variants, what="the output"):
+            return
+        e = self.probe.rng.normal(size=shape)
+        actual = self.probe.do(layer, "backward", e)
+        if not near_one:
+            self._errors(actual, _rows(e), normal, var, x, "backward" + suffix)
+        self._gradients(layer, _rows(e), normal, rows, near_one)
+
+    def _small_epsilon(self, y: Any, out: Any, rows: Array, mean: Array, var: Array) -> bool:
+        """Whether the output is right with an epsilon that the exercise's tests accept but our tolerance does not."""
+        return any(near(y, out((rows - mean) / np.sqrt(var + e))) for e in (1e-5, 1e-6, 1e-7))
+
+    def _errors(self, actual: Any, e: Array, normal: Array, var: Array, x: Array, method: str) -> None:
+        scaled, deviation, n = e * self.gamma, np.sqrt(var), len(e)
+        mean_part, variance_part = scaled.mean(0), normal * (scaled * normal).mean(0)
+        right = _unrows((scaled - mean_part - variance_part) / deviation, x)
+        variants = [
+            Variant("missing-sum", "the derivative by the mean is missing", _unrows((scaled - variance_part) / deviation, x)),
+            Variant("missing-sum", "the derivative by the variance is missing", _unrows((scaled - mean_part) / deviation, x)),
+            Variant("missing-sum", "the derivatives by mean and variance are missing", _unrows(scaled / deviation, x)),
+            Variant("weights-missing", "gamma is missing",
+                    _unrows((e - e.mean(0) - normal * (e * normal).mean(0)) / deviation, x)),
+            Variant("sign", "the derivative by the variance has the wrong sign", _unrows((scaled - mean_part + variance_part) / deviation, x)),
+            Variant("sign", "the derivative by the mean has the wrong sign", _unrows((scaled + mean_part - variance_part) / deviation, x)),
+            Variant("variance", "divides by the variance; it is its root", _unrows((scaled - mean_part - variance_part) / var, x)),
+            Variant("missing-sum", "the sums are not divided by the batch size",
+                    _unrows((scaled - n * mean_part - n * variance_part) / deviation, x)),
+            Variant("derivative-missing", "the error is only multiplied by gamma", _unrows(scaled, x)),
+        ]  # fmt: skip
+        self.probe.compare(method, actual, right, variants, {"batch": n}, "the error for the input")
+
+    def _gradients(self, layer: Any, e: Array, normal: Array, rows: Array, rough: bool) -> None:
+        gamma, beta = (e * normal).sum(0), e.sum(0)
+        for name, right, other in (("weights", gamma, beta), ("bias", beta, gamma)):
+            found = as_numbers(get_gradient(self.probe, layer, name))
+            actual = found.reshape(-1) if found is not None and found.size == FEATURES else found
+            if rough and actual is not None and np.allclose(actual, right, rtol=1e-3, atol=1e-3):
+                continue
+            variants = [
+                Variant("weights-swapped", "is that of the other one: gamma and beta are exchanged", other),
+                Variant(
+                    "input-instead-of-activation", "uses the input; it must be the normalized input", (e * rows).sum(0)
+                ),
+                Variant("missing-sum", "is not summed over the batch", e * normal if name == "weights" else e),
+            ]
+            self.probe.compare(
+                f"gradient of the {name}", actual, right, variants, {"batch": len(e)}, f"the gradient of the {name}"
+            )
+
+    def test(self) -> None:
+        """Running statistics: after one batch those of that batch; after several, between."""
+        layer = self.make()
+        x1, x2, x = self.probe.rng.normal(1.0, 2.0, size=(3, ROWS, FEATURES))
+        x2 = 3 * x2 - 4
+        self.probe.do(layer, "forward", x1)
+        set_testing(self.probe, layer, True)
+        y = self.probe.do(layer, "forward", x)
+
+        def out(mean: Any, var: Any) -> Array:
+            return (x - mean) / np.sqrt(var) * self.gamma + self.beta
+
+        right, method = out(x1.mean(0), x1.var(0)), "forward in the test phase"
+        if near(y, out(x.mean(0), x.var(0))):
+            words = (
+                "the test phase is not respected: it normalizes by the batch's own statistics, not by the running ones"
+            )
+            self.probe.fault("test-phase", words, method)
+            return
+        variants = [
+            Variant("variance", "the running standard deviation is used as the variance", out(x1.mean(0), x1.std(0))),
+            Variant("variance", "divides by the variance; it is its root", out(x1.mean(0), x1.var(0) ** 2)),
+            *(Variant("running-start", "the running statistics start from 0 and 1; the first batch must set them",
+                      out((1 - a) * x1.mean(0), a + (1 - a) * x1.var(0))) for a in (0.8, 0.2, 0.9, 0.1, 0.5, 0.99)),
+            *(Variant("running-start", "the running statistics start from 0; the first batch must set them",
+                      out((1 - a) * x1.mean(0), (1 - a) * x1.var(0))) for a in (0.8, 0.2, 0.9, 0.1, 0.5, 0.99)),
+            Variant("statistics-missing", "the test phase does not normalize", out(0.0, 1.0)),
+        ]  # fmt: skip
+        if not np.allclose(np.asarray(y) if np.shape(y) == right.shape else 0, right, rtol=1e-4, atol=1e-4):
+            self.probe.compare(method, y, right, variants, what="the output")
+            return
+        set_testing(self.probe, layer, False)
+        self.probe.do(layer, "forward", x2)
+        set_testing(self.probe, layer, True)
+        actual = as_numbers(self.probe.do(layer, "forward", x))
+        if actual is None or actual.shape != right.shape:
+            return
+        slope, shift = zip(*(np.polyfit(x[:, i], actual[:, i], 1) for i in range(FEATURES)), strict=True)
+        var = (self.gamma / np.array(slope)) ** 2
+        mean = (self.beta - np.array(shift)) / np.array(slope)
+        # The share of the first batch in the average of two.
+        shares = (mean - x2.mean(0)) / (x1.mean(0) - x2.mean(0)), (var - x2.var(0)) / (x1.var(0) - x2.var(0))
+        for share, name in zip(shares, ("mean", "variance"), strict=True):
+            if np.ptp(share) > 1e-3 or share.mean() < -1e-3 or share.mean() > 1 + 1e-3:
+                words = f"the running {name} is no average of those of the batches"
+            elif share.mean() > 1 - 1e-3:
+                words = f"the running {name} stays that of the first batch"
+            elif share.mean() < 1e-3:
+                words = f"the running {name} is that of the last batch: there is no average"
+            else:
+                continue
+            self.probe.fault("running-average", words, method)
+
+    def update(self) -> None:
+        """Both weights, each with its own optimizer."""
+        layer, x = self.make(), self.probe.rng.normal(size=(ROWS, FEATURES))
+        optimizer = RecordingOptimizer()
+        set_optimizer(self.probe, layer, optimizer)
+        self.probe.do(layer, "forward", x)
+        self.probe.do(layer, "backward", self.probe.rng.normal(size=x.shape))
+        if check_updates(self.probe, optimizer.log):
+            for name, before in (("weights", self.gamma), ("bias", self.beta)):
+                if near(np.reshape(getattr(layer, name), -1), before):
+                    self.probe.fault("update-not-stored", f"{name} do not change in an update", "update")
+
+    def reformat(self) -> None:
+        """Images as rows and back, which later editions ask for."""
+        layer = self.probe.call("__init__", self.cls, FEATURES)
+        if self.probe.contract or not callable(getattr(layer, "reformat", None)):
+            return
+        images = self.probe.rng.normal(size=(2, FEATURES, 3, 5))
+        rows = self.probe.do(layer, "reformat", images)
+        variants = [
+            Variant(
+                "wrong-order", "reformat reshapes without moving the channels to the end", images.reshape(-1, FEATURES)
+            )
+        ]
+        if self.probe.compare("reformat", rows, _rows(images), variants, what="the rows"):
+            self.probe.do(layer, "forward", images)
+            self.probe.compare("reformat", self.probe.do(layer, "reformat", rows), images, what="the images")
+
+
+#: Standard deviation by fan_in and fan_out.
+SPREADS = {
+    "Xavier": (lambda i, o: np.sqrt(2 / (i + o)), [
+        ("variance", "the variance 2 / (fan_in + fan_out) is used as the standard deviation", lambda i, o: 2 / (i + o)),
+        ("fans", "uses 1 / fan_in", lambda i, o: np.sqrt(1 / i)),
+        ("fans", "uses 2 / fan_in, as He", lambda i, o: np.sqrt(2 / i)),
+        ("factor", "uses 1 / (fan_in + fan_out): the 2 is missing", lambda i, o: np.sqrt(1 / (i + o))),
+        ("factor", "uses 6 / (fan_in + fan_out)", lambda i, o: np.sqrt(6 / (i + o))),
+        ("scale", "is not scaled", lambda i, o: 1.0)]),
+    "He": (lambda i, o: np.sqrt(2 / i), [
+        ("variance", "the variance 2 / fan_in is used as the standard deviation", lambda i, o: 2 / i),
+        ("fans", "uses fan_out; He uses fan_in", lambda i, o: np.sqrt(2 / o)),
+        ("factor", "uses 1 / fan_in: the 2 is missing", lambda i, o: np.sqrt(1 / i)),
+        ("fans", "uses fan_in + fan_out, as Xavier", lambda i, o: np.sqrt(2 / (i + o))),
+        ("scale", "is not scaled", lambda i, o: 1.0)]),
+}  # fmt: skip
+
+
+def initializer(probe: Probe, cls: Any) -> None:
+    """Check one initializer by the distribution of many numbers."""
+
+    def distribution() -> None:
+        name, shape, fans = probe.component, (300, 400), (300, 130)
+        made = probe.call("__init__", cls, *((0.37,) if name == "Constant" else ()))
+        values = as_numbers(probe.do(made, "initialize", shape, *fans))
+        if values is None or values.shape != shape:
+            got = None if values is None else values.shape
+            probe.fault("wrong-shape", f"returns shape {got}, expected weights_shape = {shape}", "initialize")
+            return
+        if name == "Constant":
+            probe.compare("initialize", values, np.full(shape, 0.37), what="the result")
+        elif name == "UniformRandom":
+            if (
+                values.min() < 0
+                or values.max() > 1
+                or abs(values.mean() - 0.5) > 0.01
+                or abs(values.std() - 12**-0.5) > 0.01
+            ):
+                words = f"is not uniform in [0, 1): between {values.min():.3g} and {values.max():.3g}, mean {values.mean():.3g}"
+                probe.fault("distribution", words, "initialize")
+        else:
+            _normal(probe, values, *fans)
+
+    probe.stages(distribution)
+
+
+def _normal(probe: Probe, values: Array, fan_in: int, fan_out: int) -> None:
+    function, wrong = SPREADS[probe.component]
+    spread, right = values.std(), function(fan_in, fan_out)
+    if abs(values.mean()) > 0.05 * spread:
+        probe.fault("distribution", f"the mean is {values.mean():.3g}, expected 0", "initialize")
+    elif abs(spread / right - 1) > 0.02:
+        for code, words, other in wrong:
+            if abs(spread / other(fan_in, fan_out) - 1) < 0.02:
+                probe.fault(code, words, "initialize")
+                return
+        probe.fault("distribution", f"the standard deviation is {spread:.4g}, expected {right:.4g}", "initialize")
+    elif abs((np.abs(values) < spread).mean() - 0.6827) > 0.02:
+        probe.fault("distribution", "is not normally distributed", "initialize")

@@ -1,0 +1,1 @@
+"""What docs/determinism.md says about equal results, each cell of its table."""
