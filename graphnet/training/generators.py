@@ -12,6 +12,8 @@ import numpy as np
 #: Converts a value to JSON, with its arrays elsewhere; and back.
 Convert = Callable[[Any], Any]
 
+#: Those whose state is integers, which JSON has.
+OF_INTEGERS = ("PCG64", "PCG64DXSM")
 #: The bit generators of numpy by name; a checkpoint names no other class.
 BIT_GENERATORS = {name: getattr(np.random, name) for name in ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")}
 
@@ -46,7 +48,7 @@ def written(generator: Any, convert: Convert) -> dict[str, Any]:
     return {
         "kind": "Generator" if isinstance(generator, np.random.Generator) else "BitGenerator",
         "bits": type(bits).__name__,
-        "state": convert(bits.state),
+        "state": {"plain": bits.state} if type(bits).__name__ in OF_INTEGERS else convert(bits.state),
         "spawned": int(getattr(bits.seed_seq, "n_children_spawned", 0)),
         "seed": _seed(bits.seed_seq),
     }
@@ -75,7 +77,7 @@ def restored(values: Mapping[str, Any], existing: Any, convert: Convert) -> Any:
     behind = values["spawned"] - int(getattr(bits.seed_seq, "n_children_spawned", 0))
     if behind > 0:
         bits.seed_seq.spawn(behind)
-    bits.state = convert(values["state"])
+    bits.state = values["state"]["plain"] if "plain" in values["state"] else convert(values["state"])
     if existing is not None and isinstance(existing, np.random.Generator) == (kind == "Generator"):
         return existing
     return np.random.Generator(bits) if kind == "Generator" else bits

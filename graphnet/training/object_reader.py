@@ -33,7 +33,7 @@ class ObjectReader:
     """
 
     def __init__(self, arrays: Mapping[str, Array]) -> None:
-        self._arrays = arrays
+        self.arrays = arrays
         self._made: dict[str, Any] = {}
 
     def object(self, written: Mapping[str, Any], thing: Any, where: str) -> Any:
@@ -102,7 +102,7 @@ class ObjectReader:
             self._made[where] = state
             return state
         if kind == "record":
-            return EpochRecord(**ObjectReader({}).value(content, None, ""))
+            return EpochRecord(**{name: ObjectReader({}).value(value, None, name) for name, value in content.items()})
         if kind == "enum":
             return type(existing)[content] if isinstance(existing, Enum) else existing
         return self._constant(kind, content, written)
@@ -128,14 +128,14 @@ class ObjectReader:
         raise StateError("an unknown kind of value in a checkpoint", received=kind)
 
     def _array(self, name: str, written: Mapping[str, Any]) -> Array:
-        array = np.array(self._arrays[name])
+        array = np.array(self.arrays[name])
         if "dtype" in written:
             array = np.frombuffer(array.tobytes(), np.dtype(written["dtype"])).reshape(written["shape"]).copy()
         return array if "axes" not in written else array.transpose(np.argsort(written["axes"]))
 
     def _items(self, content: Any, existing: Any, where: str) -> list[Any]:
         if isinstance(content, Mapping):
-            numbers: list[Any] = self._arrays[content["numbers"]].tolist()
+            numbers: list[Any] = self.arrays[content["numbers"]].tolist()
             return numbers
         present = list(existing) if isinstance(existing, (list, tuple, deque)) else []
         present += [None] * (len(content) - len(present))

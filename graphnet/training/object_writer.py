@@ -61,7 +61,7 @@ class ObjectWriter:
     """
 
     def __init__(self, *, lenient: bool = False, calling: bool = True) -> None:
-        self._calling = calling
+        self.calling = calling
         self.arrays: dict[str, Array] = {}
         self._lenient = lenient
         self._seen: dict[int, str] = {}
@@ -81,7 +81,7 @@ class ObjectWriter:
         self._remember(thing, where)
         kind = f"{type(thing).__module__}.{type(thing).__qualname__}"
         if pair(thing):
-            return {"object": kind, "state": self.value(thing.state() if self._calling else None, f"{where}.state()")}
+            return {"object": kind, "state": self.value(thing.state() if self.calling else None, f"{where}.state()")}
         return {"object": kind, "attributes": self.attributes(thing, where)}
 
     def attributes(self, thing: Any, where: str, without: Collection[str] = ()) -> dict[str, Any]:
@@ -151,7 +151,7 @@ class ObjectWriter:
             self._remember(value, where)
             return {"recurrent": self.value(value.arrays, where), "fresh": self.value(value.fresh, f"{where}.fresh")}
         if isinstance(value, EpochRecord):
-            return {"record": ObjectWriter().value(dict(vars(value)), "")}
+            return {"record": _record(value)}
         if not generators.is_generator(value) and has_attributes(value) and not read_once(value):
             return self.object(value, where)
         raise self._refusal(value, where)
@@ -237,6 +237,15 @@ class ObjectWriter:
             received=f"{type(value).__module__}.{type(value).__qualname__}",
             remedy=REMEDY,
         )
+
+
+def _record(record: EpochRecord) -> dict[str, Any]:
+    """The figures of an epoch; most are finite numbers, which need no other form."""
+    writer = ObjectWriter()
+    return {
+        name: value if type(value) is float and math.isfinite(value) else writer.value(value, name)
+        for name, value in vars(record).items()
+    }
 
 
 def _packed(items: list[Any]) -> Array | None:

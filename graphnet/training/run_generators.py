@@ -31,6 +31,7 @@ class RunGenerators:
 
     def __init__(self, epochs: EpochRunner) -> None:
         self._epochs = epochs
+        self._globals: dict[str, Any] = {}
         #: The state of the stream's source at the position of a checkpoint, until it has been read up to there.
         self._position: tuple[dict[str, Any], dict[str, Array]] | None = None
 
@@ -48,19 +49,24 @@ class RunGenerators:
         current = self._epochs.current
         beginning, more = self.beginning() if current is None else current.beginning
         arrays.update(more)
-        writer = ObjectWriter()
-        values = {
-            **beginning,
-            "run": writer.value(random.generator(), "generator of the run"),
-            "numpy": writer.value(np.random.get_state(legacy=False), "numpy.random"),  # noqa: NPY002
-            "python": writer.value(python_random.getstate(), "random"),
-        }
-        arrays.update(writer.arrays)
+        values = {**beginning, "run": ObjectWriter().value(random.generator(), "generator of the run")}
+        for name, state in (("numpy", np.random.get_state(legacy=False)), ("python", python_random.getstate())):  # noqa: NPY002
+            values[name], more = self._global(name, state)
+            arrays.update(more)
         values["validation"], more = source_state(self._epochs.validation, "validation")
         arrays.update(more)
         values["position"], more = self._position or source_state(self._stream, "position")
         arrays.update(more)
         return values
+
+    def _global(self, name: str, state: Any) -> tuple[Any, dict[str, Array]]:
+        """The state of a global generator as JSON and arrays; it rarely changes, and is then not converted again."""
+        before, written = self._globals.get(name, (None, ({}, {})))
+        if before is None or not _equal(before, state):
+            writer = ObjectWriter()
+            written = writer.value(state, f"generator of {name}"), writer.arrays
+            self._globals[name] = state, written
+        return written
 
     def restore(self, written: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """Put back what :meth:`written` returned; the present epoch has been restored before."""
@@ -87,7 +93,16 @@ class RunGenerators:
     @staticmethod
     def _restore_shared(written: Mapping[str, Any], arrays: Mapping[str, Array]) -> None:
         """The generator of the run, and the global ones of numpy and Python."""
-        reader = ObjectReader(arrays)
-        np.random.set_state(reader.value(written["numpy"], None, "numpy.random"))  # noqa: NPY002
-        python_random.setstate(reader.value(written["python"], None, "random"))
-        reader.value(written["run"], random.generator(), "generator of the run")
+        np.random.set_state(ObjectReader(arrays).value(written["numpy"], None, ""))  # noqa: NPY002
+        python_random.setstate(ObjectReader(arrays).value(written["python"], None, ""))
+        ObjectReader(arrays).value(written["run"], random.generator(), "generator of the run")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    """Whether two states of a global generator are equal: tuples, or dictionaries with one array inside."""
+    if not isinstance(one, dict):
+        return bool(one == other)
+    if any(one[name] != other[name] for name in one if name != "state"):
+        return False
+    states = one["state"], other["state"]
+    return states[0].keys() == states[1].keys() and all(np.array_equal(states[0][n], states[1][n]) for n in states[0])

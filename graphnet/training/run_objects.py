@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from operator import is_, is_not, itemgetter
 from typing import Any
 
 from graphnet.core.describe.graph import Graph, subgraph
@@ -13,7 +14,7 @@ from graphnet.training.callbacks.base import Callback
 from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import TrainingConfig
 from graphnet.training.guards import guarded
-from graphnet.training.object_kinds import pair
+from graphnet.training.object_kinds import CONTAINERS, attributes_of, pair
 from graphnet.training.object_reader import ObjectReader
 from graphnet.training.object_writer import ObjectWriter
 
@@ -44,6 +45,8 @@ class RunObjects:
         #: The configuration of each primitive layer before training, which the model file has.
         self._fields = {p: _fields(layer) for p, layer in self.layers.items() if subgraph(layer) is None}
         self.config = dict(_of_config(config))
+        self._written: dict[str, tuple[list[Any] | None, Any]] = {}
+        self._unchanged: dict[str, tuple[Any, ...]] = {}
         self.callbacks = dict(_numbered([c for c in callbacks if not isinstance(c, Checkpoints)]))
 
     # ------------------------------------------------------------------ reading
@@ -63,18 +66,35 @@ class RunObjects:
                 callbacks[name] = state
         return {
             "callbacks": callbacks,
-            "config": {name: writer.object(thing, name) for name, thing in self.config.items()},
+            "config": {name: self._of_config(writer, name, thing) for name, thing in self.config.items()},
             "deltas": {path: layer.delta for path, layer in self.layers.items() if layer.delta != 1.0},
             "layers": {p: kept for p, before in self._fields.items() if (kept := self._layer(writer, p, before))},
         }
 
+    def _of_config(self, writer: ObjectWriter, name: str, thing: Any) -> Any:
+        """An object of the configuration; one that has the same plain attributes as before is not read again."""
+        values = _plain_values(thing)
+        before, written = self._written.get(name, (None, None))
+        if values is None or before is None or len(before) != len(values) or any(map(is_not, before, values)):
+            own = ObjectWriter(calling=writer.calling)
+            written = own.object(thing, name)
+            writer.arrays.update(own.arrays)
+            self._written[name] = values, written
+        return written
+
     def _layer(self, writer: ObjectWriter, path: str, before: Mapping[str, Any]) -> dict[str, Any]:
         """What a layer keeps: attributes that are not its configuration, and configuration that has changed."""
         layer = self.layers[path]
+        attributes = vars(layer)
+        count, names, values = self._unchanged.get(path, (0, None, ()))
+        if count == len(attributes) and all(map(is_, names(attributes), values)):
+            return {}
         if pair(layer):
             return dict(writer.object(layer, f"layer {path}"))
         same = {name for name, value in vars(layer).items() if name in OF_LAYERS or before.get(name, layer) is value}
-        if len(same) == len(vars(layer)):
+        if len(same) == len(attributes):
+            own = [*(same - OF_LAYERS), "store", "_delta"]
+            self._unchanged[path] = len(attributes), itemgetter(*own), itemgetter(*own)(attributes)
             return {}
         kept = writer.attributes(layer, f"layer {path}", without=same)
         return {"attributes": kept} if kept else {}
@@ -92,7 +112,7 @@ class RunObjects:
                     reader.object(state, self.callbacks[name], f"callback {name}")
         for name, thing in self.config.items():
             if name in written["config"]:
-                reader.object(written["config"][name], thing, name)
+                ObjectReader(reader.arrays).object(written["config"][name], thing, name)
         for path, layer in self.layers.items():
             if layer.delta != written["deltas"].get(path, 1.0):
                 layer.delta = written["deltas"].get(path, 1.0)
@@ -109,6 +129,14 @@ def _fields(layer: Any) -> dict[str, Any]:
     """The configuration of a layer, without values that can change in place."""
     fields = {field.name: getattr(layer, field.name) for field in dataclasses.fields(layer)}
     return {name: value for name, value in fields.items() if isinstance(value, PLAIN)}
+
+
+def _plain_values(thing: Any) -> list[Any] | None:
+    """The attributes of an object, in their order, if all are immutable or empty; None otherwise."""
+    if pair(thing):
+        return None
+    values = [None if type(value) in CONTAINERS and not value else value for _, value in attributes_of(thing)]
+    return values if all(isinstance(value, PLAIN) for value in values) else None
 
 
 def _of_config(config: TrainingConfig) -> Iterator[tuple[str, Any]]:

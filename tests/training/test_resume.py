@@ -1,6 +1,7 @@
 """A run that is stopped after any update and resumed in new objects equals, to the bit, the run that was not stopped."""
 
 import random
+import warnings
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -15,7 +16,15 @@ from graphnet.callbacks import Callback
 from graphnet.core import random as graphnet_random
 from graphnet.datasets import Stream
 from graphnet.losses import CrossEntropy, MeanSquaredError
-from graphnet.metrics import Accuracy, MeanAbsoluteError, Metric, RootMeanSquaredError
+from graphnet.metrics import (
+    F1,
+    Accuracy,
+    MeanAbsoluteError,
+    Metric,
+    Perplexity,
+    RootMeanSquaredError,
+    TopKAccuracy,
+)
 from graphnet.optimizers import Adam, AdamW, Optimizer, RMSprop, Sgd, SgdWithMomentum
 from graphnet.regularizers import L1_Regularizer, L2_Regularizer
 from graphnet.training import TrainingConfig, feeds
@@ -77,6 +86,22 @@ def examples():
 )
 def test_feedforward(settings):
     check_every_stop(run(classes, examples, **settings))
+
+
+def test_weights_of_examples_and_more_metrics():
+    weight = RNG.random(22)
+    fit = lambda: {**examples(), "sample_weight": weight, "class_weight": {0: 1.0, 1: 2.0, 2: 0.5}}  # noqa: E731
+    metrics = lambda: (F1(), Perplexity(), TopKAccuracy(2))  # noqa: E731
+    check_every_stop(run(classes, fit, metrics=metrics, validation=0.3))
+
+
+def test_batches_that_are_skipped():
+    damaged = X.copy()
+    damaged[[3, 17]] = np.nan
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "a batch was skipped|.*skipped")
+        trainer, _ = check_every_stop(run(classes, lambda: {"inputs": damaged, "targets": CLASSES}, on_nan="skip"))
+    assert sum(record.skipped_batches for record in trainer.history.epochs) > 1
 
 
 def test_every_backend(every_backend):

@@ -65,6 +65,20 @@ def test_difference_is_refused_by_name(name, other):
         assert len(trainer.history) == 2
 
 
+def test_weights_and_masks_are_part_of_the_data():
+    weight, keep = np.linspace(0, 1, 12), np.arange(12) % 5 > 0
+    for argument, value, other in (("sample_weight", weight, weight[::-1]), ("target_mask", keep, ~keep)):
+
+        def make(value=value, argument=argument):
+            return (*making()()[:3], {"inputs": X, "targets": Y, argument: value})
+
+        _, snapshots = whole_run(make)
+        trainer, _ = resumed_run(make, snapshots[2])
+        assert len(trainer.history) == 2
+        with pytest.raises(StateError, match="its data differs"):
+            resumed_run(lambda: make(other), snapshots[2])  # noqa: B023
+
+
 def test_data_may_differ_if_allowed():
     _, snapshots = whole_run(making())
     trainer, _ = resumed_run(making(data=(X + 1, Y)), snapshots[1], allow="data")
