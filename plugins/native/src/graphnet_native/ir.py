@@ -247,6 +247,12 @@ class Function:
         pointer = self.checked(pointer, value.type, "write")
         self.lines.append(f"  store {value}, {pointer}, align {value.type.bytes}")
 
+    def prefetch(self, pointer: Value) -> None:
+        """Bring the line of an address into the first cache; of any address, also outside arrays."""
+        name = "llvm.prefetch.p0"
+        self.module.declare_text(name, f"declare void @{name}(ptr, i32, i32, i32)")
+        self.lines.append(f"  call void @{name}(ptr {pointer.name}, i32 0, i32 3, i32 1)")
+
     def load_masked(self, kind: Type, pointer: Value, mask: Value) -> Value:
         """The lanes that a mask selects; zeros elsewhere, from where nothing is read."""
         pointer = self.checked(pointer, kind, "read", mask)

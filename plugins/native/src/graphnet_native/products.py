@@ -84,6 +84,7 @@ class _MicroKernel:
         a, b, b_row, _, _, depth, _, _, add = f.parameters
         panel = tiles.rows * tiles.size
         zero = Value(tiles.vector, "zeroinitializer")
+        f.when(f.compare("icmp ne", add, integer(0)), self.prefetch)
 
         def unrolled(_: Value, values: list[Value]) -> list[Value]:
             pa, pb, *sums = values
@@ -100,6 +101,15 @@ class _MicroKernel:
         values = f.loop(integer(0), whole, UNROLL, unrolled, [a, b, *[zero] * (tiles.rows * self.vectors)])
         sums = f.loop(whole, depth, 1, single, values)[2:]
         f.when(f.compare("icmp ne", add, integer(0)), lambda: self.write(sums, True), lambda: self.write(sums, False))
+
+    def prefetch(self) -> None:
+        """Bring what sums are added to into the cache while they are computed: it may be in another one by now."""
+        f, tiles = self.f, self.tiles
+        _, _, _, c, c_row, *_ = f.parameters
+        for r in range(tiles.rows):
+            row = f.offset(c, f.mul(c_row, r))
+            for byte in range(0, self.vectors * tiles.lanes * tiles.size, 64):
+                f.prefetch(f.offset(row, byte))
 
     def load(self, pointer: Value, vector: int) -> Value:
         if self.mask is not None and vector == self.vectors - 1:
