@@ -1,11 +1,14 @@
 """Time to the first result: import, graph construction, compilation and binding, without the run itself.
 
-Each row is measured in new processes, on one backend (native code is compiled in the first of them, and read from the
-cache in the others). *numpy*, *graphnet* and *plugin* (graphnet-recurrent) are the import times, each without the
-ones before; *drawn*: building the cell and its graph; *compiled*: Runner(graph), the first forward and the first
-backward, minus a later forward and backward (median of five); *in all*: the sum and one step, that is, from the first
-import to the first gradients; *again*: compiled, for a new graph object of the same cell in the same process. The
-second table is for graphs of many small nodes, as in tiny_nodes.py.
+Each row is measured in new processes, on one backend. *numpy*, *networkx*, *graphnet* and *plugin*
+(graphnet-recurrent) are the import times, each without the ones before; *drawn*: building the cell and its graph;
+*compiled*: Runner(graph), the first forward and backward, minus a later forward and backward (median of five);
+*first result*: from the import of graphnet on, with numpy and networkx imported, to the first gradients; *again*:
+compiled, for a new graph object of the same cell in the same process. The second table is for graphs of many small
+nodes, as in tiny_nodes.py.
+
+Backends that keep compiled code have two rows: *new*, with what other cells have left in the cache, and *seen*, where
+another process has compiled the same before.
 """
 
 from __future__ import annotations
@@ -13,9 +16,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from statistics import median
@@ -29,6 +35,7 @@ def main() -> None:
     """Print both tables, or measure one case in this process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, help="new processes per row (5; with --quick 2)")
+    parser.add_argument("--cells", nargs="*", choices=KINDS, default=KINDS, help="cells of the first table (all)")
     parser.add_argument("--nodes", nargs="+", type=int, help="sizes of the graphs (1000 10000; with --quick 1000)")
     parser.add_argument("--backends", nargs="+", help="default: numpy, and the fastest installed one")
     parser.add_argument("--quick", action="store_true")
@@ -42,20 +49,39 @@ def main() -> None:
     options.backends = options.backends or installed()
     times = options.processes or (2 if options.quick else 5)
     print(f"{machine(('graphnet', 'numpy'))}; ms, median of {times} processes\n")
-    rows(KINDS, times, f"cell at {SHAPE}, float32", options.backends)
+    rows(options.cells, times, f"cell at {SHAPE}, float32", options.backends)
     nodes = [str(n) for n in options.nodes or ([1000] if options.quick else [1000, 10000])]
     rows(nodes, times, "nodes", options.backends)
 
 
 def rows(cases: Any, times: int, title: str, backends: list[str]) -> None:
     """Print one table with a row for each case and backend; the processes name the columns."""
-    for i, (case, backend) in enumerate(product(cases, backends)):
-        measured = [fresh(case, backend) for _ in range(times)]
-        if i == 0:
-            print(f"| {title} | backend | {' | '.join(measured[0])} |\n|---|---|{'---|' * len(measured[0])}")
-        medians = [median(each[name] for each in measured) * 1e3 for name in measured[0]]
-        print(f"| {case} | {backend} | {' | '.join(f'{m:.3g}' for m in medians)} |", flush=True)
+    head = False
+    for case, backend in product(cases, backends):
+        for label, measured in measurements(case, backend, times):
+            if not head:
+                head = True
+                print(f"| {title} | backend | {' | '.join(measured[0])} |\n|---|---|{'---|' * len(measured[0])}")
+            medians = [median(each[name] for each in measured) * 1e3 for name in measured[0]]
+            print(f"| {case} | {label} | {' | '.join(f'{m:.3g}' for m in medians)} |", flush=True)
     print()
+
+
+def measurements(case: str, backend: str, times: int) -> Iterator[tuple[str, list[dict[str, float]]]]:
+    """Yield the rows of one case: their labels, and what each process has measured."""
+    if backend == "numpy":  # keeps nothing
+        yield backend, [fresh(case, backend) for _ in range(times)]
+        return
+    new, seen = [], []
+    with tempfile.TemporaryDirectory() as folder:
+        others = Path(folder, "others")
+        fresh("GRU" if case == "LSTM" else "LSTM", backend, others)
+        for number in range(times):
+            own = shutil.copytree(others, Path(folder, str(number)))
+            new.append(fresh(case, backend, own))
+            seen.append(fresh(case, backend, own))
+    yield f"{backend}, new", new
+    yield f"{backend}, seen", seen
 
 
 def installed() -> list[str]:
@@ -65,12 +91,14 @@ def installed() -> list[str]:
     return list(dict.fromkeys([FALLBACK, ChosenBackend().name]))
 
 
-def fresh(case: str, backend: str) -> dict[str, float]:
-    """Return the measurements of one new process."""
+def fresh(case: str, backend: str, cache: Path | None = None) -> dict[str, float]:
+    """Return the measurements of one new process, which keeps compiled code in a folder."""
     from environment import variables
 
     command = [sys.executable, str(Path(__file__)), "--measure", case]
     environment = os.environ | variables(1) | {"GRAPHNET_BACKEND": backend}
+    if cache is not None:
+        environment["GRAPHNET_CACHE"] = str(cache)
     answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, float] = json.loads(answer.stdout)
     return measured
@@ -79,6 +107,7 @@ def fresh(case: str, backend: str) -> dict[str, float]:
 def cell(kind: str) -> dict[str, float]:
     """Return the seconds of each part for a cell."""
     numpy = lap(lambda: __import__("numpy"))
+    networkx = lap(lambda: __import__("networkx"))
     imported = lap(lambda: __import__("graphnet"))
     plugin = lap(lambda: __import__("graphnet_recurrent"))
     from cells import scanned
@@ -88,9 +117,10 @@ def cell(kind: str) -> dict[str, float]:
     drawn = lap(lambda: scanned(kind, SHAPE[2], SHAPE[3], "float32"))
     first = compiled(scanned(kind, SHAPE[2], SHAPE[3], "float32"), problem.x, problem.error)
     again = compiled(scanned(kind, SHAPE[2], SHAPE[3], "float32"), problem.x, problem.error)
-    parts = {"numpy": numpy, "graphnet": imported, "plugin": plugin, "drawn": drawn, "compiled": first[0]}
-    in_all = sum(parts.values()) + first[1]
-    return parts | {"in all": in_all, "again": again[0], "later step": first[1]}
+    parts = {"graphnet": imported, "plugin": plugin, "drawn": drawn, "compiled": first[0]}
+    result = sum(parts.values()) + first[1]
+    rest = {"first result": result, "again": again[0], "later step": first[1]}
+    return {"numpy": numpy, "networkx": networkx} | parts | rest
 
 
 def whole(count: int) -> dict[str, float]:

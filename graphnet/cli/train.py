@@ -105,7 +105,6 @@ def command(
         names = [name.strip() for name in (allow or "").split(",") if name.strip()]
         session = prepare_resumed(resume, epochs=epochs, allow=names, data=data, callbacks=callbacks)
         if session.over:
-            session.folder.release()
             click.echo(f"{resume}: the run has ended; nothing was changed. More epochs: --epochs N")
             return
     session.folder.stop = lambda: signals.received is not None
@@ -119,6 +118,7 @@ def command(
             shown.close()
     if history.stopped == "interrupted":
         click.echo(f"interrupted: {kept(history)}", err=True)
+        click.echo(f"go on with: graphnet train --resume {session.path}", err=True)
     display = Display(sys.stdout)  # the files are written: whether somebody reads this does not matter any more
     ran = backend_line(session.trainer.runner.backend)
     for line in (f"backend: {ran}", f"run: {session.path}", *report_lines(session.test)):

@@ -73,6 +73,8 @@ def number(
     >>> number("Sgd", "learning_rate", 1, 0.0)
     1.0
     """
+    if type(value) is float and low < value < high and math.isfinite(value):
+        return value
     scalar = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
     if isinstance(scalar, Real) and not isinstance(scalar, (bool, np.bool_)):
         result = _float(scalar)

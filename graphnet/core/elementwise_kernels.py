@@ -22,6 +22,12 @@ Compiled = Callable[[Sequence[Any], Sequence[float], Sequence[Any]], bool]
 Compiler = Callable[["Kernel", str], "Compiled | None"]
 
 
+class Factor(float):
+    """A number of a rule that may differ from step to step; a recorder keeps it as it is, so that it is found again."""
+
+    __slots__ = ()
+
+
 class Unrecordable(Exception):
     """Code does something other than elementwise operations."""
 
@@ -78,6 +84,9 @@ class Recorder:
                 raise Unrecordable("it reads an array that has not been written")
             return operand.value
         # numpy would promote: a float64 scalar, unlike a Python float, changes the dtype of a float32 result.
+        if type(operand) is Factor:
+            self.constants.append(operand)
+            return -len(self.constants)
         if type(operand) in (float, int) or (isinstance(operand, np.generic) and operand.dtype == self.dtype):
             self.constants.append(float(operand))
             return -len(self.constants)

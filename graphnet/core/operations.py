@@ -18,7 +18,23 @@ axes, and all arrays one dtype. For sizes ``(m, n)``, strides ``s`` and dilation
     WINDOWED_GRADIENT(images, errors, window, (m, n))
         (Σ_{u, v, b} errors[k, u, v, b] · images[c, s·u + d·i, s·v + d·j, b],  Σ_{u, v, b} errors[k, u, v, b])
 
-A backend offers its functions as ``BindOptions.operations``.
+For rows ``x (…, features)``, of which those count that ``valid (…)`` selects (None: all), ``count`` of them or 1::
+
+    NORMALIZED(x, valid, count, weights (features,), bias (features,), epsilon)
+        mean = Σ_i x[i] / count;  variance = Σ_i (x[i] - mean)² / count;  scale = 1 / √(variance + epsilon)
+        normal = (x - mean) · scale;  y = normal · weights + bias, also of the rows that do not count
+        returns y, normal, mean, variance, scale
+
+    COLUMN_SUMS(error (…, features), other (…, features))
+        (Σ_i error[i], Σ_i error[i] · other[i]) over all rows
+
+For rows of logits, the index of each row's class (int64), and label smoothing s::
+
+    CROSS_ENTROPY(scores (rows, classes), index (rows,), s)
+        losses (rows,) = -Σ_k q_k log softmax(scores)_k;  errors (rows, classes) = softmax(scores) - q
+        with q = (1 - s) one_hot(index) + s / classes
+
+A backend offers its functions as ``BindOptions.operations`` to layers, and as its attribute ``operations`` to losses.
 """
 
 from __future__ import annotations
@@ -43,6 +59,9 @@ class Operation(StrEnum):
     WINDOWED_PRODUCT = "windowed product"
     WINDOWED_ERROR = "windowed error"
     WINDOWED_GRADIENT = "windowed gradient"
+    NORMALIZED = "normalized"
+    COLUMN_SUMS = "column sums"
+    CROSS_ENTROPY = "cross entropy"
 
 
 def offered(operations: Operations | None, operation: Operation, *arguments: Any) -> Any:

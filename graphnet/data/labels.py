@@ -193,7 +193,9 @@ def _as_labels(value: Any) -> Array | None:
         array = np.asarray(value)
     except (ValueError, TypeError):
         return None
-    if array.dtype.kind in "UTS":
+    if array.dtype.kind == "S":
+        array = np.char.decode(array, "utf-8")
+    if array.dtype.kind in "UT":
         return np.array([str(label) for label in array.flat], object).reshape(array.shape)
     if array.dtype.kind == "O":
         objects = np.array([str(x) if isinstance(x, str) else x for x in array.flat], object).reshape(array.shape)

@@ -7,13 +7,13 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from graphnet.core.errors import FileError, GraphnetError, GraphnetWarning
 from graphnet.io import atomic, run_files
-from graphnet.io.checkpoint import CHECKPOINTS, name, write
+from graphnet.io.checkpoint import CHECKPOINTS, Entry, entries, name, write
 from graphnet.io.checkpoint_store import CheckpointStore
 from graphnet.io.checkpoint_writer import CheckpointWriter, Schedule
 from graphnet.io.draft import Draft, refuse_used, unusable
@@ -100,6 +100,7 @@ class RunFolder(Callback, Checkpoints):
         self.stop: Callable[[], bool] | None = None
         self._clear()
         self._resumed: Snapshot | None = None
+        self._found: list[str] = []
         if self.path is not None:
             refuse_used(self.path)
 
@@ -115,12 +116,15 @@ class RunFolder(Callback, Checkpoints):
 
     @classmethod
     def resumed(
-        cls, path: str | os.PathLike[str], snapshot: Snapshot, lock: FolderLock, *, background: bool = True
+        cls, path: str | os.PathLike[str], snapshot: Snapshot, found: Sequence[Entry], *, background: bool = True
     ) -> RunFolder:
-        """The folder of a run that goes on from a snapshot, whose lock is held; see :mod:`graphnet.io.stored_run`."""
+        """The folder of a run that goes on from a snapshot, which was the newest of the checkpoints ``found`` there.
+
+        It is locked when training starts, and refused if there are other checkpoints by then.
+        """
         folder = cls(background=background)
         folder.path, folder._root = Path(path), Path(os.path.abspath(path))
-        folder._resumed, folder._lock = snapshot, lock
+        folder._resumed, folder._found = snapshot, [entry.path.name for entry in found]
         return folder
 
     @property
@@ -143,7 +147,7 @@ class RunFolder(Callback, Checkpoints):
 
     def on_end(self, trainer: TrainingRun, history: History) -> None:
         """Write the weights of the best epoch, all metrics, the learning curve and the summary; also after an error."""
-        if self._root is None:
+        if self._root is None or self._writer is None:
             return
         try:
             if self._keep_all:
@@ -230,6 +234,7 @@ class RunFolder(Callback, Checkpoints):
             self._create(trainer, snapshot, facts)
         else:
             snapshot = self._resumed
+            self._take_up()
         assert self._root is not None and self._lock is not None
         store = CheckpointStore(self._root, self._lock, trainer.config.keep_checkpoints, facts)
         self._writer = CheckpointWriter(store, background=self.background)
@@ -282,6 +287,18 @@ class RunFolder(Callback, Checkpoints):
 
     def _versions(self, trainer: CheckpointedRun) -> dict[str, Any]:
         return versions(trainer.config.threads, trainer.runner.backend)
+
+    def _take_up(self) -> None:
+        """Lock the folder of a resumed run, which must not have gone on since it was read."""
+        assert self._root is not None
+        self._lock = FolderLock(self._root)
+        if [entry.path.name for entry in entries(self._root)] != self._found:
+            self.release()
+            raise FileError(
+                "the run has gone on meanwhile",
+                where=str(self.path),
+                remedy="Resume it once more, from where it is now.",
+            )
 
     def _reopen(self, trainer: CheckpointedRun) -> None:
         """Take up the folder of a run that goes on; nothing is changed if it has ended, and is complete."""

@@ -13,6 +13,7 @@ from graphnet.core.describe.parameter import Buffer, Weight
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.dtypes import as_array
 from graphnet.core.errors import ShapeError, StateError
+from graphnet.core.operations import Operation, offered
 from graphnet.core.phase import Phase
 from graphnet.layers.attributes import BiasAttribute
 from graphnet.layers.checks import finite
@@ -103,13 +104,21 @@ class BatchNormalization(BiasAttribute, Layer):
 
     def apply(
         self, x: Any, *, weights: Any, bias: Any, mean: Any, variance: Any, batches: Any, phase: Any, lengths: Any,
-        shapes: Any,
+        shapes: Any, operations: Any = None,
     ) -> tuple[Any, Any]:  # fmt: skip
         axis = feature_axis(shapes[0], self)
-        across = tuple(i for i in range(x.ndim) if i != axis)
-        aligned = tuple(-1 if i == axis else 1 for i in range(x.ndim))
         mask = None if lengths is None else valid(lengths, x.shape[0], x.ndim)
         rows = math.prod(x.shape[: kept(shapes[0])]) if mask is None else int(np.count_nonzero(mask))
+        across = tuple(i for i in range(x.ndim) if i != axis)
+        aligned = tuple(-1 if i == axis else 1 for i in range(x.ndim))
+        if phase is not Phase.test and axis == x.ndim - 1:
+            count = math.prod(x.shape[:-1]) if mask is None else max(rows, 1) * math.prod(x.shape[2:-1])
+            flags = None if mask is None or x.ndim > 3 else mask
+            if mask is None or flags is not None:
+                found = offered(operations, Operation.NORMALIZED, x, flags, count, weights, bias, self.epsilon)
+                if found is not None:
+                    y, normal, centre, spread, scale = found
+                    return y, (normal, scale, count, mask, across, aligned, centre, spread, rows)
         if phase is Phase.test:
             self._require_statistics(batches)
             count, centre, spread = None, mean.reshape(aligned), variance.reshape(aligned)
@@ -121,34 +130,34 @@ class BatchNormalization(BiasAttribute, Layer):
         saved = normal, scale, count, mask, across, aligned, centre, spread, rows
         return normal * weights.reshape(aligned) + bias.reshape(aligned), saved
 
-    def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
+    def pull(self, saved: Any, error: Any, *, weights: Any, operations: Any = None) -> Any:
         normal, scale, count, mask, across, aligned = saved[:6]
         error = error * weights.reshape(aligned)
         if count is None:  # the test phase: statistics are constants
             return error * scale
-        mean = error.sum(across, keepdims=True) / count
-        correlation = (error * normal).sum(across, keepdims=True) / count
+        mean, correlation = (total.reshape(aligned) / count for total in _sums(error, normal, across, operations))
         by_statistics = mean + normal * correlation
         # Steps after the end of a row are normalized, but do not contribute to the statistics.
         if mask is not None:
             by_statistics = np.where(mask, by_statistics, normal.dtype.type(0))
         return (error - by_statistics) * scale
 
-    def grad(self, saved: Any, error: Any) -> dict[str, Any]:
-        normal, across = saved[0], saved[4]
-        return {"weights": (error * normal).sum(across), "bias": error.sum(across)}
+    def grad(self, saved: Any, error: Any, *, operations: Any = None) -> dict[str, Any]:
+        bias, weights = _sums(error, saved[0], saved[4], operations)
+        return {"weights": weights, "bias": bias}
 
     def update(self, saved: Any, *, mean: Any, variance: Any, batches: Any, rows: Any) -> dict[str, Any]:
         centre, spread, batch_rows = saved[6:]
         if not batch_rows:  # a batch of empty rows has no statistics
             return {}
-        first_rows = float(rows) or batch_rows
+        known = float(rows)
+        first_rows = known or batch_rows
         rate = (1.0 - self.momentum) * min(1.0, batch_rows / first_rows) if float(batches) else 1.0
         return {
             "mean": (1.0 - rate) * mean + rate * centre.reshape(-1),
             "variance": (1.0 - rate) * variance + rate * spread.reshape(-1),
             "batches": batches + 1,
-            "rows": np.full_like(rows, first_rows),
+            "rows": rows if known == first_rows else np.full_like(rows, first_rows),
         }
 
     def reformat(self, tensor: Any) -> Any:
@@ -205,3 +214,12 @@ class BatchNormalization(BiasAttribute, Layer):
                 remedy="Pass channels to the constructor, or declare the size on the input of the graph.",
             )
         return size
+
+
+def _sums(error: Any, other: Any, across: tuple[int, ...], operations: Any) -> tuple[Any, Any]:
+    """The sums of ``error`` and of ``error * other`` over axes."""
+    if across == tuple(range(error.ndim - 1)):
+        found = offered(operations, Operation.COLUMN_SUMS, error, other)
+        if found is not None:
+            return found  # type: ignore[no-any-return]
+    return error.sum(across), (error * other).sum(across)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.core.errors import ConfigError, DtypeError, RuleError, ShapeError
+from graphnet.core.operations import Operations
 from graphnet.losses.arguments import CheckedArguments, checked_arguments, over, valid_part
 
 Array = npt.NDArray[Any]
@@ -110,6 +112,7 @@ class Loss:
         target: npt.ArrayLike,
         mask: npt.ArrayLike | None = None,
         weights: npt.ArrayLike | None = None,
+        operations: Operations | None = None,
     ) -> tuple[float, Array]:
         """The loss and its gradient with respect to the prediction, in one computation.
 
@@ -124,6 +127,8 @@ class Loss:
         weights : array, optional
             Over the leading axes as well, at least 0: how much each row counts. The mean is divided by the sum of the
             weights, not by their number, so it does not depend on their scale; it is 0 if all of them are 0.
+        operations : mapping, optional
+            What a backend offers in place of numpy: see :mod:`graphnet.core.operations`.
 
         Returns
         -------
@@ -139,7 +144,7 @@ class Loss:
         """
         arguments = checked_arguments(self, prediction, target, mask, weights)
         with np.errstate(over="ignore", invalid="ignore"):
-            losses, errors = self.rule(arguments.valid_prediction, arguments.valid_target)
+            losses, errors = self.computed(arguments.valid_prediction, arguments.valid_target, operations)
             row_weights = arguments.valid_weights
             if row_weights is not None:
                 losses = losses * over(row_weights, losses)
@@ -253,6 +258,10 @@ class Loss:
         """One loss for each valid row or element, and the gradient of their sum, in the dtype of computation."""
         raise self._missing("rule")
 
+    def computed(self, prediction: Array, target: Array, operations: Operations | None) -> tuple[Array, Array]:
+        """What :meth:`rule` returns, by an operation of the backend where it offers one."""
+        return self.rule(prediction, target)
+
     def config(self) -> dict[str, Any]:
         """The constructor's arguments by name, as plain values."""
         return {part.name: getattr(self, part.name) for part in dataclasses.fields(self)}
@@ -267,10 +276,10 @@ class Loss:
         return float(weights.sum())
 
     def _reduce(self, losses: Array, terms: float) -> float:
-        total = float(np.sum(losses, dtype=np.float64))
+        total = float(np.add.reduce(losses, axis=None, dtype=np.float64))
         if self.reduction == "sum":
             return total
-        if np.isinf(total) and terms:  # the mean may be finite although the sum is not
+        if math.isinf(total) and terms:  # the mean may be finite although the sum is not
             return float(np.sum(losses / terms, dtype=np.float64))
         return total / terms if terms else total
 

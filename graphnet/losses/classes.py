@@ -49,12 +49,12 @@ def clean_indices(where: str, target: Array, classes: int) -> Array:
     DataError
         If an index is below 0 or above ``classes - 1``.
     """
-    invalid = (target < 0) | (target >= classes)
-    if invalid.any():
-        index = _first(invalid)
+    indices = target.astype(np.intp)
+    if indices.size and indices.view(np.uintp).max() >= classes:  # a negative number is large without a sign
+        index = _first((target < 0) | (target >= classes))
         raise DataError("a class label is out of range", where=where, expected=f"0 to {classes - 1}",
                         received=f"{target[index]} at {index}", remedy=_remedy(target[index]))  # fmt: skip
-    return target.astype(np.intp)
+    return indices
 
 
 def clean_rows(where: str, target: Array, *, soft: bool = False) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.core.checks import float_array, number
+from graphnet.core.operations import Operation, Operations, offered
 from graphnet.losses.class_loss import ClassLoss
 from graphnet.losses.classes import check_kind, clean_rows
 from graphnet.losses.softmax import check_class_count, checked_class_weights, log_softmax
@@ -102,6 +103,17 @@ class CrossEntropy(ClassLoss):
         losses = -np.where(q == 0.0, 0.0, q * logs).sum(axis=-1)  # 0 log 0 is 0
         return losses, shares * q.sum(axis=-1, keepdims=True) - q
 
+    def computed(self, prediction: Array, target: Array, operations: Operations | None) -> tuple[Array, Array]:
+        """By the backend, for class indices without weights."""
+        plain = target.dtype.kind != "f" and self.class_weight is None and type(self).rule is CrossEntropy.rule
+        if operations and plain:
+            scores = prediction.reshape(-1, prediction.shape[-1])
+            arguments = scores, target.reshape(-1), self.label_smoothing
+            found = offered(operations, Operation.CROSS_ENTROPY, *arguments)
+            if found is not None:
+                return found[0].reshape(target.shape), found[1].reshape(prediction.shape)
+        return self.rule(prediction, target)
+
     def rule(self, prediction: Array, target: Array) -> tuple[Array, Array]:
         """One loss for each row; logits are shifted by the maximum of the row, so that no exponential exceeds 1.
 
@@ -112,21 +124,22 @@ class CrossEntropy(ClassLoss):
         if target.dtype.kind == "f" or self.class_weight is not None:
             return self._weighted_rule(prediction, target)
         classes = prediction.shape[-1]
-        scores, index = prediction.reshape(-1, classes), target.reshape(-1)
-        rows, top = np.arange(len(scores)), scores.argmax(axis=1)
-        shifted = scores - scores[rows, top][:, np.newaxis]
+        scores, index = np.ascontiguousarray(prediction).reshape(-1, classes), target.reshape(-1)
+        first = np.arange(0, scores.size, classes)  # of each row in the flat array
+        top = scores.argmax(axis=1)
+        largest, own = first + top, first + index
+        shifted = scores - scores.take(largest)[:, np.newaxis]
         powers = np.exp(shifted)
         others = powers.copy()
-        others[rows, top] = 0.0
-        rest = others.sum(axis=1, keepdims=True)
+        others.put(largest, 0.0)
+        rest = np.add.reduce(others, axis=1, keepdims=True)
         total, logs = 1.0 + rest, shifted - np.log1p(rest)
-        own = powers[rows, index][:, np.newaxis]
-        losses = -logs[rows, index]
-        missing = np.where((index == top)[:, np.newaxis], rest, total - own) / total
+        losses = -logs.take(own)
+        missing = np.where(index == top, rest[:, 0], total[:, 0] - powers.take(own)) / total[:, 0]
         errors = powers / total
         share = self.label_smoothing
         if share:
-            losses = (1.0 - share) * losses - share * logs.mean(axis=1)
+            losses = (1.0 - share) * losses - share * (np.add.reduce(logs, axis=1) / classes)
             errors -= share / classes
-        errors[rows, index] = share - share / classes - missing[:, 0]
+        errors.put(own, share - share / classes - missing)
         return losses.reshape(target.shape), errors.reshape(prediction.shape)

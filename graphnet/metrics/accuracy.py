@@ -49,4 +49,6 @@ class Accuracy(LabelMetric):
             return correct
         classes = target if target.ndim < prediction.ndim else np.argmax(target, axis=-1)
         best: Array = np.argmax(prediction, axis=-1)
-        return (best == classes) & ~np.isnan(prediction).any(axis=-1)
+        rows = np.arange(0, prediction.size, prediction.shape[-1]).reshape(best.shape)
+        largest = prediction.take(rows + best)  # the first NaN of a row counts as its largest number
+        return (best == classes) & (largest == largest)

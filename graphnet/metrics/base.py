@@ -85,7 +85,9 @@ class Metric:
         """Add checked, valid rows; a metric that is not a mean of scores overrides this, ``reset`` and ``result``."""
         scores = self.score(prediction, target)
         if weights is None:
-            total, count = float(np.sum(scores, dtype=np.float64)), float(scores.size)
+            boolean = scores.dtype == np.bool_
+            total = float(np.count_nonzero(scores) if boolean else np.sum(scores, dtype=np.float64))
+            count = float(scores.size)
         else:
             shares = np.broadcast_to(over(weights, scores), scores.shape)
             total, count = float(np.sum(scores * shares, dtype=np.float64)), float(shares.sum())

@@ -1,4 +1,4 @@
-"""Runs that can go on: the folder of a run, opened and locked."""
+"""Runs that can go on: the folder of a run, opened."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from graphnet.core.run import allocation
 from graphnet.core.run.runner import Runner
 from graphnet.data.datasets import Dataset
 from graphnet.io import read_model
+from graphnet.io.checkpoint import entries
 from graphnet.io.checkpoint_store import load_checkpoint, no_checkpoint
-from graphnet.io.lock import FolderLock
+from graphnet.io.lock import busy, is_locked
 from graphnet.io.run_folder import MODEL, SUMMARY, RunFolder
 from graphnet.models.class_names import named
 from graphnet.models.data_setting import replaced
@@ -29,7 +30,7 @@ from graphnet.training.snapshot import Snapshot
 
 @dataclass
 class OpenedRun:
-    """A run whose folder is locked by this process, at its newest whole checkpoint; see ``Trainer.resume``.
+    """A run at its newest whole checkpoint; see ``Trainer.resume``. Its folder is locked when training starts.
 
     Attributes
     ----------
@@ -77,14 +78,10 @@ class OpenedRun:
         train, held_out = self.dataset().train, self.dataset().validation
         return train.inputs, train.targets, None if held_out is None else (held_out.inputs, held_out.targets)
 
-    def close(self) -> None:
-        """Give the lock back, if the run does not go on."""
-        self.checkpoints.release()
-
 
 @explained
 def open_run(path: str | os.PathLike[str], *, data: str | None = None) -> OpenedRun:
-    """Open the folder of a run to go on with it, and lock it.
+    """Open the folder of a run to go on with it; nothing is changed before training starts.
 
     Parameters
     ----------
@@ -103,18 +100,16 @@ def open_run(path: str | os.PathLike[str], *, data: str | None = None) -> Opened
     folder = checks.path("open_run", path)
     if not (folder / "checkpoints").is_dir():
         raise no_checkpoint(folder)
-    lock = FolderLock(folder)
-    try:
-        checkpoint = load_checkpoint(folder)
-        with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
-            file = read_model(folder / MODEL, allocate=False)
-            size = sum(len(content) for content in checkpoint.files.values())
-            allocation.check(Runner(file.graph), max(allocation.MAX_BYTES, 2 * size), str(folder))
-        snapshot = checkpoint.snapshot()
-        complete = snapshot.values.get("stopped") is not None and (folder / SUMMARY).is_file()
-        target = RunFolder.resumed(folder, snapshot, lock)
-        config = file.training or TrainingConfig()
-        return OpenedRun(folder, file.graph, config, snapshot, target, complete=complete, source=data)
-    except BaseException:
-        lock.release()
-        raise
+    if is_locked(folder):
+        raise busy(folder)
+    found = entries(folder)
+    checkpoint = load_checkpoint(folder)
+    with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
+        file = read_model(folder / MODEL, allocate=False)
+        size = sum(len(content) for content in checkpoint.files.values())
+        allocation.check(Runner(file.graph), max(allocation.MAX_BYTES, 2 * size), str(folder))
+    snapshot = checkpoint.snapshot()
+    complete = snapshot.values.get("stopped") is not None and (folder / SUMMARY).is_file()
+    target = RunFolder.resumed(folder, snapshot, found)
+    config = file.training or TrainingConfig()
+    return OpenedRun(folder, file.graph, config, snapshot, target, complete=complete, source=data)

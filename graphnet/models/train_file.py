@@ -185,7 +185,7 @@ def prepare_resumed(
     data: str | None = None,
     callbacks: Iterable[Callback] = (),
 ) -> TrainingJob:
-    """Open the folder of a run and its data, and lock it, to go on from its newest whole checkpoint.
+    """Open the folder of a run and its data, to go on from its newest whole checkpoint.
 
     Parameters
     ----------
@@ -202,16 +202,12 @@ def prepare_resumed(
     Raises
     ------
     GraphnetError
-        If the run cannot go on; the lock is given back.
+        If the run cannot go on.
     """
     run = open_run(path, data=data)
-    try:
-        trainer = Trainer.resume(run, epochs=epochs, allow=allow, callbacks=callbacks)
-        over = run.complete and trainer.config.epochs <= (run.snapshot.values.get("epochs") or 0)
-        return TrainingJob(trainer, run.dataset(), run.checkpoints, over=over)
-    except BaseException:
-        run.close()
-        raise
+    trainer = Trainer.resume(run, epochs=epochs, allow=allow, callbacks=callbacks)
+    over = run.complete and trainer.config.epochs <= (run.snapshot.values.get("epochs") or 0)
+    return TrainingJob(trainer, run.dataset(), run.checkpoints, over=over)
 
 
 def _with_class_names(trainer: Trainer, dataset: Dataset) -> TrainingConfig:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -49,16 +49,22 @@ class Adam(FusedOptimizer):
         self.rho = number(where, "rho", self.rho, 0.0, 1.0, below=True)
         self.epsilon = number(where, "epsilon", self.epsilon, 0.0, above=True)
 
+    def factors(self, rate: Any, number: int) -> tuple[Any, ...]:
+        """Both decays with their complements, the bias corrections and epsilon."""
+        # The bias corrections are scalars: two products replace the two array divisions of the formula.
+        first, second = 1.0 / math.sqrt(1.0 - self.rho**number), rate / (1.0 - self.mu**number)
+        return self.mu, 1.0 - self.mu, self.rho, 1.0 - self.rho, first, self.epsilon, second
+
     def rule(self, block: Block) -> None:
         """One step of both moments, then of the weights."""
-        gradient, (first, second), scratch, t = block.gradient, block.new, block.scratch, block.number
-        running_mean(block.old[0], gradient, self.mu, out=first, scratch=scratch)
+        gradient, (first, second), scratch = block.gradient, block.new, block.scratch
+        mu, mu_rest, rho, rho_rest, correction, epsilon, rate = self.factors(block.rate, block.number)[:7]
+        running_mean(block.old[0], gradient, mu, out=first, scratch=scratch, rest=mu_rest)
         np.multiply(gradient, gradient, out=scratch)
-        running_mean(block.old[1], scratch, self.rho, out=second, scratch=scratch)
-        # The bias corrections are scalars: two products replace the two array divisions of the formula.
+        running_mean(block.old[1], scratch, rho, out=second, scratch=scratch, rest=rho_rest)
         np.sqrt(second, out=scratch)
-        np.multiply(scratch, 1.0 / math.sqrt(1.0 - self.rho**t), out=scratch)
-        np.add(scratch, self.epsilon, out=scratch)
+        np.multiply(scratch, correction, out=scratch)
+        np.add(scratch, epsilon, out=scratch)
         np.divide(first, scratch, out=scratch)
-        np.multiply(scratch, block.rate / (1.0 - self.mu**t), out=scratch)
+        np.multiply(scratch, rate, out=scratch)
         np.subtract(block.weights, scratch, out=block.out)

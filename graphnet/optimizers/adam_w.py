@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -39,8 +39,12 @@ class AdamW(Adam):
         super().__post_init__()
         self.weight_decay = number("AdamW", "weight_decay", self.weight_decay, 0.0)
 
+    def factors(self, rate: Any, number: int) -> tuple[Any, ...]:
+        """Those of Adam and the decay of the weights."""
+        return (*super().factors(rate, number), rate * self.weight_decay)
+
     def rule(self, block: Block) -> None:
         """Adam's step from the decayed weights; the moments depend on the gradient only."""
-        np.multiply(block.weights, block.rate * self.weight_decay, out=block.out)
+        np.multiply(block.weights, self.factors(block.rate, block.number)[-1], out=block.out)
         np.subtract(block.weights, block.out, out=block.out)
         super().rule(block._replace(weights=block.out))

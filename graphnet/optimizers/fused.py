@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from graphnet.core.checks import read_only
-from graphnet.core.elementwise_kernels import Compiled, Compiler, Kernel, Recorder
 from graphnet.core.errors import RuleError
 from graphnet.optimizers.base import Optimizer, RegularizerLike
-from graphnet.optimizers.checks import penalty, penalty_rule
+from graphnet.optimizers.checks import penalty
 from graphnet.optimizers.state import check_fit
 
 Array = npt.NDArray[Any]
@@ -52,12 +51,33 @@ class Block(NamedTuple):
     number: int
 
 
+class StepKernels(Protocol):
+    """Computes the rule of an optimizer as one kernel."""
+
+    def run(
+        self,
+        optimizer: Any,
+        rate: float,
+        weights: Array,
+        gradient: Array,
+        old: Sequence[Array],
+        new: Sequence[Array],
+        out: Array,
+        factor: float,
+    ) -> bool | None:
+        """Whether all results are finite; None if nothing was computed."""
+
+
 @dataclass(eq=False)
 class FusedOptimizer(Optimizer):
     """Base of optimizers that compute without temporary arrays: a subclass implements :meth:`rule` instead of ``step``.
 
     The rule must be elementwise: it is applied to any part of the weights of one or several layers. A step of a million
     weights is computed in blocks that fit the cache of the processor.
+
+    A rule that takes all its numbers from ``self.factors(block.rate, block.number)`` and reads nothing else of ``self``
+    is compiled once for all steps by a backend that compiles rules; any other is recorded at each step, because its
+    numbers may differ from step to step.
 
     Examples
     --------
@@ -79,6 +99,12 @@ class FusedOptimizer(Optimizer):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         cls.moments = tuple(name for name in cls.state_names if name != "step_count")
+
+    def factors(self, rate: Any, number: int) -> tuple[Any, ...]:
+        """The numbers with which the rule computes, for the ``rate`` and the ``number`` of a block; none unless a
+        subclass overrides it.
+        """
+        return ()
 
     def rule(self, block: Block) -> None:
         """Write all new moments to ``block.new`` and all new weights to ``block.out``."""
@@ -104,7 +130,7 @@ class FusedOptimizer(Optimizer):
         gradient: Array,
         out: Array,
         spare: dict[str, Array],
-        kernels: FusedStep | None = None,
+        kernels: StepKernels | None = None,
         factor: float = 1.0,
     ) -> bool:
         """:meth:`calculate_update` for flat arrays, with the results in existing memory.
@@ -119,8 +145,8 @@ class FusedOptimizer(Optimizer):
         spare : dict of str to array
             Memory for moments, initially empty; this step stores the moments that it replaces there, and the next step
             overwrites them.
-        kernels : FusedStep, optional
-            Computes the rule in one pass over memory, where it can.
+        kernels : StepKernels, optional
+            Computes the rule in one pass over memory, where it can: see :mod:`graphnet.optimizers.fused_step`.
         factor : float
             Scales the gradient first.
 
@@ -194,69 +220,10 @@ class FusedOptimizer(Optimizer):
         np.subtract(block.out, block.scratch, out=block.out)
 
 
-class FusedStep:
-    """A rule as a kernel that a backend compiles: one pass over the arrays of a step.
-
-    The rule, with the regularizer, is recorded at each step, because its factors may depend on the number of the step.
-    What cannot be recorded or compiled is computed by numpy.
-
-    Parameters
-    ----------
-    compiler : Compiler
-    """
-
-    def __init__(self, compiler: Compiler) -> None:
-        self._compiler = compiler
-        self._compiled: dict[tuple[Kernel, str], Compiled | None] = {}
-        #: The rules that cannot be recorded.
-        self._refused: set[Any] = set()
-
-    #: Numbers from which on a kernel is faster: recording a rule takes about as long as numpy's calls on fewer.
-    least = 1 << 15
-
-    def run(
-        self,
-        optimizer: FusedOptimizer,
-        rate: float,
-        weights: Array,
-        gradient: Array,
-        old: Sequence[Array],
-        new: Sequence[Array],
-        out: Array,
-        factor: float,
-    ) -> bool | None:
-        """Whether all results are finite; None if nothing was computed."""
-        rules = type(optimizer), type(optimizer.regularizer)
-        if weights.size < self.least or rules in self._refused:
-            return None
-        recorder = Recorder(2 + len(old), weights.dtype)
-        try:
-            kernel = self._record(optimizer, rate, recorder, len(old), factor)
-        except Exception:  # whatever a rule does that is not elementwise; numpy runs it, with its errors
-            self._refused.add(rules)
-            return None
-        key = kernel, weights.dtype.name
-        if key not in self._compiled:
-            self._compiled[key] = self._compiler(*key)
-        compiled = self._compiled[key]
-        return None if compiled is None else compiled((weights, gradient, *old), recorder.constants, (out, *new))
-
-    @staticmethod
-    def _record(optimizer: FusedOptimizer, rate: float, recorder: Recorder, moments: int, factor: float) -> Kernel:
-        weights, gradient, *old = recorder.inputs
-        if factor != 1.0:
-            gradient = np.multiply(gradient, float(factor))
-        out, scratch, new = recorder.room(), recorder.room(), [recorder.room() for _ in range(moments)]
-        block: Any = Block(float(rate), weights, gradient, (*old,), (*new,), out, scratch, optimizer.step_count + 1)
-        optimizer.rule(block)
-        if optimizer.regularizer is not None:
-            term = penalty_rule(optimizer.regularizer)(block.weights)
-            np.subtract(out, np.multiply(term, block.rate), out=out)
-        return recorder.kernel([out, *new])
-
-
-def running_mean(old: Array, value: Array, decay: float, *, out: Array, scratch: Array) -> None:
-    """``out = decay * old + (1 - decay) * value``; ``scratch`` is written, and may be ``value``."""
+def running_mean(
+    old: Array, value: Array, decay: float, *, out: Array, scratch: Array, rest: float | None = None
+) -> None:
+    """``out = decay * old + rest * value``; ``scratch`` is written, and may be ``value``; ``rest`` is 1 - ``decay``."""
     np.multiply(old, decay, out=out)
-    np.multiply(value, 1.0 - decay, out=scratch)
+    np.multiply(value, 1.0 - decay if rest is None else rest, out=scratch)
     np.add(out, scratch, out=out)

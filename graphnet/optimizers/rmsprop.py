@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,13 +43,18 @@ class RMSprop(FusedOptimizer):
         self.rho = number("RMSprop", "rho", self.rho, 0.0, 1.0, below=True)
         self.epsilon = number("RMSprop", "epsilon", self.epsilon, 0.0, above=True)
 
+    def factors(self, rate: Any, number: int) -> tuple[Any, ...]:
+        """The decay with its complement, epsilon and the rate."""
+        return self.rho, 1.0 - self.rho, self.epsilon, rate
+
     def rule(self, block: Block) -> None:
         """One step of the mean square, then of the weights."""
         gradient, (old,), (square,), scratch = block.gradient, block.old, block.new, block.scratch
+        rho, rest, epsilon, rate = self.factors(block.rate, block.number)
         np.multiply(gradient, gradient, out=scratch)
-        running_mean(old, scratch, self.rho, out=square, scratch=scratch)
+        running_mean(old, scratch, rho, out=square, scratch=scratch, rest=rest)
         np.sqrt(square, out=scratch)
-        np.add(scratch, self.epsilon, out=scratch)
+        np.add(scratch, epsilon, out=scratch)
         np.divide(gradient, scratch, out=scratch)
-        np.multiply(scratch, block.rate, out=scratch)
+        np.multiply(scratch, rate, out=scratch)
         np.subtract(block.weights, scratch, out=block.out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,7 +27,12 @@ class Sgd(FusedOptimizer):
 
     elementwise: ClassVar[bool] = True
 
+    def factors(self, rate: Any, number: int) -> tuple[Any, ...]:
+        """The rate."""
+        return (rate,)
+
     def rule(self, block: Block) -> None:
         """One step down the gradient."""
-        np.multiply(block.gradient, block.rate, out=block.out)
+        (rate,) = self.factors(block.rate, block.number)
+        np.multiply(block.gradient, rate, out=block.out)
         np.subtract(block.weights, block.out, out=block.out)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -38,10 +38,14 @@ class SgdWithMomentum(FusedOptimizer):
         super().__post_init__()
         self.momentum = number("SgdWithMomentum", "momentum", self.momentum, 0.0, 1.0, below=True)
 
+    def factors(self, rate: Any, number: int) -> tuple[Any, ...]:
+        """The momentum and the rate."""
+        return self.momentum, rate
+
     def rule(self, block: Block) -> None:
         """One step of the velocity, then of the weights."""
-        (old,), (velocity,) = block.old, block.new
-        np.multiply(old, self.momentum, out=velocity)
-        np.multiply(block.gradient, block.rate, out=block.scratch)
+        (old,), (velocity,), (momentum, rate) = block.old, block.new, self.factors(block.rate, block.number)
+        np.multiply(old, momentum, out=velocity)
+        np.multiply(block.gradient, rate, out=block.scratch)
         np.subtract(velocity, block.scratch, out=velocity)
         np.add(block.weights, velocity, out=block.out)

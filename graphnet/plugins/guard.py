@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -196,7 +197,9 @@ class Host:
         were loaded is reported: a program may import a plugin's package before.
         """
         own = next((plugin for plugin in plugins if plugin.distribution == NAME), None)
-        for change in self.watch.changes():
+        # After a single plugin, without threads, nothing has run since its own check.
+        since = self.watch.changes() if len(self.printed) > 1 or threading.active_count() > 1 else ()
+        for change in since:
             change.undo()
             culprit = self.culprit(change)
             if (culprit is None or not self._report(culprit, change)) and own is not None:

@@ -111,7 +111,7 @@ class EpochRunner:
 
     def totals(self) -> Totals:
         """Totals of losses and metrics, with nothing added."""
-        return Totals(self.losses, self.config.metrics, self.config.loss_weights)
+        return Totals(self.losses, self.config.metrics, self.config.loss_weights, self.runner.operations)
 
     def _begin(self, epoch: int) -> CurrentEpoch:
         current = CurrentEpoch(epoch, self.totals())
@@ -182,8 +182,10 @@ class EpochRunner:
         totals = current.totals
         outputs = self.feed.forward(batch)
         self.guard.forward(batch, outputs)
-        with limited(self.updates.threads):
-            penalty = self.updates.penalty()
+        penalty = 0.0
+        if self.config.regularizer is not None:
+            with limited(self.updates.threads):
+                penalty = self.updates.penalty()
         loss, errors = totals.add_with_errors(outputs, batch)
         totals.add_penalty(penalty, batch.rows)
         if not math.isfinite(loss + penalty):

@@ -18,7 +18,8 @@ from graphnet.core.errors import ConfigError, NonFiniteError, ShapeError
 from graphnet.optimizers import Optimizer
 from graphnet.optimizers.checks import fitting_gradient
 from graphnet.optimizers.clipping import clipped
-from graphnet.optimizers.fused import FusedOptimizer, FusedStep
+from graphnet.optimizers.fused import FusedOptimizer
+from graphnet.optimizers.fused_step import FusedStep
 from graphnet.optimizers.state import all_finite, check_finite, check_weights
 from graphnet.training.array_pool import ArrayPool
 from graphnet.training.group_member import GroupMember, decay_of
@@ -65,6 +66,7 @@ class FlatGroup:
         # BLAS sums float32 in float32, which is exact enough for a chunk and not for millions of numbers.
         self._chunks = [self._gradient[i : i + CHUNK] for i in range(0, ends[-1], CHUNK)]
         self._spare_moments: dict[str, Array] = {}
+        self._tiny = float(np.finfo(self.dtype).tiny)
         self._fused = is_fused(optimizer)
         self._start = self._proposed = self._gradient
 
@@ -110,6 +112,8 @@ class FlatGroup:
         """
         self._start = self._read_values()
         self._read_gradients()
+        if len(self._chunks) == 1:
+            return float(np.vdot(self._gradient, self._gradient))
         return sum(float(np.vdot(chunk, chunk)) for chunk in self._chunks)
 
     def snapshot(self) -> Any:
@@ -147,7 +151,7 @@ class FlatGroup:
         gradient, factor = self._gradient, 1.0
         if limit is not None and not norm <= limit:
             factor = limit / norm
-            if not factor >= np.finfo(self.dtype).tiny:
+            if not factor >= self._tiny:
                 gradient, factor = clipped(gradient, norm, limit), 1.0
         self._proposed = self._pool.acquire()
         arrays = self._start, gradient, self._proposed, self._spare_moments
@@ -170,9 +174,12 @@ class FlatGroup:
 
     def _read_values(self) -> Array:
         """The weights as one array: that of the last step, or a new one if weights were assigned since."""
-        pairs = zip(self.members, self._views, strict=False)
-        if self._values is not None and all(member.parameter.value is view for member, view in pairs):
-            return self._values
+        if self._values is not None:
+            for member, view in zip(self.members, self._views, strict=True):
+                if member.parameter.value is not view:
+                    break
+            else:
+                return self._values
         parts = [self._value(member, shape) for member, shape in zip(self.members, self.shapes, strict=True)]
         return np.concatenate(parts, out=self._pool.acquire(), casting="same_kind")
 
@@ -183,13 +190,20 @@ class FlatGroup:
         return value.reshape(-1)
 
     def _read_gradients(self) -> None:
-        gradients = [member.parameter.known_gradient() for member in self.members]
-        if all(gradient is view for gradient, view in zip(gradients, self.gradients, strict=True)):
+        parts, elsewhere = [], False
+        for member, view in zip(self.members, self.gradients, strict=True):
+            gradient = member.parameter.known_gradient()
+            if gradient is not view:
+                elsewhere = True
+                gradient = self._fitting(gradient, view)
+                if gradient.base is not None and np.may_share_memory(gradient, self._gradient):
+                    gradient = gradient.copy()
+            parts.append(gradient)
+        if not elsewhere:
             return
-        parts = [self._fitting(g, view).reshape(-1) for g, view in zip(gradients, self.gradients, strict=True)]
-        if any(np.may_share_memory(part, self._gradient) for part in parts):
+        if any(part is view for part, view in zip(parts, self.gradients, strict=True)):
             parts = [part.copy() for part in parts]
-        np.concatenate(parts, out=self._gradient)
+        np.concatenate(parts, axis=None, out=self._gradient)
 
     def _fitting(self, gradient: Any, view: Array) -> Array:
         if isinstance(gradient, np.ndarray) and gradient.shape == view.shape and gradient.dtype == view.dtype:

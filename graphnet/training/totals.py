@@ -10,9 +10,11 @@ from typing import Any
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, unknown
+from graphnet.core.operations import Operations
 from graphnet.data.batches import Batch
-from graphnet.losses import Loss
-from graphnet.metrics import Metric
+from graphnet.losses import CrossEntropy, Loss
+from graphnet.losses.rows import valid
+from graphnet.metrics import Accuracy, Metric
 from graphnet.training.config import TrainingConfig
 from graphnet.training.guards import figure, guarded
 
@@ -68,6 +70,17 @@ def _reset(metric: Metric) -> Metric:
         return metric
 
 
+def _checked_by(metric: Metric, loss: Loss) -> bool:
+    """Whether class indices that a loss accepts need no checks by a metric."""
+    ignored = getattr(loss, "ignore_index", None), getattr(metric, "ignore_index", None)
+    return type(metric) is Accuracy and not metric.binary and type(loss) is CrossEntropy and ignored == (None, None)
+
+
+def _takes_operations(loss: Loss) -> bool:
+    """Whether a loss has the method of the base class, which takes the operations of a backend."""
+    return getattr(type(loss), "value_and_error", None) is Loss.value_and_error
+
+
 class Totals:
     """Accumulates the loss of each output, the metrics and the regularization loss over batches.
 
@@ -78,6 +91,8 @@ class Totals:
         Computed on the first output with a loss; copied. Weights of the targets do not count in them.
     loss_weights : mapping of output name to float, optional
         Factors of the losses; 1 for an output that it does not have.
+    operations : mapping, optional
+        What the backend offers to losses.
     """
 
     def __init__(
@@ -85,11 +100,19 @@ class Totals:
         losses: Mapping[str, Loss],
         metrics: tuple[Metric, ...],
         loss_weights: Mapping[str, float] | None = None,
+        operations: Operations | None = None,
     ) -> None:
         self.losses = losses
+        #: For each loss, the arguments that let a backend compute it.
+        self._options: dict[str, dict[str, Any]] = {
+            name: {"operations": operations} if operations and _takes_operations(loss) else {}
+            for name, loss in losses.items()
+        }
         self.loss_weights = dict.fromkeys(losses, 1.0) | dict(loss_weights or {})
         self.main = next(iter(losses))
         self.metrics = tuple(map(_reset, metrics))
+        #: Whether each takes what the loss of the same output has checked.
+        self._checked = [_checked_by(metric, losses[self.main]) for metric in self.metrics]
         self._values = dict.fromkeys(losses, 0.0)
         self._terms: dict[str, float] = dict.fromkeys(losses, 0)
         self._penalty = 0.0
@@ -102,7 +125,8 @@ class Totals:
         for name, mask in masks.items():
             loss, share = self.losses[name], self.loss_weights[name]
             with guarded("loss", loss, "value_and_error"):
-                value, error = loss.value_and_error(*loss_arguments(name, outputs, batch, mask))
+                arguments = loss_arguments(name, outputs, batch, mask)
+                value, error = loss.value_and_error(*arguments, **self._options[name])
             total += share * value
             errors[name] = error if share == 1.0 else error * error.dtype.type(share)
             self._add_loss(name, value, outputs[name], batch, mask)
@@ -158,9 +182,14 @@ class Totals:
     def _update_metrics(self, outputs: Mapping[str, Array], batch: Batch, masks: Mapping[str, Array | None]) -> None:
         self.examples += batch.rows
         if self.main in masks:
-            for metric in self.metrics:
+            output, target, mask = outputs[self.main], batch.targets[self.main], masks[self.main]
+            indices = target.dtype.kind in "iu" and target.shape == output.shape[:-1]
+            for metric, checked in zip(self.metrics, self._checked, strict=True):
                 with guarded("metric", metric, "update"):
-                    metric.update(outputs[self.main], batch.targets[self.main], masks[self.main])
+                    if indices and checked:
+                        metric.accumulate(valid(output, mask), valid(target, mask), None)
+                    else:
+                        metric.update(output, target, mask)
 
     def saved(self) -> Any:
         """What :meth:`restore` needs to leave out what is added later."""

@@ -28,6 +28,9 @@ from graphnet.training.parameter_groups import (
 )
 from graphnet.training.single_group import SingleGroup
 
+#: For each number, a sum of squares above which the squares that underflow in float32 do not matter.
+UNDERFLOW = float(np.finfo(np.float32).tiny) / float(np.finfo(np.float32).eps)
+
 
 class Updates:
     """The optimizers of a training run; the optimizers that the layers hold are not used.
@@ -81,6 +84,7 @@ class Updates:
             for path, layer in runner.layers.items()
             for name, parameter in layer.params.items()
         ]
+        self._size = sum(member.parameter.value.size for member in self.members)
         check_patterns(config, [member.path for member in self.members])
         by_key: dict[Any, list[GroupMember]] = {}
         for i, member in enumerate(self.members):
@@ -199,11 +203,10 @@ class Updates:
 
     def _norm(self, squares: float) -> float:
         """The norm for a sum of squares; computed again, more carefully, if that overflowed or underflowed."""
-        active = [member for member in self.members if member.delta]
-        size = sum(member.parameter.value.size for member in active)
         # Above this bound the squares that underflow in float32 change the sum by less than rounding.
-        if math.isfinite(squares) and squares > size * float(np.finfo(np.float32).tiny) / np.finfo(np.float32).eps:
+        if self._size * UNDERFLOW < squares < math.inf:
             return math.sqrt(squares)
+        active = [member for member in self.members if member.delta]
         gradients = [np.asarray(member.parameter.known_gradient()) for member in active]
         bad = [m.path for m, g in zip(active, gradients, strict=True) if not np.isfinite(g).all()]
         if bad:

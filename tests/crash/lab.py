@@ -57,11 +57,7 @@ def resumed(path, epochs=None):
     """Go on with the run in a folder; returns it."""
     run = open_run(path)
     run.checkpoints.background = False
-    try:
-        trainer = Trainer.resume(run, epochs=epochs)
-        train(trainer, run.checkpoints)
-    finally:
-        run.close()
+    train(Trainer.resume(run, epochs=epochs), run.checkpoints)
     return run.checkpoints
 
 

@@ -174,7 +174,7 @@ def test_npz_keeps_dtypes_and_needs_no_classes(tmp_path):
         ({"test_image": np.ones((2, 1, 5, 4))}, ShapeError, r"expected \(n, 1, 4, 5\), received \(n, 1, 5, 4\)"),
         ({"test_image": np.full((2, 1, 4, 5), np.nan)}, DataError, r"test_image: .*nan at \(0, 0, 0, 0\)"),
         ({"train_target": np.array([1.0, np.inf, 0.0])}, DataError, r"train_target: .*inf at \(1,\)"),
-        ({"train_target": np.array(["a", "b", "c"])}, DtypeError, "real numbers"),
+        ({"train_target": np.array(["a", "b", "c"])}, DtypeError, "must be class numbers"),
         ({"train_image": np.ones((3, 1, 4, 5), complex)}, DtypeError, "complex128"),
         ({"train_target": np.array(1)}, ShapeError, "a single number"),
         ({"test_target": np.array([0, 3])}, DataError, "expected 0 to 2, received 3 at position 1"),

@@ -23,6 +23,7 @@ from graphnet.io.checkpoint import entries
 from graphnet.io.checkpoint_store import load, newest
 from graphnet.io.draft import Draft
 from graphnet.io.filesystem import FileSystem, using
+from graphnet.io.lock import FolderLock
 from graphnet.io.run_folder import RunFolder
 from graphnet.io.run_list import clean, info, runs
 from graphnet.io.verify import verify
@@ -197,14 +198,40 @@ def test_finished_run_is_not_changed_by_resuming(tmp_path):
     assert info(folder.path).state == "finished"
 
 
-def test_open_run_holds_the_lock_until_it_is_closed(tmp_path):
-    train(tmp_path / "run")
-    run = open_run(tmp_path / "run")
-    assert info(tmp_path / "run").state == "running"
-    with pytest.raises(FileError, match="another training is writing"):
-        open_run(tmp_path / "run")
-    run.close()
-    open_run(tmp_path / "run").close()
+def test_of_two_that_resume_a_run_one_goes_on(tmp_path):
+    path = tmp_path / "run"
+    train(path, Stop(2, interrupt))
+    early = Trainer.resume(path, callbacks=[Stop(99, fail)])
+    late = Trainer.resume(path, callbacks=[Stop(99, fail)])
+    tried = []
+
+    def other():
+        assert info(path).state == "running"
+        with pytest.raises(FileError, match="another training is writing"):
+            open_run(path)
+        with pytest.raises(FileError, match="another training is writing"):
+            late.fit(X, Y)
+        tried.append(True)
+
+    Trainer.resume(path, callbacks=[Stop(3, other)]).fit(X, Y)
+    assert tried and info(path).state == "finished"
+    before = {found: found.read_bytes() for found in path.rglob("*") if found.is_file() and found.name != ".lock"}
+    with pytest.raises(FileError, match="the run has gone on meanwhile.*once more"):
+        early.fit(X, Y)
+    assert {found: found.read_bytes() for found in before} == before and info(path).state == "finished"
+
+
+def test_refused_resume_can_be_allowed(tmp_path):
+    path = tmp_path / "run"
+    train(path, Stop(2, interrupt))
+    trainer = Trainer.resume(path, callbacks=[Stop(99, fail)])
+    with pytest.raises(StateError, match="its data differ"):
+        trainer.fit(X, Y + 1e-3)
+    Trainer.resume(path, callbacks=[Stop(99, fail)], allow=["data"]).fit(X, Y + 1e-3)
+    assert info(path).state == "finished"
+
+
+def test_folder_that_is_no_run_cannot_go_on(tmp_path):
     with pytest.raises(FileError, match="no checkpoint.*no such folder"):
         open_run(tmp_path / "nothing")
 
@@ -348,9 +375,9 @@ def test_clean_removes_leftovers_only(tmp_path):
     (tmp_path / ".notes.part").write_text("a user's")
     before = {found for found in path.rglob("*") if ".part" not in str(found)}
     assert "would remove" in call("clean", tmp_path, "--dry-run").stdout
-    run = open_run(path)
+    lock = FolderLock(path)
     assert len(clean(tmp_path)) == 1  # of the draft beside: the run is going on
-    run.close()
+    lock.release()
     result = call("clean", tmp_path)
     assert result.exit_code == 0 and result.stdout.count("removed") == 2
     assert set(path.rglob("*")) == before

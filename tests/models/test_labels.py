@@ -48,7 +48,7 @@ SORTED = np.array([2, 0, 1])[NUMBERS]
 
 @pytest.mark.parametrize(
     "targets",
-    [TEXT, TEXT.tolist(), TEXT.astype(object), Series(TEXT.tolist()), TEXT[:, None], TEXT.astype("S").astype(str)],
+    [TEXT, TEXT.tolist(), TEXT.astype(object), Series(TEXT.tolist()), TEXT[:, None], TEXT.astype("S")],
     ids=["array", "list", "objects", "series", "column", "bytes"],
 )
 def test_text_trains_as_numbers(targets):

@@ -74,14 +74,22 @@ class BufferAssignment:
     external_outputs: Mapping[int, int]
     buffers: list[Buffer]
     offsets: Mapping[int, tuple[int, int]]
-    _slices: dict[tuple[int, bool], BufferSlice] = field(default_factory=dict, init=False)
+    #: Known slices: of values with one allocation, and of others by direction.
+    _slices: dict[int, BufferSlice] = field(default_factory=dict, init=False)
+    _directed: dict[tuple[int, bool], BufferSlice] = field(default_factory=dict, init=False)
 
     def slice_of(self, value: int, phase: str) -> BufferSlice:
         """Where a value is stored, as one phase sees it."""
-        key = (value, phase in FORWARD)
-        cached = self._slices.get(key)
+        cached = self._slices.get(value)
         if cached is None:
-            cached = self._slices[key] = self._slice_of(value, phase)
+            base, _ = base_of(self.trace, value)
+            if (base, "") in self.allocation_of:
+                cached = self._slices[value] = self._slice_of(value, phase)
+                return cached
+            key = (value, phase in FORWARD)
+            cached = self._directed.get(key)
+            if cached is None:
+                cached = self._directed[key] = self._slice_of(value, phase)
         return cached
 
     def _slice_of(self, value: int, phase: str) -> BufferSlice:

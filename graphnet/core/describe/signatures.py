@@ -53,9 +53,10 @@ class Keywords:
 
     def pick(self, available: dict[str, Any]) -> dict[str, Any]:
         """Return the items of ``available`` that the rule takes."""
+        names = self.names
         if self.everything:
-            return {name: value for name, value in available.items() if name not in CONTEXT or name in self.names}
-        return {name: value for name, value in available.items() if name in self.names}
+            return {name: value for name, value in available.items() if name not in CONTEXT or name in names}
+        return {name: value for name, value in available.items() if name in names} if names else {}
 
 
 def _parameters(rule: Callable[..., Any]) -> list[inspect.Parameter]:

@@ -16,6 +16,7 @@ from graphnet.core.describe.optimizer_step import copied
 from graphnet.core.describe.parameter import Array, Buffer, Parameter, Weight
 from graphnet.core.describe.protocols import WeightOwner
 from graphnet.core.errors import ShapeError, StateError
+from graphnet.core.garbage import gc_paused
 
 
 def owners(layer: WeightOwner) -> Mapping[str, WeightOwner]:
@@ -78,7 +79,8 @@ def initialize(layers: Iterable[WeightOwner], weights_initializer: Any, bias_ini
     """Fill all weights of ``layers``, once all values are known; weights that are created later are filled then."""
     layers = list(layers)
     initializers = weights_initializer, bias_initializer
-    values = [layer.store.initial(*initializers, _dtype(layer), repr(layer)) for layer in layers]
+    with gc_paused():  # of thousands of layers, all arrays stay alive
+        values = [layer.store.initial(*initializers, _dtype(layer), repr(layer)) for layer in layers]
     for layer, own in zip(layers, values, strict=True):
         layer.store.put_initial(own, *initializers)
 

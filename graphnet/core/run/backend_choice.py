@@ -15,6 +15,7 @@ from graphnet.core.compile.plan import Plan
 from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
 from graphnet.core.elementwise_kernels import Compiler, Kernel
 from graphnet.core.errors import BackendWarning
+from graphnet.core.operations import NO_OPERATIONS, Operations
 from graphnet.core.run import backends
 from graphnet.core.run.backends import Backend, Bound
 from graphnet.core.run.context import BindOptions
@@ -128,3 +129,10 @@ class ChosenBackend:
         self.resolve()
         compiler: Compiler | None = getattr(self._backend, "elementwise", None)
         return None if compiler is None else compiler(kernel, dtype)
+
+    @property
+    def operations(self) -> Operations:
+        """What the backend offers to losses."""
+        self.resolve()
+        found: Operations = getattr(self._backend, "operations", NO_OPERATIONS)
+        return found

@@ -51,7 +51,8 @@ class Backend(Protocol):
     A backend that is unavailable is replaced by numpy, and one line says so. ``failed()``, a class method too, returns
     why it has let numpy run in its place since it was chosen, or None; ``details()`` what ``graphnet doctor`` shows, as
     a dict, with a ``reason`` if it cannot run. ``elementwise(kernel, dtype)`` returns a
-    compiled optimizer step; see :data:`graphnet.core.elementwise_kernels.Compiler`.
+    compiled optimizer step; see :data:`graphnet.core.elementwise_kernels.Compiler`. ``operations`` is what it offers to
+    losses; see :mod:`graphnet.core.operations`.
     """
 
     def bind(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> Bound:

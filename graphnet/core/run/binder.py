@@ -119,10 +119,11 @@ class Binder:
         self.bindings: OrderedDict[Any, Binding] = OrderedDict()
         self.seen: dict[str, Shape] = {}
         self._programs: dict[Any, Program] = {}
+        self._executables: dict[Any, Any] = {}
 
     def __getstate__(self) -> dict[str, Any]:
         """For copies and pickles: what is bound belongs to the arrays of this one, so a copy binds again."""
-        return {**self.__dict__, "bindings": OrderedDict(), "_programs": {}}
+        return {**self.__dict__, "bindings": OrderedDict(), "_programs": {}, "_executables": {}}
 
     def binding(self, batch: Batch, phase: Phase, input_errors: bool, keep: bool) -> Binding:
         """The binding for a batch, made at its first use."""
@@ -145,7 +146,14 @@ class Binder:
         self.seen = {**self.seen, **seen}
         self.graph.seen.update(seen)
         wanted = [input_errors and not spec.integer for spec in self.graph.inputs.values()]
-        options = BindOptions(self.arrays.layers, phase, batch.dtype, True, self.passes, self._programs)
+        options = BindOptions(
+            self.arrays.layers,
+            phase,
+            batch.dtype,
+            passes=self.passes,
+            programs=self._programs,
+            executables=self._executables,
+        )
         binding = Binding(shapes, options, wanted, input_errors, [None] * (self.plan.slot_count - len(batch.arrays)))
         with locks.lock:
             self.bindings[key] = binding

@@ -35,6 +35,8 @@ class BindOptions:
         The programs of cells compiled so far, for any number of steps.
     shared : dict
         What the bound plans for the same shapes share: their other programs. Each has arrays of its own.
+    executables : dict
+        What passes of any number of steps share: see :mod:`graphnet.core.run.numpy_backend.shared_executables`.
     executable : callable or None
         Returns what runs a program, from the program, the numbers of steps and rows, and the dtype, in a backend that
         compiles programs further. None: :class:`graphnet.core.run.numpy_backend.executable.Executable`.
@@ -49,6 +51,7 @@ class BindOptions:
     passes: frozenset[str] | None = None
     programs: dict[Any, Program] = field(default_factory=dict)
     shared: dict[Any, Any] = field(default_factory=dict)
+    executables: dict[Any, Any] = field(default_factory=dict)
     executable: Callable[[Program, int, int, str], Any] | None = None
     operations: Operations = field(default_factory=lambda: NO_OPERATIONS)
 
@@ -71,8 +74,8 @@ class RunContext:
         their initial states.
     holds_lock : bool
         Whether the pass holds the lock of small programs.
-    ends : list of RowEnds or None
-        Where the rows of each input end; empty where all rows are whole. Bound plans fill it in.
+    ends : list of RowEnds or None, or None
+        Where the rows of each input end; empty where all rows are whole. None: a bound plan finds it from ``lengths``.
     """
 
     arrays: Mapping[str, dict[str, Array]]
@@ -81,7 +84,7 @@ class RunContext:
     gradients: dict[str, dict[str, Array]] = field(default_factory=dict)
     carried: Carried | None = None
     holds_lock: bool = False
-    ends: list[RowEnds | None] = field(default_factory=list)
+    ends: list[RowEnds | None] | None = None
     _rng: np.random.Generator | None = None
 
     def ends_at(self, origin: int | None) -> RowEnds | None:

@@ -13,12 +13,15 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, DataError, DtypeError, ShapeError, unknown
-from graphnet.core.run.row_masks import mask
+from graphnet.core.run.padding import RowEnds, ends_of
 
 #: The floating dtypes by numpy's character for them.
 FLOATS = {"f": "float32", "d": "float64"}
 #: Shapes and dtypes that a reader remembers as valid.
 MAX_KNOWN = 1024
+
+
+INT64 = np.dtype(np.int64)
 
 
 class Batch:
@@ -35,12 +38,25 @@ class Batch:
     shapes : tuple of (tuple of int or None)
     """
 
-    __slots__ = ("arrays", "dtype", "lengths", "ragged", "shapes")
+    __slots__ = ("arrays", "dtype", "ends", "lengths", "ragged", "shapes")
 
     def __init__(self, arrays: list[Array | None], lengths: list[Array | None], dtype: str, shapes: Any) -> None:
         self.arrays, self.lengths, self.dtype, self.shapes = arrays, lengths, dtype, shapes
         #: Whether any input has row lengths.
         self.ragged = False
+        #: Where the rows of each input end; empty where all rows are whole.
+        self.ends: list[RowEnds | None] = []
+
+    def pad(self, lengths: list[Array | None]) -> None:
+        """Let the rows have these lengths; arrays of ragged inputs become copies with zeros beyond the ends."""
+        self.lengths = lengths
+        steps = [None if array is None else array.shape[0] for array in self.arrays]
+        self.ends = ends_of(lengths, steps)
+        self.ragged = bool(self.ends)
+        for slot, ends in enumerate(self.ends):
+            array = self.arrays[slot]
+            if ends is not None and array is not None:
+                self.arrays[slot] = ends.zeroed(array)
 
 
 class InputReader:
@@ -52,6 +68,8 @@ class InputReader:
     def __init__(self, graph: Graph, layers: Iterable[Layer]) -> None:
         self.graph, self.layers = graph, list(layers)
         self._names = list(graph.inputs)
+        #: The numbers of the inputs that may have row lengths.
+        self._slots = {name: slot for slot, name in enumerate(self._names) if _ragged(graph, name)}
         self._known: dict[Any, tuple[str, Any]] = {}
 
     def read(self, inputs: Mapping[str, Any], lengths: Any) -> Batch:
@@ -61,20 +79,49 @@ class InputReader:
         ------
         ConfigError, ShapeError, DtypeError, DataError
         """
-        signature, unconverted = self._signature(inputs) if lengths is None else (None, [])
+        signature, unconverted = self._signature(inputs)
         known = self._known.get(signature)
         if known is not None:
-            return Batch(unconverted, [None] * len(unconverted), *known)
+            batch = Batch(unconverted, [None] * len(unconverted), *known)
+            if lengths is None:
+                return batch
+            counts = self._plain_lengths(lengths, unconverted)
+            if counts is not None:
+                batch.pad(counts)
+                return batch
         arrays = checked_arrays(self.graph, inputs)
         dtype = common_dtype(arrays.values(), self.layers)
         counts = checked_lengths(self.graph, lengths, arrays)
-        converted = convert(self.graph, arrays, counts, dtype)
+        converted = convert(self.graph, arrays, dtype)
         shapes = tuple(None if a is None else a.shape for a in converted)
         if signature is not None and all(inputs[n] is a for n, a in zip(self._names, converted, strict=True)):
             self._remember(signature, dtype, shapes)
         batch = Batch(converted, counts, dtype, shapes)
-        batch.ragged = any(count is not None for count in counts)
+        batch.pad(counts)
         return batch
+
+    def _plain_lengths(self, lengths: Any, arrays: list[Any]) -> list[Array | None] | None:
+        """The row lengths of each input if they are given by name as valid int64 arrays; else None.
+
+        ``arrays`` fit their declarations.
+        """
+        if type(lengths) is not dict:
+            return None
+        counts: list[Array | None] = [None] * len(arrays)
+        for name, given in lengths.items():
+            slot = self._slots.get(name)
+            if slot is None or type(given) is not np.ndarray or given.dtype is not INT64:
+                return None
+            steps, rows = arrays[slot].shape[:2]
+            if given.shape != (rows,):
+                return None
+            values = given.tolist()
+            least = min(values)
+            if least < 0 or max(values) > steps:
+                return None
+            if least < steps:
+                counts[slot] = given.copy()
+        return counts
 
     def _signature(self, inputs: Mapping[str, Any]) -> tuple[Any, list[Any]]:
         """The shapes and dtypes, and the arrays; None where these alone do not decide whether inputs are valid."""
@@ -142,15 +189,13 @@ def common_dtype(arrays: Iterable[Array | None], layers: Iterable[Layer]) -> str
     return "float32" if names == {"float32"} else "float64"
 
 
-def convert(
-    graph: Graph, arrays: Mapping[str, Array | None], counts: list[Array | None], dtype: str
-) -> list[Array | None]:
-    """The arrays in the dtype of the pass, with zeros beyond the rows' ends."""
+def convert(graph: Graph, arrays: Mapping[str, Array | None], dtype: str) -> list[Array | None]:
+    """The arrays in the dtype of the pass."""
     converted: list[Array | None] = []
-    for (name, array), lengths in zip(arrays.items(), counts, strict=True):
+    for name, array in arrays.items():
         if array is not None and not graph.inputs[name].integer:
             array = dtypes.converted(array, dtype, f"{graph.name}, input {name!r}")
-        converted.append(array if array is None or lengths is None else mask(array, lengths))
+        converted.append(array)
     return converted
 
 

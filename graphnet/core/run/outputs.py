@@ -38,6 +38,12 @@ def kept_inputs(arrays: Iterable[Array | None]) -> list[Array | None]:
     return [None if array is None else array.copy("K") for array in arrays]
 
 
+def kept_batch(arrays: Iterable[Array | None], lengths: Iterable[Array | None]) -> list[Array | None]:
+    """The same for inputs of which those with row lengths are copies already."""
+    pairs = zip(arrays, lengths, strict=True)
+    return [array if array is None or counts is not None else array.copy("K") for array, counts in pairs]
+
+
 def unshared(errors: Iterable[Array | None], given: Iterable[Array | None]) -> list[Array | None]:
     """The errors of inputs; a copy where one is an error that the caller gave, or one before it, or a view of these."""
     seen = {id(array if array.base is None else owner(array)) for array in given if array is not None}

@@ -17,7 +17,7 @@ from graphnet.core.compile import Shapes
 from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.run.row_masks import mask, taken
+from graphnet.core.run.row_masks import taken
 
 
 class Padding(Enum):
@@ -110,7 +110,9 @@ class RowEnds:
 
     def zeroed(self, array: Array) -> Array:
         """A copy with zeros beyond the rows' ends."""
-        return mask(array, self.lengths)
+        zeroed = array.copy()
+        zeroed[self.beyond] = 0
+        return zeroed
 
     def repeated(self, array: Array) -> Array:
         """A copy in which the last step of each row is repeated beyond its end."""
@@ -144,13 +146,26 @@ def row_ends(lengths: Sequence[Array | None], shapes: Shapes) -> list[RowEnds | 
 
     Empty where every row of every input is whole.
     """
+    for counts in lengths:
+        if counts is not None:
+            break
+    else:
+        return []
+    sizes = [None if shape is None else shape.sizes[0] or 0 for shape in shapes.slots[: len(lengths)]]
+    return ends_of(lengths, sizes)
+
+
+def ends_of(lengths: Sequence[Array | None], steps: Sequence[int | None]) -> list[RowEnds | None]:
+    """The same from the number of steps of each input; None for an input that was left out."""
     ends: list[RowEnds | None] = []
-    for slot, counts in enumerate(lengths):
-        shape = shapes.slots[slot]
-        if counts is None or shape is None:
+    for counts, size in zip(lengths, steps, strict=True):
+        if counts is None or size is None:
             ends.append(None)
             continue
-        steps = shape.sizes[0] or 0
-        equal = (e for e in ends if e is not None and e.steps == steps and np.array_equal(e.lengths, counts))
-        ends.append(next(equal, None) or RowEnds(counts, steps))
+        for known in ends:
+            if known is not None and known.steps == size and np.array_equal(known.lengths, counts):
+                ends.append(known)
+                break
+        else:
+            ends.append(RowEnds(counts, size))
     return ends if any(ends) else []

@@ -28,6 +28,7 @@ from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
 from graphnet.core.elementwise_kernels import Kernel
 from graphnet.core.errors import ConfigError
 from graphnet.core.garbage import gc_paused
+from graphnet.core.operations import Operations
 from graphnet.core.phase import Phase
 from graphnet.core.run.backend_choice import ChosenBackend
 from graphnet.core.run.backends import Backend, Bound
@@ -39,7 +40,7 @@ from graphnet.core.run.layer_arrays import LayerArrays
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
 from graphnet.core.run.output_errors import input_errors as errors_of_inputs
 from graphnet.core.run.output_errors import read_errors
-from graphnet.core.run.outputs import kept_inputs, masked, unread_sequences, unshared
+from graphnet.core.run.outputs import kept_batch, masked, unread_sequences, unshared
 from graphnet.core.run.repeat import Repeat, Results, keep_for_repetition
 from graphnet.core.run.state import State
 from graphnet.core.run.state_checks import carried_by
@@ -241,6 +242,11 @@ class Runner(ExplainedAttributes):
         return self._backend.elementwise(kernel, dtype)
 
     @property
+    def operations(self) -> Operations:
+        """What the backend offers to losses; see :mod:`graphnet.core.operations`."""
+        return self._backend.operations
+
+    @property
     def last_pass(self) -> Pass | None:
         """The pass that ``backward`` would use, of whichever thread; None if there is none."""
         return self._last.current
@@ -396,7 +402,7 @@ class Runner(ExplainedAttributes):
             arrays = self._arrays.read(batch.dtype)
             if arrays is None:
                 arrays = self._binder.recreated_arrays(binding)
-            run = RunContext(arrays, batch.lengths, keep, carried=carried)
+            run = RunContext(arrays, batch.lengths, keep, carried=carried, ends=batch.ends)
             if lock is NO_LOCK:
                 outputs = self._forward(binding, batch, run)
             else:
@@ -408,7 +414,7 @@ class Runner(ExplainedAttributes):
     def _forward(self, binding: Binding, batch: Batch, run: RunContext) -> dict[str, Array]:
         """Run one pass forward in a bound plan of its own; the outputs by name."""
         if run.keep:
-            batch.arrays = kept_inputs(batch.arrays)
+            batch.arrays = kept_batch(batch.arrays, batch.lengths)
         current = Pass(binding, self._acquire(binding, run), run, batch)
         try:
             values = current.forward(batch)

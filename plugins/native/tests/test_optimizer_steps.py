@@ -10,8 +10,9 @@ import pytest
 from graphnet import Builder, Runner, StateError, dense
 from graphnet.core.elementwise_kernels import Kernel, Recorder, Unrecordable
 from graphnet.core.errors import RuleError
-from graphnet.optimizers import Adam, AdamW, RMSprop, Sgd, SgdWithMomentum
-from graphnet.optimizers.fused import FusedOptimizer, FusedStep
+from graphnet.optimizers import Adam, AdamW, RMSprop, Sgd, SgdWithMomentum, fused_step
+from graphnet.optimizers.fused import FusedOptimizer
+from graphnet.optimizers.fused_step import FusedStep
 from graphnet.regularizers import L1_Regularizer, L2_Regularizer
 from graphnet.training import TrainingConfig
 from graphnet.training.updates import Updates
@@ -165,3 +166,63 @@ def test_what_cannot_be_recorded_says_so():
                  lambda: np.sum(x), lambda: np.negative(x, out=x), lambda: recorder.room() + 1, lambda: bool(x)):  # fmt: skip
         with pytest.raises(Unrecordable):
             code()
+
+
+@dataclass(eq=False)
+class Alternating(Adam):
+    """A rule that depends on the number of the step by other ways than the factors."""
+
+    elementwise = True
+
+    def rule(self, block):
+        if self.step_count % 2:
+            np.copyto(block.out, block.weights)
+            for new, old in zip(block.new, block.old, strict=True):
+                np.copyto(new, old)
+        else:
+            super().rule(block)
+
+
+@dataclass(eq=False)
+class Slower(Adam):
+    """A rule that calls another one at another rate."""
+
+    elementwise = True
+
+    def rule(self, block):
+        super().rule(block._replace(rate=block.rate / 4))
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize("options", [{}, {"clip_norm": 0.5}])
+def test_rules_with_factors_are_recorded_once_for_few_weights(optimizer, options, monkeypatch):
+    recorded, original = [], fused_step.record
+    monkeypatch.setattr(fused_step, "record", lambda *a: recorded.append(a) or original(*a))
+    found, _, _ = trained("native", optimizer, "float32", steps=6, **options)
+    assert len(recorded) == 1
+    for a, b in zip(found, trained("numpy", optimizer, "float32", steps=6, **options)[0], strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("optimizer", [Alternating(0.1), Slower(0.1)], ids=lambda o: type(o).__name__)
+def test_rules_that_read_more_than_factors_are_not_recorded_once(optimizer, monkeypatch):
+    for least in (0, FusedStep.least):
+        monkeypatch.setattr(FusedStep, "least", least)
+        found, expected = (trained(name, optimizer, "float64", steps=5)[0] for name in ("native", "numpy"))
+        for a, b in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_settings_that_change_between_steps_apply():
+    results = []
+    for backend in ("native", "numpy"):
+        runner, steps = updates(backend, Adam(0.01), "float64")
+        for number in range(4):
+            for parameter in runner.parameters.values():
+                parameter.gradient = np.full_like(parameter.value, 0.5 + number)
+            optimizer = steps.groups[0].optimizer
+            optimizer.learning_rate, optimizer.mu, optimizer.epsilon = 0.1 / (1 + number), 0.5 + 0.1 * number, 1e-3
+            steps.step()
+        results.append([parameter.value for parameter in runner.parameters.values()])
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_array_equal(a, b)

@@ -9,7 +9,7 @@ from test_backend import TOLERANCE
 
 import graphnet
 from graphnet import Builder, Cell, FullyConnected, Runner, Scan, concatenate
-from graphnet.core.run.numpy_backend import whole_scan
+from graphnet.core.run.numpy_backend import scan_program, shared_executables, whole_scan
 
 LENGTHS = [[7, 2, 0, 4, 1], [0, 0, 0, 0, 3], [7, 7, 6, 7, 7], [1, 1, 1, 1, 1], [0, 0, 0, 0, 0]]
 
@@ -105,3 +105,43 @@ def test_ragged_rows_take_one_call_a_direction(monkeypatch):
         monkeypatch.setattr(whole_scan, name, lambda *a, n=name, f=original: (calls.append(n), f(*a))[1])
     run("native", "float32", False, LENGTHS[0], ("sequence",))
     assert calls == ["forward", "backward"] * 2
+
+
+def passes(runner, lengths_of, restore=False):
+    """Outputs, errors and gradients of passes of several numbers of steps; with ``restore`` each goes back late."""
+    rng, results = np.random.default_rng(2), []
+    for lengths in lengths_of:
+        x = rng.normal(size=(max(lengths), len(lengths), 3)).astype("float32")
+        y = runner.forward({"x": x}, lengths=lengths)["y"]
+        if restore:  # another pass in between, which must not use the memory of this one
+            snapshot = runner.snapshot()
+            runner.forward({"x": x[1:]}, lengths=[max(n - 1, 0) for n in lengths])
+            snapshot.restore()
+        pulled = runner.backward({"y": rng.normal(size=y.shape).astype("float32")})["x"]
+        results += [y, pulled, *(parameter.gradient for parameter in runner.parameters.values())]
+    return results
+
+
+def test_passes_of_several_numbers_of_steps_share_memory(monkeypatch):
+    builder = Builder("shared")
+    graph = builder.build(y=Scan(cell(7, "float32"))(builder.input("x", "time, batch, feature=3")))
+    graphnet.seed(1)
+    runner = Runner(graph, backend="native")
+    runner.materialize()
+    lengths_of = [[4, 2, 3], [9, 1, 0], [6, 6, 2], [9, 9, 1], [2, 1, 1], [90, 3, 70]]
+    made, original = [], scan_program.ScanProgram.made
+    monkeypatch.setattr(
+        scan_program.ScanProgram, "made", lambda self, steps: made.append(steps) or original(self, steps)
+    )
+    shared = passes(runner, lengths_of)
+    (found,) = runner._binder._executables.values()
+    assert len(found._idle) <= shared_executables.KEPT
+    made.clear()
+    between = passes(runner, lengths_of[:5], restore=True)
+    assert len(made) <= 5  # the executables of new bindings, which are never used, and at most one to share
+    monkeypatch.setattr(scan_program.ScanProgram, "lease", lambda self: None)
+    alone = passes(Runner(graph, backend="native"), lengths_of)
+    for a, b in zip(shared, alone, strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(between, alone, strict=False):
+        np.testing.assert_array_equal(a, b)

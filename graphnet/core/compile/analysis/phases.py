@@ -100,10 +100,13 @@ def _loop_copies(trace: Trace) -> dict[int, str]:
 
 def _after_operands(trace: Trace, phase_of: list[str]) -> list[str]:
     """Move each value to the phase of its last operand if that is later (without ``hoist``, or after a copy)."""
+    ranks, fixed = [RANK[phase] for phase in phase_of], (RANK[LEAF], RANK[UNUSED])
     for number, operation in enumerate(trace.values):
-        if phase_of[number] in (LEAF, UNUSED):
+        rank = ranks[number]
+        if rank in fixed:
             continue
         for arg in operation.args:
-            if RANK[phase_of[arg]] > RANK[phase_of[number]]:
+            if ranks[arg] > rank:
+                rank = ranks[number] = ranks[arg]
                 phase_of[number] = phase_of[arg]
     return phase_of

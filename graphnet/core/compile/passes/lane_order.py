@@ -22,10 +22,13 @@ def best_order(lanes: tuple[int, ...], calls: Sequence[Call], occupied: Mapping[
     """Return the order with the lowest cost; ``occupied`` holds the lanes of each class."""
     best, lowest = lanes, _cost(lanes, calls, occupied, float("inf"))
     evaluated = {lanes}
+    least = sum(weight for weight, _, _ in calls)  # each in one call: no order is better
     candidates: Iterable[tuple[int, ...]] = permutations(lanes) if len(lanes) <= SEARCHED else _moves(best)
-    while candidates:
+    while candidates and lowest > least:
         before = lowest
         for order in candidates:
+            if lowest <= least:
+                break
             if order in evaluated:
                 continue
             evaluated.add(order)

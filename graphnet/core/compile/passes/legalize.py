@@ -23,9 +23,12 @@ NEED_TIME_AXIS = frozenset(("dot", "dots", "outer", "rowsum"))
 
 def legalize(trace: Trace, hoist: bool) -> tuple[Trace, Note]:
     """Return the trace with a copy wherever a value is read outside its lifetime; ``hoist`` as for ``phases``."""
+    within = unchanged("every value is read within its lifetime")
+    if not trace.has("carried_error") and not trace.time_invariant():
+        return trace, within
     after = _Legalizer(trace, phases(trace, hoist)).run()
     if after is trace:
-        return trace, unchanged("every value is read within its lifetime")
+        return trace, within
     return after, lambda: f"{len(after)} values, some of them copies with a longer lifetime"
 
 

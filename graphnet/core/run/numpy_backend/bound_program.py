@@ -76,12 +76,17 @@ class BoundProgram:
     def executable(self) -> Executable:
         """The calls on a workspace, which is allocated at the first call and after ``drop``."""
         if self._executable is None:
-            make = self.options.executable or Executable
-            self._executable = make(self.program, self.steps, self.batch, self.options.dtype)
-            if self._executable.whole is not None:
-                first = 0 if self.bptt_length is None else max(0, self.steps - self.bptt_length)
-                self._executable.whole.flush(isinstance(self.flushed, Flushed), first)
+            self._executable = self.made(self.steps)
         return self._executable
+
+    def made(self, steps: int) -> Executable:
+        """A new executable for a number of steps."""
+        make = self.options.executable or Executable
+        executable: Executable = make(self.program, steps, self.batch, self.options.dtype)
+        if executable.whole is not None:
+            first = 0 if self.bptt_length is None else max(0, steps - self.bptt_length)
+            executable.whole.flush(isinstance(self.flushed, Flushed), first)
+        return executable
 
     def idle(self) -> int:
         """Bytes of its arrays."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from graphnet.core.compile import Shapes
-from graphnet.core.compile.plan import Plan
+from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.concurrency.time_slices import NO_LOCK, NoLock
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram
@@ -27,10 +27,13 @@ class CompiledPlan(BoundPlan):
     def __init__(self, plan: Plan, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> None:
         super().__init__(plan, shapes, options, wanted, BoundScan)
         self.steps = with_regions(plan, self.steps, shapes, options, self.needs_error)
-        read = {slot for step in plan.steps for slot in inputs_of(step)} | {slot for _, slot in plan.outputs}
+        outputs = {slot for _, slot in plan.outputs}
+        read = {slot for step in plan.steps for slot in inputs_of(step)} | outputs
+        # A context is read whole, and its error need not be zero beyond the rows' ends.
+        given = outputs.union(*(step.contexts for step in plan.steps if isinstance(step, Loop)))
         for step in self.steps:
             if isinstance(step, BoundScan):
-                step.read = read
+                step.read, step.given = read, given
         self._whole: dict[bool, bool] = {}
 
     # ------------------------------------------------------------------ steps that are single calls

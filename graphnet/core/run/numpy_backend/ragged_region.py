@@ -46,6 +46,9 @@ class RaggedRegion(RaggedStep):
         bound = self.step.programs[values.run.keep]
         return Padding.REPEATED if bound.program.may_be_nonfinite else Padding.FINITE
 
+    def prepare(self, padding: Padding) -> None:
+        self.step.repeats_draws = padding is not Padding.FINITE
+
     def output_padding(self, padding: Padding) -> Padding:
         return padding
 

@@ -137,6 +137,8 @@ class BoundRegion:
         origins = (shapes.lengths[slot] for slot in self.inputs)
         self.origin = next((origin for origin in origins if origin is not None), None)
         self.reason: str | None = None
+        #: Whether random arrays are repeated beyond the rows' ends; not where any finite numbers serve.
+        self.repeats_draws = True
         self.programs: dict[bool, RegionProgram | None] = {}
 
     def spec(self, backward: bool) -> TraceSpec:
@@ -285,8 +287,8 @@ class RegionProgram(BoundProgram):
         return np.ascontiguousarray(array).reshape(-1, 1, array.shape[-1])
 
     def draw(self, workspace: Workspace, run: RunContext) -> None:
-        """Draw all random arrays in the order of the nodes; beyond a row's end those of its last step are repeated."""
-        ends = run.ends_at(self.region.origin)
+        """Draw all random arrays in the order of the nodes; a row's last ones may be repeated beyond its end."""
+        ends = run.ends_at(self.region.origin) if self.region.repeats_draws else None
         rng = run.generator()
         targets: dict[tuple[str, str], list[tuple[str, BufferSlice]]] = {}
         for (path, owner, name), target in self.draws:

@@ -40,6 +40,8 @@ class BoundScan:
         self.active: ScanProgram | BoundLoop | None = None
         #: The slots that other steps read, or that are outputs; None: any may be.
         self.read: set[int] | None = None
+        #: The slots whose errors may be nonzero beyond the rows' ends; None: any may be.
+        self.given: set[int] | None = None
 
     @property
     def path(self) -> str:
@@ -89,6 +91,7 @@ class BoundScan:
         program = ScanProgram(self.step, self.shapes, self.options, self.wanted, keep, exact=exact)
         if self.read is not None:
             program.finals_read = [slot in self.read for slot in self.step.finals]
+        program.given = self.given
         program.executable()  # everything that can fail does so here, and not in the middle of a pass
         return program
 

@@ -17,6 +17,7 @@ from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend import whole_scan
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, CallerArrays, Tape
 from graphnet.core.run.numpy_backend.executable import Executable
+from graphnet.core.run.numpy_backend.shared_executables import Lease, SharedExecutables
 from graphnet.core.run.numpy_backend.whole_pass import WholeTape
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 from graphnet.core.run.padding import Padding, RowEnds
@@ -91,6 +92,9 @@ class ScanProgram(BoundProgram):
         self.straight = not (self.single or step.reverse)
         #: Whether passes in which rows end early may be one call a direction: all steps count in the gradients.
         self.whole_where_ragged = not exact and (self.bptt_length is None or self.bptt_length >= self.steps)
+        self._shared: SharedExecutables | None = None
+        #: The slots whose errors may be nonzero beyond the rows' ends; None: any may be.
+        self.given: set[int] | None = None
         #: Which final states other steps read.
         self.finals_read = [True] * len(step.finals)
         #: For which initial states errors are wanted.
@@ -120,7 +124,11 @@ class ScanProgram(BoundProgram):
         step, executable = self.step, self._executable or self.executable()
         ends = run.ends_at(self.origin) if run.ends else None
         if executable.whole is not None and not self.contexts and (ends is None or self.whole_where_ragged):
-            return whole_scan.forward(self, executable, executable.whole, slots, run, ends)
+            lease = None if ends is None else self.lease()
+            if lease is not None:
+                executable = lease.executable
+            assert executable.whole is not None
+            return whole_scan.forward(self, executable, executable.whole, slots, run, ends, lease)
         values = executable.load_weights(run.arrays)
         order = None if ends is None else self.order(ends)
         arrays = {}
@@ -137,6 +145,16 @@ class ScanProgram(BoundProgram):
             slots[slot] = self.restored(array if ended is None else zero_ended(array, ended), order)
         self.store_states(executable, states, slots, ends, run)
         return Tape(executable, arrays, values, ended, None if ends is None else ends.lengths) if run.keep else None
+
+    def lease(self) -> Lease | None:
+        """An executable that passes of other numbers of steps use as well; None if this one is needed.
+
+        Random arrays are drawn into its workspace, and errors of final states need the calls of single blocks.
+        """
+        if self._shared is None and not self.draws and not any(self.finals_read):
+            key = (id(self.program), self.batch, self.options.dtype)
+            self._shared = self.options.executables.setdefault(key, SharedExecutables(self.program))
+        return None if self._shared is None else self._shared.lease(self.steps, self.made)
 
     def initial_states(self, slots: list[Any], run: RunContext) -> list[Array | None]:
         """The states before the first step; None for zeros."""

@@ -22,6 +22,9 @@ class WholePass(Protocol):
     def flush(self, on: bool, counted: int) -> None:
         """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""
 
+    def resize(self, steps: int) -> bool:
+        """Let the next passes have that number of steps; False if their bits would differ, or need more memory."""
+
     def forward(
         self,
         sequences: Sequence[Array],
@@ -77,10 +80,12 @@ class WholeTape:
     pairs; see ``ScanProgram.order``.
     """
 
-    __slots__ = ("alive", "order", "ragged", "values", "whole")
+    __slots__ = ("alive", "lease", "order", "ragged", "values", "whole")
 
     def __init__(self, whole: WholePass, values: list[Any], alive: list[Array]) -> None:
         self.whole, self.values, self.alive = whole, values, alive
+        #: Keeps a shared executable for this pass.
+        self.lease: Any = None
         self.ragged: Any = None
         self.order: Array | None = None
 

@@ -27,6 +27,7 @@ class Program(Protocol):
     draws: list[Any]
     finals_read: list[bool]
     initial_wanted: list[bool]
+    given: set[int] | None
 
     def initial_states(self, slots: list[Any], run: RunContext) -> list[Array | None]: ...
     def draw(self, workspace: Any, run: RunContext) -> None: ...
@@ -44,8 +45,12 @@ def forward(
     slots: list[Any],
     run: RunContext,
     ends: RowEnds | None = None,
+    lease: Any = None,
 ) -> WholeTape | None:
-    """Fill the slots of outputs and of the final states that are read; returns the values saved for backward."""
+    """Fill the slots of outputs and of the final states that are read; returns the values saved for backward.
+
+    ``lease`` keeps the executable for this pass if it is shared.
+    """
     step, straight, carried = program.step, program.straight, run.carried
     values = whole.load_weights(run.arrays)
     order = None if ends is None else program.order(ends)
@@ -70,6 +75,7 @@ def forward(
     if not run.keep:
         return None
     tape = WholeTape(whole, values, alive)
+    tape.lease = lease
     if ends is not None:
         arrays = {("sequence", k): array for k, array in enumerate(sequences)}
         tape.ragged, tape.order = Tape(executable, arrays, values, ended, ends.lengths), order
@@ -84,7 +90,7 @@ def backward(program: Program, tape: WholeTape, errors: list[Any], run: RunConte
     for slot in step.outputs:
         error = errors[slot]
         arrived = arrived or error is not None
-        output_errors.append(error if error is None else _error_in_order(program, tape, error))
+        output_errors.append(error if error is None else _error_in_order(program, tape, error, slot))
     final_errors = [errors[slot] for slot in step.finals]
     if not arrived and all(error is None for error in final_errors):
         return
@@ -103,8 +109,11 @@ def backward(program: Program, tape: WholeTape, errors: list[Any], run: RunConte
     collect(gradients, run)
 
 
-def _error_in_order(program: Program, tape: WholeTape, error: Array) -> Array:
-    """The error of an output in the order of processing, with zeros in rows that have ended."""
-    if tape.ragged is not None:
+def _error_in_order(program: Program, tape: WholeTape, error: Array, slot: int) -> Array:
+    """The error of an output in the order of processing, with zeros in rows that have ended.
+
+    Most steps return errors with zeros there.
+    """
+    if tape.ragged is not None and (program.given is None or slot in program.given):
         return program.emitted_error(error, error.shape[-1], tape.ragged.ended, tape.order)
-    return error if program.straight else program.reordered(error, None)
+    return error if program.straight else program.reordered(error, tape.order)

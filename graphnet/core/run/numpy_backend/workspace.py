@@ -68,11 +68,15 @@ class Workspace:
 
     def __init__(self, program: Program, steps: int, batch: int, dtype: str, rows_first: bool = False) -> None:
         self.program, self.steps, self.batch, self.rows_first = program, steps, batch, rows_first
-        self.blocks = blocks(steps, batch, BLOCK_ROWS if program.calls else LOOPLESS_ROWS)
+        self.blocks = self.divided(steps)
         self.longest = max(b.steps for b in self.blocks)
         self.dtype = np.dtype(dtype)
         self.arrays = self._arrays()
         self._lists: dict[Any, list[Array]] = {}
+
+    def divided(self, steps: int) -> list[Block]:
+        """The blocks of a number of steps."""
+        return blocks(steps, self.batch, BLOCK_ROWS if self.program.calls else LOOPLESS_ROWS)
 
     def _arrays(self) -> list[Array]:
         """All buffers, in one allocation; boolean ones separately.

@@ -45,6 +45,8 @@ class BoundCall:
         self.context: dict[str, Any] = {"phase": options.phase, "lengths": None, "shapes": tuple(self.input_shapes)}
         self.context["operations"] = self.operations
         self.keywords = {name: signatures.keywords(getattr(type(layer), name)) for name in ("apply", "pull", "grad")}
+        #: What the rules take besides arrays of the layer and row lengths.
+        self.fixed = self._fixed()
         training = options.phase is Phase.train
         self.draws = layer.draws if training else ()
         self.updates_buffers = training and bool(layer.buffers(*self.input_shapes))
@@ -53,23 +55,36 @@ class BoundCall:
         self.dtype = options.dtype
         self.checks = RuleChecks(step.path, layer, options.dtype)
         #: Whether what the rules return has been checked; only the first pass pays for it.
-        self.outputs_checked = self.errors_checked = False
+        self.outputs_checked = self.errors_checked = self.buffers_checked = False
         self.apply, self.output = layer.apply, step.outputs[0]
         #: Whether it has one output, all its inputs, no random draws and no buffers.
         self.plain = not (self.several or self.draws or self.updates_buffers or None in self.inputs)
+        #: Whether random arrays are repeated beyond the rows' ends; not where any finite numbers serve.
+        self.repeats_draws = True
         self.apply_with: dict[str, Any] = {}
         self.pull_with: dict[str, Any] = {}
         self.grad_with: dict[str, Any] = {}
 
+    def _fixed(self) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """The keyword arguments of ``apply``, ``pull`` and ``grad`` that are the same in every pass."""
+        available = {**self.context, **dict.fromkeys(self.layer.draws)}
+        operations = {"operations": self.operations}
+        keywords = self.keywords
+        return keywords["apply"].pick(available), keywords["pull"].pick(operations), keywords["grad"].pick(operations)
+
     def start(self, run: RunContext) -> None:
         """Look up the keyword arguments of the rules, which stay the same for a whole pass."""
-        arrays = run.arrays.get(self.owner, {})
-        available = {**self.context, **dict.fromkeys(self.layer.draws), **arrays}
-        if self.origin is not None:
-            available["lengths"] = run.lengths[self.origin]
-        self.apply_with = self.keywords["apply"].pick(available)
-        weights = {"operations": self.operations, **{name: available[name] for name in self.layer.params}}
-        self.pull_with, self.grad_with = self.keywords["pull"].pick(weights), self.keywords["grad"].pick(weights)
+        arrays, fixed = run.arrays.get(self.owner), self.fixed
+        self.apply_with, self.pull_with, self.grad_with = fixed
+        if arrays is not None:
+            names = self.keywords
+            self.apply_with = fixed[0] | names["apply"].pick(arrays)
+            weights = {name: arrays[name] for name in self.layer.params}
+            if weights:
+                self.pull_with = fixed[1] | names["pull"].pick(weights)
+                self.grad_with = fixed[2] | names["grad"].pick(weights)
+        if "lengths" in self.apply_with and self.origin is not None:
+            self.apply_with = {**self.apply_with, "lengths": run.lengths[self.origin]}
 
     def policy(self, keep: bool) -> ThreadPolicy:
         """Which BLAS threads it runs with."""
@@ -108,13 +123,13 @@ class BoundCall:
     def drawn(self, run: RunContext) -> dict[str, Any]:
         """The random arrays of one application, in the dtype of the pass.
 
-        Arrays ``(time, batch, …)`` are repeated beyond the rows' ends, as the inputs are.
+        Arrays ``(time, batch, …)`` are repeated beyond the rows' ends where the inputs are.
         """
         arrays = self.layer.draw(run.generator(), *self.input_shapes)
         if not isinstance(arrays, dict) or set(arrays) != set(self.draws):
             raise self.checks.broken("draw", f"arrays for {', '.join(self.draws)}", _names(arrays))
         drawn = {name: arrays[name].astype(self.dtype, copy=False) for name in self.draws}
-        ends = run.ends_at(self.origin)
+        ends = run.ends_at(self.origin) if self.repeats_draws else None
         if ends is None:
             return drawn
         return {n: ends.repeated(a) if a.shape[:2] == ends.beyond.shape else a for n, a in drawn.items()}
@@ -123,9 +138,12 @@ class BoundCall:
         """Store new buffer values where later uses of the layer in this pass read them."""
         arrays = run.arrays[self.owner]
         new = self.layer.update(saved, **{name: arrays[name] for name in self.layer.buffer_values})
-        self.checks.buffers(new, {name: arrays[name] for name in self.layer.buffer_values})
-        arrays |= {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
-        self.start(run)
+        if not self.buffers_checked:
+            self.checks.buffers(new, {name: arrays[name] for name in self.layer.buffer_values})
+            self.buffers_checked = bool(new)
+        changed = {name: np.asarray(value, arrays[name].dtype) for name, value in new.items()}
+        arrays |= changed
+        self.apply_with = {**self.apply_with, **self.keywords["apply"].pick(changed)}
 
     # ------------------------------------------------------------------ backward
     def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:

@@ -65,7 +65,7 @@ class BoundLoop:
             self.check_batch_axes()
             contexts = [None if counts is None else ends.lent(counts) for counts in contexts]
         steps_and_states: list[Array | None] = [None] * (len(self.step.sequences) + len(self.step.initial))
-        self.inner = replace(run, lengths=[*steps_and_states, *contexts], carried=None)
+        self.inner = replace(run, lengths=[*steps_and_states, *contexts], carried=None, ends=None)
         self.body.start(self.inner)
 
     def check_batch_axes(self) -> None:

@@ -58,6 +58,8 @@ class RaggedStep:
         self.outputs = outputs
         self.origin = next((shapes.lengths[i] for i in self.inputs), None)
         self.rank = max((len(shapes.slots[i] or ()) for i in self.inputs), default=0)
+        #: Whether the numbers of steps of its outputs have been checked, which are the same in every pass.
+        self.checked = False
 
     # ------------------------------------------------------------------ decided by each kind of step
     def required_padding(self, values: SlotValues, ends: RowEnds) -> Padding:
@@ -77,28 +79,53 @@ class RaggedStep:
         """Run it on converted inputs; returns the values saved for backward."""
         ends = run.ends_at(self.origin)
         if ends is None and all(values.ends(i) is None for i in (*self.inputs, *self.whole)):
+            self.prepare(Padding.ANY)
             return self.step.forward(values.slots, run), None
         if ends is not None:
-            self.check(ends)
+            if not self.checked:
+                self.check(ends)
+                self.checked = True
             if ends.none and self.may_be_skipped():
                 return self.skip(values, run)
         padding = Padding.ZEROS if ends is None or ends.none else self.required_padding(values, ends)
-        saved = self.forward_converted(values, padding, ends, run)
+        self.prepare(padding)
+        if ends is not None and self.converted(values, padding, ends):
+            saved = self.step.forward(values.slots, run)
+        else:
+            saved = self.forward_converted(values, padding, ends, run)
+        present = self.output_padding(padding)
         for slot in self.outputs:
-            values.padding[slot] = self.output_padding(padding)
+            values.padding[slot] = present
         return saved, padding
+
+    def converted(self, values: SlotValues, padding: Padding, ends: RowEnds) -> bool:
+        """Whether all its inputs are as it requires them."""
+        if self.whole or (self.rows and padding is Padding.REPEATED):
+            return False
+        every, origins, known = values.run.ends, self.shapes.lengths, values.padding
+        for slot in self.inputs:
+            if every[origins[slot]] is not ends:  # type: ignore[index]
+                return False
+            present = known.get(slot, Padding.ZEROS)
+            if present is not padding and not present.serves(padding):
+                return False
+        return True
+
+    def prepare(self, padding: Padding) -> None:
+        """Let the step know the padding of its inputs."""
 
     def forward_converted(self, values: SlotValues, padding: Padding, ends: RowEnds | None, run: RunContext) -> Any:
         """Run it with this padding of its inputs; the slots of the inputs are restored afterwards."""
         slots = values.slots
-        converted = {i: values.get(i, padding, ends) for i in self.inputs}
-        converted |= {i: values.get(i, Padding.ZEROS, values.ends(i)) for i in self.whole}
-        if padding is Padding.REPEATED and ends is not None:
-            converted |= {i: ends.lent(slots[i], self.shapes.slots[i], self.rank) for i in self.rows}
-        before = {slot: slots[slot] for slot in converted}
-        for slot, array in converted.items():
-            slots[slot] = array
+        before: dict[int, Any] = {}
         try:
+            for i in self.inputs:
+                _put(slots, i, values.get(i, padding, ends), before)
+            for i in self.whole:
+                _put(slots, i, values.get(i, Padding.ZEROS, values.ends(i)), before)
+            if self.rows and padding is Padding.REPEATED and ends is not None:
+                for i in self.rows:
+                    _put(slots, i, ends.lent(slots[i], self.shapes.slots[i], self.rank), before)
             return self.step.forward(slots, run)
         finally:
             for slot, array in before.items():
@@ -114,8 +141,10 @@ class RaggedStep:
             return
         ends = run.ends_at(self.origin)
         for slot in self.inputs:
+            if errors[slot] is None:
+                continue
             own = run.ends_at(self.shapes.lengths[slot])
-            if own is not None and errors[slot] is not None and (own is not ends or self.errors_need_masking(padding)):
+            if own is not None and (own is not ends or self.errors_need_masking(padding)):
                 errors[slot] = own.zeroed(errors[slot])
 
     # ------------------------------------------------------------------ without a single step
@@ -168,10 +197,17 @@ class RaggedCall(RaggedStep):
         self.independence = StepIndependence(call, shapes, options)
 
     def required_padding(self, values: SlotValues, ends: RowEnds) -> Padding:
+        known = self.independence.decided
+        if known is not None:
+            return known
+
         def arguments(padding: Padding) -> list[Any]:
             return [self.argument(i, values, padding, ends) for i in self.step.inputs]
 
         return self.independence.required(ends, arguments)
+
+    def prepare(self, padding: Padding) -> None:
+        self.step.repeats_draws = padding is not Padding.FINITE
 
     def argument(self, slot: int | None, values: SlotValues, padding: Padding, ends: RowEnds) -> Any:
         """One argument of the layer, with a padding."""
@@ -226,3 +262,10 @@ class RaggedScan(RaggedStep):
                 error = run.carried.pulled(f"{step.path}/{name}", error)
             if error is not None and initial is not None:
                 add(errors, initial, error)
+
+
+def _put(slots: list[Any], slot: int, array: Any, before: dict[int, Any]) -> None:
+    """Replace a value that was converted; ``before`` keeps the one that was there."""
+    if array is not slots[slot]:
+        before.setdefault(slot, slots[slot])
+        slots[slot] = array

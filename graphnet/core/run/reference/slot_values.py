@@ -36,6 +36,8 @@ class SlotValues:
         """
         array: Array = self.slots[slot]
         own, present = self.ends(slot), self.padding.get(slot, Padding.ZEROS)
+        if own is ends and (present is padding or own is None or present.serves(padding)):
+            return array
         alike = own is ends or padding is Padding.ZEROS
         needed = padding if alike else Padding.ZEROS
         if own is not None and not present.serves(needed):

@@ -33,23 +33,25 @@ class StepIndependence:
     ----------
     known : bool
         Whether it is known without a test that steps do not mix.
+    decided : Padding or None
+        The padding that the layer requires; None before a test that decides.
     """
 
     def __init__(self, call: BoundCall, shapes: Shapes, options: BindOptions) -> None:
         self.call, self.shapes = call, shapes
         self.origin = next((o for i in call.inputs if i is not None and (o := shapes.lengths[i]) is not None), None)
-        self._required: Padding | None = None
+        self.decided: Padding | None = None
         self.known = False
         if self.origin is None:
-            self._required = Padding.ZEROS
+            self.decided = Padding.ZEROS
         elif (trace := self.trace(options)) is not None:
             self.known = True
             exact = may_be_nonfinite(trace) or not options.compiled
-            self._required = Padding.REPEATED if exact else Padding.FINITE
+            self.decided = Padding.REPEATED if exact else Padding.FINITE
         elif self.declared():
-            self.known, self._required = True, Padding.REPEATED
+            self.known, self.decided = True, Padding.REPEATED
         elif "lengths" in call.keywords["apply"].names or not self.over_time():
-            self._required = Padding.ZEROS
+            self.decided = Padding.ZEROS
 
     def trace(self, options: BindOptions) -> Trace | None:
         """The operations of the layer's rules; None where they cannot be traced, or the batch is their feature axis."""
@@ -76,9 +78,9 @@ class StepIndependence:
 
     def required(self, ends: RowEnds, arguments: Arguments) -> Padding:
         """The padding that the layer requires; tested with the arguments of this pass where nothing else decides."""
-        if self._required is None:
-            self._required = Padding.REPEATED if self.tested(ends, arguments(Padding.REPEATED)) else Padding.ZEROS
-        return self._required
+        if self.decided is None:
+            self.decided = Padding.REPEATED if self.tested(ends, arguments(Padding.REPEATED)) else Padding.ZEROS
+        return self.decided
 
     def tested(self, ends: RowEnds, arguments: list[Any]) -> bool:
         """Whether other padding leaves the valid steps of the outputs unchanged."""

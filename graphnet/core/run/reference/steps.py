@@ -100,11 +100,8 @@ class BoundSteps:
 
     def start(self, run: RunContext) -> None:
         """Look up what stays the same for a whole pass."""
-        run.ends = []
-        for lengths in run.lengths:
-            if lengths is not None:
-                run.ends = row_ends(run.lengths, self.shapes)
-                break
+        if run.ends is None:
+            run.ends = row_ends(run.lengths, self.shapes)
         for step in self.steps:
             step.start(run)
 

@@ -31,7 +31,7 @@ from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.packing import padded
 from graphnet_native.pool import Task, pool
 from graphnet_native.whole_calls import WholeCalls
-from graphnet_native.workers import allowed, steps_at_once, useful
+from graphnet_native.workers import allowed, machine_threads, steps_at_once, useful
 
 Array = Any
 FUNCTIONS = ("pack", "static", "forward", "backward", "back_before", "back_loop", "back_after", "sums")
@@ -48,6 +48,7 @@ class Compiled:
     """The functions of a program for one dtype and one class of batches, for one thread or for several."""
 
     def __init__(self, program: Program, dtype: str, batch: int, workers: int = 1) -> None:
+        self.workers = workers
         emitter = large.emitter(program, dtype, vector_bytes(), batch, version(), workers)
         self.checks = emitter.checks
         #: Raises the error of an access outside its array; None without bounds checks.
@@ -160,9 +161,18 @@ class NativeExecutable:
         functions: list[Callable[[int], None]] = [*self.compiled.whole[release]]
         if self.compiled.partition is not None:
             functions = [self._whole_shared(function) for function in self.compiled.whole[True]]
+        refer, divide = _weakly(self.refer), _weakly(self._divided)
         return WholeCalls(
-            self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, _weakly(self.refer)
+            self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, refer, divide
         )
+
+    def _divided(self, steps: int) -> list[int] | None:
+        """The bounds of blocks for fewer steps; None if they need more memory, or other code."""
+        parts = self.workspace.divided(steps)
+        workers = min(useful(self.program, steps, self.batch, self.dtype.name), machine_threads())
+        if steps > self.workspace.steps or max(part.steps for part in parts) > self.workspace.longest:
+            return None
+        return [0, *(part.stop for part in parts)] if workers == self.compiled.workers else None
 
     def _whole_shared(self, function: Callable[[int], None]) -> Callable[[int], None]:
         """A whole pass whose blocks are tasks; it does not refer to this object, which has it."""

@@ -13,6 +13,7 @@ import numpy as np
 from graphnet.core.concurrency import locks
 from graphnet.core.elementwise_kernels import Kernel
 from graphnet_native import features
+from graphnet_native.addresses import address
 from graphnet_native.elementwise import KNOWN
 from graphnet_native.engine import Engine, key_of, objects_of, version
 from graphnet_native.features import Features
@@ -20,6 +21,8 @@ from graphnet_native.functions import apply, as_number
 from graphnet_native.ir import F32, F64, I64, PTR, Function, Module, Type, Value, integer
 from graphnet_native.sums import horizontal
 
+#: The largest magnitude in float32.
+LARGEST = float(np.finfo(np.float32).max)
 #: Numbers from which on a call releases the interpreter's lock.
 RELEASE = 1 << 16
 _lock = threading.Lock()
@@ -45,32 +48,36 @@ class Native:
         self.kernel, self.dtype = kernel, np.dtype(dtype)
         key = key_of("elementwise kernel", repr(kernel), dtype)
         self.engine = Engine(objects_of(key, lambda: emit(kernel, dtype, level)), ["kernel"])
-        address = self.engine.address("kernel")
+        entry = self.engine.address("kernel")
         arguments = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64, ctypes.c_void_p)
-        self.holding = ctypes.PYFUNCTYPE(None, *arguments)(address)
-        self.releasing = ctypes.CFUNCTYPE(None, *arguments)(address)
+        self.narrow = self.dtype.name == "float32"
+        self._addresses = ctypes.c_int64 * (kernel.inputs + len(kernel.outputs))
+        self._numbers = (ctypes.c_float if self.narrow else ctypes.c_double) * (kernel.constants + 1)
+        self.holding = ctypes.PYFUNCTYPE(None, *arguments)(entry)
+        self.releasing = ctypes.CFUNCTYPE(None, *arguments)(entry)
 
     def __call__(self, inputs: Sequence[Any], constants: Sequence[float], outputs: Sequence[Any]) -> bool:
         """Run it; returns whether all results are finite."""
         arrays = (*inputs, *outputs)
         self._check(arrays, constants)
         size = arrays[0].size
-        addresses = np.array([array.ctypes.data for array in arrays], np.int64)
-        with np.errstate(over="ignore"):
-            numbers = np.array([0.0, *constants], self.dtype)
-        flag = np.zeros(1, self.dtype)
+        addresses = self._addresses(*[address(array) for array in arrays])
+        if self.narrow and constants and max(map(abs, constants)) > LARGEST:  # infinite in the dtype of the arrays
+            with np.errstate(over="ignore"):
+                constants = [float(np.float32(number)) for number in constants]
+        numbers = self._numbers(0.0, *constants)  # the first one receives the flag
         run = self.holding if size < RELEASE else self.releasing
-        run(addresses.ctypes.data, numbers.ctypes.data, size, flag.ctypes.data)
-        return bool(flag[0] == 0)
+        run(addresses, numbers, size, numbers)
+        return numbers[0] == 0.0
 
     def _check(self, arrays: Sequence[Any], constants: Sequence[float]) -> None:
         """Refuse arrays that the code would read or write beyond their ends."""
-        kernel, first = self.kernel, arrays[0]
+        kernel, size, dtype = self.kernel, arrays[0].size, self.dtype
         if len(arrays) != kernel.inputs + len(kernel.outputs) or len(constants) != kernel.constants:
             raise ValueError("a kernel was called with another number of arrays or constants")
         for array in arrays:
             flags = array.flags
-            if array.dtype != self.dtype or array.size != first.size or not (flags.c_contiguous and flags.aligned):
+            if array.dtype != dtype or array.size != size or not (flags.c_contiguous and flags.aligned):
                 raise ValueError("a kernel was called with arrays that differ in length or dtype, or have gaps")
 
 
@@ -82,7 +89,7 @@ def emit(kernel: Kernel, dtype: str, level: Features) -> Module:
     table, numbers, size, flag = f.parameters
     lanes = level.vector_bytes // scalar.bytes
     kind = Type(scalar.scalar, lanes)
-    addresses = [f.load(PTR, f.offset(table, 8 * i)) for i in range(kernel.inputs + len(kernel.outputs))]
+    places = [f.load(PTR, f.offset(table, 8 * i)) for i in range(kernel.inputs + len(kernel.outputs))]
     constants = [
         f.splat(f.load(scalar, f.offset(numbers, (k + 1) * scalar.bytes)), lanes) for k in range(kernel.constants)
     ]
@@ -90,16 +97,16 @@ def emit(kernel: Kernel, dtype: str, level: Features) -> Module:
     def body(first: Value, carried: list[Value], mask: Value | None) -> list[Value]:
         at = f.mul(first, scalar.bytes)
         values = []
-        for address in addresses[: kernel.inputs]:
-            place = f.offset(address, at)
+        for start in places[: kernel.inputs]:
+            place = f.offset(start, at)
             values.append(f.load(kind, place) if mask is None else f.load_masked(kind, place, mask))
         for name, operands in kernel.instructions:
             operand_values = [values[o] if o >= 0 else constants[-o - 1] for o in operands]
             values.append(_result(f, name, operand_values, scalar))
         total = carried[0]
         zero = Value(kind, "zeroinitializer")
-        for number, address in zip(kernel.outputs, addresses[kernel.inputs :], strict=True):
-            value, place = as_number(f, values[number], scalar.scalar), f.offset(address, at)
+        for number, start in zip(kernel.outputs, places[kernel.inputs :], strict=True):
+            value, place = as_number(f, values[number], scalar.scalar), f.offset(start, at)
             if mask is None:
                 f.store(value, place)
             else:

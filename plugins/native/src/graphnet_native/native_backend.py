@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import struct
 import sys
@@ -43,22 +44,30 @@ def executable(program: Program, steps: int, batch: int, dtype: str) -> NativeEx
     return made
 
 
-def _operation(name: str) -> Callable[..., Any]:
-    """A function of :mod:`graphnet_native.windowed`, imported at its first call; None where numpy must do it."""
+def _operation(module: str, name: str) -> Callable[..., Any]:
+    """A function of a module of this package, which is imported at its first call; None where numpy must do it."""
+    found: list[Callable[..., Any]] = []
 
     def function(*arguments: Any) -> Any:
-        from graphnet_native import availability, windowed
+        if not found:
+            from graphnet_native import availability
 
-        return getattr(windowed, name)(*arguments) if availability.usable() else None
+            if not availability.usable():
+                return None
+            found.append(getattr(importlib.import_module(f"graphnet_native.{module}"), name))
+        return found[0](*arguments)
 
     return function
 
 
 #: What the backend offers to the rules of layers that run node by node.
 OPERATIONS: dict[str, Callable[..., Any]] = {
-    Operation.WINDOWED_PRODUCT: _operation("windowed_product"),
-    Operation.WINDOWED_ERROR: _operation("windowed_error"),
-    Operation.WINDOWED_GRADIENT: _operation("windowed_gradient"),
+    Operation.WINDOWED_PRODUCT: _operation("windowed", "windowed_product"),
+    Operation.WINDOWED_ERROR: _operation("windowed", "windowed_error"),
+    Operation.WINDOWED_GRADIENT: _operation("windowed", "windowed_gradient"),
+    Operation.NORMALIZED: _operation("columns", "normalized"),
+    Operation.COLUMN_SUMS: _operation("columns", "column_sums"),
+    Operation.CROSS_ENTROPY: _operation("classification", "cross_entropy"),
 }
 
 
@@ -69,6 +78,7 @@ class NativeBackend:
     """
 
     priority = 100
+    operations = OPERATIONS
 
     @classmethod
     def unavailable(cls) -> str | None:

@@ -16,8 +16,35 @@ from graphnet_native.whole_pass import plain_gradients
 
 Array = Any
 BOOL = np.dtype(bool)
+#: An entry of the table and the shape of its array.
+Place = tuple[int, tuple[int, ...]]
 #: Flush to zero and denormals as zeros: bits of the x86 register MXCSR.
 FLUSH = 0x8040
+
+
+class _Sizes:
+    """The entries and shapes of the arrays of a pass of some steps."""
+
+    __slots__ = ("address", "bounds", "errors", "outputs", "sequence_errors", "sequences", "steps")
+
+    def __init__(self, program: Program, places: Table, bounds: Sequence[int], batch: int) -> None:
+        steps = self.steps = bounds[-1]
+        #: The first step of each block, and the number of steps, where native code reads them.
+        self.bounds = np.array(bounds, np.int64)
+        self.address = address(self.bounds)
+        places_of = enumerate(places.externals)
+        entries: dict[tuple[str, int], Place] = {
+            (e.name, e.index): (places.external + i, (steps, batch, e.width)) for i, e in places_of
+        }
+        #: By number of the array.
+        self.sequences = {index: place for (name, index), place in entries.items() if name == "sequence"}
+        self.errors = {index: place for (name, index), place in entries.items() if name == "emitted_error"}
+        self.outputs: list[Place] = [
+            (places.output + k, (steps, batch, place.width)) for k, place in enumerate(program.emitted)
+        ]
+        self.sequence_errors = [
+            None if place is None else entries["sequence_error", k] for k, place in enumerate(program.sequence_errors)
+        ]
 
 
 class WholeCalls:
@@ -37,6 +64,8 @@ class WholeCalls:
         ``whole_forward`` and ``whole_backward``.
     refer : callable
         Sets the addresses of the weights; see ``load_weights``.
+    divide : callable
+        Returns the bounds for another number of steps; None if its passes would give other bits, or need more memory.
     """
 
     def __init__(
@@ -49,23 +78,15 @@ class WholeCalls:
         table: Array,
         functions: Sequence[Callable[[int], None]],
         refer: Callable[[Any], list[Any]],
+        divide: Callable[[int], Sequence[int] | None],
     ) -> None:
-        self._places = places
+        self._places, self._divide = places, divide
         self._program, self._dtype, self._table, self._batch = program, dtype, table, batch
         self._forward, self._backward = functions
         self.load_weights = refer
         self._address = address(table)
-        #: The first step of each block, and the number of steps, where native code reads them.
-        self._bounds = np.array(bounds, np.int64)
-        table[places.bounds], table[places.blocks] = address(self._bounds), len(bounds) - 1
-        steps = bounds[-1]
-        entries = {(e.name, e.index): places.external + i for i, e in enumerate(places.externals)}
-        self._sequences: dict[int, tuple[int, tuple[int, ...]]] = {
-            e.index: (places.external + i, (steps, batch, e.width))
-            for i, e in enumerate(places.externals)
-            if e.name == "sequence"
-        }
-        self._outputs = [(places.output + k, (steps, batch, place.width)) for k, place in enumerate(program.emitted)]
+        self._sizes: dict[int, _Sizes | None] = {}
+        self._use(_Sizes(program, places, bounds, batch))
         #: Of each state: the entries before the first step and after the last one, and the shape.
         self._states = [
             (places.initial + k, places.final + k, (batch, place.width)) for k, place in enumerate(program.states)
@@ -73,15 +94,6 @@ class WholeCalls:
         self._state_errors = [
             (places.final_error + k, places.initial_error + k, (batch, place.width))
             for k, place in enumerate(program.carried)
-        ]
-        self._errors: dict[int, tuple[int, tuple[int, ...]]] = {
-            e.index: (places.external + i, (steps, batch, e.width))
-            for i, e in enumerate(places.externals)
-            if e.name == "emitted_error"
-        }
-        self._sequence_errors = [
-            None if place is None else (entries[("sequence_error", k)], (steps, batch, place.width))
-            for k, place in enumerate(program.sequence_errors)
         ]
         self._plain = plain_gradients(program)
         self._gradients = [
@@ -93,7 +105,28 @@ class WholeCalls:
         self._sum_shapes = [(places.accumulator + i, shape) for i, shape in enumerate(shapes)]
         self._sum_addresses = [(places.accumulator + i, address(total)) for i, total in enumerate(self._sums)]
         self._held = places.held
-        self._zeros: dict[int, Array] = {}
+        self._zeros: dict[Any, Array] = {}
+
+    def _use(self, sizes: _Sizes) -> None:
+        """Let passes have these sizes."""
+        self._steps, self._bounds = sizes.steps, sizes.bounds
+        self._table[self._places.bounds], self._table[self._places.blocks] = sizes.address, len(sizes.bounds) - 1
+        self._sequences, self._outputs = sizes.sequences, sizes.outputs
+        self._errors, self._sequence_errors = sizes.errors, sizes.sequence_errors
+
+    def resize(self, steps: int) -> bool:
+        """Let the next passes have that number of steps; False if their bits would differ, or need more memory."""
+        if steps == self._steps:
+            return True
+        if steps not in self._sizes:
+            bounds = self._divide(steps)
+            made = None if bounds is None else _Sizes(self._program, self._places, bounds, self._batch)
+            self._sizes[steps] = made
+        sizes = self._sizes[steps]
+        if sizes is None:
+            return False
+        self._use(sizes)
+        return True
 
     def flush(self, on: bool, counted: int) -> None:
         """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""
@@ -201,6 +234,6 @@ class WholeCalls:
 
     def _zero(self, number: int, shape: tuple[int, ...]) -> Array:
         """Zeros for an output without an error."""
-        if number not in self._zeros:
-            self._zeros[number] = np.zeros(shape, self._dtype)
-        return self._zeros[number]
+        if (number, shape) not in self._zeros:
+            self._zeros[number, shape] = np.zeros(shape, self._dtype)
+        return self._zeros[number, shape]
