@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from environment import variables
-from report import Table
+from report import PEERS, Table
 
 SHAPES = ((20, 8, 16, 16), (100, 1, 32, 32), (100, 32, 64, 128), (50, 64, 256, 256), (200, 16, 512, 512))
 KINDS = ("LSTM", "RNN", "GRU", "peephole-coupled", "minimal-gated")
@@ -32,6 +32,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dtypes", nargs="+", choices=["float32", "float64"])
     parser.add_argument("--threads", nargs="+", type=int)
     parser.add_argument("--passes", nargs="+", default=PASSES, choices=PASSES)
+    parser.add_argument("--peers", nargs="+", default=PEERS, choices=PEERS, metavar="PEER", help=", ".join(PEERS))
     parser.add_argument("--seconds", type=float, help="for each row; at least three rounds are run")
     parser.add_argument("--quick", action="store_true", help="three shapes, float32, one thread, less than two minutes")
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also write the table there")
@@ -77,7 +78,7 @@ def main() -> None:
 
 def measured(options: argparse.Namespace, threads: int) -> Iterator[dict[str, Any]]:
     """Yield the records of one worker process; libraries read the number of threads from the environment once."""
-    plan = {name: getattr(options, name) for name in ("kinds", "shapes", "dtypes", "passes", "seconds")}
+    plan = {name: getattr(options, name) for name in ("kinds", "shapes", "dtypes", "passes", "peers", "seconds")}
     command = [sys.executable, str(Path(__file__).with_name("worker.py")), json.dumps(plan | {"threads": threads})]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | variables(threads), text=True) as worker:
         assert worker.stdout is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from agreement import agree
@@ -22,13 +23,13 @@ def main() -> None:
         for dtype in plan["dtypes"]:
             for shape in plan["shapes"]:
                 problem = random_problem(kind, tuple(shape), dtype, plan["threads"])
-                measure(problem, plan, contenders_of(problem, reported))
+                measure(problem, plan, contenders_of(problem, reported, plan["peers"]))
 
 
-def contenders_of(problem: Problem, reported: set[str]) -> dict[str, Contender]:
-    """Return the contenders that support a problem; report each reason for skipping one once."""
+def contenders_of(problem: Problem, reported: set[str], peers: Sequence[str]) -> dict[str, Contender]:
+    """Return graphnet and the peers that support a problem; report each reason for skipping one once."""
     contenders = {}
-    for name in MODULES:
+    for name in ("graphnet", *(peer for peer in MODULES if peer in peers)):
         try:
             contenders[name] = load(name).make(problem)  # type: ignore[attr-defined]
         except (ImportError, Unavailable) as reason:
