@@ -85,7 +85,7 @@ def examples():
     ids=["sgd", "momentum", "adam", "adamw", "rmsprop", "one batch"],
 )
 def test_feedforward(settings):
-    check_every_stop(run(classes, examples, **settings))
+    check_every_stop(run(classes, examples, **settings), every=2)
 
 
 def test_weights_of_examples_and_more_metrics():
@@ -100,15 +100,17 @@ def test_batches_that_are_skipped():
     damaged[[3, 17]] = np.nan
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "a batch was skipped|.*skipped")
-        trainer, _ = check_every_stop(run(classes, lambda: {"inputs": damaged, "targets": CLASSES}, on_nan="skip"))
+        trainer, _ = check_every_stop(
+            run(classes, lambda: {"inputs": damaged, "targets": CLASSES}, on_nan="skip"), every=2
+        )
     assert sum(record.skipped_batches for record in trainer.history.epochs) > 1
 
 
 def test_every_backend(every_backend):
-    check_every_stop(run(classes, examples, backend=every_backend), every=5)
+    check_every_stop(run(classes, examples, backend=every_backend), every=7)
     fit = {"inputs": SEQUENCES, "targets": STEPS}
     loss = {"loss": MeanSquaredError, "batch_size": 3, "epochs": 2, "backend": every_backend}
-    check_every_stop(run(recurrent, lambda: fit, tbptt=(3, 5), **loss), every=5)
+    check_every_stop(run(recurrent, lambda: fit, tbptt=(3, 5), **loss), every=7)
 
 
 @pytest.mark.parametrize("batching", ["random", "length"])
@@ -123,7 +125,7 @@ def test_sequences_of_different_length(batching):
 def test_truncated_backpropagation(window):
     fit = {"inputs": SEQUENCES, "targets": STEPS}
     settings = {"loss": MeanSquaredError, "tbptt": window, "batch_size": 3, "epochs": 2, "batching": "length"}
-    check_every_stop(run(lambda: recurrent(GRU), lambda: fit, **settings), every=3)
+    check_every_stop(run(lambda: recurrent(GRU), lambda: fit, **settings), every=7)
 
 
 def pieces():
