@@ -111,7 +111,8 @@ def test_output_to_standard_output_is_the_file_alone(run):
 @pytest.mark.parametrize(
     ("name", "data", "words"),
     [
-        ("data.csv", b"a,b\n1,2\n", "comma-separated"),
+        ("data.csv", b"a,b\n1,2\n", "the columns a, b. Name the column to predict"),
+        ("data.csv", b"\x80\x04\x95", "a table"),
         ("data.npz", b"", "an empty file"),
         ("data.npz", b"\x93NUMPY\x01\x00", "an .npy file"),
         ("data.npz", b"\x80\x04\x95", "a pickle"),

@@ -72,9 +72,12 @@ def read_table(
     With a preparation, nothing is learned from the table: it is read as the one that the preparation was learned from.
     """
     where = "DataFrame" if is_frame(source) else str(source)
+    frame = read_frame(source, schema.separator, schema.decimal)
     if not schema.target:
-        raise ConfigError("no target", where=where, expected="target: COLUMN", remedy="Name the column to predict.")
-    frame = _usable(read_frame(source, schema.separator, schema.decimal), schema, where)
+        shown = ", ".join(frame.columns[:12]) + (", …" if len(frame.columns) > 12 else "")
+        raise ConfigError("a table without a target", where=where, expected="target: COLUMN",
+                          received=f"the columns {shown}", remedy="Name the column to predict.")  # fmt: skip
+    frame = _usable(frame, schema, where)
     schema = _with_inputs(schema, frame, where)
     layout = rows.layout(frame, schema, where)
     held_out = None
