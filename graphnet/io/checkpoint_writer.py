@@ -12,13 +12,14 @@ from graphnet.training.config import TrainingConfig
 from graphnet.training.snapshot import Snapshot
 
 #: The share of the time of a training for which it may be stopped to copy its arrays.
-SHARE = 0.02
+SHARE = 0.01
 
 
 class Schedule:
     """Says when a checkpoint is due: after so many epochs, steps or seconds, whichever comes first.
 
-    Copies are never taken so often that training stands still for more than ``SHARE`` of its time.
+    Copies are never taken so often that training stands still for more than ``SHARE`` of its time. Nor does the thread
+    that writes them get more than twice that share of a processor: Python runs one thread at a time.
     """
 
     def __init__(self, config: TrainingConfig, epoch: int, step: int) -> None:
@@ -27,26 +28,35 @@ class Schedule:
             config.checkpoint_steps,
             config.checkpoint_seconds,
         )
-        self._earliest = 0.0
+        self._copying = 0.0
         self._taken(epoch, step)
 
     def _taken(self, epoch: int, step: int) -> None:
         self._epoch, self._step, self._time = epoch, step, time.monotonic()
 
-    def due(self, epoch: int, step: int) -> bool:
-        """Whether a checkpoint is due after so many completed epochs and steps."""
+    def due_after_batch(self, step: int) -> bool:
+        """Whether a checkpoint may be due within an epoch; asked after every batch, so it costs little."""
+        if self._steps is not None and step - self._step >= self._steps:
+            return True
+        return self._seconds is not None and time.monotonic() - self._time >= self._seconds
+
+    def due(self, epoch: int, step: int, writing: float = 0.0) -> bool:
+        """Whether a checkpoint is due after so many completed epochs and steps.
+
+        ``writing`` is the processor time, in seconds, that the last checkpoint took in another thread.
+        """
         now = time.monotonic()
         wanted = (
             (self._epochs is not None and epoch - self._epoch >= self._epochs)
             or (self._steps is not None and step - self._step >= self._steps)
             or (self._seconds is not None and now - self._time >= self._seconds)
         )
-        return wanted and now >= self._earliest
+        return wanted and now - self._time >= max(self._copying, writing / 2) / SHARE
 
     def taken(self, snapshot: Snapshot, seconds: float) -> None:
         """A copy was taken, which took so long."""
         self._taken(snapshot.epoch, snapshot.step)
-        self._earliest = self._time + seconds / SHARE
+        self._copying = seconds
 
 
 class CheckpointWriter:
@@ -64,6 +74,8 @@ class CheckpointWriter:
         Epoch and step of the last checkpoint that is on the disk.
     saved_best : int
         The epoch of the best weights in it; 0: none.
+    seconds : float
+        The processor time of this thread that the last one took; 0 if the training has waited for it anyway.
     failure : GraphnetError or None
         Why the last one could not be written.
     """
@@ -72,6 +84,7 @@ class CheckpointWriter:
         self.store, self.background = store, background
         self.saved: tuple[int, int] | None = None
         self.saved_best = 0
+        self.seconds = 0.0
         self.failure: GraphnetError | None = None
         self._fatal: BaseException | None = None
         self._thread: threading.Thread | None = None
@@ -105,10 +118,13 @@ class CheckpointWriter:
             raise fatal
 
     def _caught(self, snapshot: Snapshot) -> None:
+        begin = time.thread_time()
         try:
             self._write(snapshot)
         except BaseException as error:  # raised where the training waits for this thread
             self._fatal = error
+        finally:
+            self.seconds = time.thread_time() - begin
 
     def _write(self, snapshot: Snapshot) -> None:
         try:

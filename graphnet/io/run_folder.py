@@ -314,19 +314,24 @@ class RunFolder(Callback, Checkpoints):
     def after_batch(self, trainer: CheckpointedRun) -> None:
         """Take a checkpoint, if one is due and the last one is written."""
         self._step += 1
-        assert self._schedule is not None and self._writer is not None
+        assert self._schedule is not None
         if self.stop is not None and self.stop():
             self._interrupt(trainer)
-        if self._schedule.due(len(trainer.history), self._step) and not self._writer.busy:
+        if self._schedule.due_after_batch(self._step) and self._due(trainer):
             self._take(trainer)
 
     def after_epoch(self, trainer: CheckpointedRun) -> None:
         """Take a checkpoint, if one is due and the last one is written; after the last epoch in any case."""
         assert self._schedule is not None and self._writer is not None
-        if trainer.complete or (self._schedule.due(len(trainer.history), self._step) and not self._writer.busy):
+        if trainer.complete or self._due(trainer):
             self._take(trainer)
         if self.stop is not None and self.stop() and not trainer.complete:
             self._interrupt(trainer)
+
+    def _due(self, trainer: CheckpointedRun) -> bool:
+        assert self._schedule is not None and self._writer is not None
+        due = self._schedule.due(len(trainer.history), self._step, self._writer.seconds)
+        return due and not self._writer.busy
 
     def _interrupt(self, trainer: CheckpointedRun) -> None:
         """Keep the present point of the run, and end it."""
