@@ -114,6 +114,9 @@ def test_messages_name_requirements_of_extras():
 INSTRUCTION = re.compile(r"pip install ([^\n`\")]+)")
 #: What an index may be asked for by name.
 FROM_THE_INDEX = {
+    "pandas",
+    "pyarrow",
+    "pillow",
     "pip",
     "pytest",
     "build",

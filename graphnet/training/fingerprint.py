@@ -138,9 +138,9 @@ def text(value: Any) -> str:
 
     Examples
     --------
-    >>> from graphnet.optimizers import SGD
-    >>> text({"loss": SGD(0.5)})
-    "{'loss': SGD(learning_rate=0.5)}"
+    >>> from graphnet.initializers import Constant
+    >>> text({"rule": Constant(0.5)})
+    "{'rule': Constant(value=0.5)}"
     """
     if isinstance(value, Mapping):
         return f"{{{', '.join(f'{key!r}: {text(item)}' for key, item in value.items())}}}"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import resource
 import shutil
 import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from fuzz_files.originals import checkpointed, originals, recurrent
 from graphnet import GraphnetError, Runner, State, Trainer, datasets, load, summary
 from graphnet.io import load_state, load_weights
+from graphnet.io.manifest import CHECKPOINT, Manifest
 from graphnet.io.run_folder import MODEL, STATE, WEIGHTS
 from graphnet.io.verify import verify
 from graphnet.models.loading import read_file
@@ -85,10 +86,9 @@ def _checkpoint(path: Path, damaged: str) -> Path:
     (run / "model.yaml").write_bytes(files.pop("model.yaml"))
     del files["name"]
     if damaged != "manifest.json":
-        manifest = json.loads(files["manifest.json"])
-        size, digest = len(files[damaged]), hashlib.sha256(files[damaged]).hexdigest()
-        manifest["files"][damaged] = {"bytes": size, "sha256": digest}
-        files["manifest.json"] = json.dumps(manifest).encode()
+        known = Manifest.parse(files["manifest.json"], folder / "manifest.json", CHECKPOINT)
+        entry = (len(files[damaged]), hashlib.sha256(files[damaged]).hexdigest())
+        files["manifest.json"] = replace(known, files={**known.files, damaged: entry}).encoded()
     for name, contents in files.items():
         (folder / name).write_bytes(contents)
     return run

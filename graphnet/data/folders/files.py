@@ -54,7 +54,7 @@ def _read_images(files: Sequence[Path], schema: FolderSchema) -> Array:
         from PIL import Image
     except ImportError as error:
         raise PluginError("images need Pillow, which cannot be imported", received=str(error),
-                          remedy="pip install 'graphnet-framework[data]'") from error  # fmt: skip
+                          remedy="pip install pillow") from error  # fmt: skip
     channels = schema.channels or (1 if all(_is_grey(Image, file) for file in files) else 3)
     images = [_read_image(Image, file, channels, schema.size) for file in files]
     for file, image in zip(files, images, strict=True):

@@ -35,7 +35,7 @@ def pandas() -> Any:
         raise PluginError(
             "tables need pandas, which cannot be imported",
             received=str(error),
-            remedy="pip install 'graphnet-framework[data]'",
+            remedy="pip install pandas",
         ) from error
     return pandas
 
@@ -98,7 +98,7 @@ def _read_parquet(library: Any, path: Path) -> pd.DataFrame:
         raise PluginError(
             "Parquet files need pyarrow, which cannot be imported",
             where=str(path),
-            remedy="pip install 'graphnet-framework[data]'",
+            remedy="pip install pyarrow",
         ) from error
 
 

@@ -174,7 +174,7 @@ def test_backend_that_is_not_text_is_refused():
 
 
 def test_metric_of_other_targets_is_named():
-    config = TrainingConfig(loss=BinaryCrossEntropy(), metrics=[Accuracy()], epochs=1)
+    config = TrainingConfig(loss=BinaryCrossEntropy(), metrics=[Accuracy(binary=False)], epochs=1)
     x, y = np.ones((6, 4)), np.ones((6, 1))
     with pytest.raises((ShapeError, DtypeError), match=r"metric Accuracy.*Accuracy\(binary=True\)"):
         Trainer(graph_of(1), config).fit(x, y)
