@@ -70,6 +70,8 @@ class ObjectReader:
         """The value; lists, dictionaries, generators and objects that exist already are changed, and returned."""
         if not isinstance(written, Mapping):
             return written
+        if not written:
+            raise ValueError(f"{where or 'a value'} is an empty mapping")
         kind = next(iter(written))
         content = written[kind]
         if kind == "same":

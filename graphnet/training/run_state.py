@@ -15,6 +15,7 @@ from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks.base import TrainingRun
 from graphnet.training.epoch import CurrentEpoch, EpochRunner
 from graphnet.training.feeds import StreamPieces
+from graphnet.training.history import EpochRecord
 from graphnet.training.object_kinds import layout
 from graphnet.training.object_reader import ObjectReader
 from graphnet.training.object_writer import ObjectWriter
@@ -147,7 +148,12 @@ class RunState:
         with reading():
             reader = ObjectReader(snapshot.arrays["training"])
             values = snapshot.values
-            self.run.history.epochs = [reader.value(r, None, "") for r in values["history"]]
+            records = [reader.value(record, None, "") for record in values["history"]]
+            for number, record in enumerate(records, 1):
+                if not isinstance(record, EpochRecord) or record.epoch != number:
+                    raise TypeError(f"record {number} of the history")
+                record.flat()
+            self.run.history.epochs = records
             self.run.history.best_epoch = values["best_epoch"]
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
             if values["best_epoch"]:
@@ -208,6 +214,9 @@ class RunState:
         updates.rebuild(values["grouping"])
         for i, (group, written) in enumerate(zip(updates.groups, values["optimizers"], strict=True)):
             reader.object(written, group.optimizer, f"optimizer {i}")
+            state = getattr(group.optimizer, "state", None)
+            if callable(state) and not isinstance(state(), Mapping):
+                raise TypeError(f"the state of optimizer {i}")
 
     def _restored_epoch(self, written: Mapping[str, Any], reader: ObjectReader) -> CurrentEpoch:
         current = CurrentEpoch(written["number"], self.epochs.totals())

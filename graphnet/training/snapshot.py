@@ -64,10 +64,12 @@ def reading() -> Iterator[None]:
         yield
     except GraphnetError:
         raise
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, StopIteration) as error:
+    except Exception as error:  # what damaged values do has no complete list
         raise StateError(
             f"the checkpoint cannot be read: {type(error).__name__}: {error}",
             where="resume",
             expected="a checkpoint of this run",
             remedy="Resume from an earlier checkpoint.",
-        ) from error
+        ) from (
+            None if isinstance(error, StopIteration) else error
+        )  # contextlib takes it for the end of this generator
