@@ -150,9 +150,7 @@ class RunState:
             values = snapshot.values
             records = [reader.value(record, None, "") for record in values["history"]]
             for number, record in enumerate(records, 1):
-                if not isinstance(record, EpochRecord) or record.epoch != number:
-                    raise TypeError(f"record {number} of the history")
-                record.flat()
+                _check_record(number, record)
             self.run.history.epochs = records
             self.run.history.best_epoch = values["best_epoch"]
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
@@ -230,6 +228,15 @@ class RunState:
         for metric, state in zip(current.totals.metrics, written["metrics"], strict=True):
             reader.object(state, metric, f"epoch, metric {metric.name}")
         return current
+
+
+def _check_record(number: int, record: Any) -> None:
+    """Raise a TypeError if this is not the record of an epoch."""
+    if not isinstance(record, EpochRecord) or record.epoch != number:
+        raise TypeError(f"record {number} of the history")
+    figures = [*record.flat().values(), record.initial_loss]
+    if not all(figure is None or isinstance(figure, (bool, int, float, np.number)) for figure in figures):
+        raise TypeError(f"record {number} of the history: {figures}")
 
 
 def _laid_out(array: Array, axes: list[int] | None) -> Array:
