@@ -206,7 +206,8 @@ def prepare_resumed(
     """
     run = open_run(path, data=data)
     trainer = Trainer.resume(run, epochs=epochs, allow=allow, callbacks=callbacks)
-    over = run.complete and trainer.config.epochs <= (run.snapshot.values.get("epochs") or 0)
+    ended = run.snapshot.epoch >= trainer.config.epochs or run.snapshot.values.get("stopped") == "patience"
+    over = run.complete and ended
     return TrainingJob(trainer, run.dataset(), run.checkpoints, over=over)
 
 

@@ -64,6 +64,24 @@ class Resumption:
         """The checkpoint from which the run goes on."""
         return self.stored.snapshot
 
+    @property
+    def written(self) -> bool:
+        """Whether the end of the run is written, as far as its store knows."""
+        return bool(getattr(self.stored, "complete", True))
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is left to train.
+
+        So it is after the end by patience, and after the last epoch. A run that a callback has stopped goes on; but if
+        it was killed while its end was being written, its end comes first, as if it had not been killed.
+        """
+        stopped = self.snapshot.values["stopped"]
+        if self.snapshot.epoch >= self.config.epochs or stopped == "patience":
+            return True
+        more = self.config.epochs > self.snapshot.values["epochs"]
+        return stopped == "callback" and not self.written and not more
+
     def data(self) -> tuple[Any, Any, Any]:
         """The inputs and targets that the configuration names, and those that select the best epoch, or None.
 
@@ -115,18 +133,13 @@ class Resumption:
                 remedy="Pass them: Trainer.resume(run, callbacks=[...]); or go on without their state: "
                 "allow=['callbacks'].",
             )
-        if is_over(values["stopped"], self.snapshot.epoch, self.config.epochs):
+        if self.over and self.written:
             warnings.warn(
                 f"the run is over ({values['stopped']}, {self.snapshot.epoch} epochs): nothing is trained. "
                 "To train further, resume it with more epochs.",
                 GraphnetWarning,
                 stacklevel=6,
             )
-
-
-def is_over(stopped: str | None, done: int, epochs: int) -> bool:
-    """Whether a run has ended: by patience, or because it has all its epochs. One that a callback stopped goes on."""
-    return stopped == "patience" or done >= epochs
 
 
 def _with_epochs(

@@ -8,9 +8,8 @@ from typing import Any
 from graphnet.core.errors import GraphnetError
 from graphnet.training.guards import guarded
 from graphnet.training.nonfinite.worse import warn_if_worse
-from graphnet.training.resumption import is_over
+from graphnet.training.resumption import Resumption
 from graphnet.training.run_state import RunState
-from graphnet.training.snapshot import Snapshot
 
 
 class RunLoop:
@@ -30,8 +29,8 @@ class RunLoop:
         if self.checkpoints is not None:
             self.epochs.at_beginning = state.generators.beginning
 
-    def run(self, snapshot: Snapshot | None) -> None:
-        """Run all epochs, or those that are left after a snapshot; then restore the weights of the best one.
+    def run(self, resumption: Resumption | None) -> None:
+        """Run all epochs, or those that are left of a run that goes on; then restore the weights of the best one.
 
         Raises
         ------
@@ -40,7 +39,7 @@ class RunLoop:
         """
         history = self.trainer.history
         try:
-            self._start(snapshot)
+            self._start(resumption)
             self._run_epochs()
         except KeyboardInterrupt:
             history.stopped = "interrupted"
@@ -58,15 +57,14 @@ class RunLoop:
         if failures:
             raise failures[0]
 
-    def _start(self, snapshot: Snapshot | None) -> None:
+    def _start(self, resumption: Resumption | None) -> None:
         """Call ``on_start`` of all callbacks, with the past of the run; then restore all that decides its future."""
-        if snapshot is not None:
-            self.state.restore_past(snapshot)
+        if resumption is not None:
+            self.state.restore_past(resumption.snapshot)
         self._call("on_start", self.epochs.feed.count)
-        if snapshot is not None:
-            self.state.restore(snapshot)
-            over = is_over(self.state.stopped, len(self.trainer.history), self.trainer.config.epochs)
-            if not over and self.state.stopped is not None:  # by a callback, or after fewer epochs
+        if resumption is not None:
+            self.state.restore(resumption.snapshot)
+            if not resumption.over and self.state.stopped is not None:  # by a callback, or after fewer epochs
                 self.state.stopped, self.trainer.stopping = None, False
         if self.checkpoints is not None:
             self.checkpoints.start(self.trainer)

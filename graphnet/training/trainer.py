@@ -217,7 +217,7 @@ class Trainer(ExplainedAttributes):
                 self._running = RunState(self, epochs, best, objects, known)
                 resumption, self._resumption = self._resumption, None
                 try:
-                    RunLoop(self, self._running).run(None if resumption is None else resumption.snapshot)
+                    RunLoop(self, self._running).run(resumption)
                 finally:
                     self._running = None
             return self.history

@@ -80,6 +80,27 @@ def fail():
     raise StateError("on purpose")
 
 
+# ---------------------------------------------------------------------- a run that a callback has stopped
+def stopper():
+    class Stopper(Callback):
+        def on_epoch_end(self, trainer, record):
+            trainer.stopping = record.epoch == 2
+
+    return Stopper()
+
+
+def test_end_of_a_stopped_run_is_written_before_it_goes_on(tmp_path):
+    train(tmp_path / "whole", stopper(), epochs=4)
+    train(tmp_path / "killed", stopper(), epochs=4)
+    (tmp_path / "killed" / "summary.json").unlink()  # as if killed before it was written
+    trainer = Trainer.resume(tmp_path / "killed", callbacks=[stopper()])
+    assert (trainer.fit(X, Y).stopped, len(trainer.history)) == ("callback", 2)
+    weights = [graphnet.load(tmp_path / name).runner.parameters["last/weights"].value for name in ("whole", "killed")]
+    assert np.array_equal(*weights)
+    trainer = Trainer.resume(tmp_path / "killed", callbacks=[stopper()])
+    assert (trainer.fit(X, Y).stopped, len(trainer.history)) == ("finished", 4)
+
+
 # ---------------------------------------------------------------------- readers
 def test_run_is_readable_while_it_is_written(tmp_path):
     path, done, loaded = tmp_path / "run", threading.Event(), []
