@@ -59,20 +59,29 @@ def test_equal_to_the_bit_in_another_process_with_another_hash_seed_and_number_o
         (("numpy", "1", {}), ("native", "1", {})),
         (("numpy", "1", {}), ("reference", "1", {})),
         (("numpy", "1", {}), ("numpy", "all", {"OMP_NUM_THREADS": "2"})),
+        (("native", "1", {}), ("native", "all", {"OMP_NUM_THREADS": "2"})),
         (("native", "1", {}), ("native", "1", {"GRAPHNET_NATIVE_FEATURES": "baseline"})),
         (("numpy", "1", {}), ("numpy", "1", {"OPENBLAS_CORETYPE": "Nehalem"})),
     ],
-    ids=["native", "reference", "threads=None", "features of the processor, native", "features of the processor, BLAS"],
+    ids=[
+        "native",
+        "reference",
+        "threads=None",
+        "threads=None, native",
+        "features of the processor, native",
+        "features of the processor, BLAS",
+    ],
 )
 def test_equal_to_a_tolerance(trained, first, second, dtype):
     a, b = (trained(backend, threads, **variables) for backend, threads, variables in (first, second))
     assert max(differences(a, b, dtype).values()) < TOLERANCES[dtype]
 
 
-def test_another_numpy_gives_the_same_training(trained):
+@pytest.mark.parametrize("backend", ["numpy", "native"])
+def test_another_numpy_gives_the_same_training(trained, backend):
     """Figures that numpy 2.x on another machine has given: the generator's numbers are the same, too."""
     expected = json.loads((HERE / "figures.json").read_text())
-    found = trained("numpy")
+    found = trained(backend)
     for name, values in expected.items():
         dtype = name.partition(" ")[0]
         got = np.ravel(found[name])[:: max(1, found[name].size // 8)][:8]

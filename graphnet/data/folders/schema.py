@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from graphnet.core.checks import integer, is_integer, number
-from graphnet.core.errors import ConfigError, unknown
+from graphnet.core.errors import ConfigError
+from graphnet.data.settings import record_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,11 +67,4 @@ class FolderSchema:
         ConfigError
             If a name is unknown, or a value is invalid.
         """
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name in values:
-            if name not in known:
-                raise unknown("setting of a folder", name, known, where=where, error=ConfigError)
-        try:
-            return cls(**values)
-        except ConfigError as error:
-            raise error.at(where) from None
+        return record_of(cls, values, "setting of a folder", where)

@@ -9,6 +9,7 @@ from typing import Any
 
 from graphnet.core.checks import flag, integer, number
 from graphnet.core.errors import ConfigError, unknown
+from graphnet.data.settings import record_of
 
 SPLITS = ("share", "time")
 TOKENS = ("words", "characters")
@@ -165,14 +166,7 @@ class TableSchema:
         ConfigError
             If a name is unknown, or a value is invalid.
         """
-        known = [field.name for field in dataclasses.fields(cls)]
-        for name in values:
-            if name not in known:
-                raise unknown("setting of a table", name, known, where=where, error=ConfigError)
-        try:
-            return cls(**values)
-        except ConfigError as error:
-            raise error.at(where) from None
+        return record_of(cls, values, "setting of a table", where)
 
 
 def _columns(name: str, value: Any) -> tuple[str, ...] | None:
