@@ -12,8 +12,6 @@ from graphnet.io.run_folder import RunFolder
 from . import lab
 from .faults import ERRORS, Faulty, Recording
 
-pytestmark = pytest.mark.no_plugins
-
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
