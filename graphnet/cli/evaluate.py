@@ -11,7 +11,7 @@ from graphnet.cli.paths import FilledPath
 
 @click.command("evaluate")
 @click.argument("run", type=FilledPath())
-@click.option("--data", help="Name of a data set, or path of an .npz file, instead of the run's own.")
+@click.option("--data", help="Name of a data set, or path of a file or folder, instead of the run's own.")
 def command(run: Path, data: str | None) -> None:
     """Evaluate the weights of a run on the test split of its data."""
     from graphnet.models.train_file import evaluate_run, report_lines

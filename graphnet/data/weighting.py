@@ -174,7 +174,7 @@ class ClassWeights:
     rank: int
 
     def of(self, target: Array) -> Array:
-        """The weight of each target; of a row of probabilities the mean weight. A number that is no class counts 0."""
+        """The weight of each target; of a row of probabilities the mean weight; of a number outside the classes 0."""
         if self.task == "labels":
             share = np.clip(target.astype(np.float64), 0.0, 1.0)
             return self.table[0] + (self.table[1] - self.table[0]) * share

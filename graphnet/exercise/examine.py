@@ -64,7 +64,7 @@ def examine(
 
 
 def _with_stand_ins(findings: list[Finding], used: list[str]) -> list[Finding]:
-    """With a stand-in for a missing file, an exception is no fault: the student's own may have other attributes."""
+    """With a stand-in for a missing file, an exception does not count as a fault: the student's own may have other attributes."""
     if not used:
         return findings
     words = f" (with a right {', '.join(used)} in the place of a missing file, whose attributes may have other names)"

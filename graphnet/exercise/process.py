@@ -32,7 +32,7 @@ class Report:
         The classes that were checked, in order.
     findings : list of Finding
     not_found : list of str
-        The files of the exercise that are not there, which is no fault.
+        The files of the exercise that are not there, which does not count as a fault.
     stand_ins : list of str
         The files that are not there and that others import; right ones of the checker stood in.
     """

@@ -16,7 +16,7 @@ SHARE = 0.01
 
 
 class Schedule:
-    """Says when a checkpoint is due: after so many epochs, steps or seconds, whichever comes first.
+    """Says when a checkpoint is due: after a number of epochs, steps or seconds, whichever comes first.
 
     Copies are never taken so often that training stands still for more than ``SHARE`` of its time. Nor does the thread
     that writes them get more than twice that share of a processor: Python runs one thread at a time.
@@ -41,7 +41,7 @@ class Schedule:
         return self._seconds is not None and time.monotonic() - self._time >= self._seconds
 
     def due(self, epoch: int, step: int, writing: float = 0.0) -> bool:
-        """Whether a checkpoint is due after so many completed epochs and steps.
+        """Whether a checkpoint is due at this number of completed epochs and steps.
 
         ``writing`` is the processor time, in seconds, that the last checkpoint took in another thread.
         """

@@ -63,10 +63,11 @@ def for_training(graph: Graph, config: TrainingConfig, inputs: Any, targets: Any
 
 def for_evaluation(graph: Graph, config: TrainingConfig, inputs: Any, targets: Any) -> tuple[Any, Any]:
     """The inputs and targets of an evaluation: of a data set its test split, of a table all rows."""
-    preparation = learned(config.data)
-    if preparation is not None and targets is None and _is_table(inputs):
+    preparation = learned(config.data) if targets is None and _is_table(inputs) else None
+    if preparation is not None:
         split = read_all(inputs, preparation)
-        data = Dataset(str(config.data), split, split, preparation.classes)
+        name = str(inputs) if isinstance(inputs, (str, os.PathLike)) else "DataFrame"
+        data = Dataset(name, split, split, preparation.classes)
         _, data = named(graph, config, data)
         return data.test.inputs, data.test.targets
     if not isinstance(inputs, (Dataset, str, os.PathLike)):
@@ -88,10 +89,13 @@ def for_prediction(setting: Setting, inputs: Any) -> Any:
     ConfigError
         For a file, if the model was not trained on a table.
     """
+    is_file = isinstance(inputs, (str, os.PathLike))
+    if not is_file and not is_frame(inputs):  # arrays: what was learned from a table is not read
+        return inputs
     preparation = learned(setting)
     if preparation is not None and _is_table(inputs):
         return preparation.inputs(inputs)
-    if isinstance(inputs, (str, os.PathLike)):
+    if is_file:
         raise ConfigError(
             "a file that the model does not know how to read",
             where="predict",

@@ -153,6 +153,8 @@ def _shadow(kind: type[FusedOptimizer], rate: Any, number: Any, marked: tuple[Fa
         return marked
 
     class Shadow(kind):  # type: ignore[misc, valid-type]
+        """The optimizer's methods, without its attributes."""
+
         def __getattribute__(self, name: str) -> Any:
             if name == "regularizer":
                 return None

@@ -190,6 +190,8 @@ def test_missing_values(demand):
         table(demand, "y", ignore="day")
     dropped = table(demand, "y", ignore="day", missing="drop", test=0.0)
     assert len(dropped.train) == 118
+    with pytest.raises(DataError, match="row 3"):  # a prediction that is left out would shift the others
+        dropped.preparation.inputs(demand)
     filled = table(demand, "y", ignore="day", missing="mean", test=0.0)
     assert filled.train.inputs["x"][3, 0] == pytest.approx(demand["z"].mean())
     demand.loc[7, "y"] = np.nan
@@ -217,6 +219,7 @@ def test_parquet(tmp_path, motion):
     [
         ("", FileError, "cannot be read"),
         ("a,b\n", DataError, "no rows"),
+        (",a,y\n0,1,2\n1,3,4\n", DataError, "index=False"),
         ("a,a,y\n1,2,3\n", DataError, "different names"),
         ("a,y\n1,2,3\n1,2,3\n", FileError, "more fields"),
         ("a;y\n1,5;2\n2,5;3\n", DataError, "decimal comma"),

@@ -157,6 +157,8 @@ def _own_attributes() -> frozenset[str]:
     """The attributes that every layer has besides its fields."""
 
     class Bare(Layer):
+        """A layer without fields."""
+
         def apply(self, x: Any) -> Any:
             return x
 

@@ -53,7 +53,7 @@ def read_frame(source: Any, separator: str | None = None, decimal: str = ".") ->
     FileError
         If a file cannot be read, or is not a table.
     DataError
-        If there are no rows, or columns do not have different names that are text.
+        If there are no rows, or columns do not have different names that are text and not empty.
     PluginError
         If pandas is missing, or for Parquet pyarrow.
     """
@@ -67,6 +67,14 @@ def read_frame(source: Any, separator: str | None = None, decimal: str = ".") ->
         repeated = sorted({str(name) for name in names if names.count(name) > 1})
         received = f"{repeated[0]!r} twice" if repeated else repr(names)[:80]
         raise DataError("columns need different names", where=where, expected="text", received=received)
+    if "" in names:
+        raise DataError(
+            "a column has no name",
+            where=where,
+            expected="a name for each column",
+            received=f"column {names.index('') + 1} of {len(names)} without a name",
+            remedy="Name it; or write the table without its index: frame.to_csv(path, index=False).",
+        )
     if not len(frame):
         raise DataError("the table has no rows", where=where, expected="at least one row", received="none")
     return frame

@@ -13,7 +13,7 @@ from graphnet.core.array_types import Array
 from graphnet.core.errors import DataError, FileError, GraphnetError
 from graphnet.data.tables import rows
 from graphnet.data.tables.columns import Column, kind_of, refuse_missing, texts_of
-from graphnet.data.tables.frames import read_frame, require_columns
+from graphnet.data.tables.frames import is_frame, read_frame, require_columns
 from graphnet.data.tables.schema import TableSchema
 from graphnet.data.tables.vocabulary import Vocabulary
 
@@ -74,7 +74,8 @@ class Preparation:
     def inputs(self, source: Any) -> dict[str, Any]:
         """The inputs of the model from a table, by input name; targets and other columns are not needed.
 
-        With ``window`` there is one example for each window, also for the last one, which nothing follows yet.
+        With ``window`` there is one example for each window, also for the last one, which nothing follows yet. No row
+        is left out, also with ``missing='drop'``: a prediction belongs to a row by its position.
 
         Parameters
         ----------
@@ -83,15 +84,14 @@ class Preparation:
         Raises
         ------
         FileError, DataError
-            If it cannot be read, a column is missing, or its values are not those of the training.
+            If it cannot be read, a column or (unless ``missing='mean'``) a value is missing, or its values are not
+            those of the training.
         """
         frame = read_frame(source, self.schema.separator, self.schema.decimal)
-        where = "DataFrame" if not isinstance(source, str) and hasattr(source, "columns") else str(source)
+        where = "DataFrame" if is_frame(source) else str(source)
         names = [column.name for column in self.columns] or list(self.text_columns)
         order = [name for name in (self.schema.time, self.schema.group) if name is not None]
         require_columns(frame, [*names, *order], where, "inputs")
-        if self.schema.missing == "drop":
-            frame = frame.dropna(subset=[*names, *order]).reset_index(drop=True)
         layout = rows.layout(frame, self.schema, where, targets=False)
         return {self.schema.input: self.encoded(frame, layout, where)}
 

@@ -13,7 +13,7 @@ from graphnet_native.products import tiles
 
 #: An elementwise operation on a vector, in multiply-adds.
 ELEMENTWISE = 6
-#: Rows come first where this takes at most so many times the vectors: nothing is transposed then at the borders.
+#: Rows come first where they need at most this multiple of the vectors: nothing is transposed then at the borders.
 WORTH = 1.1
 #: Rows of each worker from which on workers divide them: none waits for another then, but each reads all weights.
 OWN_ROWS = 8
