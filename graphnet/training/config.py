@@ -144,7 +144,7 @@ class TrainingConfig:
         it, and no file is overwritten. Its arrays are those of
         :func:`graphnet.training.nonfinite.saved_batch.save_batch`.
     checkpoint_epochs, checkpoint_steps : int, optional
-        A run that is written to a folder gets a checkpoint at multiples of these numbers of epochs or updates; None: not by number.
+        A run in a folder gets a checkpoint after each such number of epochs or updates; None: not by their number.
     checkpoint_seconds : float above 0, optional
         A checkpoint is also due after the first update that ends when the last one is so old; None: not by time. There
         is always one before the first update, and one at the end.
