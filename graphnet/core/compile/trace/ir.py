@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile.trace.ufuncs import PREDICATES, UFUNCS
+from graphnet.core.records import record
 
 #: Kinds of values. Rows: one array for each row of the batch, at each step. Fixed: computed from weights alone.
 #: Total: summed over rows and steps, and linear in those sums. Constant: a Python number.
@@ -23,7 +24,7 @@ LEAVES = frozenset(
 TIMED_LEAVES = frozenset({"sequence", "state", "draw", "ones", "emitted_error", "carried_error"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operation:
     """One value: the operation that computes it, and its operands. The shape of ``ROWS`` excludes the rows."""
 
