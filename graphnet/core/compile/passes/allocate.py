@@ -186,18 +186,24 @@ class _Allocator:
 
     def _overwritten(self, number: int, phase: str, group: list[int]) -> list[int] | None:
         """The allocations of one operand of each member, if all of them can be overwritten."""
-        first = self.trace[group[0]]
-        if not first.elementwise or any((value, "") in self.allocation_of for value in group) or phase == STATIC:
+        values = self.trace.values
+        first = values[group[0]]
+        if not first.elementwise or phase == STATIC:
             return None
+        for value in group:
+            if (value, "") in self.allocation_of:
+                return None
         if first.name == "where":  # takes two calls, of which the first would destroy an operand of the second
             return None
-        positions = sorted(range(len(first.args)), key=lambda p: self._other_kind(group[0], first.args[p], phase))
-        for position in positions:
-            candidates = [self._reusable(number, phase, value, self.trace[value].args[position]) for value in group]
+        found = []
+        for position, arg in enumerate(first.args):
+            candidates = [self._reusable(number, phase, value, values[value].args[position]) for value in group]
             allocations = [a for a in candidates if a is not None]
             if len(set(allocations)) == len(group):
-                return allocations
-        return None
+                found.append((arg, allocations))
+        if len(found) > 1:
+            found.sort(key=lambda operand: self._other_kind(group[0], operand[0], phase))
+        return found[0][1] if found else None
 
     def _other_kind(self, value: int, arg: int, phase: str) -> bool:
         """Whether the lifetime of an operand differs from the one that the value needs."""
