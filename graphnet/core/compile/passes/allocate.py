@@ -8,6 +8,7 @@ carried error or saved for backward. Left out, each value has a buffer of its ow
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from graphnet.core.compile.analysis.lifetimes import live_ranges
@@ -21,7 +22,7 @@ from graphnet.core.compile.assignment import (
 )
 from graphnet.core.compile.notes import Note
 from graphnet.core.compile.passes.layout import BufferLayout, Request
-from graphnet.core.compile.passes.stage import staged_copies
+from graphnet.core.compile.passes.stage import Staging
 from graphnet.core.compile.program import (
     BACK_LOOP,
     BACKWARD,
@@ -92,12 +93,13 @@ class _Allocator:
         if all(v is None for v in roles.sequence_errors):
             return {}
         outputs: dict[int, int] = {}
+        uses = Counter(roles.all())
         operands = {a for operation in self.trace.values for a in operation.args}
         alone = {group[0] for _, group in self.calls if len(group) == 1}
         for k, v in enumerate(roles.sequence_errors):
             if v is None or v not in alone or self.trace[v].name not in ("dot", "dots"):
                 continue
-            if v not in operands and roles.all().count(v) == 1 and self.phase_of[v] == BACKWARD[-1]:
+            if v not in operands and uses[v] == 1 and self.phase_of[v] == BACKWARD[-1]:
                 outputs[v] = k
         return outputs
 
@@ -111,6 +113,7 @@ class _Allocator:
     # ------------------------------------------------------------------ leaves, states, carried errors
     def _leaves(self) -> None:
         """Allocate leaves."""
+        staging = Staging(self.trace, self.phase_of, self.calls)
         for value, operation in enumerate(self.trace.values):
             if operation.kind != ROWS or self.phase_of[value] != "leaf":
                 continue
@@ -118,7 +121,7 @@ class _Allocator:
                 self.allocation_of[value, ""] = self._new(RING_BUFFER, operation.width)
             elif operation.name in EXTERNAL_LEAVES:
                 phases = self.ranges[value].phases
-                for way in staged_copies(self.trace, self.phase_of, self.calls, value, phases):
+                for way in staging.copies(value, phases):
                     kind = FULL_BUFFER if not way and self._read_backward(phases) else BLOCK_BUFFER
                     self._stage(value, kind, way, way or FORWARD[0])
             elif operation.name == "context":
