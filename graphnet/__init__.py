@@ -104,7 +104,7 @@ if TYPE_CHECKING:
 #: The submodules, by their names in ``graphnet``; each is imported when it is first used.
 _SUBMODULES = {
     "authoring": "graphnet.authoring",
-    "callbacks": "graphnet.training.callbacks",
+    "callbacks": "graphnet.io.callbacks",
     "cli": "graphnet.cli",
     "core": "graphnet.core",
     "data": "graphnet.data",
@@ -140,7 +140,7 @@ _LAZY = {
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
 _ALIASES = {
-    "graphnet.callbacks": module_aliases.Alias("graphnet.training.callbacks"),
+    "graphnet.callbacks": module_aliases.Alias("graphnet.io.callbacks"),
     "graphnet.core.backends": module_aliases.Alias("graphnet.core.run.backends", deprecated=True),
     "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
     "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
