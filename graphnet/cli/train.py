@@ -118,7 +118,7 @@ def command(
     if history.stopped == "interrupted":
         click.echo(f"interrupted: {kept(history)}", err=True)
         click.echo(f"go on with: graphnet train --resume {session.path}", err=True)
-    display = Display(sys.stdout, owned=True)  # the files are written: whether somebody reads this does not matter any more
+    display = Display(sys.stdout, owned=True)  # the files are written: nobody has to read this
     ran = backend_line(session.trainer.runner.backend)
     for line in (f"backend: {ran}", f"run: {session.path}", *report_lines(session.test)):
         display.print(line)
