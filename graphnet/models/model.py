@@ -61,7 +61,7 @@ class Model(ExplainedAttributes):
         Used by the next ``fit``; ``evaluate`` uses its losses and metrics.
     runner : Runner
     history : History or None
-        Of the last ``fit`` of this object.
+        Of the last ``fit`` of this object, or of the run from which it was loaded.
     state : State
         The state from which ``predict(stateful=True)`` continues: empty at first, and after training on a Stream the
         state at its end. It is saved and loaded with the weights.
@@ -91,6 +91,7 @@ class Model(ExplainedAttributes):
         self.config = require_config(config, "Model")
         self.runner = Runner(graph, backend=self.config.backend)
         self.history: History | None = None
+        self._trained_by: str | None = None  # the backend of the last fit
         self.state = State()
         self.path: Path | None = None
 
@@ -293,6 +294,7 @@ class Model(ExplainedAttributes):
         target_mask: Any = None,
         warm_start: bool = False,
         callbacks: Iterable[Callback] = (),
+        verbose: int | bool | str | None = None,
         **settings: Any,
     ) -> History:
         """Train on some examples; see :meth:`graphnet.training.trainer.Trainer.fit`.
@@ -308,6 +310,9 @@ class Model(ExplainedAttributes):
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again from the seed.
         callbacks : iterable of Callback
+        verbose : {None, 'auto', 0, 1, 2} or bool
+            What is shown of the training; see ``Trainer.fit``. Nothing by default, except on a terminal and in a
+            notebook.
         **settings
             Fields of :class:`~graphnet.training.config.TrainingConfig`, which replace those of ``config`` from now on.
 
@@ -334,6 +339,7 @@ class Model(ExplainedAttributes):
                     class_weight=class_weight,
                     target_mask=target_mask,
                     warm_start=warm_start,
+                    verbose=verbose,
                 )
             finally:
                 if not trainer.history.epochs:
@@ -341,6 +347,7 @@ class Model(ExplainedAttributes):
                 else:
                     self.history, self.runner, self.config = trainer.history, trainer.runner, trainer.config
                     self.state = State() if trainer.state is None else trainer.state
+                    self._trained_by = trainer.runner.backend
             return trainer.history
 
     # ------------------------------------------------------------------ files
@@ -363,10 +370,8 @@ class Model(ExplainedAttributes):
 
     def _save(self, path: Path) -> None:
         self._materialize()
-        history = self.history
-        facts = {} if history is None else {"epoch": history.best_epoch}
-        trained_by = None if history is None else self.runner.backend
-        save_model(path, self.runner, self._config_in(path), self.state, trained_by, facts)
+        config = self._config_in(path)
+        save_model(path, self.runner, config, self.state, self.history, self._trained_by)
 
     def _config_in(self, folder: Path) -> TrainingConfig:
         """The configuration for a file in a folder: the path of a data file points from there to the same file."""

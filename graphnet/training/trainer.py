@@ -36,6 +36,7 @@ from graphnet.training.fit_data import DataReader
 from graphnet.training.history import History
 from graphnet.training.names import named
 from graphnet.training.object_writer import ObjectWriter
+from graphnet.training.progress import checked_verbose, progress_of_fit
 from graphnet.training.resumption import Resumption
 from graphnet.training.run_loop import RunLoop
 from graphnet.training.run_objects import RunObjects
@@ -137,6 +138,7 @@ class Trainer(RunView, ExplainedAttributes):
         class_weight: Any = None,
         target_mask: Any = None,
         warm_start: bool = False,
+        verbose: int | bool | str | None = None,
     ) -> History:
         """Train on these examples, and restore the weights of the best epoch.
 
@@ -162,6 +164,10 @@ class Trainer(RunView, ExplainedAttributes):
             shape where the loss is one of elements. The others may hold anything.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again.
+        verbose : {None, 'auto', 0, 1, 2} or bool
+            What is shown on standard output. None or 'auto': a bar on a terminal and in a notebook, unless another one
+            is there already, and nothing elsewhere. 0 or False: nothing. 1 or True: the bar, or elsewhere a line for
+            each epoch. 2: a line for each epoch.
 
         Returns
         -------
@@ -185,7 +191,7 @@ class Trainer(RunView, ExplainedAttributes):
             exception: the message names it. If a callback fails in ``on_end``, the others are called first, and the run
             is complete.
         """
-        warm_start = flag("fit", "warm_start", warm_start)
+        warm_start, verbose = flag("fit", "warm_start", warm_start), checked_verbose(verbose)
         resuming = self._resumption is not None
         if self._resumption is not None and inputs is None:
             inputs, targets, validation_data = self._resumption.data()
@@ -218,7 +224,7 @@ class Trainer(RunView, ExplainedAttributes):
                 self._running = RunState(self, epochs, best, objects, known)
                 resumption, self._resumption = self._resumption, None
                 try:
-                    RunLoop(self, self._running).run(resumption)
+                    RunLoop(self, self._running, progress_of_fit(verbose)).run(resumption)
                 finally:
                     self._running = None
             return self.history
