@@ -140,6 +140,7 @@ def summary(history: History, backend: str | None, test: Mapping[str, float]) ->
         "backend": backend,
         "epochs": len(history),
         "best_epoch": history.best_epoch,
+        **({} if history.figure is None else {"figure": history.figure}),
         "best": None if best is None else finite(best.flat()),
         "seconds": sum(record.seconds for record in history.epochs),
         "test": finite(test),

@@ -65,7 +65,7 @@ def _of_callbacks(path):
         rows = list(csv.DictReader(io.StringIO(table.read_text())))
         found[table.name] = [{**row, "seconds": bool(float(row["seconds"]))} for row in rows]
     for file in sorted(path.glob("best/*/*")) + sorted(path.glob("best/.*")):
-        if file.name not in ("manifest.json", "versions.json"):
+        if file.name not in ("history.json", "manifest.json", "versions.json"):
             found[file.relative_to(path).as_posix()] = file.read_bytes()
     return found
 

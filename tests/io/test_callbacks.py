@@ -1,7 +1,6 @@
 """Early stopping, the best models and the CSV log: what they do, what they refuse, and that resuming changes nothing."""
 
 import csv
-import json
 import math
 import random
 import shutil
@@ -121,6 +120,8 @@ def test_without_restore_best_fit_selects_the_epoch():
         history = trainer.fit(X, Y)
         losses = [record.loss for record in history.epochs]
         assert history.best_epoch == (int(np.argmin(losses)) + 1 if restore else plain.history.best_epoch)
+        assert history.selected_by == ("training loss" if restore else "validation mean_absolute_error")
+        assert "held out" not in repr(history)
     assert plain.history.best_epoch != int(np.argmin(losses)) + 1
 
 
@@ -265,8 +266,9 @@ def test_best_models_are_those_of_the_best_epochs(tmp_path, monitor, keep, avera
         model = graphnet.load(path)
         found = arrays(model)
         assert all((value == found[name]).all() for name, value in spy.weights[epoch - 1].items())
-        facts = json.loads((path / "manifest.json").read_text())
-        assert facts["epoch"] == epoch and facts[figure] == values[epoch - 1]
+        assert (len(model.history), model.history.best_epoch, model.history.stopped) == (epoch, epoch, "unfinished")
+        assert model.history.best.flat()[figure] == values[epoch - 1]
+        assert model.history.selected_by in (figure.replace("validation_", "validation "), f"training {figure}")
 
 
 def test_mode_turns_a_figure_around(tmp_path):
@@ -324,13 +326,17 @@ class At(Callback):
         pass
 
 
+#: Files with durations, or with checksums of these.
+TIMED = ("versions.json", "manifest.json", "history.json")
+
+
 def files(path):
     """What is in a folder, without durations."""
     found = {}
     for file in sorted(path.rglob("*")):
         if file.suffix == ".csv":
             found[file.name] = [{**row, "seconds": None} for row in rows(file)]
-        elif "best" in file.parts and file.is_file() and file.name not in ("versions.json", "manifest.json"):
+        elif "best" in file.parts and file.is_file() and file.name not in TIMED:
             found[file.relative_to(path).as_posix()] = file.read_bytes()
     return found
 
@@ -359,6 +365,7 @@ def test_killed_run_leaves_the_same_files(tmp_path, every):
         history = Trainer.resume(path).fit(X, Y)
         assert files(path) == files(whole)
         assert (history.stopped, history.best_epoch) == (expected.stopped, expected.best_epoch)
+        assert graphnet.load(path).history.selected_by == history.selected_by == "training loss"
         with pytest.warns(GraphnetWarning, match="the run is over"):
             Trainer.resume(path).fit(X, Y)
         assert files(path) == files(whole)

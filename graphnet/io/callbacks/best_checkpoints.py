@@ -112,7 +112,7 @@ class BestCheckpoints(Callback):
             return
         self._folder = in_run(trainer, self.path) or self._folder
         try:
-            self._save(trainer, record, -value if self._monitor.maximize else value)
+            self._save(trainer, record)
         except FileError as error:
             if not self._warned:
                 warnings.warn(f"{error}; training goes on", GraphnetWarning, stacklevel=2)
@@ -145,14 +145,14 @@ class BestCheckpoints(Callback):
     def _of(self, epoch: int) -> Path:
         return self._folder / f"epoch-{epoch:04d}"
 
-    def _save(self, trainer: TrainingRun, record: EpochRecord, value: float) -> None:
+    def _save(self, trainer: TrainingRun, record: EpochRecord) -> None:
         assert self._monitor is not None
         target = self._of(record.epoch)
         self._remove(target)  # of a process that was killed after the checkpoint from which this run goes on
-        facts = {"epoch": record.epoch, self._monitor.name: value}
+        history = History([*trainer.history.epochs], record.epoch, "unfinished", self._monitor.name)
         state = trainer.present_state or State()
         with trainer.evaluated_weights():
-            save_model(target, trainer.runner, _config(trainer, target), state, trainer.runner.backend, facts)
+            save_model(target, trainer.runner, _config(trainer, target), state, history, trainer.runner.backend)
 
     @staticmethod
     def _remove(path: Path) -> None:

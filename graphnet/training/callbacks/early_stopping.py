@@ -87,6 +87,8 @@ class EarlyStopping(Callback):
         """Find the figure."""
         self._monitor = Monitor("EarlyStopping", trainer, self.monitor, self.mode)
         self._best, self._waited = math.inf, 0
+        if self.selects and trainer.history.figure is None:
+            trainer.history.figure = self._monitor.name
 
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Compare the figure of the epoch with the best one."""
