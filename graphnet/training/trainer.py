@@ -34,6 +34,7 @@ from graphnet.training.feeds import make_feed
 from graphnet.training.fingerprint import fingerprint
 from graphnet.training.fit_data import DataReader
 from graphnet.training.history import History
+from graphnet.training.names import named
 from graphnet.training.object_writer import ObjectWriter
 from graphnet.training.progress import checked_verbose, progress_of_fit
 from graphnet.training.resumption import Resumption
@@ -115,7 +116,7 @@ class Trainer(ExplainedAttributes):
         given = (
             callbacks if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable) else [*callbacks]
         )
-        self.callbacks = (*self.config.callbacks, *checks.callbacks(given))
+        self.callbacks = (*self.config.callbacks, *checks.callbacks(named("callbacks", "callbacks", given)))
         found = (callback for callback in self.callbacks if isinstance(callback, Checkpoints))
         self.checkpoints: Checkpoints | None = next(found, None) if checkpoints is None else checkpoints
         self.runner = Runner(graph, backend=self.config.backend)
@@ -374,4 +375,5 @@ class Trainer(ExplainedAttributes):
 
 
 explain_arguments(Trainer)
-explain_methods(Trainer, "fit", "evaluate", "examples")
+explain_methods(Trainer, "fit", hints=SETTINGS)
+explain_methods(Trainer, "evaluate", "examples")
