@@ -49,6 +49,8 @@ class GraphClassifier(ClassifierMixin, GraphEstimator):
         Determines weights, dropout, and the order of the examples.
     warm_start : bool
         Whether ``fit`` continues from the present weights.
+    verbose : int
+        Whether ``fit`` shows its progress; as in ``Model.fit``.
 
     Attributes
     ----------
@@ -102,6 +104,7 @@ class GraphClassifier(ClassifierMixin, GraphEstimator):
         class_weight: Any = None,
         random_state: Any = None,
         warm_start: bool = False,
+        verbose: int = 0,
     ) -> None:
         super().__init__(
             model,
@@ -120,6 +123,7 @@ class GraphClassifier(ClassifierMixin, GraphEstimator):
             callbacks=callbacks,
             random_state=random_state,
             warm_start=warm_start,
+            verbose=verbose,
         )
         self.class_weight = class_weight
 

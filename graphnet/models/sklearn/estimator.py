@@ -57,6 +57,7 @@ class GraphEstimator(BaseEstimator):
         callbacks: Any = (),
         random_state: Any = None,
         warm_start: bool = False,
+        verbose: int = 0,
     ) -> None:
         self.model = model
         self.model_parameters = model_parameters
@@ -74,6 +75,7 @@ class GraphEstimator(BaseEstimator):
         self.callbacks = callbacks
         self.random_state = random_state
         self.warm_start = warm_start
+        self.verbose = verbose
 
     # ------------------------------------------------------------------ fitting
     def _fit(
@@ -111,6 +113,7 @@ class GraphEstimator(BaseEstimator):
             targets,
             sample_weight=weights,
             warm_start=warm,
+            verbose=self.verbose,
             callbacks=self.callbacks,
             seed=seed,
             classes=None,
