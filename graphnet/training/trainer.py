@@ -380,4 +380,5 @@ def _given(callbacks: Any) -> tuple[Callback, ...]:
 
 
 explain_arguments(Trainer)
-explain_methods(Trainer, "fit", "evaluate", "examples")
+explain_methods(Trainer, "fit", hints=SETTINGS)
+explain_methods(Trainer, "evaluate", "examples")
