@@ -37,15 +37,18 @@ class Pass:
         See ``locks.this_thread``.
     repeat : Repeat or None
         Runs further passes of the same inputs, and this one backward, without the checks that were made already.
+    direct : DirectPlan or None
+        What has run this pass forward in place of the bound plan.
     """
 
-    __slots__ = ("binding", "bound", "dtype", "owners", "repeat", "run", "tape", "thread")
+    __slots__ = ("binding", "bound", "direct", "dtype", "owners", "repeat", "run", "tape", "thread")
 
     def __init__(self, binding: Binding, bound: Bound, run: RunContext, batch: Batch) -> None:
         self.binding, self.bound, self.run, self.dtype = binding, bound, run, batch.dtype
         self.tape: list[Any] = []
         self.owners = 1
         self.repeat: Any = None
+        self.direct: Any = None
         self.thread = locks.thread.number
 
     @property
@@ -73,7 +76,10 @@ class Pass:
         """Run backward: fills ``errors``, by slot, and the gradients of the run."""
         self.run.gradients.clear()
         self.run.holds_lock = False
-        self.bound.backward(self.tape, errors, self.run)
+        if self.direct is not None:
+            self.direct.backward(self.tape, errors, self.run)
+        else:
+            self.bound.backward(self.tape, errors, self.run)
 
     def hold(self) -> None:
         """Add an owner."""

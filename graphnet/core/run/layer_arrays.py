@@ -11,7 +11,7 @@ from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Call, Plan
 from graphnet.core.describe import weights
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.store import Store
 from graphnet.core.errors import ShapeError
 
@@ -92,7 +92,7 @@ class LayerArrays:
             for name, value in buffers.items():
                 if own[name] is not value:
                     return None
-            watched.append((store, params, buffers, own, tuple(params.items())))
+            watched.append((path, store, params, buffers, own, tuple(params.items())))
         return WatchedArrays(watched)
 
     def store_buffers(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
@@ -120,7 +120,7 @@ class WatchedArrays:
     Parameters
     ----------
     layers : list
-        Of each layer with arrays: the store, its mappings of parameters and buffers, the dictionary of the pass, and
+        Of each layer with arrays: its path, the store, its mappings of parameters and buffers, the dictionary of the pass, and
         the parameters by name.
     """
 
@@ -136,7 +136,7 @@ class WatchedArrays:
         another dtype or shape, so that the arrays must be read as for a first pass.
         """
         replaced = False
-        for store, params, buffers, own, named in self._layers:
+        for _, store, params, buffers, own, named in self._layers:
             if store.params is not params or store.buffers is not buffers:
                 return None
             for name, parameter in named:
@@ -147,3 +147,14 @@ class WatchedArrays:
                     own[name] = value
                     replaced = True
         return replaced
+
+    def same_parameters(self) -> bool:
+        """Whether the layers still have the parameters that they had."""
+        for _, store, params, _, _, _ in self._layers:  # noqa: SIM110  # a generator costs every pass more
+            if store.params is not params:
+                return False
+        return True
+
+    def parameters(self) -> dict[tuple[str, str], Parameter]:
+        """The parameters by the path of their layer and their name."""
+        return {(path, name): p for path, _, _, _, _, named in self._layers for name, p in named}

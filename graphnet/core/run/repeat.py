@@ -15,11 +15,12 @@ from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.concurrency.claims import GRADIENTS, READ, Claim, Keys
 from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe.graph import Graph
-from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.run.binder import SLOW, Binding
 from graphnet.core.run.context import RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass
 from graphnet.core.run.layer_arrays import LayerArrays, WatchedArrays
+from graphnet.core.run.numpy_backend.direct import DirectPlan
 from graphnet.core.run.outputs import kept_inputs, unread_sequences, unshared
 from graphnet.core.run.reference.plan import BoundPlan
 from graphnet.core.run.state import Carried, State
@@ -54,6 +55,7 @@ class Repeat:
     """
 
     __slots__ = (
+        "_apart",
         "_dtype",
         "_errors",
         "_given",
@@ -94,6 +96,8 @@ class Repeat:
         self._slots = plan.slot_count
         unread = unread_sequences(plan)
         self._outputs = [(name, slot, slot not in unread) for name, slot in plan.outputs]
+        #: Whether no input is an output, whose error is the caller's array.
+        self._apart = all(slot >= inputs for _, slot in plan.outputs)
         self._errors = {n: (slot, _sizes(shapes[slot])) for n, slot in plan.outputs}
         self._input_errors = [
             (name, slot, _sizes(shapes[slot]) if first.wanted[slot] else None)
@@ -169,52 +173,55 @@ class Repeat:
         current = last.take(binding)
         if current is None:
             return None
-        outputs = None
         try:
-            kept = current.bound.kept  # type: ignore[attr-defined]  # a BoundPlan
-            if current.repeat is self and kept is not None and _updated(current.bound, kept):
-                current.tape = []
-                own = kept_inputs(arrays)
-                outputs, current.tape = self._run(binding, current.bound, kept.run, own, carried)
+            current.tape = []
+            ran = None
+            if current.repeat is self:
+                ran = self._run(binding, current.bound, kept_inputs(arrays), carried)
+            if ran is not None:
+                current.tape, current.direct = ran[1:]
         except BaseException:
-            current.bound.kept = None  # type: ignore[attr-defined]
+            current.bound.kept = None  # type: ignore[attr-defined]  # a BoundPlan
             current.release()
-            current = None
             raise
-        finally:
-            if current is not None:
-                last.replace(current)
-        return outputs
+        last.replace(current)
+        return None if ran is None else ran[0]
 
     def _dropped(
         self, last: LastPass | None, binding: Binding, arrays: list[Any], carried: Carried | None
     ) -> dict[str, Array] | None:
         """A pass without ``backward``, in an idle bound plan."""
-        outputs = None
         bound: Any = binding.acquire()
         if bound is None:
             return None
-        kept = bound.kept
         try:
-            if kept is not None and _updated(bound, kept):
-                outputs, _ = self._run(binding, bound, kept.run, arrays, carried)
+            ran = self._run(binding, bound, arrays, carried)
         except BaseException:
             bound.kept = None
             raise
         finally:
             binding.release(bound)
-        if outputs is not None and last is not None and last.current is not None:
+        if ran is None:
+            return None
+        if last is not None and last.current is not None:
             last.drop_own()
-        return outputs
+        return ran[0]
 
     def _run(
-        self, binding: Binding, bound: Any, run: RunContext, arrays: list[Any], carried: Carried | None
-    ) -> tuple[dict[str, Array], list[Any]]:
-        """The outputs of a pass in a bound plan, and its tape."""
+        self, binding: Binding, bound: Any, arrays: list[Any], carried: Carried | None
+    ) -> tuple[dict[str, Array], list[Any], Any] | None:
+        """The outputs of a pass in a bound plan, its tape and what runs it backward; None if it cannot go on."""
+        kept = bound.kept
+        direct = None if kept is None or carried is not None else bound.direct(self.keep)
+        if kept is None or not kept.use(bound, direct):
+            return None
+        run = kept.run
         run.begin_again(carried)
         values = [*arrays, *binding.unfilled]
         lock = binding.lock
-        if lock is NO_LOCK:
+        if direct is not None:
+            tape = direct.forward(values, run)
+        elif lock is NO_LOCK:
             tape = bound.forward(values, run)
         else:
             run.holds_lock = True
@@ -227,7 +234,7 @@ class Repeat:
         outputs = {}
         for name, slot, shared in self._outputs:
             outputs[name] = values[slot].copy("K") if shared else values[slot]
-        return outputs, tape
+        return outputs, tape, direct
 
     # ------------------------------------------------------------------ backward
     def backward(self, last: LastPass, current: Pass, errors: Any) -> dict[str, Array | None] | None:
@@ -235,7 +242,7 @@ class Repeat:
         by_slot = self._by_slot(errors)
         if by_slot is None:
             return None
-        given = list(by_slot)
+        given = None if self._apart and current.direct is not None else list(by_slot)
         claim = Claim(GRADIENTS, self._keys, "backward", self._graph)
         if not claim.entered():
             return None
@@ -243,22 +250,28 @@ class Repeat:
             if not last.held(current):
                 return None
             try:
-                lock = current.binding.lock
-                if lock is NO_LOCK:
-                    current.backward(by_slot)
-                else:
-                    with lock:
-                        current.backward(by_slot)
-                self._layer_arrays.set_gradients(current.run.gradients)
+                self._pull(current, by_slot)
             finally:
                 current.release()
         finally:
             claim.leave()
-        returned = [None if shape is None else by_slot[slot] for _, slot, shape in self._input_errors]
-        return {
-            name: np.zeros(shape, self._dtype) if error is None and shape is not None else error
-            for (name, _, shape), error in zip(self._input_errors, unshared(returned, given), strict=True)
-        }
+        returned: dict[str, Array | None] = {}
+        for name, slot, shape in self._input_errors:
+            error = None if shape is None else by_slot[slot]
+            returned[name] = np.zeros(shape, self._dtype) if error is None and shape is not None else error
+        if given is not None:
+            return dict(zip(returned, unshared(returned.values(), given), strict=True))
+        return returned
+
+    def _pull(self, current: Pass, by_slot: list[Any]) -> None:
+        """Fill the errors of all slots, and set the gradients."""
+        direct, kept = current.direct, current.bound.kept  # type: ignore[attr-defined]  # a BoundPlan
+        if direct is not None and kept is not None and kept.arrays.same_parameters():
+            kept.set_gradients(direct.keys, direct.pull(current.tape, by_slot))
+            return
+        with current.binding.lock:
+            current.backward(by_slot)
+        self._layer_arrays.set_gradients(current.run.gradients)
 
     def _by_slot(self, errors: Any) -> list[Any] | None:
         """The errors by slot, if each is an array of its output's shape and of the dtype of the pass; else None."""
@@ -289,10 +302,39 @@ class Kept:
         The arrays of ``run``.
     """
 
-    __slots__ = ("arrays", "run")
+    __slots__ = ("_targets", "arrays", "run")
 
     def __init__(self, run: RunContext, arrays: WatchedArrays) -> None:
         self.run, self.arrays = run, arrays
+        self._targets: tuple[list[Parameter], list[Parameter]] | None = None
+
+    def use(self, bound: Any, direct: DirectPlan | None) -> bool:
+        """Let a bound plan use the present weights; False if it cannot go on from what it has kept."""
+        replaced = self.arrays.update()
+        if replaced is None:
+            return False
+        if direct is not None:
+            if replaced or direct.again or direct.run is not self.run:
+                direct.load(self.run)
+        elif replaced:
+            bound.start(self.run)
+            bound.kept = self
+        return True
+
+    def set_gradients(self, keys: list[Any], gradients: list[Array | None]) -> None:
+        """Set the gradients of the parameters with these keys, the same in each call; zeros for all others."""
+        if self._targets is None:
+            parameters = self.arrays.parameters()
+            reached = [parameters.pop(key) for key in keys]
+            self._targets = reached, [*parameters.values()]
+        reached, others = self._targets
+        for parameter, gradient in zip(reached, gradients, strict=True):
+            value = parameter.value
+            if gradient is None:
+                gradient = np.zeros_like(value)
+            parameter.gradient = gradient if gradient.dtype is value.dtype else gradient.astype(value.dtype, copy=False)
+        for parameter in others:
+            parameter.gradient = np.zeros_like(parameter.value)
 
 
 def keep_for_repetition(bound: Any, run: RunContext, layer_arrays: LayerArrays) -> bool:
@@ -304,15 +346,6 @@ def keep_for_repetition(bound: Any, run: RunContext, layer_arrays: LayerArrays) 
         return False
     bound.kept = Kept(run, arrays)
     return True
-
-
-def _updated(bound: Any, kept: Kept) -> bool:
-    """Let a bound plan use the present weights; False if it cannot go on from what it has kept."""
-    replaced = kept.arrays.update()
-    if replaced:
-        bound.start(kept.run)
-        bound.kept = kept
-    return replaced is not None
 
 
 def _sizes(shape: Any) -> tuple[int, ...] | None:

@@ -14,6 +14,8 @@ Array = Any
 #: Where an object of numpy.ndarray has the pointer to its data: behind the reference count and the type, by the C
 #: interface of numpy (``PyArrayObject_fields``), which its macros compile into every extension.
 OFFSET = 2 * ctypes.sizeof(ctypes.c_void_p)
+#: The bits of ``array.flags.num`` that native code needs: without gaps, rows first, and aligned.
+SUITABLE = 0x101
 
 
 def _slow(array: Array) -> int:
