@@ -126,6 +126,10 @@ class Repeat:
             arrays.append(array)
         return arrays
 
+    def claims(self) -> tuple[Claim, Claim]:
+        """The claims of passes of the calling thread, forward and backward."""
+        return Claim(READ, self._keys, "forward", self._graph), Claim(GRADIENTS, self._keys, "backward", self._graph)
+
     def fits(self, arrays: list[Any]) -> bool:
         """Whether arrays that were checked have the dtypes of those of the first call."""
         for (_, shape, dtype), array in zip(self._inputs, arrays, strict=True):
@@ -154,16 +158,10 @@ class Repeat:
             carried = self._fitting(state)
             if carried is None:
                 return None
-        claim = Claim(READ, self._keys, "forward", self._graph)
-        if not claim.entered():
-            return None
-        try:
-            if last is not None and self.keep:
-                outputs = self._kept(last, binding, arrays, carried)
-            else:
-                outputs = self._dropped(last, binding, arrays, carried)
-        finally:
-            claim.leave()
+        if last is not None and self.keep:
+            outputs = self._kept(last, binding, arrays, carried)
+        else:
+            outputs = self._dropped(last, binding, arrays, carried)
         return None if outputs is None else (outputs, None if carried is None else carried.final_state)
 
     def _kept(
@@ -173,34 +171,43 @@ class Repeat:
         current = last.take(binding)
         if current is None:
             return None
+        ran, bound = None, current.bound
         try:
-            current.tape = []
-            ran = None
-            if current.repeat is self:
-                ran = self._run(binding, current.bound, kept_inputs(arrays), carried)
-            if ran is not None:
-                current.tape, current.direct = ran[1:]
+            if current.repeat is self and current.owners == 1 and current.claims[0].entered():
+                try:
+                    current.tape = []
+                    ran = self._run(binding, bound, kept_inputs(arrays), carried)
+                finally:
+                    current.claims[0].leave()
+                if ran is not None:
+                    outputs, current.tape, current.direct = ran
         except BaseException:
-            current.bound.kept = None  # type: ignore[attr-defined]  # a BoundPlan
+            bound.kept = None  # type: ignore[attr-defined]  # a BoundPlan
             current.release()
             raise
-        last.replace(current)
-        return None if ran is None else ran[0]
+        last.put(current)
+        return None if ran is None else outputs
 
     def _dropped(
         self, last: LastPass | None, binding: Binding, arrays: list[Any], carried: Carried | None
     ) -> dict[str, Array] | None:
         """A pass without ``backward``, in an idle bound plan."""
-        bound: Any = binding.acquire()
-        if bound is None:
+        claim = Claim(READ, self._keys, "forward", self._graph)
+        if not claim.entered():
             return None
+        ran, bound = None, None
         try:
-            ran = self._run(binding, bound, arrays, carried)
+            bound = binding.acquire()
+            if bound is not None:
+                ran = self._run(binding, bound, arrays, carried)
         except BaseException:
-            bound.kept = None
+            if bound is not None:
+                bound.kept = None  # type: ignore[attr-defined]  # a BoundPlan
             raise
         finally:
-            binding.release(bound)
+            if bound is not None:
+                binding.release(bound)
+            claim.leave()
         if ran is None:
             return None
         if last is not None and last.current is not None:
@@ -209,23 +216,22 @@ class Repeat:
 
     def _run(
         self, binding: Binding, bound: Any, arrays: list[Any], carried: Carried | None
-    ) -> tuple[dict[str, Array], list[Any], Any] | None:
+    ) -> tuple[dict[str, Array], list[Any], DirectPlan | None] | None:
         """The outputs of a pass in a bound plan, its tape and what runs it backward; None if it cannot go on."""
-        kept = bound.kept
-        direct = None if kept is None or carried is not None else bound.direct(self.keep)
-        if kept is None or not kept.use(bound, direct):
+        kept: Kept | None = bound.kept
+        if kept is None or not kept.use_weights(bound, carried is None):
             return None
-        run = kept.run
+        run, values, direct = kept.run, [*arrays, *binding.unfilled], None
         run.begin_again(carried)
-        values = [*arrays, *binding.unfilled]
-        lock = binding.lock
+        if carried is None:
+            direct = kept.direct
         if direct is not None:
             tape = direct.forward(values, run)
-        elif lock is NO_LOCK:
+        elif binding.lock is NO_LOCK:
             tape = bound.forward(values, run)
         else:
             run.holds_lock = True
-            with lock:
+            with binding.lock:
                 began = time.perf_counter()
                 tape = bound.forward(values, run)
                 seconds = time.perf_counter() - began
@@ -237,37 +243,37 @@ class Repeat:
         return outputs, tape, direct
 
     # ------------------------------------------------------------------ backward
-    def backward(self, last: LastPass, current: Pass, errors: Any) -> dict[str, Array | None] | None:
-        """Run a pass backward; None if the errors, or the pass, have to be checked."""
+    def backward(self, last: LastPass, errors: Any) -> dict[str, Array | None] | None:
+        """Run the last pass backward; None if the errors, or the pass, have to be checked."""
         by_slot = self._by_slot(errors)
-        if by_slot is None:
+        current = None if by_slot is None else last.take()
+        if current is None or by_slot is None:
             return None
-        given = None if self._apart and current.direct is not None else list(by_slot)
-        claim = Claim(GRADIENTS, self._keys, "backward", self._graph)
-        if not claim.entered():
-            return None
+        given, ran = [] if self._apart else list(by_slot), False
         try:
-            if not last.held(current):
-                return None
-            try:
-                self._pull(current, by_slot)
-            finally:
-                current.release()
+            if current.repeat is self and current.claims[1].entered():
+                try:
+                    self._pull(current, by_slot)
+                    ran = True
+                finally:
+                    current.claims[1].leave()
         finally:
-            claim.leave()
+            last.put(current)
+        if not ran:
+            return None
         returned: dict[str, Array | None] = {}
         for name, slot, shape in self._input_errors:
             error = None if shape is None else by_slot[slot]
             returned[name] = np.zeros(shape, self._dtype) if error is None and shape is not None else error
-        if given is not None:
-            return dict(zip(returned, unshared(returned.values(), given), strict=True))
-        return returned
+        if self._apart and current.direct is not None:
+            return returned
+        return dict(zip(returned, unshared(returned.values(), given), strict=True))
 
     def _pull(self, current: Pass, by_slot: list[Any]) -> None:
         """Fill the errors of all slots, and set the gradients."""
         direct, kept = current.direct, current.bound.kept  # type: ignore[attr-defined]  # a BoundPlan
         if direct is not None and kept is not None and kept.arrays.same_parameters():
-            kept.set_gradients(direct.keys, direct.pull(current.tape, by_slot))
+            kept.set_gradients(direct.pull(current.tape, by_slot))
             return
         with current.binding.lock:
             current.backward(by_slot)
@@ -300,40 +306,45 @@ class Kept:
     run : RunContext
     arrays : WatchedArrays
         The arrays of ``run``.
+    direct : DirectPlan or None
+        What runs passes that carry no state, if they can be direct.
     """
 
-    __slots__ = ("_targets", "arrays", "run")
+    __slots__ = ("_other", "_reached", "arrays", "direct", "run")
 
-    def __init__(self, run: RunContext, arrays: WatchedArrays) -> None:
-        self.run, self.arrays = run, arrays
-        self._targets: tuple[list[Parameter], list[Parameter]] | None = None
+    def __init__(self, run: RunContext, arrays: WatchedArrays, direct: DirectPlan | None) -> None:
+        self.run, self.arrays, self.direct = run, arrays, direct
+        #: The parameters to which a direct pass brings gradients, and all others.
+        self._reached: list[Parameter] = []
+        self._other: list[Parameter] = []
+        if direct is not None:
+            parameters = arrays.parameters()
+            self._reached = [parameters.pop(key) for key in direct.keys]
+            self._other = [*parameters.values()]
 
-    def use(self, bound: Any, direct: DirectPlan | None) -> bool:
-        """Let a bound plan use the present weights; False if it cannot go on from what it has kept."""
-        replaced = self.arrays.update()
+    def use_weights(self, bound: Any, directly: bool) -> bool:
+        """Let the next pass use the present weights; False if it cannot go on from what was kept."""
+        replaced, direct = self.arrays.update(), self.direct
         if replaced is None:
             return False
-        if direct is not None:
+        if directly and direct is not None:
             if replaced or direct.again or direct.run is not self.run:
                 direct.load(self.run)
         elif replaced:
             bound.start(self.run)
             bound.kept = self
+            if direct is not None:
+                direct.run = None
         return True
 
-    def set_gradients(self, keys: list[Any], gradients: list[Array | None]) -> None:
-        """Set the gradients of the parameters with these keys, the same in each call; zeros for all others."""
-        if self._targets is None:
-            parameters = self.arrays.parameters()
-            reached = [parameters.pop(key) for key in keys]
-            self._targets = reached, [*parameters.values()]
-        reached, others = self._targets
-        for parameter, gradient in zip(reached, gradients, strict=True):
+    def set_gradients(self, gradients: list[Array | None]) -> None:
+        """Set the gradients of all parameters, from those of a direct pass; None stands for zeros."""
+        for parameter, gradient in zip(self._reached, gradients, strict=True):
             value = parameter.value
             if gradient is None:
                 gradient = np.zeros_like(value)
             parameter.gradient = gradient if gradient.dtype is value.dtype else gradient.astype(value.dtype, copy=False)
-        for parameter in others:
+        for parameter in self._other:
             parameter.gradient = np.zeros_like(parameter.value)
 
 
@@ -344,7 +355,7 @@ def keep_for_repetition(bound: Any, run: RunContext, layer_arrays: LayerArrays) 
     arrays = layer_arrays.watched(run.arrays)
     if arrays is None:
         return False
-    bound.kept = Kept(run, arrays)
+    bound.kept = Kept(run, arrays, bound.direct(run.keep))
     return True
 
 

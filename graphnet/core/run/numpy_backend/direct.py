@@ -21,8 +21,6 @@ from graphnet.core.run.reference.loop import BoundLoop
 
 #: A weight array by the path of its layer and its name.
 Key = tuple[str, str]
-#: Draws the random arrays of a step.
-Draw = Callable[[RunContext], None]
 
 
 class DirectPlan:
@@ -31,53 +29,39 @@ class DirectPlan:
     Attributes
     ----------
     keys : list of (str, str)
-        The weights whose gradients :meth:`pull` returns, each once.
+        The weights whose gradients ``pull`` returns, each once.
     run : RunContext or None
         The pass whose weights are in use.
     again : bool
         Whether they have to be loaded before each pass, although none was replaced: they may have been written to.
+    forward : callable
+        Fills the slots of all outputs, from a list of all slots and a RunContext; returns the tape.
+    pull : callable
+        Fills the errors of all slots from those of the outputs, from a tape and a list by slot; returns the gradients
+        in the order of ``keys``, None for zeros.
     """
 
-    __slots__ = ("_backward", "_executables", "_loads", "_steps", "again", "keys", "run")
+    __slots__ = ("_executables", "_steps", "again", "forward", "keys", "pull", "run")
 
-    def __init__(self, steps: Sequence[tuple[DirectCalls, Draw | None]], executables: Sequence[Any]) -> None:
+    def __init__(self, steps: Sequence[DirectCalls], executables: Sequence[Any]) -> None:
         #: They own the memory that the calls use.
         self._executables = executables
-        self._loads = [calls.load_weights for calls, _ in steps]
-        self._steps = [(draw, calls.forward) for calls, draw in steps]
-        self._backward = [calls.backward for calls, _ in reversed(steps)]
-        self.keys: list[Key] = [key for calls, _ in reversed(steps) for key in calls.keys]
+        self._steps = steps
+        self.keys: list[Key] = [key for step in reversed(steps) for key in step.keys]
         self.run: RunContext | None = None
         self.again = False
+        self.forward: Callable[[list[Any], RunContext], Any] = steps[0].forward
+        self.pull: Callable[[Any, list[Any]], list[Array | None]] = steps[0].backward
+        if len(steps) > 1:
+            self.forward = partial(_forward, [step.forward for step in steps])
+            self.pull = partial(_pull, [step.backward for step in reversed(steps)])
 
     def load(self, run: RunContext) -> None:
         """Use the weights of a pass, from now on."""
-        self.run = None  # if a weight is refused
-        again = False
-        for load in self._loads:
-            again = load(run.arrays) or again
-        self.again = again
-        self.run = run
-
-    def forward(self, slots: list[Any], run: RunContext) -> list[Any]:
-        """Fill the slots of all outputs; returns what the steps need for :meth:`pull`, the last step's first."""
-        tape = []
-        for draw, forward in self._steps:
-            if draw is not None:
-                draw(run)
-            tape.append(forward(slots))
-        tape.reverse()
-        return tape
-
-    def pull(self, tape: Iterable[Any], errors: list[Any]) -> list[Array | None]:
-        """Fill the errors of all slots from those of the outputs; returns the gradients in the order of ``keys``.
-
-        None stands for zeros.
-        """
-        gradients: list[Array | None] = []
-        for backward, saved in zip(self._backward, tape, strict=True):
-            gradients += backward(saved, errors)
-        return gradients
+        self.run, again = None, False  # None if a weight is refused
+        for step in self._steps:
+            again = step.load_weights(run.arrays) or again
+        self.run, self.again = run, again
 
     def backward(self, tape: Iterable[Any], errors: list[Any], run: RunContext) -> None:
         """The same, with the gradients left in the pass."""
@@ -86,12 +70,29 @@ class DirectPlan:
                 run.gradients.setdefault(path, {})[name] = gradient
 
 
+def _forward(steps: Iterable[Callable[..., Any]], slots: list[Any], run: RunContext) -> list[Any]:
+    """Run all steps; returns what they need backward, the last step's first."""
+    tape = []
+    for forward in steps:
+        tape.append(forward(slots, run))  # a comprehension is a call, in every pass
+    tape.reverse()
+    return tape
+
+
+def _pull(steps: Iterable[Callable[..., Any]], tape: list[Any], errors: list[Any]) -> list[Array | None]:
+    """Run all steps backward; returns all gradients."""
+    gradients: list[Array | None] = []
+    for backward, saved in zip(steps, tape, strict=True):
+        gradients += backward(saved, errors)
+    return gradients
+
+
 def direct_plan(steps: Sequence[Any], keep: bool) -> DirectPlan | None:
     """The direct passes of bound steps, kept for ``backward`` or not; None if they need the general ones.
 
     They do if a step is no single call, reorders its sequences, or if two steps share weights.
     """
-    found: list[tuple[DirectCalls, Draw | None]] = []
+    found: list[DirectCalls] = []
     executables = []
     for step in steps:
         program = step.program(keep) if isinstance(step, BoundScan | BoundRegion) else None
@@ -99,10 +100,11 @@ def direct_plan(steps: Sequence[Any], keep: bool) -> DirectPlan | None:
         if program is None or isinstance(program, BoundLoop) or slots is None:
             return None
         executable = program.executable()
-        calls = None if executable.whole is None else executable.whole.direct(slots)
+        draw = partial(program.draw, executable.workspace) if program.draws else None
+        calls = None if executable.whole is None else executable.whole.direct(slots, draw)
         if calls is None:
             return None
-        found.append((calls, partial(program.draw, executable.workspace) if program.draws else None))
+        found.append(calls)
         executables.append(executable)
-    keys = [key for calls, _ in found for key in calls.keys]
+    keys = [key for calls in found for key in calls.keys]
     return DirectPlan(found, executables) if found and len(set(keys)) == len(keys) else None

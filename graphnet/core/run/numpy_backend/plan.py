@@ -97,6 +97,7 @@ class CompiledPlan(BoundPlan):
 
     def drop(self) -> None:
         """Release those arrays; they are allocated again when they are needed."""
+        self.kept = None
         self._direct.clear()
         for program in self.programs():
             program.drop()

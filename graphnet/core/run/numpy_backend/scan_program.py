@@ -94,7 +94,10 @@ class ScanProgram(BoundProgram):
         self.whole_where_ragged = not exact and (self.bptt_length is None or self.bptt_length >= self.steps)
         self._shared: SharedExecutables | None = None
         #: The sizes of the arrays that a step of the plan reads and writes over time, by slot.
-        self.sizes = {slot: shapes.slots[slot].sizes for slot in (*step.sequences, *step.outputs)}  # type: ignore[union-attr]
+        self.sizes: dict[int, Any] = {}
+        for slot in (*step.sequences, *step.outputs):
+            shape = shapes.slots[slot]
+            self.sizes[slot] = None if shape is None else shape.sizes
         #: The slots whose errors may be nonzero beyond the rows' ends; None: any may be.
         self.given: set[int] | None = None
         #: Which final states other steps read.

@@ -56,7 +56,7 @@ class DirectCalls(Protocol):
         Returns whether to call it again before each pass, because passes use copies, or numbers computed from them.
         """
 
-    def forward(self, slots: list[Any]) -> Any:
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
         """Fill the slots of outputs and of the final states that are read; returns what ``backward`` needs."""
 
     def backward(self, saved: Any, errors: list[Any]) -> list[Array | None]:
@@ -79,8 +79,11 @@ class WholePass(Protocol):
     def flush(self, on: bool, counted: int) -> None:
         """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""
 
-    def direct(self, slots: Slots) -> DirectCalls | None:
-        """Passes between the slots of a plan, with the memory of this object; None if the shapes differ."""
+    def direct(self, slots: Slots, draw: Callable[[RunContext], None] | None) -> DirectCalls | None:
+        """Passes between the slots of a plan, with the memory of this object; None if the shapes differ.
+
+        ``draw`` draws the random arrays of a pass before it.
+        """
 
     def resize(self, steps: int) -> bool:
         """Let the next passes have that number of steps; False if their bits would differ, or need more memory."""

@@ -38,6 +38,8 @@ def _fast() -> Callable[[Array], int]:
 
 
 address: Callable[[Array], int] = _fast()
+#: Whether ``ctypes.c_void_p.from_address(id(array) + OFFSET).value`` is the address.
+FAST = address is not _slow
 address.__doc__ = "The address of the first number of an array of numpy, which must stay alive while it is used."
 
 

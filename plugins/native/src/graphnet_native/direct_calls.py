@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import ctypes
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from graphnet.core.run.context import RunContext
 from graphnet.core.run.numpy_backend.packing import gradients
 from graphnet.core.run.numpy_backend.whole_pass import Slots
-from graphnet_native.addresses import SUITABLE, address
+from graphnet_native.addresses import OFFSET, SUITABLE, address
 
 if TYPE_CHECKING:
     from graphnet_native.whole_calls import WholeCalls
 
 Array = Any
+#: Reads a pointer; the calls of it below are :func:`graphnet_native.addresses.address` without the call of a function.
+pointer = ctypes.c_void_p.from_address
+
+
+#: A slot and an entry of the table; a slot, an entry and the shape of an array.
+Place = tuple[int, int]
+ShapedPlace = tuple[int, int, tuple[int, ...]]
 
 
 class DirectCalls:
@@ -31,30 +40,45 @@ class DirectCalls:
     functions : two callables
         ``whole_forward`` and ``whole_backward``.
     slots : Slots
+    draw : callable or None
+        Draws the random arrays of a pass before it.
     """
 
     def __init__(
-        self, whole: WholeCalls, table: Array, functions: Sequence[Callable[[int], None]], slots: Slots
+        self,
+        whole: WholeCalls,
+        table: Array,
+        functions: Sequence[Callable[[int], None]],
+        slots: Slots,
+        draw: Callable[[RunContext], None] | None,
     ) -> None:
         places, sizes = whole.places, whole.sizes
-        self._whole, self._table, self._address = whole, table, address(table)
+        self._whole, self._draw, self._entries, self._address = whole, draw, table, address(table)
+        #: The same as ``_entries``; one number is set in less time.
+        self._table: Any = memoryview(table)
         self._forward, self._backward = functions
         self._dtype, self.keys = whole.dtype, [(path, name) for _, _, path, name in whole.gradients]
         # A program for passes forward has no errors, and none needs to read all its sequences.
         numbered = enumerate(slots.sequences)
-        self._sequences = [(slot, sizes.sequences[k][0]) for k, (slot, _) in numbered if k in sizes.sequences]
+        self._sequences: list[Place] = [
+            (slot, sizes.sequences[k][0]) for k, (slot, _) in numbered if k in sizes.sequences
+        ]
         self._outputs = [
             (slot, entry, shape) for (slot, shape), (entry, _) in zip(slots.outputs, sizes.outputs, strict=True)
         ]
-        self._errors = [(slots.outputs[k][0], entry, shape) for k, (entry, shape) in sizes.errors.items()]
-        self._given = [slot for slot, _ in slots.outputs] + slots.finals
-        self._sequence_errors = [
+        self._errors: list[ShapedPlace] = [
+            (slots.outputs[k][0], entry, shape) for k, (entry, shape) in sizes.errors.items()
+        ]
+        self._given = [slot for slot, _ in slots.outputs]
+        self._given += [slot for slot, read in zip(slots.finals, slots.finals_read, strict=True) if read]
+        self._sequence_errors: list[ShapedPlace] = [
             (slot, place[0], shape)
             for (slot, shape), place in zip(slots.sequences, sizes.sequence_errors, strict=False)
             if place is not None
         ]
         self._truncated = slots.truncated
         self._states(whole, slots)
+        self._input_errors = self._sequence_errors + self._initial_errors
         self._gradients = [(entry, shape) for entry, shape, _, _ in whole.gradients] if whole.plain else []
         self._sums = [] if whole.plain else whole.sum_shapes
         for entry, total in whole.sum_addresses:
@@ -66,57 +90,54 @@ class DirectCalls:
 
     def _states(self, whole: WholeCalls, slots: Slots) -> None:
         """Note the states that come from slots, and go there; those of all others are zero, or not wanted."""
-        table = self._table
-        self._initial, self._finals = [], []
-        for slot, final, read, (first, last, shape) in zip(
-            slots.initial, slots.finals, slots.finals_read, whole.states, strict=True
-        ):
+        table = self._entries
+        self._initial: list[Place] = []
+        self._finals: list[ShapedPlace] = []
+        self._final_errors: list[Place] = []
+        self._initial_errors: list[ShapedPlace] = []
+        names = zip(slots.initial, slots.finals, slots.finals_read, whole.states, strict=True)
+        for slot, final, read, (first, last, shape) in names:
             table[first] = table[last] = 0
             if slot is not None:
                 self._initial.append((slot, first))
             if read:
                 self._finals.append((final, last, shape))
-        self._final_errors, self._initial_errors = [], []
-        for slot, final, wanted, (last, first, shape) in zip(
-            slots.initial, slots.finals, slots.initial_wanted, whole.state_errors, strict=False
-        ):
+        wanted = zip(slots.initial, slots.initial_wanted, slots.finals, slots.finals_read, strict=True)
+        for (slot, needed, final, read), (last, first, shape) in zip(wanted, whole.state_errors, strict=False):
             table[first] = table[last] = 0
-            self._final_errors.append((final, last))
-            if wanted:
+            if read:
+                self._final_errors.append((final, last))
+            if needed and slot is not None:
                 self._initial_errors.append((slot, first, shape))
 
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> bool:
         """Use these weights, from now on; returns whether to call it again before each pass."""
         self._values = self._whole.load_weights(arrays)
         first, stop = self._whole.sources
-        self._table[first:stop] = self._whole.table[first:stop]
+        self._entries[first:stop] = self._whole.table[first:stop]
         self._weights, copied = self._whole.weights()
         return copied or bool(self._values)
 
-    def forward(self, slots: list[Any]) -> list[Array]:
+    def forward(self, slots: list[Any], run: RunContext) -> list[Array]:
         """Fill the slots of outputs and of the final states that are read; returns what must stay for ``backward``."""
-        table, dtype, empty = self._table, self._dtype, np.empty
+        table, dtype, empty, data, at = self._table, self._dtype, np.empty, pointer, OFFSET
+        if self._draw is not None:
+            self._draw(run)
         alive = []
         for slot, entry in self._sequences:
             array = slots[slot]
             if array.flags.num & SUITABLE != SUITABLE or array.dtype is not dtype:
                 array = suitable(array, dtype)
             alive.append(array)
-            table[entry] = address(array)
-        for slot, entry in self._initial:
-            array = slots[slot]
-            if array is None:
-                table[entry] = 0
-                continue
-            array = suitable(array, dtype)
-            alive.append(array)
-            table[entry] = address(array)
+            table[entry] = data(id(array) + at).value
+        if self._initial:
+            self._enter(self._initial, slots, alive)
         for slot, entry, shape in self._outputs:
             array = slots[slot] = empty(shape, dtype)
-            table[entry] = address(array)
+            table[entry] = data(id(array) + at).value
         for slot, entry, shape in self._finals:
             array = slots[slot] = empty(shape, dtype)
-            table[entry] = address(array)
+            table[entry] = data(id(array) + at).value
         self._forward(self._address)
         return alive
 
@@ -130,8 +151,8 @@ class DirectCalls:
                 break
         else:
             return [None] * len(self.keys)
-        table, dtype, empty = self._table, self._dtype, np.empty
-        used: list[Any] = [alive]
+        table, dtype, empty, data, at = self._table, self._dtype, np.empty, pointer, OFFSET
+        used = [*alive]
         for slot, entry, shape in self._errors:
             array = errors[slot]
             if array is None:
@@ -139,41 +160,44 @@ class DirectCalls:
             elif array.flags.num & SUITABLE != SUITABLE or array.dtype is not dtype:
                 array = suitable(array, dtype)
             used.append(array)
-            table[entry] = address(array)
-        for slot, entry in self._final_errors:
-            array = errors[slot]
-            if array is None:
-                table[entry] = 0
-                continue
-            array = suitable(array, dtype)
-            used.append(array)
-            table[entry] = address(array)
+            table[entry] = data(id(array) + at).value
+        if self._final_errors:
+            self._enter(self._final_errors, errors, used)
         made = []
-        for slot, entry, shape in self._sequence_errors:
-            array = empty(shape, dtype)
-            table[entry] = address(array)
-            made.append((slot, array))
         found: list[Array | None] = []
+        for slot, entry, shape in self._input_errors:
+            array = empty(shape, dtype)
+            table[entry] = data(id(array) + at).value
+            made.append((slot, array))
         for entry, shape in self._gradients:
             array = empty(shape, dtype)
-            table[entry] = address(array)
+            table[entry] = data(id(array) + at).value
             found.append(array)
-        states = []
-        for slot, entry, shape in self._initial_errors:
-            array = empty(shape, dtype)
-            table[entry] = address(array)
-            states.append((slot, array))
         if self._sums:
             found = self._summed()
         else:
             self._backward(self._address)
+        if self._truncated:
+            self._truncate(made)
         for slot, array in made:
-            if self._truncated:
-                array[: self._truncated] = 0
-            errors[slot] = array if errors[slot] is None else errors[slot] + array
-        for slot, array in states:
             errors[slot] = array if errors[slot] is None else errors[slot] + array
         return found
+
+    def _enter(self, places: Iterable[Place], slots: list[Any], alive: list[Array]) -> None:
+        """Set the addresses of states, or of their errors; without an array, they are zero."""
+        for slot, entry in places:
+            array = slots[slot]
+            if array is None:
+                self._table[entry] = 0
+            else:
+                array = suitable(array, self._dtype)
+                alive.append(array)
+                self._table[entry] = address(array)
+
+    def _truncate(self, made: list[tuple[int, Array]]) -> None:
+        """Clear the errors of the first steps of sequences."""
+        for _, array in made[: len(self._sequence_errors)]:
+            array[: self._truncated] = 0
 
     def _summed(self) -> list[Array | None]:
         """Run backward into new sums; returns the gradients, which are views or functions of these."""

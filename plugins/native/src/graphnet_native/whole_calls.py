@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.compile.program import Program
+from graphnet.core.run.context import RunContext
 from graphnet.core.run.numpy_backend.packing import gradients
 from graphnet.core.run.numpy_backend.whole_pass import Slots
 from graphnet.core.run.numpy_backend.workspace import aligned
-from graphnet_native.addresses import address, ready
+from graphnet_native.addresses import FAST, address, ready
 from graphnet_native.direct_calls import DirectCalls
 from graphnet_native.table import Table
 from graphnet_native.whole_pass import plain_gradients
@@ -138,15 +139,15 @@ class WholeCalls:
         self._use(sizes)
         return True
 
-    def direct(self, slots: Slots) -> DirectCalls | None:
-        """Passes between the slots of a plan; None if the shapes differ."""
+    def direct(self, slots: Slots, draw: Callable[[RunContext], None] | None) -> DirectCalls | None:
+        """Passes between the slots of a plan; None if the shapes differ, or addresses cannot be read fast."""
         sizes = self.sizes
         pairs = [(slots.sequences[k][1], place[1]) for k, place in sizes.sequences.items()]
         pairs += [(shape, place[1]) for (_, shape), place in zip(slots.outputs, sizes.outputs, strict=True)]
-        if any(math.prod(given) != math.prod(own) for given, own in pairs):
+        if not FAST or any(math.prod(given) != math.prod(own) for given, own in pairs):
             return None
         table = self.table.copy()
-        return DirectCalls(self, table, self._functions(table), slots)
+        return DirectCalls(self, table, self._functions(table), slots, draw)
 
     def flush(self, on: bool, counted: int) -> None:
         """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""
