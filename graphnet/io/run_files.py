@@ -130,7 +130,7 @@ def line(record: EpochRecord) -> str:
     >>> line(EpochRecord(1, 0.5, validation_loss=float("nan")))[:54]
     '{"epoch": 1, "loss": 0.5, "validation_loss": null, "le'
     """
-    return json.dumps(_finite(record.flat()), allow_nan=False) + "\n"
+    return json.dumps(finite(record.flat()), allow_nan=False) + "\n"
 
 
 def summary(history: History, backend: str | None, test: Mapping[str, float]) -> dict[str, Any]:
@@ -141,11 +141,12 @@ def summary(history: History, backend: str | None, test: Mapping[str, float]) ->
         "backend": backend,
         "epochs": len(history),
         "best_epoch": history.best_epoch,
-        "best": None if best is None else _finite(best.flat()),
+        "best": None if best is None else finite(best.flat()),
         "seconds": sum(record.seconds for record in history.epochs),
-        "test": _finite(test),
+        "test": finite(test),
     }
 
 
-def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values for a file of JSON, which has no NaN and no infinity: null in their place."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}

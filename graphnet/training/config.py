@@ -22,6 +22,7 @@ from graphnet.optimizers.schedules import Schedule
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
+from graphnet.training.elsewhere import ELSEWHERE
 from graphnet.training.names import named
 
 #: The schedules whose settings are ``decay`` and ``decay_epochs``; see :func:`graphnet.training.schedule.schedule_of`.
@@ -362,7 +363,7 @@ def require_config(config: Any, where: str) -> TrainingConfig:
     )
 
 
-explain_arguments(TrainingConfig)
+explain_arguments(TrainingConfig, ELSEWHERE)
 explain_frozen(TrainingConfig, "Make another configuration: config.changed(epochs=10), for example.")
 #: Remedies for the settings that are set as attributes of a Model or a Trainer.
 SETTINGS = {

@@ -34,7 +34,9 @@ from graphnet.training.feeds import make_feed
 from graphnet.training.fingerprint import fingerprint
 from graphnet.training.fit_data import DataReader
 from graphnet.training.history import History
+from graphnet.training.names import named
 from graphnet.training.object_writer import ObjectWriter
+from graphnet.training.progress import checked_verbose, progress_of_fit
 from graphnet.training.resumption import Resumption
 from graphnet.training.run_loop import RunLoop
 from graphnet.training.run_objects import RunObjects
@@ -114,7 +116,7 @@ class Trainer(ExplainedAttributes):
         given = (
             callbacks if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable) else [*callbacks]
         )
-        self.callbacks = (*self.config.callbacks, *checks.callbacks(given))
+        self.callbacks = (*self.config.callbacks, *checks.callbacks(named("callbacks", "callbacks", given)))
         found = (callback for callback in self.callbacks if isinstance(callback, Checkpoints))
         self.checkpoints: Checkpoints | None = next(found, None) if checkpoints is None else checkpoints
         self.runner = Runner(graph, backend=self.config.backend)
@@ -137,6 +139,7 @@ class Trainer(ExplainedAttributes):
         class_weight: Any = None,
         target_mask: Any = None,
         warm_start: bool = False,
+        verbose: int | bool | str | None = None,
     ) -> History:
         """Train on these examples, and restore the weights of the best epoch.
 
@@ -162,6 +165,10 @@ class Trainer(ExplainedAttributes):
             shape where the loss is one of elements. The others may hold anything.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again.
+        verbose : {None, 'auto', 0, 1, 2} or bool
+            What is shown on standard output. None or 'auto': a bar on a terminal and in a notebook, unless another one
+            is there already, and nothing elsewhere. 0 or False: nothing. 1 or True: the bar, or elsewhere a line for
+            each epoch. 2: a line for each epoch.
 
         Returns
         -------
@@ -185,7 +192,7 @@ class Trainer(ExplainedAttributes):
             exception: the message names it. If a callback fails in ``on_end``, the others are called first, and the run
             is complete.
         """
-        warm_start = flag("fit", "warm_start", warm_start)
+        warm_start, verbose = flag("fit", "warm_start", warm_start), checked_verbose(verbose)
         resuming = self._resumption is not None
         if self._resumption is not None and inputs is None:
             inputs, targets, validation_data = self._resumption.data()
@@ -217,7 +224,7 @@ class Trainer(ExplainedAttributes):
                 self._running = RunState(self, epochs, best, objects, known)
                 resumption, self._resumption = self._resumption, None
                 try:
-                    RunLoop(self, self._running).run(resumption)
+                    RunLoop(self, self._running, progress_of_fit(verbose)).run(resumption)
                 finally:
                     self._running = None
             return self.history
@@ -368,4 +375,5 @@ class Trainer(ExplainedAttributes):
 
 
 explain_arguments(Trainer)
-explain_methods(Trainer, "fit", "evaluate", "examples")
+explain_methods(Trainer, "fit", hints=SETTINGS)
+explain_methods(Trainer, "evaluate", "examples")

@@ -249,7 +249,9 @@ class Repeat:
         current = None if by_slot is None else last.take()
         if current is None or by_slot is None:
             return None
-        given, ran = [] if self._apart else list(by_slot), False
+        ran = False
+        # Direct passes bring new arrays to the inputs.
+        given = None if self._apart and current.direct is not None else list(by_slot)
         try:
             if current.repeat is self and current.claims[1].entered():
                 try:
@@ -265,7 +267,7 @@ class Repeat:
         for name, slot, shape in self._input_errors:
             error = None if shape is None else by_slot[slot]
             returned[name] = np.zeros(shape, self._dtype) if error is None and shape is not None else error
-        if self._apart and current.direct is not None:
+        if given is None:
             return returned
         return dict(zip(returned, unshared(returned.values(), given), strict=True))
 
