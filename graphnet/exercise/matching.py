@@ -58,8 +58,9 @@ def near(actual: Any, expected: Any) -> bool:
 
 
 def diagnose(
-    actual: Any, right: Any, variants: Iterable[Variant] = (), sizes: Mapping[str, int] | None = None
-) -> Diagnosis | None:
+    actual: Any, right: Any, variants: Iterable[Variant] = (), sizes: Mapping[str, int] | None = None,
+    terms: Mapping[str, Array] | None = None,
+) -> Diagnosis | None:  # fmt: skip
     """Say how ``actual`` differs from ``right``; None if it does not.
 
     The faulty variants are tried first, then what may go wrong anywhere: the sign, a factor, a transposition, a part.
@@ -69,6 +70,8 @@ def diagnose(
     variants : iterable of Variant
     sizes : mapping of str to int
         The sizes that may have become a factor, by what they count ("batch").
+    terms : mapping of str to array, optional
+        What a wrong formula may be a sum of, by its words.
     """
     if near(actual, right):
         return None
@@ -84,7 +87,31 @@ def diagnose(
         return _shape(array, expected)
     if not np.isfinite(array).all():
         return Diagnosis("not-finite", "contains NaN or infinity")
-    return _factor(array, expected, sizes or {}) or _arrangement(array, expected) or _part(array, expected)
+    named = _factor(array, expected, sizes or {}) or _arrangement(array, expected)
+    found = formula(array, terms) if terms and named is None else None
+    if found is not None:
+        return Diagnosis("wrong-formula", f"computes {found}")
+    return named or _part(array, expected)
+
+
+def formula(actual: Array, terms: Mapping[str, Array]) -> str | None:
+    """The numbers as a short sum of terms whose factors are multiples of one half; None if they are no such sum."""
+    names = list(terms)
+    columns = np.stack([np.broadcast_to(terms[name], actual.shape).ravel() for name in names], axis=1)
+    if columns.shape[0] < 2 * columns.shape[1]:
+        return None
+    solution = np.linalg.lstsq(columns, actual.ravel(), rcond=None)[0]
+    factors = np.round(2 * solution) / 2
+    used = np.flatnonzero(factors)
+    if not 0 < len(used) <= 4 or not near(columns @ factors, actual.ravel()):
+        return None
+    parts = [f"{'-' if factors[k] < 0 else '+'} {_times(abs(factors[k]), names[k])}" for k in used]
+    text = " ".join(parts)
+    return text[2:] if text.startswith("+") else text.replace("- ", "-", 1)
+
+
+def _times(factor: float, name: str) -> str:
+    return name if factor == 1 else f"{factor:g}" if name == "1" else f"{factor:g} · {name}"
 
 
 def _shape(array: Array, expected: Array) -> Diagnosis:

@@ -247,4 +247,14 @@ def regularization_loss(probe: Probe, layer: Any, right: float, without_bias: fl
     variants = [Variant("regularization-missing", "the regularization loss is always 0", 0.0)]
     if without_bias is not None:
         variants.append(Variant("regularization", "the regularization loss leaves out the bias", without_bias))
-    probe.compare(name, loss, right, variants, what="the regularization loss")
+    if probe.compare(name, loss, right, variants, what="the regularization loss"):
+        repeated(probe, name, function, loss)
+
+
+def repeated(probe: Probe, name: str, function: Any, loss: Any) -> None:
+    """A second call must give the same loss."""
+    again = probe.call(name, function)
+    if near(again, 2 * np.asarray(loss)):
+        probe.fault("not-reset", "a second call adds to the loss of the first: it must start from 0", name)
+    elif not near(again, loss):
+        probe.fault("not-reset", "a second call gives another loss for the same weights", name)

@@ -63,6 +63,43 @@ def scatter(e: Array, w: Array, shape: tuple[int, ...], stride: tuple[int, int],
     return padded[:, :, top : padded.shape[2] - bottom, left : padded.shape[3] - right]
 
 
+def _only(e: Array, at: int) -> Array:
+    """The errors of one position, zeros elsewhere."""
+    result = np.zeros_like(e)
+    result[:, :, at, at] = e[:, :, at, at]
+    return result
+
+
+#: What may go wrong where the windows of a Conv overlap, in its backward.
+OVERLAPS = {
+    "positions": "where windows overlap, the errors of the positions overwrite each other; they must be summed",
+    "cells": "the errors of the kernel's cells overwrite each other; they must be summed",
+    "kernels": "the errors of the kernels overwrite each other; they must be summed",
+    "positions of one": "where windows overlap, the errors of positions and kernels overwrite each other; they must be summed",
+}
+
+
+def scatter_wrongly(
+    e: Array, w: Array, shape: tuple[int, ...], stride: tuple[int, int], pads: Pads, kind: str
+) -> Array:
+    """``scatter`` with an assignment where a sum belongs."""
+    padded = np.zeros((*shape[:2], *(n + sum(p) for n, p in zip(shape[2:], pads, strict=True))))
+    rows, columns = e.shape[2:]
+    (top, bottom), (left, right) = pads
+    if kind == "cells":
+        for i, j in np.ndindex(w.shape[2:]):
+            at = padded[:, :, i : i + shape[2] : stride[0], j : j + shape[3] : stride[1]]
+            at[...] = np.einsum("bkyx,kc->bcyx", e, w[:, :, i, j])[:, :, : at.shape[2], : at.shape[3]]
+    elif kind == "kernels":
+        return scatter(e[:, -1:], w[-1:], shape, stride, pads)
+    else:
+        kernels = slice(None) if kind == "positions" else slice(-1, None)
+        for y, x in np.ndindex(rows, columns):
+            at = padded[:, :, y * stride[0] :, x * stride[1] :][:, :, : w.shape[2], : w.shape[3]]
+            at[...] = np.einsum("bk,kcij->bcij", e[:, kernels, y, x], w[kernels])
+    return padded[:, :, top : padded.shape[2] - bottom, left : padded.shape[3] - right]
+
+
 def conv(probe: Probe, cls: Any) -> None:
     """Check Conv."""
     check = _Conv(probe, cls)
@@ -212,6 +249,13 @@ class _Conv:
         for k in (0, KERNELS - 1):
             yield Variant("missing-sum", f"only kernel {k} counts: the kernels must be summed",
                           lambda k=k: scatter(e[:, k : k + 1], w[k : k + 1], x.shape, stride, self.pads))  # fmt: skip
+        for kind, words in OVERLAPS.items():
+            yield Variant(
+                "missing-sum", words, lambda kind=kind: scatter_wrongly(e, w, x.shape, stride, self.pads, kind)
+            )
+        for b in (0, len(x) - 1):
+            yield Variant("missing-sum", f"every image gets the error of image {b}",
+                          lambda b=b: scatter(e[b : b + 1].repeat(len(x), 0), w, x.shape, stride, self.pads))  # fmt: skip
         if stride != (1, 1):
             big = np.zeros((*e.shape[:2], *SIZE))
             big[:, :, : e.shape[2], : e.shape[3]] = e
@@ -232,6 +276,9 @@ class _Conv:
             Variant("state-not-stored", "uses the input of an earlier forward", kernels(x0, e)),
             Variant("missing-sum", "is that of the last image only", kernels(x[-1:], e[-1:])),
             Variant("missing-sum", "is that of the first image only", kernels(x[:1], e[:1])),
+            Variant("missing-sum", "is that of the last position only: the positions must be summed", kernels(x, _only(e, -1))),
+            Variant("missing-sum", "is that of the first position only: the positions must be summed", kernels(x, _only(e, 0))),
+            Variant("missing-sum", "is that of the last image's last position only", kernels(x[-1:], _only(e[-1:], -1))),
             Variant("kernel-flipped", "is flipped: input and error must be correlated, not convolved", right[:, :, ::-1, ::-1]),
             Variant("padding", "is off by one cell: the padding of the even kernel", lambda: kernels(x, e, tuple(p[::-1] for p in self.pads))),  # type: ignore[arg-type]
             Variant("channels-reversed", "has its channels reversed", right[:, ::-1]),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from graphnet.exercise import cells
 from graphnet.exercise.cell_gradients import backward, weight_gradient
+from graphnet.exercise.checks.dense import repeated
 from graphnet.exercise.checks.recurrent import OUTPUTS, STEPS, UNITS, WINDOW, Recurrent
 from graphnet.exercise.matching import Variant, near
 from graphnet.exercise.probe import Probe
@@ -197,6 +198,7 @@ class Memory:
         output = SquareNorm().norm(match.kernel) + SquareNorm().norm(match.bias)
         without_bias = hidden - SquareNorm().norm(match.weights[2])
         if any(near(loss, right) for right in (hidden, hidden + output)):
+            repeated(self.probe, name, function, loss)
             return
         variants = (
             Variant("regularization-missing", "the regularization loss is always 0", 0.0),
