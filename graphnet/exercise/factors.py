@@ -20,9 +20,9 @@ from graphnet.exercise.matching import Diagnosis, near
 Array = npt.NDArray[Any]
 
 #: Steps of the sequence, and the step whose output has an error.
-STEPS, AT = 4, 1
+STEPS, AT = 5, 2
 #: Names of steps, as seen from the step whose error it is.
-OTHER_STEPS = ("the first step", "its own step", "the step after", "the last step")
+OTHER_STEPS = ("the first step", "the step before", "its own step", "the step after", "the last step")
 NAMES = {"i": "the input gate", "f": "the forget gate", "g": "the candidate", "o": "the output gate",
          "h": "the hidden state", "c": "the cell state", "tanh c": "TanH of the cell state",
          "c before": "the old cell state", "h before": "the old hidden state"}  # fmt: skip
@@ -92,7 +92,7 @@ def factors(kind: str, trace: cells.Trace) -> dict[str, Factor]:
 
 
 #: The factors of each gate's error, as the chain rule has them, from the error of the hidden state.
-CHAIN = {
+CHAIN: dict[str, dict[str, tuple[str, ...]]] = {
     "RNN": {"h": ("h t",)},
     "LSTM": {"i": ("o", "tanh c t", "g", "i s"), "f": ("o", "tanh c t", "c before", "f s"),
              "g": ("o", "tanh c t", "i", "g t"), "o": ("tanh c", "o s")},
@@ -175,7 +175,7 @@ class Search:
         found, chain = self.raw[AT][gate], CHAIN[self.kind][gate]
         for place, right in enumerate(chain):
             others = self.hidden * self.product(chain[:place] + chain[place + 1 :], AT)
-            for step in (AT, 0, AT + 1, STEPS - 1):
+            for step in (AT, AT - 1, AT + 1, STEPS - 1, 0):
                 for name, factor in self.factors.items():
                     if near(found, others * factor.values[step]):
                         return right, self._words(gate, right, name, step)
@@ -281,7 +281,7 @@ class Search:
                         "wrong-error", f"the error of {NAMES[name]} leaves out what comes from the step after"
                     )
             return
-        for step in range(STEPS):
+        for step in (AT, AT - 1, AT + 1, STEPS - 1, 0):
             for name, factor in self.factors.items():
                 if near(found, cell * factor.values[step]):
                     yield self._cell_words(name, step)
@@ -295,7 +295,7 @@ class Search:
             return Diagnosis("missing-sum", "the error of the cell state from the next step is missing")
         if name == "one":
             return Diagnosis("gate-missing", f"{words} without the forget gate")
-        when = {AT: "the same step", 0: "the step before"}.get(step, OTHER_STEPS[step])
+        when = "the same step" if step == AT else OTHER_STEPS[step]
         return Diagnosis(
             "wrong-factor",
             f"{words} with {self.factors[name].words} of {when}; it should be with the forget gate of its own",

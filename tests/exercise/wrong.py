@@ -237,7 +237,7 @@ WRONG = [
     Wrong(C, 'Layers/RNN.py', 'self.optimizer.calculate_update(self.delta, weights, gradient)', 'self.optimizer.calculate_update(weights, gradient)', 'RNN', 'delta-missing'),
     Wrong(C, 'Layers/RNN.py', 'self.optimizer.calculate_update(self.delta, weights, gradient)', 'self.optimizer.calculate_update(self.delta, gradient, weights)', 'RNN', 'arguments-swapped'),
     Wrong(C, 'Layers/RNN.py', 'self.optimizer.calculate_update(self.delta, weights, gradient)', 'self.optimizer.calculate_update(self.delta, weights, -gradient)', 'RNN', 'sign'),
-    Wrong(C, 'Layers/LSTM.py', 'if t >= total - self.bptt_length', 'if t <= total - self.bptt_length', 'LSTM', 'zero'),
+    Wrong(C, 'Layers/LSTM.py', 'if t >= total - self.bptt_length', 'if t <= total - self.bptt_length', 'LSTM', 'zero truncation'),
     Wrong(C, 'Layers/LSTM.py', 'dc = dh * o * (1 - squashed ** 2) + dc_next', 'dc = dh * o * (1 - self.steps[t][6]) + dc_next', 'LSTM', 'wrong-derivative'),
     Wrong(C, 'Layers/LSTM.py', 'dc_next = dc * f', 'dc_next = dc * self.steps[t - 1][1]', 'LSTM', 'wrong-step'),
     Wrong(C, 'Layers/LSTM.py', 'df = dc * before', 'df = dc_next * before', 'LSTM', 'wrong-error'),

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.exercise.cells import sigmoid
-from graphnet.exercise.matching import Variant, as_numbers, near
+from graphnet.exercise.matching import Variant, as_numbers, near, wrong_errors
 from graphnet.exercise.probe import Probe
 
 Array = npt.NDArray[Any]
@@ -37,6 +37,7 @@ def _forward_back(
             "state-not-stored", f"backward uses the {name} of an earlier forward", back(x1, function(x1), error)[0]
         )
         terms = derivative_terms(x2, function(x2), error)
+        variants = [*variants, *wrong_errors(error, lambda e: back(x2, function(x2), e)[0])]
         probe.compare(
             "backward", actual, right, [*variants, stale], {"batch": len(x2)}, "the error for the input", terms
         )

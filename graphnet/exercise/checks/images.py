@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.exercise.checks.dense import regularization_loss
-from graphnet.exercise.matching import Variant, as_numbers, near
+from graphnet.exercise.matching import Variant, as_numbers, near, wrong_errors
 from graphnet.exercise.probe import Probe, Stop
 from graphnet.exercise.tools import (
     RATE,
@@ -183,6 +183,11 @@ class _Conv:
             "there is no padding: 'same' keeps the size",
             lambda: correlate(x, w, b, stride, ((0, 0), (0, 0))),
         )
+        for half, words in ((lambda k: k // 2, "one cell too many"), (lambda k: (k - 1) // 2, "one cell too few"),
+                            (lambda k: k - 1, "k - 1 cells on both sides"), (lambda k: k, "k cells on both sides")):  # fmt: skip
+            both = tuple((half(k), half(k)) for k in KERNEL)
+            yield Variant("padding", f"the padding of an even kernel has {words}: 'same' keeps the size",
+                          lambda both=both: correlate(x, w, b, stride, both))  # fmt: skip
         for c in (0, CHANNELS - 1):
             yield Variant("missing-sum", f"only channel {c} counts: the channels must be summed",
                           lambda c=c: correlate(x[:, c : c + 1], w[:, c : c + 1], b, stride, self.pads))  # fmt: skip
@@ -249,6 +254,7 @@ class _Conv:
         for k in (0, KERNELS - 1):
             yield Variant("missing-sum", f"only kernel {k} counts: the kernels must be summed",
                           lambda k=k: scatter(e[:, k : k + 1], w[k : k + 1], x.shape, stride, self.pads))  # fmt: skip
+        yield from wrong_errors(e, lambda e: scatter(e, w, x.shape, stride, self.pads))
         for kind, words in OVERLAPS.items():
             yield Variant(
                 "missing-sum", words, lambda kind=kind: scatter_wrongly(e, w, x.shape, stride, self.pads, kind)
@@ -381,6 +387,15 @@ def _pool(x: Array, stride: tuple[int, int], function: Any = np.max, kernel: tup
     return result
 
 
+#: Wrong ways from the number of a cell in its window to its row and column.
+INDEXING = {
+    "height": lambda k: divmod(k, WINDOW[0]),
+    "swapped": lambda k: divmod(k, WINDOW[1])[::-1],
+    "height swapped": lambda k: divmod(k, WINDOW[0])[::-1],
+    "corner": lambda k: (0, 0),
+}
+
+
 def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Array:
     result = np.zeros_like(x)
     for b, c, i, j in np.ndindex(e.shape):
@@ -394,6 +409,11 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
         if kind == "spread":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j] / part.size
             continue
+        if kind in INDEXING:
+            at = INDEXING[kind](int(np.argmax(part)))
+            if max(top + at[0] - x.shape[2], left + at[1] - x.shape[3]) < 0:
+                result[b, c, top + at[0], left + at[1]] += e[b, c, i, j]
+            continue
         if kind == "every":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j]
             continue
@@ -406,7 +426,7 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
 
 def pooling(probe: Probe, cls: Any) -> None:
     """Check Pooling: overlapping windows, windows that do not fill the image, and ties."""
-    shape, window = (2, 3, 7, 8), WINDOW
+    shape, window = (2, 3, 8, 9), WINDOW
 
     def outputs() -> None:
         for stride in ((2, 2), (2, 3), (1, 1)):
@@ -436,6 +456,10 @@ def pooling(probe: Probe, cls: Any) -> None:
                 Variant("missing-sum", "where windows overlap, errors overwrite each other; they must be summed", _unpool(x, e, stride, "overwritten")),
                 Variant("wrong-derivative", "the error is spread over the window; only its maximum gets it", _unpool(x, e, stride, "spread")),
                 Variant("wrong-derivative", "every cell of the window gets the error; only its maximum does", _unpool(x, e, stride, "every")),
+                Variant("wrong-position", "row and column of the maximum are computed with the height of the window; it must be its width", _unpool(x, e, stride, "height")),
+                Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "swapped")),
+                Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "height swapped")),
+                Variant("wrong-position", "the error goes to the first cell of each window, not to its maximum", _unpool(x, e, stride, "corner")),
                 Variant("state-not-stored", "the positions are those of an earlier forward", _unpool(x0, e, stride)),
                 Variant("error-missing", "returns the maxima instead of the errors", _unpool(x, _pool(x, stride), stride)),
             ]  # fmt: skip

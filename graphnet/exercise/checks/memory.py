@@ -194,6 +194,9 @@ class Memory:
         optimizer.add_regularizer(SquareNorm())
         set_optimizer(self.probe, layer, optimizer)
         loss = self.probe.call(name, function)
+        if not optimizer.regularizer.calls and not near(loss, 0.0):
+            self.probe.fault("regularization", "does not call the regularizer's norm", name)
+            return
         hidden = SquareNorm().norm(r.weights(layer))
         output = SquareNorm().norm(match.kernel) + SquareNorm().norm(match.bias)
         without_bias = hidden - SquareNorm().norm(match.weights[2])

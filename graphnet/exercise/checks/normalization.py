@@ -114,7 +114,12 @@ class _Norm:
                     _unrows((scaled - n * mean_part - n * variance_part) / deviation, x)),
             Variant("derivative-missing", "the error is only multiplied by gamma", _unrows(scaled, x)),
         ]  # fmt: skip
-        self.probe.compare(method, actual, right, variants, {"batch": n}, "the error for the input")
+        terms = {"gamma · error / σ": scaled / deviation, "mean(gamma · error) / σ": (mean_part + 0 * scaled) / deviation,
+                 "x̂ · mean(gamma · error · x̂) / σ": variance_part / deviation, "gamma · error": scaled, "error / σ": e / deviation,
+                 "mean(error) / σ": (e.mean(0) + 0 * e) / deviation, "x̂ / σ": normal / deviation, "gamma · error / σ²": scaled / var,
+                 "x̂ · mean(error · x̂) / σ": normal * (e * normal).mean(0) / deviation}  # fmt: skip
+        terms = {name: _unrows(value, x) for name, value in terms.items()}
+        self.probe.compare(method, actual, right, variants, {"batch": n}, "the error for the input", terms)
 
     def _gradients(self, layer: Any, e: Array, normal: Array, rows: Array, rough: bool) -> None:
         gamma, beta = (e * normal).sum(0), e.sum(0)
@@ -211,11 +216,11 @@ class _Norm:
             elif any(f.method == f"gradient of the {name}" for f in self.probe.faults):
                 continue
             elif not np.allclose(after, before - step, rtol=1e-3, atol=1e-3):  # whatever its epsilon
-                variants = [Variant("sign", f"the {name} go up the gradient", before + step),
-                            Variant("weights-swapped", f"the {name} are updated with the gradient of the {other}",
+                variants = [Variant("sign", "it goes up the gradient", before + step),
+                            Variant("weights-swapped", f"the gradient of the {other} is used",
                                     before - RATE * gradients[other]),
-                            Variant("updated-repeatedly", f"the {name} are updated twice", before - 2 * step)]  # fmt: skip
-                self.probe.compare("update", after, before - step, variants, what=f"the new {name}")
+                            Variant("updated-repeatedly", "the update is done twice", before - 2 * step)]  # fmt: skip
+                self.probe.compare(f"update of the {name}", after, before - step, variants, what=f"the new {name}")
 
     def reformat(self) -> None:
         """Images as rows and back, which later editions ask for."""
@@ -293,7 +298,11 @@ def initializer(probe: Probe, cls: Any) -> None:
 def _normal(probe: Probe, values: Array, fan_in: int, fan_out: int) -> None:
     function, wrong = SPREADS[probe.component]
     spread, right = values.std(), function(fan_in, fan_out)
-    if abs(values.mean()) > 0.05 * spread:
+    if spread and np.abs(values - values.mean()).max() < 1.75 * spread:
+        low, high = values.min(), values.max()
+        words = f"is uniform, between {low:.3g} and {high:.3g}; it must be normal with standard deviation {right:.3g}"
+        probe.fault("distribution", words, "initialize")
+    elif abs(values.mean()) > 0.05 * spread:
         probe.fault("distribution", f"the mean is {values.mean():.3g}, expected 0", "initialize")
     elif abs(spread / right - 1) > 0.02:
         for code, words, other in wrong:

@@ -308,6 +308,22 @@ def regularizer(probe: Probe, cls: Any) -> None:
                         Variant("factor", "has a factor of one half", alpha * squares / 2),
                         Variant("wrong-norm", "is numpy's spectral norm: ord=2 of a matrix", alpha * np.linalg.norm(w, 2)),
                         Variant("missing-sum", "is not summed", alpha * w**2)]  # fmt: skip
+        orders: tuple[tuple[Any, str], ...] = ((1, "ord=1"), (np.inf, "ord=inf"), ("nuc", "ord='nuc'"), (2, "ord=2"))
+        for order, words in orders:
+            matrix = np.linalg.norm(w, order)
+            for value in (matrix, matrix**2):
+                variants.append(
+                    Variant(
+                        "wrong-norm", f"is numpy's matrix norm with {words}, not that of all weights", alpha * value
+                    )
+                )
+        for axis in (0, 1):
+            for value in (np.linalg.norm(w, axis=axis), np.abs(w).sum(axis), np.square(w).sum(axis)):
+                variants.append(Variant("missing-sum", "is one norm for each row or column", alpha * value))
+        mean = ones if first else squares
+        variants += [Variant("mean", "is a mean over the weights; it is a sum", alpha * mean / w.size),
+                     Variant("alpha-squared", "alpha is squared", alpha * right),
+                     Variant("wrong-norm", "is that of the maximum only", alpha * np.abs(w).max())]  # fmt: skip
         probe.compare("norm", probe.do(made, "norm", w), right, variants, what="the norm")
 
     def gradient() -> None:

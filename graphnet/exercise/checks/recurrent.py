@@ -18,7 +18,7 @@ from graphnet.exercise.probe import Probe, Stop
 from graphnet.exercise.tools import RecordingInitializer, get_gradient, get_weights, put_weights
 
 Array = npt.NDArray[Any]
-INPUTS, UNITS, OUTPUTS, STEPS, WINDOW = 3, 5, 2, 7, 4
+INPUTS, UNITS, OUTPUTS, STEPS, WINDOW = 3, 5, 2, 7, 5
 
 
 #: Faults of the forward pass whose outputs depend on later steps.
@@ -158,6 +158,13 @@ class Recurrent:
             raise Stop
         self.match = self._search(given, candidates, xs, ys)
         if self.match is None:
+            for at, which in ((0, "first"), (-1, "last")):
+                if np.ptp(np.stack(ys)[:, at], axis=0).max() < 1e-9:
+                    words = (
+                        f"the output of the {which} step does not depend on the input: the loop leaves this step out"
+                    )
+                    self.probe.fault("loop", words, "forward")
+                    raise Stop
             order = "any order of the gates and rows" if self.kind == "LSTM" else "any order of the rows"
             words = f"the outputs are not those of an {self.kind} with these weights, in {order}"
             other = self.make()
@@ -294,9 +301,9 @@ class Recurrent:
         wrong = LINKS[2] if name == "Sigmoid" else LINKS[1]
         yield f"the output's {name} is differentiated as if it were a {wrong.name}", (errors * wrong.slope(y)) @ match.kernel.T, True  # fmt: skip
         z, slope = match.link.inverse(y), match.link.slope
-        again = {"Sigmoid": cells.sigmoid, "TanH": np.tanh}[name](y)
+        again = cells.sigmoid(y) if name == "Sigmoid" else np.tanh(y)
         steps = np.arange(len(y))
-        for words, factor in (
+        factors: tuple[tuple[str, Array], ...] = (
             ("uses the activation of the last step in every step: that of each step must be stored", slope(y[-1:])),
             ("uses the activation of the first step in every step", slope(y[:1])),
             ("uses the activation of the step before", slope(y[np.maximum(steps - 1, 0)])),
@@ -306,7 +313,8 @@ class Recurrent:
             ("is computed of an activation that went through it twice", slope(again)),
             ("is multiplied twice", slope(y) ** 2),
             ("is computed as y", y), ("is computed as 1 - y", 1 - y), ("has the wrong sign", -slope(y)),
-        ):  # fmt: skip
+        )  # fmt: skip
+        for words, factor in factors:
             yield f"the derivative of the output's {name} {words}", (errors * factor) @ match.kernel.T, False
 
     def input_error(
@@ -382,6 +390,11 @@ class Recurrent:
             for fault, named in BACKWARD[self.kind].items():
                 wrong = backward(self.kind, match.weights, trace, hidden, fault=fault, window=window)[1]
                 yield Variant(*named, match.layout.join(weight_gradient(trace, wrong, steps)))
+            if self.kind == "RNN":
+                total = hidden + np.vstack([raw[1:] @ match.weights[1].T, 0 * hidden[:1]])
+                for errors in (total, hidden):
+                    words = "the gradient of the weights uses the error of the hidden state: the derivative of TanH is missing in it"
+                    yield Variant("derivative-missing", words, match.layout.join(weight_gradient(trace, errors, steps)))
             if self.kind == "LSTM":
                 import itertools
 
