@@ -19,7 +19,7 @@ TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 #: The name of a draft in its place.
 DRAFT = "draft"
 #: Entries of runs and models that are moved first, and those whose presence shows that all others are there.
-FIRST = ("manifest.json", "metrics.jsonl", "model.yaml", "state.safetensors", "versions.json")
+FIRST = ("history.json", "manifest.json", "metrics.jsonl", "model.yaml", "state.safetensors", "versions.json")
 LAST = frozenset({"checkpoints", "weights.safetensors"})
 
 
