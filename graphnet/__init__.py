@@ -87,6 +87,7 @@ if TYPE_CHECKING:
     from graphnet import optimizers as optimizers
     from graphnet import plugins as plugins
     from graphnet import regularizers as regularizers
+    from graphnet import sweeps as sweeps
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.inspect.explain import explain
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
     from graphnet.optimizers import schedules as schedules
+    from graphnet.sweeps import sweep
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -121,6 +123,7 @@ _SUBMODULES = {
     "plugins": "graphnet.plugins",
     "regularizers": "graphnet.regularizers",
     "schedules": "graphnet.optimizers.schedules",
+    "sweeps": "graphnet.sweeps",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }
@@ -136,6 +139,7 @@ _LAZY = {
     "load": "graphnet.models.loading",
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
+    "sweep": "graphnet.sweeps",
 }
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
@@ -239,6 +243,7 @@ __all__ = [
     "split",
     "standardized",
     "summary",
+    "sweep",
     "threads",
     "using",
 ]

@@ -35,6 +35,7 @@ ORDER = (
     "training",
     "io",
     "models",
+    "sweeps",
     "inspect",
     "testing",
     "exercise",
