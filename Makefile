@@ -84,10 +84,11 @@ clean-environments: $(DEVELOPER_READY)
 	$(BIN)/python scripts/clean_environments.py $(WITHOUT:%=--without %)
 
 # Heavy search, of which `make test` runs a short version: random cells and graphs against the reference backend.
-# make soak N=20000 (SEED=, KIND=cell or graph, BACKEND=, DEBUG=1 for bounds checks in native code). `fuzz` is the former name.
+# make soak N=20000 (SEED=, KIND=cell or graph, WIDE=1 for up to 70 units and 20 rows, BACKEND=, DEBUG=1 for
+# bounds checks in native code). `fuzz` is the former name.
 N ?= 2000
 soak fuzz: $(DEVELOPER_READY)
-	PYTHONPATH=tests OMP_NUM_THREADS=1 $(if $(DEBUG),GRAPHNET_NATIVE_DEBUG=$(DEBUG)) $(BIN)/python -m fuzz -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(BACKEND),--backend $(BACKEND))
+	PYTHONPATH=tests OMP_NUM_THREADS=1 $(if $(DEBUG),GRAPHNET_NATIVE_DEBUG=$(DEBUG)) $(BIN)/python -m fuzz -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(KIND),--kind $(KIND)) $(if $(WIDE),--wide) $(if $(BACKEND),--backend $(BACKEND))
 
 # Damaged files of every kind: make fuzz-files N=10000 (SEED=).
 fuzz-files: $(DEVELOPER_READY)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from graphnet.cli.progress import Shown
 from graphnet.cli.signals import Signals
 from graphnet.training.callbacks import TrainingRun
+from graphnet.training.progress import Shown
 
 
 class StopOnSignal(Shown):

@@ -8,8 +8,9 @@ import os
 import sys
 import warnings
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import Any
 
+from graphnet.core.display import Display, flush_quietly
 from graphnet.core.errors import GraphnetWarning
 
 #: Characters that graphnet prints, in ASCII.
@@ -32,6 +33,7 @@ def _spelled(error: UnicodeError) -> tuple[str | bytes, int]:
     return letter.encode("ascii", "backslashreplace").decode("ascii"), error.start + 1
 
 
+__all__ = ["Display", "flush_quietly", "prepare", "short_warnings"]
 codecs.register_error(NAME, _spelled)
 
 
@@ -53,27 +55,6 @@ def prepare() -> None:
                 stream.reconfigure(errors=NAME)  # type: ignore[union-attr]
 
 
-class _QuietStream:
-    """A stream that cannot be written to any more: flushing it at the end of the process does not fail."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-
-    def flush(self) -> None:
-        """Flush, if that works."""
-        with contextlib.suppress(Exception):
-            self.stream.flush()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
-def flush_quietly() -> None:
-    """Let the flush of standard output at the end of the process fail without a message."""
-    if sys.stdout is not None and not isinstance(sys.stdout, _QuietStream):
-        sys.stdout = _QuietStream(sys.stdout)  # type: ignore[assignment]
-
-
 @contextlib.contextmanager
 def short_warnings() -> Iterator[None]:
     """Print graphnet's warnings inside the block as one line, without the line of code that they come from."""
@@ -91,40 +72,3 @@ def short_warnings() -> Iterator[None]:
     finally:
         if warnings.showwarning is show:
             warnings.showwarning = before
-
-
-class Display:
-    """A stream for display: writing to it never fails, and after a failure does nothing.
-
-    Parameters
-    ----------
-    stream : text stream or None
-        None: nothing is shown, as when standard output is closed.
-    """
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self.stream = stream
-
-    def print(self, text: str) -> None:
-        """Print a line."""
-        self.run(lambda: print(text, file=self.stream, flush=True))
-
-    def run(self, action: Any) -> None:
-        """Call a function that shows something, if the stream still works."""
-        if self.stream is None:
-            return
-        try:
-            action()
-        except Exception:  # a closed pipe, an encoding, a full disk, a library for terminals
-            if self.stream is sys.stdout:
-                flush_quietly()
-            self.stream = None
-
-    @property
-    def is_terminal(self) -> bool:
-        """Whether a person watches."""
-        try:
-            return self.stream is not None and self.stream.isatty()
-        except ValueError:  # closed
-            self.stream = None
-            return False

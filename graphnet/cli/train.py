@@ -74,12 +74,12 @@ def command(
     With --resume, a run that was stopped or killed goes on from its last checkpoint, into the same folder, as if it
     had never been stopped; --epochs may give it more epochs.
     """
-    from graphnet.cli.progress import Bars, progress
     from graphnet.cli.signals import Signals
     from graphnet.cli.stopping import StopOnSignal
     from graphnet.cli.streams import Display
     from graphnet.inspect.doctor import backend_line
     from graphnet.models.train_file import prepare, prepare_resumed, report_lines
+    from graphnet.training.progress import progress
 
     settings = {
         "seed": seed, "epochs": epochs, "batch_size": batch_size, "drop_last": drop_last, "threads": threads,
@@ -114,12 +114,11 @@ def command(
             history = session.train()
         session.evaluate()
     finally:
-        if isinstance(shown, Bars):
-            shown.close()
+        shown.close()
     if history.stopped == "interrupted":
         click.echo(f"interrupted: {kept(history)}", err=True)
         click.echo(f"go on with: graphnet train --resume {session.path}", err=True)
-    display = Display(sys.stdout)  # the files are written: whether somebody reads this does not matter any more
+    display = Display(sys.stdout, owned=True)  # the files are written: nobody has to read this
     ran = backend_line(session.trainer.runner.backend)
     for line in (f"backend: {ran}", f"run: {session.path}", *report_lines(session.test)):
         display.print(line)

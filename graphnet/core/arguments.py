@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from graphnet.core.errors import ConfigError, did_you_mean
@@ -16,10 +17,20 @@ class ArgumentError(ConfigError, TypeError):
     """A function was called with an unknown, a missing or one argument too many."""
 
 
-def explained(function: _Function) -> _Function:
+#: Names of arguments that a message lists.
+LISTED = 12
+
+
+def explained(function: _Function, hints: Mapping[str, str] = MappingProxyType({})) -> _Function:
     """Decorate a function or method: it raises an ArgumentError where Python raises a TypeError for its arguments.
 
     The arguments are compared with the signature only after a TypeError, so that a right call costs next to nothing.
+
+    Parameters
+    ----------
+    function : callable
+    hints : mapping of name to str, optional
+        Remedies for arguments that it does not have.
 
     Examples
     --------
@@ -36,7 +47,7 @@ def explained(function: _Function) -> _Function:
         try:
             return function(*arguments, **options)
         except TypeError as error:
-            wrong = _wrong_arguments(function.__qualname__, function, arguments, options)
+            wrong = _wrong_arguments(function.__qualname__, function, arguments, options, hints)
             if wrong is None:
                 raise
             raise wrong from error
@@ -44,13 +55,13 @@ def explained(function: _Function) -> _Function:
     return cast("_Function", call)
 
 
-def explain_methods(cls: type, *names: str) -> None:
-    """Replace methods that a class defines by explained ones."""
+def explain_methods(cls: type, *names: str, hints: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Replace methods that a class defines by explained ones; see :func:`explained`."""
     for name in names:
-        setattr(cls, name, explained(cls.__dict__[name]))
+        setattr(cls, name, explained(cls.__dict__[name], hints))
 
 
-def explain_arguments(cls: type) -> None:
+def explain_arguments(cls: type, hints: Mapping[str, str] = MappingProxyType({})) -> None:
     """Let the constructor that a class defines raise an ArgumentError where Python raises a TypeError."""
     original: Any = cls.__dict__.get("__init__")
     if original is None:
@@ -61,7 +72,7 @@ def explain_arguments(cls: type) -> None:
         try:
             original(self, *arguments, **options)
         except TypeError as error:
-            wrong = _wrong_arguments(type(self).__name__, original, (self, *arguments), options)
+            wrong = _wrong_arguments(type(self).__name__, original, (self, *arguments), options, hints)
             if wrong is None:
                 raise
             raise wrong from error
@@ -77,7 +88,11 @@ def explain_constructors(classes: Iterable[object]) -> None:
 
 
 def _wrong_arguments(
-    called: str, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]
+    called: str,
+    function: Any,
+    arguments: tuple[Any, ...],
+    options: dict[str, Any],
+    hints: Mapping[str, str] = MappingProxyType({}),
 ) -> ArgumentError | None:
     """Return the error for arguments that do not fit a signature; None if they fit."""
     signature = inspect.signature(function)
@@ -88,12 +103,13 @@ def _wrong_arguments(
         unknown = [name for name in options if name not in names]
         given = arguments[1:] if "self" in signature.parameters else arguments
         shown = [*map(_short, given), *(f"{name}={_short(value)}" for name, value in options.items())]
+        listed = names if len(names) <= 2 * LISTED else [*names[:LISTED], f"… {len(names) - LISTED} more"]
         return ArgumentError(
             str(error),
             where=called,
-            expected=f"{called}({', '.join(names)})",
+            expected=f"{called}({', '.join(listed)})",
             received=", ".join(shown) or "nothing",
-            remedy=(did_you_mean(unknown[0], names) or None) if unknown else None,
+            remedy=(hints.get(unknown[0]) or did_you_mean(unknown[0], names) or None) if unknown else None,
             key_path=(unknown[0],) if unknown else (),
         )
     return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.io.draft import Draft, refuse_used, unusable
 from graphnet.io.manifest import MANIFEST, MODEL_FOLDER, Manifest
+from graphnet.io.run_history import HISTORY, history_file
 from graphnet.io.state import state_file
 from graphnet.io.versions import versions
 from graphnet.io.weights import weights_file
@@ -19,12 +19,19 @@ from graphnet.training.fingerprint import model_hash
 
 if TYPE_CHECKING:
     from graphnet.training.config import TrainingConfig
+    from graphnet.training.history import History
 
-MODEL, WEIGHTS, STATE, VERSIONS = "model.yaml", "weights.safetensors", "state.safetensors", "versions.json"
+MODEL, WEIGHTS, STATE = "model.yaml", "weights.safetensors", "state.safetensors"
+VERSIONS = "versions.json"
 
 
 def save_model(
-    path: Path, runner: Runner, config: TrainingConfig, state: State, backend: str | None, facts: Mapping[str, Any]
+    path: Path,
+    runner: Runner,
+    config: TrainingConfig,
+    state: State,
+    history: History | None = None,
+    backend: str | None = None,
 ) -> None:
     """Write a folder that ``graphnet.load`` reads.
 
@@ -37,10 +44,10 @@ def save_model(
     config : TrainingConfig
     state : State
         Written unless it is empty.
-    backend : str or None
+    history : History, optional
+        Of the training.
+    backend : str, optional
         The backend that has trained the weights.
-    facts : mapping of str to JSON value
-        What the metadata of the weights and the manifest say too.
 
     Raises
     ------
@@ -48,7 +55,8 @@ def save_model(
         If the folder is not empty, or cannot be written; there is nothing then.
     """
     graph = runner.completed()
-    facts = {**facts, "model": model_hash(graph)}
+    facts: dict[str, Any] = {} if history is None else {"epoch": history.best_epoch}
+    facts["model"] = model_hash(graph)
     words = {name: str(fact) for name, fact in facts.items()}
     refuse_used(path)
     files: dict[str, list[Any]] = {
@@ -56,6 +64,8 @@ def save_model(
         WEIGHTS: weights_file(runner, "save", words),
         VERSIONS: [(json.dumps(versions(backend=backend), indent=2) + "\n").encode()],
     }
+    if history is not None:
+        files[HISTORY] = [history_file(history)]
     if state.rows is not None:
         files[STATE] = state_file(state, words)
     manifest = Manifest.of(MODEL_FOLDER, facts, files)

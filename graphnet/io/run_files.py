@@ -45,15 +45,14 @@ def sync(folder: Path) -> None:
     filesystem.sync_folder(folder)
 
 
-def append(run: Path, text: str) -> None:
-    """Append a line to the metrics; after an error the file is as it was.
+def append(path: Path, text: str) -> None:
+    """Append text to a file; after an error the file is as it was.
 
     Raises
     ------
     FileError
         If that is not possible.
     """
-    path = run / METRICS
     system = filesystem.current()
     try:
         handle = filesystem.uninterrupted(lambda: system.open(path, os.O_WRONLY | os.O_APPEND))
@@ -130,7 +129,7 @@ def line(record: EpochRecord) -> str:
     >>> line(EpochRecord(1, 0.5, validation_loss=float("nan")))[:54]
     '{"epoch": 1, "loss": 0.5, "validation_loss": null, "le'
     """
-    return json.dumps(_finite(record.flat()), allow_nan=False) + "\n"
+    return json.dumps(finite(record.flat()), allow_nan=False) + "\n"
 
 
 def summary(history: History, backend: str | None, test: Mapping[str, float]) -> dict[str, Any]:
@@ -141,11 +140,13 @@ def summary(history: History, backend: str | None, test: Mapping[str, float]) ->
         "backend": backend,
         "epochs": len(history),
         "best_epoch": history.best_epoch,
-        "best": None if best is None else _finite(best.flat()),
+        **({} if history.figure is None else {"figure": history.figure}),
+        "best": None if best is None else finite(best.flat()),
         "seconds": sum(record.seconds for record in history.epochs),
-        "test": _finite(test),
+        "test": finite(test),
     }
 
 
-def _finite(values: Mapping[str, Any]) -> dict[str, Any]:
+def finite(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values for a file of JSON, which has no NaN and no infinity: null in their place."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping
@@ -16,6 +15,7 @@ from graphnet.core.files.border import described
 from graphnet.io import leftovers, run_files
 from graphnet.io.checkpoint import entries
 from graphnet.io.draft import remove
+from graphnet.io.json_files import json_object, json_objects
 from graphnet.io.lock import FolderLock, is_locked
 from graphnet.io.manifest import CHECKPOINT, Manifest
 from graphnet.io.model_folder import MODEL
@@ -25,8 +25,6 @@ from graphnet.io.run_files import METRICS, SUMMARY
 STATES = {"finished": "finished", "patience": "finished", "failed": "failed"}
 #: Keys of a line of metrics that are no metrics.
 OTHERS = ("epoch", "loss", "validation_loss", "learning_rate", "gradient_norm", "seconds", "examples", "best")
-#: Bytes of the longest line of metrics, and of the longest summary.
-MOST = 2**20
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ def _folders(folder: Path) -> list[Path]:
 
 def info(path: Path) -> RunInfo:
     """What is known of the run in a folder; files that cannot be read count as missing."""
-    locked, summary, records = is_locked(path), _json(path / SUMMARY), _records(path)
+    locked, summary, records = is_locked(path), json_object(path / SUMMARY), json_objects(path / METRICS)
     facts = _facts(path)
     if locked:
         state = "running"
@@ -140,26 +138,6 @@ def _metric(record: Mapping[str, Any]) -> tuple[str, float, int] | None:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
-
-
-def _json(path: Path) -> dict[str, Any] | None:
-    try:
-        with open(path, "rb") as file:
-            value = json.loads(file.read(MOST))
-    except (OSError, ValueError, RecursionError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _records(path: Path) -> list[dict[str, Any]]:
-    """The complete lines of the metrics: a run that is going on, or was killed, may have written half of the last."""
-    records: list[dict[str, Any]] = []
-    with contextlib.suppress(OSError, ValueError, RecursionError), open(path / METRICS, "rb") as file:
-        while (line := file.readline(MOST)).endswith(b"\n"):
-            value = json.loads(line)
-            if isinstance(value, dict):
-                records.append(value)
-    return records
 
 
 # ---------------------------------------------------------------------- cleaning

@@ -25,6 +25,7 @@ from graphnet.io.manifest import CHECKPOINT, MANIFEST, MODEL_FOLDER, Manifest, d
 from graphnet.io.model_file import read_model
 from graphnet.io.model_folder import MODEL, STATE, VERSIONS, WEIGHTS
 from graphnet.io.run_files import METRICS, SUMMARY
+from graphnet.io.run_history import HISTORY
 from graphnet.io.state import FORMAT as STATE_FORMAT
 from graphnet.io.weights import FORMAT as WEIGHTS_FORMAT
 
@@ -78,7 +79,7 @@ def verify(path: Path) -> Iterator[Finding]:
         for name, form in ((WEIGHTS, WEIGHTS_FORMAT), (STATE, STATE_FORMAT)):
             if os.path.lexists(path / name):
                 yield _found(path / name, lambda n=name, f=form: check_tensors(path / n, f, shapes))  # type: ignore[misc]
-    for name in (VERSIONS, SUMMARY):
+    for name in (VERSIONS, SUMMARY, HISTORY):
         if os.path.lexists(path / name):
             yield _found(path / name, lambda name=name: _read_json(path / name))  # type: ignore[misc]
     if os.path.lexists(path / METRICS):

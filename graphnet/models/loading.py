@@ -16,6 +16,7 @@ from graphnet.io import ModelFile, read_model
 from graphnet.io.checkpoint import entries
 from graphnet.io.contents import Contents
 from graphnet.io.model_folder import MODEL, WEIGHTS
+from graphnet.io.run_history import read_history
 from graphnet.io.state import state_from
 from graphnet.io.weights import set_weights
 from graphnet.models.model import Model
@@ -27,7 +28,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None, allow_no
 
     A run may be in training: its newest whole checkpoint is read, and the weights are those of the best epoch in it. A
     model file alone has no weights: they are drawn with the initializers and the seed of its configuration, ready
-    for ``fit``.
+    for ``fit``. The ``history`` of the model is that of the run.
 
     Parameters
     ----------
@@ -63,6 +64,7 @@ def load(path: str | os.PathLike[str], *, max_bytes: int | None = None, allow_no
     set_weights(found.path, found.weights, model.runner, allow_nonfinite=allow_nonfinite)
     if found.state is not None:
         model.state = state_from(found.path, found.state, model.runner)
+    model.history = read_history(path)
     return model
 
 

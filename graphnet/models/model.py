@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 
@@ -21,23 +21,33 @@ from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State, require_state
 from graphnet.data.labels import by_output
 from graphnet.data.weighting import Weighting
+from graphnet.initializers import Initializer
 from graphnet.io.model_folder import save_model
 from graphnet.io.run_folder import relative
-from graphnet.metrics import ConfusionMatrix
+from graphnet.losses import Loss
+from graphnet.metrics import ConfusionMatrix, Metric
 from graphnet.models.class_outputs import check_form, confusion_matrix, in_form
 from graphnet.models.data_paths import folder_of
 from graphnet.models.data_setting import moved
 from graphnet.models.elsewhere import ELSEWHERE
 from graphnet.models.given_data import for_evaluation, for_prediction, for_training
 from graphnet.models.prediction import predict
+from graphnet.optimizers import Optimizer
+from graphnet.optimizers.schedules import Schedule
 from graphnet.plugins import manager
+from graphnet.regularizers import Regularizer
+from graphnet.training import keep
 from graphnet.training.callbacks import Callback
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
+from graphnet.training.elsewhere import ELSEWHERE as ELSEWHERE_IN_FIT
 from graphnet.training.evaluation import evaluate
 from graphnet.training.history import History
+from graphnet.training.keep import KEEP
 from graphnet.training.totals import losses_by_output
 from graphnet.training.trainer import Trainer
 
+#: The name of a class.
+Label = str | bool | int | float
 #: Examples that ``predict`` runs at a time.
 ROWS = 256
 
@@ -61,7 +71,7 @@ class Model(ExplainedAttributes):
         Used by the next ``fit``; ``evaluate`` uses its losses and metrics.
     runner : Runner
     history : History or None
-        Of the last ``fit`` of this object.
+        Of the last ``fit`` of this object, or of the run from which it was loaded.
     state : State
         The state from which ``predict(stateful=True)`` continues: empty at first, and after training on a Stream the
         state at its end. It is saved and loaded with the weights.
@@ -91,6 +101,7 @@ class Model(ExplainedAttributes):
         self.config = require_config(config, "Model")
         self.runner = Runner(graph, backend=self.config.backend)
         self.history: History | None = None
+        self._trained_by: str | None = None  # the backend of the last fit
         self.state = State()
         self.path: Path | None = None
 
@@ -293,7 +304,45 @@ class Model(ExplainedAttributes):
         target_mask: Any = None,
         warm_start: bool = False,
         callbacks: Iterable[Callback] = (),
-        **settings: Any,
+        verbose: int | bool | str | None = None,
+        data: str | Mapping[str, Any] | None = KEEP,
+        loss: Loss | str | Mapping[str, Loss | str] = KEEP,
+        loss_weights: Mapping[str, float] | None = KEEP,
+        classes: Sequence[Label] | Mapping[str, Sequence[Label]] | None = KEEP,
+        optimizer: Optimizer | str = KEEP,
+        regularizer: Regularizer | str | None = KEEP,
+        metrics: Iterable[Metric | str] = KEEP,
+        epochs: int = KEEP,
+        batch_size: int = KEEP,
+        shuffle: bool = KEEP,
+        drop_last: bool = KEEP,
+        batching: str = KEEP,
+        batch_major: bool = KEEP,
+        tbptt: tuple[int, int] | None = KEEP,
+        seed: int = KEEP,
+        clip_norm: float | None = KEEP,
+        accumulate: int = KEEP,
+        average: float | None = KEEP,
+        frozen: str | tuple[str, ...] = KEEP,
+        parameter_groups: Mapping[str, Mapping[str, float | bool]] = KEEP,
+        decay_biases: bool = KEEP,
+        schedule: Literal["constant", "cosine", "step"] | Schedule | str = KEEP,
+        decay: float | None = KEEP,
+        decay_epochs: int | None = KEEP,
+        weights_initializer: Initializer | str = KEEP,
+        bias_initializer: Initializer | str = KEEP,
+        dtype: str = KEEP,
+        validation: float = KEEP,
+        patience: int | None = KEEP,
+        threads: int | None = KEEP,
+        backend: str | None = KEEP,
+        on_nan: str = KEEP,
+        detect_anomaly: bool = KEEP,
+        save_bad_batch: str | None = KEEP,
+        checkpoint_epochs: int | None = KEEP,
+        checkpoint_steps: int | None = KEEP,
+        checkpoint_seconds: float | None = KEEP,
+        keep_checkpoints: int = KEEP,
     ) -> History:
         """Train on some examples; see :meth:`graphnet.training.trainer.Trainer.fit`.
 
@@ -308,8 +357,12 @@ class Model(ExplainedAttributes):
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again from the seed.
         callbacks : iterable of Callback
-        **settings
-            Fields of :class:`~graphnet.training.config.TrainingConfig`, which replace those of ``config`` from now on.
+        verbose : {None, 'auto', 0, 1, 2} or bool
+            What is shown of the training; see ``Trainer.fit``. Nothing by default, except on a terminal and in a
+            notebook.
+        data, loss, ..., keep_checkpoints
+            The settings of :class:`~graphnet.training.config.TrainingConfig`, which describes them. Those that are
+            given replace the ones of ``config`` from now on; ``KEEP`` leaves a setting as it is.
 
         Raises
         ------
@@ -318,6 +371,7 @@ class Model(ExplainedAttributes):
         StateError
             If the loss is not finite; before anything changes, if another thread is using the model.
         """
+        settings = keep.given(locals())
         with self._claim(WRITE, "fit"), self._state_claim("fit"):
             given = for_training(self.graph, self.config.changed(**settings), inputs, targets, validation_data)
             config = given.config
@@ -334,6 +388,7 @@ class Model(ExplainedAttributes):
                     class_weight=class_weight,
                     target_mask=target_mask,
                     warm_start=warm_start,
+                    verbose=verbose,
                 )
             finally:
                 if not trainer.history.epochs:
@@ -341,6 +396,7 @@ class Model(ExplainedAttributes):
                 else:
                     self.history, self.runner, self.config = trainer.history, trainer.runner, trainer.config
                     self.state = State() if trainer.state is None else trainer.state
+                    self._trained_by = trainer.runner.backend
             return trainer.history
 
     # ------------------------------------------------------------------ files
@@ -363,10 +419,8 @@ class Model(ExplainedAttributes):
 
     def _save(self, path: Path) -> None:
         self._materialize()
-        history = self.history
-        facts = {} if history is None else {"epoch": history.best_epoch}
-        trained_by = None if history is None else self.runner.backend
-        save_model(path, self.runner, self._config_in(path), self.state, trained_by, facts)
+        config = self._config_in(path)
+        save_model(path, self.runner, config, self.state, self.history, self._trained_by)
 
     def _config_in(self, folder: Path) -> TrainingConfig:
         """The configuration for a file in a folder: the path of a data file points from there to the same file."""
@@ -414,4 +468,5 @@ class Model(ExplainedAttributes):
 
 
 explain_arguments(Model)
-explain_methods(Model, "predict", "reset_state", "evaluate", "confusion_matrix", "fit", "save", "export")
+explain_methods(Model, "predict", "reset_state", "evaluate", "confusion_matrix", "save", "export")
+explain_methods(Model, "fit", hints=ELSEWHERE_IN_FIT)

@@ -78,7 +78,9 @@ class TrainingJob:
         held_out = self.data.validation
         validation = None if held_out is None else (held_out.inputs, held_out.targets)
         try:
-            return self.trainer.fit(self.data.train.inputs, self.data.train.targets, validation_data=validation)
+            return self.trainer.fit(
+                self.data.train.inputs, self.data.train.targets, validation_data=validation, verbose=0
+            )
         except GraphnetError as error:
             if self.trainer.history.stopped == "failed" or not self.trainer.history.epochs:
                 raise

@@ -22,6 +22,7 @@ from graphnet.optimizers.schedules import Schedule
 from graphnet.regularizers import Regularizer
 from graphnet.training import checks
 from graphnet.training.callbacks import Callback
+from graphnet.training.elsewhere import ELSEWHERE
 from graphnet.training.names import named
 
 #: The schedules whose settings are ``decay`` and ``decay_epochs``; see :func:`graphnet.training.schedule.schedule_of`.
@@ -123,7 +124,8 @@ class TrainingConfig:
     validation : float in [0, 1)
         Share of the training examples that is held out to select the best epoch; 0: the training loss selects it.
     patience : int, optional
-        Number of epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops;
+        :class:`~graphnet.callbacks.EarlyStopping` for another figure than the one that selects the best epoch.
     threads : int, optional
         Upper bound of the BLAS threads during training. None: all threads of the process for large products, one for
         small ones; two runs of a large model are then equal to the bit only with the same number of threads.
@@ -362,7 +364,7 @@ def require_config(config: Any, where: str) -> TrainingConfig:
     )
 
 
-explain_arguments(TrainingConfig)
+explain_arguments(TrainingConfig, ELSEWHERE)
 explain_frozen(TrainingConfig, "Make another configuration: config.changed(epochs=10), for example.")
 #: Remedies for the settings that are set as attributes of a Model or a Trainer.
 SETTINGS = {

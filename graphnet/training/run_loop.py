@@ -6,8 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from graphnet.core.errors import GraphnetError
+from graphnet.training.callbacks import EarlyStopping
 from graphnet.training.guards import guarded
 from graphnet.training.nonfinite.worse import warn_if_worse
+from graphnet.training.progress import Shown
 from graphnet.training.resumption import Resumption
 from graphnet.training.run_state import RunState
 
@@ -20,12 +22,17 @@ class RunLoop:
     trainer : Trainer
         Its history, state and request to stop are set.
     state : RunState
+    progress : Shown or None
+        Is called after the callbacks, and is no part of the run.
     """
 
-    def __init__(self, trainer: Any, state: RunState) -> None:
+    def __init__(self, trainer: Any, state: RunState, progress: Shown | None = None) -> None:
         self.trainer, self.state = trainer, state
         self.epochs, self.best = state.epochs, state.best
         self.callbacks, self.checkpoints = trainer.callbacks, trainer.checkpoints
+        self.progress = progress
+        if progress is not None:
+            self.callbacks = (*self.callbacks, progress)
         if self.checkpoints is not None:
             self.epochs.at_beginning = state.generators.beginning
 
@@ -37,6 +44,13 @@ class RunLoop:
         GraphnetError
             As ``Trainer.fit``.
         """
+        try:
+            self._run(resumption)
+        finally:
+            if self.progress is not None:
+                self.progress.close()
+
+    def _run(self, resumption: Resumption | None) -> None:
         history = self.trainer.history
         try:
             self._start(resumption)
@@ -59,6 +73,7 @@ class RunLoop:
 
     def _start(self, resumption: Resumption | None) -> None:
         """Call ``on_start`` of all callbacks, with the past of the run; then restore all that decides its future."""
+        self.state.resumed = resumption is not None
         if resumption is not None:
             self.state.restore_past(resumption.snapshot)
         self._call("on_start", self.epochs.feed.count)
@@ -100,7 +115,9 @@ class RunLoop:
 
     def _out_of_patience(self, epoch: int) -> bool:
         patience: int | None = self.trainer.config.patience
-        return patience is not None and epoch - self.best.epoch >= patience
+        if patience is not None and epoch - self.best.epoch >= patience:
+            return True
+        return any(callback.exhausted for callback in self.callbacks if isinstance(callback, EarlyStopping))
 
     # ------------------------------------------------------------------ the end
     def _restore(self, *, failed: bool = False) -> None:

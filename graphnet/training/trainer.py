@@ -25,7 +25,7 @@ from graphnet.data.datasets.stream import Stream
 from graphnet.data.weighting import Weighting
 from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
-from graphnet.training.callbacks import Callback
+from graphnet.training.callbacks import Callback, EarlyStopping
 from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.data_hash import data_hashes
@@ -34,17 +34,20 @@ from graphnet.training.feeds import make_feed
 from graphnet.training.fingerprint import fingerprint
 from graphnet.training.fit_data import DataReader
 from graphnet.training.history import History
+from graphnet.training.names import named
 from graphnet.training.object_writer import ObjectWriter
+from graphnet.training.progress import checked_verbose, progress_of_fit
 from graphnet.training.resumption import Resumption
 from graphnet.training.run_loop import RunLoop
 from graphnet.training.run_objects import RunObjects
 from graphnet.training.run_state import RunState
+from graphnet.training.run_view import RunView
 from graphnet.training.snapshot import Snapshot
 from graphnet.training.starting_weights import create_weights
 from graphnet.training.totals import losses_by_output
 
 
-class Trainer(ExplainedAttributes):
+class Trainer(RunView, ExplainedAttributes):
     """Trains a graph; afterwards its layers have the weights of the best epoch.
 
     The same seed gives the same run, equal to the bit on one machine, independent of random numbers drawn before or in
@@ -56,7 +59,8 @@ class Trainer(ExplainedAttributes):
     ----------
     graph : Graph
     config : TrainingConfig, optional
-    callbacks : iterable of Callback
+    callbacks : iterable of Callback or str
+        A name stands for a callback with default settings: ``'early_stopping'``.
     checkpoints : Checkpoints, optional
         Receives the checkpoints of a run. None: the first of the callbacks that is a Checkpoints, if there is one.
 
@@ -111,10 +115,7 @@ class Trainer(ExplainedAttributes):
     ) -> None:
         self.graph = require_graph(graph, "Trainer")
         self.config = require_config(config, "Trainer")
-        given = (
-            callbacks if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable) else [*callbacks]
-        )
-        self.callbacks = (*self.config.callbacks, *checks.callbacks(given))
+        self.callbacks = (*self.config.callbacks, *_given(callbacks))
         found = (callback for callback in self.callbacks if isinstance(callback, Checkpoints))
         self.checkpoints: Checkpoints | None = next(found, None) if checkpoints is None else checkpoints
         self.runner = Runner(graph, backend=self.config.backend)
@@ -137,6 +138,7 @@ class Trainer(ExplainedAttributes):
         class_weight: Any = None,
         target_mask: Any = None,
         warm_start: bool = False,
+        verbose: int | bool | str | None = None,
     ) -> History:
         """Train on these examples, and restore the weights of the best epoch.
 
@@ -162,6 +164,10 @@ class Trainer(ExplainedAttributes):
             shape where the loss is one of elements. The others may hold anything.
         warm_start : bool
             Whether training continues from the present weights; otherwise they are drawn again.
+        verbose : {None, 'auto', 0, 1, 2} or bool
+            What is shown on standard output. None or 'auto': a bar on a terminal and in a notebook, unless another one
+            is there already, and nothing elsewhere. 0 or False: nothing. 1 or True: the bar, or elsewhere a line for
+            each epoch. 2: a line for each epoch.
 
         Returns
         -------
@@ -185,7 +191,7 @@ class Trainer(ExplainedAttributes):
             exception: the message names it. If a callback fails in ``on_end``, the others are called first, and the run
             is complete.
         """
-        warm_start = flag("fit", "warm_start", warm_start)
+        warm_start, verbose = flag("fit", "warm_start", warm_start), checked_verbose(verbose)
         resuming = self._resumption is not None
         if self._resumption is not None and inputs is None:
             inputs, targets, validation_data = self._resumption.data()
@@ -213,11 +219,12 @@ class Trainer(ExplainedAttributes):
                 rng = np.random.default_rng(order_seed) if self.config.shuffle else None
                 epochs = EpochRunner(self.runner, self.config, self.losses, feed, validation, rng)
                 self.history, self.state, self.stopping = History(), None, False
-                best = BestWeights(self.runner, next(iter(self.config.metrics), None))
+                selecting = (c.score for c in self.callbacks if isinstance(c, EarlyStopping) and c.selects)
+                best = BestWeights(self.runner, next(iter(self.config.metrics), None), next(selecting, None))
                 self._running = RunState(self, epochs, best, objects, known)
                 resumption, self._resumption = self._resumption, None
                 try:
-                    RunLoop(self, self._running).run(resumption)
+                    RunLoop(self, self._running, progress_of_fit(verbose)).run(resumption)
                 finally:
                     self._running = None
             return self.history
@@ -264,11 +271,10 @@ class Trainer(ExplainedAttributes):
         resumption = Resumption.of(run, epochs, allow)
         stored = resumption.stored
         own: list[Any] = [stored.checkpoints] if isinstance(stored.checkpoints, Callback) else []
-        given = checks.callbacks(callbacks if isinstance(callbacks, (Callback, str)) else [*callbacks])
         trainer = cls(
             stored.graph,
             resumption.config,
-            callbacks=[*own, *stored.callbacks, *given],
+            callbacks=[*own, *stored.callbacks, *_given(callbacks)],
             checkpoints=stored.checkpoints,
         )
         resumption.check(fingerprint(trainer.graph, trainer.config, trainer.runner.backend))
@@ -367,5 +373,12 @@ class Trainer(ExplainedAttributes):
             yield
 
 
+def _given(callbacks: Any) -> tuple[Callback, ...]:
+    """Callbacks, alone or several, and those that names stand for."""
+    alone = isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable)
+    return checks.callbacks(named("callbacks", "callbacks", callbacks if alone else [*callbacks]))
+
+
 explain_arguments(Trainer)
-explain_methods(Trainer, "fit", "evaluate", "examples")
+explain_methods(Trainer, "fit", hints=SETTINGS)
+explain_methods(Trainer, "evaluate", "examples")

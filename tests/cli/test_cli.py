@@ -159,7 +159,7 @@ def test_data_path_is_relative_to_model(folder, tmp_path):
 
 
 def test_interrupted_train_saves_weights(folder, monkeypatch):
-    from graphnet.cli.progress import Lines
+    from graphnet.training.progress import Lines
 
     def interrupt(self, trainer, record):
         if record.epoch == 3:
@@ -175,8 +175,8 @@ def test_interrupted_train_saves_weights(folder, monkeypatch):
 def test_terminal_shows_progress_bar(folder, monkeypatch):
     import io
 
-    from graphnet.cli.progress import Bars, progress
     from graphnet.models.train_file import prepare
+    from graphnet.training.progress import TerminalBar, progress
 
     class Terminal(io.StringIO):
         def isatty(self):
@@ -184,11 +184,11 @@ def test_terminal_shows_progress_bar(folder, monkeypatch):
 
     screen = Terminal()
     bars = progress(screen)
-    assert isinstance(bars, Bars)
+    assert isinstance(bars, TerminalBar)
     prepare("model.yaml", output="run", callbacks=[bars], epochs=3).run()
     shown = screen.getvalue()
     assert "epoch 3/3" in shown and "accuracy" in shown and "examples/s" in shown and "0:00:00" in shown
-    assert shown.rstrip().endswith("best epoch 3 of 3")
+    assert shown.rstrip().endswith("best epoch 3 of 3, chosen by the training loss: no examples were held out")
 
 
 # ------------------------------------------------------------------ train, refused

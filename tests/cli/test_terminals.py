@@ -34,10 +34,10 @@ training: {data: data.npz, metrics: [Accuracy], epochs: 3, batch_size: 16}
 #: Slows a run down, and says when it has got so far: a callback cannot be named in a model file without a plugin.
 SLOW = """\
 import sys, time
-from graphnet.cli import main, progress
-from graphnet.training.callbacks import Callback
+from graphnet.cli import main
+from graphnet.training import progress
 
-class Slow(Callback):
+class Slow(progress.Shown):
     def on_batch_end(self, trainer, epoch, batch, loss):
         if (epoch, batch) == (WHEN):
             print("now", flush=True)

@@ -22,7 +22,8 @@ def main() -> int:
     failed = overflowed = sensitive = 0
     began = time.monotonic()
     for number in range(options.n):
-        drawn = trial(start + number, whole_graph=number % 3 == 2 if options.kind is None else options.kind == "graph")
+        whole_graph = number % 3 == 2 if options.kind is None else options.kind == "graph"
+        drawn = trial(start + number, whole_graph, options.wide)
         try:
             failure = difference(drawn, options.backend)
         except NotCompared as reason:
@@ -38,7 +39,7 @@ def main() -> int:
             print(f"{number + 1} trials, {failed} failed, {time.monotonic() - began:.0f} s", flush=True)
     print(
         f"{failed} of {number + 1} trials failed, {overflowed + sensitive} were not compared "
-        f"(overflow: {overflowed}; as sensitive to rounding in float64: {sensitive})"
+        f"(overflow: {overflowed}; as sensitive to rounding of the inputs: {sensitive})"
     )
     return int(failed > 0)
 
@@ -58,6 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-n", type=int, default=1000, help="number of trials")
     parser.add_argument("--seed", type=int, help="seed of the first trial (default: random)")
     parser.add_argument("--kind", choices=("cell", "graph"), help="only these (default: two cells per graph)")
+    parser.add_argument("--wide", action="store_true", help="up to 70 units and 20 rows (default: up to 5)")
     parser.add_argument("--backend", default="numpy")
     parser.add_argument("--most", type=int, default=5, help="stop after this number of failures")
     parser.add_argument("--no-shrink", dest="shrink", action="store_false")

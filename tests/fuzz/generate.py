@@ -14,6 +14,8 @@ from graphnet.core.compile.pipeline import PASSES
 
 #: Few sizes, so that time, batch and widths are often equal or broadcast.
 SIZES = (1, 1, 2, 2, 3, 4, 5)
+#: Sizes of wide trials: around the lanes and tiles of compiled code, and between.
+WIDE_SIZES = (1, 2, 3, 5, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63, 64, 65, 70)
 #: Layers used outside Scans only.
 AROUND = ("lstm", "gru", "both ways", "batch norm", "mean", "last")
 #: Kinds of operations and their relative frequencies.
@@ -58,13 +60,19 @@ class Drawing:
     widths: dict[str, int]
     ops: list[Op] = field(default_factory=list)
     numbers: Iterator[int] = field(default_factory=count)
+    sizes: tuple[int, ...] = SIZES
+
+    @property
+    def most(self) -> int:
+        """The largest width of concatenated values."""
+        return 12 if self.sizes is SIZES else 140
 
     def value(self, width: int | None = None) -> str:
         """A random value of some width; a new one if there is none."""
         names = [n for n, w in self.widths.items() if width is None or w == width]
         if names and (width is None or self.rng.random() < 0.8):
             return self.rng.choice(names[-8:] if self.rng.random() < 0.5 else names)
-        return self.dense(width or self.rng.choice(SIZES))
+        return self.dense(width or self.rng.choice(self.sizes))
 
     def add(self, kind: str, args: list[str | None], widths: list[int], params: tuple = ()) -> str:
         """Add an operation; return the first of its values."""
@@ -88,7 +96,7 @@ def draw(drawing: Drawing, depth: int) -> None:
     a = drawing.value()
     width = drawing.widths[a]
     if kind in ("dense", "linear"):
-        out = rng.choice(SIZES)
+        out = rng.choice(drawing.sizes)
         drawing.add(kind, [a], [out], (width, out))
     elif kind == "shared":
         drawing.add("shared", [a], [width], (width, width))
@@ -114,7 +122,7 @@ def draw(drawing: Drawing, depth: int) -> None:
         drawing.add(rng.choice(("add", "multiply")), rng.sample([a, drawing.value(1)], 2), [width])
     elif kind == "concatenate":
         parts = [a, *(drawing.value() for _ in range(rng.choice((1, 1, 2))))]
-        if sum(drawing.widths[p] for p in parts) <= 12:
+        if sum(drawing.widths[p] for p in parts) <= drawing.most:
             drawing.add("concatenate", parts, [sum(drawing.widths[p] for p in parts)])
     elif kind == "split":
         _split(drawing, a, width)
@@ -124,7 +132,7 @@ def draw(drawing: Drawing, depth: int) -> None:
         drawing.add(kind, [a], [1])
     elif kind == "gated" and width % 2 == 0:
         drawing.add("gated", [a], [width // 2])
-    elif kind == "mirrored" and width < 6:
+    elif kind == "mirrored" and 2 * width <= drawing.most:
         drawing.add("mirrored", [a], [2 * width])
     elif kind == "heads" and width % 2 == 0:
         drawing.add("heads", [a], [width], rng.choice(((2, width // 2), (width // 2, 2))))
@@ -139,7 +147,7 @@ def draw(drawing: Drawing, depth: int) -> None:
 def around(drawing: Drawing, rows: Drawing) -> None:
     """Add a layer that reads whole sequences."""
     rng = drawing.rng
-    kind, a, out = rng.choice(AROUND), drawing.value(), rng.choice(SIZES)
+    kind, a, out = rng.choice(AROUND), drawing.value(), rng.choice(drawing.sizes)
     width = drawing.widths[a]
     if kind in ("lstm", "gru"):
         drawing.add(kind, [a], [out], (width, out, None, rng.choice((1, 2, 9))))
@@ -164,7 +172,7 @@ def _nested(drawing: Drawing, depth: int) -> None:
     rng = drawing.rng
     args = [drawing.value() for _ in range(rng.randint(1, 3))]
     inputs = tuple((f"i{k}", drawing.widths[a]) for k, a in enumerate(args))
-    inner = Drawing(rng, dict(inputs))
+    inner = Drawing(rng, dict(inputs), sizes=drawing.sizes)
     for _ in range(rng.randint(1, 3)):
         draw(inner, depth)
     if not inner.ops:
@@ -174,13 +182,13 @@ def _nested(drawing: Drawing, depth: int) -> None:
     drawing.add("nested", args, [inner.widths[v] for _, v in outputs], (inner.body(inputs, outputs),))
 
 
-def cell(rng: random.Random, most: int = 9) -> CellRecipe:
+def cell(rng: random.Random, most: int = 9, sizes: tuple[int, ...] = SIZES) -> CellRecipe:
     """A random cell."""
-    sequences = [(f"x{k}", rng.choice(SIZES)) for k in range(rng.choice((1, 1, 2)))]
-    states = [(f"s{k}", rng.choice(SIZES)) for k in range(rng.choice((1, 1, 2, 2, 3)))]
-    contexts = [(f"c{k}", rng.choice(SIZES)) for k in range(rng.choice((0, 0, 0, 1, 2)))]
+    sequences = [(f"x{k}", rng.choice(sizes)) for k in range(rng.choice((1, 1, 2)))]
+    states = [(f"s{k}", rng.choice(sizes)) for k in range(rng.choice((1, 1, 2, 2, 3)))]
+    contexts = [(f"c{k}", rng.choice(sizes)) for k in range(rng.choice((0, 0, 0, 1, 2)))]
     inputs = (*sequences, *states, *contexts)
-    drawing = Drawing(rng, dict(inputs))
+    drawing = Drawing(rng, dict(inputs), sizes=sizes)
     for name, _ in inputs:  # some inputs are unused
         if rng.random() < 0.15 and len(drawing.widths) > 1:
             del drawing.widths[name]
@@ -209,7 +217,7 @@ def _passed_on(
 def scan(drawing: Drawing, rows: Drawing, most: int) -> None:
     """Add a Scan over values of a graph; its initial states and contexts are rows."""
     rng = drawing.rng
-    recipe = cell(rng, most)
+    recipe = cell(rng, most, drawing.sizes)
     widths = dict(recipe.body.inputs)
     sequences, states, contexts = recipe.names
     args: list[str | None] = [drawing.value(widths[n]) for n in sequences]
@@ -226,13 +234,14 @@ def scan(drawing: Drawing, rows: Drawing, most: int) -> None:
     rows.widths |= dict(outs[len(emitted) :])
 
 
-def trial(seed: int, whole_graph: bool) -> Trial:
-    """A random cell in a Scan, or a random graph with several."""
-    rng = random.Random(f"{'graph' if whole_graph else 'cell'} {seed}")
-    inputs = [(f"x{k}", rng.choice(SIZES), "sequence") for k in range(rng.choice((1, 1, 2)))]
-    inputs += [(f"r{k}", rng.choice(SIZES), "rows") for k in range(rng.choice((1, 2)))]
-    drawing = Drawing(rng, {n: w for n, w, kind in inputs if kind == "sequence"})
-    rows = Drawing(rng, {n: w for n, w, kind in inputs if kind == "rows"}, numbers=drawing.numbers)
+def trial(seed: int, whole_graph: bool, wide: bool = False) -> Trial:
+    """A random cell in a Scan, or a random graph with several; ``wide``: up to 70 units and 20 rows instead of 5 each."""
+    rng = random.Random(f"{'wide ' * wide}{'graph' if whole_graph else 'cell'} {seed}")
+    sizes = WIDE_SIZES if wide else SIZES
+    inputs = [(f"x{k}", rng.choice(sizes), "sequence") for k in range(rng.choice((1, 1, 2)))]
+    inputs += [(f"r{k}", rng.choice(sizes), "rows") for k in range(rng.choice((1, 2)))]
+    drawing = Drawing(rng, {n: w for n, w, kind in inputs if kind == "sequence"}, sizes=sizes)
+    rows = Drawing(rng, {n: w for n, w, kind in inputs if kind == "rows"}, numbers=drawing.numbers, sizes=sizes)
     for _ in range(rng.choice((1, 2, 2, 3)) if whole_graph else 1):
         if whole_graph:
             for _ in range(rng.randint(0, 5)):
@@ -246,18 +255,17 @@ def trial(seed: int, whole_graph: bool) -> Trial:
         scan(drawing, rows, 5 if whole_graph else 10)
     for _ in range(rng.randint(0, 4) if whole_graph else 0):
         draw(drawing, 1)
-    return _run(rng, drawing, rows, inputs, whole_graph, seed)
+    return _run(drawing, inputs, whole_graph, seed)
 
 
-def _run(
-    rng: random.Random, drawing: Drawing, rows: Drawing, inputs: list[tuple[str, int, str]], graph: bool, seed: int
-) -> Trial:
+def _run(drawing: Drawing, inputs: list[tuple[str, int, str]], graph: bool, seed: int) -> Trial:
     """Draw how the graph is run, and its outputs."""
+    rng = drawing.rng
     names = [name for op in drawing.ops for name, _ in op.outs]
     last = [name for name, _ in drawing.ops[-1].outs]
     chosen = rng.sample(names, min(len(names), rng.randint(1, 3))) if graph else last
     outputs = tuple((f"out{k}", v) for k, v in enumerate(dict.fromkeys([*chosen, *last])))
-    steps, batch = rng.randint(1, 5), rng.randint(1, 5)
+    steps, batch = rng.randint(1, 5), rng.randint(1, 5 if drawing.sizes is SIZES else 20)
     lengths = tuple(rng.randint(0, steps) for _ in range(batch)) if rng.random() < 0.35 else None
     errors = tuple(name for name, _ in outputs if rng.random() < 0.75) or (outputs[0][0],)
     passes = None if rng.random() < 0.6 else tuple(p for p in PASSES if rng.random() < 0.6)

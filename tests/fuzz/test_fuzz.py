@@ -18,11 +18,11 @@ pytestmark = pytest.mark.slow
 CHUNKS = [*(("cell", k) for k in range(10)), *(("graph", k) for k in range(4))]
 
 
-def failures(seeds, whole_graph, backend="numpy"):
+def failures(seeds, whole_graph, backend="numpy", wide=False):
     problems = []
     for seed in seeds:
         try:
-            failure = difference(trial(seed, whole_graph), backend)
+            failure = difference(trial(seed, whole_graph, wide), backend)
         except NotCompared:
             continue
         if failure is not None:
@@ -42,11 +42,12 @@ def test_fresh_seeds_agree_with_reference(capsys):
     assert failures(range(start, start + 70), False) + failures(range(start, start + 30), True) == []
 
 
-@pytest.mark.parametrize(("start", "whole_graph"), [(0, False), (0, True)])
-def test_native_backend_agrees_with_reference(start, whole_graph, tmp_path, monkeypatch):
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("whole_graph", [False, True])
+def test_native_backend_agrees_with_reference(whole_graph, wide, tmp_path, monkeypatch):
     pytest.importorskip("graphnet_native")
     monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path))
-    assert failures(range(start, start + 25), whole_graph, "native") == []
+    assert failures(range(8 if wide else 20), whole_graph, "native", wide) == []
 
 
 def test_lists_of_calls_agree_with_reference(tmp_path, monkeypatch):
@@ -97,16 +98,17 @@ def test_native_code_stays_inside_its_arrays(whole_graph, monkeypatch):
     assert failures(range(start, start + 8), whole_graph, "native") == []
 
 
-@pytest.mark.parametrize("error", [3e-5, 1e-3])
-def test_error_of_a_well_conditioned_result_is_a_failure(error, monkeypatch):
-    drawn = next(t for t in (dataclasses.replace(trial(seed, False), single=True) for seed in range(9)) if fine(t))
+@pytest.mark.parametrize(("error", "single"), [(3e-5, True), (1e-3, True), (3e-9, False)])
+def test_error_of_a_well_conditioned_result_is_a_failure(error, single, monkeypatch):
+    drawn = next(t for t in (dataclasses.replace(trial(seed, False), single=single) for seed in range(9)) if fine(t))
     inexact(monkeypatch, error)
     assert "off by" in difference(drawn, "numpy").problem
 
 
-def test_result_that_rounding_of_the_input_changes_is_not_compared(monkeypatch):
-    drawn = next(t for t in (dataclasses.replace(trial(seed, False), single=True) for seed in range(9)) if fine(t))
-    inexact(monkeypatch, 3e-5, sensitivity=1e3)
+@pytest.mark.parametrize(("error", "single", "sensitivity"), [(3e-5, True, 1e3), (3e-9, False, 1e9)])
+def test_result_that_rounding_of_the_input_changes_is_not_compared(error, single, sensitivity, monkeypatch):
+    drawn = next(t for t in (dataclasses.replace(trial(seed, False), single=single) for seed in range(9)) if fine(t))
+    inexact(monkeypatch, error, sensitivity=sensitivity)
     with pytest.raises(IllConditioned, match="off by"):
         difference(drawn, "numpy")
 

@@ -414,10 +414,10 @@ def test_stream_errors_name_the_problem(make, message):
 def test_batch_count_is_zero_if_unknown():
     import io
 
-    from graphnet.cli.progress import Bars
+    from graphnet.training.progress import TerminalBar
 
     x, y = echo(60)
     stream = io.StringIO()
     model = Model(echo_graph())
-    model.fit(Stream(lambda: [(x[:, None], y[:, None])]), tbptt=(10, 10), callbacks=[Bars(stream)], **SETTINGS)
+    model.fit(Stream(lambda: [(x[:, None], y[:, None])]), tbptt=(10, 10), callbacks=[TerminalBar(stream)], **SETTINGS)
     assert "best epoch" in stream.getvalue()

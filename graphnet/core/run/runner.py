@@ -356,8 +356,8 @@ class Runner(ExplainedAttributes):
     def _first_step(
         self, inputs: Mapping[str, Any], state: State, phase: Phase
     ) -> tuple[dict[str, Array], State, Binding]:
-        """Run a pass without ``backward`` with all checks: its outputs, the final states and its binding."""
-        outputs, ended = self._run_checked(inputs, phase, None, False, True, state)
+        """Run a pass beside the last one with all checks: its outputs, the final states and its binding."""
+        outputs, ended = self._run_checked(inputs, phase, None, False, True, state, None)
         assert ended is not None
         return outputs, ended, self._binder.binding(self._reader.read(inputs, None), phase, True, False)
 
@@ -379,12 +379,19 @@ class Runner(ExplainedAttributes):
             results: Results | None = None if arrays is None else repeat.forward(self._last, recent, arrays, state)
             if results is not None:
                 return results
-        return self._run_checked(inputs, phase, lengths, keep, input_errors, state)
+        return self._run_checked(inputs, phase, lengths, keep, input_errors, state, self._last)
 
     def _run_checked(
-        self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
+        self,
+        inputs: Mapping[str, Any],
+        phase: Phase,
+        lengths: Any,
+        keep: bool,
+        input_errors: bool,
+        state: Any,
+        last: LastPass | None,
     ) -> Results:
-        """The same with all checks."""
+        """The same with all checks. ``last`` is None for a pass beside the last one, which must not be kept."""
         if not isinstance(phase, Phase):
             expected = "Phase.train or Phase.test"
             raise ConfigError("not a phase", where=repr(self.graph), expected=expected, received=repr(phase))
@@ -393,9 +400,10 @@ class Runner(ExplainedAttributes):
         with Claim(level, self._keys or self.keys, "forward", self.graph):
             binding = self._binder.binding(batch, phase, input_errors, keep)
             if binding.repeat is not None and not batch.ragged and binding.repeat.fits(batch.arrays):
-                results: Results | None = binding.repeat.forward(self._last, binding, batch.arrays, state)
+                results: Results | None = binding.repeat.forward(last, binding, batch.arrays, state)
                 if results is not None:
-                    self._recent = binding if binding.repeat.direct else self._recent
+                    if binding.repeat.direct and last is not None:
+                        self._recent = binding
                     return results
             carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
             lock = binding.lock
@@ -404,14 +412,14 @@ class Runner(ExplainedAttributes):
                 arrays = self._binder.recreated_arrays(binding)
             run = RunContext(arrays, batch.lengths, keep, carried=carried, ends=batch.ends)
             if lock is NO_LOCK:
-                outputs = self._forward(binding, batch, run)
+                outputs = self._forward(binding, batch, run, last)
             else:
                 run.holds_lock = True
                 with lock:
-                    outputs = self._forward(binding, batch, run)
+                    outputs = self._forward(binding, batch, run, last)
         return outputs, None if carried is None else carried.final_state
 
-    def _forward(self, binding: Binding, batch: Batch, run: RunContext) -> dict[str, Array]:
+    def _forward(self, binding: Binding, batch: Batch, run: RunContext, last: LastPass | None) -> dict[str, Array]:
         """Run one pass forward in a bound plan of its own; the outputs by name."""
         if run.keep:
             batch.arrays = kept_batch(batch.arrays, batch.lengths)
@@ -424,31 +432,33 @@ class Runner(ExplainedAttributes):
         except BaseException:
             current.release()
             raise
-        if not batch.ragged:
-            self._keep_for_repetition(current, batch)
+        if not batch.ragged and self._keep_for_repetition(current, batch) and last is not None:
+            self._recent = binding
         if run.keep:
             self._last.replace(current)
             return outputs
         current.release()
-        if self._last.current is not None:
-            self._last.drop_own()
+        if last is not None and last.current is not None:
+            last.drop_own()
         return outputs
 
-    def _keep_for_repetition(self, current: Pass, batch: Batch) -> None:
-        """Let further passes of the same inputs do without the checks, where what runs them allows it."""
+    def _keep_for_repetition(self, current: Pass, batch: Batch) -> bool:
+        """Let further passes of the same inputs do without the checks, where what runs them allows it.
+
+        Whether the inputs alone show that a pass is like this one.
+        """
         binding, options = current.binding, current.binding.options
         if self._updates_buffers and options.phase is Phase.train:
-            return
+            return False
         if not keep_for_repetition(current.bound, current.run, self._arrays):
-            return
+            return False
         repeat = binding.repeat
         if repeat is None or not repeat.fits(batch.arrays):
             kinds = (options.phase, current.run.keep, binding.input_errors)
             repeat = Repeat(self.graph, self.plan, self.keys, self._arrays, current, batch.arrays, kinds)
             binding.repeat = repeat
         current.repeat = repeat
-        if repeat.direct:
-            self._recent = binding
+        return bool(repeat.direct)
 
     def _acquire(self, binding: Binding, run: RunContext) -> Bound:
         """A bound plan for a pass, started: that of the pass which it replaces, or one from the pool."""

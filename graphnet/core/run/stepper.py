@@ -31,7 +31,8 @@ class Stepper:
 
     A step gives the same numbers, to the bit, as ``runner.resume`` with sequences of one step and the state of the step
     before: the recurrence ``h(t) = f(x(t), h(t - 1))`` of each Scan, with ``h`` kept. Nothing is saved for
-    ``backward``. Weights are those that the layers have at the time of the step.
+    ``backward``, and the last pass of the Runner, its ``backward`` and its ``state`` are as without the step. Weights
+    are those that the layers have at the time of the step.
 
     A stepper belongs to the thread that takes its first step. The first step fixes the number of rows and the dtype.
 

@@ -21,8 +21,8 @@ SEPARATORS = (",", ";", "\t", "|")
 WHAT = "a table with a line of column names: CSV, TSV or Parquet"
 
 
-def pandas() -> Any:
-    """The module pandas.
+def pandas(problem: str = "tables need pandas") -> Any:
+    """The module pandas; ``problem`` says in an error what needs it.
 
     Raises
     ------
@@ -33,7 +33,7 @@ def pandas() -> Any:
         import pandas
     except ImportError as error:
         raise PluginError(
-            "tables need pandas, which cannot be imported",
+            f"{problem}, which cannot be imported",
             received=str(error),
             remedy="pip install pandas",
         ) from error

@@ -154,15 +154,24 @@ def test_present_weights_are_used(backend):
         assert np.array_equal(stepper.step(x[2])["y"], resumed(runner, x[2:3], state)[0][0]["y"])
 
 
-def test_passes_of_the_runner_are_not_disturbed():
-    runner = runner_on("numpy")
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("length", [1, 7])
+def test_passes_of_the_runner_are_not_disturbed(backend, length):
+    runner = runner_on(backend)
     x = data()
-    stepper = runner.stepper()
-    stepper.step(x[0])
-    outputs = runner.forward({"x": x})
-    for step in x:
-        stepper.step(step)
-    assert runner.backward({"y": np.ones_like(outputs["y"])})["x"].shape == x.shape
+    error = np.cos(np.arange(length * 4.0)).reshape(length, 2, 2)
+    runner.forward({"x": x[:length]})
+    expected = runner.backward({"y": error})
+    gradients = {name: parameter.gradient.copy() for name, parameter in runner.parameters.items()}
+    for steps, phase in ((1, Phase.test), (5, Phase.test), (2, Phase.train)):
+        runner.forward({"x": x[:length]})
+        stepper = runner.stepper(phase=phase)  # its first step has all checks, the others have not
+        for step in x[:steps]:
+            stepper.step(step)
+        with pytest.raises(ShapeError):
+            stepper.step(x[0, :, :2])
+        assert np.array_equal(runner.backward({"y": error})["x"], expected["x"])
+        assert all(np.array_equal(parameter.gradient, gradients[n]) for n, parameter in runner.parameters.items())
     assert runner.state is None
 
 
