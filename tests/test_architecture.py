@@ -88,6 +88,8 @@ ELSEWHERE = ("graphnet/testing/", "graphnet/plugins/isolation/", "plugins/native
 HARMLESS = {
     ("graphnet/exercise/worker.py", "os.write"),  # to the pipe of the parent process
     ("graphnet/cli/streams.py", "os.open"),  # the null device
+    ("graphnet/sweeps/worker.py", "os.write"),  # to the pipe of the sweep
+    ("graphnet/sweeps/picture.py", "savefig"),  # a buffer
     ("graphnet/cli/signals.py", "os.write"),  # standard error
     ("graphnet/io/learning_curve.py", "savefig"),  # a buffer
     ("graphnet/training/nonfinite/saved_batch.py", "np.savez_compressed"),  # a buffer

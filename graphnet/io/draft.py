@@ -19,8 +19,8 @@ TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 #: The name of a draft in its place.
 DRAFT = "draft"
 #: Entries of runs, models and sweeps that are moved first, and those whose presence shows that all others are there.
-FIRST = ("base.yaml", "history.json", "manifest.json", "metrics.jsonl", "model.yaml", "state.safetensors", "study.jsonl", "sweep.yaml",
-         "versions.json")  # fmt: skip
+FIRST = ("base.yaml", "history.json", "manifest.json", "metrics.jsonl", "model.yaml", "state.safetensors",
+         "study.jsonl", "sweep.yaml", "versions.json")  # fmt: skip
 LAST = frozenset({"checkpoints", "sweep.json", "weights.safetensors"})
 
 

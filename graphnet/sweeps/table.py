@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import statistics
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from graphnet.sweeps.results import SweepResult, TrialResult
+from typing import Any
 
 #: Characters of an error, and of a value.
 ERROR, VALUE = 60, 24
 
 
-def table(result: SweepResult, most: int | None) -> str:
-    """The best trials, then those that were pruned, run or failed; a line about those that are left out."""
+def table(result: Any, most: int | None) -> str:
+    """The best trials of a ``SweepResult``, then the others; a line about those that are left out."""
     if len(result.trials) == 1 and len(result.trials[0].runs) > 1 and not result.trials[0].parameters:
         return _runs(result, result.trials[0])
     ranked = result.ranked()
@@ -35,7 +32,7 @@ def _lines(rows: list[list[str]]) -> list[str]:
     return ["  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _runs(result: SweepResult, trial: TrialResult) -> str:
+def _runs(result: Any, trial: Any) -> str:
     """The runs of a sweep that only repeats, and their mean, median and standard deviation."""
     keys = [key for key in ("seed", "fold") if any(run[key] is not None for run in trial.runs)]
     rows = [[*keys, result.objective, "epochs", "time", "run"]]
@@ -50,7 +47,7 @@ def _runs(result: SweepResult, trial: TrialResult) -> str:
     return "\n".join(lines)
 
 
-def _row(result: SweepResult, each: TrialResult, names: list[str]) -> list[str]:
+def _row(result: Any, each: Any, names: list[str]) -> list[str]:
     value = "-" if each.value is None else f"{each.value:.5g}"
     if each.deviation is not None:
         value += f" ± {each.deviation:.2g}"
