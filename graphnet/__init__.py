@@ -11,7 +11,7 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from graphnet.core import module_aliases
+from graphnet.core import late, module_aliases
 from graphnet.core.attributes import missing_from
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
@@ -41,6 +41,7 @@ from graphnet.core.errors import (
     ShapeError,
     StateError,
     UnknownNameError,
+    UnsavableWarning,
 )
 from graphnet.core.files import private as _private
 from graphnet.core.garbage import count_as_old as _count_as_old
@@ -97,6 +98,7 @@ if TYPE_CHECKING:
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
     from graphnet.optimizers import schedules as schedules
+    from graphnet.plugins.local import register
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -134,6 +136,7 @@ _LAZY = {
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
     "load": "graphnet.models.loading",
+    "register": "graphnet.plugins.local",
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
 }
@@ -152,6 +155,8 @@ _ALIASES = {
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)
+
+late.provide({"unsavable": ("graphnet.io.writing", "unsavable")})
 
 # The library logs under "graphnet"; an application that wants the messages adds its own handler.
 logging.getLogger("graphnet").addHandler(logging.NullHandler())
@@ -223,6 +228,7 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "UnknownNameError",
+    "UnsavableWarning",
     "Value",
     "Weight",
     "concatenate",
@@ -234,6 +240,7 @@ __all__ = [
     "generator",
     "load",
     "multiply",
+    "register",
     "reshape",
     "seed",
     "split",
