@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from graphnet import optimizers as optimizers
     from graphnet import plugins as plugins
     from graphnet import regularizers as regularizers
+    from graphnet import sklearn as sklearn
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.inspect.explain import explain
@@ -106,7 +107,7 @@ if TYPE_CHECKING:
 #: The submodules, by their names in ``graphnet``; each is imported when it is first used.
 _SUBMODULES = {
     "authoring": "graphnet.authoring",
-    "callbacks": "graphnet.training.callbacks",
+    "callbacks": "graphnet.io.callbacks",
     "cli": "graphnet.cli",
     "core": "graphnet.core",
     "data": "graphnet.data",
@@ -123,6 +124,7 @@ _SUBMODULES = {
     "plugins": "graphnet.plugins",
     "regularizers": "graphnet.regularizers",
     "schedules": "graphnet.optimizers.schedules",
+    "sklearn": "graphnet.models.sklearn",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }
@@ -143,7 +145,7 @@ _LAZY = {
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
 _ALIASES = {
-    "graphnet.callbacks": module_aliases.Alias("graphnet.training.callbacks"),
+    "graphnet.callbacks": module_aliases.Alias("graphnet.io.callbacks"),
     "graphnet.core.backends": module_aliases.Alias("graphnet.core.run.backends", deprecated=True),
     "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
     "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
@@ -152,6 +154,7 @@ _ALIASES = {
     "graphnet.network": module_aliases.Alias("graphnet.models.network", deprecated=True),
     "graphnet.scaffold": module_aliases.Alias("graphnet.cli.scaffold", deprecated=True),
     "graphnet.schedules": module_aliases.Alias("graphnet.optimizers.schedules"),
+    "graphnet.sklearn": module_aliases.Alias("graphnet.models.sklearn"),
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)

@@ -40,9 +40,9 @@ def plain(value: Any, where: str) -> Array:
     """Return ``value`` as a plain ``numpy.ndarray`` with the same numbers, without a copy if possible.
 
     Accepted are arrays, numbers, nested lists and tuples, ``range``, buffers (``memoryview``, ``array.array``), pandas
-    objects of plain numpy dtypes (by position, without their index), and objects that implement numpy's protocols,
-    such as tensors on the CPU. ``numpy.matrix``, ``numpy.memmap`` and other subclasses become plain arrays on the same
-    memory.
+    objects of plain numpy dtypes (by position, without their index), and objects that implement numpy's protocols or
+    DLPack, such as tensors on the CPU. ``numpy.matrix``, ``numpy.memmap`` and other subclasses become plain arrays on
+    the same memory.
 
     Raises
     ------
@@ -155,10 +155,12 @@ def _foreign(value: Any, where: str) -> Array:
         _refuse(
             "requires a gradient, which would not be propagated", value, where, "Pass tensor.detach().cpu().numpy()."
         )
-    if not _readable(value):
-        return _nested(list(value), where) if isinstance(value, Sequence) else _refuse_object(value, where)
+    if not _readable(value) and not hasattr(value, "__dlpack__"):
+        if isinstance(value, Sequence):
+            return _nested(list(value), where)
+        _refuse("is not an array", value, where, "Pass an array, or a list of numbers.")
     try:
-        array = np.asanyarray(value)
+        array = np.asanyarray(value) if _readable(value) else np.from_dlpack(value)
     except Exception as error:
         remedy = "Convert it to a numpy array; a tensor: tensor.detach().cpu().numpy()."
         received = f"{type(value).__module__}.{type(value).__qualname__}: {error}"
@@ -170,7 +172,7 @@ def _foreign(value: Any, where: str) -> Array:
 
 
 def _readable(value: Any) -> bool:
-    """Whether numpy can convert an object, by its protocols or as a buffer."""
+    """Whether numpy can convert an object, by its protocols or as a buffer; what only has DLPack is read by that."""
     if any(hasattr(value, name) for name in ("__array__", "__array_interface__", "__array_struct__")):
         return True
     try:
@@ -178,12 +180,6 @@ def _readable(value: Any) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _refuse_object(value: Any, where: str) -> NoReturn:
-    exports = hasattr(value, "__dlpack__")
-    remedy = "Pass numpy.from_dlpack(value)." if exports else "Pass an array, or a list of numbers."
-    _refuse("is not an array", value, where, remedy)
 
 
 def _pandas(value: Any, where: str) -> Array:

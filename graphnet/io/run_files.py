@@ -45,15 +45,14 @@ def sync(folder: Path) -> None:
     filesystem.sync_folder(folder)
 
 
-def append(run: Path, text: str) -> None:
-    """Append a line to the metrics; after an error the file is as it was.
+def append(path: Path, text: str) -> None:
+    """Append text to a file; after an error the file is as it was.
 
     Raises
     ------
     FileError
         If that is not possible.
     """
-    path = run / METRICS
     system = filesystem.current()
     try:
         handle = filesystem.uninterrupted(lambda: system.open(path, os.O_WRONLY | os.O_APPEND))
@@ -141,6 +140,7 @@ def summary(history: History, backend: str | None, test: Mapping[str, float]) ->
         "backend": backend,
         "epochs": len(history),
         "best_epoch": history.best_epoch,
+        **({} if history.figure is None else {"figure": history.figure}),
         "best": None if best is None else finite(best.flat()),
         "seconds": sum(record.seconds for record in history.epochs),
         "test": finite(test),

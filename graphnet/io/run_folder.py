@@ -26,6 +26,7 @@ from graphnet.io.weights import weights_file
 from graphnet.io.writing import model_text
 from graphnet.training.callbacks.base import Callback, TrainingRun
 from graphnet.training.checkpoints import CheckpointedRun, Checkpoints
+from graphnet.training.config import TrainingConfig
 from graphnet.training.fingerprint import model_hash
 from graphnet.training.history import EpochRecord, History
 from graphnet.training.snapshot import Snapshot
@@ -143,7 +144,7 @@ class RunFolder(Callback, Checkpoints):
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Append the metrics."""
         if self._root is not None and not self._keep_all:
-            self._tolerated(METRICS, lambda: run_files.append(self._held(), line(record)))
+            self._tolerated(METRICS, lambda: run_files.append(self._held() / METRICS, line(record)))
 
     def on_end(self, trainer: TrainingRun, history: History) -> None:
         """Write the weights of the best epoch, all metrics, the learning curve and the summary; also after an error."""
@@ -276,14 +277,19 @@ class RunFolder(Callback, Checkpoints):
                 target = _following(target)
 
     def _files(self, trainer: CheckpointedRun, target: Path, facts: Mapping[str, Any]) -> dict[str, bytes]:
-        config = trainer.config
-        if self.data is not None:
-            config = config.changed(data=_from_folder(self.data, target))
         return {
-            MODEL: model_text(trainer.runner.completed(), config).encode("utf-8"),
+            MODEL: model_text(trainer.runner.completed(), self.config_in(trainer.config, target)).encode("utf-8"),
             VERSIONS: (json.dumps(facts["versions"], indent=2) + "\n").encode(),
             METRICS: b"",
         }
+
+    def config_in(self, config: TrainingConfig, folder: Path) -> TrainingConfig:
+        """The configuration of this run for a file in a folder: paths of data lead from there to the same files."""
+        if self.data is not None:
+            return config.changed(data=_from_folder(self.data, folder))
+        if self._resumed is None or self.path is None or self.path.resolve() == folder.resolve():
+            return config
+        return config.changed(data=_from_run(config.data, self.path, folder))
 
     def _versions(self, trainer: CheckpointedRun) -> dict[str, Any]:
         return versions(trainer.config.threads, trainer.runner.backend)
@@ -436,6 +442,18 @@ def _from_folder(data: str | os.PathLike[str] | Mapping[str, Any], folder: Path)
         return relative(Path(data), folder)
     paths = {name: data[name] for name in ("path", "test") if isinstance(data.get(name), str)}
     return {**data, **{name: relative(Path(path), folder) for name, path in paths.items()}}
+
+
+def _from_run(data: str | Mapping[str, Any] | None, run: Path, folder: Path) -> str | Mapping[str, Any] | None:
+    """The setting ``training.data`` of a run's folder for another folder; names of data sets stay as they are."""
+
+    def path(value: Any) -> Any:
+        there = isinstance(value, str) and not os.path.isabs(value) and os.path.exists(run / value)
+        return relative(run / value, folder) if there else value
+
+    if isinstance(data, Mapping):
+        return {**data, **{name: path(data[name]) for name in ("path", "test") if name in data}}
+    return path(data)  # type: ignore[no-any-return]
 
 
 def relative(path: Path, folder: Path) -> str:

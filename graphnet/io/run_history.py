@@ -20,7 +20,8 @@ HISTORY = "history.json"
 def history_file(history: History) -> bytes:
     """The contents of ``history.json``."""
     epochs = [finite(record.flat()) for record in history.epochs]
-    values = {"stopped": history.stopped, "best_epoch": history.best_epoch, "epochs": epochs}
+    figure = {} if history.figure is None else {"figure": history.figure}
+    values = {"stopped": history.stopped, "best_epoch": history.best_epoch, **figure, "epochs": epochs}
     return (json.dumps(values, allow_nan=False) + "\n").encode()
 
 
@@ -47,7 +48,13 @@ def read_history(folder: Path) -> History | None:
 def _ended(records: list[EpochRecord], summary: Mapping[str, Any]) -> History:
     best = summary.get("best_epoch")
     known = isinstance(best, int) and 0 <= best <= len(records)
-    return History(records, best if known else _best(records), str(summary.get("stopped", "finished")))  # type: ignore[arg-type]
+    stopped, figure = str(summary.get("stopped", "finished")), summary.get("figure")
+    return History(
+        records,
+        best if known else _best(records),  # type: ignore[arg-type]
+        stopped,
+        figure if isinstance(figure, str) else None,
+    )
 
 
 def _records(lines: list[dict[str, Any]]) -> list[EpochRecord]:

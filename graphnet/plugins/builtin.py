@@ -12,9 +12,9 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.run import backends
 from graphnet.data import datasets
 from graphnet.inspect import exporters
+from graphnet.io import callbacks
 from graphnet.optimizers import schedules
 from graphnet.plugins.hookspecs import Register, hookimpl
-from graphnet.training import callbacks
 
 if TYPE_CHECKING:
     from graphnet.testing.case import Case

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.runner import Runner
@@ -23,11 +23,16 @@ class BestWeights:
     runner : Runner
         Its current weights count as epoch 0, which every finite epoch beats.
     metric : Metric or None
+    selection : callable, optional
+        Returns a number for the record of an epoch, of which lower ones are better: decides in place of all this.
     """
 
-    def __init__(self, runner: Runner, metric: Metric | None) -> None:
+    def __init__(
+        self, runner: Runner, metric: Metric | None, selection: Callable[[EpochRecord], float] | None = None
+    ) -> None:
         self.runner = runner
         self.metric = metric
+        self.selection = selection
         self.epoch = 0
         self.score: tuple[float, ...] | None = None
         self._values: dict[str, Array] = {}
@@ -63,6 +68,8 @@ class BestWeights:
 
     def _score(self, record: EpochRecord) -> tuple[float, ...]:
         """The score of an epoch; lower is better."""
+        if self.selection is not None:
+            return (self.selection(record),)
         if record.validation_loss is None:
             return (record.loss,)
         if self.metric is None or self.metric.name not in record.validation_metrics:

@@ -124,7 +124,8 @@ class TrainingConfig:
     validation : float in [0, 1)
         Share of the training examples that is held out to select the best epoch; 0: the training loss selects it.
     patience : int, optional
-        Number of epochs without improvement after which training stops.
+        Number of epochs without improvement after which training stops;
+        :class:`~graphnet.callbacks.EarlyStopping` for another figure than the one that selects the best epoch.
     threads : int, optional
         Upper bound of the BLAS threads during training. None: all threads of the process for large products, one for
         small ones; two runs of a large model are then equal to the bit only with the same number of threads.

@@ -122,6 +122,8 @@ class History:
     stopped : str
         ``'finished'``, ``'patience'``, ``'callback'``, ``'interrupted'`` (Ctrl-C) or ``'failed'``; ``'unfinished'`` if
         it was read from the folder of a run that has not ended.
+    figure : str or None
+        The name of the figure that chose the best epoch, if an EarlyStopping with a figure of its own did.
 
     Examples
     --------
@@ -138,6 +140,7 @@ class History:
     epochs: list[EpochRecord] = field(default_factory=list)
     best_epoch: int = 0
     stopped: str = "finished"
+    figure: str | None = None
 
     @property
     def best(self) -> EpochRecord | None:
@@ -147,7 +150,10 @@ class History:
     @property
     def selected_by(self) -> str:
         """The figure that chose the best epoch: ``training loss``, ``validation loss``, ``validation accuracy``, …"""
-        if not any(record.validation_loss is not None for record in self.epochs):
+        if self.figure is not None:
+            name = self.figure.removeprefix(HELD_OUT)
+            return f"{'training' if name == self.figure else 'validation'} {name}"
+        if not _held_out(self):
             return "training loss"
         return f"validation {next(iter(self.epochs[0].validation_metrics), 'loss')}"
 
@@ -202,6 +208,10 @@ def _same(a: Any, b: Any) -> bool:
     return bool(a == b) or (isinstance(a, float) and isinstance(b, float) and math.isnan(a) and math.isnan(b))
 
 
+def _held_out(history: History) -> bool:
+    return any(record.validation_loss is not None for record in history.epochs)
+
+
 def ended(history: History) -> str:
     """Why a run ended before its last epoch, as the end of a sentence; nothing if it did not."""
     reasons = {
@@ -226,5 +236,5 @@ def ending(history: History) -> str:
     if not history.best_epoch:
         return f"no best epoch in {len(history)}{ended(history)}"
     by = f"chosen by the {history.selected_by}"
-    reason = ": no examples were held out" if history.selected_by == "training loss" else ""
+    reason = ": no examples were held out" if history.selected_by == "training loss" and not _held_out(history) else ""
     return f"best epoch {history.best_epoch} of {len(history)}{ended(history)}, {by}{reason}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from graphnet.core.errors import GraphnetError
+from graphnet.training.callbacks import EarlyStopping
 from graphnet.training.guards import guarded
 from graphnet.training.nonfinite.worse import warn_if_worse
 from graphnet.training.progress import Shown
@@ -72,6 +73,7 @@ class RunLoop:
 
     def _start(self, resumption: Resumption | None) -> None:
         """Call ``on_start`` of all callbacks, with the past of the run; then restore all that decides its future."""
+        self.state.resumed = resumption is not None
         if resumption is not None:
             self.state.restore_past(resumption.snapshot)
         self._call("on_start", self.epochs.feed.count)
@@ -113,7 +115,9 @@ class RunLoop:
 
     def _out_of_patience(self, epoch: int) -> bool:
         patience: int | None = self.trainer.config.patience
-        return patience is not None and epoch - self.best.epoch >= patience
+        if patience is not None and epoch - self.best.epoch >= patience:
+            return True
+        return any(callback.exhausted for callback in self.callbacks if isinstance(callback, EarlyStopping))
 
     # ------------------------------------------------------------------ the end
     def _restore(self, *, failed: bool = False) -> None:

@@ -44,6 +44,8 @@ class RunState:
         Updates since the beginning of the run.
     stopped : str or None
         How the run has ended; None while it goes on.
+    resumed : bool
+        Whether the run continues from a checkpoint.
     ended : bool
         Whether only ``on_end`` of the callbacks is left: the weights are no longer those of the last update.
     """
@@ -61,7 +63,7 @@ class RunState:
         self.generators = RunGenerators(epochs)
         self.step = 0
         self.stopped: str | None = None
-        self.ended = False
+        self.ended = self.resumed = False
         self._records: list[Any] = []
         self._best_copy: tuple[int, dict[str, Array]] = (-1, {})
 

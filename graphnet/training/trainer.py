@@ -25,7 +25,7 @@ from graphnet.data.datasets.stream import Stream
 from graphnet.data.weighting import Weighting
 from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
-from graphnet.training.callbacks import Callback
+from graphnet.training.callbacks import Callback, EarlyStopping
 from graphnet.training.checkpoints import Checkpoints
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.data_hash import data_hashes
@@ -41,13 +41,14 @@ from graphnet.training.resumption import Resumption
 from graphnet.training.run_loop import RunLoop
 from graphnet.training.run_objects import RunObjects
 from graphnet.training.run_state import RunState
+from graphnet.training.run_view import RunView
 from graphnet.training.snapshot import Snapshot
 from graphnet.training.starting_weights import create_weights
 from graphnet.training.totals import losses_by_output
 from graphnet.training.unsavable import warn_if_unsavable
 
 
-class Trainer(ExplainedAttributes):
+class Trainer(RunView, ExplainedAttributes):
     """Trains a graph; afterwards its layers have the weights of the best epoch.
 
     The same seed gives the same run, equal to the bit on one machine, independent of random numbers drawn before or in
@@ -59,7 +60,8 @@ class Trainer(ExplainedAttributes):
     ----------
     graph : Graph
     config : TrainingConfig, optional
-    callbacks : iterable of Callback
+    callbacks : iterable of Callback or str
+        A name stands for a callback with default settings: ``'early_stopping'``.
     checkpoints : Checkpoints, optional
         Receives the checkpoints of a run. None: the first of the callbacks that is a Checkpoints, if there is one.
 
@@ -114,10 +116,7 @@ class Trainer(ExplainedAttributes):
     ) -> None:
         self.graph = require_graph(graph, "Trainer")
         self.config = require_config(config, "Trainer")
-        given = (
-            callbacks if isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable) else [*callbacks]
-        )
-        self.callbacks = (*self.config.callbacks, *checks.callbacks(named("callbacks", "callbacks", given)))
+        self.callbacks = (*self.config.callbacks, *_given(callbacks))
         found = (callback for callback in self.callbacks if isinstance(callback, Checkpoints))
         self.checkpoints: Checkpoints | None = next(found, None) if checkpoints is None else checkpoints
         self.runner = Runner(graph, backend=self.config.backend)
@@ -227,7 +226,8 @@ class Trainer(ExplainedAttributes):
                 rng = np.random.default_rng(order_seed) if self.config.shuffle else None
                 epochs = EpochRunner(self.runner, self.config, self.losses, feed, validation, rng)
                 self.history, self.state, self.stopping = History(), None, False
-                best = BestWeights(self.runner, next(iter(self.config.metrics), None))
+                selecting = (c.score for c in self.callbacks if isinstance(c, EarlyStopping) and c.selects)
+                best = BestWeights(self.runner, next(iter(self.config.metrics), None), next(selecting, None))
                 self._running = RunState(self, epochs, best, objects, known)
                 resumption, self._resumption = self._resumption, None
                 try:
@@ -278,11 +278,10 @@ class Trainer(ExplainedAttributes):
         resumption = Resumption.of(run, epochs, allow)
         stored = resumption.stored
         own: list[Any] = [stored.checkpoints] if isinstance(stored.checkpoints, Callback) else []
-        given = checks.callbacks(callbacks if isinstance(callbacks, (Callback, str)) else [*callbacks])
         trainer = cls(
             stored.graph,
             resumption.config,
-            callbacks=[*own, *stored.callbacks, *given],
+            callbacks=[*own, *stored.callbacks, *_given(callbacks)],
             checkpoints=stored.checkpoints,
         )
         resumption.check(fingerprint(trainer.graph, trainer.config, trainer.runner.backend))
@@ -379,6 +378,12 @@ class Trainer(ExplainedAttributes):
             stack.enter_context(random.using(np.random.default_rng(self.config.seed)))
             stack.enter_context(np.errstate(over="ignore", invalid="ignore", divide="ignore"))
             yield
+
+
+def _given(callbacks: Any) -> tuple[Callback, ...]:
+    """Callbacks, alone or several, and those that names stand for."""
+    alone = isinstance(callbacks, (Callback, str)) or not isinstance(callbacks, Iterable)
+    return checks.callbacks(named("callbacks", "callbacks", callbacks if alone else [*callbacks]))
 
 
 explain_arguments(Trainer)

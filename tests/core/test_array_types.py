@@ -332,3 +332,30 @@ def test_torch_tensors_are_taken_without_a_gradient():
     for value in (torch.ones(2, requires_grad=True), torch.ones(2, dtype=torch.bfloat16), torch.eye(2).to_sparse()):
         with pytest.raises(GraphnetError):
             as_array(value, "x")
+
+
+class OnlyDlpack:
+    """An array of a library that numpy knows by DLPack alone."""
+
+    def __init__(self, array, exported=True):
+        self.array, self.exported = array, exported
+
+    def __dlpack__(self, **options):
+        if not self.exported:
+            raise BufferError("on another device")
+        return self.array.__dlpack__(**options)
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+def test_arrays_with_dlpack_alone():
+    array = np.random.default_rng(0).normal(size=(3, 4)).T
+    np.testing.assert_array_equal(as_array(OnlyDlpack(array), "x"), array)
+    np.testing.assert_array_equal(as_array([OnlyDlpack(array), array], "x"), [array, array])
+    np.testing.assert_array_equal(FullyConnected(3, 2).forward(OnlyDlpack(array)).shape, (4, 2))
+
+
+def test_arrays_of_another_device_are_refused():
+    with pytest.raises(DtypeError, match="cannot be read as an array.*OnlyDlpack: on another device"):
+        as_array(OnlyDlpack(np.ones(3), exported=False), "x")

@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-PUBLIC = [("graphnet.datasets", "graphnet.data.datasets"), ("graphnet.callbacks", "graphnet.training.callbacks")]
+PUBLIC = [("graphnet.datasets", "graphnet.data.datasets"), ("graphnet.callbacks", "graphnet.io.callbacks")]
 DEPRECATED = [
     ("graphnet.core.backends", "graphnet.core.run.backends", "ReferenceBackend"),
     ("graphnet.exporters", "graphnet.inspect.exporters", "mermaid"),

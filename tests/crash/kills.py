@@ -5,6 +5,8 @@ processes of their own, started as a user starts them.
 """
 
 import contextlib
+import csv
+import io
 import json
 import os
 import random
@@ -53,7 +55,19 @@ def results(path):
     }
     files = {name: (path / name).read_bytes() for name in ("weights.safetensors", "state.safetensors", "model.yaml")
              if (path / name).exists()}  # fmt: skip
-    return {"summary": summary, "metrics": lines, "last": (last.path.name, arrays), **files}
+    return {"summary": summary, "metrics": lines, "last": (last.path.name, arrays), **files, **_of_callbacks(path)}
+
+
+def _of_callbacks(path):
+    """What callbacks have written: a table without its durations, and the weights and models of the best epochs."""
+    found = {}
+    for table in path.glob("log/*"):
+        rows = list(csv.DictReader(io.StringIO(table.read_text())))
+        found[table.name] = [{**row, "seconds": bool(float(row["seconds"]))} for row in rows]
+    for file in sorted(path.glob("best/*/*")) + sorted(path.glob("best/.*")):
+        if file.name not in ("history.json", "manifest.json", "versions.json"):
+            found[file.relative_to(path).as_posix()] = file.read_bytes()
+    return found
 
 
 class Subject:

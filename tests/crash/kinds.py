@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 
 from graphnet import BatchNormalization, Builder, Dropout, Flatten, FullyConnected, TrainingConfig
+from graphnet.callbacks import BestCheckpoints, CSVLog, EarlyStopping
 from graphnet.datasets import Stream
 from graphnet.losses import CrossEntropy, MeanSquaredError
 from graphnet.metrics import Accuracy, MeanAbsoluteError
@@ -48,7 +49,18 @@ def _steps(sequences):
 KINDS = {
     "dense": (
         _dense,
-        {"optimizer": Adam(0.02), "metrics": (Accuracy(),), "validation": 0.25, "schedule": "cosine", "patience": 30},
+        {
+            "optimizer": Adam(0.02),
+            "metrics": (Accuracy(),),
+            "validation": 0.25,
+            "schedule": "cosine",
+            "patience": 30,
+            "callbacks": (
+                CSVLog("log/epochs.csv"),
+                BestCheckpoints("best", keep=2, monitor="loss"),
+                EarlyStopping(8, monitor="validation_accuracy", min_delta=0.01),
+            ),
+        },
         lambda: (ROWS, _labels(ROWS)),
     ),
     "ragged": (

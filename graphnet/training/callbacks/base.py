@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, Protocol
 
 from graphnet.core.describe.graph import Graph
@@ -26,6 +28,18 @@ class TrainingRun(Protocol):
         The state at the end of the stream in the best epoch so far; None without a Stream.
     stopping : bool
         Set it to True to stop the run after the current epoch.
+    checkpoints : Checkpoints or None
+        Receives the checkpoints of the run.
+    resumed : bool
+        Whether the run continues from a checkpoint; ``history`` has its past then.
+    folder : Path or None
+        The folder of the run; None without one, and for a numbered folder until the first update begins.
+    figures : dict of str to bool
+        The losses and metrics of the records of this run, by name, with whether higher is better.
+    selecting : str
+        The figure that selects the best epoch.
+    present_state : State or None
+        The state at the end of the stream in the last epoch; None without a Stream.
     """
 
     graph: Graph
@@ -34,6 +48,25 @@ class TrainingRun(Protocol):
     history: History
     state: State | None
     stopping: bool
+    checkpoints: Any
+
+    @property
+    def resumed(self) -> bool: ...
+
+    @property
+    def folder(self) -> Path | None: ...
+
+    @property
+    def figures(self) -> dict[str, bool]: ...
+
+    @property
+    def selecting(self) -> str: ...
+
+    @property
+    def present_state(self) -> State | None: ...
+
+    def evaluated_weights(self) -> AbstractContextManager[None]:
+        """A block inside which the layers have the weights that are validated: with ``config.average`` the averages."""
 
 
 class Callback:
