@@ -109,7 +109,7 @@ def _refuse_used(path: Path) -> None:
         refuse_used(path)
         return
     raise FileError(
-        "there is a model, which is not overwritten",
+        "a saved model is never overwritten by default",
         where=str(path),
         expected="a folder that is missing or empty",
         received="a saved model",

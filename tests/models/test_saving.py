@@ -189,7 +189,7 @@ def test_a_failure_leaves_the_old_file_of_weights(tmp_path):
 def test_a_model_is_overwritten_only_on_demand(tmp_path):
     one, other, path = model(seed=1), model(hidden=6, seed=2), tmp_path / "m"
     one.save(path)
-    with pytest.raises(FileError, match="there is a model, which is not overwritten.*overwrite=True"):
+    with pytest.raises(FileError, match="never overwritten by default.*overwrite=True"):
         other.save(path)
     assert np.array_equal(graphnet.load(path).predict(X), one.predict(X))
     os.chmod(path, 0o750)
