@@ -15,6 +15,7 @@ from graphnet.core import late, module_aliases
 from graphnet.core.attributes import missing_from
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
+from graphnet.core.describe import operators as _operators
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.cell import Cell
 from graphnet.core.describe.composite import Composite, Subgraph
@@ -51,24 +52,57 @@ from graphnet.core.run import backends as _backends
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.layers import (
+    Absolute,
     Add,
     Affine,
     BatchNormalization,
     Concatenate,
+    ConstantArray,
+    Cos,
+    Divide,
     Dropout,
     Embedding,
+    Exp,
+    Expm1,
     Flatten,
     FullyConnected,
     Last,
     LayerNormalization,
+    LearnedArray,
+    Log,
+    Log1p,
+    LogAddExp,
+    Maximum,
     MeanOverTime,
+    Minimum,
     Multiply,
+    Power,
     Reshape,
+    ScalarPower,
+    Sin,
+    Slice,
     Split,
+    Sqrt,
     Standardize,
     Subtract,
 )
-from graphnet.layers.functional import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
+from graphnet.layers.functional import (
+    batch_normalization,
+    concatenate,
+    constant,
+    dense,
+    dropout,
+    embedding,
+    flatten,
+    last,
+    layer_normalization,
+    mean_over_time,
+    multiply,
+    parameter,
+    reshape,
+    split,
+    standardize,
+)
 
 if TYPE_CHECKING:
     from graphnet import authoring as authoring
@@ -183,6 +217,7 @@ _MOVED_TO_AUTHORING = frozenset(
 )
 
 __all__ = [
+    "Absolute",
     "Add",
     "Affine",
     "BatchNormalization",
@@ -192,10 +227,15 @@ __all__ = [
     "Composite",
     "Concatenate",
     "ConfigError",
+    "ConstantArray",
+    "Cos",
     "DataError",
+    "Divide",
     "Dropout",
     "DtypeError",
     "Embedding",
+    "Exp",
+    "Expm1",
     "FileError",
     "Flatten",
     "ForkWarning",
@@ -208,21 +248,32 @@ __all__ = [
     "Last",
     "Layer",
     "LayerNormalization",
+    "LearnedArray",
+    "Log",
+    "Log1p",
+    "LogAddExp",
+    "Maximum",
     "MeanOverTime",
+    "Minimum",
     "Model",
     "Multiply",
     "NeuralNetwork",
     "NonFiniteError",
     "Phase",
     "PluginError",
+    "Power",
     "Reshape",
     "RuleError",
     "Runner",
+    "ScalarPower",
     "Scan",
     "Sequential",
     "Shape",
     "ShapeError",
+    "Sin",
+    "Slice",
     "Split",
+    "Sqrt",
     "Standardize",
     "State",
     "StateError",
@@ -234,19 +285,26 @@ __all__ = [
     "UnsavableWarning",
     "Value",
     "Weight",
+    "batch_normalization",
     "concatenate",
+    "constant",
     "dense",
     "dropout",
     "embedding",
     "explain",
     "flatten",
     "generator",
+    "last",
+    "layer_normalization",
     "load",
+    "mean_over_time",
     "multiply",
+    "parameter",
     "register",
     "reshape",
     "seed",
     "split",
+    "standardize",
     "standardized",
     "summary",
     "threads",
@@ -278,7 +336,15 @@ def _private_writer() -> _private.Writer:
     return write_private
 
 
+def _plugin_layers() -> _operators.LayerSource:
+    """The layers of plugins; the plugins load when a layer is first looked for by its name."""
+    from graphnet.plugins import layer_lookup
+
+    return layer_lookup.SOURCE
+
+
 _backends.add_source(_plugin_backends)
+_operators.find_layers_with(_plugin_layers)
 _private.use_writer(_private_writer)
 _count_as_old()
 

@@ -44,6 +44,21 @@ def scan_graph(dtype="float64", dropout=False):
     return g.build(y=FullyConnected(5, 2, dtype=dtype)(scan["h"], name="top"), h=scan["h"], z=hidden)
 
 
+def region_graph(dtype="float64", dropout=False):
+    """The same with enough nodes after the Scan for a region, so that every step may be a single call."""
+    c = Cell("cell", sequences="x", states={"h": 5})
+    h = Tanh()(FullyConnected(None, 5, dtype=dtype)(concatenate(c.x, c.h), name="gate"))
+    g = Builder("graph")
+    x, start = g.input("x", "time, batch, feature=3"), g.input("start", "batch, feature=5", optional=True)
+    scan = Scan(c.build(output=h, h=h), bptt_length=4)(x, start, name="scan")
+    top = Tanh()(FullyConnected(5, 3, dtype=dtype)(scan["output"], name="top"))
+    y = FullyConnected(3, 2, dtype=dtype)(Dropout(0.5)(top) if dropout else top)
+    return g.build(y=y, h=scan["h"], z=Scan(_second(dtype))(x, name="second"))
+
+
+GRAPHS = {"scan": scan_graph, "region": region_graph}
+
+
 def _second(dtype):
     c = Cell("second", sequences="x", states={"s": 4})
     s = Tanh()(FullyConnected(None, 4, dtype=dtype)(concatenate(c.x, c.s), name="gate"))
@@ -72,6 +87,11 @@ class Pair:
             runner.forward(sample())
         for path, parameter in self.runners[0].parameters.items():
             self.runners[1].parameters[path].value = parameter.value.copy()
+
+    @property
+    def direct(self):
+        """Whether the last pass went directly from slot to slot."""
+        return self.runners[0].last_pass.direct is not None
 
     def change(self, function):
         for runner in self.runners:
@@ -131,12 +151,13 @@ def repeats(monkeypatch):
     return counts
 
 
+@pytest.mark.parametrize("graph", GRAPHS)
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("keep", [True, False])
 @pytest.mark.parametrize("phase", Phase)
 @pytest.mark.parametrize("state", [False, True])
-def test_repeated_passes_equal_checked_ones(backend, keep, phase, state, repeats):
-    pair = Pair(scan_graph(dropout=True), backend)
+def test_repeated_passes_equal_checked_ones(graph, backend, keep, phase, state, repeats):
+    pair = Pair(GRAPHS[graph](dropout=True), backend)
     inputs = sample()
     start = State() if state else None
     for i in range(4):
@@ -145,6 +166,8 @@ def test_repeated_passes_equal_checked_ones(backend, keep, phase, state, repeats
         start = pair.runners[0].state if state else None
     assert repeats["forward"] >= 3
     assert repeats["backward"] >= 3 * keep
+    if keep:
+        assert pair.direct is (graph == "region" and backend == "native" and not state)
 
 
 CHANGES = {
@@ -199,16 +222,17 @@ def _restored_pass(runner):
     before.restore()
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("graph", "backend"), [("scan", "numpy"), ("scan", "native"), ("region", "native")])
 @pytest.mark.parametrize("change", CHANGES)
-def test_changes_between_passes_are_noticed(change, backend, repeats):
-    pair = Pair(scan_graph(), backend)
+def test_changes_between_passes_are_noticed(change, graph, backend, repeats):
+    pair = Pair(GRAPHS[graph](), backend)
     for _ in range(2):
         pair.step(sample())
     pair.change(CHANGES[change])
     for _ in range(3):
         pair.step(sample())
     assert repeats["forward"] >= 1
+    assert pair.direct is (graph == "region" and change != "weights in single precision")
 
 
 INPUTS = {

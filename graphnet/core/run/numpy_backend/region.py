@@ -23,7 +23,7 @@ from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Tape
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.fallback import attempt
-from graphnet.core.run.numpy_backend.whole_pass import WholePass, WholeTape, collect
+from graphnet.core.run.numpy_backend.whole_pass import Slots, WholePass, WholeTape, collect
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.call_trace import subplan, untraceable
@@ -233,6 +233,11 @@ class RegionProgram(BoundProgram):
             options.shared[key] = compile_program(spec, EVERY if options.passes is None else options.passes)
         program: Program = options.shared[key]
         return program
+
+    def slots(self) -> Slots:
+        """Where its arrays are among the slots of the plan."""
+        inputs = zip(self.inputs, self.input_sizes, strict=True)
+        return Slots(list(inputs), list(zip(self.outputs, self.output_sizes, strict=True)))
 
     def forward(self, slots: list[Any], run: RunContext) -> Tape | WholeTape:
         """Fill the slots of the outputs; returns the values saved for backward."""
