@@ -11,7 +11,7 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from graphnet.core import module_aliases
+from graphnet.core import late, module_aliases
 from graphnet.core.attributes import missing_from
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
@@ -42,6 +42,7 @@ from graphnet.core.errors import (
     ShapeError,
     StateError,
     UnknownNameError,
+    UnsavableWarning,
 )
 from graphnet.core.files import private as _private
 from graphnet.core.garbage import count_as_old as _count_as_old
@@ -133,7 +134,11 @@ if TYPE_CHECKING:
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
     from graphnet.optimizers import schedules as schedules
+<<<<<<< HEAD
     from graphnet.sweeps import sweep
+=======
+    from graphnet.plugins.local import register
+>>>>>>> main
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -173,6 +178,7 @@ _LAZY = {
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
     "load": "graphnet.models.loading",
+    "register": "graphnet.plugins.local",
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
     "sweep": "graphnet.sweeps",
@@ -193,6 +199,8 @@ _ALIASES = {
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)
+
+late.provide({"unsavable": ("graphnet.io.writing", "unsavable")})
 
 # The library logs under "graphnet"; an application that wants the messages adds its own handler.
 logging.getLogger("graphnet").addHandler(logging.NullHandler())
@@ -281,6 +289,7 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "UnknownNameError",
+    "UnsavableWarning",
     "Value",
     "Weight",
     "batch_normalization",
@@ -298,6 +307,7 @@ __all__ = [
     "mean_over_time",
     "multiply",
     "parameter",
+    "register",
     "reshape",
     "seed",
     "split",
