@@ -34,8 +34,13 @@ ORDER = (
     "plugins",
     "training",
     "io",
+<<<<<<< HEAD
     "models",
+    "sweeps",
+=======
+>>>>>>> main
     "inspect",
+    "models",
     "testing",
     "exercise",
     "cli",
