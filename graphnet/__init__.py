@@ -134,11 +134,8 @@ if TYPE_CHECKING:
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
     from graphnet.optimizers import schedules as schedules
-<<<<<<< HEAD
-    from graphnet.sweeps import sweep
-=======
     from graphnet.plugins.local import register
->>>>>>> main
+    from graphnet.sweeps import sweep
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str

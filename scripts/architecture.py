@@ -34,13 +34,9 @@ ORDER = (
     "plugins",
     "training",
     "io",
-<<<<<<< HEAD
-    "models",
-    "sweeps",
-=======
->>>>>>> main
     "inspect",
     "models",
+    "sweeps",
     "testing",
     "exercise",
     "cli",
