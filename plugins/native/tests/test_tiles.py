@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from graphnet_native.tiles import only_tiles, tiles
 
 from graphnet.core.compile.program import AccumulatorSlice, Expression
 from graphnet.core.run.numpy_backend.packing import gradients
+from graphnet_native.tiles import only_tiles, tiles
 
 ROWS, COLUMNS = 9, 11
 
@@ -82,7 +82,8 @@ def test_tiles_are_the_concatenation(seed):
 def test_neighbours_are_one_tile():
     drawn = Drawn(0)
     gates = [drawn.add("accumulator slice", (), AccumulatorSlice(0, (2, 5), (k, k + 2)), (3, 2)) for k in (1, 3, 5)]
-    (whole,) = tiles(drawn.program(), drawn.add("concatenate", gates, 1, (3, 6)))
+    number = drawn.add("concatenate", gates, 1, (3, 6))
+    (whole,) = tiles(drawn.program(), number)
     assert (whole.source.rows, whole.source.columns, whole.start, whole.pitch) == ((2, 5), (1, 7), 0, 6)
 
 
