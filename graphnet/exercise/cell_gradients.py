@@ -326,8 +326,17 @@ def gradient_variants(trace: Trace, errors: Array, window: int | None, join: Any
         yield Variant(
             "truncation", "the gradient covers the first bptt_length steps; it should be the last ones", first
         )
+        late = join(weight_gradient(trace, errors, range(window, steps)))
+        yield Variant("truncation", "the gradient covers the steps from number bptt_length on; it should be the last bptt_length "
+                      "ones", late)  # fmt: skip
+        reverse = join(weight_gradient(trace, errors, range(steps - window + 1)))
+        yield Variant("truncation", "the comparison with bptt_length is the wrong way round: the gradient leaves out the last steps "
+                      "instead of the first ones", reverse)  # fmt: skip
         skipped = join(weight_gradient(trace, errors, range(steps - window)))
         yield Variant("truncation", "the gradient covers the steps before the last bptt_length ones", skipped)
+    else:
+        words = "the gradient of the weights is zero if bptt_length is larger than the number of steps"
+        yield Variant("zero", words, join({block: 0 * value for block, value in right.items()}))
     x, before = np.stack([a[0] for a in trace.x]), np.stack([a[0] for a in trace.h_before])
     after = np.stack([a[0] for a in trace.h])
     at, e = list(used), errors[list(used)]

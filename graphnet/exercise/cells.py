@@ -118,6 +118,19 @@ LSTM_FORWARD = {
         for other in "ifgo"
         if one != other
     },
+    **{
+        f"{gate} without {part}": (
+            "input-part-missing" if part == "x" else "hidden-part-missing" if part == "h" else "bias-missing",
+            f"the {name} leaves out {words}",
+        )
+        for gate, name in GATE_NAMES.items()
+        for part, words in (("x", "the input"), ("h", "the old hidden state"), ("b", "its bias"))
+    },
+    "relu candidate": ("wrong-activation", "the candidate goes through a ReLU; it should go through TanH"),
+    "tanh and sigmoid": (
+        "wrong-activation",
+        "Sigmoid and TanH are exchanged: the gates go through TanH and the candidate through a Sigmoid",
+    ),
     "cell output": ("wrong-state", "the output is computed from the cell state, not from the hidden state"),
     "cell feedback": ("wrong-state", "the next step gets the cell state as its hidden state"),
     "tanh cell kept": ("wrong-state", "TanH of the cell state is carried over instead of the cell state"),
@@ -217,15 +230,26 @@ def _rnn_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace:
 
 def _lstm_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace: Trace) -> tuple[Array, Array, Array]:
     raw = _raw(weights, x, h, fault)
-    gate = np.tanh if fault == "tanh gates" else sigmoid
+    gate = np.tanh if fault in ("tanh gates", "tanh and sigmoid") else sigmoid
     blocks = dict(zip("ifgo", np.split(raw, 4, axis=1), strict=True))
+    if fault[1:10] == " without ":
+        part = {"x": x @ weights[0], "h": h @ weights[1], "b": np.broadcast_to(weights[2], raw.shape)}[fault[-1]]
+        blocks[fault[0]] = blocks[fault[0]] - np.split(part, 4, axis=1)["ifgo".index(fault[0])]
     if fault[1:5] == " as ":
         blocks[fault[0]] = blocks[fault[5]]
     i, f, g, o = (blocks[name] for name in "ifgo")
     i, f, o = (
         np.tanh(block) if fault == f"tanh {name}" else gate(block) for name, block in zip("ifo", (i, f, o), strict=True)
     )
-    g = sigmoid(g) if fault == "sigmoid candidate" else g if fault == "linear candidate" else np.tanh(g)
+    if fault == "relu candidate":
+        g = np.maximum(g, 0.0)
+    g = (
+        sigmoid(g)
+        if fault in ("sigmoid candidate", "tanh and sigmoid")
+        else g
+        if fault in ("linear candidate", "relu candidate")
+        else np.tanh(g)
+    )
     new = _new_cell(i, f, g, c, fault)
     inner = c if fault == "old cell" else new
     squashed = inner if fault == "linear cell" else sigmoid(inner) if fault == "sigmoid cell" else np.tanh(inner)

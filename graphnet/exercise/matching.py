@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,8 +58,9 @@ def near(actual: Any, expected: Any) -> bool:
 
 
 def diagnose(
-    actual: Any, right: Any, variants: Iterable[Variant] = (), sizes: Mapping[str, int] | None = None
-) -> Diagnosis | None:
+    actual: Any, right: Any, variants: Iterable[Variant] = (), sizes: Mapping[str, int] | None = None,
+    terms: Mapping[str, Array] | None = None,
+) -> Diagnosis | None:  # fmt: skip
     """Say how ``actual`` differs from ``right``; None if it does not.
 
     The faulty variants are tried first, then what may go wrong anywhere: the sign, a factor, a transposition, a part.
@@ -69,6 +70,8 @@ def diagnose(
     variants : iterable of Variant
     sizes : mapping of str to int
         The sizes that may have become a factor, by what they count ("batch").
+    terms : mapping of str to array, optional
+        What a wrong formula may be a sum of, by its words.
     """
     if near(actual, right):
         return None
@@ -84,7 +87,53 @@ def diagnose(
         return _shape(array, expected)
     if not np.isfinite(array).all():
         return Diagnosis("not-finite", "contains NaN or infinity")
-    return _factor(array, expected, sizes or {}) or _arrangement(array, expected) or _part(array, expected)
+    named = _factor(array, expected, sizes or {}) or _arrangement(array, expected)
+    found = formula(array, terms) if terms and named is None else None
+    if found is not None:
+        whole = formula(expected, terms or {})
+        return Diagnosis("wrong-formula", f"computes {found}" + (f"; right is {whole}" if whole else ""))
+    return named or _part(array, expected)
+
+
+def formula(actual: Array, terms: Mapping[str, Array]) -> str | None:
+    """The numbers as a short sum of terms whose factors are multiples of one half; None if they are no such sum."""
+    names = list(terms)
+    if not names:
+        return None
+    columns = np.stack([np.broadcast_to(terms[name], actual.shape).ravel() for name in names], axis=1)
+    if columns.shape[0] < 2 * columns.shape[1]:
+        return None
+    solution = np.linalg.lstsq(columns, actual.ravel(), rcond=None)[0]
+    factors = np.round(2 * solution) / 2
+    used = np.flatnonzero(factors)
+    if not 0 < len(used) <= 4 or not near(columns @ factors, actual.ravel()):
+        return None
+    parts = [f"{'-' if factors[k] < 0 else '+'} {_times(abs(factors[k]), names[k])}" for k in used]
+    text = " ".join(parts)
+    return text[2:] if text.startswith("+") else text.replace("- ", "-", 1)
+
+
+def wrong_errors(error: Array, function: Callable[[Array], Array]) -> Iterator[Variant]:
+    """What a backward returns if something is done to its error first; ``function`` is the right backward."""
+    cases: dict[str, tuple[str, Callable[[], Array]]] = {
+        "is summed over the batch": ("summed-axis", lambda: error.sum(0, keepdims=True) + 0 * error),
+        "is summed over the features of each row": ("summed-axis", lambda: error.sum(1, keepdims=True) + 0 * error),
+        "is averaged over the batch": ("mean", lambda: error.mean(0, keepdims=True) + 0 * error),
+        "is averaged over the features of each row": ("mean", lambda: error.mean(1, keepdims=True) + 0 * error),
+        "is summed to one number": ("summed-axis", lambda: error.sum() + 0 * error),
+        "of the first row is used for all rows": ("wrong-row", lambda: error[:1] + 0 * error),
+        "of the last row is used for all rows": ("wrong-row", lambda: error[-1:] + 0 * error),
+        "is reversed along the batch": ("reversed", lambda: error[::-1]),
+        "is squared": ("error-wrong", lambda: error**2),
+        "loses its sign": ("error-wrong", lambda: np.abs(error)),
+        "is replaced by ones": ("error-missing", lambda: np.ones_like(error)),
+    }
+    for words, (code, changed) in cases.items():
+        yield Variant(code, f"the error_tensor {words} in backward", lambda changed=changed: function(changed()))
+
+
+def _times(factor: float, name: str) -> str:
+    return name if factor == 1 else f"{factor:g}" if name == "1" else f"{factor:g} · {name}"
 
 
 def _shape(array: Array, expected: Array) -> Diagnosis:
@@ -122,6 +171,9 @@ def _factor(array: Array, expected: Array, sizes: Mapping[str, int]) -> Diagnosi
             return Diagnosis("mean", words + (f", and has {sign}" if sign else ""))
         if count > 1 and abs(size - count) < 1e-4:
             return Diagnosis("multiplied", f"is multiplied by the size of the {name} ({count})")
+    simple = any(abs(size * k - round(size * k)) < 1e-6 and round(size * k) <= 12 for k in (1, 2, 3, 4))
+    if array.size == 1 and not simple:
+        return None  # every number is some multiple of another
     return Diagnosis("factor", f"is {factor:.6g} times the right result")
 
 

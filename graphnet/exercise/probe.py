@@ -181,9 +181,10 @@ class Probe:
         variants: Iterable[Variant] = (),
         sizes: Mapping[str, int] | None = None,
         what: str = "the result",
+        terms: Mapping[str, Any] | None = None,
     ) -> bool:
         """Whether a result is right; otherwise the fault is named."""
-        found = diagnose(actual, right, variants, sizes)
+        found = diagnose(actual, right, variants, sizes, terms)
         if found is None:
             return True
         continues = found.message.split()[0] in ("is", "has", "uses", "contains", "differs")

@@ -133,6 +133,15 @@ def _ending(status: int) -> str:
     return f"signal {signal.Signals(-status).name}" if status < 0 else f"exit status {status}"
 
 
+def _message(line: bytes) -> dict[str, Any] | None:
+    """A report of the child; None if the line is none."""
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) and {"begin", "done", "end"} & set(message) else None
+
+
 def _end(child: subprocess.Popen[bytes]) -> None:
     """End the child and what it has started."""
     for _ in range(50):  # not reaped yet, so that the number of its group cannot be another's
@@ -160,7 +169,9 @@ def _read(descriptor: int, report: Report, seconds: float) -> tuple[int, str | N
             return done, begun, False
         *lines, rest = (rest + data).split(b"\n")
         for line in lines:
-            message = json.loads(line)
+            message = _message(line)
+            if message is None:
+                continue  # a student's code has written to the descriptor
             deadline = time.monotonic() + seconds
             if "begin" in message:
                 begun = message["begin"]

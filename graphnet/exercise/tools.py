@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.exercise.matching import near
 from graphnet.exercise.probe import Probe, Stop
 
 Array = npt.NDArray[Any]
@@ -159,6 +160,15 @@ def updates_by_optimizer(log: list[Update]) -> Iterator[tuple[RecordingOptimizer
         yield optimizer, [update for update in log if update.optimizer is optimizer]
 
 
+def _chained(updates: list[Update]) -> bool:
+    """Whether some update starts from the weights that one before it started from or returned: one array, several times."""
+    for k, update in enumerate(updates):
+        for earlier in updates[:k]:
+            if near(update.weights, earlier.weights) or near(update.weights, earlier.weights - RATE * earlier.gradient):
+                return True
+    return False
+
+
 def check_updates(probe: Probe, log: list[Update]) -> bool:
     """Whether one ``backward`` called the optimizers as it must: at all, once an array, each array its own."""
     if not log:
@@ -179,6 +189,9 @@ def check_updates(probe: Probe, log: list[Update]) -> bool:
         shapes = [update.weights.shape for update in updates]
         if len(set(shapes)) > 1:
             words = "one optimizer updates several weight arrays: each needs a copy of its own, or Adam's moments mix"
+            probe.fault("optimizer-shared", words, "set_optimizer")
+        elif len(updates) > 1 and not _chained(updates):
+            words = f"one optimizer updates {len(updates)} weight arrays: each needs a copy of its own, or Adam's moments mix"
             probe.fault("optimizer-shared", words, "set_optimizer")
         elif len(updates) > 1:
             words = f"one backward calls the optimizer {len(updates)} times for the same weights; once is right"

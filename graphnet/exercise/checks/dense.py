@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.exercise.matching import Variant, as_numbers, near
+from graphnet.exercise.matching import Variant, as_numbers, near, wrong_errors
 from graphnet.exercise.probe import Probe, Stop
 from graphnet.exercise.tools import (
     RATE,
@@ -114,6 +114,7 @@ class _Dense:
             Variant("bias-wrong", "the bias row is multiplied instead of the first one", e @ w[1:].T),
             Variant("bias-wrong", "the bias row is left in and another one left out", e @ w[:-1].T),
             Variant("derivative-missing", "returns the error unchanged", e),
+            *wrong_errors(e, lambda e: e @ kernel.T),
         )  # fmt: skip
         self.probe.compare("backward", actual, e @ kernel.T, variants, {"batch": ROWS}, "the error for the input")
         gradient = get_gradient(self.probe, layer)
@@ -244,7 +245,20 @@ def regularization_loss(probe: Probe, layer: Any, right: float, without_bias: fl
     optimizer.add_regularizer(SquareNorm())
     set_optimizer(probe, layer, optimizer)
     loss = probe.call(name, function)
+    if not optimizer.regularizer.calls and not near(loss, 0.0):
+        probe.fault("regularization", "does not call the regularizer's norm", name)
+        return
     variants = [Variant("regularization-missing", "the regularization loss is always 0", 0.0)]
     if without_bias is not None:
         variants.append(Variant("regularization", "the regularization loss leaves out the bias", without_bias))
-    probe.compare(name, loss, right, variants, what="the regularization loss")
+    if probe.compare(name, loss, right, variants, what="the regularization loss"):
+        repeated(probe, name, function, loss)
+
+
+def repeated(probe: Probe, name: str, function: Any, loss: Any) -> None:
+    """A second call must give the same loss."""
+    again = probe.call(name, function)
+    if near(again, 2 * np.asarray(loss)):
+        probe.fault("not-reset", "a second call adds to the loss of the first: it must start from 0", name)
+    elif not near(again, loss):
+        probe.fault("not-reset", "a second call gives another loss for the same weights", name)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from graphnet.exercise.checks.dense import regularization_loss
-from graphnet.exercise.matching import Variant, as_numbers, near
+from graphnet.exercise.matching import Variant, as_numbers, near, wrong_errors
 from graphnet.exercise.probe import Probe, Stop
 from graphnet.exercise.tools import (
     RATE,
@@ -60,6 +60,43 @@ def scatter(e: Array, w: Array, shape: tuple[int, ...], stride: tuple[int, int],
                 :, :, : padded[:, :, at[0], at[1]].shape[2], : padded[:, :, at[0], at[1]].shape[3]
             ]
     (top, bottom), (left, right) = pads
+    return padded[:, :, top : padded.shape[2] - bottom, left : padded.shape[3] - right]
+
+
+def _only(e: Array, at: int) -> Array:
+    """The errors of one position, zeros elsewhere."""
+    result = np.zeros_like(e)
+    result[:, :, at, at] = e[:, :, at, at]
+    return result
+
+
+#: What may go wrong where the windows of a Conv overlap, in its backward.
+OVERLAPS = {
+    "positions": "where windows overlap, the errors of the positions overwrite each other; they must be summed",
+    "cells": "the errors of the kernel's cells overwrite each other; they must be summed",
+    "kernels": "the errors of the kernels overwrite each other; they must be summed",
+    "positions of one": "where windows overlap, the errors of positions and kernels overwrite each other; they must be summed",
+}
+
+
+def scatter_wrongly(
+    e: Array, w: Array, shape: tuple[int, ...], stride: tuple[int, int], pads: Pads, kind: str
+) -> Array:
+    """``scatter`` with an assignment where a sum belongs."""
+    padded = np.zeros((*shape[:2], *(n + sum(p) for n, p in zip(shape[2:], pads, strict=True))))
+    rows, columns = e.shape[2:]
+    (top, bottom), (left, right) = pads
+    if kind == "cells":
+        for i, j in np.ndindex(w.shape[2:]):
+            at = padded[:, :, i : i + shape[2] : stride[0], j : j + shape[3] : stride[1]]
+            at[...] = np.einsum("bkyx,kc->bcyx", e, w[:, :, i, j])[:, :, : at.shape[2], : at.shape[3]]
+    elif kind == "kernels":
+        return scatter(e[:, -1:], w[-1:], shape, stride, pads)
+    else:
+        kernels = slice(None) if kind == "positions" else slice(-1, None)
+        for y, x in np.ndindex(rows, columns):
+            at = padded[:, :, y * stride[0] :, x * stride[1] :][:, :, : w.shape[2], : w.shape[3]]
+            at[...] = np.einsum("bk,kcij->bcij", e[:, kernels, y, x], w[kernels])
     return padded[:, :, top : padded.shape[2] - bottom, left : padded.shape[3] - right]
 
 
@@ -146,6 +183,11 @@ class _Conv:
             "there is no padding: 'same' keeps the size",
             lambda: correlate(x, w, b, stride, ((0, 0), (0, 0))),
         )
+        for half, words in ((lambda k: k // 2, "one cell too many"), (lambda k: (k - 1) // 2, "one cell too few"),
+                            (lambda k: k - 1, "k - 1 cells on both sides"), (lambda k: k, "k cells on both sides")):  # fmt: skip
+            both = tuple((half(k), half(k)) for k in KERNEL)
+            yield Variant("padding", f"the padding of an even kernel has {words}: 'same' keeps the size",
+                          lambda both=both: correlate(x, w, b, stride, both))  # fmt: skip
         for c in (0, CHANNELS - 1):
             yield Variant("missing-sum", f"only channel {c} counts: the channels must be summed",
                           lambda c=c: correlate(x[:, c : c + 1], w[:, c : c + 1], b, stride, self.pads))  # fmt: skip
@@ -212,6 +254,14 @@ class _Conv:
         for k in (0, KERNELS - 1):
             yield Variant("missing-sum", f"only kernel {k} counts: the kernels must be summed",
                           lambda k=k: scatter(e[:, k : k + 1], w[k : k + 1], x.shape, stride, self.pads))  # fmt: skip
+        yield from wrong_errors(e, lambda e: scatter(e, w, x.shape, stride, self.pads))
+        for kind, words in OVERLAPS.items():
+            yield Variant(
+                "missing-sum", words, lambda kind=kind: scatter_wrongly(e, w, x.shape, stride, self.pads, kind)
+            )
+        for b in (0, len(x) - 1):
+            yield Variant("missing-sum", f"every image gets the error of image {b}",
+                          lambda b=b: scatter(e[b : b + 1].repeat(len(x), 0), w, x.shape, stride, self.pads))  # fmt: skip
         if stride != (1, 1):
             big = np.zeros((*e.shape[:2], *SIZE))
             big[:, :, : e.shape[2], : e.shape[3]] = e
@@ -232,6 +282,9 @@ class _Conv:
             Variant("state-not-stored", "uses the input of an earlier forward", kernels(x0, e)),
             Variant("missing-sum", "is that of the last image only", kernels(x[-1:], e[-1:])),
             Variant("missing-sum", "is that of the first image only", kernels(x[:1], e[:1])),
+            Variant("missing-sum", "is that of the last position only: the positions must be summed", kernels(x, _only(e, -1))),
+            Variant("missing-sum", "is that of the first position only: the positions must be summed", kernels(x, _only(e, 0))),
+            Variant("missing-sum", "is that of the last image's last position only", kernels(x[-1:], _only(e[-1:], -1))),
             Variant("kernel-flipped", "is flipped: input and error must be correlated, not convolved", right[:, :, ::-1, ::-1]),
             Variant("padding", "is off by one cell: the padding of the even kernel", lambda: kernels(x, e, tuple(p[::-1] for p in self.pads))),  # type: ignore[arg-type]
             Variant("channels-reversed", "has its channels reversed", right[:, ::-1]),
@@ -334,6 +387,15 @@ def _pool(x: Array, stride: tuple[int, int], function: Any = np.max, kernel: tup
     return result
 
 
+#: Wrong ways from the number of a cell in its window to its row and column.
+INDEXING = {
+    "height": lambda k: divmod(k, WINDOW[0]),
+    "swapped": lambda k: divmod(k, WINDOW[1])[::-1],
+    "height swapped": lambda k: divmod(k, WINDOW[0])[::-1],
+    "corner": lambda k: (0, 0),
+}
+
+
 def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Array:
     result = np.zeros_like(x)
     for b, c, i, j in np.ndindex(e.shape):
@@ -347,6 +409,11 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
         if kind == "spread":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j] / part.size
             continue
+        if kind in INDEXING:
+            at = INDEXING[kind](int(np.argmax(part)))
+            if max(top + at[0] - x.shape[2], left + at[1] - x.shape[3]) < 0:
+                result[b, c, top + at[0], left + at[1]] += e[b, c, i, j]
+            continue
         if kind == "every":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j]
             continue
@@ -359,7 +426,7 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
 
 def pooling(probe: Probe, cls: Any) -> None:
     """Check Pooling: overlapping windows, windows that do not fill the image, and ties."""
-    shape, window = (2, 3, 7, 8), WINDOW
+    shape, window = (2, 3, 8, 9), WINDOW
 
     def outputs() -> None:
         for stride in ((2, 2), (2, 3), (1, 1)):
@@ -389,6 +456,10 @@ def pooling(probe: Probe, cls: Any) -> None:
                 Variant("missing-sum", "where windows overlap, errors overwrite each other; they must be summed", _unpool(x, e, stride, "overwritten")),
                 Variant("wrong-derivative", "the error is spread over the window; only its maximum gets it", _unpool(x, e, stride, "spread")),
                 Variant("wrong-derivative", "every cell of the window gets the error; only its maximum does", _unpool(x, e, stride, "every")),
+                Variant("wrong-position", "row and column of the maximum are computed with the height of the window; it must be its width", _unpool(x, e, stride, "height")),
+                Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "swapped")),
+                Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "height swapped")),
+                Variant("wrong-position", "the error goes to the first cell of each window, not to its maximum", _unpool(x, e, stride, "corner")),
                 Variant("state-not-stored", "the positions are those of an earlier forward", _unpool(x0, e, stride)),
                 Variant("error-missing", "returns the maxima instead of the errors", _unpool(x, _pool(x, stride), stride)),
             ]  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from graphnet.exercise.matching import Variant, as_numbers
+from graphnet.exercise.matching import Variant, as_numbers, wrong_errors
 from graphnet.exercise.probe import Probe
 
 Array = npt.NDArray[Any]
@@ -103,7 +103,11 @@ def _layer(probe: Probe, cls: Any) -> None:
                     x * (e - (e * x).sum(1, keepdims=True))),
         ]  # fmt: skip
         actual = probe.do(layer, "backward", e)
-        probe.compare("backward", actual, y * (e - inner), variants, {"batch": ROWS}, "the error for the input")
+        total = (e * y).sum(1, keepdims=True) + 0 * e
+        terms = {"y · error": y * e, "y · Σ error · y": y * total, "Σ error · y": total, "error": e, "y": y, "y² · error": y * y * e,
+                 "y · Σ error": y * e.sum(1, keepdims=True), "Σ error": e.sum(1, keepdims=True) + 0 * e, "y²": y * y}  # fmt: skip
+        variants += wrong_errors(e, lambda e: y * (e - (e * y).sum(1, keepdims=True)))
+        probe.compare("backward", actual, y * (e - inner), variants, {"batch": ROWS}, "the error for the input", terms)
 
     probe.stages(outputs, errors)
 
@@ -162,7 +166,9 @@ def _loss_layer(probe: Probe, cls: Any) -> None:
             Variant("input-instead-of-activation", "subtracts the labels from the input, not from the probabilities", x - labels),
         ]  # fmt: skip
         actual = probe.do(layer, "backward", labels)
-        probe.compare("backward", actual, p - labels, variants, {"batch": ROWS}, "the error for the input")
+        terms = {"p": p, "label": labels, "label · p": labels * p, "label / p": labels / p, "p²": p * p, "1": 1 + 0 * p,
+                 "label · p²": labels * p * p}  # fmt: skip
+        probe.compare("backward", actual, p - labels, variants, {"batch": ROWS}, "the error for the input", terms)
 
     def predict() -> None:
         layer, x = probe.call("__init__", cls), probe.rng.normal(size=(ROWS, CLASSES))
@@ -210,6 +216,9 @@ def cross_entropy(probe: Probe, cls: Any) -> None:
             Variant("factor", "divides by p²", -labels / p**2),
         ]  # fmt: skip
         actual = probe.do(layer, "backward", labels)
-        probe.compare("backward", actual, -labels / p, variants, {"batch": ROWS}, "the error for the prediction")
+        terms = {"label / p": labels / p, "label": labels, "1 / p": 1 / p, "label · p": labels * p, "p": p, "p²": p * p, "1": 1 + 0 * p,
+                 "label / (1 - p)": labels / (1 - p), "1 / (1 - p)": 1 / (1 - p), "label · log(p)": labels * np.log(p)}  # fmt: skip
+        right = -labels / p
+        probe.compare("backward", actual, right, variants, {"batch": ROWS}, "the error for the prediction", terms)
 
     probe.stages(loss, errors)

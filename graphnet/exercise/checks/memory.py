@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from graphnet.exercise import cells
 from graphnet.exercise.cell_gradients import backward, weight_gradient
+from graphnet.exercise.checks.dense import repeated
 from graphnet.exercise.checks.recurrent import OUTPUTS, STEPS, UNITS, WINDOW, Recurrent
 from graphnet.exercise.matching import Variant, near
 from graphnet.exercise.probe import Probe
@@ -193,10 +194,14 @@ class Memory:
         optimizer.add_regularizer(SquareNorm())
         set_optimizer(self.probe, layer, optimizer)
         loss = self.probe.call(name, function)
+        if not optimizer.regularizer.calls and not near(loss, 0.0):
+            self.probe.fault("regularization", "does not call the regularizer's norm", name)
+            return
         hidden = SquareNorm().norm(r.weights(layer))
         output = SquareNorm().norm(match.kernel) + SquareNorm().norm(match.bias)
         without_bias = hidden - SquareNorm().norm(match.weights[2])
         if any(near(loss, right) for right in (hidden, hidden + output)):
+            repeated(self.probe, name, function, loss)
             return
         variants = (
             Variant("regularization-missing", "the regularization loss is always 0", 0.0),

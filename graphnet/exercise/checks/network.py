@@ -79,6 +79,7 @@ class _Loss:
         return np.ones((3, 2))
 
     def predict(self, x: Any) -> Any:
+        self.log.append(("predict", 0.0, 0.0))
         return x
 
 
@@ -242,6 +243,9 @@ class _Network:
                 else "does not return the last layer's output"
             )
             self.probe.fault("output", words, "test")
+        elif self.probe.contract and not any(entry[0] == "predict" for entry in self.log):
+            words = "returns the last layer's output; the loss layer's predict makes the prediction of it"
+            self.probe.fault("predict-missing", words, "test")
         if self.data.count:
             self.probe.fault("batch", "fetches a batch; it must use its argument", "test")
         if self._knows_phases() and not all(seen):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from graphnet.exercise.checks.elementwise import set_testing
 from graphnet.exercise.matching import Variant, as_numbers, near
 from graphnet.exercise.probe import Probe, Stop
-from graphnet.exercise.tools import RecordingOptimizer, check_updates, get_gradient, set_optimizer
+from graphnet.exercise.tools import RATE, RecordingOptimizer, check_updates, get_gradient, set_optimizer
 
 Array = npt.NDArray[Any]
 ROWS, FEATURES = 9, 4
@@ -114,7 +114,12 @@ class _Norm:
                     _unrows((scaled - n * mean_part - n * variance_part) / deviation, x)),
             Variant("derivative-missing", "the error is only multiplied by gamma", _unrows(scaled, x)),
         ]  # fmt: skip
-        self.probe.compare(method, actual, right, variants, {"batch": n}, "the error for the input")
+        terms = {"gamma · error / σ": scaled / deviation, "mean(gamma · error) / σ": (mean_part + 0 * scaled) / deviation,
+                 "x̂ · mean(gamma · error · x̂) / σ": variance_part / deviation, "gamma · error": scaled, "error / σ": e / deviation,
+                 "mean(error) / σ": (e.mean(0) + 0 * e) / deviation, "x̂ / σ": normal / deviation, "gamma · error / σ²": scaled / var,
+                 "x̂ · mean(error · x̂) / σ": normal * (e * normal).mean(0) / deviation}  # fmt: skip
+        terms = {name: _unrows(value, x) for name, value in terms.items()}
+        self.probe.compare(method, actual, right, variants, {"batch": n}, "the error for the input", terms)
 
     def _gradients(self, layer: Any, e: Array, normal: Array, rows: Array, rough: bool) -> None:
         gamma, beta = (e * normal).sum(0), e.sum(0)
@@ -178,7 +183,13 @@ class _Norm:
         shares = (mean - x2.mean(0)) / (x1.mean(0) - x2.mean(0)), (var - x2.var(0)) / (x1.var(0) - x2.var(0))
         for share, name in zip(shares, ("mean", "variance"), strict=True):
             if np.ptp(share) > 1e-3 or share.mean() < -1e-3 or share.mean() > 1 + 1e-3:
+                now = {
+                    "mean": (mean, x1.mean(0), x.mean(0), x2.mean(0)),
+                    "variance": (var, x1.var(0), x.var(0), x2.var(0)),
+                }[name]
                 words = f"the running {name} is no average of those of the batches"
+                if _includes(*now):
+                    words = f"the running {name} changes in the test phase too: only the batches of training count"
             elif share.mean() > 1 - 1e-3:
                 words = f"the running {name} stays that of the first batch"
             elif share.mean() < 1e-3:
@@ -193,11 +204,23 @@ class _Norm:
         optimizer = RecordingOptimizer()
         set_optimizer(self.probe, layer, optimizer)
         self.probe.do(layer, "forward", x)
-        self.probe.do(layer, "backward", self.probe.rng.normal(size=x.shape))
-        if check_updates(self.probe, optimizer.log):
-            for name, before in (("weights", self.gamma), ("bias", self.beta)):
-                if near(np.reshape(getattr(layer, name), -1), before):
-                    self.probe.fault("update-not-stored", f"{name} do not change in an update", "update")
+        e = self.probe.rng.normal(size=x.shape)
+        self.probe.do(layer, "backward", e)
+        if not check_updates(self.probe, optimizer.log):
+            return
+        gradients = {"weights": (e * (x - x.mean(0)) / x.std(0)).sum(0), "bias": e.sum(0)}
+        for name, before, other in (("weights", self.gamma, "bias"), ("bias", self.beta, "weights")):
+            after, step = np.reshape(getattr(layer, name), -1), RATE * gradients[name]
+            if near(after, before):
+                self.probe.fault("update-not-stored", f"{name} do not change in an update", "update")
+            elif any(f.method == f"gradient of the {name}" for f in self.probe.faults):
+                continue
+            elif not np.allclose(after, before - step, rtol=1e-3, atol=1e-3):  # whatever its epsilon
+                variants = [Variant("sign", "it goes up the gradient", before + step),
+                            Variant("weights-swapped", f"the gradient of the {other} is used",
+                                    before - RATE * gradients[other]),
+                            Variant("updated-repeatedly", "the update is done twice", before - 2 * step)]  # fmt: skip
+                self.probe.compare(f"update of the {name}", after, before - step, variants, what=f"the new {name}")
 
     def reformat(self) -> None:
         """Images as rows and back, which later editions ask for."""
@@ -214,6 +237,16 @@ class _Norm:
         if self.probe.compare("reformat", rows, _rows(images), variants, what="the rows"):
             self.probe.do(layer, "forward", images)
             self.probe.compare("reformat", self.probe.do(layer, "reformat", rows), images, what="the images")
+
+
+def _includes(found: Array, first: Array, tested: Array, second: Array) -> bool:
+    """Whether a running statistic is an average that includes the batch of the test phase."""
+    for share in np.linspace(0.01, 0.99, 99):
+        after = share * first + (1 - share) * tested
+        for once in (after, share * after + (1 - share) * second):
+            if np.allclose(found, once, rtol=1e-4, atol=1e-4):
+                return True
+    return False
 
 
 #: Standard deviation by fan_in and fan_out.
@@ -265,7 +298,11 @@ def initializer(probe: Probe, cls: Any) -> None:
 def _normal(probe: Probe, values: Array, fan_in: int, fan_out: int) -> None:
     function, wrong = SPREADS[probe.component]
     spread, right = values.std(), function(fan_in, fan_out)
-    if abs(values.mean()) > 0.05 * spread:
+    if spread and np.abs(values - values.mean()).max() < 1.75 * spread:
+        low, high = values.min(), values.max()
+        words = f"is uniform, between {low:.3g} and {high:.3g}; it must be normal with standard deviation {right:.3g}"
+        probe.fault("distribution", words, "initialize")
+    elif abs(values.mean()) > 0.05 * spread:
         probe.fault("distribution", f"the mean is {values.mean():.3g}, expected 0", "initialize")
     elif abs(spread / right - 1) > 0.02:
         for code, words, other in wrong:

@@ -43,40 +43,48 @@ def _momentum(mu: float = 0.8, kind: str = "") -> Rule:
     return rule
 
 
+def _moments(kind: str, mu: float, rho: float, g: Array, s: dict[str, Array]) -> tuple[Array, Array]:
+    """Adam's moments after one gradient, with a fault."""
+    old_v, old_r = s.get("v", 0 * g), s.get("r", 0 * g)
+    v, r = mu * old_v + (1 - mu) * g, rho * old_r + (1 - rho) * g * g
+    wrong = {
+        "not squared": (v, rho * old_r + (1 - rho) * np.abs(g)),
+        "sum": (mu * old_v + g, rho * old_r + g * g),
+        "r by mu": (v, rho * old_r + (1 - mu) * g * g),
+        "v by rho": (mu * old_v + (1 - rho) * g, r),
+        "r of v": (v, rho * old_r + (1 - rho) * g * v),
+        "v of r": (v, rho * old_v + (1 - rho) * g * g),
+        "v minus": (mu * old_v - (1 - mu) * g, r),
+        "weights exchanged": ((1 - mu) * old_v + mu * g, (1 - rho) * old_r + rho * g * g),
+    }
+    return wrong.get(kind, (v, r))
+
+
+def _corrected(kind: str, mu: float, rho: float, k: int, v: Array, r: Array) -> tuple[Array, Array]:
+    """The moments after the bias correction, with a fault."""
+    with np.errstate(all="ignore"):
+        first, second = v / (1 - mu**k), r / (1 - rho**k)
+        wrong = {
+            "no correction": (v, r),
+            "no first": (v, second),
+            "no second": (first, r),
+            "mu twice": (first, r / (1 - mu**k)),
+            "rho twice": (v / (1 - rho**k), second),
+            "times": (v / (1 - mu * k), r / (1 - rho * k)),
+        }
+    return wrong.get(kind, (first, second))
+
+
 def _adam(mu: float = 0.9, rho: float = 0.95, kind: str = "", epsilon: float = 1e-8) -> Rule:
-    if kind == "swapped":
-        mu, rho = rho, mu
+    mu, rho = (rho, mu) if kind == "swapped" else (mu, rho)
 
     def rule(t: int, rate: float, w: Array, g: Array, s: dict[str, Array]) -> Array:
-        v = mu * s.get("v", 0 * g) + (1 - mu) * g
-        r = rho * s.get("r", 0 * g) + (1 - rho) * (np.abs(g) if kind == "not squared" else g * g)
-        if kind == "sum":
-            v, r = mu * s.get("v", 0 * g) + g, rho * s.get("r", 0 * g) + g * g
+        v, r = _moments(kind, mu, rho, g, s)
         if kind != "not kept":
             s["v"], s["r"] = v, r
-        k = (
-            1
-            if kind in ("first", "not counted")
-            else t + 1
-            if kind == "late"
-            else max(t - 1, 0)
-            if kind == "early"
-            else t
-        )
-        vc, rc = v / (1 - mu**k), r / (1 - rho**k)
-        if kind == "no correction":
-            vc, rc = v, r
-        elif kind == "no first":
-            vc = v
-        elif kind == "no second":
-            rc = r
-        elif kind == "mu twice":
-            rc = r / (1 - mu**k)
-        elif kind == "rho twice":
-            vc = v / (1 - rho**k)
-        elif kind == "times":
-            vc, rc = v / (1 - mu * k), r / (1 - rho * k)
-        elif kind == "corrected kept":
+        k = {"first": 1, "late": t + 1, "early": max(t - 1, 0)}.get(kind, t)
+        vc, rc = _corrected(kind, mu, rho, k, v, r)
+        if kind == "corrected kept":
             s["v"], s["r"] = vc, rc
         bottom = rc + epsilon if kind == "no root" else np.sqrt(rc) + epsilon
         step = rate * (g if kind == "gradient" else vc) / bottom
@@ -102,6 +110,15 @@ ADAM = {
     "not kept": ("state-not-stored", "the moments are not kept from step to step"),
     "gradient": ("wrong-moment", "the gradient stands for the first moment"),
     "sum": ("factor", "the factors 1 - mu and 1 - rho are missing"),
+    "r by mu": ("factor", "the gradient's square enters the second moment with 1 - mu; it must be 1 - rho"),
+    "v by rho": ("factor", "the gradient enters the first moment with 1 - rho; it must be 1 - mu"),
+    "r of v": ("wrong-moment", "the second moment uses gradient · first moment; it is the square of the gradient"),
+    "v of r": ("wrong-moment", "the second moment is averaged with the old first moment"),
+    "v minus": ("sign", "the gradient is subtracted in the first moment; it is added"),
+    "weights exchanged": (
+        "factor",
+        "old moment and gradient are weighted the wrong way round: mu and 1 - mu are exchanged",
+    ),
     "corrected kept": ("wrong-state", "the corrected moments are kept; the uncorrected ones must be"),
 }
 MOMENTUM = {
@@ -291,6 +308,22 @@ def regularizer(probe: Probe, cls: Any) -> None:
                         Variant("factor", "has a factor of one half", alpha * squares / 2),
                         Variant("wrong-norm", "is numpy's spectral norm: ord=2 of a matrix", alpha * np.linalg.norm(w, 2)),
                         Variant("missing-sum", "is not summed", alpha * w**2)]  # fmt: skip
+        orders: tuple[tuple[Any, str], ...] = ((1, "ord=1"), (np.inf, "ord=inf"), ("nuc", "ord='nuc'"), (2, "ord=2"))
+        for order, words in orders:
+            matrix = np.linalg.norm(w, order)
+            for value in (matrix, matrix**2):
+                variants.append(
+                    Variant(
+                        "wrong-norm", f"is numpy's matrix norm with {words}, not that of all weights", alpha * value
+                    )
+                )
+        for axis in (0, 1):
+            for value in (np.linalg.norm(w, axis=axis), np.abs(w).sum(axis), np.square(w).sum(axis)):
+                variants.append(Variant("missing-sum", "is one norm for each row or column", alpha * value))
+        mean = ones if first else squares
+        variants += [Variant("mean", "is a mean over the weights; it is a sum", alpha * mean / w.size),
+                     Variant("alpha-squared", "alpha is squared", alpha * right),
+                     Variant("wrong-norm", "is that of the maximum only", alpha * np.abs(w).max())]  # fmt: skip
         probe.compare("norm", probe.do(made, "norm", w), right, variants, what="the norm")
 
     def gradient() -> None:

@@ -10,13 +10,15 @@ import numpy.typing as npt
 
 from graphnet.exercise import cells
 from graphnet.exercise.cell_gradients import BACKWARD, backward, gradient_variants, weight_gradient
+from graphnet.exercise.checks import explain
+from graphnet.exercise.finding import FAULT
 from graphnet.exercise.layouts import Layout, layouts, one_array
-from graphnet.exercise.matching import SINGLE, TOLERANCE, Variant, as_numbers, near
+from graphnet.exercise.matching import SINGLE, TOLERANCE, Variant, as_numbers, diagnose, near
 from graphnet.exercise.probe import Probe, Stop
 from graphnet.exercise.tools import RecordingInitializer, get_gradient, get_weights, put_weights
 
 Array = npt.NDArray[Any]
-INPUTS, UNITS, OUTPUTS, STEPS, WINDOW = 3, 5, 2, 7, 4
+INPUTS, UNITS, OUTPUTS, STEPS, WINDOW = 3, 5, 2, 7, 5
 
 
 #: Faults of the forward pass whose outputs depend on later steps.
@@ -76,6 +78,7 @@ class Recurrent:
         self.with_window: bool | None = None
         self.match: Match | None = None
         self.single = False
+        self.explained = False
 
     # ------------------------------------------------------------------ making layers
     def make(self, window: int = STEPS + 2) -> Any:
@@ -155,6 +158,13 @@ class Recurrent:
             raise Stop
         self.match = self._search(given, candidates, xs, ys)
         if self.match is None:
+            for at, which in ((0, "first"), (-1, "last")):
+                if np.ptp(np.stack(ys)[:, at], axis=0).max() < 1e-9:
+                    words = (
+                        f"the output of the {which} step does not depend on the input: the loop leaves this step out"
+                    )
+                    self.probe.fault("loop", words, "forward")
+                    raise Stop
             order = "any order of the gates and rows" if self.kind == "LSTM" else "any order of the rows"
             words = f"the outputs are not those of an {self.kind} with these weights, in {order}"
             other = self.make()
@@ -276,27 +286,46 @@ class Recurrent:
         actual = self.probe.do(layer, "backward", errors)
         raw = self.input_error(actual, trace, errors, y, window, method)
         gradient = one_array(get_gradient(self.probe, layer), match.weights[0].shape[1])
+        if raw is None:
+            return  # its fault has been named
         self.weight_gradient(gradient, trace, raw, window, (errors * match.link.slope(y)) @ match.kernel.T)
 
-    def hidden_errors(self, errors: Array, y: Array) -> Iterator[tuple[str, Array]]:
-        """The errors of the hidden states; then what they are with a fault of the output."""
+    def hidden_errors(self, errors: Array, y: Array) -> Iterator[tuple[str, Array, bool]]:
+        """The errors of the hidden states; then what they are with a fault of the output, and whether a second is likely."""
         match = self.needed()
-        yield "", (errors * match.link.slope(y)) @ match.kernel.T
-        if match.link.name:
-            yield f"the derivative of the output's {match.link.name} is missing", errors @ match.kernel.T
-            wrong = LINKS[2] if match.link.name == "Sigmoid" else LINKS[1]
-            words = f"the output's {match.link.name} is differentiated as if it were a {wrong.name}"
-            yield words, (errors * wrong.slope(y)) @ match.kernel.T
+        name = match.link.name
+        yield "", (errors * match.link.slope(y)) @ match.kernel.T, True
+        if not name:
+            return
+        yield f"the derivative of the output's {name} is missing", errors @ match.kernel.T, True
+        wrong = LINKS[2] if name == "Sigmoid" else LINKS[1]
+        yield f"the output's {name} is differentiated as if it were a {wrong.name}", (errors * wrong.slope(y)) @ match.kernel.T, True  # fmt: skip
+        z, slope = match.link.inverse(y), match.link.slope
+        again = cells.sigmoid(y) if name == "Sigmoid" else np.tanh(y)
+        steps = np.arange(len(y))
+        factors: tuple[tuple[str, Array], ...] = (
+            ("uses the activation of the last step in every step: that of each step must be stored", slope(y[-1:])),
+            ("uses the activation of the first step in every step", slope(y[:1])),
+            ("uses the activation of the step before", slope(y[np.maximum(steps - 1, 0)])),
+            ("uses the activation of the step before", slope(np.roll(y, 1, 0))),
+            ("uses the activation of the step after", slope(y[np.minimum(steps + 1, len(y) - 1)])),
+            ("is computed from its input, not from its activation", slope(z)),
+            ("is computed of an activation that went through it twice", slope(again)),
+            ("is multiplied twice", slope(y) ** 2),
+            ("is computed as y", y), ("is computed as 1 - y", 1 - y), ("has the wrong sign", -slope(y)),
+        )  # fmt: skip
+        for words, factor in factors:
+            yield f"the derivative of the output's {name} {words}", (errors * factor) @ match.kernel.T, False
 
     def input_error(
         self, actual: Any, trace: cells.Trace, errors: Array, y: Array, window: int | None, method: str
-    ) -> Array:
+    ) -> Array | None:
         """Compare the error for the input; returns the errors before the activations, by the oracle that fits."""
         match = self.needed()
         right: tuple[Array, Array] | None = None
         variants = []
-        for words, hidden in self.hidden_errors(errors, y):
-            for fault, named in {"": ("", ""), **BACKWARD[self.kind]}.items():
+        for words, hidden, more in self.hidden_errors(errors, y):
+            for fault, named in {"": ("", ""), **(BACKWARD[self.kind] if more else {})}.items():
                 if fault == "truncated" and window is None:
                     continue
                 pair = backward(
@@ -307,7 +336,8 @@ class Recurrent:
                     if fault:
                         self.probe.fault(*named, method)
                     if words:
-                        self.probe.fault("derivative-missing", words, method)
+                        code = "state-not-stored" if "step" in words else "wrong-derivative"
+                        self.probe.fault("derivative-missing" if "missing" in words else code, words, method)
                     return pair[1]
                 variants.append(pair)
             if self.kind == "LSTM":
@@ -315,10 +345,24 @@ class Recurrent:
                 if pair_or_none is not None:
                     return pair_or_none
         assert right is not None
-        before = len(self.probe.faults)
+        return self._unnamed(actual, right, window, method)
+
+    def _unnamed(self, actual: Any, right: tuple[Array, Array], window: int | None, method: str) -> Array | None:
+        """No oracle fits: search for a wrong factor, or say where the numbers differ; None if the fault was found."""
+        if self.explained:
+            return None
+        found = diagnose(actual, right[0], (), {"steps": STEPS})
+        if found is None:
+            return right[1]
+        if found.code == "differs" and window is None:
+            for named in explain.search(self):
+                self.explained = True
+                self.probe.add(FAULT, named.code, named.message, method)
+            if self.explained:
+                return None
         self.probe.compare(method, actual, right[0], (), {"steps": STEPS}, "the error for the input")
-        if len(self.probe.faults) > before and window is None:
-            self._locate(actual, right[0], method)
+        if window is None:
+            explain.locate(self, actual, right[0], method)
         return right[1]
 
     def _gate_order(self, actual: Any, trace: cells.Trace, hidden: Array, method: str) -> Array | None:
@@ -331,36 +375,6 @@ class Recurrent:
                 self.probe.fault("gate-order", words, method)
                 return pair[1]
         return None
-
-    def _locate(self, actual: Any, right: Array, method: str) -> None:
-        array = as_numbers(actual)
-        if array is None or array.shape != right.shape:
-            return
-        wrong = np.flatnonzero(np.abs(array - right).max(1) > 1e-5 * np.abs(right).max())
-        if len(wrong):
-            words = f"going back from the end, the error for the input is first wrong in step {wrong[-1]} of {STEPS} (from 0)"
-            self.probe.note("first-wrong-step", words, method)
-            self._locate_part(method)
-
-    def _locate_part(self, method: str) -> None:
-        """Whether a single step is right, and which gate is not: its bias's gradient is its error."""
-        match, layer, x = self.needed(), self.make(), self.sequence(1)
-        y = self.run(layer, x)
-        errors = np.ones_like(y)
-        self.probe.do(layer, "backward", errors)
-        trace = self.oracle(layer, x)
-        raw = backward(self.kind, match.weights, trace, (errors * match.link.slope(y)) @ match.kernel.T)[1][0]
-        gradient = one_array(get_gradient(self.probe, layer), match.weights[0].shape[1])
-        if gradient is None or "b" not in match.layout.rows:
-            return
-        found = match.layout.split(gradient)[2]
-        names = cells.GATE_NAMES if self.kind == "LSTM" else {"h": "hidden state"}
-        blocks = zip(names.values(), np.split(found, len(names)), np.split(raw, len(names)), strict=True)
-        wrong = [name for name, block, expected in blocks if not near(block, expected)]
-        words = "a sequence of one step is right: look at what goes from step to step"
-        if wrong:
-            words = f"a sequence of one step is wrong already, in the error of: {', '.join(wrong)}"
-        self.probe.note("part", words, method)
 
     def weight_gradient(self, actual: Any, trace: cells.Trace, raw: Array, window: int | None, hidden: Array) -> None:
         """Compare the gradient of the weights."""
@@ -376,6 +390,11 @@ class Recurrent:
             for fault, named in BACKWARD[self.kind].items():
                 wrong = backward(self.kind, match.weights, trace, hidden, fault=fault, window=window)[1]
                 yield Variant(*named, match.layout.join(weight_gradient(trace, wrong, steps)))
+            if self.kind == "RNN":
+                total = hidden + np.vstack([raw[1:] @ match.weights[1].T, 0 * hidden[:1]])
+                for errors in (total, hidden):
+                    words = "the gradient of the weights uses the error of the hidden state: the derivative of TanH is missing in it"
+                    yield Variant("derivative-missing", words, match.layout.join(weight_gradient(trace, errors, steps)))
             if self.kind == "LSTM":
                 import itertools
 
@@ -384,8 +403,14 @@ class Recurrent:
                     words = "the gates' gradients are in another order than the gates of the weights"
                     yield Variant("gate-order", words, match.layout.join(weight_gradient(trace, wrong, steps)))
 
-        self.probe.compare(method, actual, right, others(), {"steps": STEPS, "steps used": len(steps)},
-                           "the gradient of the weights")  # fmt: skip
+        sizes = {"steps": STEPS, "steps used": len(steps)}
+        found = diagnose(actual, right, others(), sizes)
+        if found is not None and found.code == "differs":
+            part = explain.partial(actual, right, others(), match.layout)
+            if part is not None:
+                self.probe.fault(part.code, part.message, method)
+                return
+        self.probe.compare(method, actual, right, others(), sizes, "the gradient of the weights")
 
     def again(self) -> None:
         """A second pass must not add to the gradient of the first; the weights can be set."""
