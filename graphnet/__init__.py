@@ -11,7 +11,7 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from graphnet.core import module_aliases
+from graphnet.core import late, module_aliases
 from graphnet.core.attributes import missing_from
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
@@ -42,6 +42,7 @@ from graphnet.core.errors import (
     ShapeError,
     StateError,
     UnknownNameError,
+    UnsavableWarning,
 )
 from graphnet.core.files import private as _private
 from graphnet.core.garbage import count_as_old as _count_as_old
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
     from graphnet import plugins as plugins
     from graphnet import regularizers as regularizers
     from graphnet import sklearn as sklearn
+    from graphnet import sweeps as sweeps
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.inspect.explain import explain
@@ -132,6 +134,8 @@ if TYPE_CHECKING:
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
     from graphnet.optimizers import schedules as schedules
+    from graphnet.plugins.local import register
+    from graphnet.sweeps import sweep
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -157,6 +161,7 @@ _SUBMODULES = {
     "regularizers": "graphnet.regularizers",
     "schedules": "graphnet.optimizers.schedules",
     "sklearn": "graphnet.models.sklearn",
+    "sweeps": "graphnet.sweeps",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }
@@ -170,8 +175,10 @@ _LAZY = {
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
     "load": "graphnet.models.loading",
+    "register": "graphnet.plugins.local",
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
+    "sweep": "graphnet.sweeps",
 }
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
@@ -189,6 +196,8 @@ _ALIASES = {
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)
+
+late.provide({"unsavable": ("graphnet.io.writing", "unsavable")})
 
 # The library logs under "graphnet"; an application that wants the messages adds its own handler.
 logging.getLogger("graphnet").addHandler(logging.NullHandler())
@@ -277,6 +286,7 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "UnknownNameError",
+    "UnsavableWarning",
     "Value",
     "Weight",
     "batch_normalization",
@@ -294,12 +304,14 @@ __all__ = [
     "mean_over_time",
     "multiply",
     "parameter",
+    "register",
     "reshape",
     "seed",
     "split",
     "standardize",
     "standardized",
     "summary",
+    "sweep",
     "threads",
     "using",
 ]
