@@ -186,7 +186,7 @@ class Search:
         should = RIGHT_WORDS.get(right, NAMES.get(right, right))
         factor = self.factors[name]
         if name == "zero":
-            return Diagnosis("missing-sum", f"{owner} is zero")
+            return Diagnosis("missing-sum", f"{owner} gets nothing of the hidden state's error")
         if name == "minus" and len(CHAIN[self.kind][gate]) == 1:
             return Diagnosis("derivative-missing", f"{owner} has the wrong sign and lacks {should}")
         if name == "one":
@@ -254,11 +254,49 @@ class Search:
             return Diagnosis("sign", f"{name} has the wrong sign")
         if near(found, right / len(self.names)):
             return Diagnosis("mean", f"{name} is the mean of those of the gates; it is their sum")
-        block = self.weights[1]
-        if which == 1 and self.kind == "RNN" and near(found, block.T @ self.raw[AT]["h"] if self.raw else None):
-            return Diagnosis("transposed", f"{name} goes through the recurrent weights without their transposition")
+        named = self._scaled(found, right, name) if which == 1 else None
+        if named is not None:
+            return named
         words = f"{name} is wrong, although the errors of the gates are right: it is the gates' errors times the transposed weights"
         return Diagnosis("wrong-error", words)
+
+    def _scaled(self, found: Array, right: Array, name: str) -> Diagnosis | None:
+        """The error of the hidden state before, with a factor that does not belong there, or of something else."""
+        assert self.raw is not None
+        before = AT - 1
+        own = self.product(CHAIN[self.kind]["h" if self.kind == "RNN" else "o"], before)
+        for step in (AT, before, 0, AT + 1, STEPS - 1):
+            for key, factor in self.factors.items():
+                value = factor.values[step]
+                when = {AT: "the step it comes from", before: "the step it goes to", 0: "the step before that one"}.get(
+                    step, OTHER_STEPS[step]
+                )
+                if near(found, right * value):
+                    return Diagnosis("wrong-factor", f"{name} is also multiplied by {factor.words} of {when}")
+                if self.kind == "RNN" and near(found * own, right * value):
+                    if key == "one":
+                        return Diagnosis("derivative-missing", f"{name} is not multiplied by the derivative there")
+                    words = f"{name} is multiplied by {factor.words} of {when}; it should be by 1 - h² of the step it goes to"
+                    return Diagnosis("wrong-step", words)
+        if self.kind == "RNN":
+            block = self.weights[1]
+            for matrix, how in ((block, ""), (block.T, ", and the recurrent weights are not transposed")):
+                for step in (AT, before, AT + 1, STEPS - 1, 0):
+                    for key, factor in self.factors.items():
+                        if near(found, matrix @ (self.hidden * factor.values[step])):
+                            if how and key == "h t" and step == AT:
+                                return Diagnosis(
+                                    "transposed",
+                                    f"{name} goes through the recurrent weights without their transposition",
+                                )
+                            what = (
+                                "without the derivative of TanH"
+                                if key == "one"
+                                else f"times {factor.words} of {OTHER_STEPS[step]}"
+                            )
+                            words = f"{name} is computed from the error of the hidden state {what}{how}"
+                            return Diagnosis("derivative-missing" if key == "one" else "wrong-factor", words)
+        return None
 
     def _carried(self) -> Iterator[Diagnosis]:
         """What reaches the step before: the error of its hidden state, and of its cell state."""

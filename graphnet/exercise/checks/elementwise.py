@@ -329,7 +329,9 @@ def _mask(probe: Probe, y: Array, keep: float) -> None:
     if kept in (0.0, 1.0):
         probe.fault("not-dropped", "drops nothing" if kept else "drops everything", "forward")
         return
+    right = {round(1 / keep, 6)}
     if abs(kept - keep) > 0.02 and abs(kept - (1 - keep)) < 0.02:
+        right.add(round(1 / (1 - keep), 6))
         probe.fault(
             "probability-inverted", "p is used as the probability of dropping; it is that of keeping a unit", "forward"
         )
@@ -340,7 +342,7 @@ def _mask(probe: Probe, y: Array, keep: float) -> None:
     if np.isin(columns, (0.0, 1.0)).all() or np.isin(rows, (0.0, 1.0)).all():
         probe.fault("mask-shape", "one mask serves all rows: it needs the shape of the input", "forward")
         return
-    if len(values) == 1 and abs(values[0] - 1 / keep) < 1e-3:
+    if len(values) == 1 and any(abs(values[0] - scale) < 1e-3 for scale in right):
         return
     if len(values) == 1 and abs(values[0] - 1) < 1e-6:
         probe.fault("scale-missing", "what is kept is not scaled by 1/p", "forward")

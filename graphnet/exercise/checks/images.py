@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -345,6 +346,8 @@ class _Conv:
         for made, name in ((kernels, "weights_initializer"), (biases, "bias_initializer")):
             if not made.calls:
                 self.probe.fault("initializer-not-used", f"the {name} is not used", "initialize")
+        if kernels.calls and biases.calls and np.all(np.asarray(layer.bias) < 0):
+            self.probe.fault("arguments-swapped", "the bias comes from the weights_initializer", "initialize")
         if kernels.calls:
             found = tuple(int(fan) for fan in kernels.calls[0][1:3])
             if found == (fan_out, fan_in):
@@ -393,6 +396,7 @@ INDEXING = {
     "swapped": lambda k: divmod(k, WINDOW[1])[::-1],
     "height swapped": lambda k: divmod(k, WINDOW[0])[::-1],
     "corner": lambda k: (0, 0),
+    "end": lambda k: (WINDOW[0] - 1, WINDOW[1] - 1),
 }
 
 
@@ -417,6 +421,8 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
         if kind == "every":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j]
             continue
+        if kind == "minimum":
+            hits = np.argwhere(part == part.min())
         y, z = hits[-1] if kind == "last" else hits[0]
         result[b, c, top + y, left + z] = e[b, c, i, j] + (
             0 if kind == "overwritten" else result[b, c, top + y, left + z]
@@ -459,6 +465,9 @@ def pooling(probe: Probe, cls: Any) -> None:
                 Variant("wrong-position", "row and column of the maximum are computed with the height of the window; it must be its width", _unpool(x, e, stride, "height")),
                 Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "swapped")),
                 Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "height swapped")),
+                Variant("wrong-position", "the error goes to the minimum of each window; it belongs to the maximum", _unpool(x, e, stride, "minimum")),
+                Variant("wrong-position", "the error goes to the last cell of each window, not to its maximum", _unpool(x, e, stride, "end")),
+                *wrong_errors(e, partial(_unpool, x, stride=stride)),
                 Variant("wrong-position", "the error goes to the first cell of each window, not to its maximum", _unpool(x, e, stride, "corner")),
                 Variant("state-not-stored", "the positions are those of an earlier forward", _unpool(x0, e, stride)),
                 Variant("error-missing", "returns the maxima instead of the errors", _unpool(x, _pool(x, stride), stride)),

@@ -231,6 +231,18 @@ class Memory:
         if r.match is None or "b" not in r.match.layout.rows:
             return
         x, h, b = r.match.layout.split(r.weights(layer))
+        drawn = {
+            made: np.concatenate([call[3].ravel() for call in made.calls] or [np.zeros(0)])
+            for made in (r.kernels, r.biases)
+        }
+        if np.isin(b, drawn[r.kernels]).all() and drawn[r.biases].size:
+            words = "the bias of the cell comes from the weights_initializer; it must come from the bias_initializer"
+            self.probe.fault("arguments-swapped", words, "initialize")
+            return
+        if np.isin(h, drawn[r.biases]).all() or np.isin(x, drawn[r.biases]).all():
+            words = "weights of the cell come from the bias_initializer; they must come from the weights_initializer"
+            self.probe.fault("arguments-swapped", words, "initialize")
+            return
         if (b < 0).any() and (x > 0).all() and (h > 0).all():
             self.probe.fault(
                 "arguments-swapped", "weights_initializer and bias_initializer are exchanged", "initialize"

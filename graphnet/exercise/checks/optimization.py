@@ -320,6 +320,9 @@ def regularizer(probe: Probe, cls: Any) -> None:
         for axis in (0, 1):
             for value in (np.linalg.norm(w, axis=axis), np.abs(w).sum(axis), np.square(w).sum(axis)):
                 variants.append(Variant("missing-sum", "is one norm for each row or column", alpha * value))
+        for inside, words in ((ones, "of the sum of absolute values"), (squares, "of the sum of squares")):
+            for value in (alpha * np.sqrt(inside), np.sqrt(alpha * inside)):
+                variants.append(Variant("root", f"is the root {words}", value))
         mean = ones if first else squares
         variants += [Variant("mean", "is a mean over the weights; it is a sum", alpha * mean / w.size),
                      Variant("alpha-squared", "alpha is squared", alpha * right),
