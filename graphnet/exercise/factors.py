@@ -119,16 +119,23 @@ class Search:
         The gradient of the student, as ``(x, h, b)``; ``b`` is None where there is none.
     error : array
         The student's error for the input, ``(STEPS, inputs)``.
+    rows : str
+        The order of the rows in the student's weights.
     """
 
     def __init__(
         self, kind: str, weights: cells.Weights, trace: cells.Trace, hidden: Array, blocks: tuple[Array, Array, Any],
-        error: Array,
+        error: Array, rows: str = "xhb",
     ) -> None:  # fmt: skip
         self.kind, self.weights, self.trace, self.hidden, self.error = kind, weights, trace, hidden, error
         self.names = "h" if kind == "RNN" else "ifgo"
         self.factors = factors(kind, trace)
         self.raw = self._recover(blocks)
+        self.joined = np.zeros(0)
+        if self.raw is not None:
+            whole = np.concatenate([self.raw[AT][name] for name in self.names])
+            parts = {name: np.atleast_2d(weights["xhb".index(name)]) @ whole for name in rows}
+            self.joined = np.concatenate([parts[name] for name in rows])
 
     def _recover(self, blocks: tuple[Array, Array, Any]) -> list[dict[str, Array]] | None:
         """The errors before the activations in the steps up to ``AT``, by gate; None if the gradient is not made of them."""
@@ -254,6 +261,10 @@ class Search:
             return Diagnosis("sign", f"{name} has the wrong sign")
         if near(found, right / len(self.names)):
             return Diagnosis("mean", f"{name} is the mean of those of the gates; it is their sum")
+        for start in range(len(self.joined) - len(right) + 1):
+            if near(found, self.joined[start : start + len(right)]):
+                words = f"{name} is cut out of the wrong place of the joined error: from its number {start} on"
+                return Diagnosis("wrong-part", words)
         named = self._scaled(found, right, name) if which == 1 else None
         if named is not None:
             return named
@@ -323,6 +334,10 @@ class Search:
             for name, factor in self.factors.items():
                 if near(found, cell * factor.values[step]):
                     yield self._cell_words(name, step)
+                    return
+                if near(found, cell * self.factors["f"].values[AT] * factor.values[step]):
+                    words = f"the cell state's error goes to the step before with one factor too many: {factor.words}"
+                    yield Diagnosis("wrong-factor", words)
                     return
         yield Diagnosis("wrong-error", "the error that goes to the cell state of the step before is wrong: it is the cell "
                         "state's error times the forget gate")  # fmt: skip

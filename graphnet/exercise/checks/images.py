@@ -430,6 +430,32 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
     return result
 
 
+#: Wrong numbers of windows along an axis, from its size, that of the window and the stride.
+COUNTS = {
+    "(size - window) // stride": lambda n, w, s: (n - w) // s,
+    "ceil((size - window) / stride) + 1": lambda n, w, s: -(-(n - w) // s) + 1,
+    "ceil(size / stride)": lambda n, w, s: -(-n // s),
+    "size // stride": lambda n, w, s: n // s,
+    "(size - window + 1) // stride": lambda n, w, s: (n - w + 1) // s,
+    "size // window": lambda n, w, s: n // w,
+    "size - window + 1": lambda n, w, s: n - w + 1,
+    "(size - window) // stride + 2": lambda n, w, s: (n - w) // s + 2,
+}
+
+
+def _wrong_count(found: tuple[int, ...], shape: tuple[int, ...], stride: tuple[int, int]) -> str:
+    """Which formula gives the student's number of windows; empty if it is right or unknown."""
+    right = tuple((n - w) // s + 1 for n, w, s in zip(shape[2:], WINDOW, stride, strict=True))
+    if len(found) != 4 or found[2:] == right:
+        return ""
+    axes = [k for k in range(2) if found[2 + k] != right[k]]
+    for words, count in COUNTS.items():
+        if all(count(shape[2 + k], WINDOW[k], stride[k]) == found[2 + k] for k in axes):
+            where = f" along {'yx'[axes[0]]}" if len(axes) == 1 else ""
+            return f"the number of windows{where} is {words}; it is (size - window) // stride + 1: {right}, not {found[2:]}"
+    return ""
+
+
 def pooling(probe: Probe, cls: Any) -> None:
     """Check Pooling: overlapping windows, windows that do not fill the image, and ties."""
     shape, window = (2, 3, 8, 9), WINDOW
@@ -449,6 +475,10 @@ def pooling(probe: Probe, cls: Any) -> None:
                     "window-swapped", "the sizes of the window are exchanged", _pool(x, stride, kernel=window[::-1])
                 ),
             ]
+            words = _wrong_count(np.shape(y), shape, stride)
+            if words and not any(near(y, variant.result()) for variant in variants):
+                probe.fault("wrong-shape", words, "forward")
+                return
             if not probe.compare("forward", y, _pool(x, stride), variants, what="the output"):
                 return
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -81,6 +82,13 @@ class _Norm:
             Variant("wrong-axis", "mean and variance are taken over all numbers; they are per feature", out((rows - whole[0]) / whole[1])),
             Variant("wrong-axis", "mean and variance are taken over the features of a row; they run over the batch",
                     out((rows - rows.mean(1, keepdims=True)) / rows.std(1, keepdims=True))),
+            Variant("wrong-axis", "the variance is taken over all numbers; it is per feature", out((rows - mean) / whole[1])),
+            Variant("wrong-axis", "the variance is taken over all numbers; it is per feature", out((rows - mean) / np.sqrt(rows.var()))),
+            Variant("wrong-axis", "the mean is taken over all numbers; it is per feature", out((rows - whole[0]) / np.sqrt(var))),
+            Variant("wrong-axis", "the variance is taken over the features of a row; it runs over the batch",
+                    out((rows - mean) / rows.std(1, keepdims=True))),
+            Variant("variance", "the mean of the squares stands for the variance: the mean is not subtracted in it",
+                    out((rows - mean) / np.sqrt((rows**2).mean(0)))),
             *(Variant("epsilon", f"epsilon is about {e:g}: it must be negligible", out((rows - mean) / np.sqrt(var + e)))
               for e in (1.0, 0.1, 1e-2, 1e-3)),
             *(Variant("epsilon", "epsilon is added after the root", out((rows - mean) / (np.sqrt(var) + e))) for e in (1e-1, 1e-2)),
@@ -275,6 +283,8 @@ class _Norm:
 
 def _mixture(value: Array, known: dict[str, Array]) -> str:
     """A statistic in terms of those of the batch."""
+    if np.allclose(value, value[0], rtol=1e-6, atol=1e-9):
+        return f"{value[0] + 0.0:.3g}, whatever the batch" if abs(value[0]) > 1e-9 else "0, whatever the batch"
     for names in [*((name,) for name in known), *itertools.combinations(known, 2)]:
         columns = np.stack([known[name] for name in names], axis=1)
         factors = np.linalg.lstsq(columns, value, rcond=None)[0]
@@ -312,6 +322,22 @@ SPREADS = {
         ("fans", "uses fan_in + fan_out, as Xavier", lambda i, o: np.sqrt(2 / (i + o))),
         ("scale", "is not scaled", lambda i, o: 1.0)]),
 }  # fmt: skip
+
+
+def _scales() -> Iterator[tuple[str, str, Callable[[float, float], float]]]:
+    """Standard deviations that a wrong formula of the fans gives."""
+    sizes: dict[str, Callable[[float, float], float]] = {
+        "fan_in": lambda i, o: i, "fan_out": lambda i, o: o, "(fan_in + fan_out)": lambda i, o: i + o,
+        "(fan_in · fan_out)": lambda i, o: i * o,
+    }  # fmt: skip
+    for name, size in sizes.items():
+        for factor in (2, 1, 6, 3, 4):
+            words = f"the standard deviation is the root of {factor} / {name}"
+            yield "fans", words, lambda i, o, f=factor, s=size: float(np.sqrt(f / s(i, o)))  # type: ignore[misc]
+            words = f"the standard deviation is {factor} / {name}, without a root"
+            yield "variance", words, lambda i, o, f=factor, s=size: f / s(i, o)  # type: ignore[misc]
+            words = f"the standard deviation is the root of {factor}, divided by {name}"
+            yield "brackets", words, lambda i, o, f=factor, s=size: float(np.sqrt(f)) / s(i, o)  # type: ignore[misc]
 
 
 def initializer(probe: Probe, cls: Any) -> None:
@@ -352,8 +378,8 @@ def _normal(probe: Probe, values: Array, fan_in: int, fan_out: int) -> None:
     elif abs(values.mean()) > 0.05 * spread:
         probe.fault("distribution", f"the mean is {values.mean():.3g}, expected 0", "initialize")
     elif abs(spread / right - 1) > 0.02:
-        for code, words, other in wrong:
-            if abs(spread / other(fan_in, fan_out) - 1) < 0.02:
+        for code, words, other in [*wrong, *_scales()]:
+            if abs(spread / other(fan_in, fan_out) - 1) < 0.01:
                 probe.fault(code, words, "initialize")
                 return
         probe.fault("distribution", f"the standard deviation is {spread:.4g}, expected {right:.4g}", "initialize")

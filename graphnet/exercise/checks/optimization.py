@@ -343,6 +343,11 @@ def regularizer(probe: Probe, cls: Any) -> None:
             Variant("sign-missing", "is alpha · |w|", alpha * np.abs(w)),
             Variant("sign-missing", "is alpha everywhere: the sign of the weights is missing", np.full_like(w, alpha)),
             Variant("wrong-gradient", "is the norm, not its gradient", alpha * np.abs(w).sum()),
+            Variant("wrong-gradient", "is alpha · w / ||w||, the derivative of the root; the exercise uses alpha · w" if not first else
+                    "is alpha · w / |w| of the whole norm", alpha * w / np.linalg.norm(w)),
+            Variant("wrong-gradient", "is alpha · w²", alpha * w**2),
+            Variant("wrong-gradient", "is alpha · the sum of the weights", alpha * w.sum()),
+            Variant("alpha-squared", "alpha is squared", alpha * right),
         ]  # fmt: skip
         if not first and near(probe.do(made, name, w), 2 * alpha * w):
             probe.fault("factor", "has a factor of 2: the exercise uses alpha · w", name)
