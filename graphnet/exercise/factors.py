@@ -186,6 +186,31 @@ class Search:
                 for name, factor in self.factors.items():
                     if near(found, others * factor.values[step]):
                         return right, self._words(gate, right, name, step)
+        return self._two_factors(gate)
+
+    def _two_factors(self, gate: str) -> tuple[str, Diagnosis] | None:
+        """Two factors that are missing, or for which one stands."""
+        assert self.raw is not None
+        found, chain = self.raw[AT][gate], CHAIN[self.kind][gate]
+        for pair in itertools.combinations(chain, 2):
+            others = self.hidden * self.product(tuple(name for name in chain if name not in pair), AT)
+            should = listed([RIGHT_WORDS.get(name, NAMES.get(name, name)) for name in pair])
+            for step in (AT, AT - 1, AT + 1, STEPS - 1, 0):
+                for name, factor in self.factors.items():
+                    if not near(found, others * factor.values[step]):
+                        continue
+                    if pair == SHARED and name == "one":
+                        words = f"the error of {NAMES[gate]} is computed from the hidden state's error; it must be from the cell state's"
+                        return gate, Diagnosis("wrong-error", words)
+                    if name == "one":
+                        return gate, Diagnosis(
+                            "missing-factor", f"the error of {NAMES[gate]} lacks two factors: {should}"
+                        )
+                    when = "" if step == AT else f" of {OTHER_STEPS[step]}"
+                    words = (
+                        f"the error of {NAMES[gate]} is multiplied by {factor.words}{when}; it should be by {should}"
+                    )
+                    return gate, Diagnosis("wrong-factor", words)
         return None
 
     def _words(self, gate: str, right: str, name: str, step: int) -> Diagnosis:
@@ -259,6 +284,9 @@ class Search:
             return Diagnosis("missing-sum", f"{name} is zero")
         if near(found, -right):
             return Diagnosis("sign", f"{name} has the wrong sign")
+        for size in (2.0, 3.0, 0.5, 1 / 3, AT + 1.0, 1 / (AT + 1), float(STEPS), 1 / STEPS):
+            if near(found, size * right) and size != 1 / len(self.names):
+                return Diagnosis("factor", f"{name} is {size:.3g} times the right one")
         if near(found, right / len(self.names)):
             return Diagnosis("mean", f"{name} is the mean of those of the gates; it is their sum")
         for start in range(len(self.joined) - len(right) + 1):
@@ -337,6 +365,9 @@ class Search:
                     return
                 if near(found, cell * self.factors["f"].values[AT] * factor.values[step]):
                     words = f"the cell state's error goes to the step before with one factor too many: {factor.words}"
+                    if name == "minus":
+                        yield Diagnosis("sign", "the cell state's error from the next step has the wrong sign")
+                        return
                     yield Diagnosis("wrong-factor", words)
                     return
         yield Diagnosis("wrong-error", "the error that goes to the cell state of the step before is wrong: it is the cell "

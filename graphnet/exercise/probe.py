@@ -142,12 +142,16 @@ class Probe:
     def _line(self, error: BaseException) -> tuple[str, int, str]:
         """The last line of a student's own file in a traceback: file, number, text."""
         for frame in reversed(traceback.extract_tb(error.__traceback__)):
+            if frame.filename.startswith("<"):
+                continue  # not a file
             with contextlib.suppress(ValueError, OSError):
                 relative = Path(frame.filename).resolve().relative_to(self.root)
                 number = frame.lineno or 0
                 return str(relative), number, linecache.getline(frame.filename, number).strip()
         if isinstance(error, SyntaxError) and error.filename:
-            return Path(error.filename).name, error.lineno or 0, (error.text or "").strip()
+            path = Path(error.filename).resolve()
+            name = str(path.relative_to(self.root)) if path.is_relative_to(self.root) else path.name
+            return name, error.lineno or 0, (error.text or "").strip()
         return "", 0, ""
 
     def method(self, thing: Any, name: str, *, required: bool = True) -> Callable[..., Any] | None:
