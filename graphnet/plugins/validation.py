@@ -12,6 +12,7 @@ from graphnet.core.describe.layer import Layer
 #: The commands of graphnet, in the order in which they are listed; a plugin cannot register one of these names.
 COMMANDS = (
     "train",
+    "sweep",
     "data",
     "evaluate",
     "predict",
@@ -28,6 +29,7 @@ COMMANDS = (
     "new-plugin",
     "check",
     "exercise",
+    "completion",
 )
 #: The form of a command's name.
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")

@@ -49,11 +49,11 @@ class Layer(ExplainedAttributes, Stateful):
 
     Each subclass becomes a dataclass; ``check`` is called after construction.
 
-    ``apply`` may ask, by keyword-only parameters, for its weights, buffers and random draws by their names, and for
-    ``phase`` (a Phase), ``lengths`` (valid steps of each row of the first input, or None), ``shapes`` (the inputs'
-    Shapes) and ``operations`` (what the backend offers in addition to numpy, see :mod:`graphnet.core.operations`).
-    ``pull`` and ``grad`` may ask for the weights and ``operations``. With ``lengths``, inputs are zero beyond the rows'
-    ends.
+    ``apply`` may ask, by keyword-only parameters, for its weights, buffers, constants and random draws by their names,
+    and for ``phase`` (a Phase), ``lengths`` (valid steps of each row of the first input, or None), ``shapes`` (the
+    inputs' Shapes) and ``operations`` (what the backend offers in addition to numpy, see
+    :mod:`graphnet.core.operations`). ``pull`` and ``grad`` may ask for the weights, the constants and ``operations``.
+    With ``lengths``, inputs are zero beyond the rows' ends.
 
     Examples
     --------
@@ -88,7 +88,7 @@ class Layer(ExplainedAttributes, Stateful):
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             setattr(self, field.name, plain(getattr(self, field.name)))
-        if hasattr(self, "dtype"):
+        if "dtype" in vars(self) or hasattr(type(self), "dtype"):  # of an instance, a missing name takes far longer
             setattr(self, "dtype", dtypes.name(getattr(self, "dtype"), where=type(self).__name__))  # noqa: B009, B010
         self.check()
         self._draw_known_weights()

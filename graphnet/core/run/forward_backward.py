@@ -37,15 +37,21 @@ class Pass:
         See ``locks.this_thread``.
     repeat : Repeat or None
         Runs further passes of the same inputs, and this one backward, without the checks that were made already.
+    claims : (Claim, Claim)
+        Those of further passes of its thread, forward and backward, where ``repeat`` runs them.
+    direct : DirectPlan or None
+        What has run this pass forward in place of the bound plan.
     """
 
-    __slots__ = ("binding", "bound", "dtype", "owners", "repeat", "run", "tape", "thread")
+    __slots__ = ("binding", "bound", "claims", "direct", "dtype", "owners", "repeat", "run", "tape", "thread")
 
     def __init__(self, binding: Binding, bound: Bound, run: RunContext, batch: Batch) -> None:
         self.binding, self.bound, self.run, self.dtype = binding, bound, run, batch.dtype
         self.tape: list[Any] = []
         self.owners = 1
         self.repeat: Any = None
+        self.claims: Any = None
+        self.direct: Any = None
         self.thread = locks.thread.number
 
     @property
@@ -73,7 +79,10 @@ class Pass:
         """Run backward: fills ``errors``, by slot, and the gradients of the run."""
         self.run.gradients.clear()
         self.run.holds_lock = False
-        self.bound.backward(self.tape, errors, self.run)
+        if self.direct is not None:
+            self.direct.backward(self.tape, errors, self.run)
+        else:
+            self.bound.backward(self.tape, errors, self.run)
 
     def hold(self) -> None:
         """Add an owner."""
@@ -90,65 +99,74 @@ class Pass:
 
 
 class LastPass:
-    """The last pass of a runner that was kept for ``backward``; only the thread that ran it can use it."""
+    """The last pass of a runner that was kept for ``backward``; only the thread that ran it can use it.
+
+    Whoever takes the pass out has it alone until it is put back. Single operations of a dictionary are atomic, so this
+    needs no lock.
+    """
 
     def __init__(self) -> None:
-        self.current: Pass | None = None
+        self._kept: dict[int, Pass] = {}
+
+    @property
+    def current(self) -> Pass | None:
+        """The pass; None if there is none, or it is taken."""
+        return self._kept.get(0)
+
+    def take(self, binding: Binding | None = None) -> Pass | None:
+        """Take out the calling thread's pass; None if there is none, or not of the binding that is asked for."""
+        last = self._kept.get(0)
+        if last is None or last.thread != locks.thread.number or (binding is not None and last.binding is not binding):
+            return None
+        taken = self._kept.pop(0, None)
+        if taken is not last and taken is not None:  # another thread has replaced it just now
+            self.put(taken)
+            return None
+        return taken
+
+    def put(self, last: Pass) -> None:
+        """Put back a pass that was taken; if there is a newer one, it is released."""
+        if self._kept.setdefault(0, last) is not last:
+            last.release()
 
     def replace(self, newer: Pass | None) -> None:
         """Keep another pass, or none, and release the present one."""
-        with locks.lock:
-            before, self.current = self.current, newer
-            if before is not None:
-                before.release()
+        before = self._kept.pop(0, None)
+        while newer is not None and self._kept.setdefault(0, newer) is not newer:  # another thread was faster
+            present = self._kept.pop(0, None)
+            if present is not None:
+                present.release()
+        if before is not None:
+            before.release()
 
     def drop_own(self) -> None:
         """Release the pass if it is the calling thread's; keep any other."""
-        with locks.lock:
-            last = self.current
-            if last is not None and last.thread == locks.thread.number:
-                self.replace(None)
+        last = self.take()
+        if last is not None:
+            last.release()
 
     def reclaim(self, binding: Binding) -> Bound | None:
         """The bound plan of the calling thread's pass, for a newer pass that replaces it.
 
         None if there is no such pass of this binding, or if others need it; it is released then.
         """
-        last = self.current
-        if last is None or last.binding is not binding or last.thread != locks.thread.number:
+        last = self.take(binding)
+        if last is None:
             return None
         with locks.lock:
-            if self.current is not last:
-                return None
-            self.current = None
             if last.owners > 1:
                 last.owners -= 1
                 return None
             last.owners, last.tape = 0, []
             return last.bound
 
-    def take(self, binding: Binding) -> Pass | None:
-        """The calling thread's pass of a binding, which is then the caller's alone; None if there is none, or others
-        need it.
-        """
-        last = self.current
-        if last is None or last.binding is not binding or last.thread != locks.thread.number:
-            return None
-        with locks.lock:
-            if self.current is not last or last.owners != 1:
-                return None
-            self.current = None
+    def held(self) -> Pass | None:
+        """The present pass, of whichever thread, with one more owner; None if there is none."""
+        last = self._kept.pop(0, None)  # its thread must not take it now
+        if last is not None:
+            last.hold()
+            self.put(last)
         return last
-
-    def held(self, last: Pass) -> bool:
-        """Add an owner to a pass, if it is still the last one and the calling thread's; whether it is."""
-        if last.thread != locks.thread.number:
-            return False
-        with locks.lock:
-            if self.current is not last:
-                return False
-            last.owners += 1
-        return True
 
     def hold(self, place: object) -> Pass:
         """The calling thread's pass, with one more owner.
@@ -158,14 +176,12 @@ class LastPass:
         StateError
             If there is none, or the last one is another thread's.
         """
-        with locks.lock:
-            last = self.current
-            if last is None:
-                raise StateError("backward before forward", where=repr(place), remedy="Call forward first.")
-            if last.thread != locks.thread.number:
-                raise other_threads_pass(repr(place))
-            last.hold()
-            return last
+        last = self.current
+        if last is None:
+            raise StateError("backward before forward", where=repr(place), remedy="Call forward first.")
+        if last.thread != locks.thread.number or self.held() is not last:
+            raise other_threads_pass(repr(place))
+        return last
 
 
 class PassSnapshot:
@@ -173,16 +189,13 @@ class PassSnapshot:
 
     def __init__(self, last: LastPass, *undo: Callable[[], None]) -> None:
         self._last, self._undo = last, undo
-        with locks.lock:
-            self._pass = last.current
-            if self._pass is not None:
-                self._pass.hold()
+        self._pass = last.held()
 
     def restore(self) -> None:
         """Make the pass the last one again, and undo the other changes."""
         with locks.lock:
-            self._last.replace(self._pass)
-            self._pass = None
+            restored, self._pass = self._pass, None
+        self._last.replace(restored)
         for undo in self._undo:
             undo()
 

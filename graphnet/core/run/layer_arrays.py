@@ -11,7 +11,7 @@ from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Call, Plan
 from graphnet.core.describe import weights
 from graphnet.core.describe.layer import Layer
-from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.store import Store
 from graphnet.core.errors import ShapeError
 
@@ -29,6 +29,8 @@ class LayerArrays:
         self.layers = layers
         #: Those that have arrays: path, store, and the numbers of weights and buffers that passes need.
         self._stores: list[tuple[str, Store, int, int]] = []
+        #: Constant arrays by dtype, path and name.
+        self._constants: dict[str, dict[str, dict[str, Array]]] = {}
 
     @property
     def trained(self) -> bool:
@@ -79,7 +81,20 @@ class LayerArrays:
                 own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
             for name, value in store.buffers.items():
                 own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
+        for path, constants in self.constants(dtype).items():
+            arrays[path] = {**arrays.get(path, {}), **constants}
         return arrays
+
+    def constants(self, dtype: str) -> dict[str, dict[str, Array]]:
+        """Each layer's constant arrays in a dtype; converted once."""
+        found = self._constants.get(dtype)
+        if found is None:
+            declaring = {path: layer for path, layer in self.layers.items() if layer.declares_constants}
+            found = self._constants[dtype] = {
+                path: {name: np.asarray(array, dtype) for name, array in layer.constants().items()}
+                for path, layer in declaring.items()
+            }
+        return found
 
     def watched(self, arrays: Mapping[str, dict[str, Array]]) -> WatchedArrays | None:
         """What :meth:`read` returned, to be kept up to date for further passes; None if it has converted any array."""
@@ -92,7 +107,7 @@ class LayerArrays:
             for name, value in buffers.items():
                 if own[name] is not value:
                     return None
-            watched.append((store, params, buffers, own, tuple(params.items())))
+            watched.append((path, store, params, buffers, own))
         return WatchedArrays(watched)
 
     def store_buffers(self, arrays: Mapping[str, Mapping[str, Array]]) -> None:
@@ -120,14 +135,15 @@ class WatchedArrays:
     Parameters
     ----------
     layers : list
-        Of each layer with arrays: the store, its mappings of parameters and buffers, the dictionary of the pass, and
-        the parameters by name.
+        Of each layer with arrays: its path, the store, its mappings of parameters and buffers, and the dictionary of
+        the pass.
     """
 
-    __slots__ = ("_layers",)
+    __slots__ = ("_named", "_stores")
 
-    def __init__(self, layers: list[Any]) -> None:
-        self._layers = layers
+    def __init__(self, layers: list[tuple[str, Store, Mapping[str, Parameter], Mapping[str, Array], Any]]) -> None:
+        self._stores = [(store, params, buffers) for _, store, params, buffers, _ in layers]
+        self._named = [(p, own, name, path) for path, _, params, _, own in layers for name, p in params.items()]
 
     def update(self) -> bool | None:
         """Put the present weights into the dictionaries of the pass, before it is repeated.
@@ -135,15 +151,26 @@ class WatchedArrays:
         Returns whether any was replaced; None if a layer has other parameters or buffers than before, or an array of
         another dtype or shape, so that the arrays must be read as for a first pass.
         """
-        replaced = False
-        for store, params, buffers, own, named in self._layers:
+        for store, params, buffers in self._stores:
             if store.params is not params or store.buffers is not buffers:
                 return None
-            for name, parameter in named:
-                value, before = parameter.value, own[name]
-                if value is not before:
-                    if type(value) is not np.ndarray or value.dtype != before.dtype or value.shape != before.shape:
-                        return None
-                    own[name] = value
-                    replaced = True
+        replaced = False
+        for parameter, own, name, _ in self._named:
+            value, before = parameter.value, own[name]
+            if value is not before:
+                if type(value) is not np.ndarray or value.dtype != before.dtype or value.shape != before.shape:
+                    return None
+                own[name] = value
+                replaced = True
         return replaced
+
+    def same_parameters(self) -> bool:
+        """Whether the layers still have the parameters that they had."""
+        for store, params, _ in self._stores:  # noqa: SIM110  # a generator costs every pass more
+            if store.params is not params:
+                return False
+        return True
+
+    def parameters(self) -> dict[tuple[str, str], Parameter]:
+        """The parameters by the path of their layer and their name."""
+        return {(path, name): parameter for parameter, _, name, path in self._named}

@@ -35,7 +35,10 @@ def unread_sequences(plan: Plan) -> frozenset[int]:
 
 def kept_inputs(arrays: Iterable[Array | None]) -> list[Array | None]:
     """Copies of the inputs of a pass for ``backward``, which the caller may then write to."""
-    return [None if array is None else array.copy("K") for array in arrays]
+    copies: list[Array | None] = []
+    for array in arrays:  # a comprehension is a call, in every pass
+        copies.append(None if array is None else array.copy("K"))
+    return copies
 
 
 def kept_batch(arrays: Iterable[Array | None], lengths: Iterable[Array | None]) -> list[Array | None]:

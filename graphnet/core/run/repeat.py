@@ -15,11 +15,12 @@ from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.concurrency.claims import GRADIENTS, READ, Claim, Keys
 from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe.graph import Graph
-from graphnet.core.describe.parameter import Array
+from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.run.binder import SLOW, Binding
 from graphnet.core.run.context import RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass
 from graphnet.core.run.layer_arrays import LayerArrays, WatchedArrays
+from graphnet.core.run.numpy_backend.direct import DirectPlan
 from graphnet.core.run.outputs import kept_inputs, unread_sequences, unshared
 from graphnet.core.run.reference.plan import BoundPlan
 from graphnet.core.run.state import Carried, State
@@ -54,6 +55,7 @@ class Repeat:
     """
 
     __slots__ = (
+        "_apart",
         "_dtype",
         "_errors",
         "_given",
@@ -94,6 +96,8 @@ class Repeat:
         self._slots = plan.slot_count
         unread = unread_sequences(plan)
         self._outputs = [(name, slot, slot not in unread) for name, slot in plan.outputs]
+        #: Whether no input is an output, whose error is the caller's array.
+        self._apart = all(slot >= inputs for _, slot in plan.outputs)
         self._errors = {n: (slot, _sizes(shapes[slot])) for n, slot in plan.outputs}
         self._input_errors = [
             (name, slot, _sizes(shapes[slot]) if first.wanted[slot] else None)
@@ -121,6 +125,10 @@ class Repeat:
                 return None
             arrays.append(array)
         return arrays
+
+    def claims(self) -> tuple[Claim, Claim]:
+        """The claims of passes of the calling thread, forward and backward."""
+        return Claim(READ, self._keys, "forward", self._graph), Claim(GRADIENTS, self._keys, "backward", self._graph)
 
     def fits(self, arrays: list[Any]) -> bool:
         """Whether arrays that were checked have the dtypes of those of the first call."""
@@ -150,16 +158,10 @@ class Repeat:
             carried = self._fitting(state)
             if carried is None:
                 return None
-        claim = Claim(READ, self._keys, "forward", self._graph)
-        if not claim.entered():
-            return None
-        try:
-            if last is not None and self.keep:
-                outputs = self._kept(last, binding, arrays, carried)
-            else:
-                outputs = self._dropped(last, binding, arrays, carried)
-        finally:
-            claim.leave()
+        if last is not None and self.keep:
+            outputs = self._kept(last, binding, arrays, carried)
+        else:
+            outputs = self._dropped(last, binding, arrays, carried)
         return None if outputs is None else (outputs, None if carried is None else carried.final_state)
 
     def _kept(
@@ -169,56 +171,65 @@ class Repeat:
         current = last.take(binding)
         if current is None:
             return None
-        outputs = None
+        ran, bound = None, current.bound
         try:
-            kept = current.bound.kept  # type: ignore[attr-defined]  # a BoundPlan
-            if current.repeat is self and kept is not None and _updated(current.bound, kept):
-                current.tape = []
-                own = kept_inputs(arrays)
-                outputs, current.tape = self._run(binding, current.bound, kept.run, own, carried)
+            if current.repeat is self and current.owners == 1 and current.claims[0].entered():
+                try:
+                    current.tape = []
+                    ran = self._run(binding, bound, kept_inputs(arrays), carried)
+                finally:
+                    current.claims[0].leave()
+                if ran is not None:
+                    outputs, current.tape, current.direct = ran
         except BaseException:
-            current.bound.kept = None  # type: ignore[attr-defined]
+            bound.kept = None  # type: ignore[attr-defined]  # a BoundPlan
             current.release()
-            current = None
             raise
-        finally:
-            if current is not None:
-                last.replace(current)
-        return outputs
+        last.put(current)
+        return None if ran is None else outputs
 
     def _dropped(
         self, last: LastPass | None, binding: Binding, arrays: list[Any], carried: Carried | None
     ) -> dict[str, Array] | None:
         """A pass without ``backward``, in an idle bound plan."""
-        outputs = None
-        bound: Any = binding.acquire()
-        if bound is None:
+        claim = Claim(READ, self._keys, "forward", self._graph)
+        if not claim.entered():
             return None
-        kept = bound.kept
+        ran, bound = None, None
         try:
-            if kept is not None and _updated(bound, kept):
-                outputs, _ = self._run(binding, bound, kept.run, arrays, carried)
+            bound = binding.acquire()
+            if bound is not None:
+                ran = self._run(binding, bound, arrays, carried)
         except BaseException:
-            bound.kept = None
+            if bound is not None:
+                bound.kept = None  # type: ignore[attr-defined]  # a BoundPlan
             raise
         finally:
-            binding.release(bound)
-        if outputs is not None and last is not None and last.current is not None:
+            if bound is not None:
+                binding.release(bound)
+            claim.leave()
+        if ran is None:
+            return None
+        if last is not None and last.current is not None:
             last.drop_own()
-        return outputs
+        return ran[0]
 
     def _run(
-        self, binding: Binding, bound: Any, run: RunContext, arrays: list[Any], carried: Carried | None
-    ) -> tuple[dict[str, Array], list[Any]]:
-        """The outputs of a pass in a bound plan, and its tape."""
+        self, binding: Binding, bound: Any, arrays: list[Any], carried: Carried | None
+    ) -> tuple[dict[str, Array], list[Any], DirectPlan | None] | None:
+        """The outputs of a pass in a bound plan, its tape and what runs it backward; None if it cannot go on."""
+        kept: Kept | None = bound.kept
+        if kept is None or not kept.use_weights(bound):
+            return None
+        run, values, direct = kept.run, [*arrays, *binding.unfilled], kept.direct
         run.begin_again(carried)
-        values = [*arrays, *binding.unfilled]
-        lock = binding.lock
-        if lock is NO_LOCK:
+        if direct is not None:
+            tape = direct.forward(values, run)
+        elif binding.lock is NO_LOCK:
             tape = bound.forward(values, run)
         else:
             run.holds_lock = True
-            with lock:
+            with binding.lock:
                 began = time.perf_counter()
                 tape = bound.forward(values, run)
                 seconds = time.perf_counter() - began
@@ -227,38 +238,46 @@ class Repeat:
         outputs = {}
         for name, slot, shared in self._outputs:
             outputs[name] = values[slot].copy("K") if shared else values[slot]
-        return outputs, tape
+        return outputs, tape, direct
 
     # ------------------------------------------------------------------ backward
-    def backward(self, last: LastPass, current: Pass, errors: Any) -> dict[str, Array | None] | None:
-        """Run a pass backward; None if the errors, or the pass, have to be checked."""
+    def backward(self, last: LastPass, errors: Any) -> dict[str, Array | None] | None:
+        """Run the last pass backward; None if the errors, or the pass, have to be checked."""
         by_slot = self._by_slot(errors)
-        if by_slot is None:
+        current = None if by_slot is None else last.take()
+        if current is None or by_slot is None:
             return None
-        given = list(by_slot)
-        claim = Claim(GRADIENTS, self._keys, "backward", self._graph)
-        if not claim.entered():
-            return None
+        ran = False
+        # Direct passes bring new arrays to the inputs.
+        given = None if self._apart and current.direct is not None else list(by_slot)
         try:
-            if not last.held(current):
-                return None
-            try:
-                lock = current.binding.lock
-                if lock is NO_LOCK:
-                    current.backward(by_slot)
-                else:
-                    with lock:
-                        current.backward(by_slot)
-                self._layer_arrays.set_gradients(current.run.gradients)
-            finally:
-                current.release()
+            if current.repeat is self and current.claims[1].entered():
+                try:
+                    self._pull(current, by_slot)
+                    ran = True
+                finally:
+                    current.claims[1].leave()
         finally:
-            claim.leave()
-        returned = [None if shape is None else by_slot[slot] for _, slot, shape in self._input_errors]
-        return {
-            name: np.zeros(shape, self._dtype) if error is None and shape is not None else error
-            for (name, _, shape), error in zip(self._input_errors, unshared(returned, given), strict=True)
-        }
+            last.put(current)
+        if not ran:
+            return None
+        returned: dict[str, Array | None] = {}
+        for name, slot, shape in self._input_errors:
+            error = None if shape is None else by_slot[slot]
+            returned[name] = np.zeros(shape, self._dtype) if error is None and shape is not None else error
+        if given is None:
+            return returned
+        return dict(zip(returned, unshared(returned.values(), given), strict=True))
+
+    def _pull(self, current: Pass, by_slot: list[Any]) -> None:
+        """Fill the errors of all slots, and set the gradients."""
+        direct, kept = current.direct, current.bound.kept  # type: ignore[attr-defined]  # a BoundPlan
+        if direct is not None and kept is not None and kept.arrays.same_parameters():
+            kept.set_gradients(direct.pull(current.tape, by_slot))
+            return
+        with current.binding.lock:
+            current.backward(by_slot)
+        self._layer_arrays.set_gradients(current.run.gradients)
 
     def _by_slot(self, errors: Any) -> list[Any] | None:
         """The errors by slot, if each is an array of its output's shape and of the dtype of the pass; else None."""
@@ -287,12 +306,44 @@ class Kept:
     run : RunContext
     arrays : WatchedArrays
         The arrays of ``run``.
+    direct : DirectPlan or None
+        What runs these passes, if they can be direct.
     """
 
-    __slots__ = ("arrays", "run")
+    __slots__ = ("_other", "_reached", "arrays", "direct", "run")
 
-    def __init__(self, run: RunContext, arrays: WatchedArrays) -> None:
-        self.run, self.arrays = run, arrays
+    def __init__(self, run: RunContext, arrays: WatchedArrays, direct: DirectPlan | None) -> None:
+        self.run, self.arrays, self.direct = run, arrays, direct
+        #: The parameters to which a direct pass brings gradients, and all others.
+        self._reached: list[Parameter] = []
+        self._other: list[Parameter] = []
+        if direct is not None:
+            parameters = arrays.parameters()
+            self._reached = [parameters.pop(key) for key in direct.keys]
+            self._other = [*parameters.values()]
+
+    def use_weights(self, bound: Any) -> bool:
+        """Let the next pass use the present weights; False if it cannot go on from what was kept."""
+        replaced, direct = self.arrays.update(), self.direct
+        if replaced is None:
+            return False
+        if direct is not None:
+            if replaced or direct.again or direct.run is not self.run:
+                direct.load(self.run)
+        elif replaced:
+            bound.start(self.run)
+            bound.kept = self
+        return True
+
+    def set_gradients(self, gradients: list[Array | None]) -> None:
+        """Set the gradients of all parameters, from those of a direct pass; None stands for zeros."""
+        for parameter, gradient in zip(self._reached, gradients, strict=True):
+            value = parameter.value
+            if gradient is None:
+                gradient = np.zeros_like(value)
+            parameter.gradient = gradient if gradient.dtype is value.dtype else gradient.astype(value.dtype, copy=False)
+        for parameter in self._other:
+            parameter.gradient = np.zeros_like(parameter.value)
 
 
 def keep_for_repetition(bound: Any, run: RunContext, layer_arrays: LayerArrays) -> bool:
@@ -302,17 +353,8 @@ def keep_for_repetition(bound: Any, run: RunContext, layer_arrays: LayerArrays) 
     arrays = layer_arrays.watched(run.arrays)
     if arrays is None:
         return False
-    bound.kept = Kept(run, arrays)
+    bound.kept = Kept(run, arrays, bound.direct(run.keep))
     return True
-
-
-def _updated(bound: Any, kept: Kept) -> bool:
-    """Let a bound plan use the present weights; False if it cannot go on from what it has kept."""
-    replaced = kept.arrays.update()
-    if replaced:
-        bound.start(kept.run)
-        bound.kept = kept
-    return replaced is not None
 
 
 def _sizes(shape: Any) -> tuple[int, ...] | None:

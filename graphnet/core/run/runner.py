@@ -457,7 +457,7 @@ class Runner(ExplainedAttributes):
             kinds = (options.phase, current.run.keep, binding.input_errors)
             repeat = Repeat(self.graph, self.plan, self.keys, self._arrays, current, batch.arrays, kinds)
             binding.repeat = repeat
-        current.repeat = repeat
+        current.repeat, current.claims = repeat, repeat.claims()
         return bool(repeat.direct)
 
     def _acquire(self, binding: Binding, run: RunContext) -> Bound:
@@ -498,7 +498,7 @@ class Runner(ExplainedAttributes):
         """
         current = self._last.current
         if current is not None and current.repeat is not None:
-            repeated: dict[str, Array | None] | None = current.repeat.backward(self._last, current, errors)
+            repeated: dict[str, Array | None] | None = current.repeat.backward(self._last, errors)
             if repeated is not None:
                 return repeated
         last = self._last.hold(self.graph)

@@ -10,6 +10,7 @@ from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.concurrency.time_slices import NO_LOCK, NoLock
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram
+from graphnet.core.run.numpy_backend.direct import DirectPlan, direct_plan
 from graphnet.core.run.numpy_backend.ragged_region import RaggedRegion
 from graphnet.core.run.numpy_backend.region import BoundRegion, inputs_of, with_regions
 from graphnet.core.run.numpy_backend.scan import BoundScan
@@ -35,6 +36,7 @@ class CompiledPlan(BoundPlan):
             if isinstance(step, BoundScan):
                 step.read, step.given = read, given
         self._whole: dict[bool, bool] = {}
+        self._direct: dict[bool, DirectPlan | None] = {}
 
     # ------------------------------------------------------------------ steps that are single calls
     def whole(self, keep: bool) -> bool:
@@ -61,6 +63,12 @@ class CompiledPlan(BoundPlan):
             super().backward(tape, errors, run, rows)
         else:
             BoundSteps.backward(self, tape, errors, run, rows)
+
+    def direct(self, keep: bool) -> DirectPlan | None:
+        """Passes of whole rows from slot to slot; None if these steps need more than that."""
+        if keep not in self._direct:
+            self._direct[keep] = direct_plan(self.steps, keep) if self.whole(keep) else None
+        return self._direct[keep]
 
     def repeatable(self, keep: bool) -> bool:
         """Whether passes of whole rows may run one after the other without a new start."""
@@ -89,5 +97,7 @@ class CompiledPlan(BoundPlan):
 
     def drop(self) -> None:
         """Release those arrays; they are allocated again when they are needed."""
+        self.kept = None
+        self._direct.clear()
         for program in self.programs():
             program.drop()

@@ -6,6 +6,7 @@ For the program a row is a step, and there is no state: everything is computed i
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -23,7 +24,7 @@ from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, Tape
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.fallback import attempt
-from graphnet.core.run.numpy_backend.whole_pass import WholePass, WholeTape, collect
+from graphnet.core.run.numpy_backend.whole_pass import Slots, WholePass, WholeTape, collect
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.call_trace import subplan, untraceable
@@ -39,14 +40,15 @@ def with_regions(
 ) -> list[Any]:
     """The bound steps of a plan, neighbours that can be traced joined to regions."""
     joined: list[Any] = []
+    uses = Counter(slot for step in plan.steps for slot in inputs_of(step))
+    emitted = {slot for _, slot in plan.outputs}
     traceable: dict[Any, bool] = options.shared.setdefault("traceable", {})
     for calls, bound_calls in _runs(plan, bound, shapes, options, needs_error, traceable):
         if len(calls) < MIN_NODES:
             joined += bound_calls
             continue
-        inside = {id(call) for call in calls}
-        read = {i for step in plan.steps if id(step) not in inside for i in inputs_of(step)}
-        read |= {slot for _, slot in plan.outputs}
+        inside = Counter(slot for call in calls for slot in inputs_of(call))
+        read = {slot for call in calls for slot in call.outputs if slot in emitted or uses[slot] > inside[slot]}
         joined.append(BoundRegion(calls, bound_calls, shapes, options, read, needs_error))
     return joined
 
@@ -233,6 +235,11 @@ class RegionProgram(BoundProgram):
             options.shared[key] = compile_program(spec, EVERY if options.passes is None else options.passes)
         program: Program = options.shared[key]
         return program
+
+    def slots(self) -> Slots:
+        """Where its arrays are among the slots of the plan."""
+        inputs = zip(self.inputs, self.input_sizes, strict=True)
+        return Slots(list(inputs), list(zip(self.outputs, self.output_sizes, strict=True)))
 
     def forward(self, slots: list[Any], run: RunContext) -> Tape | WholeTape:
         """Fill the slots of the outputs; returns the values saved for backward."""

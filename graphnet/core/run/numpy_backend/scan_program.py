@@ -18,7 +18,7 @@ from graphnet.core.run.numpy_backend import whole_scan
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, CallerArrays, Tape
 from graphnet.core.run.numpy_backend.executable import Executable
 from graphnet.core.run.numpy_backend.shared_executables import Lease, SharedExecutables
-from graphnet.core.run.numpy_backend.whole_pass import WholeTape
+from graphnet.core.run.numpy_backend.whole_pass import Slots, WholeTape
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 from graphnet.core.run.padding import Padding, RowEnds
 from graphnet.core.run.row_masks import Rows, add, owner, taken
@@ -93,6 +93,11 @@ class ScanProgram(BoundProgram):
         #: Whether passes in which rows end early may be one call a direction: all steps count in the gradients.
         self.whole_where_ragged = not exact and (self.bptt_length is None or self.bptt_length >= self.steps)
         self._shared: SharedExecutables | None = None
+        #: The sizes of the arrays that a step of the plan reads and writes over time, by slot.
+        self.sizes: dict[int, Any] = {}
+        for slot in (*step.sequences, *step.outputs):
+            shape = shapes.slots[slot]
+            self.sizes[slot] = None if shape is None else shape.sizes
         #: The slots whose errors may be nonzero beyond the rows' ends; None: any may be.
         self.given: set[int] | None = None
         #: Which final states other steps read.
@@ -117,6 +122,23 @@ class ScanProgram(BoundProgram):
     def whole(self) -> bool:
         """Whether passes of whole rows are one call a direction."""
         return not self.contexts and self.executable().whole is not None
+
+    def slots(self) -> Slots | None:
+        """Where its arrays are among the slots of the plan; None if they are reordered, or if there are contexts."""
+        step, last = self.step, self.bptt_length
+        if not self.straight or self.contexts:
+            return None
+        truncated = step.truncate_sequences and last is not None and last < self.steps
+        return Slots(
+            [(slot, self.sizes[slot]) for slot in step.sequences],
+            [(slot, self.sizes[slot]) for slot in step.outputs],
+            self.keys,
+            list(step.initial),
+            list(step.finals),
+            self.finals_read,
+            self.initial_wanted,
+            self.steps - (last or 0) if truncated else 0,
+        )
 
     # ------------------------------------------------------------------ forward
     def forward(self, slots: list[Any], run: RunContext) -> Any:

@@ -3,10 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import RunContext
+
+
+@dataclass(slots=True)
+class Slots:
+    """Where the arrays of a program are among the slots of a plan.
+
+    Attributes
+    ----------
+    sequences, outputs : list of (int, tuple of int)
+        The slot and the shape of each.
+    states : list of str
+        The names by which a pass may carry them: those that enter it, and all that leave it.
+    initial : list of int or None
+        The states before the first step; None: zeros, as where the slot has None.
+    finals : list of int
+        The states after the last step.
+    finals_read : list of bool
+        Which of them are filled.
+    initial_wanted : list of bool
+        For which states the error before the first step is returned.
+    truncated : int
+        The number of first steps in which the errors of sequences are zero.
+    """
+
+    sequences: list[tuple[int, tuple[int, ...]]]
+    outputs: list[tuple[int, tuple[int, ...]]]
+    states: list[str] = field(default_factory=list)
+    initial: list[int | None] = field(default_factory=list)
+    finals: list[int] = field(default_factory=list)
+    finals_read: list[bool] = field(default_factory=list)
+    initial_wanted: list[bool] = field(default_factory=list)
+    truncated: int = 0
+
+
+class DirectCalls(Protocol):
+    """Whole passes between the slots of a plan, which hold arrays of the shapes that it was made for.
+
+    Attributes
+    ----------
+    keys : list of (str, str)
+        The path and the name of each weight array that receives a gradient.
+    """
+
+    keys: list[tuple[str, str]]
+
+    def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> bool:
+        """Use these weights, from now on.
+
+        Returns whether to call it again before each pass, because passes use copies, or numbers computed from them.
+        """
+
+    def forward(self, slots: list[Any], run: RunContext) -> Any:
+        """Fill the slots of outputs and of the final states that are read; returns what ``backward`` needs."""
+
+    def backward(self, saved: Any, errors: list[Any]) -> list[Array | None]:
+        """Add to the errors of sequences and initial states; returns the gradients, in the order of ``keys``.
+
+        None stands for zeros.
+        """
 
 
 class WholePass(Protocol):
@@ -21,6 +81,12 @@ class WholePass(Protocol):
 
     def flush(self, on: bool, counted: int) -> None:
         """Set whether denormal numbers count as zero, and the first step that counts in the gradients."""
+
+    def direct(self, slots: Slots, draw: Callable[[RunContext], None] | None) -> DirectCalls | None:
+        """Passes between the slots of a plan, with the memory of this object; None if the shapes differ.
+
+        ``draw`` draws the random arrays of a pass before it.
+        """
 
     def resize(self, steps: int) -> bool:
         """Let the next passes have that number of steps; False if their bits would differ, or need more memory."""

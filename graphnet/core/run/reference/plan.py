@@ -43,6 +43,10 @@ class BoundPlan(BoundSteps):
         """Whether passes of whole rows may run one after the other without a new start."""
         return False
 
+    def direct(self, keep: bool) -> Any:
+        """A :class:`graphnet.core.run.numpy_backend.direct.DirectPlan` that runs passes of whole rows, or None."""
+        return None
+
     # ------------------------------------------------------------------ memory
     def idle(self) -> int:
         """Bytes of the arrays that are kept for the next pass; called while no pass runs."""

@@ -14,6 +14,8 @@ Array = Any
 #: Where an object of numpy.ndarray has the pointer to its data: behind the reference count and the type, by the C
 #: interface of numpy (``PyArrayObject_fields``), which its macros compile into every extension.
 OFFSET = 2 * ctypes.sizeof(ctypes.c_void_p)
+#: The bits of ``array.flags.num`` that native code needs: without gaps, rows first, and aligned.
+SUITABLE = 0x101
 
 
 def _slow(array: Array) -> int:
@@ -36,6 +38,8 @@ def _fast() -> Callable[[Array], int]:
 
 
 address: Callable[[Array], int] = _fast()
+#: Whether ``ctypes.c_void_p.from_address(id(array) + OFFSET).value`` is the address.
+FAST = address is not _slow
 address.__doc__ = "The address of the first number of an array of numpy, which must stay alive while it is used."
 
 

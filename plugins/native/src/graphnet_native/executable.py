@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import math
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -118,7 +118,7 @@ class NativeExecutable:
         threads = of_program(program, steps, batch, dtype)
         release = max(threads.loops, threads.outside) * steps >= RELEASE
         self.at_once = steps_at_once(program, batch, dtype)
-        self._workers = 1
+        self._workers = self._most = 1
         if compiled.partition is not None:
             self._most = useful(program, steps, batch, dtype)
             share = _weakly(self._share)
@@ -158,13 +158,23 @@ class NativeExecutable:
     def _whole(self, release: bool) -> WholeCalls:
         """Whole passes in one call."""
         bounds = [0, *(block.stop for block in self.workspace.blocks)]
-        functions: list[Callable[[int], None]] = [*self.compiled.whole[release]]
-        if self.compiled.partition is not None:
-            functions = [self._whole_shared(function) for function in self.compiled.whole[True]]
-        refer, divide = _weakly(self.refer), _weakly(self._divided)
+        compiled, first, most = self.compiled, self.places.team, self._most
+
+        def functions(table: Array) -> Sequence[Callable[[int], None]]:
+            if compiled.partition is None:
+                return compiled.whole[release]
+            return [_shared(function, table, first, most) for function in compiled.whole[True]]
+
+        refer, weights, divide = _weakly(self.refer), _weakly(self._used_weights), _weakly(self._divided)
         return WholeCalls(
-            self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, refer, divide
+            self.program, self.places, bounds, self.batch, self.dtype, self.table, functions, refer, weights, divide
         )
+
+    def _used_weights(self) -> tuple[list[Array], bool]:
+        """The arrays whose addresses ``refer`` has set, and whether any is a copy, or computed from weights."""
+        known = [known for *_, known in self._weights]
+        copied = bool(self._computed) or any(array is None for array, _ in known)
+        return [used for _, used in known] + [target for _, target in self._computed], copied
 
     def _divided(self, steps: int) -> list[int] | None:
         """The bounds of blocks for fewer steps; None if they need more memory, or other code."""
@@ -173,19 +183,6 @@ class NativeExecutable:
         if steps > self.workspace.steps or max(part.steps for part in parts) > self.workspace.longest:
             return None
         return [0, *(part.stop for part in parts)] if workers == self.compiled.workers else None
-
-    def _whole_shared(self, function: Callable[[int], None]) -> Callable[[int], None]:
-        """A whole pass whose blocks are tasks; it does not refer to this object, which has it."""
-        entries, first, most = self.table, self.places.team, self._most
-
-        def run(table: int) -> None:
-            used = pool()
-            workers = used.start(min(most, allowed()))
-            entries[first : first + 3] = used.team, used.code.share_address, workers
-            function(table)
-            used.settle()
-
-        return run
 
     def _fill_table(self) -> None:
         """Set the addresses that stay the same for the life of this object."""
@@ -365,6 +362,19 @@ class SelectedSums(Executable):
             self._calls = BlockCalls(workspace, packs)  # what it gathers is of one block
             accumulations = [self._accumulation(accumulator, block) for accumulator in program.accumulators]
             self.backward.append(BlockBackward([], [], accumulations))
+
+
+def _shared(function: Callable[[int], None], entries: Array, first: int, most: int) -> Callable[[int], None]:
+    """A whole pass whose blocks are tasks; ``first`` is the entry of the team, ``most`` the number of workers."""
+
+    def run(table: int) -> None:
+        used = pool()
+        workers = used.start(min(most, allowed()))
+        entries[first : first + 3] = used.team, used.code.share_address, workers
+        function(table)
+        used.settle()
+
+    return run
 
 
 def _weakly(method: Callable[..., Any]) -> Callable[..., Any]:
