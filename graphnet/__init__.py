@@ -123,6 +123,7 @@ if TYPE_CHECKING:
     from graphnet import plugins as plugins
     from graphnet import regularizers as regularizers
     from graphnet import sklearn as sklearn
+    from graphnet import sweeps as sweeps
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.inspect.explain import explain
@@ -134,6 +135,7 @@ if TYPE_CHECKING:
     from graphnet.models.standardized import standardized
     from graphnet.optimizers import schedules as schedules
     from graphnet.plugins.local import register
+    from graphnet.sweeps import sweep
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -159,6 +161,7 @@ _SUBMODULES = {
     "regularizers": "graphnet.regularizers",
     "schedules": "graphnet.optimizers.schedules",
     "sklearn": "graphnet.models.sklearn",
+    "sweeps": "graphnet.sweeps",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }
@@ -175,6 +178,7 @@ _LAZY = {
     "register": "graphnet.plugins.local",
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
+    "sweep": "graphnet.sweeps",
 }
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
@@ -312,6 +316,7 @@ __all__ = [
     "standardize",
     "standardized",
     "summary",
+    "sweep",
     "threads",
     "using",
 ]

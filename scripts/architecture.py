@@ -36,6 +36,7 @@ ORDER = (
     "io",
     "inspect",
     "models",
+    "sweeps",
     "testing",
     "exercise",
     "cli",

@@ -19,9 +19,10 @@ from graphnet.io.lock import LOCK, FolderLock, busy, is_locked
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 #: The name of a draft in its place.
 DRAFT = "draft"
-#: Entries of runs and models that are moved first, and those whose presence shows that all others are there.
-FIRST = ("history.json", "manifest.json", "metrics.jsonl", "model.yaml", "state.safetensors", "versions.json")
-LAST = frozenset({"checkpoints", "weights.safetensors"})
+#: Entries of runs, models and sweeps that are moved first, and those whose presence shows that all others are there.
+FIRST = ("base.yaml", "history.json", "manifest.json", "metrics.jsonl", "model.yaml", "state.safetensors",
+         "study.jsonl", "sweep.yaml", "versions.json")  # fmt: skip
+LAST = frozenset({"checkpoints", "sweep.json", "weights.safetensors"})
 
 
 class Draft:
