@@ -143,7 +143,7 @@ if TYPE_CHECKING:
 #: The submodules, by their names in ``graphnet``; each is imported when it is first used.
 _SUBMODULES = {
     "authoring": "graphnet.authoring",
-    "callbacks": "graphnet.io.callbacks",
+    "callbacks": "graphnet.models.callbacks",
     "cli": "graphnet.cli",
     "core": "graphnet.core",
     "data": "graphnet.data",
@@ -183,7 +183,7 @@ _LAZY = {
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
 _ALIASES = {
-    "graphnet.callbacks": module_aliases.Alias("graphnet.io.callbacks"),
+    "graphnet.callbacks": module_aliases.Alias("graphnet.models.callbacks"),
     "graphnet.core.backends": module_aliases.Alias("graphnet.core.run.backends", deprecated=True),
     "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
     "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),

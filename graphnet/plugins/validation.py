@@ -29,6 +29,7 @@ COMMANDS = (
     "new-plugin",
     "check",
     "exercise",
+    "completion",
 )
 #: The form of a command's name.
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")

@@ -37,6 +37,7 @@ class Trainable(Rules):
 
     store: Store
     _delta: float
+    _frozen: bool
 
     if TYPE_CHECKING:
 
@@ -53,6 +54,7 @@ class Trainable(Rules):
         self = super().__new__(cls)
         self.store = Store()
         self._delta = 1.0
+        self._frozen = False  # as configured: by the constructor, or by ``trainable``
         return self
 
     @property
@@ -92,7 +94,15 @@ class Trainable(Rules):
         """Whether this layer has weights, and steps change them: its ``delta`` is not 0.
 
         False sets ``delta`` to 0, which freezes the weights of this layer and of all layers inside it; True sets a
-        ``delta`` of 0 to 1.
+        ``delta`` of 0 to 1. The constructor takes it as a keyword, ``FullyConnected(4, 3, trainable=False)``. It is
+        part of the configuration: model files hold it. A ``delta`` that is assigned is not.
+
+        Examples
+        --------
+        >>> from graphnet import FullyConnected
+        >>> layer = FullyConnected(4, 3, trainable=False)
+        >>> layer, layer.delta
+        (FullyConnected(input_size=4, output_size=3, trainable=False), 0.0)
         """
         return self._delta != 0.0 and weights.has_weights(self)
 
@@ -100,6 +110,7 @@ class Trainable(Rules):
     def trainable(self, trainable: bool) -> None:
         if flag(type(self).__name__, "trainable", trainable) != (self._delta != 0.0):
             self.delta = float(trainable)
+        self._frozen = not trainable
 
     def snapshot(self) -> Snapshot:
         """Return copies of all weights, gradients and buffers inside, with the states of the optimizers.
