@@ -197,7 +197,12 @@ _ALIASES = {
 }
 module_aliases.install(_ALIASES)
 
-late.provide({"unsavable": ("graphnet.io.writing", "unsavable")})
+late.provide(
+    {
+        "named_at": ("graphnet.training.names", "named_at"),
+        "unsavable": ("graphnet.io.writing", "unsavable"),
+    }
+)
 
 # The library logs under "graphnet"; an application that wants the messages adds its own handler.
 logging.getLogger("graphnet").addHandler(logging.NullHandler())
