@@ -218,7 +218,7 @@ def find_rate(
     chosen = require_config(getattr(model, "config", None) if config is None else config, where).changed(**settings)
     recorder = _Recorder(steps, chosen.accumulate)
     trainer = _Trial(
-        copy.deepcopy(getattr(model, "graph", model)), _for_test(chosen, low, high, steps), callbacks=recorder
+        copy.deepcopy(getattr(model, "graph", model)), _for_test(chosen, low, high, steps), callbacks=[recorder]
     )
     diverged = False
     try:
