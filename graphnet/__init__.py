@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
+    from graphnet.models.weight_import import import_weights
     from graphnet.optimizers import schedules as schedules
     from graphnet.training import Trainer, TrainingConfig
 
@@ -135,6 +136,7 @@ _LAZY = {
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
+    "import_weights": "graphnet.models.weight_import",
     "load": "graphnet.models.loading",
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
@@ -235,6 +237,7 @@ __all__ = [
     "explain",
     "flatten",
     "generator",
+    "import_weights",
     "load",
     "multiply",
     "reshape",

@@ -28,6 +28,7 @@ COMMANDS = (
     "new-plugin",
     "check",
     "exercise",
+    "weights",
 )
 #: The form of a command's name.
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")
