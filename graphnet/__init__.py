@@ -11,10 +11,11 @@ import importlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from graphnet.core import module_aliases
+from graphnet.core import late, module_aliases
 from graphnet.core.attributes import missing_from
 from graphnet.core.concurrency.blas_threads import threads
 from graphnet.core.concurrency.gil import require_gil
+from graphnet.core.describe import operators as _operators
 from graphnet.core.describe.builder import Builder
 from graphnet.core.describe.cell import Cell
 from graphnet.core.describe.composite import Composite, Subgraph
@@ -41,6 +42,7 @@ from graphnet.core.errors import (
     ShapeError,
     StateError,
     UnknownNameError,
+    UnsavableWarning,
 )
 from graphnet.core.files import private as _private
 from graphnet.core.garbage import count_as_old as _count_as_old
@@ -50,24 +52,57 @@ from graphnet.core.run import backends as _backends
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State
 from graphnet.layers import (
+    Absolute,
     Add,
     Affine,
     BatchNormalization,
     Concatenate,
+    ConstantArray,
+    Cos,
+    Divide,
     Dropout,
     Embedding,
+    Exp,
+    Expm1,
     Flatten,
     FullyConnected,
     Last,
     LayerNormalization,
+    LearnedArray,
+    Log,
+    Log1p,
+    LogAddExp,
+    Maximum,
     MeanOverTime,
+    Minimum,
     Multiply,
+    Power,
     Reshape,
+    ScalarPower,
+    Sin,
+    Slice,
     Split,
+    Sqrt,
     Standardize,
     Subtract,
 )
-from graphnet.layers.functional import concatenate, dense, dropout, embedding, flatten, multiply, reshape, split
+from graphnet.layers.functional import (
+    batch_normalization,
+    concatenate,
+    constant,
+    dense,
+    dropout,
+    embedding,
+    flatten,
+    last,
+    layer_normalization,
+    mean_over_time,
+    multiply,
+    parameter,
+    reshape,
+    split,
+    standardize,
+)
 
 if TYPE_CHECKING:
     from graphnet import authoring as authoring
@@ -88,6 +123,7 @@ if TYPE_CHECKING:
     from graphnet import plugins as plugins
     from graphnet import regularizers as regularizers
     from graphnet import sklearn as sklearn
+    from graphnet import sweeps as sweeps
     from graphnet import testing as testing
     from graphnet import training as training
     from graphnet.inspect.explain import explain
@@ -99,6 +135,8 @@ if TYPE_CHECKING:
     from graphnet.models.standardized import standardized
     from graphnet.models.weight_import import import_weights
     from graphnet.optimizers import schedules as schedules
+    from graphnet.plugins.local import register
+    from graphnet.sweeps import sweep
     from graphnet.training import Trainer, TrainingConfig
 
     __version__: str
@@ -124,6 +162,7 @@ _SUBMODULES = {
     "regularizers": "graphnet.regularizers",
     "schedules": "graphnet.optimizers.schedules",
     "sklearn": "graphnet.models.sklearn",
+    "sweeps": "graphnet.sweeps",
     "testing": "graphnet.testing",
     "training": "graphnet.training",
 }
@@ -138,8 +177,10 @@ _LAZY = {
     "explain": "graphnet.inspect.explain",
     "import_weights": "graphnet.models.weight_import",
     "load": "graphnet.models.loading",
+    "register": "graphnet.plugins.local",
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
+    "sweep": "graphnet.sweeps",
 }
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
@@ -157,6 +198,8 @@ _ALIASES = {
     "graphnet.sequences": module_aliases.Alias("graphnet.data.sequences", deprecated=True),
 }
 module_aliases.install(_ALIASES)
+
+late.provide({"unsavable": ("graphnet.io.writing", "unsavable")})
 
 # The library logs under "graphnet"; an application that wants the messages adds its own handler.
 logging.getLogger("graphnet").addHandler(logging.NullHandler())
@@ -180,6 +223,7 @@ _MOVED_TO_AUTHORING = frozenset(
 )
 
 __all__ = [
+    "Absolute",
     "Add",
     "Affine",
     "BatchNormalization",
@@ -189,10 +233,15 @@ __all__ = [
     "Composite",
     "Concatenate",
     "ConfigError",
+    "ConstantArray",
+    "Cos",
     "DataError",
+    "Divide",
     "Dropout",
     "DtypeError",
     "Embedding",
+    "Exp",
+    "Expm1",
     "FileError",
     "Flatten",
     "ForkWarning",
@@ -205,21 +254,32 @@ __all__ = [
     "Last",
     "Layer",
     "LayerNormalization",
+    "LearnedArray",
+    "Log",
+    "Log1p",
+    "LogAddExp",
+    "Maximum",
     "MeanOverTime",
+    "Minimum",
     "Model",
     "Multiply",
     "NeuralNetwork",
     "NonFiniteError",
     "Phase",
     "PluginError",
+    "Power",
     "Reshape",
     "RuleError",
     "Runner",
+    "ScalarPower",
     "Scan",
     "Sequential",
     "Shape",
     "ShapeError",
+    "Sin",
+    "Slice",
     "Split",
+    "Sqrt",
     "Standardize",
     "State",
     "StateError",
@@ -228,9 +288,12 @@ __all__ = [
     "Trainer",
     "TrainingConfig",
     "UnknownNameError",
+    "UnsavableWarning",
     "Value",
     "Weight",
+    "batch_normalization",
     "concatenate",
+    "constant",
     "dense",
     "dropout",
     "embedding",
@@ -238,13 +301,20 @@ __all__ = [
     "flatten",
     "generator",
     "import_weights",
+    "last",
+    "layer_normalization",
     "load",
+    "mean_over_time",
     "multiply",
+    "parameter",
+    "register",
     "reshape",
     "seed",
     "split",
+    "standardize",
     "standardized",
     "summary",
+    "sweep",
     "threads",
     "using",
 ]
@@ -274,7 +344,15 @@ def _private_writer() -> _private.Writer:
     return write_private
 
 
+def _plugin_layers() -> _operators.LayerSource:
+    """The layers of plugins; the plugins load when a layer is first looked for by its name."""
+    from graphnet.plugins import layer_lookup
+
+    return layer_lookup.SOURCE
+
+
 _backends.add_source(_plugin_backends)
+_operators.find_layers_with(_plugin_layers)
 _private.use_writer(_private_writer)
 _count_as_old()
 

@@ -31,6 +31,7 @@ MODULES = (
     "graphnet.optimizers",
     "graphnet.plugins",
     "graphnet.regularizers",
+    "graphnet.sweeps",
     "graphnet.testing",
     "graphnet.training",
     "graphnet_activations",

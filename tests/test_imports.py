@@ -133,7 +133,7 @@ def test_what_a_plugin_may_not_import_is_caught(text, faults):
     assert plugin_faults(text, "graphnet_mine", ["graphnet_declared"]) == faults
 
 
-HEAVY = {"matplotlib", "sklearn", "scipy", "torch", "rich", "graphnet_recurrent", "graphnet_conv"}
+HEAVY = {"matplotlib", "optuna", "sklearn", "scipy", "torch", "rich", "graphnet_recurrent", "graphnet_conv"}
 
 
 @pytest.mark.no_plugins

@@ -122,6 +122,8 @@ FROM_THE_INDEX = {
     "build",
     "matplotlib",
     "twine",
+    "optuna",
+    "optuna>=4.2",
     "scikit-learn",
     "scikit-learn>=1.5",
     "statsmodels",

@@ -14,25 +14,30 @@ from graphnet.cli.paths import FilledPath
 @click.argument("folder", type=FilledPath(), default=Path("runs"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(folder: Path, as_json: bool) -> None:
-    """List the runs in a folder: their state, epochs, best metric and time.
+    """List the runs and sweeps in a folder: their state, epochs or trials, best metric and time.
 
-    FOLDER is runs, unless it is given; it may also be the folder of one run.
+    FOLDER is runs, unless it is given; it may also be the folder of one run, or of a sweep, whose runs are listed.
     """
     from graphnet.cli.columns import columns
     from graphnet.io.run_list import runs
+    from graphnet.io.sweep_files import sweeps
 
-    found = runs(folder)
+    found, swept = runs(folder), sweeps(folder)
     if as_json:
-        click.echo(json.dumps([run.as_dict() for run in found], indent=2))
-    elif not found:
+        click.echo(json.dumps([*(each.as_dict() for each in swept), *(run.as_dict() for run in found)], indent=2))
+    elif not found and not swept:
         click.echo(f"{folder}: no runs")
     else:
-        rows = [("run", "state", "epochs", "best", "time", "")]
+        rows = []
         for run in found:
             epochs = f"{run.epochs}/{run.of}" if run.of is not None else str(run.epochs)
             best = "-" if run.metric is None else f"{run.metric[0]} {run.metric[1]:.4g} (epoch {run.metric[2]})"
             rows.append((str(run.path), run.state, epochs, best, duration(run.seconds), "resumable" * run.resumable))
-        click.echo(columns(rows))
+        for sweep in swept:
+            best = "-" if sweep.metric is None else f"{sweep.metric[0]} {sweep.metric[1]:.4g} (trial {sweep.metric[2]})"
+            trials, time = f"{sweep.trials}/{sweep.of} trials", duration(sweep.seconds)
+            rows.append((str(sweep.path), sweep.state, trials, best, time, "resumable" * sweep.resumable))
+        click.echo(columns([("run", "state", "epochs", "best", "time", ""), *sorted(rows)]))
 
 
 def duration(seconds: float) -> str:

@@ -175,6 +175,10 @@ class GraphnetDeprecationWarning(GraphnetWarning, DeprecationWarning):
     """A name or an import path that the next minor release removes; the message gives the new one."""
 
 
+class UnsavableWarning(GraphnetWarning):
+    """A model that is about to be trained cannot be written to a file; the message says why, and what can be done."""
+
+
 class ForkWarning(GraphnetWarning):
     """A forked process is about to draw the random numbers that its parent draws too."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Iterable
@@ -18,9 +19,10 @@ from graphnet.io.lock import LOCK, FolderLock, busy, is_locked
 TAKEN = (errno.ENOTEMPTY, errno.EEXIST, errno.ENOTDIR)
 #: The name of a draft in its place.
 DRAFT = "draft"
-#: Entries of runs and models that are moved first, and those whose presence shows that all others are there.
-FIRST = ("history.json", "manifest.json", "metrics.jsonl", "model.yaml", "state.safetensors", "versions.json")
-LAST = frozenset({"checkpoints", "weights.safetensors"})
+#: Entries of runs, models and sweeps that are moved first, and those whose presence shows that all others are there.
+FIRST = ("base.yaml", "history.json", "manifest.json", "metrics.jsonl", "model.yaml", "state.safetensors",
+         "study.jsonl", "sweep.yaml", "versions.json")  # fmt: skip
+LAST = frozenset({"checkpoints", "sweep.json", "weights.safetensors"})
 
 
 class Draft:
@@ -39,6 +41,8 @@ class Draft:
         Whether the folder has a lock file, which is locked before it appears.
     keep : bool
         Whether a folder that exists is filled in its place in any case, not replaced.
+    replace : bool
+        Whether ``commit`` replaces what is at ``target``; the caller knows that it may.
 
     Attributes
     ----------
@@ -52,14 +56,18 @@ class Draft:
         If there is something at ``target``, or it cannot be written there.
     """
 
-    def __init__(self, target: Path, *, locked: bool = False, keep: bool = False) -> None:
+    def __init__(self, target: Path, *, locked: bool = False, keep: bool = False, replace: bool = False) -> None:
         self.target = Path(os.path.realpath(target))
         self.lock: FolderLock | None = None
         self.path = self.target
-        refuse_used(target)
+        self.replaces = replace and os.path.lexists(self.target)
+        if not self.replaces:
+            refuse_used(target)
         try:
             filesystem.make_folders(self.target.parent)
             self.in_place = _must_be_in_place(self.target, locked, keep)
+            if self.in_place and self.replaces:
+                raise _not_replaceable(target)
             self._create(locked)
         except OSError as error:
             raise unusable(target, error) from error
@@ -116,6 +124,8 @@ class Draft:
         filesystem.sync_folder(self.path)
         if self.in_place:
             self._move()
+        elif self.replaces:
+            self._replace()
         else:
             self._rename()
         if self.lock is not None:
@@ -134,6 +144,27 @@ class Draft:
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
             raise
         filesystem.sync_folder(self.target.parent)
+
+    def _replace(self) -> None:
+        """Put the folder in the place of the one that is there, by one exchange where the system can do that.
+
+        Elsewhere the old folder is renamed first, to a name beside its place, from which it comes back after a failure.
+        """
+        system = filesystem.current()
+        try:
+            filesystem.uninterrupted(lambda: system.exchange(self.path, self.target))
+            old = self.path
+        except OSError:
+            old = _unused(self.target)
+            filesystem.uninterrupted(lambda: system.rename(self.target, old))
+            try:
+                filesystem.uninterrupted(lambda: system.rename(self.path, self.target))
+            except BaseException:
+                system.rename(old, self.target)
+                raise
+        filesystem.sync_folder(self.target.parent)
+        with contextlib.suppress(OSError):
+            remove(old)
 
     def _move(self) -> None:
         system = filesystem.current()
@@ -160,6 +191,21 @@ class Draft:
         if self.path != self.target and os.path.isdir(self.path):
             with contextlib.suppress(OSError):
                 filesystem.remove_tree(self.path)
+
+
+def _unused(path: Path) -> Path:
+    """A name beside a path for what was there; not a temporary one, which ``graphnet clean`` would remove."""
+    names = (path.with_name(f"{path.name}.before{number or ''}") for number in itertools.count())
+    return next(name for name in names if not os.path.lexists(name))
+
+
+def _not_replaceable(path: Path) -> FileError:
+    return FileError(
+        "the folder cannot be replaced as a whole",
+        where=str(path),
+        expected="a folder that is neither mounted nor the working directory, in one that can be written",
+        remedy="Name another folder.",
+    )
 
 
 def _must_be_in_place(target: Path, locked: bool, keep: bool) -> bool:

@@ -13,7 +13,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 StrPath = str | os.PathLike[str]
@@ -76,6 +76,10 @@ class FileSystem:
         """Rename a file, replacing ``target``; or a folder, replacing an empty one (not on Windows)."""
         os.replace(source, target)
 
+    def exchange(self, one: StrPath, other: StrPath) -> None:
+        """Exchange two files or folders in one step; an OSError where the system, or this file system, cannot."""
+        _exchange(os.fsencode(one), os.fsencode(other))
+
     def mkdir(self, path: StrPath, mode: int = 0o777) -> None:
         """Create a folder that must not exist."""
         os.mkdir(path, mode)
@@ -124,6 +128,24 @@ def _lock_windows(handle: int) -> bool:
     finally:
         os.lseek(handle, position, os.SEEK_SET)
     return True
+
+
+def _exchange(one: bytes, other: bytes) -> None:
+    """``renameat2`` on Linux, ``renamex_np`` on macOS."""
+    import ctypes
+    import errno
+
+    library: Any = None if _WINDOWS else ctypes.CDLL(None, use_errno=True)
+    if hasattr(library, "renameat2"):
+        here, flag = -100, 2  # AT_FDCWD, RENAME_EXCHANGE
+        failed = library.renameat2(here, one, here, other, flag)
+    elif hasattr(library, "renamex_np"):
+        failed = library.renamex_np(one, other, 2)  # RENAME_SWAP
+    else:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+    if failed:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number), os.fsdecode(other))
 
 
 _current = FileSystem()

@@ -29,7 +29,7 @@ def learning_curve(history: History, title: str) -> bytes | None:
     """
     if not history.epochs or importlib.util.find_spec("matplotlib") is None:
         return None
-    _import_matplotlib()
+    import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -44,7 +44,7 @@ def learning_curve(history: History, title: str) -> bytes | None:
     return buffer.getvalue()
 
 
-def _import_matplotlib() -> None:
+def import_matplotlib() -> None:
     """Import matplotlib, whatever backend the environment asks for: it refuses to be imported if there is no such one.
 
     The backend of a notebook does not exist in a process that the notebook starts. The picture needs none.

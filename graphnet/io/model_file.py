@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from graphnet.core.run import allocation
 from graphnet.core.run.runner import Runner
 from graphnet.io import requirements
 from graphnet.io.reading import TOP, Reader
-from graphnet.io.tree import read
+from graphnet.io.tree import Item, read
 from graphnet.plugins import manager
 
 if TYPE_CHECKING:
@@ -70,14 +71,24 @@ def read_model(path: str | os.PathLike[str], *, max_bytes: int | None = None, al
     GraphnetError
         For all other faults, with file, line and key path.
     """
-    expected = "a model file"
+    text = read_text(path, "a model file")
+    return parse_model(text, str(path), path=Path(path), max_bytes=max_bytes, allocate=allocate)
+
+
+def read_text(path: str | os.PathLike[str], expected: str) -> str:
+    """The text of a file of YAML.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read, is too long or is not UTF-8.
+    """
     data = read_bytes(path, expected, MAX_BYTES)
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         received = known_kind(data) or "bytes that are not UTF-8 text"
         raise FileError("cannot be read", where=str(path), expected=expected, received=received) from None
-    return parse_model(text, str(path), path=Path(path), max_bytes=max_bytes, allocate=allocate)
 
 
 def parse_model(
@@ -89,18 +100,32 @@ def parse_model(
     allocate: bool = True,
 ) -> ModelFile:
     """Read a model from its text; see :func:`read_model`."""
+    return build_model(lambda: read(text, source), source, path=path, max_bytes=max_bytes, allocate=allocate)
+
+
+def build_model(
+    tree: Callable[[], Item],
+    source: str,
+    *,
+    path: Path | None = None,
+    max_bytes: int | None = None,
+    allocate: bool = True,
+) -> ModelFile:
+    """The model that a tree describes: of a text, with values of another file in it, for example.
+
+    ``tree`` is called here, so that whatever reading raises has ``source`` as its place.
+    """
     integer("read_model", "max_bytes", max_bytes, 1, optional=True)
     with reading(source, "a model"):
         with weights.deferred():
-            file, runner = _parsed(text, source, path)
+            file, runner = _parsed(tree(), path)
         if allocate:
             allocation.check(runner, max_bytes, source)
             allocation.create_known(runner)
         return file
 
 
-def _parsed(text: str, source: str, path: Path | None) -> tuple[ModelFile, Runner]:
-    top = read(text, source)
+def _parsed(top: Item, path: Path | None) -> tuple[ModelFile, Runner]:
     keys = top.mapping()
     if "format" in keys and keys["format"].value != FORMAT:
         raise FileError(
@@ -110,12 +135,12 @@ def _parsed(text: str, source: str, path: Path | None) -> tuple[ModelFile, Runne
     plugins = manager()
     required = requirements.check(keys.get("plugins"), plugins)
     reader = Reader(plugins.registry.preferring([*required, NAME]))
-    graph = reader.graph(top, _default_name(path), "")
+    graph = reader.graph(top, default_name(path), "")
     runner = reader.check_shapes(graph)
     return ModelFile(graph, reader.training(keys.get("training"), graph), required, path), runner
 
 
-def _default_name(path: Path | None) -> str:
+def default_name(path: Path | None) -> str:
     """The name of a graph that has none: that of its file."""
     named = path is not None and path.stem.isidentifier() and is_regular(path)
     return path.stem if named and path is not None else "model"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from graphnet.core.errors import ConfigError, GraphnetError, unknown
+from graphnet.core.errors import ConfigError, GraphnetError, PluginError, unknown
 from graphnet.io.fields import Field, differing, fields_of
 from graphnet.io.tree import Item
 from graphnet.io.values import KINDS, Cells, Converter, Unfit
@@ -98,19 +99,38 @@ def written(value: Any, registry: Registry, used: list[Entry]) -> Any:
         return {str(name): written(part, registry, used) for name, part in value.items()}
     entry = _entry(value, registry)
     used.append(entry)
-    config = {name: written(part, registry, used) for name, part in differing(value).items()}
+    config = {name: written(part, registry, used) for name, part in _differing(value, entry).items()}
     return {registry.short_name(entry): config} if config else registry.short_name(entry)
 
 
 def _entry(value: Any, registry: Registry) -> Entry:
     """The entry of the class of an object, of any kind."""
     for kind in KINDS.values():
-        for entry in registry.entries(kind):
-            if entry.object is type(value):
-                return entry
+        with contextlib.suppress(PluginError):
+            return registry.entry_of(type(value), kind)
     for base, kind in KINDS.items():
         if isinstance(value, base):
             return registry.entry_of(type(value), kind)
     raise ConfigError(
-        "cannot be written to a file", expected="plain values or registered objects", received=repr(value)
+        "cannot be written to a file", expected="plain values or registered objects", received=repr(value)[:200]
     )
+
+
+def _differing(value: Any, entry: Entry) -> dict[str, Any]:
+    """The arguments of an object that differ from their defaults.
+
+    Raises
+    ------
+    ConfigError
+        If an object that is made from them would lack one.
+    """
+    found = differing(value)
+    missing = [name for name, field in fields_of(type(value)).items() if field.required and name not in found]
+    if missing:
+        raise ConfigError(
+            "cannot be written to a file",
+            where=entry.name,
+            expected=f"attributes with the names of its arguments: {', '.join(fields_of(type(value)))}",
+            received=f"no attribute {missing[0]}",
+        )
+    return found

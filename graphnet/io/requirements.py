@@ -11,6 +11,7 @@ from graphnet.core.errors import ConfigError, PluginError, did_you_mean
 from graphnet.io.tree import Item
 from graphnet.plugins import Entry, PluginManager
 from graphnet.plugins.installing import how_to_install
+from graphnet.plugins.registry import LOCAL
 from graphnet.plugins.versions import meets, release
 
 #: Valid names of distributions, by PEP 508.
@@ -75,7 +76,8 @@ def _check_one(distribution: str, requirement: str, item: Item, manager: PluginM
 
 def of(entries: Iterable[Entry]) -> Mapping[str, str]:
     """Return the requirements of a file with these entries: at least the installed versions, to the second number."""
-    versions = {OWN: _floor(VERSION)} | {e.distribution: _floor(e.version) for e in entries}
+    used = [entry for entry in entries if entry.distribution != LOCAL]
+    versions = {OWN: _floor(VERSION)} | {e.distribution: _floor(e.version) for e in used}
     return {name: versions[name] for name in sorted(versions)}
 
 

@@ -14,7 +14,7 @@ from graphnet.core.describe.graph_argument import require_graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.node import Input, Node
 from graphnet.core.describe.scan import CellGraph, Scan
-from graphnet.core.errors import GraphError
+from graphnet.core.errors import GraphError, GraphnetError
 from graphnet.io import atomic, requirements
 from graphnet.io.model_file import FORMAT
 from graphnet.io.objects import written
@@ -55,6 +55,14 @@ def model_text(graph: Graph, training: TrainingConfig | None = None) -> str:
     plugins = Flow(requirements.of(writer.used))
     whole = {"format": FORMAT, "name": graph.name, "plugins": plugins, **body, **more}
     return yaml.emit(events(whole), allow_unicode=True, width=110)
+
+
+def unsavable(graph: Graph, training: TrainingConfig) -> list[GraphnetError]:
+    """Why a file cannot represent a model: an error for each node and each setting with such a reason."""
+    finder = _Finder()
+    finder.graph(graph, "")
+    finder.training(training)
+    return finder.found
 
 
 def _holds_cells(value: Any) -> bool:
@@ -155,3 +163,26 @@ class _Writer:
     @staticmethod
     def line(value: Any) -> Any:
         return Flow(value) if isinstance(value, dict) else value
+
+
+class _Finder(_Writer):
+    """Goes over a graph and a configuration as a writer does, and collects what cannot be written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[GraphnetError] = []
+
+    def layer(self, layer: Layer, name: str, path: str) -> dict[str, Any]:
+        try:
+            return super().layer(layer, name, path)
+        except GraphnetError as error:
+            self.found.append(error.at(f"node {path!r}").about(path))
+            return {}
+
+    def training(self, config: TrainingConfig) -> dict[str, Any]:
+        for name, value in config.config().items():
+            try:
+                written(value, self.registry, self.used)
+            except GraphnetError as error:
+                self.found.append(error.at(f"setting {name!r}"))
+        return {}

@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-from graphnet.core.describe.functional import functional
+from typing import Any
+
+from graphnet.core.describe.functional import activated, functional
 from graphnet.core.describe.value import Value
-from graphnet.layers import Concatenate, Dropout, Embedding, Flatten, FullyConnected, Multiply, Reshape, Split
+from graphnet.layers import (
+    BatchNormalization,
+    Concatenate,
+    ConstantArray,
+    Dropout,
+    Embedding,
+    Flatten,
+    FullyConnected,
+    Last,
+    LayerNormalization,
+    LearnedArray,
+    MeanOverTime,
+    Multiply,
+    Reshape,
+    Split,
+    Standardize,
+)
 
 
 def dense(
-    x: Value, units: int, *, name: str | None = None, bias: bool | float = True, dtype: str | None = None
+    x: Value,
+    units: int,
+    *,
+    activation: Any = None,
+    name: str | None = None,
+    bias: bool | float = True,
+    dtype: str | None = None,
 ) -> Value:
     """Apply a new FullyConnected layer with ``units`` outputs; the number of inputs is taken from ``x``.
 
@@ -16,8 +40,11 @@ def dense(
     ----------
     x : Value
     units : int
+    activation : str, Layer, class of Layer or callable, optional
+        Applied to the result, as a node of its own: the name of a registered layer (``"relu"``), a layer, or a function
+        of values (``np.tanh``).
     name : str, optional
-        Of the node.
+        Of the node of the FullyConnected; that of the activation is named after both, such as ``hidden_relu``.
     bias : bool or float
         False: no bias. True: filled by the bias initializer. A number: the value it starts at.
     dtype : {'float64', 'float32'}, optional
@@ -30,16 +57,40 @@ def dense(
     >>> g.build(dense(g.input("x", "batch, feature=4"), 3, name="scores", bias=0.5)).nodes["scores"].layer
     FullyConnected(input_size=None, output_size=3, bias=0.5, dtype='float32')
     """
-    return _fully_connected(x, None, units, name=name, bias=bias, **({} if dtype is None else {"dtype": dtype}))
+    options = {} if dtype is None else {"dtype": dtype}
+    return activated(_fully_connected(x, None, units, name=name, bias=bias, **options), activation)
 
 
 _fully_connected = functional(FullyConnected, "fully_connected")
+batch_normalization = functional(BatchNormalization, "batch_normalization")
 concatenate = functional(Concatenate, "concatenate")
+constant = functional(ConstantArray, "constant")
 dropout = functional(Dropout, "dropout")
 embedding = functional(Embedding, "embedding")
 flatten = functional(Flatten, "flatten")
+last = functional(Last, "last")
+layer_normalization = functional(LayerNormalization, "layer_normalization")
+mean_over_time = functional(MeanOverTime, "mean_over_time")
 multiply = functional(Multiply, "multiply")
+parameter = functional(LearnedArray, "parameter")
 reshape = functional(Reshape, "reshape")
 split = functional(Split, "split")
+standardize = functional(Standardize, "standardize")
 
-__all__ = ["concatenate", "dense", "dropout", "embedding", "flatten", "multiply", "reshape", "split"]
+__all__ = [
+    "batch_normalization",
+    "concatenate",
+    "constant",
+    "dense",
+    "dropout",
+    "embedding",
+    "flatten",
+    "last",
+    "layer_normalization",
+    "mean_over_time",
+    "multiply",
+    "parameter",
+    "reshape",
+    "split",
+    "standardize",
+]

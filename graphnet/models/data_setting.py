@@ -2,7 +2,9 @@
 
 A mapping has the key ``path``, and the settings of a table (:class:`graphnet.data.tables.TableSchema`) or of a folder
 (:class:`graphnet.data.folders.FolderSchema`). In the file of a model that was trained on a table it also has the key
-``learned``: the values of a :class:`graphnet.data.tables.Preparation`, by which later tables are read.
+``learned``: the values of a :class:`graphnet.data.tables.Preparation`, by which later tables are read. With the keys
+``fold``, ``folds`` and ``fold_seed`` of :class:`graphnet.data.folds.Fold`, which any data may have, a part of the
+training split is held out in place of the test split.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from graphnet.core.errors import ConfigError
+from graphnet.data.folds import Fold
 from graphnet.data.tables.preparation import Preparation
 from graphnet.models.data_paths import is_file
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 Setting = str | Mapping[str, Any] | None
 PATH, LEARNED = "path", "learned"
+#: Keys of the settings of :class:`graphnet.data.folds.Fold`, which any data may have.
+FOLD = ("fold", "folds", "fold_seed")
 
 
 def path_in(setting: Setting) -> str | None:
@@ -50,7 +55,18 @@ def moved(setting: Setting, base: Path, relative: Any) -> Setting:
 
 def schema_values(setting: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of the table or folder."""
-    return {name: value for name, value in setting.items() if name not in (PATH, LEARNED)}
+    return {name: value for name, value in setting.items() if name not in (PATH, LEARNED, *FOLD)}
+
+
+def fold_of(setting: Mapping[str, Any]) -> Fold | None:
+    """The part of the training split that is held out.
+
+    Raises
+    ------
+    ConfigError
+        If its settings are not complete, or out of range.
+    """
+    return Fold.of({name: setting[name] for name in FOLD if name in setting}, "training.data")
 
 
 def learned(setting: Setting) -> Preparation | None:

@@ -17,7 +17,7 @@ from graphnet.data.tables.frames import ENDINGS as TABLES
 from graphnet.data.tables.schema import TableSchema
 from graphnet.data.tables.table import read_table
 from graphnet.models.data_paths import is_file
-from graphnet.models.data_setting import PATH, Setting, learned, path_in, schema_values
+from graphnet.models.data_setting import PATH, Setting, fold_of, learned, path_in, schema_values
 from graphnet.plugins import manager
 
 
@@ -52,16 +52,21 @@ def open_dataset(data: Setting, folder: str | os.PathLike[str] = ".") -> Dataset
     if name is None:
         raise ConfigError("no path", where="training.data", expected="path: FILE", received=", ".join(setting) or "{}",
                           remedy="Name the file; data from a DataFrame must be passed again.")  # fmt: skip
-    if not is_file(name, folder):
-        _refuse_settings(setting, name)
-        return _registered(name)
+    fold = fold_of(setting)
     path = Path(folder) / os.path.expanduser(name)
-    if path.is_dir():
+    if is_file(name, folder) and not path.is_dir() and path.suffix.lower() in TABLES:
+        return read_table(path, TableSchema.of(schema_values(setting)), folder, learned(setting), fold)
+    found = _without_fold(setting, name, folder)
+    return found if fold is None else fold.of_dataset(found)
+
+
+def _without_fold(setting: Mapping[str, Any], name: str, folder: str | os.PathLike[str]) -> Dataset:
+    """A data set that is no table."""
+    path = Path(folder) / os.path.expanduser(name)
+    if is_file(name, folder) and path.is_dir():
         return read_folder(path, FolderSchema.of(schema_values(setting)))
-    if path.suffix.lower() in TABLES:
-        return read_table(path, TableSchema.of(schema_values(setting)), folder, learned(setting))
     _refuse_settings(setting, name)
-    return datasets.npz(path)
+    return datasets.npz(path) if is_file(name, folder) else _registered(name)
 
 
 def _refuse_settings(setting: Mapping[str, Any], name: str) -> None:

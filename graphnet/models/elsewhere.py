@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 _FIT = "Call fit(inputs, targets, epochs=..., optimizer=...)."
-_WEIGHTS = "runner.parameters holds the weights by name; save(folder) writes them, graphnet.load(folder) reads them."
+_WEIGHTS = "runner.parameters holds the weights by name; save_weights(path) and load_weights(path) write and read them."
 _PREDICT = "Call predict(inputs), which runs in the test phase."
 _CPU = "graphnet computes on the CPU."
 
@@ -18,13 +18,10 @@ ELSEWHERE = {
     "get_weights": _WEIGHTS,
     "layers": "graph.layers() returns them by name.",
     "load_state_dict": _WEIGHTS,
-    "load_weights": _WEIGHTS,
     "parameters": _WEIGHTS,
-    "save_weights": _WEIGHTS,
     "score": "Call evaluate(inputs, targets).",
     "set_weights": _WEIGHTS,
     "state_dict": _WEIGHTS,
-    "summary": "Call graphnet.summary(model).",
     "to": _CPU,
     "train": _FIT,
     "train_on_batch": _FIT,

@@ -7,34 +7,29 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-import numpy as np
-
-from graphnet.core import checks, random
+from graphnet.core import checks
 from graphnet.core.arguments import ArgumentError, explain_arguments, explain_methods
 from graphnet.core.attributes import ExplainedAttributes, FixedAttributeError, refuse_new
 from graphnet.core.checks import integer
 from graphnet.core.concurrency.claims import KEPT_STATE, READ, WRITE, Claim
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.graph_argument import require_graph
-from graphnet.core.errors import GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.state import State, require_state
 from graphnet.data.labels import by_output
 from graphnet.data.weighting import Weighting
 from graphnet.initializers import Initializer
+from graphnet.inspect.summary import Summary, summary
 from graphnet.io.model_folder import save_model
-from graphnet.io.run_folder import relative
 from graphnet.losses import Loss
 from graphnet.metrics import ConfusionMatrix, Metric
 from graphnet.models.class_outputs import check_form, confusion_matrix, in_form
-from graphnet.models.data_paths import folder_of
-from graphnet.models.data_setting import moved
 from graphnet.models.elsewhere import ELSEWHERE
 from graphnet.models.given_data import for_evaluation, for_prediction, for_training
+from graphnet.models.model_files import config_in, exported, materialize, read_weights, write_weights
 from graphnet.models.prediction import predict
 from graphnet.optimizers import Optimizer
 from graphnet.optimizers.schedules import Schedule
-from graphnet.plugins import manager
 from graphnet.regularizers import Regularizer
 from graphnet.training import keep
 from graphnet.training.callbacks import Callback
@@ -400,32 +395,83 @@ class Model(ExplainedAttributes):
             return trainer.history
 
     # ------------------------------------------------------------------ files
-    def save(self, folder: str | os.PathLike[str]) -> None:
-        """Write the graph, the configuration and the weights to a new folder, which ``graphnet.load`` reads.
+    def save(self, folder: str | os.PathLike[str], *, overwrite: bool = False) -> None:
+        """Write the graph, the configuration, the weights and the history to a folder, which ``graphnet.load`` reads.
 
         The folder appears when all of it is on the disk, by one rename. ``graphnet verify`` checks it.
+
+        Parameters
+        ----------
+        folder : path
+            Missing, or an empty folder.
+        overwrite : bool
+            Whether a model that is already there is replaced: by one step, so that a failure leaves the old one. A
+            folder with anything else, such as a run, is never replaced.
 
         Raises
         ------
         FileError
-            If the folder is not empty, or cannot be written.
+            If there is something in the folder, or it cannot be written.
+        PluginError, ConfigError, GraphError
+            If a file cannot represent a layer or a setting; ``save_weights`` is then possible still.
         ShapeError
             If the sizes of the weights are not known yet.
         StateError
             If another thread is training the model.
         """
+        overwrite = checks.flag("Model.save", "overwrite", overwrite)
         with self._claim(READ, "save"):
-            self._save(checks.path("Model.save", folder))
+            path = checks.path("Model.save", folder)
+            materialize(self.runner, self.config)
+            config = config_in(self.config, self.path, path)
+            save_model(path, self.runner, config, self.state, self.history, self._trained_by, overwrite=overwrite)
 
-    def _save(self, path: Path) -> None:
-        self._materialize()
-        config = self._config_in(path)
-        save_model(path, self.runner, config, self.state, self.history, self._trained_by)
+    def save_weights(self, path: str | os.PathLike[str]) -> None:
+        """Write the weights and buffers alone to a safetensors file, by ``node path/name``.
 
-    def _config_in(self, folder: Path) -> TrainingConfig:
-        """The configuration for a file in a folder: the path of a data file points from there to the same file."""
-        base = Path() if self.path is None else self.path if os.path.isdir(self.path) else folder_of(self.path)
-        return self.config.changed(data=moved(self.config.data, base, lambda path: relative(path, folder)))
+        This works for every model, also one with layers that a file cannot represent. The file is written atomically: a
+        failure leaves the one that was there.
+
+        Raises
+        ------
+        FileError
+            If the path is a folder, or the file cannot be written.
+        ShapeError
+            If the sizes of the weights are not known yet.
+        StateError
+            If another thread is training the model.
+        """
+        with self._claim(READ, "save_weights"):
+            materialize(self.runner, self.config)
+            write_weights(checks.path("Model.save_weights", path), self.runner)
+
+    def load_weights(self, path: str | os.PathLike[str], *, allow_nonfinite: bool = False) -> None:
+        """Set the weights and buffers to those of a file that ``save_weights`` wrote, of a model with the same nodes.
+
+        All of them are checked before any is changed. ``fit(warm_start=True)`` continues from them. Arrays are
+        converted to the dtypes of the layers.
+
+        Parameters
+        ----------
+        path : path
+        allow_nonfinite : bool
+            Whether NaN and infinity are accepted.
+
+        Raises
+        ------
+        FileError
+            If the file cannot be read or is damaged, lacks an array or has one more, has another dtype than float32 or
+            float64, or a number that is not finite.
+        ShapeError
+            If an array has another shape; if the sizes of the weights are not known yet.
+        StateError
+            If another thread is using the model.
+        """
+        allow_nonfinite = checks.flag("Model.load_weights", "allow_nonfinite", allow_nonfinite)
+        with self._claim(WRITE, "load_weights"):
+            materialize(self.runner, self.config)
+            file = checks.path("Model.load_weights", path)
+            read_weights(file, self.runner, allow_nonfinite=allow_nonfinite)
 
     def export(self, form: str = "mermaid") -> str | bytes:
         """This model as a file for other programs.
@@ -442,26 +488,11 @@ class Model(ExplainedAttributes):
         RuleError
             If the exporter fails, or returns neither text nor bytes.
         """
-        entry = manager().registry.get("exporters", form)
-        try:
-            content = entry.object(self)
-        except GraphnetError:
-            raise
-        except Exception as error:  # an exporter of a plugin may raise anything
-            raise RuleError(f"the exporter failed: {type(error).__name__}: {error}", where=entry.id) from error
-        if not isinstance(content, (str, bytes)):
-            received = type(content).__name__
-            raise RuleError(
-                "the exporter returned an invalid value", where=entry.id, expected="text or bytes", received=received
-            )
-        return content
+        return exported(self, form)
 
-    def _materialize(self) -> None:
-        """Create the weights that do not exist yet, from a separate generator."""
-        if self.runner.drawn:
-            return
-        with random.using(np.random.default_rng(self.config.seed)):
-            self.runner.materialize()
+    def summary(self) -> Summary:
+        """The nodes with shapes and numbers of parameters; prints as a table. See :func:`graphnet.summary`."""
+        return summary(self)
 
     def __repr__(self) -> str:
         return f"Model({self.graph!r})"
@@ -469,4 +500,5 @@ class Model(ExplainedAttributes):
 
 explain_arguments(Model)
 explain_methods(Model, "predict", "reset_state", "evaluate", "confusion_matrix", "save", "export")
+explain_methods(Model, "save_weights", "load_weights", "summary")
 explain_methods(Model, "fit", hints=ELSEWHERE_IN_FIT)

@@ -18,7 +18,7 @@ from graphnet.core.run import allocation
 from graphnet.data.batches import Batch
 from graphnet.data.datasets import Dataset
 from graphnet.data.ports import output_ports
-from graphnet.io import read_model
+from graphnet.io import ModelFile, read_model
 from graphnet.io.run_folder import RunFolder
 from graphnet.models.class_names import named
 from graphnet.models.data_paths import folder_of, is_file
@@ -139,17 +139,33 @@ def prepare(
     """
     with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
         file = read_model(path, allocate=False)
+    folder = RunFolder(output, runs=runs)
+    return prepare_model(
+        file, folder_of(path), data=data, folder=folder, callbacks=callbacks, max_bytes=max_bytes, **settings
+    )
+
+
+def prepare_model(
+    file: ModelFile,
+    base: Path,
+    *,
+    folder: RunFolder,
+    data: Setting = None,
+    callbacks: Iterable[Callback] = (),
+    max_bytes: int | None = None,
+    **settings: Any,
+) -> TrainingJob:
+    """As :func:`prepare`, for a model that has been read; the paths in it are relative to ``base``."""
     changes = {name: value for name, value in settings.items() if value is not None}
     config = (file.training or TrainingConfig()).changed(**changes)
-    setting, base = _setting(config.data, data, folder_of(path))
+    setting, base = _setting(config.data, data, base)
     dataset = open_dataset(setting, base)
     graph = file.graph if dataset.preparation is None else standardized(file.graph, dataset)
     check_inputs(graph, dataset)
     setting = with_learned(setting, dataset)
     config, dataset = named(graph, config, dataset)
     name = path_in(setting)
-    from_here = moved(setting, base, str) if name is not None and is_file(name, base) else None
-    folder = RunFolder(output, runs=runs, data=from_here)
+    folder.data = moved(setting, base, str) if name is not None and is_file(name, base) else None
     trainer = Trainer(graph, config.changed(data=setting), callbacks=[folder, *callbacks])
     if len(dataset.train):  # labels of the test split are numbered as those of the training split
         trainer.config = _with_class_names(trainer, dataset)
@@ -157,7 +173,7 @@ def prepare(
     for split in (dataset.train, dataset.test):
         if len(split):
             first = trainer.examples(split.inputs, split.targets).batch(slice(0, 1), 1)
-            allocation.check(trainer.runner, max_bytes, str(path), _shapes(graph, first))
+            allocation.check(trainer.runner, max_bytes, str(file.path or graph.name), _shapes(graph, first))
     return TrainingJob(trainer, dataset, folder)
 
 

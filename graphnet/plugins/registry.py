@@ -10,6 +10,9 @@ from graphnet.core.distribution import canonical, normalized
 from graphnet.core.errors import PluginError, UnknownNameError, did_you_mean, unknown
 from graphnet.plugins.hookspecs import KINDS
 
+#: The distribution of what a process has registered for itself; see :func:`graphnet.register`.
+LOCAL = "local"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -63,6 +66,7 @@ class Registry:
     def __init__(self) -> None:
         self._entries: dict[str, dict[str, Entry]] = {}
         self._preferred: frozenset[str] = frozenset()
+        self._former: list[Entry] = []
 
     def preferring(self, distributions: Iterable[str]) -> Registry:
         """Return a view of the entries in which these distributions win where several register the same short name.
@@ -72,6 +76,7 @@ class Registry:
         """
         view = Registry()
         view._entries, view._preferred = self._entries, frozenset(canonical(name) for name in distributions)
+        view._former = self._former
         return view
 
     def add(self, entries: Iterable[Entry]) -> None:
@@ -94,6 +99,14 @@ class Registry:
             new[entry.kind, entry.id] = entry
         for entry in new.values():
             self._entries.setdefault(entry.kind, {})[entry.id] = entry
+
+    def put_local(self, entry: Entry) -> None:
+        """Add an entry of this process, in place of an earlier one of the same name."""
+        known = self._entries.setdefault(entry.kind, {})
+        former = known.pop(entry.id, None)
+        if former is not None and former.object is not entry.object:
+            self._former.append(former)
+        known[entry.id] = entry
 
     def entries(self, kind: str) -> list[Entry]:
         """Return all entries of a kind, in the order of registration.
@@ -121,8 +134,8 @@ class Registry:
         distribution, slash, short = name.rpartition("/")
         entries = [entry for entry in self.entries(kind) if entry.name == short]
         entries = entries or [entry for entry in self.entries(kind) if folded(short) in entry.spellings]
-        if not slash:
-            return entries
+        if not slash:  # what a process has registered for itself does not change the meaning of a file
+            return [entry for entry in entries if entry.distribution != LOCAL] or entries
         owner = canonical(distribution)
         entries = [entry for entry in entries if canonical(entry.distribution) == owner]
         return [entry for entry in entries if normalized(entry.distribution) == owner] or entries
@@ -155,6 +168,12 @@ class Registry:
     def _suggestion(self, kind: str, name: str) -> str:
         entries = self.entries(kind)
         distribution = name.rpartition("/")[0]
+        if distribution == LOCAL:
+            known = ", ".join(entry.name for entry in entries if entry.distribution == LOCAL) or "none"
+            return (
+                "It is a class of the process that wrote the file, and a file has no code: define it and decorate it "
+                f"with @graphnet.register, then load the file. Registered {kind} of this process: {known}."
+            )
         if distribution and canonical(distribution) not in map(canonical, self._distributions()):
             hint = did_you_mean(distribution, self._distributions())
             return f"{hint} No plugin of {distribution!r} is loaded; `graphnet plugins` lists the plugins.".strip()
@@ -175,7 +194,7 @@ class Registry:
         PluginError
             If it is not registered.
         """
-        for entry in self.entries(kind):
+        for entry in [*self.entries(kind), *(former for former in self._former if former.kind == kind)]:
             if entry.object is thing:
                 return entry
         name = getattr(thing, "__name__", repr(thing))
@@ -183,10 +202,11 @@ class Registry:
             f"{name} is not registered, so a file cannot refer to it",
             expected=f"one of the registered {kind}",
             received=f"{getattr(thing, '__module__', '?')}.{name}",
-            remedy=f"Register it in a plugin's graphnet_register_{kind} hook.",
+            remedy="Decorate the class with @graphnet.register: files then refer to it, for processes that register it "
+            f"too; or register it in a plugin's graphnet_register_{kind} hook.",
         )
 
     def short_name(self, entry: Entry) -> str:
         """Return the name to write in a file: the short one if it is unique, else the id."""
-        same = [e for e in self.entries(entry.kind) if e.name == entry.name]
-        return entry.name if len(same) == 1 else entry.id
+        same = [e for e in self.entries(entry.kind) if e.name == entry.name and e.distribution != LOCAL]
+        return entry.name if entry in same and len(same) == 1 else entry.id

@@ -12,6 +12,7 @@ from graphnet.core.describe.layer import Layer
 #: The commands of graphnet, in the order in which they are listed; a plugin cannot register one of these names.
 COMMANDS = (
     "train",
+    "sweep",
     "data",
     "evaluate",
     "predict",

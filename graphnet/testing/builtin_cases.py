@@ -5,20 +5,37 @@ from __future__ import annotations
 import numpy as np
 
 from graphnet.layers import (
+    Absolute,
     Add,
     Affine,
     BatchNormalization,
     Concatenate,
+    ConstantArray,
+    Cos,
+    Divide,
     Dropout,
     Embedding,
+    Exp,
+    Expm1,
     Flatten,
     FullyConnected,
     Last,
     LayerNormalization,
+    LearnedArray,
+    Log,
+    Log1p,
+    LogAddExp,
+    Maximum,
     MeanOverTime,
+    Minimum,
     Multiply,
+    Power,
     Reshape,
+    ScalarPower,
+    Sin,
+    Slice,
     Split,
+    Sqrt,
     Standardize,
     Subtract,
 )
@@ -26,6 +43,7 @@ from graphnet.testing.case import Case
 
 ROWS, SEQUENCE = "batch=4, feature=3", "time=5, batch=3, feature=2"
 IMAGE, SIGNAL = "batch=3, channel=2, y=3, x=4", "batch=3, channel=2, x=4"
+POSITIVE = (0.3, 2.0)
 TOKENS = np.array([[0, 4, 4], [1, 4, 0]])
 
 CASES = [
@@ -74,4 +92,19 @@ CASES = [
     Case(MeanOverTime, {}, SEQUENCE),
     Case(MeanOverTime, {}, "time=3, batch=2, channel=2, x=3"),
     Case(MeanOverTime, {}, "time=5, feature=2"),
+    *(Case(layer, {}, SEQUENCE) for layer in (Absolute, Cos, Exp, Expm1, Sin)),
+    *(Case(layer, {}, SEQUENCE, domain=POSITIVE) for layer in (Log, Log1p, Sqrt)),
+    Case(ScalarPower, {"exponent": 3}, SEQUENCE),
+    Case(ScalarPower, {"exponent": -1.5}, ROWS, domain=POSITIVE, refused=[{"exponent": float("inf")}]),
+    *(Case(layer, {}, [SEQUENCE, "batch=3, feature=1"]) for layer in (Maximum, Minimum, LogAddExp)),
+    Case(Divide, {}, [ROWS, "batch=4, feature=1"], domain=POSITIVE),
+    Case(Power, {}, [SEQUENCE, "batch=3, feature=1"], domain=POSITIVE),
+    Case(Slice, {"start": 1, "stop": 3}, ROWS, refused=[{"step": 0}, {"axis": 0}]),
+    Case(Slice, {"start": -1, "step": -2}, "time=5, batch=3, feature=4"),
+    Case(Slice, {"stop": 2, "axis": -2}, IMAGE),
+    Case(ConstantArray, {"value": (0.5, -1.0)}, ROWS, refused=[{"value": "a"}, {"value": (float("nan"),)}]),
+    Case(ConstantArray, {"value": 2.0}, SEQUENCE),
+    Case(ConstantArray, {"value": ((0.5,), (-1.0,))}, IMAGE),
+    Case(LearnedArray, {"shape": 2, "initial": (0.5, -1.0)}, SEQUENCE, refused=[{"shape": 0}, {"initial": (1.0,)}]),
+    Case(LearnedArray, {"shape": (2, 1, 1), "initial": None}, IMAGE),
 ]

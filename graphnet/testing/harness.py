@@ -161,7 +161,8 @@ class Harness(CaseInputs):
         """Draw the weights of a runner around 0, or around 1 for those that are initialized to 1; return the runner."""
         rng = np.random.default_rng(seed + 1)
         for parameter in runner.parameters.values():
-            centre = parameter.spec.value or 0.0 if parameter.spec.kind == "constant" else 0.1
+            value = parameter.spec.value
+            centre = (0.0 if value is None else value) if parameter.spec.kind == "constant" else 0.1
             drawn = centre + 0.6 * rng.standard_normal(parameter.value.shape)
             if self._positive_weights:
                 drawn = rng.uniform(0.3, 1.2, parameter.value.shape)

@@ -45,6 +45,7 @@ from graphnet.training.run_view import RunView
 from graphnet.training.snapshot import Snapshot
 from graphnet.training.starting_weights import create_weights
 from graphnet.training.totals import losses_by_output
+from graphnet.training.unsavable import warn_if_unsavable
 
 
 class Trainer(RunView, ExplainedAttributes):
@@ -174,6 +175,11 @@ class Trainer(RunView, ExplainedAttributes):
         History
             Ctrl-C stops the run early and is not an error: ``history.stopped`` is then ``'interrupted'``.
 
+        Warns
+        -----
+        UnsavableWarning
+            Before training, if a layer, a loss or another object cannot be written to a file.
+
         Raises
         ------
         ShapeError, DtypeError, DataError
@@ -211,6 +217,7 @@ class Trainer(RunView, ExplainedAttributes):
             self.config = reader.config
             feed = make_feed(self.runner, data, self.config, self.losses)
             deltas.effective(deltas.chains(self.graph))  # checked before weights are drawn
+            warn_if_unsavable(self.graph, self.config)
             objects, known = RunObjects(self.graph, self.config, self.callbacks), {}
             if self.checkpoints is not None or resuming:
                 known = self._known(objects, data, validation)

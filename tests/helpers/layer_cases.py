@@ -40,6 +40,8 @@ def made(case, lengths=None):
     for parameter in runner.parameters.values():
         parameter.value = rng.normal(size=parameter.value.shape) + 0.3
     inputs = {n: rng.normal(size=runner.graph.inputs[n].shape.sizes) for n in names}
+    if case.domain is not None:
+        inputs = {n: rng.uniform(*case.domain, x.shape) for n, x in inputs.items()}
     seed(5)
     outputs = runner.forward(inputs, lengths=lengths)
     return runner, inputs, {n: rng.normal(size=y.shape) for n, y in outputs.items()}, outputs

@@ -49,11 +49,11 @@ class Layer(ExplainedAttributes, Stateful):
 
     Each subclass becomes a dataclass; ``check`` is called after construction.
 
-    ``apply`` may ask, by keyword-only parameters, for its weights, buffers and random draws by their names, and for
-    ``phase`` (a Phase), ``lengths`` (valid steps of each row of the first input, or None), ``shapes`` (the inputs'
-    Shapes) and ``operations`` (what the backend offers in addition to numpy, see :mod:`graphnet.core.operations`).
-    ``pull`` and ``grad`` may ask for the weights and ``operations``. With ``lengths``, inputs are zero beyond the rows'
-    ends.
+    ``apply`` may ask, by keyword-only parameters, for its weights, buffers, constants and random draws by their names,
+    and for ``phase`` (a Phase), ``lengths`` (valid steps of each row of the first input, or None), ``shapes`` (the
+    inputs' Shapes) and ``operations`` (what the backend offers in addition to numpy, see
+    :mod:`graphnet.core.operations`). ``pull`` and ``grad`` may ask for the weights, the constants and ``operations``.
+    With ``lengths``, inputs are zero beyond the rows' ends.
 
     Examples
     --------

@@ -27,8 +27,9 @@ class Weight:
         resets it.
     bias_rows : int
         Rows at the end, of an array of kind 'weights', that the bias initializer fills.
-    value : float, optional
-        The starting value of a 'constant'; that of a bias (or the bias rows), instead of the bias initializer's.
+    value : float or array, optional
+        The starting value of a 'constant'; that of a bias (or the bias rows), instead of the bias initializer's. An
+        array broadcasts to the shape.
     """
 
     shape: tuple[int, ...]
@@ -36,7 +37,7 @@ class Weight:
     fan_out: int = 1
     kind: Literal["weights", "bias", "constant"] = "weights"
     bias_rows: int = 0
-    value: float | None = None
+    value: float | Array | None = None
 
 
 @dataclass(frozen=True, slots=True)

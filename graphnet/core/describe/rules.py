@@ -36,6 +36,9 @@ class Rules:
     #: Positions of inputs that hold integers (token ids), which are not converted.
     integer_inputs: ClassVar[tuple[int, ...]] = ()
 
+    #: The name of the ufunc of numpy that the layer computes: ``np.tanh(value)`` adds a node of a layer that has it.
+    ufunc: ClassVar[str | None] = None
+
     # ------------------------------------------------------------------ the pure rules
     @rule
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
@@ -48,6 +51,14 @@ class Rules:
     @rule
     def buffers(self, *inputs: Shape) -> dict[str, Buffer]:
         """The untrained arrays by name, such as running statistics; see ``update``."""
+        return {}
+
+    @rule
+    def constants(self) -> dict[str, Array]:
+        """Arrays that the configuration determines, by name; ``apply``, ``pull`` and ``grad`` may ask for them.
+
+        A rule that uses an array of another kind, which is not an argument, runs uncompiled.
+        """
         return {}
 
     @rule
@@ -104,6 +115,11 @@ class Rules:
     def declares_weights(self) -> bool:
         """Whether the class has a rule for weights (``parameters``)."""
         return type(self).parameters is not Rules.parameters
+
+    @property
+    def declares_constants(self) -> bool:
+        """Whether the class has a rule for constant arrays."""
+        return type(self).constants is not Rules.constants
 
     @property
     def declares_buffers(self) -> bool:

@@ -14,7 +14,7 @@ from graphnet.core.errors import RuleError
 def fresh(spec: Weight, dtype: str) -> Array:
     """Return weights as they are before any initializer: uniform in [0, 1), or at the value that ``spec`` gives."""
     if spec.kind == "constant" or (spec.kind == "bias" and spec.value is not None):
-        return np.full(spec.shape, spec.value or 0.0, dtype)
+        return np.full(spec.shape, 0.0 if spec.value is None else spec.value, dtype)
     array = random.generator().random(spec.shape).astype(dtype)
     if spec.bias_rows and spec.value is not None:
         array[-spec.bias_rows :] = spec.value
@@ -30,7 +30,7 @@ def initial(spec: Weight, weights_initializer: Any, bias_initializer: Any, where
         If an initializer returns another shape, or anything but finite numbers.
     """
     if spec.kind == "constant":
-        return np.full(spec.shape, spec.value or 0.0)
+        return np.full(spec.shape, 0.0 if spec.value is None else spec.value)
     if spec.kind == "bias":
         return _bias(spec, spec.shape, bias_initializer, where)
     rows = spec.bias_rows

@@ -9,11 +9,12 @@ import numpy as np
 
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.node import Input, Node, Ref
+from graphnet.core.describe.operators import CONSTANT, OPERATORS, layer_of
+from graphnet.core.describe.slicing import slices
 from graphnet.core.describe.value_borders import OperationError, UnsupportedOperations
-from graphnet.core.errors import GraphError
+from graphnet.core.errors import ConfigError, GraphError
 
-#: The layers of the operators ``+``, ``-``, ``*`` on values; filled by the package that provides these layers.
-OPERATORS: dict[str, Callable[..., Layer]] = {}
+__all__ = ["OPERATORS", "Value", "ValueOwner"]
 
 
 class ValueOwner(Protocol):
@@ -31,8 +32,20 @@ class ValueOwner(Protocol):
 class Value(UnsupportedOperations):
     """A value of a graph that is being built: an input, or an output of a node.
 
-    ``value["port"]`` is another output of the same node; iterating goes over all of them; ``+``, ``-`` and ``*`` with
-    values or numbers add nodes. Anything else that arrays do is a GraphError.
+    ``value["port"]`` is another output of the same node; iterating goes over all of them. ``+``, ``-``, ``*``, ``/``
+    and ``**`` with values, numbers and arrays, ``abs`` and slices of the features (``value[..., :3]``) add nodes, and
+    so do numpy's ufuncs that have a layer (``np.exp(value)``, ``np.maximum(a, b)``). An array becomes a constant of the
+    graph, the same for every row. Anything else that arrays do is a GraphError.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from graphnet import Builder, Runner
+    >>> g = Builder("soft_sign")
+    >>> x = g.input("x", "batch, feature=2")
+    >>> graph = g.build(x / (1 + abs(x)) * np.array([1.0, 10.0]))
+    >>> Runner(graph).forward({"x": np.array([[1.0, -3.0]])})["output"]
+    array([[ 0.5, -7.5]])
     """
 
     __slots__ = ("builder", "ref")
@@ -45,15 +58,12 @@ class Value(UnsupportedOperations):
         node = self.builder.nodes.get(self.ref.source)
         return node.layer.output_ports() if node else ("output",)
 
-    def __getitem__(self, port: str) -> Value:
+    def __getitem__(self, port: Any) -> Value:
         if not isinstance(port, str):
-            raise GraphError(
-                "a value of a graph cannot be indexed",
-                where=f"node {self.ref.source!r}",
-                expected="the name of an output",
-                received=repr(port),
-                remedy="Use split(value, parts), or a layer such as Last, to select features or steps.",
-            )
+            value = self
+            for selected, axis in slices(port, f"node {self.ref.source!r}"):
+                value = layer_of("slice")(selected.start, selected.stop, selected.step, axis)(value)
+            return value
         if port not in self._ports() or self.ref.source in self.builder.inputs:
             raise GraphError(
                 f"no output {port!r}",
@@ -70,53 +80,109 @@ class Value(UnsupportedOperations):
         """Add a node that applies ``layer`` to values: what calling the layer does."""
         return self.builder.add(layer, *values, name=name)
 
-    def _with(self, other: Any, values: str, number: Callable[[float], tuple[float, float]]) -> Value:
-        """The node for an operator: of two values, or ``scale · value + shift`` with a number."""
-        if isinstance(other, Value):
-            return _operator(values)()(self, other)
-        if isinstance(other, bool) or not isinstance(other, (int, float, np.integer, np.floating)):
+    # ------------------------------------------------------------------ operators
+    def operate(self, function: str, *operands: Any) -> Value:
+        """Add the node of a function of values, numbers and arrays, of which this is one value.
+
+        Parameters
+        ----------
+        function : str
+            The name of a ufunc of numpy that has a layer.
+
+        Raises
+        ------
+        GraphError
+            If an operand is none of these.
+        """
+        values = [each if isinstance(each, Value) else self._constant(each) for each in operands]
+        return layer_of(function)()(*values)
+
+    def _constant(self, operand: Any) -> Value:
+        """A number or an array as a node."""
+        if not isinstance(operand, np.ndarray):
+            operand = self._number(operand)
+        try:
+            layer = layer_of(CONSTANT)(operand)
+        except ConfigError as error:
             raise OperationError(
-                f"{type(other).__name__} is not an operand of a value of a graph",
+                "this array is not an operand of a value of a graph",
                 where=str(self),
-                expected="a value or a number",
-                received=repr(other)[:100],
-                remedy="Declare an array as an input, or write a layer that keeps it.",
+                expected=error.expected,
+                received=error.received,
+                remedy=error.remedy,
+            ) from error
+        return layer(self)
+
+    def _number(self, operand: Any) -> float:
+        if isinstance(operand, np.ndarray) and not operand.ndim and operand.dtype.kind in "iuf":
+            return float(operand)
+        if isinstance(operand, bool) or not isinstance(operand, (int, float, np.integer, np.floating)):
+            raise OperationError(
+                f"{type(operand).__name__} is not an operand of a value of a graph",
+                where=str(self),
+                expected="a value, a number or an array of numpy",
+                received=repr(operand)[:100],
+                remedy="Declare other data as an input, or write a layer that keeps it.",
             )
-        return _operator("affine")(*number(float(other)))(self)
+        return float(operand)
+
+    def _with(self, other: Any, function: str, affine: Callable[[float], tuple[float, float]]) -> Value:
+        """The node for an operator: of two values, or ``scale · value + shift`` with a number."""
+        if isinstance(other, Value) or (isinstance(other, np.ndarray) and other.ndim):
+            return self.operate(function, self, other)
+        return layer_of("affine")(*affine(self._number(other)))(self)
 
     def __add__(self, other: Any) -> Value:
-        return self._with(other, "add", lambda n: (1.0, float(n)))
+        return self._with(other, "add", lambda n: (1.0, n))
 
     def __sub__(self, other: Any) -> Value:
-        return self._with(other, "subtract", lambda n: (1.0, -float(n)))
+        return self._with(other, "subtract", lambda n: (1.0, -n))
 
     def __mul__(self, other: Any) -> Value:
-        return self._with(other, "multiply", lambda n: (float(n), 0.0))
+        return self._with(other, "multiply", lambda n: (n, 0.0))
 
     def __rsub__(self, other: Any) -> Value:
-        return self._with(other, "subtract", lambda n: (-1.0, float(n)))
+        if isinstance(other, np.ndarray) and other.ndim:
+            return self.operate("subtract", other, self)
+        return self._with(other, "subtract", lambda n: (-1.0, n))
 
     def __truediv__(self, other: Any) -> Value:
         if isinstance(other, Value):
-            raise self._refuse("division by a value", "/")
-        if isinstance(other, (int, float, np.integer, np.floating)) and float(other) == 0:
+            return self.operate("divide", self, other)
+        if isinstance(other, np.ndarray) and other.ndim:
+            if not other.all():
+                raise OperationError("division of a value by zero", where=str(self), expected="numbers other than 0")
+            return self.operate("divide", self, other)
+        number = self._number(other)
+        if number == 0:
             raise OperationError("division of a value by zero", where=str(self), expected="a number other than 0")
-        return self._with(other, "multiply", lambda n: (1.0 / float(n), 0.0))
+        return layer_of("affine")(1.0 / number, 0.0)(self)
 
     def __rtruediv__(self, other: Any) -> Value:
-        raise self._refuse("division by a value", "/")
+        if isinstance(other, np.ndarray) and other.ndim:
+            return self.operate("divide", other, self)
+        number, reciprocal = self._number(other), self**-1
+        return reciprocal if number == 1 else reciprocal * number
+
+    def __pow__(self, other: Any) -> Value:
+        if isinstance(other, Value) or (isinstance(other, np.ndarray) and other.ndim):
+            return self.operate("power", self, other)
+        return layer_of("scalar power")(self._number(other))(self)
+
+    def __rpow__(self, other: Any) -> Value:
+        return self.operate("power", other, self)
 
     def __neg__(self) -> Value:
         return self * -1.0
+
+    def __pos__(self) -> Value:
+        return self
+
+    def __abs__(self) -> Value:
+        return self.operate("absolute", self)
 
     __radd__ = __add__
     __rmul__ = __mul__
 
     def __repr__(self) -> str:
         return f"Value({self.ref}, in {self.builder.name!r})"
-
-
-def _operator(name: str) -> Callable[..., Layer]:
-    if name not in OPERATORS:
-        raise GraphError(f"operator {name!r} is not supported", remedy="Import graphnet, not graphnet.core.")
-    return OPERATORS[name]

@@ -1,7 +1,7 @@
 """What a value of a graph cannot do, each with an error that says what to write instead.
 
-A value stands for an array that does not exist yet, so nothing that reads numbers can work on it: numpy's functions,
-comparisons, conversions, indexing, attributes of arrays.
+A value stands for an array that does not exist yet, so nothing that reads numbers can work on it: comparisons,
+conversions, attributes of arrays, and numpy's functions that no layer computes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from graphnet.core.describe.operators import EXPRESSIONS, METHODS, maker_of
 from graphnet.core.errors import GraphError
 
 #: What to do instead, by the operation that was tried.
@@ -19,15 +20,16 @@ REMEDIES = {
     "concatenate": "Use concatenate(a, b) of graphnet.",
     "stack": "Use concatenate(a, b) of graphnet.",
     "split": "Use split(value, parts) of graphnet.",
-    "power": "Multiply the value by itself, or write a layer.",
-    "**": "Multiply the value by itself, or write a layer.",
-    "square": "Multiply the value by itself.",
+    "clip": "Use np.minimum(np.maximum(value, low), high).",
+    "sum": "Use a layer with weights, or write one whose rule sums.",
     "setitem": "Values never change: compute a new one, or write a layer.",
     "delitem": "Values never change: compute a new one, or write a layer.",
     "format": "A value has numbers only when the graph runs: format the outputs of the run.",
     "len": "The sizes of a value are known only when the graph runs.",
     "shape": "The sizes of a value are known only when the graph runs; read them in the rules of a layer.",
 }
+#: What values do.
+EXPECTED = "layers; +, -, *, /, ** and abs; slices of features; numpy's ufuncs that have a layer, such as np.exp"
 LAYER = "Apply a layer that computes it, or write one (docs/plugins.md) whose rule calls numpy."
 
 
@@ -48,16 +50,26 @@ class UnsupportedOperations:
         return OperationError(
             f"{what} cannot be applied to a value of a graph",
             where=str(self),
-            expected="layers, and +, -, * and / with values and numbers",
+            expected=EXPECTED,
             received=received,
             remedy=REMEDIES.get(operation, LAYER),
         )
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
-        operator = _OPERATORS.get(ufunc.__name__)
-        if operator is not None and method == "__call__" and not options:
-            return operator(*inputs)
+        if method == "__call__" and not options:
+            values = [each for each in inputs if isinstance(each, UnsupportedOperations)]
+            name = ufunc.__name__
+            if name in METHODS:
+                return _operated(METHODS[name], *inputs)
+            if name in EXPRESSIONS:
+                return EXPRESSIONS[name](*inputs)
+            if maker_of(name) is not None:
+                return values[0].operate(name, *inputs)
         raise self._refuse(f"numpy.{ufunc.__name__}", ufunc.__name__)
+
+    def operate(self, function: str, *operands: Any) -> Any:
+        """Add the node of a function."""
+        raise NotImplementedError
 
     def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> NoReturn:
         raise self._refuse(f"numpy.{function.__name__}", function.__name__)
@@ -71,7 +83,7 @@ class UnsupportedOperations:
         raise ValueAttributeError(
             f"a value of a graph has no attribute {name!r}",
             where=type(self).__name__,
-            expected="layers, and +, -, * and / with values and numbers",
+            expected=EXPECTED,
             received=f".{name}",
             remedy=REMEDIES.get(name, LAYER),
         )
@@ -112,7 +124,6 @@ def _conversion(name: str) -> Callable[..., NoReturn]:
 
 for _symbol, _names in {
     "@": ("matmul", "rmatmul"),
-    "**": ("pow", "rpow"),
     "//": ("floordiv", "rfloordiv"),
     "%": ("mod", "rmod"),
     "<": ("lt",),
@@ -129,21 +140,12 @@ for _symbol, _names in {
 }.items():
     for _name in _names:
         setattr(UnsupportedOperations, f"__{_name}__", _operation(_symbol))
-for _name in ("float", "int", "complex", "abs", "index", "round"):
+for _name in ("float", "int", "complex", "index", "round"):
     setattr(UnsupportedOperations, f"__{_name}__", _conversion(_name))
 
-#: numpy's functions that a number of numpy on the left of an operator calls.
-_OPERATORS: dict[str, Callable[..., Any]] = {
-    "add": lambda a, b: _reflected(a, b, "__radd__"),
-    "subtract": lambda a, b: _reflected(a, b, "__rsub__"),
-    "multiply": lambda a, b: _reflected(a, b, "__rmul__"),
-    "divide": lambda a, b: _reflected(a, b, "__rtruediv__"),
-    "matmul": lambda a, b: _reflected(a, b, "__rmatmul__"),
-}
 
-
-def _reflected(left: Any, right: Any, name: str) -> Any:
-    """Return ``left ∘ right``, where one of them is a value."""
-    if isinstance(left, UnsupportedOperations):
-        return getattr(type(left), name.replace("__r", "__", 1))(left, right)
-    return getattr(type(right), name)(right, left)
+def _operated(name: str, *operands: Any) -> Any:
+    """An operator by the name of its method, where one operand is a value."""
+    if isinstance(operands[0], UnsupportedOperations):
+        return getattr(type(operands[0]), name)(*operands)
+    return getattr(type(operands[1]), name.replace("__", "__r", 1))(operands[1], operands[0])

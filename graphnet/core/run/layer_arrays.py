@@ -29,6 +29,8 @@ class LayerArrays:
         self.layers = layers
         #: Those that have arrays: path, store, and the numbers of weights and buffers that passes need.
         self._stores: list[tuple[str, Store, int, int]] = []
+        #: Constant arrays by dtype, path and name.
+        self._constants: dict[str, dict[str, dict[str, Array]]] = {}
 
     @property
     def trained(self) -> bool:
@@ -79,7 +81,20 @@ class LayerArrays:
                 own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
             for name, value in store.buffers.items():
                 own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
+        for path, constants in self.constants(dtype).items():
+            arrays[path] = {**arrays.get(path, {}), **constants}
         return arrays
+
+    def constants(self, dtype: str) -> dict[str, dict[str, Array]]:
+        """Each layer's constant arrays in a dtype; converted once."""
+        found = self._constants.get(dtype)
+        if found is None:
+            declaring = {path: layer for path, layer in self.layers.items() if layer.declares_constants}
+            found = self._constants[dtype] = {
+                path: {name: np.asarray(array, dtype) for name, array in layer.constants().items()}
+                for path, layer in declaring.items()
+            }
+        return found
 
     def watched(self, arrays: Mapping[str, dict[str, Array]]) -> WatchedArrays | None:
         """What :meth:`read` returned, to be kept up to date for further passes; None if it has converted any array."""

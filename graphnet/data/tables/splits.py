@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from graphnet.core.array_types import Array
-from graphnet.core.errors import DataError
+from graphnet.core.errors import ConfigError, DataError
+from graphnet.data.folds import Fold
 from graphnet.data.tables.columns import refuse_missing, texts_of
 from graphnet.data.tables.rows import Layout, times
 from graphnet.data.tables.schema import TableSchema
@@ -38,6 +39,37 @@ def sides(frame: pd.DataFrame, layout: Layout, schema: TableSchema, where: str) 
         if share and not (result == part).any():
             raise DataError(f"no example is left for {name}", where=where, expected="more examples, or other shares",
                             received=f"{len(layout)} examples")  # fmt: skip
+    return result
+
+
+def folded(sides: Array, fold: Fold, frame: pd.DataFrame, layout: Layout, schema: TableSchema, where: str) -> Array:
+    """The parts with one fold of the training examples as TEST; those of the test split are in none (-1).
+
+    Parts are drawn among the values of ``split_by``, or among examples, with equal shares of each label.
+
+    Raises
+    ------
+    ConfigError
+        If the table is split by time: a fold would let the model see what comes later.
+    DataError
+        If there are fewer examples, or values of ``split_by``, than folds.
+    """
+    if schema.by_time:
+        raise ConfigError("folds of a table that is split by time", where=where, expected="split: share",
+                          remedy="Use the last rows in time: validation, or test.")  # fmt: skip
+    keys = _keys(frame, layout, schema, where)
+    training = np.flatnonzero(sides == TRAINING)
+    present, first, inverse = np.unique(keys[training], return_index=True, return_inverse=True)
+    labels = None
+    if schema.split_by is None and len(schema.target) == 1:
+        values = frame[schema.target[0]].iloc[layout.order[layout.starts[training[first]]]]
+        if schema.labels or (schema.labels is None and values.dtype.kind not in "iuf"):
+            labels = np.array(texts_of(values))
+    numbers = fold.numbers(len(present), labels)[inverse]
+    result = np.where(sides == TEST, -1, sides)
+    result[training[numbers == fold.fold]] = TEST
+    if not (result == TEST).any() or not (result == TRAINING).any():
+        raise DataError("a fold has no example", where=where, expected="fewer folds", received=f"{fold.folds} folds")
     return result
 
 

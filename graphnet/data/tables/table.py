@@ -13,6 +13,7 @@ from graphnet.core.arguments import explained
 from graphnet.core.array_types import Array
 from graphnet.core.errors import ConfigError, DataError
 from graphnet.data.dataset import Dataset, Split
+from graphnet.data.folds import Fold
 from graphnet.data.tables import columns, rows, splits
 from graphnet.data.tables.frames import is_frame, read_frame, require_columns
 from graphnet.data.tables.preparation import Preparation, class_names
@@ -66,10 +67,12 @@ def read_table(
     schema: TableSchema,
     folder: str | os.PathLike[str] = ".",
     preparation: Preparation | None = None,
+    fold: Fold | None = None,
 ) -> Dataset:
     """The data set of a table with a schema; a path in ``schema.test`` is relative to ``folder``.
 
     With a preparation, nothing is learned from the table: it is read as the one that the preparation was learned from.
+    With a fold, this part of the training rows is the test split, from which nothing is learned.
     """
     where = "DataFrame" if is_frame(source) else str(source)
     frame = read_frame(source, schema.separator, schema.decimal)
@@ -85,6 +88,8 @@ def read_table(
         path = Path(folder) / os.path.expanduser(schema.test)
         held_out = _usable(read_frame(path, schema.separator, schema.decimal), schema, str(path))
     sides = splits.sides(frame, layout, schema, where)
+    if fold is not None:
+        sides, held_out = splits.folded(sides, fold, frame, layout, schema, where), None
     if preparation is None:
         preparation = _fitted(frame, held_out, layout, sides, schema, where)
     parts = [

@@ -179,7 +179,7 @@ def initializes(harness: Harness) -> None:
         bias = -0.5 if spec.value is None else spec.value
         expected = np.full(spec.shape, 0.25)
         if spec.kind == "constant":
-            expected = np.full(spec.shape, spec.value or 0.0)
+            expected = np.full(spec.shape, 0.0 if spec.value is None else spec.value)
         elif spec.kind == "bias":
             expected = np.full(spec.shape, bias)
         elif spec.bias_rows:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.trace.ir import FIXED, ROWS, TOTAL, Trace
+from graphnet.core.compile.trace.ir import CONSTANT, FIXED, ROWS, TOTAL, Trace
 from graphnet.core.compile.trace.symbol import Symbol, Untraceable, implements
 from graphnet.core.compile.trace.ufuncs import BITWISE, ON_BOOLEANS, PREDICATES, UFUNCS
 
@@ -56,12 +56,33 @@ def ufunc(name: str, *values: Any) -> Symbol:
     if not rows:
         return _without_rows(trace, name, args, np.broadcast_shapes(*[s.shape for s in symbols]), dtype)
     first = rows[0]
+    args = _unspread(trace, args, name in PREDICATES)
+    if all(trace.values[a].kind in (FIXED, CONSTANT) for a in args):  # of weights alone: once for all rows
+        value = trace.spread(trace.ufunc(name, *args))
+        shape = np.broadcast_shapes(*[s.shape for s in symbols])
+        return Symbol(trace, value, shape, first.lead, bool if trace[value].boolean else dtype)
     alike = len(rows) == len(symbols) and len({(s.shape, s.lead, s.transposed) for s in rows}) == 1
     if not alike or first.transposed or first.shape[:-1] != first.lead:
         shape = _row_shape(trace, symbols, rows, args)
         value = trace.ufunc(name, *[as_vector(trace, a) for a in args])
         return Symbol(trace, value, shape, first.lead, bool if trace[value].boolean else dtype)
     return Symbol(trace, trace.ufunc(name, *args), first.shape, first.lead, bool if name in PREDICATES else dtype)
+
+
+def _unspread(trace: Trace, args: list[int], predicate: bool) -> list[int]:
+    """Operands that are the same for all rows by their vectors and numbers, where others give the result its width.
+
+    Truth values are not spread, so a predicate of such operands alone reads rows.
+    """
+    sources = [trace.unspread(a) for a in args]
+    if sources == args or _width(trace, sources) < _width(trace, args):
+        return args
+    kinds = {trace.values[a].kind for a in sources}
+    return sources if ROWS in kinds or (FIXED in kinds and not predicate) else args
+
+
+def _width(trace: Trace, values: list[int]) -> int:
+    return max([trace[v].width for v in values])
 
 
 def _on_booleans(name: str, values: Sequence[Any]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.trace.elementwise import symbols_in
+from graphnet.core.compile.trace.elementwise import as_vector, symbols_in
 from graphnet.core.compile.trace.ir import FIXED, ROWS, TOTAL
 from graphnet.core.compile.trace.symbol import HANDLERS, Symbol, Untraceable, implements
 
@@ -56,6 +57,15 @@ def split(x: Symbol, parts: Any, axis: int = 0) -> list[Symbol]:
     size = x.shape[-1]
     ends = [size * (i + 1) // parts for i in range(parts)] if isinstance(parts, int) else [*parts, size]
     return [x[..., a:b] for a, b in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+@implements("broadcast_to")
+def broadcast_to(array: Any, shape: Any, **options: Any) -> Symbol:
+    """A fixed vector, or one number, for each row."""
+    if options or array.kind != FIXED or math.prod(array.shape[:-1]) != 1 or (*shape[-1:],) != (*array.shape[-1:],):
+        raise Untraceable("it broadcasts an array to another shape than rows")
+    value = array.trace.spread(as_vector(array.trace, array.value))
+    return Symbol(array.trace, value, tuple(shape), tuple(shape[:-1]), array.dtype)
 
 
 def _filled(number: float) -> Any:

@@ -14,8 +14,15 @@ def static_index(items: tuple[Any, ...]) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def column_range(items: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[int, int] | str:
-    """Return the first and last column (exclusive) that an index of rows selects; a string says why it does not."""
+#: Columns that are selected one by one, at most; each is an operation.
+SELECTED = 256
+
+
+def column_ranges(items: tuple[Any, ...], shape: tuple[int, ...]) -> list[tuple[int, int]] | str:
+    """Return the runs of columns, first and last (exclusive), that an index of rows selects, in order.
+
+    A string says why it selects none.
+    """
     explicit = [i for i in items if i is not Ellipsis]
     fill = [slice(None)] * (len(shape) - len(explicit))
     if Ellipsis in items:
@@ -27,6 +34,9 @@ def column_range(items: tuple[Any, ...], shape: tuple[int, ...]) -> tuple[int, i
     if len(index) != len(shape) or any(i != slice(None) for i in rows) or not isinstance(last, slice):
         return "it selects rows, or single columns, of an array"
     start, stop, step = last.indices(shape[-1])
-    if step != 1 or stop <= start:
-        return "it selects columns with a step"
-    return start, stop
+    if step == 1:
+        return [(start, stop)] if stop > start else "it selects no columns"
+    columns = range(start, stop, step)
+    if not 1 <= len(columns) <= SELECTED:
+        return f"it selects {len(columns)} columns with a step"
+    return [(column, column + 1) for column in columns]

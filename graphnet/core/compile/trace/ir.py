@@ -14,6 +14,9 @@ from graphnet.core.compile.trace.ufuncs import PREDICATES, UFUNCS
 #: Total: summed over rows and steps, and linear in those sums. Constant: a Python number.
 ROWS, FIXED, TOTAL, CONSTANT = "rows", "fixed", "total", "constant"
 
+#: The key of copies of fixed vectors for each row.
+SPREAD = "spread"
+
 #: Names of operations without operands.
 LEAVES = frozenset(
     {"sequence", "state", "context", "draw", "emitted_error", "carried_error", "weight", "constant", "ones"}
@@ -143,6 +146,17 @@ class Trace:
         """A copy of a value in storage of its own; ``key`` distinguishes several copies of one value."""
         shape = self[value].shape[-1:] if width is None else (width,)
         return self.add(Operation("copy", (value,), key, ROWS, shape))
+
+    def spread(self, fixed: int) -> int:
+        """A fixed vector for each row; operations on elements read the vector itself: see ``unspread``."""
+        return self.copy(fixed, key=SPREAD)
+
+    def unspread(self, value: int) -> int:
+        """The fixed vector that is spread, or the constant that fills rows; another value as it is."""
+        operation = self.values[value]
+        if operation.name == "copy" and self.values[operation.args[0]].kind in (FIXED, CONSTANT):
+            return operation.args[0]
+        return value
 
     def dot(self, rows: int, fixed: int) -> int:
         """``rows @ fixed``."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from graphnet.core.compile.trace.indexing import column_range, static_index
+from graphnet.core.compile.trace.indexing import column_ranges, static_index
 from graphnet.core.compile.trace.ir import ROWS, Trace
 
 
@@ -195,10 +195,10 @@ class Symbol(NDArrayOperatorsMixin):
             return self.like(self.trace.fixed("part", (self.value,), static_index(items), shape), shape)
         if self.transposed:
             self.refuse("it indexes transposed rows")
-        columns = column_range(items, self.shape)
-        if isinstance(columns, str):
-            raise Untraceable(columns)
-        return self.rows(self.trace.columns(self.value, *columns))
+        ranges = column_ranges(items, self.shape)
+        if isinstance(ranges, str):
+            raise Untraceable(ranges)
+        return self.rows(self.trace.join(*[self.trace.columns(self.value, *columns) for columns in ranges]))
 
     # ------------------------------------------------------------------ reductions
     def sum(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Symbol:

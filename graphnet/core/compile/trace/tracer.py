@@ -151,12 +151,12 @@ class _Tracer:
         return first is not None and self.spec.shapes.lengths[first] is not None
 
     def arrays(self, step: Call, layer: Layer, shapes: list[Shape | None]) -> dict[str, Symbol]:
-        """The layer's weights and buffers as symbols."""
+        """The layer's weights, buffers and constants as symbols."""
         if self.spec.phase is Phase.train and layer.buffers(*shapes):
             raise Untraceable("it updates running statistics")
         symbols = self.weights.get(step.layer)
         if symbols is None:
-            arrays = {**{n: p.value for n, p in layer.params.items()}, **layer.buffer_values}
+            arrays = {**{n: p.value for n, p in layer.params.items()}, **layer.buffer_values, **layer.constants()}
             symbols = {n: self.leaf("weight", (step.layer, n), a.shape, FIXED) for n, a in arrays.items()}
             self.weights[step.layer] = symbols
         return symbols
@@ -228,7 +228,7 @@ class _Tracer:
         """The gradients of a node's weights, and the errors of its inputs that need one, by position."""
         layer = self.layers[step.layer]
         weights: dict[str, Any] = {"operations": NO_OPERATIONS}
-        weights |= {n: s for n, s in arrays.items() if n in layer.params}
+        weights |= {n: s for n, s in arrays.items() if n not in layer.buffer_values}
         gradients: dict[str, Symbol] = {}
         if layer.params:
             gradients = dict(layer.grad(saved, error, **signatures.keywords(type(layer).grad).pick(weights)))

@@ -49,6 +49,7 @@ class BoundCall:
         self.fixed = self._fixed()
         training = options.phase is Phase.train
         self.draws = layer.draws if training else ()
+        self.constants = tuple(layer.constants())
         self.updates_buffers = training and bool(layer.buffers(*self.input_shapes))
         self.trained = bool(layer.parameters(*self.input_shapes))
         self.wanted = wanted
@@ -79,7 +80,7 @@ class BoundCall:
         if arrays is not None:
             names = self.keywords
             self.apply_with = fixed[0] | names["apply"].pick(arrays)
-            weights = {name: arrays[name] for name in self.layer.params}
+            weights = {name: arrays[name] for name in (*self.layer.params, *self.constants)}
             if weights:
                 self.pull_with = fixed[1] | names["pull"].pick(weights)
                 self.grad_with = fixed[2] | names["grad"].pick(weights)

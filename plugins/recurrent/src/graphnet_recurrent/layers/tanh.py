@@ -1,6 +1,6 @@
 """The hyperbolic tangent."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class TanH(Layer):
     >>> TanH().forward(np.array([[0.0, 1.0]])).round(4)
     array([[0.    , 0.7616]])
     """
+
+    ufunc: ClassVar[str | None] = "tanh"
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         y = np.tanh(x)

@@ -1,0 +1,1 @@
+"""Sweeps: what they read, train and keep, and sweeps that are killed."""

@@ -1,0 +1,310 @@
+"""Sweeps in this process: what is trained, what is kept, and how one goes on."""
+
+import csv
+import itertools
+import json
+import math
+import statistics
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import graphnet
+from graphnet import ConfigError, FileError, StateError
+from graphnet.cli.group import main
+from graphnet.io import run_files
+from graphnet.io.filesystem import FileSystem, using
+from graphnet.io.lock import FolderLock
+from graphnet.sweeps import Sweep, results, resume, runner
+from graphnet.sweeps.executor import InProcess
+from graphnet.sweeps.journal import Journal
+
+pytest.importorskip("optuna")
+
+from .lab import files, summary, sweep
+
+
+class Fast(FileSystem):
+    """Does not wait for the disk."""
+
+    def sync(self, handle):
+        pass
+
+    def sync_folder(self, path):
+        pass
+
+
+@pytest.fixture(autouse=True)
+def _fast(monkeypatch, request):
+    monkeypatch.setattr(run_files, "learning_curve", lambda history, title: None)
+    if "with_picture" not in request.fixturenames:
+        monkeypatch.setattr(runner, "picture", lambda result: None)
+    with using(Fast()):
+        yield
+
+
+@pytest.fixture
+def with_picture():
+    """The picture is drawn."""
+
+
+@pytest.fixture
+def model(tmp_path):
+    return files(tmp_path, epochs=2, examples=64)
+
+
+def run(spec, folder, **options):
+    return graphnet.sweep(replace(spec, jobs=0), output=folder, shown=None, **options)
+
+
+class StopAfter(InProcess):
+    """Is asked to stop after a number of runs, in the middle of the next one."""
+
+    def __init__(self, runs, epoch=1):
+        super().__init__()
+        self.left, self.reports = runs, 0
+
+    def wait(self, decide):
+        if self.left == 0:
+            steps = itertools.count()
+            self._interrupted = lambda: next(steps) >= 7
+        self.left -= 1
+        return super().wait(decide)
+
+
+# ---------------------------------------------------------------------- searches
+def test_a_grid_has_every_combination_once_in_order(model, tmp_path):
+    spec = Sweep(model, parameters={"batch_size": [8, 16], "hidden.output_size": [8], "training.seed": [0, 3]},
+                 search="grid")  # fmt: skip
+    result = run(spec, tmp_path / "s")
+    assert [list(trial.parameters.values()) for trial in result.trials] == [
+        [8, 8, 0],
+        [8, 8, 3],
+        [16, 8, 0],
+        [16, 8, 3],
+    ]
+    assert len({trial.value for trial in result.trials}) == 4
+
+
+@pytest.mark.parametrize("search", ["random", "tpe"])
+def test_parameters_follow_from_the_seed(model, tmp_path, search):
+    spec = sweep(model, search=search, trials=13 if search == "tpe" else 4, seed=4)
+    drawn = [[trial.parameters for trial in run(spec, tmp_path / name).trials] for name in "ab"]
+    assert drawn[0] == drawn[1]
+    assert len({json.dumps(parameters) for parameters in drawn[0]}) == len(drawn[0])
+    for parameters in drawn[0]:
+        assert 1e-4 <= parameters["training.optimizer.learning_rate"] <= 1e-1
+        assert parameters["units"] in range(4, 17) and type(parameters["units"]) is int
+        assert parameters["training.batch_size"] in (8, 16, 32)
+    other = run(replace(spec, seed=5, trials=2), tmp_path / "c").trials[0].parameters
+    assert other != drawn[0][0]
+
+
+def test_values_reach_the_run(model, tmp_path):
+    trial = run(sweep(model, trials=1), tmp_path / "s").trials[0]
+    trained = graphnet.load(tmp_path / "s" / trial.runs[0]["path"])
+    assert trained.config.optimizer.learning_rate == trial.parameters["training.optimizer.learning_rate"]
+    assert trained.config.batch_size == trial.parameters["training.batch_size"]
+    assert trained.graph.nodes["hidden"].layer.output_size == trial.parameters["units"]
+
+
+def test_a_trial_equals_the_run_of_its_model_file(model, tmp_path):
+    result = run(Sweep(model, parameters={"batch_size": [8]}, search="grid"), tmp_path / "s")
+    outcome = CliRunner().invoke(
+        main, ["train", str(model), "--batch-size", "8", "--output", str(tmp_path / "alone"), "--threads", "1"]
+    )
+    assert outcome.exit_code == 0, outcome.output
+    names = ("weights.safetensors",)
+    assert [(tmp_path / "alone" / name).read_bytes() for name in names] == [
+        (result.best_path / name).read_bytes() for name in names
+    ]
+
+
+def test_choices_may_be_objects(model, tmp_path):
+    spec = Sweep(model, parameters={"training.optimizer": ["Adam", {"Sgd": {"learning_rate": 1e-2}}]}, search="grid")
+    first, second = run(spec, tmp_path / "s").trials
+    assert second.parameters == {"training.optimizer": {"Sgd": {"learning_rate": 0.01}}}
+    assert first.value != second.value
+
+
+def test_pruned_trials_end_early_and_stay_out_of_the_ranking(tmp_path):
+    model = files(tmp_path, epochs=4, examples=64)
+    rates = {"training.optimizer.learning_rate": [0.05, 0.03, 1e-6, 2e-6]}
+    pruning = {"median": {"startup_trials": 2, "warmup_epochs": 1}}
+    result = run(Sweep(model, parameters=rates, search="grid", pruning=pruning), tmp_path / "s")
+    assert [trial.state for trial in result.trials] == ["finished", "finished", "pruned", "pruned"]
+    assert [trial.epochs for trial in result.trials] == [4, 4, 2, 2]
+    assert {trial.number for trial in result.ranked()} == {0, 1}
+
+
+@pytest.mark.parametrize("name", ["hyperband", "successive_halving"])
+def test_halving_prunes(tmp_path, name):
+    model = files(tmp_path, epochs=9, examples=64)
+    spec = sweep(model, trials=12, pruning={name: {"reduction": 3}})
+    result = run(spec, tmp_path / "s")
+    pruned = [trial for trial in result.trials if trial.state == "pruned"]
+    assert pruned and all(trial.epochs < 9 for trial in pruned)
+    assert result.best.epochs == 9
+
+
+# ---------------------------------------------------------------------- repetitions
+def test_seeds_give_mean_and_standard_deviation(model, tmp_path):
+    result = run(Sweep(model, repeat={"seeds": [2, 5, 7]}, objective="test_accuracy"), tmp_path / "s")
+    (trial,) = result.trials
+    values = [run["value"] for run in trial.runs]
+    for run_ in trial.runs:
+        trained = graphnet.load(tmp_path / "s" / run_["path"])
+        assert trained.config.seed == run_["seed"]
+    assert trial.value == pytest.approx(statistics.mean(values))
+    assert trial.deviation == pytest.approx(statistics.stdev(values))
+    assert "mean" in result.table() and "± " in result.table()
+
+
+def test_folds_hold_out_every_training_example_once(model, tmp_path):
+    result = run(Sweep(model, repeat={"folds": 4}, objective="held_out_accuracy"), tmp_path / "s")
+    whole = np.load(tmp_path / "data.npz")
+    held_out, rest = [], []
+    for run_ in result.trials[0].runs:
+        data = graphnet.models.runs.open_run(tmp_path / "s" / run_["path"]).dataset()
+        held_out.append(data.test.inputs["x"])
+        rest.append(len(data.train))
+        rows = {row.tobytes() for row in data.train.inputs["x"]}
+        assert not rows & {row.tobytes() for row in data.test.inputs["x"]}
+        again = graphnet.load(tmp_path / "s" / run_["path"]).evaluate(data.test.inputs, data.test.targets)
+        assert again["accuracy"] == pytest.approx(run_["value"])
+    everything = np.concatenate(held_out)
+    assert sorted(row.tobytes() for row in everything) == sorted(row.tobytes() for row in whole["train_x"])
+    assert rest == [len(whole["train_x"]) - len(part) for part in held_out]
+
+
+# ---------------------------------------------------------------------- going on
+@pytest.mark.parametrize(
+    "settings",
+    [{"search": "tpe", "trials": 12, "pruning": {"median": {"startup_trials": 3, "warmup_epochs": 1}}},
+     {"trials": 2, "repeat": {"seeds": 2}}],
+    ids=["tpe", "seeds"],
+)  # fmt: skip
+def test_a_stopped_sweep_goes_on_to_the_same_results(tmp_path, settings):
+    model = files(tmp_path, epochs=3, examples=64)
+    spec = sweep(model, **settings)
+    run(spec, tmp_path / "whole")
+    stopped = run(spec, tmp_path / "stopped", executor=StopAfter(2), interrupted=iter_true(2))
+    assert stopped.state == "stopped"
+    while stopped.state != "finished":
+        stopped = resume(tmp_path / "stopped", jobs=0, shown=None)
+    assert summary(tmp_path / "stopped") == summary(tmp_path / "whole")
+
+
+def iter_true(after):
+    """False for a number of calls, then True."""
+    calls = itertools.count()
+    return lambda: next(calls) >= after
+
+
+@pytest.mark.parametrize("at", range(1, 60, 12))
+def test_a_sweep_killed_between_any_two_lines_of_its_journal_goes_on(model, tmp_path, at):
+    spec = sweep(model, trials=2, pruning="median")
+    run(spec, tmp_path / "s")
+    expected = summary(tmp_path / "s")
+    journal = tmp_path / "s" / "study.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    cut = at % len(lines)
+    journal.write_bytes(b"".join(lines[:cut]) + lines[cut][: len(lines[cut]) // 2])
+    result = resume(tmp_path / "s", jobs=0, shown=None)
+    assert result.state == "finished" and summary(tmp_path / "s") == expected
+
+
+def test_more_trials_can_be_added(model, tmp_path):
+    run(sweep(model, trials=2), tmp_path / "s")
+    first = summary(tmp_path / "s")
+    result = resume(tmp_path / "s", trials=4, jobs=0, shown=None)
+    assert len(result.trials) == 4 and result.wanted == 4
+    assert {number: summary(tmp_path / "s")[number] for number in first} == first
+    with pytest.raises(ConfigError, match="fewer trials"):
+        resume(tmp_path / "s", trials=3, jobs=0)
+
+
+def test_two_processes_do_not_run_one_sweep(model, tmp_path):
+    run(sweep(model, trials=1), tmp_path / "s")
+    lock = FolderLock(tmp_path / "s")
+    try:
+        with pytest.raises(FileError, match="writing to this folder"):
+            resume(tmp_path / "s", jobs=0)
+    finally:
+        lock.release()
+    with pytest.raises(FileError, match="never overwritten"):
+        run(sweep(model, trials=1), tmp_path / "s")
+
+
+def test_a_damaged_journal_is_an_error(model, tmp_path):
+    run(sweep(model, trials=1), tmp_path / "s")
+    path = tmp_path / "s" / "study.jsonl"
+    path.write_bytes(b"{]\n" + path.read_bytes())
+    with pytest.raises(FileError, match=r"study.jsonl:1: the journal is damaged"):
+        resume(tmp_path / "s", jobs=0)
+
+
+def test_a_journal_keeps_what_was_appended(tmp_path):
+    path = tmp_path / "study.jsonl"
+    path.write_bytes(b'{"a": 1}\n{"b"')
+    journal = Journal(path)
+    journal.append_logs([{"c": [1.5, None]}])
+    assert path.read_bytes() == b'{"a": 1}\n{"c":[1.5,null]}\n'
+    assert list(Journal(path).read_logs(1)) == [{"c": [1.5, None]}]
+
+
+# ---------------------------------------------------------------------- failures
+def test_a_failed_trial_is_recorded_and_does_not_stop_the_others(model, tmp_path):
+    rates = {"training.optimizer.learning_rate": [0.01, 1e30, 0.02]}
+    result = run(Sweep(model, parameters=rates, search="grid"), tmp_path / "s")
+    assert [trial.state for trial in result.trials] == ["finished", "failed", "finished"]
+    assert "finite" in result.trials[1].error and result.trials[1].value is None
+    assert resume(tmp_path / "s", jobs=0, shown=None).trials == result.trials
+
+
+def test_too_many_failures_stop_the_sweep(model, tmp_path):
+    rates = {"training.optimizer.learning_rate": [1e30, 1e31, 0.01]}
+    with pytest.raises(StateError, match=r"2 trials have failed.*finite"):
+        run(Sweep(model, parameters=rates, search="grid", max_failures=2), tmp_path / "s")
+    assert len(results(tmp_path / "s").trials) == 2
+    assert resume(tmp_path / "s", max_failures=3, jobs=0, shown=None).trials[2].state == "finished"
+
+
+# ---------------------------------------------------------------------- results
+def test_results_as_table_json_and_csv(model, tmp_path, with_picture):
+    result = run(sweep(model, trials=3, objective="validation_accuracy"), tmp_path / "s")
+    assert result.direction == "maximize"
+    assert result.best.value == max(trial.value for trial in result.trials)
+    rows = list(csv.DictReader((tmp_path / "s" / "results.csv").read_text().splitlines()))
+    assert [float(row["value"]) for row in rows] == [trial.value for trial in result.trials]
+    assert (tmp_path / "s" / "results.png").read_bytes()[:4] == b"\x89PNG"
+    stored = results(tmp_path / "s")
+    assert stored == replace(result, path=tmp_path / "s")
+    outcome = CliRunner().invoke(main, ["sweep", "--show", str(tmp_path / "s"), "--json"])
+    assert json.loads(outcome.output)["best"]["trial"] == result.best.number
+    outcome = CliRunner().invoke(main, ["sweep", "--show", str(tmp_path / "s")])
+    assert "learning_rate" in outcome.output and f"best run: {result.best_path}" in outcome.output
+    outcome = CliRunner().invoke(main, ["runs", str(tmp_path)])
+    assert "3/3 trials" in outcome.output and "finished" in outcome.output
+    listed = json.loads(CliRunner().invoke(main, ["runs", str(tmp_path), "--json"]).output)
+    assert [each["kind"] for each in listed] == ["sweep"]
+    pandas = pytest.importorskip("pandas")
+    frame = result.to_dataframe()
+    assert isinstance(frame, pandas.DataFrame) and list(frame["value"]) == [trial.value for trial in result.trials]
+
+
+def test_the_objective_is_that_of_the_best_epoch(model, tmp_path):
+    (trial,) = run(sweep(model, trials=1), tmp_path / "s").trials
+    lines = (tmp_path / "s" / "trial-000" / "metrics.jsonl").read_text().splitlines()
+    best = json.loads(lines[trial.runs[0]["best_epoch"] - 1])
+    assert trial.value == best["validation_loss"] and math.isfinite(trial.value)
+
+
+def test_the_folder_can_be_moved(model, tmp_path):
+    run(sweep(model, trials=2), tmp_path / "a" / "s")
+    (tmp_path / "a" / "s" / "results.json").unlink()
+    moved = tmp_path / "s"
+    (tmp_path / "a" / "s").rename(moved)
+    assert results(moved).state == "crashed" and results(moved).trials == []
