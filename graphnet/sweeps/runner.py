@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -211,7 +212,7 @@ class Runner:
             return
         values = [trial.done[run]["value"] for run in sorted(trial.done)]
         del self.active[trial.number]
-        self.study.end(trial.number, sum(values) / len(values))
+        self.study.end(trial.number, statistics.fmean(values))
         self._show(self.write("running"), trial.number)
 
     def _fail(self, trial: _Trial, error: str) -> None:

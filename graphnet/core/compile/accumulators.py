@@ -20,7 +20,7 @@ from graphnet.core.compile.program import (
     Expression,
     Operand,
 )
-from graphnet.core.compile.trace.ir import CONSTANT, FIXED, TOTAL
+from graphnet.core.compile.trace.ir import CONSTANT, FIXED, TOTAL, operands_first
 
 #: The left operand of some sums (None for sums of rows), and their values.
 Left = tuple[Operand | None, list[int]]
@@ -90,26 +90,27 @@ class Accumulators:
         expressions: list[Expression] = []
         numbers: dict[int, int] = {}
 
-        def number(value: int) -> int:
-            if value in numbers:
-                return numbers[value]
+        def operands(value: int) -> tuple[int, ...]:
+            operation = self.trace[value]
+            leaf = operation.kind in (CONSTANT, FIXED) or self.slice_of(value) is not None
+            return () if leaf else operation.args
+
+        def expression(value: int) -> Expression:
             operation = self.trace[value]
             part = self.slice_of(value)
             if part is not None:
-                expression = Expression("accumulator slice", (), part, operation.shape)
-            elif operation.kind == CONSTANT:
-                expression = Expression("constant", (), operation.attr, ())
-            elif operation.kind == FIXED:
-                expression = Expression("fixed", (expression_of(value),), None, ())
-            else:
-                args = tuple(number(a) for a in operation.args)
-                expression = Expression(operation.name, args, operation.attr, operation.shape)
-            expressions.append(expression)
-            numbers[value] = len(expressions) - 1
-            return numbers[value]
+                return Expression("accumulator slice", (), part, operation.shape)
+            if operation.kind == CONSTANT:
+                return Expression("constant", (), operation.attr, ())
+            if operation.kind == FIXED:
+                return Expression("fixed", (expression_of(value),), None, ())
+            args = tuple([numbers[a] for a in operation.args])
+            return Expression(operation.name, args, operation.attr, operation.shape)
 
-        for value in self.trace.roles.gradients.values():
-            number(value)
+        for gradient in self.trace.roles.gradients.values():
+            for value in operands_first(gradient, operands, numbers):
+                expressions.append(expression(value))
+                numbers[value] = len(expressions) - 1
         return tuple(expressions), numbers
 
     def slice_of(self, value: int) -> AccumulatorSlice | None:

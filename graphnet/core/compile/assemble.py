@@ -26,7 +26,7 @@ from graphnet.core.compile.program import (
     Program,
     Scalar,
 )
-from graphnet.core.compile.trace.ir import CONSTANT, FIXED
+from graphnet.core.compile.trace.ir import CONSTANT, FIXED, operands_first
 
 
 def assemble(assignment: BufferAssignment, may_be_nonfinite: bool) -> Program:
@@ -85,6 +85,8 @@ class _Assembler:
 
     def paths(self, values: Sequence[int]) -> tuple[str, ...]:
         """The nodes whose values a call computes."""
+        if len(values) == 1:
+            return (self.trace.paths[values[0]],)
         return tuple(dict.fromkeys(self.trace.paths[v] for v in values))
 
     def output(self, run: list[int], phase: str) -> BufferSlice | ExternalArray:
@@ -92,6 +94,8 @@ class _Assembler:
         sequence = self.assignment.external_outputs.get(run[0])
         if sequence is not None:
             return ExternalArray("sequence_error", sequence, self.trace[run[0]].width)
+        if len(run) == 1:
+            return self.assignment.slice_of(run[0], phase)
         return merge_slices([self.assignment.slice_of(v, phase) for v in run])
 
     def parts(self, phase: str, join: int) -> Iterator[tuple[int, BufferSlice]]:
@@ -120,17 +124,18 @@ class _Assembler:
             pack = self.pack("product", [self.trace[v].args[1] for v in run])
             operands = (self.assignment.operand(first.args[0], phase), pack)
         else:
-            operands = tuple(self.operand(phase, run, i) for i in range(len(first.args)))
+            operands = tuple([self.operand(phase, run, i) for i in range(len(first.args))])
         attr = first.attr if first.name == "reduce" else None
         output = self.output(run, phase)
         self.instructions.append(Instruction(phase, first.name, output, operands, attr, paths=self.paths(run)))
 
     def operand(self, phase: str, run: list[int], position: int) -> Operand:
         """One operand of a run of members."""
-        values = [self.trace[v].args[position] for v in run]
-        operation = self.trace[values[0]]
+        trace = self.trace.values
+        values = [trace[v].args[position] for v in run]
+        operation = trace[values[0]]
         if operation.kind == FIXED:
-            broadcast = operation.width != self.trace[run[0]].width  # all members then have the same operand
+            broadcast = operation.width != trace[run[0]].width  # all members then have the same operand
             return self.pack("units", values[:1] if broadcast else values)
         if operation.kind == CONSTANT:
             return Scalar(float(operation.attr))
@@ -156,9 +161,10 @@ class _Assembler:
 
     def expression(self, value: int) -> int:
         """The number of the expression that computes a fixed value."""
-        if value not in self.expression_numbers:
-            operation = self.trace[value]
-            args = tuple(self.expression(a) for a in operation.args)
-            self.expressions.append(Expression(operation.name, args, operation.attr, operation.shape))
-            self.expression_numbers[value] = len(self.expressions) - 1
-        return self.expression_numbers[value]
+        trace, numbers = self.trace.values, self.expression_numbers
+        if value not in numbers:
+            for number in operands_first(value, lambda v: trace[v].args, numbers):
+                o = trace[number]
+                self.expressions.append(Expression(o.name, tuple([numbers[a] for a in o.args]), o.attr, o.shape))
+                numbers[number] = len(self.expressions) - 1
+        return numbers[value]

@@ -111,7 +111,10 @@ class BufferAssignment:
 
     def operand(self, value: int, phase: str) -> Operand:
         """A value as an operand of an instruction."""
-        operation = self.trace[value]
+        cached = self._slices.get(value)
+        if cached is not None:
+            return cached
+        operation = self.trace.values[value]
         if operation.kind == CONSTANT:
             return Scalar(float(operation.attr))
         if reads_external(operation.name, phase):

@@ -7,13 +7,14 @@ Costs one inference of the cell, two or three if a state has no declared size.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphnet.core.compile.plan import Loop, Shapes
 from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.broadcasting import aligned
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ShapeError
+from graphnet.core.records import record
 
 #: What to do about sequences that are declared batch first.
 BATCH_MAJOR = (
@@ -23,7 +24,7 @@ BATCH_MAJOR = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ScanShapes:
     """The inferred shapes of a Scan.
 

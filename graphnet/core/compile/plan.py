@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """Apply one primitive layer.
 
@@ -30,7 +30,7 @@ class Call:
     outputs: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Loop:
     """Run the plan of a cell over time.
 
@@ -70,7 +70,7 @@ class Loop:
 Step = Call | Loop
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Plan:
     """Steps in execution order; slots 0 … n-1 are the inputs.
 
@@ -99,7 +99,7 @@ class Plan:
         return len(self.slot_paths)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Shapes:
     """The inferred shapes of a plan.
 

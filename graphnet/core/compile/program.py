@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from graphnet.core.records import record
+
 #: Phases in execution order: SETUP and STATIC once a run, FORWARD and BACKWARD for each block of steps, FINISH last.
 SETUP, STATIC = "setup", "static"
 BEFORE, LOOP, AFTER = "before", "loop", "after"
@@ -27,7 +29,7 @@ class InvalidProgram(Exception):
     """The compiler produced a program that would compute wrong numbers: an internal error."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Buffer:
     """Units with one lifetime; ``ahead`` where some are written for the next step."""
 
@@ -37,7 +39,7 @@ class Buffer:
     ahead: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class BufferSlice:
     """Units ``start`` to ``stop`` of a buffer."""
 
@@ -52,7 +54,7 @@ class BufferSlice:
         return self.stop - self.start
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ExternalArray:
     """An array of the caller, rows first: a sequence or the error of an emitted output, by its index."""
 
@@ -61,14 +63,14 @@ class ExternalArray:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PackRef:
     """A pack, by its number."""
 
     pack: int
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Scalar:
     """A constant."""
 
@@ -78,7 +80,7 @@ class Scalar:
 Operand = BufferSlice | ExternalArray | PackRef | Scalar
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Expression:
     """A value computed once a run: a weight (``attr`` is its layer's path and name), or an operation on others."""
 
@@ -88,7 +90,7 @@ class Expression:
     shape: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Pack:
     """Weight expressions, by number, packed into one array for one call.
 
@@ -101,7 +103,7 @@ class Pack:
     deep: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Instruction:
     """``output = name(operands)``. With ``add``, a product is added to the output."""
 
@@ -114,7 +116,7 @@ class Instruction:
     paths: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AccumulatorTerm:
     """Rows ``rows[0]`` to ``rows[1]`` of an accumulator: ``left.T @ right``; without ``left`` the sum of ``right``."""
 
@@ -122,7 +124,7 @@ class AccumulatorTerm:
     rows: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Accumulator:
     """Sums over rows and steps that share the right operand, stacked in one array ``(rows, columns)``."""
 
@@ -136,7 +138,7 @@ class Accumulator:
         return self.terms[-1].rows[1]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class AccumulatorSlice:
     """Rows and columns of an accumulator's result, each from the first number to before the second."""
 

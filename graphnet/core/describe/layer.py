@@ -88,7 +88,7 @@ class Layer(ExplainedAttributes, Stateful):
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]
             setattr(self, field.name, plain(getattr(self, field.name)))
-        if hasattr(self, "dtype"):
+        if "dtype" in vars(self) or hasattr(type(self), "dtype"):  # of an instance, a missing name takes far longer
             setattr(self, "dtype", dtypes.name(getattr(self, "dtype"), where=type(self).__name__))  # noqa: B009, B010
         self.check()
         self._draw_known_weights()

@@ -219,12 +219,10 @@ class Repeat:
     ) -> tuple[dict[str, Array], list[Any], DirectPlan | None] | None:
         """The outputs of a pass in a bound plan, its tape and what runs it backward; None if it cannot go on."""
         kept: Kept | None = bound.kept
-        if kept is None or not kept.use_weights(bound, carried is None):
+        if kept is None or not kept.use_weights(bound):
             return None
-        run, values, direct = kept.run, [*arrays, *binding.unfilled], None
+        run, values, direct = kept.run, [*arrays, *binding.unfilled], kept.direct
         run.begin_again(carried)
-        if carried is None:
-            direct = kept.direct
         if direct is not None:
             tape = direct.forward(values, run)
         elif binding.lock is NO_LOCK:
@@ -309,7 +307,7 @@ class Kept:
     arrays : WatchedArrays
         The arrays of ``run``.
     direct : DirectPlan or None
-        What runs passes that carry no state, if they can be direct.
+        What runs these passes, if they can be direct.
     """
 
     __slots__ = ("_other", "_reached", "arrays", "direct", "run")
@@ -324,19 +322,17 @@ class Kept:
             self._reached = [parameters.pop(key) for key in direct.keys]
             self._other = [*parameters.values()]
 
-    def use_weights(self, bound: Any, directly: bool) -> bool:
+    def use_weights(self, bound: Any) -> bool:
         """Let the next pass use the present weights; False if it cannot go on from what was kept."""
         replaced, direct = self.arrays.update(), self.direct
         if replaced is None:
             return False
-        if directly and direct is not None:
+        if direct is not None:
             if replaced or direct.again or direct.run is not self.run:
                 direct.load(self.run)
         elif replaced:
             bound.start(self.run)
             bound.kept = self
-            if direct is not None:
-                direct.run = None
         return True
 
     def set_gradients(self, gradients: list[Array | None]) -> None:

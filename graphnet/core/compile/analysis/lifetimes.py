@@ -30,15 +30,15 @@ def live_ranges(trace: Trace, phase_of: Sequence[str], calls: Sequence[tuple[str
     calls : list of (phase, values)
         In execution order. Sums over rows and values that leave the program are read after the last call.
     """
-    ranges = [LiveRange() for _ in range(len(trace))]
+    values = trace.values
+    ranges = [LiveRange() for _ in values]
 
     def read(value: int, call: int, phase: str) -> None:
-        live_range = ranges[trace.base(value)]
+        live_range = ranges[trace.base(value) if values[value].name == "columns" else value]
         live_range.count = live_range.count + 1 if live_range.last == call else 1
         live_range.last = call
         live_range.phases.add(phase)
 
-    values = trace.values
     for number, (phase, members) in enumerate(calls):
         for member in members:
             for arg in values[member].args:

@@ -9,6 +9,7 @@ numbers. Costs one walk over the calls.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from graphnet.core.compile.assignment import BufferAssignment, base_of
@@ -34,20 +35,27 @@ OVER_STEPS = frozenset(("dot", "dots", "outer", "rowsum"))
 
 
 class Contents:
-    """What each buffer holds: ranges of units, each with a value, its first unit, and the phase of the write."""
+    """What each buffer holds: disjoint ranges of units, each with its end, a value, and the phase of the write."""
 
     def __init__(self) -> None:
-        self._ranges: dict[tuple[int, int], list[tuple[int, int, int, int, str]]] = {}
+        #: By buffer and shift: the first units of the ranges, in order, and the rest of each.
+        self._ranges: dict[tuple[int, int], tuple[list[int], list[tuple[int, int, str]]]] = {}
 
     def write(self, location: BufferSlice, value: int, phase: str, both_shifts: bool) -> None:
         """Record that a slice holds a value; with ``both_shifts``, what it held at the next step is lost, too."""
         for shift in (0, 1) if both_shifts else (location.shift,):
             ranges = self._ranges.get((location.buffer, shift))
-            if ranges:
-                others = [r for r in ranges if r[1] <= location.start or r[0] >= location.stop]
-                self._ranges[location.buffer, shift] = others
-        held = (location.start, location.stop, value, 0, phase)
-        self._ranges.setdefault((location.buffer, location.shift), []).append(held)
+            if ranges is not None:
+                starts, held = ranges
+                first, last = bisect_right(starts, location.start), bisect_left(starts, location.stop)
+                if first and held[first - 1][0] > location.start:
+                    first -= 1
+                if first < last:
+                    del starts[first:last], held[first:last]
+        starts, held = self._ranges.setdefault((location.buffer, location.shift), ([], []))
+        position = bisect_left(starts, location.start)
+        starts.insert(position, location.start)
+        held.insert(position, (location.stop, value, phase))
 
     def forget(self, buffer: int) -> None:
         """Record that a buffer holds no value."""
@@ -56,15 +64,16 @@ class Contents:
 
     def written(self, location: BufferSlice, value: int, first: int) -> str | None:
         """Return the phase in which a value, from its unit ``first`` on, was written to a slice; None if it was not."""
-        for start, stop, held, unit, phase in self._ranges.get((location.buffer, location.shift), ()):
-            if (
-                start <= location.start
-                and location.stop <= stop
-                and held == value
-                and location.start - start + unit == first
-            ):
-                return phase
-        return None
+        ranges = self._ranges.get((location.buffer, location.shift))
+        if ranges is None:
+            return None
+        starts, held = ranges
+        position = bisect_right(starts, location.start) - 1
+        if position < 0:
+            return None
+        stop, found, phase = held[position]
+        right = found == value and location.stop <= stop and location.start - starts[position] == first
+        return phase if right else None
 
 
 def verify(assignment: BufferAssignment) -> None:

@@ -8,6 +8,7 @@ carried error or saved for backward. Left out, each value has a buffer of its ow
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from graphnet.core.compile.analysis.lifetimes import live_ranges
@@ -21,7 +22,7 @@ from graphnet.core.compile.assignment import (
 )
 from graphnet.core.compile.notes import Note
 from graphnet.core.compile.passes.layout import BufferLayout, Request
-from graphnet.core.compile.passes.stage import staged_copies
+from graphnet.core.compile.passes.stage import Staging
 from graphnet.core.compile.program import (
     BACK_LOOP,
     BACKWARD,
@@ -92,12 +93,13 @@ class _Allocator:
         if all(v is None for v in roles.sequence_errors):
             return {}
         outputs: dict[int, int] = {}
+        uses = Counter(roles.all())
         operands = {a for operation in self.trace.values for a in operation.args}
         alone = {group[0] for _, group in self.calls if len(group) == 1}
         for k, v in enumerate(roles.sequence_errors):
             if v is None or v not in alone or self.trace[v].name not in ("dot", "dots"):
                 continue
-            if v not in operands and roles.all().count(v) == 1 and self.phase_of[v] == BACKWARD[-1]:
+            if v not in operands and uses[v] == 1 and self.phase_of[v] == BACKWARD[-1]:
                 outputs[v] = k
         return outputs
 
@@ -111,6 +113,7 @@ class _Allocator:
     # ------------------------------------------------------------------ leaves, states, carried errors
     def _leaves(self) -> None:
         """Allocate leaves."""
+        staging = Staging(self.trace, self.phase_of, self.calls)
         for value, operation in enumerate(self.trace.values):
             if operation.kind != ROWS or self.phase_of[value] != "leaf":
                 continue
@@ -118,7 +121,7 @@ class _Allocator:
                 self.allocation_of[value, ""] = self._new(RING_BUFFER, operation.width)
             elif operation.name in EXTERNAL_LEAVES:
                 phases = self.ranges[value].phases
-                for way in staged_copies(self.trace, self.phase_of, self.calls, value, phases):
+                for way in staging.copies(value, phases):
                     kind = FULL_BUFFER if not way and self._read_backward(phases) else BLOCK_BUFFER
                     self._stage(value, kind, way, way or FORWARD[0])
             elif operation.name == "context":
@@ -186,18 +189,24 @@ class _Allocator:
 
     def _overwritten(self, number: int, phase: str, group: list[int]) -> list[int] | None:
         """The allocations of one operand of each member, if all of them can be overwritten."""
-        first = self.trace[group[0]]
-        if not first.elementwise or any((value, "") in self.allocation_of for value in group) or phase == STATIC:
+        values = self.trace.values
+        first = values[group[0]]
+        if not first.elementwise or phase == STATIC:
             return None
+        for value in group:
+            if (value, "") in self.allocation_of:
+                return None
         if first.name == "where":  # takes two calls, of which the first would destroy an operand of the second
             return None
-        positions = sorted(range(len(first.args)), key=lambda p: self._other_kind(group[0], first.args[p], phase))
-        for position in positions:
-            candidates = [self._reusable(number, phase, value, self.trace[value].args[position]) for value in group]
+        found = []
+        for position, arg in enumerate(first.args):
+            candidates = [self._reusable(number, phase, value, values[value].args[position]) for value in group]
             allocations = [a for a in candidates if a is not None]
             if len(set(allocations)) == len(group):
-                return allocations
-        return None
+                found.append((arg, allocations))
+        if len(found) > 1:
+            found.sort(key=lambda operand: self._other_kind(group[0], operand[0], phase))
+        return found[0][1] if found else None
 
     def _other_kind(self, value: int, arg: int, phase: str) -> bool:
         """Whether the lifetime of an operand differs from the one that the value needs."""

@@ -60,27 +60,39 @@ def _candidates(trace: Trace) -> dict[int, tuple[int, int]]:
 
 def _input_width(trace: Trace, value: int, use_counts: list[int], width: int) -> int | None:
     """The width of the rows that a sum of products of sequences and weights reads; None for anything else."""
-    operation = trace[value]
-    if operation.kind == FIXED:
-        return 1 if operation.shape == (width,) else None
-    if use_counts[value] != 1:
-        return None
-    if operation.name == "dot":
-        return trace[operation.args[0]].width if trace[operation.args[0]].name == "sequence" else None
-    if operation.name == "add":
-        widths = [_input_width(trace, a, use_counts, width) for a in operation.args]
-        return None if None in widths else sum(w or 0 for w in widths)
-    return None
+    total, terms = 0, [value]
+    while terms:
+        value = terms.pop()
+        operation = trace[value]
+        if operation.kind == FIXED:
+            if operation.shape != (width,):
+                return None
+            total += 1
+        elif use_counts[value] != 1:
+            return None
+        elif operation.name == "add":
+            terms += operation.args
+        elif operation.name == "dot" and trace[operation.args[0]].name == "sequence":
+            total += trace[operation.args[0]].width
+        else:
+            return None
+    return total
 
 
 def _pairs(new: Trace, value: int, width: int) -> tuple[int, ...]:
     """Alternating rows and weights of a sum; a vector of weights is multiplied by rows of ones."""
-    operation = new[value]
-    if operation.kind == FIXED:
-        return new.leaf("ones", 0, ROWS, (1,)), new.fixed("reshape", (value,), (1, width), (1, width))
-    if operation.name == "dot":
-        return operation.args
-    return (*_pairs(new, operation.args[0], width), *_pairs(new, operation.args[1], width))
+    pairs: list[int] = []
+    terms = [value]
+    while terms:
+        value = terms.pop()
+        operation = new[value]
+        if operation.kind == FIXED:
+            pairs += new.leaf("ones", 0, ROWS, (1,)), new.fixed("reshape", (value,), (1, width), (1, width))
+        elif operation.name == "dot":
+            pairs += operation.args
+        else:
+            terms += reversed(operation.args)
+    return tuple(pairs)
 
 
 def _ones_last(new: Trace, pairs: tuple[int, ...]) -> tuple[int, ...]:

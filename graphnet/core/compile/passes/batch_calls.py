@@ -114,12 +114,13 @@ def _labels(trace: Trace, phase_of: Sequence[str]) -> list[int]:
     """A number for each value, shared by the values of one group."""
     numbers: dict[object, int] = {}
     labels: list[int] = []
+    widths = [operation.width for operation in trace.values]
     for number, operation in enumerate(trace.values):
         key: object
         if operation.kind == CONSTANT:
             key = ("constant", operation.attr)
         elif operation.kind == FIXED:
-            key = ("fixed", operation.width == 1)
+            key = ("fixed", widths[number] == 1)
         elif operation.name == "dot":
             key = ("dot", operation.args[0], phase_of[number])
         elif operation.name == "dots":
@@ -133,7 +134,8 @@ def _labels(trace: Trace, phase_of: Sequence[str]) -> list[int]:
             key = ("ungrouped", number)
         else:
             # A broadcast operand cannot be one of several side by side: each of its units belongs to many results.
-            broadcast = tuple([None if trace.values[a].width == operation.width else a for a in operation.args])
+            width = widths[number]
+            broadcast = tuple([None if widths[a] == width else a for a in operation.args])
             key = (operation.name, phase_of[number], broadcast, tuple([labels[a] for a in operation.args]))
         labels.append(numbers.setdefault(key, len(numbers)))
     return labels

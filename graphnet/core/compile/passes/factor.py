@@ -8,16 +8,15 @@ each use of a chain.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphnet.core.compile.notes import Note, unchanged
 from graphnet.core.compile.trace.ir import CONSTANT, ROWS, Operation, Trace, rebuild
+from graphnet.core.records import record
 
 #: An error with at least this many users is computed once, in the loop: coefficients for each of them would cost more.
 MANY_USERS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Chain:
     """``basis · (product of factors) / (product of divisors) · scale``, of some width."""
 

@@ -65,6 +65,7 @@ class BufferLayout:
         self._join()
         self.classes = self._classes()
         self._link()
+        self.lanes = [self._root(self.lane, number) for number in range(len(allocations))]
         self.buffers: list[Buffer] = []
         self.offsets: dict[int, tuple[int, int]] = {}
         self._place(self._ranks())
@@ -119,24 +120,21 @@ class BufferLayout:
                 return
 
     # ------------------------------------------------------------------ the order
-    def _lane(self, allocation: int) -> int:
-        return self._root(self.lane, allocation)
-
     def _ranks(self) -> dict[int, float]:
         """The rank of each lane, by which allocations are sorted."""
         bundles: dict[int, set[int]] = {}
         together = list(range(len(self.allocations)))
         for numbers in self.classes.values():
-            lanes = [self._lane(a) for a in numbers]
+            lanes = [self.lanes[a] for a in numbers]
             for lane in lanes[1:]:
                 together[self._root(together, lane)] = self._root(together, lanes[0])
         for number in range(len(self.allocations)):
-            lane = self._lane(number)
+            lane = self.lanes[number]
             bundles.setdefault(self._root(together, lane), set()).add(lane)
         rank = self._first_uses()
         by_lane: dict[int, list[Request]] = {}
         for request in self.requests:
-            by_lane.setdefault(self._lane(request[1][0][0]), []).append(request)
+            by_lane.setdefault(self.lanes[request[1][0][0]], []).append(request)
         for bundle in bundles.values():
             if 2 < len(bundle) <= IMPROVED:
                 lanes = sorted(bundle, key=rank.__getitem__)
@@ -149,19 +147,19 @@ class BufferLayout:
         for _, chains in self.requests:
             for chain in chains:
                 for number in chain:
-                    rank.setdefault(self._lane(number), len(rank))
+                    rank.setdefault(self.lanes[number], len(rank))
         for number in range(len(self.allocations)):
-            rank.setdefault(self._lane(number), len(rank))
+            rank.setdefault(self.lanes[number], len(rank))
         return rank
 
     def _improve(self, lanes: list[int], rank: dict[int, float], requests: list[Request]) -> None:
         """Give some lanes the order with the fewest calls."""
         positioned = []
         for weight, chains in requests:
-            members = [tuple((self._root(self.parent, a), self._lane(a)) for a in chain) for chain in chains]
+            members = [tuple((self._root(self.parent, a), self.lanes[a]) for a in chain) for chain in chains]
             positioned.append((weight, members, set(members)))
         classes = {c for _, members, _ in positioned for chain in members for c, _ in chain}
-        occupied = {c: {self._lane(a) for a in self.classes[c]} for c in classes}
+        occupied = {c: {self.lanes[a] for a in self.classes[c]} for c in classes}
         first = rank[lanes[0]]
         for position, lane in enumerate(best_order(tuple(lanes), positioned, occupied)):
             rank[lane] = first + position / (len(lanes) + 1)
@@ -169,7 +167,7 @@ class BufferLayout:
     def _place(self, rank: dict[int, float]) -> None:
         """Make one buffer of each class, with its allocations in order."""
         for numbers in self.classes.values():
-            ordered = sorted(numbers, key=lambda a: (rank[self._lane(a)], a))
+            ordered = numbers if len(numbers) == 1 else sorted(numbers, key=lambda a: (rank[self.lanes[a]], a))
             start = 0
             for number in ordered:
                 self.offsets[number] = (len(self.buffers), start)

@@ -99,20 +99,24 @@ class _Reassociation:
 
     def absorbs_factor(self, number: int) -> bool:
         """Whether a factor can be distributed over all terms of a value at no cost."""
-        operation = self.trace[number]
-        if operation.kind == FIXED:
-            return True
-        if not self.used_once(number):
-            return False
-        if operation.name == "dot":
-            return True
-        if operation.name in ("add", "subtract", "negative"):
-            return all(self.absorbs_factor(a) for a in operation.args)
-        if operation.name == "multiply":
-            constants = [self.trace[a].kind == CONSTANT for a in operation.args]
-            pairs = zip(constants, operation.args, strict=True)
-            return any(constants) and all(constant or self.absorbs_factor(a) for constant, a in pairs)
-        return False
+        terms = [number]
+        while terms:
+            number = terms.pop()
+            operation = self.trace[number]
+            if operation.kind == FIXED:
+                continue
+            if not self.used_once(number):
+                return False
+            if operation.name in ("add", "subtract", "negative"):
+                terms += operation.args
+            elif operation.name == "multiply":
+                others = [a for a in operation.args if self.trace[a].kind != CONSTANT]
+                if len(others) == len(operation.args):
+                    return False
+                terms += others
+            elif operation.name != "dot":
+                return False
+        return True
 
     def terms_of(self, new: Trace, operation: Operation, args: tuple[int, ...]) -> Terms | None:
         """The terms of a sum; None for other operations."""

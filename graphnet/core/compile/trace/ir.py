@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from graphnet.core.compile.trace.ufuncs import PREDICATES, UFUNCS
+from graphnet.core.records import record
+
+_Item = TypeVar("_Item", bound=Hashable)
 
 #: Kinds of values. Rows: one array for each row of the batch, at each step. Fixed: computed from weights alone.
 #: Total: summed over rows and steps, and linear in those sums. Constant: a Python number.
@@ -26,7 +29,7 @@ LEAVES = frozenset(
 TIMED_LEAVES = frozenset({"sequence", "state", "draw", "ones", "emitted_error", "carried_error"})
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Operation:
     """One value: the operation that computes it, and its operands. The shape of ``ROWS`` excludes the rows."""
 
@@ -306,6 +309,25 @@ class Trace:
                 mapping[number] = build(new, operation, tuple([mapping[a] for a in operation.args]), number)
         new.roles = self.roles.map(mapping.__getitem__)
         return new
+
+
+def operands_first(
+    item: _Item, operands: Callable[[_Item], Iterable[_Item]], known: Container[_Item]
+) -> Iterator[_Item]:
+    """What an item needs and that is not known, operands first, the item last; the caller makes each known.
+
+    Without recursion: a chain of operations may be longer than Python's stack.
+    """
+    stack = [item]
+    while stack:
+        last = stack[-1]
+        needed = [] if last in known else [o for o in operands(last) if o not in known]
+        if needed:
+            stack += reversed(needed)
+        else:
+            stack.pop()
+            if last not in known:
+                yield last
 
 
 def rebuild(new: Trace, operation: Operation, args: tuple[int, ...]) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from graphnet.core.compile.program import Expression, Program
+from graphnet.core.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class WeightBlock:
     """An expression that is a block of one weight array, possibly transposed, times a number.
 
@@ -49,7 +50,7 @@ class WeightBlock:
         return not self.flipped and alike and self.rows[1] == other.rows[0]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PackPart:
     """Some numbers of a pack and where they come from.
 

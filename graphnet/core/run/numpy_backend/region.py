@@ -6,6 +6,7 @@ For the program a row is a step, and there is no state: everything is computed i
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Any
@@ -39,14 +40,15 @@ def with_regions(
 ) -> list[Any]:
     """The bound steps of a plan, neighbours that can be traced joined to regions."""
     joined: list[Any] = []
+    uses = Counter(slot for step in plan.steps for slot in inputs_of(step))
+    emitted = {slot for _, slot in plan.outputs}
     traceable: dict[Any, bool] = options.shared.setdefault("traceable", {})
     for calls, bound_calls in _runs(plan, bound, shapes, options, needs_error, traceable):
         if len(calls) < MIN_NODES:
             joined += bound_calls
             continue
-        inside = {id(call) for call in calls}
-        read = {i for step in plan.steps if id(step) not in inside for i in inputs_of(step)}
-        read |= {slot for _, slot in plan.outputs}
+        inside = Counter(slot for call in calls for slot in inputs_of(call))
+        read = {slot for call in calls for slot in call.outputs if slot in emitted or uses[slot] > inside[slot]}
         joined.append(BoundRegion(calls, bound_calls, shapes, options, read, needs_error))
     return joined
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from graphnet.core.compile.program import (
     Program,
 )
 from graphnet.core.describe.parameter import Array
+from graphnet.core.records import record
 
 #: Rows (steps times batch) of a block where there is a loop: enough for products at full speed, few enough for the
 #: cache.
@@ -39,7 +39,7 @@ def aligned(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
     return memory[start : start + size].view(dtype).reshape(shape)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Block:
     """Steps ``start`` to ``stop`` in the order of processing."""
 

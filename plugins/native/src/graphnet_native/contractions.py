@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphnet.core.compile.program import (
     BACK_LOOP,
     LOOP,
@@ -15,6 +13,7 @@ from graphnet.core.compile.program import (
     PackRef,
     Program,
 )
+from graphnet.core.records import record
 from graphnet_native import packing, products, row_products, single_products, sums
 from graphnet_native.borders import copy_rows
 from graphnet_native.frame import Frame
@@ -26,7 +25,7 @@ from graphnet_native.transposition import transpose
 BY_PRODUCT = 16384
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Space:
     """Working space for packed values: numbers for each row of a block."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from graphnet.core.compile.program import (
@@ -19,6 +19,7 @@ from graphnet.core.compile.program import (
     Program,
     Scalar,
 )
+from graphnet.core.records import record
 from graphnet_native import team
 from graphnet_native.ir import I8, I64, PTR, Function, Module, Type, Value, integer
 from graphnet_native.lanes import Lanes
@@ -32,7 +33,7 @@ ROWS = 4
 TIMED = (BLOCK_BUFFER, FULL_BUFFER, RING_BUFFER)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class PackSlice(PackRef):
     """Units ``start`` to ``stop`` of a pack of vectors."""
 

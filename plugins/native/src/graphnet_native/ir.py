@@ -10,11 +10,13 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
+from graphnet.core.records import record
 
-@dataclass(frozen=True, slots=True)
+
+@record
 class Type:
     """A scalar type, or a vector of ``lanes`` of them.
 
@@ -59,7 +61,7 @@ class IRError(TypeError):
     """An operation on values of the wrong types: a mistake of the emitter."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Value:
     """The name of a value, or a literal, and its type.
 

@@ -5,9 +5,8 @@ Vectors hold rows of the batch in the first order, units in the second one. What
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphnet.core.compile.program import PackRef, Program
+from graphnet.core.records import record
 from graphnet_native.ir import Type
 from graphnet_native.products import tiles
 
@@ -19,7 +18,7 @@ WORTH = 1.1
 OWN_ROWS = 8
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Layout:
     """The order of buffers.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from graphnet.core.compile.program import (
     BACK_LOOP,
@@ -23,13 +23,14 @@ from graphnet.core.compile.program import (
     Instruction,
     Program,
 )
+from graphnet.core.records import record
 from graphnet_native.products import Tiles
 
 #: Widths below this one are not pieces.
 NARROW = 16
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Partition:
     """Pieces and the multiples of units that a worker gets.
 
@@ -77,7 +78,7 @@ def balanced(tiles: Tiles, piece: int, workers: int) -> Tiles:
     return replace(tiles, rows=min(range(tiles.rows, tiles.rows * 2 // 3 - 1, -1), key=share)) if piece else tiles
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Access:
     """What the workers read or write of one operand together.
 

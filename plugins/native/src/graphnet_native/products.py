@@ -8,12 +8,12 @@ vectors of columns with every sum in a register; the sum over ``k`` is in one or
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from graphnet.core.records import record
 from graphnet_native.ir import I64, PTR, Function, Module, Type, Value, integer
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Tiles:
     """Sizes of the micro-kernels.
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from graphnet.core.compile.program import Program
+from graphnet.core.records import record
 from graphnet.core.run.numpy_backend.pack_plan import PackPart, WeightBlock, pack_parts
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Source:
     """An array that packs are filled from.
 
@@ -26,7 +25,7 @@ class Source:
     shape: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Packing:
     """What fills the packs of a program: parts, each with its source and the block of it."""
 

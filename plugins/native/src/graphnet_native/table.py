@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from graphnet.core.compile.program import ExternalArray, Program
+from graphnet.core.records import record
 from graphnet_native import sources
 from graphnet_native.sources import Packing
 
@@ -13,7 +13,7 @@ from graphnet_native.sources import Packing
 RECORDS = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Table:
     """Which entry of the table, each of 8 bytes, has what.
 

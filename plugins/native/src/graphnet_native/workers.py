@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from graphnet.core.compile.program import BACK_LOOP, FORWARD, LOOP, PackRef, Program
 from graphnet.core.concurrency.blas_threads import allowed_threads
@@ -28,7 +31,8 @@ def machine_threads() -> int:
     return allowed_threads(everywhere=True)
 
 
-def work_by_phase(program: Program) -> dict[str, int]:
+@lru_cache(maxsize=16)
+def work_by_phase(program: Program) -> Mapping[str, int]:
     """Multiply-adds of a step of one row, by phase; those of the gradients are in ``"sums"``."""
     work: dict[str, int] = defaultdict(int)
     for instruction in program.instructions:
@@ -40,7 +44,7 @@ def work_by_phase(program: Program) -> dict[str, int]:
             work[instruction.phase] += ELEMENTWISE * instruction.output.width
     for accumulator in program.accumulators:
         work["sums"] += accumulator.rows * accumulator.columns
-    return work
+    return MappingProxyType(work)
 
 
 def useful(program: Program, steps: int, batch: int, dtype: str) -> int:
