@@ -144,7 +144,7 @@ if TYPE_CHECKING:
 #: The submodules, by their names in ``graphnet``; each is imported when it is first used.
 _SUBMODULES = {
     "authoring": "graphnet.authoring",
-    "callbacks": "graphnet.io.callbacks",
+    "callbacks": "graphnet.models.callbacks",
     "cli": "graphnet.cli",
     "core": "graphnet.core",
     "data": "graphnet.data",
@@ -185,7 +185,7 @@ _LAZY = {
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
 _ALIASES = {
-    "graphnet.callbacks": module_aliases.Alias("graphnet.io.callbacks"),
+    "graphnet.callbacks": module_aliases.Alias("graphnet.models.callbacks"),
     "graphnet.core.backends": module_aliases.Alias("graphnet.core.run.backends", deprecated=True),
     "graphnet.datasets": module_aliases.Alias("graphnet.data.datasets"),
     "graphnet.exporters": module_aliases.Alias("graphnet.inspect.exporters", deprecated=True),
@@ -199,7 +199,12 @@ _ALIASES = {
 }
 module_aliases.install(_ALIASES)
 
-late.provide({"unsavable": ("graphnet.io.writing", "unsavable")})
+late.provide(
+    {
+        "named_at": ("graphnet.training.names", "named_at"),
+        "unsavable": ("graphnet.io.writing", "unsavable"),
+    }
+)
 
 # The library logs under "graphnet"; an application that wants the messages adds its own handler.
 logging.getLogger("graphnet").addHandler(logging.NullHandler())

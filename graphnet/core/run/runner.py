@@ -208,8 +208,8 @@ class Runner(ExplainedAttributes):
         with locks.building:
             self._binder.inferred(self.plan.declared)
 
-    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
-        """Initialize all weights again; see ``Layer.initialize``.
+    def initialize(self, weights_initializer: Any, bias_initializer: Any = None) -> None:
+        """Initialize all weights again: ``runner.initialize("xavier")``; see ``Layer.initialize``.
 
         Raises
         ------
@@ -217,7 +217,8 @@ class Runner(ExplainedAttributes):
             If another thread is using them.
         """
         with Claim(WRITE, self.keys, "initialize", self.graph):
-            weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
+            initializers = weights.initializers("Runner", weights_initializer, bias_initializer)
+            weights.initialize(self.layers.values(), *initializers)
 
     def snapshot(self) -> PassSnapshot:
         """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
