@@ -11,7 +11,7 @@ import click
 
 from graphnet.cli import data_options
 from graphnet.cli.group import RUNNING, SIGNALS
-from graphnet.cli.paths import FilledPath, ReadPath, max_bytes
+from graphnet.cli.paths import FilledPath, Names, ReadPath, max_bytes
 
 if TYPE_CHECKING:
     from graphnet.training.history import History
@@ -20,20 +20,25 @@ if TYPE_CHECKING:
 @click.command("train")
 @click.argument("model", type=ReadPath(), required=False)
 @click.option(
-    "--resume", metavar="RUN", type=FilledPath(), help="Go on with the run in this folder, with its settings."
+    "--resume", metavar="RUN", type=FilledPath("runs"), help="Go on with the run in this folder, with its settings."
 )
 @click.option(
     "--allow",
     metavar="NAMES",
+    type=Names("differences,"),
     help="What may differ from the run that is resumed: model, settings, data, seed, dtype, backend, versions, "
     "callbacks, schedule; separated by commas.",
 )
-@click.option("--data", help="Name of a data set, or path of a file or folder, instead of the model file's.")
+@click.option(
+    "--data",
+    type=Names("datasets", "file"),
+    help="Name of a data set, or path of a file or folder, instead of the model file's.",
+)
 @data_options.data_options
-@click.option("--output", type=FilledPath(), help="Folder for the run, new or empty.")
+@click.option("--output", type=FilledPath("folder"), help="Folder for the run, new or empty.")
 @click.option(
     "--runs",
-    type=FilledPath(),
+    type=FilledPath("folder"),
     default=Path("runs"),
     show_default=True,
     help="Folder for numbered runs.",
@@ -43,10 +48,14 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=int, help="Examples in each update.")
 @click.option("--drop-last", is_flag=True, default=None, help="Omit a smaller last batch.")
 @click.option("--threads", type=int, help="Number of BLAS threads.")
-@click.option("--backend", help="The backend: numpy, reference (node by node), or one of a plugin.")
+@click.option(
+    "--backend", type=Names("backends"), help="The backend: numpy, reference (node by node), or one of a plugin."
+)
 @click.option("--on-nan", type=click.Choice(["stop", "skip"]), help="What follows numbers that are not finite.")
 @click.option("--detect-anomaly", is_flag=True, default=None, help="Check every node in every batch (slow).")
-@click.option("--save-bad-batch", metavar="FILE", help="Save a batch that is not finite (.npz, mode 0600).")
+@click.option(
+    "--save-bad-batch", metavar="FILE", type=Names("file"), help="Save a batch that is not finite (.npz, mode 0600)."
+)
 @max_bytes
 @click.pass_context
 def command(

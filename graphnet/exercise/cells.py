@@ -126,6 +126,20 @@ LSTM_FORWARD = {
         for gate, name in GATE_NAMES.items()
         for part, words in (("x", "the input"), ("h", "the old hidden state"), ("b", "its bias"))
     },
+    **{
+        f"{slot} 1-{gate}": (
+            "missing-factor",
+            f"1 minus the {GATE_NAMES[gate]} stands in the place of the {GATE_NAMES[slot]}",
+        )
+        for slot in "ifgo"
+        for gate in "ifo"
+        if (slot, gate) not in (("f", "f"), ("i", "f"))
+    },
+    "i added": ("wrong-state", "the input gate is added to the cell state; it must be multiplied by the candidate"),
+    "o added": ("wrong-state", "output gate and TanH of the cell state are added; they must be multiplied"),
+    "o squared": ("gate-twice", "the output gate is multiplied twice"),
+    "g from c": ("wrong-state", "the old cell state stands in the place of the candidate"),
+    "h in cell": ("wrong-state", "the old hidden state stands in the place of the old cell state"),
     "relu candidate": ("wrong-activation", "the candidate goes through a ReLU; it should go through TanH"),
     "tanh and sigmoid": (
         "wrong-activation",
@@ -250,10 +264,15 @@ def _lstm_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace
         if fault in ("linear candidate", "relu candidate")
         else np.tanh(g)
     )
-    new = _new_cell(i, f, g, c, fault)
+    if fault[1:4] == " 1-":
+        values = {"i": i, "f": f, "g": g, "o": o}
+        values[fault[0]] = 1 - values[fault[4]]
+        i, f, g, o = (values[name] for name in "ifgo")
+    new = _new_cell(i, f, c if fault == "g from c" else g, h if fault == "h in cell" else c, fault)
     inner = c if fault == "old cell" else new
     squashed = inner if fault == "linear cell" else sigmoid(inner) if fault == "sigmoid cell" else np.tanh(inner)
     out = np.tanh(o * inner) if fault == "outer tanh" else squashed if fault == "no output gate" else o * squashed
+    out = {"o added": o + squashed, "o squared": o * o * squashed}.get(fault, out)
     trace.gates.append({"i": i, "f": f, "g": g, "o": o, "raw": raw})
     read = {"cell output": new, "squashed output": np.tanh(new)}.get(fault, out)
     kept = np.tanh(new) if fault == "tanh cell kept" else new
@@ -266,6 +285,7 @@ def _new_cell(i: Array, f: Array, g: Array, c: Array, fault: str) -> Array:
         "coupled": lambda: (1 - f) * c + i * g, "coupled input": lambda: f * c + (1 - f) * g,
         "forget all": lambda: f * (c + i * g), "input all": lambda: i * (f * c + g),
         "added forget": lambda: f + c + i * g, "no input term": lambda: f * c, "minus": lambda: f * c - i * g,
+        "i added": lambda: f * c + i,
         "candidate added": lambda: f * c + i + g,
     }  # fmt: skip
     return cases[fault]() if fault in cases else f * c + i * g

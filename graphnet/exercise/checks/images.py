@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphnet.exercise.checks.dense import regularization_loss
-from graphnet.exercise.matching import Variant, as_numbers, near, wrong_errors
+from graphnet.exercise.matching import Variant, as_numbers, diagnose, near, wrong_errors
 from graphnet.exercise.probe import Probe, Stop
 from graphnet.exercise.tools import (
     RATE,
@@ -154,6 +155,13 @@ class _Conv:
             words = "an even kernel pads the odd cell at the start; it belongs to the end"
             (self.probe.fault if self.probe.contract else self.probe.note)("padding", words, "forward")
             return
+        if diagnose(y, right, self.variants(x, (1, 1))) is not None:
+            for pads in (same(KERNEL), same(KERNEL, False)):  # other faults, with the odd cell at either end
+                self.pads = pads
+                if any(near(y, variant.result()) for variant in self.variants(x, (1, 1))):
+                    break
+            else:
+                self.pads = same(KERNEL)
         self.probe.compare(
             "forward", y, right, self.variants(x, (1, 1)), {"batch": BATCH, "channels": CHANNELS}, "the output"
         )
@@ -345,6 +353,8 @@ class _Conv:
         for made, name in ((kernels, "weights_initializer"), (biases, "bias_initializer")):
             if not made.calls:
                 self.probe.fault("initializer-not-used", f"the {name} is not used", "initialize")
+        if kernels.calls and biases.calls and np.all(np.asarray(layer.bias) < 0):
+            self.probe.fault("arguments-swapped", "the bias comes from the weights_initializer", "initialize")
         if kernels.calls:
             found = tuple(int(fan) for fan in kernels.calls[0][1:3])
             if found == (fan_out, fan_in):
@@ -393,6 +403,7 @@ INDEXING = {
     "swapped": lambda k: divmod(k, WINDOW[1])[::-1],
     "height swapped": lambda k: divmod(k, WINDOW[0])[::-1],
     "corner": lambda k: (0, 0),
+    "end": lambda k: (WINDOW[0] - 1, WINDOW[1] - 1),
 }
 
 
@@ -417,11 +428,39 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
         if kind == "every":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j]
             continue
+        if kind == "minimum":
+            hits = np.argwhere(part == part.min())
         y, z = hits[-1] if kind == "last" else hits[0]
         result[b, c, top + y, left + z] = e[b, c, i, j] + (
             0 if kind == "overwritten" else result[b, c, top + y, left + z]
         )
     return result
+
+
+#: Wrong numbers of windows along an axis, from its size, that of the window and the stride.
+COUNTS = {
+    "(size - window) // stride": lambda n, w, s: (n - w) // s,
+    "ceil((size - window) / stride) + 1": lambda n, w, s: -(-(n - w) // s) + 1,
+    "ceil(size / stride)": lambda n, w, s: -(-n // s),
+    "size // stride": lambda n, w, s: n // s,
+    "(size - window + 1) // stride": lambda n, w, s: (n - w + 1) // s,
+    "size // window": lambda n, w, s: n // w,
+    "size - window + 1": lambda n, w, s: n - w + 1,
+    "(size - window) // stride + 2": lambda n, w, s: (n - w) // s + 2,
+}
+
+
+def _wrong_count(found: tuple[int, ...], shape: tuple[int, ...], stride: tuple[int, int]) -> str:
+    """Which formula gives the student's number of windows; empty if it is right or unknown."""
+    right = tuple((n - w) // s + 1 for n, w, s in zip(shape[2:], WINDOW, stride, strict=True))
+    if len(found) != 4 or found[2:] == right:
+        return ""
+    axes = [k for k in range(2) if found[2 + k] != right[k]]
+    for words, count in COUNTS.items():
+        if all(count(shape[2 + k], WINDOW[k], stride[k]) == found[2 + k] for k in axes):
+            where = f" along {'yx'[axes[0]]}" if len(axes) == 1 else ""
+            return f"the number of windows{where} is {words}; it is (size - window) // stride + 1: {right}, not {found[2:]}"
+    return ""
 
 
 def pooling(probe: Probe, cls: Any) -> None:
@@ -443,6 +482,10 @@ def pooling(probe: Probe, cls: Any) -> None:
                     "window-swapped", "the sizes of the window are exchanged", _pool(x, stride, kernel=window[::-1])
                 ),
             ]
+            words = _wrong_count(np.shape(y), shape, stride)
+            if words and not any(near(y, variant.result()) for variant in variants):
+                probe.fault("wrong-shape", words, "forward")
+                return
             if not probe.compare("forward", y, _pool(x, stride), variants, what="the output"):
                 return
 
@@ -459,6 +502,9 @@ def pooling(probe: Probe, cls: Any) -> None:
                 Variant("wrong-position", "row and column of the maximum are computed with the height of the window; it must be its width", _unpool(x, e, stride, "height")),
                 Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "swapped")),
                 Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "height swapped")),
+                Variant("wrong-position", "the error goes to the minimum of each window; it belongs to the maximum", _unpool(x, e, stride, "minimum")),
+                Variant("wrong-position", "the error goes to the last cell of each window, not to its maximum", _unpool(x, e, stride, "end")),
+                *wrong_errors(e, partial(_unpool, x, stride=stride)),
                 Variant("wrong-position", "the error goes to the first cell of each window, not to its maximum", _unpool(x, e, stride, "corner")),
                 Variant("state-not-stored", "the positions are those of an earlier forward", _unpool(x0, e, stride)),
                 Variant("error-missing", "returns the maxima instead of the errors", _unpool(x, _pool(x, stride), stride)),
