@@ -150,8 +150,10 @@ class Trainer(RunView, ExplainedAttributes):
             targets, and requires ``config.tbptt``.
         targets, lengths, mask
             As in :func:`graphnet.data.examples.examples`.
-        validation_data : (inputs, targets) or (inputs, targets, lengths), or a Stream, optional
-            Examples that select the best epoch; None: the share ``config.validation`` of the examples is held out.
+        validation_data : (inputs, targets), (inputs, targets, sample_weight), mapping or Stream, optional
+            Examples that select the best epoch; None: the share ``config.validation`` of the examples is held out. A
+            mapping has ``inputs`` and ``targets``, and may have ``lengths``, ``mask``, ``sample_weight`` and
+            ``target_mask``. A third part of integers, one for each sequence of a padded array, is ``lengths``.
         sample_weight : array, list of sequences, or mapping of output name to either, optional
             How much each target counts in the loss: one number of at least 0 for each example, or for an output over
             time one for each step, in the form of the targets. The mean is divided by the sum of the weights of a
