@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from graphnet.core import late
 from graphnet.core.arguments import explain_arguments, explain_methods
 from graphnet.core.checks import integer
 from graphnet.core.concurrency import locks
@@ -81,9 +82,9 @@ class NeuralNetwork:
     """
 
     def __init__(self, optimizer: Any, weights_initializer: Any = None, bias_initializer: Any = None) -> None:
-        self.optimizer = optimizer
-        self.weights_initializer = weights_initializer
-        self.bias_initializer = bias_initializer
+        self.optimizer = late.named("NeuralNetwork.optimizer", "optimizers", optimizer)
+        self.weights_initializer = late.named("NeuralNetwork.weights_initializer", "initializers", weights_initializer)
+        self.bias_initializer = late.named("NeuralNetwork.bias_initializer", "initializers", bias_initializer)
         self.layers: list[Any] = []
         self.loss: list[Any] = []
         self.data_layer: Any = None

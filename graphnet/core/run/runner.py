@@ -146,8 +146,11 @@ class Runner(ExplainedAttributes):
 
     @property
     def drawn(self) -> bool:
-        """Whether all weights exist; those of undeclared sizes are created by the first ``forward``."""
-        return all(layer.params or not layer.has_weights for layer in self.layers.values())
+        """Whether all weights and buffers exist; those of undeclared sizes are created by the first ``forward``."""
+        return all(
+            (layer.params or not layer.declares_weights) and (layer.buffer_values or not layer.declares_buffers)
+            for layer in self.layers.values()
+        )
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -184,8 +187,8 @@ class Runner(ExplainedAttributes):
         with locks.building:
             self._binder.inferred(self.plan.declared)
 
-    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
-        """Initialize all weights again; see ``Layer.initialize``.
+    def initialize(self, weights_initializer: Any, bias_initializer: Any = None) -> None:
+        """Initialize all weights again: ``runner.initialize("xavier")``; see ``Layer.initialize``.
 
         Raises
         ------
@@ -193,7 +196,8 @@ class Runner(ExplainedAttributes):
             If another thread is using them.
         """
         with Claim(WRITE, self.keys, "initialize", self.graph):
-            weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
+            initializers = weights.initializers("Runner", weights_initializer, bias_initializer)
+            weights.initialize(self.layers.values(), *initializers)
 
     def snapshot(self) -> PassSnapshot:
         """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
