@@ -133,6 +133,7 @@ if TYPE_CHECKING:
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
+    from graphnet.models.weight_import import import_weights
     from graphnet.optimizers import schedules as schedules
     from graphnet.plugins.local import register
     from graphnet.sweeps import sweep
@@ -174,6 +175,7 @@ _LAZY = {
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
+    "import_weights": "graphnet.models.weight_import",
     "load": "graphnet.models.loading",
     "register": "graphnet.plugins.local",
     "standardized": "graphnet.models.standardized",
@@ -303,6 +305,7 @@ __all__ = [
     "explain",
     "flatten",
     "generator",
+    "import_weights",
     "last",
     "layer_normalization",
     "load",

@@ -167,8 +167,11 @@ class Runner(ExplainedAttributes):
 
     @property
     def drawn(self) -> bool:
-        """Whether all weights exist; those of undeclared sizes are created by the first ``forward``."""
-        return all(layer.params or not layer.has_weights for layer in self.layers.values())
+        """Whether all weights and buffers exist; those of undeclared sizes are created by the first ``forward``."""
+        return all(
+            (layer.params or not layer.declares_weights) and (layer.buffer_values or not layer.declares_buffers)
+            for layer in self.layers.values()
+        )
 
     @property
     def states(self) -> tuple[str, ...]:
