@@ -65,6 +65,9 @@ RNN_FORWARD = {
     ),
     "lag": ("wrong-step", "a step reads the hidden state of two steps before, not that of the step before it"),
     "added": ("wrong-state", "the old hidden state is added to the new one"),
+    "h outside": ("brackets", "the hidden state's part is added after TanH; it belongs into its argument"),
+    "x outside": ("brackets", "the input's part is added after TanH; it belongs into its argument"),
+    "b outside": ("brackets", "the bias is added after TanH; it belongs into its argument"),
     "reversed": ("wrong-step", "the sequence is processed from its last step to its first"),
     "input before": ("wrong-step", "a step reads the input of the step before it"),
     "minus h": ("sign", "the hidden state's part of the sum has the wrong sign"),
@@ -237,6 +240,9 @@ def _rnn_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace:
     functions = {"sigmoid": sigmoid, "linear": lambda a: a, "relu": lambda a: np.maximum(a, 0.0),
                  "twice": lambda a: np.tanh(np.tanh(a)), "added": lambda a: np.tanh(a) + h}  # fmt: skip
     new = functions.get(fault, np.tanh)(raw)
+    if fault.endswith(" outside"):
+        part = {"x": x @ weights[0], "h": h @ weights[1], "b": weights[2] + 0 * raw}[fault[0]]
+        new = np.tanh(raw - part) + part
     trace.gates.append({"raw": raw})
     read = raw if fault == "raw output" else new
     return (raw if fault == "raw feedback" else new), c, read

@@ -95,6 +95,8 @@ class Trainer(RunView, ExplainedAttributes):
     True
     """
 
+    #: Whether the trained model is of use; if not, no warning says that it cannot be saved.
+    kept: ClassVar[bool] = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "train": "Call fit(inputs, targets).",
         "predict": "Call runner.forward, or use a Model.",
@@ -219,7 +221,8 @@ class Trainer(RunView, ExplainedAttributes):
             self.config = reader.config
             feed = make_feed(self.runner, data, self.config, self.losses)
             deltas.effective(deltas.chains(self.graph))  # checked before weights are drawn
-            warn_if_unsavable(self.graph, self.config)
+            if self.kept:
+                warn_if_unsavable(self.graph, self.config)
             objects, known = RunObjects(self.graph, self.config, self.callbacks), {}
             if self.checkpoints is not None or resuming:
                 known = self._known(objects, data, validation)

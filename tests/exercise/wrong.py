@@ -274,6 +274,7 @@ WRONG = [
     Wrong(L, "Layers/SoftMax.py", "np.sum(error_tensor * self.y, axis=1)[:, None]", "2 * np.sum(error_tensor * self.y, axis=1)[:, None]", "SoftMax", "wrong-formula", "2 · y · Σ error · y"),
     Wrong(C, "Layers/TanH.py", "error_tensor * (1 - self.activations ** 2)", "error_tensor * (1 - 3 * self.activations ** 2)", "TanH", "wrong-formula", "error - 3 · error · y²; right is error - error · y²"),
     Wrong(C, "Layers/TanH.py", "error_tensor * (1 - self.activations ** 2)", "error_tensor.sum(axis=0) * (1 - self.activations ** 2)", "TanH", "summed-axis", "summed over the batch"),
+    Wrong(M, "RNN.py", "own[t] + e)", "own[t - 1] + e)", "RNN", "wrong-step", "the first one that of the last"),
 ]  # fmt: skip
 
 #: Changes of right solutions that leave them right: the base, the file, old and new text.

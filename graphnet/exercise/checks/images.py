@@ -262,6 +262,16 @@ class _Conv:
         for k in (0, KERNELS - 1):
             yield Variant("missing-sum", f"only kernel {k} counts: the kernels must be summed",
                           lambda k=k: scatter(e[:, k : k + 1], w[k : k + 1], x.shape, stride, self.pads))  # fmt: skip
+        (top, bottom), (left, right) = self.pads
+        for pads, words in (
+            (((0, top + bottom), (0, left + right)), "at the end only"),
+            (((top + bottom, 0), (left + right, 0)), "at the start only"),
+        ):
+            yield Variant(
+                "padding",
+                f"the padding is cut off {words}: the error is shifted",
+                partial(self._cut, x, e, stride, pads),
+            )
         yield from wrong_errors(e, lambda e: scatter(e, w, x.shape, stride, self.pads))
         for kind, words in OVERLAPS.items():
             yield Variant(
@@ -275,6 +285,15 @@ class _Conv:
             big[:, :, : e.shape[2], : e.shape[3]] = e
             yield Variant("stride", "the stride is ignored in backward: the error must be spread with zeros between",
                           lambda: scatter(big, w, x.shape, (1, 1), self.pads))  # fmt: skip
+
+    def _cut(self, x: Array, e: Array, stride: tuple[int, int], pads: Pads) -> Array:
+        """The error for the input with its padding cut off elsewhere."""
+        (top, bottom), (left, right) = self.pads
+        whole = scatter(
+            e, self.w, (*x.shape[:2], x.shape[2] + top + bottom, x.shape[3] + left + right), stride, ((0, 0), (0, 0))
+        )
+        (top, _), (left, _) = pads
+        return whole[:, :, top : top + x.shape[2], left : left + x.shape[3]]
 
     def gradients(self, layer: Any, x: Array, e: Array, first: tuple[Array, Array], stride: tuple[int, int]) -> None:
         """Compare the gradients of kernels and bias."""
@@ -420,6 +439,10 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
         if kind == "spread":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j] / part.size
             continue
+        if kind in ("of the first image", "of the first channel", "of the first"):
+            one = 0 if kind != "of the first channel" else b, 0 if kind != "of the first image" else c
+            part = x[one[0], one[1], top : top + WINDOW[0], left : left + WINDOW[1]]
+            hits = np.argwhere(part == part.max())
         if kind in INDEXING:
             at = INDEXING[kind](int(np.argmax(part)))
             if max(top + at[0] - x.shape[2], left + at[1] - x.shape[3]) < 0:
@@ -505,6 +528,9 @@ def pooling(probe: Probe, cls: Any) -> None:
                 Variant("wrong-position", "the error goes to the minimum of each window; it belongs to the maximum", _unpool(x, e, stride, "minimum")),
                 Variant("wrong-position", "the error goes to the last cell of each window, not to its maximum", _unpool(x, e, stride, "end")),
                 *wrong_errors(e, partial(_unpool, x, stride=stride)),
+                *(Variant("wrong-position", f"the positions of the maxima are those {which}, for all", _unpool(x, e, stride, which))
+                  for which in ("of the first image", "of the first channel")),
+                Variant("wrong-position", "the positions of the maxima are those of the first image's first channel, for all", _unpool(x, e, stride, "of the first")),
                 Variant("wrong-position", "the error goes to the first cell of each window, not to its maximum", _unpool(x, e, stride, "corner")),
                 Variant("state-not-stored", "the positions are those of an earlier forward", _unpool(x0, e, stride)),
                 Variant("error-missing", "returns the maxima instead of the errors", _unpool(x, _pool(x, stride), stride)),
