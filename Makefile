@@ -1,4 +1,4 @@
-# make setup | demo | bench | check | test | soak | crash | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | check | test | soak | crash | sweep-kills | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash plants endurance lint types licences suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites clean-environments guide compat import-time wheels clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -98,6 +98,12 @@ fuzz-files: $(DEVELOPER_READY)
 # make crash N=1000 (SEED=, MODE=python, command or process). The other faults of the lab are part of `make test`: tests/crash.
 crash: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m crash -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE))
+
+# A sweep that is killed, compared with one that is not: make sweep-kills TRIALS=30 KILLS=3 (JOBS=, SEARCH=tpe, SEED=).
+TRIALS ?= 30
+KILLS ?= 3
+sweep-kills: $(DEVELOPER_READY)
+	PYTHONPATH=tests $(BIN)/python -m sweeps -n $(TRIALS) --kills $(KILLS) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEARCH),--search $(SEARCH)) $(if $(SEED),--seed $(SEED))
 
 # A long training of changing shapes, with its memory and descriptors: make endurance N=100000 (SEED=, BACKEND=).
 endurance: $(DEVELOPER_READY)

@@ -1,2 +1,2 @@
-# For type checkers: at run time, graphnet.callbacks is graphnet.io.callbacks.
-from graphnet.io.callbacks import *  # noqa: F403
+# For type checkers: at run time, graphnet.callbacks is graphnet.models.callbacks.
+from graphnet.models.callbacks import *  # noqa: F403

@@ -12,18 +12,14 @@ by the standard error corrected for overlapping training sets; the first one tre
 import argparse
 import math
 import statistics
-import sys
 import time
 from pathlib import Path
 
-import numpy as np
-
 import graphnet
 from graphnet.data import datasets
+from graphnet.data.folds import Fold
 
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from cross_validate import FOLDS, folds, subset
-
+FOLDS = 3
 FOLDER = Path(__file__).parent
 VANILLA = "vanilla"
 VARIANTS = ("nig", "nfg", "nog", "niaf", "noaf", "cifg", "np", "fgr")
@@ -32,17 +28,14 @@ VARIANTS = ("nig", "nfg", "nog", "niaf", "noaf", "cifg", "np", "fgr")
 def held_out(name: str, seeds: int, epochs: int | None) -> list[float]:
     """The accuracy on each fold for each seed, in the same order for all variants."""
     model = graphnet.load(FOLDER / f"{name}.yaml")
-    train = datasets.load(str(model.config.data)).train
+    data = datasets.load(str(model.config.data))
     settings = {} if epochs is None else {"epochs": epochs}
     accuracies = []
     for seed in range(seeds):
-        number = folds(train.targets, np.random.default_rng(seed))
         for fold in range(FOLDS):
-            training, held_out_rows = np.flatnonzero(number != fold), np.flatnonzero(number == fold)
-            model.fit(subset(train.inputs, training), train.targets[training], seed=seed, **settings)
-            accuracies.append(
-                model.evaluate(subset(train.inputs, held_out_rows), train.targets[held_out_rows])["accuracy"]
-            )
+            part = Fold(fold=fold, folds=FOLDS, fold_seed=seed).of_dataset(data)
+            model.fit(part.train.inputs, part.train.targets, seed=seed, verbose=0, **settings)
+            accuracies.append(model.evaluate(part.test.inputs, part.test.targets)["accuracy"])
     return accuracies
 
 

@@ -7,10 +7,11 @@ import json
 import click
 
 from graphnet.cli.group import RUNNING
+from graphnet.cli.paths import Names
 
 
 @click.command("check")
-@click.argument("distribution")
+@click.argument("distribution", type=Names("distributions"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON: every check of every case.")
 @click.option("--verbose", is_flag=True, help="Show the checks that passed, and why others were skipped.")
 @click.pass_context

@@ -10,7 +10,7 @@ from graphnet.cli.paths import FilledPath
 
 
 @click.command("clean")
-@click.argument("folder", type=FilledPath(), default=Path("runs"))
+@click.argument("folder", type=FilledPath("folder"), default=Path("runs"))
 @click.option("--dry-run", is_flag=True, help="List what would be removed, and remove nothing.")
 def command(folder: Path, dry_run: bool) -> None:
     """Remove what killed processes have left in a folder of runs, or in one run.

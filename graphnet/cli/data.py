@@ -11,10 +11,11 @@ import click
 
 from graphnet.cli.columns import columns
 from graphnet.cli.data_options import data_options, settings
+from graphnet.cli.paths import Names
 
 
 @click.command("data")
-@click.argument("data", metavar="FILE|FOLDER|NAME")
+@click.argument("data", metavar="FILE|FOLDER|NAME", type=Names("datasets", "file"))
 @data_options
 def command(data: str, **options: Any) -> None:
     """Show how a file, a folder or a data set is understood: columns, shapes, classes, lengths, missing values.

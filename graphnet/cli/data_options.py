@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from graphnet.cli.paths import Names
+
 Command = Callable[..., Any]
 
 
@@ -39,7 +41,7 @@ OPTIONS = (
     click.option("--missing", type=click.Choice(("refuse", "drop", "mean")), help="What to do about missing values."),
     click.option("--labels/--numbers", "labels", default=None, help="Whether targets are class labels."),
     click.option("--standardize", is_flag=True, default=None, help="Scale numbers by mean and standard deviation."),
-    click.option("--test", metavar="SHARE|FILE", help="Share of the test split, or another table."),
+    click.option("--test", metavar="SHARE|FILE", type=Names("file"), help="Share of the test split, or another table."),
     click.option("--size", metavar="HxW", callback=_size, help="Of a folder of images: resize to this."),
 )
 #: The names of these settings.

@@ -6,12 +6,16 @@ from pathlib import Path
 
 import click
 
-from graphnet.cli.paths import FilledPath
+from graphnet.cli.paths import FilledPath, Names
 
 
 @click.command("evaluate")
-@click.argument("run", type=FilledPath())
-@click.option("--data", help="Name of a data set, or path of a file or folder, instead of the run's own.")
+@click.argument("run", type=FilledPath("runs"))
+@click.option(
+    "--data",
+    type=Names("datasets", "file"),
+    help="Name of a data set, or path of a file or folder, instead of the run's own.",
+)
 def command(run: Path, data: str | None) -> None:
     """Evaluate the weights of a run on the test split of its data."""
     from graphnet.models.train_file import evaluate_run, report_lines

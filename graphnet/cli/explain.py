@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from graphnet.cli.paths import ReadPath, max_bytes
+from graphnet.cli.paths import Names, ReadPath, max_bytes
 
 
 @click.command("explain")
@@ -15,7 +15,7 @@ from graphnet.cli.paths import ReadPath, max_bytes
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Rows, if the model does not say.")
 @click.option("--steps", type=click.IntRange(1), default=50, show_default=True, help="Steps, if it does not say.")
 @click.option("--dtype", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
-@click.option("--passes", help="Only these of the compiler's passes, separated by commas.")
+@click.option("--passes", type=Names("passes,"), help="Only these of the compiler's passes, separated by commas.")
 @max_bytes
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(

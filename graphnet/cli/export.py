@@ -6,12 +6,14 @@ from pathlib import Path
 
 import click
 
-from graphnet.cli.paths import ReadPath, max_bytes, output
+from graphnet.cli.paths import Names, ReadPath, max_bytes, output
 
 
 @click.command("export")
 @click.argument("model", type=ReadPath())
-@click.option("--format", "form", default="mermaid", show_default=True, help="Name of an exporter.")
+@click.option(
+    "--format", "form", type=Names("exporters"), default="mermaid", show_default=True, help="Name of an exporter."
+)
 @output("A new file, or - for standard output; without it, the text is printed.")
 @max_bytes
 def command(model: Path, form: str, output: Path | None, force: bool, max_bytes: int | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from graphnet.cli import signals, streams
+from graphnet.cli.paths import Names
 from graphnet.core.distribution import NAME, VERSION
 from graphnet.core.errors import GraphnetError, GraphnetWarning, RuleError, unknown
 from graphnet.plugins.validation import COMMANDS
@@ -185,6 +186,7 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
 @click.option(
     "--plugins",
     metavar="NAMES",
+    type=Names("plugins,"),
     is_eager=True,
     callback=_names,
     help="Load only these plugins (entry points or distributions, separated by commas); -NAME excludes one.",

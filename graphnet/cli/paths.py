@@ -12,10 +12,14 @@ from graphnet.core.files.source import STDIN
 
 
 class FilledPath(click.Path):
-    """A path; an empty text, such as an unset variable of a shell, is not the working directory."""
+    """A path; an empty text, such as an unset variable of a shell, is not the working directory.
 
-    def __init__(self, **options: Any) -> None:
+    ``completes`` says what a shell completes: ``file``, ``folder`` or ``runs``.
+    """
+
+    def __init__(self, *completes: str, **options: Any) -> None:
         super().__init__(path_type=Path, **options)
+        self.completes = completes or ("file",)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
@@ -33,6 +37,15 @@ class ReadPath(FilledPath):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the path."""
         return Path(STDIN[0]) if value == "-" else super().convert(value, param, ctx)
+
+
+class Names(click.ParamType):
+    """Text for which a shell completes names: kinds of ``completing.tree``; with a comma, several of one kind."""
+
+    name = "text"
+
+    def __init__(self, *completes: str) -> None:
+        self.completes = completes
 
 
 def max_bytes(function: Callable[..., Any]) -> Callable[..., Any]:

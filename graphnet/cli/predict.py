@@ -11,7 +11,7 @@ from graphnet.cli.paths import FilledPath, ReadPath, output
 
 
 @click.command("predict")
-@click.argument("run", type=FilledPath())
+@click.argument("run", type=FilledPath("runs"))
 @click.argument("inputs", metavar="INPUT.npz", type=ReadPath())
 @click.option(
     "--form",

@@ -11,7 +11,7 @@ from graphnet.cli.paths import FilledPath
 
 
 @click.command("runs")
-@click.argument("folder", type=FilledPath(), default=Path("runs"))
+@click.argument("folder", type=FilledPath("folder"), default=Path("runs"))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def command(folder: Path, as_json: bool) -> None:
     """List the runs and sweeps in a folder: their state, epochs or trials, best metric and time.

@@ -11,29 +11,35 @@ import click
 
 from graphnet.cli import data_options
 from graphnet.cli.group import RUNNING, SIGNALS
-from graphnet.cli.paths import FilledPath, ReadPath, max_bytes
+from graphnet.cli.paths import FilledPath, Names, ReadPath, max_bytes
 
 if TYPE_CHECKING:
+    from graphnet.models.train_file import TrainingJob
     from graphnet.training.history import History
 
 
 @click.command("train")
 @click.argument("model", type=ReadPath(), required=False)
 @click.option(
-    "--resume", metavar="RUN", type=FilledPath(), help="Go on with the run in this folder, with its settings."
+    "--resume", metavar="RUN", type=FilledPath("runs"), help="Go on with the run in this folder, with its settings."
 )
 @click.option(
     "--allow",
     metavar="NAMES",
+    type=Names("differences,"),
     help="What may differ from the run that is resumed: model, settings, data, seed, dtype, backend, versions, "
     "callbacks, schedule; separated by commas.",
 )
-@click.option("--data", help="Name of a data set, or path of a file or folder, instead of the model file's.")
+@click.option(
+    "--data",
+    type=Names("datasets", "file"),
+    help="Name of a data set, or path of a file or folder, instead of the model file's.",
+)
 @data_options.data_options
-@click.option("--output", type=FilledPath(), help="Folder for the run, new or empty.")
+@click.option("--output", type=FilledPath("folder"), help="Folder for the run, new or empty.")
 @click.option(
     "--runs",
-    type=FilledPath(),
+    type=FilledPath("folder"),
     default=Path("runs"),
     show_default=True,
     help="Folder for numbered runs.",
@@ -43,10 +49,17 @@ if TYPE_CHECKING:
 @click.option("--batch-size", type=int, help="Examples in each update.")
 @click.option("--drop-last", is_flag=True, default=None, help="Omit a smaller last batch.")
 @click.option("--threads", type=int, help="Number of BLAS threads.")
-@click.option("--backend", help="The backend: numpy, reference (node by node), or one of a plugin.")
+@click.option(
+    "--backend", type=Names("backends"), help="The backend: numpy, reference (node by node), or one of a plugin."
+)
+@click.option(
+    "--find-rate", is_flag=True, help="Instead of training, try rising learning rates, and suggest one; writes nothing."
+)
 @click.option("--on-nan", type=click.Choice(["stop", "skip"]), help="What follows numbers that are not finite.")
 @click.option("--detect-anomaly", is_flag=True, default=None, help="Check every node in every batch (slow).")
-@click.option("--save-bad-batch", metavar="FILE", help="Save a batch that is not finite (.npz, mode 0600).")
+@click.option(
+    "--save-bad-batch", metavar="FILE", type=Names("file"), help="Save a batch that is not finite (.npz, mode 0600)."
+)
 @max_bytes
 @click.pass_context
 def command(
@@ -63,6 +76,7 @@ def command(
     drop_last: bool | None,
     threads: int | None,
     backend: str | None,
+    find_rate: bool,
     on_nan: str | None,
     detect_anomaly: bool | None,
     save_bad_batch: str | None,
@@ -107,6 +121,9 @@ def command(
         if session.over:
             click.echo(f"{resume}: the run has ended; nothing was changed. More epochs: --epochs N")
             return
+    if find_rate:
+        _show_rates(session)
+        return
     session.folder.stop = lambda: signals.received is not None
     ctx.meta[RUNNING] = True
     try:
@@ -124,6 +141,20 @@ def command(
         display.print(line)
     if history.stopped == "interrupted":
         ctx.exit(signals.status)
+
+
+def _show_rates(session: TrainingJob) -> None:
+    """Print the losses of rising learning rates, and the rate to choose."""
+    from graphnet.training import find_rate
+
+    trainer, train = session.trainer, session.data.train
+    curve = find_rate(trainer.graph, train.inputs, train.targets, trainer.config)
+    click.echo(curve.table())
+    present = getattr(trainer.config.optimizer, "learning_rate", None)
+    if curve.suggestion is None:
+        click.echo(f"the loss never falls; the learning rate of the file is {present:g}")
+    else:
+        click.echo(f"suggested learning rate: {curve.suggestion:.2g} (in the file: {present:g})")
 
 
 def _data(path: str | None, options: Mapping[str, Any]) -> Any:

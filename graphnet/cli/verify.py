@@ -11,7 +11,7 @@ from graphnet.cli.paths import FilledPath
 
 
 @click.command("verify")
-@click.argument("path", metavar="RUN|MODEL", type=FilledPath())
+@click.argument("path", metavar="RUN|MODEL", type=FilledPath("runs"))
 @click.option("--verbose", is_flag=True, help="Name each file that was checked.")
 @click.pass_context
 def command(ctx: click.Context, path: Path, verbose: bool) -> None:

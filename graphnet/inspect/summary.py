@@ -72,6 +72,7 @@ def _nodes(
     shapes: Mapping[str, Shape],
     first_use: dict[int, str],
     described: Mapping[int, Specs],
+    frozen: bool = False,
 ) -> Iterator[Row]:
     for name in graph.order:
         node, node_path = graph.nodes[name], f"{path}{name}"
@@ -87,8 +88,12 @@ def _nodes(
         inner, counted = subgraph(node.layer), set(first_use)
         inside = []
         if inner is not None:
-            inside = list(_nodes(inner, f"{node_path}/", depth + 1, shapes, first_use, described))
-        yield Row(depth, name, _kind(node.layer), inputs, shape, _count(node.layer, counted, described))
+            inside = list(
+                _nodes(inner, f"{node_path}/", depth + 1, shapes, first_use, described, frozen or not node.layer.delta)
+            )
+        count = _count(node.layer, counted, described)
+        is_frozen = (frozen or not node.layer.delta) and node.layer.has_weights
+        yield Row(depth, name, _kind(node.layer), inputs, shape, count, frozen=is_frozen)
         yield from inside
 
 

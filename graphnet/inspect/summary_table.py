@@ -28,6 +28,8 @@ class Row:
         not known.
     note : str
         For a shared layer, the path of its first use.
+    frozen : bool
+        Whether no step changes its parameters, because its ``delta``, or that of a layer around it, is 0.
     """
 
     depth: int
@@ -37,11 +39,13 @@ class Row:
     shape: str = ""
     parameters: int | None = 0
     note: str = ""
+    frozen: bool = False
 
     def cells(self) -> tuple[str, ...]:
         """Return the row as text, by column."""
         count = "?" if self.parameters is None else f"{self.parameters:,}" if self.parameters else ""
-        return "  " * self.depth + self.name, self.kind, self.inputs, self.shape, self.note or count
+        kind = f"{self.kind} (frozen)" if self.frozen else self.kind
+        return "  " * self.depth + self.name, kind, self.inputs, self.shape, self.note or count
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,8 +69,21 @@ class Summary:
         outputs = ", ".join(f"{name} = {ref}" for name, ref in self.graph.outputs.items())
         counts = [row.parameters for row in self.rows if row.depth == 0]
         total = f"{sum(count or 0 for count in counts):,} parameters"
+        frozen = self._frozen_parameters()
+        if frozen:
+            total += f", {frozen:,} of them frozen"
         unknown = " and more, depending on input sizes that are not known" if None in counts else ""
         return "\n".join([head, rule, *body, rule, f"outputs: {outputs}", f"total: {total}{unknown}"])
+
+    def _frozen_parameters(self) -> int:
+        """The parameters of the outermost frozen rows."""
+        total, outside = 0, -1
+        for row in self.rows:
+            if outside >= 0 and row.depth > outside:
+                continue
+            outside = row.depth if row.frozen else -1
+            total += (row.parameters or 0) if row.frozen else 0
+        return total
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

@@ -74,7 +74,7 @@ class Reader:
 
     # ------------------------------------------------------------------ nodes
     def node(self, name: str, item: Item, path: str) -> Node:
-        parts = item.mapping((*WHAT, "with", "inputs"), required=("inputs",))
+        parts = item.mapping((*WHAT, "with", "trainable", "inputs"), required=("inputs",))
         what = [key for key in WHAT if key in parts]
         if len(what) != 1:
             raise ConfigError(
@@ -85,8 +85,15 @@ class Reader:
             )
         if "with" in parts and what != ["layer"]:
             raise ConfigError("'with' configures a layer", where=str(parts["with"].place), received=what[0])
+        if "trainable" in parts and what[0] not in ("graph", "scan"):
+            place = str(parts["trainable"].place)
+            raise ConfigError("'trainable' of a layer belongs into 'with'", where=place, received=what[0])
         self.places[path] = item.place
         layer = self.layer(what[0], parts, name, path)
+        if "trainable" in parts:
+            if not isinstance(parts["trainable"].value, bool):
+                raise parts["trainable"].wrong("true or false")
+            layer.trainable = parts["trainable"].value
         self.remember(layer, path, item.place)
         return Node(name, layer, self.references(parts["inputs"], layer))
 

@@ -72,6 +72,11 @@ def _holds_cells(value: Any) -> bool:
     )
 
 
+def _frozen(layer: Layer) -> dict[str, Any]:
+    """The key of a nested graph or Scan whose weights are frozen."""
+    return {"trainable": False} if layer.config().get("trainable") is False else {}
+
+
 class _Writer:
     """Writes one file; holds the first path of each layer, and the registry entries that are used."""
 
@@ -105,9 +110,9 @@ class _Writer:
             return {"shares": self.first[id(layer)]}
         self.first[id(layer)] = path
         if isinstance(layer, Scan):
-            return {"scan": self.scan(layer, name, path)}
+            return {"scan": self.scan(layer, name, path), **_frozen(layer)}
         if isinstance(layer, Subgraph):
-            return {"graph": self.nested(layer.graph, name, path)}
+            return {"graph": self.nested(layer.graph, name, path), **_frozen(layer)}
         entry = self.registry.entry_of(type(layer))
         self.used.append(entry)
         values = layer.config()

@@ -30,6 +30,7 @@ from graphnet.layers.elementary import (
 from graphnet.layers.embedding import Embedding
 from graphnet.layers.flatten import Flatten
 from graphnet.layers.fully_connected import FullyConnected
+from graphnet.layers.keep_probability import KeepProbability
 from graphnet.layers.last import Last
 from graphnet.layers.layer_normalization import LayerNormalization
 from graphnet.layers.learned_array import LearnedArray
@@ -62,6 +63,7 @@ __all__ = [
     "Expm1",
     "Flatten",
     "FullyConnected",
+    "KeepProbability",
     "Last",
     "LayerNormalization",
     "LearnedArray",

@@ -33,6 +33,7 @@ def dense(
     name: str | None = None,
     bias: bool | float = True,
     dtype: str | None = None,
+    trainable: bool = True,
 ) -> Value:
     """Apply a new FullyConnected layer with ``units`` outputs; the number of inputs is taken from ``x``.
 
@@ -49,6 +50,8 @@ def dense(
         False: no bias. True: filled by the bias initializer. A number: the value it starts at.
     dtype : {'float64', 'float32'}, optional
         Of the weights; None: the dtype of the builder or cell, which is float64 unless it was given.
+    trainable : bool
+        False: the weights are frozen.
 
     Examples
     --------
@@ -57,7 +60,9 @@ def dense(
     >>> g.build(dense(g.input("x", "batch, feature=4"), 3, name="scores", bias=0.5)).nodes["scores"].layer
     FullyConnected(input_size=None, output_size=3, bias=0.5, dtype='float32')
     """
-    options = {} if dtype is None else {"dtype": dtype}
+    options: dict[str, Any] = {} if dtype is None else {"dtype": dtype}
+    if not trainable:
+        options["trainable"] = trainable
     return activated(_fully_connected(x, None, units, name=name, bias=bias, **options), activation)
 
 

@@ -12,7 +12,7 @@ from graphnet.core.describe.layer import Layer
 from graphnet.core.run import backends
 from graphnet.data import datasets
 from graphnet.inspect import exporters
-from graphnet.io import callbacks
+from graphnet.models import callbacks
 from graphnet.optimizers import schedules
 from graphnet.plugins.hookspecs import Register, hookimpl
 

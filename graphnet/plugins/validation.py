@@ -29,6 +29,8 @@ COMMANDS = (
     "new-plugin",
     "check",
     "exercise",
+    "weights",
+    "completion",
 )
 #: The form of a command's name.
 _COMMAND = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*\Z")

@@ -123,6 +123,8 @@ class Template:
             setting = {} if data is None else {PATH: data} if isinstance(data, str) else plain(found)
             setting = {name: value for name, value in setting.items() if name not in FOLD}
             tree = with_value(tree, "training.data", {**setting, **fold}, file.place("repeat", "folds"))
+        for path, value in file.sweep.fixed.items():
+            tree = with_value(tree, path, value, file.place("fixed", path))
         for name, value in values.items():
             for path in file.sweep.parameters[name].paths:
                 tree = with_value(tree, path, value, file.value_place(name))

@@ -161,7 +161,7 @@ def _paths(value: Any, keys: tuple[str, ...]) -> tuple[str, ...]:
 def _choices(value: Any, keys: tuple[str, ...]) -> Choices:
     if not isinstance(value, Sequence) or isinstance(value, str) or not value:
         raise invalid("not choices", keys, "a list with at least one value", repr(value)[:80])
-    plain = tuple(_plain(each) for each in value)
+    plain = tuple(plain_value(each) for each in value)
     try:
         texts = [json.dumps(each, sort_keys=True, allow_nan=False) for each in plain]
     except (TypeError, ValueError):
@@ -173,12 +173,13 @@ def _choices(value: Any, keys: tuple[str, ...]) -> Choices:
     return Choices(plain)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A value as a model file has it: without the places in a file, and 1e-3 as a number."""
     value = bare(value)
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): plain_value(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [plain_value(part) for part in value]
     try:
         return scalar(value, float) if isinstance(value, str) else value  # 1e-3, which YAML 1.1 reads as text
     except Unfit:

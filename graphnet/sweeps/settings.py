@@ -9,7 +9,7 @@ from typing import Any
 
 from graphnet.core.arguments import explain_arguments
 from graphnet.core.errors import ConfigError, unknown
-from graphnet.sweeps.parameters import MAX_GRID, Parameter, invalid, number_at
+from graphnet.sweeps.parameters import MAX_GRID, Parameter, invalid, number_at, plain_value
 
 SEARCHES = ("grid", "random", "tpe")
 DIRECTIONS = ("minimize", "maximize")
@@ -61,6 +61,8 @@ class Sweep:
         ``step`` instead of ``log`` for ``low``, ``low + step``, …; it has integers if both ends are written as
         integers, unless ``integer: false``. Choices are a list, or ``{choices: […]}``. With ``paths: […]`` the key is a
         name, and all these places have the value.
+    fixed : mapping of path to value
+        What differs from the model file in all trials, such as ``{training.epochs: 20, training.validation: 0.2}``.
     search : {'random', 'grid', 'tpe'}
         ``grid``: every combination once, in the order of the file, the last parameter fastest. ``tpe``: Optuna's
         tree-structured Parzen estimator. With ``jobs`` 1, the trials follow from the seed, also after a kill.
@@ -106,6 +108,7 @@ class Sweep:
     model: str | os.PathLike[str]
     data: Any = None
     parameters: Any = field(default_factory=dict)
+    fixed: Any = field(default_factory=dict)
     search: str = "random"
     trials: int | None = None
     seed: int = 0
@@ -135,6 +138,9 @@ class Sweep:
         if not isinstance(parameters, Mapping):
             raise invalid("not parameters", ("parameters",), "a mapping", repr(parameters)[:80])
         self._set(parameters={name: Parameter.of(str(name), value) for name, value in parameters.items()})
+        if not isinstance(self.fixed or {}, Mapping):
+            raise invalid("not values", ("fixed",), "a mapping of paths to values", repr(self.fixed)[:80])
+        self._set(fixed={str(path): plain_value(value) for path, value in (self.fixed or {}).items()})
         self._set(repeat=_repeat(self.repeat), pruning=_pruning(self.pruning))
         self._set(objective=_objective(self.objective, self.repeat))
         self._set(trials=self._trials())
@@ -148,6 +154,7 @@ class Sweep:
         """The settings as plain data, as in a SWEEP.yaml."""
         values: dict[str, Any] = {"model": os.fspath(self.model), "data": self.data, "search": self.search}
         values |= {"trials": self.trials, "seed": self.seed, "objective": _set_fields(self.objective)}
+        values["fixed"] = dict(self.fixed) or None
         values["parameters"] = {name: each.values() for name, each in self.parameters.items()} or None
         values["repeat"] = None if self.repeat is None else _set_fields(self.repeat)
         values["pruning"] = None if self.pruning is None else {self.pruning.name: dict(self.pruning.settings)}
@@ -189,11 +196,11 @@ class Sweep:
         seeds = [name for name, each in self.parameters.items() if {"seed", "training.seed"} & set(each.paths)]
         if seeds and self.repeat is not None and self.repeat.seeds is not None:
             raise invalid("the seed is set twice", ("repeat", "seeds"), "a parameter or repeat", seeds[0])
-        owner: dict[str, str] = {}
+        owner = dict.fromkeys(self.fixed, "fixed")
         for name, each in self.parameters.items():
             for path in each.paths:
                 if path in owner:
-                    raise invalid("two parameters have one path", ("parameters", name), "different paths", path)
+                    raise invalid("a path is given twice", ("parameters", name), "different paths", path)
                 owner[path] = name
         if self.objective.metric.startswith("test_") and self.parameters:
             raise invalid("the test set would choose the parameters", ("objective",), "validation_… or held_out_…",

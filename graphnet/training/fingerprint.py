@@ -182,7 +182,9 @@ def _input(declared: Input) -> str:
 
 
 def _layer(layer: Any) -> str:
-    fields = {name: value for name, value in layer.config().items() if not _holds_graph(value)}
+    # Callbacks may freeze layers; what is frozen is not a property of the model.
+    config = {name: value for name, value in layer.config().items() if name != "trainable"}
+    fields = {name: value for name, value in config.items() if not _holds_graph(value)}
     return f"{type(layer).__qualname__}({', '.join(f'{name}={text(value)}' for name, value in fields.items())})"
 
 

@@ -7,7 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.slow
 
-PUBLIC = [("graphnet.datasets", "graphnet.data.datasets"), ("graphnet.callbacks", "graphnet.io.callbacks")]
+PUBLIC = [("graphnet.datasets", "graphnet.data.datasets"), ("graphnet.callbacks", "graphnet.models.callbacks")]
 DEPRECATED = [
     ("graphnet.core.backends", "graphnet.core.run.backends", "ReferenceBackend"),
     ("graphnet.exporters", "graphnet.inspect.exporters", "mermaid"),

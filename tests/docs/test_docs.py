@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What scripts/follow_guide.py runs, shell blocks and all, in an environment of its own.
 GUIDE = ROOT / "docs" / "plugins.md"
+#: Packages of extras that a page uses.
+NEEDS = {"sweeps.md": "optuna"}
 
 
 def blocks(page):
@@ -26,6 +28,8 @@ def blocks(page):
 
 @pytest.mark.parametrize("page", [p for p in PAGES if blocks(p) and p != GUIDE], ids=lambda page: page.name)
 def test_page(page):
+    if page.name in NEEDS:
+        pytest.importorskip(NEEDS[page.name])
     names = {"__name__": "page"}
     for line, code in blocks(page):
         exec(compile("\n" * line + code, str(page), "exec"), names)

@@ -40,7 +40,10 @@ FAULTS = {
     "an invalid value": ("parameters:\n  batch_size: [8, 0]\n", 4, "batch_size must be a positive integer; received 0"),
     "a value of the wrong type": ("parameters:\n  hidden.output_size: [8, a]\n", 4, "output_size"),
     "an invalid end": ("parameters:\n  thinned.probability: {low: 0.5, high: 1.5}\n", 4, "probability"),
-    "one path twice": (f"{BATCH}  x: {{choices: [1], paths: [training.batch_size]}}\n", 5, "two parameters"),
+    "one path twice": (f"{BATCH}  x: {{choices: [1], paths: [training.batch_size]}}\n", 5, "given twice"),
+    "fixed and varied": (f"fixed: {{training.batch_size: 4}}\n{BATCH}", 5, "given twice"),
+    "fixed to nonsense": (f"fixed:\n  training.epochs: 0\n{BATCH}", 4, "epochs"),
+    "fixed nowhere": (f"fixed: {{a.b: 0}}\n{BATCH}", 3, "no 'a'"),
     "unknown figure": (f"objective: validation_acuracy\n{BATCH}", 3, "Did you mean 'validation_accuracy'"),
     "unknown direction": (f"objective:\n  metric: loss\n  direction: up\n{BATCH}", 5, "unknown direction 'up'"),
     "the test set": (f"objective: test_loss\n{BATCH}", 3, "the test set would choose"),
@@ -155,7 +158,7 @@ def test_paths_lead_to_one_value_of_the_file(path, place):
 
 def test_settings_survive_their_file():
     spec = Sweep("m.yaml", parameters={"a": {"low": 1e-3, "high": 2, "log": True}, "b": [1, None, "x", {"S": {"r": 1}}]},
-                 trials=3, pruning={"median": {"warmup_epochs": 7}}, jobs=2, timeout=3, max_failures=4)  # fmt: skip
+                 trials=3, fixed={"training.epochs": 3}, pruning={"median": {"warmup_epochs": 7}}, jobs=2, timeout=3, max_failures=4)  # fmt: skip
     assert vars(SweepFile.of(spec).sweep) == vars(spec)
 
 

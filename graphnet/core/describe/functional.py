@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -69,6 +70,8 @@ def functional(
         return activated(layer(*others, **config)(*values, name=name), function)
 
     apply.__name__ = apply.__qualname__ = name
+    with suppress(ValueError):  # of a callable without a signature, or with a field of the same name
+        apply.__signature__ = _signature(layer, inferred, defaults or {}, activation)  # type: ignore[attr-defined]
     apply.__doc__ = _documentation(layer, name, inferred, activation)
     return apply
 
@@ -124,6 +127,23 @@ def _parameters(layer: Callable[..., Layer]) -> list[str]:
     """The positional parameters of a layer class, or of a function that makes a layer."""
     parameters = inspect.signature(layer).parameters.values()
     return [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
+def _signature(
+    layer: Callable[..., Layer], inferred: Collection[str], defaults: Mapping[str, Any], activation: bool
+) -> inspect.Signature:
+    """The signature of a function, for help: values, the configuration of the layer, ``name``."""
+    kind = inspect.Parameter
+    fields = [
+        p.replace(default=defaults.get(p.name, p.default))
+        for p in inspect.signature(layer).parameters.values()
+        if p.name not in inferred and p.kind in (kind.POSITIONAL_OR_KEYWORD, kind.KEYWORD_ONLY)
+    ]
+    more = ["activation", "name"] if activation else ["name"]
+    keywords = [p for p in fields if p.kind is kind.KEYWORD_ONLY]
+    keywords += [kind(name, kind.KEYWORD_ONLY, default=None) for name in more]
+    positional = [p for p in fields if p.kind is not kind.KEYWORD_ONLY]
+    return inspect.Signature([kind("x", kind.POSITIONAL_ONLY), *positional, *keywords])
 
 
 def _documentation(layer: Any, name: str, inferred: Collection[str], activation: bool) -> str:

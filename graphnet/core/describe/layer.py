@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Mapping
 from typing import Any, ClassVar, TypeVar, dataclass_transform
 
@@ -14,6 +15,7 @@ from graphnet.core.arguments import explain_arguments, explain_methods
 from graphnet.core.attributes import ExplainedAttributes, refuse_unknown
 from graphnet.core.checks import is_python_int
 from graphnet.core.describe.protocols import GraphValue
+from graphnet.core.describe.rules import Rules
 from graphnet.core.describe.stateful import Stateful
 from graphnet.core.errors import ConfigError, GraphError
 
@@ -47,7 +49,8 @@ class Layer(ExplainedAttributes, Stateful):
     (``forward``, ``backward``, ``get_weights``, ``set_optimizer``, …) is inherited from
     :class:`~graphnet.core.describe.stateful.Stateful`.
 
-    Each subclass becomes a dataclass; ``check`` is called after construction.
+    Each subclass becomes a dataclass; ``check`` is called after construction. The constructor of a layer with weights,
+    or with layers inside, also takes the keyword ``trainable``: False freezes the weights, see ``trainable``.
 
     ``apply`` may ask, by keyword-only parameters, for its weights, buffers, constants and random draws by their names,
     and for ``phase`` (a Phase), ``lengths`` (valid steps of each row of the first input, or None), ``shapes`` (the
@@ -82,7 +85,9 @@ class Layer(ExplainedAttributes, Stateful):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         dataclasses.dataclass(eq=False, repr=False)(cls)
-        explain_arguments(cls)
+        if cls.parameters is not Rules.parameters or cls.subgraph is not Rules.subgraph:
+            _accept_trainable(cls)
+        explain_arguments(cls, cls.elsewhere)
         _refuse_reserved_fields(cls)
 
     def __post_init__(self) -> None:
@@ -106,7 +111,8 @@ class Layer(ExplainedAttributes, Stateful):
         """The fields that differ from their defaults, for files and ``repr``."""
         kind: Any = type(self)
         values = [(field, getattr(self, field.name)) for field in _fields(kind)]
-        return {field.name: value for field, value in values if not _is_default(field, value)}
+        config = {field.name: value for field, value in values if not _is_default(field, value)}
+        return {**config, "trainable": False} if self._frozen else config
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"
@@ -163,6 +169,30 @@ def _own_attributes() -> frozenset[str]:
             return x
 
     return frozenset(vars(Bare()))
+
+
+def _accept_trainable(cls: Any) -> None:
+    """Let the constructor that a class defines take the keyword ``trainable``."""
+    original: Any = cls.__dict__.get("__init__")
+    if original is None:
+        return
+    signature = inspect.signature(original)
+    parameters = list(signature.parameters.values())
+    if "trainable" in signature.parameters:
+        return
+
+    @functools.wraps(original)
+    def construct(self: Any, *arguments: Any, trainable: bool = True, **options: Any) -> None:
+        original(self, *arguments, **options)
+        if trainable is not True:
+            self.trainable = trainable
+
+    keyword = inspect.Parameter("trainable", inspect.Parameter.KEYWORD_ONLY, default=True, annotation="bool")
+    last = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
+    parameters.insert(last, keyword)
+    construct.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    construct.__annotations__ = {**original.__annotations__, "trainable": "bool"}
+    cls.__init__ = construct
 
 
 def _refuse_reserved_fields(cls: Any) -> None:

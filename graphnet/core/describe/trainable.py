@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
+from graphnet.core import late
 from graphnet.core.attributes import as_attribute
 from graphnet.core.checks import flag
 from graphnet.core.concurrency.claims import READ, WRITE, Claim, Keys, check_unchanged
@@ -36,6 +37,7 @@ class Trainable(Rules):
 
     store: Store
     _delta: float
+    _frozen: bool
 
     if TYPE_CHECKING:
 
@@ -52,6 +54,7 @@ class Trainable(Rules):
         self = super().__new__(cls)
         self.store = Store()
         self._delta = 1.0
+        self._frozen = False  # as configured: by the constructor, or by ``trainable``
         return self
 
     @property
@@ -91,7 +94,15 @@ class Trainable(Rules):
         """Whether this layer has weights, and steps change them: its ``delta`` is not 0.
 
         False sets ``delta`` to 0, which freezes the weights of this layer and of all layers inside it; True sets a
-        ``delta`` of 0 to 1.
+        ``delta`` of 0 to 1. The constructor takes it as a keyword, ``FullyConnected(4, 3, trainable=False)``. It is
+        part of the configuration: model files hold it. A ``delta`` that is assigned is not.
+
+        Examples
+        --------
+        >>> from graphnet import FullyConnected
+        >>> layer = FullyConnected(4, 3, trainable=False)
+        >>> layer, layer.delta
+        (FullyConnected(input_size=4, output_size=3, trainable=False), 0.0)
         """
         return self._delta != 0.0 and weights.has_weights(self)
 
@@ -99,6 +110,7 @@ class Trainable(Rules):
     def trainable(self, trainable: bool) -> None:
         if flag(type(self).__name__, "trainable", trainable) != (self._delta != 0.0):
             self.delta = float(trainable)
+        self._frozen = not trainable
 
     def snapshot(self) -> Snapshot:
         """Return copies of all weights, gradients and buffers inside, with the states of the optimizers.
@@ -130,14 +142,15 @@ class Trainable(Rules):
         with self._writing("restore"):
             snapshot.restore(self)
 
-    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
+    def initialize(self, weights_initializer: Any, bias_initializer: Any = None) -> None:
         """Fill the weights with new values.
 
         Parameters
         ----------
-        weights_initializer, bias_initializer : object
-            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Weights whose sizes are not known
-            yet are filled when they are created.
+        weights_initializer, bias_initializer : object or str
+            With ``initialize(weights_shape, fan_in, fan_out) -> array``, or the name of a registered one, such as
+            ``'xavier'``; biases are zeros by default. Weights whose sizes are not known yet are filled when they are
+            created.
 
         Raises
         ------
@@ -148,6 +161,9 @@ class Trainable(Rules):
         StateError
             If another thread is using the weights.
         """
+        weights_initializer, bias_initializer = weights.initializers(
+            type(self).__name__, weights_initializer, bias_initializer
+        )
         for initializer in (weights_initializer, bias_initializer):
             self._check_has(initializer, "initialize", "an initializer")
         with self._writing("initialize"):
@@ -222,9 +238,9 @@ class Trainable(Rules):
 
         Parameters
         ----------
-        optimizer : object or None
-            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: no
-            updates.
+        optimizer : object, str or None
+            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``, or the name of a
+            registered one, such as ``'adam'``; None: no updates.
 
         Raises
         ------
@@ -233,6 +249,7 @@ class Trainable(Rules):
         StateError
             If another thread is training the weights.
         """
+        optimizer = late.named(f"{type(self).__name__}.optimizer", "optimizers", optimizer)
         if optimizer is not None:
             self._check_has(optimizer, "calculate_update", "an optimizer")
         self._check_unchanged("set_optimizer")

@@ -132,6 +132,7 @@ class ScanProgram(BoundProgram):
         return Slots(
             [(slot, self.sizes[slot]) for slot in step.sequences],
             [(slot, self.sizes[slot]) for slot in step.outputs],
+            self.keys,
             list(step.initial),
             list(step.finals),
             self.finals_read,

@@ -18,6 +18,8 @@ class Slots:
     ----------
     sequences, outputs : list of (int, tuple of int)
         The slot and the shape of each.
+    states : list of str
+        The names by which a pass may carry them: those that enter it, and all that leave it.
     initial : list of int or None
         The states before the first step; None: zeros, as where the slot has None.
     finals : list of int
@@ -32,6 +34,7 @@ class Slots:
 
     sequences: list[tuple[int, tuple[int, ...]]]
     outputs: list[tuple[int, tuple[int, ...]]]
+    states: list[str] = field(default_factory=list)
     initial: list[int | None] = field(default_factory=list)
     finals: list[int] = field(default_factory=list)
     finals_read: list[bool] = field(default_factory=list)

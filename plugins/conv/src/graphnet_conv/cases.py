@@ -11,7 +11,7 @@ IMAGE, SIGNAL = "batch=3, channel=2, y=5, x=4", "batch=3, channel=2, x=7"
 CASES = [
     Case(Conv, {"stride_shape": (1, 1), "convolution_shape": (2, 3, 3), "num_kernels": 4}, IMAGE),
     Case(Conv, {"stride_shape": (2, 1), "convolution_shape": (2, 2, 3), "num_kernels": 3, "padding": "valid"}, IMAGE),
-    Case(Conv, {"stride_shape": (1,), "convolution_shape": (2, 3), "num_kernels": 4, "dilation": 2}, SIGNAL),
+    Case(Conv, {"stride_shape": (1,), "convolution_shape": (None, 3), "num_kernels": 4, "dilation": 2}, SIGNAL),
     Case(Pooling, {"stride_shape": (2, 2), "pooling_shape": (2, 2)}, IMAGE),
     Case(Pooling, {"stride_shape": (1, 1), "pooling_shape": (3, 2)}, IMAGE),
     Case(Pooling, {"stride_shape": (2,), "pooling_shape": (3,)}, SIGNAL),

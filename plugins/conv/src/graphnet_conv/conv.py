@@ -29,7 +29,7 @@ class Conv(BiasAttribute, Layer):
     stride_shape : int or tuple of int
         s, for each spatial axis.
     convolution_shape : tuple of int
-        ``(channels, m, n)`` for images, ``(channels, m)`` for signals.
+        ``(channels, m, n)`` for images, ``(channels, m)`` for signals; None for channels: taken from the first input.
     num_kernels : int
     padding : 'same', 'valid', int, or a number or pair for each axis
         p. 'same' gives ``ceil(size / stride)``; an even kernel pads the odd cell at the end.
@@ -52,7 +52,7 @@ class Conv(BiasAttribute, Layer):
     """
 
     stride_shape: int | tuple[int, ...]
-    convolution_shape: tuple[int, ...]
+    convolution_shape: tuple[int | None, ...]
     num_kernels: int
     padding: str | int | tuple[int | tuple[int, int], ...] = field(default="same", kw_only=True)
     dilation: int | tuple[int, ...] = field(default=1, kw_only=True)
@@ -61,39 +61,61 @@ class Conv(BiasAttribute, Layer):
     def check(self) -> None:
         shape = self.convolution_shape
         sizes = shape if isinstance(shape, tuple) else ()
-        valid = all(is_python_int(n, 1) for n in sizes) and len(sizes) in (2, 3)
-        require(valid, self, "convolution_shape", "(channels, m, n) or (channels, m)")
+        valid = len(sizes) in (2, 3) and all(is_python_int(n, 1) for n in sizes[sizes[0] is None :])
+        require(valid, self, "convolution_shape", "(channels, m, n) or (channels, m); channels may be None")
         positive(self, "num_kernels")
         axes = len(shape) - 1
         check_padding(self, axes)
         stride, dilation = per_axis(self, "stride_shape", axes), per_axis(self, "dilation", axes)
         self._axes = axes
-        self._padding = resolve_padding(self.padding, shape[1:], dilation)
+        self._cells: tuple[int, ...] = shape[1:]  # type: ignore[assignment]
+        self._padding = resolve_padding(self.padding, self._cells, dilation)
         self._margins = _two_axes(self._padding, (0, 0))
         self._window = Window(_two_axes(stride), _two_axes(dilation))
-        self._im2col = Im2Col(_two_axes(shape[1:]), _two_axes(stride), _two_axes(dilation))
+        self._im2col = Im2Col(_two_axes(self._cells), _two_axes(stride), _two_axes(dilation))
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
-        cells, channels = prod(self.convolution_shape[1:]), self.convolution_shape[0]
+        cells, channels = prod(self._cells), self._channels(inputs)
         fan_in, fan_out = channels * cells, self.num_kernels * cells
         return {
-            "weights": Weight((self.num_kernels, *self.convolution_shape), fan_in, fan_out),
+            "weights": Weight((self.num_kernels, channels, *self._cells), fan_in, fan_out),
             "bias": Weight((self.num_kernels,), fan_in, fan_out, kind="bias"),
         }
 
     def infer(self, x: Shape) -> Shape:
-        spatial_sizes(x, self._axes, self)
-        channels = x.sizes[-self._axes - 1]
-        if channels is not None and channels != self.convolution_shape[0]:
-            raise ShapeError(
-                "the input has another number of channels",
-                where=repr(self),
-                expected=self.convolution_shape[0],
-                received=str(x),
-            )
+        self._given_channels(x)
         stride, dilation = self._im2col.stride[-self._axes :], self._im2col.dilation[-self._axes :]
-        sizes = output_sizes(x, self, self.convolution_shape[1:], stride, self._padding, dilation)
+        sizes = output_sizes(x, self, self._cells, stride, self._padding, dilation)
         return with_sizes(x, sizes, self.num_kernels)
+
+    def _channels(self, inputs: tuple[Shape, ...]) -> int:
+        """The number of channels, of the configuration or the first input.
+
+        Raises
+        ------
+        ShapeError
+            If it is not known yet.
+        """
+        channels = self.convolution_shape[0]
+        if channels is None and inputs:
+            channels = self._given_channels(inputs[0])
+        if channels is None:
+            raise ShapeError(
+                "the number of channels is not known yet",
+                where=repr(self),
+                remedy="Pass it to the constructor, or declare it on the input of the graph.",
+            )
+        return channels
+
+    def _given_channels(self, x: Shape) -> int | None:
+        """The number of channels of an input, which is that of the configuration if both are known."""
+        spatial_sizes(x, self._axes, self)
+        channels, configured = x.sizes[-self._axes - 1], self.convolution_shape[0]
+        if None not in (channels, configured) and channels != configured:
+            raise ShapeError(
+                "the input has another number of channels", where=repr(self), expected=configured, received=str(x)
+            )
+        return channels
 
     def apply(self, x: Any, *, weights: Any, bias: Any, operations: Any = None) -> tuple[Any, Any]:
         padded = batch_last(self._images(x), self._margins)
@@ -133,9 +155,9 @@ class Conv(BiasAttribute, Layer):
         im2col, errors = self._im2col, batch_last(self._images(error))
         sums = offered(operations, Operation.WINDOWED_GRADIENT, padded, errors, self._window, im2col.kernel)
         if sums is not None:
-            return {"weights": sums[0].reshape(self.num_kernels, *self.convolution_shape), "bias": sums[1]}
+            return {"weights": sums[0].reshape(self.num_kernels, len(padded), *self._cells), "bias": sums[1]}
         blocks = (wide_inner(im2col.columns(padded, rows), _flat_rows(errors, rows)) for rows in im2col.blocks(padded))
-        kernels = reduce(np.add, blocks).T.reshape(self.num_kernels, *self.convolution_shape)
+        kernels = reduce(np.add, blocks).T.reshape(self.num_kernels, len(padded), *self._cells)
         return {"weights": kernels, "bias": _flat_rows(errors, (0, None)).sum(1)}
 
     def _kernels(self, weights: Any) -> Any:

@@ -234,7 +234,7 @@ class _Kernel(Lanes):
     def _write(self) -> None:
         """Copy rows of an accumulator to a gradient, if it is wanted."""
         f = self.f
-        gradient, done = self.pointer(), self.word()
+        gradient, start, pitch = self.pointer(), self.word(), self.word()
         source, row = f.offset(self.pointer(), self.word()), self.word()
         rows, width = self.word(), self.word()
 
@@ -245,10 +245,10 @@ class _Kernel(Lanes):
                 self.store(self.load(self._at(a, i, False), mask), self._at(b, i, False), mask)
 
             self.vectors(width, numbers)
-            return [f.offset(a, row), f.offset(b, f.mul(width, self.size))]
+            return [f.offset(a, row), f.offset(b, pitch)]
 
         def copy() -> None:
-            f.loop(integer(0), rows, 1, line, [source, f.offset(gradient, done)])
+            f.loop(integer(0), rows, 1, line, [source, f.offset(gradient, start)])
 
         f.when(f.compare("icmp ne", f.emit(I64, f"ptrtoint {gradient} to i64"), integer(0)), copy)
 

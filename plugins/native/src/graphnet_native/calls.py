@@ -35,7 +35,7 @@ from graphnet_native.frame import TIMED
 from graphnet_native.packing import padded
 from graphnet_native.sources import Packing
 from graphnet_native.table import Table
-from graphnet_native.whole_pass import gradient_parts
+from graphnet_native.tiles import tiles
 
 #: The lists of calls, in the order of the header.
 SECTIONS = ("pack", STATIC, BEFORE, AFTER, BACK_BEFORE, BACK_AFTER, "sums", "clear_sums", "write_gradients")
@@ -200,16 +200,15 @@ class Calls:
 
     def _gradient(self, number: int, expression: int) -> None:
         """The copies of parts of accumulators to a gradient."""
-        done = 0
-        for part in gradient_parts(self.program, expression) or ():
-            columns, width = self.program.accumulators[part.accumulator].columns, part.columns[1] - part.columns[0]
-            rows = part.rows[1] - part.rows[0]
+        for tile in tiles(self.program, expression) or ():
+            part, columns = tile.source, self.program.accumulators[tile.source.accumulator].columns
             source = self._entry(self._table.accumulator + part.accumulator)
             start = (part.rows[0] * columns + part.columns[0]) * self._size
-            shape = (1, rows * width) if width == columns else (rows, width)
-            self._add(("write",), self._entry(self._table.gradient + number), done, source, start,
-                      columns * self._size, *shape)  # fmt: skip
-            done += rows * width * self._size
+            target = (self._entry(self._table.gradient + number), tile.start * self._size, tile.pitch * self._size)
+            rows, width = tile.rows, tile.width
+            if width == columns == tile.pitch:
+                rows, width = 1, rows * width
+            self._add(("write",), *target, source, start, columns * self._size, rows, width)
 
     def _pack(self, part: PackPart, number: int, block: WeightBlock) -> None:
         """A part of a pack; see :func:`graphnet_native.packing.emit_part`."""

@@ -11,6 +11,7 @@ import numpy as np
 from graphnet.core.run.context import RunContext
 from graphnet.core.run.numpy_backend.packing import gradients
 from graphnet.core.run.numpy_backend.whole_pass import Slots
+from graphnet.core.run.state import Carried
 from graphnet_native.addresses import OFFSET, SUITABLE, address
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ Array = Any
 pointer = ctypes.c_void_p.from_address
 
 
+#: Arrays that must stay for ``backward``, and the states that the pass has carried.
+Saved = tuple[list[Array], Carried | None]
 #: A slot and an entry of the table; a slot, an entry and the shape of an array.
 Place = tuple[int, int]
 ShapedPlace = tuple[int, int, tuple[int, ...]]
@@ -77,7 +80,7 @@ class DirectCalls:
             if place is not None
         ]
         self._truncated = slots.truncated
-        self._states(whole, slots)
+        self._bind_states(whole, slots)
         self._input_errors = self._sequence_errors + self._initial_errors
         self._gradients = [(entry, shape) for entry, shape, _, _ in whole.gradients] if whole.plain else []
         self._sums = [] if whole.plain else whole.sum_shapes
@@ -88,27 +91,34 @@ class DirectCalls:
         self._values: list[Any] = []
         self._weights: list[Array] = []
 
-    def _states(self, whole: WholeCalls, slots: Slots) -> None:
+    def _bind_states(self, whole: WholeCalls, slots: Slots) -> None:
         """Note the states that come from slots, and go there; those of all others are zero, or not wanted."""
         table = self._entries
+        #: Of each state: its name, the slots before and after the pass (None: not read), the entries, and the shape.
+        self._states: list[tuple[str, int | None, int | None, int, int, tuple[int, ...]]] = []
+        #: Whether the last pass has carried states, and so set entries that others leave.
+        self._carrying = False
         self._initial: list[Place] = []
         self._finals: list[ShapedPlace] = []
         self._final_errors: list[Place] = []
         self._initial_errors: list[ShapedPlace] = []
-        names = zip(slots.initial, slots.finals, slots.finals_read, whole.states, strict=True)
-        for slot, final, read, (first, last, shape) in names:
+        named = zip(slots.states, slots.initial, slots.finals, slots.finals_read, whole.states, strict=True)
+        for key, slot, final, read, (first, last, shape) in named:
+            self._states.append((key, slot, final if read else None, first, last, shape))
             table[first] = table[last] = 0
             if slot is not None:
                 self._initial.append((slot, first))
             if read:
                 self._finals.append((final, last, shape))
-        wanted = zip(slots.initial, slots.initial_wanted, slots.finals, slots.finals_read, strict=True)
-        for (slot, needed, final, read), (last, first, shape) in zip(wanted, whole.state_errors, strict=False):
+        self._error_keys: list[str] = []
+        wanted = zip(slots.states, slots.initial, slots.initial_wanted, slots.finals, slots.finals_read, strict=True)
+        for (key, slot, needed, final, read), (last, first, shape) in zip(wanted, whole.state_errors, strict=False):
             table[first] = table[last] = 0
             if read:
                 self._final_errors.append((final, last))
             if needed and slot is not None:
                 self._initial_errors.append((slot, first, shape))
+                self._error_keys.append(key)
 
     def load_weights(self, arrays: Mapping[str, Mapping[str, Array]]) -> bool:
         """Use these weights, from now on; returns whether to call it again before each pass."""
@@ -118,8 +128,8 @@ class DirectCalls:
         self._weights, copied = self._whole.weights()
         return copied or bool(self._values)
 
-    def forward(self, slots: list[Any], run: RunContext) -> list[Array]:
-        """Fill the slots of outputs and of the final states that are read; returns what must stay for ``backward``."""
+    def forward(self, slots: list[Any], run: RunContext) -> Saved:
+        """Fill the slots of outputs and of the final states that are read; returns what ``backward`` needs."""
         table, dtype, empty, data, at = self._table, self._dtype, np.empty, pointer, OFFSET
         if self._draw is not None:
             self._draw(run)
@@ -130,21 +140,25 @@ class DirectCalls:
                 array = suitable(array, dtype)
             alive.append(array)
             table[entry] = data(id(array) + at).value
-        if self._initial:
+        carried = run.carried
+        if carried is not None or self._carrying:
+            self._carry(carried, slots, alive)
+        elif self._initial:
             self._enter(self._initial, slots, alive)
         for slot, entry, shape in self._outputs:
             array = slots[slot] = empty(shape, dtype)
             table[entry] = data(id(array) + at).value
-        for slot, entry, shape in self._finals:
-            array = slots[slot] = empty(shape, dtype)
-            table[entry] = data(id(array) + at).value
+        if carried is None:
+            for slot, entry, shape in self._finals:
+                array = slots[slot] = empty(shape, dtype)
+                table[entry] = data(id(array) + at).value
         self._forward(self._address)
-        return alive
+        return alive, carried
 
-    def backward(self, alive: list[Array], errors: list[Any]) -> list[Array | None]:
+    def backward(self, saved: Saved, errors: list[Any]) -> list[Array | None]:
         """Add to the errors of sequences and initial states; returns the gradients, in the order of ``keys``.
 
-        ``alive`` is what ``forward`` has returned. Without any error, all gradients are None.
+        Without any error, all of them are None.
         """
         for slot in self._given:
             if errors[slot] is not None:
@@ -152,7 +166,7 @@ class DirectCalls:
         else:
             return [None] * len(self.keys)
         table, dtype, empty, data, at = self._table, self._dtype, np.empty, pointer, OFFSET
-        used = [*alive]
+        used = [*saved[0]]
         for slot, entry, shape in self._errors:
             array = errors[slot]
             if array is None:
@@ -177,8 +191,8 @@ class DirectCalls:
             found = self._summed()
         else:
             self._backward(self._address)
-        if self._truncated:
-            self._truncate(made)
+        if self._truncated or saved[1] is not None:
+            self._correct(made, saved[1])
         for slot, array in made:
             errors[slot] = array if errors[slot] is None else errors[slot] + array
         return found
@@ -194,10 +208,35 @@ class DirectCalls:
                 alive.append(array)
                 self._table[entry] = address(array)
 
-    def _truncate(self, made: list[tuple[int, Array]]) -> None:
-        """Clear the errors of the first steps of sequences."""
-        for _, array in made[: len(self._sequence_errors)]:
-            array[: self._truncated] = 0
+    def _carry(self, carried: Carried | None, slots: list[Any], alive: list[Array]) -> None:
+        """Set the addresses of all states before and after a pass; without carried ones, as in all other passes."""
+        table = self._table
+        self._carrying = carried is not None
+        for key, slot, final, first, last, shape in self._states:
+            array = None if carried is None else carried.state.arrays.get(key)
+            if array is None and slot is not None:
+                array = slots[slot]
+            table[first] = table[last] = 0
+            if array is not None:
+                array = suitable(array, self._dtype)
+                alive.append(array)
+                table[first] = address(array)
+            if carried is not None:
+                array = np.empty(shape, self._dtype)
+                table[last] = address(array)
+                carried.leave(key, array)
+                if final is not None:
+                    slots[final] = array
+
+    def _correct(self, made: list[tuple[int, Array]], carried: Carried | None) -> None:
+        """Clear the errors of the first steps of sequences; drop those of states that were carried into the pass."""
+        first = len(self._sequence_errors)
+        if self._truncated:
+            for _, array in made[:first]:
+                array[: self._truncated] = 0
+        if carried is not None:
+            states = zip(self._error_keys, made[first:], strict=True)
+            made[first:] = [pair for key, pair in states if key not in carried.state.arrays]
 
     def _summed(self) -> list[Array | None]:
         """Run backward into new sums; returns the gradients, which are views or functions of these."""

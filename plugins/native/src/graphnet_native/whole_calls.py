@@ -16,7 +16,7 @@ from graphnet.core.run.numpy_backend.workspace import aligned
 from graphnet_native.addresses import FAST, address, ready
 from graphnet_native.direct_calls import DirectCalls
 from graphnet_native.table import Table
-from graphnet_native.whole_pass import plain_gradients
+from graphnet_native.tiles import only_tiles
 
 Array = Any
 BOOL = np.dtype(bool)
@@ -105,7 +105,7 @@ class WholeCalls:
             (places.final_error + k, places.initial_error + k, (batch, place.width))
             for k, place in enumerate(program.carried)
         ]
-        self.plain = plain_gradients(program)
+        self.plain = only_tiles(program)
         self.gradients = [
             (places.gradient + k, program.gradient_expressions[number].shape, *key)
             for k, (key, number) in enumerate(program.gradients)

@@ -14,12 +14,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from graphnet.core.compile.program import BLOCK_BUFFER, Accumulator, AccumulatorSlice, BufferSlice, Operand, Program
+from graphnet.core.compile.program import BLOCK_BUFFER, Accumulator, BufferSlice, Operand, Program
 from graphnet_native.borders import copy_rows, turn
 from graphnet_native.frame import Frame
 from graphnet_native.ir import I32, I64, PTR, Function, Module, Value, integer
 from graphnet_native.parts import Maker, in_parts
 from graphnet_native.table import Table
+from graphnet_native.tiles import Tile, tiles
 
 #: The parts that workers share.
 TASKS = ("pack", "forward", "backward", "sums")
@@ -41,23 +42,6 @@ def emit(module: Module, program: Program, table: Table, make: Maker, shared: bo
     carries = any(program.buffers[new.buffer].kind == BLOCK_BUFFER for new, _ in states)
     _forward(_Pass(module, "whole_forward", table, shared), carries)
     _backward(_Pass(module, "whole_backward", table, shared))
-
-
-def gradient_parts(program: Program, number: int) -> list[AccumulatorSlice] | None:
-    """The parts of accumulators that a gradient has one below the other; None for any other function of them."""
-    expression = program.gradient_expressions[number]
-    if isinstance(expression.attr, AccumulatorSlice):
-        return [expression.attr]
-    if expression.name != "concatenate" or expression.attr != 0 or len(expression.shape) != 2:
-        return None
-    parts = [program.gradient_expressions[argument] for argument in expression.args]
-    slices = [part.attr for part in parts if isinstance(part.attr, AccumulatorSlice) and len(part.shape) == 2]
-    return slices if len(slices) == len(parts) else None
-
-
-def plain_gradients(program: Program) -> bool:
-    """Whether every gradient is made of parts of accumulators, which are copied to it."""
-    return all(gradient_parts(program, number) is not None for _, number in program.gradients)
 
 
 # ---------------------------------------------------------------------- the two functions
@@ -221,34 +205,32 @@ def _clear(frame: Frame, numbered: tuple[int, Accumulator]) -> None:
 def _write_gradient(frame: Frame, numbered: tuple[int, tuple[tuple[str, str], int]]) -> None:
     """Copy parts of the accumulators to a gradient if it is wanted."""
     f, (number, (_, expression)) = frame.f, numbered
-    parts = gradient_parts(frame.program, expression)
+    parts = tiles(frame.program, expression)
     if parts is not None:
         wanted = _address(frame, frame.table.gradient + number)
-        f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_parts, frame, parts, wanted))
+        f.when(f.compare("icmp ne", wanted, integer(0)), partial(_write_tiles, frame, parts, wanted))
 
 
-def _write_parts(frame: Frame, parts: Sequence[AccumulatorSlice], address: Value) -> None:
-    target = _pointer(frame, address)
-    for part in parts:
-        _write_part(frame, part, target)
-        numbers = (part.rows[1] - part.rows[0]) * (part.columns[1] - part.columns[0])
-        target = frame.f.offset(target, numbers * frame.dtype.bytes)
+def _write_tiles(frame: Frame, parts: Sequence[Tile], address: Value) -> None:
+    for tile in parts:
+        _write_tile(frame, tile, _pointer(frame, address))
 
 
-def _write_part(frame: Frame, part: AccumulatorSlice, target: Value) -> None:
-    f, size = frame.f, frame.dtype.bytes
-    columns, width = frame.program.accumulators[part.accumulator].columns, part.columns[1] - part.columns[0]
-    start = (part.rows[0] * columns + part.columns[0]) * size
-    source = f.offset(frame.entry(frame.table.accumulator + part.accumulator), start)
-    if width == columns:
-        _copy(frame, source, target, integer((part.rows[1] - part.rows[0]) * width))
+def _write_tile(frame: Frame, tile: Tile, gradient: Value) -> None:
+    f, size, part = frame.f, frame.dtype.bytes, tile.source
+    columns, rows, width = frame.program.accumulators[part.accumulator].columns, tile.rows, tile.width
+    source = frame.entry(frame.table.accumulator + part.accumulator)
+    source = f.offset(source, (part.rows[0] * columns + part.columns[0]) * size)
+    target = f.offset(gradient, tile.start * size)
+    if rows == 1 or width == columns == tile.pitch:
+        _copy(frame, source, target, integer(rows * width))
         return
 
     def row(i: Value, _: list[Value]) -> None:
-        at = f.offset(source, f.mul(i, columns * size))
-        _copy(frame, at, f.offset(target, f.mul(i, width * size)), integer(width))
+        to = f.offset(target, f.mul(i, tile.pitch * size))
+        _copy(frame, f.offset(source, f.mul(i, columns * size)), to, integer(width))
 
-    f.loop(integer(0), integer(part.rows[1] - part.rows[0]), 1, row)
+    f.loop(integer(0), integer(rows), 1, row)
 
 
 def _pointer(frame: Frame, address: Value) -> Value:

@@ -17,7 +17,18 @@ from graphnet_recurrent.cells import (
     peephole_lstm_cell,
     projected_lstm_cell,
 )
-from graphnet_recurrent.functional import sigmoid, tanh
+from graphnet_recurrent.functional import (
+    clip_error,
+    clocked,
+    first,
+    initial_state,
+    peephole,
+    sequence_dropout,
+    sequence_mask,
+    sigmoid,
+    slot_softmax,
+    tanh,
+)
 from graphnet_recurrent.gru import GRU
 from graphnet_recurrent.layers import (
     ClipError,
@@ -35,6 +46,7 @@ from graphnet_recurrent.lstm import LSTM
 from graphnet_recurrent.recurrent import Recurrent, RNNBase
 from graphnet_recurrent.recurrent_layer import RecurrentLayer
 from graphnet_recurrent.rnn import RNN
+from graphnet_recurrent.sequence_functions import bidirectional, gru, lstm, recurrent, rnn, stack
 from graphnet_recurrent.stack import Stack
 
 #: Names of earlier releases, and what they are called now.
@@ -70,15 +82,29 @@ __all__ = [
     "Stack",
     "TanH",
     "attention_cell",
+    "bidirectional",
+    "clip_error",
+    "clocked",
     "clockwork_cell",
     "coupled_lstm_cell",
     "elman_cell",
+    "first",
+    "gru",
     "gru_cell",
+    "initial_state",
     "layer_norm_lstm_cell",
+    "lstm",
     "lstm_cell",
     "minimal_gated_cell",
+    "peephole",
     "peephole_lstm_cell",
     "projected_lstm_cell",
+    "recurrent",
+    "rnn",
+    "sequence_dropout",
+    "sequence_mask",
     "sigmoid",
+    "slot_softmax",
+    "stack",
     "tanh",
 ]

@@ -15,8 +15,8 @@ class Peephole(Layer):
 
     Parameters
     ----------
-    units : int
-        Features of the input and of the output.
+    units : int, optional
+        Features of the input and of the output; None: taken from the first input.
     dtype : {'float64', 'float32'}
         Of the weights.
 
@@ -34,20 +34,24 @@ class Peephole(Layer):
     array([[  3., -10.]])
     """
 
-    units: int
+    units: int | None = None
     dtype: str = field(default="float64", kw_only=True)
 
     def check(self) -> None:
         positive(self, "units")
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
-        return {"weights": Weight((self.units,), fan_in=1, fan_out=1)}
+        units = self.units if self.units is not None or not inputs else inputs[0].size(-1)
+        if units is None:
+            remedy = "Pass it to the constructor, or declare it on the input of the graph."
+            raise ShapeError("the size of the input is not known yet", where=repr(self), remedy=remedy)
+        return {"weights": Weight((units,), fan_in=1, fan_out=1)}
 
     def infer(self, x: Shape) -> Shape:
-        if x.rank < 2 or x.size(-1) not in (None, self.units):
-            expected = f"(batch, …, feature={self.units})"
+        if x.rank < 2 or (self.units is not None and x.size(-1) not in (None, self.units)):
+            expected = f"(batch, …, feature{'' if self.units is None else f'={self.units}'})"
             raise ShapeError("the input does not match the weights", where=repr(self), expected=expected, received=x)
-        return x.resized(-1, self.units)
+        return x if self.units is None else x.resized(-1, self.units)
 
     def apply(self, x: Any, *, weights: Any) -> tuple[Any, Any]:
         return x * weights, x
@@ -56,4 +60,4 @@ class Peephole(Layer):
         return error * weights
 
     def grad(self, x: Any, error: Any) -> dict[str, Any]:
-        return {"weights": (x * error).reshape(-1, self.units).sum(0)}
+        return {"weights": (x * error).reshape(-1, x.shape[-1]).sum(0)}

@@ -7,10 +7,11 @@ import numpy as np
 
 from graphnet import Layer, Shape
 from graphnet.authoring import positive
-from graphnet_recurrent.layers.checks import batch_size, check_probability
+from graphnet.layers import KeepProbability
+from graphnet_recurrent.layers.checks import batch_size
 
 
-class SequenceMask(Layer):
+class SequenceMask(KeepProbability, Layer):
     """``y = m / p``, ``(batch, units)``, with m 1 with probability p, else 0, drawn once per row; test phase: ones.
 
     A cell that takes it as a context and multiplies its state by it drops the same units at every step (Gal &
@@ -20,30 +21,37 @@ class SequenceMask(Layer):
     Parameters
     ----------
     units : int
-    probability : float
+    probability, keep : float
         p, the probability of *keeping* a unit, in (0, 1].
+    drop : float
+        1 - p, the probability of *dropping* a unit, in [0, 1).
 
     Raises
     ------
+    ConfigError
+        Unless exactly one of the three is given.
     ShapeError
         If x has no axis besides time.
     """
 
     units: int
-    probability: float = field(default=1.0)
+    probability: float | None = None
+    keep: float | None = field(default=None, kw_only=True)
+    drop: float | None = field(default=None, kw_only=True)
 
     draws: ClassVar[tuple[str, ...]] = ("mask",)
 
     def check(self) -> None:
         positive(self, "units")
-        check_probability(self, "probability")
+        self.settle()
 
     def infer(self, x: Shape) -> Shape:
         return Shape(("batch", "feature"), (batch_size(x, self), self.units))
 
     def draw(self, rng: np.random.Generator, *inputs: Shape) -> dict[str, Any]:
         shape = (batch_size(inputs[0], self) or 0, self.units)
-        return {"mask": (rng.random(shape) < self.probability) / self.probability}
+        keep = self.probability or 1.0
+        return {"mask": (rng.random(shape) < keep) / keep}
 
     def apply(self, x: Any, *, mask: Any, shapes: Any) -> tuple[Any, Any]:
         if mask is None:

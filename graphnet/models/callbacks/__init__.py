@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from graphnet.core.arguments import explain_constructors
 from graphnet.core.attributes import missing_from
-from graphnet.io.callbacks.best_checkpoints import BestCheckpoints
-from graphnet.io.callbacks.csv_log import CSVLog
+from graphnet.models.callbacks.best_checkpoints import BestCheckpoints
+from graphnet.models.callbacks.csv_log import CSVLog
 from graphnet.training.callbacks import Callback, EarlyStopping, TimeLimit, TrainingRun
 
 __all__ = ["BestCheckpoints", "CSVLog", "Callback", "EarlyStopping", "TimeLimit", "TrainingRun"]

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 import re
 import warnings
 from collections.abc import Mapping
@@ -14,15 +12,8 @@ from typing import Any
 
 from graphnet.core.checks import integer
 from graphnet.core.errors import FileError, GraphnetWarning
-from graphnet.core.run.state import State
-from graphnet.io import leftovers
-from graphnet.io.callbacks.places import in_run, path_text
-from graphnet.io.draft import remove, used
-from graphnet.io.manifest import MANIFEST
-from graphnet.io.model_folder import save_model
-from graphnet.io.writing import model_text
+from graphnet.models.callbacks.places import in_run, path_text
 from graphnet.training.callbacks import Callback, TrainingRun
-from graphnet.training.config import TrainingConfig
 from graphnet.training.history import EpochRecord, History
 from graphnet.training.monitor import Monitor, checked_mode, checked_name
 
@@ -92,10 +83,12 @@ class BestCheckpoints(Callback):
     def on_start(self, trainer: TrainingRun, batches: int) -> None:
         """Find the figure; refuse a folder that is not empty, and a model that cannot be saved."""
         self._monitor = Monitor("BestCheckpoints", trainer, self.monitor, self.mode)
+        from graphnet.models.callbacks import files
+
         folder = in_run(trainer, self.path)
         self._folder, self._kept, self._warned = folder or Path(), [], False
-        model_text(trainer.graph, trainer.config)
-        if folder is not None and not trainer.resumed and _contents(folder):
+        files.model_text(trainer.graph, trainer.config)
+        if folder is not None and not trainer.resumed and files.contents(folder):
             raise FileError(
                 "the models of another run are here",
                 where=str(self._folder),
@@ -105,6 +98,8 @@ class BestCheckpoints(Callback):
 
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Save the model, if the epoch is one of the best; then remove the one that no longer is."""
+        from graphnet.models.callbacks import files
+
         assert self._monitor is not None
         value = self._monitor.value(record)
         best = sorted([*self._kept, (value, record.epoch)])[: self.keep]
@@ -120,19 +115,16 @@ class BestCheckpoints(Callback):
             return
         dropped, self._kept = set(self._kept) - set(best), best
         for _, epoch in dropped:
-            self._remove(self._of(epoch))
+            files.discard(self._of(epoch))
 
     def on_end(self, trainer: TrainingRun, history: History) -> None:
         """Remove what killed processes have left."""
+        from graphnet.models.callbacks import files
+
         kept = {path.name for path in self.paths}
-        if not self._kept:
-            return
-        for name in _contents(self._folder):
-            if _FOLDER.match(name) and name not in kept and (self._folder / name / MANIFEST).exists():
-                self._remove(self._folder / name)
-        for left in leftovers.temporaries(self._folder):
-            if leftovers.abandoned(left):
-                self._remove(left)
+        if kept:
+            found = files.contents(self._folder)
+            files.clear(self._folder, [name for name in found if _FOLDER.match(name) and name not in kept])
 
     def state(self) -> dict[str, Any]:
         """The saved epochs, with the values of the figure."""
@@ -146,30 +138,8 @@ class BestCheckpoints(Callback):
         return self._folder / f"epoch-{epoch:04d}"
 
     def _save(self, trainer: TrainingRun, record: EpochRecord) -> None:
+        from graphnet.models.callbacks import files
+
         assert self._monitor is not None
-        target = self._of(record.epoch)
-        self._remove(target)  # of a process that was killed after the checkpoint from which this run goes on
         history = History([*trainer.history.epochs], record.epoch, "unfinished", self._monitor.name)
-        state = trainer.present_state or State()
-        with trainer.evaluated_weights():
-            save_model(target, trainer.runner, _config(trainer, target), state, history, trainer.runner.backend)
-
-    @staticmethod
-    def _remove(path: Path) -> None:
-        if os.path.lexists(path):
-            with contextlib.suppress(OSError):
-                remove(path)
-
-
-def _config(trainer: TrainingRun, target: Path) -> TrainingConfig:
-    """The configuration for a file in a folder: a data file that is relative to the run's folder stays the same one."""
-    config: TrainingConfig = trainer.config
-    moved = getattr(trainer.checkpoints, "config_in", None)
-    return config if moved is None else moved(config, target)
-
-
-def _contents(folder: Path) -> list[str]:
-    try:
-        return used(folder)
-    except OSError as error:
-        raise FileError("cannot be read", where=str(folder), received=error.strerror) from error
+        files.save(trainer, self._of(record.epoch), history)

@@ -13,8 +13,7 @@ from typing import Any
 
 from graphnet.core.checks import flag
 from graphnet.core.errors import FileError, GraphnetWarning
-from graphnet.io import atomic, filesystem, run_files
-from graphnet.io.callbacks.places import in_run, path_text
+from graphnet.models.callbacks.places import in_run, path_text
 from graphnet.training.callbacks import Callback, TrainingRun
 from graphnet.training.history import EpochRecord, History
 
@@ -86,11 +85,13 @@ class CSVLog(Callback):
         """Do nothing."""
 
     def _tolerated(self, trainer: TrainingRun, records: Sequence[EpochRecord]) -> None:
+        from graphnet.models.callbacks import files
+
         path = in_run(trainer, self.path)
         assert path is not None
         try:
             if self._written:
-                run_files.append(path, self._rows(records))
+                files.append(path, self._rows(records))
             else:
                 self._replace(path, self._rows(records, head=True), trainer.resumed)
             self._written = True
@@ -105,11 +106,9 @@ class CSVLog(Callback):
         data = text.encode("utf-8")
         if _beginning(path, len(data) + 1) == data:  # the run had ended, and is not changed
             return
-        try:
-            filesystem.make_folders(path.parent)
-        except OSError as error:
-            raise FileError("the folder cannot be created", where=str(path.parent), received=error.strerror) from error
-        atomic.write(path, data)
+        from graphnet.models.callbacks import files
+
+        files.replace(path, data)
 
     def _rows(self, records: Sequence[EpochRecord], *, head: bool = False) -> str:
         text = io.StringIO(newline="")
