@@ -133,6 +133,7 @@ if TYPE_CHECKING:
     from graphnet.models.network import NeuralNetwork
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
+    from graphnet.models.weight_import import import_weights
     from graphnet.optimizers import schedules as schedules
     from graphnet.plugins.local import register
     from graphnet.sweeps import sweep
@@ -174,6 +175,7 @@ _LAZY = {
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
     "explain": "graphnet.inspect.explain",
+    "import_weights": "graphnet.models.weight_import",
     "load": "graphnet.models.loading",
     "register": "graphnet.plugins.local",
     "standardized": "graphnet.models.standardized",
@@ -197,7 +199,12 @@ _ALIASES = {
 }
 module_aliases.install(_ALIASES)
 
-late.provide({"unsavable": ("graphnet.io.writing", "unsavable")})
+late.provide(
+    {
+        "named_at": ("graphnet.training.names", "named_at"),
+        "unsavable": ("graphnet.io.writing", "unsavable"),
+    }
+)
 
 # The library logs under "graphnet"; an application that wants the messages adds its own handler.
 logging.getLogger("graphnet").addHandler(logging.NullHandler())
@@ -298,6 +305,7 @@ __all__ = [
     "explain",
     "flatten",
     "generator",
+    "import_weights",
     "last",
     "layer_normalization",
     "load",

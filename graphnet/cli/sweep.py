@@ -85,6 +85,8 @@ def command(
     if result.state != "finished" and interrupted():
         click.echo(f"go on with: graphnet sweep --resume {result.path}", err=True)
         ctx.exit(signals.status)
+    if result.best is None:  # every trial has failed
+        ctx.exit(1)
 
 
 def ending(result: object) -> str:

@@ -14,6 +14,7 @@ from graphnet.cli.group import RUNNING, SIGNALS
 from graphnet.cli.paths import FilledPath, Names, ReadPath, max_bytes
 
 if TYPE_CHECKING:
+    from graphnet.models.train_file import TrainingJob
     from graphnet.training.history import History
 
 
@@ -51,6 +52,9 @@ if TYPE_CHECKING:
 @click.option(
     "--backend", type=Names("backends"), help="The backend: numpy, reference (node by node), or one of a plugin."
 )
+@click.option(
+    "--find-rate", is_flag=True, help="Instead of training, try rising learning rates, and suggest one; writes nothing."
+)
 @click.option("--on-nan", type=click.Choice(["stop", "skip"]), help="What follows numbers that are not finite.")
 @click.option("--detect-anomaly", is_flag=True, default=None, help="Check every node in every batch (slow).")
 @click.option(
@@ -72,6 +76,7 @@ def command(
     drop_last: bool | None,
     threads: int | None,
     backend: str | None,
+    find_rate: bool,
     on_nan: str | None,
     detect_anomaly: bool | None,
     save_bad_batch: str | None,
@@ -116,6 +121,9 @@ def command(
         if session.over:
             click.echo(f"{resume}: the run has ended; nothing was changed. More epochs: --epochs N")
             return
+    if find_rate:
+        _show_rates(session)
+        return
     session.folder.stop = lambda: signals.received is not None
     ctx.meta[RUNNING] = True
     try:
@@ -133,6 +141,20 @@ def command(
         display.print(line)
     if history.stopped == "interrupted":
         ctx.exit(signals.status)
+
+
+def _show_rates(session: TrainingJob) -> None:
+    """Print the losses of rising learning rates, and the rate to choose."""
+    from graphnet.training import find_rate
+
+    trainer, train = session.trainer, session.data.train
+    curve = find_rate(trainer.graph, train.inputs, train.targets, trainer.config)
+    click.echo(curve.table())
+    present = getattr(trainer.config.optimizer, "learning_rate", None)
+    if curve.suggestion is None:
+        click.echo(f"the loss never falls; the learning rate of the file is {present:g}")
+    else:
+        click.echo(f"suggested learning rate: {curve.suggestion:.2g} (in the file: {present:g})")
 
 
 def _data(path: str | None, options: Mapping[str, Any]) -> Any:

@@ -21,3 +21,14 @@ def call(name: str, *arguments: Any) -> Any:
     """Call a function that has been provided."""
     module, function = _places[name]
     return getattr(importlib.import_module(module), function)(*arguments)
+
+
+def named(where: str, kind: str, value: Any) -> Any:
+    """The registered object that a name stands for, with default settings; anything but text is returned unchanged.
+
+    Raises
+    ------
+    ConfigError
+        If the name is unknown, or the object cannot be made without settings.
+    """
+    return call("named_at", where, kind, value) if isinstance(value, str) else value

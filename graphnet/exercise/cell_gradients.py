@@ -36,6 +36,8 @@ CARRY = {
     "last error": ("wrong-step", "every step uses the output error of the last step"),
     "first error": ("wrong-step", "every step uses the output error of the first step"),
     "late, kept": ("wrong-step", "a step uses the error of the output of the step before it"),
+    "late, round": ("wrong-step", "a step uses the error of the output of the step before it; the first one that of the last"),
+    "early, round": ("wrong-step", "a step uses the error of the output of the step after it; the last one that of the first"),
     "split x": ("wrong-part", "the error for the input is cut out of the wrong place: input and hidden part of the joined error "
                 "are exchanged"),
     "split h": ("wrong-part", "the error of the hidden state is cut out of the wrong place: input and hidden part of the joined "
@@ -188,6 +190,8 @@ def _shifted(errors: Array, fault: str) -> Array:
     cases = {
         "late": lambda: np.concatenate([zero, errors[:-1]]),
         "late, kept": lambda: np.concatenate([errors[:1], errors[:-1]]),
+        "late, round": lambda: np.roll(errors, 1, 0),
+        "early, round": lambda: np.roll(errors, -1, 0),
         "early": lambda: np.concatenate([errors[1:], zero]),
         "last error": lambda: np.repeat(errors[-1:], len(errors), 0),
         "first error": lambda: np.repeat(errors[:1], len(errors), 0),

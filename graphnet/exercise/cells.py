@@ -65,6 +65,9 @@ RNN_FORWARD = {
     ),
     "lag": ("wrong-step", "a step reads the hidden state of two steps before, not that of the step before it"),
     "added": ("wrong-state", "the old hidden state is added to the new one"),
+    "h outside": ("brackets", "the hidden state's part is added after TanH; it belongs into its argument"),
+    "x outside": ("brackets", "the input's part is added after TanH; it belongs into its argument"),
+    "b outside": ("brackets", "the bias is added after TanH; it belongs into its argument"),
     "reversed": ("wrong-step", "the sequence is processed from its last step to its first"),
     "input before": ("wrong-step", "a step reads the input of the step before it"),
     "minus h": ("sign", "the hidden state's part of the sum has the wrong sign"),
@@ -126,6 +129,20 @@ LSTM_FORWARD = {
         for gate, name in GATE_NAMES.items()
         for part, words in (("x", "the input"), ("h", "the old hidden state"), ("b", "its bias"))
     },
+    **{
+        f"{slot} 1-{gate}": (
+            "missing-factor",
+            f"1 minus the {GATE_NAMES[gate]} stands in the place of the {GATE_NAMES[slot]}",
+        )
+        for slot in "ifgo"
+        for gate in "ifo"
+        if (slot, gate) not in (("f", "f"), ("i", "f"))
+    },
+    "i added": ("wrong-state", "the input gate is added to the cell state; it must be multiplied by the candidate"),
+    "o added": ("wrong-state", "output gate and TanH of the cell state are added; they must be multiplied"),
+    "o squared": ("gate-twice", "the output gate is multiplied twice"),
+    "g from c": ("wrong-state", "the old cell state stands in the place of the candidate"),
+    "h in cell": ("wrong-state", "the old hidden state stands in the place of the old cell state"),
     "relu candidate": ("wrong-activation", "the candidate goes through a ReLU; it should go through TanH"),
     "tanh and sigmoid": (
         "wrong-activation",
@@ -223,6 +240,9 @@ def _rnn_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace:
     functions = {"sigmoid": sigmoid, "linear": lambda a: a, "relu": lambda a: np.maximum(a, 0.0),
                  "twice": lambda a: np.tanh(np.tanh(a)), "added": lambda a: np.tanh(a) + h}  # fmt: skip
     new = functions.get(fault, np.tanh)(raw)
+    if fault.endswith(" outside"):
+        part = {"x": x @ weights[0], "h": h @ weights[1], "b": weights[2] + 0 * raw}[fault[0]]
+        new = np.tanh(raw - part) + part
     trace.gates.append({"raw": raw})
     read = raw if fault == "raw output" else new
     return (raw if fault == "raw feedback" else new), c, read
@@ -250,10 +270,15 @@ def _lstm_step(weights: Weights, x: Array, h: Array, c: Array, fault: str, trace
         if fault in ("linear candidate", "relu candidate")
         else np.tanh(g)
     )
-    new = _new_cell(i, f, g, c, fault)
+    if fault[1:4] == " 1-":
+        values = {"i": i, "f": f, "g": g, "o": o}
+        values[fault[0]] = 1 - values[fault[4]]
+        i, f, g, o = (values[name] for name in "ifgo")
+    new = _new_cell(i, f, c if fault == "g from c" else g, h if fault == "h in cell" else c, fault)
     inner = c if fault == "old cell" else new
     squashed = inner if fault == "linear cell" else sigmoid(inner) if fault == "sigmoid cell" else np.tanh(inner)
     out = np.tanh(o * inner) if fault == "outer tanh" else squashed if fault == "no output gate" else o * squashed
+    out = {"o added": o + squashed, "o squared": o * o * squashed}.get(fault, out)
     trace.gates.append({"i": i, "f": f, "g": g, "o": o, "raw": raw})
     read = {"cell output": new, "squashed output": np.tanh(new)}.get(fault, out)
     kept = np.tanh(new) if fault == "tanh cell kept" else new
@@ -266,6 +291,7 @@ def _new_cell(i: Array, f: Array, g: Array, c: Array, fault: str) -> Array:
         "coupled": lambda: (1 - f) * c + i * g, "coupled input": lambda: f * c + (1 - f) * g,
         "forget all": lambda: f * (c + i * g), "input all": lambda: i * (f * c + g),
         "added forget": lambda: f + c + i * g, "no input term": lambda: f * c, "minus": lambda: f * c - i * g,
+        "i added": lambda: f * c + i,
         "candidate added": lambda: f * c + i + g,
     }  # fmt: skip
     return cases[fault]() if fault in cases else f * c + i * g

@@ -119,16 +119,23 @@ class Search:
         The gradient of the student, as ``(x, h, b)``; ``b`` is None where there is none.
     error : array
         The student's error for the input, ``(STEPS, inputs)``.
+    rows : str
+        The order of the rows in the student's weights.
     """
 
     def __init__(
         self, kind: str, weights: cells.Weights, trace: cells.Trace, hidden: Array, blocks: tuple[Array, Array, Any],
-        error: Array,
+        error: Array, rows: str = "xhb",
     ) -> None:  # fmt: skip
         self.kind, self.weights, self.trace, self.hidden, self.error = kind, weights, trace, hidden, error
         self.names = "h" if kind == "RNN" else "ifgo"
         self.factors = factors(kind, trace)
         self.raw = self._recover(blocks)
+        self.joined = np.zeros(0)
+        if self.raw is not None:
+            whole = np.concatenate([self.raw[AT][name] for name in self.names])
+            parts = {name: np.atleast_2d(weights["xhb".index(name)]) @ whole for name in rows}
+            self.joined = np.concatenate([parts[name] for name in rows])
 
     def _recover(self, blocks: tuple[Array, Array, Any]) -> list[dict[str, Array]] | None:
         """The errors before the activations in the steps up to ``AT``, by gate; None if the gradient is not made of them."""
@@ -179,6 +186,31 @@ class Search:
                 for name, factor in self.factors.items():
                     if near(found, others * factor.values[step]):
                         return right, self._words(gate, right, name, step)
+        return self._two_factors(gate)
+
+    def _two_factors(self, gate: str) -> tuple[str, Diagnosis] | None:
+        """Two factors that are missing, or for which one stands."""
+        assert self.raw is not None
+        found, chain = self.raw[AT][gate], CHAIN[self.kind][gate]
+        for pair in itertools.combinations(chain, 2):
+            others = self.hidden * self.product(tuple(name for name in chain if name not in pair), AT)
+            should = listed([RIGHT_WORDS.get(name, NAMES.get(name, name)) for name in pair])
+            for step in (AT, AT - 1, AT + 1, STEPS - 1, 0):
+                for name, factor in self.factors.items():
+                    if not near(found, others * factor.values[step]):
+                        continue
+                    if pair == SHARED and name == "one":
+                        words = f"the error of {NAMES[gate]} is computed from the hidden state's error; it must be from the cell state's"
+                        return gate, Diagnosis("wrong-error", words)
+                    if name == "one":
+                        return gate, Diagnosis(
+                            "missing-factor", f"the error of {NAMES[gate]} lacks two factors: {should}"
+                        )
+                    when = "" if step == AT else f" of {OTHER_STEPS[step]}"
+                    words = (
+                        f"the error of {NAMES[gate]} is multiplied by {factor.words}{when}; it should be by {should}"
+                    )
+                    return gate, Diagnosis("wrong-factor", words)
         return None
 
     def _words(self, gate: str, right: str, name: str, step: int) -> Diagnosis:
@@ -186,7 +218,7 @@ class Search:
         should = RIGHT_WORDS.get(right, NAMES.get(right, right))
         factor = self.factors[name]
         if name == "zero":
-            return Diagnosis("missing-sum", f"{owner} is zero")
+            return Diagnosis("missing-sum", f"{owner} gets nothing of the hidden state's error")
         if name == "minus" and len(CHAIN[self.kind][gate]) == 1:
             return Diagnosis("derivative-missing", f"{owner} has the wrong sign and lacks {should}")
         if name == "one":
@@ -252,13 +284,58 @@ class Search:
             return Diagnosis("missing-sum", f"{name} is zero")
         if near(found, -right):
             return Diagnosis("sign", f"{name} has the wrong sign")
+        for size in (2.0, 3.0, 0.5, 1 / 3, AT + 1.0, 1 / (AT + 1), float(STEPS), 1 / STEPS):
+            if near(found, size * right) and size != 1 / len(self.names):
+                return Diagnosis("factor", f"{name} is {size:.3g} times the right one")
         if near(found, right / len(self.names)):
             return Diagnosis("mean", f"{name} is the mean of those of the gates; it is their sum")
-        block = self.weights[1]
-        if which == 1 and self.kind == "RNN" and near(found, block.T @ self.raw[AT]["h"] if self.raw else None):
-            return Diagnosis("transposed", f"{name} goes through the recurrent weights without their transposition")
+        for start in range(len(self.joined) - len(right) + 1):
+            if near(found, self.joined[start : start + len(right)]):
+                words = f"{name} is cut out of the wrong place of the joined error: from its number {start} on"
+                return Diagnosis("wrong-part", words)
+        named = self._scaled(found, right, name) if which == 1 else None
+        if named is not None:
+            return named
         words = f"{name} is wrong, although the errors of the gates are right: it is the gates' errors times the transposed weights"
         return Diagnosis("wrong-error", words)
+
+    def _scaled(self, found: Array, right: Array, name: str) -> Diagnosis | None:
+        """The error of the hidden state before, with a factor that does not belong there, or of something else."""
+        assert self.raw is not None
+        before = AT - 1
+        own = self.product(CHAIN[self.kind]["h" if self.kind == "RNN" else "o"], before)
+        for step in (AT, before, 0, AT + 1, STEPS - 1):
+            for key, factor in self.factors.items():
+                value = factor.values[step]
+                when = {AT: "the step it comes from", before: "the step it goes to", 0: "the step before that one"}.get(
+                    step, OTHER_STEPS[step]
+                )
+                if near(found, right * value):
+                    return Diagnosis("wrong-factor", f"{name} is also multiplied by {factor.words} of {when}")
+                if self.kind == "RNN" and near(found * own, right * value):
+                    if key == "one":
+                        return Diagnosis("derivative-missing", f"{name} is not multiplied by the derivative there")
+                    words = f"{name} is multiplied by {factor.words} of {when}; it should be by 1 - h² of the step it goes to"
+                    return Diagnosis("wrong-step", words)
+        if self.kind == "RNN":
+            block = self.weights[1]
+            for matrix, how in ((block, ""), (block.T, ", and the recurrent weights are not transposed")):
+                for step in (AT, before, AT + 1, STEPS - 1, 0):
+                    for key, factor in self.factors.items():
+                        if near(found, matrix @ (self.hidden * factor.values[step])):
+                            if how and key == "h t" and step == AT:
+                                return Diagnosis(
+                                    "transposed",
+                                    f"{name} goes through the recurrent weights without their transposition",
+                                )
+                            what = (
+                                "without the derivative of TanH"
+                                if key == "one"
+                                else f"times {factor.words} of {OTHER_STEPS[step]}"
+                            )
+                            words = f"{name} is computed from the error of the hidden state {what}{how}"
+                            return Diagnosis("derivative-missing" if key == "one" else "wrong-factor", words)
+        return None
 
     def _carried(self) -> Iterator[Diagnosis]:
         """What reaches the step before: the error of its hidden state, and of its cell state."""
@@ -285,6 +362,13 @@ class Search:
             for name, factor in self.factors.items():
                 if near(found, cell * factor.values[step]):
                     yield self._cell_words(name, step)
+                    return
+                if near(found, cell * self.factors["f"].values[AT] * factor.values[step]):
+                    words = f"the cell state's error goes to the step before with one factor too many: {factor.words}"
+                    if name == "minus":
+                        yield Diagnosis("sign", "the cell state's error from the next step has the wrong sign")
+                        return
+                    yield Diagnosis("wrong-factor", words)
                     return
         yield Diagnosis("wrong-error", "the error that goes to the cell state of the step before is wrong: it is the cell "
                         "state's error times the forget gate")  # fmt: skip

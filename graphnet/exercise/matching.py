@@ -186,8 +186,22 @@ def _arrangement(array: Array, expected: Array) -> Diagnosis | None:
             if array.transpose(axes).shape == expected.shape and near(array.transpose(axes), expected):
                 return Diagnosis("transposed", "is transposed")
     difference = array - expected
+    if array.size == 1:
+        return _number(float(array.flat[0]), float(expected.flat[0]))
     if near(difference, np.full_like(difference, difference.flat[0])):
         return Diagnosis("constant", f"differs from the right result by the constant {difference.flat[0]:.6g}")
+    return None
+
+
+def _number(value: float, right: float) -> Diagnosis | None:
+    """A number by another function of the right one."""
+    with np.errstate(all="ignore"):
+        cases = {"the square root of the right result": np.sqrt(right), "the square of the right result": right**2,
+                 "the logarithm of the right result": np.log(right), "the exponential of the right result": np.exp(right),
+                 "the right result plus 1": right + 1, "the right result minus 1": right - 1}  # fmt: skip
+    for words, other in cases.items():
+        if near(value, other):
+            return Diagnosis("wrong-function", f"is {words}: {value:.6g}, expected {right:.6g}")
     return None
 
 

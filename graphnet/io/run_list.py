@@ -20,6 +20,7 @@ from graphnet.io.lock import FolderLock, is_locked
 from graphnet.io.manifest import CHECKPOINT, Manifest
 from graphnet.io.model_folder import MODEL
 from graphnet.io.run_files import METRICS, SUMMARY
+from graphnet.io.sweep_files import is_sweep
 
 #: How a run is described that ended, by ``stopped`` in its summary.
 STATES = {"finished": "finished", "patience": "finished", "failed": "failed"}
@@ -142,7 +143,7 @@ def _number(value: Any) -> float | None:
 
 # ---------------------------------------------------------------------- cleaning
 def clean(folder: Path, *, dry_run: bool = False) -> list[Path]:
-    """Remove what killed processes have left in a folder and in the runs in it; returns what was, or would be, removed.
+    """Remove what killed processes have left in a folder, its runs and sweeps; returns what was, or would be, removed.
 
     Whatever belongs to a run that is going on, or to a process that lives, stays. Nothing but names that graphnet makes
     for what is not complete is ever removed.
@@ -152,7 +153,7 @@ def clean(folder: Path, *, dry_run: bool = False) -> list[Path]:
     FileError
         If the folder cannot be read.
     """
-    removed = []
+    removed = [each for path in _folders(folder) if is_sweep(path) for each in clean(path, dry_run=dry_run)]
     for path in _abandoned(folder):
         if not (path.is_dir() and is_locked(path)):
             removed += [path] if dry_run or _removed(path) else []

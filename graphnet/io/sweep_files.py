@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graphnet.core.errors import FileError
 from graphnet.io.lock import is_locked
 
 FORMAT = "graphnet-sweep/1"
@@ -20,6 +21,19 @@ MOST = 2**28
 def is_sweep(path: Path) -> bool:
     """Whether a folder is that of a sweep."""
     return (path / SWEEP).is_file()
+
+
+def refuse_sweep(path: Path) -> None:
+    """Raise a FileError if a folder is that of a sweep, where one of its runs is expected.
+
+    Raises
+    ------
+    FileError
+    """
+    if is_sweep(path):
+        best = ((results(path) or {}).get("best") or {}).get("path")
+        raise FileError("a sweep, not a run", where=str(path), expected="the folder of one of its runs",
+                        remedy=f"Its best run: {path / best}." if best else None)  # fmt: skip
 
 
 def results(path: Path) -> Mapping[str, Any] | None:

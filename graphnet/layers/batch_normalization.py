@@ -109,8 +109,8 @@ class BatchNormalization(BiasAttribute, Layer):
         axis = feature_axis(shapes[0], self)
         mask = None if lengths is None else valid(lengths, x.shape[0], x.ndim)
         rows = math.prod(x.shape[: kept(shapes[0])]) if mask is None else int(np.count_nonzero(mask))
-        across = tuple(i for i in range(x.ndim) if i != axis)
-        aligned = tuple(-1 if i == axis else 1 for i in range(x.ndim))
+        across = (*range(axis), *range(axis + 1, x.ndim))
+        aligned = (1,) * axis + (-1,) + (1,) * (x.ndim - axis - 1)
         if phase is not Phase.test and axis == x.ndim - 1:
             count = math.prod(x.shape[:-1]) if mask is None else max(rows, 1) * math.prod(x.shape[2:-1])
             flags = None if mask is None or x.ndim > 3 else mask

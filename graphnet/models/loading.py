@@ -18,6 +18,7 @@ from graphnet.io.contents import Contents
 from graphnet.io.model_folder import MODEL, WEIGHTS
 from graphnet.io.run_history import read_history
 from graphnet.io.state import state_from
+from graphnet.io.sweep_files import refuse_sweep
 from graphnet.io.weights import set_weights
 from graphnet.models.model import Model
 
@@ -79,6 +80,7 @@ def read_file(path: str | os.PathLike[str]) -> ModelFile:
     path = Path(path)
     folder = path if os.path.isdir(path) else None
     if folder is not None and not entries(folder):
+        refuse_sweep(folder)
         _require_file(folder / WEIGHTS, "the weights of a run")
     with random.using(np.random.default_rng(0)):  # creating layers must not advance the present generator
         return read_model(path if folder is None else folder / MODEL, allocate=False)

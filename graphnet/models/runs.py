@@ -20,6 +20,7 @@ from graphnet.io.checkpoint import entries
 from graphnet.io.checkpoint_store import load_checkpoint, no_checkpoint
 from graphnet.io.lock import busy, is_locked
 from graphnet.io.run_folder import MODEL, SUMMARY, RunFolder
+from graphnet.io.sweep_files import refuse_sweep
 from graphnet.models.class_names import named
 from graphnet.models.data_setting import replaced
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
@@ -99,6 +100,7 @@ def open_run(path: str | os.PathLike[str], *, data: str | None = None) -> Opened
     """
     folder = checks.path("open_run", path)
     if not (folder / "checkpoints").is_dir():
+        refuse_sweep(folder)
         raise no_checkpoint(folder)
     if is_locked(folder):
         raise busy(folder)

@@ -29,6 +29,7 @@ COMMANDS = (
     "new-plugin",
     "check",
     "exercise",
+    "weights",
     "completion",
 )
 #: The form of a command's name.

@@ -15,6 +15,7 @@ from graphnet.sweeps.folder import SweepFolder
 from graphnet.sweeps.picture import PICTURE, picture
 from graphnet.sweeps.results import SweepResult, TrialResult, encoded, run_name, state_of
 from graphnet.sweeps.study import ERROR, Study, results_of
+from graphnet.sweeps.table import short_names, shown_value
 from graphnet.sweeps.task import Task
 
 CSV = "results.csv"
@@ -116,6 +117,8 @@ class Runner:
         finally:
             self.executor.close()
         result = self.write()
+        if self.refusal is None and result.state != "finished" and self._too_many_failures():
+            self.refusal = f"{self._failures()} trials have failed, as many as may (max_failures)"
         if self.refusal is not None:
             raise StateError(self.refusal, where=str(self.folder.path))
         return result
@@ -177,6 +180,8 @@ class Runner:
         status = result["status"]
         if status == "stopped" or (status == "lost" and self.stopping):
             trial.waiting.append(run)
+            if not self.stopping:  # by a KeyboardInterrupt in the run itself
+                self._stop()
         elif status == "lost" and trial.restarts < RESTARTS:
             trial.restarts += 1
             trial.waiting.insert(0, run)
@@ -220,13 +225,14 @@ class Runner:
         self.study.fail(trial.number, error)
         self._show(self.write("running"), trial.number)
         if self._too_many_failures() and not self.stopping:
-            failed = sum(each.state == "failed" for each in self._trials())
-            self.refusal = f"{failed} trials have failed; the last one: {error}"
+            self.refusal = f"{self._failures()} trials have failed; the last one: {error}"
             self._stop()
 
     def _too_many_failures(self) -> bool:
-        most = self.sweep.max_failures
-        return most is not None and sum(each.state == "failed" for each in self._trials()) >= most
+        return self.sweep.max_failures is not None and self._failures() >= self.sweep.max_failures
+
+    def _failures(self) -> int:
+        return sum(trial.state.name == "FAIL" for trial in self.study.trials())
 
     def _trials(self) -> list[TrialResult]:
         states = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
@@ -263,10 +269,12 @@ class Runner:
         done = sum(each.state != "running" for each in result.trials)
         words = f"{result.objective} {trial.value:.5g}" if trial.value is not None else str(trial.error)
         words += "" if trial.deviation is None else f" ± {trial.deviation:.2g}"
-        words += (
-            f"  (best {best.value:.5g}, trial {best.number})" if best is not None and best.value is not None else ""
-        )
-        self.shown(f"{done}/{result.wanted}  trial {number} {trial.state}  {words}  {trial.seconds:.1f} s")
+        if best is not None and best.value is not None and result.wanted > 1:
+            words += f"  (best {best.value:.5g}, trial {best.number})"
+        names = short_names(list(trial.parameters))
+        values = "  ".join(f"{n} {shown_value(v)}" for n, v in zip(names, trial.parameters.values(), strict=True))
+        parts = (f"{done}/{result.wanted}  trial {number} {trial.state}", words, values, f"{trial.seconds:.1f} s")
+        self.shown("  ".join(part for part in parts if part))
 
 
 def _fold_seed(seed: int | None, sweep: Any) -> int:

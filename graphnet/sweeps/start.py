@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Callable, Iterable
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from graphnet.core import checks
@@ -15,6 +20,9 @@ from graphnet.io.model_file import default_name, read_text
 from graphnet.io.run_folder import RunFolder
 from graphnet.models.data_paths import folder_of
 from graphnet.models.train_file import TrainingJob, prepare_model
+from graphnet.plugins import manager
+from graphnet.plugins.hookspecs import KINDS
+from graphnet.plugins.registry import LOCAL
 from graphnet.sweeps.executor import Executor, InProcess
 from graphnet.sweeps.file import SweepFile, Template, check_values
 from graphnet.sweeps.folder import SweepFolder, model_source
@@ -54,7 +62,7 @@ def sweep(
     shown : callable or None
         Is called with a line about each trial that has ended.
     interrupted : callable
-        Once it returns True, all runs end after a checkpoint. So they do at KeyboardInterrupt; see :func:`resume`.
+        Once it returns True, all runs end after a checkpoint, as at Ctrl-C; see :func:`resume`.
     executor : Executor, optional
         Trains in place of the processes of this machine; see :class:`graphnet.sweeps.executor.Executor`.
 
@@ -78,6 +86,8 @@ def sweep(
     source = model_source(file)
     template = Template(read_text(source, "a model file"), str(source), folder_of(source), default_name(source))
     first, facts = _checked(file, template)
+    if executor is None and file.sweep.jobs:
+        _refuse_local(first)
     template = replace(template, name=first.trainer.graph.name)
     folder = SweepFolder.create(file, template, facts, None if output is None else Path(output), Path(runs))
     return _run(folder, shown, interrupted, executor)
@@ -146,12 +156,37 @@ def _run(
     try:
         study = Study(folder.journal(), sweep, folder.facts["direction"], folder.facts["epochs"])
         _want(study, sweep, trials)
-        if executor is None:
-            executor = Pool(sweep.jobs, sweep.threads) if sweep.jobs else InProcess(interrupted)
         say = shown or (lambda line: None)
-        return Runner(folder, study, executor, interrupted=interrupted, shown=say, allow=allow).run()
+        with _interruptible(interrupted) as stops:
+            if executor is None:
+                executor = Pool(sweep.jobs, sweep.threads) if sweep.jobs else InProcess(stops)
+            return Runner(folder, study, executor, interrupted=stops, shown=say, allow=allow).run()
     finally:
         folder.lock.release()
+
+
+@contextmanager
+def _interruptible(interrupted: Interrupted) -> Iterator[Interrupted]:
+    """Let the first Ctrl-C inside the block end all runs after a checkpoint; the second one is a KeyboardInterrupt.
+
+    Only where nobody else handles the signal: not in the command line, and not in a thread.
+    """
+    received: list[int] = []
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield interrupted
+        return
+    signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(received) or interrupted()
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _want(study: Study, sweep: Sweep, trials: int | None) -> None:
@@ -179,6 +214,25 @@ def _checked(file: SweepFile, template: Template) -> tuple[TrainingJob, dict[str
     direction = _direction(file, job)
     facts = {"objective": sweep.objective.metric, "direction": direction, "epochs": job.trainer.config.epochs}
     return job, {**facts, "wanted": sweep.trials}
+
+
+def _refuse_local(job: TrainingJob) -> None:
+    """Refuse classes that other processes do not have.
+
+    Raises
+    ------
+    ConfigError
+    """
+    config = job.trainer.config
+    things = [layer for _, layer in job.trainer.graph.walk()]
+    for field in (getattr(config, each.name) for each in dataclasses.fields(config)):
+        things += field if isinstance(field, tuple) else field.values() if isinstance(field, Mapping) else [field]
+    registry = manager().registry
+    local = {entry.object for kind in KINDS for entry in registry.entries(kind) if entry.distribution == LOCAL}
+    found = next((type(thing).__name__ for thing in things if type(thing) in local), None)
+    if found is not None:
+        raise ConfigError(f"{found} exists in this process only", where="sweep", expected="jobs: 0, or a plugin",
+                          remedy="Train in this process, by jobs=0; or write a plugin (docs/plugins.md).")  # fmt: skip
 
 
 def _first(parameter: Any) -> Any:

@@ -18,7 +18,7 @@ def table(result: Any, most: int | None) -> str:
     others = [each for each in result.trials if each not in ranked]
     shown = [*ranked, *others][:most]
     names = list(dict.fromkeys(name for each in result.trials for name in each.parameters))
-    labels = _short(names)
+    labels = short_names(names)
     spread = any(each.deviation is not None for each in shown)
     header = ["trial", "state", result.objective + (" ± sd" if spread else ""), *labels, "epochs", "time", "run"]
     lines = _lines([header, *(_row(result, each, names) for each in shown)])
@@ -72,8 +72,14 @@ def shown_value(value: Any) -> str:
     return text if len(text) < VALUE else f"{text[: VALUE - 2]}…"
 
 
-def _short(names: list[str]) -> list[str]:
-    """The last parts of the names, as many as tell them apart."""
+def short_names(names: list[str]) -> list[str]:
+    """The last parts of dotted names, as many as tell them apart.
+
+    Examples
+    --------
+    >>> short_names(["training.optimizer.learning_rate", "a.units", "b.units"])
+    ['optimizer.learning_rate', 'a.units', 'b.units']
+    """
     parts = [name.split(".") for name in names]
     for count in range(1, 8):
         short = [".".join(each[-count:]) for each in parts]

@@ -96,6 +96,7 @@ class Reporter(Callback):
 
     def __init__(self, figure: str | None, decide: Decide) -> None:
         self.figure, self.decide = figure, decide
+        self.begun = False
 
     def state(self) -> dict[str, Any]:
         """Nothing."""
@@ -103,6 +104,10 @@ class Reporter(Callback):
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         """Do nothing."""
+
+    def on_start(self, trainer: TrainingRun, batches: int) -> None:
+        """The run may go on: its data and settings are those that it had."""
+        self.begun = True
 
     def on_epoch_end(self, trainer: TrainingRun, record: EpochRecord) -> None:
         """Report the figure of the epoch."""
@@ -140,20 +145,18 @@ def _execute(task: Task, decide: Decide, stop: Callable[[], bool]) -> dict[str, 
     finished = ended(folder)
     if finished is not None:
         return {"status": "ended", "summary": finished}
-    going_on = bool(entries(folder))
+    going_on, reporter = bool(entries(folder)), Reporter(task.report, decide)
     try:
-        job = task.job([Reporter(task.report, decide)])
-    except Exception as error:
-        return {"status": "refused" if going_on else "failed", "error": _described(error)}
-    job.folder.stop = stop
-    try:
+        job = task.job([reporter])
+        job.folder.stop = stop
         history = job.train()
         if history.stopped == "interrupted":
             job.folder.summarize(history, {})
             return {"status": "stopped"}
         job.evaluate()
     except Exception as error:
-        return {"status": "failed", "error": _described(error)}
+        refused = going_on and not reporter.begun
+        return {"status": "refused" if refused else "failed", "error": _described(error)}
     summary = ended(folder)
     return {"status": "failed", "error": "the run has no results"} if summary is None else {
         "status": "ended", "summary": summary

@@ -11,18 +11,30 @@ if TYPE_CHECKING:
     from graphnet.training.callbacks import Callback, TrainingRun
     from graphnet.training.config import TrainingConfig
     from graphnet.training.history import EpochRecord, History
+    from graphnet.training.rate_finder import RateCurve, find_rate
     from graphnet.training.trainer import Trainer
 
-__all__ = ["Callback", "EpochRecord", "History", "Trainer", "TrainingConfig", "TrainingRun"]
+__all__ = [
+    "Callback",
+    "EpochRecord",
+    "History",
+    "RateCurve",
+    "Trainer",
+    "TrainingConfig",
+    "TrainingRun",
+    "find_rate",
+]
 
 #: The module of each public name; imported at first use, so that a callback's module does not import the Trainer.
 _MODULES = {
     "Callback": "graphnet.training.callbacks",
     "EpochRecord": "graphnet.training.history",
     "History": "graphnet.training.history",
+    "RateCurve": "graphnet.training.rate_finder",
     "Trainer": "graphnet.training.trainer",
     "TrainingConfig": "graphnet.training.config",
     "TrainingRun": "graphnet.training.callbacks",
+    "find_rate": "graphnet.training.rate_finder",
 }
 
 

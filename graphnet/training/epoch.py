@@ -55,6 +55,8 @@ class CurrentEpoch:
         That of the feed after the last update; empty before the first one.
     start : float
         ``time.perf_counter()`` at the beginning, less the time that the epoch has taken in earlier processes.
+    batch_loss : float
+        The loss of the last batch, with the regularization; NaN if it was skipped.
     beginning : object
         What an observer has kept when the epoch began.
     """
@@ -66,6 +68,7 @@ class CurrentEpoch:
         self.initial: float | None = None
         self.position: tuple[int, ...] = ()
         self.start = time.perf_counter()
+        self.batch_loss = math.nan
         self.beginning: Any = None
 
 
@@ -175,6 +178,7 @@ class EpochRunner:
             totals.restore(before)
             self.guard.skip(error)
             current.skipped += 1
+            current.batch_loss = math.nan
             return 0.0
 
     def _step(self, batch: Batch, current: CurrentEpoch, where: str) -> float:
@@ -190,6 +194,7 @@ class EpochRunner:
         totals.add_penalty(penalty, batch.rows)
         if not math.isfinite(loss + penalty):
             raise self.guard.loss(batch, loss, penalty)
+        current.batch_loss = loss + penalty
         self.guard.check_nodes(batch)
         if not errors:
             return 0.0

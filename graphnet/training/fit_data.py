@@ -19,6 +19,7 @@ from graphnet.data.weighting import ClassWeights, Weighting, class_table
 from graphnet.losses import Loss
 from graphnet.training.config import TrainingConfig
 from graphnet.training.feeds import piece_examples
+from graphnet.training.validation_data import validation_parts
 
 #: Examples whose targets are counted at a time.
 COUNTED = 4096
@@ -149,15 +150,8 @@ class DataReader:
     def _validation(self, validation_data: Any) -> Examples | Stream:
         if isinstance(validation_data, Stream):
             return validation_data
-        if not isinstance(validation_data, (tuple, list)) or len(validation_data) not in (2, 3):
-            raise ConfigError(
-                "invalid validation_data",
-                where="Trainer.fit",
-                expected="(inputs, targets) or (inputs, targets, lengths)",
-                received=type(validation_data).__name__,
-                remedy="To hold out a share of the examples, set validation in the configuration.",
-            )
-        return self.examples(*validation_data)
+        inputs, targets, lengths, mask, *weights = validation_parts(self.runner.graph, validation_data)
+        return self.examples(inputs, targets, lengths, mask, Weighting(*weights))
 
     def _check_stream(self, others: tuple[Any, ...], validation_data: Any) -> None:
         """Raise a ConfigError for arguments and settings that a stream cannot be combined with."""
@@ -166,6 +160,7 @@ class DataReader:
                 "a Stream takes no targets, lengths, masks or weights",
                 where="Trainer.fit",
                 expected="the Stream alone",
+                remedy="Pass weights and masks to it: Stream(source, targets, sample_weight=..., target_mask=...).",
             )
         if self.config.tbptt is None:
             raise ConfigError(

@@ -42,9 +42,21 @@ def named(field: str, kind: str, value: Any) -> Any:
 
 
 def _made(field: str, kind: str, name: str) -> Any:
+    return named_at(f"TrainingConfig.{field}", kind, name)
+
+
+def named_at(where: str, kind: str, name: str) -> Any:
+    """The object that a name stands for, with default settings; see :func:`named`.
+
+    Parameters
+    ----------
+    where : str
+        The class and the argument, ``Warmup.then``, for errors.
+    kind, name : str
+    """
     from graphnet.plugins import manager
 
-    where = f"TrainingConfig.{field}"
+    field = where.rpartition(".")[2]
     try:
         entry = manager().registry.get(kind, name)
     except UnknownNameError as error:

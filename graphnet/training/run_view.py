@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -50,6 +51,12 @@ class RunView:
     @property
     def _held_out(self) -> bool:
         return self._running is not None and self._running.epochs.validation is not None
+
+    @property
+    def batch_loss(self) -> float:
+        """The loss of the last batch, with the regularization, before its update; NaN if there is none."""
+        current = None if self._running is None else self._running.epochs.current
+        return math.nan if current is None else current.batch_loss
 
     @property
     def present_state(self) -> State | None:

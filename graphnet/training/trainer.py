@@ -95,6 +95,8 @@ class Trainer(RunView, ExplainedAttributes):
     True
     """
 
+    #: Whether the trained model is of use; if not, no warning says that it cannot be saved.
+    kept: ClassVar[bool] = True
     elsewhere: ClassVar[Mapping[str, str]] = {
         "train": "Call fit(inputs, targets).",
         "predict": "Call runner.forward, or use a Model.",
@@ -150,8 +152,10 @@ class Trainer(RunView, ExplainedAttributes):
             targets, and requires ``config.tbptt``.
         targets, lengths, mask
             As in :func:`graphnet.data.examples.examples`.
-        validation_data : (inputs, targets) or (inputs, targets, lengths), or a Stream, optional
-            Examples that select the best epoch; None: the share ``config.validation`` of the examples is held out.
+        validation_data : (inputs, targets), (inputs, targets, sample_weight), mapping or Stream, optional
+            Examples that select the best epoch; None: the share ``config.validation`` of the examples is held out. A
+            mapping has ``inputs`` and ``targets``, and may have ``lengths``, ``mask``, ``sample_weight`` and
+            ``target_mask``. A third part of integers, one for each sequence of a padded array, is ``lengths``.
         sample_weight : array, list of sequences, or mapping of output name to either, optional
             How much each target counts in the loss: one number of at least 0 for each example, or for an output over
             time one for each step, in the form of the targets. The mean is divided by the sum of the weights of a
@@ -217,7 +221,8 @@ class Trainer(RunView, ExplainedAttributes):
             self.config = reader.config
             feed = make_feed(self.runner, data, self.config, self.losses)
             deltas.effective(deltas.chains(self.graph))  # checked before weights are drawn
-            warn_if_unsavable(self.graph, self.config)
+            if self.kept:
+                warn_if_unsavable(self.graph, self.config)
             objects, known = RunObjects(self.graph, self.config, self.callbacks), {}
             if self.checkpoints is not None or resuming:
                 known = self._known(objects, data, validation)

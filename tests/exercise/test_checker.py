@@ -116,6 +116,27 @@ def test_input_ends_at_once_and_exceptions_name_the_line(tmp_path):
     assert "EOFError" in report.faults[0].message and "input('how many?')" in report.faults[0].message
 
 
+def test_copies_of_the_process_and_foreign_reports_do_not_confuse_it(tmp_path):
+    (tmp_path / "Layers").mkdir()
+    report = check(
+        student(
+            tmp_path / "Layers",
+            TanH="import os\n" + with_line("os.fork()"),
+            Sigmoid="import os\nfor k in range(3, 30):\n    try:\n        os.write(k, b'{}\\n[1\\n')\n    except OSError:\n        pass\n"
+            "class Sigmoid:\n    def forward(self, x):\n        return None\n",
+        )
+    )
+    assert report.checked == ["TanH", "Sigmoid"]
+    assert {fault.component for fault in report.faults} == {"Sigmoid"}
+
+
+def test_a_line_that_is_no_python_is_named_with_its_file(tmp_path):
+    fault = check(
+        student(tmp_path, TanH="class TanH:\n    def forward(self, x):\n        y = x\n            return y\n")
+    ).faults[0]
+    assert (fault.file, fault.line) == ("TanH.py", 4)
+
+
 # ---------------------------------------------------------------------- files
 def test_the_command(tmp_path):
     run = CliRunner().invoke(main, ["exercise", "check", str(RIGHT / "matrices_2018")])

@@ -261,6 +261,20 @@ WRONG = [
     Wrong(L, 'NeuralNetwork.py', 'layer.optimizer = copy.deepcopy(self.optimizer)', 'pass', 'NeuralNetwork', 'exception'),
     Wrong(L, 'Layers/RNN.py', 'self.memorize:', 'not self.memorize and False:', 'RNN', 'memory-not-reset'),
     Wrong(L, 'Layers/RNN.py', 'self._memorize = False', 'self._memorize = True', 'RNN', 'memory-not-reset'),
+    # ------------------------------------------------------------------ found by a search, not by a list
+    Wrong(M, "LSTM.py", "ec * i * (1 - g * g)", "ec * f * (1 - g * g)", "LSTM", "wrong-factor", "candidate is multiplied by the forget gate"),
+    Wrong(M, "LSTM.py", "ec * g * i * (1 - i)", "eh * g * i * (1 - i)", "LSTM", "wrong-error", "hidden state's error; it must be from the cell state's"),
+    Wrong(M, "LSTM.py", "eh * tc * o * (1 - o)", "eh * self.cell * o * (1 - o)", "LSTM", "state-not-stored", "cell state of the last step"),
+    Wrong(M, "LSTM.py", "ec = ec + eh * o * (1 - tc * tc)", "ec = ec + eh * o * (1 - tc) ** 2", "LSTM", "wrong-factor", "(1 - y)² of TanH of the cell state"),
+    Wrong(M, "LSTM.py", "back[n + 1:], ec * f", "back[n + 1:], ec * f * tc", "LSTM", "wrong-factor", "one factor too many: TanH of the cell state"),
+    Wrong(M, "LSTM.py", "back[n + 1:], ec * f", "back[n + 1:] * o, ec * f", "LSTM", "wrong-factor", "also multiplied by the output gate"),
+    Wrong(M, "LSTM.py", "back = self.weights @ raw", "back = self.weights[:, 3 * h:] @ raw[3 * h:]", "LSTM", "missing-sum", "leaves out that of the input gate, the candidate and the output gate"),
+    Wrong(M, "LSTM.py", "back[:n])", "back[1:n + 1])", "LSTM", "wrong-part", "wrong place of the joined error: from its number 1 on"),
+    Wrong(M, "LSTM.py", "self.cell = f * old + i * g", "self.cell = f * old + (1 - i) * g", "LSTM", "missing-factor", "1 minus the input gate"),
+    Wrong(L, "Layers/SoftMax.py", "np.sum(error_tensor * self.y, axis=1)[:, None]", "2 * np.sum(error_tensor * self.y, axis=1)[:, None]", "SoftMax", "wrong-formula", "2 · y · Σ error · y"),
+    Wrong(C, "Layers/TanH.py", "error_tensor * (1 - self.activations ** 2)", "error_tensor * (1 - 3 * self.activations ** 2)", "TanH", "wrong-formula", "error - 3 · error · y²; right is error - error · y²"),
+    Wrong(C, "Layers/TanH.py", "error_tensor * (1 - self.activations ** 2)", "error_tensor.sum(axis=0) * (1 - self.activations ** 2)", "TanH", "summed-axis", "summed over the batch"),
+    Wrong(M, "RNN.py", "own[t] + e)", "own[t - 1] + e)", "RNN", "wrong-step", "the first one that of the last"),
 ]  # fmt: skip
 
 #: Changes of right solutions that leave them right: the base, the file, old and new text.

@@ -33,6 +33,7 @@ training:
   batch_size: 16
   validation: 0.25
   checkpoint_steps: 1
+  backend: numpy
 """
 PARAMETERS = {
     "training.optimizer.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},

@@ -218,3 +218,70 @@ def test_what_is_refused(settings, error, text):
 def test_class_weight_needs_classes():
     with pytest.raises(ConfigError, match="loss of classes"):
         run(X, T, 2, loss=MeanSquaredError(), class_weight={0: 1})
+
+
+def validation_losses(value, inputs=X, targets=Y, **settings):
+    m = model(over_time=isinstance(inputs, list) or inputs.ndim == 3)
+    history = m.fit(inputs, targets, validation_data=value, **{**SETTINGS, **settings})
+    return m, [record.validation_loss for record in history.epochs]
+
+
+def log_losses(scores, labels):
+    """-log softmax of the label, one for each row."""
+    shifted = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    return -np.log(np.take_along_axis(shifted, labels[..., None], -1)[..., 0] / shifted.sum(axis=-1))
+
+
+def test_validation_data_with_weights_and_masks():
+    held, labels, weights = X[::-1] + 0.5, Y[::-1], W + 0.5
+    for value in ((held, labels, weights), {"inputs": held, "targets": labels, "sample_weight": weights}):
+        m, losses = validation_losses(value, batch_size=20, epochs=1)
+        each = log_losses(m.predict(held), labels)
+        assert losses[0] == pytest.approx((weights * each).sum() / weights.sum(), rel=1e-9)
+    kept = np.arange(ROWS) % 3 > 0
+    value = {"inputs": held, "targets": labels, "sample_weight": weights, "target_mask": kept}
+    m, losses = validation_losses(value, batch_size=20, epochs=1)
+    each = log_losses(m.predict(held), labels)
+    assert losses[0] == pytest.approx((weights * each)[kept].sum() / weights[kept].sum(), rel=1e-9)
+    assert validation_losses((held, labels, weights.tolist()))[1] == validation_losses((held, labels, weights))[1]
+
+
+def test_third_part_of_validation_data_for_sequences():
+    padded = np.zeros((5, 4, 3))
+    steps = np.zeros((5, 4), int)
+    for i, (sequence, labels) in enumerate(zip(SEQUENCES, STEPS, strict=True)):
+        padded[: len(sequence), i], steps[: len(labels), i] = sequence, labels
+    lengths = [len(sequence) for sequence in SEQUENCES]
+    plain = validation_losses((SEQUENCES, STEPS), SEQUENCES, STEPS)[1]
+    for third in (lengths, np.array(lengths), {"x": lengths}):  # whole numbers of padded sequences are their lengths
+        assert validation_losses((padded, steps, third), SEQUENCES, STEPS)[1] == pytest.approx(plain)
+    named = {"inputs": padded, "targets": steps, "lengths": lengths}
+    assert validation_losses(named, SEQUENCES, STEPS)[1] == pytest.approx(plain)
+    ones = [np.ones(n) for n in lengths]
+    assert validation_losses((SEQUENCES, STEPS, ones), SEQUENCES, STEPS)[1] == pytest.approx(plain)
+    per_step = [np.arange(1.0, n + 1) for n in lengths]
+    m, weighted = validation_losses((SEQUENCES, STEPS, per_step), SEQUENCES, STEPS, epochs=1, batch_size=9)
+    each = [log_losses(scores, labels) for scores, labels in zip(m.predict(SEQUENCES), STEPS, strict=True)]
+    total = sum((w * e).sum() for w, e in zip(per_step, each, strict=True)) / sum(w.sum() for w in per_step)
+    assert weighted[0] == pytest.approx(total, rel=1e-9)
+
+
+def test_validation_data_of_a_split():
+    from graphnet.datasets import Split
+
+    assert validation_losses(Split({"x": X}, Y))[1] == validation_losses((X, Y))[1]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        ({"inputs": X}, ConfigError, "invalid validation_data.*dict with inputs"),
+        ({"inputs": X, "targets": Y, "weights": W}, ConfigError, "unknown part 'weights'"),
+        ((X, Y, W, W), ConfigError, r"\(inputs, targets, sample_weight\)"),
+        ((X, Y, -W), DataError, "negative"),
+        ((X, Y, W[:-1]), ShapeError, "12"),
+    ],
+)  # fmt: skip
+def test_validation_data_that_are_refused(value, error, text):
+    with pytest.raises(error, match=text):
+        validation_losses(value)

@@ -75,6 +75,8 @@ class Claim:
         self.thread = threading.get_ident()
 
     def __enter__(self) -> None:
+        if self.entered():
+            return
         with locks.lock:
             self._add()
             if self.level or _exclusive:

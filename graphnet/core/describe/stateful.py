@@ -12,7 +12,6 @@ from graphnet.core.concurrency import locks
 from graphnet.core.concurrency.claims import GRADIENTS, KEPT_STATE, READ, WRITE, Claim, other_threads_pass
 from graphnet.core.describe import optimizer_step
 from graphnet.core.describe.deltas import Steps
-from graphnet.core.describe.parameter import Array
 from graphnet.core.describe.pass_snapshot import LayerPassSnapshot
 from graphnet.core.describe.phases import phase_of
 from graphnet.core.describe.protocols import LayerRunner
@@ -101,9 +100,8 @@ class Stateful(Trainable):
             Before anything is computed; the layer is then as it was.
         """
         runner = self._running(len(inputs))
-        # Copies, because the caller may write to an array before backward has read it.
         arrays = {
-            n: np.array(x) if type(x) is np.ndarray else None if x is None else np.array(plain(x, f"{self!r}, {n}"))
+            n: x if x is None or type(x) is np.ndarray else plain(x, f"{self!r}, {n}")
             for n, x in zip(runner.graph.inputs, inputs, strict=False)
         }
         if len(inputs) > len(runner.graph.inputs) or not self.input_ports().accepts(len(inputs)):
@@ -113,7 +111,7 @@ class Stateful(Trainable):
                 expected=str(self.input_ports()),
                 received=len(inputs),
             )
-        outputs = [_own(array) for array in runner.forward(arrays, phase=self.phase).values()]
+        outputs = [*runner.forward(arrays, phase=self.phase).values()]  # in memory of their own
         self._set_last((runner, len(inputs)))
         return outputs[0] if len(outputs) == 1 else tuple(outputs)
 
@@ -144,7 +142,7 @@ class Stateful(Trainable):
         with self._learning(runner):
             pulled = runner.backward(dict(zip(names, errors, strict=False)))
             self._update()
-        input_errors = [None if array is None else _own(array) for array in list(pulled.values())[:count]]
+        input_errors = list(pulled.values())[:count]
         return input_errors[0] if len(input_errors) == 1 else tuple(input_errors)
 
     def _update(self) -> None:
@@ -184,11 +182,6 @@ class Stateful(Trainable):
     def _exclusive(self, action: str) -> Claim:
         """A context for state that a subclass keeps between calls: one thread at a time."""
         return Claim(KEPT_STATE, frozenset([("kept", id(self))]), action, self)
-
-
-def _own(array: Array) -> Array:
-    """A copy that the caller may write to: the runner may still need the array, or it may be the caller's input."""
-    return np.array(array)
 
 
 explain_methods(Stateful, "forward", "backward")

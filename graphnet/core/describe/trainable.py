@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Self
 
+from graphnet.core import late
 from graphnet.core.attributes import as_attribute
 from graphnet.core.checks import flag
 from graphnet.core.concurrency.claims import READ, WRITE, Claim, Keys, check_unchanged
@@ -141,14 +142,15 @@ class Trainable(Rules):
         with self._writing("restore"):
             snapshot.restore(self)
 
-    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
+    def initialize(self, weights_initializer: Any, bias_initializer: Any = None) -> None:
         """Fill the weights with new values.
 
         Parameters
         ----------
-        weights_initializer, bias_initializer : object
-            With ``initialize(weights_shape, fan_in, fan_out) -> array``. Weights whose sizes are not known
-            yet are filled when they are created.
+        weights_initializer, bias_initializer : object or str
+            With ``initialize(weights_shape, fan_in, fan_out) -> array``, or the name of a registered one, such as
+            ``'xavier'``; biases are zeros by default. Weights whose sizes are not known yet are filled when they are
+            created.
 
         Raises
         ------
@@ -159,6 +161,9 @@ class Trainable(Rules):
         StateError
             If another thread is using the weights.
         """
+        weights_initializer, bias_initializer = weights.initializers(
+            type(self).__name__, weights_initializer, bias_initializer
+        )
         for initializer in (weights_initializer, bias_initializer):
             self._check_has(initializer, "initialize", "an initializer")
         with self._writing("initialize"):
@@ -233,9 +238,9 @@ class Trainable(Rules):
 
         Parameters
         ----------
-        optimizer : object or None
-            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``; None: no
-            updates.
+        optimizer : object, str or None
+            With ``calculate_update(individual_delta, weight_tensor, gradient_tensor) -> new weights``, or the name of a
+            registered one, such as ``'adam'``; None: no updates.
 
         Raises
         ------
@@ -244,6 +249,7 @@ class Trainable(Rules):
         StateError
             If another thread is training the weights.
         """
+        optimizer = late.named(f"{type(self).__name__}.optimizer", "optimizers", optimizer)
         if optimizer is not None:
             self._check_has(optimizer, "calculate_update", "an optimizer")
         self._check_unchanged("set_optimizer")

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core import dtypes
+from graphnet.core import dtypes, late
 from graphnet.core.concurrency.blas_threads import limited
 from graphnet.core.concurrency.claims import Keys
 from graphnet.core.describe.optimizer_step import copied
@@ -73,6 +73,23 @@ def create(layer: WeightOwner, specs: Mapping[str, Weight], buffers: Mapping[str
     buffers = buffers or {}
     if not layer.store.holds(specs, buffers):  # the usual case, which needs no text for messages
         layer.store.create(specs, buffers, _dtype(layer), repr(layer))
+
+
+class Zeros:
+    """The initializer of biases where none is named."""
+
+    def initialize(self, weights_shape: Any, fan_in: Any = None, fan_out: Any = None) -> Array:
+        """An array of zeros."""
+        return np.zeros(weights_shape)
+
+
+def initializers(where: str, weights_initializer: Any, bias_initializer: Any) -> tuple[Any, Any]:
+    """The initializers that two arguments name, or are; None for the bias stands for zeros."""
+    bias = Zeros() if bias_initializer is None else bias_initializer
+    return (
+        late.named(f"{where}.weights_initializer", "initializers", weights_initializer),
+        late.named(f"{where}.bias_initializer", "initializers", bias),
+    )
 
 
 def initialize(layers: Iterable[WeightOwner], weights_initializer: Any, bias_initializer: Any) -> None:

@@ -47,7 +47,7 @@ class RowEnds:
     def __init__(self, lengths: Array, steps: int) -> None:
         self.lengths, self.steps = lengths, steps
         #: Whether no row has a step.
-        self.none = not lengths.any()
+        self.none = not np.count_nonzero(lengths)
 
     @cached_property
     def beyond(self) -> Array:

@@ -15,14 +15,13 @@ from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.concurrency.claims import GRADIENTS, READ, Claim, Keys
 from graphnet.core.concurrency.time_slices import NO_LOCK
 from graphnet.core.describe.graph import Graph
-from graphnet.core.describe.parameter import Array, Parameter
+from graphnet.core.describe.parameter import Array
 from graphnet.core.run.binder import SLOW, Binding
-from graphnet.core.run.context import RunContext
 from graphnet.core.run.forward_backward import LastPass, Pass
-from graphnet.core.run.layer_arrays import LayerArrays, WatchedArrays
+from graphnet.core.run.kept import Kept
+from graphnet.core.run.layer_arrays import LayerArrays
 from graphnet.core.run.numpy_backend.direct import DirectPlan
 from graphnet.core.run.outputs import kept_inputs, unread_sequences, unshared
-from graphnet.core.run.reference.plan import BoundPlan
 from graphnet.core.run.state import Carried, State
 
 #: A pass's outputs by name, and the final states if it was given a state.
@@ -50,28 +49,14 @@ class Repeat:
     ----------
     phase, keep, input_errors
         The options.
-    direct : bool
+    decides_dtype : bool
         Whether arrays of these dtypes decide the dtype of the pass, without the layers.
     """
 
     __slots__ = (
-        "_apart",
-        "_dtype",
-        "_errors",
-        "_given",
-        "_graph",
-        "_input_errors",
-        "_inputs",
-        "_keys",
-        "_layer_arrays",
-        "_outputs",
-        "_slots",
-        "_states",
-        "direct",
-        "input_errors",
-        "keep",
-        "phase",
-    )
+        "_apart", "_dtype", "_errors", "_given", "_graph", "_input_errors", "_inputs", "_keys", "_layer_arrays",
+        "_outputs", "_slots", "_states", "decides_dtype", "input_errors", "keep", "phase",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -91,7 +76,7 @@ class Repeat:
             (name, None, None) if array is None else (name, array.shape, array.dtype)
             for name, array in zip(graph.inputs, arrays, strict=True)
         ]
-        self.direct = any(array is not None and array.dtype.kind == "f" for array in arrays)
+        self.decides_dtype = any(array is not None and array.dtype.kind == "f" for array in arrays)
         self._given = sum(array is not None for array in arrays)
         self._slots = plan.slot_count
         unread = unread_sequences(plan)
@@ -296,65 +281,6 @@ class Repeat:
                 return None
             by_slot[slot] = error
         return by_slot
-
-
-class Kept:
-    """What a bound plan keeps from a pass for the next one.
-
-    Attributes
-    ----------
-    run : RunContext
-    arrays : WatchedArrays
-        The arrays of ``run``.
-    direct : DirectPlan or None
-        What runs these passes, if they can be direct.
-    """
-
-    __slots__ = ("_other", "_reached", "arrays", "direct", "run")
-
-    def __init__(self, run: RunContext, arrays: WatchedArrays, direct: DirectPlan | None) -> None:
-        self.run, self.arrays, self.direct = run, arrays, direct
-        #: The parameters to which a direct pass brings gradients, and all others.
-        self._reached: list[Parameter] = []
-        self._other: list[Parameter] = []
-        if direct is not None:
-            parameters = arrays.parameters()
-            self._reached = [parameters.pop(key) for key in direct.keys]
-            self._other = [*parameters.values()]
-
-    def use_weights(self, bound: Any) -> bool:
-        """Let the next pass use the present weights; False if it cannot go on from what was kept."""
-        replaced, direct = self.arrays.update(), self.direct
-        if replaced is None:
-            return False
-        if direct is not None:
-            if replaced or direct.again or direct.run is not self.run:
-                direct.load(self.run)
-        elif replaced:
-            bound.start(self.run)
-            bound.kept = self
-        return True
-
-    def set_gradients(self, gradients: list[Array | None]) -> None:
-        """Set the gradients of all parameters, from those of a direct pass; None stands for zeros."""
-        for parameter, gradient in zip(self._reached, gradients, strict=True):
-            value = parameter.value
-            if gradient is None:
-                gradient = np.zeros_like(value)
-            parameter.gradient = gradient if gradient.dtype is value.dtype else gradient.astype(value.dtype, copy=False)
-        for parameter in self._other:
-            parameter.gradient = np.zeros_like(parameter.value)
-
-
-def keep_for_repetition(bound: Any, run: RunContext, layer_arrays: LayerArrays) -> bool:
-    """Keep what the next pass in a bound plan needs to repeat this one; whether that is possible."""
-    if not isinstance(bound, BoundPlan) or not bound.repeatable(run.keep):
-        return False
-    arrays = layer_arrays.watched(run.arrays)
-    if arrays is None:
-        return False
-    bound.kept = Kept(run, arrays, bound.direct(run.keep))
-    return True
 
 
 def _sizes(shape: Any) -> tuple[int, ...] | None:

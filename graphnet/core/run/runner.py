@@ -10,14 +10,12 @@ from typing import Any, ClassVar
 from graphnet.core.arguments import explain_arguments, explain_methods
 from graphnet.core.attributes import ExplainedAttributes
 from graphnet.core.compile import Shapes, infer, lower
-from graphnet.core.compile.analysis.scan_slots import scan_only_slots
 from graphnet.core.compile.axis_names import name_axes
 from graphnet.core.compile.pipeline import select_passes
 from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.compile.truncate import truncate
 from graphnet.core.concurrency import locks
-from graphnet.core.concurrency.claims import GRADIENTS, READ, WRITE, Claim, Keys
-from graphnet.core.concurrency.time_slices import NO_LOCK
+from graphnet.core.concurrency.claims import WRITE, Claim, Keys
 from graphnet.core.describe import weights
 from graphnet.core.describe.axes import BATCH, TIME
 from graphnet.core.describe.graph import Graph
@@ -26,24 +24,18 @@ from graphnet.core.describe.parameter import Array, Parameter
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.elementwise_kernels import Compiled as CompiledKernel
 from graphnet.core.elementwise_kernels import Kernel
-from graphnet.core.errors import ConfigError
 from graphnet.core.garbage import gc_paused
 from graphnet.core.operations import Operations
 from graphnet.core.phase import Phase
 from graphnet.core.run.backend_choice import ChosenBackend
-from graphnet.core.run.backends import Backend, Bound
-from graphnet.core.run.binder import Binder, Binding
-from graphnet.core.run.context import BindOptions, RunContext
-from graphnet.core.run.forward_backward import LastPass, Pass, PassSnapshot
-from graphnet.core.run.inputs import Batch, InputReader
+from graphnet.core.run.backends import Backend
+from graphnet.core.run.binder import Binder
+from graphnet.core.run.context import BindOptions
+from graphnet.core.run.forward_backward import Pass, PassSnapshot
 from graphnet.core.run.layer_arrays import LayerArrays
 from graphnet.core.run.numpy_backend.plan import CompiledPlan
-from graphnet.core.run.output_errors import input_errors as errors_of_inputs
-from graphnet.core.run.output_errors import read_errors
-from graphnet.core.run.outputs import kept_batch, masked, unread_sequences, unshared
-from graphnet.core.run.repeat import Repeat, Results, keep_for_repetition
+from graphnet.core.run.passes import Passes
 from graphnet.core.run.state import State
-from graphnet.core.run.state_checks import carried_by
 from graphnet.core.run.stepper import Stepper
 
 
@@ -118,20 +110,9 @@ class Runner(ExplainedAttributes):
         self.state: State | None = None
         self._arrays = LayerArrays(self.layers)
         self._binder = Binder(graph, self.plan, self._arrays, self._backend, self.passes)
-        self._reader = InputReader(graph, self.layers.values())
-        self._last = LastPass()
-        #: The binding of the last pass, if passes like it can be repeated without checks.
-        self._recent: Binding | None = None
-        self._keys: Keys | None = None
-        self._updates_buffers = any(layer.declares_buffers for layer in self.layers.values())
-        self._from_scans, self._into_scans = scan_only_slots(self.plan)
-        self._unread = unread_sequences(self.plan)
+        self._passes = Passes(self._binder)
         if all(spec.shape is not None for spec in graph.inputs.values() if not spec.optional):
             infer(self.plan, self.layers, self.plan.declared)
-
-    def __getstate__(self) -> dict[str, Any]:
-        """For copies and pickles, which have passes of their own."""
-        return {**self.__dict__, "_last": LastPass(), "_recent": None, "_keys": None}
 
     # ------------------------------------------------------------------ the graph and its arrays
     @property
@@ -142,9 +123,7 @@ class Runner(ExplainedAttributes):
     @property
     def keys(self) -> Keys:
         """The keys of a claim on the arrays of this graph; see :mod:`graphnet.core.concurrency.claims`."""
-        if self._keys is None:
-            self._keys = weights.keys(self.layers.values(), self.graph)
-        return self._keys
+        return self._passes.keys
 
     @property
     def trained(self) -> bool:
@@ -167,8 +146,11 @@ class Runner(ExplainedAttributes):
 
     @property
     def drawn(self) -> bool:
-        """Whether all weights exist; those of undeclared sizes are created by the first ``forward``."""
-        return all(layer.params or not layer.has_weights for layer in self.layers.values())
+        """Whether all weights and buffers exist; those of undeclared sizes are created by the first ``forward``."""
+        return all(
+            (layer.params or not layer.declares_weights) and (layer.buffer_values or not layer.declares_buffers)
+            for layer in self.layers.values()
+        )
 
     @property
     def states(self) -> tuple[str, ...]:
@@ -205,8 +187,8 @@ class Runner(ExplainedAttributes):
         with locks.building:
             self._binder.inferred(self.plan.declared)
 
-    def initialize(self, weights_initializer: Any, bias_initializer: Any) -> None:
-        """Initialize all weights again; see ``Layer.initialize``.
+    def initialize(self, weights_initializer: Any, bias_initializer: Any = None) -> None:
+        """Initialize all weights again: ``runner.initialize("xavier")``; see ``Layer.initialize``.
 
         Raises
         ------
@@ -214,13 +196,14 @@ class Runner(ExplainedAttributes):
             If another thread is using them.
         """
         with Claim(WRITE, self.keys, "initialize", self.graph):
-            weights.initialize(self.layers.values(), weights_initializer, bias_initializer)
+            initializers = weights.initializers("Runner", weights_initializer, bias_initializer)
+            weights.initialize(self.layers.values(), *initializers)
 
     def snapshot(self) -> PassSnapshot:
         """The pass for ``backward`` and the buffers, which a later ``forward`` changes; to be restored or released."""
         stores = [layer.store for layer in self.layers.values() if layer.buffer_values]
         undo = [partial(store.replace_buffers, store.buffers) for store in stores]
-        return PassSnapshot(self._last, *undo)
+        return PassSnapshot(self._passes.last, *undo)
 
     def bound(self, shapes: Sequence[Shape | None], dtype: str, phase: Phase) -> tuple[CompiledPlan, Shapes]:
         """The plan as the backend binds it to these input shapes, and all shapes; creates missing weights.
@@ -249,7 +232,7 @@ class Runner(ExplainedAttributes):
     @property
     def last_pass(self) -> Pass | None:
         """The pass that ``backward`` would use, of whichever thread; None if there is none."""
-        return self._last.current
+        return self._passes.last.current
 
     # ------------------------------------------------------------------ running
     def forward(
@@ -292,7 +275,7 @@ class Runner(ExplainedAttributes):
             If the state does not fit the graph and the batch, or the graph has a reversed Scan, which would have to
             begin at the end of data that is not there yet.
         """
-        outputs, ended = self._run(inputs, phase, lengths, keep, input_errors, state)
+        outputs, ended = self._passes.forward(inputs, phase, lengths, keep, input_errors, state)
         if ended is not None:
             self.state = ended
         return outputs
@@ -316,7 +299,7 @@ class Runner(ExplainedAttributes):
         ShapeError, DtypeError, DataError, StateError, UnknownNameError
             As ``forward``.
         """
-        outputs, ended = self._run(inputs, phase, lengths, keep, input_errors, state)
+        outputs, ended = self._passes.forward(inputs, phase, lengths, keep, input_errors, state)
         assert ended is not None
         return outputs, ended
 
@@ -351,132 +334,7 @@ class Runner(ExplainedAttributes):
         ((1, 4), ['lstm/scan/c', 'lstm/scan/h'])
         >>> stepper.reset()
         """
-        return Stepper(self.graph, self.plan, self._first_step, batch, phase)
-
-    def _first_step(
-        self, inputs: Mapping[str, Any], state: State, phase: Phase
-    ) -> tuple[dict[str, Array], State, Binding]:
-        """Run a pass beside the last one with all checks: its outputs, the final states and its binding."""
-        outputs, ended = self._run_checked(inputs, phase, None, False, True, state, None)
-        assert ended is not None
-        return outputs, ended, self._binder.binding(self._reader.read(inputs, None), phase, True, False)
-
-    def _run(
-        self, inputs: Mapping[str, Any], phase: Phase, lengths: Any, keep: bool, input_errors: bool, state: Any
-    ) -> Results:
-        """Run one pass forward: the outputs, and the final states if it was given a state."""
-        recent = self._recent
-        repeat = None if recent is None else recent.repeat
-        if (
-            recent is not None
-            and repeat is not None
-            and lengths is None
-            and phase is repeat.phase
-            and keep is repeat.keep
-            and input_errors is repeat.input_errors
-        ):
-            arrays = repeat.read(inputs)
-            results: Results | None = None if arrays is None else repeat.forward(self._last, recent, arrays, state)
-            if results is not None:
-                return results
-        return self._run_checked(inputs, phase, lengths, keep, input_errors, state, self._last)
-
-    def _run_checked(
-        self,
-        inputs: Mapping[str, Any],
-        phase: Phase,
-        lengths: Any,
-        keep: bool,
-        input_errors: bool,
-        state: Any,
-        last: LastPass | None,
-    ) -> Results:
-        """The same with all checks. ``last`` is None for a pass beside the last one, which must not be kept."""
-        if not isinstance(phase, Phase):
-            expected = "Phase.train or Phase.test"
-            raise ConfigError("not a phase", where=repr(self.graph), expected=expected, received=repr(phase))
-        batch = self._reader.read(inputs, lengths)
-        level = WRITE if self._updates_buffers and phase is Phase.train else READ
-        with Claim(level, self._keys or self.keys, "forward", self.graph):
-            binding = self._binder.binding(batch, phase, input_errors, keep)
-            if binding.repeat is not None and not batch.ragged and binding.repeat.fits(batch.arrays):
-                results: Results | None = binding.repeat.forward(last, binding, batch.arrays, state)
-                if results is not None:
-                    if binding.repeat.direct and last is not None:
-                        self._recent = binding
-                    return results
-            carried = None if state is None else carried_by(self.plan, state, binding.shapes, self.graph)
-            lock = binding.lock
-            arrays = self._arrays.read(batch.dtype)
-            if arrays is None:
-                arrays = self._binder.recreated_arrays(binding)
-            run = RunContext(arrays, batch.lengths, keep, carried=carried, ends=batch.ends)
-            if lock is NO_LOCK:
-                outputs = self._forward(binding, batch, run, last)
-            else:
-                run.holds_lock = True
-                with lock:
-                    outputs = self._forward(binding, batch, run, last)
-        return outputs, None if carried is None else carried.final_state
-
-    def _forward(self, binding: Binding, batch: Batch, run: RunContext, last: LastPass | None) -> dict[str, Array]:
-        """Run one pass forward in a bound plan of its own; the outputs by name."""
-        if run.keep:
-            batch.arrays = kept_batch(batch.arrays, batch.lengths)
-        current = Pass(binding, self._acquire(binding, run), run, batch)
-        try:
-            values = current.forward(batch)
-            if self._updates_buffers and binding.options.phase is Phase.train:
-                self._arrays.store_buffers(run.arrays)
-            outputs = self._outputs(values, batch, binding.shapes)
-        except BaseException:
-            current.release()
-            raise
-        if not batch.ragged and self._keep_for_repetition(current, batch) and last is not None:
-            self._recent = binding
-        if run.keep:
-            self._last.replace(current)
-            return outputs
-        current.release()
-        if last is not None and last.current is not None:
-            last.drop_own()
-        return outputs
-
-    def _keep_for_repetition(self, current: Pass, batch: Batch) -> bool:
-        """Let further passes of the same inputs do without the checks, where what runs them allows it.
-
-        Whether the inputs alone show that a pass is like this one.
-        """
-        binding, options = current.binding, current.binding.options
-        if self._updates_buffers and options.phase is Phase.train:
-            return False
-        if not keep_for_repetition(current.bound, current.run, self._arrays):
-            return False
-        repeat = binding.repeat
-        if repeat is None or not repeat.fits(batch.arrays):
-            kinds = (options.phase, current.run.keep, binding.input_errors)
-            repeat = Repeat(self.graph, self.plan, self.keys, self._arrays, current, batch.arrays, kinds)
-            binding.repeat = repeat
-        current.repeat, current.claims = repeat, repeat.claims()
-        return bool(repeat.direct)
-
-    def _acquire(self, binding: Binding, run: RunContext) -> Bound:
-        """A bound plan for a pass, started: that of the pass which it replaces, or one from the pool."""
-        bound = self._last.reclaim(binding)
-        if bound is None:
-            return self._binder.acquire(binding, run)
-        bound.start(run)
-        return bound
-
-    def _outputs(self, values: list[Any], batch: Batch, shapes: Shapes) -> dict[str, Array]:
-        """The outputs by name, in memory of their own, with zeros beyond each row's end."""
-        outputs = {}
-        for name, slot in self.plan.outputs:
-            array = values[slot]
-            if batch.ragged and slot not in self._from_scans:
-                array = masked(array, shapes.lengths[slot], batch.lengths)
-            outputs[name] = array if slot in self._unread else array.copy("K")
-        return outputs
+        return Stepper(self.graph, self.plan, self._passes.beside, batch, phase)
 
     def backward(self, errors: Mapping[str, Any]) -> dict[str, Array | None]:
         """Run backward: returns the error for each input, and sets all gradients.
@@ -496,22 +354,7 @@ class Runner(ExplainedAttributes):
         ShapeError, DtypeError
             If an error does not fit its output; nothing has changed then.
         """
-        current = self._last.current
-        if current is not None and current.repeat is not None:
-            repeated: dict[str, Array | None] | None = current.repeat.backward(self._last, errors)
-            if repeated is not None:
-                return repeated
-        last = self._last.hold(self.graph)
-        try:
-            with Claim(GRADIENTS, self.keys, "backward", self.graph), last.binding.lock:
-                by_slot = read_errors(self.graph, self.plan, errors, last, self._from_scans)
-                given = list(by_slot)
-                last.backward(by_slot)
-                self._arrays.set_gradients(last.run.gradients)
-                returned = errors_of_inputs(self.plan, by_slot, last, self._into_scans)
-                return dict(zip(self.graph.inputs, unshared(returned, given), strict=True))
-        finally:
-            last.release()
+        return self._passes.backward(errors)
 
 
 def _sizes_declared(shape: Shape) -> bool:

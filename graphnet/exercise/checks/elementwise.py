@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -216,7 +217,19 @@ def relu(probe: Probe, cls: Any) -> None:
         x[0, 0], x[1, 1] = 1.5, -1.5
         return x
 
+    def threshold() -> None:
+        if not any(f.code == "differs" for f in probe.faults):
+            return
+        layer, x = probe.call("__init__", cls), np.linspace(-3, 3, 601).reshape(1, -1)
+        y = as_numbers(probe.do(layer, "forward", x))
+        if y is None or y.shape != x.shape:
+            return
+        passed = y != 0
+        if near(y, np.where(passed, x, 0.0)) and passed.any() and (np.diff(passed[0].astype(int)) >= 0).all():
+            probe.fault("threshold", f"the threshold is {x[passed].min() - 0.01:.2g}; it is 0", "forward")
+
     _forward_back(probe, cls, draw, lambda x: np.maximum(x, 0.0), "input", forward, back)
+    probe.stages(threshold)
 
 
 def flatten(probe: Probe, cls: Any) -> None:
@@ -231,12 +244,26 @@ def flatten(probe: Probe, cls: Any) -> None:
             Variant("wrong-order", "flattens in another order of the axes", x.reshape(3, -1, order="F")),
             Variant("wrong-order", "flattens in another order of the axes", np.moveaxis(x, 1, -1).reshape(3, -1)),
             Variant("not-flat", "returns its input", x),
+            *(
+                Variant("wrong-order", "flattens in another order of the axes", made)
+                for order in itertools.permutations(range(4))
+                for made in (x.transpose(order).reshape(3, -1), x.transpose(order).reshape(-1, 3).T)
+            ),
         )
         probe.compare("forward", actual, x.reshape(3, -1), variants, what="the output")
         error = probe.rng.normal(size=(3, 40))
         back = probe.do(layer, "backward", error)
         back_variants = (
             Variant("wrong-order", "backward puts the error into another order", error.reshape(x.shape, order="F")),
+            *(
+                Variant("wrong-order", "backward puts the error into another order of the axes", made)
+                for order in itertools.permutations((1, 2, 3))
+                for made in (
+                    error.reshape(3, *(x.shape[axis] for axis in order)).transpose(
+                        0, *(order.index(k) + 1 for k in (1, 2, 3))
+                    ),
+                )
+            ),
             Variant("not-restored", "backward returns the error flat: it needs the shape of the input", error),
             Variant("input-returned", "backward returns the input, not the error", x),
         )
@@ -329,7 +356,9 @@ def _mask(probe: Probe, y: Array, keep: float) -> None:
     if kept in (0.0, 1.0):
         probe.fault("not-dropped", "drops nothing" if kept else "drops everything", "forward")
         return
+    right = {round(1 / keep, 6)}
     if abs(kept - keep) > 0.02 and abs(kept - (1 - keep)) < 0.02:
+        right.add(round(1 / (1 - keep), 6))
         probe.fault(
             "probability-inverted", "p is used as the probability of dropping; it is that of keeping a unit", "forward"
         )
@@ -340,7 +369,7 @@ def _mask(probe: Probe, y: Array, keep: float) -> None:
     if np.isin(columns, (0.0, 1.0)).all() or np.isin(rows, (0.0, 1.0)).all():
         probe.fault("mask-shape", "one mask serves all rows: it needs the shape of the input", "forward")
         return
-    if len(values) == 1 and abs(values[0] - 1 / keep) < 1e-3:
+    if len(values) == 1 and any(abs(values[0] - scale) < 1e-3 for scale in right):
         return
     if len(values) == 1 and abs(values[0] - 1) < 1e-6:
         probe.fault("scale-missing", "what is kept is not scaled by 1/p", "forward")

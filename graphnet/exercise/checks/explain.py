@@ -39,7 +39,7 @@ def search(check: Any) -> list[Diagnosis]:
     parts = match.layout.split(gradient)
     blocks = parts[0], parts[1], parts[2] if "b" in match.layout.rows else None
     hidden = ((errors * match.link.slope(y)) @ match.kernel.T)[factors.AT]
-    return factors.Search(check.kind, match.weights, trace, hidden, blocks, error).diagnoses()
+    return factors.Search(check.kind, match.weights, trace, hidden, blocks, error, match.layout.rows).diagnoses()
 
 
 def locate(check: Any, actual: Any, right: Array, method: str) -> None:

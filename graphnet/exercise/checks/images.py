@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from graphnet.exercise.checks.dense import regularization_loss
-from graphnet.exercise.matching import Variant, as_numbers, near, wrong_errors
+from graphnet.exercise.matching import Variant, as_numbers, diagnose, near, wrong_errors
 from graphnet.exercise.probe import Probe, Stop
 from graphnet.exercise.tools import (
     RATE,
@@ -154,6 +155,13 @@ class _Conv:
             words = "an even kernel pads the odd cell at the start; it belongs to the end"
             (self.probe.fault if self.probe.contract else self.probe.note)("padding", words, "forward")
             return
+        if diagnose(y, right, self.variants(x, (1, 1))) is not None:
+            for pads in (same(KERNEL), same(KERNEL, False)):  # other faults, with the odd cell at either end
+                self.pads = pads
+                if any(near(y, variant.result()) for variant in self.variants(x, (1, 1))):
+                    break
+            else:
+                self.pads = same(KERNEL)
         self.probe.compare(
             "forward", y, right, self.variants(x, (1, 1)), {"batch": BATCH, "channels": CHANNELS}, "the output"
         )
@@ -254,6 +262,16 @@ class _Conv:
         for k in (0, KERNELS - 1):
             yield Variant("missing-sum", f"only kernel {k} counts: the kernels must be summed",
                           lambda k=k: scatter(e[:, k : k + 1], w[k : k + 1], x.shape, stride, self.pads))  # fmt: skip
+        (top, bottom), (left, right) = self.pads
+        for pads, words in (
+            (((0, top + bottom), (0, left + right)), "at the end only"),
+            (((top + bottom, 0), (left + right, 0)), "at the start only"),
+        ):
+            yield Variant(
+                "padding",
+                f"the padding is cut off {words}: the error is shifted",
+                partial(self._cut, x, e, stride, pads),
+            )
         yield from wrong_errors(e, lambda e: scatter(e, w, x.shape, stride, self.pads))
         for kind, words in OVERLAPS.items():
             yield Variant(
@@ -267,6 +285,15 @@ class _Conv:
             big[:, :, : e.shape[2], : e.shape[3]] = e
             yield Variant("stride", "the stride is ignored in backward: the error must be spread with zeros between",
                           lambda: scatter(big, w, x.shape, (1, 1), self.pads))  # fmt: skip
+
+    def _cut(self, x: Array, e: Array, stride: tuple[int, int], pads: Pads) -> Array:
+        """The error for the input with its padding cut off elsewhere."""
+        (top, bottom), (left, right) = self.pads
+        whole = scatter(
+            e, self.w, (*x.shape[:2], x.shape[2] + top + bottom, x.shape[3] + left + right), stride, ((0, 0), (0, 0))
+        )
+        (top, _), (left, _) = pads
+        return whole[:, :, top : top + x.shape[2], left : left + x.shape[3]]
 
     def gradients(self, layer: Any, x: Array, e: Array, first: tuple[Array, Array], stride: tuple[int, int]) -> None:
         """Compare the gradients of kernels and bias."""
@@ -345,6 +372,8 @@ class _Conv:
         for made, name in ((kernels, "weights_initializer"), (biases, "bias_initializer")):
             if not made.calls:
                 self.probe.fault("initializer-not-used", f"the {name} is not used", "initialize")
+        if kernels.calls and biases.calls and np.all(np.asarray(layer.bias) < 0):
+            self.probe.fault("arguments-swapped", "the bias comes from the weights_initializer", "initialize")
         if kernels.calls:
             found = tuple(int(fan) for fan in kernels.calls[0][1:3])
             if found == (fan_out, fan_in):
@@ -393,6 +422,7 @@ INDEXING = {
     "swapped": lambda k: divmod(k, WINDOW[1])[::-1],
     "height swapped": lambda k: divmod(k, WINDOW[0])[::-1],
     "corner": lambda k: (0, 0),
+    "end": lambda k: (WINDOW[0] - 1, WINDOW[1] - 1),
 }
 
 
@@ -409,6 +439,10 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
         if kind == "spread":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j] / part.size
             continue
+        if kind in ("of the first image", "of the first channel", "of the first"):
+            one = 0 if kind != "of the first channel" else b, 0 if kind != "of the first image" else c
+            part = x[one[0], one[1], top : top + WINDOW[0], left : left + WINDOW[1]]
+            hits = np.argwhere(part == part.max())
         if kind in INDEXING:
             at = INDEXING[kind](int(np.argmax(part)))
             if max(top + at[0] - x.shape[2], left + at[1] - x.shape[3]) < 0:
@@ -417,11 +451,39 @@ def _unpool(x: Array, e: Array, stride: tuple[int, int], kind: str = "") -> Arra
         if kind == "every":
             result[b, c, top : top + WINDOW[0], left : left + WINDOW[1]] += e[b, c, i, j]
             continue
+        if kind == "minimum":
+            hits = np.argwhere(part == part.min())
         y, z = hits[-1] if kind == "last" else hits[0]
         result[b, c, top + y, left + z] = e[b, c, i, j] + (
             0 if kind == "overwritten" else result[b, c, top + y, left + z]
         )
     return result
+
+
+#: Wrong numbers of windows along an axis, from its size, that of the window and the stride.
+COUNTS = {
+    "(size - window) // stride": lambda n, w, s: (n - w) // s,
+    "ceil((size - window) / stride) + 1": lambda n, w, s: -(-(n - w) // s) + 1,
+    "ceil(size / stride)": lambda n, w, s: -(-n // s),
+    "size // stride": lambda n, w, s: n // s,
+    "(size - window + 1) // stride": lambda n, w, s: (n - w + 1) // s,
+    "size // window": lambda n, w, s: n // w,
+    "size - window + 1": lambda n, w, s: n - w + 1,
+    "(size - window) // stride + 2": lambda n, w, s: (n - w) // s + 2,
+}
+
+
+def _wrong_count(found: tuple[int, ...], shape: tuple[int, ...], stride: tuple[int, int]) -> str:
+    """Which formula gives the student's number of windows; empty if it is right or unknown."""
+    right = tuple((n - w) // s + 1 for n, w, s in zip(shape[2:], WINDOW, stride, strict=True))
+    if len(found) != 4 or found[2:] == right:
+        return ""
+    axes = [k for k in range(2) if found[2 + k] != right[k]]
+    for words, count in COUNTS.items():
+        if all(count(shape[2 + k], WINDOW[k], stride[k]) == found[2 + k] for k in axes):
+            where = f" along {'yx'[axes[0]]}" if len(axes) == 1 else ""
+            return f"the number of windows{where} is {words}; it is (size - window) // stride + 1: {right}, not {found[2:]}"
+    return ""
 
 
 def pooling(probe: Probe, cls: Any) -> None:
@@ -443,6 +505,10 @@ def pooling(probe: Probe, cls: Any) -> None:
                     "window-swapped", "the sizes of the window are exchanged", _pool(x, stride, kernel=window[::-1])
                 ),
             ]
+            words = _wrong_count(np.shape(y), shape, stride)
+            if words and not any(near(y, variant.result()) for variant in variants):
+                probe.fault("wrong-shape", words, "forward")
+                return
             if not probe.compare("forward", y, _pool(x, stride), variants, what="the output"):
                 return
 
@@ -459,6 +525,12 @@ def pooling(probe: Probe, cls: Any) -> None:
                 Variant("wrong-position", "row and column of the maximum are computed with the height of the window; it must be its width", _unpool(x, e, stride, "height")),
                 Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "swapped")),
                 Variant("wrong-position", "row and column of the maximum are exchanged", _unpool(x, e, stride, "height swapped")),
+                Variant("wrong-position", "the error goes to the minimum of each window; it belongs to the maximum", _unpool(x, e, stride, "minimum")),
+                Variant("wrong-position", "the error goes to the last cell of each window, not to its maximum", _unpool(x, e, stride, "end")),
+                *wrong_errors(e, partial(_unpool, x, stride=stride)),
+                *(Variant("wrong-position", f"the positions of the maxima are those {which}, for all", _unpool(x, e, stride, which))
+                  for which in ("of the first image", "of the first channel")),
+                Variant("wrong-position", "the positions of the maxima are those of the first image's first channel, for all", _unpool(x, e, stride, "of the first")),
                 Variant("wrong-position", "the error goes to the first cell of each window, not to its maximum", _unpool(x, e, stride, "corner")),
                 Variant("state-not-stored", "the positions are those of an earlier forward", _unpool(x0, e, stride)),
                 Variant("error-missing", "returns the maxima instead of the errors", _unpool(x, _pool(x, stride), stride)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,15 @@ def _function_variants(x: Array) -> list[Variant]:
         Variant("classes-returned", "returns classes; probabilities are asked for", x.argmax(1)),
         Variant("activation-missing", "returns its input", x),
         Variant("sign", "computes the softmax of -x", _softmax(-x)),
+        Variant("wrong-shift", "divides by the maximum of the row before the exponential; it must be subtracted",
+                lambda: _softmax(x / x.max(1, keepdims=True))),
+        Variant("wrong-shift", "the maximum is subtracted after the exponential",
+                lambda: (powers - powers.max(1, keepdims=True)) / powers.sum(1, keepdims=True)),
+        Variant("wrong-shift", "the shift is applied to the numerator only", shifted / powers.sum(1, keepdims=True)),
+        Variant("wrong-shift", "the shift is applied to the denominator only", powers / shifted.sum(1, keepdims=True)),
+        Variant("square", "the exponentials are divided by the root of the sum of their squares",
+                powers / np.sqrt((powers**2).sum(1, keepdims=True))),
+        Variant("mean", "the exponentials are divided by their mean", powers / powers.mean(1, keepdims=True)),
     ]  # fmt: skip
 
 
@@ -133,6 +143,11 @@ def _loss_variants(p: Array, labels: Array) -> list[Variant]:
     ]  # fmt: skip
 
 
+def _loss_of(labels: Array, wrong: Variant) -> float:
+    """The cross entropy of what a wrong softmax returns."""
+    return float(-(labels * np.log(wrong.result())).sum())
+
+
 def _loss_layer(probe: Probe, cls: Any) -> None:
     def loss() -> None:
         layer, x, labels = probe.call("__init__", cls), probe.rng.normal(size=(ROWS, CLASSES)), _labels(probe)
@@ -141,9 +156,9 @@ def _loss_layer(probe: Probe, cls: Any) -> None:
         variants = [
             *_loss_variants(p, labels),
             *(
-                Variant(wrong.code, wrong.message, lambda q=wrong.value: -(labels * np.log(q)).sum())
+                Variant(wrong.code, wrong.message, partial(_loss_of, labels, wrong))
                 for wrong in _function_variants(x)
-                if np.shape(wrong.value) == x.shape
+                if np.shape(wrong.result()) == x.shape
             ),
             Variant("output-returned", "returns the probabilities; forward returns the loss", p),
         ]
@@ -157,8 +172,8 @@ def _loss_layer(probe: Probe, cls: Any) -> None:
         probe.do(layer, "forward", x, labels)
         p = _softmax(x)
         variants = [
-            *(Variant(wrong.code, wrong.message, wrong.value - labels) for wrong in _function_variants(x)
-              if np.shape(wrong.value) == x.shape),
+            *(Variant(wrong.code, wrong.message, wrong.result() - labels) for wrong in _function_variants(x)
+              if np.shape(wrong.result()) == x.shape),
             Variant("labels-missing", "returns the probabilities: the labels are not subtracted", p),
             Variant("missing-factor", "computes -label / p, the derivative of the cross entropy alone", -labels / p),
             Variant("state-not-stored", "uses the probabilities of an earlier forward", _softmax(first) - labels),

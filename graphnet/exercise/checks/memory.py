@@ -81,6 +81,12 @@ class Memory:
             ("wrong-step", "the state kept is that before the last step", (first.h_before[-1], first.c_before[-1])),
             ("state-not-stored", "only the hidden state is kept, the cell state starts from zeros", (first.h[-1], zeros)),
             ("state-not-stored", "only the cell state is kept, the hidden state starts from zeros", (zeros, first.c[-1])),
+            ("wrong-state", "TanH of the cell state is kept in the memory instead of the cell state", (first.h[-1], np.tanh(first.c[-1]))),
+            ("wrong-state", "the hidden state stands for the cell state in the memory", (first.h[-1], first.h[-1])),
+            ("wrong-state", "the hidden state that is kept goes through TanH a second time", (np.tanh(first.h[-1]), first.c[-1])),
+            ("wrong-step", "the cell state kept is that before the last step", (first.h[-1], first.c_before[-1])),
+            ("wrong-step", "the hidden state kept is that before the last step", (first.h_before[-1], first.c[-1])),
+            ("wrong-state", "the mean of the hidden states is kept", (sum(first.h) / len(first.h), first.c[-1])),
             ("wrong-state", "hidden state and cell state are exchanged in the memory", (first.c[-1], first.h[-1])),
         ]  # fmt: skip
         for code, words, start in starts:
@@ -231,6 +237,18 @@ class Memory:
         if r.match is None or "b" not in r.match.layout.rows:
             return
         x, h, b = r.match.layout.split(r.weights(layer))
+        drawn = {
+            made: np.concatenate([call[3].ravel() for call in made.calls] or [np.zeros(0)])
+            for made in (r.kernels, r.biases)
+        }
+        if np.isin(b, drawn[r.kernels]).all() and drawn[r.biases].size:
+            words = "the bias of the cell comes from the weights_initializer; it must come from the bias_initializer"
+            self.probe.fault("arguments-swapped", words, "initialize")
+            return
+        if np.isin(h, drawn[r.biases]).all() or np.isin(x, drawn[r.biases]).all():
+            words = "weights of the cell come from the bias_initializer; they must come from the weights_initializer"
+            self.probe.fault("arguments-swapped", words, "initialize")
+            return
         if (b < 0).any() and (x > 0).all() and (h > 0).all():
             self.probe.fault(
                 "arguments-swapped", "weights_initializer and bias_initializer are exchanged", "initialize"

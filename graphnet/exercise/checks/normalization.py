@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -80,10 +82,28 @@ class _Norm:
             Variant("wrong-axis", "mean and variance are taken over all numbers; they are per feature", out((rows - whole[0]) / whole[1])),
             Variant("wrong-axis", "mean and variance are taken over the features of a row; they run over the batch",
                     out((rows - rows.mean(1, keepdims=True)) / rows.std(1, keepdims=True))),
+            Variant("wrong-axis", "the variance is taken over all numbers; it is per feature", out((rows - mean) / whole[1])),
+            Variant("wrong-axis", "the variance is taken over all numbers; it is per feature", out((rows - mean) / np.sqrt(rows.var()))),
+            Variant("wrong-axis", "the mean is taken over all numbers; it is per feature", out((rows - whole[0]) / np.sqrt(var))),
+            Variant("wrong-axis", "the variance is taken over the features of a row; it runs over the batch",
+                    out((rows - mean) / rows.std(1, keepdims=True))),
+            Variant("variance", "the mean of the squares stands for the variance: the mean is not subtracted in it",
+                    out((rows - mean) / np.sqrt((rows**2).mean(0)))),
             *(Variant("epsilon", f"epsilon is about {e:g}: it must be negligible", out((rows - mean) / np.sqrt(var + e)))
               for e in (1.0, 0.1, 1e-2, 1e-3)),
             *(Variant("epsilon", "epsilon is added after the root", out((rows - mean) / (np.sqrt(var) + e))) for e in (1e-1, 1e-2)),
         ]  # fmt: skip
+        if x.ndim == 4:
+            flat = x.reshape(-1, FEATURES)
+            mixed = (flat - flat.mean(0)) / flat.std(0) * self.gamma + self.beta
+            words = "{} without moving the channels to the end (transpose before reshape)"
+            variants += [
+                Variant("wrong-order", words.format("images become rows and rows images"), mixed.reshape(x.shape)),
+                Variant("wrong-order", words.format("images become rows"), _unrows(mixed, x)),
+                Variant("wrong-order", words.format("rows become images"), (normal * self.gamma + self.beta).reshape(x.shape)),
+                Variant("wrong-axis", "mean and variance of images run over the batch only; they run over the positions too",
+                        (x - x.mean(0)) / x.std(0) * self.gamma[:, None, None] + self.beta[:, None, None]),
+            ]  # fmt: skip
         near_one = not near(y, out(normal)) and self._small_epsilon(y, out, rows, mean, var)
         if not near_one and not self.probe.compare("forward" + suffix, y, out(normal), variants, what="the output"):
             return
@@ -165,6 +185,7 @@ class _Norm:
                       out((1 - a) * x1.mean(0), a + (1 - a) * x1.var(0))) for a in (0.8, 0.2, 0.9, 0.1, 0.5, 0.99)),
             *(Variant("running-start", "the running statistics start from 0; the first batch must set them",
                       out((1 - a) * x1.mean(0), (1 - a) * x1.var(0))) for a in (0.8, 0.2, 0.9, 0.1, 0.5, 0.99)),
+            *self._mixed(y, x, x1),
             Variant("statistics-missing", "the test phase does not normalize", out(0.0, 1.0)),
         ]  # fmt: skip
         if not np.allclose(np.asarray(y) if np.shape(y) == right.shape else 0, right, rtol=1e-4, atol=1e-4):
@@ -197,6 +218,23 @@ class _Norm:
             else:
                 continue
             self.probe.fault("running-average", words, method)
+
+    def _mixed(self, y: Any, x: Array, first: Array) -> list[Variant]:
+        """Which running statistic is wrong after one batch, and what it is a mixture of."""
+        found = as_numbers(y)
+        if found is None or found.shape != x.shape or not np.isfinite(found).all():
+            return []
+        slope, shift = zip(*(np.polyfit(x[:, i], found[:, i], 1) for i in range(FEATURES)), strict=True)
+        with np.errstate(all="ignore"):
+            var = (self.gamma / np.array(slope)) ** 2
+            mean = (self.beta - np.array(shift)) / np.array(slope)
+        known = {"the variance": first.var(0), "the mean": first.mean(0), "the standard deviation": first.std(0),
+                 "the squared mean": first.mean(0) ** 2, "1": np.ones(FEATURES), "the variance by N - 1": first.var(0, ddof=1)}  # fmt: skip
+        parts = []
+        for name, value, own in (("mean", mean, "the mean"), ("variance", var, "the variance")):
+            if not np.allclose(value, known[own], rtol=1e-4, atol=1e-4):
+                parts.append(f"the running {name} after one batch is {_mixture(value, known)}")
+        return [Variant("running-average", " and ".join(parts), found)] if parts else []
 
     def update(self) -> None:
         """Both weights, each with its own optimizer."""
@@ -236,7 +274,26 @@ class _Norm:
         ]
         if self.probe.compare("reformat", rows, _rows(images), variants, what="the rows"):
             self.probe.do(layer, "forward", images)
-            self.probe.compare("reformat", self.probe.do(layer, "reformat", rows), images, what="the images")
+            words = "reformat reshapes rows into images without moving the channels back"
+            wrong = [
+                Variant("wrong-order", words, rows.reshape(images.shape) if isinstance(rows, np.ndarray) else None)
+            ]
+            self.probe.compare("reformat", self.probe.do(layer, "reformat", rows), images, wrong, what="the images")
+
+
+def _mixture(value: Array, known: dict[str, Array]) -> str:
+    """A statistic in terms of those of the batch."""
+    if np.allclose(value, value[0], rtol=1e-6, atol=1e-9):
+        return f"{value[0] + 0.0:.3g}, whatever the batch" if abs(value[0]) > 1e-9 else "0, whatever the batch"
+    for names in [*((name,) for name in known), *itertools.combinations(known, 2)]:
+        columns = np.stack([known[name] for name in names], axis=1)
+        factors = np.linalg.lstsq(columns, value, rcond=None)[0]
+        if np.allclose(columns @ factors, value, rtol=1e-4, atol=1e-4):
+            return (
+                " + ".join(f"{factor:.3g} · {name}" for factor, name in zip(factors, names, strict=True))
+                + " of the batch"
+            )
+    return "not that of the batch"
 
 
 def _includes(found: Array, first: Array, tested: Array, second: Array) -> bool:
@@ -265,6 +322,22 @@ SPREADS = {
         ("fans", "uses fan_in + fan_out, as Xavier", lambda i, o: np.sqrt(2 / (i + o))),
         ("scale", "is not scaled", lambda i, o: 1.0)]),
 }  # fmt: skip
+
+
+def _scales() -> Iterator[tuple[str, str, Callable[[float, float], float]]]:
+    """Standard deviations that a wrong formula of the fans gives."""
+    sizes: dict[str, Callable[[float, float], float]] = {
+        "fan_in": lambda i, o: i, "fan_out": lambda i, o: o, "(fan_in + fan_out)": lambda i, o: i + o,
+        "(fan_in · fan_out)": lambda i, o: i * o,
+    }  # fmt: skip
+    for name, size in sizes.items():
+        for factor in (2, 1, 6, 3, 4):
+            words = f"the standard deviation is the root of {factor} / {name}"
+            yield "fans", words, lambda i, o, f=factor, s=size: float(np.sqrt(f / s(i, o)))  # type: ignore[misc]
+            words = f"the standard deviation is {factor} / {name}, without a root"
+            yield "variance", words, lambda i, o, f=factor, s=size: f / s(i, o)  # type: ignore[misc]
+            words = f"the standard deviation is the root of {factor}, divided by {name}"
+            yield "brackets", words, lambda i, o, f=factor, s=size: float(np.sqrt(f)) / s(i, o)  # type: ignore[misc]
 
 
 def initializer(probe: Probe, cls: Any) -> None:
@@ -305,8 +378,8 @@ def _normal(probe: Probe, values: Array, fan_in: int, fan_out: int) -> None:
     elif abs(values.mean()) > 0.05 * spread:
         probe.fault("distribution", f"the mean is {values.mean():.3g}, expected 0", "initialize")
     elif abs(spread / right - 1) > 0.02:
-        for code, words, other in wrong:
-            if abs(spread / other(fan_in, fan_out) - 1) < 0.02:
+        for code, words, other in [*wrong, *_scales()]:
+            if abs(spread / other(fan_in, fan_out) - 1) < 0.01:
                 probe.fault(code, words, "initialize")
                 return
         probe.fault("distribution", f"the standard deviation is {spread:.4g}, expected {right:.4g}", "initialize")

@@ -320,6 +320,9 @@ def regularizer(probe: Probe, cls: Any) -> None:
         for axis in (0, 1):
             for value in (np.linalg.norm(w, axis=axis), np.abs(w).sum(axis), np.square(w).sum(axis)):
                 variants.append(Variant("missing-sum", "is one norm for each row or column", alpha * value))
+        for inside, words in ((ones, "of the sum of absolute values"), (squares, "of the sum of squares")):
+            for value in (alpha * np.sqrt(inside), np.sqrt(alpha * inside)):
+                variants.append(Variant("root", f"is the root {words}", value))
         mean = ones if first else squares
         variants += [Variant("mean", "is a mean over the weights; it is a sum", alpha * mean / w.size),
                      Variant("alpha-squared", "alpha is squared", alpha * right),
@@ -340,6 +343,11 @@ def regularizer(probe: Probe, cls: Any) -> None:
             Variant("sign-missing", "is alpha · |w|", alpha * np.abs(w)),
             Variant("sign-missing", "is alpha everywhere: the sign of the weights is missing", np.full_like(w, alpha)),
             Variant("wrong-gradient", "is the norm, not its gradient", alpha * np.abs(w).sum()),
+            Variant("wrong-gradient", "is alpha · w / ||w||, the derivative of the root; the exercise uses alpha · w" if not first else
+                    "is alpha · w / |w| of the whole norm", alpha * w / np.linalg.norm(w)),
+            Variant("wrong-gradient", "is alpha · w²", alpha * w**2),
+            Variant("wrong-gradient", "is alpha · the sum of the weights", alpha * w.sum()),
+            Variant("alpha-squared", "alpha is squared", alpha * right),
         ]  # fmt: skip
         if not first and near(probe.do(made, name, w), 2 * alpha * w):
             probe.fault("factor", "has a factor of 2: the exercise uses alpha · w", name)

@@ -199,9 +199,9 @@ class Recurrent:
     def _search(self, given: Array, candidates: list[Layout], xs: list[Array], ys: list[Array]) -> Match | None:
         stacked, outputs = np.stack(xs, axis=1), np.stack(ys, axis=1)
         kept = ("kept",) if self.kind == "RNN" else ("kept", "kept h", "kept c")
+        split = [(layout, layout.split(given)) for layout in candidates]
         for fault in ("", *kept, *cells.FORWARD[self.kind]):
-            for layout in candidates:
-                weights = layout.split(given)
+            for layout, weights in split:
                 if fault.startswith("kept"):
                     read = self._kept(weights, xs, fault)
                 else:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from graphnet.core import late
 from graphnet.core.checks import integer, number
 from graphnet.core.errors import ConfigError
 from graphnet.optimizers.schedules.base import Schedule
@@ -43,6 +44,7 @@ class Warmup(Schedule):
         super().__post_init__()
         self.length = integer("Warmup", "length", self.length, 1)
         self.start = number("Warmup", "start", self.start, 0.0, 1.0)
+        self.then = late.named("Warmup.then", "schedules", self.then)
         if self.then is not None and not isinstance(self.then, Schedule):
             raise ConfigError("then is not a schedule", where="Warmup", expected="a Schedule or None",
                               received=repr(self.then)[:80], key_path=("then",))  # fmt: skip

@@ -38,6 +38,8 @@ class TrainingRun(Protocol):
         The losses and metrics of the records of this run, by name, with whether higher is better.
     selecting : str
         The figure that selects the best epoch.
+    batch_loss : float
+        In ``on_batch_end``, the loss of the batch, with the regularization, before the update.
     present_state : State or None
         The state at the end of the stream in the last epoch; None without a Stream.
     """
@@ -61,6 +63,9 @@ class TrainingRun(Protocol):
 
     @property
     def selecting(self) -> str: ...
+
+    @property
+    def batch_loss(self) -> float: ...
 
     @property
     def present_state(self) -> State | None: ...

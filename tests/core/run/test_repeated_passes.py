@@ -102,7 +102,7 @@ class Pair:
         results = []
         for number, runner in enumerate(self.runners):
             if number:
-                runner._recent = None
+                runner._passes.recent = None
                 for binding in runner._binder.bindings.values():
                     binding.repeat = None
                 if runner.last_pass is not None:

@@ -26,7 +26,7 @@ from graphnet.core.run.numpy_backend.packing import PackedWeights, Values
 from graphnet.core.run.numpy_backend.program_policy import of_program
 from graphnet.core.run.numpy_backend.workspace import Workspace, aligned
 from graphnet_native import bounds, large
-from graphnet_native.addresses import address, ready
+from graphnet_native.addresses import SUITABLE, address, ready
 from graphnet_native.engine import Engine, objects_of, vector_bytes, version
 from graphnet_native.packing import padded
 from graphnet_native.pool import Task, pool
@@ -237,29 +237,30 @@ class NativeExecutable:
 
     def refer(self, arrays: Mapping[str, Mapping[str, Array]]) -> list[Any]:
         """Set the addresses from which weights are packed; returns the values of expressions that gradients need."""
+        dtype = self.dtype
         for entry, path, name, size, known in self._weights:
             array = arrays[path][name]
-            if array is not known[0]:
-                if array.size != size:
-                    raise ShapeError(
-                        "a weight has another size than before",
-                        where=f"{path}/{name}",
-                        expected=f"{size} numbers",
-                        received=array.shape,
-                    )
-                self._refer(entry, array, known)
+            if array is known[0]:
+                continue
+            if array.size != size:
+                raise ShapeError(
+                    "a weight has another size than before",
+                    where=f"{path}/{name}",
+                    expected=f"{size} numbers",
+                    received=array.shape,
+                )
+            # ``known`` keeps the array alive; one that had to be copied is not known to the next pass.
+            if array.flags.num & SUITABLE == SUITABLE and array.dtype == dtype:
+                known[0] = known[1] = used = array
+            else:
+                used = np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])
+                known[:] = None, used
+            self._set(entry, used)
         values = self._values.evaluate(arrays)
         for number, target in self._computed:
             value = values[number]
             target[...] = np.reshape(value, -1) if target.ndim == 1 else value
         return values
-
-    def _refer(self, entry: int, array: Array, known: list[Array | None]) -> None:
-        """Set the address of a weight; ``known`` keeps the array alive and tells the next pass that it is known."""
-        suitable = array.flags.c_contiguous and array.flags.aligned and array.dtype == self.dtype
-        used = array if suitable else np.require(array, self.dtype, ["C_CONTIGUOUS", "ALIGNED"])
-        known[:] = [array if suitable else None, used]
-        self._set(entry, used)
 
     def _share(self, task: Task, table: int, start: int, stop: int, origin: int) -> None:
         """Run a task with the threads that this pass may have."""
