@@ -97,6 +97,7 @@ def fresh(case: str, backend: str, cache: Path | None = None) -> dict[str, float
 
     command = [sys.executable, str(Path(__file__)), "--measure", case]
     environment = os.environ | variables(1) | {"GRAPHNET_BACKEND": backend}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # Python's own compiler would take most of an import
     if cache is not None:
         environment["GRAPHNET_CACHE"] = str(cache)
     answer = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)

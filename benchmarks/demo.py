@@ -84,7 +84,7 @@ def measure(options: argparse.Namespace, backend: str) -> None:
             seconds.append(time.perf_counter() - start)
             time.sleep(0.0 if threads == 1 else 0.03)
 
-    options_of_fit = {"epochs": options.epochs, "threads": threads, "backend": backend}
+    options_of_fit = {"epochs": options.epochs, "threads": threads, "backend": backend, "verbose": 0}
     history = load(MODEL).fit(data.inputs, data.targets, callbacks=(Interleaved(),), **options_of_fit)
     ours = Timing(np.array([record.seconds for record in history.epochs[WARM:]]))
     theirs = Timing(np.array(seconds[WARM:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ TURN = 2e-3
 LONG = 5e-2
 #: The pause before each turn with several threads, in seconds, until the idle threads of a library stop spinning.
 REST = 1.5e-2
+#: The share of one processor that others may use during a round; beyond it, the round is disturbed.
+DISTURBED = 0.1
 
 
 @dataclass(frozen=True)
@@ -39,20 +42,34 @@ def interleaved(
 ) -> dict[str, Timing]:
     """Run all contenders in turn for about ``seconds`` and at least ``least`` rounds.
 
-    The first contender rotates, so that none always runs after the same other.
+    The first contender rotates, so that none always runs after the same other. Rounds that other processes, or the
+    host of a virtual machine, have disturbed are left out, if at least ``least`` others remain.
     """
     end = time.perf_counter() + seconds
     once = {name: _warmed(run) for name, run in contenders.items()}
     turns: dict[str, list[float]] = {name: [] for name in contenders}
-    names, rounds = list(contenders), 0
+    names, rounds, undisturbed = list(contenders), 0, []
     while rounds < least or time.perf_counter() < end:
+        before, began = taken(), time.perf_counter()
         for i in range(len(names)):
             name = names[(i + rounds) % len(names)]
             if threads > 1:
                 time.sleep(REST)
             turns[name].append(_turn(contenders[name], once[name]))
+        undisturbed.append(taken() - before <= 0.03 + DISTURBED * (time.perf_counter() - began))
         rounds += 1
-    return {name: Timing(np.array(times)) for name, times in turns.items()}
+    chosen = np.array(undisturbed if sum(undisturbed) >= least else [True] * rounds)
+    return {name: Timing(np.array(times)[chosen]) for name, times in turns.items()}
+
+
+def taken() -> float:
+    """Return the seconds of processor time that others than this process have had; 0 where that is not known."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            user, nice, system, _, _, interrupts, soft, stolen = map(int, file.readline().split()[1:9])
+    except (OSError, ValueError):
+        return 0.0
+    return (user + nice + system + interrupts + soft + stolen) / os.sysconf("SC_CLK_TCK") - time.process_time()
 
 
 def _warmed(run: Callable[[], object]) -> float:

@@ -222,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         seed=options.seed,
     )
     model = Model(network(len(alphabet), options.units), config)
-    model.fit(stream(train, ROWS), validation_data=stream(validation, ROWS), callbacks=callbacks)
+    model.fit(stream(train, ROWS), validation_data=stream(validation, ROWS), callbacks=callbacks, verbose=0)
     label = f"LSTM of {options.units} units".ljust(20)
     print(f"{label}validation {bits(model, validation):.3f}  test {bits(model, test):.3f}")
     written = write(

@@ -168,6 +168,7 @@ def fit(y: np.ndarray, fitted: int, candidate: Candidate, seed: int) -> Forecast
         clip_norm=1.0,
         schedule="cosine",
         seed=seed,
+        verbose=0,
     )
 
     def forecast(origins: np.ndarray) -> np.ndarray:

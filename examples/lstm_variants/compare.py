@@ -34,7 +34,7 @@ def held_out(name: str, seeds: int, epochs: int | None) -> list[float]:
     for seed in range(seeds):
         for fold in range(FOLDS):
             part = Fold(fold=fold, folds=FOLDS, fold_seed=seed).of_dataset(data)
-            model.fit(part.train.inputs, part.train.targets, seed=seed, **settings)
+            model.fit(part.train.inputs, part.train.targets, seed=seed, verbose=0, **settings)
             accuracies.append(model.evaluate(part.test.inputs, part.test.targets)["accuracy"])
     return accuracies
 

@@ -182,7 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seed=options.seed,
         )  # fmt: skip
         model, progress = Model(network(options.units), config), Progress()
-        model.fit(stream(series[: options.steps + 1]), callbacks=[progress])
+        model.fit(stream(series[: options.steps + 1]), callbacks=[progress], verbose=0)
         after = series[options.steps :]
         error, (kalman, memoryless) = model.evaluate(stream(after))["loss"], oscillator.errors(after)
         del series, after  # before their file is deleted

@@ -119,7 +119,8 @@ def command(
         names = [name.strip() for name in (allow or "").split(",") if name.strip()]
         session = prepare_resumed(resume, epochs=epochs, allow=names, data=data, callbacks=callbacks)
         if session.over:
-            click.echo(f"{resume}: the run has ended; nothing was changed. More epochs: --epochs N")
+            more = "It no longer improved." if session.exhausted else "More epochs: --epochs N"
+            click.echo(f"{resume}: the run has ended; nothing was changed. {more}")
             return
     if find_rate:
         _show_rates(session)

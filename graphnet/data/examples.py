@@ -38,6 +38,7 @@ def examples(
     batch_major: bool = False,
     dtype: str = "float32",
     weighting: Weighting | None = None,
+    part: bool = False,
 ) -> Examples:
     """Examples of a graph's inputs, and of the targets of its outputs.
 
@@ -67,6 +68,8 @@ def examples(
         The dtype to which floats are converted, a batch at a time.
     weighting : Weighting, optional
         Weights and masks of the targets.
+    part : bool
+        Whether there are more examples elsewhere: then these may have no target that counts.
 
     Raises
     ------
@@ -113,7 +116,7 @@ def examples(
     if batch_major:
         data.check_divisible()  # without declared axes it is not known which ones to exchange
     _check_counts(graph, data)
-    check_targets(graph, data, losses or {}, metrics, dtype)
+    check_targets(graph, data, losses or {}, metrics, dtype, part=part)
     return data
 
 

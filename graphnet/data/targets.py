@@ -82,30 +82,37 @@ def check_steps(where: str, target: SequenceSource, sequence: Source, origin: st
 
 
 def check_targets(
-    graph: Graph, data: Examples, losses: Mapping[str, Loss], metrics: Sequence[Metric], dtype: str
+    graph: Graph,
+    data: Examples,
+    losses: Mapping[str, Loss],
+    metrics: Sequence[Metric],
+    dtype: str,
+    *,
+    part: bool = False,
 ) -> None:
     """Check all targets by each loss, and by each metric of the first output, as far as the output's shape is known.
 
     Raises
     ------
     ShapeError, DtypeError, DataError
-        As the loss; also if no target has a valid step, or ``dtype`` cannot hold a number that a loss compares.
+        As the loss; also if no target counts (unless these are a ``part`` of the examples), or ``dtype`` cannot hold a
+        number that a loss compares.
     """
     for i, (name, loss) in enumerate(losses.items()):
         if name in data.targets:
             # Metrics are computed in float64.
             where = f"{graph.name}, target of {name!r}"
-            _check_output(data, name, loss, (loss, dtype), where)
+            _check_output(data, name, loss, (loss, dtype), where, part)
             for metric in metrics if i == 0 else ():
                 try:
                     check = metric.loss(), "float64"
-                    _check_output(data, name, loss, check, f"{where}, metric {type(metric).__name__}")
+                    _check_output(data, name, loss, check, f"{where}, metric {type(metric).__name__}", part)
                 except GraphnetError as error:
                     error.remedy = metric.remedy_with(loss) or error.remedy
                     raise
 
 
-def _check_output(data: Examples, name: str, loss: Loss, check: tuple[Loss, str], where: str) -> None:
+def _check_output(data: Examples, name: str, loss: Loss, check: tuple[Loss, str], where: str, part: bool) -> None:
     """Check the targets that ``loss`` does not ignore by another loss, or the same one, and by a dtype."""
     any_valid = False
     for start in range(0, len(data), ROWS):
@@ -126,7 +133,7 @@ def _check_output(data: Examples, name: str, loss: Loss, check: tuple[Loss, str]
             place = _not_finite(target, mask, start, data.outputs[name].origin is not None)
             error.received = place or error.received
             raise
-    if not any_valid and (name in data.target_masks or loss.ignore_index is None):
+    if not any_valid and not part and (name in data.target_masks or loss.ignore_index is None):
         reason = "no target counts" if name in data.target_masks else "every sequence is empty"
         raise DataError(reason, where=where, expected="one step")
 

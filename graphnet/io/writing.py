@@ -180,14 +180,20 @@ class _Finder(_Writer):
     def layer(self, layer: Layer, name: str, path: str) -> dict[str, Any]:
         try:
             return super().layer(layer, name, path)
-        except GraphnetError as error:
-            self.found.append(error.at(f"node {path!r}").about(path))
+        except Exception as error:  # of a layer's own class
+            self.found.append(_explained(error).at(f"node {path!r}").about(path))
             return {}
 
     def training(self, config: TrainingConfig) -> dict[str, Any]:
         for name, value in config.config().items():
             try:
                 written(value, self.registry, self.used)
-            except GraphnetError as error:
-                self.found.append(error.at(f"setting {name!r}"))
+            except Exception as error:
+                self.found.append(_explained(error).at(f"setting {name!r}"))
         return {}
+
+
+def _explained(error: Exception) -> GraphnetError:
+    if isinstance(error, GraphnetError):
+        return error
+    return GraphError(f"cannot be written to a file: {type(error).__name__}: {error}")

@@ -25,6 +25,8 @@ from graphnet.models.foreign import (
     set_phase,
 )
 
+#: The phase of a network and those of its layers.
+Phases = tuple[Phase, list[tuple[Any, PhaseAttributes]]]
 #: The number of chains that a network caches (a list of layers has one in each phase); the oldest is dropped first.
 CACHED_CHAINS = 4
 
@@ -90,6 +92,8 @@ class NeuralNetwork:
         self.data_layer: Any = None
         self.loss_layer: Any = None
         self._phase = Phase.train
+        self._stays_in_test = False
+        self._phases_before_test: Phases | None = None
         self._chains: dict[Any, Chain] = {}
         self._last: tuple[Chain, Any, int] | None = None
 
@@ -125,8 +129,10 @@ class NeuralNetwork:
         """Append any layer: one with weights as by ``append_trainable_layer``, any other as it is.
 
         A layer that is not a graphnet layer has weights if its ``trainable`` is true or, without that attribute, if it
-        has an ``initialize``.
+        has an ``initialize``. As the editions of the exercise with this method expect, graphnet's layers in such a
+        network stay in the test phase after ``test``, until its next ``forward`` or ``train``.
         """
+        self._stays_in_test = True
         if getattr(layer, "trainable", callable(getattr(layer, "initialize", None))):
             self.append_trainable_layer(layer)
         else:
@@ -149,6 +155,7 @@ class NeuralNetwork:
             raise ConfigError(
                 "not a phase", where="NeuralNetwork", expected="Phase.train or Phase.test", received=repr(phase)
             )
+        self._phases_before_test = None
         self._phase = phase
         for layer in self.layers:
             set_phase(layer, phase)
@@ -172,6 +179,7 @@ class NeuralNetwork:
             Without a data layer or a loss layer; if another thread is training the network, or running ``forward``.
         """
         self._require("data_layer", "loss_layer")
+        self._end_test()
         chain = self._chain()
         with self._claim(GRADIENTS, "forward", chain):
             x, labels = self._batch()
@@ -226,6 +234,7 @@ class NeuralNetwork:
         """
         integer("NeuralNetwork", "iterations", iterations, 0)
         self._require("data_layer", "loss_layer")
+        self._end_test()
         with self._claim(WRITE, "train", self._chain()):
             phases = self._phases()
             if self._phase is not Phase.train:
@@ -238,7 +247,7 @@ class NeuralNetwork:
                 self._restore_phases(phases)
 
     def test(self, input_tensor: Any) -> Any:
-        """The predictions for an input, in the test phase; afterwards all phases are as before.
+        """The predictions for an input, in the test phase; afterwards all phases are as before (but: ``append_layer``).
 
         Any number of threads may test at the same time. Layers that are not graphnet layers are set to the test phase
         and back, so a network with such layers is tested by one thread at a time.
@@ -248,10 +257,14 @@ class NeuralNetwork:
         StateError
             If another thread is training the network.
         """
+        before = self._phases() if self._stays_in_test else None
         with in_phase(Phase.test, [layer for layer in self.layers if isinstance(layer, Layer)]):
             chain = self._chain()
-            with self._claim(READ, "test", chain), self._foreign_layers_in_test(chain):
-                output = chain.forward(input_tensor, keep=False)
+            with self._claim(READ, "test", chain):
+                with self._foreign_layers_in_test(chain):
+                    output = chain.forward(input_tensor, keep=False)
+                if before is not None:
+                    self._stay_in_test(before)
         predict = getattr(self.loss_layer, "predict", None)
         return output if predict is None else predict(output)
 
@@ -277,6 +290,24 @@ class NeuralNetwork:
                 for layer, attributes in before:
                     put_phase_attributes(layer, attributes)
 
+    def _stay_in_test(self, before: Phases) -> None:
+        """Leave the layers in the test phase; ``before`` are the phases to which ``_end_test`` puts them back."""
+        with locks.foreign_layers:
+            first = self._phases_before_test or before  # those of the first of several tests
+            self._phase = Phase.test
+            for layer in self.layers:
+                if isinstance(layer, Layer):  # others get back the attributes that they had
+                    layer.phase = Phase.test
+            self._phases_before_test = first
+
+    def _end_test(self) -> None:
+        """Put the layers back into the phases in which ``test`` found them."""
+        if self._phases_before_test is not None:
+            with locks.foreign_layers:
+                before, self._phases_before_test = self._phases_before_test, None
+                if before is not None:
+                    self._restore_phases(before)
+
     def _chain(self) -> Chain:
         """The chain of the present layers and phases; the last few are cached."""
         key = chain_key(self.layers)
@@ -298,10 +329,10 @@ class NeuralNetwork:
         layers = {id(layer): layer for layer in self.layers}
         return sum(regularization_loss(layer) for layer in layers.values())
 
-    def _phases(self) -> tuple[Phase, list[tuple[Any, PhaseAttributes]]]:
+    def _phases(self) -> Phases:
         return self._phase, [(layer, phase_attributes(layer)) for layer in self.layers]
 
-    def _restore_phases(self, phases_before: tuple[Phase, list[tuple[Any, PhaseAttributes]]]) -> None:
+    def _restore_phases(self, phases_before: Phases) -> None:
         self._phase, phases = phases_before
         for layer, attributes in phases:
             put_phase_attributes(layer, attributes)

@@ -48,6 +48,8 @@ class TrainingJob:
         What a callback raised at the end of training.
     over : bool
         Whether there is nothing to do: a resumed run that has ended, and is complete.
+    exhausted : bool
+        Whether it has ended for want of improvement, so that more epochs would not be trained.
     """
 
     trainer: Trainer
@@ -56,6 +58,7 @@ class TrainingJob:
     test: dict[str, float] = field(default_factory=dict)
     failure: GraphnetError | None = None
     over: bool = False
+    exhausted: bool = False
 
     def run(self) -> History:
         """Train, then evaluate the test split once; all results are written to the folder.
@@ -224,9 +227,10 @@ def prepare_resumed(
     """
     run = open_run(path, data=data)
     trainer = Trainer.resume(run, epochs=epochs, allow=allow, callbacks=callbacks)
-    ended = run.snapshot.epoch >= trainer.config.epochs or run.snapshot.values.get("stopped") == "patience"
+    exhausted = run.snapshot.values.get("stopped") == "patience"
+    ended = run.snapshot.epoch >= trainer.config.epochs or exhausted
     over = run.complete and ended
-    return TrainingJob(trainer, run.dataset(), run.checkpoints, over=over)
+    return TrainingJob(trainer, run.dataset(), run.checkpoints, over=over, exhausted=exhausted)
 
 
 def _with_class_names(trainer: Trainer, dataset: Dataset) -> TrainingConfig:

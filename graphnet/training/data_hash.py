@@ -102,7 +102,8 @@ def _of_stream(stream: Stream, hashes: DataHashes) -> Iterator[tuple[str, str]]:
 
 def _of_pieces(pieces: Iterable[Any]) -> Iterator[Array]:
     for piece in pieces:
-        for part in piece if isinstance(piece, (list, tuple)) else ():
+        found = piece.values() if isinstance(piece, Mapping) else piece
+        for part in found if isinstance(piece, (list, tuple, Mapping)) else ():
             for array in part.values() if isinstance(part, Mapping) else (part,):
                 if array is not None:
                     yield np.asarray(array)

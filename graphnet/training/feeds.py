@@ -17,6 +17,7 @@ from graphnet.data.batches import Batch, Examples
 from graphnet.data.datasets.pieces import Piece, Regrouped
 from graphnet.data.datasets.stream import Stream
 from graphnet.data.examples import examples
+from graphnet.data.weighting import Weighting
 from graphnet.losses import Loss
 from graphnet.metrics import Metric
 from graphnet.training.config import TrainingConfig
@@ -275,6 +276,9 @@ def piece_examples(
     runner: Runner, piece: Piece, metrics: Sequence[Metric], dtype: str, losses: Mapping[str, Loss]
 ) -> Examples:
     """One piece of a stream as checked examples of a graph."""
-    data = examples(runner, piece.inputs, piece.targets, losses=losses, metrics=metrics, dtype=dtype)
+    weighting = Weighting(piece.sample_weight, piece.target_mask)
+    data = examples(
+        runner, piece.inputs, piece.targets, losses=losses, metrics=metrics, dtype=dtype, weighting=weighting, part=True
+    )
     check_graph(runner, losses, {name: port.origin for name, port in data.outputs.items()})
     return data

@@ -160,6 +160,7 @@ class DataReader:
                 "a Stream takes no targets, lengths, masks or weights",
                 where="Trainer.fit",
                 expected="the Stream alone",
+                remedy="Pass weights and masks to it: Stream(source, targets, sample_weight=..., target_mask=...).",
             )
         if self.config.tbptt is None:
             raise ConfigError(

@@ -7,15 +7,17 @@ import warnings
 from graphnet.core import late
 from graphnet.core.caller import stacklevel
 from graphnet.core.describe.graph import Graph
-from graphnet.core.errors import GraphnetError, UnsavableWarning
+from graphnet.core.errors import ConfigError, GraphnetError, UnsavableWarning
 from graphnet.training.config import TrainingConfig
 
 #: Reasons that a message lists.
 LISTED = 3
-REMEDY = (
+REGISTER = (
     "Decorate classes of your own with @graphnet.register before training: saved models then refer to them as "
-    "local/Name, and load in every process that registers them. Model.save_weights(path) keeps the weights in any case."
+    "local/Name, and load in every process that registers them. "
 )
+VALUES = "A file has numbers, text, lists and mappings of these, and objects of registered classes. "
+WEIGHTS = "Model.save_weights(path) keeps the weights in any case."
 
 
 def warn_if_unsavable(graph: Graph, config: TrainingConfig) -> None:
@@ -30,7 +32,8 @@ def warn_if_unsavable(graph: Graph, config: TrainingConfig) -> None:
     if found:
         reasons = "; ".join(_reason(error) for error in found[:LISTED])
         more = f"; and {len(found) - LISTED} more" if len(found) > LISTED else ""
-        message = f"this model cannot be saved after training: {reasons}{more}. {REMEDY}"
+        remedy = VALUES * any(isinstance(error, ConfigError) for error in found) + REGISTER + WEIGHTS
+        message = f"this model cannot be saved after training: {reasons}{more}. {remedy}"
         warnings.warn(message, UnsavableWarning, stacklevel=stacklevel())
 
 

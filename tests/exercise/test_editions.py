@@ -57,6 +57,35 @@ def test_testing_phase_is_the_phase():
     assert abs((layer.forward(x) == 0).mean() - 0.7) < 0.06
 
 
+class Threes:
+    """A data layer of later editions."""
+
+    def next(self):
+        return RNG.normal(size=(4, 3)), np.zeros((4, 3))
+
+
+def test_layers_stay_in_the_test_phase_until_the_network_goes_on():
+    net = NeuralNetwork(Sgd(0.1), Constant(0.1), Constant(0.0))
+    own = Recorder()
+    for layer in (BatchNormalization(3), Dropout(0.5), own):
+        net.append_layer(layer)
+    net.layers[1].testing_phase = True  # frozen by its user
+    net.data_layer, net.loss_layer = Threes(), Squares()
+    net.train(2)
+    for _ in range(2):
+        net.test(np.ones((2, 3)))
+        assert [layer.testing_phase for layer in net.layers] == [True, True, False]
+        assert net.phase is Phase.test
+    net.forward()
+    assert [layer.testing_phase for layer in net.layers] == [False, True, False]
+    assert net.phase is Phase.train
+    assert own.seen == [False, False, True, True, False]
+    net.test(np.ones((2, 3)))
+    net.phase = Phase.test
+    net.forward()
+    assert own.seen[-1] is True
+
+
 def test_testing_phase_takes_truth_values_only():
     with pytest.raises(ConfigError, match="testing_phase"):
         Dropout(0.5).testing_phase = "yes"

@@ -8,11 +8,13 @@ import warnings
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from helpers.resumed import check_every_stop
 
 import graphnet
 from graphnet import BatchNormalization, Builder, ConfigError, FileError, FullyConnected, Trainer, TrainingConfig
 from graphnet.callbacks import BestCheckpoints, Callback, CSVLog, EarlyStopping
+from graphnet.cli import main
 from graphnet.core.errors import GraphnetWarning
 from graphnet.io import filesystem, model_text, parse_model
 from graphnet.io.run_folder import RunFolder
@@ -369,6 +371,19 @@ def test_killed_run_leaves_the_same_files(tmp_path, every):
         with pytest.warns(GraphnetWarning, match="the run is over"):
             Trainer.resume(path).fit(X, Y)
         assert files(path) == files(whole)
+
+
+def test_command_says_why_a_run_has_ended(tmp_path):
+    np.savez(tmp_path / "data.npz", train_x=X, train_target=Y, test_x=X[:9], test_target=Y[:9])
+    settings = config(data="data.npz", epochs=40, callbacks=(EarlyStopping(1, "loss", min_delta=1.0), CSVLog()))
+    (tmp_path / "model.yaml").write_text(model_text(graph(), settings))
+    run = str(tmp_path / "run")
+    trained = CliRunner().invoke(main, ["train", str(tmp_path / "model.yaml"), "--output", run])
+    assert trained.exit_code == 0 and "stopped: no improvement, chosen by the training loss" in trained.output
+    log = (tmp_path / "run" / "log.csv").read_bytes()
+    again = CliRunner().invoke(main, ["train", "--resume", run])
+    assert "nothing was changed. It no longer improved." in again.output
+    assert (tmp_path / "run" / "log.csv").read_bytes() == log
 
 
 def test_record_without_a_metric_never_improves():

@@ -7,7 +7,6 @@ A *buffer slice* is a range of units in a buffer, at the current step (``shift``
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from graphnet.core.records import record
@@ -147,7 +146,7 @@ class AccumulatorSlice:
     columns: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Program:
     """The instructions of one cell or region, and everything that they read and write.
 

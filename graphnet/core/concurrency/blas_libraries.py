@@ -6,8 +6,9 @@ import ctypes
 import itertools
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from graphnet.core.records import record
 
 #: What builds of OpenBLAS put before and after the names of its functions.
 PREFIXES, SUFFIXES = ("", "scipy_"), ("", "64_", "_64")
@@ -21,7 +22,7 @@ FUNCTIONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Library:
     """One library.
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 from graphnet.core.errors import RuleError
+from graphnet.core.records import record
 
 #: Keywords that ``apply`` may ask for besides its weights, buffers and random draws; ``pull`` and ``grad`` may ask for
 #: ``operations`` besides weights.
 CONTEXT = ("phase", "lengths", "shapes", "operations")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ports:
     """The named inputs of a node: which may be left out, and whether the last name may repeat."""
 
@@ -44,7 +44,7 @@ class Ports:
         return ", ".join(shown) + (", …" if self.variadic else "")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Keywords:
     """The keyword arguments that a rule takes; ``everything`` if it has ``**kwargs``."""
 

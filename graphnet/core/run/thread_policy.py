@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from graphnet.core.records import record
 
 #: Multiply-adds from which on a product may use all BLAS threads: about 200 µs on one core.
 LARGE = {"float32": 8_000_000, "float64": 4_000_000}
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ThreadPolicy:
     """The largest products of a part of a pass, and the numbers of threads that follow from them.
 

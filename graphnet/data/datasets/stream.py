@@ -14,7 +14,7 @@ from graphnet.core.checks import integer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ConfigError, DataError, ShapeError, StateError
 from graphnet.core.files.arrays import map_npy
-from graphnet.data.datasets.pieces import Piece, Regrouped, unnamed
+from graphnet.data.datasets.pieces import Piece, Regrouped, piece_of
 
 
 class Stream:
@@ -29,12 +29,16 @@ class Stream:
         An array ``(time, …)``, or the path of an ``.npy`` file, which is memory-mapped. Or an iterable of pieces
         ``(inputs, targets)`` or ``(inputs, targets, fresh)``, each with any number of steps: arrays
         ``(steps, batch, …)``, or mappings by name; ``fresh`` has a boolean for each row, true if the row starts from
-        the zero state at this piece. Or a callable that returns such an iterable for each epoch.
+        the zero state at this piece. A piece may also be a mapping with ``inputs`` and ``targets``, and with ``fresh``,
+        ``sample_weight`` and ``target_mask``. Or a callable that returns such an iterable for each epoch.
     targets : array, path, or mapping of output name to either
         With the same number of steps, if ``source`` is an array or a path.
     batch : int or None
         The number of rows into which a series of T steps is cut, each of T // batch consecutive steps; the steps left
         over at the end are not used. None: the arrays have a batch axis, ``(time, batch, …)``.
+    sample_weight, target_mask : array, path, or mapping of output name to either, optional
+        How much each target counts in the loss, and which ones count at all, as in ``Trainer.fit``: one number or
+        boolean for each step. If ``source`` is an array or a path.
 
     Raises
     ------
@@ -54,9 +58,21 @@ class Stream:
     [[[0.0, 4.0], [1.0, 5.0], [2.0, 6.0]], [[3.0, 7.0]]]
     """
 
-    def __init__(self, source: Any, targets: Any = None, *, batch: int | None = 1) -> None:
+    def __init__(
+        self,
+        source: Any,
+        targets: Any = None,
+        *,
+        batch: int | None = 1,
+        sample_weight: Any = None,
+        target_mask: Any = None,
+    ) -> None:
         self.rows = integer("Stream", "batch", batch, 1, optional=True)
         self._inputs, self._targets = _arrays(source, "source"), _arrays(targets, "targets")
+        self._weighting = {
+            name: _given_arrays(value, name)
+            for name, value in (("sample_weight", sample_weight), ("target_mask", target_mask))
+        }
         self._source = None if self._inputs is not None else source
         self.steps: int | None = None
         self._open: Callable[[], Iterable[Any]] | None = None
@@ -64,7 +80,7 @@ class Stream:
         if self._inputs is not None:
             self.steps = self._checked_steps()
         else:
-            _check_pieces_source(source, targets)
+            _check_pieces_source(source, targets, any(self._weighting.values()))
             self.rows = None
             if callable(source):
                 self._open = source
@@ -80,6 +96,7 @@ class Stream:
                 "the stream has no targets", where="Stream", expected="an array, or the path of an .npy file"
             )
         arrays = {**self._inputs, **{f"target {name}": a for name, a in self._targets.items()}}  # type: ignore[dict-item]
+        arrays |= {f"{kind} {name}".strip(): a for kind, part in self._weighting.items() for name, a in part.items()}
         counts = {name: len(array) for name, array in arrays.items()}
         if len(set(counts.values())) > 1:
             received = ", ".join(f"{name or 'inputs'}: {count}" for name, count in counts.items())
@@ -111,7 +128,7 @@ class Stream:
     @property
     def arrays(self) -> dict[str, Array]:
         """The arrays by kind and name; none for pieces."""
-        pairs = (("input", self._inputs), ("target", self._targets))
+        pairs = (("input", self._inputs), ("target", self._targets), *self._weighting.items())
         return {f"{kind} {name}": a for kind, arrays in pairs for name, a in (arrays or {}).items()}
 
     # ------------------------------------------------------------------ reading
@@ -172,9 +189,8 @@ class Stream:
         assert self._inputs is not None and self._targets is not None and self.steps is not None
         for start in range(done * steps, self.steps, steps):
             stop = min(start + steps, self.steps)
-            inputs = {name: self._steps_of(a, start, stop) for name, a in self._inputs.items()}
-            targets = {name: self._steps_of(a, start, stop) for name, a in self._targets.items()}
-            yield Piece(unnamed(inputs), unnamed(targets))
+            parts = (self._inputs, self._targets, *self._weighting.values())
+            yield piece_of(tuple({n: self._steps_of(a, start, stop) for n, a in part.items()} for part in parts))
 
     def _steps_of(self, array: Array, start: int, stop: int) -> Array:
         if self.rows is None:
@@ -213,13 +229,25 @@ def _array(value: Any, where: str) -> Array | None:
     return plain(value, where)  # without a conversion, which would read the whole of a mapped file
 
 
-def _check_pieces_source(source: Any, targets: Any) -> None:
-    """Raise a ConfigError if a source that is not arrays or paths cannot be read in pieces."""
-    if targets is not None:
+def _given_arrays(value: Any, name: str) -> dict[str, Array]:
+    """Weights or masks by name; none for None."""
+    if value is None:
+        return {}
+    arrays = _arrays(np.asarray(value) if isinstance(value, (list, tuple)) else value, name)
+    if arrays is None:
         raise ConfigError(
-            "pieces have their own targets",
+            f"{name} cannot be read", where="Stream", expected="arrays or paths", received=type(value).__name__
+        )
+    return arrays
+
+
+def _check_pieces_source(source: Any, targets: Any, weighted: bool) -> None:
+    """Raise a ConfigError if a source that is not arrays or paths cannot be read in pieces."""
+    if targets is not None or weighted:
+        raise ConfigError(
+            "pieces have their own targets, weights and masks",
             where="Stream",
-            expected="pieces (inputs, targets), or two arrays",
+            expected="pieces (inputs, targets) or mappings, or two arrays",
             received=type(source).__name__,
         )
     if not callable(source) and not isinstance(source, Iterable):

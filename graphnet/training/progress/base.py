@@ -49,7 +49,7 @@ class Bar(Shown):
     """
 
     #: Seconds between two updates.
-    pause: ClassVar[float] = 0.1
+    pause: ClassVar[float] = 0.2
     #: Bars that are on a screen now: only one at a time is drawn without being asked for.
     open: ClassVar[set[int]] = set()
 

@@ -460,8 +460,9 @@ def test_claims_of_other_threads_are_respected():
     runner.backward(errors_for(outputs))
 
 
-def test_many_threads_at_once_get_their_own_results():
-    runner = Runner(scan_graph())
+@EITHER
+def test_many_threads_at_once_get_their_own_results(graph, backend):
+    runner = Pair(GRAPHS[graph](), backend).runners[0]
     inputs = [{"x": np.random.default_rng(i).normal(size=(6, 2, 3))} for i in range(4)]
     expected = [runner.forward(x, phase=Phase.test, keep=False) for x in inputs]
     wrong = []
@@ -478,6 +479,76 @@ def test_many_threads_at_once_get_their_own_results():
     for thread in threads:
         thread.join()
     assert not wrong
+
+
+@EITHER
+def test_threads_that_keep_passes_get_right_results_or_errors_of_threads(graph, backend):
+    runner = Pair(GRAPHS[graph](), backend).runners[0]
+    inputs = [{"x": np.random.default_rng(i).normal(size=(6, 2, 3))} for i in range(3)]
+    expected, wrong, pulled_back = [], [], [0] * len(inputs)
+    for x in inputs:
+        outputs = runner.forward(x)
+        expected.append((outputs, runner.backward(errors_for(outputs))["x"]))
+
+    def work(number):
+        for _ in range(60):
+            outputs = runner.forward(inputs[number])
+            if not all(np.array_equal(outputs[name], array) for name, array in expected[number][0].items()):
+                wrong.append(f"output of {number}")
+            try:
+                pulled = runner.backward(errors_for(outputs))["x"]
+            except StateError:
+                continue
+            pulled_back[number] += 1
+            if not np.array_equal(pulled, expected[number][1]):
+                wrong.append(f"error of {number}")
+
+    def look():
+        for number in range(100):
+            before = runner.snapshot()
+            (before.release if number % 3 else before.restore)()
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(3)] + [threading.Thread(target=look)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and any(pulled_back)
+    assert not claims._active and not claims._exclusive
+    work(0)
+    assert not wrong
+    assert sum(len(binding.idle) for binding in runner._binder.bindings.values()) <= 4
+
+
+def test_interrupted_direct_passes():
+    runner = Pair(region_graph(), "native").runners[0]
+    for _ in range(2):
+        outputs = runner.forward(sample())
+        pulled = runner.backward(errors_for(outputs))
+    gradients = {name: p.gradient for name, p in runner.parameters.items()}
+    calls = runner.last_pass.direct._steps[-1]
+    forward, backward = calls._forward, calls._backward
+
+    def interrupt(table):
+        raise KeyboardInterrupt
+
+    calls._backward = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        runner.backward(errors_for(outputs))
+    assert all(p.gradient is gradients[name] for name, p in runner.parameters.items())
+    calls._backward = backward
+    assert np.array_equal(runner.backward(errors_for(outputs))["x"], pulled["x"])
+    calls._forward = interrupt
+    with pytest.raises(KeyboardInterrupt):
+        runner.forward(sample())
+    calls._forward = forward
+    with pytest.raises(StateError):
+        runner.backward(errors_for(outputs))
+    assert not claims._active and not claims._exclusive
+    for _ in range(3):
+        again = runner.forward(sample())
+        assert all(np.array_equal(again[name], array) for name, array in outputs.items())
+        assert np.array_equal(runner.backward(errors_for(again))["x"], pulled["x"])
 
 
 def test_layer_of_two_graphs():

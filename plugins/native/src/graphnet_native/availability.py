@@ -13,17 +13,17 @@ import platform
 import sys
 import threading
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from graphnet.core.records import record
 from graphnet_native import cache, engine, features
 
 if TYPE_CHECKING:
     from graphnet_native.self_test import Trial
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Status:
     """What ``graphnet doctor`` shows of native code.
 

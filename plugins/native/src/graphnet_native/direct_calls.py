@@ -166,7 +166,7 @@ class DirectCalls:
         else:
             return [None] * len(self.keys)
         table, dtype, empty, data, at = self._table, self._dtype, np.empty, pointer, OFFSET
-        used = [*saved[0]]
+        used: list[Array] = []
         for slot, entry, shape in self._errors:
             array = errors[slot]
             if array is None:
@@ -211,7 +211,7 @@ class DirectCalls:
     def _carry(self, carried: Carried | None, slots: list[Any], alive: list[Array]) -> None:
         """Set the addresses of all states before and after a pass; without carried ones, as in all other passes."""
         table = self._table
-        self._carrying = carried is not None
+        self._carrying = True  # if anything fails below
         for key, slot, final, first, last, shape in self._states:
             array = None if carried is None else carried.state.arrays.get(key)
             if array is None and slot is not None:
@@ -227,6 +227,7 @@ class DirectCalls:
                 carried.leave(key, array)
                 if final is not None:
                     slots[final] = array
+        self._carrying = carried is not None
 
     def _correct(self, made: list[tuple[int, Array]], carried: Carried | None) -> None:
         """Clear the errors of the first steps of sequences; drop those of states that were carried into the pass."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import platform
 import sys
-from dataclasses import dataclass
 from functools import cache
+
+from graphnet.core.records import record
 
 #: Lowers the level: ``avx512``, ``avx2`` or ``baseline``; the highest one that may be used.
 VARIABLE = "GRAPHNET_NATIVE_FEATURES"
@@ -31,7 +32,7 @@ X86_USED = frozenset(("popcnt", "cx16", "sahf", "bmi", "bmi2", "f16c", "lzcnt", 
 ARM_BASE = frozenset(("fp-armv8", "neon"))
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Features:
     """A level of features.
 
