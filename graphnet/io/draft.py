@@ -148,21 +148,29 @@ class Draft:
     def _replace(self) -> None:
         """Put the folder in the place of the one that is there, by one exchange where the system can do that.
 
-        Elsewhere the old folder is renamed first, to a name beside its place, from which it comes back after a failure.
+        Elsewhere the old folder is renamed first, to a name beside its place. After a failure it is back.
         """
         system = filesystem.current()
         try:
             filesystem.uninterrupted(lambda: system.exchange(self.path, self.target))
             old = self.path
+            undo = [(self.path, self.target)]
         except OSError:
             old = _unused(self.target)
             filesystem.uninterrupted(lambda: system.rename(self.target, old))
+            undo = [(self.target, self.path), (old, self.target)]
             try:
                 filesystem.uninterrupted(lambda: system.rename(self.path, self.target))
-            except BaseException:
-                system.rename(old, self.target)
+            except OSError:
+                filesystem.uninterrupted(lambda: system.rename(old, self.target))
                 raise
-        filesystem.sync_folder(self.target.parent)
+        try:
+            filesystem.sync_folder(self.target.parent)
+        except OSError:
+            for source, target in undo:
+                back = system.exchange if len(undo) == 1 else system.rename
+                filesystem.uninterrupted(lambda s=source, t=target, back=back: back(s, t))  # type: ignore[misc]
+            raise
         with contextlib.suppress(OSError):
             remove(old)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import time
 import warnings
@@ -25,6 +26,12 @@ Decide = Callable[[int, float | None], bool]
 ENDED = ("finished", "patience", "callback")
 #: Seconds for which a run waits for a process that is ending to let go of its folder.
 PATIENCE = 20.0
+#: Errors of the system that the next trial would have as well: they stop the sweep, which can go on later.
+MACHINE = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EIO", "EROFS", "EMFILE", "ENFILE", "ESTALE")
+    if hasattr(errno, name)
+}
 #: Distinct warnings of a run that are kept.
 WARNINGS = 20
 
@@ -129,8 +136,8 @@ def execute(task: Task, decide: Decide, stop: Callable[[], bool]) -> dict[str, A
     Returns
     -------
     dict
-        ``status``: ``ended``, with ``summary``; ``stopped``; ``failed`` or ``refused`` (a run that cannot go on), with
-        ``error``. ``warnings``: what the run warned about.
+        ``status``: ``ended``, with ``summary``; ``stopped``; ``failed`` or ``refused`` (a run that cannot go on, or not
+        now, because the disk is full), with ``error``. ``warnings``: what the run warned about.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -155,7 +162,7 @@ def _execute(task: Task, decide: Decide, stop: Callable[[], bool]) -> dict[str, 
             return {"status": "stopped"}
         job.evaluate()
     except Exception as error:
-        refused = going_on and not reporter.begun
+        refused = _is_of_machine(error) or (going_on and not reporter.begun)
         return {"status": "refused" if refused else "failed", "error": _described(error)}
     summary = ended(folder)
     return {"status": "failed", "error": "the run has no results"} if summary is None else {
@@ -177,6 +184,15 @@ def _await_lock(folder: Path) -> None:
     end = time.monotonic() + PATIENCE
     while is_locked(folder) and time.monotonic() < end:
         time.sleep(0.05)
+
+
+def _is_of_machine(error: BaseException | None) -> bool:
+    """Whether an error says something about the machine, such as a full disk, and nothing about the trial."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _described(error: BaseException) -> str:

@@ -190,18 +190,21 @@ class FlatGroup:
         return value.reshape(-1)
 
     def _read_gradients(self) -> None:
-        parts, elsewhere = [], False
-        for member, view in zip(self.members, self.gradients, strict=True):
-            gradient = member.parameter.known_gradient()
-            if gradient is not view:
+        parts, elsewhere, in_place, dtype = [], False, False, self.dtype
+        for member, view, shape in zip(self.members, self.gradients, self.shapes, strict=True):
+            gradient = member.parameter.gradient
+            if gradient is view:
+                in_place = True
+            else:
                 elsewhere = True
-                gradient = self._fitting(gradient, view)
+                if type(gradient) is not np.ndarray or gradient.shape != shape or gradient.dtype != dtype:
+                    gradient = self._fitting(member.parameter.known_gradient(), view)
                 if gradient.base is not None and np.may_share_memory(gradient, self._gradient):
                     gradient = gradient.copy()
             parts.append(gradient)
         if not elsewhere:
             return
-        if any(part is view for part, view in zip(parts, self.gradients, strict=True)):
+        if in_place:
             parts = [part.copy() for part in parts]
         np.concatenate(parts, axis=None, out=self._gradient)
 

@@ -9,7 +9,7 @@ from graphnet.io.filesystem import FileSystem
 
 OPERATIONS = (
     "create", "open", "write", "truncate", "sync", "close", "rename", "mkdir", "unlink", "rmdir", "sync_folder", "lock",
-    "permit_folder",
+    "permit_folder", "exchange",
 )  # fmt: skip
 #: What may be done at an operation, beside stopping: an error of the system, or a write of fewer bytes.
 ERRORS = {name: getattr(errno, name) for name in ("ENOSPC", "EIO", "EROFS", "EINTR", "EDQUOT", "EACCES")}

@@ -129,6 +129,47 @@ def test_saved_model_appears_whole(tmp_path):
                 model.save(path)
 
 
+@pytest.mark.parametrize("exchanges", [True, False], ids=["exchange", "two renames"])
+def test_saved_model_is_replaced_whole(tmp_path, exchanges):
+    """The old model or the new one is there; where two renames are needed, the old one beside its place in between."""
+    models = []
+    for seed in (1, 2):
+        models.append(Model(lab.graph(), lab.config()))
+        models[-1].fit(lab.X, lab.Y, seed=seed)
+    old, new = models
+    kept, path = tmp_path / "kept", tmp_path / "models" / "one"
+    old.save(kept)
+
+    def fresh():
+        shutil.rmtree(path.parent, ignore_errors=True)
+        shutil.copytree(kept, path)
+
+    class System(Faulty):
+        def exchange(self, one, other):
+            if not exchanges:
+                raise OSError(22, "invalid argument")
+            super().exchange(one, other)
+
+    def contents(folder):
+        return (folder / "weights.safetensors").read_bytes()
+
+    fresh()
+    with filesystem.using(System()) as system:
+        new.save(path, overwrite=True)
+    states = {contents(kept): "old", contents(path): "new"}
+    seen = set()
+    for fault in ("stop", "ENOSPC"):
+        for at in range(1, system.count + 1):
+            fresh()
+            _, failed, _ = lab.killed(lambda: new.save(path, overwrite=True), System(at, fault))
+            place = path if path.exists() else path.with_name("one.before")
+            load(place)
+            seen.add((states[contents(place)], place == path))
+            if failed:  # without a kill nothing is left beside it
+                assert place == path and [entry.name for entry in path.parent.iterdir()] == ["one"]
+    assert seen == {("old", True), ("new", True)} | (set() if exchanges else {("old", False)})
+
+
 def test_power_lost_while_a_model_is_saved(tmp_path):
     model = Model(lab.graph(), lab.config())
     model.fit(lab.X, lab.Y)

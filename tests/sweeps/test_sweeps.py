@@ -11,11 +11,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from crash.faults import Faulty, Stopped
 
 import graphnet
-from graphnet import ConfigError, FileError, StateError
+from graphnet import ConfigError, FileError, GraphnetError, StateError
 from graphnet.cli.group import main
-from graphnet.io import run_files
+from graphnet.io import lock, run_files
 from graphnet.io.filesystem import FileSystem, using
 from graphnet.io.lock import FolderLock
 from graphnet.sweeps import Sweep, results, resume, runner
@@ -228,12 +229,12 @@ def test_more_trials_can_be_added(model, tmp_path):
 
 def test_two_processes_do_not_run_one_sweep(model, tmp_path):
     run(sweep(model, trials=1), tmp_path / "s")
-    lock = FolderLock(tmp_path / "s")
+    held = FolderLock(tmp_path / "s")
     try:
         with pytest.raises(FileError, match="writing to this folder"):
             resume(tmp_path / "s", jobs=0)
     finally:
-        lock.release()
+        held.release()
     with pytest.raises(FileError, match="never overwritten"):
         run(sweep(model, trials=1), tmp_path / "s")
 
@@ -282,8 +283,31 @@ def test_a_run_whose_data_have_changed_is_refused_by_name_and_goes_on_if_allowed
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(StateError, match=r"trial 1 cannot go on: .*data"):
         resume(tmp_path / "s", jobs=0, shown=None)
-    assert results(tmp_path / "s").trials[1].state == "running"
+    assert results(tmp_path / "s").trials[1].state == "unfinished"
     assert resume(tmp_path / "s", jobs=0, shown=None, allow=["data"]).state == "finished"
+
+
+def test_a_full_disk_stops_the_sweep_and_fails_no_trial(model, tmp_path):
+    run(sweep(model, trials=2), tmp_path / "whole")
+    with using(Faulty(110, "full")), pytest.raises(GraphnetError, match="No space left on device"):
+        run(sweep(model, trials=2), tmp_path / "full")
+    assert resume(tmp_path / "full", jobs=0, shown=None).state == "finished"
+    assert summary(tmp_path / "full") == summary(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("at", [20, 75, 110, 180, 330])
+def test_a_sweep_stopped_between_two_operations_on_files_goes_on(model, tmp_path, at):
+    run(sweep(model, trials=2), tmp_path / "whole")
+    faulty = Faulty(at)
+    with using(faulty), pytest.raises(Stopped):
+        run(sweep(model, trials=2), tmp_path / "s")
+    faulty.end()
+    lock.forget_all()
+    if (tmp_path / "s" / "sweep.json").exists():
+        resume(tmp_path / "s", jobs=0, shown=None)
+    else:
+        run(sweep(model, trials=2), tmp_path / "s")
+    assert summary(tmp_path / "s") == summary(tmp_path / "whole")
 
 
 def test_ctrl_c_in_python_stops_after_a_checkpoint(tmp_path):

@@ -301,6 +301,41 @@ class Doubled(Dense):
         return {"weights": x.T @ error, "bias": 2 * error.sum(axis=0)}
 
 
+class Rows(Dense):
+    """y = x · W + b, with the size of the input from the configuration or from the first input."""
+
+    rows: int | None = None
+
+    def parameters(self, *inputs):
+        rows = inputs[0].size(-1) if self.rows is None and inputs else self.rows
+        if rows is None:
+            raise ShapeError("the size of the input is not known yet", where=repr(self))
+        return {
+            "weights": Weight((rows, self.size), rows, self.size),
+            "bias": Weight((self.size,), rows, self.size, kind="bias"),
+        }
+
+
+class ScaledWhereKnown(Rows):
+    """Divides by the size of the input only if its configuration has it."""
+
+    def apply(self, x, *, weights, bias):
+        return x @ weights / (self.rows or 1) + bias, x
+
+    def pull(self, x, error, *, weights):
+        return error @ weights.T / (self.rows or 1)
+
+    def grad(self, x, error):
+        return {"weights": x.T @ error / (self.rows or 1), "bias": error.sum(axis=0)}
+
+
+class EmptyWeights(Rows):
+    """Returns no weights, rather than an error, before its first input."""
+
+    def get_weights(self):
+        return super().get_weights() if self.params else None
+
+
 class Lookup(Layer):
     """Does not sum the gradients of repeated ids."""
 
@@ -347,9 +382,14 @@ WEIGHTS = [
             NoStep, NoDelta, Unregularized, Forgetful, Growing, Uncopied, SharedCopy,
         )
     ),
+    Wrong(Case(ScaledWhereKnown, {"size": 4, "rows": 3}, ROWS)),
+    Wrong(Case(EmptyWeights, {"size": 4}, ROWS)),
     Wrong(Case(Careless, {"size": 4}, ROWS, refused=[{"size": 0}])),
     Wrong(Case(Doubled, {"size": 4}, ROWS, reference=lambda x, weights, bias: x @ weights + bias)),
     Wrong(Case(Lookup, {}, np.array([[0, 4, 4], [1, 4, 0]]))),
     Wrong(Case(DeepDense, {}, "time=3, batch=2, feature=3")),
 ]  # fmt: skip
-RIGHT = [Case(Dense, {"size": 4}, ROWS, reference=lambda x, weights, bias: np.einsum("bi,ij->bj", x, weights) + bias)]
+RIGHT = [
+    Case(Dense, {"size": 4}, ROWS, reference=lambda x, weights, bias: np.einsum("bi,ij->bj", x, weights) + bias),
+    Case(Rows, {"size": 4, "rows": 3}, ROWS),
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphnet.core.checks import is_python_int
+from graphnet.core.checks import is_integer
 from graphnet.core.errors import GraphError
 
 EVERYTHING = slice(None)
@@ -32,8 +32,8 @@ def slices(index: Any, where: str) -> list[tuple[slice, int]]:
         raise _refused(index, where, Ellipsis)
     before = items[: dots[0]] if dots else items
     after = items[dots[0] + 1 :] if dots else ()
-    found = [(item, axis) for axis, item in enumerate(before) if item != EVERYTHING]
-    found += [(item, axis - len(after)) for axis, item in enumerate(after) if item != EVERYTHING]
+    found = [(_plain(item), axis) for axis, item in enumerate(before) if item != EVERYTHING]
+    found += [(_plain(item), axis - len(after)) for axis, item in enumerate(after) if item != EVERYTHING]
     if any(axis == 0 for _, axis in found):
         raise GraphError(
             "the first axis of a value cannot be sliced, because it numbers the rows (batch or time)",
@@ -49,12 +49,17 @@ def _is_slice(item: Any) -> bool:
     if not isinstance(item, slice):
         return False
     numbers = (item.start, item.stop, item.step)
-    return all(n is None or is_python_int(n) for n in numbers) and item.step != 0
+    return all(n is None or is_integer(n) for n in numbers) and item.step != 0
+
+
+def _plain(item: slice) -> slice:
+    """The slice with Python integers, for files."""
+    return slice(*[None if n is None else int(n) for n in (item.start, item.stop, item.step)])
 
 
 def _refused(index: Any, where: str, item: Any) -> GraphError:
     remedy = "Use value[..., a:b] to select features, split(value, parts), or a layer such as Last to select steps."
-    if is_python_int(item):
+    if is_integer(item):
         stop = item + 1 or None
         remedy = f"A value keeps its axes: write value[..., {item}:{'' if stop is None else stop}] for one feature."
     return GraphError(

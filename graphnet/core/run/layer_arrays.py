@@ -79,8 +79,9 @@ class LayerArrays:
             for name, parameter in store.params.items():
                 value = parameter.value
                 own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
-            for name, value in store.buffers.items():
-                own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
+            if store.buffers:
+                for name, value in store.buffers.items():
+                    own[name] = value if value.dtype is wanted else value.astype(wanted, copy=False)
         for path, constants in self.constants(dtype).items():
             arrays[path] = {**arrays.get(path, {}), **constants}
         return arrays
