@@ -126,6 +126,8 @@ FROM_THE_INDEX = {
     "optuna>=4.2",
     "scikit-learn",
     "scikit-learn>=1.5",
+    "scikit-learn>=1.6",
+    "h5py",
     "statsmodels",
     "uv",
 }

@@ -94,7 +94,7 @@ def ending(result: object) -> str:
     from graphnet.sweeps.results import SweepResult
 
     assert isinstance(result, SweepResult)
-    done = [each.state for each in result.trials if each.state != "running"]
+    done = [each.state for each in result.trials if each.state != "unfinished"]
     counts = [f"{done.count(state)} {state}" for state in ("finished", "pruned", "failed") if state in done]
     lines = [
         f"sweep: {result.path}  {result.state}, {len(done)} of {result.wanted} trials ({', '.join(counts) or 'none'})"

@@ -85,7 +85,7 @@ def info(path: Path) -> SweepInfo:
     """What is known of the sweep in a folder; results that cannot be read count as none."""
     found, locked = results(path) or {}, is_locked(path)
     trials = [each for each in found.get("trials", ()) if isinstance(each, dict)]
-    ended = [each for each in trials if each.get("state") != "running"]
+    ended = [each for each in trials if each.get("state") != "unfinished"]
     best = (found.get("best") or {}).get("trial")
     value = next((each.get("value") for each in trials if each.get("number") == best), None)
     state = str(found.get("state", "crashed"))

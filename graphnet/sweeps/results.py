@@ -33,7 +33,7 @@ class TrialResult:
     number : int
         From 0, in the order in which they began.
     state : str
-        ``finished``, ``pruned``, ``failed``, or ``running``: begun and not ended.
+        ``finished``, ``pruned``, ``failed``, or ``unfinished``: begun and not ended.
     parameters : dict
         The value of each parameter.
     value : float or None
@@ -258,5 +258,5 @@ def results(path: str | os.PathLike[str]) -> SweepResult:
 
 def state_of(trials: Sequence[TrialResult], wanted: int) -> str:
     """Whether a sweep that has ended in order is finished."""
-    done = sum(each.state != "running" for each in trials)
+    done = sum(each.state != "unfinished" for each in trials)
     return "finished" if done >= wanted else "stopped"

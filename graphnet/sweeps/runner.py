@@ -239,7 +239,7 @@ class Runner:
         results = []
         for trial in self.study.trials():
             runs = [run for _, run in sorted(results_of(trial).items())]
-            state = states.get(trial.state.name, "running")
+            state = states.get(trial.state.name, "unfinished")
             results.append(
                 TrialResult.of(trial.number, state, self.study.values(trial), runs, trial.user_attrs.get(ERROR))
             )
@@ -266,7 +266,7 @@ class Runner:
 
     def _show(self, result: SweepResult, number: int) -> None:
         trial, best = result.trials[number], result.best
-        done = sum(each.state != "running" for each in result.trials)
+        done = sum(each.state != "unfinished" for each in result.trials)
         words = f"{result.objective} {trial.value:.5g}" if trial.value is not None else str(trial.error)
         words += "" if trial.deviation is None else f" ± {trial.deviation:.2g}"
         if best is not None and best.value is not None and result.wanted > 1:

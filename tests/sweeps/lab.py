@@ -118,7 +118,7 @@ def wait_for(folder, count, process, rng):
     while process.poll() is None and time.monotonic() < end:
         done = 0
         with contextlib.suppress(Exception):
-            done = sum(trial.state != "running" for trial in results(folder).trials)
+            done = sum(trial.state != "unfinished" for trial in results(folder).trials)
         if done >= count and len(list(folder.glob("trial-*"))) > done:
             time.sleep(rng.random() * 0.15)
             return process.poll() is None

@@ -283,7 +283,7 @@ def test_a_run_whose_data_have_changed_is_refused_by_name_and_goes_on_if_allowed
     np.savez(tmp_path / "data.npz", **arrays)
     with pytest.raises(StateError, match=r"trial 1 cannot go on: .*data"):
         resume(tmp_path / "s", jobs=0, shown=None)
-    assert results(tmp_path / "s").trials[1].state == "running"
+    assert results(tmp_path / "s").trials[1].state == "unfinished"
     assert resume(tmp_path / "s", jobs=0, shown=None, allow=["data"]).state == "finished"
 
 
