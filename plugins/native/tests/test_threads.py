@@ -15,7 +15,7 @@ import pytest
 from test_backend import everything, scan
 
 import graphnet
-from graphnet import Builder, Runner, Scan
+from graphnet import Builder, Cell, Phase, Runner, Scan, dense
 from graphnet_native import backend, executable, pool
 
 COUNTS = (2, 3, 5)
@@ -98,6 +98,24 @@ def test_same_bits_of_rows_that_end_early_and_truncated_gradients(use):
     graph = builder.build(Scan(scanned.cell, bptt_length=5)(sequence))
     check(use, graph, x, "float64")
     check(use, graph, x, "float64", [12, 3, 1, 12, 0, 7])
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_widths_that_only_fusion_makes_are_shared(batch, use):
+    """One product has the outputs of two layers, and the instructions after it are cut at their borders."""
+    cell = Cell("cut", sequences={"x": 5}, states={"s": 7})
+    wide, narrow = dense(cell.x, 33) * 1.7 - 0.3, dense(dense(cell.x, 8), 7)
+    g = Builder("cut")
+    scanned = Scan(cell.build(y=wide, s=narrow))(dense(g.input("x", "time, batch, feature=63"), 5))
+    graph = g.build(y=scanned["y"], s=scanned["s"])
+    x = {"x": np.random.default_rng(4).normal(size=(5, batch, 63))}
+    found = []
+    for number in (1, *COUNTS):
+        use(number)
+        graphnet.seed(0)
+        found.append(Runner(graph, backend="native").forward(x, phase=Phase.test, keep=False))
+    for other in found[1:]:
+        assert_equal_bits(found[0], other)
 
 
 def test_workers_flush_denormal_numbers_as_the_caller_does(use):

@@ -135,7 +135,8 @@ class Frame(Lanes):
             body(integer(0), integer(0), integer(width))
             return
         piece, pieces = partition.of(width), partition.pieces(width)
-        low, high = self._shares[piece]
+        # A width that only fusion has made, where it cut instructions, has no share that was computed at the beginning.
+        low, high = self._shares.get(piece) or self._share(integer(piece), partition.grain)
         count = f.binary("sub", high, low)
         lines = partition.padded(width) // max(1, pieces)
 
