@@ -64,6 +64,14 @@ class RowParts:
         """
         return self._sources(value, "sample_weight", _weights)
 
+    def check_some_count(self, weights: Mapping[str, Source]) -> None:
+        """Raise a DataError if all weights of an output are 0: its loss would be 0 whatever the model predicts."""
+        for name, source in weights.items():
+            pieces = (source.take(slice(at, min(at + 1024, len(source)))) for at in range(0, len(source), 1024))
+            if not any(piece.any() for piece in pieces):
+                raise DataError("no target counts", where=f"{self.where}, sample_weight of {name!r}",
+                                expected="a weight above 0", received="zeros")  # fmt: skip
+
     def target_masks(self, value: Any) -> dict[str, Source]:
         """The masks by output.
 

@@ -130,3 +130,8 @@ def test_ufunc_without_layer_names_the_remedy():
     x = Builder("g").input("x", "batch, feature=4")
     with pytest.raises(GraphError, match=r"numpy\.arctan2.*write one"):
         np.arctan2(x, x)
+
+
+def test_power_with_a_modulus_is_refused():
+    with pytest.raises(GraphError, match="modulus"):
+        pow(Builder("g").input("x", "batch, feature=4"), 2, 3)
