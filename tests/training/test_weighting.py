@@ -292,3 +292,9 @@ def test_weights_that_are_all_zero_are_refused(inputs):
     targets, weights = (Y, 0 * W) if inputs is X else (STEPS, [np.zeros(len(s)) for s in STEPS])
     with pytest.raises(DataError, match=r"sample_weight.*no target counts"):
         run(inputs, targets, sample_weight=weights)
+
+
+@pytest.mark.parametrize("weights", [[0, 0, 0, 0], dict.fromkeys(range(4), 0.0)])
+def test_class_weights_that_are_all_zero_are_refused(weights):
+    with pytest.raises(ConfigError, match="no class counts"):
+        run(X, Y, class_weight=weights)
