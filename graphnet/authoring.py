@@ -20,6 +20,7 @@ Examples
 
 from __future__ import annotations
 
+from graphnet.core.arguments import explained
 from graphnet.core.checks import is_python_int
 from graphnet.core.describe.broadcasting import broadcast
 from graphnet.core.describe.composite import Composite, Subgraph
@@ -52,6 +53,7 @@ __all__ = [
     "Window",
     "as_array",
     "broadcast",
+    "explained",
     "functional",
     "generator",
     "inside_scan",

@@ -117,6 +117,8 @@ def examples(
         data.check_divisible()  # without declared axes it is not known which ones to exchange
     _check_counts(graph, data)
     check_targets(graph, data, losses or {}, metrics, dtype, part=part)
+    if not part:
+        parts.check_some_count(data.weights)
     return data
 
 

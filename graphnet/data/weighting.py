@@ -64,6 +64,14 @@ class RowParts:
         """
         return self._sources(value, "sample_weight", _weights)
 
+    def check_some_count(self, weights: Mapping[str, Source]) -> None:
+        """Raise a DataError if all weights of an output are 0: its loss would be 0 whatever the model predicts."""
+        for name, source in weights.items():
+            pieces = (source.take(slice(at, min(at + 1024, len(source)))) for at in range(0, len(source), 1024))
+            if not any(piece.any() for piece in pieces):
+                raise DataError("no target counts", where=f"{self.where}, sample_weight of {name!r}",
+                                expected="a weight above 0", received="zeros")  # fmt: skip
+
     def target_masks(self, value: Any) -> dict[str, Source]:
         """The masks by output.
 
@@ -207,7 +215,7 @@ def class_table(value: Any, size: int, names: tuple[Any, ...] | None, where: str
     Raises
     ------
     ConfigError
-        For an unknown class, a list of another length, or a weight that is negative or no number.
+        For an unknown class, a list of another length, a weight that is negative or no number, or zeros alone.
     """
     if isinstance(value, str):
         if value != "balanced":
@@ -220,12 +228,18 @@ def class_table(value: Any, size: int, names: tuple[Any, ...] | None, where: str
             if key not in keys:
                 raise unknown("class", str(key), [str(known) for known in keys], where=where, error=ConfigError)
             table[keys.index(key)] = _number(weight, where)
-        return table
+        return _some_above_zero(table, where)
     if np.ndim(value) != 1 or len(value) != size:
         raise ConfigError("class_weight does not have one number for each class", where=where,
                           expected=f"{size} numbers, a mapping from classes, or 'balanced'",
                           received=repr(value)[:80])  # fmt: skip
-    return np.array([_number(weight, where) for weight in value])
+    return _some_above_zero(np.array([_number(weight, where) for weight in value]), where)
+
+
+def _some_above_zero(table: Array, where: str) -> Array:
+    if not table.any():
+        raise ConfigError("no class counts", where=where, expected="a weight above 0", received="zeros")
+    return table
 
 
 def _number(value: Any, where: str) -> float:

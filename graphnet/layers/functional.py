@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from graphnet.core.arguments import explained
 from graphnet.core.describe.functional import activated, functional
 from graphnet.core.describe.value import Value
 from graphnet.layers import (
@@ -25,6 +26,7 @@ from graphnet.layers import (
 )
 
 
+@explained
 def dense(
     x: Value,
     units: int,

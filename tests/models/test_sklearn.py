@@ -250,3 +250,17 @@ def test_missing_library_is_named(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.utils.validation", None)
     with pytest.raises(ImportError, match="pip install 'scikit-learn"):
         library.require_sklearn()
+
+
+def test_model_with_more_outputs_than_classes(table):
+    x, y = table
+    outputs = len(np.unique(y)) + 2
+    wide = Sequential(FullyConnected(x.shape[1], outputs), shape=f"batch, feature={x.shape[1]}")
+    with pytest.raises(ShapeError, match=f"one output for each class.*received {outputs}"):
+        GraphClassifier(wide, epochs=1).fit(x, y)
+
+
+def test_setting_given_twice(table):
+    with pytest.raises(ConfigError, match="given twice.*epochs"):
+        GraphClassifier(epochs=1, settings={"epochs": 2}).fit(*table)
+    assert len(GraphClassifier(settings={"epochs": 2}).fit(*table).history_) == 2

@@ -12,6 +12,7 @@ from graphnet import (
     Cell,
     ConfigError,
     Dropout,
+    DtypeError,
     Embedding,
     FileError,
     Flatten,
@@ -409,3 +410,19 @@ def test_model_with_statistics_is_saved_before_its_first_batch(tmp_path):
     model = over(BatchNormalization(D), FullyConnected(D, 2), shape=f"batch, feature={D}")
     model.save(tmp_path / "m")
     assert float(graphnet.load(tmp_path / "m").runner.buffers["batch_normalization/batches"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "error", "text"),
+    [
+        ({}, {"names": "fc"}, ConfigError, "names must be a mapping"),
+        ({}, {"skip": 3}, ConfigError, "skip must be"),
+        ({}, {"skip": [3]}, ConfigError, "skip must be"),
+        ({"fc.weight": np.full((2, D), 1 + 2j)}, {}, DtypeError, "real numbers.*complex128"),
+    ],
+)
+def test_arguments_that_are_refused(changed, options, error, text):
+    model = over(FullyConnected(D, 2), shape=f"batch, feature={D}")
+    state = {"fc.weight": np.ones((2, D)), "fc.bias": np.ones(2), **changed}
+    with pytest.raises(error, match=text):
+        import_weights(model, state, "torch", **options)

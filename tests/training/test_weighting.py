@@ -285,3 +285,16 @@ def test_validation_data_of_a_split():
 def test_validation_data_that_are_refused(value, error, text):
     with pytest.raises(error, match=text):
         validation_losses(value)
+
+
+@pytest.mark.parametrize("inputs", [X, SEQUENCES])
+def test_weights_that_are_all_zero_are_refused(inputs):
+    targets, weights = (Y, 0 * W) if inputs is X else (STEPS, [np.zeros(len(s)) for s in STEPS])
+    with pytest.raises(DataError, match=r"sample_weight.*no target counts"):
+        run(inputs, targets, sample_weight=weights)
+
+
+@pytest.mark.parametrize("weights", [[0, 0, 0, 0], dict.fromkeys(range(4), 0.0)])
+def test_class_weights_that_are_all_zero_are_refused(weights):
+    with pytest.raises(ConfigError, match="no class counts"):
+        run(X, Y, class_weight=weights)

@@ -164,7 +164,9 @@ class Value(UnsupportedOperations):
         number, reciprocal = self._number(other), self**-1
         return reciprocal if number == 1 else reciprocal * number
 
-    def __pow__(self, other: Any) -> Value:
+    def __pow__(self, other: Any, modulo: Any = None) -> Value:
+        if modulo is not None:
+            raise self._refuse("pow() with a modulus", "%", repr(modulo)[:100])
         if isinstance(other, Value) or (isinstance(other, np.ndarray) and other.ndim):
             return self.operate("power", self, other)
         return layer_of("scalar power")(self._number(other))(self)

@@ -65,7 +65,9 @@ class UnsupportedOperations:
                 return EXPRESSIONS[name](*inputs)
             if maker_of(name) is not None:
                 return values[0].operate(name, *inputs)
-        raise self._refuse(f"numpy.{ufunc.__name__}", ufunc.__name__)
+        called = ufunc.__name__ if method == "__call__" else f"{ufunc.__name__}.{method}"
+        given = f" with {', '.join(f'{option}=' for option in options)}" if options else ""
+        raise self._refuse(f"numpy.{called}{given}", ufunc.__name__)
 
     def operate(self, function: str, *operands: Any) -> Any:
         """Add the node of a function."""

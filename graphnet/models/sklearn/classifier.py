@@ -10,6 +10,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_consistent_length, column_or_1d
 
+from graphnet.core.errors import ShapeError
 from graphnet.losses import CrossEntropy
 from graphnet.models.sklearn.estimator import GraphEstimator
 from graphnet.models.sklearn.examples import checked
@@ -154,10 +155,19 @@ class GraphClassifier(ClassifierMixin, GraphEstimator):
         classes, numbers = np.unique(y, return_inverse=True)
         names = classes.tolist()
         self._fit(X, numbers, self._weights(X, y, sample_weight), tuple(names), max(2, len(names)))
+        self._check_outputs(X, max(2, len(names)))
         self.classes_ = classes
         if len(names) > 1 and all(isinstance(name, (str, bool, int, float)) for name in names):
             self.model_.config = self.model_.config.changed(classes=tuple(names))
         return self
+
+    def _check_outputs(self, X: Any, classes: int) -> None:
+        """Refuse a graph of the user's with more outputs than classes, of which some would stand for none."""
+        shape = self._predicted(X[:1], "probabilities").shape
+        if len(shape) > 1 and shape[1] not in (1, classes):
+            del self.model_
+            raise ShapeError("the model does not have one output for each class", where=type(self).__name__,
+                             expected=f"{classes} outputs", received=shape[1])  # fmt: skip
 
     def _weights(self, X: Any, y: np.ndarray, sample_weight: Any) -> np.ndarray | None:
         if sample_weight is None and self.class_weight is None:

@@ -149,6 +149,15 @@ class GraphEstimator(BaseEstimator):
             )
         names = ("loss", "optimizer", "epochs", "regularizer", "validation", "patience", "dtype")
         given = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        twice = [name for name in (*given, "batch_size") if name in (self.settings or {}) and name != "dtype"]
+        twice = [name for name in twice if getattr(self, name) is not None]
+        if twice:  # a search that sets the parameter would change nothing
+            raise ConfigError(
+                "a setting is given twice",
+                where=f"{type(self).__name__}.settings",
+                expected=f"{', '.join(twice)} as a parameter or in settings",
+                received="both",
+            )
         config = base.changed(data=None, batch_major=True, **{**given, **(self.settings or {})})
         if self.learning_rate is None:
             return config

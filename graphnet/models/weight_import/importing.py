@@ -15,7 +15,7 @@ from graphnet.core.arguments import explained
 from graphnet.core.array_types import Array, plain
 from graphnet.core.checks import flag
 from graphnet.core.describe.scan import Scan
-from graphnet.core.errors import ConfigError, FileError
+from graphnet.core.errors import ConfigError, DtypeError, FileError
 from graphnet.core.files.tensors import read_tensors
 from graphnet.io.weights import set_weights
 from graphnet.models.model import Model
@@ -106,6 +106,8 @@ def import_weights(
         If a cell has the gates of a known one and computes something else.
     ShapeError
         If sizes of the model are not known.
+    DtypeError
+        If weights are complex numbers.
     PluginError
         If h5py is needed and not installed.
     """
@@ -115,9 +117,15 @@ def import_weights(
         raise ConfigError("an unknown framework", where="import_weights", expected=" or ".join(SOURCES),
                           received=repr(framework)[:100])  # fmt: skip
     partial = flag("import_weights", "partial", partial)
+    if names is not None and not isinstance(names, Mapping):
+        raise ConfigError("names must be a mapping from nodes to layers of the file", where="import_weights",
+                          expected="{'scores': 'fc'}", received=repr(names)[:100])  # fmt: skip
+    patterns = [skip] if isinstance(skip, str) else list(skip) if isinstance(skip, Iterable) else [skip]
+    if not all(isinstance(pattern, str) for pattern in patterns):
+        raise ConfigError("skip must be a pattern or a list of patterns", where="import_weights",
+                          expected="'head*'", received=repr(skip)[:100])  # fmt: skip
     arrays, where = _arrays(source, framework)
     read = torch_units if framework == "torch" else keras_units
-    patterns = [skip] if isinstance(skip, str) else list(skip)
     units = [unit for unit in read(_kept(arrays, patterns, framework), where) if not _matches(unit.name, patterns)]
     runner = model.runner
     with random.using(np.random.default_rng(model.config.seed)):
@@ -181,7 +189,15 @@ def _matches(name: str, patterns: list[str]) -> bool:
 
 
 def _float(array: Array) -> Array:
-    """Halves as float32; other numbers as they are."""
+    """Halves as float32; other numbers as they are.
+
+    Raises
+    ------
+    DtypeError
+        If they are complex: their imaginary part would be lost.
+    """
+    if array.dtype.kind not in "fiub":
+        raise DtypeError("weights must be real numbers", where="import_weights", received=array.dtype.name)
     return array if array.dtype.name in ("float32", "float64") else array.astype(np.float32)
 
 

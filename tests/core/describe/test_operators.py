@@ -130,3 +130,20 @@ def test_ufunc_without_layer_names_the_remedy():
     x = Builder("g").input("x", "batch, feature=4")
     with pytest.raises(GraphError, match=r"numpy\.arctan2.*write one"):
         np.arctan2(x, x)
+
+
+def test_power_with_a_modulus_is_refused():
+    with pytest.raises(GraphError, match="modulus"):
+        pow(Builder("g").input("x", "batch, feature=4"), 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("use", "text"),
+    [
+        (lambda x: np.tanh(x, out=np.zeros(4)), r"numpy\.tanh with out= cannot"),
+        (lambda x: np.add.reduce(x), r"numpy\.add\.reduce cannot"),
+    ],
+)
+def test_what_a_ufunc_does_beyond_its_call_is_named(use, text):
+    with pytest.raises(GraphError, match=text):
+        use(Builder("g").input("x", "batch, feature=4"))

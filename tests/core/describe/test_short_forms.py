@@ -233,3 +233,11 @@ def test_own_layer_takes_trainable():
 
     assert Own(3, trainable=False).delta == 0.0 and repr(Own(3, trainable=False)) == "Own(size=3, trainable=False)"
     assert re.match(r".*trainable", str(inspect.signature(Own)))
+
+
+@pytest.mark.parametrize(
+    "wrong", [lambda x: dense(x), lambda x: graphnet_conv.conv(x, 8, 3), lambda x: dense(x, 3, unit=2)]
+)
+def test_wrong_arguments_of_short_forms(wrong):
+    with pytest.raises(graphnet.GraphnetError, match="missing a required argument|unexpected keyword"):
+        wrong(Builder("g").input("x", "batch, channel=2, y=7, x=6"))

@@ -16,13 +16,14 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet import Layer, Value
-from graphnet.authoring import functional
+from graphnet.authoring import explained, functional
 from graphnet_conv.average_pooling import AveragePooling
 from graphnet_conv.conv import Conv
 from graphnet_conv.global_average_pooling import GlobalAveragePooling
 from graphnet_conv.pooling import Pooling
 
 
+@explained
 def conv(
     x: Value,
     stride_shape: int | tuple[int, ...],
