@@ -11,6 +11,7 @@ from fuzz import compare
 from fuzz.compare import IllConditioned, NotCompared, difference, results
 from fuzz.generate import trial
 from fuzz.shrink import shrink
+from graphnet.core.errors import CompilerWarning
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +70,7 @@ def test_native_backend_has_the_same_bits_at_any_number_of_threads(tmp_path, mon
                 limit_threads(patch, number)
                 with np.errstate(all="ignore"), warnings.catch_warnings():
                     warnings.simplefilter("ignore")
+                    warnings.simplefilter("error", CompilerWarning)
                     found.append(results(drawn, "native", drawn.passes))
         for result in found[1:]:
             different += [(seed, name) for name, array in found[0].items() if not same_bits(array, result[name])]
