@@ -16,7 +16,7 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.dtypes import converted
 from graphnet.core.errors import ConfigError, FileError, GraphnetWarning, ShapeError, did_you_mean
 from graphnet.core.files.border import reading
-from graphnet.core.files.tensors import read_tensors
+from graphnet.core.files.tensors import read_header, read_tensors
 from graphnet.core.run.runner import Runner
 from graphnet.io import atomic
 from graphnet.io.tensors import encoded
@@ -49,6 +49,28 @@ def save_weights(path: str | os.PathLike[str], runner: Runner) -> None:
         If the file cannot be written.
     """
     atomic.write(path, b"".join(weights_file(runner, "save_weights")))
+
+
+def require_replaceable(path: str | os.PathLike[str]) -> None:
+    """Refuse to write weights in place of a file that holds something else.
+
+    Raises
+    ------
+    FileError
+        If the path is a regular file that is neither empty nor in the format of weights.
+    """
+    if not os.path.isfile(path) or not os.path.getsize(path):
+        return
+    try:
+        read_header(path, "weights")
+    except FileError as error:
+        raise FileError(
+            "a file that holds no weights would be replaced",
+            where=str(path),
+            expected="a new path, or a file of weights",
+            received=error.received or error.problem,
+            remedy="Choose another path, or remove the file.",
+        ) from error
 
 
 def weights_file(runner: Runner, where: str, metadata: Mapping[str, str] | None = None) -> list[Any]:

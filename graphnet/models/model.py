@@ -429,13 +429,13 @@ class Model(ExplainedAttributes):
     def save_weights(self, path: str | os.PathLike[str]) -> None:
         """Write the weights and buffers alone to a safetensors file, by ``node path/name``.
 
-        This works for every model, also one with layers that a file cannot represent. The file is written atomically: a
-        failure leaves the one that was there.
+        This works for every model, also one with layers that a file cannot represent. An earlier file of weights is
+        replaced, atomically: a failure leaves it as it was.
 
         Raises
         ------
         FileError
-            If the path is a folder, or the file cannot be written.
+            If the path is a folder, or a file that has no weights, or the file cannot be written.
         ShapeError
             If the sizes of the weights are not known yet.
         StateError

@@ -12,7 +12,7 @@ from graphnet.core import random
 from graphnet.core.errors import FileError, GraphnetError, RuleError
 from graphnet.core.run.runner import Runner
 from graphnet.io.run_folder import relative
-from graphnet.io.weights import load_weights, save_weights
+from graphnet.io.weights import load_weights, require_replaceable, save_weights
 from graphnet.models.data_paths import folder_of
 from graphnet.models.data_setting import moved
 from graphnet.plugins import manager
@@ -44,9 +44,10 @@ def write_weights(path: Path, runner: Runner) -> None:
     Raises
     ------
     FileError
-        If it is a folder, or cannot be written.
+        If it is a folder, or a file of something else, or cannot be written.
     """
     _refuse_folder(path)
+    require_replaceable(path)
     save_weights(path, runner)
 
 

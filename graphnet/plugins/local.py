@@ -40,7 +40,7 @@ def register(thing: Any = None, *, name: str | None = None, kind: str | None = N
     A model that uses such a class can be saved, and loaded by every process that has registered a class of that name: a
     file has no code. A plugin (docs/plugins.md) makes a class available everywhere. If the same name is registered once
     more, as when the cell of a notebook runs again, files refer to the new class; objects of the former one can still
-    be saved.
+    be saved, with a warning.
 
     Parameters
     ----------

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from graphnet.core.distribution import canonical, normalized
-from graphnet.core.errors import PluginError, UnknownNameError, did_you_mean, unknown
+from graphnet.core.errors import GraphnetWarning, PluginError, UnknownNameError, did_you_mean, unknown
 from graphnet.plugins.hookspecs import KINDS
 
 #: The distribution of what a process has registered for itself; see :func:`graphnet.register`.
@@ -193,9 +194,24 @@ class Registry:
         ------
         PluginError
             If it is not registered.
+
+        Warns
+        -----
+        GraphnetWarning
+            If its name has been registered again since, with another object, which is what the name now means.
         """
-        for entry in [*self.entries(kind), *(former for former in self._former if former.kind == kind)]:
+        for entry in self.entries(kind):
             if entry.object is thing:
+                return entry
+        for entry in self._former:
+            if entry.kind == kind and entry.object is thing:
+                warnings.warn(
+                    f"{entry.id} has been registered again since this object was made, and the name means the new "
+                    f"{entry.what}: a file that is written now is read with that one. If the two compute different "
+                    "things, make the object again",
+                    GraphnetWarning,
+                    stacklevel=3,
+                )
                 return entry
         name = getattr(thing, "__name__", repr(thing))
         raise PluginError(

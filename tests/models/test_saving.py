@@ -267,3 +267,14 @@ def test_without_an_exchange_the_old_model_is_renamed_first(tmp_path):
 def test_summary_is_a_method_too():
     one = model()
     assert str(one.summary()) == str(graphnet.summary(one)) and "34 parameters" in repr(one.summary())
+
+
+def test_file_of_something_else_is_not_replaced_by_weights(tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text("what I want to keep")
+    with pytest.raises(FileError, match="a file that holds no weights would be replaced"):
+        model().save_weights(path)
+    assert path.read_text() == "what I want to keep"
+    path.write_text("")
+    for _ in range(2):  # an empty file, then a file of weights
+        model().save_weights(path)

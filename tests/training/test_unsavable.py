@@ -202,7 +202,8 @@ def test_class_that_is_defined_once_more_replaces_the_former_one(tmp_path):
     first = model(define(2.0)())
     silent(first)
     second = define(3.0)
-    first.save(tmp_path / "m")  # a model of the former class is not lost
+    with pytest.warns(graphnet.GraphnetWarning, match="local/Cell has been registered again"):
+        first.save(tmp_path / "m")  # a model of the former class is not lost
     loaded = graphnet.load(tmp_path / "m")
     assert type(loaded.graph.nodes["mine"].layer) is second
     assert np.allclose(loaded.predict(X), 1.5 * first.predict(X))
