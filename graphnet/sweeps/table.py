@@ -64,7 +64,7 @@ def shown_value(value: Any) -> str:
     Examples
     --------
     >>> shown_value(0.0123456789), shown_value("Adam"), shown_value({"SGD": {"learning_rate": 0.1}})
-    ('0.012346', 'Adam', '{"SGD": {"learning_ra…')
+    ('0.012346', 'Adam', '{"SGD": {"learning_rat…')
     """
     if isinstance(value, float):
         return f"{value:.5g}"

@@ -48,14 +48,18 @@ def kept_batch(arrays: Iterable[Array | None], lengths: Iterable[Array | None]) 
 
 
 def unshared(errors: Iterable[Array | None], given: Iterable[Array | None]) -> list[Array | None]:
-    """The errors of inputs; a copy where one is an error that the caller gave, or one before it, or a view of these."""
+    """The errors of inputs, for a caller that may write to them.
+
+    Copied are those that are an error that the caller gave, or one before it, or a view of these, and those that cannot
+    be written to, such as one number that stands for many.
+    """
     seen = {id(array if array.base is None else owner(array)) for array in given if array is not None}
     result = []
     for error in errors:
         if error is not None:
             memory = id(error if error.base is None else owner(error))
-            if memory in seen:
-                error = error.copy("K")
+            if memory in seen or not error.flags.writeable:
+                error = error.copy()
             seen.add(memory)
         result.append(error)
     return result

@@ -47,7 +47,7 @@ def test_copies_are_independent(copied):
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda layer: layer.set_optimizer("adam"),
+        lambda layer: layer.set_optimizer(3),
         lambda layer: layer.set_optimizer(Adam),
         lambda layer: layer.initialize(None, Constant(0.0)),
         lambda layer: layer.initialize(Constant(0.0), 0.5),
