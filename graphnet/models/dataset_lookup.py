@@ -61,7 +61,7 @@ def open_dataset(data: Setting, folder: str | os.PathLike[str] = ".") -> Dataset
 
 
 def _without_fold(setting: Mapping[str, Any], name: str, folder: str | os.PathLike[str]) -> Dataset:
-    """A data set that is no table."""
+    """A data set that is not a table."""
     path = Path(folder) / os.path.expanduser(name)
     if is_file(name, folder) and path.is_dir():
         return read_folder(path, FolderSchema.of(schema_values(setting)))

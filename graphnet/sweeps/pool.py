@@ -21,7 +21,7 @@ from graphnet.plugins.record import VARIABLE
 from graphnet.sweeps.executor import Deciding, Ended
 from graphnet.sweeps.task import Task
 
-#: Variables by which BLAS and OpenMP libraries are told how many threads to start.
+#: Variables that set the number of threads of BLAS and OpenMP libraries.
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "BLIS_NUM_THREADS")
 #: Seconds that ``wait`` waits, and that a run whose time is up has to write its last checkpoint.
 PAUSE, GRACE = 0.2, 10.0

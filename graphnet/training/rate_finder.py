@@ -20,7 +20,7 @@ from graphnet.training.trainer import Trainer
 
 #: The share of the past in the smoothed loss.
 SMOOTHING = 0.9
-#: The test ends when the smoothed loss is so many times the least one.
+#: The test ends when the smoothed loss exceeds the smallest one by this factor.
 DIVERGED = 4.0
 #: The fewest updates whose losses say how fast they fall.
 FEWEST = 4

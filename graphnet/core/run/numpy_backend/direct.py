@@ -90,7 +90,7 @@ def _pull(steps: Iterable[Callable[..., Any]], tape: list[Any], errors: list[Any
 def direct_plan(steps: Sequence[Any], keep: bool) -> DirectPlan | None:
     """The direct passes of bound steps, kept for ``backward`` or not; None if they need the general ones.
 
-    They do if a step is no single call, reorders its sequences, or if two steps share weights.
+    They do if a step is not a single call, or reorders its sequences, or if two steps share weights.
     """
     found: list[DirectCalls] = []
     executables = []

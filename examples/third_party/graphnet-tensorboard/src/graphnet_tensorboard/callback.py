@@ -29,7 +29,7 @@ class TensorBoard(Callback):
     path : path
         A folder, relative to that of the run if it has one, else to the working directory. It may hold no log yet.
     histograms : int, at least 0
-        The weights are written as histograms every so many epochs; 0: never.
+        The weights are written as histograms after each such number of epochs; 0: never.
 
     Raises
     ------
