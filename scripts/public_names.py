@@ -36,6 +36,7 @@ MODULES = (
     "graphnet.training",
     "graphnet_activations",
     "graphnet_conv",
+    "graphnet_onnx",
     "graphnet_recurrent",
 )
 

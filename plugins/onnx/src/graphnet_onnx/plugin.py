@@ -1,0 +1,1 @@
+"""The hooks of this distribution, which graphnet finds through its entry point."""
