@@ -9,7 +9,7 @@ from graphnet.core.compile.plan import Call, Loop, Shapes
 from graphnet.core.compile.recurrences import forms
 from graphnet.core.compile.recurrences.classes import Found, classified, matrix_class
 from graphnet.core.compile.recurrences.components import Cell, Component
-from graphnet.core.compile.recurrences.expressions import RowsMix
+from graphnet.core.compile.recurrences.expressions import Expression, RowsMix
 from graphnet.core.compile.recurrences.forms import Form, Linear, NotLinear
 from graphnet.core.compile.recurrences.rules import CellRules
 from graphnet.core.compile.recurrences.split import Verdict
@@ -94,7 +94,9 @@ def _component(analysis: Analysis, component: Component) -> Found:
         call = cell.calls[number]
         if rules.layers[call.layer].draws and rules.phase is Phase.train:
             raise NotLinear(f"{call.path}: it draws random numbers")
-        given.update(zip(call.outputs, rules.run(call, given), strict=True))
+        outputs = zip(call.outputs, rules.run(call, given), strict=True)
+        # What reads nothing of a state but the number of its rows is a value like any other.
+        given.update((slot, form) for slot, form in outputs if not isinstance(form, Expression))
     following = {s: given.get(cell.leaving[s]) or rules.slot(cell.leaving[s]) for s in component.states}
     if any(form.shape != sizes[s] for s, form in following.items()):
         raise NotLinear("the next state has another shape than the state")
@@ -130,7 +132,19 @@ def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
         if any(not t.summed for t in form.terms):
             raise NotLinear("the state itself is read")
         reads[slot] = form
-    found = matrix_class(state, following, size, list(reads.values()))
+
+    def expand(slot: int) -> Expression | None:
+        number = cell.producer.get(slot)
+        if number is None:
+            return None
+        call = cell.calls[number]
+        try:
+            form = rules.run(call, {})[call.outputs.index(slot)]
+        except REFUSED:
+            return None
+        return form if isinstance(form, Expression) and form.known else None
+
+    found = matrix_class(state, following, size, list(reads.values()), expand)
     analysis.matrices.append(MatrixState(state, reads))
     return found
 
@@ -146,6 +160,8 @@ def _follow(cell: Cell, rules: CellRules, chain: dict[int, Form], leaving: int) 
             demanded += mine  # vectors: what is computed from them needs no state
             continue
         outputs = _linear(rules, call, chain)
+        if outputs is not None and all(isinstance(form, Expression) for form in outputs):
+            continue  # it reads the number of the rows
         if outputs is None:
             demanded += mine
         else:
@@ -169,10 +185,11 @@ def _linear(rules: CellRules, call: Call, chain: Mapping[int, Form]) -> tuple[Fo
         outputs = rules.run(call, chain)
     except REFUSED:
         return None
-    if not all(isinstance(form, Linear) for form in outputs):
-        return None
+    if all(isinstance(form, Expression) for form in outputs):
+        return outputs
     for form in outputs:
-        assert isinstance(form, Linear)
+        if not isinstance(form, Linear):
+            return None
         factors = [f for t in form.terms for f in (*t.inner, *t.outer)] + [f for m in form.offset for f in m.factors]
         if any(not f.known for f in factors):
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from graphnet.core.compile.recurrences import expressions as ex
 from graphnet.core.compile.recurrences import forms
@@ -129,7 +129,9 @@ def contracted_axes(form: Linear) -> set[int]:
     return {axis for term in form.terms for axis in term.summed}
 
 
-def matrix_class(state: int, following: Form, size: Sizes, reads: Sequence[Linear]) -> Found:
+def matrix_class(
+    state: int, following: Form, size: Sizes, reads: Sequence[Linear], expand: Callable[[int], Expression | None]
+) -> Found:
     """The class of a matrix state that products of vectors change, read by products with vectors.
 
     Parameters
@@ -140,6 +142,8 @@ def matrix_class(state: int, following: Form, size: Sizes, reads: Sequence[Linea
     size : tuple of int
     reads : sequence of Linear
         What reads it.
+    expand : callable
+        Returns how the value of a slot is computed by its node; None if that is not known.
 
     Raises
     ------
@@ -151,7 +155,8 @@ def matrix_class(state: int, following: Form, size: Sizes, reads: Sequence[Linea
     if len(size) < 3 or len(summed) != 1:
         raise NotLinear("it is not read by products with a vector")
     (key,) = summed
-    value = _value_axis(key, size, following, reads)
+    offset = [part for m in following.offset for part in _factored(m, key, size, expand)]
+    value = _value_axis(key, size, offset, (following, *reads))
     axes = Axes(tuple(i for i in range(1, len(size)) if i not in (key, value)), key, value)
     kept = [t for t in following.terms if not t.summed]
     if any(not forms.in_place(t, size) for t in kept):
@@ -162,7 +167,7 @@ def matrix_class(state: int, following: Form, size: Sizes, reads: Sequence[Linea
         operands["decay"] = decay
     corrected = [t for t in following.terms if t.summed]
     u = _correction(corrected, axes, operands)
-    _additions(following.offset, axes, u, operands)
+    _additions(offset, axes, u, operands)
     require_known(operands)
     return Found("delta" if corrected else "outer", (state,), operands, axes)
 
@@ -171,10 +176,38 @@ def _varies(e: Expression, axis: int) -> bool:
     return e.op != "number" and e.shape[axis] != 1
 
 
-def _value_axis(key: int, size: Sizes, following: Linear, reads: Sequence[Linear]) -> int:
+def _factored(m: Monomial, key: int, size: Sizes, expand: Callable[[int], Expression | None]) -> list[Monomial]:
+    """A product with factors of as few axes as possible: the product of vectors that a node computes is taken apart."""
+    parts = [Monomial(m.scale, ())]
+    for factor in m.factors:
+        whole = _varies(factor, key) and any(_varies(factor, i) for i in range(1, len(size)) if i != key)
+        own = _sum_of_products(factor, expand, 8) if whole else [Monomial(1.0, (factor,))]
+        parts = [Monomial(a.scale * b.scale, (*a.factors, *b.factors)) for a in parts for b in own]
+    return parts
+
+
+def _sum_of_products(e: Expression, expand: Callable[[int], Expression | None], depth: int) -> list[Monomial]:
+    """An expression as a sum of products."""
+    if e.op == "slot" and depth:
+        inside = expand(e.attr)
+        if inside is not None and inside.op in ("multiply", "add", "subtract", "negative") and inside.shape == e.shape:
+            return _sum_of_products(inside, expand, depth - 1)
+    if e.op == "number":
+        return [Monomial(e.attr, ())]
+    if e.op == "multiply":
+        a, b = (_sum_of_products(forms.aligned(x, e.ndim), expand, depth) for x in e.args)
+        return [Monomial(x.scale * y.scale, (*x.factors, *y.factors)) for x in a for y in b]
+    if e.op in ("add", "subtract", "negative") and all(x.shape == e.shape for x in e.args):
+        signs = (-1.0,) if e.op == "negative" else (1.0, 1.0 if e.op == "add" else -1.0)
+        parts = [(sign, _sum_of_products(x, expand, depth)) for sign, x in zip(signs, e.args, strict=True)]
+        return [Monomial(sign * m.scale, m.factors) for sign, own in parts for m in own]
+    return [Monomial(1.0, (e,))]
+
+
+def _value_axis(key: int, size: Sizes, offset: Sequence[Monomial], linear: Sequence[Linear]) -> int:
     """The last axis along which no factor of the key varies."""
-    factors = [f for form in (following, *reads) for t in form.terms if t.summed for f in t.inner]
-    factors += [f for m in following.offset for f in m.factors if _varies(f, key)]
+    factors = [f for form in linear for t in form.terms if t.summed for f in t.inner]
+    factors += [f for m in offset for f in m.factors if _varies(f, key)]
     for axis in reversed(range(1, len(size))):
         if axis != key and not any(_varies(f, axis) for f in factors):
             return axis
@@ -209,7 +242,9 @@ def _different(a: Sequence[Expression], b: Sequence[Expression]) -> bool:
     return bool(rest)
 
 
-def _additions(offset: Sequence[Monomial], axes: Axes, u: tuple[Expression, ...], operands: dict[str, Expression]) -> None:
+def _additions(
+    offset: Sequence[Monomial], axes: Axes, u: tuple[Expression, ...], operands: dict[str, Expression]
+) -> None:
     """The operands w of ``u wᵀ``, and keys and values of ``k vᵀ``."""
     groups: list[tuple[tuple[Expression, ...], list[Monomial]]] = [(u, [])] if u else []
     for m in offset:

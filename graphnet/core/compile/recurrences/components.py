@@ -65,7 +65,7 @@ class Cell:
 
     def components(self) -> list[Component]:
         """The sets of states, each after those that it depends on."""
-        graph = nx.DiGraph()
+        graph: nx.DiGraph[int] = nx.DiGraph()
         graph.add_nodes_from(range(len(self.entering)))
         above = [self.above(slot) for slot in self.leaving]
         for target, slots in enumerate(above):

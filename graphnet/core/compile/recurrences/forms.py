@@ -15,6 +15,8 @@ from graphnet.core.compile.recurrences import expressions as ex
 from graphnet.core.compile.recurrences.expressions import Expression, RowsMix, Sizes
 from graphnet.core.records import record
 
+#: For each axis of a value, the axis of a state that it is.
+Layout = tuple[int | None, ...]
 #: A value with more terms than this is taken for not linear: products of sums multiply them.
 MOST_TERMS = 24
 
@@ -191,7 +193,9 @@ def _monomial_total(m: Monomial, axes: Sizes, sizes: Sizes) -> Monomial:
     return Monomial(scale, (*rest, ex.total(ex.product(varying), along)) if varying else rest)
 
 
-def _mapped(a: Linear, shape: Sizes, layout: Callable[..., tuple[int | None, ...]], change: Callable[..., Expression]) -> Linear:
+def _mapped(
+    a: Linear, shape: Sizes, layout: Callable[..., tuple[int | None, ...]], change: Callable[..., Expression]
+) -> Linear:
     terms = tuple(replace(t, layout=layout(t.layout), outer=tuple(change(f) for f in t.outer)) for t in a.terms)
     return Linear(shape, terms, tuple(Monomial(m.scale, tuple(change(f) for f in m.factors)) for m in a.offset))
 

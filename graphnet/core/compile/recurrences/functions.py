@@ -94,7 +94,8 @@ _RULES: dict[str, Callable[..., Form]] = {
 def _shaped(x: Symbolic, shape: tuple[int, ...]) -> Symbolic:
     if isinstance(x.form, MaxPlus):
         raise NotLinear("it reshapes the larger of two values")
-    return Symbolic((forms if isinstance(x.form, Linear) else ex).reshaped(x.form, shape), x.dtype)  # type: ignore[attr-defined]
+    form = forms.reshaped(x.form, shape) if isinstance(x.form, Linear) else ex.reshaped(x.form, shape)
+    return Symbolic(form, x.dtype)
 
 
 @implements("reshape")
@@ -125,7 +126,7 @@ def swapaxes(x: Symbolic, a: int, b: int) -> Symbolic:
     """Two axes exchanged."""
     order = list(range(x.ndim))
     order[a], order[b] = order[b], order[a]
-    return transpose(x, order)
+    return x.transpose(order)
 
 
 @implements("moveaxis")
@@ -133,7 +134,7 @@ def moveaxis(x: Symbolic, source: int, destination: int) -> Symbolic:
     """One axis at another place."""
     order = list(range(x.ndim))
     order.insert(destination % x.ndim, order.pop(source))
-    return transpose(x, order)
+    return x.transpose(order)
 
 
 @implements("expand_dims")
@@ -273,10 +274,12 @@ def _product(labels: list[str], out: str, operands: Any) -> Symbolic:
     laid = [_laid(v, own, every) for v, own in zip(values, labels, strict=True)]
     axes = tuple(range(len(out), len(every)))
     dtype = dtype_of(operands)
-    if all(isinstance(v, Expression) for v in values) and axes:
+    if all(isinstance(v, Expression) for v in values) and any(n != 1 for v in laid for n in v.shape[len(out) :]):
         shape = ex.broadcast_sizes(*laid)
         batched = any(v.batched for v in values)
         return Symbolic(ex.opaque("product", values, shape[: len(out)], batched), dtype)  # type: ignore[arg-type]
+    if all(n == 1 for v in laid for n in v.shape[len(out) :]):
+        laid, axes = [_shaped(Symbolic(v, dtype), v.shape[: len(out)]).form for v in laid], ()
     product = reduce(lambda a, b: ufunc("multiply", a, b), [Symbolic(v, dtype) for v in laid])
     return total(product, axes) if axes else product
 
@@ -312,6 +315,6 @@ def _opaque_of_all(name: str) -> Callable[..., Symbolic]:
     return function
 
 
-HANDLERS.update({name: _filled for name in ("zeros_like", "ones_like", "empty_like", "full_like")})
+HANDLERS.update(dict.fromkeys(("zeros_like", "ones_like", "empty_like", "full_like"), _filled))
 HANDLERS.update({name: _opaque_of_all(name) for name in ("where", "clip")})
 HANDLERS.update({"shape": lambda x: x.shape, "ndim": lambda x: x.ndim})

@@ -65,6 +65,7 @@ class _Ordering:
         self.stages |= dict.fromkeys(range(first + states, inputs), ROWS)
         self.given = {*range(first), *range(first + states, inputs)}
         self.repeated: dict[tuple[int, int], int] = {}
+        self.known: dict[str, tuple[int, ...]] = {}
 
     def run(self) -> SplitCell:
         pieces = self.sorted(self.needed())
@@ -80,8 +81,9 @@ class _Ordering:
     # ------------------------------------------------------------------ what is needed
     def needed(self) -> list[Piece]:
         """The pieces that outputs and final states need."""
-        pieces: dict[int, Piece] = {id(p): p for p in (*self.b.recurrences, *self.b.rests)}
-        waiting = [*self.cell.emitted, *(slot for p in pieces.values() for slot in inputs_of(p))]
+        first: list[Piece] = [*self.b.recurrences, *self.b.rests]
+        pieces = {id(p): p for p in first}
+        waiting = [*self.cell.emitted, *(slot for p in first for slot in inputs_of(p))]
         self.read: set[int] = set()
         while waiting:
             slot = waiting.pop()
@@ -94,14 +96,14 @@ class _Ordering:
                     raise NotSplit(f"{self.cell.plan.slot_paths[slot]} is read in another way than by a product")
             elif id(piece) not in pieces:
                 pieces[id(piece)] = piece
-                waiting += inputs_of(piece)
+                waiting += self.inputs(piece)
         return list(pieces.values())
 
     def sorted(self, pieces: Sequence[Piece]) -> list[Piece]:
         """The pieces in an order in which each comes after what it reads."""
         done, waiting, ordered = set(self.given), list(pieces), []
         while waiting:
-            ready = [p for p in waiting if all(i in done for i in inputs_of(p))]
+            ready = [p for p in waiting if all(i in done for i in self.inputs(p))]
             if not ready:
                 raise NotSplit("its recurrences depend on each other")
             for piece in ready:
@@ -120,9 +122,17 @@ class _Ordering:
             If a node may mix rows.
         """
         for call in calls:
-            reads = self.reads(call)
+            reads = self.inputs(call)
             stage = max((self.stages.get(i, STEPS) for i in reads), default=ONCE)
             self.stages |= dict.fromkeys(call.outputs, stage)
+
+    def inputs(self, piece: Piece) -> tuple[int, ...]:
+        """The slots whose numbers a piece reads."""
+        if not isinstance(piece, Call):
+            return inputs_of(piece)
+        if piece.path not in self.known:
+            self.known[piece.path] = tuple(self.reads(piece))
+        return self.known[piece.path]
 
     def reads(self, call: Call) -> Iterable[int]:
         """The inputs whose numbers a node reads, where its rows are known to be independent.
@@ -138,7 +148,7 @@ class _Ordering:
         training = self.rules.phase is Phase.train
         if training and layer.draws:
             raise NotSplit(f"{call.path} draws random numbers")
-        if training and layer.buffers(*(self.b.shapes[i] for i in inputs)):  # type: ignore[arg-type]
+        if training and layer.buffers(*(self.b.shapes[i] for i in inputs)):
             raise NotSplit(f"{call.path} updates running statistics")
         try:
             found = self.rules.run(call, {})
@@ -172,14 +182,14 @@ class _Ordering:
 
     def raise_vectors(self, pieces: Sequence[Piece]) -> None:
         """Compute vectors that depend on weights alone beside what reads them: a program computes them once a pass."""
-        read = {i for p in pieces if isinstance(p, Call) and self.stage(p) == STEPS for i in inputs_of(p)}
+        read = {i for p in pieces if isinstance(p, Call) and self.stage(p) == STEPS for i in self.inputs(p)}
         for piece in reversed(pieces):
             if not isinstance(piece, Call) or self.stage(piece) == STEPS or not read.intersection(piece.outputs):
                 continue
             shapes = [self.b.shapes[slot] for slot in (*inputs_of(piece), *piece.outputs)]
             if all(s is not None and s.rank == 2 for s in shapes):
                 self.stages |= dict.fromkeys(piece.outputs, STEPS)
-                read |= set(inputs_of(piece))
+                read |= set(self.inputs(piece))
 
     def stage(self, call: Call) -> int:
         """For how many rows a node is computed."""
@@ -191,8 +201,12 @@ class _Ordering:
         before: list[Piece] = []
         if isinstance(piece, Call):
             stage = self.stage(piece)
+            read = self.inputs(piece)
             inputs = tuple(
-                None if i is None or self.b.shapes[i] is None else self.at(i, stage, before) for i in piece.inputs
+                None
+                if i is None or self.b.shapes[i] is None
+                else (self.at(i, stage, before) if i in read else self.blank(i, stage, before))
+                for i in piece.inputs
             )
             return [*before, Call(piece.path, piece.layer, inputs, piece.outputs)]
         if isinstance(piece, Rest):
@@ -210,6 +224,15 @@ class _Ordering:
             self.stages[target], self.repeated[slot, stage] = stage, target
             before.append(Repeat(slot, target))
         return self.repeated[slot, stage]
+
+    def blank(self, slot: int, stage: int, before: list[Piece]) -> int:
+        """A slot of zeros for a value whose numbers are not read, but its shape is."""
+        if (slot, -stage - 1) not in self.repeated:
+            target = self.b.slot(self.b.sizes(slot))
+            self.b.shapes[target] = self.b.shapes[slot]
+            self.stages[target], self.repeated[slot, -stage - 1] = stage, target
+            before.append(Repeat(None, target))
+        return self.repeated[slot, -stage - 1]
 
     def looped(self, rest: Rest, before: list[Piece]) -> Rest:
         """The Scan of states that are not linear."""
@@ -231,7 +254,9 @@ class _Ordering:
             for call in rest.calls
         )
         loop = self.cell.loop
-        names = tuple(loop.states[rest.states[rest.entering.index(s)]] if s in rest.entering else f"value {s}" for s in inside)
+        names = tuple(
+            loop.states[rest.states[rest.entering.index(s)]] if s in rest.entering else f"value {s}" for s in inside
+        )
         states = zip(rest.states, rest.leaving, strict=True)
         emitted = [(f"output {slot}", numbers[slot]) for slot in outputs]
         plan = Plan(

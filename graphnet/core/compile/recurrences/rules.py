@@ -46,7 +46,9 @@ class CellRules:
         self.layers, self.phase, self.dtype = layers, phase, np.dtype(dtype)
         used = {n for shape in shapes.slots if shape is not None for n in shape.sizes[1:]}
         self.rows = next((n for n in ROWS if n not in used), 1009)
-        self.shapes = [None if s is None or not s.rank else replace(s, sizes=(self.rows, *s.sizes[1:])) for s in shapes.slots]
+        self.shapes = [
+            None if s is None or not s.rank else replace(s, sizes=(self.rows, *s.sizes[1:])) for s in shapes.slots
+        ]
 
     def sizes(self, slot: int) -> ex.Sizes:
         """The shape of a slot as rules see it."""
@@ -114,11 +116,16 @@ class CellRules:
         available |= dict.fromkeys(layer.draws)
         if layer.draws and self.phase is Phase.train:
             available |= {name: self._drawn(np.shape(a)) for name, a in self._draws(layer, inputs).items()}
-        available |= {"phase": self.phase, "lengths": RowLengths(), "shapes": tuple(inputs), "operations": NO_OPERATIONS}
+        available |= {
+            "phase": self.phase,
+            "lengths": RowLengths(),
+            "shapes": tuple(inputs),
+            "operations": NO_OPERATIONS,
+        }
         return signatures.keywords(type(layer).apply).pick(available)
 
     def _draws(self, layer: Layer, inputs: Sequence[Shape | None]) -> dict[str, Any]:
-        return layer.draw(np.random.default_rng(0), *inputs)  # type: ignore[arg-type]
+        return layer.draw(np.random.default_rng(0), *inputs)
 
     def _array(self, shape: Sequence[int]) -> Symbolic:
         return Symbolic(ex.array(tuple(shape)), self.dtype)

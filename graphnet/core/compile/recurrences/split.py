@@ -1,5 +1,6 @@
-"""A cell whose linear recurrences leave the loop over time: steps for all rows and times at once, recurrences, and Scans
-of what remains.
+"""A cell whose linear recurrences leave the loop over time.
+
+What remains are nodes for all rows and steps at once, recurrences, and Scans of the states that are not linear::
 
     h' = (1 - z) * h + z * g        a = 1 - z, b = z * g for all steps; h = diagonal(a, b); what reads h for all steps
 """
@@ -90,21 +91,23 @@ class Rest:
 
 @record
 class Repeat:
-    """Brings a value to another number of rows: to more, or to the first ones where only their number is read.
+    """Repeats a value for more rows.
 
     Attributes
     ----------
-    source, target : int
-        Slots.
+    source : int or None
+        The slot that it reads; None for zeros, where only the number of rows is read.
+    target : int
+        The slot that it writes.
     """
 
-    source: int
+    source: int | None
     target: int
 
     @property
     def inputs(self) -> tuple[int, ...]:
         """The slot that it reads."""
-        return (self.source,)
+        return () if self.source is None else (self.source,)
 
     @property
     def outputs(self) -> tuple[int, ...]:

@@ -91,18 +91,18 @@ class BoundRecurrence:
     def rows(self, array: Array, slot: int) -> Array:
         """The opposite."""
         stage = self.stages[slot]
-        if stage == ONCE:
-            return array[0]
-        if stage == ROWS:
-            return array[:, 0]
-        return array.swapaxes(0, 1).reshape(-1, *self.shapes[slot])
+        if stage <= ROWS:
+            return array[0] if stage == ONCE else array[:, 0]
+        rows: Array = array.swapaxes(0, 1).reshape(-1, *self.shapes[slot])
+        return rows
 
     def result(self, array: Array, frame: Frame, slot: int) -> Array:
         """A result by rows; beyond the ends of rows it repeats their last steps."""
         array = array.swapaxes(0, 1)
         if frame.ends is not None:
             array = frame.ends.repeated(array)
-        return array.reshape(-1, *self.shapes[slot])
+        rows: Array = array.reshape(-1, *self.shapes[slot])
+        return rows
 
     def whole(self, array: Array) -> Array:
         """An argument with the whole batch and all steps."""

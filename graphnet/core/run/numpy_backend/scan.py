@@ -8,10 +8,11 @@ from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Loop
+from graphnet.core.compile.recurrences import SplitCell
 from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram
-from graphnet.core.run.numpy_backend.fallback import attempt
+from graphnet.core.run.numpy_backend.fallback import FAILED, attempt
 from graphnet.core.run.numpy_backend.scan_program import ScanProgram, spec_of
 from graphnet.core.run.numpy_backend.split_policy import Split, split_of
 from graphnet.core.run.numpy_backend.split_scan import SplitScan
@@ -39,8 +40,7 @@ class BoundScan:
         self, step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool], splits: bool = True
     ) -> None:
         self.step, self.shapes, self.options, self.wanted = step, shapes, options, list(wanted)
-        self._splits = splits
-        self._split: Split | None = None
+        self._split: Split | None = None if splits else Split()
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.reason: str | None = None
         self.programs: dict[bool, ScanProgram | BoundLoop | SplitScan] = {}
@@ -62,14 +62,20 @@ class BoundScan:
 
     def program(self, keep: bool) -> ScanProgram | BoundLoop | SplitScan:
         """What runs the Scan; ``keep`` says whether a backward pass follows."""
-        if keep not in self.programs and (split := self.split()).cell is not None:
-            self.programs[keep] = SplitScan(
-                self.step, self.shapes, self.options, self.wanted, split.cell, partial(BoundScan, splits=False)
-            )
         if keep not in self.programs:
-            compiled, self.reason = attempt(lambda: self._compile(keep), self.step.path)
-            self.programs[keep] = self._node_by_node() if compiled is None else compiled
+            self.programs[keep] = self._chosen(keep)
         return self.programs[keep]
+
+    def _chosen(self, keep: bool) -> ScanProgram | BoundLoop | SplitScan:
+        split = self.split()
+        if split.first and split.cell is not None:
+            return self._taken_apart(split.cell)
+        compiled, self.reason = attempt(lambda: self._compile(keep), self.step.path)
+        if compiled is not None:
+            return compiled
+        if split.cell is not None and self.reason and not self.reason.startswith(FAILED):
+            return self._taken_apart(split.cell)
+        return self._node_by_node()
 
     def ragged_program(self, keep: bool) -> ScanProgram | BoundLoop | SplitScan:
         """What runs the Scan where rows end early."""
@@ -82,9 +88,10 @@ class BoundScan:
         return self.exact[keep]
 
     def split(self) -> Split:
-        """The linear recurrences of the cell, and the cell taken apart if that is faster; found once."""
+        """The linear recurrences of the cell, found once."""
         if self._split is None:
-            self._split = split_of(self.step, self.shapes, self.options) if self._splits else Split()
+            found, reason = attempt(lambda: split_of(self.step, self.shapes, self.options), self.step.path)
+            self._split = Split(reason=reason or "") if found is None else found
         return self._split
 
     def compiled(self) -> Iterator[BoundProgram]:
@@ -103,6 +110,11 @@ class BoundScan:
     def policy(self, keep: bool) -> ThreadPolicy:
         """Which BLAS threads it runs with."""
         return self.program(keep).policy(keep)
+
+    def _taken_apart(self, cell: SplitCell) -> SplitScan:
+        """The Scan as linear recurrences."""
+        bind_rest = partial(BoundScan, splits=False)
+        return SplitScan(self.step, self.shapes, self.options, self.wanted, cell, bind_rest)
 
     def _node_by_node(self) -> BoundLoop:
         return BoundLoop(self.step, self.shapes, self.options, self.wanted)

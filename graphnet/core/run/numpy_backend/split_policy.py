@@ -22,11 +22,14 @@ class Split:
     verdicts : list of Verdict
     reason : str
         Why it runs in one loop although something in it is linear.
+    first : bool
+        Whether it is taken apart even if its loop can be compiled.
     """
 
     cell: SplitCell | None = None
     verdicts: list[Verdict] = field(default_factory=list)
     reason: str = ""
+    first: bool = False
 
 
 def split_of(step: Loop, shapes: Shapes, options: BindOptions) -> Split:
@@ -38,5 +41,10 @@ def split_of(step: Loop, shapes: Shapes, options: BindOptions) -> Split:
         return Split()
     if step.bptt_length is not None and step.bptt_length < steps:
         return Split(reason=f"gradients are truncated after {step.bptt_length} steps")
-    found = split_cell(step, shapes.cells[step.path], options.layers, options.phase, options.dtype)
-    return Split(*found)
+    cell, verdicts, reason = split_cell(step, shapes.cells[step.path], options.layers, options.phase, options.dtype)
+    return Split(cell, verdicts, reason, cell is not None and faster(cell, steps))
+
+
+def faster(cell: SplitCell, steps: int) -> bool:
+    """Whether a cell that can be compiled is faster taken apart."""
+    return False

@@ -27,32 +27,33 @@ from graphnet.core.run.thread_policy import ThreadPolicy, combined
 class BoundRepeat:
     """Brings a value to another number of rows, bound."""
 
-    def __init__(self, step: Repeat, stages: list[int], size: tuple[int, int]) -> None:
-        self.step, self.size = step, size
-        self.source, self.target = stages[step.source], stages[step.target]
+    def __init__(self, step: Repeat, stages: list[int], shapes: Shapes, size: tuple[int, int], dtype: str) -> None:
+        self.step, self.size, self.dtype = step, size, dtype
+        shape = shapes.slots[step.target]
+        assert shape is not None
+        self.sizes = tuple(n or 0 for n in shape.sizes)
+        self.once = step.source is not None and stages[step.source] == ONCE
 
     def forward(self, values: list[Any], run: RunContext) -> None:
         """Fill the slot of the target."""
-        steps, batch = self.size
-        x = values[self.step.source]
-        rows = (1, batch, steps * batch)[self.target]
-        if self.source > self.target:
-            values[self.step.target] = x[:rows]
-        elif self.source == ONCE:
-            values[self.step.target] = np.broadcast_to(x, (rows, *x.shape[1:]))
+        source = self.step.source
+        if source is None:
+            values[self.step.target] = np.broadcast_to(np.zeros((), self.dtype), self.sizes)
+        elif self.once:
+            values[self.step.target] = np.broadcast_to(values[source], self.sizes)
         else:
-            repeated = np.broadcast_to(x, (steps, *x.shape))
-            values[self.step.target] = repeated.reshape(rows, *x.shape[1:])
+            repeated = np.broadcast_to(values[source], (self.size[0], *values[source].shape))
+            values[self.step.target] = repeated.reshape(self.sizes)
 
     def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
         """Add to the error of the source."""
-        error = errors[self.step.target]
-        if error is None or self.source > self.target:
+        error, source = errors[self.step.target], self.step.source
+        if error is None or source is None:
             return
-        if self.source == ONCE:
-            add(errors, self.step.source, error.sum(axis=0, keepdims=True))
+        if self.once:
+            add(errors, source, error.sum(axis=0, keepdims=True))
         else:
-            add(errors, self.step.source, error.reshape(*self.size, *error.shape[1:]).sum(axis=0))
+            add(errors, source, error.reshape(*self.size, *error.shape[1:]).sum(axis=0))
 
 
 class SplitScan:
@@ -134,16 +135,14 @@ class SplitScan:
         """Bind another piece."""
         stages = self.split.stages
         if isinstance(piece, Repeat):
-            needs[piece.target] = needs[piece.source] and stages[piece.source] < stages[piece.target]
-            return BoundRepeat(piece, stages, self.size)
+            needs[piece.target] = piece.source is not None and needs[piece.source]
+            return BoundRepeat(piece, stages, self._shapes(over_time=False), self.size, options.dtype)
         for slot in piece.outputs:
             needs[slot] = True
         if isinstance(piece, Recurrence):
             kind = Elementwise if piece.axes is None else Matrix
             inner = self.shapes[self.states[piece.states[0]]]
-            return kind(
-                piece, self.shapes, stages, needs, self.size, inner, options.dtype, options.operations
-            )
+            return kind(piece, self.shapes, stages, needs, self.size, inner, options.dtype, options.operations)
         return self._rest(piece, options, needs, bind_rest)
 
     def _rest(self, piece: Rest, options: BindOptions, needs: list[bool], bind_rest: Any) -> BoundRest:
@@ -152,13 +151,14 @@ class SplitScan:
         shapes = self._shapes(over_time=True)
         inside: list[Shape | None] = []
         batch = self.size[1]
-        outer = [*loop.sequences, *loop.initial, *loop.contexts, *(o for call in piece.calls for o in call.outputs)]
+        initial = [slot for slot in loop.initial if slot is not None]
+        outer = [*loop.sequences, *initial, *loop.contexts, *(o for call in piece.calls for o in call.outputs)]
         for slot in outer:
             shape = self.split.shapes[slot]
             inside.append(None if shape is None else shape.resized(0, batch))
         cell = Shapes(tuple(inside), (None,) * len(inside), {}, frozenset())
         shapes = replace(shapes, cells={loop.path: cell})
-        for slot in loop.initial:
+        for slot in initial:
             needs[slot] = True
         return BoundRest(piece, bind_rest(loop, shapes, options, needs), self)
 
@@ -215,7 +215,9 @@ class SplitScan:
         values: list[Any] = [None] * len(self.split.shapes)
         for k, slot in enumerate(self.step.sequences):
             values[k] = slots[slot].reshape(-1, *self.shapes[k])
-        for k, (slot, shape) in enumerate(zip(self.step.contexts, self.context_shapes, strict=True), self.first_context):
+        for k, (slot, shape) in enumerate(
+            zip(self.step.contexts, self.context_shapes, strict=True), self.first_context
+        ):
             values[k] = slots[slot] if ends is None else ends.lent(slots[slot], shape)
         return values
 
@@ -265,8 +267,10 @@ class SplitScan:
         if ends is not None:
             error = ends.zeroed(error)
         if stage == ONCE:
-            return error.sum(axis=(0, 1))[None]
-        return error.sum(axis=0) if stage == ROWS else error.reshape(-1, *inner)
+            error = error.sum(axis=(0, 1))[None]
+        elif stage == ROWS:
+            error = error.sum(axis=0)
+        return error.reshape(-1, *inner)
 
     def _leave(self, own: list[Any], frame: Frame, errors: list[Any], run: RunContext) -> None:
         """Add to the errors of sequences, contexts and initial states."""
@@ -293,6 +297,7 @@ class BoundRest:
     def __init__(self, piece: Rest, scan: Any, owner: SplitScan) -> None:
         assert piece.loop is not None
         self.piece, self.loop, self.scan, self.owner = piece, piece.loop, scan, owner
+        self.initial = [slot for slot in piece.loop.initial if slot is not None]
 
     def start(self, run: RunContext) -> None:
         """Look up what stays the same for a whole pass."""
@@ -310,10 +315,11 @@ class BoundRest:
         slots = list(values)
         for slot in loop.sequences:
             slots[slot] = values[slot].reshape(*owner.size, *owner.shapes[slot])
-        for slot, s in zip(loop.initial, self.piece.states, strict=True):
+        for place, s in zip(self.initial, self.piece.states, strict=True):
             state = frame.initial[s]
-            zeros = np.zeros((owner.size[1], *owner.shapes[slot or 0]), owner.options.dtype)
-            slots[slot or 0] = zeros if state is None else state
+            slots[place] = (
+                np.zeros((owner.size[1], *owner.shapes[place]), owner.options.dtype) if state is None else state
+            )
         saved = self.scan.forward(slots, self.run)
         for slot in loop.outputs:
             array = slots[slot] if frame.ends is None else frame.ends.repeated(slots[slot])
@@ -340,8 +346,8 @@ class BoundRest:
         for slot in loop.contexts:
             if own[slot] is not None:
                 add(errors, slot, own[slot])
-        for slot, s in zip(loop.initial, self.piece.states, strict=True):
-            frame.errors[s] = own[slot or 0]
+        for place, s in zip(self.initial, self.piece.states, strict=True):
+            frame.errors[s] = own[place]
 
 
 def _reads(piece: Any) -> list[int]:
