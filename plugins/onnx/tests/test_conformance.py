@@ -41,7 +41,11 @@ def test_only_random_operators_are_not_claimed(node_cases):
 
 @pytest.mark.parametrize("kind", ["simple", "pytorch-converted", "pytorch-operator", "light"])
 def test_whole_models_pass(kind):
-    outcomes = [run_case(case) for case in collected(kind) if case.types <= set(TYPES)]
+    """Of the networks of the kind ``light`` only two, because the others take long."""
+    cases = [case for case in collected(kind) if case.types <= set(TYPES)]
+    if kind == "light":
+        cases = [case for case in cases if "squeezenet" in case.name or "shufflenet" in case.name]
+    outcomes = [run_case(case) for case in cases]
     failed = [outcome for outcome in outcomes if outcome.result != "passed" and "Gradient" not in outcome.reason]
     assert outcomes and failed == []
 

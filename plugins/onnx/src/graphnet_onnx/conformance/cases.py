@@ -82,7 +82,7 @@ def _node_cases() -> Iterator[Case]:
 
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")  # the modules of the cases compute their data, some from infinity and NaN
-        tests = load_model_tests(kind="node")
+        tests = list[Any](load_model_tests(kind="node"))
     single = {test.name: _full_name(test.model.graph.node[0]) for test in tests if len(test.model.graph.node) == 1}
     for test in tests:
         base = re.sub(r"_expanded(_ver\d+)?$", "", test.name)

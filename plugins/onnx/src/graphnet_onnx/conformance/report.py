@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,7 @@ def claimed(operator: str) -> bool:
     return bool(computed_by(operator)) and operator not in RANDOM
 
 
+@cache
 def computed_by(operator: str) -> str:
     """What computes an operator: layers, numpy, or ONNX's definition of it; an empty string if nothing does."""
     if operator == "several":

@@ -11,7 +11,7 @@ RESULTS = ("passed", "failed", "unsupported")
 
 def table(report: Report) -> str:
     """Return the results by operator, the totals, and what was left out."""
-    rows = [("operator", *RESULTS, "claimed", "computed by")]
+    rows: list[tuple[str, ...]] = [("operator", *RESULTS, "claimed", "computed by")]
     for operator, counts in report.counts().items():
         numbers = [str(counts[result]) for result in RESULTS]
         rows.append((operator, *numbers, "yes" if claimed(operator) else "no", computed_by(operator)))

@@ -13,6 +13,7 @@ from graphnet import GraphError, GraphnetError
 from graphnet_onnx.operators.context import DEFAULT_DOMAINS, Context, node_place, tensor_value, unknown_operator
 from graphnet_onnx.operators.functions import (
     Functions,
+    default_attributes,
     definition,
     has_definition,
     instantiated,

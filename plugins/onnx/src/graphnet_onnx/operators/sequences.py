@@ -116,4 +116,5 @@ def sequence_map(context: Context, items: Any, *others: Any) -> Any:
 @operator("StringConcat")
 def string_concatenation(context: Context, a: Any, b: Any) -> Any:
     """Texts one after the other."""
-    return np.asarray(a, object) + np.asarray(b, object)
+    joined = np.asarray(np.asarray(a, object) + np.asarray(b, object), object)
+    return joined.reshape(np.broadcast_shapes(np.shape(a), np.shape(b)))
