@@ -89,3 +89,9 @@ def summed(array: Array, shape: tuple[int, ...]) -> Array:
     """An array summed over the axes that have size 1 in ``shape``."""
     axes = tuple(i for i, size in enumerate(shape) if size == 1 and array.shape[i] != 1)
     return array.sum(axis=axes, keepdims=True) if axes else array
+
+
+def inner_sum(array: Array, inner: tuple[int, ...]) -> Array:
+    """An array summed over those of the last two axes that have size 1 in ``inner``."""
+    axes = tuple(a for a in (-2, -1) if inner[a] == 1 and array.shape[a] != 1)
+    return array.sum(axis=axes, keepdims=True) if axes else array
