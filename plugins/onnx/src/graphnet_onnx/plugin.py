@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet.plugins import hookimpl
+from graphnet.plugins.hookspecs import Register
 
 
 def onnx(
@@ -22,6 +23,14 @@ onnx.endings = (".onnx",)  # type: ignore[attr-defined]
 
 
 @hookimpl
-def graphnet_register_exporters(register: Any) -> None:
+def graphnet_register_exporters(register: Register) -> None:
     """Register the exporter ``onnx``."""
     register(onnx)
+
+
+@hookimpl
+def graphnet_register_commands(register: Register) -> None:
+    """Register the commands of this distribution."""
+    from graphnet_onnx.conformance.command import command
+
+    register(command)
