@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.recurrences.order import inner_sum
+
 Array = Any
 
 
 def forward(part: Any, state: Array, outputs: Sequence[Array]) -> Array:
     """Fill the outputs; returns the state after the last step."""
-    for t in range(outputs[0].shape[1] if outputs else _count(part)):
+    for t in range(part.count):
         after = step(part, state, t)
         for (query, before), output in zip(part.queries, outputs, strict=True):
             output[:, t] = read(state if before else after, query[:, t])
@@ -20,15 +22,11 @@ def forward(part: Any, state: Array, outputs: Sequence[Array]) -> Array:
     return state
 
 
-def _count(part: Any) -> int:
-    return int(next(iter(part.vectors.values())).shape[1])
-
-
 def decay_at(part: Any, t: int) -> Array | None:
     """The factors of the state before a step; None for 1."""
     if part.decay is None:
         return None
-    decay = part.decay[:, t]
+    decay = part.decay[:, t if part.decay.shape[1] > 1 else 0]
     if part.scale is not None:
         decay = decay * part.scale
     return np.exp(decay) if part.logs else decay
@@ -72,7 +70,7 @@ def backward(part: Any, state: Array, error: Array, outputs: Sequence[Array | No
     Returns the error of the state before the first step.
     """
     states = [state]
-    for t in range(_count(part)):
+    for t in range(part.count):
         states.append(step(part, states[-1], t))
     for t in reversed(range(len(states) - 1)):
         before, after = states[t], states[t + 1]
@@ -105,19 +103,9 @@ def _through(part: Any, before: Array, error: Array, t: int, target: Any) -> Arr
             found["w"][:, t] = pulled
         found["p"][:, t] = -column(before, pulled)
         earlier = earlier - product(vectors["p"][:, t], pulled)
-    if target.decay[0] is not None:
-        _decay_error(part, error * before, decay, t, target)
+    if decay is not None and target.decay[0] is not None:
+        full = error * before
+        if part.logs:
+            full = np.where(full == 0, 0, full * decay)  # a state may be infinite where the decay is 0
+        part.part(slice(t, t + 1)).pull_decay(inner_sum(full, decay.shape[-2:])[:, None], target.part(slice(t, t + 1)))
     return earlier
-
-
-def _decay_error(part: Any, full: Array, decay: Array, t: int, target: Any) -> None:
-    """Fill the error of the decay from ``E ∘ S``."""
-    rates, scale = target.decay
-    if part.logs:
-        full = full * decay
-    if scale is not None:
-        scale += np.sum(full * part.decay[:, t], axis=0)
-        full = full * part.scale
-    key, value = rates.shape[-2:]
-    axes = tuple(axis for axis, size in ((-2, key), (-1, value)) if size == 1)
-    rates[:, t] = full.sum(axis=axes, keepdims=True) if axes else full

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.heap import keep_freed
+
 Array = Any
 
 
@@ -41,6 +43,7 @@ class Steps:
     """
 
     def __init__(self, order: Order, arrays: Sequence[Array | None]) -> None:
+        keep_freed()
         sizes = np.broadcast_shapes(*(a.shape[:2] for a in arrays if a is not None))
         self.batch, self.count = sizes
         self.reverse = order.reverse
@@ -88,4 +91,10 @@ class Steps:
 def summed(array: Array, shape: tuple[int, ...]) -> Array:
     """An array summed over the axes that have size 1 in ``shape``."""
     axes = tuple(i for i, size in enumerate(shape) if size == 1 and array.shape[i] != 1)
+    return array.sum(axis=axes, keepdims=True) if axes else array
+
+
+def inner_sum(array: Array, inner: tuple[int, ...]) -> Array:
+    """An array summed over those of the last two axes that have size 1 in ``inner``."""
+    axes = tuple(a for a in (-2, -1) if inner[a] == 1 and array.shape[a] != 1)
     return array.sum(axis=axes, keepdims=True) if axes else array

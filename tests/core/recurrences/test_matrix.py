@@ -7,6 +7,7 @@ import pytest
 from recurrence_oracles import close, matrix_outputs, slope
 
 from graphnet.core.recurrences import Decay, Order, Read, delta, outer
+from graphnet.core.recurrences.triangular import unit_inverse
 
 BATCH = 3
 #: Sizes of the axes (key, value) of a decay; None: without one.
@@ -108,3 +109,94 @@ def test_chunks(kind, steps):
         if name in given:
             given[name] /= 4
     check(given, order, steps, rng, 1e-10)
+
+
+def sizes(given, order=None):
+    """The sizes of the chunks in which the steps were computed; 0: step by step."""
+    return {size for _, size, _ in run_on(given, order or Order(), np.random.default_rng(0))._saved.blocks}
+
+
+@pytest.mark.parametrize("kind", ["outer", "all"])
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("mild", {32, 6}),
+        ("steep", {16, 6}),
+        ("negative", {32, 6}),
+        ("growing", {32, 6}),
+        ("zero", {0}),
+        ("tiny", {0}),
+        ("huge", {0}),
+        ("minus infinity", {0}),
+    ],
+)
+def test_decays_that_limit_the_chunks(kind, case, expected):
+    """Every decay gives the right numbers; only those that a chunk cannot represent are computed step by step."""
+    rng = np.random.default_rng(4)
+    steps = 70
+    given = problem(rng, kind, "key", "logs", steps, ())
+    for name in ("u", "p", "keys"):
+        if name in given:
+            given[name] /= 8
+    logs = given.pop("logs") / 20
+    if case in ("mild", "steep", "minus infinity"):
+        given["logs"] = logs * (1 if case == "mild" else 500 if case == "steep" else 20)
+        if case == "minus infinity":
+            given["logs"][1, 30, 2] = -np.inf
+    else:
+        given["a"] = np.exp(logs)
+        given["a"][:, ::3, 1] *= -1 if case == "negative" else 1
+        given["a"][1, 30, 2] = {"zero": 0, "tiny": 1e-9, "huge": 1e250, "growing": 3}.get(case, given["a"][1, 30, 2])
+        if case == "huge":
+            given["a"][1, 31, 2] = 1e-250
+    found = sizes(given)
+    assert expected <= found if expected == {0} else expected == found
+    if case not in ("huge", "minus infinity"):
+        check(given, Order(), steps, rng, 1e-9)
+    else:
+        run = run_on(given, Order(), rng)
+        read, last = matrix_outputs(given, [False, True], np.full(BATCH, steps), False, BATCH, steps)
+        for output, wanted in zip([*run.outputs, run.final], [*read, last], strict=True):
+            np.testing.assert_allclose(output, wanted, rtol=1e-9, atol=1e-9)
+        errors = run.pull([np.ones_like(output) for output in run.outputs])
+        assert np.isfinite(errors.values if kind == "outer" else errors.w).all()
+
+
+def test_nan_reaches_later_steps_of_its_row_only():
+    rng = np.random.default_rng(5)
+    given = problem(rng, "outer", "scalar", "logs", 40, ())
+    given["keys"][1, 20, 2] = np.nan
+    output = run_on(given, Order(), rng).outputs[0]
+    assert np.isnan(output[1, 20:]).all()
+    assert np.isfinite(output[1, :20]).all()
+    assert np.isfinite(output[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("kind", ["outer", "delta"])
+def test_single_precision(kind):
+    rng = np.random.default_rng(6)
+    steps = 150
+    given = problem(rng, kind, "key", "values", steps, ())
+    given["a"] = 1 / (1 + np.exp(-given["a"] - 2))
+    for name in ("u", "p"):
+        if name in given:
+            given[name] /= 2 * np.linalg.norm(given[name], axis=-1, keepdims=True)
+    weights = [rng.normal(size=(BATCH, steps, 5)) for _ in range(2)]
+    exact, found = (
+        run_on({n: a.astype(dtype) for n, a in given.items()}, Order(), rng) for dtype in ("float64", "float32")
+    )
+    for a, b in zip(found.outputs, exact.outputs, strict=True):
+        assert a.dtype == np.float32
+        assert close(a, b, 1e-5)
+    errors, expected = found.pull([w.astype("f") for w in weights]), exact.pull(weights)
+    for name in ("keys", "values", "u", "w", "p"):
+        if getattr(expected, name) is not None:
+            assert close(getattr(errors, name), getattr(expected, name), 1e-4), name
+    assert close(errors.decay.values, expected.decay.values, 1e-4)
+
+
+def test_inverse_of_triangular_matrices():
+    rng = np.random.default_rng(7)
+    for size in (1, 3, 4, 17, 64):
+        lower = np.tril(rng.normal(size=(2, 3, size, size)), -1) / 3
+        assert close(unit_inverse(lower), np.linalg.inv(lower + np.eye(size)), 1e-10)
