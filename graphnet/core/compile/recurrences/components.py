@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import networkx as nx
-
 from graphnet.core.compile.plan import Call, Loop
 from graphnet.core.records import record
 
@@ -65,6 +63,8 @@ class Cell:
 
     def components(self) -> list[Component]:
         """The sets of states, each after those that it depends on."""
+        import networkx as nx
+
         graph: nx.DiGraph[int] = nx.DiGraph()
         graph.add_nodes_from(range(len(self.entering)))
         above = [self.above(slot) for slot in self.leaving]

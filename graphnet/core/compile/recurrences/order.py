@@ -13,8 +13,8 @@ from graphnet.core.compile.recurrences.rules import CellRules
 from graphnet.core.compile.recurrences.split import ONCE, ROWS, STEPS, Piece, Recurrence, Repeat, Rest, SplitCell
 from graphnet.core.compile.recurrences.symbols import Unreadable
 from graphnet.core.compile.trace.spec import TraceSpec
-from graphnet.core.compile.trace.symbol import Untraceable
 from graphnet.core.compile.trace.tracer import trace
+from graphnet.core.compile.trace.untraceable import Untraceable
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
@@ -237,6 +237,8 @@ class _Ordering:
     def looped(self, rest: Rest, before: list[Piece]) -> Rest:
         """The Scan of states that are not linear."""
         sequences = tuple(i for i in rest.inputs if self.stages.get(i, STEPS) == STEPS)
+        if not sequences:
+            raise NotSplit("a state that is not linear depends on no sequence")
         contexts = tuple(i for i in rest.inputs if i not in sequences)
         read = self.read.intersection(rest.outputs)
         outputs = tuple(slot for slot in rest.outputs if slot in read)

@@ -14,7 +14,8 @@ from graphnet.core.compile.recurrences import functions as functions  # register
 from graphnet.core.compile.recurrences.expressions import RowsMix
 from graphnet.core.compile.recurrences.forms import Form, NotLinear
 from graphnet.core.compile.recurrences.symbols import Symbolic, Unreadable
-from graphnet.core.compile.trace.symbol import RowLengths, Untraceable
+from graphnet.core.compile.trace.symbol import RowLengths
+from graphnet.core.compile.trace.untraceable import Untraceable
 from graphnet.core.describe import signatures
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
