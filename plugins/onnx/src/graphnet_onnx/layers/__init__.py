@@ -1,0 +1,8 @@
+"""The layers of this distribution: what ONNX computes and no other layer of graphnet does."""
+
+from graphnet_onnx.layers.erf import Erf
+from graphnet_onnx.layers.matrix_product import MatrixProduct
+from graphnet_onnx.layers.rearrange import Rearrange
+from graphnet_onnx.layers.reduce import Reduce
+
+__all__ = ["Erf", "MatrixProduct", "Rearrange", "Reduce"]
