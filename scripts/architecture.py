@@ -21,6 +21,7 @@ PAGE = ROOT / "docs" / "design.md"
 #: The packages of the diagram, lowest first: each may import those before it.
 ORDER = (
     "core",
+    "core.recurrences",
     "core.describe",
     "core.compile",
     "core.run",

@@ -30,22 +30,32 @@ from graphnet.layers.elementary import (
 from graphnet.layers.embedding import Embedding
 from graphnet.layers.flatten import Flatten
 from graphnet.layers.fully_connected import FullyConnected
+from graphnet.layers.gain import Gain
 from graphnet.layers.keep_probability import KeepProbability
 from graphnet.layers.last import Last
 from graphnet.layers.layer_normalization import LayerNormalization
 from graphnet.layers.learned_array import LearnedArray
+from graphnet.layers.mean_over import MeanOver
 from graphnet.layers.mean_over_time import MeanOverTime
 from graphnet.layers.multiply import Multiply
+from graphnet.layers.new_axis import NewAxis
+from graphnet.layers.products import MatrixProduct, MatrixVector, OuterProduct, VectorMatrix
 from graphnet.layers.reshape import Reshape
+from graphnet.layers.rms_normalization import RMSNormalization
 from graphnet.layers.slice import Slice
 from graphnet.layers.split import Split
 from graphnet.layers.standardize import Standardize
 from graphnet.layers.subtract import Subtract
+from graphnet.layers.sum_over import SumOver
+from graphnet.layers.swap_axes import SwapAxes
+from graphnet.layers.unit_normalization import UnitNormalization
 
 OPERATORS |= {"add": Add, "affine": Affine, "multiply": Multiply, "subtract": Subtract, "slice": Slice}
 OPERATORS |= {CONSTANT: ConstantArray, "divide": Divide, "power": Power, "scalar power": ScalarPower}
 OPERATORS |= {"maximum": Maximum, "minimum": Minimum, "logaddexp": LogAddExp, "absolute": Absolute, "sqrt": Sqrt}
 OPERATORS |= {"exp": Exp, "expm1": Expm1, "log": Log, "log1p": Log1p, "sin": Sin, "cos": Cos}
+OPERATORS |= {"sum": SumOver, "mean": MeanOver, "new axis": NewAxis, "swapaxes": SwapAxes}
+OPERATORS |= {"matmul": MatrixProduct, "matvec": MatrixVector, "vecmat": VectorMatrix}
 
 __all__ = [
     "Absolute",
@@ -63,6 +73,7 @@ __all__ = [
     "Expm1",
     "Flatten",
     "FullyConnected",
+    "Gain",
     "KeepProbability",
     "Last",
     "LayerNormalization",
@@ -70,11 +81,17 @@ __all__ = [
     "Log",
     "Log1p",
     "LogAddExp",
+    "MatrixProduct",
+    "MatrixVector",
     "Maximum",
+    "MeanOver",
     "MeanOverTime",
     "Minimum",
     "Multiply",
+    "NewAxis",
+    "OuterProduct",
     "Power",
+    "RMSNormalization",
     "Reshape",
     "ScalarPower",
     "Sin",
@@ -83,6 +100,10 @@ __all__ = [
     "Sqrt",
     "Standardize",
     "Subtract",
+    "SumOver",
+    "SwapAxes",
+    "UnitNormalization",
+    "VectorMatrix",
     "WeightsAttribute",
 ]
 

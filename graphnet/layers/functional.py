@@ -15,14 +15,25 @@ from graphnet.layers import (
     Embedding,
     Flatten,
     FullyConnected,
+    Gain,
     Last,
     LayerNormalization,
     LearnedArray,
+    MatrixProduct,
+    MatrixVector,
+    MeanOver,
     MeanOverTime,
     Multiply,
+    NewAxis,
+    OuterProduct,
     Reshape,
+    RMSNormalization,
     Split,
     Standardize,
+    SumOver,
+    SwapAxes,
+    UnitNormalization,
+    VectorMatrix,
 )
 
 
@@ -75,14 +86,25 @@ constant = functional(ConstantArray, "constant")
 dropout = functional(Dropout, "dropout")
 embedding = functional(Embedding, "embedding")
 flatten = functional(Flatten, "flatten")
+gain = functional(Gain, "gain")
 last = functional(Last, "last")
 layer_normalization = functional(LayerNormalization, "layer_normalization")
+matrix_product = functional(MatrixProduct, "matrix_product")
+matrix_vector = functional(MatrixVector, "matrix_vector")
+mean_over = functional(MeanOver, "mean_over")
 mean_over_time = functional(MeanOverTime, "mean_over_time")
 multiply = functional(Multiply, "multiply")
+new_axis = functional(NewAxis, "new_axis")
+outer_product = functional(OuterProduct, "outer_product")
 parameter = functional(LearnedArray, "parameter")
 reshape = functional(Reshape, "reshape")
+rms_normalization = functional(RMSNormalization, "rms_normalization")
 split = functional(Split, "split")
 standardize = functional(Standardize, "standardize")
+sum_over = functional(SumOver, "sum_over")
+swap_axes = functional(SwapAxes, "swap_axes")
+unit_normalization = functional(UnitNormalization, "unit_normalization")
+vector_matrix = functional(VectorMatrix, "vector_matrix")
 
 __all__ = [
     "batch_normalization",
@@ -92,12 +114,23 @@ __all__ = [
     "dropout",
     "embedding",
     "flatten",
+    "gain",
     "last",
     "layer_normalization",
+    "matrix_product",
+    "matrix_vector",
+    "mean_over",
     "mean_over_time",
     "multiply",
+    "new_axis",
+    "outer_product",
     "parameter",
     "reshape",
+    "rms_normalization",
     "split",
     "standardize",
+    "sum_over",
+    "swap_axes",
+    "unit_normalization",
+    "vector_matrix",
 ]

@@ -17,8 +17,9 @@ from graphnet.layers.spread import row_sum, spread, spread_shape
 class LearnedArray(WeightsAttribute, Layer):
     """``y = weights`` for each row of x: a trained bias, gain or scalar.
 
-    Only the axes of the rows of x are used, ``(batch,)`` or ``(time, batch)``; the axes of the array follow. x gets no
-    error. ``weights`` has the shape ``shape``. fan_in = fan_out = 1 for a vector; of a matrix they are its sizes.
+    Only the axes of the rows of x are used, ``(batch,)`` or ``(time, batch)``; the axes of the array follow, also where
+    a row of x has fewer axes. x gets no error. ``weights`` has the shape ``shape``. fan_in = fan_out = 1 for a vector;
+    of a matrix they are its sizes.
 
     Parameters
     ----------
@@ -29,11 +30,6 @@ class LearnedArray(WeightsAttribute, Layer):
         shape ``shape``. None: drawn by the weights initializer, and regularized.
     dtype : {'float64', 'float32'}
         Of the weights.
-
-    Raises
-    ------
-    ShapeError
-        If the array has more axes than a row of x.
 
     Examples
     --------
@@ -68,7 +64,7 @@ class LearnedArray(WeightsAttribute, Layer):
         return {"weights": Weight(self._sizes, *fans, kind="bias", value=value)}
 
     def infer(self, x: Shape) -> Shape:
-        return spread_shape(x, self._sizes, self)
+        return spread_shape(x, self._sizes, self, more=True)
 
     def apply(self, x: Any, *, weights: Any, shapes: Any) -> tuple[Any, Any]:
         return spread(weights, x, self.infer(shapes[0])), None

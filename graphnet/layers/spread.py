@@ -15,11 +15,11 @@ from graphnet.core.errors import ShapeError
 from graphnet.layers.rows import check_rows, kept
 
 
-def spread_shape(x: Shape, sizes: Sequence[int], layer: Layer) -> Shape:
+def spread_shape(x: Shape, sizes: Sequence[int], layer: Layer, *, more: bool = False) -> Shape:
     """The shape of an array of these sizes for each row of ``x``: the axes of the rows, then those of the array.
 
     An array with fewer axes than a row of ``x`` has axes of size 1 before its own, as in numpy's broadcasting; one with
-    more loses axes of size 1 at its start.
+    more loses axes of size 1 at its start. With ``more``, it may have more axes than a row of ``x``.
 
     Raises
     ------
@@ -32,6 +32,9 @@ def spread_shape(x: Shape, sizes: Sequence[int], layer: Layer) -> Shape:
     sizes = tuple(sizes)
     while len(sizes) > inner and sizes[0] == 1:
         sizes = sizes[1:]
+    if len(sizes) > inner and more:
+        names = Shape.of([None, *sizes]).names[1:]
+        return Shape((*x.names[:rows], *names), (*x.sizes[:rows], *sizes), declared=False)
     if len(sizes) > inner:
         raise ShapeError(
             "the array has more axes than a row of the value",

@@ -19,18 +19,25 @@ from graphnet.layers import (
     Expm1,
     Flatten,
     FullyConnected,
+    Gain,
     Last,
     LayerNormalization,
     LearnedArray,
     Log,
     Log1p,
     LogAddExp,
+    MatrixProduct,
+    MatrixVector,
     Maximum,
+    MeanOver,
     MeanOverTime,
     Minimum,
     Multiply,
+    NewAxis,
+    OuterProduct,
     Power,
     Reshape,
+    RMSNormalization,
     ScalarPower,
     Sin,
     Slice,
@@ -38,12 +45,17 @@ from graphnet.layers import (
     Sqrt,
     Standardize,
     Subtract,
+    SumOver,
+    SwapAxes,
+    UnitNormalization,
+    VectorMatrix,
 )
 from graphnet.testing.case import Case
 
 ROWS, SEQUENCE = "batch=4, feature=3", "time=5, batch=3, feature=2"
 IMAGE, SIGNAL = "batch=3, channel=2, y=3, x=4", "batch=3, channel=2, x=4"
 POSITIVE = (0.3, 2.0)
+AXES_REFUSED: list[dict[str, object]] = [{"axis": 0}, {"axis": ()}, {"keepdims": 1}]
 TOKENS = np.array([[0, 4, 4], [1, 4, 0]])
 
 CASES = [
@@ -107,4 +119,24 @@ CASES = [
     Case(ConstantArray, {"value": ((0.5,), (-1.0,))}, IMAGE),
     Case(LearnedArray, {"shape": 2, "initial": (0.5, -1.0)}, SEQUENCE, refused=[{"shape": 0}, {"initial": (1.0,)}]),
     Case(LearnedArray, {"shape": (2, 1, 1), "initial": None}, IMAGE),
+    Case(LearnedArray, {"shape": (2, 3), "initial": None}, ROWS),
+    Case(Gain, {}, SEQUENCE, refused=[{"initial": float("nan")}]),
+    Case(Gain, {"size": 3, "initial": -0.5}, ROWS),
+    Case(RMSNormalization, {}, ROWS, refused=[{"epsilon": 0.0}]),
+    Case(RMSNormalization, {"size": 2, "epsilon": 0.3}, SEQUENCE),
+    Case(UnitNormalization, {}, SIGNAL, refused=[{"epsilon": -1.0}]),
+    *(Case(layer, {"keepdims": True}, SEQUENCE, refused=AXES_REFUSED) for layer in (SumOver, MeanOver)),
+    *(Case(layer, {"axis": axis}, IMAGE) for layer in (SumOver, MeanOver) for axis in (-2, (1, -1))),
+    Case(NewAxis, {}, ROWS, refused=[{"axis": 0}]),
+    Case(NewAxis, {"axis": -2}, SEQUENCE),
+    Case(SwapAxes, {}, IMAGE, refused=[{"first": 0}]),
+    Case(SwapAxes, {"first": 1, "second": -1}, IMAGE),
+    Case(OuterProduct, {}, [ROWS, "batch=4, unit=2"]),
+    Case(OuterProduct, {}, ["batch=2, head=3, key=2", "batch=2, head=1, value=4"]),
+    Case(MatrixVector, {}, ["batch=4, key=2, value=3", "batch=4, value=3"]),
+    Case(MatrixVector, {}, ["batch=2, head=3, key=2, value=4", "batch=2, head=1, value=4"]),
+    Case(VectorMatrix, {}, ["batch=4, key=2", "batch=4, key=2, value=3"]),
+    Case(VectorMatrix, {}, ["batch=2, head=3, key=2", "batch=2, head=1, key=2, value=4"]),
+    Case(MatrixProduct, {}, ["batch=4, row=2, inner=3", "batch=4, inner=3, column=2"]),
+    Case(MatrixProduct, {}, ["batch=2, head=3, row=2, inner=1", "batch=2, head=1, inner=1, column=4"]),
 ]

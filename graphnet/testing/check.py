@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import warnings
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from graphnet.core.errors import GraphnetDeprecationWarning
 from graphnet.testing.harness import Harness
@@ -40,6 +42,10 @@ class Check:
     run: Callable[[Harness], None]
     needs: tuple[str, ...]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Refer to a check by its name: the decorated function cannot be found under it."""
+        return _decorated, (self.run.__module__, self.run.__name__)
+
     @property
     def description(self) -> str:
         """What it verifies, in one sentence."""
@@ -59,6 +65,12 @@ def check(*needs: str) -> Callable[[Callable[[Harness], None]], Check]:
         return Check(function.__name__, function, needs)
 
     return decorate
+
+
+def _decorated(module: str, name: str) -> Check:
+    """The check of this name in a module."""
+    found: Check = getattr(importlib.import_module(module), name)
+    return found
 
 
 class CheckTable(dict[str, Check]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -70,6 +71,7 @@ def functional(
         return activated(layer(*others, **config)(*values, name=name), function)
 
     apply.__name__ = apply.__qualname__ = name
+    apply.__module__ = sys._getframe(1).f_globals.get("__name__", __name__)  # where it is found again by pickle
     with suppress(ValueError):  # of a callable without a signature, or with a field of the same name
         apply.__signature__ = _signature(layer, inferred, defaults or {}, activation)  # type: ignore[attr-defined]
     apply.__doc__ = _documentation(layer, name, inferred, activation)

@@ -31,13 +31,22 @@ METHODS = {
     "absolute": "__abs__",
     "fabs": "__abs__",
 }
-#: Ufuncs of one value that an operator computes.
-EXPRESSIONS: dict[str, Callable[[Any], Any]] = {
+#: Ufuncs that an expression of operators computes.
+EXPRESSIONS: dict[str, Callable[..., Any]] = {
     "square": lambda x: x**2,
     "reciprocal": lambda x: x**-1,
     "exp2": lambda x: 2**x,
     "log2": lambda x: x.operate("log", x) * 1.4426950408889634,
     "log10": lambda x: x.operate("log", x) * 0.4342944819032518,
+    "vecdot": lambda a, b: (a * b).sum(-1),
+}
+#: Functions of numpy, other than ufuncs, that a method of a value computes.
+FUNCTIONS: dict[str, Callable[..., Any]] = {
+    "sum": lambda x, axis=None, *, keepdims=False: x.sum(axis, keepdims),
+    "mean": lambda x, axis=None, *, keepdims=False: x.mean(axis, keepdims),
+    "expand_dims": lambda x, axis: x.expand_dims(axis),
+    "swapaxes": lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
+    "matrix_transpose": lambda x: x.swapaxes(-2, -1),
 }
 
 

@@ -1,4 +1,4 @@
-"""Indices of values of a graph: which slices of which axes they select."""
+"""Indices of values of a graph: which slices of which axes they select, and where they add axes."""
 
 from __future__ import annotations
 
@@ -16,22 +16,14 @@ def slices(index: Any, where: str) -> list[tuple[slice, int]]:
     Raises
     ------
     GraphError
-        If the index is anything but slices and one ``...``, or selects along the first axis, that of the rows.
+        If the index is anything but slices, None and one ``...``, or selects along the first axis, that of the rows.
 
     Examples
     --------
     >>> slices((..., slice(2)), "x"), slices((slice(None), slice(1, None)), "x")
     ([(slice(None, 2, None), -1)], [(slice(1, None, None), 1)])
     """
-    items = index if isinstance(index, tuple) else (index,)
-    for item in items:
-        if item is not Ellipsis and not _is_slice(item):
-            raise _refused(index, where, item)
-    dots = [position for position, item in enumerate(items) if item is Ellipsis]
-    if len(dots) > 1:
-        raise _refused(index, where, Ellipsis)
-    before = items[: dots[0]] if dots else items
-    after = items[dots[0] + 1 :] if dots else ()
+    before, after = ([item for item in part if item is not None] for part in _parts(index, where))
     found = [(_plain(item), axis) for axis, item in enumerate(before) if item != EVERYTHING]
     found += [(_plain(item), axis - len(after)) for axis, item in enumerate(after) if item != EVERYTHING]
     if any(axis == 0 for _, axis in found):
@@ -43,6 +35,43 @@ def slices(index: Any, where: str) -> list[tuple[slice, int]]:
             remedy="Pass other rows to the run; a layer such as Last selects steps.",
         )
     return found
+
+
+def new_axes(index: Any, where: str) -> list[int]:
+    """The positions in the result of the axes that None adds, in the order in which they are added one by one.
+
+    Raises
+    ------
+    GraphError
+        As :func:`slices`, and if an axis would come before that of the rows.
+
+    Examples
+    --------
+    >>> new_axes((slice(None), None, ..., None), "x")
+    [1, -1]
+    """
+    before, after = _parts(index, where)
+    front = [position for position, item in enumerate(before) if item is None]
+    if front[:1] == [0]:
+        raise GraphError(
+            "no axis can come before the first one, which numbers the rows (batch or time)",
+            where=where,
+            expected="an axis inside each row, such as value[:, None] or value[..., None]",
+            received=repr(index)[:100],
+        )
+    return front + [position - len(after) for position in reversed(range(len(after))) if after[position] is None]
+
+
+def _parts(index: Any, where: str) -> tuple[list[Any], list[Any]]:
+    """The items of an index before and after ``...``."""
+    items = list(index) if isinstance(index, tuple) else [index]
+    for item in items:
+        if item is not Ellipsis and item is not None and not _is_slice(item):
+            raise _refused(index, where, item)
+    dots = [position for position, item in enumerate(items) if item is Ellipsis]
+    if len(dots) > 1:
+        raise _refused(index, where, Ellipsis)
+    return (items[: dots[0]], items[dots[0] + 1 :]) if dots else (items, [])
 
 
 def _is_slice(item: Any) -> bool:
@@ -65,7 +94,7 @@ def _refused(index: Any, where: str, item: Any) -> GraphError:
     return GraphError(
         "a value of a graph cannot be indexed so",
         where=where,
-        expected="the name of an output, or slices of integers",
+        expected="the name of an output, or slices of integers, None for a new axis and ...",
         received=repr(index)[:100],
         remedy=remedy,
     )

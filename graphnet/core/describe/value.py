@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from graphnet.core.checks import is_integer
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.node import Input, Node, Ref
 from graphnet.core.describe.operators import CONSTANT, OPERATORS, layer_of
-from graphnet.core.describe.slicing import slices
+from graphnet.core.describe.slicing import new_axes, slices
 from graphnet.core.describe.value_borders import OperationError, UnsupportedOperations
 from graphnet.core.errors import ConfigError, GraphError
 
@@ -33,9 +34,11 @@ class Value(UnsupportedOperations):
     """A value of a graph that is being built: an input, or an output of a node.
 
     ``value["port"]`` is another output of the same node; iterating goes over all of them. ``+``, ``-``, ``*``, ``/``
-    and ``**`` with values, numbers and arrays, ``abs`` and slices of the features (``value[..., :3]``) add nodes, and
-    so do numpy's ufuncs that have a layer (``np.exp(value)``, ``np.maximum(a, b)``). An array becomes a constant of the
-    graph, the same for every row. Anything else that arrays do is a GraphError.
+    and ``**`` with values, numbers and arrays, ``abs``, slices of the features (``value[..., :3]``), new axes inside a
+    row (``value[:, None]``), ``@`` of values with matrices in each row, and sums and means over axes inside a row
+    (``value.sum(axis=-1)``) add nodes, and so do numpy's ufuncs and functions that have a layer (``np.exp(value)``,
+    ``np.maximum(a, b)``, ``np.mean(value, axis=-1)``). An array becomes a constant of the graph, the same for every
+    row. Anything else that arrays do is a GraphError.
 
     Examples
     --------
@@ -60,9 +63,12 @@ class Value(UnsupportedOperations):
 
     def __getitem__(self, port: Any) -> Value:
         if not isinstance(port, str):
-            value = self
-            for selected, axis in slices(port, f"node {self.ref.source!r}"):
+            value, where = self, f"node {self.ref.source!r}"
+            positions = new_axes(port, where)
+            for selected, axis in slices(port, where):
                 value = layer_of("slice")(selected.start, selected.stop, selected.step, axis)(value)
+            for position in positions:
+                value = layer_of("new axis")(position)(value)
             return value
         if port not in self._ports() or self.ref.source in self.builder.inputs:
             raise GraphError(
@@ -131,6 +137,52 @@ class Value(UnsupportedOperations):
         if isinstance(other, Value) or (isinstance(other, np.ndarray) and other.ndim):
             return self.operate(function, self, other)
         return layer_of("affine")(*affine(self._number(other)))(self)
+
+    def sum(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Value:
+        """Add the node of the sum over axes inside each row; ``np.sum(value, axis=-1)`` is the same.
+
+        Raises
+        ------
+        GraphError
+            If no axis is given: the sum would include the rows.
+        """
+        return self._reduced("sum", axis, keepdims)
+
+    def mean(self, axis: int | tuple[int, ...] | None = None, keepdims: bool = False) -> Value:
+        """Add the node of the mean over axes inside each row; ``np.mean(value, axis=-1)`` is the same.
+
+        Raises
+        ------
+        GraphError
+            If no axis is given: the mean would include the rows.
+        """
+        return self._reduced("mean", axis, keepdims)
+
+    def _reduced(self, function: str, axis: Any, keepdims: Any) -> Value:
+        axes = axis if isinstance(axis, tuple) else (axis,)
+        if not axes or not all(is_integer(each) and each != 0 for each in axes) or not isinstance(keepdims, bool):
+            raise OperationError(
+                f"the {function} of a value needs axes inside each row",
+                where=str(self),
+                expected="axis=-1, another integer than 0, or several; keepdims=True or False",
+                received=f"axis={axis!r}, keepdims={keepdims!r}"[:100],
+                remedy="The rows are summed by losses; time by MeanOverTime or Last.",
+            )
+        chosen = tuple(int(each) for each in axes) if isinstance(axis, tuple) else int(axis)
+        return layer_of(function)(chosen, keepdims)(self)
+
+    def expand_dims(self, axis: int) -> Value:
+        """Add the node of a new axis of size 1 inside each row, as ``value[:, None]``."""
+        return layer_of("new axis")(axis)(self)
+
+    def swapaxes(self, first: int, second: int) -> Value:
+        """Add the node that exchanges two axes inside each row; ``np.swapaxes(value, -2, -1)`` is the same."""
+        return layer_of("swapaxes")(first, second)(self)
+
+    def __matmul__(self, other: Any) -> Value:
+        if not isinstance(other, Value):
+            raise self._refuse("the operator @ with an array", "@", type(other).__name__)
+        return self.operate("matmul", self, other)
 
     def __add__(self, other: Any) -> Value:
         return self._with(other, "add", lambda n: (1.0, n))

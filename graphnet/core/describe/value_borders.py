@@ -6,10 +6,11 @@ conversions, attributes of arrays, and numpy's functions that no layer computes.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from graphnet.core.describe.operators import EXPRESSIONS, METHODS, maker_of
+from graphnet.core.describe.operators import EXPRESSIONS, FUNCTIONS, METHODS, maker_of
 from graphnet.core.errors import GraphError
 
 #: What to do instead, by the operation that was tried.
@@ -21,7 +22,6 @@ REMEDIES = {
     "stack": "Use concatenate(a, b) of graphnet.",
     "split": "Use split(value, parts) of graphnet.",
     "clip": "Use np.minimum(np.maximum(value, low), high).",
-    "sum": "Use a layer with weights, or write one whose rule sums.",
     "setitem": "Values never change: compute a new one, or write a layer.",
     "delitem": "Values never change: compute a new one, or write a layer.",
     "format": "A value has numbers only when the graph runs: format the outputs of the run.",
@@ -29,7 +29,10 @@ REMEDIES = {
     "shape": "The sizes of a value are known only when the graph runs; read them in the rules of a layer.",
 }
 #: What values do.
-EXPECTED = "layers; +, -, *, /, ** and abs; slices of features; numpy's ufuncs that have a layer, such as np.exp"
+EXPECTED = (
+    "layers; +, -, *, /, **, @ and abs; slices of features and new axes; sums over axes; "
+    "numpy's ufuncs that have a layer, such as np.exp"
+)
 LAYER = "Apply a layer that computes it, or write one (docs/plugins.md) whose rule calls numpy."
 
 
@@ -73,7 +76,15 @@ class UnsupportedOperations:
         """Add the node of a function."""
         raise NotImplementedError
 
-    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> NoReturn:
+    def __array_function__(self, function: Any, types: Any, arguments: Any, options: Any) -> Any:
+        apply = FUNCTIONS.get(function.__name__)
+        if apply is not None and arguments and isinstance(arguments[0], UnsupportedOperations):
+            try:
+                inspect.signature(apply).bind(*arguments, **options)
+            except TypeError:
+                raise self._refuse(f"numpy.{function.__name__} with these arguments", function.__name__,
+                                   ", ".join(options) or None) from None  # fmt: skip
+            return apply(*arguments, **options)
         raise self._refuse(f"numpy.{function.__name__}", function.__name__)
 
     def __array__(self, *arguments: Any, **options: Any) -> NoReturn:

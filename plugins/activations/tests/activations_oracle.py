@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, Softplus
+from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, LogSigmoid, ReLU, SiLU, Softplus
 
 
 def gelu_tanh(x):
@@ -22,6 +22,7 @@ ELEMENTWISE = [
     (GELU(approximate=True), gelu_tanh, []),
     (SiLU(), lambda x: x / (1.0 + math.exp(-x)), []),
     (Softplus(), lambda x: math.log(1.0 + math.exp(x)), []),
+    (LogSigmoid(), lambda x: -math.log(1.0 + math.exp(-x)), []),
     (HardSigmoid(), lambda x: 0.0 if x <= -3 else 1.0 if x >= 3 else (x + 3.0) / 6.0, [-3.0, 3.0]),
 ]
 

@@ -7,7 +7,7 @@ import pytest
 from activations_oracle import ELEMENTWISE, close, each, numeric
 
 from graphnet import Builder, ConfigError, DataError, DtypeError, Runner, ShapeError, StateError
-from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, Softplus, functional
+from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, LogSigmoid, ReLU, SiLU, Softplus, functional
 
 pytestmark = pytest.mark.usefixtures("every_backend")
 
@@ -63,7 +63,7 @@ def test_large_inputs_do_not_overflow(layer, function, kinks, dtype):
     y = layer.forward(x)
     slope = layer.backward(np.ones_like(x))
     assert np.isfinite(y).all() and np.isfinite(slope).all()
-    if not isinstance(layer, HardSigmoid):
+    if not isinstance(layer, HardSigmoid | LogSigmoid):
         np.testing.assert_allclose(y[0, -2:], x[0, -2:], rtol=1e-6)
         np.testing.assert_allclose(slope[0, -2:], 1.0, rtol=1e-6)
 
@@ -115,6 +115,9 @@ def test_closed_forms():
     np.testing.assert_allclose(
         Softplus().forward(np.array([[0.0, -700.0]])), [[math.log(2), math.exp(-700)]], rtol=1e-14
     )
+    np.testing.assert_allclose(
+        LogSigmoid().forward(np.array([[0.0, 700.0, -1e30]])), [[-math.log(2), -math.exp(-700), -1e30]], rtol=1e-14
+    )
     np.testing.assert_allclose(SiLU().forward(np.array([[-700.0]])), [[-700 * math.exp(-700)]], rtol=1e-13)
     np.testing.assert_allclose(ELU().forward(np.array([[math.log(0.25), -1e-12]])), [[-0.75, -1e-12]], rtol=1e-11)
     np.testing.assert_allclose(HardSigmoid().forward(np.array([[-1.5, 0.0, 1.2]])), [[0.25, 0.5, 0.7]], rtol=1e-15)
@@ -164,6 +167,7 @@ def test_against_torch(layer, function, kinks, rng):
         GELU: lambda x: f.gelu(x, approximate="tanh" if layer.approximate else "none"),
         SiLU: lambda x: f.silu(x),
         Softplus: lambda x: f.softplus(x, threshold=1000.0),
+        LogSigmoid: f.logsigmoid,
         HardSigmoid: lambda x: f.relu6(x + 3.0) / 6.0,
     }
     x, error = rng.normal(0.4, 4.0, (9, 11)), rng.normal(size=(9, 11))

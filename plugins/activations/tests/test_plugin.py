@@ -7,7 +7,7 @@ from graphnet_activations import plugin
 def test_layers_are_registered():
     actual = []
     plugin.graphnet_register_layers(actual.append)
-    layers = ["ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Softplus", "HardSigmoid", "SoftMax"]
+    layers = ["ReLU", "LeakyReLU", "ELU", "GELU", "SiLU", "Softplus", "LogSigmoid", "HardSigmoid", "SoftMax"]
     assert [layer.__name__ for layer in actual] == layers
     assert all(layer.__doc__ for layer in actual)
     assert all(getattr(graphnet_activations, layer.__name__) is layer for layer in actual)

@@ -40,7 +40,7 @@ ARRAY = np.ones((4, 2))
         lambda v: v[..., 1],
         lambda v: v[1:],
         lambda v: v[..., ::0],
-        lambda v: v[..., None],
+        lambda v: v[None],
         lambda v: v[..., [0, 1]],
         np.floor,
         lambda v: np.exp(v, out=ARRAY),

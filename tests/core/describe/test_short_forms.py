@@ -41,7 +41,8 @@ from graphnet_recurrent import GRU, LSTM, RNN, Peephole, SequenceDropout, Sequen
 OPERATORS = {"Absolute", "Add", "Affine", "Cos", "Divide", "Exp", "Expm1", "Log", "Log1p", "LogAddExp", "Maximum",
              "Minimum", "Power", "ScalarPower", "Sin", "Slice", "Sqrt", "Subtract"}  # fmt: skip
 SPELT = {"FullyConnected": "dense", "ConstantArray": "constant", "LearnedArray": "parameter", "TanH": "tanh",
-         "SoftMax": "softmax", "SlotSoftMax": "slot_softmax"}  # fmt: skip
+         "SoftMax": "softmax", "SlotSoftMax": "slot_softmax",
+         "RMSNormalization": "rms_normalization"}  # fmt: skip
 BASES = {"RNNBase", "RecurrentLayer", "Layer", "Composite", "Subgraph", "Scan"}
 
 

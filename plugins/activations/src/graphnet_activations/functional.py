@@ -10,7 +10,7 @@ Graph('scores': x -> 2 nodes -> output)
 """
 
 from graphnet.authoring import functional
-from graphnet_activations.layers import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, SoftMax, Softplus
+from graphnet_activations.layers import ELU, GELU, HardSigmoid, LeakyReLU, LogSigmoid, ReLU, SiLU, SoftMax, Softplus
 
 relu = functional(ReLU, "relu")
 leaky_relu = functional(LeakyReLU, "leaky_relu")
@@ -18,7 +18,8 @@ elu = functional(ELU, "elu")
 gelu = functional(GELU, "gelu")
 silu = functional(SiLU, "silu")
 softplus = functional(Softplus, "softplus")
+log_sigmoid = functional(LogSigmoid, "log_sigmoid")
 hard_sigmoid = functional(HardSigmoid, "hard_sigmoid")
 softmax = functional(SoftMax, "softmax")
 
-__all__ = ["elu", "gelu", "hard_sigmoid", "leaky_relu", "relu", "silu", "softmax", "softplus"]
+__all__ = ["elu", "gelu", "hard_sigmoid", "leaky_relu", "log_sigmoid", "relu", "silu", "softmax", "softplus"]

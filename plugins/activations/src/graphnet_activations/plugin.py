@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from graphnet.plugins import hookimpl
 from graphnet.plugins.hookspecs import Register
-from graphnet_activations.layers import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, SoftMax, Softplus
+from graphnet_activations.layers import ELU, GELU, HardSigmoid, LeakyReLU, LogSigmoid, ReLU, SiLU, SoftMax, Softplus
 
 if TYPE_CHECKING:
     from graphnet.testing import Case
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 @hookimpl
 def graphnet_register_layers(register: Register) -> None:
     """Register the layers of this distribution."""
-    for layer in (ReLU, LeakyReLU, ELU, GELU, SiLU, Softplus, HardSigmoid, SoftMax):
+    for layer in (ReLU, LeakyReLU, ELU, GELU, SiLU, Softplus, LogSigmoid, HardSigmoid, SoftMax):
         register(layer)
 
 

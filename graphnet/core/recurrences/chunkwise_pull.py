@@ -1,0 +1,190 @@
+"""The pass backward of matrix recurrences as products of matrices; see :mod:`graphnet.core.recurrences.chunkwise`.
+
+The errors of ``log P_t`` need no states: they are ``q_t ∘ ∂q_t`` of what is multiplied by ``P_t`` minus ``k_t ∘ ∂k_t``
+of what is divided by it, and at the end of a chunk ``Σ E ∘ S``; the error of ``log a_t`` is their sum from t on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.recurrences.chunkwise import Chunks, divided, suffixes, transposed, triangle
+
+Array = Any
+
+
+def pull(chunks: Chunks, states: Array, error: Array, outputs: Sequence[Array | None], target: Any) -> Array:
+    """Fill the errors of the arguments, from those of the outputs and of the state after the last step.
+
+    Parameters
+    ----------
+    chunks : Chunks
+    states : array (batch, chunks + 1, *heads, key, value)
+        The states before and after all chunks.
+    error : array (batch, *heads, key, value)
+    outputs : sequence of arrays (batch, steps, *heads, value) or None
+    target : graphnet.core.recurrences.dense.DenseErrors
+
+    Returns
+    -------
+    array
+        The error of the state before the first step.
+    """
+    return _Pull(chunks, states, target).run(error, outputs)
+
+
+class _Pull:
+    """The pass backward through some chunks."""
+
+    def __init__(self, chunks: Chunks, states: Array, target: Any) -> None:
+        self.chunks, self.target, self.states = chunks, target, states
+        self.early = states[:, :-1]
+        #: The errors of log P; None if they are not wanted.
+        self.growth: Array | None = None
+        if target.decay[0] is not None:
+            inner = chunks.size, chunks.products.shape[-1]
+            self.growth = np.zeros((*self.early.shape[:-2], *inner), states.dtype)
+        self.corrections: Array | None = None
+        if chunks.delta:
+            fixed, self.read = chunks.system()
+            self.corrections = fixed - self.read @ self.early
+
+    def run(self, error: Array, outputs: Sequence[Array | None]) -> Array:
+        chunks = self.chunks
+        given = [None if e is None else self._framed(e, i) for i, e in enumerate(outputs)]
+        before = self._carry(error, given)
+        if chunks.delta:
+            pulled = transposed(chunks.inverse) @ self.inner
+            given.append(-pulled)
+            if chunks.w is not None:
+                self._fill("w", pulled)
+        self._pull_products(given)
+        if self.growth is not None:
+            axis = -2 if chunks.by_value else -1
+            last = (self.ends * self.states[:, 1:]).sum(axis=axis)
+            if self.growth.shape[-1] == 1 and not chunks.by_value:
+                last = last.sum(axis=-1, keepdims=True)
+            self.growth[..., -1, :] += last
+            self._pull_decay(suffixes(chunks.size, chunks.char) @ self.growth)
+        return before
+
+    def _framed(self, output: Array, number: int) -> Array:
+        """The error of an output in the frame; where the outputs are scaled, it adds to the growth."""
+        chunks = self.chunks
+        error = divided(output, chunks.size)
+        if not chunks.by_value:
+            return error
+        before = chunks.queries[number][1]
+        if self.growth is not None:
+            self._grow(chunks.read(number, self.early, None), error, before)
+        return error * (chunks.earlier if before else chunks.products)
+
+    def _grow(self, array: Array, error: Array, before: bool = False, sign: int = 1) -> None:
+        """Add ``x ∘ ∂x`` to the errors of log P."""
+        growth = self.growth
+        if growth is None:
+            return
+        if growth.shape[-1] == 1 and array.shape[-1] != 1:
+            found = np.einsum("...i,...i->...", array, error)[..., None]
+        else:
+            found = array * error
+        if before:
+            growth[..., :-1, :] += found[..., 1:, :]
+        elif sign > 0:
+            growth += found
+        else:
+            growth -= found
+
+    def _carry(self, error: Array, given: list[Array | None]) -> Array:
+        """The errors of the states after all chunks, ``ends``, and before the decay of the chunk, ``inner_ends``.
+
+        With the delta rule also those of its corrections, ``inner``. Returns the error of the state before all.
+        """
+        chunks, read = self.chunks, None
+        for (query, _), e in zip(chunks.queries, given, strict=False):
+            if e is not None:
+                part = transposed(query) @ e
+                read = part if read is None else read + part
+        own = self._errors_of_corrections(given) if chunks.delta else None
+        self.ends, self.framed_ends = np.empty_like(self.early), np.empty_like(self.early)
+        for chunk in reversed(range(chunks.count)):
+            self.ends[:, chunk] = error
+            framed = self.framed_ends[:, chunk]
+            framed[...] = chunks.last(error, chunk)
+            error = framed
+            if own is not None:
+                own[:, chunk] += chunks.u[:, chunk] @ framed
+                error = error - transposed(self.read[:, chunk]) @ own[:, chunk]
+            if read is not None:
+                error = error + read[:, chunk]
+        self.inner = own
+        return np.array(error)
+
+    def _errors_of_corrections(self, given: list[Array | None]) -> Array:
+        """Those that come from the outputs."""
+        total = np.zeros_like(self.corrections)
+        for number, e in enumerate(given):
+            if e is not None:
+                total += transposed(self.chunks.scores(number, self.chunks.u)) @ e
+        return total
+
+    def _pull_products(self, given: list[Array | None]) -> None:
+        """Fill the errors of queries, keys, values, u and p."""
+        chunks, ends = self.chunks, self.framed_ends
+        sources = [(chunks.key, chunks.value), (chunks.u, self.corrections)]
+        lefts: list[Any] = [None if k is None else v @ transposed(ends) for k, v in sources]
+        right = None if chunks.key is None else chunks.key @ ends
+        for number, e in enumerate(given):
+            if e is None:
+                self.target.queries[number][...] = 0
+                continue
+            query, before = chunks.queries[number]
+            found = e @ transposed(self.early)
+            for i, (left, values) in enumerate(sources):
+                if left is None:
+                    continue
+                scores = e @ transposed(values)
+                scores *= triangle(chunks.size, chunks.char, before)
+                found += scores @ left
+                lefts[i] += transposed(scores) @ query
+                if i == 0:
+                    right += transposed(chunks.scores(number, left)) @ e
+            self._fill_query(number, query, found, before)
+        if chunks.key is not None:
+            self._fill_source("keys", chunks.key, lefts[0], not chunks.by_value)
+            self._fill_source("values", chunks.value, right, chunks.by_value)
+        if chunks.delta:
+            self._fill_source("u", chunks.u, lefts[1], True)
+
+    def _fill(self, name: str, error: Array) -> None:
+        divided(self.target.vectors[name], self.chunks.size)[...] = error
+
+    def _fill_query(self, number: int, query: Array, error: Array, before: bool) -> None:
+        """Fill the error of a query, or of p, from that of the scaled one."""
+        chunks = self.chunks
+        if not chunks.by_value and chunks.products is not None:
+            self._grow(query, error, before)
+            error = error * (chunks.earlier if before else chunks.products)
+        if number < len(self.target.queries):
+            divided(self.target.queries[number], chunks.size)[...] = error
+        else:
+            self._fill("p", error)
+
+    def _fill_source(self, name: str, array: Array, error: Array, scaled: bool) -> None:
+        """Fill the error of keys, values or u from that of the quotient."""
+        if scaled and self.chunks.products is not None:
+            self._grow(array, error, sign=-1)
+            error = error / self.chunks.products
+        self._fill(name, error)
+
+    def _pull_decay(self, logs: Array) -> None:
+        """Fill the error of the decay from that of its logarithm (batch, chunks, *heads, size, key or value)."""
+        chunks = self.chunks
+        if not chunks.part.logs:
+            logs = logs / chunks.decay
+        logs = np.moveaxis(logs, -2, 2)
+        logs = logs.reshape(len(logs), -1, *logs.shape[3:])
+        chunks.part.pull_decay(logs[..., None, :] if chunks.by_value else logs[..., None], self.target)

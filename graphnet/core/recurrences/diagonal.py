@@ -1,0 +1,129 @@
+"""``s_t = a_t ∘ s_{t-1} + b_t``, elementwise."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.operations import Operations
+from graphnet.core.recurrences.order import FORWARD, Order, Steps, summed
+
+Array = Any
+
+
+@dataclass(frozen=True, slots=True)
+class DiagonalErrors:
+    """The errors of the arguments of :func:`diagonal`; None for those not wanted."""
+
+    a: Array | None
+    b: Array | None
+    initial: Array | None
+
+
+class DiagonalStates:
+    """The states of :func:`diagonal`.
+
+    Attributes
+    ----------
+    final : array (batch, *inner)
+        The state after the last step of each row.
+    """
+
+    def __init__(self, steps: Steps, a: Array, b: Array, initial: Array | None, operations: Operations | None) -> None:
+        self._steps, self._a, self._b, self._initial, self._operations = steps, a, b, initial, operations
+        entered = steps.enter(a, 1.0)
+        added = steps.enter(b)
+        inner = np.broadcast_shapes(a.shape[2:], b.shape[2:], () if initial is None else initial.shape[1:])
+        self._decay = entered
+        #: The states before and after all steps in the order of processing, (batch, steps + 1, *inner).
+        self._states = states = steps.allocate(b, steps.count + 1, *inner)
+        states[:, 0] = 0 if initial is None else initial
+        states[:, 1:] = added
+        run(steps.whole(entered), states)
+        self.final: Array = states[:, -1].copy()
+
+    @property
+    def after(self) -> Array:
+        """The state after each step, (batch, steps, *inner); it may be a view, and must not be changed."""
+        return self._shown(self._states[:, 1:])
+
+    @property
+    def before(self) -> Array:
+        """The state before each step; a view likewise."""
+        return self._shown(self._states[:, :-1])
+
+    def _shown(self, states: Array) -> Array:
+        return self._steps.leave(states if self._steps.ended is None else states.copy("K"))
+
+    def pull(
+        self,
+        after: Array | None = None,
+        before: Array | None = None,
+        final: Array | None = None,
+        without: Collection[str] = (),
+    ) -> DiagonalErrors:
+        """The errors of the arguments.
+
+        Parameters
+        ----------
+        after, before : array (batch, steps, *inner), optional
+            Errors of the states after and before each step.
+        final : array (batch, *inner), optional
+            The error of the final state.
+        without : collection of {'a', 'b', 'initial'}
+            What is not wanted.
+
+        Returns
+        -------
+        DiagonalErrors
+        """
+        steps, states = self._steps, self._states
+        # errors[:, t] is that of the state before step t; the last is that of the final state.
+        errors = np.zeros_like(states)
+        if after is not None:
+            errors[:, 1:] = steps.enter(after)
+        if before is not None:
+            errors[:, :-1] += steps.enter(before)
+        if final is not None:
+            errors[:, -1] += final
+        run(steps.whole(self._decay)[:, ::-1], errors[:, ::-1])
+        own = None
+        if "a" not in without:
+            own = steps.error(errors[:, 1:] * states[:, :-1], self._a)
+        first = None
+        if "initial" not in without and self._initial is not None:
+            first = summed(errors[:, 0], self._initial.shape)
+        added = None if "b" in without else steps.error(errors[:, 1:], self._b)
+        return DiagonalErrors(own, added, first)
+
+
+def diagonal(
+    a: Array, b: Array, initial: Array | None = None, order: Order = FORWARD, operations: Operations | None = None
+) -> DiagonalStates:
+    """``s_t = a_t ∘ s_{t-1} + b_t`` for all steps.
+
+    Parameters
+    ----------
+    a, b : array (batch or 1, steps or 1, *inner)
+        ``inner`` may have any rank, the same for both; sizes of 1 are repeated.
+    initial : array (batch or 1, *inner), optional
+        The state before the first step; zeros if missing.
+    order : Order
+    operations : Operations, optional
+
+    Returns
+    -------
+    DiagonalStates
+    """
+    return DiagonalStates(Steps(order, (a, b)), a, b, initial, operations)
+
+
+def run(a: Array, states: Array) -> None:
+    """``states[:, t + 1] += a[:, t] * states[:, t]`` for all t in turn."""
+    product = np.empty((states.shape[0], *states.shape[2:]), states.dtype)
+    for t in range(a.shape[1]):
+        np.multiply(a[:, t], states[:, t], product)
+        states[:, t + 1] += product

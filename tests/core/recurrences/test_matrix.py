@@ -1,0 +1,202 @@
+"""Recurrences of matrix states, against loops over rows and steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from recurrence_oracles import close, matrix_outputs, slope
+
+from graphnet.core.recurrences import Decay, Order, Read, delta, outer
+from graphnet.core.recurrences.triangular import unit_inverse
+
+BATCH = 3
+#: Sizes of the axes (key, value) of a decay; None: without one.
+DECAYS = {"none": None, "scalar": (1, 1), "key": (4, 1), "value": (1, 5), "full": (4, 5)}
+VECTORS = {"outer": "keys values", "delta": "u w p", "keys and delta": "keys values u p", "all": "keys values u w p"}
+SIZES = {"keys": 4, "values": 5, "u": 4, "w": 5, "p": 4}
+
+
+def problem(rng, kind, decay, form, steps, heads=(2,)):
+    """Named arguments: vectors, decay (values of both signs, or logarithms), two queries and the initial state."""
+    given = {n: rng.normal(size=(BATCH, steps, *heads, SIZES[n])) / 2 for n in VECTORS[kind].split()}
+    if heads and "keys" in given:
+        given["keys"] = given["keys"][:, :, :1]  # shared by all heads
+    size = DECAYS[decay]
+    if size is not None and form == "values":
+        given["a"] = rng.normal(size=(BATCH, steps, *heads, *size))
+    elif size is not None:
+        given["logs"] = -np.abs(rng.normal(size=(BATCH, steps, *heads, *size)))
+        if form == "scaled":
+            given["logs"] = given["logs"][..., :1, :]
+            given["scale"] = np.abs(rng.normal(size=(*heads, 4, size[1])))
+    given |= {f"q{i}": rng.normal(size=(BATCH if i else 1, steps, *heads, 4)) for i in range(2)}
+    return given | {"initial": rng.normal(size=(BATCH, *heads, 4, 5))}
+
+
+def spoiled(array, lengths, rng):
+    """A copy with NaN, infinity and large numbers beyond the ends."""
+    if lengths is None or len(array) != BATCH:
+        return array
+    array = array.copy()
+    beyond = np.arange(array.shape[1]) >= lengths[:, None]
+    array[beyond] = rng.choice([np.nan, np.inf, 1e300], size=array[beyond].shape)
+    return array
+
+
+def run_on(given, order, rng):
+    """The recurrence of the framework on the arguments."""
+    x = {n: a if n in ("initial", "scale") else spoiled(a, order.lengths, rng) for n, a in given.items()}
+    decay = Decay(x.get("a"), x.get("logs"), x.get("scale"))
+    queries = [Read(x["q0"]), Read(x["q1"], before=True)]
+    if "u" not in x:
+        return outer(x["keys"], x["values"], queries, decay, x["initial"], order)
+    more = {"keys": x.get("keys"), "values": x.get("values")}
+    return delta(x["u"], x["p"], x.get("w"), queries, decay, x["initial"], order, **more)
+
+
+def check(given, order, steps, rng, tolerance=1e-11):
+    lengths = np.full(BATCH, steps) if order.lengths is None else order.lengths
+    heads = given["initial"].shape[1:-2]
+    weights = [rng.normal(size=(BATCH, steps, *heads, 5)) for _ in range(2)] + [rng.normal(size=given["initial"].shape)]
+
+    def results(x):
+        read, last = matrix_outputs(x, [False, True], lengths, order.reverse, BATCH, steps)
+        return [*read, last]
+
+    run = run_on(given, order, rng)
+    for found, expected in zip([*run.outputs, run.final], results(given), strict=True):
+        assert close(found, expected, tolerance)
+    errors = run.pull([spoiled(w, order.lengths, rng) for w in weights[:2]], weights[2])
+    found = {n: getattr(errors, n) for n in SIZES} | {"initial": errors.initial}
+    found |= {"a": errors.decay.values, "logs": errors.decay.logs, "scale": errors.decay.scale}
+    found |= {f"q{i}": error for i, error in enumerate(errors.queries)}
+    assert {n for n, error in found.items() if error is not None} == set(given)
+    for name, array in given.items():
+        assert found[name].shape == array.shape
+        direction = rng.normal(size=array.shape)
+        expected = slope(
+            lambda x: sum((w * r).sum() for w, r in zip(weights, results(x), strict=True)), given, name, direction
+        )
+        assert close((found[name] * direction).sum(), expected, tolerance * 10), name
+
+
+@pytest.mark.parametrize("form", ["values", "logs", "scaled"])
+@pytest.mark.parametrize("decay", DECAYS)
+@pytest.mark.parametrize("kind", VECTORS)
+def test_against_loops(kind, decay, form):
+    if decay == "none" and form != "values":
+        return
+    rng = np.random.default_rng(1)
+    heads = [(), (2,), (2, 1)][len(decay) % 3]
+    check(problem(rng, kind, decay, form, 6, heads), Order(), 6, rng)
+
+
+@pytest.mark.parametrize("kind", ["outer", "all"])
+@pytest.mark.parametrize("order", [Order(np.array([6, 0, 2])), Order(None, True), Order(np.array([5, 6, 0]), True)])
+def test_orders(kind, order):
+    rng = np.random.default_rng(2)
+    for decay, form in (("scalar", "logs"), ("key", "values"), ("full", "scaled")):
+        check(problem(rng, kind, decay, form, 6), order, 6, rng)
+
+
+@pytest.mark.parametrize("kind", ["outer", "all"])
+@pytest.mark.parametrize("steps", [1, 65, 130])
+def test_chunks(kind, steps):
+    rng = np.random.default_rng(3)
+    order = Order(np.array([steps, steps // 2, 1]), reverse=steps == 130)
+    given = problem(rng, kind, "key", "logs", steps, ())
+    for name in ("u", "p"):
+        if name in given:
+            given[name] /= 4
+    check(given, order, steps, rng, 1e-10)
+
+
+def sizes(given, order=None):
+    """The sizes of the chunks in which the steps were computed; 0: step by step."""
+    return {size for _, size, _ in run_on(given, order or Order(), np.random.default_rng(0))._saved.blocks}
+
+
+@pytest.mark.parametrize("kind", ["outer", "all"])
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        ("mild", {64, 6}),
+        ("steep", {16, 6}),
+        ("negative", {64, 6}),
+        ("growing", {64, 6}),
+        ("zero", {0}),
+        ("tiny", {0}),
+        ("huge", {0}),
+        ("minus infinity", {0}),
+    ],
+)
+def test_decays_that_limit_the_chunks(kind, case, expected):
+    """Every decay gives the right numbers; only those that a chunk cannot represent are computed step by step."""
+    rng = np.random.default_rng(4)
+    steps = 70
+    given = problem(rng, kind, "key", "logs", steps, ())
+    for name in ("u", "p", "keys"):
+        if name in given:
+            given[name] /= 8
+    logs = given.pop("logs") / 20
+    if case in ("mild", "steep", "minus infinity"):
+        given["logs"] = logs * (1 if case == "mild" else 500 if case == "steep" else 20)
+        if case == "minus infinity":
+            given["logs"][1, 30, 2] = -np.inf
+    else:
+        given["a"] = np.exp(logs)
+        given["a"][:, ::3, 1] *= -1 if case == "negative" else 1
+        given["a"][1, 30, 2] = {"zero": 0, "tiny": 1e-9, "huge": 1e250, "growing": 3}.get(case, given["a"][1, 30, 2])
+        if case == "huge":
+            given["a"][1, 31, 2] = 1e-250
+    found = sizes(given)
+    assert expected <= found if expected == {0} else expected == found
+    if case not in ("huge", "minus infinity"):
+        check(given, Order(), steps, rng, 1e-9)
+    else:
+        run = run_on(given, Order(), rng)
+        read, last = matrix_outputs(given, [False, True], np.full(BATCH, steps), False, BATCH, steps)
+        for output, wanted in zip([*run.outputs, run.final], [*read, last], strict=True):
+            np.testing.assert_allclose(output, wanted, rtol=1e-9, atol=1e-9)
+        errors = run.pull([np.ones_like(output) for output in run.outputs])
+        assert np.isfinite(errors.values if kind == "outer" else errors.w).all()
+
+
+def test_nan_reaches_later_steps_of_its_row_only():
+    rng = np.random.default_rng(5)
+    given = problem(rng, "outer", "scalar", "logs", 40, ())
+    given["keys"][1, 20, 2] = np.nan
+    output = run_on(given, Order(), rng).outputs[0]
+    assert np.isnan(output[1, 20:]).all()
+    assert np.isfinite(output[1, :20]).all()
+    assert np.isfinite(output[[0, 2]]).all()
+
+
+@pytest.mark.parametrize("kind", ["outer", "delta"])
+def test_single_precision(kind):
+    rng = np.random.default_rng(6)
+    steps = 150
+    given = problem(rng, kind, "key", "values", steps, ())
+    given["a"] = 1 / (1 + np.exp(-given["a"] - 2))
+    for name in ("u", "p"):
+        if name in given:
+            given[name] /= 2 * np.linalg.norm(given[name], axis=-1, keepdims=True)
+    weights = [rng.normal(size=(BATCH, steps, 5)) for _ in range(2)]
+    exact, found = (
+        run_on({n: a.astype(dtype) for n, a in given.items()}, Order(), rng) for dtype in ("float64", "float32")
+    )
+    for a, b in zip(found.outputs, exact.outputs, strict=True):
+        assert a.dtype == np.float32
+        assert close(a, b, 1e-5)
+    errors, expected = found.pull([w.astype("f") for w in weights]), exact.pull(weights)
+    for name in ("keys", "values", "u", "w", "p"):
+        if getattr(expected, name) is not None:
+            assert close(getattr(errors, name), getattr(expected, name), 1e-4), name
+    assert close(errors.decay.values, expected.decay.values, 1e-4)
+
+
+def test_inverse_of_triangular_matrices():
+    rng = np.random.default_rng(7)
+    for size in (1, 3, 4, 17, 64):
+        lower = np.tril(rng.normal(size=(2, 3, size, size)), -1) / 3
+        assert close(unit_inverse(lower), np.linalg.inv(lower + np.eye(size)), 1e-10)
