@@ -1,3 +1,5 @@
 """ONNX files for graphnet: export of models, import, and the interface of ONNX backends."""
 
-__all__: list[str] = []
+from graphnet_onnx.reading import Report, load, load_with_report
+
+__all__ = ["Report", "load", "load_with_report"]

@@ -2,7 +2,9 @@
 
 from graphnet_onnx.layers.erf import Erf
 from graphnet_onnx.layers.matrix_product import MatrixProduct
+from graphnet_onnx.layers.onnx_operator import OnnxOperator
 from graphnet_onnx.layers.rearrange import Rearrange
 from graphnet_onnx.layers.reduce import Reduce
+from graphnet_onnx.layers.step_mask import StepMask
 
-__all__ = ["Erf", "MatrixProduct", "Rearrange", "Reduce"]
+__all__ = ["Erf", "MatrixProduct", "OnnxOperator", "Rearrange", "Reduce", "StepMask"]

@@ -95,7 +95,7 @@ def _check_opsets(model: onnx.ModelProto, where: str) -> None:
     seen: dict[str, int] = {}
     for opset in model.opset_import:
         domain = "" if opset.domain == "ai.onnx" else opset.domain
-        if domain in seen:
+        if seen.get(domain, opset.version) != opset.version:
             raise FileError(f"domain {domain!r} is imported twice", where=where, expected="one version of each domain",
                             received=f"{seen[domain]} and {opset.version}")  # fmt: skip
         seen[domain] = opset.version

@@ -37,7 +37,7 @@ def dense(scope: Scope, term: Term, weights: np.ndarray, bias: np.ndarray | None
     rows, columns = weights.shape
     layer = FullyConnected(rows, columns, bias=bias is not None, dtype=floats(weights).dtype.name)
     parts = [floats(weights)] if bias is None else [floats(weights), floats(bias).reshape(1, -1)]
-    layer.set_weights(np.concatenate(parts))
+    layer.set_weights(np.ascontiguousarray(np.concatenate(parts)))
     value = scope.apply(layer, term.value, name=name)
     atom = new_atom()
     sizes = dict(term.sizes) | {atom: columns}
