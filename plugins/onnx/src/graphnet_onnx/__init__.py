@@ -1,5 +1,30 @@
 """ONNX files for graphnet: export of models, import, and the interface of ONNX backends."""
 
-from graphnet_onnx.reading import Report, load, load_with_report
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphnet_onnx.reading.loading import load, load_with_report
+    from graphnet_onnx.reading.report import Report
 
 __all__ = ["Report", "load", "load_with_report"]
+
+#: The module of each public name. They are imported when they are first read, because graphnet imports this package
+#: with its plugins, and the package onnx takes a while.
+_MODULES = {
+    "Report": "graphnet_onnx.reading.report",
+    "load": "graphnet_onnx.reading.loading",
+    "load_with_report": "graphnet_onnx.reading.loading",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_MODULES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,13 +1,40 @@
 """The hooks of this distribution, which graphnet finds through its entry point."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from graphnet.plugins import hookimpl
 from graphnet.plugins.hookspecs import Register
-from graphnet_onnx.layers import Erf, MatrixProduct, OnnxOperator, Rearrange, Reduce, StepMask
-from graphnet_onnx.operators.recurrent_cells import Threshold
+from graphnet_onnx.layers import Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold
+
+if TYPE_CHECKING:
+    from graphnet.testing import Case
 
 
 @hookimpl
 def graphnet_register_layers(register: Register) -> None:
     """Register the layers of this distribution."""
-    for layer in (Erf, MatrixProduct, OnnxOperator, Rearrange, Reduce, StepMask, Threshold):
+    for layer in (Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold):
         register(layer)
+
+
+@hookimpl
+def graphnet_register_commands(register: Register) -> None:
+    """Register ``graphnet import``."""
+    from graphnet_onnx.import_command import command
+
+    register(command)
+
+
+@hookimpl
+def graphnet_register_cases(register: Register) -> None:
+    """Register the conformance cases of these layers."""
+    register(cases)
+
+
+def cases() -> list[Case]:
+    """Return the conformance cases; they are imported only when they are needed."""
+    from graphnet_onnx.cases import CASES
+
+    return CASES

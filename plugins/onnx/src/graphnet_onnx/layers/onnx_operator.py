@@ -9,7 +9,6 @@ import numpy as np
 
 from graphnet import Layer, RuleError, Shape, ShapeError
 from graphnet.authoring import is_python_int, require
-from graphnet_onnx.operators import Context, run, supported
 
 #: Operators whose results do not change, or jump, with their inputs: the error is 0.
 FLAT = frozenset(
@@ -36,8 +35,9 @@ class OnnxOperator(Layer):
     opset : int
         The version of the operators of its domain.
     inputs : tuple
-        For each input of the operator: None if it is left out; ``('value', dtype, axes)``, with the axis of the value
-        for each axis of ONNX, -1 for one of size 1; ``('array', dtype, shape, numbers)``; ``('shared', dtype, shape)``, a
+        For each input of the operator: None if it is left out; ``('value', dtype, axes,
+        sizes)``, with the axis of the value for each axis of ONNX, -1 for one of size 1, and the sizes of the axes of the
+        value after its rows, -1 where they may vary; ``('array', dtype, shape, numbers)``; ``('shared', dtype, shape)``, a
         value that is the same for each row.
     rows : tuple of int
         The axes of the output in ONNX that are (time and) batch.
@@ -58,7 +58,7 @@ class OnnxOperator(Layer):
     Examples
     --------
     >>> import numpy as np
-    >>> floor = OnnxOperator("Floor", 13, (("value", "float32", (0, 1)),), (0,), (2,))
+    >>> floor = OnnxOperator("Floor", 13, (("value", "float32", (0, 1), (2,)),), (0,), (2,))
     >>> floor.forward(np.array([[0.5, -0.5]]))
     array([[ 0., -1.]])
     """
@@ -73,6 +73,8 @@ class OnnxOperator(Layer):
     domain: str = field(default="", kw_only=True)
 
     def check(self) -> None:
+        from graphnet_onnx.operators import Context, run, supported  # imports onnx, which takes a while
+
         known = isinstance(self.operator, str) and isinstance(self.domain, str) and supported(self.operator, self.domain)
         require(known, self, "operator", "an operator of graphnet_onnx.operators")
         require(is_python_int(self.opset, 1), self, "opset", "a positive integer")
@@ -90,6 +92,7 @@ class OnnxOperator(Layer):
         attributes = {name: _attribute(value) for name, value in self.attributes}
         outputs = tuple(i == self.output for i in range(self.output + 1))
         self._context = Context(self.operator, self.opset, attributes, outputs, self.domain, self.operator)
+        self._evaluate = run
         self._arrays = {i: _array(entry) for i, entry in enumerate(self.inputs) if entry and entry[0] == "array"}
 
     def _values(self) -> list[Any]:
@@ -102,6 +105,7 @@ class OnnxOperator(Layer):
         rows = 0
         leading: Shape | None = None
         for entry, shape in zip(self._values(), inputs, strict=True):
+            self._check_input(entry, shape)
             if entry[0] == "value" and (leading is None or len(self.rows) == 2 and shape.names[:2] == ("time", "batch")):
                 leading = shape
         leading = leading or inputs[0]
@@ -109,6 +113,18 @@ class OnnxOperator(Layer):
         sizes = (*leading.sizes[:rows], *(None if n == -1 else n for n in self.sizes))
         names = ("time", "batch") if rows == 2 else ("batch",)
         return Shape((*names, *(f"axis{i}" for i in range(rows, len(sizes)))), sizes, False)
+
+    def _check_input(self, entry: Any, shape: Shape) -> None:
+        """Refuse an input of other sizes than those with which the operator was imported."""
+        if entry[0] != "value":
+            return
+        sizes = shape.sizes[shape.rank - len(entry[3]) :] if len(entry[3]) else ()
+        fits = shape.rank - len(entry[3]) in (1, len(self.rows)) and all(
+            n in (-1, m) or m is None for n, m in zip(entry[3], sizes, strict=True)
+        )
+        if not fits:
+            raise ShapeError("the input does not fit the operator", where=repr(self)[:200],
+                             expected=f"the axes of the rows, then {entry[3]}", received=str(shape))  # fmt: skip
 
     def apply(self, *inputs: Any) -> tuple[Any, Any]:
         return self._run(list(inputs), inputs), inputs
@@ -131,7 +147,7 @@ class OnnxOperator(Layer):
             else:
                 array = onnx_axes(waiting.pop(0), entry[2])
             arrays.append(array if array.dtype.kind in "OU" else array.astype(wanted, copy=False))
-        result = run(self._context, arrays)[self.output]
+        result = self._evaluate(self._context, arrays)[self.output]
         if not isinstance(result, np.ndarray) or result.ndim != len(self.rows) + len(self.sizes):
             raise RuleError(f"{self.operator} gave another output than it was imported with", where=repr(self)[:200])
         moved = np.moveaxis(result, self.rows, range(len(self.rows)))
@@ -180,7 +196,7 @@ def onnx_axes(x: Any, axes: tuple[int, ...]) -> Any:
 
 
 def _is_entry(entry: Any) -> bool:
-    kinds = {"value": 3, "array": 4, "shared": 3}
+    kinds = {"value": 4, "array": 4, "shared": 3}
     return isinstance(entry, tuple) and bool(entry) and entry[0] in kinds and len(entry) == kinds[entry[0]]
 
 

@@ -124,7 +124,10 @@ def _entries(scope: Scope, node: NodeView, values: list[Any], terms: dict[int, T
         if value is None:
             entries.append(None)
         elif index in terms:
-            entries.append(("value", terms[index].dtype.name, _axes(terms[index])))
+            term = terms[index]
+            inner = [term.size(axis) for axis in term.axes[term.rows :]]
+            sizes = tuple(n if isinstance(n, int) else -1 for n in inner)
+            entries.append(("value", term.dtype.name, _axes(term), sizes))
             inputs.append(terms[index].value)
         else:
             array = value.array

@@ -258,6 +258,40 @@ def array_for(term: Term, array: np.ndarray) -> np.ndarray | None:
     return np.broadcast_to(moved, full).reshape(joined)  # type: ignore[arg-type]
 
 
+def separated(terms: Sequence[Term]) -> tuple[list[Term], list[int]] | None:
+    """Values of one rank with an ONNX axis for each atom of the axes that join the batch with others.
+
+    Returns
+    -------
+    The values, and the number of their ONNX axes for each ONNX axis before; None if they join different atoms
+    """
+    counts = []
+    for i in range(len(terms[0].groups)):
+        if not any(term.mixed(i) for term in terms):
+            counts.append(1)
+            continue
+        parts = [[term.sizes[atom] for atom in term.groups[i]] for term in terms]
+        if any(part != parts[0] for part in parts[1:]):
+            return None
+        counts.append(len(parts[0]))
+    apart = []
+    for term in terms:
+        groups: list[tuple[int, ...]] = []
+        for i, count in enumerate(counts):
+            groups += [(atom,) for atom in term.groups[i]] if term.mixed(i) and count > 1 else [term.groups[i]]
+        apart.append(replace(term, groups=tuple(groups)))
+    return apart, counts
+
+
+def together(term: Term, counts: Sequence[int]) -> Term:
+    """The inverse of :func:`separated` for one value."""
+    groups, start = [], 0
+    for count in counts:
+        groups.append(tuple(atom for group in term.groups[start : start + count] for atom in group))
+        start += count
+    return replace(term, groups=tuple(groups))
+
+
 def same_layout(a: Term, b: Term) -> bool:
     """Whether both values have the same arrangement."""
     if a.rows != b.rows or len(a.groups) != len(b.groups) or len(a.axes) != len(b.axes):
@@ -300,9 +334,10 @@ def aligned(a: Term, b: Term, apply: Apply) -> tuple[Term, Term, Term]:
                 groups[i] = tuple(translated[atom] for atom in other.groups[i] if atom in translated)
             continue
         chosen = main if main.size(main.groups[i]) != 1 else other
-        groups[i] = chosen.groups[i]
+        fresh = {atom: atom if chosen is main else new_atom() for atom in chosen.groups[i]}  # both may have an atom
+        groups[i] = tuple(fresh.values())
         axes.append(groups[i])
-        sizes |= {atom: chosen.sizes[atom] for atom in groups[i]}
+        sizes |= {new: chosen.sizes[old] for old, new in fresh.items()}
     return parts[0], parts[1], replace(main, axes=tuple(axes), groups=tuple(groups), sizes=sizes)
 
 

@@ -419,10 +419,15 @@ class _Import:
     def model(self) -> tuple[Model, Report]:
         """The model, with its weights."""
         graph: Graph = self.builder.build(**self.outputs)
-        classes = {name: labels for name, labels in self.conversion.classes.items() if name in self.outputs}
-        config = TrainingConfig(batch_major=self.batch_major and bool(self.sequences))
-        if classes:
-            config = replace(config, classes=classes if len(self.outputs) > 1 else next(iter(classes.values())))
+        wide = any(port.dtype == np.float64 for port in self.ports)
+        config = TrainingConfig(
+            batch_major=self.batch_major and bool(self.sequences), dtype="float64" if wide else "float32"
+        )
+        found = self.conversion.classes
+        if len(self.outputs) == 1 and found:
+            config = replace(config, classes=next(reversed(found.values())))
+        elif any(name in self.outputs for name in found):
+            config = replace(config, classes={name: found[name] for name in self.outputs if name in found})
         model = Model(graph, config)
         report = Report(self.where, tuple(self.conversion.entries), tuple(self.skipped),
                         tuple(dict.fromkeys(self.conversion.fixed)), {p.name: self.roles.batch[p.name] for p in self.ports})  # fmt: skip

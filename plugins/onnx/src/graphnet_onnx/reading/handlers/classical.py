@@ -181,7 +181,7 @@ def binarizer(scope: Scope, node: NodeView) -> None:
 
     term, limit = scope.term(node, 0), float(node.get("threshold", 0.0))
     rank = len(term.axes)
-    entries = (("value", "float32", tuple(range(rank))), ("array", "float32", (), (limit,)))
+    entries = (("value", "float32", tuple(range(rank)), (-1,) * (rank - term.rows)), ("array", "float32", (), (limit,)))
     rows = tuple(range(term.rows))
     emit(scope, node, term, OnnxOperator("Greater", 13, entries, rows, (-1,) * (rank - term.rows)))
 

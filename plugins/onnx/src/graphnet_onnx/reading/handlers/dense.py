@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphnet import Affine, FullyConnected
-from graphnet_onnx.layers import MatrixProduct
+from graphnet.layers import MatrixProduct
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.handlers.elementwise import pair
 from graphnet_onnx.reading.handlers.registry import handles
@@ -99,6 +99,11 @@ def _of_values(scope: Scope, node: NodeView) -> None:
     rank = max(len(a.groups), len(b.groups))
     a, b = (layout.unsqueezed(t, range(rank - len(t.groups))) for t in (a, b))
     a, b = (layout.demoted(t, scope.move) for t in (a, b))
+    apart = layout.separated([a, b])
+    counts = [1] * rank
+    if apart is not None:
+        (a, b), counts = apart
+        rank = len(a.groups)
     parts = []
     for term in (a, b):
         moved, inner = layout.canonical(term, scope.move)
@@ -109,7 +114,7 @@ def _of_values(scope: Scope, node: NodeView) -> None:
     if inner != inner_b:
         raise layout.mixed_rows("each row of one value would be multiplied by each row of another")
     value = scope.apply(MatrixProduct(), a.value, b.value, name=node.name)
-    sizes = dict(a.sizes) | dict(b.sizes)
+    sizes = dict(a.sizes)
     axes, groups = [a.axes[0]], list(a.groups)
     for position, axis in enumerate(inner):
         if axis == rank - 2:
@@ -118,9 +123,12 @@ def _of_values(scope: Scope, node: NodeView) -> None:
             chosen = b
         else:
             chosen = a if a.size(a.groups[axis]) != 1 else b
-        axes.append(chosen.axes[1 + position])
-        groups[axis] = chosen.axes[1 + position]
-    scope.set(node.outputs[0], Term(value, tuple(axes), tuple(groups), sizes, 1, a.dtype))
+        fresh = {atom: atom if chosen is a else new_atom() for atom in chosen.axes[1 + position]}
+        sizes |= {new: chosen.sizes[old] for old, new in fresh.items()}
+        groups[axis] = tuple(fresh.values())
+        axes.append(groups[axis])
+    result = Term(value, tuple(axes), tuple(groups), sizes, 1, a.dtype)
+    scope.set(node.outputs[0], layout.together(result, counts))
     scope.note(node, "MatrixProduct()")
 
 
