@@ -34,6 +34,24 @@ For rows of logits, the index of each row's class (int64), and label smoothing s
         losses (rows,) = -Σ_k q_k log softmax(scores)_k;  errors (rows, classes) = softmax(scores) - q
         with q = (1 - s) one_hot(index) + s / classes
 
+For elementwise recurrences (:mod:`graphnet.core.recurrences`), arrays ``(batch or 1, steps or 1, *inner)`` with axes of
+size 1 where they are repeated, in the order of processing (views with any strides), and carried states ``(batch,
+*inner)``, which are changed: from the values before the first step to those after the last one::
+
+    ELEMENTWISE_RECURRENCE(kind, arrays by name); returns True once it is done
+        "diagonal"         s = a s + b; after = s
+        "diagonal error"   e = e + after error; b error = e; a error = e before; e = a e + before error
+        "rotation"         x, y = re x - im y + b, re y + im x + c;  x after, y after = x, y
+        "rotation error"   d, e = d + x error, e + y error;  b error, c error = d, e
+                           re error, im error = d (x before) + e (y before), e (x before) - d (y before)
+                           d, e = re d + im e + x early, re e - im d + y early
+        "max plus"         m = max(f + m, i); after = m
+        "max plus error"   e = e + after error; f error, i error = (e, 0) if f + before >= i else (0, e)
+                           e = f error + before error
+
+    Arrays of errors, and b and c, may be missing; "a sum", "re sum" and "im sum" ``(batch, *inner)`` in the place of
+    "a error", "re error" and "im error" get their sums over the steps.
+
 A backend offers its functions as ``BindOptions.operations`` to layers, and as its attribute ``operations`` to losses.
 """
 
@@ -62,6 +80,7 @@ class Operation(StrEnum):
     NORMALIZED = "normalized"
     COLUMN_SUMS = "column sums"
     CROSS_ENTROPY = "cross entropy"
+    ELEMENTWISE_RECURRENCE = "elementwise recurrence"
 
 
 def offered(operations: Operations | None, operation: Operation, *arguments: Any) -> Any:

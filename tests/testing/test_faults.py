@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from detected_by import DETECTED_BY
 from right_layers import RIGHT
 
 from graphnet.plugins.guard import guarded
@@ -32,7 +33,15 @@ PASSED = {
     "ragged: last row": "errors for steps that do not exist are discarded",
 }
 #: The checks that detect most faults run first.
-FIRST = ("runs", "input_errors", "weight_gradients", "arguments_untouched", "repeatable", "bad_input", "optimizer_step")
+FIRST = (
+    "runs",
+    "input_errors",
+    "weight_gradients",
+    "arguments_unmodified",
+    "repeatable",
+    "bad_input",
+    "optimizer_step",
+)
 ORDER = [*FIRST, *(name for name in CHECKS if name not in FIRST)]
 
 
@@ -44,15 +53,23 @@ def _guarded():
         yield
 
 
-def caught(case):
-    prepared = CaseRun(case)
+def caught(fault):
+    """The check that detects a wrong layer."""
+    prepared = CaseRun(fault.case)
+    likely = [name for name, faults in DETECTED_BY.items() if fault.name in faults]
+    order = [*likely, *(name for name in ORDER if name not in likely)]
     with contextlib.redirect_stdout(io.StringIO()):
-        return next((name for name in ORDER if prepared.run(name).status == "failed"), None)
+        return next((name for name in order if prepared.run(name).status == "failed"), None)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_wrong_layer_is_detected(fault):
-    assert (caught(fault.case) is None) == (fault.name in PASSED)
+    assert (caught(fault) is None) == (fault.name in PASSED)
+
+
+def test_detected_faults_exist():
+    assert set().union(*DETECTED_BY.values()) <= {fault.name for fault in FAULTS}
+    assert set(DETECTED_BY) <= set(CHECKS)
 
 
 def test_at_most_one_in_twenty_passes():

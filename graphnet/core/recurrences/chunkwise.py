@@ -76,6 +76,11 @@ class Chunks:
         Whether they have an axis of values.
     """
 
+    key: Any
+    value: Any
+    u: Any
+    w: Any
+
     def __init__(
         self, part: Any, size: int, decay: Array | None = None, products: Array | None = None, by_value: bool = False
     ) -> None:

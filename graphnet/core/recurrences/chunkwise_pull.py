@@ -39,15 +39,19 @@ def pull(chunks: Chunks, states: Array, error: Array, outputs: Sequence[Array | 
 class _Pull:
     """The pass backward through some chunks."""
 
+    corrections: Any
+    read: Any
+    inner: Any
+
     def __init__(self, chunks: Chunks, states: Array, target: Any) -> None:
         self.chunks, self.target, self.states = chunks, target, states
         self.early = states[:, :-1]
         #: The errors of log P; None if they are not wanted.
         self.growth: Array | None = None
-        if target.decay[0] is not None:
+        if target.decay[0] is not None and chunks.products is not None:
             inner = chunks.size, chunks.products.shape[-1]
             self.growth = np.zeros((*self.early.shape[:-2], *inner), states.dtype)
-        self.corrections: Array | None = None
+        self.corrections = self.read = self.inner = None
         if chunks.delta:
             fixed, self.read = chunks.system()
             self.corrections = fixed - self.read @ self.early

@@ -19,7 +19,7 @@ from graphnet.core.recurrences.order import Steps, inner_sum
 
 Array = Any
 #: Steps of a chunk at most, and at least; and the numbers of an array of a block of chunks, which stays in the cache.
-CHUNK, SMALLEST, BLOCK = 64, 8, 1 << 17
+CHUNK, SMALLEST, BLOCK = 32, 8, 1 << 16
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.operations import Operations
+from graphnet.core.operations import Operation, Operations, offered
 from graphnet.core.recurrences.order import FORWARD, Order, Steps, summed
 
 Array = Any
@@ -41,9 +41,13 @@ class DiagonalStates:
         #: The states before and after all steps in the order of processing, (batch, steps + 1, *inner).
         self._states = states = steps.allocate(b, steps.count + 1, *inner)
         states[:, 0] = 0 if initial is None else initial
-        states[:, 1:] = added
-        run(steps.whole(entered), states)
-        self.final: Array = states[:, -1].copy()
+        #: The state after the last step of each row.
+        self.final: Array = states[:, 0].copy()
+        arrays = {"a": entered, "b": added, "s": self.final, "after": states[:, 1:]}
+        if not offered(operations, Operation.ELEMENTWISE_RECURRENCE, "diagonal", arrays):
+            states[:, 1:] = added
+            run(steps.whole(entered), states)
+            self.final = states[:, -1].copy()
 
     @property
     def after(self) -> Array:
@@ -81,23 +85,54 @@ class DiagonalStates:
         DiagonalErrors
         """
         steps, states = self._steps, self._states
-        # errors[:, t] is that of the state before step t; the last is that of the final state.
-        errors = np.zeros_like(states)
-        if after is not None:
-            errors[:, 1:] = steps.enter(after)
-        if before is not None:
-            errors[:, :-1] += steps.enter(before)
-        if final is not None:
-            errors[:, -1] += final
-        run(steps.whole(self._decay)[:, ::-1], errors[:, ::-1])
+        after, before = steps.enter(after), steps.enter(before)
+        error = np.zeros_like(states[:, 0]) if final is None else np.array(final)
         own = None
-        if "a" not in without:
-            own = steps.error(errors[:, 1:] * states[:, :-1], self._a)
+        found = self._native(after, before, error, "a" not in without)
+        if found is None:
+            # errors[:, t] is that of the state before step t; the last is that of the final state.
+            errors = np.zeros_like(states)
+            if after is not None:
+                errors[:, 1:] = after
+            if before is not None:
+                errors[:, :-1] += before
+            errors[:, -1] += error
+            run(steps.whole(self._decay)[:, ::-1], errors[:, ::-1])
+            added, error = errors[:, 1:], errors[:, 0].copy()
+            if "a" not in without:
+                own = steps.error(added * states[:, :-1], self._a)
+        else:
+            added, own = found
         first = None
         if "initial" not in without and self._initial is not None:
-            first = summed(errors[:, 0], self._initial.shape)
-        added = None if "b" in without else steps.error(errors[:, 1:], self._b)
-        return DiagonalErrors(own, added, first)
+            first = summed(error, self._initial.shape)
+        return DiagonalErrors(own, None if "b" in without else steps.error(added, self._b), first)
+
+    def _native(
+        self, after: Array | None, before: Array | None, error: Array, decay: bool
+    ) -> tuple[Array, Array | None] | None:
+        """The errors of b and a by an operation of the backend, which also changes that of the state; None without."""
+        if self._operations is None:
+            return None
+        steps, states = self._steps, self._states
+        inner = states.shape[2:]
+        added = steps.allocate(states, steps.count, *inner)
+        timed: dict[str, Any] = {"a": self._decay, "after error": after, "before error": before, "b error": added}
+        total = own = None
+        if decay:
+            timed["before"] = states[:, :-1]
+            if steps.ended is None and timed["a"].shape[1] == 1:
+                total = np.zeros_like(error)
+            else:
+                own = timed["a error"] = steps.allocate(states, steps.count, *inner)
+        arrays = {name: array[:, ::-1] for name, array in timed.items() if array is not None} | {"e": error}
+        if total is not None:
+            arrays["a sum"] = total
+        if not offered(self._operations, Operation.ELEMENTWISE_RECURRENCE, "diagonal error", arrays):
+            return None
+        if total is not None:
+            return added, summed(total[:, None], self._a.shape)
+        return added, None if own is None else steps.error(own, self._a)
 
 
 def diagonal(

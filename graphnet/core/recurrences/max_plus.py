@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.operations import Operations
+from graphnet.core.operations import Operation, Operations, offered
 from graphnet.core.recurrences.order import FORWARD, Order, Steps, summed
 
 Array = Any
@@ -28,18 +28,18 @@ class MaxPlusStates:
 
     def __init__(self, steps: Steps, f: Array, i: Array, initial: Array | None, operations: Operations | None) -> None:
         self._steps, self._f, self._i, self._initial, self._operations = steps, f, i, initial, operations
-        added, least = steps.enter(f), steps.enter(i, -np.inf)
+        self._added, self._least = steps.enter(f), steps.enter(i, -np.inf)
         inner = np.broadcast_shapes(f.shape[2:], i.shape[2:], () if initial is None else initial.shape[1:])
         self._states = states = steps.allocate(i, steps.count + 1, *inner)
         states[:, 0] = 0 if initial is None else initial
-        #: Where the state before was the larger one, in the order of processing.
-        self._held = held = np.empty((steps.batch, steps.count, *inner), bool)
-        added, least = steps.whole(added), steps.whole(least)
-        for t in range(steps.count):
-            carried = added[:, t] + states[:, t]
-            np.greater_equal(carried, least[:, t], held[:, t])
-            np.maximum(carried, least[:, t], out=states[:, t + 1])
-        self.final: Array = states[:, -1].copy()
+        #: The state after the last step of each row.
+        self.final: Array = states[:, 0].copy()
+        arrays = {"f": self._added, "i": self._least, "m": self.final, "after": states[:, 1:]}
+        if not offered(operations, Operation.ELEMENTWISE_RECURRENCE, "max plus", arrays):
+            added, least = steps.whole(self._added), steps.whole(self._least)
+            for t in range(steps.count):
+                np.maximum(added[:, t] + states[:, t], least[:, t], out=states[:, t + 1])
+            self.final = states[:, -1].copy()
 
     @property
     def after(self) -> Array:
@@ -76,24 +76,32 @@ class MaxPlusStates:
         -------
         MaxPlusErrors
         """
-        steps, states, held = self._steps, self._states, self._held
+        steps, states = self._steps, self._states
         after, before = steps.enter(after), steps.enter(before)
-        carried, other = np.empty_like(states[:, 1:]), np.empty_like(states[:, 1:])
-        error = np.zeros_like(states[:, 0])
-        if final is not None:
-            error += final
+        error = np.zeros_like(states[:, 0]) if final is None else np.array(final)
+        carried, other = (steps.allocate(states, steps.count, *states.shape[2:]) for _ in range(2))
+        arrays = {"f": self._added, "i": self._least, "before": states[:, :-1], "after error": after}
+        arrays |= {"before error": before, "f error": carried, "i error": other}
+        timed = {name: array[:, ::-1] for name, array in arrays.items() if array is not None}
+        if not offered(self._operations, Operation.ELEMENTWISE_RECURRENCE, "max plus error", timed | {"e": error}):
+            error = self._run_back(after, before, error, carried, other)
+        first = None
+        if "initial" not in without and self._initial is not None:
+            first = summed(error, self._initial.shape)
+        own = None if "f" in without else steps.error(carried, self._f)
+        return MaxPlusErrors(own, None if "i" in without else steps.error(other, self._i), first)
+
+    def _run_back(self, after: Array | None, before: Array | None, error: Array, carried: Array, other: Array) -> Array:
+        """Fill the errors of f and i; returns that of the initial state."""
+        steps = self._steps
+        held = steps.whole(self._added) + self._states[:, :-1] >= steps.whole(self._least)
         for t in reversed(range(steps.count)):
             if after is not None:
                 error = error + after[:, t]
             carried[:, t] = np.where(held[:, t], error, 0)
             other[:, t] = np.where(held[:, t], 0, error)
             error = carried[:, t] if before is None else carried[:, t] + before[:, t]
-        first = None
-        if "initial" not in without and self._initial is not None:
-            first = summed(error, self._initial.shape)
-            first = first.copy() if first is error else first
-        own = None if "f" in without else steps.error(carried, self._f)
-        return MaxPlusErrors(own, None if "i" in without else steps.error(other, self._i), first)
+        return np.array(error)
 
 
 def max_plus(

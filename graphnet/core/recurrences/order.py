@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.heap import keep_freed
+
 Array = Any
 
 
@@ -41,6 +43,7 @@ class Steps:
     """
 
     def __init__(self, order: Order, arrays: Sequence[Array | None]) -> None:
+        keep_freed()
         sizes = np.broadcast_shapes(*(a.shape[:2] for a in arrays if a is not None))
         self.batch, self.count = sizes
         self.reverse = order.reverse

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.operations import Operations
+from graphnet.core.operations import Operation, Operations, offered
 from graphnet.core.recurrences.order import FORWARD, Order, Steps, summed
 
 Array = Any
@@ -41,7 +41,13 @@ class PairStates:
     """
 
     def __init__(
-        self, steps: Steps, matrix: Four, added: Two, initial: Two | None, operations: Operations | None, complex_: bool
+        self,
+        steps: Steps,
+        matrix: Four | tuple[Array, Array],
+        added: Two,
+        initial: Two | None,
+        operations: Operations | None,
+        complex_: bool,
     ) -> None:
         self._steps, self._matrix, self._added, self._operations = steps, matrix, added, operations
         self._initial, self._complex = initial or (None, None), complex_
@@ -49,15 +55,38 @@ class PairStates:
         inner = np.broadcast_shapes(
             *(a.shape[2:] for a in given if a is not None), *(s.shape[1:] for s in self._initial if s is not None)
         )
-        #: The matrices in the order of processing: those that are given, or 1 beyond the ends of rows.
-        self._entered = [self._enter(a, n) for a, n in zip(matrix, NEUTRAL, strict=True)]
+        #: The matrices, or real and imaginary part, in the order of processing; 1 beyond the ends of rows.
+        self._entered = [self._enter(a, n) for a, n in zip(matrix, (1, 0) if complex_ else NEUTRAL, strict=True)]
         like = next(a for a in (*added, *matrix) if a is not None)
         self._states = [steps.allocate(like, steps.count + 1, *inner) for _ in range(2)]
-        for states, start, term in zip(self._states, self._initial, added, strict=True):
+        for states, start in zip(self._states, self._initial, strict=True):
             states[:, 0] = 0 if start is None else start
-            states[:, 1:] = 0 if term is None else steps.enter(term)
-        self._run(self._entered, self._states)
-        self.final: tuple[Array, Array] = (self._states[0][:, -1].copy(), self._states[1][:, -1].copy())
+        terms = [steps.enter(term) for term in added]
+        #: The states after the last step of each row.
+        self.final: tuple[Array, Array] = (self._states[0][:, 0].copy(), self._states[1][:, 0].copy())
+        if not self._native(terms):
+            for states, term in zip(self._states, terms, strict=True):
+                states[:, 1:] = 0 if term is None else term
+            self._run(self._whole(), self._states)
+            self.final = (self._states[0][:, -1].copy(), self._states[1][:, -1].copy())
+
+    def _native(self, terms: Sequence[Array | None]) -> bool:
+        """Run an operation of the backend if it has one for this."""
+        if not self._complex:
+            return False
+        (re, im), (x, y) = self._entered, self._states
+        given = {"re": re, "im": im, "b": terms[0], "c": terms[1], "x": self.final[0], "y": self.final[1]}
+        arrays = {name: array for name, array in given.items() if array is not None}
+        arrays |= {"x after": x[:, 1:], "y after": y[:, 1:]}
+        return bool(offered(self._operations, Operation.ELEMENTWISE_RECURRENCE, "rotation", arrays))
+
+    def _whole(self) -> list[Array | None]:
+        """The matrices with the whole batch and all steps."""
+        entered = self._entered
+        if self._complex:
+            re, im = entered
+            entered = [re, -im, im, re]  # type: ignore[operator]
+        return [None if a is None else self._steps.whole(a) for a in entered]
 
     def _enter(self, array: Array | None, neutral: float) -> Array | None:
         if array is None:
@@ -66,8 +95,7 @@ class PairStates:
                 array = np.zeros((1,) * like.ndim, like.dtype)
             else:
                 return None
-        entered = self._steps.enter(array, neutral)
-        return self._steps.whole(entered)
+        return self._steps.enter(array, neutral)
 
     @staticmethod
     def _run(matrix: Sequence[Array | None], states: Sequence[Array]) -> None:
@@ -114,37 +142,70 @@ class PairStates:
         -------
         PairErrors
         """
-        steps, states = self._steps, self._states
-        errors = [np.zeros_like(s) for s in states]
-        for error, a, b, last in zip(errors, after, before, final, strict=True):
-            if a is not None:
-                error[:, 1:] = steps.enter(a)
-            if b is not None:
-                error[:, :-1] += steps.enter(b)
-            if last is not None:
-                error[:, -1] += last
-        xx, xy, yx, yy = (None if a is None else a[:, ::-1] for a in self._entered)
-        self._run((xx, yx, xy, yy), [error[:, ::-1] for error in errors])
-        matrix = () if "matrix" in without else self._matrix_errors(errors)
+        steps = self._steps
+        late, early = [steps.enter(a) for a in after], [steps.enter(b) for b in before]
+        last = [np.zeros_like(s[:, 0]) if e is None else np.array(e) for s, e in zip(self._states, final, strict=True)]
+        found = self._native_errors(late, early, last, "matrix" not in without)
+        if found is None:
+            errors = [np.zeros_like(s) for s in self._states]
+            for error, a, b, e in zip(errors, late, early, last, strict=True):
+                if a is not None:
+                    error[:, 1:] = a
+                if b is not None:
+                    error[:, :-1] += b
+                error[:, -1] += e
+            xx, xy, yx, yy = (None if a is None else a[:, ::-1] for a in self._whole())
+            self._run((xx, yx, xy, yy), [error[:, ::-1] for error in errors])
+            last, terms = [error[:, 0] for error in errors], [error[:, 1:] for error in errors]
+            matrix = () if "matrix" in without else self._matrix_errors(terms)
+        else:
+            terms, matrix = found
         first: list[Array | None] = [None, None]
         if "initial" not in without:
-            first = [
-                None if s is None else summed(e[:, 0], s.shape) for e, s in zip(errors, self._initial, strict=True)
-            ]
+            first = [None if s is None else summed(e, s.shape) for e, s in zip(last, self._initial, strict=True)]
         added: list[Array | None] = [None, None]
         if "added" not in without:
-            pairs = zip(errors, self._added, strict=True)
-            added = [None if b is None else steps.error(e[:, 1:], b) for e, b in pairs]
+            added = [None if b is None else steps.error(e, b) for e, b in zip(terms, self._added, strict=True)]
         return PairErrors(matrix, (added[0], added[1]), (first[0], first[1]))
 
-    def _matrix_errors(self, errors: list[Array]) -> tuple[Array | None, ...]:
-        """The errors of the matrices, or of the two parts of the complex numbers."""
+    def _native_errors(
+        self, late: Sequence[Array | None], early: Sequence[Array | None], last: Sequence[Array], matrix: bool
+    ) -> tuple[list[Array], tuple[Array | None, ...]] | None:
+        """The errors of what is added and of the matrix by an operation of the backend; None without one."""
+        if self._operations is None or not self._complex:
+            return None
+        steps, (x, y) = self._steps, self._states
+        parts = self._entered
+        new = [steps.allocate(x, steps.count, *x.shape[2:]) for _ in range(2)]
+        timed = {"re": parts[0], "im": parts[1], "x error": late[0], "y error": late[1], "x early": early[0]}
+        timed |= {"y early": early[1], "b error": new[0], "c error": new[1]}
+        sums, own = {}, []
+        constant = steps.ended is None and all(a is not None and a.shape[1] == 1 for a in parts)
+        if matrix:
+            timed |= {"x before": x[:, :-1], "y before": y[:, :-1]}
+            if constant:
+                own = [np.zeros_like(last[0]) for _ in range(2)]
+                sums = {"re sum": own[0], "im sum": own[1]}
+            else:
+                own = [steps.allocate(x, steps.count, *x.shape[2:]) for _ in range(2)]
+                timed |= {"re error": own[0], "im error": own[1]}
+        arrays = {name: array[:, ::-1] for name, array in timed.items() if array is not None} | sums
+        arrays |= {"d": last[0], "e": last[1]}
+        if not offered(self._operations, Operation.ELEMENTWISE_RECURRENCE, "rotation error", arrays):
+            return None
+        if constant:
+            errors = [summed(e[:, None], a.shape) for e, a in zip(own, self._matrix, strict=False)]
+        else:
+            errors = [steps.error(e, a) for e, a in zip(own, self._matrix, strict=False)]
+        return new, tuple(errors)
+
+    def _matrix_errors(self, after: Sequence[Array]) -> tuple[Array | None, ...]:
+        """The errors of the matrices, or of the two parts of the complex numbers, from those of the states."""
         before = [s[:, :-1] for s in self._states]
-        after = [e[:, 1:] for e in errors]
         if self._complex:
             real = after[0] * before[0] + after[1] * before[1]
             imaginary = after[1] * before[0] - after[0] * before[1]
-            return self._steps.error(real, self._matrix[0]), self._steps.error(imaginary, self._matrix[2])
+            return self._steps.error(real, self._matrix[0]), self._steps.error(imaginary, self._matrix[1])
         return tuple(
             None if a is None else self._steps.error(after[i] * before[j], a)
             for (i, j), a in zip(np.ndindex(2, 2), self._matrix, strict=True)
@@ -187,4 +248,4 @@ def rotation(
     :func:`pair`.
     """
     steps = Steps(order, (real, imaginary, *added))
-    return PairStates(steps, (real, -imaginary, imaginary, real), added, initial, operations, complex_=True)
+    return PairStates(steps, (real, imaginary), added, initial, operations, complex_=True)

@@ -120,10 +120,10 @@ def sizes(given, order=None):
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
-        ("mild", {64, 6}),
+        ("mild", {32, 6}),
         ("steep", {16, 6}),
-        ("negative", {64, 6}),
-        ("growing", {64, 6}),
+        ("negative", {32, 6}),
+        ("growing", {32, 6}),
         ("zero", {0}),
         ("tiny", {0}),
         ("huge", {0}),

@@ -68,6 +68,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     Operation.NORMALIZED: _operation("columns", "normalized"),
     Operation.COLUMN_SUMS: _operation("columns", "column_sums"),
     Operation.CROSS_ENTROPY: _operation("classification", "cross_entropy"),
+    Operation.ELEMENTWISE_RECURRENCE: _operation("recurrences", "elementwise"),
 }
 
 

@@ -21,10 +21,12 @@ def graphnet_register_layers(register: Register) -> None:
 
 @hookimpl
 def graphnet_register_commands(register: Register) -> None:
-    """Register ``graphnet import``."""
-    from graphnet_onnx.import_command import command
+    """Register the commands of this distribution."""
+    from graphnet_onnx import import_command
+    from graphnet_onnx.conformance.command import command
 
     register(command)
+    register(import_command.command)
 
 
 @hookimpl
