@@ -24,7 +24,7 @@ def command(
 
     Prints what became of each node.
     """
-    from graphnet.core.errors import FileError
+    from graphnet import FileError
     from graphnet_onnx.reading import load_with_report
 
     folder = Path(file.name).with_suffix("") if output is None else output

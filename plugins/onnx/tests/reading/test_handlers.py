@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from onnx_graphs import BOOL, INT64, check, graph, node, numbers
 
 ELEMENTWISE = [
@@ -14,7 +13,9 @@ ELEMENTWISE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("op", "attributes"), ELEMENTWISE, ids=[f"{op}{len(a)}{i}" for i, (op, a) in enumerate(ELEMENTWISE)])
+@pytest.mark.parametrize(
+    ("op", "attributes"), ELEMENTWISE, ids=[f"{op}{len(a)}{i}" for i, (op, a) in enumerate(ELEMENTWISE)]
+)
 def test_one_input(op, attributes):
     proto = graph([node(op, "x", "y", **attributes)], {"x": ["N", 4, 5]}, ["y"])
     check(proto, {"x": numbers(3, 4, 5)}, {"x": numbers(2, 4, 5)})
@@ -28,18 +29,15 @@ def test_a_value_and_a_constant_broadcast(op, shape):
     constant = np.abs(numbers(*shape)) + 0.5
     nodes = [node("Abs", "x", "a"), node(op, "a c", "y"), node(op, "c a", "z")]
     batch = {"x": ["N", 4, 5]} if len(shape) < 4 else {"x": ["N", 2, 4, 5]}
-    nodes = [*nodes[:1], *nodes[1:]] if op != "Greater" else [*nodes[:2], node("Not", "y", "z")]
-    proto = graph(nodes, batch, ["y", "z"] if op != "Greater" else ["y", "z"], {"c": constant})
+    nodes = nodes if op != "Greater" else [*nodes[:2], node("Not", "y", "z")]
+    proto = graph(nodes, batch, ["y", "z"], {"c": constant})
     check(proto, {"x": numbers(3, *batch["x"][1:])}, tolerance=2e-5)
 
 
 @pytest.mark.parametrize("shapes", [((4, 5), (4, 5)), ((4, 1), (1, 5)), ((5,), (4, 5))], ids=str)
 def test_two_values_broadcast(shapes):
     a, b = shapes
-    if len(a) < len(b):
-        inputs = {"a": ["N", 1, *a], "b": ["N", *b]}
-    else:
-        inputs = {"a": ["N", *a], "b": ["N", *b]}
+    inputs = {"a": ["N", *[1] * (len(b) - len(a)), *a], "b": ["N", *b]}
     nodes = [node("Mul", "a b", "y"), node("Sub", "a b", "z")]
     feed = {name: numbers(3, *dims[1:], seed=ord(name)) for name, dims in inputs.items()}
     check(graph(nodes, inputs, ["y", "z"]), feed)
@@ -49,14 +47,20 @@ SHAPES = {
     "transpose": ([node("Transpose", "x", "y", perm=[0, 3, 1, 2])], {}),
     "batch last": ([node("Transpose", "x", "t", perm=[1, 2, 3, 0]), node("Tanh", "t", "y")], {}),
     "crossing reshape": ([node("Reshape", "x s", "y")], {"s": [0, 12, 10]}),
-    "reshape after transpose": ([node("Transpose", "x", "t", perm=[0, 2, 1, 3]), node("Reshape", "t s", "y")], {"s": [0, -1]}),
+    "reshape after transpose": (
+        [node("Transpose", "x", "t", perm=[0, 2, 1, 3]), node("Reshape", "t s", "y")],
+        {"s": [0, -1]},
+    ),
     "rows joined and split": (
         [node("Reshape", "x s", "a"), node("MatMul", "a w", "b"), node("Reshape", "b r", "y")],
         {"s": [-1, 5], "r": [-1, 6, 4, 3], "w": numbers(5, 3)},
     ),
     "flatten": ([node("Flatten", "x", "y", axis=1)], {}),
     "flatten 2": ([node("Flatten", "x", "y", axis=-3)], {}),
-    "squeeze": ([node("Unsqueeze", "x a", "u"), node("Exp", "u", "e"), node("Squeeze", "e b", "y")], {"a": [1, -1], "b": [1]}),
+    "squeeze": (
+        [node("Unsqueeze", "x a", "u"), node("Exp", "u", "e"), node("Squeeze", "e b", "y")],
+        {"a": [1, -1], "b": [1]},
+    ),
     "slice": ([node("Slice", "x s e a t", "y")], {"s": [1, 10], "e": [100, -100], "a": [1, 3], "t": [2, -2]}),
     "split": ([node("Split", "x p", "a b c", axis=1), node("Concat", "c a b", "y", axis=-3)], {"p": [1, 2, 3]}),
     "gather one": ([node("Gather", "x i", "y", axis=2)], {"i": np.array(-2)}),
@@ -73,9 +77,15 @@ SHAPES = {
     "where": ([node("Greater", "x c", "g"), node("Where", "g x c", "y")], {"c": np.float32(0.2)}),
     "clip": ([node("Clip", "x lo hi", "y")], {"lo": np.float32(-0.4), "hi": np.float32(0.6)}),
     "prelu": ([node("PRelu", "x s", "y")], {"s": numbers(6, 1, 1)}),
-    "depth to space": ([node("Slice", "x s e a", "d"), node("DepthToSpace", "d", "y", blocksize=2)], {"s": [0], "e": [4], "a": [1]}),
+    "depth to space": (
+        [node("Slice", "x s e a", "d"), node("DepthToSpace", "d", "y", blocksize=2)],
+        {"s": [0], "e": [4], "a": [1]},
+    ),
     "layer normalization": ([node("LayerNormalization", "x g b", "y", axis=2)], {"g": numbers(4, 5), "b": numbers(5)}),
-    "instance normalization": ([node("InstanceNormalization", "x g b", "y")], {"g": numbers(6), "b": numbers(6, seed=1)}),
+    "instance normalization": (
+        [node("InstanceNormalization", "x g b", "y")],
+        {"g": numbers(6), "b": numbers(6, seed=1)},
+    ),
     "transposed convolution": ([node("ConvTranspose", "x w", "y", strides=[2, 1])], {"w": numbers(6, 2, 3, 2)}),
     "matrix from the left": ([node("MatMul", "m x", "y")], {"m": numbers(3, 4)}),
     "softmax of old opsets": ([node("Softmax", "x", "y", axis=2)], {}),
@@ -125,4 +135,6 @@ def test_float64_is_exact():
 
     nodes = [node("Gemm", "x w b", "h", transB=1), node("Tanh", "h", "y")]
     arrays = {"w": numbers(4, 3, dtype=np.float64), "b": numbers(4, dtype=np.float64)}
-    check(graph(nodes, {"x": (DOUBLE, ["N", 3])}, ["y"], arrays), {"x": numbers(5, 3, dtype=np.float64)}, tolerance=1e-12)
+    check(
+        graph(nodes, {"x": (DOUBLE, ["N", 3])}, ["y"], arrays), {"x": numbers(5, 3, dtype=np.float64)}, tolerance=1e-12
+    )

@@ -4,12 +4,12 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
+from onnx_graphs import INT64, check, expected, graph, imported, node, numbers, predicted
 
 import graphnet
 from graphnet import FileError, Model
 from graphnet.cli.group import main
 from graphnet_onnx import load, load_with_report
-from onnx_graphs import INT64, check, expected, graph, imported, node, numbers, predicted
 
 
 def mlp():
@@ -216,7 +216,9 @@ def test_a_classifier_of_skl2onnx_gives_probabilities_and_the_names_of_its_class
     proto = graph(nodes, {"x": [None, 3]}, ["label", "probabilities"], ml=1)
     model = imported(proto)
     x = numbers(6, 3)
-    np.testing.assert_allclose(predicted(model, {"x": x})["probabilities"], expected(proto, {"x": x})["probabilities"], atol=1e-6)
+    np.testing.assert_allclose(
+        predicted(model, {"x": x})["probabilities"], expected(proto, {"x": x})["probabilities"], atol=1e-6
+    )
     assert model.config.classes == ("a", "b", "c") and list(model.graph.outputs) == ["probabilities"]
 
 

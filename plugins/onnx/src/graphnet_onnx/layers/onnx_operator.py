@@ -12,22 +12,67 @@ from graphnet.authoring import is_python_int, require
 
 #: Operators whose results do not change, or jump, with their inputs: the error is 0.
 FLAT = frozenset(
-    "And ArgMax ArgMin BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Ceil Equal Floor Greater GreaterOrEqual IsInf IsNaN "
-    "Less LessOrEqual Not OneHot Or Round Sign Xor Cast Hardmax Binarizer LabelEncoder".split()
+    [
+        "And",
+        "ArgMax",
+        "ArgMin",
+        "BitwiseAnd",
+        "BitwiseNot",
+        "BitwiseOr",
+        "BitwiseXor",
+        "Ceil",
+        "Equal",
+        "Floor",
+        "Greater",
+        "GreaterOrEqual",
+        "IsInf",
+        "IsNaN",
+        "Less",
+        "LessOrEqual",
+        "Not",
+        "OneHot",
+        "Or",
+        "Round",
+        "Sign",
+        "Xor",
+        "Cast",
+        "Hardmax",
+        "Binarizer",
+        "LabelEncoder",
+    ]
 )
 #: Operators each of whose numbers is one of the first input, or a constant.
 SELECTING = frozenset(
-    "Pad Tile Gather GatherElements GatherND DepthToSpace SpaceToDepth Expand ReverseSequence Trilu Slice Compress "
-    "Where MaxPool TopK ScatterElements ScatterND ThresholdedRelu Shrink".split()
+    [
+        "Pad",
+        "Tile",
+        "Gather",
+        "GatherElements",
+        "GatherND",
+        "DepthToSpace",
+        "SpaceToDepth",
+        "Expand",
+        "ReverseSequence",
+        "Trilu",
+        "Slice",
+        "Compress",
+        "Where",
+        "MaxPool",
+        "TopK",
+        "ScatterElements",
+        "ScatterND",
+        "ThresholdedRelu",
+        "Shrink",
+    ]
 )
 
 
 class OnnxOperator(Layer):
     """One output of an operator of ONNX, computed by :mod:`graphnet_onnx.operators`.
 
-    Each row is computed as ONNX computes it, whatever axis of ONNX is the batch. There is an error for the inputs if the
-    operator selects numbers of its first input (``Pad``, ``Gather``, …), or if its result does not change with them
-    (comparisons: the error is 0); of other operators ``backward`` raises a RuleError.
+    Each row is computed as ONNX computes it, whatever axis of ONNX is the batch. There is an error for the inputs if
+    the operator selects numbers of its first input (``Pad``, ``Gather``, …), or if its result does not change with them
+    (comparisons: the error is 0); for other operators ``backward`` raises a RuleError.
 
     Parameters
     ----------
@@ -35,10 +80,10 @@ class OnnxOperator(Layer):
     opset : int
         The version of the operators of its domain.
     inputs : tuple
-        For each input of the operator: None if it is left out; ``('value', dtype, axes,
-        sizes)``, with the axis of the value for each axis of ONNX, -1 for one of size 1, and the sizes of the axes of the
-        value after its rows, -1 where they may vary; ``('array', dtype, shape, numbers)``; ``('shared', dtype, shape)``, a
-        value that is the same for each row.
+        For each input of the operator: None if it is left out; ``('value', dtype, axes, sizes)``, with the axis of the
+        value for each axis of ONNX, -1 for one of size 1, and the sizes of the axes of the value after its rows, -1
+        where they may vary; ``('array', dtype, shape, numbers)``; ``('shared', dtype, shape)``, a value that is the
+        same for each row.
     rows : tuple of int
         The axes of the output in ONNX that are (time and) batch.
     sizes : tuple of int
@@ -75,7 +120,9 @@ class OnnxOperator(Layer):
     def check(self) -> None:
         from graphnet_onnx.operators import Context, run, supported  # imports onnx, which takes a while
 
-        known = isinstance(self.operator, str) and isinstance(self.domain, str) and supported(self.operator, self.domain)
+        known = (
+            isinstance(self.operator, str) and isinstance(self.domain, str) and supported(self.operator, self.domain)
+        )
         require(known, self, "operator", "an operator of graphnet_onnx.operators")
         require(is_python_int(self.opset, 1), self, "opset", "a positive integer")
         require(is_python_int(self.output, 0), self, "output", "the number of an output, from 0")
@@ -106,7 +153,9 @@ class OnnxOperator(Layer):
         leading: Shape | None = None
         for entry, shape in zip(self._values(), inputs, strict=True):
             self._check_input(entry, shape)
-            if entry[0] == "value" and (leading is None or len(self.rows) == 2 and shape.names[:2] == ("time", "batch")):
+            if entry[0] == "value" and (
+                leading is None or (len(self.rows) == 2 and shape.names[:2] == ("time", "batch"))
+            ):
                 leading = shape
         leading = leading or inputs[0]
         rows = len(self.rows)

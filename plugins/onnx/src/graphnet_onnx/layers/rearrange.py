@@ -54,7 +54,9 @@ class Rearrange(Layer):
     def check(self) -> None:
         parts = self.split if isinstance(self.split, tuple) else ()
         valid = bool(parts) and all(
-            isinstance(part, tuple) and part.count(-1) <= 1 and all(is_python_int(n) and (n > 0 or n == -1) for n in part)
+            isinstance(part, tuple)
+            and part.count(-1) <= 1
+            and all(is_python_int(n) and (n > 0 or n == -1) for n in part)
             for part in parts
         )
         require(valid, self, "split", "a tuple of sizes for each axis, one of them perhaps -1")

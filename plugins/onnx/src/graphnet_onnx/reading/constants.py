@@ -11,9 +11,8 @@ import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
-from graphnet import ConstantArray, LearnedArray, Value
-from graphnet.core.errors import FileError
-from graphnet.core.files.border import reading
+from graphnet import ConstantArray, FileError, LearnedArray, Value
+from graphnet.io.foreign import reading
 from graphnet.layers.array_field import LARGEST
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.dims import Dim, Size, product
@@ -25,13 +24,107 @@ from graphnet_onnx.reading.values import Abstract, Filled, Known, Sizes, Term, n
 MAX_ELEMENTS, MAX_TOTAL = 2**24, 2**26
 #: Operators whose result has at most as many elements as their inputs together, or as these broadcast.
 BROADCASTING = frozenset(
-    "Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast "
-    "CastLike Ceil Celu Clip Compress Concat Cos Cosh CumSum Div Elu Equal Erf Exp Flatten Floor Gelu Greater "
-    "GreaterOrEqual HardSigmoid HardSwish Hardmax Identity IsInf IsNaN LayerNormalization LeakyRelu Less LessOrEqual Log "
-    "LogSoftmax Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal ReduceL1 ReduceL2 ReduceLogSum ReduceLogSumExp "
-    "ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Sin "
-    "Sinh Size Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tan Tanh ThresholdedRelu Transpose Trilu "
-    "Unsqueeze Where Xor ScatterElements ScatterND".split()
+    [
+        "Abs",
+        "Acos",
+        "Acosh",
+        "Add",
+        "And",
+        "ArgMax",
+        "ArgMin",
+        "Asin",
+        "Asinh",
+        "Atan",
+        "Atanh",
+        "BitShift",
+        "BitwiseAnd",
+        "BitwiseNot",
+        "BitwiseOr",
+        "BitwiseXor",
+        "Cast",
+        "CastLike",
+        "Ceil",
+        "Celu",
+        "Clip",
+        "Compress",
+        "Concat",
+        "Cos",
+        "Cosh",
+        "CumSum",
+        "Div",
+        "Elu",
+        "Equal",
+        "Erf",
+        "Exp",
+        "Flatten",
+        "Floor",
+        "Gelu",
+        "Greater",
+        "GreaterOrEqual",
+        "HardSigmoid",
+        "HardSwish",
+        "Hardmax",
+        "Identity",
+        "IsInf",
+        "IsNaN",
+        "LayerNormalization",
+        "LeakyRelu",
+        "Less",
+        "LessOrEqual",
+        "Log",
+        "LogSoftmax",
+        "Max",
+        "Mean",
+        "Min",
+        "Mish",
+        "Mod",
+        "Mul",
+        "Neg",
+        "Not",
+        "Or",
+        "PRelu",
+        "Pow",
+        "Reciprocal",
+        "ReduceL1",
+        "ReduceL2",
+        "ReduceLogSum",
+        "ReduceLogSumExp",
+        "ReduceMax",
+        "ReduceMean",
+        "ReduceMin",
+        "ReduceProd",
+        "ReduceSum",
+        "ReduceSumSquare",
+        "Relu",
+        "Reshape",
+        "Round",
+        "Selu",
+        "Shape",
+        "Sigmoid",
+        "Sign",
+        "Sin",
+        "Sinh",
+        "Size",
+        "Slice",
+        "Softmax",
+        "Softplus",
+        "Softsign",
+        "Split",
+        "Sqrt",
+        "Squeeze",
+        "Sub",
+        "Sum",
+        "Tan",
+        "Tanh",
+        "ThresholdedRelu",
+        "Transpose",
+        "Trilu",
+        "Unsqueeze",
+        "Where",
+        "Xor",
+        "ScatterElements",
+        "ScatterND",
+    ]
 )
 
 
@@ -57,7 +150,9 @@ def growth(node: NodeView, arrays: list[np.ndarray | None]) -> int | None:
         steps = (limit - start) / delta
         return int(min(max(steps, 0), 2.0**62)) + 1 if math.isfinite(steps) else None
     if op in ("Gather", "GatherElements", "GatherND"):
-        return given[1].size * max(given[0].size // max(given[0].shape[:1] or (1,)), 1) * max(given[0].shape[:1] or (1,))
+        return (
+            given[1].size * max(given[0].size // max(given[0].shape[:1] or (1,)), 1) * max(given[0].shape[:1] or (1,))
+        )
     if op == "MatMul" and all(array.ndim for array in given):
         return given[0].size * (given[1].shape[-1] if given[1].ndim > 1 else 1) * max(
             math.prod(given[1].shape[:-2]), 1)  # fmt: skip
@@ -206,7 +301,9 @@ def _reshape(node: NodeView, array: Any, shape: Any) -> Any:
     return _objects(array).reshape(sizes)
 
 
-def _slice(node: NodeView, array: Any, starts: Any = None, ends: Any = None, axes: Any = None, steps: Any = None) -> Any:
+def _slice(
+    node: NodeView, array: Any, starts: Any = None, ends: Any = None, axes: Any = None, steps: Any = None
+) -> Any:
     begin = [int(n) for n in np.asarray(node.get("starts") if starts is None else starts).reshape(-1)]
     end = [int(n) for n in np.asarray(node.get("ends") if ends is None else ends).reshape(-1)]
     along = _axes(node, axes) or tuple(range(len(begin)))
@@ -278,7 +375,7 @@ def fold_filled(scope: Scope, node: NodeView) -> bool:
         wanted = list(node.inputs[1].array)
         rank = max(len(dims), len(wanted))
         array = array.reshape((1,) * (rank - array.ndim) + array.shape)
-        dims, wanted = [1] * (rank - len(dims)) + dims, [1] * (rank - len(wanted)) + wanted
+        dims, wanted = [*[1] * (rank - len(dims)), *dims], [*[1] * (rank - len(wanted)), *wanted]
         scope.set(node.outputs[0], _filled(array, [b if a == 1 else a for a, b in zip(dims, wanted, strict=True)]))
         return True
     if not isinstance(first, Filled):
@@ -302,7 +399,9 @@ def _moved(scope: Scope, node: NodeView, first: Filled) -> bool:
     if len(arrays) != len(node.inputs) - 1:
         return False
     sizes = [n if isinstance(n, int) else 1 for n in first.dims]
-    array = np.broadcast_to(first.array, [a if isinstance(n, Dim) else n for a, n in zip(first.array.shape, first.dims, strict=True)])
+    array = np.broadcast_to(
+        first.array, [a if isinstance(n, Dim) else n for a, n in zip(first.array.shape, first.dims, strict=True)]
+    )
     marks = np.empty(len(sizes), object)
     marks[:] = list(first.dims)
     if node.op == "Unsqueeze":
@@ -354,8 +453,8 @@ def spread(scope: Scope, array: np.ndarray, like: Value, *, parameter: bool, nam
     if not np.isfinite(numbers).all():
         raise FileError("a constant is not finite", expected="finite numbers", received="NaN or infinity")
     if not parameter and numbers.size <= LARGEST:
-        return scope.apply(ConstantArray(numbers), like, name=name)
-    layer = LearnedArray(numbers.shape, initial=0.0, dtype=numbers.dtype.name, trainable=parameter)
+        return scope.apply(ConstantArray(numbers), like, name=name)  # type: ignore[arg-type]
+    layer = LearnedArray(numbers.shape, initial=0.0, dtype=numbers.dtype.name, trainable=parameter)  # type: ignore[call-arg]
     layer.set_weights(numbers)
     return scope.apply(layer, like, name=name or "array")
 
@@ -387,7 +486,9 @@ def as_term(scope: Scope, value: Known | Filled, place: str) -> Term:
     rank = len(base.axes) - 1
     if len(sizes) > max(rank, 1):  # ConstantArray needs a row with as many axes
         flat = layout.arranged(base, (base.axes[0], tuple(a for axis in base.axes[1:] for a in axis)), scope.move)
-        like = spread(scope, whole_array.reshape(-1), flat.value, parameter=isinstance(value, Known) and value.parameter)
+        like = spread(
+            scope, whole_array.reshape(-1), flat.value, parameter=isinstance(value, Known) and value.parameter
+        )
         atoms = tuple(new_atom() for _ in sizes)
         axes: tuple[tuple[int, ...], ...] = (base.axes[0], atoms)
     else:

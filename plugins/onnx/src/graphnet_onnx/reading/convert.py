@@ -7,9 +7,8 @@ from typing import Any
 
 import networkx as nx
 
-from graphnet import GraphnetError
-from graphnet.core.errors import FileError
-from graphnet.core.files.border import reading
+from graphnet import FileError, GraphnetError
+from graphnet.io.foreign import reading
 from graphnet_onnx.reading import constants
 from graphnet_onnx.reading.handlers import HANDLERS
 from graphnet_onnx.reading.node import NodeView, view
@@ -72,7 +71,7 @@ def ordered(nodes: list[Any], scope: Scope, place: str) -> list[Any]:
     reads = [_reads(node) for node in nodes]
     if all(makers.get(name, -1) < index for index, names in enumerate(reads) for name in names if name):
         return nodes
-    graph = nx.DiGraph()
+    graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(nodes)))
     graph.add_edges_from((makers[name], index) for index, names in enumerate(reads) for name in names if name in makers)
     try:

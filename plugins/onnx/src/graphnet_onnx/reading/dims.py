@@ -80,7 +80,8 @@ def opaque(sign: str, *parts: str) -> Dim:
 
 def product(sizes: list[Size] | tuple[Size, ...]) -> Size:
     """The product of sizes; 1 for none."""
-    factor, symbols = 1, []
+    factor = 1
+    symbols: list[str] = []
     for size in sizes:
         if isinstance(size, Dim):
             factor *= size.factor
@@ -101,4 +102,3 @@ def divided(size: Size, by: Size) -> Size | None:
             return None
         symbols.remove(each)
     return made(factor // divisor, tuple(symbols))
-

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.errors import FileError, GraphnetError
+from graphnet import FileError, GraphnetError
 from graphnet.layers import LearnedArray
 from graphnet.layers.array_field import LARGEST
 from graphnet_onnx.layers import OnnxOperator
@@ -24,7 +24,9 @@ from graphnet_onnx.reading.values import Filled, Known, Term, new_atom
 #: Rows of the trial, and of the second one; numbers of the largest trial.
 FIRST, SECOND, LARGEST_TRIAL = 3, 5, 2**22
 #: Operators that draw numbers, or read nothing of the rows.
-REFUSED = frozenset("RandomNormal RandomNormalLike RandomUniform RandomUniformLike Multinomial Bernoulli Loop".split())
+REFUSED = frozenset(
+    ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli", "Loop"]
+)
 
 
 @dataclass
@@ -48,7 +50,7 @@ def generic(scope: Scope, node: NodeView) -> None:
     """
     if not supported(node.op, node.domain) or node.op in REFUSED:
         raise scope.refused(node, "graphnet has no layer and no function for it")
-    values = [value for value in node.inputs]
+    values = list(node.inputs)
     if not any(isinstance(value, Term) for value in values):
         raise scope.refused(node, "no input is a value of the graph")
     terms: dict[int, Term] = {}
@@ -115,7 +117,9 @@ def _axes(term: Term) -> tuple[int, ...]:
     return tuple(places)
 
 
-def _entries(scope: Scope, node: NodeView, values: list[Any], terms: dict[int, Term]) -> tuple[tuple[Any, ...], list[Any]]:
+def _entries(
+    scope: Scope, node: NodeView, values: list[Any], terms: dict[int, Term]
+) -> tuple[tuple[Any, ...], list[Any]]:
     """The description of the inputs, and the values among them."""
     entries: list[Any] = []
     inputs: list[Any] = []
@@ -136,8 +140,10 @@ def _entries(scope: Scope, node: NodeView, values: list[Any], terms: dict[int, T
                     raise scope.refused(node, f"input {index} has {array.size:,} integers")
                 entries.append(as_entry(array))
                 continue
-            flat = np.ascontiguousarray(array.reshape(-1).astype(np.float64 if array.dtype == np.float64 else np.float32))
-            layer = LearnedArray(flat.shape, initial=0.0, dtype=flat.dtype.name, trainable=False)
+            flat = np.ascontiguousarray(
+                array.reshape(-1).astype(np.float64 if array.dtype == np.float64 else np.float32)
+            )
+            layer = LearnedArray(flat.shape, initial=0.0, dtype=flat.dtype.name, trainable=False)  # type: ignore[call-arg]
             layer.set_weights(flat)
             entries.append(("shared", array.dtype.name, array.shape))
             inputs.append(scope.apply(layer, like, name=value.name))
@@ -163,14 +169,16 @@ def _attributes(node: NodeView) -> tuple[Any, ...]:
 
 
 class _Trial:
-    """Runs an operator on small random inputs, to see which axes of the output are rows, and that no rows are combined."""
+    """Runs an operator on small random inputs: which axes of the output are rows, and are rows kept apart?"""
 
     def __init__(self, scope: Scope, node: NodeView, values: list[Any], terms: dict[int, Term]) -> None:
         self.scope, self.node, self.values, self.terms = scope, node, values, terms
         self.axes = {i: _axes(t) for i, t in terms.items()}
         conversion = scope.conversion
         attributes = {n: v for n, v in node.attributes.items() if isinstance(v, (int, float, str, list, np.ndarray))}
-        self.context = Context(node.op, node.opset, attributes, tuple(bool(n) for n in node.outputs), node.domain, node.place)
+        self.context = Context(
+            node.op, node.opset, attributes, tuple(bool(n) for n in node.outputs), node.domain, node.place
+        )
         self.rows = max(t.rows for t in terms.values())
         primes = itertools.chain((7, 11, 13, 17, 19), itertools.count(23, 2))
         self.free: dict[str, int] = {}
@@ -214,7 +222,16 @@ class _Trial:
     def _guard(self, given: list[Any]) -> None:
         """Refuse an operator whose result would be far larger than its inputs."""
         known = [a for a in given if a is not None]
-        if self.node.op in ("Tile", "Pad", "Expand", "Resize", "Upsample", "ConvTranspose", "OneHot", "ConstantOfShape"):
+        if self.node.op in (
+            "Tile",
+            "Pad",
+            "Expand",
+            "Resize",
+            "Upsample",
+            "ConvTranspose",
+            "OneHot",
+            "ConstantOfShape",
+        ):
             numbers = [abs(float(n)) for a in known[1:] for n in a.reshape(-1)[:64].tolist() if not isinstance(n, str)]
             if self.node.op == "ConvTranspose":
                 numbers = []
@@ -266,7 +283,9 @@ class _Trial:
                 axes.append(-1)
                 continue
             changed = [i for i, (m, n) in enumerate(zip(a.shape, b.shape, strict=False)) if m != n]
-            whole = len(changed) == 1 and a.ndim == b.ndim and (a.shape[changed[0]], b.shape[changed[0]]) == (base, count)
+            whole = (
+                len(changed) == 1 and a.ndim == b.ndim and (a.shape[changed[0]], b.shape[changed[0]]) == (base, count)
+            )
             if not whole:
                 raise layout.mixed_rows(f"operator {self.node.op} does not give one result for each row")
             part = np.take(b, range(base), changed[0])
@@ -304,4 +323,3 @@ def _random(rng: np.random.Generator, shape: tuple[int, ...], dtype: np.dtype[An
     if dtype.kind == "b":
         return rng.random(shape) < 0.5
     return rng.integers(0, 2, shape).astype(dtype)
-

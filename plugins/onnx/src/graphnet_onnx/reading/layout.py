@@ -7,8 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from graphnet import Flatten, Value
-from graphnet.core.errors import FileError
+from graphnet import FileError, Flatten, Layer, Value
 from graphnet_onnx.layers import Rearrange
 from graphnet_onnx.reading.dims import Dim, Size, divided, product
 from graphnet_onnx.reading.values import Term, new_atom
@@ -126,7 +125,7 @@ def arranged(term: Term, axes: Axes, apply: Apply, *, rows: int | None = None, b
     join = tuple(sum(atom in present for atom in axis) for axis in full)
     flat = order == tuple(range(len(parts))) and rows == term.rows and len(axes) == rows + 1 < len(term.axes)
     if flat and all(len(axis) == 1 for axis in term.axes[:rows]):
-        layer = Flatten()
+        layer: Layer = Flatten()
     else:
         layer = Rearrange(tuple(_split(term, axis) for axis in term.axes), order, join, rows == 2, batch or 0)
     return replace(term, value=apply(layer, term.value), axes=tuple(map(tuple, full)), sizes=sizes, rows=rows)
@@ -248,14 +247,17 @@ def array_for(term: Term, array: np.ndarray) -> np.ndarray | None:
     inner: list[int] = [atom for axis in term.axes[term.rows :] for atom in axis if atom in atoms]
     moved = by_atom.transpose([atoms.index(a) for a in (*[a for a in atoms if a not in inner], *inner)])
     moved = moved.reshape(moved.shape[len(atoms) - len(inner) :])
-    result, at = [], 0
+    full: list[int] = []
+    joined: list[int] = []
+    at = 0
     for axis in term.axes[term.rows :]:
-        count = sum(atom in atoms for atom in axis)
-        result.append((moved.shape[at : at + count], [n for a in axis if a in atoms for n in (term.sizes[a],)]))
-        at += count
-    full = [n for part, sizes in result for n in (part if all(m == 1 for m in part) else sizes)]
-    joined = [1 if all(m == 1 for m in part) else int(np.prod(sizes)) for part, sizes in result]  # type: ignore[arg-type]
-    return np.broadcast_to(moved, full).reshape(joined)  # type: ignore[arg-type]
+        known = [term.sizes[atom] for atom in axis if atom in atoms]
+        part = moved.shape[at : at + len(known)]
+        wanted = list(part) if set(part) <= {1} else [n for n in known if isinstance(n, int)]
+        full += wanted
+        joined.append(int(np.prod(wanted)))
+        at += len(known)
+    return np.broadcast_to(moved, full).reshape(joined)
 
 
 def separated(terms: Sequence[Term]) -> tuple[list[Term], list[int]] | None:
@@ -297,7 +299,7 @@ def same_layout(a: Term, b: Term) -> bool:
     if a.rows != b.rows or len(a.groups) != len(b.groups) or len(a.axes) != len(b.axes):
         return False
     pairs: dict[int, int] = {}
-    for mine, other in ((*a.axes, *a.groups), (*b.axes, *b.groups)), :
+    for mine, other in (((*a.axes, *a.groups), (*b.axes, *b.groups)),):
         for group, group_b in zip(mine, other, strict=True):
             if len(group) != len(group_b):
                 return False
@@ -384,4 +386,3 @@ def _inner(term: Term, rows: list[int], apply: Apply) -> Term:
             sizes[groups[i][0]] = 1
         axes.append(groups[i])
     return arranged(replace(term, groups=tuple(groups), sizes=sizes), tuple(axes), apply)
-

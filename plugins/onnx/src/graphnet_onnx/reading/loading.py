@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from graphnet import Builder, Graph, GraphnetError, Model, TrainingConfig
-from graphnet.core.arguments import explained
-from graphnet.core.errors import ConfigError, FileError
-from graphnet.core.files.border import reading
+from graphnet import Builder, ConfigError, FileError, Graph, GraphnetError, Model, TrainingConfig
+from graphnet.authoring import explained
+from graphnet.io.foreign import reading
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.convert import initializers, opsets_of, run
 from graphnet_onnx.reading.dims import Dim, Size, symbol
@@ -100,7 +99,9 @@ def load_with_report(
 ) -> tuple[Model, Report]:
     """The same as :func:`load`, with what became of each node."""
     if batch is not None and (isinstance(batch, bool) or not isinstance(batch, (str, int))):
-        raise ConfigError("not an axis", where="load, batch", expected="a name or a position", received=repr(batch)[:80])
+        raise ConfigError(
+            "not an axis", where="load, batch", expected="a name or a position", received=repr(batch)[:80]
+        )
     proto = read_model(path, max_bytes)
     folder = os.path.dirname(os.path.abspath(os.fspath(path)))
     model, report = from_proto(proto, str(path), folder, batch)
@@ -132,9 +133,7 @@ def from_proto(proto: Any, where: str, folder: str | None, batch: str | int | No
     raise first
 
 
-def _attempt(
-    proto: Any, where: str, folder: str | None, ports: list[Port], roles: Roles
-) -> tuple[Model, Report]:
+def _attempt(proto: Any, where: str, folder: str | None, ports: list[Port], roles: Roles) -> tuple[Model, Report]:
     built = _Import(proto, where, folder, ports, roles)
     built.run()
     times = built.times()
@@ -205,32 +204,30 @@ def candidates(ports: list[Port], batch: str | int | None, where: str) -> Iterat
     if batch is not None:
         yield Roles({port.name: _given(port, batch, where) for port in ports})
         return
-    names: list[str] = []
-    for port in ports:
-        names += [dim for dim in port.dims if isinstance(dim, str) and dim not in names]
-    names.sort(key=lambda name: not re.match(r"(?i)(batch|n$|b$|bs$|n_)", name))
-    found: list[dict[str, int]] = []
-    for name in names:
-        axes = {port.name: port.dims.index(name) for port in ports if name in port.dims}
-        for port in ports:
-            if port.name not in axes and port.dims[0] is None:
-                axes[port.name] = 0
-        if len(axes) == len(ports):
-            found.append(axes)
+    found = _named(ports)
     for position in (0, 1):
         if all(len(port.dims) > position for port in ports):
-            axes = {port.name: position for port in ports}
-            if position == 0 or not found or all(port.dims[position] is None for port in ports):
-                found.append(axes)
-    seen: list[dict[str, int]] = []
-    for axes in found:
-        if axes not in seen:
-            seen.append(axes)
+            found.append({port.name: position for port in ports})
+    for index, axes in enumerate(found):
+        if axes not in found[:index]:
             yield Roles(axes)
-    if not seen:
+    if not found:
         raise FileError("the inputs have no axis for the batch", where=where, expected="an axis in every input",
                         received="; ".join(f"{port.name} {port.dims}" for port in ports)[:300],
                         remedy="Name it: batch='name', or its position.")  # fmt: skip
+
+
+def _named(ports: list[Port]) -> list[dict[str, int]]:
+    """The axes of one name that all inputs have; those that are called like a batch first."""
+    names = list(dict.fromkeys(dim for port in ports for dim in port.dims if isinstance(dim, str)))
+    names.sort(key=lambda name: not re.match(r"(?i)(batch|n$|b$|bs$|n_)", name))
+    found = []
+    for name in names:
+        axes = {port.name: port.dims.index(name) for port in ports if name in port.dims}
+        axes |= {port.name: 0 for port in ports if port.name not in axes and port.dims[0] is None}
+        if len(axes) == len(ports):
+            found.append(axes)
+    return found
 
 
 def _given(port: Port, batch: str | int, where: str) -> int:
@@ -273,16 +270,20 @@ class _Import:
         for value in self.proto.graph.output:
             self._output(value.name)
         if not self.outputs:
-            raise FileError("the model has no output that depends on its inputs", where=self.where,
-                            expected="numbers for each row", received="; ".join(self.skipped)[:500] or "no output")  # fmt: skip
+            raise FileError(
+                "the model has no output that depends on its inputs",
+                where=self.where,
+                expected="numbers for each row",
+                received="; ".join(self.skipped)[:500] or "no output",
+            )
 
     def times(self) -> dict[str, int]:
         """The axes of inputs that a recurrence runs along."""
         found: dict[str, int] = {}
         for name in self.conversion.scanned:
             if name in self.sources:
-                port, axis = self.sources[name]
-                found[port] = axis
+                source, axis = self.sources[name]
+                found[source] = axis
             for port in self.ports:
                 if name in port.dims and port.dims.index(name) != self.roles.batch[port.name]:
                     found[port.name] = port.dims.index(name)
@@ -303,7 +304,9 @@ class _Import:
                     self.conversion.hints[self.conversion.batch] = dim
             elif isinstance(dim, int):
                 size, place = dim, f"{port.name}[{axis}]"
-                early = recurrent and not self.roles.time and axis < 2 and (len(port.dims) == 3 or port.dtype.kind != "f")
+                early = (
+                    recurrent and not self.roles.time and axis < 2 and (len(port.dims) == 3 or port.dtype.kind != "f")
+                )
                 if early or self.roles.time.get(port.name) == axis:
                     size = symbol(place)
                     self.conversion.hints[place] = dim
@@ -327,12 +330,12 @@ class _Import:
         name = self.scope.free_name(port.name, "input")
         shown = [self._shown(size) for size in sizes]
         sequence = port.name in self.sequences
-        order = [time, batch] if sequence else [batch] if batch == 0 else []
-        order += [i for i in range(len(sizes)) if i not in order]  # type: ignore[list-item]
-        names = self._axis_names(len(sizes), batch, time if sequence else None, [shown[i] for i in order], order)  # type: ignore[arg-type]
+        order = [time, batch] if sequence and time is not None else [batch] if batch == 0 else []
+        order += [i for i in range(len(sizes)) if i not in order]
+        names = self._axis_names(len(sizes), batch, time if sequence else None, [shown[i] for i in order], order)
         value = self.builder.input(name, names, integer=port.dtype.kind in "iu" and self._only_indices(port.name))
         rows = 2 if sequence else 1
-        axes = tuple((atoms[i],) for i in order)  # type: ignore[index]
+        axes = tuple((atoms[i],) for i in order)
         term = Term(value, axes, groups, known, rows, port.dtype)
         if not sequence and batch != 0:
             moved = tuple((atoms[i],) for i in [batch, *[i for i in range(len(sizes)) if i != batch]])
@@ -429,9 +432,10 @@ class _Import:
         elif any(name in self.outputs for name in found):
             config = replace(config, classes={name: found[name] for name in self.outputs if name in found})
         model = Model(graph, config)
-        report = Report(self.where, tuple(self.conversion.entries), tuple(self.skipped),
-                        tuple(dict.fromkeys(self.conversion.fixed)), {p.name: self.roles.batch[p.name] for p in self.ports})  # fmt: skip
-        return model, report
+        conversion = self.conversion
+        batch = {port.name: self.roles.batch[port.name] for port in self.ports}
+        fixed = tuple(dict.fromkeys(conversion.fixed))
+        return model, Report(self.where, tuple(conversion.entries), tuple(self.skipped), fixed, batch)
 
 
 def has_recurrence(proto: Any) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 import onnx
 from onnx import AttributeProto
 
-from graphnet.core.errors import FileError, UnknownNameError, unknown
-from graphnet.core.files.border import reading
+from graphnet import FileError, UnknownNameError
+from graphnet.io.foreign import reading
 from graphnet_onnx.reading.parse import DOMAINS
 from graphnet_onnx.reading.tensors import read_tensor
 from graphnet_onnx.reading.values import Abstract
@@ -112,7 +112,9 @@ def view(
     attributes = dict(_defaults(proto.op_type, opset, domain))
     for attribute in proto.attribute:
         if attribute.name not in known.attributes:
-            raise unknown("attribute", attribute.name[:200], known.attributes, where=place, error=FileError)
+            raise FileError(f"unknown attribute {attribute.name[:200]!r}", where=place,
+                            expected=f"one of {', '.join(sorted(known.attributes))}" if known.attributes else "none",
+                            received=attribute.name[:200])  # fmt: skip
         value = _value(attribute, place, folder, given)
         _check_type(attribute, known.attributes[attribute.name], place)
         if value is not None:
@@ -126,7 +128,9 @@ def view(
                         received=f"{len(proto.input)} and {len(proto.output)}")  # fmt: skip
     for index in range(known.min_input):
         if not proto.input[index] and proto.input:
-            raise FileError(f"input {index} is left out", where=place, expected=known.inputs[min(index, len(known.inputs) - 1)].name)
+            raise FileError(
+                f"input {index} is left out", where=place, expected=known.inputs[min(index, len(known.inputs) - 1)].name
+            )
     return NodeView(proto.op_type, domain, opset, attributes, inputs, list(proto.output), place, title, proto.name,
                     list(proto.input), proto)  # fmt: skip
 

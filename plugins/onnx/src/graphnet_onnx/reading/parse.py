@@ -8,11 +8,8 @@ from typing import Any
 
 import onnx
 
-from graphnet.core.checks import integer
-from graphnet.core.errors import FileError
-from graphnet.core.files.border import reading
-from graphnet.core.files.kinds import kind
-from graphnet.core.files.source import read_bytes
+from graphnet import ConfigError, FileError
+from graphnet.io.foreign import kind, read_bytes, reading
 
 #: The largest file that protobuf can read.
 MAX_BYTES = 2**31 - 1
@@ -37,7 +34,9 @@ def read_model(path: str | os.PathLike[str], max_bytes: int | None = None) -> on
     FileError
         If the file cannot be read, is longer, or is not a whole ONNX model.
     """
-    integer("load", "max_bytes", max_bytes, 1, optional=True)
+    if max_bytes is not None and (isinstance(max_bytes, bool) or not isinstance(max_bytes, int) or max_bytes < 1):
+        raise ConfigError("not a number of bytes", where="load, max_bytes", expected="1 or more, or None",
+                          received=repr(max_bytes)[:80])  # fmt: skip
     data = read_bytes(path, EXPECTED, MAX_BYTES if max_bytes is None else min(max_bytes, MAX_BYTES))
     return parse_model(data, str(path))
 
@@ -55,8 +54,8 @@ def parse_model(data: bytes, where: str) -> onnx.ModelProto:
     except Exception as error:
         raise FileError("not an ONNX model", where=where, expected=EXPECTED, received=kind(data[:4096])) from error
     if not model.HasField("graph") or not (model.graph.node or model.graph.output):
-        raise FileError("not a whole ONNX model", where=where, expected="a model with a graph",
-                        received=kind(data[:4096]) if not model.ir_version else "a model without nodes and outputs")  # fmt: skip
+        received = "a model without nodes and outputs" if model.ir_version else kind(data[:4096])
+        raise FileError("not a whole ONNX model", where=where, expected="a model with a graph", received=received)
     with reading(where, EXPECTED):
         _check_size(model, where)
         _check_opsets(model, where)

@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Builder, GraphnetError, Layer, Value
-from graphnet.core.errors import FileError
+from graphnet import Builder, FileError, GraphnetError, Layer, Value
 from graphnet_onnx.reading.dims import Dim, Size
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.parse import MAX_NODES
@@ -121,7 +120,7 @@ class Scope:
                 value = self.env[name] = self.capture(name, value)
             return value
         raise FileError(f"no value is called {name[:200]!r}", where=where,
-                        expected="an input, an initializer or an output of an earlier node", received="none")  # fmt: skip
+                        expected="an input, an initializer or the output of a node", received="none")  # fmt: skip
 
     def constant(self, name: str) -> Abstract | None:
         """What a name is in the graphs around this one."""
@@ -195,8 +194,8 @@ class Scope:
             expected=expected,
             received=f"{node.domain or 'ai.onnx'}::{node.op}, opset {node.opset}, inputs "
             + ", ".join(described(value) for value in node.inputs),
-            remedy="Export the model with another opset_version or without this operator, simplify it (onnxsim), or run "
-            "it with graphnet_onnx.backend.",
+            remedy="Export the model with another opset_version or without this operator, simplify it (onnxsim), or "
+            "run it with graphnet_onnx.backend.",
         )
 
 

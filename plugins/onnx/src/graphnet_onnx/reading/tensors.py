@@ -10,9 +10,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from graphnet.core.errors import FileError
-from graphnet.core.files.border import reading
-from graphnet.core.files.source import opened
+from graphnet import FileError
+from graphnet.io.foreign import opened, reading
 
 #: Types, and the bytes of an element in ``raw_data``; fractions of a byte are packed.
 BYTES: dict[int, float] = {

@@ -2,8 +2,8 @@
 
 A :class:`Term` separates the axes of ONNX from those of graphnet. Both are groups of *atoms*, axes that are not divided
 any further: an ONNX axis ``N·T`` that graphnet holds as time and batch is the group (batch, time), and a transposition
-changes the order of groups and nothing else. Operators that need a certain arrangement ask for it (``layout``), and only
-then does a layer move numbers.
+changes the order of groups and nothing else. Operators that need a certain arrangement ask for it (``layout``), and
+only then does a layer move numbers.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Union
+from typing import Any
 
 import numpy as np
 
@@ -152,7 +152,7 @@ class Term:
         return any(inside) and not all(inside)
 
 
-Abstract = Union[Known, Sizes, Filled, Dropped, Term]
+Abstract = Known | Sizes | Filled | Dropped | Term
 
 
 def whole(sizes: Sequence[Size]) -> tuple[int, ...] | None:

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Affine, Concatenate
-from graphnet.core.errors import FileError
+from graphnet import Affine, Concatenate, FileError
 from graphnet_activations import SoftMax
 from graphnet_onnx.layers import Reduce
 from graphnet_onnx.reading import layout
@@ -184,4 +183,3 @@ def binarizer(scope: Scope, node: NodeView) -> None:
     entries = (("value", "float32", tuple(range(rank)), (-1,) * (rank - term.rows)), ("array", "float32", (), (limit,)))
     rows = tuple(range(term.rows))
     emit(scope, node, term, OnnxOperator("Greater", 13, entries, rows, (-1,) * (rank - term.rows)))
-

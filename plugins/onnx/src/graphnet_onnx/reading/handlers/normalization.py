@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from graphnet import Absolute, Affine, BatchNormalization, Exp, LayerNormalization, Log, ScalarPower, Sqrt
-from graphnet.core.errors import FileError
+from graphnet import Absolute, BatchNormalization, Exp, FileError, LayerNormalization, Log, ScalarPower, Sqrt
 from graphnet_activations import SoftMax
 from graphnet_onnx.layers import Reduce
 from graphnet_onnx.reading import layout
-from graphnet_onnx.reading.dims import Size, product
 from graphnet_onnx.reading.generic import generic
 from graphnet_onnx.reading.handlers.dense import floats, weight_name
-from graphnet_onnx.reading.handlers.elementwise import pair
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.handlers.shapes import axes_of, checked_axis
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
-from graphnet_onnx.reading.values import Dropped, Known, Term, new_atom
+from graphnet_onnx.reading.values import Dropped, Known, Term
 
 
 @handles("BatchNormalization")
@@ -40,7 +36,7 @@ def batch_normalization(scope: Scope, node: NodeView) -> None:
         raise FileError("statistics and input do not fit", where=node.place, expected=f"({term.dims[1]},) each",
                         received=gamma.shape)  # fmt: skip
     momentum = float(node.get("momentum", 0.9))
-    layer = BatchNormalization(int(gamma.shape[0]), epsilon=float(node.get("epsilon", 1e-5)),
+    layer = BatchNormalization(len(gamma), epsilon=float(node.get("epsilon", 1e-5)),
                                momentum=momentum if 0 <= momentum < 1 else 0.9, dtype=gamma.dtype.name)  # fmt: skip
     layer.set_weights(gamma)
     layer.bias = beta
@@ -168,7 +164,9 @@ def reduction(scope: Scope, node: NodeView) -> None:
     rank = len(term.groups)
     keep = bool(node.get("keepdims", 1))
     if not axes:
-        if node.get("noop_with_empty_axes") and axes is not None or (axes is None and node.get("noop_with_empty_axes")):
+        if (node.get("noop_with_empty_axes") and axes is not None) or (
+            axes is None and node.get("noop_with_empty_axes")
+        ):
             scope.set(node.outputs[0], term)
             return
         axes = list(range(rank))

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Cell, CellGraph, Concatenate, FullyConnected, Layer, Subgraph, Value
-from graphnet.core.errors import FileError
+from graphnet import Cell, CellGraph, Concatenate, FileError, FullyConnected, Layer, Subgraph, Value
 from graphnet_onnx.layers import StepMask
 from graphnet_onnx.operators import Context
 from graphnet_onnx.operators.recurrent_cells import GATES, cell_of, weights_of
@@ -109,7 +108,7 @@ def recurrent(scope: Scope, node: NodeView) -> None:
     plain = mask is None and not any(v is not None for each in initial.values() for v in each) and not any(wanted)
     if len(settings.reversed) == 2 and plain:
         cells = [_cell(op, settings, d, arrays) for d in (0, 1)]
-        layer: Layer = Bidirectional(*cells)
+        layer: Layer = Bidirectional(cells[0], cells[1])
         y = scope.apply(layer, x.value, name=name)
         states: dict[str, list[Value]] = {}
         scope.note(node, f"{y.ref.source}: Bidirectional({op})")
@@ -129,7 +128,7 @@ def _arrays(scope: Scope, node: NodeView, constants: list[Any]) -> tuple[Arrays,
     w, r, b, *p = (None if value is None else floats(value.array) for value in constants)
     gates = GATES[node.op]
     if w is None or r is None or r.ndim != 3 or w.ndim != 3 or 0 in (*w.shape, *r.shape):
-        raise FileError("W or R has the wrong shape", where=node.place, expected="(directions, gates · units, features)",
+        raise FileError("W or R has the wrong shape", where=node.place, expected="(directions, gates · units, …)",
                         received=f"{None if w is None else w.shape} and {None if r is None else r.shape}")  # fmt: skip
     attributes = {k: v for k, v in node.attributes.items() if isinstance(v, (int, float, str, list))}
     context = Context(node.op, node.opset, attributes, tuple(map(bool, node.outputs)), "", node.place)
@@ -243,7 +242,7 @@ def _initial(scope: Scope, node: NodeView, index: int, settings: Settings, x: Te
         part = layout.squeezed(part, [axis])
         if part.rows == 2:
             part = layout.demoted(part, scope.move)
-        part, inner = layout.canonical(part, scope.move)
+        part, _ = layout.canonical(part, scope.move)
         if part.groups[0] != (part.batch,) or len(part.axes) != 2:
             raise layout.mixed_rows("the batch is another axis of an initial state")
         parts.append(part.value)
@@ -294,5 +293,5 @@ def _set_outputs(
         if node.outputs[index] not in scope.readers:
             continue
         value = values[0] if count == 1 else scope.apply(Concatenate(), *values)
-        groups = (batch, d, (units,)) if settings.batch_first else (d, batch, (units,))
-        scope.set(node.outputs[index], Term(value, (batch, inner), groups, known, 1, x.dtype))
+        ends = (batch, d, (units,)) if settings.batch_first else (d, batch, (units,))
+        scope.set(node.outputs[index], Term(value, (batch, inner), ends, known, 1, x.dtype))

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Concatenate, Embedding, Slice
-from graphnet.core.errors import FileError
+from graphnet import Concatenate, Embedding, FileError, Slice
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.constants import as_term
 from graphnet_onnx.reading.dims import Dim, Size, divided, product
@@ -53,7 +52,9 @@ def transpose(scope: Scope, node: NodeView) -> None:
     term = scope.term(node, 0)
     order = node.get("perm") or list(range(len(term.groups)))[::-1]
     if sorted(order) != list(range(len(term.groups))):
-        raise FileError("not an order of the axes", where=node.place, expected=f"{len(term.groups)} axes", received=str(order[:8]))
+        raise FileError(
+            "not an order of the axes", where=node.place, expected=f"{len(term.groups)} axes", received=str(order[:8])
+        )
     moved(scope, node, layout.transposed(term, order))
 
 
@@ -71,7 +72,9 @@ def squeeze(scope: Scope, node: NodeView) -> None:
     """Without axes of size 1."""
     term, axes = scope.term(node, 0), axes_of(scope, node)
     dims = term.dims
-    chosen = [i for i, n in enumerate(dims) if n == 1] if axes is None else [checked_axis(node, a, len(dims)) for a in axes]
+    chosen = (
+        [i for i, n in enumerate(dims) if n == 1] if axes is None else [checked_axis(node, a, len(dims)) for a in axes]
+    )
     for axis in chosen:
         if dims[axis] != 1:
             raise layout.mixed_rows(f"axis {axis} of size {dims[axis]} would have to have size 1")
@@ -132,7 +135,11 @@ def _rest(scope: Scope, dims: tuple[Size, ...], wanted: list[Any], known: Size) 
     result = divided(product(left), others)
     if result is None and isinstance(others, int):  # a free size that the file uses as a number
         for size in left:
-            if isinstance(size, Dim) and size != Dim(1, (scope.conversion.batch,)) and scope.conversion.bind(size, others):
+            if (
+                isinstance(size, Dim)
+                and size != Dim(1, (scope.conversion.batch,))
+                and scope.conversion.bind(size, others)
+            ):
                 remaining = list(left)
                 remaining.remove(size)
                 return product(remaining)
@@ -141,9 +148,12 @@ def _rest(scope: Scope, dims: tuple[Size, ...], wanted: list[Any], known: Size) 
 
 def _reshape(scope: Scope, node: NodeView, term: Term, wanted: list[Size]) -> None:
     result = layout.reshaped(term, wanted, scope.conversion.bind)
-    if result is None and scope.conversion.value(product(term.dims)) not in (None, scope.conversion.value(product(wanted))):
-        raise FileError("the numbers of elements differ", where=node.place, expected=f"({', '.join(map(str, term.dims))})",
-                        received=f"({', '.join(map(str, wanted))})")  # fmt: skip
+    if result is None and scope.conversion.value(product(term.dims)) not in (
+        None,
+        scope.conversion.value(product(wanted)),
+    ):
+        raise FileError("the numbers of elements differ", where=node.place,
+                        expected=str(list(map(str, term.dims))), received=str(list(map(str, wanted))))  # fmt: skip
     if result is None:
         result = _by_merging(scope, layout.demoted(term, scope.move), wanted)
     if result is None:
@@ -176,7 +186,7 @@ def expand(scope: Scope, node: NodeView) -> None:
     wanted = [n if isinstance(n, Dim) else int(n) for n in shape.array.reshape(-1)]
     rank = max(len(wanted), len(term.groups))
     term = layout.unsqueezed(term, range(rank - len(term.groups)))
-    wanted = [1] * (rank - len(wanted)) + wanted
+    wanted = [*[1] * (rank - len(wanted)), *wanted]
     dims = term.dims
     if all(n in (1, m) or scope.conversion.bind(m, n) for n, m in zip(wanted, dims, strict=True)):
         moved(scope, node, term)
@@ -223,7 +233,11 @@ def concat(scope: Scope, node: NodeView) -> None:
     value = scope.apply(Concatenate(position - len(main.axes)), *[t.value for t, _ in arranged], name=node.name)
     total: Size = 0
     for t, _ in arranged:
-        total = total + t.dims[axis] if isinstance(total, int) and isinstance(t.dims[axis], int) else _sum(total, t.dims[axis])
+        total = (
+            total + t.dims[axis]
+            if isinstance(total, int) and isinstance(t.dims[axis], int)
+            else _sum(total, t.dims[axis])
+        )
     scope.set(node.outputs[0], resized(main.at(value), position, axis, total))
     scope.note(node, f"Concatenate({position - len(main.axes)})")
 
@@ -240,7 +254,9 @@ def resized(term: Term, position: int, axis: int, size: Size) -> Term:
     return replace(term, axes=axes, groups=groups, sizes=dict(term.sizes) | {atom: size})
 
 
-def sliced(scope: Scope, term: Term, axis: int, start: int | None, stop: int | None, step: int | None, name: str = "") -> Term:
+def sliced(
+    scope: Scope, term: Term, axis: int, start: int | None, stop: int | None, step: int | None, name: str = ""
+) -> Term:
     """Some positions of an ONNX axis."""
     known = scope.conversion.value(term.dims[axis])
     size = term.dims[axis] if known is None else known
@@ -335,8 +351,18 @@ def split(scope: Scope, node: NodeView) -> None:
         count = node.get("num_outputs") or len(node.outputs)
         each = -(-size // max(count, 1))
         given = [min(each, size - each * i) for i in range(count)]
-    if given is None or len(given) != len(node.outputs) or min(given, default=0) < 1 or (size is not None and sum(given) != size):
-        raise FileError("not a split", where=node.place, expected=f"sizes of {len(node.outputs)} parts of {size}", received=str(given))
+    if (
+        given is None
+        or len(given) != len(node.outputs)
+        or min(given, default=0) < 1
+        or (size is not None and sum(given) != size)
+    ):
+        raise FileError(
+            "not a split",
+            where=node.place,
+            expected=f"sizes of {len(node.outputs)} parts of {size}",
+            received=str(given),
+        )
     start = 0
     for name, count in zip(node.outputs, given, strict=True):
         if name:
@@ -356,8 +382,9 @@ def gather(scope: Scope, node: NodeView) -> None:
             layer.set_weights(floats(table.array))
             value = scope.apply(layer, indices.value, name=weight_name(table, node))
             atom = new_atom()
-            scope.set(node.outputs[0], Term(value, (*indices.axes, (atom,)), (*indices.groups, (atom,)),
-                      dict(indices.sizes) | {atom: table.array.shape[1]}, indices.rows, floats(table.array).dtype))  # fmt: skip
+            sizes = dict(indices.sizes) | {atom: table.array.shape[1]}
+            axes, groups = (*indices.axes, (atom,)), (*indices.groups, (atom,))
+            scope.set(node.outputs[0], Term(value, axes, groups, sizes, indices.rows, floats(table.array).dtype))
             scope.note(node, f"{value.ref.source}: {layer!r}")
             return
         generic(scope, node)
@@ -370,7 +397,9 @@ def gather(scope: Scope, node: NodeView) -> None:
         index = int(indices.array)
         size = table.dims[axis]
         if isinstance(size, int) and not -size <= index < size:
-            raise FileError("a position is out of range", where=node.place, expected=f"{-size} to {size - 1}", received=index)
+            raise FileError(
+                "a position is out of range", where=node.place, expected=f"{-size} to {size - 1}", received=index
+            )
         result = last_or_first(scope, table, axis, index)
         if result is None:
             part = sliced(scope, table, axis, index, index + 1 if index != -1 else None, None, node.name)
@@ -378,7 +407,13 @@ def gather(scope: Scope, node: NodeView) -> None:
         moved(scope, node, result)
         return
     steps = np.diff(indices.array.reshape(-1))
-    if indices.array.ndim == 1 and len(steps) and (steps == steps[0]).all() and steps[0] != 0 and indices.array.min() >= 0:
+    if (
+        indices.array.ndim == 1
+        and len(steps)
+        and (steps == steps[0]).all()
+        and steps[0] != 0
+        and indices.array.min() >= 0
+    ):
         first, step = int(indices.array[0]), int(steps[0])
         last: int | None = int(indices.array[-1]) + (1 if step > 0 else -1)
         moved(scope, node, sliced(scope, table, axis, first, None if last is not None and last < 0 else last, step))

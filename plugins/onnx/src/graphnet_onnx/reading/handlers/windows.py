@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Concatenate, Slice
-from graphnet.core.errors import FileError
+from graphnet import Concatenate, FileError, Slice
 from graphnet_conv import AveragePooling, Conv, Pooling
 from graphnet_onnx.layers import Reduce
 from graphnet_onnx.reading import layout
@@ -106,7 +105,9 @@ def spatial(term: Term, value: Any, channels: Size | None, sizes: list[Size]) ->
     fresh = [new_atom() for _ in range(len(sizes) + 1)]
     known = dict(term.sizes) | dict(zip(fresh, [term.dims[1] if channels is None else channels, *sizes], strict=True))
     groups = tuple((atom,) for atom in fresh)
-    return replace(term, value=value, axes=(*term.axes[: term.rows], *groups), groups=(term.groups[0], *groups), sizes=known)
+    return replace(
+        term, value=value, axes=(*term.axes[: term.rows], *groups), groups=(term.groups[0], *groups), sizes=known
+    )
 
 
 @handles("Conv")
@@ -121,7 +122,13 @@ def conv(scope: Scope, node: NodeView) -> None:
     group = node.get("group", 1)
     strides, dilations = per_axis(node, "strides", axes, 1, 1), per_axis(node, "dilations", axes, 1, 1)
     fits = len(kernel) == axes and (node.get("kernel_shape") or list(kernel)) == list(kernel)
-    if not fits or not 1 <= group <= MAX_GROUPS or kernels % group or term.dims[1] != channels * group or 0 in weights.array.shape:
+    if (
+        not fits
+        or not 1 <= group <= MAX_GROUPS
+        or kernels % group
+        or term.dims[1] != channels * group
+        or 0 in weights.array.shape
+    ):
         raise FileError("weights and input do not fit", where=node.place,
                         expected=f"(kernels, {term.dims[1]} / group, …) with {axes} spatial axes, group {group}",
                         received=weights.array.shape)  # fmt: skip
@@ -168,13 +175,18 @@ def pool(scope: Scope, node: NodeView) -> None:
     kind = Pooling if node.op == "MaxPool" else AveragePooling
     layer = kind(strides, kernel, padding=pads)
     value = scope.apply(layer, term.value, name=node.name)
-    scope.set(node.outputs[0], spatial(term, value, None, window_sizes(node, term.dims[2:], kernel, strides, dilations, pads)))
+    scope.set(
+        node.outputs[0], spatial(term, value, None, window_sizes(node, term.dims[2:], kernel, strides, dilations, pads))
+    )
     scope.note(node, f"{value.ref.source}: {layer!r}")
 
 
 def _whole(sizes: tuple[Size, ...], kernel: tuple[int, ...], strides: tuple[int, ...], pads: Pairs) -> bool:
     """Whether the windows end where the input does, so that rounding up changes nothing."""
-    return all(isinstance(n, int) and (n + sum(p) - m) % s == 0 for n, m, s, p in zip(sizes, kernel, strides, pads, strict=True))
+    return all(
+        isinstance(n, int) and (n + sum(p) - m) % s == 0
+        for n, m, s, p in zip(sizes, kernel, strides, pads, strict=True)
+    )
 
 
 @handles("GlobalAveragePool", "GlobalMaxPool")
