@@ -11,16 +11,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from unittest import SkipTest
 
 import numpy as np
 import onnx
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 
-from graphnet import ConfigError, DtypeError, FileError, GraphnetError, ShapeError
+from graphnet import ConfigError, DtypeError, FileError, GraphnetError, ShapeError, UnknownNameError
 from graphnet_onnx.operators.context import DEFAULT_DOMAINS
 from graphnet_onnx.operators.evaluator import Evaluator, Settings
 from graphnet_onnx.operators.functions import local_functions, opsets_of
 from graphnet_onnx.operators.signature import type_name
+
+
+class UnsupportedModelError(UnknownNameError, SkipTest):
+    """A model has an operator that is not supported; ONNX's test runner counts its test as skipped."""
 
 
 class GraphnetRep(BackendRep):  # type: ignore[misc]
@@ -141,8 +146,8 @@ class GraphnetBackend(Backend):  # type: ignore[misc]
             For another device, or any further argument.
         FileError
             If the model is not valid.
-        UnknownNameError
-            If an operator is not supported.
+        UnsupportedModelError
+            If an operator is not supported; an UnknownNameError.
         """
         if not cls.supports_device(device):
             raise ConfigError("unknown device", where="prepare", expected="CPU", received=device)
@@ -154,7 +159,10 @@ class GraphnetBackend(Backend):  # type: ignore[misc]
             onnx.checker.check_model(model)
         except Exception as error:  # the checker documents no list of what it raises
             raise FileError(f"the model is not valid: {' '.join(str(error).split())}", where="prepare") from None
-        return GraphnetRep(model)
+        try:
+            return GraphnetRep(model)
+        except UnknownNameError as error:
+            raise _unsupported(error) from None
 
     @classmethod
     def run_model(cls, model: onnx.ModelProto, inputs: Any, device: str = "CPU", **kwargs: Any) -> tuple[Any, ...]:
@@ -197,6 +205,11 @@ class GraphnetBackend(Backend):  # type: ignore[misc]
         return GraphnetRep(model).run(dict(arrays), **kwargs)
 
 
+def _unsupported(error: UnknownNameError) -> UnsupportedModelError:
+    parts = {name: getattr(error, name) for name in ("where", "expected", "received", "remedy", "subject")}
+    return UnsupportedModelError(error.problem, **parts)
+
+
 def _newest(domain: str) -> int:
     return max((s.since_version for s in onnx.defs.get_all_schemas_with_history() if s.domain == domain), default=1)
 
@@ -217,6 +230,7 @@ is_compatible = GraphnetBackend.is_compatible
 __all__ = [
     "GraphnetBackend",
     "GraphnetRep",
+    "UnsupportedModelError",
     "is_compatible",
     "prepare",
     "run_model",

@@ -18,13 +18,19 @@ from graphnet_onnx.operators import (
     elementwise,
     indexing,
     logic,
+    machine_learning,
     normalization,
     pooling,
     products,
     recurrent,
     reductions,
+    resizing,
+    sampling,
     scatter,
+    sequences,
     shapes,
+    signal,
+    training,
 )
 from graphnet_onnx.operators.context import Context
 from graphnet_onnx.operators.run import run, supported
@@ -45,6 +51,12 @@ FAMILIES = (
     recurrent,
     reductions,
     scatter,
+    machine_learning,
+    resizing,
+    sampling,
+    sequences,
+    signal,
+    training,
     shapes,
 )
 

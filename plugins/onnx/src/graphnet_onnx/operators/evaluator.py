@@ -11,7 +11,14 @@ import onnx
 
 from graphnet import GraphError, GraphnetError
 from graphnet_onnx.operators.context import DEFAULT_DOMAINS, Context, node_place, tensor_value, unknown_operator
-from graphnet_onnx.operators.functions import Functions, definition, has_definition, instantiated, opsets_of
+from graphnet_onnx.operators.functions import (
+    Functions,
+    default_attributes,
+    definition,
+    has_definition,
+    instantiated,
+    opsets_of,
+)
 from graphnet_onnx.operators.run import run, supported
 
 #: How deep functions and graphs may be nested.
@@ -85,9 +92,8 @@ class Step:
 
     def _of_function(self, function: onnx.FunctionProto) -> Evaluator:
         settings = self.settings.deeper(self.where, {**self.settings.opsets, **opsets_of(function.opset_import)})
-        return Evaluator(
-            function.input, function.output, instantiated(function, self.node), {}, settings, optional=True
-        )
+        nodes = instantiated(function, self.node, default_attributes(self.node.op_type, self.opset, self.domain))
+        return Evaluator(function.input, function.output, nodes, {}, settings, optional=True)
 
     def run(self, scope: dict[str, Any]) -> tuple[Any, ...]:
         """Return the outputs, from the values of the names in scope."""

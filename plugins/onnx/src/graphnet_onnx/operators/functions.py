@@ -65,9 +65,23 @@ def _type_of(array: Any) -> onnx.TypeProto:
     return onnx.helper.make_tensor_type_proto(code, array.shape)
 
 
-def instantiated(function: onnx.FunctionProto, call: onnx.NodeProto) -> list[onnx.NodeProto]:
-    """Return the nodes of a function with the attributes of one call in place of its parameters."""
-    given = {attribute.name: attribute for attribute in function.attribute_proto}
+def default_attributes(name: str, opset: int, domain: str) -> list[onnx.AttributeProto]:
+    """Return the default attributes of an operator of ONNX, by name."""
+    schema = schema_of(name, opset, domain)
+    attributes = {} if schema is None else schema.attributes
+    values = [attribute.default_value for attribute in attributes.values()]
+    return [value for value in values if value.type]
+
+
+def instantiated(
+    function: onnx.FunctionProto, call: onnx.NodeProto, defaults: Sequence[onnx.AttributeProto] = ()
+) -> list[onnx.NodeProto]:
+    """Return the nodes of a function with the attributes of one call in place of its parameters.
+
+    Attributes that the call does not have take the default of the function, or one of ``defaults``.
+    """
+    given = {attribute.name: attribute for attribute in defaults}
+    given |= {attribute.name: attribute for attribute in function.attribute_proto}
     given |= {attribute.name: attribute for attribute in call.attribute}
     return [_instantiated(node, given) for node in function.node]
 
