@@ -27,7 +27,8 @@ class LearnedArray(WeightsAttribute, Layer):
         The sizes of the array; 1: a scalar.
     initial : float, array_like of float, or None
         What the weights start at, independent of the initializers, and not regularized, as a bias. An array has the
-        shape ``shape``. None: drawn by the weights initializer, and regularized.
+        shape ``shape``, or its last axes, and is then the same along the others. None: drawn by the weights
+        initializer, and regularized.
     dtype : {'float64', 'float32'}
         Of the weights.
 
@@ -53,7 +54,8 @@ class LearnedArray(WeightsAttribute, Layer):
         require(valid, self, "shape", "a positive integer, or several")
         self._initial = None
         if self.initial is not None:
-            self._initial = checked_array(self.initial, "LearnedArray", "initial", ((), self._sizes))
+            suffixes = ((), *[self._sizes[i:] for i in range(len(self._sizes))])
+            self._initial = checked_array(self.initial, "LearnedArray", "initial", suffixes)
             self.initial = nested(self._initial)
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:

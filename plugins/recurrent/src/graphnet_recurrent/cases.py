@@ -49,6 +49,8 @@ CASES = [
     Case(ClipError, {"limit": 0.7}, SEQUENCE, disclaims=CLIPPED),
     Case(First, {}, SEQUENCE, claims=["ragged"]),
     Case(InitialState, {"units": 4}, SEQUENCE, refused=[{"units": 0}]),
+    Case(InitialState, {"units": (2, 3)}, SEQUENCE, refused=[{"units": ()}]),
+    Case(SequenceMask, {"units": (2, 1, 3), "probability": 0.7}, SEQUENCE),
     Case(SequenceDropout, {"probability": 0.7}, SEQUENCE, refused=[{"probability": 0.0}]),
     Case(SequenceMask, {"units": 4, "probability": 0.7}, SEQUENCE, refused=[{"probability": 1.5}]),
 ]

@@ -6,7 +6,7 @@ import copy
 from collections.abc import Mapping
 from dataclasses import replace
 
-from graphnet import CellGraph, Graph, Multiply
+from graphnet import CellGraph, ConfigError, Graph, Multiply
 from graphnet.authoring import Input, Node, Ref
 from graphnet_recurrent.layers import ClipError
 
@@ -26,7 +26,20 @@ def mask_state(cell: CellGraph, state: str) -> CellGraph:
 
     All other nodes read the state unmasked; in a GRU, for example, the part of the state that is kept. A node without
     weights between the state and a layer with weights gets a masked copy, if its unmasked value is also read.
+
+    Raises
+    ------
+    ConfigError
+        If no layer with weights reads the state: the mask would have no effect.
     """
+    if not _read_by_weights(cell, state):
+        raise ConfigError(
+            f"keep_state has no effect, because no layer with weights reads state {state!r}",
+            where=f"cell {cell.name!r}",
+            expected="a cell whose layers with weights read its first state",
+            received=", ".join(cell.states),
+            remedy="Use keep_input, or Dropout of the outputs.",
+        )
     context = _unused_name(cell, "mask")
     product = _unused_name(cell, f"masked_{state}")
     copies = {name: _unused_name(cell, f"{name}_masked") for name in _between_state_and_weights(cell, state)}
@@ -51,6 +64,14 @@ def mask_state(cell: CellGraph, state: str) -> CellGraph:
     inputs = {**cell.inputs, context: Input(cell.inputs[state].shape)}
     whole = replace(cell, inputs=inputs, nodes=nodes, contexts=(*cell.contexts, context))
     return _without_unread_originals(whole, copies)
+
+
+def _read_by_weights(cell: CellGraph, state: str) -> bool:
+    """Whether a layer with weights depends on a state within one step."""
+    import networkx as nx
+
+    dependent = nx.descendants(cell.networkx, state)
+    return any(node.layer.has_weights for name, node in cell.nodes.items() if name in dependent)
 
 
 def _between_state_and_weights(cell: CellGraph, state: str) -> set[str]:

@@ -278,9 +278,9 @@ def _scan(builder: Builder, cell: CellGraph, options: RecurrentLayer, x: Value, 
     ]
     scanned = cell if options.clip_error is None else clip_state_errors(cell, options.clip_error)
     if options.keep_state < 1 and cell.states:
+        sizes = _state_sizes(cell, cell.states[0], "keep_state")
         scanned = mask_state(scanned, cell.states[0])
-        width = _state_width(cell, cell.states[0], "keep_state")
-        contexts.append(SequenceMask(width, options.keep_state)(x, name="state_mask"))
+        contexts.append(SequenceMask(sizes, options.keep_state)(x, name="state_mask"))
     scan = Scan(scanned, reverse=options.reverse, bptt_length=bptt_length)
     return scan(*sequences, *states, *contexts, name="scan")
 
@@ -288,8 +288,8 @@ def _scan(builder: Builder, cell: CellGraph, options: RecurrentLayer, x: Value, 
 def _initial_state(builder: Builder, cell: CellGraph, options: RecurrentLayer, name: str, x: Value) -> Value:
     if not options.learn_initial:
         return builder.input(name, cell.inputs[name].shape, optional=True)
-    width = _state_width(cell, name, "learn_initial")
-    return InitialState(width, dtype=weights_dtype(cell))(x, name=f"initial_{name}")
+    sizes = _state_sizes(cell, name, "learn_initial")
+    return InitialState(sizes, dtype=weights_dtype(cell))(x, name=f"initial_{name}")
 
 
 def _returned(cell: CellGraph, options: RecurrentLayer, scan: Value, layer: str) -> Value:
@@ -311,14 +311,16 @@ def _returned(cell: CellGraph, options: RecurrentLayer, scan: Value, layer: str)
     return scan
 
 
-def _state_width(cell: CellGraph, state: str, option: str) -> int:
+def _state_sizes(cell: CellGraph, state: str, option: str) -> int | tuple[int, ...]:
+    """The width of a state, or the sizes of its axes after the batch."""
     shape = cell.inputs[state].shape
-    width = None if shape is None or shape.rank != 2 else shape.sizes[-1]
-    if width is None:
+    sizes = () if shape is None else shape.sizes[1:]
+    known = tuple(size for size in sizes if size is not None)
+    if not sizes or len(known) < len(sizes):
         raise ConfigError(
             f"{option} needs the width of state {state!r}",
             where=f"cell {cell.name!r}",
             expected=f"a cell that declares it, such as states={{{state!r}: 8}}",
             received="no width" if shape is None else shape,
         )
-    return width
+    return known[0] if len(known) == 1 else known

@@ -33,13 +33,14 @@ class RecurrentLayer(Composite):
         valid step of each row, with ``reverse`` the first one), ``(batch, units)``; or the cell's first state after
         that step. An empty row gives zeros, but its initial state for 'state'.
     learn_initial : bool
-        Train the initial states, one vector per state for all rows; otherwise they are zeros. With it, the states are
+        Train the initial states, one array per state for all rows; otherwise they are zeros. With it, the states are
         not inputs of the graph.
     keep_input : float
         Probability of keeping a feature of the input, in (0, 1], with one mask for all steps of a sequence.
     keep_state : float
         The same for a unit of the first state where layers with weights read it (Gal & Ghahramani 2016). What other
-        layers read, such as the part of the state that a GRU keeps, is not masked.
+        layers read, such as the part of the state that a GRU keeps, is not masked. A cell in which no layer with
+        weights reads the first state is a ConfigError.
     clip_error : float, optional
         Above 0: clip the error for each state, at every step, to ``[-clip_error, clip_error]``.
     batch_major : bool
@@ -53,7 +54,7 @@ class RecurrentLayer(Composite):
     memory : bool
         Whether ``forward`` starts from the state at the end of the last one; see ``toggle_memory``.
     state : dict of str to array, or None
-        The state ``(batch, units)`` at the end of the last ``forward``, by name. Assigning replaces it.
+        The state, such as ``(batch, units)``, at the end of the last ``forward``, by name. Assigning replaces it.
     """
 
     reverse: bool = field(default=False, kw_only=True)

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from graphnet import Layer, Shape, ShapeError
-from graphnet.authoring import require
+from graphnet.authoring import is_python_int, require
 
 
 def check_probability(layer: Layer, field: str) -> None:
@@ -31,6 +31,28 @@ def check_limit(layer: Layer, field: str, *, optional: bool = False) -> None:
     valid = _is_number(limit) and limit > 0 and math.isfinite(limit)
     expected = "a finite number above 0"
     require(valid or (optional and limit is None), layer, field, f"{expected}, or None" if optional else expected)
+
+
+def state_sizes(layer: Layer, field: str) -> tuple[int, ...]:
+    """The sizes of a state without its batch axis, from a field that is a width, or several sizes.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of these.
+    """
+    value = getattr(layer, field)
+    sizes = value if isinstance(value, tuple) else (value,)
+    valid = bool(sizes) and all(is_python_int(size, 1) for size in sizes)
+    require(valid, layer, field, "a positive integer, or several")
+    return sizes
+
+
+def state_shape(batch: int | None, sizes: tuple[int, ...]) -> Shape:
+    """The shape of a state with these sizes; the names of several axes are not declared."""
+    if len(sizes) == 1:
+        return Shape(("batch", "feature"), (batch, *sizes))
+    return Shape.of((batch, *sizes))
 
 
 def _is_number(value: Any) -> bool:

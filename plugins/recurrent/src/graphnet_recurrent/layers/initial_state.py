@@ -6,19 +6,19 @@ from typing import Any
 import numpy as np
 
 from graphnet import Layer, Shape, Weight
-from graphnet.authoring import positive
-from graphnet_recurrent.layers.checks import batch_size
+from graphnet_recurrent.layers.checks import batch_size, state_shape, state_sizes
 
 
 class InitialState(Layer):
-    """``y_b = weights`` for each row b of the sequences x: ``(time, batch, …) -> (batch, units)``.
+    """``y_b = weights`` for each row b of the sequences x: ``(time, batch, …) -> (batch, *units)``.
 
-    Only the batch size of x is used; x gets no error. ``weights`` is ``(units,)`` and starts at zeros, like an initial
-    state that is not trained; it is a bias, so it is not regularized.
+    Only the batch size of x is used; x gets no error. ``weights`` has the sizes ``units`` and starts at zeros, like an
+    initial state that is not trained; it is a bias, so it is not regularized.
 
     Parameters
     ----------
-    units : int
+    units : int or tuple of int
+        The sizes of the state without the batch axis: a width, or ``(key, value)`` for a matrix.
     dtype : {'float64', 'float32'}
         Of the weights.
 
@@ -38,20 +38,20 @@ class InitialState(Layer):
            [1., 2.]])
     """
 
-    units: int
+    units: int | tuple[int, ...]
     dtype: str = field(default="float64", kw_only=True)
 
     def check(self) -> None:
-        positive(self, "units")
+        self._sizes = state_sizes(self, "units")
 
     def parameters(self, *inputs: Shape) -> dict[str, Weight]:
-        return {"weights": Weight((self.units,), kind="bias", value=0.0)}
+        return {"weights": Weight(self._sizes, kind="bias", value=0.0)}
 
     def infer(self, x: Shape) -> Shape:
-        return Shape(("batch", "feature"), (batch_size(x, self), self.units))
+        return state_shape(batch_size(x, self), self._sizes)
 
     def apply(self, x: Any, *, weights: Any, shapes: Any) -> tuple[Any, Any]:
-        return np.tile(weights, (batch_size(shapes[0], self) or 0, 1)), None
+        return np.tile(weights, (batch_size(shapes[0], self) or 0, *[1] * len(self._sizes))), None
 
     def pull(self, saved: Any, error: Any, *, weights: Any) -> Any:
         return None
