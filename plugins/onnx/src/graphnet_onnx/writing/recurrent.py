@@ -258,7 +258,7 @@ def _sigmoid(a: Array) -> Array:
     return result
 
 
-_FUNCTIONS = {"Sigmoid": _sigmoid, "Tanh": np.tanh, "Relu": lambda a: np.maximum(a, 0.0)}
+_FUNCTIONS: dict[str, Any] = {"Sigmoid": _sigmoid, "Tanh": np.tanh, "Relu": lambda a: np.maximum(a, 0.0)}
 
 
 def _sum(operator: Operator, gate: int, x: Array, h: Array) -> Array:
