@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from graphnet.plugins import hookimpl
 from graphnet.plugins.hookspecs import Register
+from graphnet_onnx.layers import Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold
+
+if TYPE_CHECKING:
+    from graphnet.testing import Case
+
+
+@hookimpl
+def graphnet_register_layers(register: Register) -> None:
+    """Register the layers of this distribution."""
+    for layer in (Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold):
+        register(layer)
 
 
 def onnx(
@@ -31,6 +42,21 @@ def graphnet_register_exporters(register: Register) -> None:
 @hookimpl
 def graphnet_register_commands(register: Register) -> None:
     """Register the commands of this distribution."""
+    from graphnet_onnx import import_command
     from graphnet_onnx.conformance.command import command
 
     register(command)
+    register(import_command.command)
+
+
+@hookimpl
+def graphnet_register_cases(register: Register) -> None:
+    """Register the conformance cases of these layers."""
+    register(cases)
+
+
+def cases() -> list[Case]:
+    """Return the conformance cases; they are imported only when they are needed."""
+    from graphnet_onnx.cases import CASES
+
+    return CASES
