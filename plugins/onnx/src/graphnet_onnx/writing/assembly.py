@@ -19,10 +19,11 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError
 from graphnet.core.run.inputs import common_dtype
 from graphnet.core.run.runner import Runner
-from graphnet_onnx.writing.file import IR_VERSION, OPSET, OnnxFile
+from graphnet_onnx.writing.file import OnnxFile
 from graphnet_onnx.writing.inputs import Inferred, inferred, only_initial, ragged_inputs, states_of
 from graphnet_onnx.writing.loops import write_loop
 from graphnet_onnx.writing.metadata import model_metadata
+from graphnet_onnx.writing.opset import IR_VERSION, OPSET
 from graphnet_onnx.writing.plans import PlanWriter
 
 
