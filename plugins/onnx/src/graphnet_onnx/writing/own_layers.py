@@ -12,7 +12,7 @@ from graphnet_onnx.layers import Erf, OnnxOperator
 from graphnet_onnx.writing.array import TracedArray, lifted
 from graphnet_onnx.writing.converters import converter
 from graphnet_onnx.writing.opset import OPSET
-from graphnet_onnx.writing.scope import Untraceable
+from graphnet_onnx.writing.scope import Scope, Untraceable
 from graphnet_onnx.writing.standard import normal_probability, single_precision
 
 
@@ -30,7 +30,7 @@ def onnx_operator(layer: OnnxOperator, *inputs: Any, shapes: Any) -> Any:
     _check_version(layer)
     scope, dtype = inputs[0].scope, next((x.dtype for x in inputs if x.dtype.kind == "f"), np.dtype(np.float64))
     waiting = list(inputs)
-    names = [_operand(entry, waiting, dtype) if entry is not None else "" for entry in layer.inputs]
+    names = [_operand(entry, waiting, scope, dtype) if entry is not None else "" for entry in layer.inputs]
     attributes = {name: _attribute(value) for name, value in layer.attributes}
     domain = "" if layer.domain == "ai.onnx" else layer.domain
     results = scope.several(layer.operator, names, layer.output + 1, domain=domain, **attributes)
@@ -65,16 +65,13 @@ def _signature(schema: Any) -> Any:
     return attributes, [each.name for each in schema.inputs], [each.name for each in schema.outputs]
 
 
-def _operand(entry: Any, waiting: list[Any], dtype: Any) -> str:
+def _operand(entry: Any, waiting: list[Any], scope: Scope, dtype: Any) -> str:
     """The name of an input of the operator, in its axes and its dtype."""
     wanted = np.dtype(entry[1])
     wanted = dtype if wanted.kind == "f" else wanted
     if entry[0] == "array":
         if wanted.kind not in "fiub":
             raise Untraceable(f"it reads an array of dtype {entry[1]}")
-        scope = waiting[0].scope if waiting else None
-        if scope is None:
-            raise Untraceable("it reads an array before any input")
         return lifted(scope, np.array(entry[3], wanted).reshape(entry[2])).name
     value = waiting.pop(0)
     if entry[0] == "shared":
