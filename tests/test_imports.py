@@ -14,8 +14,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PLUGINS = sorted(file.parent for file in ROOT.glob("plugins/*/pyproject.toml"))
 
-# Backends that are released together with the core, whose programs they compile.
-BACKENDS = {"native"}
+# Distributions that are released together with the core, whose programs and plans they compile.
+BACKENDS = {"native", "onnx"}
 # graphnet's own dependencies come with it; of these a layer may want the numerical ones.
 WITH_GRAPHNET = {"numpy", "pluggy", "networkx"}
 # The core computes: it reads no file, knows no plugin and prints nothing.

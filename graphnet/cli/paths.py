@@ -59,11 +59,11 @@ def max_bytes(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def output(words: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the options ``--output`` and ``--force``."""
+    """Add the options ``--output`` (``-o``) and ``--force``."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         function = click.option("--force", is_flag=True, help="Replace an existing file.")(function)
         path = FilledPath(allow_dash=True)
-        return click.option("--output", type=path, metavar="FILE", help=words)(function)
+        return click.option("-o", "--output", type=path, metavar="FILE", help=words)(function)
 
     return add

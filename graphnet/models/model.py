@@ -25,8 +25,9 @@ from graphnet.losses import Loss
 from graphnet.metrics import ConfusionMatrix, Metric
 from graphnet.models.class_outputs import check_form, confusion_matrix, in_form
 from graphnet.models.elsewhere import ELSEWHERE
+from graphnet.models.exporting import exported
 from graphnet.models.given_data import for_evaluation, for_prediction, for_training
-from graphnet.models.model_files import config_in, exported, materialize, read_weights, write_weights
+from graphnet.models.model_files import config_in, materialize, read_weights, write_weights
 from graphnet.models.prediction import predict
 from graphnet.optimizers import Optimizer
 from graphnet.optimizers.schedules import Schedule
@@ -473,22 +474,26 @@ class Model(ExplainedAttributes):
             file = checks.path("Model.load_weights", path)
             read_weights(file, self.runner, allow_nonfinite=allow_nonfinite)
 
-    def export(self, form: str = "mermaid") -> str | bytes:
+    def export(self, form: str = "mermaid", **options: Any) -> str | bytes:
         """This model as a file for other programs.
 
         Parameters
         ----------
         form : str
             Name of an exporter, built in or of a plugin.
+        **options
+            Of the exporter: its keyword-only parameters.
 
         Raises
         ------
         UnknownNameError
             If there is no such exporter.
+        ConfigError
+            If the exporter has no such option.
         RuleError
             If the exporter fails, or returns neither text nor bytes.
         """
-        return exported(self, form)
+        return exported(self, form, options)
 
     def summary(self) -> Summary:
         """The nodes with shapes and numbers of parameters; prints as a table. See :func:`graphnet.summary`."""

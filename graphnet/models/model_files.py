@@ -1,21 +1,19 @@
-"""The files of a model: its folder, its weights alone, and files for other programs."""
+"""The files of a model: its folder, and its weights alone."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from graphnet.core import random
-from graphnet.core.errors import FileError, GraphnetError, RuleError
+from graphnet.core.errors import FileError
 from graphnet.core.run.runner import Runner
 from graphnet.io.run_folder import relative
 from graphnet.io.weights import load_weights, require_replaceable, save_weights
 from graphnet.models.data_paths import folder_of
 from graphnet.models.data_setting import moved
-from graphnet.plugins import manager
 from graphnet.training.config import TrainingConfig
 
 
@@ -79,26 +77,3 @@ def _refuse_folder(path: Path) -> None:
             received="a folder",
             remedy="Model.save(path) writes a folder, with the graph and the configuration.",
         )
-
-
-def exported(model: Any, form: str) -> str | bytes:
-    """A model as a file for other programs; see ``Model.export``.
-
-    Raises
-    ------
-    UnknownNameError, RuleError
-        If there is no such exporter, or it fails.
-    """
-    entry = manager().registry.get("exporters", form)
-    try:
-        content = entry.object(model)
-    except GraphnetError:
-        raise
-    except Exception as error:  # an exporter of a plugin may raise anything
-        raise RuleError(f"the exporter failed: {type(error).__name__}: {error}", where=entry.id) from error
-    if not isinstance(content, (str, bytes)):
-        received = type(content).__name__
-        raise RuleError(
-            "the exporter returned an invalid value", where=entry.id, expected="text or bytes", received=received
-        )
-    return content

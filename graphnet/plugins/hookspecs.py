@@ -195,7 +195,11 @@ def graphnet_register_backends(register: Register) -> None:
     check=is_function,
 )
 def graphnet_register_exporters(register: Register) -> None:
-    """Register functions that take a ``graphnet.Model`` and return a file as text or bytes, for ``graphnet export``."""
+    """Register functions that take a ``graphnet.Model`` and return a file as text or bytes, for ``graphnet export``.
+
+    Keyword-only parameters are its options. An attribute ``endings`` of the function, such as ``(".dot",)``, names the
+    files that it writes.
+    """
 
 
 @hook(

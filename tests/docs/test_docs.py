@@ -14,7 +14,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 #: What scripts/follow_guide.py runs, shell blocks and all, in an environment of its own.
 GUIDE = ROOT / "docs" / "plugins.md"
 #: Packages of extras that a page uses.
-NEEDS = {"sweeps.md": "optuna"}
+NEEDS = {"sweeps.md": "optuna", "onnx.md": "onnxruntime"}
 
 
 def blocks(page):

@@ -28,6 +28,9 @@ from graphnet.core.compile.program import (
 )
 from graphnet.core.compile.trace.ir import CONSTANT, FIXED, operands_first
 
+#: Operations whose attribute the instruction has, too.
+ATTRIBUTES = frozenset(("reduce", "reduce_axis", "permute"))
+
 
 def assemble(assignment: BufferAssignment, may_be_nonfinite: bool) -> Program:
     """Return the program of a trace whose values have buffers."""
@@ -125,7 +128,7 @@ class _Assembler:
             operands = (self.assignment.operand(first.args[0], phase), pack)
         else:
             operands = tuple([self.operand(phase, run, i) for i in range(len(first.args))])
-        attr = first.attr if first.name == "reduce" else None
+        attr = first.attr if first.name in ATTRIBUTES else None
         output = self.output(run, phase)
         self.instructions.append(Instruction(phase, first.name, output, operands, attr, paths=self.paths(run)))
 

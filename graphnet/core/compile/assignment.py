@@ -13,7 +13,9 @@ from graphnet.core.compile.program import (
     RING_BUFFER,
     Buffer,
     BufferSlice,
+    Expanded,
     ExternalArray,
+    InvalidProgram,
     Operand,
     Scalar,
 )
@@ -93,6 +95,8 @@ class BufferAssignment:
         return cached
 
     def _slice_of(self, value: int, phase: str) -> BufferSlice:
+        if self.trace[value].name == "expand":
+            raise InvalidProgram(f"value {value} is read as a slice, and has no storage of its own")
         base, start = base_of(self.trace, value)
         number = self.allocation_of.get((base, ""))
         if number is None:
@@ -115,6 +119,11 @@ class BufferAssignment:
         if cached is not None:
             return cached
         operation = self.trace.values[value]
+        if operation.name == "expand":
+            source = self.operand(operation.args[0], phase)
+            if not isinstance(source, BufferSlice):
+                raise InvalidProgram(f"value {value} repeats units of {source}, which is not in a buffer")
+            return Expanded(source, *operation.attr)
         if operation.kind == CONSTANT:
             return Scalar(float(operation.attr))
         if reads_external(operation.name, phase):
@@ -125,8 +134,14 @@ class BufferAssignment:
 
 
 def base_of(trace: Trace, value: int) -> tuple[int, int]:
-    """The value whose allocation holds a value, and the first unit there: columns are part of another value."""
+    """The value whose allocation holds a value, and the first unit there: columns are part of another value.
+
+    Of a value that is expanded, where the units are that it repeats.
+    """
     operation, start = trace.values[value], 0
+    if operation.name == "expand":
+        value = operation.args[0]
+        operation = trace.values[value]
     while operation.name == "columns":
         start += operation.attr[0]
         value = operation.args[0]

@@ -18,6 +18,7 @@ from graphnet.core.compile.passes.factor import factor
 from graphnet.core.compile.passes.hoist import hoist
 from graphnet.core.compile.passes.insert_copies import insert_copies
 from graphnet.core.compile.passes.legalize import legalize
+from graphnet.core.compile.passes.materialize import materialize
 from graphnet.core.compile.passes.merge import merge
 from graphnet.core.compile.passes.reassociate import reassociate
 from graphnet.core.compile.passes.recompute import recompute
@@ -76,6 +77,9 @@ def rewrites(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Ite
     if loop and {"augment", "hoist"} <= passes:
         trace, note = augment(trace, rows)
         yield "augment", trace, note
+    if trace.has("expand"):
+        trace, note = materialize(trace)
+        yield "materialize", trace, note
     trace, note = insert_copies(trace)
     yield "insert_copies", trace, note
     if loop and {"recompute", "hoist"} <= passes:

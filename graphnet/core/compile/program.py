@@ -6,7 +6,8 @@ A *buffer slice* is a range of units in a buffer, at the current step (``shift``
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 from graphnet.core.records import record
@@ -76,7 +77,51 @@ class Scalar:
     value: float
 
 
-Operand = BufferSlice | ExternalArray | PackRef | Scalar
+@record
+class Expanded:
+    """Units ``(outer, inner)`` of a slice, which an elementwise instruction reads as ``(outer, repeat, inner)``."""
+
+    source: BufferSlice
+    outer: int
+    repeat: int
+    inner: int
+
+    @property
+    def width(self) -> int:
+        """The number of units that are read."""
+        return self.outer * self.repeat * self.inner
+
+    @property
+    def form(self) -> tuple[int, int, int]:
+        """``(outer, repeat, inner)``."""
+        return self.outer, self.repeat, self.inner
+
+
+Operand = BufferSlice | Expanded | ExternalArray | PackRef | Scalar
+
+
+def unit_axes(width: int, forms: Iterable[tuple[int, int, int]]) -> tuple[int, ...] | None:
+    """The axes into which units are divided so that each form repeats along whole axes; None if there are none.
+
+    Of 24 units and the forms ``(6, 4, 1)`` and ``(2, 3, 4)``: ``(2, 3, 4)``.
+    """
+    cuts = {1, width}
+    for _, repeat, inner in forms:
+        cuts |= {inner, inner * repeat}
+    ordered = sorted(cuts)
+    if any(b % a for a, b in pairwise(ordered)):
+        return None
+    return tuple([b // a for a, b in pairwise(ordered)])[::-1]
+
+
+def repeated_axes(axes: Sequence[int], form: tuple[int, int, int]) -> tuple[int, ...]:
+    """The axes of :func:`unit_axes` with length 1 where a form repeats."""
+    _, repeat, inner = form
+    sizes, below = [], 1
+    for size in reversed(axes):
+        sizes.append(1 if inner <= below < inner * repeat else size)
+        below *= size
+    return tuple(reversed(sizes))
 
 
 @record
@@ -104,7 +149,11 @@ class Pack:
 
 @record
 class Instruction:
-    """``output = name(operands)``. With ``add``, a product is added to the output."""
+    """``output = name(operands)``. With ``add``, a product is added to the output.
+
+    ``reduce`` with the attribute ``name`` reduces all units, ``reduce_axis`` with ``(name, outer, count, inner)`` the
+    axis in the middle; ``permute`` with ``(shape, axes)`` copies units with their axes in another order.
+    """
 
     phase: str
     name: str

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.operations import Operations
-from graphnet.core.recurrences import matrix_steps
+from graphnet.core.recurrences import full_decay, matrix_steps
 from graphnet.core.recurrences.chunkwise import Chunks
 from graphnet.core.recurrences.chunkwise_pull import pull
 from graphnet.core.recurrences.order import Steps, inner_sum
@@ -168,6 +168,29 @@ class Saved:
         return found
 
 
+class SavedByBackend:
+    """What a pass keeps that an operation of the backend computed.
+
+    Parameters
+    ----------
+    dense : Dense
+    operations : Operations
+    states : array (batch, chunks, *heads, key, value)
+        The states before chunks.
+    """
+
+    def __init__(self, dense: Dense, operations: Operations, states: Array) -> None:
+        self.dense, self.operations, self.states = dense, operations, states
+
+    def pull(self, outputs: Sequence[Array | None], final: Array | None, decay: bool) -> DenseErrors:
+        """The errors of the arguments; see :meth:`graphnet.core.recurrences.matrix.MatrixReads.pull`."""
+        dense = self.dense
+        error = np.zeros_like(dense.initial) if final is None else final
+        found = allocated(dense, decay)
+        found.initial = full_decay.backward(dense, self.operations, self.states, error, outputs, found)
+        return found
+
+
 def allocated(dense: Dense, decay: bool) -> DenseErrors:
     """Arrays for the errors of the arguments, with all heads, in the layouts of these."""
     heads = dense.initial.shape[1:-2]
@@ -183,12 +206,15 @@ def allocated(dense: Dense, decay: bool) -> DenseErrors:
     return DenseErrors(vectors, [empty(query) for query, _ in dense.queries], (rates, scale), dense.initial)
 
 
-def reads(dense: Dense, operations: Operations | None) -> tuple[list[Array], Array, Saved]:
+def reads(dense: Dense, operations: Operations | None) -> tuple[list[Array], Array, Saved | SavedByBackend]:
     """The outputs and the final state of a recurrence, and what the pass backward needs."""
     state, count = dense.initial, dense.steps.count
     like = next(iter(dense.vectors.values()))
     heads, value = state.shape[1:-2], state.shape[-1]
     outputs = [dense.steps.allocate(like, count, *heads, value) for _ in dense.queries]
+    found = full_decay.forward(dense, operations, outputs)
+    if found is not None and operations is not None:
+        return outputs, found[0], SavedByBackend(dense, operations, found[1])
     blocks, start, size = [], 0, CHUNK
     while start < count:
         size = min(size, CHUNK) if size else 0

@@ -33,6 +33,10 @@ def mermaid(model: Any) -> str:
     return "\n".join(["flowchart TD", *(f"  {line}" for line in lines)]) + "\n"
 
 
+#: The endings of files that it writes; see ``graphnet.models.exporting``.
+mermaid.endings = (".mmd", ".mermaid", ".md", ".txt")  # type: ignore[attr-defined]
+
+
 class _Flowchart:
     """Draws graphs with numbered boxes, as names of nodes may be keywords of Mermaid."""
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from graphnet.core.operations import Operation
-from graphnet.core.recurrences import Order, diagonal, max_plus, rotation
+from graphnet.core.recurrences import Decay, Order, Read, diagonal, max_plus, outer, rotation
+from graphnet.core.recurrences.dense import SavedByBackend
 from graphnet_native import features, recurrences
 from graphnet_native.native_backend import OPERATIONS
 
@@ -127,3 +128,36 @@ def test_what_is_left_to_numpy():
     assert run("diagonal", whole) is None
     columns = arrays | {"b": b, "after": np.ones((2, 3, 8))[..., ::2]}
     assert run("diagonal", columns) is None
+
+
+#: Sizes of the axes (heads), key and value, around those of vectors and blocks of keys.
+MATRICES = [((), 16, 64), ((2,), 3, 21), ((2, 1), 19, 5), ((3,), 1, 2)]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("form", ["product", "one rate", "logs", "values"])
+def test_matrix_state_with_a_full_decay(level, form, dtype):
+    rng = np.random.default_rng(3)
+    for number, (heads, key, value) in enumerate(MATRICES):
+        batch, steps = 2, (40, 7, 16, 1)[number]
+        order = Order(rng.integers(0, steps + 1, batch) if number in (1, 2) else None, bool(number % 2))
+
+        def array(*inner, time_major=bool(number % 2), sizes=(batch, steps), heads=heads):
+            return shaped(rng, dtype, *sizes, (*heads, *inner), (), time_major) / 2
+
+        if form in ("product", "one rate"):
+            rates = np.abs(array(1, value if form == "product" else 1))
+            decay = Decay(logs=rates, scale=-np.abs(array(key, value)[0, 0]))
+        else:
+            decay = Decay(logs=-np.abs(array(key, value))) if form == "logs" else Decay(values=array(key, value))
+        keys = array(key, heads=(1,) * len(heads))
+        queries = [Read(array(key)), Read(array(key, sizes=(1, steps)), before=True)]
+        initial, last = array(key, value)[:, 0], array(key, value)[:, 0]
+        given, errors = array(value), [array(value), array(value)]
+        runs = [outer(keys, given, queries, decay, initial, order, operations) for operations in (OPERATIONS, None)]
+        assert isinstance(runs[0]._saved, SavedByBackend)
+        equal(*([*run.outputs, run.final] for run in runs), dtype)
+        for some, without in ((errors, ()), ([None, errors[1]], ("decay",))):
+            pulled = [run.pull(some, last, without) for run in runs]
+            equal(*(attributes(e, ("keys", "values", "queries", "initial")) for e in pulled), dtype)
+            equal(*(attributes(e.decay, ("values", "logs", "scale")) for e in pulled), dtype)

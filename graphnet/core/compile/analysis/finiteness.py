@@ -16,7 +16,7 @@ LINEAR = frozenset(
     (
         *("add", "subtract", "negative", "positive", "absolute", "fabs", "arcsinh", "cbrt"),
         *("maximum", "minimum", "fmax", "fmin", "copysign", "floor", "ceil", "rint", "trunc"),
-        *("where", "copy", "dot", "dots", "columns", "join", "reduce"),
+        *("where", "copy", "dot", "dots", "columns", "join", "reduce", "expand", "reduce_axis", "permute"),
     )
 )
 #: Operations whose results have a magnitude of about 1, at most.

@@ -1,7 +1,7 @@
 """Lifetimes: where each value is read for the last time, and in which phases.
 
 For ``a = x + y; b = tanh(a)``, ``a`` is last read by the call that computes ``b``, which may therefore overwrite it.
-Columns of a value count as the value. Costs one walk over the calls.
+Columns and repetitions of a value count as the value. Costs one walk over the calls.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from graphnet.core.compile.program import BACKWARD, FORWARD
-from graphnet.core.compile.trace.ir import Trace
+from graphnet.core.compile.trace.ir import VIEWS, Trace
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ def live_ranges(trace: Trace, phase_of: Sequence[str], calls: Sequence[tuple[str
     ranges = [LiveRange() for _ in values]
 
     def read(value: int, call: int, phase: str) -> None:
-        live_range = ranges[trace.base(value) if values[value].name == "columns" else value]
+        live_range = ranges[trace.base(value) if values[value].name in VIEWS else value]
         live_range.count = live_range.count + 1 if live_range.last == call else 1
         live_range.last = call
         live_range.phases.add(phase)

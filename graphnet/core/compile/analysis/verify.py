@@ -25,10 +25,12 @@ from graphnet.core.compile.program import (
     STEP_BUFFER,
     Buffer,
     BufferSlice,
+    Expanded,
     ExternalArray,
     InvalidProgram,
 )
 from graphnet.core.compile.trace.ir import ROWS
+from graphnet.core.compile.trace.ufuncs import UFUNCS
 
 #: Operations that read a whole block of steps at once outside the loops, where their operands need a time axis.
 OVER_STEPS = frozenset(("dot", "dots", "outer", "rowsum"))
@@ -156,6 +158,10 @@ class _Verifier:
         if self.trace[value].kind != ROWS:
             return
         location = self.assignment.operand(value, phase)
+        if isinstance(location, Expanded):
+            if not self.reads_expanded(value, location, reader):
+                raise self.invalid(value, phase, reader, "it has no storage of its own")
+            location = location.source
         if isinstance(location, ExternalArray):
             if phase in (LOOP, BACK_LOOP):
                 raise self.invalid(value, phase, reader, "an array of the caller is read step by step")
@@ -172,6 +178,13 @@ class _Verifier:
             raise self.invalid(value, phase, reader, f"it is valid for one step of {written!r} only")
         if kind == STATIC_BUFFER and reader in OVER_STEPS and phase not in (STATIC, LOOP, BACK_LOOP):
             raise self.invalid(value, phase, reader, "it has no time axis")
+
+    def reads_expanded(self, value: int, location: Expanded, reader: str) -> bool:
+        """Whether a reader can read units several times: as many as the value has, in an elementwise operation."""
+        elementwise = reader in UFUNCS or reader in ("where", "copy")
+        source, repeated = location.source, self.trace[value].args[0]
+        widths = source.width == self.trace[repeated].width == location.outer * location.inner
+        return elementwise and widths and location.width == self.trace[value].width
 
     def leave(self, phase: str, values: Sequence[int | None]) -> None:
         """Check the values that leave the program at the end of a direction."""

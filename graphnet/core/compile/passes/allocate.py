@@ -35,7 +35,7 @@ from graphnet.core.compile.program import (
     STATIC_BUFFER,
     STEP_BUFFER,
 )
-from graphnet.core.compile.trace.ir import ROWS, Trace
+from graphnet.core.compile.trace.ir import ROWS, VIEWS, Trace
 
 #: Buffers that a value may need, ordered by lifetime.
 LIFETIME = {STEP_BUFFER: 0, BLOCK_BUFFER: 1, FULL_BUFFER: 2}
@@ -220,7 +220,7 @@ class _Allocator:
         operand, result = self.trace.values[arg], self.trace.values[value]
         fits = operand.kind == ROWS and operand.shape == result.shape and operand.boolean == result.boolean
         allocation = self.allocation_of.get((arg, ""))
-        if not fits or allocation is None or operand.name == "columns":
+        if not fits or allocation is None or operand.name in VIEWS:
             return None
         kind = self.allocations[allocation].kind
         if self.allocations[allocation].pinned or kind == STATIC_BUFFER:

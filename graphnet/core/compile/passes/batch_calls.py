@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from graphnet.core.compile.notes import Note
 from graphnet.core.compile.program import BACK_LOOP, BACKWARD, FORWARD, LOOP, STATIC
-from graphnet.core.compile.trace.ir import CONSTANT, FIXED, LEAVES, ROWS, Trace
+from graphnet.core.compile.trace.ir import CONSTANT, FIXED, LEAVES, ROWS, VIEWS, Trace
 
 #: Up to this number of pairs that block each other, they are separated one by one, so that most remain.
 MANY_BLOCKED = 8
@@ -33,7 +33,7 @@ def batch_calls(
     labels = _labels(trace, phase_of)
     alike: dict[tuple[str, int], list[int]] = defaultdict(list)
     for number, operation in enumerate(trace.values):
-        if operation.kind == ROWS and phase_of[number] in EXECUTED and operation.name != "columns":
+        if operation.kind == ROWS and phase_of[number] in EXECUTED and operation.name not in VIEWS:
             together = wide if operation.name in ("dot", "dots") else enabled
             alike[phase_of[number], labels[number] if together else -1 - number].append(number)
     groups: dict[str, list[list[int]]] = {phase: [] for phase in EXECUTED}
@@ -80,7 +80,10 @@ def _paired(trace: Trace, phase_of: Sequence[str], groups: list[list[int]]) -> l
     for group in _scheduled(trace, groups):
         operation = trace[group[0]]
         binary = len(group) == 1 and operation.elementwise and len(operation.args) == 2 and operation.name != "copy"
-        if not binary or any(trace[a].kind != ROWS or trace[a].width != operation.width for a in operation.args):
+        if not binary or any(
+            trace[a].kind != ROWS or trace[a].width != operation.width or trace[a].name == "expand"
+            for a in operation.args
+        ):
             result.append(group)
             continue
         key = (operation.name, operation.width)
@@ -130,6 +133,7 @@ def _labels(trace: Trace, phase_of: Sequence[str]) -> list[int]:
             or operation.name in LEAVES
             or not operation.elementwise
             or (operation.name == "copy" and operation.attr is not None)
+            or any(trace.values[a].name == "expand" for a in operation.args)
         ):
             key = ("ungrouped", number)
         else:
@@ -161,7 +165,7 @@ def _scheduled(trace: Trace, groups: list[list[int]]) -> list[list[int]]:
     for i, group in enumerate(groups):
         for value in group:
             for arg in values[value].args:
-                while values[arg].name == "columns":
+                while values[arg].name in VIEWS:
                     arg = values[arg].args[0]
                 operand = group_of.get(arg)
                 if operand is not None and operand != i and operand not in needs[i]:

@@ -47,7 +47,7 @@ def _copied(trace: Trace, values: Sequence[int], in_loop: list[bool], key: str, 
         if operation.name == "copy" and operation.attr == (key, k):
             results.append(value)
             continue
-        computed = operation.elementwise or operation.name in ("dot", "dots", "reduce")
+        computed = operation.elementwise or operation.name in ("dot", "dots", "reduce", "reduce_axis", "permute")
         if not computed or not in_loop[value] or value in results or value in taken:
             value = trace.copy(value, key=(key, k))
         results.append(value)

@@ -15,7 +15,7 @@ from typing import Any
 from graphnet.core.compile.analysis.phases import phases
 from graphnet.core.compile.notes import Note, unchanged
 from graphnet.core.compile.program import BACK_LOOP, FORWARD, LOOP, STATIC
-from graphnet.core.compile.trace.ir import ROWS, Operation, Trace, rebuild
+from graphnet.core.compile.trace.ir import ROWS, VIEWS, Operation, Trace, rebuild
 
 #: Operations whose operands need a time axis outside the loops.
 NEED_TIME_AXIS = frozenset(("dot", "dots", "outer", "rowsum"))
@@ -63,7 +63,7 @@ class _Legalizer:
 
     def copy_key(self, value: int, reader: str, phase: str) -> str | None:
         """The key of the copy that a reader in a phase needs; None if it can read the value itself."""
-        if self.trace[value].kind != ROWS or reader == "columns":  # a slice is read by its users
+        if self.trace[value].kind != ROWS or reader in VIEWS:  # its users read the value
             return None
         if self.is_carried(value) and phase != BACK_LOOP:
             return "kept"

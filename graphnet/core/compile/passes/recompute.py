@@ -49,6 +49,7 @@ def _chosen(trace: Trace, phase_of: list[str]) -> set[int]:
 
     def available(value: int) -> bool:
         """Whether the backward pass has a value in any case."""
+        value = trace.base(value)
         operation = trace[value]
         leaf = operation.name in LEAVES and operation.name != "draw"
         saved = read_backward[value] and phase_of[value] in FORWARD

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from graphnet.core.compile.trace.ir import CONSTANT, FIXED, ROWS, TOTAL, Trace
-from graphnet.core.compile.trace.symbol import Symbol, Untraceable, implements
+from graphnet.core.compile.trace.inner_axes import operand
+from graphnet.core.compile.trace.ir import CONSTANT, FIXED, ROWS, SPREAD, TOTAL, Trace
+from graphnet.core.compile.trace.symbol import Symbol, implements
 from graphnet.core.compile.trace.ufuncs import BITWISE, ON_BOOLEANS, PREDICATES, UFUNCS
+from graphnet.core.compile.trace.untraceable import Untraceable
 
 #: Powers that are computed by other operations.
 SIMPLE_POWERS: dict[float, Any] = {
@@ -56,17 +58,68 @@ def ufunc(name: str, *values: Any) -> Symbol:
     if not rows:
         return _without_rows(trace, name, args, np.broadcast_shapes(*[s.shape for s in symbols]), dtype)
     first = rows[0]
+    if len(first.shape) != len(first.lead) + 1 or first.fold != 1:
+        return _on_inner_axes(trace, symbols, values, lambda own: trace.ufunc(name, *own), name in PREDICATES)
     args = _unspread(trace, args, name in PREDICATES)
     if all(trace.values[a].kind in (FIXED, CONSTANT) for a in args):  # of weights alone: once for all rows
         value = trace.spread(trace.ufunc(name, *args))
         shape = np.broadcast_shapes(*[s.shape for s in symbols])
         return Symbol(trace, value, shape, first.lead, bool if trace[value].boolean else dtype)
     alike = len(rows) == len(symbols) and len({(s.shape, s.lead, s.transposed) for s in rows}) == 1
-    if not alike or first.transposed or first.shape[:-1] != first.lead:
+    if not alike or first.transposed:
         shape = _row_shape(trace, symbols, rows, args)
         value = trace.ufunc(name, *[as_vector(trace, a) for a in args])
         return Symbol(trace, value, shape, first.lead, bool if trace[value].boolean else dtype)
     return Symbol(trace, trace.ufunc(name, *args), first.shape, first.lead, bool if name in PREDICATES else dtype)
+
+
+def _on_inner_axes(
+    trace: Trace, symbols: list[Symbol], values: Sequence[Any], record: Callable[[list[int]], int], predicate: bool
+) -> Symbol:
+    """An elementwise operation on rows with any inner axes; ``record`` adds it on operands that broadcast."""
+    first, dtype, shape = _joint(trace, symbols)
+    inner = shape[len(first.lead) :]
+    alike = all(s.shape == shape and s.kind == ROWS for s in symbols)
+    plain = [s.value for s in symbols] if alike else []
+    args = []
+    for value in values:
+        own = value if isinstance(value, Symbol) else None
+        args.append(number_of(trace, value, dtype) if own is None else operand(own, inner, first.fold))
+    units = first.fold * math.prod(inner)
+    kinds = {trace[a].kind for a in args}
+    if ROWS not in kinds and (predicate or FIXED not in kinds or _width(trace, args) < units):
+        args = plain if len(plain) == len(args) else [_filled(trace, a, units) for a in args]
+    elif _width(trace, args) < units:
+        args = [trace.expand(a, units, 1) if trace[a].kind == ROWS else a for a in args]
+    result = record(args)
+    if trace[result].kind == FIXED:
+        result = trace.spread(result)
+    if trace[result].width != units:
+        raise Untraceable(f"its result has {trace[result].width} units where {units} are expected")
+    return Symbol(trace, result, shape, first.lead, bool if trace[result].boolean else dtype, False, first.fold)
+
+
+def _filled(trace: Trace, value: int, units: int) -> int:
+    """A number or a vector of weights for each row."""
+    if trace[value].kind == CONSTANT:
+        return trace.copy(value, units)
+    return trace.copy(value, units if trace[value].width == 1 else None, SPREAD)
+
+
+def _joint(trace: Trace, symbols: Sequence[Symbol]) -> tuple[Symbol, Any, tuple[int, ...]]:
+    """The first rows, the dtype and the shape of an elementwise operation on rows with inner axes."""
+    rows = [s for s in symbols if s.kind == ROWS]
+    first, dtype = rows[0], next((s.dtype for s in symbols if s.dtype.kind == "f"), np.dtype(float))
+    if any(s.transposed or s.lead != first.lead or s.fold != first.fold for s in rows):
+        raise Untraceable("it mixes rows of different axes")
+    if any(s.kind == TOTAL for s in symbols):
+        raise Untraceable("it computes with sums over rows")
+    if any(s.ndim != first.ndim for s in rows):
+        raise Untraceable(f"it combines rows of different numbers of axes: {', '.join(str(s.shape) for s in rows)}")
+    shape = np.broadcast_shapes(*[s.shape for s in symbols])
+    if len(shape) != first.ndim or shape[: len(first.lead)] != first.lead:
+        raise Untraceable(f"shapes {', '.join(str(s.shape) for s in symbols)} do not broadcast to rows")
+    return first, dtype, shape
 
 
 def _unspread(trace: Trace, args: list[int], predicate: bool) -> list[int]:
@@ -118,7 +171,7 @@ def _without_rows(trace: Trace, name: str, args: list[int], shape: tuple[int, ..
 def _row_shape(trace: Trace, symbols: Sequence[Symbol], rows: Sequence[Symbol], args: list[int]) -> tuple[int, ...]:
     """The shape of a ufunc's result from rows and other operands."""
     first = rows[0]
-    if any(s.transposed != first.transposed or s.lead != first.lead for s in rows):
+    if any((s.transposed, s.lead, s.fold, s.ndim) != (first.transposed, first.lead, 1, first.ndim) for s in rows):
         raise Untraceable("it mixes rows of different axes")
     if first.transposed or any(trace[a].kind == TOTAL for a in args):
         raise Untraceable("it computes with transposed rows, or with sums over rows")
@@ -145,8 +198,13 @@ def where(condition: Any, a: Any, b: Any) -> Symbol:
     symbols = symbols_in((condition, a, b))
     trace = symbols[0].trace
     rows = [s for s in symbols if s.kind == ROWS]
-    if not rows or any(s.transposed or s.lead != rows[0].lead or s.shape[:-1] != s.lead for s in rows):
+    if not rows or any(s.kind == TOTAL for s in symbols):
+        raise Untraceable("it uses np.where on values that are not rows")
+    first = rows[0]
+    if any(s.inner != first.inner or s.ndim != first.ndim or s.fold != 1 for s in rows) or len(first.inner) != 1:
+        return _on_inner_axes(trace, symbols, (condition, a, b), lambda own: trace.where(*own), True)
+    if any(s.transposed or s.lead != first.lead for s in rows):
         raise Untraceable("it uses np.where on values that are not rows")
     dtype = next((s.dtype for s in symbols if s.dtype.kind == "f"), np.dtype(float))
     value = trace.where(*[as_vector(trace, number_of(trace, v, dtype)) for v in (condition, a, b)])
-    return Symbol(trace, value, (*rows[0].lead, trace[value].width), rows[0].lead, dtype)
+    return Symbol(trace, value, (*first.lead, trace[value].width), first.lead, dtype)

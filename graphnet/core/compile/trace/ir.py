@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Container, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -20,6 +21,12 @@ ROWS, FIXED, TOTAL, CONSTANT = "rows", "fixed", "total", "constant"
 #: The key of copies of fixed vectors for each row.
 SPREAD = "spread"
 
+#: The key of copies of values that have no storage of their own.
+DENSE = "dense"
+
+#: Operations without storage of their own, whose readers read that of the operand.
+VIEWS = frozenset(("columns", "expand"))
+
 #: Names of operations without operands.
 LEAVES = frozenset(
     {"sequence", "state", "context", "draw", "emitted_error", "carried_error", "weight", "constant", "ones"}
@@ -31,7 +38,10 @@ TIMED_LEAVES = frozenset({"sequence", "state", "draw", "ones", "emitted_error", 
 
 @record
 class Operation:
-    """One value: the operation that computes it, and its operands. The shape of ``ROWS`` excludes the rows."""
+    """One value: the operation that computes it, and its operands. The shape of ``ROWS`` excludes the rows.
+
+    A value of rows has one axis of units: inner axes are one behind the other, the last one fastest.
+    """
 
     name: str
     args: tuple[int, ...]
@@ -97,6 +107,8 @@ class Trace:
         self.path = ""
         self._numbers: dict[Any, int] = {}
         self._names: set[str] = set()
+        #: The sizes of the row axes that its symbols have; () until it is known.
+        self.lead: tuple[int, ...] = ()
         self._analyses: dict[str, tuple[int, Roles, Any]] = {}
 
     def __getitem__(self, value: int) -> Operation:
@@ -132,6 +144,10 @@ class Trace:
         kinds = [values[a].kind for a in args]
         boolean = name in PREDICATES
         if ROWS in kinds:
+            if "expand" in self._names:
+                narrow = self._narrow(name, args)
+                if narrow is not None:
+                    return narrow
             width = max([values[a].shape[-1] if values[a].shape else 1 for a in args])
             return self.add(Operation(name, args, None, ROWS, (width,), boolean))
         kind = TOTAL if TOTAL in kinds else FIXED if FIXED in kinds else CONSTANT
@@ -148,7 +164,7 @@ class Trace:
     def copy(self, value: int, width: int | None = None, key: Any = None) -> int:
         """A copy of a value in storage of its own; ``key`` distinguishes several copies of one value."""
         shape = self[value].shape[-1:] if width is None else (width,)
-        return self.add(Operation("copy", (value,), key, ROWS, shape))
+        return self.add(Operation("copy", (value,), key, ROWS, shape, self[value].boolean))
 
     def spread(self, fixed: int) -> int:
         """A fixed vector for each row; operations on elements read the vector itself: see ``unspread``."""
@@ -163,31 +179,101 @@ class Trace:
 
     def dot(self, rows: int, fixed: int) -> int:
         """``rows @ fixed``."""
-        return self.add(Operation("dot", (rows, fixed), None, ROWS, (self[fixed].shape[1],)))
+        return self.add(Operation("dot", (self.dense(rows), fixed), None, ROWS, (self[fixed].shape[1],)))
 
     def columns(self, rows: int, start: int, stop: int) -> int:
         """``rows[..., start:stop]``."""
         if (start, stop) == (0, self[rows].width):
             return rows
+        if self.values[rows].name == "expand":
+            (base,), (_, repeat, inner) = self.values[rows].args, self.values[rows].attr
+            if start % (repeat * inner) == stop % (repeat * inner) == 0:
+                return self.expand(self.columns(base, start // repeat, stop // repeat), repeat, inner)
+            rows = self.dense(rows)
         return self.add(Operation("columns", (rows,), (start, stop), ROWS, (stop - start,), self[rows].boolean))
 
     def join(self, *rows: int) -> int:
         """Rows concatenated along the last axis."""
         if len(rows) == 1:
             return rows[0]
+        rows = tuple([self.dense(r) for r in rows])
         return self.add(Operation("join", rows, None, ROWS, (sum(self[r].width for r in rows),), self[rows[0]].boolean))
 
     def reduce(self, name: str, rows: int) -> int:
         """A ufunc's reduction over the last axis, which is kept with length 1."""
-        return self.add(Operation("reduce", (rows,), name, ROWS, (1,)))
+        return self.add(Operation("reduce", (self.dense(rows),), name, ROWS, (1,)))
 
     def outer(self, a: int, b: int) -> int:
         """``a.T @ b``, summed over the rows."""
+        a, b = self.dense(a), self.dense(b)
         return self.add(Operation("outer", (a, b), None, TOTAL, (self[a].width, self[b].width)))
 
     def rowsum(self, a: int) -> int:
         """``a.sum(0)``."""
-        return self.add(Operation("rowsum", (a,), None, TOTAL, (self[a].width,)))
+        return self.add(Operation("rowsum", (self.dense(a),), None, TOTAL, (self[a].width,)))
+
+    # ------------------------------------------------------------------ inner axes
+    def expand(self, rows: int, repeat: int, inner: int) -> int:
+        """Units ``(outer, inner)`` as ``(outer, repeat, inner)``: each run of ``inner`` units ``repeat`` times.
+
+        ``outer`` follows from the width. The value has no storage: elementwise operations read the operand.
+        """
+        if repeat == 1:
+            return rows
+        operation = self.values[rows]
+        width = operation.width
+        if operation.name == "expand":
+            _, before, below = operation.attr
+            if inner in (below, before * below):
+                return self.expand(operation.args[0], before * repeat, below)
+            rows = self.dense(rows)
+        attr = (width // inner, repeat, inner)
+        return self.add(Operation("expand", (rows,), attr, ROWS, (width * repeat,), operation.boolean))
+
+    def dense(self, rows: int) -> int:
+        """A value with storage of its own: a copy of one that is expanded."""
+        return self.copy(rows, key=DENSE) if self.values[rows].name == "expand" else rows
+
+    def _narrow(self, name: str, args: tuple[int, ...]) -> int | None:
+        """A ufunc of values that are expanded alike, as the expansion of a ufunc; None for other operands."""
+        expanded = [self.values[a] for a in args if self.values[a].kind != CONSTANT]
+        first = expanded[0]
+        if any(o.name != "expand" or o.attr != first.attr for o in expanded):
+            return None
+        own = [a if self.values[a].kind == CONSTANT else self.values[a].args[0] for a in args]
+        return self.expand(self.ufunc(name, *own), *first.attr[1:])
+
+    def reduce_axis(self, name: str, rows: int, count: int, inner: int) -> int:
+        """A ufunc's reduction of units ``(outer, count, inner)`` over the axis in the middle: ``(outer, inner)``."""
+        width = self.values[rows].width
+        if count == 1:
+            return rows
+        if count == width:
+            return self.reduce(name, rows)
+        attr = (name, width // (count * inner), count, inner)
+        return self.add(Operation("reduce_axis", (self.dense(rows),), attr, ROWS, (width // count,)))
+
+    def permute(self, rows: int, shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
+        """Units ``shape`` with their axes in another order; neighbours that stay neighbours become one axis."""
+        present = [a for a in range(len(shape)) if shape[a] != 1]
+        runs: list[list[int]] = []
+        for axis in [present.index(a) for a in axes if shape[a] != 1]:
+            if runs and axis == runs[-1][-1] + 1:
+                runs[-1].append(axis)
+            else:
+                runs.append([axis])
+        if len(runs) < 2:
+            return rows
+        order = sorted(range(len(runs)), key=lambda i: runs[i][0])
+        sizes = tuple(math.prod(shape[present[a]] for a in runs[i]) for i in order)
+        places = tuple(order.index(i) for i in range(len(runs)))
+        operation = self.values[rows]
+        if operation.name == "permute":
+            before_sizes, before_axes = operation.attr
+            if tuple(before_sizes[a] for a in before_axes) == sizes:
+                return self.permute(operation.args[0], before_sizes, tuple(before_axes[a] for a in places))
+        attr = (sizes, places)
+        return self.add(Operation("permute", (self.dense(rows),), attr, ROWS, operation.shape, operation.boolean))
 
     def fixed(self, name: str, args: tuple[int, ...], attr: Any, shape: tuple[int, ...]) -> int:
         """An operation on fixed values or totals."""
@@ -230,8 +316,8 @@ class Trace:
         return counts
 
     def base(self, value: int) -> int:
-        """The value itself, or the one whose columns it is."""
-        while self.values[value].name == "columns":
+        """The value itself, or the one whose storage it reads: whose columns it is, or that it repeats."""
+        while self.values[value].name in VIEWS:
             value = self.values[value].args[0]
         return value
 

@@ -27,6 +27,8 @@ class TraceSpec:
         Whether to trace the backward pass, too.
     copy_states : bool
         Whether to run :mod:`graphnet.core.compile.passes.copy_states`.
+    row_axes : int or None
+        The number of first axes that are rows; the others are inner axes. None: all but the last.
     """
 
     plan: Plan
@@ -39,9 +41,13 @@ class TraceSpec:
     emitted: int
     backward: bool
     copy_states: bool = False
+    row_axes: int | None = None
 
     @property
     def rows(self) -> int:
         """Rows of a step."""
         shape = self.shapes.slots[0]
-        return 1 if shape is None else math.prod(n or 0 for n in shape.sizes[:-1])
+        if shape is None:
+            return 1
+        axes = shape.rank - 1 if self.row_axes is None else self.row_axes
+        return math.prod(n or 0 for n in shape.sizes[:axes])

@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from graphnet.core.compile.trace.indexing import column_ranges, static_index
+from graphnet.core.compile.trace import inner_axes
+from graphnet.core.compile.trace.indexing import static_index
 from graphnet.core.compile.trace.ir import ROWS, Trace
-
-
-class Untraceable(Exception):
-    """A rule does something that cannot be traced; the message names it."""
-
+from graphnet.core.compile.trace.untraceable import Untraceable
 
 #: Implementations of numpy functions for symbols, by name.
 HANDLERS: dict[str, Callable[..., Any]] = {}
+
+
+#: Ufuncs of vectors and matrices, which are handled as functions.
+PRODUCTS = frozenset(("matvec", "vecmat", "vecdot"))
 
 
 def implements(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -60,12 +61,14 @@ class Symbol(NDArrayOperatorsMixin):
     value : int
         Its number there.
     shape : tuple of int
-        As the rule sees it. Values of the kind ROWS have the row axes ``lead`` and one more.
+        As the rule sees it. Values of the kind ROWS have the row axes ``lead`` and inner axes.
     lead : tuple of int
         The row axes; empty for other kinds.
     dtype : numpy dtype
     transposed : bool
         Whether the rule has transposed it (rows only).
+    fold : int
+        How many units of each row the rule has reshaped into the row axis, by ``x.reshape(-1, n)``.
     """
 
     def __init__(
@@ -76,9 +79,11 @@ class Symbol(NDArrayOperatorsMixin):
         lead: tuple[int, ...],
         dtype: Any,
         transposed: bool = False,
+        fold: int = 1,
     ) -> None:
         self.trace, self.value, self.shape, self.lead = trace, value, shape, lead
         self.dtype, self.transposed = dtype if isinstance(dtype, np.dtype) else np.dtype(dtype), transposed
+        self.fold = fold
 
     # ------------------------------------------------------------------ attributes of an array
     @property
@@ -138,28 +143,59 @@ class Symbol(NDArrayOperatorsMixin):
     # ------------------------------------------------------------------ derived symbols
     def like(self, value: int, shape: tuple[int, ...], dtype: Any = None) -> Symbol:
         """A value with this symbol's row axes and dtype."""
-        lead = self.lead if self.trace[value].kind == ROWS else ()
-        return Symbol(self.trace, value, shape, lead, self.dtype if dtype is None else dtype)
+        lead, fold = (self.lead, self.fold) if self.trace[value].kind == ROWS else ((), 1)
+        return Symbol(self.trace, value, shape, lead, self.dtype if dtype is None else dtype, False, fold)
 
-    def rows(self, value: int) -> Symbol:
-        """A value of rows with this symbol's row axes."""
+    def rows(self, value: int, inner: tuple[int, ...] | None = None) -> Symbol:
+        """A value of rows with this symbol's row axes; ``inner`` None: one inner axis."""
         dtype = np.dtype(bool) if self.trace[value].boolean else self.dtype
-        return self.like(value, (*self.lead, self.trace[value].width), dtype)
+        if inner is None:
+            inner = (self.trace[value].width // self.fold,)
+        return self.like(value, (*self.lead, *inner), dtype)
+
+    @property
+    def signature(self) -> tuple[Any, ...]:
+        """What two symbols of one trace have in common if they are the same array."""
+        return self.value, self.shape, self.lead, self.transposed, self.fold
+
+    @property
+    def inner(self) -> tuple[int, ...]:
+        """The inner axes of rows."""
+        return self.shape[len(self.lead) :]
 
     @property
     def T(self) -> Symbol:
         return self.transpose()
 
     def transpose(self, *axes: Any) -> Symbol:
-        if axes and axes not in (((1, 0),), (1, 0)):
-            self.refuse("it transposes more than two axes")
-        if self.kind == ROWS:
-            if self.ndim != 2:
-                self.refuse("it transposes more than two axes")
-            return Symbol(self.trace, self.value, self.shape[::-1], self.lead, self.dtype, not self.transposed)
-        if self.ndim < 2:
+        order = tuple(axes[0]) if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes
+        order = tuple(a % self.ndim for a in order or range(self.ndim - 1, -1, -1))
+        if order == tuple(range(self.ndim)):
             return self
-        return self.like(self.trace.fixed("transpose", (self.value,), None, self.shape[::-1]), self.shape[::-1])
+        shape = tuple(self.shape[a] for a in order)
+        if self.kind != ROWS:
+            attr = None if order == tuple(range(self.ndim - 1, -1, -1)) else order
+            return self.like(self.trace.fixed("transpose", (self.value,), attr, shape), shape)
+        if self.ndim == 2 and len(self.lead) == 1:
+            return Symbol(self.trace, self.value, shape, self.lead, self.dtype, not self.transposed, self.fold)
+        first = len(self.lead)
+        if order[:first] != tuple(range(first)) or self.transposed:
+            self.refuse("it moves the rows to another axis")
+        inner = (self.fold, *self.inner)
+        axes = (0, *[a - first + 1 for a in order[first:]])
+        return self.rows(self.trace.permute(self.value, inner, axes), shape[first:])
+
+    def swapaxes(self, a: int, b: int) -> Symbol:
+        order = list(range(self.ndim))
+        order[a], order[b] = order[b], order[a]
+        return self.transpose(order)
+
+    def squeeze(self, axis: Any = None) -> Symbol:
+        axes = range(len(self.lead), self.ndim) if axis is None else [a % self.ndim for a in np.atleast_1d(axis)]
+        if any(self.shape[a] != 1 for a in axes if axis is not None):
+            self.refuse(f"it removes an axis of {self.shape} that is longer than 1")
+        kept = [n for a, n in enumerate(self.shape) if a not in axes or n != 1]
+        return self.reshape(kept)
 
     def copy(self) -> Symbol:
         return self
@@ -181,10 +217,10 @@ class Symbol(NDArrayOperatorsMixin):
             self.refuse(f"it reshapes {self.shape} to {target}")
         if self.kind != ROWS:
             return self.like(self.trace.fixed("reshape", (self.value,), target, target), target)
-        width = self.trace[self.value].width
-        if not target or target[-1] != width or self.transposed:
+        if self.transposed:
             self.refuse(f"it reshapes rows {self.shape} to {target}")
-        return Symbol(self.trace, self.value, target, target[:-1], self.dtype)
+        first, fold = inner_axes.reshaped(self, target)
+        return Symbol(self.trace, self.value, target, target[:first], self.dtype, False, fold)
 
     def __getitem__(self, index: Any) -> Symbol:
         items = index if isinstance(index, tuple) else (index,)
@@ -195,10 +231,8 @@ class Symbol(NDArrayOperatorsMixin):
             return self.like(self.trace.fixed("part", (self.value,), static_index(items), shape), shape)
         if self.transposed:
             self.refuse("it indexes transposed rows")
-        ranges = column_ranges(items, self.shape)
-        if isinstance(ranges, str):
-            raise Untraceable(ranges)
-        return self.rows(self.trace.join(*[self.trace.columns(self.value, *columns) for columns in ranges]))
+        runs, inner = inner_axes.selected(self, items)
+        return self.rows(self.trace.join(*[self.trace.columns(self.value, *run) for run in runs]), inner)
 
     # ------------------------------------------------------------------ reductions
     def sum(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Symbol:
@@ -207,22 +241,36 @@ class Symbol(NDArrayOperatorsMixin):
         if self.kind != ROWS:
             shape = np.broadcast_to(0.0, self.shape).sum(axis=axis, keepdims=keepdims).shape
             return self.like(self.trace.fixed("sum", (self.value,), (axis, bool(keepdims)), shape), shape)
-        axes = set(range(self.ndim)) if axis is None else {a % self.ndim for a in np.atleast_1d(axis)}
+        axes = self._axes(axis)
         row_axes = set(range(len(self.lead)))
-        if axes == {self.ndim - 1} and not self.transposed:
-            return self._reduced("add", keepdims)
+        if not axes & row_axes:
+            return self._reduced("add", axes, keepdims)
         if not row_axes <= axes or self.transposed:
             return self.refuse("it sums over some of the row axes")  # type: ignore[no-any-return]
-        total = Symbol(self.trace, self.trace.rowsum(self.value), (self.shape[-1],), (), self.dtype)
-        if axes > row_axes:
-            total = total.sum()
-        shape = tuple(1 if i in axes else n for i, n in enumerate(self.shape)) if keepdims else total.shape
+        shape = tuple(1 if i in axes else n for i, n in enumerate(self.shape) if keepdims or i not in axes)
+        if self.ndim == len(self.lead) + 1 and self.fold == 1:
+            total = self.like(self.trace.rowsum(self.value), self.inner)
+            total = total if axes == row_axes else total.sum()
+        else:
+            own = {0, *(a - len(self.lead) + 1 for a in axes - row_axes)}
+            value = inner_axes.reduced(self.trace, "add", self.value, (self.fold, *self.inner), own)
+            value = self.trace.rowsum(value)
+            total = self.like(value, self.trace[value].shape)
         return total if shape == total.shape else total.reshape(shape)
 
-    def _reduced(self, name: str, keepdims: bool) -> Symbol:
-        if not keepdims:
-            self.refuse("it drops the last axis of rows (keepdims=False)")
-        return self.rows(self.trace.reduce(name, self.value))
+    def _axes(self, axis: Any) -> set[int]:
+        """Axes as a rule names them; None: all."""
+        return set(range(self.ndim)) if axis is None else {int(a) % self.ndim for a in np.atleast_1d(axis)}
+
+    def _reduced(self, name: str, axes: set[int], keepdims: bool) -> Symbol:
+        """A reduction of inner axes."""
+        if self.transposed:
+            self.refuse("it reduces transposed rows")
+        first = len(self.lead)
+        own = {a - first + 1 for a in axes}
+        value = inner_axes.reduced(self.trace, name, self.value, (self.fold, *self.inner), own)
+        inner = [1 if a in axes else n for a, n in enumerate(self.shape) if keepdims or a not in axes]
+        return self.rows(value, tuple(inner[first:]))
 
     def max(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Symbol:
         return self._extremum("maximum", axis, keepdims)
@@ -231,9 +279,10 @@ class Symbol(NDArrayOperatorsMixin):
         return self._extremum("minimum", axis, keepdims)
 
     def _extremum(self, name: str, axis: Any, keepdims: bool) -> Symbol:
-        if self.kind != ROWS or axis is None or axis % self.ndim != self.ndim - 1:
+        axes = self._axes(axis)
+        if self.kind != ROWS or axes & set(range(len(self.lead))):
             self.refuse("it takes a maximum or minimum over the rows")
-        return self._reduced(name, keepdims)
+        return self._reduced(name, axes, keepdims)
 
     def mean(self, axis: Any = None, keepdims: bool = False, **options: Any) -> Symbol:
         axes = range(self.ndim) if axis is None else np.atleast_1d(axis)
@@ -252,6 +301,8 @@ class Symbol(NDArrayOperatorsMixin):
             self.refuse(f"it uses np.{ufunc.__name__}.{method} with {', '.join(options)}")
         if ufunc is np.matmul:
             return HANDLERS["dot"](*inputs)
+        if ufunc.__name__ in PRODUCTS:
+            return HANDLERS[ufunc.__name__](*inputs)
         return HANDLERS["ufunc"](ufunc.__name__, *inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:

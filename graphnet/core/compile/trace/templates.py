@@ -66,4 +66,4 @@ class Instance:
 
     def symbol(self, trace: Trace, of: Symbol) -> Symbol:
         """The symbol of the graph for one of the template."""
-        return Symbol(trace, self.numbers[of.value], of.shape, of.lead, of.dtype, of.transposed)
+        return Symbol(trace, self.numbers[of.value], of.shape, of.lead, of.dtype, of.transposed, of.fold)

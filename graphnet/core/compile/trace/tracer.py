@@ -7,6 +7,7 @@ Untraceable names the node and the reason.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,8 +18,9 @@ from graphnet.core.compile.plan import Call
 from graphnet.core.compile.trace.ir import FIXED, ROWS, TOTAL, Roles, Trace
 from graphnet.core.compile.trace.layer_copies import LayerCopies
 from graphnet.core.compile.trace.spec import TraceSpec
-from graphnet.core.compile.trace.symbol import RowLengths, Symbol, Untraceable
+from graphnet.core.compile.trace.symbol import RowLengths, Symbol
 from graphnet.core.compile.trace.templates import ERROR, INPUT, WEIGHT, Instance, Template
+from graphnet.core.compile.trace.untraceable import Untraceable
 from graphnet.core.describe import signatures
 from graphnet.core.describe.layer import Layer, rules_key
 from graphnet.core.describe.shapes import Shape
@@ -82,18 +84,22 @@ class _Tracer:
     def row_shape(self, slot: int) -> tuple[int, ...]:
         """The sizes of a slot, whose row axes must be those of all slots."""
         shape, path = self.spec.shapes.slots[slot], self.spec.plan.slot_paths[slot]
-        if shape is None or not shape.known or shape.rank < 2:
+        first = self.spec.row_axes
+        if shape is None or not shape.known or shape.rank < (2 if first is None else first):
             raise Untraceable(f"{path}: its shape is {shape}, not rows of numbers")
         sizes = tuple(n or 0 for n in shape.sizes)
-        lead = self.lead or sizes[:-1]
-        if sizes[:-1] != lead:
+        if first is None:
+            first = len(sizes) - 1
+        lead = self.lead or sizes[:first]
+        if sizes[:first] != lead or len(lead) != first:
             raise Untraceable(f"{path}: shape {shape} does not have the rows {lead} of the others")
-        self.lead = lead
+        self.lead = self.trace.lead = lead
         return sizes
 
     def leaf(self, name: str, key: Any, shape: tuple[int, ...], kind: str = ROWS) -> Symbol:
-        value = self.trace.leaf(name, key, kind, shape[-1:] if kind == ROWS else shape)
-        return Symbol(self.trace, value, shape, shape[:-1] if kind == ROWS else (), self.spec.dtype)
+        lead, inner = (self.lead, shape[len(self.lead) :]) if kind == ROWS else ((), ())
+        value = self.trace.leaf(name, key, kind, (math.prod(inner),) if kind == ROWS else shape)
+        return Symbol(self.trace, value, shape, lead, self.spec.dtype)
 
     def run_rule(self, step: Call, rule: Callable[..., None], *arguments: Any) -> None:
         """Run a rule of one node; turn any exception into Untraceable."""
@@ -178,7 +184,9 @@ class _Tracer:
         """The result of a rule, if it is rows of the inferred shape."""
         if not isinstance(result, Symbol):
             raise Untraceable(f"it returns a {type(result).__name__}")
-        if result.shape != shape or result.dtype.kind != "f" or result.kind != ROWS or result.transposed:
+        right = (shape, self.lead, False, 1)
+        found = (result.shape, result.lead, result.transposed, result.fold)
+        if found != right or result.dtype.kind != "f" or result.kind != ROWS:
             raise Untraceable(f"it returns shape {result.shape} where infer says {shape}")
         return result
 
@@ -255,8 +263,8 @@ class _Tracer:
         )
 
     def zeros(self, shape: tuple[int, ...]) -> Symbol:
-        value = self.trace.copy(self.trace.constant(0.0), shape[-1])
-        return Symbol(self.trace, value, shape, shape[:-1], self.spec.dtype)
+        value = self.trace.copy(self.trace.constant(0.0), math.prod(shape[len(self.lead) :]))
+        return Symbol(self.trace, value, shape, self.lead, self.spec.dtype)
 
     @staticmethod
     def check_gradients(layer: Layer, gradients: dict[str, Any]) -> None:
@@ -322,6 +330,7 @@ class _Tracer:
     def tracing(self, trace: Trace) -> Iterator[Trace]:
         """Record in another trace."""
         own, self.trace = self.trace, trace
+        trace.lead = self.lead
         try:
             yield trace
         finally:
@@ -336,7 +345,7 @@ class _Tracer:
 def _equal(a: Any, b: Any) -> bool:
     """Whether two results of a rule are the same values."""
     if isinstance(a, Symbol) or isinstance(b, Symbol):
-        return type(a) is type(b) and (a.value, a.shape, a.transposed) == (b.value, b.shape, b.transposed)
+        return type(a) is type(b) and a.signature == b.signature
     if isinstance(a, (tuple, list)):
         return type(a) is type(b) and len(a) == len(b) and all(map(_equal, a, b))
     if isinstance(a, dict):

@@ -12,6 +12,7 @@ from graphnet.core.compile.program import (
     STATIC_BUFFER,
     STEP_BUFFER,
     BufferSlice,
+    Expanded,
     ExternalArray,
     Instruction,
     InvalidProgram,
@@ -24,6 +25,7 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import scalar
 from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.shape_checks import check_product, check_slice, check_widths
+from graphnet.core.run.numpy_backend.unit_views import UnitView, reduction, unit_views
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
 
 #: The caller's arrays of a pass: sequences, errors of outputs, errors of sequences; ``(steps, batch, features)``.
@@ -97,12 +99,46 @@ class BlockCalls:
         return array[..., 0] if self.workspace.batch == 1 else array
 
     def elementwise(self, step: Instruction, block: Block) -> Action:
+        views = unit_views(step, self.width)
+        if views is not None:
+            return self.on_axes(step, block, *views)
         check_widths(step, self.pack_units)
         out = self.array(step.output, block)
         args = [self.array(o, block) for o in step.operands]
         if any(a.ndim > out.ndim for a in args):
             raise InvalidProgram(f"{step.name} reads a value of every step into one without a time axis: {step.output}")
         return bound(step, args, out, -1 if self.workspace.batch == 1 else -2)
+
+    def width(self, operand: Operand) -> int:
+        """The units of an operand."""
+        if isinstance(operand, Scalar):
+            return 1
+        return self.pack_units(operand.pack) if isinstance(operand, PackRef) else operand.width
+
+    def on_axes(self, step: Instruction, block: Block, view: Any, views: list[Any]) -> Action:
+        """An instruction whose units are viewed with several axes."""
+        batched = self.workspace.batch > 1
+        position = -2 if batched else -1
+
+        def array(operand: Operand, view: UnitView | None) -> Any:
+            source = self.array(operand.source if isinstance(operand, Expanded) else operand, block)
+            return source if view is None else view.of(source, position)
+
+        out = array(step.output, view)
+        args = [array(operand, view) for operand, view in zip(step.operands, views, strict=True)]
+        timeless = step.name not in ("reduce_axis", "permute") and any(
+            isinstance(o, (BufferSlice, Expanded)) and a.ndim > out.ndim
+            for o, a in zip(step.operands, args, strict=True)
+        )
+        if timeless:
+            raise InvalidProgram(f"{step.name} reads a value of every step into one without a time axis: {step.output}")
+        if step.name == "reduce_axis":
+            reduce, x = reduction(step, batched), args[0]
+            return lambda arrays: reduce(x, out)
+        if step.name == "permute":
+            x = args[0]
+            return lambda arrays: np.copyto(out, x)
+        return bound(step, args, out, position)
 
     # ------------------------------------------------------------------ products
     def dot(self, step: Instruction, block: Block) -> list[Action]:

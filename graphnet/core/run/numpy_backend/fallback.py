@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from typing import TypeVar
 
-from graphnet.core.compile.trace.symbol import Untraceable
+from graphnet.core.compile.trace.untraceable import Untraceable
 from graphnet.core.errors import CompilerWarning
 
 Compiled = TypeVar("Compiled")

@@ -11,6 +11,7 @@ from graphnet.core.compile.program import (
     STATIC_BUFFER,
     STEP_BUFFER,
     BufferSlice,
+    Expanded,
     Instruction,
     InvalidProgram,
     Operand,
@@ -22,6 +23,7 @@ from graphnet.core.describe.parameter import Array
 from graphnet.core.run.numpy_backend.codegen import LoopSource, scalar
 from graphnet.core.run.numpy_backend.packing import PackedWeights
 from graphnet.core.run.numpy_backend.shape_checks import check_product, check_slice, check_widths
+from graphnet.core.run.numpy_backend.unit_views import UnitView, reduction, unit_views
 from graphnet.core.run.numpy_backend.workspace import KEPT_VIEWS, Block, Workspace
 
 #: The key of the rows that have ended, among the arrays that differ by step.
@@ -58,7 +60,8 @@ class LoopFunctions:
         self._products: dict[tuple[int, int], Any] = {}
         #: The views of each loop by block: of the plain one by its start, of the masked one by the start's complement.
         self._views: dict[int, list[Any]] = {}
-        self._constants: dict[tuple[BufferSlice, bool], Array] = {}
+        self._constants: dict[tuple[BufferSlice | PackRef, bool, UnitView | None], Array] = {}
+        self._reductions: dict[Any, Any] = {}
         self._loop, self._keys = self._generate(masked=False)
         self._masked: tuple[Loop, list[Any]] | None = None
 
@@ -81,13 +84,22 @@ class LoopFunctions:
 
     def _add(self, source: LoopSource, step: Instruction) -> None:
         """Add the lines of one instruction."""
-        output = self._name(source, step.output)
         if step.name == "dot":
             self._add_dot(source, step)
             return
-        check_widths(step, lambda number: len(self.packs.arrays[number]))
-        operands = [self._name(source, operand) for operand in step.operands]
-        if step.name == "copy":
+        views = unit_views(step, self._width)
+        if views is not None:
+            view, of_operands = views
+            output = self._name(source, step.output, self.flat, view)
+            pairs = zip(step.operands, of_operands, strict=True)
+            operands = [self._name(source, operand, self.flat, view) for operand, view in pairs]
+        else:
+            check_widths(step, lambda number: len(self.packs.arrays[number]))
+            output = self._name(source, step.output)
+            operands = [self._name(source, operand) for operand in step.operands]
+        if step.name == "reduce_axis":
+            source.call(self._reduction(step), operands[0], output)
+        elif step.name in ("copy", "permute"):
             source.lines.append(f"{output}[...] = {operands[0]}")
         elif step.name == "where":
             condition, a, b = operands
@@ -98,6 +110,15 @@ class LoopFunctions:
         else:
             named = step.name in KEYWORD_OUTPUT
             source.call(UFUNCS[step.name], *operands, f"out={output}" if named else output)
+
+    def _reduction(self, step: Instruction) -> Any:
+        """The function of a reduction; the same object each time, because the source refers to it."""
+        return self._reductions.setdefault(step.attr, reduction(step, not self.flat))
+
+    def _width(self, operand: Operand) -> int:
+        if isinstance(operand, Scalar):
+            return 1
+        return len(self.packs.arrays[operand.pack]) if isinstance(operand, PackRef) else operand.width
 
     def _add_dot(self, source: LoopSource, step: Instruction) -> None:
         rows, weights = step.operands
@@ -121,24 +142,31 @@ class LoopFunctions:
             self._products[key] = self.packs.arrays[number].dot
         return self._products[key]
 
-    def _name(self, source: LoopSource, operand: Operand | Any, flat: bool = False) -> str:
+    def _name(
+        self, source: LoopSource, operand: Operand | Any, flat: bool = False, view: UnitView | None = None
+    ) -> str:
         """The name of an operand in the source text."""
         if isinstance(operand, Scalar):
             return source.constant(self._scalar(operand.value))
         if isinstance(operand, PackRef):
-            return source.constant(self.packs.arrays[operand.pack])
+            return source.constant(self._constant(operand, flat, view))
+        if isinstance(operand, Expanded):
+            operand = operand.source
         assert isinstance(operand, BufferSlice)
         check_slice(self.workspace.at(operand, 0), operand, None, self.workspace.batch)
         if self.workspace.kind(operand) in (STATIC_BUFFER, STEP_BUFFER):
-            return source.constant(self._constant(operand, flat))
-        return source.variable((operand, flat))
+            return source.constant(self._constant(operand, flat, view))
+        return source.variable((operand, flat, view))
 
-    def _constant(self, operand: BufferSlice, flat: bool) -> Array:
-        """The view of a slice that is the same at every step; the same object each time."""
-        if (operand, flat) not in self._constants:
-            array = self.workspace.at(operand, 0)
-            self._constants[operand, flat] = array[:, 0] if flat else array
-        return self._constants[operand, flat]
+    def _constant(self, operand: Any, flat: bool, view: UnitView | None) -> Array:
+        """The view of a slice or pack that is the same at every step; the same object each time."""
+        key = (operand, flat, view)
+        if key not in self._constants:
+            packed = isinstance(operand, PackRef)
+            array = self.packs.arrays[operand.pack] if packed else self.workspace.at(operand, 0)
+            array = array[:, 0] if flat else array
+            self._constants[key] = array if view is None else view.of(array, -1 if flat else -2)
+        return self._constants[key]
 
     def _scalar(self, value: float) -> Any:
         if value not in self._scalars:
@@ -179,8 +207,10 @@ class LoopFunctions:
         return views
 
     def _steps(self, key: Any, block: Block) -> Sequence[Array]:
-        operand, flat = key
-        arrays = self.workspace.each(operand, block, flat, self.backward)
+        operand, flat, view = key
+        arrays: Sequence[Array] = self.workspace.each(operand, block, flat, self.backward)
+        if view is not None:
+            arrays = [view.of(array, -1 if flat else -2) for array in arrays]
         if len(arrays) != block.steps:
             raise InvalidProgram(f"{operand} has {len(arrays)} steps of a block of {block.steps}")
         return arrays

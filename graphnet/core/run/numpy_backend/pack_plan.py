@@ -96,7 +96,7 @@ def _block(program: Program, expression: Expression, blocks: list[WeightBlock | 
     if expression.name == "part":
         part = inner.block(((None, None, None), *expression.attr) if len(shape) == 1 else expression.attr)
         return part if part is not None and part.fits(expression.shape) else None
-    if expression.name == "transpose":
+    if expression.name == "transpose" and expression.attr is None:
         return replace(inner, flipped=not inner.flipped) if len(shape) == 2 else inner
     row = inner.rows[1] - inner.rows[0] == 1 and not inner.flipped
     width = inner.columns[1] - inner.columns[0]

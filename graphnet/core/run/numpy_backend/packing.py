@@ -49,7 +49,8 @@ def operation(expression: Expression) -> Callable[..., Any]:
         where = index(attr)
         return lambda a: a[where]
     table: dict[str, Callable[..., Any]] = {
-        "transpose": lambda a: a.T,
+        "transpose": lambda a: a.transpose(attr),
+        "broadcast": lambda a: np.broadcast_to(a, attr),
         "reshape": lambda a: a.reshape(attr),
         "concatenate": lambda *parts: np.concatenate(parts, attr),
         "matmul": np.matmul,

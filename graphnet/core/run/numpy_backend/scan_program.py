@@ -11,12 +11,13 @@ from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop
 from graphnet.core.compile.program import BufferSlice, Program
 from graphnet.core.compile.trace.spec import TraceSpec
-from graphnet.core.compile.trace.symbol import Untraceable
+from graphnet.core.compile.trace.untraceable import Untraceable
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend import whole_scan
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram, CallerArrays, Tape
 from graphnet.core.run.numpy_backend.executable import Executable
+from graphnet.core.run.numpy_backend.scan_axes import ScanAxes, with_inner, with_units
 from graphnet.core.run.numpy_backend.shared_executables import Lease, SharedExecutables
 from graphnet.core.run.numpy_backend.whole_pass import Slots, WholeTape
 from graphnet.core.run.numpy_backend.workspace import Block, Workspace
@@ -43,6 +44,7 @@ def spec_of(
         len(step.outputs),
         backward,
         copy_states,
+        row_axes=1,
     )
 
 
@@ -72,11 +74,8 @@ class ScanProgram(BoundProgram):
         self.step, self.exact = step, exact
         self.single = step.path in shapes.single
         inner = shapes.cells[step.path]
-        entering = inner.slots[0]
-        if entering is not None and entering.rank > 2:
-            raise Untraceable(f"a step of its sequence is {entering}, and programs support only (batch, feature)")
         if any(shapes.lengths[slot] is not None for slot in step.contexts):
-            raise Untraceable("a context has rows over time, and programs support only (batch, feature)")
+            raise Untraceable("a context has rows over time, and a program reads the same context at every step")
         spec = spec_of(step, shapes, options, wanted, backward, exact)
         program = self._program(spec, options)
         self.inner = inner
@@ -88,8 +87,9 @@ class ScanProgram(BoundProgram):
         self.keys = [f"{step.path}/{name}" for name in step.states]
         self.contexts = [(int(attr), target) for name, attr, target, _ in program.staged if name == "context"]
         self.context_shapes = [shapes.slots[slot] for slot in step.contexts]
-        #: Whether sequences are in the order of processing, with a batch axis.
-        self.straight = not (self.single or step.reverse)
+        #: Whether sequences are in the order of processing, with a batch axis and one of units.
+        self.axes = ScanAxes(step, inner)
+        self.straight = not (self.single or step.reverse or self.axes.several)
         #: Whether passes in which rows end early may be one call a direction: all steps count in the gradients.
         self.whole_where_ragged = not exact and (self.bptt_length is None or self.bptt_length >= self.steps)
         self._shared: SharedExecutables | None = None
@@ -163,8 +163,8 @@ class ScanProgram(BoundProgram):
             self.draw(executable.workspace, run)
         ended = None if ends is None else np.arange(self.steps)[:, None] >= ends.lengths
         outputs = self.run_forward(executable, arrays, run, self.held(ended) if self.exact else ended)
-        for slot, array in zip(step.outputs, outputs, strict=True):
-            slots[slot] = self.restored(array if ended is None else zero_ended(array, ended), order)
+        for slot, array, inner in zip(step.outputs, outputs, self.axes.outputs, strict=True):
+            slots[slot] = self.restored(array if ended is None else zero_ended(array, ended), order, inner)
         self.store_states(executable, states, slots, ends, run)
         return Tape(executable, arrays, values, ended, None if ends is None else ends.lengths) if run.keep else None
 
@@ -191,11 +191,12 @@ class ScanProgram(BoundProgram):
     def load(self, executable: Executable, states: list[Array | None], slots: list[Any], ends: RowEnds | None) -> None:
         """Copy initial states and contexts to the workspace; with ``ends`` empty rows take those of another row."""
         for target, state in zip(executable.initial, states, strict=True):
+            state = state if state is None or state.ndim == 2 else with_units(state, 1)
             target[...] = 0 if state is None else state.T if ends is None else ends.lent(state).T
         for index, target in self.contexts:
             context = slots[self.step.contexts[index]]
             context = context if ends is None else ends.lent(context, self.context_shapes[index])
-            executable.workspace.at(target, 0)[...] = context.T
+            executable.workspace.at(target, 0)[...] = with_units(context, 1).T
 
     def store_states(
         self,
@@ -208,7 +209,7 @@ class ScanProgram(BoundProgram):
         """Fill the slots of the final states; an empty row, which may have run on another's numbers, keeps its own."""
         empty = ends.lengths == 0 if self.exact and ends is not None and ends.lender is not None else None
         for k, slot in enumerate(self.step.finals):
-            state = slots[slot] = executable.final[k].T.copy()
+            state = slots[slot] = with_inner(executable.final[k].T.copy(), self.axes.states[k])
             if empty is not None:
                 before = initial[k]
                 state[empty] = 0 if before is None else before[empty]
@@ -244,16 +245,16 @@ class ScanProgram(BoundProgram):
 
     def reordered(self, array: Array, order: Array | None) -> Array:
         """A sequence in the order of processing, with a batch axis."""
-        array = array[:, None] if self.single else array
+        array = with_units(array[:, None] if self.single else array, 2)
         if order is not None:
             return taken(array, order)
         return np.ascontiguousarray(array[::-1] if self.step.reverse else array)
 
-    def restored(self, array: Array, order: Array | None) -> Array:
-        """The inverse of :meth:`reordered`."""
+    def restored(self, array: Array, order: Array | None, inner: tuple[int, ...]) -> Array:
+        """The inverse of :meth:`reordered`, for an array with these inner axes."""
         if order is not None:
-            return taken(array, order)
-        array = array[::-1] if self.step.reverse else array
+            return with_inner(taken(array, order), inner)  # type: ignore[no-any-return]
+        array = with_inner(array[::-1] if self.step.reverse else array, inner)
         return array[:, 0] if self.single else array
 
     # ------------------------------------------------------------------ random arrays
@@ -270,7 +271,7 @@ class ScanProgram(BoundProgram):
                 shapes: list[Any] = [None if i is None else self.inner.slots[i] for i in call.inputs]
                 drawn = self.options.layers[call.layer].draw(rng, *shapes)
                 for name, target in targets[call.path, call.layer]:
-                    workspace.at(target, t)[...] = drawn[name].T
+                    workspace.at(target, t)[...] = with_units(drawn[name], 1).T
         if ends is not None:
             for _, target in self.draws:
                 self.reorder_draws(workspace, target, ends)
@@ -300,13 +301,17 @@ class ScanProgram(BoundProgram):
         for k, (error, source) in enumerate(zip(output_errors, self.program.emitted, strict=True)):
             arrays["emitted_error", k] = self.emitted_error(error, source.width, tape.ended, order)
         for target, error in zip(executable.final_errors, final_errors, strict=True):
-            target[...] = 0 if error is None else error.T
+            target[...] = 0 if error is None else with_units(error, 1).T
         contexts = self.run_backward(tape, arrays, run, any(error is not None for error in final_errors))
         sequences = [self.sequence_error(arrays, k, tape, order) for k in range(len(step.sequences))]
-        states: list[Any] = [array.T.copy() for array in executable.initial_errors]
+        axes = self.axes
+        errors_of_states = zip(executable.initial_errors, axes.states, strict=True)
+        states: list[Any] = [with_inner(array.T.copy(), inner) for array, inner in errors_of_states]
         if run.carried is not None:
             states = [run.carried.pulled(key, error) for key, error in zip(self.keys, states, strict=True)]
-        input_errors = [*sequences, *states, *(None if error is None else error.T.copy() for error in contexts)]
+        of_contexts = zip(contexts, axes.contexts, strict=True)
+        contexts = [None if error is None else with_inner(error.T.copy(), inner) for error, inner in of_contexts]
+        input_errors = [*sequences, *states, *contexts]
         for slot, array in zip((*step.sequences, *step.initial, *step.contexts), input_errors, strict=True):
             if slot is not None and array is not None:
                 add(errors, slot, array)
@@ -326,7 +331,8 @@ class ScanProgram(BoundProgram):
         if array is None:
             return None
         array = self.truncated(array, tape.lengths)
-        return self.restored(array if tape.ended is None else zero_ended(array, tape.ended), order)
+        array = array if tape.ended is None else zero_ended(array, tape.ended)
+        return self.restored(array, order, self.axes.sequences[number])
 
     def truncated(self, array: Array, lengths: Array | None) -> Array:
         """The errors of a sequence, in the order of processing, with zeros in the steps that truncation excludes."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphnet.core.compile.program import (
     BufferSlice,
+    Expanded,
     ExternalArray,
     Instruction,
     InvalidProgram,
@@ -51,7 +52,7 @@ def _units(operand: Operand, pack_units: Any) -> int:
         return 1
     if isinstance(operand, PackRef):
         return int(pack_units(operand.pack))
-    assert isinstance(operand, (BufferSlice, ExternalArray))
+    assert isinstance(operand, (BufferSlice, Expanded, ExternalArray))
     return operand.width
 
 

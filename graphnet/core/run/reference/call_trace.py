@@ -8,8 +8,8 @@ from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Call, Plan
 from graphnet.core.compile.trace.ir import Trace
 from graphnet.core.compile.trace.spec import TraceSpec
-from graphnet.core.compile.trace.symbol import Untraceable
 from graphnet.core.compile.trace.tracer import trace
+from graphnet.core.compile.trace.untraceable import Untraceable
 from graphnet.core.run.context import BindOptions
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.analysis.finiteness import may_be_nonfinite
 from graphnet.core.compile.trace.ir import Trace
-from graphnet.core.compile.trace.symbol import Untraceable
+from graphnet.core.compile.trace.untraceable import Untraceable
 from graphnet.core.describe.parameter import Array
 from graphnet.core.run.context import BindOptions
 from graphnet.core.run.padding import Padding, RowEnds

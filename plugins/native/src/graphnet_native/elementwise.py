@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 
-from graphnet.core.compile.program import Instruction, Operand, Scalar
+from graphnet.core.compile.program import Expanded, Instruction, Operand, Scalar
 from graphnet_native.frame import Frame
 from graphnet_native.functions import FLOATS, RELATIONS, apply, as_number
 from graphnet_native.fusion import plain
@@ -34,6 +34,8 @@ def check(instruction: Instruction) -> None:
     """
     if instruction.name == "reduce" and instruction.attr not in REDUCTIONS:
         raise Unsupported(f"a reduction by {instruction.attr} has no native code")
+    if any(isinstance(operand, Expanded) for operand in instruction.operands):
+        raise Unsupported(f"{instruction.name} of units that are read several times has no native code")
     if instruction.name not in KNOWN and instruction.name not in ("dot", "reduce"):
         raise Unsupported(f"{instruction.name} has no native code")
 

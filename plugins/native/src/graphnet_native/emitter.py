@@ -100,6 +100,8 @@ class Emitter:
     ) -> None:
         if self.limited and len(program.instructions) > MOST:
             raise elementwise.Unsupported(f"a program of more than {MOST} instructions takes too long to compile")
+        for instruction in program.instructions:
+            elementwise.check(instruction)
         self.program = program
         self.dtype = F32 if dtype == "float32" else F64
         self.checks = BoundsChecks() if bounds.enabled() else None
@@ -137,8 +139,6 @@ class Emitter:
         Unsupported
             If an instruction has no native code.
         """
-        for instruction in self.program.instructions:
-            elementwise.check(instruction)
         phases = (STATIC, BEFORE, LOOP, AFTER, BACK_BEFORE, BACK_LOOP, BACK_AFTER)
         of = {phase: [i for i in self.program.instructions if i.phase == phase] for phase in phases}
 

@@ -12,6 +12,7 @@ from graphnet.core.compile.program import (
     FULL_BUFFER,
     RING_BUFFER,
     BufferSlice,
+    Expanded,
     ExternalArray,
     Instruction,
     Operand,
@@ -234,6 +235,7 @@ class Frame(Lanes):
         """Bytes from one row of the batch to the next, where rows come first."""
         if isinstance(operand, (PackRef, Scalar)):
             return 0
+        assert not isinstance(operand, Expanded)
         units = operand.width if isinstance(operand, ExternalArray) else self.program.buffers[operand.buffer].units
         return units * self.bytes(operand)
 

@@ -1,0 +1,139 @@
+"""Writing a model as an ONNX file."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Literal
+
+import numpy as np
+import onnx
+
+from graphnet.core import dtypes
+from graphnet.core.checks import path as checked_path
+from graphnet.core.describe.graph import Graph
+from graphnet.core.describe.layer import Layer
+from graphnet.core.errors import ConfigError
+from graphnet.core.run.runner import Runner
+from graphnet.core.run.standalone import graph_of
+from graphnet.io import atomic
+from graphnet_onnx.writing.assembly import assembled
+from graphnet_onnx.writing.errors import ExportError
+
+#: Bytes that a file of protocol buffers can have.
+LARGEST = 2**31 - 1
+
+Recurrent = Literal["scan", "operator"]
+
+
+def export(
+    model: Any,
+    path: str | os.PathLike[str],
+    *,
+    recurrent: Recurrent = "scan",
+    dtype: str | None = None,
+    lengths: bool = True,
+    states: bool = True,
+    force: bool = False,
+) -> None:
+    """Write a model as an ONNX file, for inference; see docs/onnx.md for what is in it.
+
+    Parameters
+    ----------
+    model : Model, NeuralNetwork, Runner, Graph or Layer
+    path : path
+        The file is written whole or not at all.
+    recurrent : {'scan', 'operator'}
+        A Scan of any cell becomes the operator Scan; with 'operator', where it is exactly ONNX's LSTM, GRU or RNN,
+        that operator.
+    dtype : {'float32', 'float64'}, optional
+        Of all numbers; None: that of the weights.
+    lengths : bool
+        Whether the lengths of the rows are an input, if the model has a sequence ``(time, batch, …)``.
+    states : bool
+        Whether the initial and the final states of Scans are inputs and outputs.
+    force : bool
+        Replace an existing file.
+
+    Raises
+    ------
+    ExportError
+        If a layer has no form in ONNX, or the file would have more than 2 GB.
+    ShapeError
+        If the axes of an input are not known.
+    FileError
+        If the file exists, or cannot be written.
+    ConfigError
+        If an option has another value.
+    """
+    file = checked_path("export", path)
+    atomic.refuse_existing(file, force=force)
+    atomic.write(file, serialized(to_onnx(model, recurrent=recurrent, dtype=dtype, lengths=lengths, states=states)))
+
+
+def to_onnx(
+    model: Any,
+    *,
+    recurrent: Recurrent = "scan",
+    dtype: str | None = None,
+    lengths: bool = True,
+    states: bool = True,
+) -> onnx.ModelProto:
+    """Return what :func:`export` writes, as an object of the package onnx.
+
+    Raises
+    ------
+    ExportError, ShapeError, ConfigError
+        See :func:`export`.
+    """
+    if recurrent not in ("scan", "operator"):
+        raise ConfigError("not a form", where="export, recurrent", expected="'scan' or 'operator'", received=recurrent)
+    for name, value in (("lengths", lengths), ("states", states)):
+        if not isinstance(value, (bool, np.bool_)):
+            raise ConfigError("not a truth value", where=f"export, {name}", expected="True or False", received=value)
+    wanted = None if dtype is None else dtypes.name(dtype, where="export")
+    return assembled(_runner(model), model, wanted, recurrent, bool(lengths), bool(states))
+
+
+def serialized(proto: onnx.ModelProto) -> bytes:
+    """The bytes of a file, after a check by onnx.
+
+    Raises
+    ------
+    ExportError
+        If there are more than a file can have, or onnx refuses the model.
+    """
+    size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+    if size > LARGEST or proto.ByteSize() > LARGEST:
+        raise ExportError(
+            "an ONNX file cannot have more than 2 GB",
+            where=proto.graph.name,
+            received=f"{size:,} bytes of weights",
+            remedy="Export it with dtype='float32', or in parts.",
+        )
+    data: bytes = proto.SerializeToString(deterministic=True)
+    try:
+        onnx.checker.check_model(data)
+    except onnx.checker.ValidationError as error:
+        raise ExportError(
+            "onnx refuses the file", where=proto.graph.name, received=str(error)[:500], remedy="Please report it."
+        ) from error
+    return data
+
+
+def _runner(model: Any) -> Runner:
+    """The runner of what a user wants to export."""
+    runner = getattr(model, "runner", model)
+    if isinstance(runner, Runner):
+        return runner
+    graph = getattr(model, "graph", model)
+    if isinstance(graph, Graph):
+        return Runner(graph)
+    if isinstance(model, Layer):
+        count = len([name for name in model.input_ports().names if name not in model.input_ports().optional])
+        return Runner(graph_of(model, count))
+    raise ConfigError(
+        "there is no graph to export",
+        where="export",
+        expected="a Model, a NeuralNetwork, a Runner, a Graph or a layer",
+        received=repr(model)[:200],
+    )
