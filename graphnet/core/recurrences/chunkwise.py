@@ -109,9 +109,7 @@ class Chunks:
         decay = part.factors()
         if decay is None:
             return cls(part, size)
-        by_key, by_value = (n > 1 for n in decay.shape[-2:])
-        if by_value and (by_key or "u" in part.vectors):
-            return None
+        by_value = decay.shape[-1] > 1
         decay = decay[..., 0, :] if by_value else decay[..., 0]
         if decay.shape[1] == 1:  # the same for all chunks
             decay = np.broadcast_to(decay, (len(decay), size, *decay.shape[2:]))
