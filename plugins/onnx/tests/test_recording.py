@@ -67,6 +67,7 @@ Rule.rules |= {
     "extremes": lambda x: np.stack([x.max(1), x.min(1), np.maximum(x[:, 0], 0.1), np.fmin(x[:, 1], x[:, 2])], axis=1),
     "positions": lambda x: (x.argmax(-1) + x.argmin(axis=2) * 0.5).astype(x.dtype),
     "gathered": lambda x: x[:, [2, 0, 0], :],
+    "pairs": lambda x: x[:, [0, 2, 1, 1], [3, 0, 1, 2]] + x[np.arange(x.shape[0]), 1],
     "along": lambda x: np.take_along_axis(x, np.argsort(x, axis=-1), -1),
     "sorted": lambda x: np.sort(x, axis=1),
     "reversed": lambda x: x[:, ::-1, ::2],
