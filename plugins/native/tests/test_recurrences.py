@@ -16,12 +16,19 @@ TOLERANCES = {"float32": 1e-5, "float64": 1e-13}
 FORMS = [((37,), ()), ((64,), (0, 1)), ((3, 5), (3,)), ((2, 130), (1,)), ((), ()), ((1,), (0,)), ((4, 16), (2,))]
 
 
-@pytest.fixture(params=["avx512", "avx2", "baseline"])
-def level(request, monkeypatch):
-    """Every level of features that this processor has."""
-    monkeypatch.setenv("GRAPHNET_NATIVE_FEATURES", request.param)
+#: Levels of features and dtypes that are tried together.
+LEVELS = [("avx512", "float32"), ("avx512", "float64"), ("avx2", "float32"), ("baseline", "float64")]
+
+
+def select(monkeypatch, level):
+    """Choose a level of features that this processor has."""
+    monkeypatch.setenv("GRAPHNET_NATIVE_FEATURES", level)
     features.available.cache_clear()
-    yield features.selected()
+
+
+@pytest.fixture(autouse=True)
+def _selected_again():
+    yield
     features.available.cache_clear()
 
 
@@ -70,9 +77,10 @@ def cases(dtype):
     yield rng, 2, 1, (5,), (0, 1), Order(np.array([1, 0])), False
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(("level", "dtype"), LEVELS)
 @pytest.mark.parametrize("function", [diagonal, max_plus])
-def test_elementwise(level, function, dtype):
+def test_elementwise(monkeypatch, function, level, dtype):
+    select(monkeypatch, level)
     operations, results = counted(OPERATIONS)
     names = ("a", "b", "initial") if function is diagonal else ("f", "i", "initial")
     for rng, batch, steps, inner, repeated, order, time_major in cases(dtype):
@@ -88,8 +96,9 @@ def test_elementwise(level, function, dtype):
     assert len(results) == 7 * (len(FORMS) + 1)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-def test_rotation(level, dtype):
+@pytest.mark.parametrize(("level", "dtype"), LEVELS)
+def test_rotation(monkeypatch, level, dtype):
+    select(monkeypatch, level)
     operations, results = counted(OPERATIONS)
     for rng, batch, steps, inner, repeated, order, time_major in cases(dtype):
         re, im = (shaped(rng, dtype, batch, steps, inner, repeated) for _ in range(2))
@@ -132,11 +141,20 @@ def test_what_is_left_to_numpy():
 
 #: Sizes of the axes (heads), key and value, around those of vectors and blocks of keys.
 MATRICES = [((), 16, 64), ((2,), 3, 21), ((2, 1), 19, 5), ((3,), 1, 2)]
+FORMS_OF_DECAY = ["product", "one rate", "logs", "values"]
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("form", ["product", "one rate", "logs", "values"])
-def test_matrix_state_with_a_full_decay(level, form, dtype):
+@pytest.mark.parametrize(
+    ("form", "level", "dtype"),
+    [
+        *((form, *LEVELS[0]) for form in FORMS_OF_DECAY),
+        ("one rate", *LEVELS[1]),
+        ("product", *LEVELS[2]),
+        ("values", *LEVELS[3]),
+    ],
+)
+def test_matrix_state_with_a_full_decay(monkeypatch, form, level, dtype):
+    select(monkeypatch, level)
     rng = np.random.default_rng(3)
     for number, (heads, key, value) in enumerate(MATRICES):
         batch, steps = 2, (40, 7, 16, 1)[number]
