@@ -18,10 +18,16 @@ import onnx
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from graphnet import ConfigError, DtypeError, FileError, GraphnetError, ShapeError, UnknownNameError
+from graphnet.io.foreign import reading
 from graphnet_onnx.operators.context import DEFAULT_DOMAINS
 from graphnet_onnx.operators.evaluator import Evaluator, Settings
 from graphnet_onnx.operators.functions import local_functions, opsets_of
-from graphnet_onnx.operators.signature import type_name
+from graphnet_onnx.operators.rows.node_layer import ChangedShapeError
+from graphnet_onnx.operators.rows.program import Program
+from graphnet_onnx.operators.signature import tensor_type_name, type_name
+
+#: The combinations of types and shapes of inputs for which a model keeps a program.
+MOST_PROGRAMS = 32
 
 
 class UnsupportedModelError(UnknownNameError, SkipTest):
@@ -44,11 +50,13 @@ class GraphnetRep(BackendRep):  # type: ignore[misc]
     def __init__(self, model: onnx.ModelProto) -> None:
         settings = Settings(opsets_of(model.opset_import), local_functions(model))
         self.model = model
-        self._evaluator = Evaluator.of_graph(model.graph, settings)
+        with reading("prepare", "a valid ONNX model", what="the model"):
+            self._evaluator = Evaluator.of_graph(model.graph, settings)
         constants = self._evaluator.constants
         #: The inputs that must be given, with their declared types.
         self.inputs = {value.name: value.type for value in model.graph.input if value.name not in constants}
         self.outputs = tuple(value.name for value in model.graph.output)
+        self._programs: dict[Any, Program] = {}
         self._optional = {value.name: value.type for value in model.graph.input if value.name in constants}
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -70,9 +78,33 @@ class GraphnetRep(BackendRep):  # type: ignore[misc]
         """
         if kwargs:
             raise ConfigError("unknown argument", where="run", expected="the inputs only", received=", ".join(kwargs))
-        values = self._read(inputs)
-        results = self._evaluator.run(values)
+        results = self._results(self._read(inputs))
         return namedtupledict("Outputs", self.outputs)(*results)  # type: ignore[no-any-return]
+
+    def _results(self, values: dict[str, Any]) -> list[Any]:
+        """The outputs, by the program for inputs of these types and shapes.
+
+        The first time, the nodes are evaluated one by one, which gives the type and the shape of every value, and then
+        run as graphs. If a shape turns out to depend on numbers, the nodes are evaluated one by one as well.
+        """
+        key = tuple((name, *_kind(value)) for name, value in values.items())
+        program = self._programs.get(key)
+        if program is None:
+            known: dict[str, Any] = {}
+            self._evaluator.run(values, known)
+            program = self._programs[key] = Program(self._evaluator, values, known)
+            while len(self._programs) > MOST_PROGRAMS:
+                del self._programs[next(iter(self._programs))]
+        try:
+            with np.errstate(all="ignore"):  # infinity and NaN are results like others in ONNX
+                return program.run(values)
+        except ChangedShapeError:
+            return self._evaluator.run(values)
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """What has been built so far: one program for each combination of types and shapes of the inputs."""
+        return tuple(self._programs.values())
 
     def _read(self, inputs: Any) -> dict[str, Any]:
         """The inputs by name, checked."""
@@ -95,13 +127,18 @@ class GraphnetRep(BackendRep):  # type: ignore[misc]
         return {name: _checked(name, value, declared[name]) for name, value in named.items()}
 
 
+def _kind(value: Any) -> tuple[Any, ...]:
+    """The type and shape of an input."""
+    return (value.dtype, value.shape) if isinstance(value, np.ndarray) else (type(value), None)
+
+
 def _checked(name: str, value: Any, kind: onnx.TypeProto) -> Any:
     """An input, which must have its declared type and, where these are declared, sizes."""
     if value is None or isinstance(value, (list, dict)) or not kind.HasField("tensor_type"):
         return value
     array, place = np.asarray(value), f"input {name!r}"
     tensor = kind.tensor_type
-    expected = f"tensor({onnx.TensorProto.DataType.Name(tensor.elem_type).lower()})"
+    expected = tensor_type_name(tensor.elem_type)
     if type_name(array.dtype) != expected and tensor.elem_type:
         raise DtypeError("wrong type", where=place, expected=expected, received=type_name(array.dtype))
     if tensor.HasField("shape"):
