@@ -166,7 +166,7 @@ def matrix_class(
     if not ex.is_number(decay, 1.0):
         operands["decay"] = decay
     corrected = [t for t in following.terms if t.summed]
-    u = _correction(corrected, axes, operands)
+    u = _correction(corrected, axes, size, operands)
     _additions(offset, axes, u, operands)
     require_known(operands)
     return Found("delta" if corrected else "outer", (state,), operands, axes)
@@ -209,19 +209,21 @@ def _value_axis(key: int, size: Sizes, offset: Sequence[Monomial], linear: Seque
     factors = [f for form in linear for t in form.terms if t.summed for f in t.inner]
     factors += [f for m in offset for f in m.factors if _varies(f, key)]
     for axis in reversed(range(1, len(size))):
-        if axis != key and not any(_varies(f, axis) for f in factors):
+        if axis != key and size[axis] != 1 and not any(_varies(f, axis) for f in factors):
             return axis
     raise NotLinear("it is not changed by a product of two vectors")
 
 
-def _correction(terms: Sequence[Term], axes: Axes, operands: dict[str, Expression]) -> tuple[Expression, ...]:
+def _correction(
+    terms: Sequence[Term], axes: Axes, size: Sizes, operands: dict[str, Expression]
+) -> tuple[Expression, ...]:
     """The operands u and p of ``-u (Sᵀ p)ᵀ``; the factors of u."""
     if not terms:
         return ()
     u = tuple(f for f in terms[0].outer if _varies(f, axes.key))
     parts = []
     for term in terms:
-        fits = all(axis == i or (axis is None and i == axes.key) for i, axis in enumerate(term.layout))
+        fits = all(axis == i or i == axes.key or size[i] == 1 for i, axis in enumerate(term.layout))
         own = tuple(f for f in term.outer if _varies(f, axes.key))
         rest = tuple(f for f in term.outer if f not in own)
         if not fits or _different(own, u) or any(_varies(f, axes.value) for f in (*term.outer, *term.inner)):

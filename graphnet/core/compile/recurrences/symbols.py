@@ -43,6 +43,11 @@ class Symbolic(NDArrayOperatorsMixin):
         """Whether the value depends on a state."""
         return not isinstance(self.form, Expression)
 
+    @property
+    def inside_scan(self) -> bool:
+        """Whether the value belongs to one step of a Scan."""
+        return True
+
     def refuse(self, what: str) -> Any:
         """Raise: the rule cannot be followed."""
         raise NotLinear(what) if self.depends else Unreadable(what)

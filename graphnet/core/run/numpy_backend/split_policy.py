@@ -8,6 +8,7 @@ from graphnet.core.compile import Shapes
 from graphnet.core.compile.pipeline import EVERY
 from graphnet.core.compile.plan import Loop
 from graphnet.core.compile.recurrences import SplitCell, Verdict, split_cell
+from graphnet.core.compile.recurrences.split import Recurrence
 from graphnet.core.run.context import BindOptions
 
 
@@ -47,4 +48,4 @@ def split_of(step: Loop, shapes: Shapes, options: BindOptions) -> Split:
 
 def faster(cell: SplitCell, steps: int) -> bool:
     """Whether a cell that can be compiled is faster taken apart."""
-    return False
+    return any(isinstance(piece, Recurrence) and piece.axes is not None for piece in cell.pieces)
