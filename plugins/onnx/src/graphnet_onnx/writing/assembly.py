@@ -208,6 +208,7 @@ class _Assembly:
         if self.options.states:
             self.write_states()
         file = self.file
+        check_size(sum(len(tensor.raw_data) for tensor in file.initializers.values()), self.graph.name)
         graph = helper.make_graph(
             file.scope.nodes, self.graph.name, self.inputs, self.outputs, list(file.initializers.values())
         )
