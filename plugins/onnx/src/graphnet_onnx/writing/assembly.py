@@ -21,6 +21,7 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError, GraphnetWarning
 from graphnet.core.run.inputs import common_dtype
 from graphnet.core.run.runner import Runner
+from graphnet_onnx.writing.errors import check_size
 from graphnet_onnx.writing.file import OnnxFile
 from graphnet_onnx.writing.inputs import Inferred, inferred, only_initial, ragged_inputs, states_of
 from graphnet_onnx.writing.loops import write_loop
