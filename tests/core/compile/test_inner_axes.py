@@ -23,3 +23,11 @@ def test_one_pass_left_out_equals_reference(name):
     for left_out in PASSES:
         same(name, steps=3, batch=2, passes=[p for p in PASSES if p != left_out])
     same(name, steps=3, batch=2, passes=[])
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_cell_equals_reference(seed):
+    batch = (1, 3, 2, 4)[seed % 4]
+    lengths = [4, 1, 3, 0][:batch] if seed % 3 == 0 else None
+    passes = None if seed % 2 else [p for i, p in enumerate(PASSES) if (seed >> (i % 4)) & 1]
+    same(seed, steps=4, batch=batch, lengths=lengths, passes=passes, reverse=bool(seed % 2))
