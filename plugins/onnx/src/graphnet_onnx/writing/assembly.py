@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,12 +16,14 @@ from graphnet.core.compile.plan import Loop
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.errors import GraphnetError
 from graphnet.core.run.inputs import common_dtype
 from graphnet.core.run.runner import Runner
-from graphnet_onnx.writing.file import IR_VERSION, OPSET, OnnxFile
+from graphnet_onnx.writing.file import OnnxFile
 from graphnet_onnx.writing.inputs import Inferred, inferred, only_initial, ragged_inputs, states_of
 from graphnet_onnx.writing.loops import write_loop
 from graphnet_onnx.writing.metadata import model_metadata
+from graphnet_onnx.writing.opset import IR_VERSION, OPSET
 from graphnet_onnx.writing.plans import PlanWriter
 
 
@@ -27,9 +31,30 @@ def assembled(
     runner: Runner, model: Any, dtype: str | None, recurrent: str, lengths: bool, states: bool
 ) -> onnx.ModelProto:
     """Return a model as an object of the package onnx."""
-    runner = Runner(runner.completed())
+    graphs = _graphs(runner)
+    for graph in graphs[:-1]:
+        with suppress(GraphnetError):  # sizes that only a pass has determined
+            return _of(graph, model, dtype, recurrent, lengths, states)
+    return _of(graphs[-1], model, dtype, recurrent, lengths, states)
+
+
+def _graphs(runner: Runner) -> list[Graph]:
+    """The graph as it is declared, then with the sizes that the last pass has determined.
+
+    The file leaves free what the declaration does, if the weights fit any such size.
+    """
+    completed = runner.completed()
+    known = {
+        name: spec if spec.shape is not None else completed.inputs[name] for name, spec in runner.graph.inputs.items()
+    }
+    declared = replace(runner.graph, inputs=known)
+    return [declared] if declared == completed else [declared, completed]
+
+
+def _of(graph: Graph, model: Any, dtype: str | None, recurrent: str, lengths: bool, states: bool) -> onnx.ModelProto:
+    runner = Runner(graph)
     runner.materialize()
-    return _Assembly(runner.graph, dtype, recurrent, lengths, states).model(model)
+    return _Assembly(graph, dtype, recurrent, lengths, states).model(model)
 
 
 class _Assembly:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 
+from graphnet import NeuralNetwork
 from graphnet.core import dtypes
 from graphnet.core.checks import path as checked_path
 from graphnet.core.describe.graph import Graph
@@ -39,7 +40,7 @@ def export(
 
     Parameters
     ----------
-    model : Model, NeuralNetwork, Runner, Graph or Layer
+    model : Model, Runner, Graph or Layer
     path : path
         The file is written whole or not at all.
     recurrent : {'scan', 'operator'}
@@ -134,6 +135,9 @@ def _runner(model: Any) -> Runner:
     raise ConfigError(
         "there is no graph to export",
         where="export",
-        expected="a Model, a NeuralNetwork, a Runner, a Graph or a layer",
+        expected="a Model, a Runner, a Graph or a layer",
         received=repr(model)[:200],
+        remedy="Sequential(*network.layers, shape='batch, feature=…') is the graph of a NeuralNetwork."
+        if isinstance(model, NeuralNetwork)
+        else None,
     )

@@ -16,11 +16,10 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.distribution import NAME
 from graphnet.core.errors import PluginError
 from graphnet.plugins import manager
+from graphnet_onnx.writing.opset import OPSET
 from graphnet_onnx.writing.recording import Recorded, Use, record
 from graphnet_onnx.writing.scope import Scope
 
-#: The version of ONNX's operators, and the oldest version of its files that has metadata of nodes.
-OPSET, IR_VERSION = 21, 10
 #: The domain of the functions of graphnet's own layers; those of a plugin have the name of its distribution.
 CORE = "graphnet"
 
