@@ -1,9 +1,12 @@
 """Cells whose values have several inner axes: compiled programs against the reference backend."""
 
+import numpy as np
 import pytest
-from helpers.matrix_cells import CELLS, same
+from helpers.matrix_cells import CELLS, everything, same
 
+from graphnet import Builder, Cell, Exp, LearnedArray, Scan, concatenate, dense
 from graphnet.core.compile.pipeline import PASSES
+from graphnet.core.compile.program import FORWARD
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -31,3 +34,23 @@ def test_random_cell_equals_reference(seed):
     lengths = [4, 1, 3, 0][:batch] if seed % 3 == 0 else None
     passes = None if seed % 2 else [p for i, p in enumerate(PASSES) if (seed >> (i % 4)) & 1]
     same(seed, steps=4, batch=batch, lengths=lengths, passes=passes, reverse=bool(seed % 2))
+
+
+def test_what_depends_on_weights_alone_is_computed_once_a_pass():
+    c = Cell("c", sequences={"x": "batch, feature=3"}, states={"h": "batch, feature=4"})
+    a, b = LearnedArray(6)(c.x), LearnedArray(4)(c.x)
+    turn = Exp()(-Exp()(a))[..., :4] * np.cos(b)
+    drive = dense(concatenate(turn, b), 4) / (1.0 + (b * b).sum(-1, keepdims=True))
+    h = turn * c.h + drive * dense(c.x, 4)
+    g = Builder("model")
+    scanned = Scan(c.build(y=h, h=h))(g.input("x", "time, batch, feature=3"), None, name="scan")
+    made, given = g.build(y=scanned), {"x": np.random.default_rng(1).normal(size=(5, 3, 3))}
+    ours, scan = everything(made, given, "numpy")
+    expected, _ = everything(made, given, "reference")
+    for key, array in expected.items():
+        np.testing.assert_allclose(ours[key], array, rtol=1e-11, atol=1e-12, err_msg=key)
+    program = scan.programs[True].program
+    names = [i.name for i in program.instructions]
+    assert not {"exp", "cos"} & set(names)
+    # Forward: one product with the input, its bias, the drive; the rotation and a sum in the loop.
+    assert [i.name for i in program.instructions if i.phase in FORWARD] == ["dot", "add", "multiply", "multiply", "add"]
