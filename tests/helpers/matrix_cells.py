@@ -124,7 +124,7 @@ def inputs(sizes=(2, 5), steps=6, batch=3, dtype="float64"):
 
 
 def same(name, backend="numpy", sizes=(2, 5), steps=6, batch=3, dtype="float64", lengths=None, passes=None, **how):
-    """Assert that a compiled cell gives the numbers of the reference backend."""
+    """Assert that a compiled cell gives the numbers of the reference backend; returns its program."""
     made = graph(name, sizes, **how)
     sizes = tuple(made.inputs["s0"].shape.sizes[1:])
     given = inputs(sizes, steps, batch, dtype)
@@ -139,6 +139,7 @@ def same(name, backend="numpy", sizes=(2, 5), steps=6, batch=3, dtype="float64",
     for key, array in expected.items():
         scale = max(np.abs(array).max(), 1e-3)
         np.testing.assert_allclose(ours[key], array, rtol=0, atol=tolerance * scale, err_msg=key)
+    return program.program
 
 
 # ---------------------------------------------------------------------- random cells

@@ -5,8 +5,10 @@ import pytest
 from helpers.matrix_cells import CELLS, everything, same
 
 from graphnet import Builder, Cell, Exp, LearnedArray, Scan, concatenate, dense
+from graphnet.core.compile.analysis import wide_values
+from graphnet.core.compile.passes import allocate
 from graphnet.core.compile.pipeline import PASSES
-from graphnet.core.compile.program import FORWARD
+from graphnet.core.compile.program import BACK_LOOP, FORWARD, LOOP, STEP_BUFFER
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -26,6 +28,22 @@ def test_one_pass_left_out_equals_reference(name):
     for left_out in PASSES:
         same(name, steps=3, batch=2, passes=[p for p in PASSES if p != left_out])
     same(name, steps=3, batch=2, passes=[])
+
+
+@pytest.fixture
+def _everything_is_wide(monkeypatch):
+    monkeypatch.setattr(wide_values, "WIDE", 6)
+    monkeypatch.setattr(allocate, "WIDE", 6)
+
+
+@pytest.mark.usefixtures("_everything_is_wide")
+@pytest.mark.parametrize("name", [*CELLS, *range(20, 30)])
+def test_wide_values_are_computed_in_the_loops(name):
+    """Values that exist for one step share memory, and sums are where their terms are."""
+    program = same(name, steps=5, batch=2, lengths=[5, 3])
+    if name == "gated":
+        assert {i.phase for i in program.instructions if i.output.width == 10} == {LOOP, BACK_LOOP}
+        assert sum(b.units == 10 and b.kind == STEP_BUFFER for b in program.buffers) <= 4
 
 
 @pytest.mark.parametrize("seed", range(16))
