@@ -41,7 +41,7 @@ def _everything_is_wide(monkeypatch):
 def test_wide_values_are_computed_in_the_loops(name):
     """Values that exist for one step share memory, and sums are where their terms are."""
     program = same(name, steps=5, batch=2, lengths=[5, 3])
-    if name == "gated":
+    if name == "retention":
         assert {i.phase for i in program.instructions if i.output.width == 10} == {LOOP, BACK_LOOP}
         assert sum(b.units == 10 and b.kind == STEP_BUFFER for b in program.buffers) <= 4
 
