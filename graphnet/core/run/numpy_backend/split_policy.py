@@ -48,4 +48,14 @@ def split_of(step: Loop, shapes: Shapes, options: BindOptions) -> Split:
 
 def faster(cell: SplitCell, steps: int) -> bool:
     """Whether a cell that can be compiled is faster taken apart."""
-    return any(isinstance(piece, Recurrence) and piece.axes is not None for piece in cell.pieces)
+    matrices = [p for p in cell.pieces if isinstance(p, Recurrence) and p.axes is not None]
+    return any(_products(p, cell) for p in matrices)
+
+
+def _products(recurrence: Recurrence, cell: SplitCell) -> bool:
+    """Whether a matrix state is computed in chunks by products of matrices: its decay is a number for each head."""
+    decay = recurrence.operands.get("decay")
+    if not isinstance(decay, int):
+        return True
+    shape = cell.shapes[decay]
+    return shape is not None and shape.sizes[-2:] == (1, 1)
