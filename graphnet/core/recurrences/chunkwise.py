@@ -28,7 +28,10 @@ Array = Any
 #: By dtype: the largest product of decays from the middle of a chunk, or of inverses; the largest quotient of two of
 #: them for which products of vectors that are masked anyway do not overflow; the smallest decay of one step whose error
 #: may be that of its logarithm, a difference of sums, divided by it.
-LIMITS = {"f": (1e24, 1e30, 1e-2), "d": (1e200, 1e280, 1e-4)}
+LIMITS = {"f": (1e28, 1e30, 1e-2), "d": (1e200, 1e280, 1e-4)}
+#: Smaller decays count as this one in a chunk: what that adds to a state is far below the rounding errors of the state
+#: that it comes from. The error of a decay does not depend on its own size.
+FLOOR = {"f": 1e-12, "d": 1e-24}
 
 
 @lru_cache(maxsize=64)
@@ -107,6 +110,8 @@ class Chunks:
     #: their error.
     steep = False
     small = False
+    #: Decays that are given as logarithms, as fractions of those of the chunk; None if they are equal.
+    lowered: Any = None
 
     def __init__(
         self, part: Any, size: int, decay: Any = None, products: Any = None, start: Any = None, by_value: bool = False
@@ -153,17 +158,22 @@ class Chunks:
             return cls(part, size)
         by_value = decay.shape[-1] > 1
         decay = divided_decay(decay[..., 0, :] if by_value else decay[..., 0], size)
-        largest, harmless, smallest = LIMITS[part.initial.dtype.char]
+        char = part.initial.dtype.char
+        largest, harmless, smallest = LIMITS[char]
+        given, least = decay, np.abs(decay).min(initial=1.0)
+        if least < FLOOR[char]:
+            decay = np.where(np.abs(decay) < FLOOR[char], np.copysign(decay.dtype.type(FLOOR[char]), decay), decay)
         products, start = cumulated(decay)
         bounds = [np.abs(a) for a in (products, 1 / start)]
         low, high = min(a.min(initial=1.0) for a in bounds), max(a.max(initial=1.0) for a in bounds)
         if not (low * largest >= 1 and high <= largest):  # also where one is NaN
             return None
-        small = not part.logs and np.abs(decay).min(initial=1.0) < smallest
+        small = not part.logs and least < smallest
         if small and by_value:
             return None
         made = cls(part, size, decay, products, start, by_value)
         made.steep, made.small = high > low * harmless, small
+        made.lowered = given / decay if part.logs and least < FLOOR[char] else None
         return made
 
     # ------------------------------------------------------------------ scaling

@@ -243,6 +243,8 @@ class Pull:
         chunks = self.chunks
         if not chunks.part.logs:
             logs = logs / chunks.decay
+        elif chunks.lowered is not None:
+            logs = logs * chunks.lowered
         logs = np.moveaxis(logs, -2, 2)
         logs = logs.reshape(len(logs), -1, *logs.shape[3:])
         chunks.part.pull_decay(logs[..., None, :] if chunks.by_value else logs[..., None], self.target)
