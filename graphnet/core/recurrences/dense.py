@@ -14,8 +14,9 @@ import numpy as np
 from graphnet.core.operations import Operations
 from graphnet.core.recurrences import full_decay, matrix_steps, stacked
 from graphnet.core.recurrences.chunkwise import Chunks
-from graphnet.core.recurrences.chunkwise_pull import pull
+from graphnet.core.recurrences.chunkwise_pull import Pull
 from graphnet.core.recurrences.order import Steps, inner_sum
+from graphnet.core.recurrences.scalar_decay import ScalarChunks, ScalarPull
 
 Array = Any
 #: Steps of a chunk at most, and at least; and the numbers of an array of a block of chunks, which stays in the cache.
@@ -147,6 +148,14 @@ class DenseErrors:
         )
 
 
+def chunked(part: Dense, size: int) -> Chunks | None:
+    """The chunks; None where they cannot represent the decays."""
+    decay = part.factors()
+    if decay is not None and decay.shape[-2:] == (1, 1):
+        return ScalarChunks(part, size, decay)
+    return Chunks.of(part, size, decay)
+
+
 class Saved:
     """What a pass keeps: the states at the beginnings and ends of chunks.
 
@@ -171,11 +180,16 @@ class Saved:
             given = [None if output is None else output[:, some] for output in outputs]
             part = dense.part(some)
             with np.errstate(all="ignore"):
-                chunks = Chunks.of(part, size) if size else None
+                chunks = chunked(part, size) if size else None
                 if chunks is None:
                     error = dense.one_by_one.backward(part, states[:, 0], error, given, target)
                 else:
-                    error = pull(chunks, states, error, given, target)
+                    back = (
+                        ScalarPull(chunks, states, target)
+                        if isinstance(chunks, ScalarChunks)
+                        else Pull(chunks, states, target)
+                    )
+                    error = back.run(error, given)
         found.initial = error
         return found
 
@@ -246,7 +260,7 @@ def _block(dense: Dense, start: int, size: int, state: Array, outputs: Sequence[
         some = slice(start, start + size * max(1, min(left // size, BLOCK // wide)))
         given = [output[:, some] for output in outputs]
         with np.errstate(all="ignore"):
-            chunks = Chunks.of(dense.part(some), size)
+            chunks = chunked(dense.part(some), size)
             states = None if chunks is None else chunks.forward(state, given)
         if states is not None and np.isfinite(states).all() and all(np.isfinite(o).all() for o in given):
             return some, size, states

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 import onnx
 import pytest
 from exported import ENGINES, assert_close, checked_file
 
-from graphnet import Builder, Phase, Runner, Scan
-from graphnet_recurrent import cells
+from graphnet import Builder, Cell, GraphnetWarning, Phase, Runner, Scan, concatenate, dense, split
+from graphnet_recurrent import cells, sigmoid, tanh
 
 FEATURES, UNITS = 5, 4
 #: The arguments of cells that need more than a width.
@@ -86,6 +88,42 @@ def test_gates_of_the_lstm_have_names_and_values():
     nodes = {node.name: node for node in body.node}
     assert [list(nodes[f"cell/{gate}"].output) for gate in gates] == [[f"cell/{gate}"] for gate in gates]
     assert [nodes[f"cell/{gate}"].input[1] for gate in gates] == [f"cell/{gate}/weights" for gate in gates]
+
+
+def one_product(cell):
+    """A cell whose gates are computed by one layer of the input and one of the state, as torch's LSTM."""
+    sums = dense(cell.x, 4 * UNITS, name="by_input") + dense(cell.h, 4 * UNITS, name="by_state")
+    i, f, g, o = split(sums, 4)
+    return sigmoid(i), sigmoid(f), tanh(g), sigmoid(o)
+
+
+def one_activation(cell):
+    """A cell whose sigmoid gates are one activation."""
+    xh = concatenate(cell.h, cell.x)
+    o, i, f = split(sigmoid(dense(xh, 3 * UNITS, name="gates")), 3)
+    return i, f, tanh(dense(xh, UNITS, name="new", bias=False)), o
+
+
+def almost(cell):
+    """An LSTM but for one thing: the candidate has twice the slope."""
+    i, f, g, o = one_product(cell)
+    return i, f, 2.0 * g, o
+
+
+@pytest.mark.parametrize(("gates", "operator"), [(one_product, "LSTM"), (one_activation, "LSTM"), (almost, "Scan")])
+def test_lstm_written_another_way(gates, operator):
+    cell = Cell("other", sequences="x", states={"c": UNITS, "h": UNITS})
+    i, f, g, o = gates(cell)
+    c = f * cell.c + i * g
+    h = o * tanh(c)
+    graph = scan_graph(cell.build(h, h=h, c=c))
+    runner, x = started(graph), np.random.default_rng(0).normal(size=(5, 3, FEATURES))
+    with pytest.warns(GraphnetWarning, match="in float32 only") if operator == "LSTM" else contextlib.nullcontext():
+        data = checked_file(runner, recurrent="operator")
+    assert operator in [node.op_type for node in onnx.load_from_string(data).graph.node]
+    expected = runner.forward({"x": x}, phase=Phase.test, keep=False)
+    for port, array in zip(graph.outputs, ENGINES["reference"](data, {"x": x}, [*graph.outputs]), strict=True):
+        assert_close(port, array, expected[port], "float64")
 
 
 #: The operators that cells are, in float32.

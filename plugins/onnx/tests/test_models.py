@@ -31,6 +31,7 @@ from graphnet import (
     Scan,
     Sequential,
     Standardize,
+    TrainingConfig,
     concatenate,
     dense,
 )
@@ -278,6 +279,22 @@ def test_network_of_layers_is_exported_as_a_graph():
     data = checked_file(Sequential(*network.layers, shape="batch, feature=3"))
     x = random((4, 3), "float64")
     assert_close("output", ENGINES["onnxruntime"](data, {"x": x}, ["output"])[0], network.test(x), "float64")
+
+
+@pytest.mark.parametrize("recurrent", ["scan", "operator"])
+def test_batch_major_model(recurrent):
+    model = Model(
+        Sequential(LSTM(3, 4, 2, dtype="float32"), shape="time, batch, feature=3"), TrainingConfig(batch_major=True)
+    )
+    x = random((5, 7, 3))
+    data = checked_file(model, recurrent=recurrent)
+    actual = ENGINES["onnxruntime"](data, {"x": x, "lengths": np.array([7, 3, 1, 2, 0])}, ["output"])[0]
+    assert_close("output", actual, model.predict(x, lengths=[7, 3, 1, 2, 0]), "float32")
+    proto = onnx.load_from_string(data)
+    assert [d.dim_param or d.dim_value for d in proto.graph.input[0].type.tensor_type.shape.dim] == ["batch", "time", 3]
+    assert json.loads(next(p.value for p in proto.metadata_props if p.key == "graphnet.axes")) == {
+        "x": ["batch", "time", "feature"]
+    }
 
 
 def test_one_sequence_without_a_batch_axis():

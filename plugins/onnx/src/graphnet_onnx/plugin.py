@@ -20,13 +20,27 @@ def graphnet_register_layers(register: Register) -> None:
 
 
 def onnx(
-    model: Any, *, recurrent: str = "scan", dtype: str | None = None, lengths: bool = True, states: bool = True
+    model: Any,
+    *,
+    recurrent: str = "scan",
+    dtype: str | None = None,
+    lengths: bool = True,
+    states: bool = True,
+    batch_major: bool | None = None,
 ) -> bytes:
     """Return a model as an ONNX file; see :func:`graphnet_onnx.export` for the options."""
     from graphnet_onnx.writing.export import serialized, to_onnx
 
-    proto = to_onnx(model, recurrent=recurrent, dtype=dtype, lengths=lengths, states=states)  # type: ignore[arg-type]
-    return serialized(proto)
+    return serialized(
+        to_onnx(
+            model,
+            recurrent=recurrent,  # type: ignore[arg-type]
+            dtype=dtype,
+            lengths=lengths,
+            states=states,
+            batch_major=batch_major,
+        )
+    )
 
 
 #: The endings of files that it writes.

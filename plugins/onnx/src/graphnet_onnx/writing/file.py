@@ -37,6 +37,8 @@ class OnnxFile:
     dtype : str
     recurrent : str
         ``"scan"`` or ``"operator"``.
+    operators : set of str
+        LSTM, GRU and RNN, if the file has them.
     names : mapping of int to str
         The name of a free axis, by the number with which shapes were inferred.
     """
@@ -46,6 +48,7 @@ class OnnxFile:
     dtype: str
     recurrent: str
     names: Mapping[int, str]
+    operators: set[str] = field(default_factory=set)
     scope: Scope = field(default_factory=lambda: Scope("graph:"))
     initializers: dict[str, TensorProto] = field(default_factory=dict)
     functions: dict[tuple[str, str], FunctionProto] = field(default_factory=dict)

@@ -6,7 +6,6 @@ operator's equations, with random numbers, must give what the cell gives.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import permutations, product
@@ -16,7 +15,6 @@ import numpy as np
 
 from graphnet.core.compile.plan import Call, Loop
 from graphnet.core.describe.parameter import Array
-from graphnet.core.errors import GraphnetWarning
 from graphnet_onnx.writing.affine import CellValues, Linear
 from graphnet_onnx.writing.plans import PlanWriter
 from graphnet_recurrent import SequenceMask
@@ -91,12 +89,7 @@ def write_operator(writer: PlanWriter, step: Loop, sequence: str, lengths: str |
         direction="reverse" if step.reverse else "forward", **found.attributes,
     )  # fmt: skip
     _name_results(writer, step, found, results, lengths, initial)
-    if dtype != "float32":
-        warnings.warn(
-            f"{step.path}: onnxruntime runs {found.kind} in float32 only; export it with dtype='float32', or as a Scan",
-            GraphnetWarning,
-            stacklevel=2,
-        )
+    file.operators.add(found.kind)
     return True
 
 
