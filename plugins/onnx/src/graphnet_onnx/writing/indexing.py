@@ -154,7 +154,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Any:
 @implements("setitem")
 def setitem(array: TracedArray, index: Any, value: Any) -> None:
     """Hold other numbers in a part of an array."""
-    new = array.lift(value, array.dtype)
+    new = array.lift(array.settled(value), array.dtype)
     if isinstance(index, (TracedArray, np.ndarray)) and np.dtype(index.dtype) == bool:
         mask = array.lift(index)
         if new.ndim and new.ndim != array.ndim:
@@ -203,7 +203,18 @@ def copyto(dst: Any, src: Any, **options: Any) -> None:
     setitem(dst, (slice(None),) * dst.ndim, src)
 
 
-@implements("tril", "triu")
-def triangle(m: Any, k: int = 0) -> Any:
-    """Refused where a size is free; use Trilu in a converter."""
-    raise Untraceable("it uses np.tril or np.triu")
+@implements("tril")
+def lower_triangle(m: Any, k: int = 0) -> Any:
+    """The elements below a diagonal, zeros elsewhere."""
+    return _triangle(m, k, 0)
+
+
+@implements("triu")
+def upper_triangle(m: Any, k: int = 0) -> Any:
+    """The elements above a diagonal, zeros elsewhere."""
+    return _triangle(m, k, 1)
+
+
+def _triangle(m: TracedArray, k: int, upper: int) -> TracedArray:
+    result: TracedArray = m.op("Trilu", np.array(k, np.int64), shape=m.shape, upper=upper)
+    return result
