@@ -37,7 +37,9 @@ FLOOR = {"f": 1e-12, "d": 1e-24}
 @lru_cache(maxsize=64)
 def triangle(size: int, dtype: str, before: bool) -> Array:
     """Ones where row t may read column s: ``s <= t``, or ``s < t``."""
-    return np.tril(np.ones((size, size), dtype), -1 if before else 0)
+    made: Array = np.tril(np.ones((size, size), dtype), -1 if before else 0)
+    made.flags.writeable = False
+    return made
 
 
 def divided(array: Array, size: int, axes: int = 1) -> Array:

@@ -21,7 +21,9 @@ Array = Any
 def ones(size: int, dtype: str, later: bool) -> Array:
     """The matrix of sums over later rows and the row itself, or over earlier rows."""
     square = np.ones((size, size), dtype)
-    return np.triu(square) if later else np.tril(square, -1)
+    made: Array = np.triu(square) if later else np.tril(square, -1)
+    made.flags.writeable = False
+    return made
 
 
 def crossing(queries: Array, keys: Array, products: Array) -> Array:

@@ -256,7 +256,7 @@ def _block(dense: Dense, start: int, size: int, state: Array, outputs: Sequence[
     left = dense.steps.count - start
     while not dense.full and (size >= SMALLEST or size >= left > 0):
         size = min(size, left)
-        wide = max(*dense.initial.shape[-2:], size) * size * dense.initial[..., 0, 0].size
+        wide = max(1, max(*dense.initial.shape[-2:], size) * size * dense.initial[..., 0, 0].size)
         some = slice(start, start + size * max(1, min(left // size, BLOCK // wide)))
         given = [output[:, some] for output in outputs]
         with np.errstate(all="ignore"):

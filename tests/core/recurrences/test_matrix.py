@@ -233,3 +233,20 @@ def test_decay_of_zero_ends_the_past(size):
     later = {n: a[:, 20:] for n, a in given.items() if n != "initial"}
     alone = run_on(later | {"initial": np.zeros_like(given["initial"])}, Order(), rng).outputs[0]
     assert close(output[:, 20:], alone, 1e-6)
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(0, 3), (2, 0)])
+@pytest.mark.parametrize("size", [(1, 1), (4, 1), (4, 5)])
+def test_nothing_to_compute(batch, steps, size):
+    """Without rows, or without steps: the state stays what it was."""
+    u, w, a = np.ones((batch, steps, 4)), np.ones((batch, steps, 5)), np.ones((batch, steps, *size))
+    initial = np.full((batch, 4, 5), 3.0)
+    for run in (
+        outer(u, w, [Read(u)], Decay(a), initial),
+        delta(u, u, w, [Read(u)], Decay(a), initial),
+    ):
+        assert run.outputs[0].shape == (batch, steps, 5)
+        np.testing.assert_array_equal(run.final, initial)
+        errors = run.pull([np.ones((batch, steps, 5))], np.ones((batch, 4, 5)))
+        assert errors.decay.values.shape == a.shape
+        np.testing.assert_array_equal(errors.initial, np.ones((batch, 4, 5)))
