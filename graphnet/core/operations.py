@@ -52,6 +52,20 @@ size 1 where they are repeated, in the order of processing (views with any strid
     Arrays of errors, and b and c, may be missing; "a sum", "re sum" and "im sum" ``(batch, *inner)`` in the place of
     "a error", "re error" and "im error" get their sums over the steps.
 
+For a matrix state ``S (batch, *heads, key, value)`` with a full decay, in the same order, vectors ``(batch or 1, steps
+or 1, *heads, key or value)``, and heads of size 1 where they are repeated::
+
+    OUTER_RECURRENCE(arrays by name, before, form, size); returns True once it is done
+        S = a ∘ S + keys valuesᵀ;  output i = Sᵀ (query i), of the S before the step where before[i] holds
+        "states" (batch, chunks, …) get the S before every ``size`` steps; "state" is changed as carried states are
+    OUTER_RECURRENCE_ERROR(arrays by name, before, form, size); returns True once it is done
+        from "states", "output i error" and "state", the error of S, which is changed: "keys error", "values error" and
+        "query i error" with all heads; if they are there, "decay error" (batch, steps, *heads, key or 1, value or 1)
+        and "scale error" (batch, *heads, key, value), which is added to
+
+    form "product": a = exp(decay (…, value or 1) ∘ scale (1, *heads, key, value))
+    form "logs": a = exp(decay (…, key, value)); form "values": a = decay
+
 A backend offers its functions as ``BindOptions.operations`` to layers, and as its attribute ``operations`` to losses.
 """
 
@@ -81,6 +95,8 @@ class Operation(StrEnum):
     COLUMN_SUMS = "column sums"
     CROSS_ENTROPY = "cross entropy"
     ELEMENTWISE_RECURRENCE = "elementwise recurrence"
+    OUTER_RECURRENCE = "outer recurrence"
+    OUTER_RECURRENCE_ERROR = "outer recurrence error"
 
 
 def offered(operations: Operations | None, operation: Operation, *arguments: Any) -> Any:

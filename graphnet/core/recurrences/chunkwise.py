@@ -47,6 +47,13 @@ def divided(array: Array, size: int, axes: int = 1) -> Array:
     return np.moveaxis(array.reshape(batch, steps // size, size, *rest), 2, -1 - axes)
 
 
+def divided_decay(decay: Array, size: int) -> Array:
+    """The same for decays, which may be the same for all steps: then as if there were one chunk."""
+    if decay.shape[1] == 1:
+        decay = np.broadcast_to(decay, (len(decay), size, *decay.shape[2:]))
+    return divided(decay, size)
+
+
 def transposed(array: Array) -> Array:
     """Matrices with rows and columns exchanged."""
     return array.swapaxes(-1, -2)
@@ -80,6 +87,8 @@ class Chunks:
     value: Any
     u: Any
     w: Any
+    key_end: Any
+    u_end: Any
 
     def __init__(
         self, part: Any, size: int, decay: Array | None = None, products: Array | None = None, by_value: bool = False
@@ -102,20 +111,17 @@ class Chunks:
         self.key = self._reduced(vectors.get("keys"), not self.by_value)
         self.value = self._reduced(vectors.get("values"), self.by_value)
         self.u, self.w = self._reduced(vectors.get("u"), True), vectors.get("w")
+        #: Keys and u as they are in the state that is carried on, and queries as they read the state before the chunk.
+        self.key_end, self.u_end = self.key, self.u
+        self.reading = [query for query, _ in self.queries]
 
     @classmethod
-    def of(cls, part: Any, size: int) -> Chunks | None:
+    def of(cls, part: Any, size: int, decay: Array | None) -> Chunks | None:
         """The chunks; None where the decays are too different from 1, or of a kind that needs another form."""
-        decay = part.factors()
         if decay is None:
             return cls(part, size)
-        by_key, by_value = (n > 1 for n in decay.shape[-2:])
-        if by_value and (by_key or "u" in part.vectors):
-            return None
-        decay = decay[..., 0, :] if by_value else decay[..., 0]
-        if decay.shape[1] == 1:  # the same for all chunks
-            decay = np.broadcast_to(decay, (len(decay), size, *decay.shape[2:]))
-        decay = divided(decay, size)
+        by_value = decay.shape[-1] > 1
+        decay = divided_decay(decay[..., 0, :] if by_value else decay[..., 0], size)
         largest, smallest = LIMITS[part.initial.dtype.char]
         products = cumulated(decay)
         magnitudes = np.abs(products)
@@ -146,6 +152,14 @@ class Chunks:
         last = self.products[:, chunk, ..., -1, :]
         return state * (last[..., None, :] if self.by_value else last[..., None])
 
+    def carried(self, state: Array, added: Array, chunk: int) -> Array:
+        """The state after a chunk."""
+        return self.last(state + added, chunk)
+
+    def framed(self, error: Array, chunk: int) -> Array:
+        """The error of what a chunk adds to the state, from that of the state after it."""
+        return self.last(error, chunk)
+
     # ------------------------------------------------------------------ forward
     def scores(self, query: int, source: Array) -> Array:
         """``mask(Q Kᵀ)`` of a query and a source."""
@@ -157,7 +171,7 @@ class Chunks:
     def forward(self, state: Array, outputs: Sequence[Array]) -> Array:
         """Fill the outputs; returns the states before and after all chunks, (batch, chunks + 1, *heads, key, value)."""
         states = np.empty((len(state), self.count + 1, *state.shape[1:]), state.dtype)
-        added = None if self.key is None else transposed(self.key) @ self.value
+        added = None if self.key is None else transposed(self.key_end) @ self.value
         corrections = None
         if self.delta:
             fixed, read = self.system()
@@ -165,19 +179,20 @@ class Chunks:
         states[:, 0] = state
         for chunk in range(self.count):
             state = states[:, chunk]
-            new = state if added is None else state + added[:, chunk]
+            new = None if added is None else added[:, chunk]
             if corrections is not None:
                 here = np.subtract(fixed[:, chunk], read[:, chunk] @ state, out=corrections[:, chunk])
-                new = new + transposed(self.u[:, chunk]) @ here
-            states[:, chunk + 1] = self.last(new, chunk)
+                own = transposed(self.u_end[:, chunk]) @ here
+                new = own if new is None else new + own
+            states[:, chunk + 1] = self.carried(state, new, chunk)
         for number, output in enumerate(outputs):
             divided(output, self.size)[...] = self.read(number, states[:, :-1], corrections)
         return states
 
     def read(self, number: int, states: Array, corrections: Array | None) -> Array:
         """The outputs of a query in all chunks."""
-        query, before = self.queries[number]
-        found = query @ states
+        before = self.queries[number][1]
+        found = self.reading[number] @ states
         if self.key is not None:
             found += self.scores(number, self.key) @ self.value
         if corrections is not None:
@@ -194,4 +209,4 @@ class Chunks:
             right = right - self.scores(-1, self.key) @ self.value
         elif self.w is None:
             right = np.zeros((*inverse.shape[:-1], self.part.initial.shape[-1]), inverse.dtype)
-        return inverse @ right, inverse @ self.queries[-1][0]
+        return inverse @ right, inverse @ self.reading[-1]

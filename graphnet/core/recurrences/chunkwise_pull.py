@@ -16,28 +16,17 @@ from graphnet.core.recurrences.chunkwise import Chunks, divided, suffixes, trans
 Array = Any
 
 
-def pull(chunks: Chunks, states: Array, error: Array, outputs: Sequence[Array | None], target: Any) -> Array:
-    """Fill the errors of the arguments, from those of the outputs and of the state after the last step.
+class Pull:
+    """The pass backward through some chunks.
 
     Parameters
     ----------
     chunks : Chunks
     states : array (batch, chunks + 1, *heads, key, value)
         The states before and after all chunks.
-    error : array (batch, *heads, key, value)
-    outputs : sequence of arrays (batch, steps, *heads, value) or None
     target : graphnet.core.recurrences.dense.DenseErrors
-
-    Returns
-    -------
-    array
-        The error of the state before the first step.
+        Where the errors of the arguments are put.
     """
-    return _Pull(chunks, states, target).run(error, outputs)
-
-
-class _Pull:
-    """The pass backward through some chunks."""
 
     corrections: Any
     read: Any
@@ -57,6 +46,18 @@ class _Pull:
             self.corrections = fixed - self.read @ self.early
 
     def run(self, error: Array, outputs: Sequence[Array | None]) -> Array:
+        """Fill the errors of the arguments, from those of the outputs and of the state after the last step.
+
+        Parameters
+        ----------
+        error : array (batch, *heads, key, value)
+        outputs : sequence of arrays (batch, steps, *heads, value) or None
+
+        Returns
+        -------
+        array
+            The error of the state before the first step.
+        """
         chunks = self.chunks
         given = [None if e is None else self._framed(e, i) for i, e in enumerate(outputs)]
         before = self._carry(error, given)
@@ -66,6 +67,12 @@ class _Pull:
             if chunks.w is not None:
                 self._fill("w", pulled)
         self._pull_products(given)
+        self._finish()
+        return before
+
+    def _finish(self) -> None:
+        """Fill the error of the decay."""
+        chunks = self.chunks
         if self.growth is not None:
             axis = -2 if chunks.by_value else -1
             last = (self.ends * self.states[:, 1:]).sum(axis=axis)
@@ -73,7 +80,6 @@ class _Pull:
                 last = last.sum(axis=-1, keepdims=True)
             self.growth[..., -1, :] += last
             self._pull_decay(suffixes(chunks.size, chunks.char) @ self.growth)
-        return before
 
     def _framed(self, output: Array, number: int) -> Array:
         """The error of an output in the frame; where the outputs are scaled, it adds to the growth."""
@@ -108,7 +114,7 @@ class _Pull:
         With the delta rule also those of its corrections, ``inner``. Returns the error of the state before all.
         """
         chunks, read = self.chunks, None
-        for (query, _), e in zip(chunks.queries, given, strict=False):
+        for query, e in zip(chunks.reading, given, strict=False):
             if e is not None:
                 part = transposed(query) @ e
                 read = part if read is None else read + part
@@ -117,10 +123,10 @@ class _Pull:
         for chunk in reversed(range(chunks.count)):
             self.ends[:, chunk] = error
             framed = self.framed_ends[:, chunk]
-            framed[...] = chunks.last(error, chunk)
-            error = framed
+            framed[...] = chunks.framed(error, chunk)
+            error = chunks.last(error, chunk)
             if own is not None:
-                own[:, chunk] += chunks.u[:, chunk] @ framed
+                own[:, chunk] += chunks.u_end[:, chunk] @ framed
                 error = error - transposed(self.read[:, chunk]) @ own[:, chunk]
             if read is not None:
                 error = error + read[:, chunk]
@@ -139,19 +145,18 @@ class _Pull:
         """Fill the errors of queries, keys, values, u and p."""
         chunks, ends = self.chunks, self.framed_ends
         sources = [(chunks.key, chunks.value), (chunks.u, self.corrections)]
-        lefts: list[Any] = [None if k is None else v @ transposed(ends) for k, v in sources]
-        right = None if chunks.key is None else chunks.key @ ends
+        lefts: list[Any] = [None if k is None else self._from_end(k, v @ transposed(ends)) for k, v in sources]
+        right = None if chunks.key is None else chunks.key_end @ ends
         for number, e in enumerate(given):
             if e is None:
                 self.target.queries[number][...] = 0
                 continue
             query, before = chunks.queries[number]
-            found = e @ transposed(self.early)
+            found = self._from_state(number, e @ transposed(self.early))
             for i, (left, values) in enumerate(sources):
                 if left is None:
                     continue
-                scores = e @ transposed(values)
-                scores *= triangle(chunks.size, chunks.char, before)
+                scores = self._masked(number, left, e @ transposed(values))
                 found += scores @ left
                 lefts[i] += transposed(scores) @ query
                 if i == 0:
@@ -162,6 +167,19 @@ class _Pull:
             self._fill_source("values", chunks.value, right, chunks.by_value)
         if chunks.delta:
             self._fill_source("u", chunks.u, lefts[1], True)
+
+    def _from_end(self, source: Array, error: Array) -> Array:
+        """The error of keys or u from that of the state after the chunk."""
+        return error
+
+    def _from_state(self, number: int, error: Array) -> Array:
+        """The error of a query from what it reads of the state before the chunk."""
+        return error
+
+    def _masked(self, number: int, source: Array, error: Array) -> Array:
+        """The error of the products of a query and a source, from that of what is multiplied by the values."""
+        error *= triangle(self.chunks.size, self.chunks.char, self.chunks.queries[number][1])
+        return error
 
     def _fill(self, name: str, error: Array) -> None:
         divided(self.target.vectors[name], self.chunks.size)[...] = error

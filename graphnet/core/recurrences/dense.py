@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.operations import Operations
-from graphnet.core.recurrences import matrix_steps
+from graphnet.core.recurrences import full_decay, matrix_steps, stacked
 from graphnet.core.recurrences.chunkwise import Chunks
-from graphnet.core.recurrences.chunkwise_pull import pull
+from graphnet.core.recurrences.chunkwise_pull import Pull
 from graphnet.core.recurrences.order import Steps, inner_sum
+from graphnet.core.recurrences.scalar_decay import ScalarChunks, ScalarPull
 
 Array = Any
 #: Steps of a chunk at most, and at least; and the numbers of an array of a block of chunks, which stays in the cache.
@@ -51,6 +52,18 @@ class Dense:
     def count(self) -> int:
         """The number of steps."""
         return int(next(iter(self.vectors.values())).shape[1])
+
+    @property
+    def full(self) -> bool:
+        """Whether the decays have axes of keys and of values, so that no chunk is a product of matrices."""
+        given = [a.shape[-2:] for a in (self.decay, self.scale) if a is not None]
+        key, value = (any(shape[axis] > 1 for shape in given) for axis in (0, 1))
+        return value and (key or "u" in self.vectors)
+
+    @property
+    def one_by_one(self) -> Any:
+        """The module that computes one step after the other."""
+        return matrix_steps if "u" in self.vectors else stacked
 
     def factors(self) -> Array | None:
         """The decays themselves, (batch or 1, steps or 1, *heads, key or 1, value or 1); None for 1."""
@@ -135,6 +148,14 @@ class DenseErrors:
         )
 
 
+def chunked(part: Dense, size: int) -> Chunks | None:
+    """The chunks; None where they cannot represent the decays."""
+    decay = part.factors()
+    if decay is not None and decay.shape[-2:] == (1, 1):
+        return ScalarChunks(part, size, decay)
+    return Chunks.of(part, size, decay)
+
+
 class Saved:
     """What a pass keeps: the states at the beginnings and ends of chunks.
 
@@ -159,12 +180,40 @@ class Saved:
             given = [None if output is None else output[:, some] for output in outputs]
             part = dense.part(some)
             with np.errstate(all="ignore"):
-                chunks = Chunks.of(part, size) if size else None
+                chunks = chunked(part, size) if size else None
                 if chunks is None:
-                    error = matrix_steps.backward(part, states[:, 0], error, given, target)
+                    error = dense.one_by_one.backward(part, states[:, 0], error, given, target)
                 else:
-                    error = pull(chunks, states, error, given, target)
+                    back = (
+                        ScalarPull(chunks, states, target)
+                        if isinstance(chunks, ScalarChunks)
+                        else Pull(chunks, states, target)
+                    )
+                    error = back.run(error, given)
         found.initial = error
+        return found
+
+
+class SavedByBackend:
+    """What a pass keeps that an operation of the backend computed.
+
+    Parameters
+    ----------
+    dense : Dense
+    operations : Operations
+    states : array (batch, chunks, *heads, key, value)
+        The states before chunks.
+    """
+
+    def __init__(self, dense: Dense, operations: Operations, states: Array) -> None:
+        self.dense, self.operations, self.states = dense, operations, states
+
+    def pull(self, outputs: Sequence[Array | None], final: Array | None, decay: bool) -> DenseErrors:
+        """The errors of the arguments; see :meth:`graphnet.core.recurrences.matrix.MatrixReads.pull`."""
+        dense = self.dense
+        error = np.zeros_like(dense.initial) if final is None else final
+        found = allocated(dense, decay)
+        found.initial = full_decay.backward(dense, self.operations, self.states, error, outputs, found)
         return found
 
 
@@ -183,12 +232,15 @@ def allocated(dense: Dense, decay: bool) -> DenseErrors:
     return DenseErrors(vectors, [empty(query) for query, _ in dense.queries], (rates, scale), dense.initial)
 
 
-def reads(dense: Dense, operations: Operations | None) -> tuple[list[Array], Array, Saved]:
+def reads(dense: Dense, operations: Operations | None) -> tuple[list[Array], Array, Saved | SavedByBackend]:
     """The outputs and the final state of a recurrence, and what the pass backward needs."""
     state, count = dense.initial, dense.steps.count
     like = next(iter(dense.vectors.values()))
     heads, value = state.shape[1:-2], state.shape[-1]
     outputs = [dense.steps.allocate(like, count, *heads, value) for _ in dense.queries]
+    found = full_decay.forward(dense, operations, outputs)
+    if found is not None and operations is not None:
+        return outputs, found[0], SavedByBackend(dense, operations, found[1])
     blocks, start, size = [], 0, CHUNK
     while start < count:
         size = min(size, CHUNK) if size else 0
@@ -202,17 +254,19 @@ def reads(dense: Dense, operations: Operations | None) -> tuple[list[Array], Arr
 def _block(dense: Dense, start: int, size: int, state: Array, outputs: Sequence[Array]) -> tuple[slice, int, Array]:
     """Compute some steps from ``start`` on, in chunks of at most ``size`` steps; returns what a pass keeps of them."""
     left = dense.steps.count - start
-    while size >= SMALLEST or size >= left > 0:
+    while not dense.full and (size >= SMALLEST or size >= left > 0):
         size = min(size, left)
         wide = max(*dense.initial.shape[-2:], size) * size * dense.initial[..., 0, 0].size
         some = slice(start, start + size * max(1, min(left // size, BLOCK // wide)))
         given = [output[:, some] for output in outputs]
         with np.errstate(all="ignore"):
-            chunks = Chunks.of(dense.part(some), size)
+            chunks = chunked(dense.part(some), size)
             states = None if chunks is None else chunks.forward(state, given)
         if states is not None and np.isfinite(states).all() and all(np.isfinite(o).all() for o in given):
             return some, size, states
         size //= 2
-    some = slice(start, min(start + CHUNK, dense.steps.count))
-    last = matrix_steps.forward(dense.part(some), state, [output[:, some] for output in outputs])
+    length = dense.one_by_one.steps_at_once(state)
+    some = slice(start, start + min(left, length if dense.full else min(length, SMALLEST)))
+    with np.errstate(all="ignore"):
+        last = dense.one_by_one.forward(dense.part(some), state, [output[:, some] for output in outputs])
     return some, 0, np.stack([state, last], 1)

@@ -156,9 +156,42 @@ def diagonal(
     return DiagonalStates(Steps(order, (a, b)), a, b, initial, operations)
 
 
+#: Numbers of a state up to which a loop over all steps takes longer than one over chunks of that many steps, and the
+#: numbers of the chunks that are computed at once.
+NARROW, CHUNK, BLOCK = 4096, 32, 1 << 17
+
+
 def run(a: Array, states: Array) -> None:
     """``states[:, t + 1] += a[:, t] * states[:, t]`` for all t in turn."""
     product = np.empty((states.shape[0], *states.shape[2:]), states.dtype)
-    for t in range(a.shape[1]):
+    for t in range(_run_chunks(a, states), a.shape[1]):
         np.multiply(a[:, t], states[:, t], product)
         states[:, t + 1] += product
+
+
+def _run_chunks(a: Array, states: Array) -> int:
+    """Run as many steps as possible in chunks; returns their number.
+
+    All chunks of a block begin with a state of 0; then ``s_t = s_t + a_t … a_1 s_0`` with the state before each chunk.
+    """
+    steps, width = a.shape[1], states[:, 0].size
+    count = min(steps // CHUNK, BLOCK // max(1, width * CHUNK))
+    if not 0 < width <= NARROW or count < CHUNK:
+        return 0
+    start, length = 0, count * CHUNK
+    with np.errstate(all="ignore"):
+        while start + length <= steps:
+            own = states[:, start + 1 : start + 1 + length]
+            decay, own = (x.reshape(len(x), count, CHUNK, *x.shape[2:]) for x in (a[:, start : start + length], own))
+            products = np.multiply.accumulate(decay, axis=2)
+            if not np.isfinite(products).all():
+                return start
+            for t in range(1, CHUNK):
+                own[:, :, t] += decay[:, :, t] * own[:, :, t - 1]
+            before = np.empty_like(own[:, :, 0])
+            before[:, 0] = states[:, start]
+            for chunk in range(1, count):
+                before[:, chunk] = own[:, chunk - 1, -1] + products[:, chunk - 1, -1] * before[:, chunk - 1]
+            own += products * before[:, :, None]
+            start += length
+    return start

@@ -1,4 +1,4 @@
-"""A matrix recurrence step by step: for numbers that the chunkwise forms cannot represent."""
+"""A matrix recurrence with the delta rule step by step: for numbers that the chunkwise form cannot represent."""
 
 from __future__ import annotations
 
@@ -10,6 +10,11 @@ import numpy as np
 from graphnet.core.recurrences.order import inner_sum
 
 Array = Any
+
+
+def steps_at_once(_: Array) -> int:
+    """The number of steps that are computed at once."""
+    return 32
 
 
 def forward(part: Any, state: Array, outputs: Sequence[Array]) -> Array:
@@ -38,9 +43,7 @@ def step(part: Any, state: Array, t: int) -> Array:
     after = state if decay is None else state * decay
     if "keys" in vectors:
         after = after + product(vectors["keys"][:, t], vectors["values"][:, t])
-    if "u" in vectors:
-        after = after + product(vectors["u"][:, t], missing(vectors, state, t))
-    return after
+    return after + product(vectors["u"][:, t], missing(vectors, state, t))
 
 
 def missing(vectors: dict[str, Array], state: Array, t: int) -> Array:
@@ -95,14 +98,13 @@ def _through(part: Any, before: Array, error: Array, t: int, target: Any) -> Arr
     if "keys" in vectors:
         found["keys"][:, t] = column(error, vectors["values"][:, t])
         found["values"][:, t] = read(error, vectors["keys"][:, t])
-    if "u" in vectors:
-        lack = missing(vectors, before, t)
-        found["u"][:, t] = column(error, lack)
-        pulled = read(error, vectors["u"][:, t])
-        if "w" in vectors:
-            found["w"][:, t] = pulled
-        found["p"][:, t] = -column(before, pulled)
-        earlier = earlier - product(vectors["p"][:, t], pulled)
+    lack = missing(vectors, before, t)
+    found["u"][:, t] = column(error, lack)
+    pulled = read(error, vectors["u"][:, t])
+    if "w" in vectors:
+        found["w"][:, t] = pulled
+    found["p"][:, t] = -column(before, pulled)
+    earlier = earlier - product(vectors["p"][:, t], pulled)
     if decay is not None and target.decay[0] is not None:
         full = error * before
         if part.logs:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from graphnet.core.operations import Operation
-from graphnet.core.recurrences import Order, diagonal, max_plus, rotation
+from graphnet.core.recurrences import Decay, Order, Read, diagonal, max_plus, outer, rotation
+from graphnet.core.recurrences.dense import SavedByBackend
 from graphnet_native import features, recurrences
 from graphnet_native.native_backend import OPERATIONS
 
@@ -15,12 +16,19 @@ TOLERANCES = {"float32": 1e-5, "float64": 1e-13}
 FORMS = [((37,), ()), ((64,), (0, 1)), ((3, 5), (3,)), ((2, 130), (1,)), ((), ()), ((1,), (0,)), ((4, 16), (2,))]
 
 
-@pytest.fixture(params=["avx512", "avx2", "baseline"])
-def level(request, monkeypatch):
-    """Every level of features that this processor has."""
-    monkeypatch.setenv("GRAPHNET_NATIVE_FEATURES", request.param)
+#: Levels of features and dtypes that are tried together.
+LEVELS = [("avx512", "float32"), ("avx512", "float64"), ("avx2", "float32"), ("baseline", "float64")]
+
+
+def select(monkeypatch, level):
+    """Choose a level of features that this processor has."""
+    monkeypatch.setenv("GRAPHNET_NATIVE_FEATURES", level)
     features.available.cache_clear()
-    yield features.selected()
+
+
+@pytest.fixture(autouse=True)
+def _selected_again():
+    yield
     features.available.cache_clear()
 
 
@@ -69,9 +77,10 @@ def cases(dtype):
     yield rng, 2, 1, (5,), (0, 1), Order(np.array([1, 0])), False
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize(("level", "dtype"), LEVELS)
 @pytest.mark.parametrize("function", [diagonal, max_plus])
-def test_elementwise(level, function, dtype):
+def test_elementwise(monkeypatch, function, level, dtype):
+    select(monkeypatch, level)
     operations, results = counted(OPERATIONS)
     names = ("a", "b", "initial") if function is diagonal else ("f", "i", "initial")
     for rng, batch, steps, inner, repeated, order, time_major in cases(dtype):
@@ -87,8 +96,9 @@ def test_elementwise(level, function, dtype):
     assert len(results) == 7 * (len(FORMS) + 1)
 
 
-@pytest.mark.parametrize("dtype", TOLERANCES)
-def test_rotation(level, dtype):
+@pytest.mark.parametrize(("level", "dtype"), LEVELS)
+def test_rotation(monkeypatch, level, dtype):
+    select(monkeypatch, level)
     operations, results = counted(OPERATIONS)
     for rng, batch, steps, inner, repeated, order, time_major in cases(dtype):
         re, im = (shaped(rng, dtype, batch, steps, inner, repeated) for _ in range(2))
@@ -127,3 +137,45 @@ def test_what_is_left_to_numpy():
     assert run("diagonal", whole) is None
     columns = arrays | {"b": b, "after": np.ones((2, 3, 8))[..., ::2]}
     assert run("diagonal", columns) is None
+
+
+#: Sizes of the axes (heads), key and value, around those of vectors and blocks of keys.
+MATRICES = [((), 16, 64), ((2,), 3, 21), ((2, 1), 19, 5), ((3,), 1, 2)]
+FORMS_OF_DECAY = ["product", "one rate", "logs", "values"]
+
+
+@pytest.mark.parametrize(
+    ("form", "level", "dtype"),
+    [
+        *((form, *LEVELS[0]) for form in FORMS_OF_DECAY),
+        ("one rate", *LEVELS[1]),
+        ("product", *LEVELS[2]),
+        ("values", *LEVELS[3]),
+    ],
+)
+def test_matrix_state_with_a_full_decay(monkeypatch, form, level, dtype):
+    select(monkeypatch, level)
+    rng = np.random.default_rng(3)
+    for number, (heads, key, value) in enumerate(MATRICES):
+        batch, steps = 2, (40, 7, 16, 1)[number]
+        order = Order(rng.integers(0, steps + 1, batch) if number in (1, 2) else None, bool(number % 2))
+
+        def array(*inner, time_major=bool(number % 2), sizes=(batch, steps), heads=heads):
+            return shaped(rng, dtype, *sizes, (*heads, *inner), (), time_major) / 2
+
+        if form in ("product", "one rate"):
+            rates = np.abs(array(1, value if form == "product" else 1))
+            decay = Decay(logs=rates, scale=-np.abs(array(key, value)[0, 0]))
+        else:
+            decay = Decay(logs=-np.abs(array(key, value))) if form == "logs" else Decay(values=array(key, value))
+        keys = array(key, heads=(1,) * len(heads))
+        queries = [Read(array(key)), Read(array(key, sizes=(1, steps)), before=True)]
+        initial, last = array(key, value)[:, 0], array(key, value)[:, 0]
+        given, errors = array(value), [array(value), array(value)]
+        runs = [outer(keys, given, queries, decay, initial, order, operations) for operations in (OPERATIONS, None)]
+        assert isinstance(runs[0]._saved, SavedByBackend)
+        equal(*([*run.outputs, run.final] for run in runs), dtype)
+        for some, without in ((errors, ()), ([None, errors[1]], ("decay",))):
+            pulled = [run.pull(some, last, without) for run in runs]
+            equal(*(attributes(e, ("keys", "values", "queries", "initial")) for e in pulled), dtype)
+            equal(*(attributes(e.decay, ("values", "logs", "scale")) for e in pulled), dtype)

@@ -12,7 +12,7 @@ def test_layers_are_registered():
     plugin.graphnet_register_layers(registered.append)
     assert [layer.__name__ for layer in registered] == [
         "TanH", "Sigmoid", "RNN", "LSTM", "GRU", "Recurrent", "Bidirectional", "Stack", "Peephole", "Clocked", "SlotSoftMax",
-        "ClipError", "First", "InitialState", "SequenceDropout", "SequenceMask",
+        "ClipError", "First", "InitialState", "SequenceDropout", "SequenceMask", "RecurrentBlock", "MultiHead", "GatedMLP",
     ]  # fmt: skip
     assert all(layer.__doc__ for layer in registered)
 

@@ -284,14 +284,15 @@ def test_decay_of_retention_is_that_of_each_head():
     np.testing.assert_array_equal(decay[:, 0], [1 - 1 / 32, 1 - 1 / 64, 1 - 1 / 128])
 
 
-def test_large_gates_do_not_overflow():
-    for cell in (cells.slstm_cell(3), cells.mlstm_cell(4, 2)):
-        layer = Recurrent(cell)
-        x = np.random.default_rng(0).normal(size=(30, 2, D)) * 3000
-        with np.errstate(over="raise", invalid="raise", divide="raise"):
-            y = layer.forward(x)
-            pulled = layer.backward(np.ones_like(y))
-        assert np.isfinite(y).all() and np.isfinite(pulled).all()
+@EVERY
+@pytest.mark.parametrize("size", [0.0, 3000.0])
+def test_closed_and_open_gates_are_finite(name, size):
+    layer = Recurrent(CASES[name][0]())
+    x = np.random.default_rng(0).normal(size=(7, 2, D)) * size
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        y = layer.forward(x)
+        pulled = layer.backward(np.ones_like(y))
+    assert np.isfinite(y).all() and np.isfinite(pulled).all()
 
 
 def test_elapsed_time_scales_the_rate():

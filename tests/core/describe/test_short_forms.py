@@ -42,7 +42,7 @@ OPERATORS = {"Absolute", "Add", "Affine", "Cos", "Divide", "Exp", "Expm1", "Log"
              "Minimum", "Power", "ScalarPower", "Sin", "Slice", "Sqrt", "Subtract"}  # fmt: skip
 SPELT = {"FullyConnected": "dense", "ConstantArray": "constant", "LearnedArray": "parameter", "TanH": "tanh",
          "SoftMax": "softmax", "SlotSoftMax": "slot_softmax",
-         "RMSNormalization": "rms_normalization"}  # fmt: skip
+         "RMSNormalization": "rms_normalization", "GatedMLP": "gated_mlp"}  # fmt: skip
 BASES = {"RNNBase", "RecurrentLayer", "Layer", "Composite", "Subgraph", "Scan"}
 
 

@@ -183,3 +183,29 @@ def test_few_steps(steps):
     assert run.after.shape == (2, steps, 3)
     assert np.all(run.final == 2.0)
     assert np.all(run.pull(None, None, np.ones((2, 3))).initial == 0.5**steps)
+
+
+@pytest.mark.parametrize("case", ["mild", "growing", "infinite"])
+def test_long_sequences_of_narrow_states(case):
+    """In chunks, or step by step where the product of the decays of a chunk is not finite."""
+    rng = np.random.default_rng(6)
+    steps = 2500
+    a, b, weights = rng.normal(size=(3, 2, steps, 1)) / 2
+    b, weights = (np.concatenate([x, rng.normal(size=x.shape)], 2) for x in (b, weights))
+    if case != "mild":
+        a[1, 1200:1210] = 1e20 if case == "growing" else 1e40
+        a[1, 1210:1215] = 1e-60
+        b[1, :1210] = 0
+    initial = np.zeros((2, 2)) if case != "mild" else rng.normal(size=(2, 2))
+    arguments = {"a": a, "b": b, "s": initial}
+
+    def states(x):
+        inputs = {n: np.broadcast_to(x[n], (2, steps, x[n].shape[2])) for n in ("a", "b")}
+        return linear(lambda s, at: at["a"] * s + at["b"], lambda r: x["s"][r], inputs, [steps] * 2, False, steps)
+
+    run = diagonal(a, b, initial, Order())
+    assert close(run.after, states(arguments)[1])
+    if case == "mild":
+        errors = run.pull(weights)
+        found = {"a": errors.a, "b": errors.b, "s": errors.initial}
+        check_derivatives(lambda x: (weights * states(x)[1]).sum(), arguments, found, rng)

@@ -162,6 +162,22 @@ def test_decays_that_limit_the_chunks(kind, case, expected):
         assert np.isfinite(errors.values if kind == "outer" else errors.w).all()
 
 
+@pytest.mark.parametrize("kind", ["outer", "all"])
+def test_one_decay_for_the_state_may_be_anything(kind):
+    """It limits no chunk: zeros, tiny, huge and negative decays in all places, also where products of them vanish."""
+    rng = np.random.default_rng(8)
+    steps = 70
+    given = problem(rng, kind, "scalar", "values", steps, ())
+    for name in ("u", "p", "keys"):
+        if name in given:
+            given[name] /= 8
+    special = rng.random(given["a"].shape) < 0.4
+    given["a"] = np.where(special, rng.choice([0, 1e-200, 1e-9, -0.5, 1.5, 1], given["a"].shape), given["a"] / 2)
+    given["a"][1, 50] = 1e12
+    assert sizes(given) == {32, 6}
+    check(given, Order(), steps, rng, 1e-9)
+
+
 def test_nan_reaches_later_steps_of_its_row_only():
     rng = np.random.default_rng(5)
     given = problem(rng, "outer", "scalar", "logs", 40, ())

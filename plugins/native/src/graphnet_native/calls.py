@@ -23,6 +23,7 @@ from graphnet.core.compile.program import (
     RING_BUFFER,
     STATIC,
     BufferSlice,
+    Expanded,
     ExternalArray,
     Instruction,
     Operand,
@@ -53,6 +54,9 @@ Kind = Any
 def suitable(program: Program, batch: int) -> bool:
     """Whether a program may be a list of calls: many instructions, rows as steps, and no loop."""
     if batch != 1 or len(program.instructions) < MANY or program.states:
+        return False
+    if any(i.name in ("reduce_axis", "permute") or any(isinstance(o, Expanded) for o in i.operands)
+           for i in program.instructions):  # fmt: skip
         return False
     return all(i.phase in SECTIONS for i in program.instructions) and not any(
         buffer.kind == RING_BUFFER for buffer in program.buffers

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 
-from graphnet.core.compile.program import Expanded, Instruction, Operand, Scalar
+from graphnet.core.compile.program import Instruction, Operand, Scalar
+from graphnet_native import inner_axes
 from graphnet_native.frame import Frame
 from graphnet_native.functions import FLOATS, RELATIONS, apply, as_number
 from graphnet_native.fusion import plain
 from graphnet_native.ir import I8, I64, PTR, Type, Value, floating, integer
+from graphnet_native.partition import APART
 from graphnet_native.sums import horizontal
 
 
@@ -34,9 +36,9 @@ def check(instruction: Instruction) -> None:
     """
     if instruction.name == "reduce" and instruction.attr not in REDUCTIONS:
         raise Unsupported(f"a reduction by {instruction.attr} has no native code")
-    if any(isinstance(operand, Expanded) for operand in instruction.operands):
-        raise Unsupported(f"{instruction.name} of units that are read several times has no native code")
-    if instruction.name not in KNOWN and instruction.name not in ("dot", "reduce"):
+    if instruction.name == "reduce_axis" and instruction.attr[0] not in REDUCTIONS:  # type: ignore[index]
+        raise Unsupported(f"a reduction by {instruction.attr[0]} has no native code")  # type: ignore[index]
+    if instruction.name not in KNOWN and instruction.name not in APART:
         raise Unsupported(f"{instruction.name} has no native code")
 
 
@@ -44,6 +46,12 @@ def compute(frame: Frame, group: list[Instruction], step: Value) -> None:
     """Emit a group at one step."""
     if group[0].name == "reduce":
         _reduce(frame, group[0], step)
+    elif group[0].name == "reduce_axis":
+        inner_axes.reduce_axis(frame, group[0], step)
+    elif group[0].name == "permute":
+        inner_axes.permute(frame, group[0], step)
+    elif inner_axes.expanded(group):
+        inner_axes.on_lines(frame, group, step, lambda instruction, args: _result(frame, instruction, args))
     elif plain(frame, group[0]):
         _together(frame, group, step)
     elif frame.layout.rows_first:

@@ -178,6 +178,7 @@ class Frame(Lanes):
     # ------------------------------------------------------------------ operands
     def boolean(self, operand: Operand) -> bool:
         """Whether an operand holds truth values."""
+        operand = operand.source if isinstance(operand, Expanded) else operand
         return isinstance(operand, BufferSlice) and self.program.buffers[operand.buffer].boolean
 
     def width(self, operand: Operand) -> int:
@@ -206,6 +207,8 @@ class Frame(Lanes):
 
     def _address_of(self, operand: Operand, step: Value) -> Value:
         f = self.f
+        if isinstance(operand, Expanded):
+            return self._address_of(operand.source, step)
         if isinstance(operand, PackSlice):
             distance = integer(self.dtype.bytes) if self.layout.rows_first else self.row
             return f.offset(self.entry(self.table.pack + operand.pack), f.mul(distance, operand.start))
@@ -235,7 +238,8 @@ class Frame(Lanes):
         """Bytes from one row of the batch to the next, where rows come first."""
         if isinstance(operand, (PackRef, Scalar)):
             return 0
-        assert not isinstance(operand, Expanded)
+        if isinstance(operand, Expanded):
+            return self.pitch(operand.source)
         units = operand.width if isinstance(operand, ExternalArray) else self.program.buffers[operand.buffer].units
         return units * self.bytes(operand)
 

@@ -10,8 +10,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from graphnet.core.compile.program import BufferSlice, Instruction, Operand, PackRef, Scalar
+from graphnet.core.compile.program import BufferSlice, Expanded, Instruction, Operand, PackRef, Scalar
 from graphnet_native.frame import TIMED, Frame, PackSlice
+from graphnet_native.inner_axes import fit
+from graphnet_native.partition import APART
 
 #: Instructions are cut unless the vectors that they take grow by more than this factor.
 MORE_VECTORS = 1.1
@@ -35,8 +37,8 @@ def groups(frame: Frame, instructions: Sequence[Instruction], stepwise: bool = F
 
 
 def plain(frame: Frame, instruction: Instruction) -> bool:
-    """Whether every operand is a number or has the width of the result."""
-    if instruction.name in ("dot", "reduce"):
+    """Whether every operand is a number or has the width of the result, maybe because its units are read repeatedly."""
+    if instruction.name in APART:
         return False
     width = instruction.output.width
     return all(isinstance(o, Scalar) or frame.width(o) == width for o in instruction.operands)
@@ -47,6 +49,8 @@ def _joins(frame: Frame, group: list[Instruction], instruction: Instruction, ste
     if len(group) >= LONGEST or not plain(frame, first) or not plain(frame, instruction):
         return False
     if first.output.width != instruction.output.width:
+        return False
+    if not fit([*group, instruction]):
         return False
     if not stepwise and frame.timeless(first) != frame.timeless(instruction):
         return False
@@ -63,9 +67,11 @@ def _joins(frame: Frame, group: list[Instruction], instruction: Instruction, ste
 
 def _overlap(frame: Frame, a: Operand, b: Operand, stepwise: bool) -> bool:
     """Whether two operands share numbers without being one slice at one step."""
+    repeated = isinstance(a, Expanded) or isinstance(b, Expanded)
+    a, b = (o.source if isinstance(o, Expanded) else o for o in (a, b))
     if not isinstance(a, BufferSlice) or not isinstance(b, BufferSlice) or a.buffer != b.buffer:
         return False
-    if (a.start, a.stop, a.shift) == (b.start, b.stop, b.shift):
+    if (a.start, a.stop, a.shift) == (b.start, b.stop, b.shift) and not repeated:
         return False
     if stepwise and a.shift != b.shift and frame.program.buffers[a.buffer].kind in TIMED:
         return False
@@ -92,7 +98,7 @@ def cut(frame: Frame, instructions: Sequence[Instruction]) -> list[Instruction]:
 def _vectors(frame: Frame, instructions: Sequence[Instruction]) -> int:
     """The vectors of elementwise instructions, in the smallest batch of the program's class."""
     rows = 1 if frame.layout.rows_first else max(2, frame.lanes // 2)
-    return sum(-(-i.output.width * rows // frame.lanes) for i in instructions if i.name not in ("dot", "reduce"))
+    return sum(-(-i.output.width * rows // frame.lanes) for i in instructions if i.name not in APART)
 
 
 def _divisible(frame: Frame, instruction: Instruction) -> bool:

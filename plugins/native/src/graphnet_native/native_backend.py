@@ -69,6 +69,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     Operation.COLUMN_SUMS: _operation("columns", "column_sums"),
     Operation.CROSS_ENTROPY: _operation("classification", "cross_entropy"),
     Operation.ELEMENTWISE_RECURRENCE: _operation("recurrences", "elementwise"),
+    Operation.OUTER_RECURRENCE: _operation("outer_products", "outer_recurrence"),
+    Operation.OUTER_RECURRENCE_ERROR: _operation("outer_products", "outer_error"),
 }
 
 

@@ -19,6 +19,7 @@ from graphnet.core.compile.program import (
     LOOP,
     RING_BUFFER,
     BufferSlice,
+    Expanded,
     ExternalArray,
     Instruction,
     Program,
@@ -26,6 +27,8 @@ from graphnet.core.compile.program import (
 from graphnet.core.records import record
 from graphnet_native.products import Tiles
 
+#: Operations that read units of other workers.
+APART = frozenset(("dot", "reduce", "reduce_axis", "permute"))
 #: Widths below this one are not pieces.
 NARROW = 16
 
@@ -98,8 +101,10 @@ def accesses(partition: Partition, group: Sequence[Instruction]) -> Iterator[Acc
         width = output.width
         yield _owned(partition, output, width, True)
         for operand in instruction.operands:
-            if isinstance(operand, (BufferSlice, ExternalArray)):
-                shared = instruction.name in ("dot", "reduce") or operand.width != width
+            if isinstance(operand, Expanded):
+                yield Access(operand.source, None, False)
+            elif isinstance(operand, (BufferSlice, ExternalArray)):
+                shared = instruction.name in APART or operand.width != width
                 yield Access(operand, None, False) if shared else _owned(partition, operand, width, False)
 
 

@@ -21,7 +21,12 @@ from graphnet import ConfigError, DtypeError, FileError, GraphnetError, ShapeErr
 from graphnet_onnx.operators.context import DEFAULT_DOMAINS
 from graphnet_onnx.operators.evaluator import Evaluator, Settings
 from graphnet_onnx.operators.functions import local_functions, opsets_of
+from graphnet_onnx.operators.rows.node_layer import ChangedShapeError
+from graphnet_onnx.operators.rows.program import Program
 from graphnet_onnx.operators.signature import type_name
+
+#: The combinations of types and shapes of inputs for which a model keeps a program.
+MOST_PROGRAMS = 32
 
 
 class UnsupportedModelError(UnknownNameError, SkipTest):
@@ -49,6 +54,7 @@ class GraphnetRep(BackendRep):  # type: ignore[misc]
         #: The inputs that must be given, with their declared types.
         self.inputs = {value.name: value.type for value in model.graph.input if value.name not in constants}
         self.outputs = tuple(value.name for value in model.graph.output)
+        self._programs: dict[Any, Program] = {}
         self._optional = {value.name: value.type for value in model.graph.input if value.name in constants}
 
     def run(self, inputs: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -70,9 +76,33 @@ class GraphnetRep(BackendRep):  # type: ignore[misc]
         """
         if kwargs:
             raise ConfigError("unknown argument", where="run", expected="the inputs only", received=", ".join(kwargs))
-        values = self._read(inputs)
-        results = self._evaluator.run(values)
+        results = self._results(self._read(inputs))
         return namedtupledict("Outputs", self.outputs)(*results)  # type: ignore[no-any-return]
+
+    def _results(self, values: dict[str, Any]) -> list[Any]:
+        """The outputs, by the program for inputs of these types and shapes.
+
+        The first time, the nodes are evaluated one by one, which gives the type and the shape of every value, and then
+        run as graphs. If a shape turns out to depend on numbers, the nodes are evaluated one by one as well.
+        """
+        key = tuple((name, *_kind(value)) for name, value in values.items())
+        program = self._programs.get(key)
+        if program is None:
+            known: dict[str, Any] = {}
+            self._evaluator.run(values, known)
+            program = self._programs[key] = Program(self._evaluator, values, known)
+            while len(self._programs) > MOST_PROGRAMS:
+                del self._programs[next(iter(self._programs))]
+        try:
+            with np.errstate(all="ignore"):  # infinity and NaN are results like others in ONNX
+                return program.run(values)
+        except ChangedShapeError:
+            return self._evaluator.run(values)
+
+    @property
+    def programs(self) -> tuple[Program, ...]:
+        """What has been built so far: one program for each combination of types and shapes of the inputs."""
+        return tuple(self._programs.values())
 
     def _read(self, inputs: Any) -> dict[str, Any]:
         """The inputs by name, checked."""
@@ -93,6 +123,11 @@ class GraphnetRep(BackendRep):  # type: ignore[misc]
             if name not in named and not kind.HasField("optional_type"):
                 raise ConfigError(f"input {name!r} is missing", where="run", expected=", ".join(self.inputs))
         return {name: _checked(name, value, declared[name]) for name, value in named.items()}
+
+
+def _kind(value: Any) -> tuple[Any, ...]:
+    """The type and shape of an input."""
+    return (value.dtype, value.shape) if isinstance(value, np.ndarray) else (type(value), None)
 
 
 def _checked(name: str, value: Any, kind: onnx.TypeProto) -> Any:

@@ -5,9 +5,11 @@ from typing import Any
 
 from graphnet import GraphnetDeprecationWarning
 from graphnet_recurrent.bidirectional import Bidirectional
+from graphnet_recurrent.blocks import GatedMLP, MultiHead, RecurrentBlock
 from graphnet_recurrent.cells import (
     attention_cell,
     causal_convolution_cell,
+    cell_named,
     cfc_cell,
     clockwork_cell,
     coupled_lstm_cell,
@@ -65,7 +67,17 @@ from graphnet_recurrent.lstm import LSTM
 from graphnet_recurrent.recurrent import Recurrent, RNNBase
 from graphnet_recurrent.recurrent_layer import RecurrentLayer
 from graphnet_recurrent.rnn import RNN
-from graphnet_recurrent.sequence_functions import bidirectional, gru, lstm, recurrent, rnn, stack
+from graphnet_recurrent.sequence_functions import (
+    bidirectional,
+    gated_mlp,
+    gru,
+    lstm,
+    multi_head,
+    recurrent,
+    recurrent_block,
+    rnn,
+    stack,
+)
 from graphnet_recurrent.stack import Stack
 
 #: Names of earlier releases, and what they are called now.
@@ -89,10 +101,13 @@ __all__ = [
     "ClipError",
     "Clocked",
     "First",
+    "GatedMLP",
     "InitialState",
+    "MultiHead",
     "Peephole",
     "RNNBase",
     "Recurrent",
+    "RecurrentBlock",
     "RecurrentLayer",
     "SequenceDropout",
     "SequenceMask",
@@ -103,6 +118,7 @@ __all__ = [
     "attention_cell",
     "bidirectional",
     "causal_convolution_cell",
+    "cell_named",
     "cfc_cell",
     "clip_error",
     "clocked",
@@ -113,6 +129,7 @@ __all__ = [
     "first",
     "gated_delta_net_cell",
     "gated_linear_attention_cell",
+    "gated_mlp",
     "gru",
     "gru_cell",
     "hgrn2_cell",
@@ -126,11 +143,13 @@ __all__ = [
     "min_lstm_cell",
     "minimal_gated_cell",
     "mlstm_cell",
+    "multi_head",
     "peephole",
     "peephole_lstm_cell",
     "projected_lstm_cell",
     "qrnn_cell",
     "recurrent",
+    "recurrent_block",
     "retention_cell",
     "rg_lru_cell",
     "rnn",

@@ -2,6 +2,7 @@
 
 from graphnet.testing import Case
 from graphnet_recurrent.bidirectional import Bidirectional
+from graphnet_recurrent.blocks import GatedMLP, MultiHead, RecurrentBlock
 from graphnet_recurrent.cells import attention_cell, elman_cell, gru_cell, lstm_cell
 from graphnet_recurrent.gru import GRU
 from graphnet_recurrent.layers import (
@@ -41,6 +42,21 @@ CASES = [
     Case(Bidirectional, {"cell": lstm_cell(4)}, SEQUENCE, refused=[{"merge": "both"}], disclaims=MEMORY),
     Case(Bidirectional, {"cell": elman_cell(4), "returns": "last", "merge": "add"}, SEQUENCE, disclaims=MEMORY),
     Case(Stack, {"cells": [gru_cell(4), elman_cell(4)], "residual": True}, SEQUENCE, refused=[{"cells": []}]),
+    Case(MultiHead, {"cells": [gru_cell(2), elman_cell(4)]}, "time=6, batch=2, feature=4", refused=[{"cells": []}]),
+    Case(
+        RecurrentBlock,
+        {"cell": "retention", "units": 4, "heads": 2},
+        "time=6, batch=2, feature=4",
+        refused=[{"units": 0}, {"inner": 3}, {"returns": "state"}],
+        disclaims=["truncation"],
+    ),
+    Case(
+        RecurrentBlock,
+        {"cell": "rg_lru", "units": 3, "gated": True, "window_size": 2, "hidden": 0},
+        SEQUENCE,
+        disclaims=["truncation"],
+    ),
+    *(Case(GatedMLP, {"units": 4}, shape, refused=[{"units": 0}]) for shape in (ROWS, SEQUENCE)),
     Case(Stack, {"cells": [elman_cell(4), gru_cell(5)], "bidirectional": True}, SEQUENCE, disclaims=MEMORY),
     *(Case(Peephole, {"units": 3}, shape, refused=[{"units": 0}]) for shape in (ROWS, SEQUENCE)),
     Case(Clocked, {"period": 2}, [ROWS, ROWS, "batch=4, feature=1"], refused=[{"period": 0}]),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from graphnet.plugins import hookimpl
 from graphnet.plugins.hookspecs import Register
 from graphnet_recurrent.bidirectional import Bidirectional
+from graphnet_recurrent.blocks import GatedMLP, MultiHead, RecurrentBlock
 from graphnet_recurrent.gru import GRU
 from graphnet_recurrent.layers import (
     ClipError,
@@ -43,6 +44,9 @@ LAYERS = (
     InitialState,
     SequenceDropout,
     SequenceMask,
+    RecurrentBlock,
+    MultiHead,
+    GatedMLP,
 )
 
 

@@ -15,6 +15,7 @@ Graph('sequences': x -> 3 nodes -> output)
 
 from graphnet.authoring import functional
 from graphnet_recurrent.bidirectional import Bidirectional
+from graphnet_recurrent.blocks import GatedMLP, MultiHead, RecurrentBlock
 from graphnet_recurrent.gru import GRU
 from graphnet_recurrent.lstm import LSTM
 from graphnet_recurrent.recurrent import Recurrent
@@ -27,3 +28,6 @@ rnn = functional(RNN, "rnn", inferred=["input_size"], defaults={"output_size": N
 recurrent = functional(Recurrent, "recurrent")
 bidirectional = functional(Bidirectional, "bidirectional")
 stack = functional(Stack, "stack")
+recurrent_block = functional(RecurrentBlock, "recurrent_block")
+multi_head = functional(MultiHead, "multi_head")
+gated_mlp = functional(GatedMLP, "gated_mlp")

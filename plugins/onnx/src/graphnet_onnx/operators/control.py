@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,8 @@ import numpy as np
 from graphnet import DataError
 from graphnet_onnx.operators.context import Context
 from graphnet_onnx.operators.creation import MOST
+from graphnet_onnx.operators.rows.node_layer import ChangedShapeError
+from graphnet_onnx.operators.rows.scan_program import ScanProgram, program_key, scan_program
 from graphnet_onnx.operators.shapes import axis_of
 from graphnet_onnx.operators.table import operator
 
@@ -67,14 +70,29 @@ def scanned(context: Context, states: list[Any], sequences: list[Any]) -> tuple[
     """Return the final states and the sequences of outputs, with time first."""
     steps = {len(a) for a in sequences}
     context.require(len(steps) == 1, "the sequences differ in length", received=sorted(steps))
-    body, results = context["body"], []
-    for step in range(steps.pop()):
+    body, results, count = context["body"], [], steps.pop()
+    program = _program(context, body, states, [np.asarray(a[0]) for a in sequences]) if count else None
+    if program is not None:
+        with suppress(ChangedShapeError):  # the steps are evaluated one by one then
+            return program.run(states, sequences, [body.outer[name] for name in program.contexts])
+    for step in range(count):
         outputs = body([*states, *(a[step] for a in sequences)])
         states = outputs[: len(states)]
         results.append(outputs[len(states) :])
     if not results:
         return states, body.empty(len(states))
     return states, [np.stack(each) for each in zip(*results, strict=True)]
+
+
+def _program(context: Context, body: Any, states: list[Any], first: list[Any]) -> ScanProgram | None:
+    """The Scan of graphnet for these types and shapes, which the node keeps."""
+    key = program_key(body, states, first)
+    if key is None:
+        return None
+    if key not in context.cache:
+        context.cache[key] = scan_program(body, states, first)
+    program: ScanProgram | None = context.cache[key]
+    return program
 
 
 def _batched(context: Context, lengths: Any, *arrays: Any) -> tuple[Any, ...]:

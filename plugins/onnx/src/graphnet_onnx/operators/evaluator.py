@@ -23,6 +23,10 @@ from graphnet_onnx.operators.run import run, supported
 
 #: How deep functions and graphs may be nested.
 DEEPEST = 64
+#: Operators that return other numbers at each evaluation.
+DRAWN = frozenset(
+    {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"}
+)
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,10 @@ class Step:
             self.context = Context.of_node(node, self.opset, where=self.where, graphs=self.graphs)
         elif self._function is None and not has_definition(node.op_type, self.opset, self.domain):
             raise unknown_operator(node.op_type, self.domain, self.opset, self.where)
+        nested = [*self.graphs.values(), *([self._function] if self._function else [])]
+        #: Whether each evaluation may return other numbers for equal inputs.
+        self.draws = node.op_type in DRAWN or (node.op_type == "Dropout" and len(names) > 2)
+        self.draws = self.draws or any(step.draws for graph in nested for step in graph.steps)
         captured = [name for graph in self.graphs.values() for name in graph.captured]
         #: All names that the node reads, with those that graphs inside it read.
         self.reads = tuple(dict.fromkeys([name for name in (*names, *captured) if name]))
@@ -194,8 +202,14 @@ class Evaluator:
             seen |= names
         return unused[::-1]
 
-    def run(self, values: Mapping[str, Any]) -> list[Any]:
+    def run(self, values: Mapping[str, Any], record: dict[str, Any] | None = None) -> list[Any]:
         """Return the outputs for the values of all inputs without an initializer, and of all captured names.
+
+        Parameters
+        ----------
+        values : mapping of str to object
+        record : dict, optional
+            Gets all values by name, also those that are not outputs.
 
         Raises
         ------
@@ -212,11 +226,13 @@ class Evaluator:
             for name, value in zip(step.outputs, step.run(scope), strict=False):
                 if name:
                     scope[name] = value
-            for name in unused:
+            for name in unused if record is None else ():
                 scope.pop(name, None)
         absent = [name for name in self.outputs if name not in scope]
         if absent and not self._optional:
             raise GraphError(f"no node computes the output {absent[0]!r}", where="graph")
+        if record is not None:
+            record.update(scope)
         return [scope.get(name) for name in self.outputs]
 
 

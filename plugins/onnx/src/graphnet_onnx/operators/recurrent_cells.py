@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from graphnet import Cell, CellGraph, Layer, Value, concatenate, dense
+from graphnet import Cell, CellGraph, Value, concatenate, dense
 from graphnet_activations import elu, leaky_relu, relu, softplus
+from graphnet_onnx.layers import Threshold
 from graphnet_onnx.operators.recurrent_settings import Activation, Settings
 from graphnet_recurrent import peephole, sigmoid, tanh
 
@@ -19,27 +20,6 @@ NAMES = {
     "GRU": ("update_gate", "reset_gate", "candidate"),
     "LSTM": ("input_gate", "output_gate", "forget_gate", "candidate"),
 }
-
-
-class Threshold(Layer):
-    """``y = x`` where x is at least ``alpha``, else 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> Threshold(1.0).forward(np.array([[0.5, 1.0, 3.0]]))
-    array([[0., 1., 3.]])
-    """
-
-    alpha: float
-
-    elementwise = True
-
-    def apply(self, x: Any) -> tuple[Any, Any]:
-        return x * (x >= self.alpha), x
-
-    def pull(self, x: Any, error: Any) -> Any:
-        return error * (x >= self.alpha)
 
 
 def _cut(value: Value, low: float, high: float) -> Value:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -10,43 +13,74 @@ import onnx
 from onnx import ValueInfoProto, helper
 
 from graphnet.core.compile import lower
+from graphnet.core.compile.infer import ragged
 from graphnet.core.compile.plan import Loop
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
+from graphnet.core.errors import GraphnetError, GraphnetWarning
 from graphnet.core.run.inputs import common_dtype
 from graphnet.core.run.runner import Runner
-from graphnet_onnx.writing.file import IR_VERSION, OPSET, OnnxFile
+from graphnet_onnx.writing.file import OnnxFile
 from graphnet_onnx.writing.inputs import Inferred, inferred, only_initial, ragged_inputs, states_of
 from graphnet_onnx.writing.loops import write_loop
 from graphnet_onnx.writing.metadata import model_metadata
+from graphnet_onnx.writing.opset import IR_VERSION, OPSET
 from graphnet_onnx.writing.plans import PlanWriter
 
 
-def assembled(
-    runner: Runner, model: Any, dtype: str | None, recurrent: str, lengths: bool, states: bool
-) -> onnx.ModelProto:
+@dataclass(frozen=True)
+class Options:
+    """What :func:`graphnet_onnx.export` was given, checked."""
+
+    recurrent: str
+    dtype: str | None
+    lengths: bool
+    states: bool
+    batch_major: bool
+
+
+def assembled(runner: Runner, model: Any, options: Options) -> onnx.ModelProto:
     """Return a model as an object of the package onnx."""
-    runner = Runner(runner.completed())
-    runner.materialize()
-    return _Assembly(runner.graph, dtype, recurrent, lengths, states).model(model)
+    graphs = _graphs(runner)
+    for graph in graphs[:-1]:
+        with suppress(GraphnetError):  # sizes that only a pass has determined
+            return _of(graph, model, options)
+    return _of(graphs[-1], model, options)
+
+
+def _graphs(runner: Runner) -> list[Graph]:
+    """The graph as it is declared, then with the sizes that the last pass has determined.
+
+    The file leaves free what the declaration does, if the weights fit any such size.
+    """
+    completed = runner.completed()
+    known = {
+        name: spec if spec.shape is not None else completed.inputs[name] for name, spec in runner.graph.inputs.items()
+    }
+    declared = replace(runner.graph, inputs=known)
+    return [declared] if declared == completed else [declared, completed]
+
+
+def _of(graph: Graph, model: Any, options: Options) -> onnx.ModelProto:
+    Runner(graph).materialize()
+    return _Assembly(graph, options).model(model)
 
 
 class _Assembly:
     """Puts one file together."""
 
-    def __init__(self, graph: Graph, dtype: str | None, recurrent: str, lengths: bool, states: bool) -> None:
-        self.graph, self.plan, self.layers = graph, lower(graph), graph.layers()
-        self.with_lengths, self.with_states = lengths, states
+    def __init__(self, graph: Graph, options: Options) -> None:
+        self.graph, self.plan, self.layers, self.options = graph, lower(graph), graph.layers(), options
         optional = [slot for slot, name in enumerate(self.plan.inputs) if graph.inputs[name].optional]
         #: Optional inputs that are initial states, for which zeros stand; the file does not have the other ones.
-        self.state_inputs = [slot for slot in optional if states and only_initial(self.plan, slot)]
+        self.state_inputs = [slot for slot in optional if options.states and only_initial(self.plan, slot)]
         self.absent = [self.plan.inputs[slot] for slot in optional if slot not in self.state_inputs]
         shapes: Inferred = inferred(graph, self.plan, self.layers, self.absent)
-        dtype = dtype or common_dtype((), self.layers.values())
+        dtype = options.dtype or common_dtype((), self.layers.values())
         arrays = {path: _arrays(layer, dtype) for path, layer in self.layers.items()}
         self.shapes = shapes.shapes
-        self.file = OnnxFile(self.layers, arrays, dtype, recurrent, shapes.names)
+        self.file = OnnxFile(self.layers, arrays, dtype, options.recurrent, shapes.names)
         self.inputs: list[ValueInfoProto] = []
         self.outputs: list[ValueInfoProto] = []
         #: The states of the Scans: name, and those of input and output.
@@ -61,19 +95,24 @@ class _Assembly:
             if name in self.absent or slot in self.state_inputs:
                 continue
             integer = slot in self.writer.integers
-            self.inputs.append(self.file.value_info(name, self.writer.pair(slot), np.int64 if integer else None))
+            dimensions = self.file.dimensions(self.writer.pair(slot))
             self.writer.values[slot] = name
-        if self.with_lengths:
+            if self.swapped(slot):
+                dimensions[:2] = dimensions[1::-1]
+                self.writer.values[slot] = f"{name}:time_major"
+                self.transposed(name, self.writer.values[slot], len(dimensions))
+            self.inputs.append(self.file.typed(name, dimensions, np.int64 if integer else None))
+        if self.options.lengths:
             slots = ragged_inputs(self.plan, self.shapes[0])
             self.writer.lengths = {slot: self.row_lengths(slot, len(slots) == 1) for slot in slots}
 
     def row_lengths(self, slot: int, only: bool) -> str:
         """The lengths of the rows of an input, at most its number of steps; all steps where they are left out."""
-        name, scope = self.plan.inputs[slot], self.file.scope
+        name, scope, source = self.plan.inputs[slot], self.file.scope, self.writer.values[slot]
         given = self.unused("lengths" if only else f"{name}_lengths")
         self.default(given, np.array([np.iinfo(np.int64).max]), [f"{given}_rows"])
-        steps = scope.op("Shape", name, start=0, end=1)
-        rows = scope.op("Shape", name, start=1, end=2)
+        steps = scope.op("Shape", source, start=0, end=1)
+        rows = scope.op("Shape", source, start=1, end=2)
         limited = scope.op("Min", given, steps)
         result = f"{given}:limited"
         scope.node("Expand", (limited, rows), (result,))
@@ -140,20 +179,33 @@ class _Assembly:
 
     def output(self, name: str, slot: int) -> None:
         """Declare a value as an output, zero beyond the rows' ends."""
-        self.file.scope.node("Identity", (self.writer.masked(slot),), (name,))
+        value, dimensions = self.writer.masked(slot), self.file.dimensions(self.writer.pair(slot))
+        if self.swapped(slot):
+            dimensions[:2] = dimensions[1::-1]
+            self.transposed(value, name, len(dimensions))
+        else:
+            self.file.scope.node("Identity", (value,), (name,))
         integer = slot in self.writer.integers
-        self.outputs.append(self.file.value_info(name, self.writer.pair(slot), np.int64 if integer else None))
+        self.outputs.append(self.file.typed(name, dimensions, np.int64 if integer else None))
+
+    def swapped(self, slot: int) -> bool:
+        """Whether a value has the axes (time, batch, …) in the graph and (batch, time, …) in the file."""
+        return self.options.batch_major and ragged(self.writer.pair(slot)[0])
+
+    def transposed(self, source: str, result: str, rank: int) -> None:
+        """Exchange time and batch."""
+        self.file.scope.node("Transpose", (source,), (result,), perm=[1, 0, *range(2, rank)])
 
     # ------------------------------------------------------------------ the whole
     def model(self, source: Any) -> onnx.ModelProto:
         """Write all parts."""
         self.read_inputs()
-        if self.with_states:
+        if self.options.states:
             self.read_states()
         self.writer.reserved = {*self.graph.outputs}
         self.writer.write()
         self.write_outputs()
-        if self.with_states:
+        if self.options.states:
             self.write_states()
         file = self.file
         graph = helper.make_graph(
@@ -164,7 +216,14 @@ class _Assembly:
         proto: onnx.ModelProto = helper.make_model(
             graph, functions=list(file.functions.values()), opset_imports=opsets, ir_version=IR_VERSION
         )
-        model_metadata(proto, source, self.graph, self.states)
+        if file.operators and file.dtype != "float32":
+            warnings.warn(
+                f"onnxruntime runs {' and '.join(sorted(file.operators))} in float32 only: export the model with "
+                "dtype='float32', or with recurrent='scan'",
+                GraphnetWarning,
+                stacklevel=2,
+            )
+        model_metadata(proto, source, self.graph, self.states, self.options.batch_major)
         return proto
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import onnx
 
+from graphnet import NeuralNetwork
 from graphnet.core import dtypes
 from graphnet.core.checks import path as checked_path
 from graphnet.core.describe.graph import Graph
@@ -16,7 +17,7 @@ from graphnet.core.errors import ConfigError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.standalone import graph_of
 from graphnet.io import atomic
-from graphnet_onnx.writing.assembly import assembled
+from graphnet_onnx.writing.assembly import Options, assembled
 from graphnet_onnx.writing.errors import ExportError
 
 #: Bytes that a file of protocol buffers can have.
@@ -33,13 +34,14 @@ def export(
     dtype: str | None = None,
     lengths: bool = True,
     states: bool = True,
+    batch_major: bool | None = None,
     force: bool = False,
 ) -> None:
     """Write a model as an ONNX file, for inference; see docs/onnx.md for what is in it.
 
     Parameters
     ----------
-    model : Model, NeuralNetwork, Runner, Graph or Layer
+    model : Model, Runner, Graph or Layer
     path : path
         The file is written whole or not at all.
     recurrent : {'scan', 'operator'}
@@ -51,6 +53,8 @@ def export(
         Whether the lengths of the rows are an input, if the model has a sequence ``(time, batch, …)``.
     states : bool
         Whether the initial and the final states of Scans are inputs and outputs.
+    batch_major : bool, optional
+        Whether sequences are (batch, time, …) in the file; None: as the configuration of a Model says, else False.
     force : bool
         Replace an existing file.
 
@@ -67,7 +71,8 @@ def export(
     """
     file = checked_path("export", path)
     atomic.refuse_existing(file, force=force)
-    atomic.write(file, serialized(to_onnx(model, recurrent=recurrent, dtype=dtype, lengths=lengths, states=states)))
+    proto = to_onnx(model, recurrent=recurrent, dtype=dtype, lengths=lengths, states=states, batch_major=batch_major)
+    atomic.write(file, serialized(proto))
 
 
 def to_onnx(
@@ -77,6 +82,7 @@ def to_onnx(
     dtype: str | None = None,
     lengths: bool = True,
     states: bool = True,
+    batch_major: bool | None = None,
 ) -> onnx.ModelProto:
     """Return what :func:`export` writes, as an object of the package onnx.
 
@@ -87,11 +93,13 @@ def to_onnx(
     """
     if recurrent not in ("scan", "operator"):
         raise ConfigError("not a form", where="export, recurrent", expected="'scan' or 'operator'", received=recurrent)
-    for name, value in (("lengths", lengths), ("states", states)):
+    if batch_major is None:
+        batch_major = bool(getattr(getattr(model, "config", None), "batch_major", False))
+    for name, value in (("lengths", lengths), ("states", states), ("batch_major", batch_major)):
         if not isinstance(value, (bool, np.bool_)):
             raise ConfigError("not a truth value", where=f"export, {name}", expected="True or False", received=value)
     wanted = None if dtype is None else dtypes.name(dtype, where="export")
-    return assembled(_runner(model), model, wanted, recurrent, bool(lengths), bool(states))
+    return assembled(_runner(model), model, Options(recurrent, wanted, bool(lengths), bool(states), bool(batch_major)))
 
 
 def serialized(proto: onnx.ModelProto) -> bytes:
@@ -134,6 +142,9 @@ def _runner(model: Any) -> Runner:
     raise ConfigError(
         "there is no graph to export",
         where="export",
-        expected="a Model, a NeuralNetwork, a Runner, a Graph or a layer",
+        expected="a Model, a Runner, a Graph or a layer",
         received=repr(model)[:200],
+        remedy="Sequential(*network.layers, shape='batch, feature=…') is the graph of a NeuralNetwork."
+        if isinstance(model, NeuralNetwork)
+        else None,
     )

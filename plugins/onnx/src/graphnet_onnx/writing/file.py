@@ -16,11 +16,10 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.distribution import NAME
 from graphnet.core.errors import PluginError
 from graphnet.plugins import manager
+from graphnet_onnx.writing.opset import OPSET
 from graphnet_onnx.writing.recording import Recorded, Use, record
 from graphnet_onnx.writing.scope import Scope
 
-#: The version of ONNX's operators, and the oldest version of its files that has metadata of nodes.
-OPSET, IR_VERSION = 21, 10
 #: The domain of the functions of graphnet's own layers; those of a plugin have the name of its distribution.
 CORE = "graphnet"
 
@@ -38,6 +37,8 @@ class OnnxFile:
     dtype : str
     recurrent : str
         ``"scan"`` or ``"operator"``.
+    operators : set of str
+        LSTM, GRU and RNN, if the file has them.
     names : mapping of int to str
         The name of a free axis, by the number with which shapes were inferred.
     """
@@ -47,6 +48,7 @@ class OnnxFile:
     dtype: str
     recurrent: str
     names: Mapping[int, str]
+    operators: set[str] = field(default_factory=set)
     scope: Scope = field(default_factory=lambda: Scope("graph:"))
     initializers: dict[str, TensorProto] = field(default_factory=dict)
     functions: dict[tuple[str, str], FunctionProto] = field(default_factory=dict)

@@ -29,7 +29,7 @@ def alike(values: Sequence[Any]) -> list[TracedArray]:
 
 def sequence(values: Any) -> tuple[int, ...]:
     """Axes or sizes as a tuple."""
-    return tuple(values) if isinstance(values, (tuple, list)) else (values,)
+    return tuple(values) if isinstance(values, (tuple, list, range, np.ndarray)) else (values,)
 
 
 # ---------------------------------------------------------------------- products

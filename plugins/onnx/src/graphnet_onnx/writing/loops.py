@@ -20,8 +20,6 @@ from graphnet_onnx.writing.sizes import Size
 
 def write_loop(writer: PlanWriter, step: Loop) -> None:
     """Write a Scan, as an operator of its own where the file is to have these and the cell is one."""
-    if writer.file.recurrent == "operator" and write_operator(writer, step):
-        return
     LoopWriter(writer, step).write()
 
 
@@ -35,15 +33,13 @@ class LoopWriter:
         self.single = step.path in writer.shapes[0].single
         origins = [writer.origin(slot) for slot in step.sequences]
         self.origin = next((origin for origin in origins if origin is not None), None)
-        self.sequences = [self.sequence(slot) for slot in step.sequences]
+        self.sequences = [self.batched(slot) for slot in step.sequences]
 
     # ------------------------------------------------------------------ the values that it reads
-    def sequence(self, slot: int) -> str:
+    def batched(self, slot: int) -> str:
         """A sequence; one without a batch axis gets one."""
         name = self.writer.values[slot]
-        if self.single:
-            name = self.outer.op("Unsqueeze", name, self.outer.constant([1], np.int64))
-        return self.reversed(name) if self.step.reverse else name
+        return self.outer.op("Unsqueeze", name, self.outer.constant([1], np.int64)) if self.single else name
 
     def reversed(self, name: str, result: str = "") -> str:
         """A sequence in reverse order.
@@ -97,10 +93,17 @@ class LoopWriter:
 
     # ------------------------------------------------------------------ the node
     def write(self) -> None:
-        """Append the node, and name what it computes."""
+        """Append the nodes, and name what they compute."""
+        initial = [self.initial(i) for i in range(len(self.step.initial))]
+        lengths = None if self.origin is None else self.writer.lengths[self.origin]
+        as_operator = self.file.recurrent == "operator"
+        if not (as_operator and write_operator(self.writer, self.step, self.sequences[0], lengths, initial)):
+            self.write_scan(initial)
+
+    def write_scan(self, initial: list[str]) -> None:
+        """Append a Scan."""
         step, outer, writer = self.step, self.outer, self.writer
-        initial = [self.initial(i) for i in range(len(step.initial))]
-        scanned = list(self.sequences)
+        scanned = [self.reversed(name) if step.reverse else name for name in self.sequences]
         if self.origin is not None:
             within = writer.mask(self.origin)
             scanned.append(self.reversed(within) if step.reverse else within)

@@ -16,7 +16,7 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError
 from graphnet.core.operations import NO_OPERATIONS
 from graphnet.core.phase import Phase
-from graphnet_onnx.writing import functions, indexing, reductions, shapes, standard  # noqa: F401 - they declare
+from graphnet_onnx.writing import functions, indexing, own_layers, reductions, shapes, standard  # noqa: F401
 from graphnet_onnx.writing.array import TracedArray, lifted
 from graphnet_onnx.writing.converters import METHOD, converter_of
 from graphnet_onnx.writing.errors import ExportError

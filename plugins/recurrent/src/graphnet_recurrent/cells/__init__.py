@@ -5,6 +5,7 @@ The names of nodes with weights (``input_gate``, ``candidate``, …) are keys of
 """
 
 from graphnet_recurrent.cells.attention import attention_cell
+from graphnet_recurrent.cells.by_name import BY_NAME, cell_named
 from graphnet_recurrent.cells.causal_convolution import causal_convolution_cell
 from graphnet_recurrent.cells.cfc import cfc_cell
 from graphnet_recurrent.cells.clockwork import clockwork_cell
@@ -34,8 +35,10 @@ from graphnet_recurrent.cells.sru import sru_cell
 from graphnet_recurrent.cells.time_shift import time_shift_cell
 
 __all__ = [
+    "BY_NAME",
     "attention_cell",
     "causal_convolution_cell",
+    "cell_named",
     "cfc_cell",
     "clockwork_cell",
     "coupled_lstm_cell",

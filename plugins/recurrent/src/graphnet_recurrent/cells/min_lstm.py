@@ -1,5 +1,7 @@
 """Minimal LSTM (Feng, Tung, Ahmed, Bengio & Hajimirsadeghi 2024, "Were RNNs all we needed?", arXiv:2410.01201)."""
 
+import numpy as np
+
 from graphnet import Cell, CellGraph, dense
 from graphnet_recurrent.functional import sigmoid
 
@@ -20,8 +22,8 @@ def min_lstm_cell(units: int, dtype: str = "float64") -> CellGraph:
         Of the three weight arrays, each ``(features + 1, units)``: rows of ``x``, bias.
     """
     cell = Cell("min_lstm", sequences="x", states={"h": units}, dtype=dtype)
-    f = sigmoid(dense(cell.x, units, name="forget_gate"))
-    i = sigmoid(dense(cell.x, units, name="input_gate"))
-    total = f + i
-    h = f / total * cell.h + i / total * dense(cell.x, units, name="candidate")
+    keeps = np.logaddexp(-dense(cell.x, units, name="forget_gate"), 0.0)  # -log f
+    takes = np.logaddexp(-dense(cell.x, units, name="input_gate"), 0.0)
+    f = sigmoid(takes - keeps)  # f / (f + i), also where both are 0 within the range of numbers
+    h = f * cell.h + (1 - f) * dense(cell.x, units, name="candidate")
     return cell.build(output=h, h=h)

@@ -8,6 +8,8 @@ from graphnet_recurrent.functional import sigmoid
 
 #: The exponent c of the paper.
 SHARPNESS = 8.0
+#: The smallest 1 - a², so that the derivative of its root is finite where the gate is closed.
+SMALLEST = 1e-30
 
 
 def rg_lru_cell(units: int, dtype: str = "float64") -> CellGraph:
@@ -33,5 +35,6 @@ def rg_lru_cell(units: int, dtype: str = "float64") -> CellGraph:
     start = inverse_softplus(-np.log(evenly(units, 0.9, 0.999)) / SHARPNESS)
     rate = np.logaddexp(parameter(cell.x, units, start, name="decay"), 0.0) * -SHARPNESS
     log_a = rate * r
-    h = np.exp(log_a) * cell.h + np.sqrt(-np.expm1(2 * log_a)) * (i * cell.x)
+    scale = np.sqrt(np.maximum(-np.expm1(2 * log_a), SMALLEST))
+    h = np.exp(log_a) * cell.h + scale * (i * cell.x)
     return cell.build(output=h, h=h)

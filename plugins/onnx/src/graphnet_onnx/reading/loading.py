@@ -1,0 +1,450 @@
+"""``load``: a model of graphnet from an ONNX file."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import onnx
+
+from graphnet import Builder, ConfigError, FileError, Graph, GraphnetError, Model, TrainingConfig
+from graphnet.authoring import explained
+from graphnet.io.foreign import reading
+from graphnet_onnx.reading import layout
+from graphnet_onnx.reading.convert import initializers, opsets_of, run
+from graphnet_onnx.reading.dims import Dim, Size, symbol
+from graphnet_onnx.reading.layout import MixedRowsError
+from graphnet_onnx.reading.parse import nested, parse_model, read_model
+from graphnet_onnx.reading.report import Report
+from graphnet_onnx.reading.scope import Conversion, Scope, count_uses
+from graphnet_onnx.reading.tensors import BYTES, type_name
+from graphnet_onnx.reading.values import Dropped, Known, Term, new_atom
+
+Path = str | os.PathLike[str]
+RECURRENT = frozenset({"LSTM", "GRU", "RNN", "Scan"})
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input of the file.
+
+    Attributes
+    ----------
+    name : str
+    dims : tuple of int, str or None
+        A number, the name of a free size, or None for a free size without a name.
+    dtype : dtype
+    """
+
+    name: str
+    dims: tuple[int | str | None, ...]
+    dtype: np.dtype[Any]
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Which axes of the inputs are the batch and time.
+
+    Attributes
+    ----------
+    batch : mapping of str to int
+        The axis of the batch by input.
+    time : mapping of str to int
+        The axis of time by input, for those that a recurrence reads.
+    """
+
+    batch: Mapping[str, int]
+    time: Mapping[str, int] = field(default_factory=dict)
+
+
+@explained
+def load(path: Path, *, batch: str | int | None = None, max_bytes: int | None = None) -> Model:
+    """A model with its weights, from an ONNX file.
+
+    Inputs and outputs have the axes of the file, except that a :class:`graphnet.Runner` takes sequences as ``(time,
+    batch, …)``: for sequences that the file has as ``(batch, time, …)``, the model has ``batch_major=True``.
+
+    Parameters
+    ----------
+    path : path
+    batch : str or int, optional
+        The axis of the batch: its name in the file (dim_param), or its position in every input. None: a free axis
+        whose name begins with ``batch`` or is ``N``; else the first free axis that no operator needs otherwise; else
+        axis 0.
+    max_bytes : int, optional
+        The largest file that is read; None: 2 GiB.
+
+    Returns
+    -------
+    Model
+        Its attribute ``path`` is the file. It can be trained, and saved with ``save``.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read, is damaged, or has an operator that cannot be imported. The message names the node.
+    UnknownNameError
+        For an operator that ONNX does not have.
+    """
+    return load_with_report(path, batch=batch, max_bytes=max_bytes)[0]
+
+
+def load_with_report(
+    path: Path, *, batch: str | int | None = None, max_bytes: int | None = None
+) -> tuple[Model, Report]:
+    """The same as :func:`load`, with what became of each node."""
+    if batch is not None and (isinstance(batch, bool) or not isinstance(batch, (str, int))):
+        raise ConfigError(
+            "not an axis", where="load, batch", expected="a name or a position", received=repr(batch)[:80]
+        )
+    proto = read_model(path, max_bytes)
+    folder = os.path.dirname(os.path.abspath(os.fspath(path)))
+    model, report = from_proto(proto, str(path), folder, batch)
+    model.path = pathlib.Path(path)
+    return model, report
+
+
+def load_bytes(data: bytes, *, where: str = "ONNX model", batch: str | int | None = None) -> Model:
+    """The same as :func:`load`, for the bytes of a model without external data."""
+    return from_proto(parse_model(data, where), where, None, batch)[0]
+
+
+def from_proto(proto: Any, where: str, folder: str | None, batch: str | int | None) -> tuple[Model, Report]:
+    """A model from what protobuf has read.
+
+    Raises
+    ------
+    GraphnetError
+    """
+    with reading(where, "an ONNX model"):
+        ports = read_ports(proto.graph, where)
+        first: GraphnetError | None = None
+        for roles in candidates(ports, batch, where):
+            try:
+                return _attempt(proto, where, folder, ports, roles)
+            except MixedRowsError as error:
+                first = first or error
+    assert first is not None
+    raise first
+
+
+def _attempt(proto: Any, where: str, folder: str | None, ports: list[Port], roles: Roles) -> tuple[Model, Report]:
+    built = _Import(proto, where, folder, ports, roles)
+    built.run()
+    times = built.times()
+    if times and times != roles.time:
+        built = _Import(proto, where, folder, ports, replace(roles, time=times))
+        built.run()
+    return built.model()
+
+
+# ---------------------------------------------------------------------- inputs of the file
+def read_ports(graph: Any, where: str) -> list[Port]:
+    """The inputs of a graph that are no initializers.
+
+    Raises
+    ------
+    FileError
+        If one has another type than a tensor of numbers, or no shape.
+    """
+    known = {tensor.name for tensor in graph.initializer}
+    ports, seen = [], set()
+    for value in graph.input:
+        place = f"{where}, input {value.name[:200]!r}"
+        if value.name in seen or not value.name:
+            raise FileError("two inputs have one name", where=where, received=repr(value.name[:200]))
+        seen.add(value.name)
+        if value.name in known:
+            continue
+        ports.append(Port(value.name, *_tensor_type(value.type, place)))
+    if not ports:
+        raise FileError("the model has no input", where=where, expected="at least one input", received="none")
+    return ports
+
+
+def _tensor_type(kind: Any, place: str) -> tuple[tuple[int | str | None, ...], np.dtype[Any]]:
+    which = kind.WhichOneof("value")
+    if which != "tensor_type":
+        raise FileError("not a tensor", where=place, expected="a tensor of numbers", received=which or "no type")
+    tensor = kind.tensor_type
+    if tensor.elem_type not in BYTES:
+        raise FileError("not a tensor of numbers", where=place, expected="floats, integers or bool",
+                        received=type_name(tensor.elem_type))  # fmt: skip
+    if not tensor.HasField("shape"):
+        raise FileError("an input without a shape", where=place, expected="the number of its axes", received="no shape",
+                        remedy="Run onnx.shape_inference, or set the shape of the input.")  # fmt: skip
+    dims: list[int | str | None] = []
+    for dim in tensor.shape.dim:
+        if dim.HasField("dim_value") and dim.dim_value != 0:
+            if not 1 <= dim.dim_value < 2**31:
+                raise FileError("not the size of an axis", where=place, expected="1 or more", received=dim.dim_value)
+            dims.append(int(dim.dim_value))
+        else:
+            dims.append(dim.dim_param[:80] or None)
+    if not dims or len(dims) > 32:
+        raise FileError("an input without an axis for the batch", where=place, expected="1 to 32 axes",
+                        received=len(dims))  # fmt: skip
+    dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+    return tuple(dims), np.dtype(dtype if np.dtype(dtype).kind in "fiub" else np.float32)
+
+
+def candidates(ports: list[Port], batch: str | int | None, where: str) -> Iterator[Roles]:
+    """The axes that may be the batch, the most probable first.
+
+    Raises
+    ------
+    FileError
+        If ``batch`` is given, and an input has no such axis.
+    """
+    if batch is not None:
+        yield Roles({port.name: _given(port, batch, where) for port in ports})
+        return
+    found = _named(ports)
+    for position in (0, 1):
+        if all(len(port.dims) > position for port in ports):
+            found.append({port.name: position for port in ports})
+    for index, axes in enumerate(found):
+        if axes not in found[:index]:
+            yield Roles(axes)
+    if not found:
+        raise FileError("the inputs have no axis for the batch", where=where, expected="an axis in every input",
+                        received="; ".join(f"{port.name} {port.dims}" for port in ports)[:300],
+                        remedy="Name it: batch='name', or its position.")  # fmt: skip
+
+
+def _named(ports: list[Port]) -> list[dict[str, int]]:
+    """The axes of one name that all inputs have; those that are called like a batch first."""
+    names = list(dict.fromkeys(dim for port in ports for dim in port.dims if isinstance(dim, str)))
+    names.sort(key=lambda name: not re.match(r"(?i)(batch|n$|b$|bs$|n_)", name))
+    found = []
+    for name in names:
+        axes = {port.name: port.dims.index(name) for port in ports if name in port.dims}
+        axes |= {port.name: 0 for port in ports if port.name not in axes and port.dims[0] is None}
+        if len(axes) == len(ports):
+            found.append(axes)
+    return found
+
+
+def _given(port: Port, batch: str | int, where: str) -> int:
+    place = f"{where}, input {port.name[:200]!r}"
+    if isinstance(batch, str):
+        if batch not in port.dims:
+            raise FileError(f"no axis is called {batch!r}", where=place, expected=f"one of {port.dims}", received=batch)
+        return port.dims.index(batch)
+    if not -len(port.dims) <= batch < len(port.dims):
+        raise FileError("no such axis", where=place, expected=f"0 to {len(port.dims) - 1}", received=batch)
+    return batch % len(port.dims)
+
+
+# ---------------------------------------------------------------------- one attempt
+class _Import:
+    """One conversion of a file, for one choice of the axes of batch and time."""
+
+    def __init__(self, proto: Any, where: str, folder: str | None, ports: list[Port], roles: Roles) -> None:
+        self.proto, self.where, self.ports, self.roles = proto, where, ports, roles
+        self.conversion = Conversion(where, folder)
+        name = re.sub(r"[^0-9A-Za-z_]+", "_", proto.graph.name[:80]).strip("_")
+        self.builder = Builder(name if name[:1].isalpha() else "onnx_model")
+        functions = {(function.domain, function.name): function for function in proto.functions}
+        self.scope = Scope(self.conversion, self.builder, opsets_of(proto), functions)
+        self.scope.uses, self.scope.readers = count_uses(proto.graph.node, proto.graph.output)
+        self.sources: dict[str, tuple[str, int]] = {}
+        self.outputs: dict[str, Any] = {}
+        self.skipped: list[str] = []
+        starts = list(dict.fromkeys((self.roles.batch[n], t) for n, t in self.roles.time.items()))
+        self.batch_major = bool(starts) and starts[0] == (0, 1)
+        self.sequences = {n for n, t in roles.time.items() if (roles.batch[n], t) in (starts[:1] if starts else [])
+                          and sorted((roles.batch[n], t)) == [0, 1]}  # fmt: skip
+
+    def run(self) -> None:
+        """Convert the graph."""
+        for port in self.ports:
+            self._input(port)
+        initializers(self.scope, self.proto.graph, self.where)
+        run(self.scope, self.proto.graph.node, self.where)
+        for value in self.proto.graph.output:
+            self._output(value.name)
+        if not self.outputs:
+            raise FileError(
+                "the model has no output that depends on its inputs",
+                where=self.where,
+                expected="numbers for each row",
+                received="; ".join(self.skipped)[:500] or "no output",
+            )
+
+    def times(self) -> dict[str, int]:
+        """The axes of inputs that a recurrence runs along."""
+        found: dict[str, int] = {}
+        for name in self.conversion.scanned:
+            if name in self.sources:
+                source, axis = self.sources[name]
+                found[source] = axis
+            for port in self.ports:
+                if name in port.dims and port.dims.index(name) != self.roles.batch[port.name]:
+                    found[port.name] = port.dims.index(name)
+        return found
+
+    def _symbols(self, port: Port) -> list[Size]:
+        """The sizes of the axes of an input; free ones as symbols."""
+        recurrent = getattr(self, "_recurrent", None)
+        if recurrent is None:
+            recurrent = self._recurrent = has_recurrence(self.proto)
+        batch = self.roles.batch[port.name]
+        sizes: list[Size] = []
+        for axis, dim in enumerate(port.dims):
+            size: Size
+            if axis == batch:
+                size = symbol(self.conversion.batch)
+                if isinstance(dim, int):
+                    self.conversion.hints[self.conversion.batch] = dim
+            elif isinstance(dim, int):
+                size, place = dim, f"{port.name}[{axis}]"
+                early = (
+                    recurrent and not self.roles.time and axis < 2 and (len(port.dims) == 3 or port.dtype.kind != "f")
+                )
+                if early or self.roles.time.get(port.name) == axis:
+                    size = symbol(place)
+                    self.conversion.hints[place] = dim
+                    self.sources[place] = (port.name, axis)
+            else:
+                name = dim or f"{port.name}[{axis}]"
+                size = symbol(name)
+                self.sources.setdefault(name, (port.name, axis))
+            sizes.append(size)
+        named = port.dims[batch]
+        if isinstance(named, str):  # other axes of this name have the size of the batch
+            sizes = [symbol(self.conversion.batch) if port.dims[i] == named else size for i, size in enumerate(sizes)]
+        return sizes
+
+    def _input(self, port: Port) -> None:
+        """Declare an input, and arrange it with the rows first."""
+        sizes, batch, time = self._symbols(port), self.roles.batch[port.name], self.roles.time.get(port.name)
+        atoms = [new_atom() for _ in sizes]
+        known = dict(zip(atoms, sizes, strict=True))
+        groups = tuple((atom,) for atom in atoms)
+        name = self.scope.free_name(port.name, "input")
+        shown = [self._shown(size) for size in sizes]
+        sequence = port.name in self.sequences
+        order = [time, batch] if sequence and time is not None else [batch] if batch == 0 else []
+        order += [i for i in range(len(sizes)) if i not in order]
+        names = self._axis_names(len(sizes), batch, time if sequence else None, [shown[i] for i in order], order)
+        value = self.builder.input(name, names, integer=port.dtype.kind in "iu" and self._only_indices(port.name))
+        rows = 2 if sequence else 1
+        axes = tuple((atoms[i],) for i in order)
+        term = Term(value, axes, groups, known, rows, port.dtype)
+        if not sequence and batch != 0:
+            moved = tuple((atoms[i],) for i in [batch, *[i for i in range(len(sizes)) if i != batch]])
+            term = layout.arranged(replace(term, axes=axes), moved, self.scope.move)
+        self.scope.set(port.name, term)
+        self.scope.reference = self.scope.reference or term
+
+    def _shown(self, size: Size) -> str:
+        return "" if isinstance(size, Dim) else f"={size}"
+
+    def _axis_names(self, rank: int, batch: int, time: int | None, shown: list[str], order: list[int]) -> str:
+        """The declaration of an input."""
+        rest = [i for i in order if i not in (batch, time)]
+        usual = {1: ["feature"], 2: ["axis1", "feature"], 3: ["channel", "y", "x"]}.get(len(rest))
+        if usual is None or (batch != 0 and time is None):
+            usual = [f"axis{i}" for i in range(1, len(rest) + 1)]
+        if len(rest) == 1 and batch != 0 and time is None:
+            usual = ["axis0"]
+        names = dict(zip(rest, usual, strict=True)) | {batch: "batch"} | ({} if time is None else {time: "time"})
+        return ", ".join(f"{names[i]}{text}" for i, text in zip(order, shown, strict=True))
+
+    def _only_indices(self, name: str) -> bool:
+        """Whether an input of integers is read as indices of rows of a table and as nothing else."""
+        waiting, readers = [name], self.scope.readers
+        while waiting:
+            for node in readers.get(waiting.pop(), []):
+                if node is None:
+                    return False
+                if node.op_type in ("Identity", "Cast", "Transpose", "Unsqueeze", "Squeeze"):
+                    waiting += list(node.output[:1])
+                elif node.op_type not in ("Gather", "Shape") or (node.op_type == "Gather" and node.input[1] not in
+                                                                  (name, *self._aliases(name))):  # fmt: skip
+                    return False
+        return True
+
+    def _aliases(self, name: str) -> set[str]:
+        """Names of the same integers in another shape."""
+        found, waiting = set(), [name]
+        while waiting:
+            for node in self.scope.readers.get(waiting.pop(), []):
+                if node is not None and node.op_type in ("Identity", "Cast", "Transpose", "Unsqueeze", "Squeeze"):
+                    found |= set(node.output[:1])
+                    waiting += list(node.output[:1])
+        return found
+
+    def _output(self, name: str) -> None:
+        """Arrange an output in the axes of the file."""
+        place = f"{self.where}, output {name[:200]!r}"
+        value = self.scope.get(name, place)
+        if not isinstance(value, Term):
+            if isinstance(value, Dropped):
+                self.skipped.append(f"{name}: {value.reason}")
+            else:
+                self.skipped.append(f"{name}: {'a constant' if isinstance(value, Known) else 'sizes of axes'}")
+            return
+        try:
+            term = self._arranged(value)
+        except GraphnetError as error:
+            raise error.at(place) from None
+        wanted = re.sub(r"[^0-9A-Za-z_]+", "_", name).strip("_")[:80]
+        if not wanted[:1].isalpha():
+            wanted = f"output_{wanted}".strip("_")
+        count, first = 2, wanted
+        while wanted in self.outputs:
+            wanted, count = f"{first}_{count}", count + 1
+        self.outputs[wanted] = term.value
+
+    def _arranged(self, term: Term) -> Term:
+        move = self.scope.move
+        places = [next((i for i, g in enumerate(term.groups) if atom in g), None) for atom in term.row_atoms]
+        if term.rows == 2 and (not self.sequences or sorted(p if p is not None else 9 for p in places) != [0, 1]
+                               or (places == [1, 0]) != self.batch_major):  # fmt: skip
+            term = layout.demoted(term, move)
+            places = places[1:]
+        batch = places[-1]
+        if batch is None:
+            raise layout.mixed_rows("an output does not depend on the row of the batch")
+        term, _ = layout.canonical(term, move)
+        if term.rows == 1 and batch != 0:
+            atoms = [group if group else (new_atom(),) for group in term.groups]
+            term = layout.arranged(term, tuple(atoms), move, batch=batch)
+        return term
+
+    def model(self) -> tuple[Model, Report]:
+        """The model, with its weights."""
+        graph: Graph = self.builder.build(**self.outputs)
+        wide = any(port.dtype == np.float64 for port in self.ports)
+        config = TrainingConfig(
+            batch_major=self.batch_major and bool(self.sequences), dtype="float64" if wide else "float32"
+        )
+        found = self.conversion.classes
+        if len(self.outputs) == 1 and found:
+            config = replace(config, classes=next(reversed(found.values())))
+        elif any(name in self.outputs for name in found):
+            config = replace(config, classes={name: found[name] for name in self.outputs if name in found})
+        model = Model(graph, config)
+        conversion = self.conversion
+        batch = {port.name: self.roles.batch[port.name] for port in self.ports}
+        fixed = tuple(dict.fromkeys(conversion.fixed))
+        return model, Report(self.where, tuple(conversion.entries), tuple(self.skipped), fixed, batch)
+
+
+def has_recurrence(proto: Any) -> bool:
+    """Whether a model has a node that runs along an axis."""
+    waiting = [proto.graph, *proto.functions]
+    while waiting:
+        graph = waiting.pop()
+        for node in graph.node:
+            if node.op_type in RECURRENT:
+                return True
+            waiting += nested(node)
+    return False

@@ -1,0 +1,134 @@
+"""Random inputs to cells whose values have several inner axes, compared with the reference backend."""
+
+import numpy as np
+
+from graphnet import (
+    Builder,
+    Cell,
+    Exp,
+    FullyConnected,
+    LayerNormalization,
+    LearnedArray,
+    Reshape,
+    RMSNormalization,
+    Runner,
+    Scan,
+    concatenate,
+    dense,
+)
+from helpers.random_models import Tanh
+
+#: Features of the input.
+D = 3
+
+
+def logistic(x):
+    return 1.0 / (1.0 + Exp()(-x))
+
+
+def retention(c, K, V):
+    """S' = ½ S + k vᵀ, y = S'ᵀ q."""
+    k, v, q = dense(c.x, K), dense(c.x, V), dense(c.x, K)
+    s = 0.5 * c.s + k[..., None] * v[..., None, :]
+    return {"y": (q[..., None] * s).sum(-2), "s": s}
+
+
+def gated(c, K, V):
+    """S' = a 1ᵀ ∘ S + k vᵀ with a decay for each key, and read-out with the state before the step, too."""
+    k, v, q, a = dense(c.x, K), dense(c.x, V), dense(c.x, K), logistic(dense(c.x, K))
+    before = (c.s * q[..., None]).sum(-2)
+    s = a[..., None] * c.s + k[..., None] * v[..., None, :]
+    return {"y": before + np.vecmat(q, s), "s": s}
+
+
+def delta(c, K, V):
+    """S' = S + β k (v - Sᵀ k)ᵀ."""
+    k, v, q, b = Tanh()(dense(c.x, K)), dense(c.x, V), dense(c.x, K), logistic(dense(c.x, 1))
+    wrong = v - np.vecmat(k, c.s)
+    s = c.s + (b * k)[..., None] * wrong[..., None, :]
+    return {"y": np.vecmat(q, s), "s": s}
+
+
+def slots(c, K, V):
+    """A memory of K slots of V numbers, addressed by content, with a tanh on the matrix."""
+    key = dense(c.x, V)
+    scores = np.matvec(c.s, key)
+    weights = Exp()(scores * 0.5)
+    weights = weights / weights.sum(-1, keepdims=True)
+    written = Tanh()(c.s + weights[..., None] * key[..., None, :])
+    return {"y": np.vecmat(weights, written), "s": written}
+
+
+def matrices(c, K, V):
+    """Products of two matrices in each row, transposed, and a learned matrix."""
+    m = Reshape((K, K))(dense(c.x, K * K))
+    a = LearnedArray((K, V))
+    s = Tanh()(m @ c.s + a(c.s))
+    return {"y": (s @ np.swapaxes(s, -1, -2) * 0.2).sum(-1), "s": s * 0.5}
+
+
+def wide(c, K, V):
+    """Concatenated, sliced and swapped inner axes, and means over several of them."""
+    first, second = c.s[..., :2], c.s[..., 2:]
+    joined = concatenate(second, Tanh()(first), axis=-1)
+    turned = np.swapaxes(joined, -1, -2)
+    s = np.swapaxes(turned * dense(c.x, V)[..., None], -1, -2) * 0.5 + c.s.mean((-2, -1), keepdims=True)
+    return {"y": s.sum(-1) + c.s.mean(-1), "s": s}
+
+
+def normalized(c, K, V):
+    """Layers with weights on the last of two inner axes."""
+    s = RMSNormalization()(LayerNormalization()(c.s + dense(c.x, V)[..., None, :]))
+    return {"y": Reshape((K * 3,))(Tanh()(dense(s, 3))), "s": FullyConnected(V, V)(s) * 0.3}
+
+
+CELLS = {f.__name__: f for f in (retention, gated, delta, slots, matrices, wide, normalized)}
+
+
+def graph(name, sizes=(2, 5), reverse=False, bptt_length=None):
+    K, V = sizes
+    c = Cell(name, sequences={"x": f"batch, feature={D}"}, states={"s": f"batch, key={K}, value={V}"})
+    cell = c.build(**CELLS[name](c, K, V))
+    g = Builder("model")
+    x, s0 = g.input("x", f"time, batch, feature={D}"), g.input("s0", f"batch, key={K}, value={V}", optional=True)
+    scanned = Scan(cell, reverse=reverse, bptt_length=bptt_length)(x, s0, name="scan")
+    return g.build(y=scanned, s=scanned["s"])
+
+
+def everything(graph, given, backend, lengths=None, passes=None):
+    """Outputs, errors and gradients, with weights and errors that are the same each time; and what ran the Scan."""
+    runner = Runner(graph, backend=backend, passes=passes)
+    runner.materialize()
+    rng = np.random.default_rng(3)
+    dtype = given["x"].dtype
+    for p in runner.parameters.values():
+        p.value = (rng.normal(size=p.value.shape) * 0.5).astype(dtype)
+    outputs = runner.forward(given, lengths=lengths)
+    errors = {name: rng.normal(size=array.shape).astype(dtype) for name, array in sorted(outputs.items())}
+    pulled = runner.backward(errors)
+    found = {f"out {n}": a for n, a in outputs.items()}
+    found |= {f"error {n}": a for n, a in pulled.items() if a is not None}
+    found |= {n: np.array(p.gradient) for n, p in runner.parameters.items()}
+    return found, runner.last_pass.bound.steps[0]
+
+
+def inputs(sizes=(2, 5), steps=6, batch=3, dtype="float64"):
+    rng = np.random.default_rng(5)
+    given = {"x": rng.normal(size=(steps, batch, D)), "s0": rng.normal(size=(batch, *sizes))}
+    return {name: array.astype(dtype) for name, array in given.items()}
+
+
+def same(name, backend="numpy", sizes=(2, 5), steps=6, batch=3, dtype="float64", lengths=None, passes=None, **how):
+    """Assert that a compiled cell gives the numbers of the reference backend."""
+    given, made = inputs(sizes, steps, batch, dtype), graph(name, sizes, **how)
+    ours, scan = everything(made, given, backend, lengths, passes)
+    exact = {key: array.astype("float64") for key, array in given.items()}
+    expected, _ = everything(made, exact, "reference", lengths)
+    assert scan.reason is None
+    program = (scan.exact or scan.programs)[True]
+    assert program.executable().backend == backend
+    assert ours.keys() == expected.keys()
+    tolerance = 1e-11 if dtype == "float64" else 1e-4
+    for key, array in expected.items():
+        scale = max(np.abs(array).max(), 1e-3)
+        np.testing.assert_allclose(ours[key], array, rtol=0, atol=tolerance * scale, err_msg=key)
