@@ -23,6 +23,7 @@ from graphnet.core.compile.passes.merge import merge
 from graphnet.core.compile.passes.reassociate import reassociate
 from graphnet.core.compile.passes.recompute import recompute
 from graphnet.core.compile.passes.split import split
+from graphnet.core.compile.passes.sum_factors import sum_factors
 from graphnet.core.compile.program import Program
 from graphnet.core.compile.trace import tracer
 from graphnet.core.compile.trace.ir import Trace
@@ -69,6 +70,9 @@ def rewrites(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Ite
     if "split" in passes:
         trace, note = split(trace)
         yield "split", trace, note
+    if "hoist" in passes and trace.has("rowsum"):
+        trace, note = sum_factors(trace)
+        yield "sum_factors", trace, note
     loop = trace.has("state")
     for name, rewrite in (("reassociate", reassociate), ("factor", factor), ("merge", merge)):
         if loop and name in passes:

@@ -212,7 +212,8 @@ def test_activations_and_clipping_against_onnxruntime(op, gates, attributes):
     runtime = pytest.importorskip("onnxruntime")
     steps, rows, features, units = 5, 3, 2, 4
     sizes = {"x": (steps, rows, features), "w": (2, gates * units, features), "r": (2, gates * units, units)}
-    arrays = {name: RNG.normal(size=size).astype(np.float32) for name, size in sizes.items()}
+    rng = np.random.default_rng(6)
+    arrays = {name: 1.5 * rng.normal(size=size).astype(np.float32) for name, size in sizes.items()}
     outputs = ["y", "h", "c"] if op == "LSTM" else ["y", "h"]
     node = helper.make_node(op, list(arrays), outputs, hidden_size=units, direction="bidirectional", **attributes)
     inputs = [(name, FLOAT, list(a.shape)) for name, a in arrays.items()]
@@ -310,3 +311,32 @@ def test_errors_at_run_time_name_the_node():
     for _ in range(2):
         with pytest.raises(graphnet.DataError, match=r"node 'pick' \(Gather\): an index is out of range"):
             prepared.run([np.zeros(3), np.array([3])])
+
+
+def damaged(model, rng):
+    """The model with one to three bytes replaced; None if protobuf cannot read it."""
+    data = bytearray(model.SerializeToString())
+    for place in rng.integers(len(data), size=rng.integers(1, 4)):
+        data[place] = rng.integers(256)
+    try:
+        return onnx.ModelProto.FromString(bytes(data))
+    except Exception:
+        return None
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_damaged_models_are_errors_of_graphnet_or_run(checked):
+    """Also those that ONNX's checker would refuse."""
+    rng = np.random.default_rng(40)
+    originals = [(mixed(), [np.ones((2, 3))]), (scan_model([3]), [np.ones((2, 3)), np.ones((2, 4, 3)), np.ones(3)])]
+    refused = 0
+    for number in range(300):
+        original, inputs = originals[number % 2]
+        model = damaged(original, rng)
+        if model is None:
+            continue
+        try:
+            (backend.prepare if checked else backend.GraphnetRep)(model).run(inputs)
+        except GraphnetError:
+            refused += 1
+    assert refused > 50

@@ -63,3 +63,10 @@ def test_a_failure_of_a_claimed_operator_is_the_exit_code(monkeypatch):
     monkeypatch.setattr("graphnet_onnx.operators.elementwise.UNARY", {"Floor": lambda x: x})
     result = CliRunner().invoke(command, ["--operator", "Floor", "--reasons"])
     assert result.exit_code == 1 and "failed: test_floor" in result.output
+
+
+def test_models_that_are_imported_predict_what_the_tests_expect():
+    result = CliRunner().invoke(command, ["--through", "import", "--kind", "pytorch-converted"])
+    assert result.exit_code == 0, result.output
+    (total,) = [line.split() for line in result.output.splitlines() if line.startswith("total")]
+    assert int(total[1]) > 40 and total[2] == "0"

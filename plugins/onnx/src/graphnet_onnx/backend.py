@@ -18,12 +18,13 @@ import onnx
 from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from graphnet import ConfigError, DtypeError, FileError, GraphnetError, ShapeError, UnknownNameError
+from graphnet.io.foreign import reading
 from graphnet_onnx.operators.context import DEFAULT_DOMAINS
 from graphnet_onnx.operators.evaluator import Evaluator, Settings
 from graphnet_onnx.operators.functions import local_functions, opsets_of
 from graphnet_onnx.operators.rows.node_layer import ChangedShapeError
 from graphnet_onnx.operators.rows.program import Program
-from graphnet_onnx.operators.signature import type_name
+from graphnet_onnx.operators.signature import tensor_type_name, type_name
 
 #: The combinations of types and shapes of inputs for which a model keeps a program.
 MOST_PROGRAMS = 32
@@ -49,7 +50,8 @@ class GraphnetRep(BackendRep):  # type: ignore[misc]
     def __init__(self, model: onnx.ModelProto) -> None:
         settings = Settings(opsets_of(model.opset_import), local_functions(model))
         self.model = model
-        self._evaluator = Evaluator.of_graph(model.graph, settings)
+        with reading("prepare", "a valid ONNX model", what="the model"):
+            self._evaluator = Evaluator.of_graph(model.graph, settings)
         constants = self._evaluator.constants
         #: The inputs that must be given, with their declared types.
         self.inputs = {value.name: value.type for value in model.graph.input if value.name not in constants}
@@ -136,7 +138,7 @@ def _checked(name: str, value: Any, kind: onnx.TypeProto) -> Any:
         return value
     array, place = np.asarray(value), f"input {name!r}"
     tensor = kind.tensor_type
-    expected = f"tensor({onnx.TensorProto.DataType.Name(tensor.elem_type).lower()})"
+    expected = tensor_type_name(tensor.elem_type)
     if type_name(array.dtype) != expected and tensor.elem_type:
         raise DtypeError("wrong type", where=place, expected=expected, received=type_name(array.dtype))
     if tensor.HasField("shape"):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from graphnet.testing import Case
-from graphnet_onnx.layers import Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold
+from graphnet_onnx.layers import AxisSize, Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold
 
 ROWS, SEQUENCE, CUBE = "batch=4, feature=3", "time=5, batch=3, feature=2", "batch=3, axis1=4, axis2=2"
 
@@ -26,6 +26,8 @@ CASES = [
     *(Case(Reduce, {"kind": kind, "axis": -2}, CUBE) for kind in ("mean", "max")),
     Case(Reduce, {"kind": "sum", "keep": True}, SEQUENCE, reference=lambda x: x.sum(-1, keepdims=True)),
     Case(StepMask, {}, [SEQUENCE, np.array([[1.0], [5.0], [0.0]])], disclaims=["rows"]),
+    Case(AxisSize, {"axis": 1}, CUBE, reference=lambda x: np.full((3, 1), 4.0)),
+    Case(AxisSize, {}, SEQUENCE),
     Case(Threshold, {"alpha": 0.5}, ROWS),
     Case(
         OnnxOperator,

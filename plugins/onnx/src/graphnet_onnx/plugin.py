@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphnet.plugins import hookimpl
 from graphnet.plugins.hookspecs import Register
-from graphnet_onnx.layers import Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold
+from graphnet_onnx.layers import AxisSize, Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold
 
 if TYPE_CHECKING:
     from graphnet.testing import Case
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @hookimpl
 def graphnet_register_layers(register: Register) -> None:
     """Register the layers of this distribution."""
-    for layer in (Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold):
+    for layer in (AxisSize, Erf, OnnxOperator, Rearrange, Reduce, StepMask, Threshold):
         register(layer)
 
 

@@ -24,7 +24,7 @@ def schema_of(name: str, opset: int, domain: str = "") -> OpSchema | None:
     """Return ONNX's schema of an operator in a version of its domain; None if that version has no such operator."""
     try:
         return onnx.defs.get_schema(name, opset, domain)
-    except onnx.defs.SchemaError:
+    except (onnx.defs.SchemaError, TypeError):  # TypeError: a version that is no 32-bit number
         return None
 
 

@@ -25,7 +25,13 @@ def type_name(dtype: np.dtype[Any]) -> str:
         code = onnx.helper.np_dtype_to_tensor_dtype(dtype)
     except (KeyError, ValueError):
         return f"numpy {dtype}"
-    return f"tensor({onnx.TensorProto.DataType.Name(code).lower()})"
+    return tensor_type_name(code)
+
+
+def tensor_type_name(code: int) -> str:
+    """Return ONNX's name of the type with this number, such as ``tensor(float)``."""
+    known = onnx.TensorProto.DataType.DESCRIPTOR.values_by_number
+    return f"tensor({known[code].name.lower()})" if code in known else f"type {code}"
 
 
 @lru_cache(maxsize=64)
@@ -93,6 +99,8 @@ class Signature:
             raise context.failure("wrong number of inputs", GraphError, expected=expected, received=len(inputs))
         for position, (name, _, _, option, _) in enumerate(self.inputs):
             missing = position >= len(inputs) or inputs[position] is None
+            if option == _VARIADIC and context.operator != "Loop" and any(i is None for i in inputs[position:]):
+                raise context.failure("an input is missing", GraphError, expected=f"all inputs {name!r}")
             if missing and option not in (_VARIADIC, _OPTIONAL):
                 raise context.failure(f"input {name!r} is missing", GraphError, expected=f"input {name!r}")
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 import networkx as nx
 
 from graphnet import FileError, GraphnetError
 from graphnet.io.foreign import reading
-from graphnet_onnx.reading import constants
+from graphnet_onnx.reading.constants import fold
+from graphnet_onnx.reading.filled import fold_filled
 from graphnet_onnx.reading.handlers import HANDLERS
+from graphnet_onnx.reading.handlers.shapes import unflipped
 from graphnet_onnx.reading.node import NodeView, view
 from graphnet_onnx.reading.parse import MAX_DEPTH, nested
 from graphnet_onnx.reading.scope import Scope, located
+from graphnet_onnx.reading.sizes import fold_sizes
 from graphnet_onnx.reading.tensors import read_tensor
-from graphnet_onnx.reading.values import Abstract, Dropped, Known
+from graphnet_onnx.reading.values import Abstract, Dropped, Flipped, Known
+
+#: Operators that read a reversed sequence as such.
+FLIPPABLE = frozenset({"Identity", "Scan", "Slice", "ReverseSequence", "Shape", "Cast"})
 
 
-def initializers(scope: Scope, graph: Any, place: str) -> None:
-    """Read the tensors of a graph.
+def initializers(scope: Scope, graph: Any, place: str, defaults: Container[str] = ()) -> None:
+    """Read the tensors of a graph; those named in ``defaults`` are values of optional inputs and are not trained.
 
     Raises
     ------
@@ -37,7 +43,8 @@ def initializers(scope: Scope, graph: Any, place: str) -> None:
                             received=repr(tensor.name[:200]))  # fmt: skip
         seen.add(tensor.name)
         array = read_tensor(tensor, place, conversion.folder)
-        scope.set(tensor.name, Known(array, tensor.name, array.dtype.kind == "f" and array.ndim > 0))
+        trained = array.dtype.kind == "f" and array.ndim > 0 and tensor.name not in defaults
+        scope.set(tensor.name, Known(array, tensor.name, trained))
 
 
 def run(scope: Scope, nodes: Iterable[Any], place: str) -> None:
@@ -48,9 +55,27 @@ def run(scope: Scope, nodes: Iterable[Any], place: str) -> None:
     GraphnetError
         With the node that cannot be converted.
     """
-    for proto in ordered(list(nodes), scope, place):
+    listed = ordered(list(nodes), scope, place)
+    for _ in listed:
         scope.conversion.count()
+    constant = _constants(scope, listed)
+    early = {id(proto) for proto in constant}
+    for proto in [*constant, *[each for each in listed if id(each) not in early]]:
         convert(scope, proto)
+
+
+def _constants(scope: Scope, nodes: list[Any]) -> list[Any]:
+    """The nodes that depend on constants alone: they are computed first, so that a layer finds all of its weights."""
+    known: set[str] = set()
+    found = []
+    for proto in nodes:
+        names = [name for name in proto.input if name]
+        fits = all(name in known or isinstance(scope.env.get(name), Known) for name in names)
+        plain = proto.domain in ("", "ai.onnx") and not any(True for _ in nested(proto))
+        if plain and fits and (names or proto.op_type == "Constant"):
+            known.update(proto.output)
+            found.append(proto)
+    return found
 
 
 def ordered(nodes: list[Any], scope: Scope, place: str) -> list[Any]:
@@ -68,12 +93,12 @@ def ordered(nodes: list[Any], scope: Scope, place: str) -> list[Any]:
                 raise FileError("two values have one name", where=place, expected="a name for each value",
                                 received=repr(name[:200]))  # fmt: skip
             makers[name] = index
-    reads = [_reads(node) for node in nodes]
-    if all(makers.get(name, -1) < index for index, names in enumerate(reads) for name in names if name):
+    read = [reads(node) for node in nodes]
+    if all(makers.get(name, -1) < index for index, names in enumerate(read) for name in names if name):
         return nodes
     graph: nx.DiGraph[int] = nx.DiGraph()
     graph.add_nodes_from(range(len(nodes)))
-    graph.add_edges_from((makers[name], index) for index, names in enumerate(reads) for name in names if name in makers)
+    graph.add_edges_from((makers[name], index) for index, names in enumerate(read) for name in names if name in makers)
     try:
         return [nodes[index] for index in nx.lexicographical_topological_sort(graph)]
     except nx.NetworkXUnfeasible:
@@ -83,13 +108,13 @@ def ordered(nodes: list[Any], scope: Scope, place: str) -> list[Any]:
                         received=" -> ".join([*names, names[0]])) from None  # fmt: skip
 
 
-def _reads(node: Any) -> list[str]:
+def reads(node: Any) -> list[str]:
     """The names that a node reads, with those that its graphs read from outside."""
     names = list(node.input)
     for graph in nested(node):
         inside = {v.name for v in (*graph.input, *graph.initializer)}
         for inner in graph.node:
-            names += [name for name in _reads(inner) if name not in inside]
+            names += [name for name in reads(inner) if name not in inside]
             inside |= set(inner.output)
         names += [output.name for output in graph.output if output.name not in inside]
     return names
@@ -116,8 +141,10 @@ def convert(scope: Scope, proto: Any) -> None:
 
 def dispatch(scope: Scope, node: NodeView) -> None:
     """Compute a node whose inputs are known, or let its handler add layers."""
-    if constants.fold(scope, node) or constants.fold_sizes(scope, node) or constants.fold_filled(scope, node):
+    if fold(scope, node) or fold_sizes(scope, node) or fold_filled(scope, node):
         return
+    if any(isinstance(value, Flipped) for value in node.inputs) and node.op not in FLIPPABLE:
+        node.inputs = [unflipped(scope, value) if isinstance(value, Flipped) else value for value in node.inputs]
     dropped = next((value for value in node.inputs if isinstance(value, Dropped)), None)
     if dropped is not None:
         for name in node.outputs:

@@ -58,6 +58,60 @@ class Dim:
         return "*".join(([] if self.factor == 1 else [str(self.factor)]) + list(self.symbols))
 
 
+@dataclass(frozen=True)
+class Span:
+    """The numbers from 0 to ``limit - 1``, in their order along an axis of that size: what ``Range`` gives.
+
+    Only what holds for all of them is known: that they are at least 0, and below the limit.
+    """
+
+    limit: Size
+
+    def __add__(self, other: object) -> Span:
+        if other == 0:
+            return self
+        raise TypeError("a sum of positions is not known")
+
+    __radd__ = __add__
+
+    def __mul__(self, other: object) -> Span:
+        if other == 1:
+            return self
+        raise TypeError("a product of positions is not known")
+
+    __rmul__ = __mul__
+
+
+def compared(a: object, b: object) -> int | None:
+    """-1, 0 or 1 if a is below, equal to or above b, for all numbers that they stand for; None if that is not known."""
+    if isinstance(a, Span) or isinstance(b, Span):
+        if isinstance(a, Span) and isinstance(b, Span):
+            return None
+        if isinstance(b, Span):
+            other = compared(b, a)
+            return None if other is None else -other
+        assert isinstance(a, Span)
+        if not isinstance(b, Dim) and as_int(b) < 0:
+            return 1
+        return (
+            -1
+            if b == a.limit
+            or (not isinstance(b, Dim) and not isinstance(a.limit, Dim) and as_int(b) >= a.limit)
+            or (not isinstance(b, Dim) and as_int(b) >= 2**31)
+            else None
+        )
+    if isinstance(a, Dim) or isinstance(b, Dim):
+        if a == b:
+            return 0
+        if isinstance(a, Dim) and isinstance(b, Dim):
+            return None
+        known, sign = (b, 1) if isinstance(a, Dim) else (a, -1)
+        if as_int(known) <= 0:  # a size is at least 1
+            return sign
+        return -sign if as_int(known) >= 2**31 else None
+    return (as_int(a) > as_int(b)) - (as_int(a) < as_int(b))
+
+
 def as_int(value: object) -> int:
     """A number of numpy or Python as an int."""
     return int(value)  # type: ignore[call-overload, no-any-return]

@@ -257,8 +257,8 @@ class _Trial:
                 axes[place].append(axis)
         found = []
         for number, result in enumerate(first):
-            if not isinstance(result, np.ndarray):
-                break
+            if not isinstance(result, np.ndarray) or result.dtype.kind not in "fiub":
+                raise self.scope.refused(self.node, f"its output {number} is no array of numbers")
             sizes = self._sizes(first, number, axes[number], base)
             found.append(Found(tuple(axes[number]), sizes, result.dtype))
         return found

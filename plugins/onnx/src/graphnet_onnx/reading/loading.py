@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 import re
@@ -18,12 +19,13 @@ from graphnet.io.foreign import reading
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.convert import initializers, opsets_of, run
 from graphnet_onnx.reading.dims import Dim, Size, symbol
+from graphnet_onnx.reading.handlers.shapes import unflipped
 from graphnet_onnx.reading.layout import MixedRowsError
 from graphnet_onnx.reading.parse import nested, parse_model, read_model
 from graphnet_onnx.reading.report import Report
 from graphnet_onnx.reading.scope import Conversion, Scope, count_uses
 from graphnet_onnx.reading.tensors import BYTES, type_name
-from graphnet_onnx.reading.values import Dropped, Known, Term, new_atom
+from graphnet_onnx.reading.values import Dropped, Flipped, Known, Term, new_atom
 
 Path = str | os.PathLike[str]
 RECURRENT = frozenset({"LSTM", "GRU", "RNN", "Scan"})
@@ -265,10 +267,15 @@ class _Import:
         """Convert the graph."""
         for port in self.ports:
             self._input(port)
-        initializers(self.scope, self.proto.graph, self.where)
+        optional = {value.name for value in self.proto.graph.input} if self.proto.ir_version >= 4 else ()
+        initializers(self.scope, self.proto.graph, self.where, optional)
         run(self.scope, self.proto.graph.node, self.where)
+        states = final_states(self.proto)
         for value in self.proto.graph.output:
-            self._output(value.name)
+            if value.name in states and len(self.proto.graph.output) > len(states):
+                self.skipped.append(f"{value.name}: a state, which predict(stateful=True) keeps")
+            else:
+                self._output(value.name)
         if not self.outputs:
             raise FileError(
                 "the model has no output that depends on its inputs",
@@ -341,6 +348,9 @@ class _Import:
             moved = tuple((atoms[i],) for i in [batch, *[i for i in range(len(sizes)) if i != batch]])
             term = layout.arranged(replace(term, axes=axes), moved, self.scope.move)
         self.scope.set(port.name, term)
+        for atom, size in known.items():
+            if isinstance(size, Dim) and len(size.symbols) == 1:
+                self.conversion.located.setdefault(size.symbols[0], (term, atom))
         self.scope.reference = self.scope.reference or term
 
     def _shown(self, size: Size) -> str:
@@ -385,6 +395,8 @@ class _Import:
         """Arrange an output in the axes of the file."""
         place = f"{self.where}, output {name[:200]!r}"
         value = self.scope.get(name, place)
+        if isinstance(value, Flipped):
+            value = unflipped(self.scope, value)
         if not isinstance(value, Term):
             if isinstance(value, Dropped):
                 self.skipped.append(f"{name}: {value.reason}")
@@ -436,6 +448,18 @@ class _Import:
         batch = {port.name: self.roles.batch[port.name] for port in self.ports}
         fixed = tuple(dict.fromkeys(conversion.fixed))
         return model, Report(self.where, tuple(conversion.entries), tuple(self.skipped), fixed, batch)
+
+
+def final_states(proto: Any) -> set[str]:
+    """The outputs that graphnet's export has added for the states of a model."""
+    if proto.producer_name != "graphnet":
+        return set()
+    for entry in proto.metadata_props:
+        if entry.key == "graphnet.states":
+            with reading("graphnet.states", "a list of states"):
+                listed = json.loads(entry.value)
+                return {str(state["output"]) for state in listed}
+    return set()
 
 
 def has_recurrence(proto: Any) -> bool:

@@ -38,6 +38,8 @@ class Conversion:
         Nodes of the file, and what became of them.
     scanned : set of str
         Symbols of axes that a recurrence runs along.
+    located : dict of str to (Term, int)
+        For the symbol of a size, a value with an axis of this size, and its atom.
     fixed : list of str
         Sizes that the file declares as free and uses as numbers.
     """
@@ -51,6 +53,7 @@ class Conversion:
     fixed: list[str] = field(default_factory=list)
     computed: int = 0
     nodes: int = 0
+    located: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def count(self) -> None:
@@ -134,6 +137,7 @@ class Scope:
     # ------------------------------------------------------------------ building
     def free_name(self, wanted: str, default: str) -> str:
         """A name for a node of the graph."""
+        wanted = wanted.rsplit("/", 1)[-1] if self.capture is not None else wanted
         name = re.sub(r"[^0-9A-Za-z_]+", "_", wanted).strip("_")[:80]
         if not name or not re.match(r"[A-Za-z_]", name):
             name = f"{default}_{name}".strip("_")
@@ -168,7 +172,7 @@ class Scope:
         if isinstance(value, Term):
             return value
         if isinstance(value, (Known, Filled)) and self.reference is not None:
-            from graphnet_onnx.reading.constants import as_term
+            from graphnet_onnx.reading.spreading import as_term
 
             return as_term(self, value, node.place)
         raise self.refused(node, f"input {index} is {described(value)}", "a value of the graph")

@@ -70,10 +70,13 @@ class Filled:
     array : array
         With an axis of size 1 for each repeated one.
     dims : tuple of int or Dim
+    parameter : bool
+        Whether the numbers are those of an initializer of floats, which training changes.
     """
 
     array: np.ndarray
     dims: tuple[Size, ...]
+    parameter: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,23 @@ class Term:
         return any(inside) and not all(inside)
 
 
-Abstract = Known | Sizes | Filled | Dropped | Term
+@dataclass(frozen=True)
+class Flipped:
+    """A value whose order along one ONNX axis is the reverse of that of ``term``.
+
+    A recurrence over it is one that runs backwards, and a second reversal gives the value itself.
+    """
+
+    term: Term
+    axis: int
+
+    @property
+    def dims(self) -> tuple[Size, ...]:
+        """The sizes of the ONNX axes."""
+        return self.term.dims
+
+
+Abstract = Flipped | Known | Sizes | Filled | Dropped | Term
 
 
 def whole(sizes: Sequence[Size]) -> tuple[int, ...] | None:

@@ -1,6 +1,19 @@
 """What becomes of each operator; one family a file."""
 
-from graphnet_onnx.reading.handlers import classical, dense, elementwise, normalization, recurrent, shapes, windows
+from graphnet_onnx.reading.handlers import (
+    choices,
+    classical,
+    dense,
+    elementwise,
+    normalization,
+    recurrent,
+    scan,
+    shapes,
+    windows,
+)
 from graphnet_onnx.reading.handlers.registry import HANDLERS
 
-__all__ = ["HANDLERS", "classical", "dense", "elementwise", "normalization", "recurrent", "shapes", "windows"]
+#: The modules that fill the table.
+FAMILIES = (choices, classical, dense, elementwise, normalization, recurrent, scan, shapes, windows)
+
+__all__ = ["FAMILIES", "HANDLERS"]

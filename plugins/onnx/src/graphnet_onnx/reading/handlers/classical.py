@@ -133,7 +133,7 @@ def normalizer(scope: Scope, node: NodeView) -> None:
     else:
         raise FileError("an unknown norm", where=node.place, expected="MAX, L1 or L2", received=kind)
     if kind != "MAX":  # the norm of a row of zeros is 0, and so is the row after division by any other number
-        from graphnet_onnx.reading.constants import spread
+        from graphnet_onnx.reading.spreading import spread
 
         total = scope.apply(Maximum(), total, spread(scope, np.array([1e-30]), total, parameter=False))
     scope.set(node.outputs[0], term.at(scope.apply(Divide(), x, total, name=node.name)))

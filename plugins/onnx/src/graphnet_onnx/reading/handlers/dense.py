@@ -25,7 +25,7 @@ def floats(array: np.ndarray) -> np.ndarray:
 def weight_name(known: Any, node: NodeView) -> str:
     """A name for a layer: that of its weights, if they are called ``name.weight``; else that of the node."""
     name: str = known.name if isinstance(known, Known) else ""
-    for ending in (".weight", "/weight", "_weight", ".kernel", "/kernel"):
+    for ending in (".weight", "/weight", "_weight", ".kernel", "/kernel", "/weights"):
         if name.endswith(ending) and len(name) > len(ending):
             return name.removesuffix(ending)
     return node.name or (node.outputs[0] if node.outputs else "")

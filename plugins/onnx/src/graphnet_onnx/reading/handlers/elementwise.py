@@ -30,13 +30,14 @@ from graphnet import (
     Subtract,
 )
 from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, Softplus
-from graphnet_onnx.layers import Erf
+from graphnet_onnx.layers import AxisSize, Erf
 from graphnet_onnx.reading import layout
-from graphnet_onnx.reading.constants import as_term, spread
+from graphnet_onnx.reading.dims import Dim
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
-from graphnet_onnx.reading.values import Dropped, Filled, Known, Sizes, Term, new_atom
+from graphnet_onnx.reading.spreading import as_term, spread
+from graphnet_onnx.reading.values import Dropped, Filled, Flipped, Known, Sizes, Term, new_atom
 from graphnet_recurrent import Sigmoid, TanH
 
 #: Operators that are one layer each, made from the attributes of the node.
@@ -186,6 +187,8 @@ def pair(scope: Scope, node: NodeView, op: str, a: Any, b: Any) -> Term:
 
 def _simple(scope: Scope, node: NodeView, value: Any) -> Any:
     """A filled array as numbers that broadcast, unless it repeats what is no axis of the other value."""
+    if isinstance(value, Filled) and value.array.dtype == object and value.array.size == 1:
+        return as_number(scope, node, Sizes(value.array))
     if isinstance(value, Filled):
         others = [other for other in node.inputs if isinstance(other, Term)]
         for other in others:
@@ -193,9 +196,33 @@ def _simple(scope: Scope, node: NodeView, value: Any) -> Any:
             if all(m in (1, n) for m, n in zip(value.dims, dims, strict=True)):
                 return Known(value.array)
         return as_term(scope, value, node.place)
-    if isinstance(value, Sizes):
-        raise scope.refused(node, "a size of an axis is used as a number", "a size that the file fixes")
-    return value
+    return as_number(scope, node, value) if isinstance(value, Sizes) else value
+
+
+def as_number(scope: Scope, node: NodeView, value: Sizes) -> Known | Term:
+    """The size of an axis as a value of the graph.
+
+    Raises
+    ------
+    UnsupportedError
+        If it is not the size of an axis of an input.
+    """
+    size = value.array.reshape(-1)[0] if value.array.size == 1 else None
+    known = scope.conversion.value(size) if size is not None else None
+    if known is not None:
+        return Known(np.full(value.array.shape, known, np.float32))
+    found = scope.conversion.located.get(size.symbols[0]) if isinstance(size, Dim) and len(size.symbols) == 1 else None
+    if found is None or scope.capture is not None:
+        raise scope.refused(node, "a size of an axis is used as a number", "the size of an axis of an input")
+    term, atom = found
+    axis = next(i for i, atoms in enumerate(term.axes) if atom in atoms)
+    count = scope.apply(AxisSize(axis), term.value)
+    assert isinstance(size, Dim)
+    if size.factor != 1:
+        count = scope.apply(Affine(float(size.factor)), count)
+    one = new_atom()
+    groups = tuple(() for _ in value.array.shape)
+    return Term(count, ((term.batch,), (one,)), groups, {term.batch: term.sizes[term.batch], one: 1})
 
 
 def _ranked(term: Term, rank: int) -> Term:
@@ -320,6 +347,10 @@ def dropout(scope: Scope, node: NodeView) -> None:
 @handles("Cast")
 def cast(scope: Scope, node: NodeView) -> None:
     """Nothing where the numbers stay what they are."""
+    if isinstance(node.inputs[0], Flipped):
+        inner = replace(node.inputs[0].term, dtype=np.dtype(onnx.helper.tensor_dtype_to_np_dtype(node.get("to"))))
+        scope.set(node.outputs[0], Flipped(inner, node.inputs[0].axis))
+        return
     term = scope.term(node, 0)
     to = node.get("to")
     if to == onnx.TensorProto.STRING:

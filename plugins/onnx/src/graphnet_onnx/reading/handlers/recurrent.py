@@ -13,13 +13,13 @@ from graphnet_onnx.operators import Context
 from graphnet_onnx.operators.recurrent_cells import GATES, cell_of, weights_of
 from graphnet_onnx.operators.recurrent_settings import DEFAULT, Settings, settings_of
 from graphnet_onnx.reading import layout
-from graphnet_onnx.reading.constants import spread
 from graphnet_onnx.reading.dims import Dim, Size
 from graphnet_onnx.reading.generic import generic
 from graphnet_onnx.reading.handlers.dense import floats
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
+from graphnet_onnx.reading.spreading import spread
 from graphnet_onnx.reading.values import Filled, Known, Term, new_atom
 from graphnet_recurrent import GRU, LSTM, RNN, Bidirectional, Recurrent
 

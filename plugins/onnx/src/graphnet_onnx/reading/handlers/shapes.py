@@ -9,15 +9,15 @@ import numpy as np
 
 from graphnet import Concatenate, Embedding, FileError, Slice
 from graphnet_onnx.reading import layout
-from graphnet_onnx.reading.constants import as_term
-from graphnet_onnx.reading.dims import Dim, Size, divided, product
+from graphnet_onnx.reading.dims import Dim, Size, Span, divided, product
 from graphnet_onnx.reading.generic import generic
 from graphnet_onnx.reading.handlers.dense import floats, weight_name
 from graphnet_onnx.reading.handlers.elementwise import with_array
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
-from graphnet_onnx.reading.values import Filled, Known, Sizes, Term, new_atom
+from graphnet_onnx.reading.spreading import as_term
+from graphnet_onnx.reading.values import Filled, Flipped, Known, Sizes, Term, new_atom
 
 
 def axes_of(scope: Scope, node: NodeView, index: int = 1) -> list[int] | None:
@@ -262,6 +262,10 @@ def sliced(
     size = term.dims[axis] if known is None else known
     if isinstance(size, int) and range(*slice(start, stop, step).indices(size)) == range(size):
         return term
+    if (start or 0, stop, step or 1) in ((0, 1, 1), (-1, None, 1)):  # one step of a sequence
+        one = last_or_first(scope, term, axis, start or 0)
+        if one is not None:
+            return layout.unsqueezed(one, [axis])
     if term.rows == 2 and (term.is_rows(axis) or term.mixed(axis)):
         term = layout.demoted(term, scope.move)
     if term.is_rows(axis) or term.mixed(axis):
@@ -284,10 +288,14 @@ def _sliced_size(size: Dim, start: int | None, stop: int | None, step: int | Non
     """The number of positions of a free axis."""
     if step in (None, 1, -1) and (start or 0) >= 0 and stop is None and step != -1:
         return size - (start or 0)
+    if step == -1 and start in (None, -1) and (stop is None or stop < -(2**31)):
+        return size
     if step in (None, 1) and not start and stop is not None and stop < 0:
         return size + stop
     if start is None and stop is None and step == -1:
         return size
+    if stop == 1 and not start and step in (None, 1):  # a size is at least 1
+        return 1
     if stop is not None and start is not None and (start < 0) == (stop < 0) and step in (None, 1):
         return stop - start
     if stop is None and start is not None and start < 0 and step in (None, 1):
@@ -297,9 +305,53 @@ def _sliced_size(size: Dim, start: int | None, stop: int | None, step: int | Non
     return opaque(":", str(size), str(start), str(stop), str(step))
 
 
+def unflipped(scope: Scope, value: Flipped) -> Term:
+    """A reversed value in its own order, by a layer."""
+    return sliced(scope, value.term, value.axis, None, None, -1)
+
+
+def flipped(value: Term | Flipped, axis: int) -> Term | Flipped:
+    """A value reversed along an ONNX axis."""
+    if isinstance(value, Flipped):
+        return value.term if value.axis == axis else Flipped(value.term, axis)
+    return Flipped(value, axis)
+
+
+@handles("ReverseSequence")
+def reverse_sequence(scope: Scope, node: NodeView) -> None:
+    """Rows reversed up to their ends; a plain reversal where all rows are whole."""
+    value, lengths = node.inputs[0], node.inputs[1]
+    axis, size = node.get("time_axis", 0), None
+    if isinstance(value, (Term, Flipped)) and 0 <= axis < len(value.dims):
+        size = value.dims[axis]
+    whole = isinstance(lengths, (Filled, Sizes)) and all(n == size for n in lengths.array.reshape(-1))
+    if size is None or not whole or (isinstance(value, Flipped) and value.axis != axis):
+        node.inputs = [unflipped(scope, v) if isinstance(v, Flipped) else v for v in node.inputs]
+        generic(scope, node)
+        return
+    scope.set(node.outputs[0], flipped(value, axis))  # type: ignore[arg-type]
+
+
+def _reversed_axis(node: NodeView) -> int | None:
+    """The axis of a Slice that reverses a whole axis and does nothing else."""
+    values = node.inputs[1:]
+    if len(values) != 4 or not all(isinstance(v, Known) and v.array.size == 1 for v in values):
+        return None
+    start, end, axis, step = (int(v.array.reshape(-1)[0]) for v in values)  # type: ignore[union-attr]
+    return axis if step == -1 and start in (-1, 2**63 - 1) and end < -(2**31) else None
+
+
 @handles("Slice")
 def slice_(scope: Scope, node: NodeView) -> None:
     """Parts of several axes."""
+    given, turned = node.inputs[0], _reversed_axis(node)
+    if turned is not None and isinstance(given, (Term, Flipped)) and 0 <= turned < min(2, len(given.dims)):
+        fits = not isinstance(given, Flipped) or given.axis == turned
+        if fits and isinstance(given.dims[turned], Dim):
+            scope.set(node.outputs[0], flipped(given, turned))
+            return
+    if isinstance(given, Flipped):
+        node.inputs[0] = unflipped(scope, given)
     term = scope.term(node, 0)
     if node.has(1):
         starts = _bounds(scope, node, 1)
@@ -418,6 +470,25 @@ def gather(scope: Scope, node: NodeView) -> None:
         last: int | None = int(indices.array[-1]) + (1 if step > 0 else -1)
         moved(scope, node, sliced(scope, table, axis, first, None if last is not None and last < 0 else last, step))
         return
+    generic(scope, node)
+
+
+@handles("GatherND")
+def gather_nd(scope: Scope, node: NodeView) -> None:
+    """The last step of each row, or the first one, where the positions say that; else as ONNX computes it."""
+    value, positions = node.inputs[0], node.inputs[1]
+    if isinstance(value, Term) and isinstance(positions, Filled) and positions.array.shape[-1:] == (2,):
+        step, row = positions.array.reshape(-1, 2)[0] if positions.array.size == 2 else (None, None)
+        steps, rows = value.dims[:2]
+        if isinstance(row, Span) and row.limit == rows and not node.get("batch_dims"):
+            index = 0 if step == 0 else -1 if isinstance(steps, Dim) and step == steps - 1 else None
+            found = None if index is None else last_or_first(scope, value, 0, index)
+            if found is None and index is not None:
+                start, stop = (0, 1) if index == 0 else (-1, None)
+                found = layout.squeezed(sliced(scope, value, 0, start, stop, None), [0])
+            if found is not None:
+                moved(scope, node, found)
+                return
     generic(scope, node)
 
 
