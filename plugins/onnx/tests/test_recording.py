@@ -7,6 +7,7 @@ from typing import ClassVar
 import numpy as np
 import onnx
 import pytest
+import scipy.special as special
 from exported import ENGINES, assert_close, checked_file
 
 from graphnet import Builder, Layer, Phase, Runner, Sequential, Shape
@@ -95,6 +96,10 @@ Rule.rules |= {
     "squeezed": lambda x: np.squeeze(x[:, :1], 1) + np.expand_dims(x[:, 1, 2], -1),
     "quaternion": lambda x: np.stack([x[..., 0] * x[..., 1] - x[..., 2] * x[..., 3], x[..., 0] + x[..., 3]], -1),
     "flipped": lambda x: np.flip(x, 1) + np.broadcast_to(x[:, :1], x.shape),
+    "windows": lambda x: np.lib.stride_tricks.sliding_window_view(x, (2, 3), (1, 2)).sum((-1, -2)),
+    "windows_of_rows": lambda x: np.concatenate([np.lib.stride_tricks.sliding_window_view(x, 2, 0).mean(-1), x[:1]], 0),
+    "differences": lambda x: np.diff(x, axis=1) + np.diff(x, n=2, axis=-1)[:, :1, :1],
+    "error_functions": lambda x: special.erf(x) + special.erfc(x * 2) * special.expit(x) + special.ndtr(x),
     "filled": lambda x: np.full_like(x, 0.5) + np.ones_like(x) * np.empty_like(x, shape=()).ndim,
     "outer_ufunc": lambda x: x * np.multiply.outer(TABLE[:, 0], TABLE[0]).astype(x.dtype),
     "reduced": lambda x: np.add.reduce(x, axis=1) + np.maximum.reduce(x, axis=1),
@@ -117,6 +122,12 @@ Rule.rules |= {
     "power": lambda x: np.power(np.abs(x), x[:, ::-1]),
     "heaviside": lambda x: np.heaviside(x, 0.5),
 }
+
+
+if hasattr(np, "matvec"):  # numpy 2.2
+    Rule.rules["vector_products"] = lambda x: (
+        np.matvec(x, x[:, 0]) + np.vecdot(x, x[:, :1]) + np.vecmat(x[:, 0, :3], x)[:, :3]
+    )
 
 
 @pytest.mark.parametrize("name", sorted(Rule.rules))
