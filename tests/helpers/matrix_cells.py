@@ -13,6 +13,7 @@ from graphnet import (
     RMSNormalization,
     Runner,
     Scan,
+    Split,
     concatenate,
     dense,
 )
@@ -86,11 +87,15 @@ CELLS = {f.__name__: f for f in (retention, gated, delta, slots, matrices, wide,
 
 
 def graph(name, sizes=(2, 5), reverse=False, bptt_length=None):
-    K, V = sizes
-    c = Cell(name, sequences={"x": f"batch, feature={D}"}, states={"s": f"batch, key={K}, value={V}"})
-    cell = c.build(**CELLS[name](c, K, V))
+    """A graph of one Scan over a cell: one of those above by its name, or a random one by its seed."""
+    if name in CELLS:
+        c = Cell(name, sequences={"x": f"batch, feature={D}"}, states={"s": f"batch, key={sizes[0]}, value={sizes[1]}"})
+        cell = c.build(**CELLS[name](c, *sizes))
+    else:
+        cell, sizes = random_cell(name)
     g = Builder("model")
-    x, s0 = g.input("x", f"time, batch, feature={D}"), g.input("s0", f"batch, key={K}, value={V}", optional=True)
+    x = g.input("x", f"time, batch, feature={D}")
+    s0 = g.input("s0", ", ".join(["batch", *axes_of(sizes)]), optional=True)
     scanned = Scan(cell, reverse=reverse, bptt_length=bptt_length)(x, s0, name="scan")
     return g.build(y=scanned, s=scanned["s"])
 
@@ -119,8 +124,10 @@ def inputs(sizes=(2, 5), steps=6, batch=3, dtype="float64"):
 
 
 def same(name, backend="numpy", sizes=(2, 5), steps=6, batch=3, dtype="float64", lengths=None, passes=None, **how):
-    """Assert that a compiled cell gives the numbers of the reference backend."""
-    given, made = inputs(sizes, steps, batch, dtype), graph(name, sizes, **how)
+    """Assert that a compiled cell gives the numbers of the reference backend; returns its program."""
+    made = graph(name, sizes, **how)
+    sizes = tuple(made.inputs["s0"].shape.sizes[1:])
+    given = inputs(sizes, steps, batch, dtype)
     ours, scan = everything(made, given, backend, lengths, passes)
     exact = {key: array.astype("float64") for key, array in given.items()}
     expected, _ = everything(made, exact, "reference", lengths)
@@ -132,3 +139,90 @@ def same(name, backend="numpy", sizes=(2, 5), steps=6, batch=3, dtype="float64",
     for key, array in expected.items():
         scale = max(np.abs(array).max(), 1e-3)
         np.testing.assert_allclose(ours[key], array, rtol=0, atol=tolerance * scale, err_msg=key)
+    return program.program
+
+
+# ---------------------------------------------------------------------- random cells
+def random_cell(seed):
+    """A cell of random operations on values with one to three inner axes, a state of which has two or three."""
+    rng = np.random.default_rng(seed)
+    sizes = tuple(int(n) for n in rng.integers(1, 5, size=rng.integers(2, 4)))
+    c = Cell("c", sequences={"x": f"batch, feature={D}"}, states={"s": ", ".join(["batch", *axes_of(sizes)])})
+    values = [(c.s, sizes), (c.s, sizes)]
+    for n in dict.fromkeys(sizes):
+        values.append((dense(c.x, n), (n,)))
+    for _ in range(int(rng.integers(4, 10))):
+        made = random_value(rng, values)
+        if made is not None and np.prod(made[1]) <= 64 and len(made[1]) <= 4:
+            values.append(made)
+    output = values[-1]
+    state = Tanh()(c.s * 0.7 + dense_to(c, rng, values, sizes))
+    return c.build(y=Reshape((int(np.prod(output[1])),))(output[0]) * 1.0, s=state), sizes
+
+
+def axes_of(sizes):
+    return [f"a{i}={n}" for i, n in enumerate(sizes)]
+
+
+def dense_to(c, rng, values, sizes):
+    """A sum of values that broadcast to some inner axes."""
+    total = Reshape(sizes)(dense(c.x, int(np.prod(sizes))))
+    for value, shape in values:
+        if len(shape) == len(sizes) and all(a in (1, b) for a, b in zip(shape, sizes, strict=True)):
+            total = total + Tanh()(value) * float(rng.normal() * 0.3)
+    return total
+
+
+def random_value(rng, values):
+    """A value of one or two others, and its inner axes; None where the operation does not apply."""
+    value, shape = values[rng.integers(len(values))]
+    other, second = values[rng.integers(len(values))]
+    axis, rank = -int(rng.integers(1, len(shape) + 1)), len(shape)
+    kind = rng.choice(
+        ["tanh", "sum", "mean", "swap", "new", "binary", "outer", "matmul", "slice", "join", "reshape", "norm", "gain",
+         "dense", "softmax", "max", "split"]
+    )  # fmt: skip
+    if kind == "tanh":
+        return Tanh()(value), shape
+    if kind in ("sum", "mean") and rank > 1:
+        keep = bool(rng.integers(2))
+        reduced = getattr(value, kind)(axis, keepdims=keep)
+        rest = tuple(1 if i == rank + axis else n for i, n in enumerate(shape) if keep or i != rank + axis)
+        return reduced, rest
+    if kind == "swap" and rank > 1:
+        turned = list(shape)
+        turned[-1], turned[axis] = turned[axis], turned[-1]
+        return np.swapaxes(value, -1, axis), tuple(turned)
+    if kind == "new":
+        return value[..., None], (*shape, 1)
+    if (
+        kind == "binary"
+        and rank == len(second)
+        and all(a == b or 1 in (a, b) for a, b in zip(shape, second, strict=True))
+    ):
+        both = np.broadcast_shapes(shape, second)
+        return [value * Tanh()(other), value - other, np.maximum(value, other)][rng.integers(3)], both
+    if kind == "outer" and rank == len(second) == 1:
+        return value[..., None] * other[..., None, :], (*shape, *second)
+    if kind == "matmul" and min(rank, len(second)) > 1 and shape[-1] == second[-2] and shape[:-2] == second[:-2]:
+        return value @ other, (*shape[:-1], second[-1])
+    if kind == "slice" and shape[-1] > 1:
+        return value[..., 1:], (*shape[:-1], shape[-1] - 1)
+    if kind == "join" and shape[:-1] == second[:-1]:
+        return concatenate(value, other, axis=-1), (*shape[:-1], shape[-1] + second[-1])
+    if kind == "reshape":
+        return Reshape(shape[::-1])(value), shape[::-1]
+    if kind == "norm" and shape[-1] > 1:
+        return (LayerNormalization() if rng.integers(2) else RMSNormalization())(value), shape
+    if kind == "gain":
+        return value * LearnedArray(shape[-int(rng.integers(1, rank + 1)) :])(value), shape
+    if kind == "dense":
+        return dense(value, 3), (*shape[:-1], 3)
+    if kind == "softmax":
+        powers = Exp()(Tanh()(value))
+        return powers / powers.sum(-1, keepdims=True), shape
+    if kind == "split" and shape[axis] % 2 == 0:
+        return Split([shape[axis] // 2] * 2, axis=axis)(value)["part_1"], tuple(
+            n // 2 if i == rank + axis else n for i, n in enumerate(shape)
+        )
+    return None

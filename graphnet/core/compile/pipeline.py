@@ -23,6 +23,7 @@ from graphnet.core.compile.passes.merge import merge
 from graphnet.core.compile.passes.reassociate import reassociate
 from graphnet.core.compile.passes.recompute import recompute
 from graphnet.core.compile.passes.split import split
+from graphnet.core.compile.passes.sum_factors import sum_factors
 from graphnet.core.compile.program import Program
 from graphnet.core.compile.trace import tracer
 from graphnet.core.compile.trace.ir import Trace
@@ -31,7 +32,18 @@ from graphnet.core.errors import GraphnetDeprecationWarning, unknown
 from graphnet.core.garbage import gc_paused
 
 #: The passes that can be left out; without any, a program executes the operations of the rules one by one.
-PASSES = ("split", "reassociate", "factor", "merge", "augment", "hoist", "recompute", "batch_calls", "allocate")
+PASSES = (
+    "recurrences",
+    "split",
+    "reassociate",
+    "factor",
+    "merge",
+    "augment",
+    "hoist",
+    "recompute",
+    "batch_calls",
+    "allocate",
+)
 EVERY = frozenset(PASSES)
 #: Former names of passes.
 RENAMED = {"order": "reassociate", "phases": "hoist", "lanes": "batch_calls", "place": "allocate"}
@@ -69,6 +81,9 @@ def rewrites(trace: Trace, passes: frozenset[str] = EVERY, rows: int = 1) -> Ite
     if "split" in passes:
         trace, note = split(trace)
         yield "split", trace, note
+    if "hoist" in passes and trace.has("rowsum"):
+        trace, note = sum_factors(trace)
+        yield "sum_factors", trace, note
     loop = trace.has("state")
     for name, rewrite in (("reassociate", reassociate), ("factor", factor), ("merge", merge)):
         if loop and name in passes:

@@ -15,6 +15,11 @@ def test_cell_equals_reference(name):
         same(name, "native", sizes, 4, batch, dtype)
 
 
+@pytest.mark.parametrize("seed", range(100, 104))
+def test_random_cell_equals_reference(seed):
+    same(seed, "native", steps=4, batch=(1, 4, 9, 3)[seed % 4])
+
+
 @pytest.mark.parametrize("name", CELLS)
 def test_cell_with_ragged_rows_equals_reference(name):
     same(name, "native", steps=7, batch=4, lengths=[7, 3, 0, 5])

@@ -1,9 +1,14 @@
 """Cells whose values have several inner axes: compiled programs against the reference backend."""
 
+import numpy as np
 import pytest
-from helpers.matrix_cells import CELLS, same
+from helpers.matrix_cells import CELLS, everything, same
 
+from graphnet import Builder, Cell, Exp, LearnedArray, Scan, concatenate, dense
+from graphnet.core.compile.analysis import wide_values
+from graphnet.core.compile.passes import allocate
 from graphnet.core.compile.pipeline import PASSES
+from graphnet.core.compile.program import BACK_LOOP, FORWARD, LOOP, STEP_BUFFER
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -23,3 +28,47 @@ def test_one_pass_left_out_equals_reference(name):
     for left_out in PASSES:
         same(name, steps=3, batch=2, passes=[p for p in PASSES if p != left_out])
     same(name, steps=3, batch=2, passes=[])
+
+
+@pytest.fixture
+def _everything_is_wide(monkeypatch):
+    monkeypatch.setattr(wide_values, "WIDE", 6)
+    monkeypatch.setattr(allocate, "WIDE", 6)
+
+
+@pytest.mark.usefixtures("_everything_is_wide")
+@pytest.mark.parametrize("name", [*CELLS, *range(20, 30)])
+def test_wide_values_are_computed_in_the_loops(name):
+    """Values that exist for one step share memory, and sums are where their terms are."""
+    program = same(name, steps=5, batch=2, lengths=[5, 3])
+    if name == "retention":
+        assert {i.phase for i in program.instructions if i.output.width == 10} == {LOOP, BACK_LOOP}
+        assert sum(b.units == 10 and b.kind == STEP_BUFFER for b in program.buffers) <= 4
+
+
+@pytest.mark.parametrize("seed", range(16))
+def test_random_cell_equals_reference(seed):
+    batch = (1, 3, 2, 4)[seed % 4]
+    lengths = [4, 1, 3, 0][:batch] if seed % 3 == 0 else None
+    passes = None if seed % 2 else [p for i, p in enumerate(PASSES) if (seed >> (i % 4)) & 1]
+    same(seed, steps=4, batch=batch, lengths=lengths, passes=passes, reverse=bool(seed % 2))
+
+
+def test_what_depends_on_weights_alone_is_computed_once_a_pass():
+    c = Cell("c", sequences={"x": "batch, feature=3"}, states={"h": "batch, feature=4"})
+    a, b = LearnedArray(6)(c.x), LearnedArray(4)(c.x)
+    turn = Exp()(-Exp()(a))[..., :4] * np.cos(b)
+    drive = dense(concatenate(turn, b), 4) / (1.0 + (b * b).sum(-1, keepdims=True))
+    h = turn * c.h + drive * dense(c.x, 4)
+    g = Builder("model")
+    scanned = Scan(c.build(y=h, h=h))(g.input("x", "time, batch, feature=3"), None, name="scan")
+    made, given = g.build(y=scanned), {"x": np.random.default_rng(1).normal(size=(5, 3, 3))}
+    ours, scan = everything(made, given, "numpy")
+    expected, _ = everything(made, given, "reference")
+    for key, array in expected.items():
+        np.testing.assert_allclose(ours[key], array, rtol=1e-11, atol=1e-12, err_msg=key)
+    program = scan.programs[True].program
+    names = [i.name for i in program.instructions]
+    assert not {"exp", "cos"} & set(names)
+    # Forward: one product with the input, its bias, the drive; the rotation and a sum in the loop.
+    assert [i.name for i in program.instructions if i.phase in FORWARD] == ["dot", "add", "multiply", "multiply", "add"]

@@ -40,6 +40,7 @@ def test_notes_are_listed_in_order():
     assert names == [
         "trace",
         "split",
+        "sum_factors",
         "reassociate",
         "factor",
         "merge",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from graphnet.core.compile.analysis.wide_values import in_loops
 from graphnet.core.compile.program import (
     BACK_AFTER,
     BACK_LOOP,
@@ -64,6 +65,8 @@ def _phases(trace: Trace, hoist: bool) -> list[str]:
             feeds = number in feeds_error or (on_error[number] and _reads_in_loop(trace, result, on_error, operation))
             phase = _in_direction(BACKWARD, on_error[number], feeds)
         result.append(phase)
+    if hoist and trace.has("expand", "reduce_axis") and trace.has("state"):
+        result = in_loops(trace, _after_operands(trace, result))
     return _after_operands(trace, result)
 
 

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from graphnet.core.compile.analysis.lifetimes import live_ranges
+from graphnet.core.compile.analysis.wide_values import WIDE
 from graphnet.core.compile.assignment import (
     EXTERNAL_LEAVES,
     Allocation,
@@ -67,6 +68,8 @@ class _Allocator:
         self.allocations: list[Allocation] = []
         self.allocation_of: dict[tuple[int, str], int] = {}
         self.staged: list[tuple[str, object, int, str]] = []
+        #: The phase and the last value of the wide allocations of the loops.
+        self.held: dict[int, tuple[str, int]] = {}
         self.external_outputs = self._external_outputs()
 
     def run(self, share: bool) -> BufferAssignment:
@@ -168,15 +171,40 @@ class _Allocator:
             operation = self.trace[value]
             kind = self._kind(value, phase)
             if overwritten is None:
-                allocation = self._new(kind, operation.width, operation.boolean, pinned=kind == FULL_BUFFER)
+                allocation = self._unused(number, phase, value, kind)
+                if allocation is None:
+                    allocation = self._new(kind, operation.width, operation.boolean, pinned=kind == FULL_BUFFER)
                 self.allocation_of[value, ""] = allocation
+                self._hold(phase, value, allocation)
                 continue
             self.allocation_of[value, ""] = overwritten[j]
+            self._hold(phase, value, overwritten[j])
             reused = self.allocations[overwritten[j]]
             if kind == FULL_BUFFER:
                 reused.pinned = True
             if reused.kind in LIFETIME and LIFETIME[kind] > LIFETIME[reused.kind]:
                 reused.kind = kind
+
+    def _hold(self, phase: str, value: int, allocation: int) -> None:
+        """Note the value that a wide allocation of a loop holds last."""
+        inner_axes = self.trace.has("expand", "reduce_axis")
+        if inner_axes and phase in (LOOP, BACK_LOOP) and self.trace.values[value].width >= WIDE:
+            self.held[allocation] = (phase, value)
+
+    def _unused(self, number: int, phase: str, value: int, kind: str) -> int | None:
+        """An allocation for a wide value of one step, whose value no call reads any more; None if there is none.
+
+        So the wide values of a step take little of the cache.
+        """
+        width, boolean = self.trace.values[value].width, self.trace.values[value].boolean
+        if not self.reuse or kind != STEP_BUFFER or width < WIDE:
+            return None
+        for allocation, (held_in, held) in self.held.items():
+            a = self.allocations[allocation]
+            fits = held_in == phase and a.kind == STEP_BUFFER and not a.pinned
+            if fits and (a.width, a.boolean) == (width, boolean) and -1 < self.ranges[held].last < number:
+                return allocation
+        return None
 
     def _kind(self, value: int, phase: str) -> str:
         """The lifetime that a value needs."""

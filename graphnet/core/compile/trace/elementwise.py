@@ -91,6 +91,8 @@ def _on_inner_axes(
         args = plain if len(plain) == len(args) else [_filled(trace, a, units) for a in args]
     elif _width(trace, args) < units:
         args = [trace.expand(a, units, 1) if trace[a].kind == ROWS else a for a in args]
+    if any(_width(trace, [a]) not in (1, units) for a in args):
+        raise Untraceable(f"an operand does not have {units} units")
     result = record(args)
     if trace[result].kind == FIXED:
         result = trace.spread(result)

@@ -104,15 +104,13 @@ def vector(trace: Trace, value: int, target: Sequence[int]) -> int:
     """A fixed value that broadcasts to inner axes as a vector of units; of length 1 where it is one number."""
     shape = trace[value].shape
     if math.prod(shape) == 1:
-        return value if shape == (1,) else trace.fixed("reshape", (value,), (1,), (1,))
+        return trace.reshape(value, (1,))
     kept = shape[max(0, len(shape) - len(target)) :]
     if math.prod(kept) != math.prod(shape):
         raise Untraceable("it combines rows with an array of several rows")
     if (*[1] * (len(target) - len(kept)), *kept) != tuple(target):
-        value = trace.fixed("broadcast", (value if kept == shape else trace.fixed("reshape", (value,), kept, kept),),
-                            tuple(target), tuple(target))  # fmt: skip
-    units = (math.prod(target),)
-    return value if trace[value].shape == units else trace.fixed("reshape", (value,), units, units)
+        value = trace.fixed("broadcast", (trace.reshape(value, kept),), tuple(target), tuple(target))
+    return trace.reshape(value, (math.prod(target),))
 
 
 def operand(symbol: Rows, inner: tuple[int, ...], fold: int) -> int:
@@ -124,9 +122,10 @@ def operand(symbol: Rows, inner: tuple[int, ...], fold: int) -> int:
     shape = symbol.shape[len(symbol.lead) :]
     if trace[source].kind == CONSTANT:
         return source
-    if trace[source].kind == FIXED:
-        own = trace.fixed("reshape", (source,), shape, shape) if trace[source].shape != shape else source
-        return vector(trace, own, target)
+    if trace[source].kind == FIXED and trace[source].width == 1:
+        return vector(trace, source, target)
+    if trace[source].kind == FIXED and symbol.fold == 1:
+        return vector(trace, trace.reshape(source, shape), target)
     if trace[symbol.value].width == 1:
         return symbol.value
     return expanded(trace, symbol.value, (symbol.fold, *shape), target)

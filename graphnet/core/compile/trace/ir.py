@@ -177,8 +177,25 @@ class Trace:
             return operation.args[0]
         return value
 
+    def spread_vector(self, value: int) -> int | None:
+        """The fixed vector whose copies for each row a value is, as wide as the value; None for any other value."""
+        operation = self.values[value]
+        if operation.name != "copy" or operation.attr != SPREAD:
+            return None
+        source = self.values[operation.args[0]]
+        return operation.args[0] if source.kind == FIXED and source.shape == operation.shape else None
+
+    def reshape(self, fixed: int, shape: tuple[int, ...]) -> int:
+        """A fixed value or total with another shape."""
+        return fixed if self.values[fixed].shape == shape else self.fixed("reshape", (fixed,), shape, shape)
+
     def dot(self, rows: int, fixed: int) -> int:
         """``rows @ fixed``."""
+        vector = self.spread_vector(rows)
+        if vector is not None:
+            (inputs, outputs) = self[fixed].shape
+            product = self.fixed("matmul", (self.reshape(vector, (1, inputs)), fixed), None, (1, outputs))
+            return self.spread(self.reshape(product, (outputs,)))
         return self.add(Operation("dot", (self.dense(rows), fixed), None, ROWS, (self[fixed].shape[1],)))
 
     def columns(self, rows: int, start: int, stop: int) -> int:
@@ -190,21 +207,38 @@ class Trace:
             if start % (repeat * inner) == stop % (repeat * inner) == 0:
                 return self.expand(self.columns(base, start // repeat, stop // repeat), repeat, inner)
             rows = self.dense(rows)
+        vector = self.spread_vector(rows)
+        if vector is not None:
+            return self.spread(self.slice(vector, start, stop, 0))
         return self.add(Operation("columns", (rows,), (start, stop), ROWS, (stop - start,), self[rows].boolean))
 
     def join(self, *rows: int) -> int:
         """Rows concatenated along the last axis."""
         if len(rows) == 1:
             return rows[0]
+        vectors = [self.spread_vector(r) for r in rows] if "copy" in self._names else [None]
+        if None not in vectors:
+            return self.spread(self.concatenate(tuple([v for v in vectors if v is not None]), 0))
         rows = tuple([self.dense(r) for r in rows])
         return self.add(Operation("join", rows, None, ROWS, (sum(self[r].width for r in rows),), self[rows[0]].boolean))
 
     def reduce(self, name: str, rows: int) -> int:
         """A ufunc's reduction over the last axis, which is kept with length 1."""
+        vector = self.spread_vector(rows)
+        if vector is not None and name == "add":
+            return self.spread(self.fixed("sum", (vector,), (None, True), (1,)))
         return self.add(Operation("reduce", (self.dense(rows),), name, ROWS, (1,)))
 
     def outer(self, a: int, b: int) -> int:
         """``a.T @ b``, summed over the rows."""
+        left, right = self.spread_vector(a), self.spread_vector(b)
+        shape = (self[a].width, self[b].width)
+        if left is not None:
+            factors = (self.reshape(left, (shape[0], 1)), self.reshape(self.rowsum(b), (1, shape[1])))
+            return self.fixed("matmul", factors, None, shape)
+        if right is not None:
+            factors = (self.reshape(self.rowsum(a), (shape[0], 1)), self.reshape(right, (1, shape[1])))
+            return self.fixed("matmul", factors, None, shape)
         a, b = self.dense(a), self.dense(b)
         return self.add(Operation("outer", (a, b), None, TOTAL, (self[a].width, self[b].width)))
 
@@ -251,6 +285,10 @@ class Trace:
         if count == width:
             return self.reduce(name, rows)
         attr = (name, width // (count * inner), count, inner)
+        vector = self.spread_vector(rows)
+        if vector is not None and name == "add":
+            total = self.fixed("sum", (self.reshape(vector, attr[1:]),), (1, False), (attr[1], inner))
+            return self.spread(self.reshape(total, (width // count,)))
         return self.add(Operation("reduce_axis", (self.dense(rows),), attr, ROWS, (width // count,)))
 
     def permute(self, rows: int, shape: tuple[int, ...], axes: tuple[int, ...]) -> int:
@@ -273,6 +311,11 @@ class Trace:
             if tuple(before_sizes[a] for a in before_axes) == sizes:
                 return self.permute(operation.args[0], before_sizes, tuple(before_axes[a] for a in places))
         attr = (sizes, places)
+        vector = self.spread_vector(rows)
+        if vector is not None:
+            turned = tuple(sizes[p] for p in places)
+            vector = self.fixed("transpose", (self.reshape(vector, sizes),), places, turned)
+            return self.spread(self.reshape(vector, operation.shape))
         return self.add(Operation("permute", (self.dense(rows),), attr, ROWS, operation.shape, operation.boolean))
 
     def fixed(self, name: str, args: tuple[int, ...], attr: Any, shape: tuple[int, ...]) -> int:

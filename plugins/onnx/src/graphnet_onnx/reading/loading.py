@@ -364,7 +364,7 @@ class _Import:
     def _axis_names(self, rank: int, batch: int, time: int | None, shown: list[str], order: list[int]) -> str:
         """The declaration of an input."""
         rest = [i for i in order if i not in (batch, time)]
-        usual = {1: ["feature"], 2: ["axis1", "feature"], 3: ["channel", "y", "x"]}.get(len(rest))
+        usual = {1: ["feature"], 2: ["axis1", "axis2"], 3: ["channel", "y", "x"]}.get(len(rest))
         if usual is None or (batch != 0 and time is None):
             usual = [f"axis{i}" for i in range(1, len(rest) + 1)]
         if len(rest) == 1 and batch != 0 and time is None:
