@@ -192,7 +192,7 @@ def padded(scope: Scope, node: NodeView, term: Term, pads: Pairs) -> Term:
     entries = (("value", "float32", places, tuple(known)), ("array", "int64", (len(numbers),), numbers))
     layer = OnnxOperator("Pad", 18, entries, tuple(range(term.rows)), (known[0], *larger), (("mode", "constant"),))
     value = scope.apply(layer, term.value)
-    grown = [n + sum(pair) if isinstance(n, int) else n + sum(pair) for n, pair in zip(sizes[1:], pads, strict=True)]
+    grown = [n + sum(pair) for n, pair in zip(sizes[1:], pads, strict=True)]
     return spatial(term, value, None, grown)
 
 
