@@ -74,7 +74,7 @@ def models() -> tuple[bytes, ...]:
     ]  # fmt: skip
     kernels = {
         "W": draw(4, 2, 3, 3), "b": draw(4), "g": draw(4), "b2": draw(4), "m": draw(4), "q": np.abs(draw(4)),
-        "pads": np.array([0, 0, 1, 0, 0, 0, 0, 1]), "M": draw(4 * 3 * 7, 2),
+        "pads": np.array([0, 0, 1, 0, 0, 0, 0, 1]), "M": draw(4 * 4 * 7, 2),
     }  # fmt: skip
     classes = [
         _node("Scaler", "x", "s", "ai.onnx.ml", offset=[1.0, 2.0, 3.0], scale=[2.0, 0.5, 1.0]),
