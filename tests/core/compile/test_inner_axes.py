@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from helpers.matrix_cells import CELLS, everything, same
+from helpers.matrix_cells import CELLS, OTHERS, everything, graph, inputs, same, same_inputs
 
-from graphnet import Builder, Cell, Exp, LearnedArray, Scan, concatenate, dense
+from graphnet import Builder, Cell, Exp, LearnedArray, Phase, Runner, Scan, concatenate, dense
 from graphnet.core.compile.analysis import wide_values
 from graphnet.core.compile.passes import allocate
 from graphnet.core.compile.pipeline import PASSES
@@ -28,6 +28,24 @@ def test_one_pass_left_out_equals_reference(name):
     for left_out in PASSES:
         same(name, steps=3, batch=2, passes=[p for p in PASSES if p != left_out])
     same(name, steps=3, batch=2, passes=[])
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_inputs_equal_reference(name):
+    same_inputs(name, "numpy")
+    if name == "with_contexts":
+        same_inputs(name, "numpy", [4, 0, 2])
+
+
+def test_steps_equal_a_sequence():
+    made, given = graph("delta"), inputs(batch=2)
+    runner = Runner(made, backend="numpy")
+    runner.materialize()
+    expected = runner.forward(given, phase=Phase.test)["y"]
+    stepper = runner.stepper(batch=2)
+    first = {"s0": given["s0"]}
+    found = [stepper.step({"x": x} | (first if t == 0 else {}))["y"] for t, x in enumerate(given["x"])]
+    np.testing.assert_allclose(np.stack(found), expected, rtol=1e-12)
 
 
 @pytest.fixture
