@@ -9,6 +9,7 @@ from graphnet import (
     Dropout,
     Exp,
     FullyConnected,
+    Layer,
     LayerNormalization,
     LearnedArray,
     Reshape,
@@ -16,6 +17,7 @@ from graphnet import (
     Runner,
     Scan,
     Split,
+    Weight,
     concatenate,
     dense,
 )
@@ -264,7 +266,59 @@ def with_dropout():
     return g.build(y=scanned), {"x": (5, 2, 3)}
 
 
-OTHERS = {f.__name__: f for f in (with_contexts, without_batch, with_dropout)}
+class HeadMatrices(Layer):
+    """A matrix for each head: y_hj = Σ_i x_hi w_hij."""
+
+    heads: int
+    size: int
+
+    def parameters(self, *inputs):
+        return {"w": Weight((self.heads, self.size, self.size), fan_in=self.size, fan_out=self.size)}
+
+    def apply(self, x, *, w):
+        return np.einsum("bhi,hij->bhj", x, w), x
+
+    def pull(self, x, error, *, w):
+        return (error[..., None, :] @ np.swapaxes(w, -1, -2))[..., 0, :]
+
+    def grad(self, x, error):
+        return {"w": np.einsum("bhi,bhj->hij", x, error)}
+
+
+class Bilinear(Layer):
+    """y_j = Σ x_i w_ikj z_k."""
+
+    def parameters(self, *inputs):
+        return {"w": Weight((3, 2, 4), fan_in=3, fan_out=4)}
+
+    def infer(self, x, z):
+        return x.resized(-1, 4)
+
+    def apply(self, x, z, *, w):
+        return np.einsum("bjk,bk->bj", np.einsum("bi,ikj->bjk", x, w), z), (x, z)
+
+    def pull(self, saved, error, *, w):
+        x, z = saved
+        inner = np.stack([np.einsum("bi,ij->bj", x, w[:, k]) for k in range(2)], axis=-1)
+        return np.einsum("ikj,bjk->bi", w, np.einsum("bj,bk->bjk", error, z)), np.vecdot(
+            error[..., None], inner, axis=-2
+        )
+
+    def grad(self, saved, error):
+        x, z = saved
+        return {"w": np.einsum("bi,bkj->ikj", x, np.einsum("bj,bk->bkj", error, z))}
+
+
+def with_einsum():
+    """Layers of one's own with np.einsum."""
+    c = Cell("c", sequences={"x": "batch, feature=3"}, states={"s": "batch, a=2, b=3"})
+    s = Tanh()(HeadMatrices(2, 3)(c.s) + c.x[..., None, :])
+    g = Builder("model")
+    cell = c.build(y=Bilinear()(c.x, s.sum(-1)), s=s)
+    return g.build(y=Scan(cell)(g.input("x", "time, batch, feature=3"), None, name="scan")), {"x": (5, 2, 3)}
+
+
+OTHERS = {f.__name__: f for f in (with_contexts, without_batch, with_dropout, with_einsum)}
 
 
 def same_inputs(name, backend, lengths=None):
