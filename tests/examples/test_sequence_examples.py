@@ -12,6 +12,7 @@ import pytest
 import graphnet
 from graphnet import Model
 from graphnet.data import datasets
+from graphnet_recurrent.cells import BY_NAME
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,7 @@ def loaded(name):
 
 characters = loaded("characters")
 stream = loaded("stream")
+language_model = loaded("language_model")
 
 TEXT = "the cat sat on the mat; that cat, the fat cat, ate the hat. " * 12
 
@@ -313,3 +315,34 @@ def test_time_turned_round_turns_the_directions_round(vowels):
     turned = model.predict([each[::-1] for each in frames[:7]])
     np.testing.assert_allclose(turned, before, rtol=1e-4, atol=1e-5)
     assert abs(model.predict(frames[:7]) - before).max() > 1e-2  # the order does matter
+
+
+# ---------------------------------------------------------------------- a language model with each cell
+def test_pieces_follow_each_other_and_start_again(monkeypatch):
+    monkeypatch.setattr(language_model, "ROWS", 3)
+    monkeypatch.setattr(language_model, "STEPS", 4)
+    tokens = np.arange(40)  # three rows of 13 characters with a target, three pieces each
+    read = list(language_model.pieces(tokens, 5).pieces(4))
+    assert [piece.inputs[:, 1].tolist() for piece in read[:2]] == [[13, 14, 15, 16], [17, 18, 19, 20]]
+    assert all((piece.targets == piece.inputs + 1).all() for piece in read)
+    np.testing.assert_array_equal(read[3].inputs, read[0].inputs)
+    assert [bool(np.any(piece.fresh)) for piece in read] == [True, False, False, True, False]
+
+
+def test_rare_characters_are_one():
+    numbers, size = language_model.encoded("a" * 30 + "xb" * 20 + "xyz")
+    assert size == 4 and numbers[-2:].tolist() == [0, 0] and numbers[0] == 1 and set(numbers) == {0, 1, 2, 3}
+
+
+def test_language_model_whole(monkeypatch, capsys):
+    monkeypatch.setattr(language_model, "documentation", lambda: TEXT * 20)
+    monkeypatch.setattr(language_model, "STEPS", 8)
+    options = ["--steps", "30", "--units", "8", "--heads", "2", "--cells", "lstm", "retention"]
+    language_model.main(options)
+    rows = [line.split("|")[1:-1] for line in capsys.readouterr().out.splitlines() if line.startswith("| ")][1:]
+    assert [row[0].strip() for row in rows] == ["lstm", "retention"]
+    size = language_model.encoded(TEXT * 20)[1]
+    for _, bits, weights, training, character in rows:
+        assert 0 < float(bits) < np.log2(size) and int(weights) > 300
+        assert float(training) > 0 and float(character) > 0
+    assert language_model.CELLS.keys() <= BY_NAME.keys()

@@ -5,10 +5,11 @@ With ``P_t`` the product of the decays of a chunk up to step t, ``S_t = P_t ∘ 
     Z_t = Z_{t-1} + (k_t / P_t) v_tᵀ          S_tᵀ q_t = Z_tᵀ (q_t ∘ P_t)        decay by key
     Z_t = Z_{t-1} + k_t (v_t / P_t)ᵀ          S_tᵀ q_t = P_t ∘ (Z_tᵀ q_t)        decay by value
 
-so the outputs of a chunk are ``mask(Q Kᵀ) V + Q Z_0``, with vectors as rows (Yang et al. 2024, "Gated linear attention
-transformers with hardware-efficient training", arXiv:2312.06635). The corrections of the delta rule are a second source
-of products: ``R = W - mask(P Kᵀ) V - mask(P Uᵀ) R - P Z_0``, a triangular system (the UT transform; Yang et al. 2024,
-"Parallelizing linear transformers with the delta rule over sequence length", arXiv:2406.06484).
+so the outputs of a chunk are ``mask(Q Kᵀ) V + Q Z_0``, with vectors as rows and ``P`` relative to the middle of a chunk
+(Yang et al. 2024, "Gated linear attention transformers with hardware-efficient training", arXiv:2312.06635). The
+corrections of the delta rule are a second source of products: ``R = W - mask(P Kᵀ) V - mask(P Uᵀ) R - P Z_0``, a
+triangular system (the UT transform; Yang et al. 2024, "Parallelizing linear transformers with the delta rule over
+sequence length", arXiv:2406.06484).
 
 The quotients limit how steeply the state may decay in a chunk: :meth:`Chunks.of` returns None beyond.
 """
@@ -24,21 +25,21 @@ import numpy as np
 from graphnet.core.recurrences.triangular import unit_inverse
 
 Array = Any
-#: By dtype: the largest product of decays, and its smallest as a fraction of 1; and the smallest decay of one step that
-#: is not given as a logarithm, because its error is that of the logarithm divided by the decay.
-LIMITS = {"f": (1e24, 1e-3), "d": (1e200, 1e-6)}
+#: By dtype: the largest product of decays from the middle of a chunk, or of inverses; the largest quotient of two of
+#: them for which products of vectors that are masked anyway do not overflow; the smallest decay of one step whose error
+#: may be that of its logarithm, a difference of sums, divided by it.
+LIMITS = {"f": (1e28, 1e30, 1e-2), "d": (1e200, 1e280, 1e-4)}
+#: Smaller decays count as this one in a chunk: what that adds to a state is far below the rounding errors of the state
+#: that it comes from. The error of a decay does not depend on its own size.
+FLOOR = {"f": 1e-12, "d": 1e-24}
 
 
 @lru_cache(maxsize=64)
 def triangle(size: int, dtype: str, before: bool) -> Array:
     """Ones where row t may read column s: ``s <= t``, or ``s < t``."""
-    return np.tril(np.ones((size, size), dtype), -1 if before else 0)
-
-
-@lru_cache(maxsize=64)
-def suffixes(size: int, dtype: str) -> Array:
-    """Ones where column t is added to row s: ``t >= s``."""
-    return np.triu(np.ones((size, size), dtype))
+    made: Array = np.tril(np.ones((size, size), dtype), -1 if before else 0)
+    made.flags.writeable = False
+    return made
 
 
 def divided(array: Array, size: int, axes: int = 1) -> Array:
@@ -59,13 +60,21 @@ def transposed(array: Array) -> Array:
     return array.swapaxes(-1, -2)
 
 
-def cumulated(decay: Array) -> Array:
-    """The products of decays (..., size, key or value) up to each step of a chunk."""
-    found = np.empty((decay.shape[-2], *decay.shape[:-2], decay.shape[-1]), decay.dtype)
-    found[0] = decay[..., 0, :]
-    for t in range(1, len(found)):
+def cumulated(decay: Array) -> tuple[Array, Array]:
+    """The products of decays (..., size, key or value) from the middle of a chunk to each step, and from its beginning.
+
+    Before the middle they are inverses. Those from the beginning to the middle are (..., 1, key or value).
+    """
+    size = decay.shape[-2]
+    found = np.empty((size, *decay.shape[:-2], decay.shape[-1]), decay.dtype)
+    middle = (size - 1) // 2
+    found[middle] = 1
+    for t in range(middle, 0, -1):
+        np.divide(found[t], decay[..., t, :], found[t - 1])
+    whole = decay[..., :1, :] / found[0][..., None, :]
+    for t in range(middle + 1, size):
         np.multiply(found[t - 1], decay[..., t, :], found[t])
-    return np.ascontiguousarray(np.moveaxis(found, 0, -2))
+    return np.ascontiguousarray(np.moveaxis(found, 0, -2)), whole
 
 
 class Chunks:
@@ -79,8 +88,17 @@ class Chunks:
         Steps of a chunk.
     decay, products : array (batch or 1, chunks or 1, *heads, size, key or 1, or value), or None
         The decays of steps, and ``P``.
+    start : array (batch or 1, chunks or 1, *heads, 1, key or 1, or value), or None
+        ``1 / P_0``.
     by_value : bool
         Whether they have an axis of values.
+
+    Attributes
+    ----------
+    reading : list of array
+        The queries as they read the state before the chunk.
+    key_end, value_end, u_end : array
+        Keys, values and u as they are in the state after the chunk.
     """
 
     key: Any
@@ -88,32 +106,52 @@ class Chunks:
     u: Any
     w: Any
     key_end: Any
+    value_end: Any
     u_end: Any
+    #: Whether products of vectors that are masked may be infinite; whether decays are too small for the fast form of
+    #: their error.
+    steep = False
+    small = False
+    #: Decays that are given as logarithms, as fractions of those of the chunk; None if they are equal.
+    lowered: Any = None
 
     def __init__(
-        self, part: Any, size: int, decay: Array | None = None, products: Array | None = None, by_value: bool = False
+        self, part: Any, size: int, decay: Any = None, products: Any = None, start: Any = None, by_value: bool = False
     ) -> None:
         self.part, self.size, self.decay, self.products, self.by_value = part, size, decay, products, by_value
-        self.count = part.count // size
-        self.char = part.initial.dtype.char
-        earlier = None
-        if products is not None:
-            earlier = np.ones_like(products)
-            earlier[..., 1:, :] = products[..., :-1, :]
-        self.earlier = earlier
+        self.count, self.char = part.count // size, part.initial.dtype.char
         vectors = {name: divided(array, size) for name, array in part.vectors.items()}
         self.queries = [(divided(query, size), before) for query, before in part.queries]
         self.delta = "u" in vectors
         if self.delta:
             self.queries.append((vectors["p"], True))
-        if not self.by_value:
-            self.queries = [(self._scaled(query, before), before) for query, before in self.queries]
-        self.key = self._reduced(vectors.get("keys"), not self.by_value)
-        self.value = self._reduced(vectors.get("values"), self.by_value)
-        self.u, self.w = self._reduced(vectors.get("u"), True), vectors.get("w")
-        #: Keys and u as they are in the state that is carried on, and queries as they read the state before the chunk.
-        self.key_end, self.u_end = self.key, self.u
+        self.key, self.value = vectors.get("keys"), vectors.get("values")
+        self.u, self.w = vectors.get("u"), vectors.get("w")
+        self.start, self.end, self.earlier = start, None, None
+        if products is not None:
+            self.earlier = np.concatenate([1 / start, products[..., :-1, :]], axis=-2)
+            self.end = products[..., -1:, :]
+        self._scale()
+
+    def _scale(self) -> None:
+        """Bring vectors into the frame, and out of it."""
         self.reading = [query for query, _ in self.queries]
+        self.key_end, self.value_end, self.u_end = self.key, self.value, self.u
+        if self.products is None:
+            return
+        if self.by_value:
+            if self.value is not None:
+                self.value = self.value / self.products
+                self.value_end = self.value * self.end
+            return
+        self.queries = [(q * (self.earlier if before else self.products), before) for q, before in self.queries]
+        self.reading = [query * self.start for query, _ in self.queries]
+        if self.key is not None:
+            self.key = self.key / self.products
+            self.key_end = self.key * self.end
+        if self.u is not None:
+            self.u = self.u / self.products
+            self.u_end = self.u * self.end
 
     @classmethod
     def of(cls, part: Any, size: int, decay: Array | None) -> Chunks | None:
@@ -122,56 +160,49 @@ class Chunks:
             return cls(part, size)
         by_value = decay.shape[-1] > 1
         decay = divided_decay(decay[..., 0, :] if by_value else decay[..., 0], size)
-        largest, smallest = LIMITS[part.initial.dtype.char]
-        products = cumulated(decay)
-        magnitudes = np.abs(products)
-        low, high = magnitudes.min(initial=1.0), magnitudes.max(initial=1.0)
-        if not (low * largest >= high and high <= largest):  # also where one is NaN
+        char = part.initial.dtype.char
+        largest, harmless, smallest = LIMITS[char]
+        given, least = decay, np.abs(decay).min(initial=1.0)
+        if least < FLOOR[char]:
+            decay = np.where(np.abs(decay) < FLOOR[char], np.copysign(decay.dtype.type(FLOOR[char]), decay), decay)
+        products, start = cumulated(decay)
+        bounds = [np.abs(a) for a in (products, 1 / start)]
+        low, high = min(a.min(initial=1.0) for a in bounds), max(a.max(initial=1.0) for a in bounds)
+        if not (low * largest >= 1 and high <= largest):  # also where one is NaN
             return None
-        if not part.logs and np.abs(decay).min(initial=1.0) < smallest:
+        small = not part.logs and least < smallest
+        if small and by_value:
             return None
-        return cls(part, size, decay, products, by_value)
+        made = cls(part, size, decay, products, start, by_value)
+        made.steep, made.small = high > low * harmless, small
+        made.lowered = given / decay if part.logs and least < FLOOR[char] else None
+        return made
 
     # ------------------------------------------------------------------ scaling
-    def _scaled(self, array: Array, before: bool) -> Array:
-        """``x_t ∘ P_t``, or ``x_t ∘ P_{t-1}``."""
-        products = self.earlier if before else self.products
-        return array if products is None else array * products
-
-    def _reduced(self, array: Array | None, applies: bool) -> Array | None:
-        """``x_t / P_t``."""
-        if array is None or self.products is None or not applies:
-            return array
-        return array / self.products
-
     def last(self, state: Array, chunk: int) -> Array:
-        """A state of the frame after the last step of a chunk, as it is outside."""
+        """What is left of a state after a chunk."""
         if self.products is None:
             return state
-        chunk = chunk if self.products.shape[1] > 1 else 0
-        last = self.products[:, chunk, ..., -1, :]
-        return state * (last[..., None, :] if self.by_value else last[..., None])
-
-    def carried(self, state: Array, added: Array, chunk: int) -> Array:
-        """The state after a chunk."""
-        return self.last(state + added, chunk)
-
-    def framed(self, error: Array, chunk: int) -> Array:
-        """The error of what a chunk adds to the state, from that of the state after it."""
-        return self.last(error, chunk)
+        left = self.start * self.end
+        left = left[:, chunk if left.shape[1] > 1 else 0]
+        return state * (left if self.by_value else transposed(left))
 
     # ------------------------------------------------------------------ forward
     def scores(self, query: int, source: Array) -> Array:
         """``mask(Q Kᵀ)`` of a query and a source."""
         vectors, before = self.queries[query]
         found = vectors @ transposed(source)
-        found *= triangle(self.size, self.char, before)
+        kept = triangle(self.size, self.char, before)
+        if self.steep:
+            np.copyto(found, 0, where=kept == 0)
+        else:
+            found *= kept
         return found
 
     def forward(self, state: Array, outputs: Sequence[Array]) -> Array:
         """Fill the outputs; returns the states before and after all chunks, (batch, chunks + 1, *heads, key, value)."""
         states = np.empty((len(state), self.count + 1, *state.shape[1:]), state.dtype)
-        added = None if self.key is None else transposed(self.key_end) @ self.value
+        added = None if self.key is None else transposed(self.key_end) @ self.value_end
         corrections = None
         if self.delta:
             fixed, read = self.system()
@@ -184,7 +215,7 @@ class Chunks:
                 here = np.subtract(fixed[:, chunk], read[:, chunk] @ state, out=corrections[:, chunk])
                 own = transposed(self.u_end[:, chunk]) @ here
                 new = own if new is None else new + own
-            states[:, chunk + 1] = self.carried(state, new, chunk)
+            states[:, chunk + 1] = self.last(state, chunk) + new
         for number, output in enumerate(outputs):
             divided(output, self.size)[...] = self.read(number, states[:, :-1], corrections)
         return states
@@ -193,6 +224,8 @@ class Chunks:
         """The outputs of a query in all chunks."""
         before = self.queries[number][1]
         found = self.reading[number] @ states
+        if self.by_value:
+            found *= self.start
         if self.key is not None:
             found += self.scores(number, self.key) @ self.value
         if corrections is not None:

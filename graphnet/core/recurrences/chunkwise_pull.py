@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from graphnet.core.recurrences.chunkwise import Chunks, divided, suffixes, transposed, triangle
+from graphnet.core.recurrences.chunkwise import Chunks, divided, transposed, triangle
+from graphnet.core.recurrences.crossing import crossing, ones
 
 Array = Any
 
@@ -35,11 +36,16 @@ class Pull:
     def __init__(self, chunks: Chunks, states: Array, target: Any) -> None:
         self.chunks, self.target, self.states = chunks, target, states
         self.early = states[:, :-1]
-        #: The errors of log P; None if they are not wanted.
+        #: The errors of log P, or where decays are small, those of their logarithms; None if they are not wanted.
         self.growth: Array | None = None
+        self.logs: Any = None
         if target.decay[0] is not None and chunks.products is not None:
             inner = chunks.size, chunks.products.shape[-1]
-            self.growth = np.zeros((*self.early.shape[:-2], *inner), states.dtype)
+            zeros = np.zeros((*self.early.shape[:-2], *inner), states.dtype)
+            if chunks.small:
+                self.logs = zeros
+            else:
+                self.growth = zeros
         self.corrections = self.read = self.inner = None
         if chunks.delta:
             fixed, self.read = chunks.system()
@@ -73,13 +79,16 @@ class Pull:
     def _finish(self) -> None:
         """Fill the error of the decay."""
         chunks = self.chunks
-        if self.growth is not None:
+        if self.logs is not None:
+            left = transposed(chunks.start * chunks.end) * (self.ends * self.early)
+            self._pull_decay(self.logs + self._reduced(left.sum(axis=-1)[..., None, :]))
+        elif self.growth is not None:
             axis = -2 if chunks.by_value else -1
             last = (self.ends * self.states[:, 1:]).sum(axis=axis)
             if self.growth.shape[-1] == 1 and not chunks.by_value:
                 last = last.sum(axis=-1, keepdims=True)
             self.growth[..., -1, :] += last
-            self._pull_decay(suffixes(chunks.size, chunks.char) @ self.growth)
+            self._pull_decay(ones(chunks.size, chunks.char, True) @ self.growth)
 
     def _framed(self, output: Array, number: int) -> Array:
         """The error of an output in the frame; where the outputs are scaled, it adds to the growth."""
@@ -109,24 +118,23 @@ class Pull:
             growth -= found
 
     def _carry(self, error: Array, given: list[Array | None]) -> Array:
-        """The errors of the states after all chunks, ``ends``, and before the decay of the chunk, ``inner_ends``.
+        """The errors of the states after all chunks, ``ends``, and of the corrections of the delta rule, ``inner``.
 
-        With the delta rule also those of its corrections, ``inner``. Returns the error of the state before all.
+        Returns the error of the state before all.
         """
         chunks, read = self.chunks, None
         for query, e in zip(chunks.reading, given, strict=False):
             if e is not None:
-                part = transposed(query) @ e
+                part = transposed(query) @ self._started(e)
                 read = part if read is None else read + part
         own = self._errors_of_corrections(given) if chunks.delta else None
-        self.ends, self.framed_ends = np.empty_like(self.early), np.empty_like(self.early)
+        self.ends = np.empty_like(self.early)
         for chunk in reversed(range(chunks.count)):
             self.ends[:, chunk] = error
-            framed = self.framed_ends[:, chunk]
-            framed[...] = chunks.framed(error, chunk)
+            if own is not None:
+                own[:, chunk] += chunks.u_end[:, chunk] @ error
             error = chunks.last(error, chunk)
             if own is not None:
-                own[:, chunk] += chunks.u_end[:, chunk] @ framed
                 error = error - transposed(self.read[:, chunk]) @ own[:, chunk]
             if read is not None:
                 error = error + read[:, chunk]
@@ -143,16 +151,19 @@ class Pull:
 
     def _pull_products(self, given: list[Array | None]) -> None:
         """Fill the errors of queries, keys, values, u and p."""
-        chunks, ends = self.chunks, self.framed_ends
+        chunks, ends = self.chunks, self.ends
         sources = [(chunks.key, chunks.value), (chunks.u, self.corrections)]
-        lefts: list[Any] = [None if k is None else self._from_end(k, v @ transposed(ends)) for k, v in sources]
+        last = [(chunks.key, chunks.value_end), (chunks.u, self.corrections)]
+        lefts: list[Any] = [None if k is None else self._from_end(k, v @ transposed(ends)) for k, v in last]
         right = None if chunks.key is None else chunks.key_end @ ends
+        if chunks.by_value and right is not None:
+            right = right * chunks.end
         for number, e in enumerate(given):
             if e is None:
                 self.target.queries[number][...] = 0
                 continue
             query, before = chunks.queries[number]
-            found = self._from_state(number, e @ transposed(self.early))
+            found = self._from_state(number, self._started(e) @ transposed(self.early))
             for i, (left, values) in enumerate(sources):
                 if left is None:
                     continue
@@ -168,17 +179,42 @@ class Pull:
         if chunks.delta:
             self._fill_source("u", chunks.u, lefts[1], True)
 
+    def _started(self, error: Array) -> Array:
+        """The error of what a query reads of the state before the chunk, from that of an output in the frame."""
+        return error * self.chunks.start if self.chunks.by_value else error
+
+    def _reduced(self, error: Array) -> Array:
+        """Summed over the keys if they have one decay."""
+        shared = self.chunks.products.shape[-1] == 1
+        return error.sum(axis=-1, keepdims=True) if shared else error
+
     def _from_end(self, source: Array, error: Array) -> Array:
         """The error of keys or u from that of the state after the chunk."""
+        chunks = self.chunks
+        if chunks.products is None or chunks.by_value:
+            return error
+        error = error * chunks.end
+        if self.logs is not None:
+            self.logs += self._reduced(ones(chunks.size, chunks.char, False) @ (source * error))
         return error
 
     def _from_state(self, number: int, error: Array) -> Array:
         """The error of a query from what it reads of the state before the chunk."""
+        chunks = self.chunks
+        if chunks.products is None or chunks.by_value:
+            return error
+        error = error * chunks.start
+        if self.logs is not None:
+            query, before = chunks.queries[number]
+            self.logs += self._reduced(ones(chunks.size, chunks.char, True) @ moved(query * error, before))
         return error
 
     def _masked(self, number: int, source: Array, error: Array) -> Array:
         """The error of the products of a query and a source, from that of what is multiplied by the values."""
-        error *= triangle(self.chunks.size, self.chunks.char, self.chunks.queries[number][1])
+        query, before = self.chunks.queries[number]
+        if self.logs is not None:
+            self.logs += self._reduced(crossing(moved(query, before), source, moved(error, before)))
+        error *= triangle(self.chunks.size, self.chunks.char, before)
         return error
 
     def _fill(self, name: str, error: Array) -> None:
@@ -207,6 +243,17 @@ class Pull:
         chunks = self.chunks
         if not chunks.part.logs:
             logs = logs / chunks.decay
+        elif chunks.lowered is not None:
+            logs = logs * chunks.lowered
         logs = np.moveaxis(logs, -2, 2)
         logs = logs.reshape(len(logs), -1, *logs.shape[3:])
         chunks.part.pull_decay(logs[..., None, :] if chunks.by_value else logs[..., None], self.target)
+
+
+def moved(rows: Array, before: bool) -> Array:
+    """Rows of queries by the step whose state they read: those of the state before the chunk are left out."""
+    if not before:
+        return rows
+    found = np.zeros_like(rows)
+    found[..., :-1, :] = rows[..., 1:, :]
+    return found

@@ -20,7 +20,7 @@ from graphnet.core.recurrences.scalar_decay import ScalarChunks, ScalarPull
 
 Array = Any
 #: Steps of a chunk at most, and at least; and the numbers of an array of a block of chunks, which stays in the cache.
-CHUNK, SMALLEST, BLOCK = 32, 8, 1 << 16
+CHUNK, SMALLEST, BLOCK = 32, 4, 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +256,7 @@ def _block(dense: Dense, start: int, size: int, state: Array, outputs: Sequence[
     left = dense.steps.count - start
     while not dense.full and (size >= SMALLEST or size >= left > 0):
         size = min(size, left)
-        wide = max(*dense.initial.shape[-2:], size) * size * dense.initial[..., 0, 0].size
+        wide = max(1, max(*dense.initial.shape[-2:], size) * size * dense.initial[..., 0, 0].size)
         some = slice(start, start + size * max(1, min(left // size, BLOCK // wide)))
         given = [output[:, some] for output in outputs]
         with np.errstate(all="ignore"):
@@ -266,7 +266,7 @@ def _block(dense: Dense, start: int, size: int, state: Array, outputs: Sequence[
             return some, size, states
         size //= 2
     length = dense.one_by_one.steps_at_once(state)
-    some = slice(start, start + min(left, length if dense.full else min(length, SMALLEST)))
+    some = slice(start, start + min(left, length if dense.full else min(length, 2 * SMALLEST)))
     with np.errstate(all="ignore"):
         last = dense.one_by_one.forward(dense.part(some), state, [output[:, some] for output in outputs])
     return some, 0, np.stack([state, last], 1)

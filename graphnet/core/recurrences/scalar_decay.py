@@ -66,14 +66,6 @@ class ScalarChunks(Chunks):
         chunk = chunk if self.weights.shape[1] > 1 else 0
         return state * self.weights[:, chunk, ..., -1:, :1]
 
-    def carried(self, state: Array, added: Array, chunk: int) -> Array:
-        """The state after a chunk."""
-        return self.last(state, chunk) + added
-
-    def framed(self, error: Array, chunk: int) -> Array:
-        """The error of what a chunk adds to the state: that of the state after it."""
-        return error
-
 
 class ScalarPull(Pull):
     """The pass backward through some chunks: that of ``W`` is by its own recurrence, ``W_t = a_t W_{t-1}``."""

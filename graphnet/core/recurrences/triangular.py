@@ -25,20 +25,22 @@ def unit_inverse(lower: Array) -> Array:
         wide[..., :size, :size] = lower
         lower = wide
     inverse = np.zeros_like(lower)
-    small = _diagonal(lower, SMALLEST)
-    _diagonal(inverse, SMALLEST)[...] = (np.eye(SMALLEST, dtype=lower.dtype) - small) @ (
+    small = diagonal_blocks(lower, SMALLEST)
+    diagonal_blocks(inverse, SMALLEST)[...] = (np.eye(SMALLEST, dtype=lower.dtype) - small) @ (
         np.eye(SMALLEST, dtype=lower.dtype) + small @ small
     )
     block = SMALLEST
     while block < padded:
-        pairs = _diagonal(inverse, block)
-        below = _diagonal(lower, 2 * block)[..., block:, :block]
-        _diagonal(inverse, 2 * block)[..., block:, :block] = -(pairs[..., 1::2, :, :] @ below) @ pairs[..., ::2, :, :]
+        pairs = diagonal_blocks(inverse, block)
+        below = diagonal_blocks(lower, 2 * block)[..., block:, :block]
+        diagonal_blocks(inverse, 2 * block)[..., block:, :block] = (
+            -(pairs[..., 1::2, :, :] @ below) @ pairs[..., ::2, :, :]
+        )
         block *= 2
     return inverse[..., :size, :size]
 
 
-def _diagonal(matrices: Array, block: int) -> Array:
+def diagonal_blocks(matrices: Array, block: int) -> Array:
     """A view of the blocks on the diagonal, (..., blocks, block, block)."""
     count = matrices.shape[-1] // block
     *leading, row, column = matrices.strides

@@ -8,7 +8,7 @@ import pytest
 from graphnet.core.operations import Operation
 from graphnet.core.recurrences import Decay, Order, Read, diagonal, max_plus, outer, rotation
 from graphnet.core.recurrences.dense import SavedByBackend
-from graphnet_native import features, recurrences
+from graphnet_native import features, outer_products, recurrences
 from graphnet_native.native_backend import OPERATIONS
 
 TOLERANCES = {"float32": 1e-5, "float64": 1e-13}
@@ -179,3 +179,21 @@ def test_matrix_state_with_a_full_decay(monkeypatch, form, level, dtype):
             pulled = [run.pull(some, last, without) for run in runs]
             equal(*(attributes(e, ("keys", "values", "queries", "initial")) for e in pulled), dtype)
             equal(*(attributes(e.decay, ("values", "logs", "scale")) for e in pulled), dtype)
+
+
+def test_same_bits_of_matrix_states_for_any_number_of_threads(monkeypatch):
+    monkeypatch.setattr(outer_products, "SHARED", 1)
+    rng = np.random.default_rng(4)
+    keys, query = (shaped(rng, "float32", 2, 37, (3, 5)) for _ in range(2))
+    values, error = (shaped(rng, "float32", 2, 37, (3, 40)) for _ in range(2))
+    decay = Decay(logs=np.abs(shaped(rng, "float32", 2, 37, (3, 1, 40))), scale=-np.ones((3, 5, 40), "f"))
+    results = []
+    for threads in (1, 2, 3):
+        monkeypatch.setattr(outer_products, "allowed", lambda threads=threads: threads)
+        run = outer(keys, values, [Read(query)], decay, None, Order(), OPERATIONS)
+        errors = run.pull([error])
+        found = [*run.outputs, errors.keys, errors.values, *errors.queries, errors.decay.logs, errors.decay.scale]
+        results.append(found)
+    for found in results[1:]:
+        for one, other in zip(found, results[0], strict=True):
+            np.testing.assert_array_equal(one, other)

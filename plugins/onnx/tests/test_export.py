@@ -53,9 +53,16 @@ def test_names_and_metadata():
 
 
 def test_dtype_of_the_file_can_be_another():
-    assert onnx.load_from_string(checked_file(mlp("float64"))).graph.initializer[0].data_type == onnx.TensorProto.DOUBLE
-    proto = onnx.load_from_string(checked_file(mlp("float64"), dtype="float32"))
-    assert proto.graph.initializer[0].data_type == onnx.TensorProto.FLOAT
+    types = {"float32": onnx.TensorProto.FLOAT, "float64": onnx.TensorProto.DOUBLE}
+
+    def type_of(model, **options):
+        return onnx.load_from_string(checked_file(model, **options)).graph.initializer[0].data_type
+
+    model = mlp("float64")
+    assert type_of(model) == types["float32"]  # in which the model predicts
+    assert type_of(Model(model.graph, TrainingConfig(dtype="float64"))) == types["float64"]
+    assert type_of(model.graph) == types["float64"]
+    assert type_of(model.graph, dtype="float32") == types["float32"]
 
 
 def test_existing_file_is_replaced_only_by_force(tmp_path):

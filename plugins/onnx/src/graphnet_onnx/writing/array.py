@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
 
@@ -11,6 +12,9 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from graphnet_onnx.writing.scope import Scope, Untraceable
 from graphnet_onnx.writing.sizes import free
+
+#: Why numbers are lost.
+VIEWED = "it writes to an array of which there is a view"
 
 #: Handlers of numpy's functions, by name; filled by the modules that implement them.
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
@@ -48,11 +52,26 @@ class TracedArray(NDArrayOperatorsMixin):
     flags: ClassVar[Any] = None
 
     def __init__(self, scope: Scope, name: str, shape: Sequence[int], dtype: Any) -> None:
-        self.scope, self.name, self.dtype = scope, name, np.dtype(dtype)
+        self.scope, self._name, self.dtype = scope, name, np.dtype(dtype)
         self.shape: tuple[int, ...] = tuple(scope.recognized(size) for size in shape)
-        #: The array that this one is a view of, if it is one; writing to either would change both.
+        #: The array that this one is a view of, if it is one, and the views of this one.
         self.base: TracedArray | None = None
-        self.viewed = False
+        self.views: list[weakref.ref[TracedArray]] = []
+        #: Why the numbers are not known any more, if they are not.
+        self.lost: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The name of the value in the file.
+
+        Raises
+        ------
+        Untraceable
+            If a view of the array has been written to, or the array of which it is a view.
+        """
+        if self.lost is not None:
+            raise Untraceable(self.lost)
+        return self._name
 
     # ------------------------------------------------------------------ building
     def op(self, operator: str, *inputs: Any, shape: Sequence[int], dtype: Any = None, **attributes: Any) -> Any:
@@ -86,20 +105,46 @@ class TracedArray(NDArrayOperatorsMixin):
         """Another array over the same numbers."""
         array = TracedArray(self.scope, name, shape, self.dtype)
         array.base = self if self.base is None else self.base
-        array.base.viewed = True
+        array.base.views.append(weakref.ref(array))
         return array
 
     def become(self, value: TracedArray) -> None:
-        """Hold other numbers from now on: an assignment in place.
+        """Hold other numbers from now on: an assignment in place. Views of the array cannot be read any more.
 
         Raises
         ------
         Untraceable
-            If another array shares its numbers.
+            If it is a view.
         """
-        if self.base is not None or self.viewed:
-            raise Untraceable("it writes to an array of which there is a view")
-        self.name = value.name
+        if self.base is not None:
+            raise Untraceable(VIEWED)
+        self._name, self.lost = value.name, None
+        for each in self.views:
+            view = each()
+            if view is not None:
+                view.lost = VIEWED
+        self.views = []
+
+    def in_place(self, function: np.ufunc, other: Any) -> TracedArray:
+        """The result of ``+=`` and the like.
+
+        That of a view is a part of ``base[index] += other``, if an assignment to the base follows; until then the base
+        cannot be read.
+        """
+        result = self.lift(function(self, other), self.dtype)
+        if self.base is None:
+            self.become(result)
+            return self
+        part = TracedArray(self.scope, result.name, self.shape, self.dtype)
+        part.base, part.lost, self.base.lost = self.base, VIEWED, VIEWED
+        return part
+
+    def settled(self, part: Any) -> Any:
+        """A value to be assigned to a part of this array, which may be the result of an operation in place on it."""
+        if isinstance(part, TracedArray) and part.base is self and part.lost is not None and self.lost is not None:
+            self.lost = None
+            return TracedArray(self.scope, part._name, part.shape, part.dtype)
+        return part
 
     # ------------------------------------------------------------------ numpy's protocols
     def __array_ufunc__(self, function: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
@@ -174,21 +219,17 @@ class TracedArray(NDArrayOperatorsMixin):
     def __setitem__(self, index: Any, value: Any) -> None:
         FUNCTIONS["setitem"](self, index, value)
 
-    def _inplace(self, function: np.ufunc, other: Any) -> TracedArray:
-        self.become(self.lift(function(self, other), self.dtype))
-        return self
-
     def __iadd__(self, other: Any) -> Any:
-        return self._inplace(np.add, other)
+        return self.in_place(np.add, other)
 
     def __isub__(self, other: Any) -> Any:
-        return self._inplace(np.subtract, other)
+        return self.in_place(np.subtract, other)
 
     def __imul__(self, other: Any) -> Any:
-        return self._inplace(np.multiply, other)
+        return self.in_place(np.multiply, other)
 
     def __itruediv__(self, other: Any) -> Any:
-        return self._inplace(np.true_divide, other)
+        return self.in_place(np.true_divide, other)
 
     # ------------------------------------------------------------------ methods
     def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> TracedArray:

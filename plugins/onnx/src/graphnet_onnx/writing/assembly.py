@@ -21,6 +21,7 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError, GraphnetWarning
 from graphnet.core.run.inputs import common_dtype
 from graphnet.core.run.runner import Runner
+from graphnet_onnx.writing.errors import check_size
 from graphnet_onnx.writing.file import OnnxFile
 from graphnet_onnx.writing.inputs import Inferred, inferred, only_initial, ragged_inputs, states_of
 from graphnet_onnx.writing.loops import write_loop
@@ -208,6 +209,7 @@ class _Assembly:
         if self.options.states:
             self.write_states()
         file = self.file
+        check_size(sum(len(tensor.raw_data) for tensor in file.initializers.values()), self.graph.name)
         graph = helper.make_graph(
             file.scope.nodes, self.graph.name, self.inputs, self.outputs, list(file.initializers.values())
         )

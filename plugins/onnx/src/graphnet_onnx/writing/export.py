@@ -18,10 +18,7 @@ from graphnet.core.run.runner import Runner
 from graphnet.core.run.standalone import graph_of
 from graphnet.io import atomic
 from graphnet_onnx.writing.assembly import Options, assembled
-from graphnet_onnx.writing.errors import ExportError
-
-#: Bytes that a file of protocol buffers can have.
-LARGEST = 2**31 - 1
+from graphnet_onnx.writing.errors import ExportError, check_size
 
 Recurrent = Literal["scan", "operator"]
 
@@ -48,7 +45,7 @@ def export(
         A Scan of any cell becomes the operator Scan; with 'operator', where it is exactly ONNX's LSTM, GRU or RNN,
         that operator.
     dtype : {'float32', 'float64'}, optional
-        Of all numbers; None: that of the weights.
+        Of all numbers; None: that of a Model's configuration, in which it predicts; else that of the weights.
     lengths : bool
         Whether the lengths of the rows are an input, if the model has a sequence ``(time, batch, …)``.
     states : bool
@@ -98,6 +95,8 @@ def to_onnx(
     for name, value in (("lengths", lengths), ("states", states), ("batch_major", batch_major)):
         if not isinstance(value, (bool, np.bool_)):
             raise ConfigError("not a truth value", where=f"export, {name}", expected="True or False", received=value)
+    if dtype is None:
+        dtype = getattr(getattr(model, "config", None), "dtype", None)
     wanted = None if dtype is None else dtypes.name(dtype, where="export")
     return assembled(_runner(model), model, Options(recurrent, wanted, bool(lengths), bool(states), bool(batch_major)))
 
@@ -110,14 +109,7 @@ def serialized(proto: onnx.ModelProto) -> bytes:
     ExportError
         If there are more than a file can have, or onnx refuses the model.
     """
-    size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
-    if size > LARGEST or proto.ByteSize() > LARGEST:
-        raise ExportError(
-            "an ONNX file cannot have more than 2 GB",
-            where=proto.graph.name,
-            received=f"{size:,} bytes of weights",
-            remedy="Export it with dtype='float32', or in parts.",
-        )
+    check_size(proto.ByteSize(), proto.graph.name)
     data: bytes = proto.SerializeToString(deterministic=True)
     try:
         onnx.checker.check_model(data)

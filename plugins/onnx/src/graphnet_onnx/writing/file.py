@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -91,7 +92,8 @@ class OnnxFile:
         """A node that calls the function of a layer; ``inputs`` are those that are connected."""
         recorded = record(use)
         domain, kind, version = identity(use.layer)
-        name = self.function(recorded, domain, kind, version)
+        summary = (inspect.getdoc(type(use.layer)) or "").partition("\n")[0]
+        name = self.function(recorded, domain, kind, version, summary)
         arrays = [self.array(owner, array) for array in recorded.arrays]
         node: NodeProto = helper.make_node(
             name, [*inputs, *arrays, *([lengths or ""] if recorded.lengths else [])], outputs, name=use.path,
@@ -100,14 +102,15 @@ class OnnxFile:
         helper.set_metadata_props(node, {"graphnet.layer": kind, "graphnet.config": config_text(use.layer)})
         return node
 
-    def function(self, recorded: Recorded, domain: str, kind: str, version: str) -> str:
+    def function(self, recorded: Recorded, domain: str, kind: str, version: str, summary: str) -> str:
         """The name of a function with these operators; those of equal layers are one function."""
         key = (domain, kind, recorded.key)
         if key not in self._known:
             taken = sum(1 for other in self._known if other[:2] == key[:2])
             name = self._known[key] = kind if not taken else f"{kind}_{taken + 1}"
             metadata = {"graphnet.layer": f"{domain}/{kind}", "graphnet.version": version}
-            self.functions[domain, name] = recorded.function(domain, name, OPSET, **metadata)
+            function = self.functions[domain, name] = recorded.function(domain, name, OPSET, **metadata)
+            function.doc_string = summary
         return self._known[key]
 
 

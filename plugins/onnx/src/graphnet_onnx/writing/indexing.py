@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphnet_onnx.writing.array import TracedArray, implements
-from graphnet_onnx.writing.functions import concatenate, where
+from graphnet_onnx.writing.functions import concatenate, sequence, stack, where
 from graphnet_onnx.writing.scope import Untraceable
 from graphnet_onnx.writing.shapes import broadcast_to, expand_dims, moveaxis, squeeze
 from graphnet_onnx.writing.sizes import free
@@ -154,7 +154,7 @@ def take_along_axis(arr: Any, indices: Any, axis: int = -1) -> Any:
 @implements("setitem")
 def setitem(array: TracedArray, index: Any, value: Any) -> None:
     """Hold other numbers in a part of an array."""
-    new = array.lift(value, array.dtype)
+    new = array.lift(array.settled(value), array.dtype)
     if isinstance(index, (TracedArray, np.ndarray)) and np.dtype(index.dtype) == bool:
         mask = array.lift(index)
         if new.ndim and new.ndim != array.ndim:
@@ -203,7 +203,40 @@ def copyto(dst: Any, src: Any, **options: Any) -> None:
     setitem(dst, (slice(None),) * dst.ndim, src)
 
 
-@implements("tril", "triu")
-def triangle(m: Any, k: int = 0) -> Any:
-    """Refused where a size is free; use Trilu in a converter."""
-    raise Untraceable("it uses np.tril or np.triu")
+@implements("tril")
+def lower_triangle(m: Any, k: int = 0) -> Any:
+    """The elements below a diagonal, zeros elsewhere."""
+    return _triangle(m, k, 0)
+
+
+@implements("triu")
+def upper_triangle(m: Any, k: int = 0) -> Any:
+    """The elements above a diagonal, zeros elsewhere."""
+    return _triangle(m, k, 1)
+
+
+def _triangle(m: TracedArray, k: int, upper: int) -> TracedArray:
+    result: TracedArray = m.op("Trilu", np.array(k, np.int64), shape=m.shape, upper=upper)
+    return result
+
+
+@implements("sliding_window_view")
+def sliding_window_view(
+    x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False, writeable: bool = False
+) -> Any:
+    """The windows along axes; each adds an axis at the end."""
+    sizes = sequence(window_shape)
+    axes = range(x.ndim) if axis is None else [each % x.ndim for each in sequence(axis)]
+    for place, width in zip(axes, sizes, strict=True):
+        before, count = (slice(None),) * place, x.shape[place] - (width - 1)
+        x = stack([x[(*before, slice(i, count + i))] for i in range(width)], -1)
+    return x
+
+
+@implements("diff")
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """Differences of neighbours."""
+    before = (slice(None),) * (axis % a.ndim)
+    for _ in range(n):
+        a = a[(*before, slice(1, None))] - a[(*before, slice(None, -1))]
+    return a

@@ -13,15 +13,13 @@ from graphnet_onnx.writing.array import TracedArray, lifted
 from graphnet_onnx.writing.converters import converter
 from graphnet_onnx.writing.opset import OPSET
 from graphnet_onnx.writing.scope import Scope, Untraceable
-from graphnet_onnx.writing.standard import normal_probability, single_precision
+from graphnet_onnx.writing.special import erf
 
 
 @converter(Erf)
-def erf(layer: Erf, x: Any) -> Any:
-    """Erf; in float64, for which onnxruntime lacks it, by the normal distribution."""
-    if single_precision(x):
-        return x.op("Erf", shape=x.shape)
-    return 2.0 * normal_probability(x * float(np.sqrt(2.0))) - 1.0
+def error_function(layer: Erf, x: Any) -> Any:
+    """Erf."""
+    return erf(x)
 
 
 @converter(OnnxOperator)

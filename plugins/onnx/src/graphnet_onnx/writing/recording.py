@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from graphnet_onnx.writing.converters import METHOD, converter_of
 from graphnet_onnx.writing.errors import ExportError
 from graphnet_onnx.writing.scope import Scope, Untraceable
 from graphnet_onnx.writing.sizes import Size
+from graphnet_onnx.writing.stand_in import Rules
 
 #: Operators of one rule, at most; more come from a loop over rows, steps or units.
 MOST = 5000
@@ -103,7 +105,18 @@ def record(use: Use) -> Recorded:
     ExportError
         If its rule cannot be recorded, or depends on the number of rows or steps.
     """
-    first, second = (_Recording(use, variant).run() for variant in (0, 1))
+    try:
+        return _recorded(use, with_numpy=False)
+    except ExportError as error:
+        if converter_of(use.layer) is not None:
+            raise
+        with suppress(GraphnetError):
+            return _recorded(use, with_numpy=True)
+        raise error from error.__cause__
+
+
+def _recorded(use: Use, *, with_numpy: bool) -> Recorded:
+    first, second = (_Recording(use, variant, with_numpy=with_numpy).run() for variant in (0, 1))
     if first.key != second.key:
         raise _refused(use, "what it computes depends on the number of rows or steps, in a way that is not recorded")
     return first
@@ -121,10 +134,10 @@ def _refused(use: Use, why: str) -> ExportError:
 
 
 class _Recording:
-    """Records one use of a layer at one choice of the free sizes."""
+    """Records one use of a layer at one choice of the free sizes; perhaps with a stand-in for numpy."""
 
-    def __init__(self, use: Use, variant: int) -> None:
-        self.use, self.variant = use, variant
+    def __init__(self, use: Use, variant: int, *, with_numpy: bool) -> None:
+        self.use, self.variant, self.with_numpy = use, variant, with_numpy
         self.scope = Scope()
         self.names = self._input_names()
 
@@ -185,7 +198,8 @@ class _Recording:
             if convert is not None:
                 result = convert(layer, *inputs, **signatures.keywords(convert).pick(available))
             if result is NotImplemented:
-                result, _ = layer.apply(*inputs, **signatures.keywords(type(layer).apply).pick(available))
+                rules: Any = Rules(layer, self.scope) if self.with_numpy else layer
+                result, _ = rules.apply(*inputs, **signatures.keywords(type(layer).apply).pick(available))
         if len(self.scope.nodes) > MOST:
             raise Untraceable(f"it has more than {MOST:,} operations; a loop over rows, steps or units may be why")
         return list(result) if len(use.outputs) > 1 else [result]

@@ -34,7 +34,9 @@ ON_BOOLEANS = {
 COMPOSED: dict[str, Callable[..., Any]] = {}
 
 
-def _composed(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def composed(*names: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare how ufuncs are computed by other functions of numpy."""
+
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         COMPOSED.update(dict.fromkeys(names, function))
         return function
@@ -58,9 +60,18 @@ def call(function: np.ufunc, *inputs: Any, out: Any = None, **options: Any) -> A
 
 
 def _product(function: np.ufunc, inputs: Any) -> Any:
-    if function.__name__ != "matmul":
-        raise Untraceable(f"it uses np.{function.__name__}")
-    return FUNCTIONS["matmul"](*inputs)
+    """Products of the matrices and vectors in stacks of them."""
+    product = FUNCTIONS["matmul"]
+    if function.__name__ == "matmul":
+        return product(*inputs)
+    a, b = inputs
+    if function.__name__ == "vecdot":
+        return (a * b).sum(-1)
+    if function.__name__ == "matvec":
+        return product(a, b[..., None])[..., 0]
+    if function.__name__ == "vecmat":
+        return product(a[..., None, :], b)[..., 0, :]
+    raise Untraceable(f"it uses np.{function.__name__}")
 
 
 def _elementwise(function: np.ufunc, inputs: Any) -> Any:
@@ -132,27 +143,27 @@ def outer(function: np.ufunc, a: Any, b: Any, **options: Any) -> Any:
 
 
 # ---------------------------------------------------------------------- composed of others
-@_composed("positive")
+@composed("positive")
 def _positive(x: Any) -> Any:
     return x.copy()
 
 
-@_composed("square")
+@composed("square")
 def _square(x: Any) -> Any:
     return x * x
 
 
-@_composed("not_equal")
+@composed("not_equal")
 def _not_equal(a: Any, b: Any) -> Any:
     return np.logical_not(a == b)
 
 
-@_composed("isfinite")
+@composed("isfinite")
 def _isfinite(x: Any) -> Any:
     return np.logical_not(np.isnan(x) | np.isinf(x))
 
 
-@_composed("log1p")
+@composed("log1p")
 def log1p(x: Any) -> Any:
     """``log(1 + x)`` without loss of the digits of a small x: ``log(u) · x / (u - 1)`` with u = 1 + x rounded."""
     u = 1.0 + x
@@ -160,7 +171,7 @@ def log1p(x: Any) -> Any:
     return np.where(usual, np.where(u == 1.0, x, u), np.log(u) * (x / np.where(usual, 1.0, u - 1.0)))
 
 
-@_composed("expm1")
+@composed("expm1")
 def expm1(x: Any) -> Any:
     """``exp(x) - 1`` without loss of the digits of a small x: ``(u - 1) · x / log(u)`` with u = exp(x) rounded."""
     u = np.exp(x)
@@ -169,71 +180,71 @@ def expm1(x: Any) -> Any:
     return np.where(plain, np.where(u == 1.0, x, u - 1.0), ratio)
 
 
-@_composed("logaddexp")
+@composed("logaddexp")
 def _logaddexp(a: Any, b: Any) -> Any:
     larger = np.maximum(a, b)
     return np.where(a == b, larger + math.log(2.0), larger + log1p(np.exp(-np.abs(a - b))))
 
 
-@_composed("exp2")
+@composed("exp2")
 def _exp2(x: Any) -> Any:
     return np.exp(x * math.log(2.0))
 
 
-@_composed("log2")
+@composed("log2")
 def _log2(x: Any) -> Any:
     return np.log(x) / math.log(2.0)
 
 
-@_composed("log10")
+@composed("log10")
 def _log10(x: Any) -> Any:
     return np.log(x) / math.log(10.0)
 
 
-@_composed("cbrt")
+@composed("cbrt")
 def _cbrt(x: Any) -> Any:
     return np.sign(x) * np.power(np.abs(x), 1.0 / 3.0)
 
 
-@_composed("hypot")
+@composed("hypot")
 def _hypot(a: Any, b: Any) -> Any:
     return np.sqrt(a * a + b * b)
 
 
-@_composed("tan")
+@composed("tan")
 def _tan(x: Any) -> Any:
     return np.sin(x) / np.cos(x)
 
 
-@_composed("sinh")
+@composed("sinh")
 def _sinh(x: Any) -> Any:
     e = expm1(np.abs(x))
     return np.sign(x) * 0.5 * (e + np.where(np.isinf(e), 1.0, e / (e + 1.0)))
 
 
-@_composed("cosh")
+@composed("cosh")
 def _cosh(x: Any) -> Any:
     e = np.exp(np.abs(x))
     return 0.5 * (e + 1.0 / e)
 
 
-@_composed("arcsinh")
+@composed("arcsinh")
 def _arcsinh(x: Any) -> Any:
     a = np.abs(x)
     return np.sign(x) * log1p(a + a * a / (1.0 + np.sqrt(a * a + 1.0)))
 
 
-@_composed("arccosh")
+@composed("arccosh")
 def _arccosh(x: Any) -> Any:
     return np.log(x + np.sqrt((x - 1.0) * (x + 1.0)))
 
 
-@_composed("arctanh")
+@composed("arctanh")
 def _arctanh(x: Any) -> Any:
     return 0.5 * log1p(2.0 * x / (1.0 - x))
 
 
-@_composed("arctan")
+@composed("arctan")
 def _arctan(x: Any) -> Any:
     """Atan; in float64, which onnxruntime lacks, a step of Newton's method from the float32 result."""
     single = x.astype(np.float32)
@@ -247,51 +258,51 @@ def _arctan(x: Any) -> Any:
     return y + change * (1.0 - change * change / 3.0)
 
 
-@_composed("arcsin")
+@composed("arcsin")
 def _arcsin(x: Any) -> Any:
     if x.dtype == np.float32:
         return x.op("Asin", shape=x.shape)
     return np.where(np.abs(x) == 1.0, x * (0.5 * math.pi), np.arctan(x / np.sqrt((1.0 - x) * (1.0 + x))))
 
 
-@_composed("arccos")
+@composed("arccos")
 def _arccos(x: Any) -> Any:
     return x.op("Acos", shape=x.shape) if x.dtype == np.float32 else 2.0 * np.arcsin(np.sqrt(0.5 * (1.0 - x)))
 
 
-@_composed("arctan2")
+@composed("arctan2")
 def _arctan2(y: Any, x: Any) -> Any:
     half = np.arctan(y / np.where(x == 0.0, 1.0, x))
     left = half + np.where(y < 0.0, -math.pi, math.pi)
     return np.where(x > 0.0, half, np.where(x < 0.0, left, np.sign(y) * (0.5 * math.pi)))
 
 
-@_composed("fmax")
+@composed("fmax")
 def _fmax(a: Any, b: Any) -> Any:
     return np.where(np.isnan(a), b, np.where(np.isnan(b), a, np.maximum(a, b)))
 
 
-@_composed("fmin")
+@composed("fmin")
 def _fmin(a: Any, b: Any) -> Any:
     return np.where(np.isnan(a), b, np.where(np.isnan(b), a, np.minimum(a, b)))
 
 
-@_composed("trunc")
+@composed("trunc")
 def _trunc(x: Any) -> Any:
     return np.sign(x) * np.floor(np.abs(x))
 
 
-@_composed("copysign")
+@composed("copysign")
 def _copysign(a: Any, b: Any) -> Any:
     return np.where((b < 0.0) | (np.reciprocal(b) < 0.0), -np.abs(a), np.abs(a))
 
 
-@_composed("heaviside")
+@composed("heaviside")
 def _heaviside(x: Any, middle: Any) -> Any:
     return np.where(x > 0.0, x.lift(1.0, x.dtype), np.where(x < 0.0, x.lift(0.0, x.dtype), middle))
 
 
-@_composed("floor_divide")
+@composed("floor_divide")
 def _floor_divide(a: Any, b: Any) -> Any:
     if a.dtype.kind in "iu":
         rest = a.op("Mod", b, shape=broadcast_shapes([a.shape, b.shape]))
@@ -299,7 +310,7 @@ def _floor_divide(a: Any, b: Any) -> Any:
     return np.floor(a / b)
 
 
-@_composed("remainder")
+@composed("remainder")
 def _remainder(a: Any, b: Any) -> Any:
     if a.dtype.kind in "iu":
         return a.op("Mod", b, shape=broadcast_shapes([a.shape, b.shape]))
