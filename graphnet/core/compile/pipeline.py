@@ -32,7 +32,18 @@ from graphnet.core.errors import GraphnetDeprecationWarning, unknown
 from graphnet.core.garbage import gc_paused
 
 #: The passes that can be left out; without any, a program executes the operations of the rules one by one.
-PASSES = ("split", "reassociate", "factor", "merge", "augment", "hoist", "recompute", "batch_calls", "allocate")
+PASSES = (
+    "recurrences",
+    "split",
+    "reassociate",
+    "factor",
+    "merge",
+    "augment",
+    "hoist",
+    "recompute",
+    "batch_calls",
+    "allocate",
+)
 EVERY = frozenset(PASSES)
 #: Former names of passes.
 RENAMED = {"order": "reassociate", "phases": "hoist", "lanes": "batch_calls", "place": "allocate"}

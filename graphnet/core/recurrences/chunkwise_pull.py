@@ -246,7 +246,7 @@ class Pull:
         elif chunks.lowered is not None:
             logs = logs * chunks.lowered
         logs = np.moveaxis(logs, -2, 2)
-        logs = logs.reshape(len(logs), -1, *logs.shape[3:])
+        logs = logs.reshape(len(logs), chunks.count * chunks.size, *logs.shape[3:])
         chunks.part.pull_decay(logs[..., None, :] if chunks.by_value else logs[..., None], self.target)
 
 

@@ -117,5 +117,5 @@ class ScalarPull(Pull):
         if chunks.part.logs:
             found = found * chunks.factors
         found = np.moveaxis(found, -1, 2)
-        found = found.reshape(len(found), -1, *found.shape[3:])
+        found = found.reshape(len(found), chunks.count * chunks.size, *found.shape[3:])
         chunks.part.pull_decay(found[..., None, None], self.target)

@@ -313,6 +313,42 @@ def test_cell_in_a_cell():
     assert "Scan" in [node.op_type for node in proto.graph.node]
 
 
+def test_sequences_of_different_numbers_of_steps():
+    cell = Cell("decoder", sequences="y", states={"h": 4}, contexts={"source": "batch, feature=4"})
+    h = tanh(dense(concatenate(cell.y, cell.h, cell.source), 4))
+    builder = Builder("translation")
+    x, y = builder.input("x", "time, batch, feature=3"), builder.input("y", "time, batch, feature=2")
+    source = Last()(LSTM(3, 4, None)(x))
+    graph = builder.build(Scan(cell.build(h, h=h))(y, None, source, name="decode"))
+    runner = started(Model(graph), {"x": random((5, 2, 3), "float64"), "y": random((4, 2, 2), "float64")})
+    data = checked_file(runner)
+    dims = [
+        [d.dim_param for d in each.type.tensor_type.shape.dim] for each in onnx.load_from_string(data).graph.input[:2]
+    ]
+    assert [each[:2] for each in dims] == [["time", "batch"], ["y_time", "batch"]]
+    inputs = {"x": random((3, 4, 3), "float64"), "y": random((8, 4, 2), "float64")}
+    lengths = {"x": np.array([1, 3, 2, 3]), "y": np.array([8, 5, 0, 2])}
+    expected = runner.forward(inputs, phase=Phase.test, keep=False, lengths=lengths)
+    feed = {**inputs, **{f"{name}_lengths": counts for name, counts in lengths.items()}}
+    for engine, run in ENGINES.items():
+        assert_close(engine, run(data, feed, ["output"])[0], expected["output"], "float64")
+
+
+def test_names_that_the_file_uses_itself():
+    builder = Builder("names")
+    x = builder.input("lengths", "time, batch, feature=2")
+    node = GRU(2, 3, None)(x, name="output")
+    last = FullyConnected(3, 2)(Last()(node, name="within"), name="constant")
+    graph = builder.build(output=last, lengths_=node, constant=builder.input("h_initial", "batch, feature=2"))
+    runner = started(Model(graph), {"lengths": random((4, 2, 2), "float64"), "h_initial": random((2, 2), "float64")})
+    data = checked_file(runner)
+    inputs = {"lengths": random((3, 5, 2), "float64"), "h_initial": random((5, 2), "float64")}
+    expected = runner.forward(inputs, phase=Phase.test, keep=False, lengths=[3, 1, 2, 0, 1])
+    feed = {**inputs, "lengths__": np.array([3, 1, 2, 0, 1])}
+    for name, array in zip(expected, ENGINES["onnxruntime"](data, feed, [*expected]), strict=True):
+        assert_close(name, array, expected[name], "float64")
+
+
 def test_batch_normalization_without_statistics_is_refused():
     with pytest.raises(graphnet.StateError, match="batch_normalization: .*no running statistics yet"):
         to_onnx(Sequential(BatchNormalization(3), shape="batch, feature=3"))

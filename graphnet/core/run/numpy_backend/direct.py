@@ -17,7 +17,6 @@ from graphnet.core.run.numpy_backend.region import BoundRegion, RegionProgram
 from graphnet.core.run.numpy_backend.scan import BoundScan
 from graphnet.core.run.numpy_backend.scan_program import ScanProgram
 from graphnet.core.run.numpy_backend.whole_pass import DirectCalls
-from graphnet.core.run.reference.loop import BoundLoop
 
 #: A weight array by the path of its layer and its name.
 Key = tuple[str, str]
@@ -96,8 +95,10 @@ def direct_plan(steps: Sequence[Any], keep: bool) -> DirectPlan | None:
     executables = []
     for step in steps:
         program = step.program(keep) if isinstance(step, BoundScan | BoundRegion) else None
-        slots = program.slots() if isinstance(program, ScanProgram | RegionProgram) else None
-        if program is None or isinstance(program, BoundLoop) or slots is None:
+        if not isinstance(program, ScanProgram | RegionProgram):
+            return None
+        slots = program.slots()
+        if slots is None:
             return None
         executable = program.executable()
         draw = partial(program.draw, executable.workspace) if program.draws else None

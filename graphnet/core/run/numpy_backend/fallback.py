@@ -10,6 +10,8 @@ from graphnet.core.compile.trace.untraceable import Untraceable
 from graphnet.core.errors import CompilerWarning
 
 Compiled = TypeVar("Compiled")
+#: How a reason begins that is a bug of the compiler.
+FAILED = "the compiler failed"
 
 
 def attempt(compile_it: Callable[[], Compiled], path: str) -> tuple[Compiled | None, str | None]:
@@ -25,7 +27,7 @@ def attempt(compile_it: Callable[[], Compiled], path: str) -> tuple[Compiled | N
     except MemoryError:
         raise
     except Exception as error:
-        reason = f"the compiler failed: {type(error).__name__}: {error}"
+        reason = f"{FAILED}: {type(error).__name__}: {error}"
         warnings.warn(
             f"{path}: {reason}. It runs node by node, with right results; please report this graph to graphnet.",
             CompilerWarning,

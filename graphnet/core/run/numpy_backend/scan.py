@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Loop
+from graphnet.core.compile.recurrences import SplitCell
 from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.run.context import BindOptions, RunContext
-from graphnet.core.run.numpy_backend.fallback import attempt
+from graphnet.core.run.numpy_backend.bound_program import BoundProgram
+from graphnet.core.run.numpy_backend.fallback import FAILED, attempt
 from graphnet.core.run.numpy_backend.scan_program import ScanProgram, spec_of
+from graphnet.core.run.numpy_backend.split_policy import Split, split_of
+from graphnet.core.run.numpy_backend.split_scan import SplitScan
 from graphnet.core.run.padding import Padding
 from graphnet.core.run.reference.loop import BoundLoop
 from graphnet.core.run.row_masks import Rows
@@ -31,13 +36,16 @@ class BoundScan:
         (:mod:`graphnet.core.compile.analysis.finiteness`): padding is then copied from valid steps.
     """
 
-    def __init__(self, step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool]) -> None:
+    def __init__(
+        self, step: Loop, shapes: Shapes, options: BindOptions, wanted: list[bool], splits: bool = True
+    ) -> None:
         self.step, self.shapes, self.options, self.wanted = step, shapes, options, list(wanted)
+        self._split: Split | None = None if splits else Split()
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
         self.reason: str | None = None
-        self.programs: dict[bool, ScanProgram | BoundLoop] = {}
-        self.exact: dict[bool, ScanProgram | BoundLoop] = {}
-        self.active: ScanProgram | BoundLoop | None = None
+        self.programs: dict[bool, ScanProgram | BoundLoop | SplitScan] = {}
+        self.exact: dict[bool, ScanProgram | BoundLoop | SplitScan] = {}
+        self.active: ScanProgram | BoundLoop | SplitScan | None = None
         #: The slots that other steps read, or that are outputs; None: any may be.
         self.read: set[int] | None = None
         #: The slots whose errors may be nonzero beyond the rows' ends; None: any may be.
@@ -52,28 +60,47 @@ class BoundScan:
         """What is traced of it."""
         return spec_of(self.step, self.shapes, self.options, self.wanted, backward)
 
-    def program(self, keep: bool) -> ScanProgram | BoundLoop:
+    def program(self, keep: bool) -> ScanProgram | BoundLoop | SplitScan:
         """What runs the Scan; ``keep`` says whether a backward pass follows."""
         if keep not in self.programs:
-            compiled, self.reason = attempt(lambda: self._compile(keep), self.step.path)
-            self.programs[keep] = self._node_by_node() if compiled is None else compiled
+            self.programs[keep] = self._chosen(keep)
         return self.programs[keep]
 
-    def ragged_program(self, keep: bool) -> ScanProgram | BoundLoop:
+    def _chosen(self, keep: bool) -> ScanProgram | BoundLoop | SplitScan:
+        split = self.split()
+        if split.first and split.cell is not None:
+            return self._taken_apart(split.cell)
+        compiled, self.reason = attempt(lambda: self._compile(keep), self.step.path)
+        if compiled is not None:
+            return compiled
+        if split.cell is not None and self.reason and not self.reason.startswith(FAILED):
+            return self._taken_apart(split.cell)
+        return self._node_by_node()
+
+    def ragged_program(self, keep: bool) -> ScanProgram | BoundLoop | SplitScan:
         """What runs the Scan where rows end early."""
         whole = self.program(keep)
-        if isinstance(whole, BoundLoop) or not whole.program.may_be_nonfinite:
+        if not isinstance(whole, ScanProgram) or not whole.program.may_be_nonfinite:
             return whole
         if keep not in self.exact:
             exact, self.reason = attempt(lambda: self._compile(keep, exact=True), self.step.path)
             self.exact[keep] = self._node_by_node() if exact is None else exact
         return self.exact[keep]
 
-    def compiled(self) -> Iterator[ScanProgram]:
+    def split(self) -> Split:
+        """The linear recurrences of the cell, found once."""
+        if self._split is None:
+            found, reason = attempt(lambda: split_of(self.step, self.shapes, self.options), self.step.path)
+            self._split = Split(reason=reason or "") if found is None else found
+        return self._split
+
+    def compiled(self) -> Iterator[BoundProgram]:
         """The programs that were compiled so far."""
         for program in (*self.programs.values(), *self.exact.values()):
             if isinstance(program, ScanProgram):
                 yield program
+            elif isinstance(program, SplitScan):
+                yield from program.compiled()
 
     def whole(self, keep: bool) -> bool:
         """Whether passes of whole rows are one call a direction."""
@@ -83,6 +110,11 @@ class BoundScan:
     def policy(self, keep: bool) -> ThreadPolicy:
         """Which BLAS threads it runs with."""
         return self.program(keep).policy(keep)
+
+    def _taken_apart(self, cell: SplitCell) -> SplitScan:
+        """The Scan as linear recurrences."""
+        bind_rest = partial(BoundScan, splits=False)
+        return SplitScan(self.step, self.shapes, self.options, self.wanted, cell, bind_rest)
 
     def _node_by_node(self) -> BoundLoop:
         return BoundLoop(self.step, self.shapes, self.options, self.wanted)
@@ -99,7 +131,7 @@ class BoundScan:
         """Choose the program, and look up what stays the same for a whole pass."""
         ragged = run.ends and run.ends_at(self.origin) is not None
         self.active = self.ragged_program(run.keep) if ragged else self.program(run.keep)
-        if isinstance(self.active, BoundLoop):
+        if not isinstance(self.active, ScanProgram):
             self.active.start(run)
 
     def required_padding(self) -> Padding:

@@ -30,6 +30,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "backend":  # a module, and no name in one
+        return import_module("graphnet_onnx.backend")
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_MODULES[name]), name)

@@ -14,6 +14,8 @@ from graphnet_onnx.operators.table import operator
 _NUMBERS = {"value_float": np.float32, "value_floats": np.float32, "value_int": np.int64, "value_ints": np.int64}
 #: The greatest number of elements of an array that a model asks for by its size alone.
 MOST = 2**28
+#: The largest numbers of types to which a cast saturates.
+LARGEST = {"float8_e4m3fn": 448.0, "float8_e4m3fnuz": 240.0, "float8_e5m2": 57344.0, "float8_e5m2fnuz": 57344.0}
 
 
 @operator("Constant")
@@ -87,8 +89,11 @@ def eye_like(context: Context, x: Any) -> Any:
 def _dtype(context: Context, default: Any, name: str = "dtype") -> np.dtype[Any]:
     """The dtype that an attribute states by its number in ONNX."""
     code = context.get(name)
-    if code is None:
-        return np.dtype(default)
+    return np.dtype(default) if code is None else _numbered(context, code, name)
+
+
+def _numbered(context: Context, code: Any, name: str) -> np.dtype[Any]:
+    """The dtype with a number in ONNX."""
     try:
         return np.dtype(onnx.helper.tensor_dtype_to_np_dtype(int(code)))
     except (KeyError, ValueError):
@@ -140,9 +145,11 @@ def converted(context: Context, x: Any, code: int) -> Any:
     """Return an array in the type with this number."""
     if code == onnx.TensorProto.STRING:
         return np.array([_text(item) for item in x.ravel()], object).reshape(x.shape)
-    dtype = _dtype(Context(context.operator, context.opset, {"to": code}, where=context.where), None, "to")
+    dtype = _numbered(context, code, "to")
     if x.dtype.kind in "OU":
         return np.array([float(item) for item in x.ravel()]).reshape(x.shape).astype(dtype)
+    if dtype.name in LARGEST and context.get("saturate", 1):
+        x = np.clip(x.astype(np.float32), -LARGEST[dtype.name], LARGEST[dtype.name])
     return x.astype(dtype)
 
 

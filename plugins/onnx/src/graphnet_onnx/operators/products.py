@@ -53,7 +53,8 @@ def _scaled(factor: float, x: Any) -> Any:
 @operator("Einsum")
 def einsum(context: Context, *arrays: Any) -> Any:
     """The sum of products that the equation describes, as numpy's einsum."""
-    return np.einsum(context["equation"].replace(" ", ""), *arrays)
+    equation, kind = context["equation"].replace(" ", ""), arrays[0].dtype.kind
+    return np.einsum(equation, *(a.astype(np.float32) if kind == "V" else a for a in arrays))
 
 
 @operator("Det")

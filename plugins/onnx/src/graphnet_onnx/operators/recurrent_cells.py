@@ -44,8 +44,16 @@ FUNCTIONS: dict[str, Any] = {
 
 
 def cell_of(op: str, settings: Settings, direction: int, peepholes: bool, dtype: str) -> CellGraph:
-    """Return the cell of one direction."""
-    activations = [_function(activation, settings.clip) for activation in settings.activations[direction]]
+    """Return the cell of one direction.
+
+    Clipping applies to the sums that enter a gate or a candidate. The specification of ONNX can be read so that it
+    applies to the cell state before the last activation of LSTM as well; onnxruntime does not do that, and this does as
+    onnxruntime.
+    """
+    given = settings.activations[direction]
+    activations = [
+        _function(activation, settings.clip if number < 2 else None) for number, activation in enumerate(given)
+    ]
     units = settings.units
     states = {"h": units, "c": units} if op == "LSTM" else {"h": units}
     cell = Cell(op.lower(), sequences="x", states=states, dtype=dtype)

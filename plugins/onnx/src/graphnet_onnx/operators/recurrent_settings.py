@@ -48,7 +48,7 @@ class Settings:
     activations : tuple of tuple of Activation
         Those of each direction.
     clip : float or None
-        The inputs of the activations are cut at this magnitude.
+        The inputs of gates and candidates are cut at this magnitude.
     batch_first : bool
         Layout 1.
     linear_before_reset, input_forget : bool

@@ -15,6 +15,7 @@ from onnx import ValueInfoProto, helper
 from graphnet.core.compile import lower
 from graphnet.core.compile.infer import ragged
 from graphnet.core.compile.plan import Loop
+from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
@@ -43,11 +44,18 @@ class Options:
 
 def assembled(runner: Runner, model: Any, options: Options) -> onnx.ModelProto:
     """Return a model as an object of the package onnx."""
-    graphs = _graphs(runner)
-    for graph in graphs[:-1]:
-        with suppress(GraphnetError):  # sizes that only a pass has determined
-            return _of(graph, model, options)
-    return _of(graphs[-1], model, options)
+    choices = [(graph, distinct) for graph in _graphs(runner) for distinct in _namings(graph)]
+    for graph, distinct in choices[:-1]:
+        with suppress(GraphnetError):  # sizes that only a pass has determined, or that must be equal
+            return _of(graph, distinct, model, options)
+    return _of(*choices[-1], model, options)
+
+
+def _namings(graph: Graph) -> tuple[bool, ...]:
+    """Whether free axes of one name in several inputs may differ in size: both are tried if there are any."""
+    shapes = [spec.shape for spec in graph.inputs.values() if spec.shape is not None]
+    free = [n for s in shapes for n, size in zip(s.names, s.sizes, strict=True) if size is None and n != BATCH]
+    return (True, False) if len(set(free)) < len(free) else (False,)
 
 
 def _graphs(runner: Runner) -> list[Graph]:
@@ -63,21 +71,21 @@ def _graphs(runner: Runner) -> list[Graph]:
     return [declared] if declared == completed else [declared, completed]
 
 
-def _of(graph: Graph, model: Any, options: Options) -> onnx.ModelProto:
+def _of(graph: Graph, distinct: bool, model: Any, options: Options) -> onnx.ModelProto:
     Runner(graph).materialize()
-    return _Assembly(graph, options).model(model)
+    return _Assembly(graph, distinct, options).model(model)
 
 
 class _Assembly:
     """Puts one file together."""
 
-    def __init__(self, graph: Graph, options: Options) -> None:
+    def __init__(self, graph: Graph, distinct: bool, options: Options) -> None:
         self.graph, self.plan, self.layers, self.options = graph, lower(graph), graph.layers(), options
         optional = [slot for slot, name in enumerate(self.plan.inputs) if graph.inputs[name].optional]
         #: Optional inputs that are initial states, for which zeros stand; the file does not have the other ones.
         self.state_inputs = [slot for slot in optional if options.states and only_initial(self.plan, slot)]
         self.absent = [self.plan.inputs[slot] for slot in optional if slot not in self.state_inputs]
-        shapes: Inferred = inferred(graph, self.plan, self.layers, self.absent)
+        shapes: Inferred = inferred(graph, self.plan, self.layers, self.absent, distinct)
         dtype = options.dtype or common_dtype((), self.layers.values())
         arrays = {path: _arrays(layer, dtype) for path, layer in self.layers.items()}
         self.shapes = shapes.shapes
@@ -125,8 +133,8 @@ class _Assembly:
         self.file.initializer(name, array)
 
     def unused(self, name: str) -> str:
-        """A name that no input or output of the graph has."""
-        while name in (*self.graph.inputs, *self.graph.outputs):
+        """A name that no input, output or node of the graph has."""
+        while name in (*self.graph.inputs, *self.graph.outputs, *self.plan.slot_paths):
             name += "_"
         return name
 

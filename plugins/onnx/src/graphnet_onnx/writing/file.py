@@ -106,8 +106,11 @@ class OnnxFile:
         """The name of a function with these operators; those of equal layers are one function."""
         key = (domain, kind, recorded.key)
         if key not in self._known:
-            taken = sum(1 for other in self._known if other[:2] == key[:2])
-            name = self._known[key] = kind if not taken else f"{kind}_{taken + 1}"
+            name, count = kind, 1
+            while (domain, name) in self.functions:
+                count += 1
+                name = f"{kind}_{count}"
+            self._known[key] = name
             metadata = {"graphnet.layer": f"{domain}/{kind}", "graphnet.version": version}
             function = self.functions[domain, name] = recorded.function(domain, name, OPSET, **metadata)
             function.doc_string = summary

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from graphnet.core.compile import Shapes, infer
 from graphnet.core.compile.infer import ragged
 from graphnet.core.compile.plan import Call, Loop, Plan
+from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
@@ -30,13 +31,16 @@ class Inferred:
     names: dict[int, str] = field(default_factory=dict)
 
 
-def inferred(graph: Graph, plan: Plan, layers: dict[str, Layer], absent: Sequence[str]) -> Inferred:
+def inferred(graph: Graph, plan: Plan, layers: dict[str, Layer], absent: Sequence[str], distinct: bool) -> Inferred:
     """Infer the shapes of a plan with numbers for the free axes, one number for each name.
 
     Parameters
     ----------
     absent : sequence of str
         Optional inputs that the file does not have.
+    distinct : bool
+        Whether free axes of one name, except the batch, may differ in size between inputs; the second input's is then
+        ``input_axis``.
 
     Raises
     ------
@@ -44,11 +48,30 @@ def inferred(graph: Graph, plan: Plan, layers: dict[str, Layer], absent: Sequenc
         If an input has no declared axes, or the shapes do not fit.
     """
     declared = [None if name in absent else _declared(graph, name) for name in plan.inputs]
-    free = dict.fromkeys(n for s in declared if s for n, size in zip(s.names, s.sizes, strict=True) if size is None)
     known = _known_sizes(plan, layers, [s for s in declared if s])
+    names = _names(plan, declared, distinct)
+    free = {
+        name: None
+        for shape, own in zip(declared, names, strict=True)
+        for name, size in zip(own, shape.sizes if shape else (), strict=True)
+        if size is None
+    }
     choices = [numbers_for(free, known, variant) for variant in (0, 1)]
-    both = [infer(plan, layers, [s and _numbered(s, numbers) for s in declared]) for numbers in choices]
+    both = [
+        infer(plan, layers, [s and _numbered(s, own, numbers) for s, own in zip(declared, names, strict=True)])
+        for numbers in choices
+    ]
     return Inferred((both[0], both[1]), {number: name for name, number in choices[0].items()})
+
+
+def _names(plan: Plan, declared: Sequence[Shape | None], distinct: bool) -> list[tuple[str, ...]]:
+    """The names of the axes of each input in the file."""
+    names: list[tuple[str, ...]] = []
+    for name, shape in zip(plan.inputs, declared, strict=True):
+        taken = {axis for own in names for axis in own if axis != BATCH}
+        own = () if shape is None else shape.names
+        names.append(tuple([f"{name}_{axis}" if distinct and axis in taken else axis for axis in own]))
+    return names
 
 
 def _declared(graph: Graph, name: str) -> Shape:
@@ -63,8 +86,8 @@ def _declared(graph: Graph, name: str) -> Shape:
     return shape
 
 
-def _numbered(shape: Shape, numbers: dict[str, int]) -> Shape:
-    sizes = [numbers[name] if size is None else size for name, size in zip(shape.names, shape.sizes, strict=True)]
+def _numbered(shape: Shape, names: Sequence[str], numbers: dict[str, int]) -> Shape:
+    sizes = [numbers[name] if size is None else size for name, size in zip(names, shape.sizes, strict=True)]
     return Shape(shape.names, tuple(sizes), shape.declared)
 
 

@@ -1,0 +1,196 @@
+"""Finds the linear recurrences of a cell: which states are, of which class, and what breaks the linearity of others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from graphnet.core.compile.plan import Call, Loop, Shapes
+from graphnet.core.compile.recurrences import forms
+from graphnet.core.compile.recurrences.classes import Found, classified, matrix_class
+from graphnet.core.compile.recurrences.components import Cell, Component
+from graphnet.core.compile.recurrences.expressions import Expression, RowsMix
+from graphnet.core.compile.recurrences.forms import Form, Linear, NotLinear
+from graphnet.core.compile.recurrences.rules import CellRules
+from graphnet.core.compile.recurrences.split import Verdict
+from graphnet.core.compile.recurrences.symbols import Unreadable
+from graphnet.core.describe.layer import Layer
+from graphnet.core.phase import Phase
+
+#: A rule that symbols cannot be run through.
+REFUSED = (NotLinear, RowsMix, Unreadable)
+
+
+@dataclass
+class MatrixState:
+    """A matrix state that is read by products with vectors only.
+
+    Attributes
+    ----------
+    state : int
+    reads : dict of int to Linear
+        The values that are computed from products, by slot; its states are 0 before the step and 1 after it.
+    """
+
+    state: int
+    reads: dict[int, Linear]
+
+
+@dataclass
+class Analysis:
+    """What was found in a cell.
+
+    Attributes
+    ----------
+    cell : Cell
+    rules : CellRules
+    found : list of Found
+        The linear recurrences.
+    rest : list of Component
+        What is not linear.
+    matrices : list of MatrixState
+    verdicts : list of Verdict
+    order : list of Component
+    """
+
+    cell: Cell
+    rules: CellRules
+    found: list[Found] = field(default_factory=list)
+    rest: list[Component] = field(default_factory=list)
+    matrices: list[MatrixState] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+
+
+def analyse(loop: Loop, shapes: Shapes, layers: Mapping[str, Layer], phase: Phase, dtype: str) -> Analysis:
+    """Find the linear recurrences of a Scan whose cell has these shapes."""
+    cell = Cell(loop)
+    analysis = Analysis(cell, CellRules(shapes, layers, phase, dtype))
+    for component in cell.components():
+        names = tuple(loop.states[s] for s in component.states)
+        try:
+            found = _component(analysis, component)
+        except REFUSED as reason:
+            analysis.rest.append(component)
+            analysis.verdicts.append(Verdict(names, None, str(reason).removeprefix(f"{loop.path}/")))
+        else:
+            analysis.found.append(found)
+            analysis.verdicts.append(Verdict(names, found.kind))
+    return analysis
+
+
+def _component(analysis: Analysis, component: Component) -> Found:
+    """The class of one component.
+
+    Raises
+    ------
+    NotLinear, RowsMix, Unreadable
+    """
+    cell, rules = analysis.cell, analysis.rules
+    given: dict[int, Form] = {}
+    sizes = {s: rules.sizes(cell.entering[s]) for s in component.states}
+    for s in component.states:
+        given[cell.entering[s]] = forms.state(s, sizes[s])
+    for number in component.steps:
+        call = cell.calls[number]
+        if rules.layers[call.layer].draws and rules.phase is Phase.train:
+            raise NotLinear(f"{call.path}: it draws random numbers")
+        outputs = zip(call.outputs, rules.run(call, given), strict=True)
+        # What reads nothing of a state but the number of its rows is a value like any other.
+        given.update((slot, form) for slot, form in outputs if not isinstance(form, Expression))
+    following = {s: given.get(cell.leaving[s]) or rules.slot(cell.leaving[s]) for s in component.states}
+    if any(form.shape != sizes[s] for s, form in following.items()):
+        raise NotLinear("the next state has another shape than the state")
+    if len(component.states) == 1 and len(sizes[component.states[0]]) > 2:
+        try:
+            return _matrix(analysis, component.states[0], following[component.states[0]])
+        except REFUSED as reason:
+            if any(t.summed for t in getattr(following[component.states[0]], "terms", ())):
+                raise NotLinear(str(reason)) from None
+    return classified(component.states, following, sizes)
+
+
+def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
+    """The class of a matrix state that is read by products with vectors only.
+
+    Raises
+    ------
+    NotLinear, RowsMix, Unreadable
+    """
+    cell, rules = analysis.cell, analysis.rules
+    entering, leaving = cell.entering[state], cell.leaving[state]
+    size = rules.sizes(entering)
+    chain: dict[int, Form] = {entering: forms.state(0, size)}
+    if leaving != entering:
+        chain[leaving] = forms.state(1, size)
+    if leaving in cell.emitted or leaving in [cell.leaving[s] for s in range(len(cell.leaving)) if s != state]:
+        raise NotLinear("the state itself is read")
+    demanded = _follow(cell, rules, chain, leaving)
+    reads: dict[int, Linear] = {}
+    for slot in demanded:
+        form = chain[slot]
+        assert isinstance(form, Linear)
+        if any(not t.summed for t in form.terms):
+            raise NotLinear("the state itself is read")
+        reads[slot] = form
+
+    def expand(slot: int) -> Expression | None:
+        number = cell.producer.get(slot)
+        if number is None:
+            return None
+        call = cell.calls[number]
+        try:
+            form = rules.run(call, {})[call.outputs.index(slot)]
+        except REFUSED:
+            return None
+        return form if isinstance(form, Expression) and form.known else None
+
+    found = matrix_class(state, following, size, list(reads.values()), expand)
+    analysis.matrices.append(MatrixState(state, reads))
+    return found
+
+
+def _follow(cell: Cell, rules: CellRules, chain: dict[int, Form], leaving: int) -> list[int]:
+    """Follow a state through what reads it, as long as that is linear; the slots that others read."""
+    demanded: list[int] = []
+    for call in cell.calls:
+        mine = [i for i in call.inputs if i is not None and i in chain]
+        if not mine or leaving in call.outputs:
+            continue
+        if any(_contracted(chain[i]) for i in mine) and not _matrices(chain, mine):
+            demanded += mine  # vectors: what is computed from them needs no state
+            continue
+        outputs = _linear(rules, call, chain)
+        if outputs is not None and all(isinstance(form, Expression) for form in outputs):
+            continue  # it reads the number of the rows
+        if outputs is None:
+            demanded += mine
+        else:
+            chain.update(zip(call.outputs, outputs, strict=True))
+    read = {*cell.emitted, *cell.leaving} - {leaving}
+    demanded += [slot for slot in chain if slot in read]
+    return list(dict.fromkeys(demanded))
+
+
+def _contracted(form: Form) -> bool:
+    return isinstance(form, Linear) and all(t.summed for t in form.terms)
+
+
+def _matrices(chain: Mapping[int, Form], slots: list[int]) -> bool:
+    return any(not _contracted(chain[i]) for i in slots)
+
+
+def _linear(rules: CellRules, call: Call, chain: Mapping[int, Form]) -> tuple[Form, ...] | None:
+    """The forms of the outputs of a node that is linear in what is followed; None for another node."""
+    try:
+        outputs = rules.run(call, chain)
+    except REFUSED:
+        return None
+    if all(isinstance(form, Expression) for form in outputs):
+        return outputs
+    for form in outputs:
+        if not isinstance(form, Linear):
+            return None
+        factors = [f for t in form.terms for f in (*t.inner, *t.outer)] + [f for m in form.offset for f in m.factors]
+        if any(not f.known for f in factors):
+            return None
+    return outputs
