@@ -64,9 +64,10 @@ class Slice(Layer):
     def _selected(self) -> slice:
         return slice(self.start, self.stop, self.step)
 
-    def _index(self, x: Any) -> tuple[Any, ...]:
-        axis = self.axis if self.axis >= 0 else x.ndim + self.axis
-        return (*[slice(None)] * axis, self._selected, *[slice(None)] * (x.ndim - axis - 1))
+    def _index(self, x: Any, selected: slice | None = None) -> tuple[Any, ...]:
+        axis = self.axis % x.ndim
+        chosen = self._selected if selected is None else selected
+        return (*[slice(None)] * axis, chosen, *[slice(None)] * (x.ndim - axis - 1))
 
     def apply(self, x: Any) -> tuple[Any, Any]:
         return x[self._index(x)], x
@@ -80,10 +81,15 @@ class Slice(Layer):
 
     def _joined(self, x: Any, error: Any) -> Any:
         """The same for symbols, whose parts cannot be assigned: joined from the parts and zeros."""
-        axis, parts, at = x.ndim - 1, [], 0
-        positions = range(*self._selected.indices(x.shape[-1]))
+        axis, parts, at = self.axis % x.ndim, [], 0
+        size = x.shape[axis]
+        positions = range(*self._selected.indices(size))
         order = sorted(range(len(positions)), key=positions.__getitem__)
         run = 0
+
+        def zeros(start: int, stop: int) -> Any:
+            return np.zeros_like(x[self._index(x, slice(start, stop))])
+
         while run < len(order):
             first = run
             while run + 1 < len(order) and (positions[order[run + 1]], order[run + 1]) == (
@@ -94,9 +100,9 @@ class Slice(Layer):
             run += 1
             start = positions[order[first]]
             if start > at:
-                parts.append(np.zeros_like(x[..., at:start]))
-            parts.append(error[..., order[first] : order[run - 1] + 1])
+                parts.append(zeros(at, start))
+            parts.append(error[self._index(error, slice(order[first], order[run - 1] + 1))])
             at = positions[order[run - 1]] + 1
-        if at < x.shape[-1]:
-            parts.append(np.zeros_like(x[..., at:]))
+        if at < size:
+            parts.append(zeros(at, size))
         return np.concatenate(parts, axis)

@@ -109,6 +109,9 @@ def test_axes_that_do_not_fit_are_refused(use, words):
         (lambda x: x[None], "before the first"),
         (lambda x: x @ np.ones((3, 3)), "@ with an array.*dense"),
         (lambda x: np.median(x), r"numpy\.median"),
+        (lambda x: np.einsum("bi,bj->bij", x, x), "outer_product"),
+        (lambda x: x.T, "swapaxes"),
+        (lambda x: np.linalg.norm(x), "unit_normalization"),
     ],
 )
 def test_what_arrays_do_and_rows_do_not_is_refused(use, words):
