@@ -11,6 +11,7 @@ from graphnet.core.compile.recurrences.classes import Found, classified, matrix_
 from graphnet.core.compile.recurrences.components import Cell, Component
 from graphnet.core.compile.recurrences.expressions import Expression, RowsMix
 from graphnet.core.compile.recurrences.forms import Form, Linear, NotLinear
+from graphnet.core.compile.recurrences.narrowing import narrow
 from graphnet.core.compile.recurrences.rules import CellRules
 from graphnet.core.compile.recurrences.split import Verdict
 from graphnet.core.compile.recurrences.symbols import Unreadable
@@ -146,6 +147,7 @@ def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
 
     found = matrix_class(state, following, size, list(reads.values()), expand)
     analysis.matrices.append(MatrixState(state, reads))
+    reads.update({slot: narrow(form, expand) for slot, form in reads.items()})
     return found
 
 

@@ -53,9 +53,9 @@ def faster(cell: SplitCell, steps: int) -> bool:
 
 
 def _products(recurrence: Recurrence, cell: SplitCell) -> bool:
-    """Whether a matrix state is computed in chunks by products of matrices: its decay is a number for each head."""
+    """Whether a matrix state is computed in chunks by products of matrices: its decay is the same for all values."""
     decay = recurrence.operands.get("decay")
     if not isinstance(decay, int):
         return True
     shape = cell.shapes[decay]
-    return shape is not None and shape.sizes[-2:] == (1, 1)
+    return shape is not None and shape.sizes[-1] == 1
