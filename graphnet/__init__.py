@@ -223,6 +223,8 @@ module_aliases.install(_ALIASES)
 
 late.provide(
     {
+        "graph_svg": ("graphnet.inspect.exporters.pictures", "graph_svg"),
+        "mimebundle": ("graphnet.inspect.notebook", "mimebundle"),
         "named_at": ("graphnet.training.names", "named_at"),
         "unsavable": ("graphnet.io.writing", "unsavable"),
     }

@@ -31,6 +31,9 @@ WORDS = {
     r"\bISC\b": "ISC", r"HPND": "HPND", r"Mozilla|MPL": "MPL-2.0", r"Unlicense": "Unlicense",
 }  # fmt: skip
 
+#: Packages whose metadata state none: what the licence file in their wheel says.
+IN_FILES = {"resvg-py": "MIT"}
+
 
 def licence(distribution: metadata.Distribution) -> str:
     """Return the licence that the metadata of a package state; empty if they state none."""
@@ -41,7 +44,7 @@ def licence(distribution: metadata.Distribution) -> str:
     classifiers = [c for c in fields.get_all("Classifier") or [] if c.startswith("License ::")]
     text = " ".join(c.rpartition("::")[2] for c in classifiers) or (fields.get("License") or "")[:300]
     found = dict.fromkeys(name for pattern, name in WORDS.items() if re.search(pattern, text))
-    return " OR ".join(found)
+    return " OR ".join(found) or IN_FILES.get(normalized(str(fields.get("Name"))), "")
 
 
 def accepted(expression: str) -> bool:

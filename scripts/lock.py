@@ -23,7 +23,7 @@ from distributions import ROOT, discover, normalized
 
 LOCK = ROOT / "requirements.lock"
 #: The extras that `make test` installs.
-EXTRAS = ("test", "dev", "plot", "digits", "forecast", "data", "sweep", "keras")
+EXTRAS = ("test", "dev", "plot", "report", "digits", "forecast", "data", "sweep", "keras")
 #: The lowest Python that the lock serves.
 PYTHON = "3.11"
 HEADER = """\

@@ -106,7 +106,7 @@ def test_messages_name_requirements_of_extras():
     named = {
         requirement
         for file in (ROOT / "graphnet").rglob("*.py")
-        for requirement in re.findall(r"pip install '([\w-]+>=[\d.]+)'", file.read_text(encoding="utf-8"))
+        for requirement in re.findall(r"pip install '([\w-]+>=[\d.,<]+)'", file.read_text(encoding="utf-8"))
     }
     assert "scikit-learn>=1.5" in named and named <= extras
 
@@ -128,6 +128,8 @@ FROM_THE_INDEX = {
     "scikit-learn",
     "scikit-learn>=1.5",
     "scikit-learn>=1.6",
+    "graphlay>=0.3,<0.4",
+    "resvg-py>=0.3",
     "h5py",
     "statsmodels",
     "uv",

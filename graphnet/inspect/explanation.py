@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from graphnet.core import late
+
 
 @dataclass(frozen=True)
 class Part:
@@ -90,6 +92,10 @@ class Explanation:
         blocks = ["\n".join(part.lines()) for part in self.parts]
         last = [self.advice] if self.advice else []
         return "\n\n".join([f"{self.graph}: {self.setting}", *blocks, *last])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        return dict(late.call("mimebundle", self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the explanation as plain data."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from graphnet.core.arguments import explained
-from graphnet.core.compile import Shapes, infer
-from graphnet.core.compile.plan import Loop, Plan
 from graphnet.core.describe.graph import Graph, subgraph
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.node import Ref
 from graphnet.core.describe.scan import Scan
 from graphnet.core.describe.shapes import Shape
-from graphnet.core.errors import ShapeError
 from graphnet.core.run.allocation import Specs, specs
 from graphnet.core.run.runner import Runner
+from graphnet.inspect.node_shapes import node_shapes, shape_of
 from graphnet.inspect.summary_table import Row, Summary
 from graphnet.inspect.target import graph_of
 
@@ -57,9 +54,7 @@ def _rows(graph: Graph) -> Iterator[Row]:
     """Inputs, then nodes in execution order, each followed by those inside it."""
     runner = Runner(graph)
     described = {id(runner.layers[path]): found for path, found in specs(runner).items()}
-    shapes: dict[str, Shape] = {}
-    with contextlib.suppress(ShapeError):
-        shapes = _shapes_by_path(runner.plan, infer(runner.plan, runner.layers, runner.plan.declared))
+    shapes = node_shapes(runner)
     for name, declared in graph.inputs.items():
         yield Row(0, name, "input", "", _text(declared.shape))
     yield from _nodes(graph, "", 0, shapes, {}, described)
@@ -77,7 +72,7 @@ def _nodes(
     for name in graph.order:
         node, node_path = graph.nodes[name], f"{path}{name}"
         inputs = ", ".join("-" if ref is None else str(ref) for ref in node.inputs)
-        shape = _text(_shape(graph, Ref(name), path, shapes))
+        shape = _text(shape_of(graph, Ref(name), path, shapes))
         if name not in graph.needed:
             yield Row(depth, name, _kind(node.layer), inputs, shape, 0, "unused")
             continue
@@ -123,30 +118,6 @@ def _kind(layer: Layer) -> str:
 
 def _text(shape: Shape | None) -> str:
     return "" if shape is None else str(shape)
-
-
-def _shape(graph: Graph, ref: Ref, path: str, shapes: Mapping[str, Shape]) -> Shape | None:
-    """The shape of a value; for an output of a nested graph, that of the inner node which computes it."""
-    node = graph.nodes.get(ref.source)
-    inner = None if node is None or isinstance(node.layer, Scan) else subgraph(node.layer)
-    if node is None or inner is None:
-        return shapes.get(f"{path}{ref}")
-    port = ref.port or node.layer.output_ports()[0]
-    target = inner.outputs[port]
-    if target.source in inner.inputs:
-        outer = dict(zip(inner.inputs, node.inputs, strict=False)).get(target.source)
-        return None if outer is None else _shape(graph, outer, path, shapes)
-    return _shape(inner, target, f"{path}{ref.source}/", shapes)
-
-
-def _shapes_by_path(plan: Plan, inferred: Shapes) -> dict[str, Shape]:
-    """Every inferred shape by the path of its node (and port), including those inside cells."""
-    slots = zip(plan.slot_paths, inferred.slots, strict=True)
-    by_path = {path: shape for path, shape in slots if shape is not None}
-    for step in plan.steps:
-        if isinstance(step, Loop):
-            by_path |= _shapes_by_path(step.cell, inferred.cells[step.path])
-    return by_path
 
 
 __all__ = ["Row", "Summary", "summary"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from graphnet.core import late
 from graphnet.core.describe.graph import Graph
 
 HEADS = ("node", "layer", "reads", "shape", "parameters")
@@ -74,6 +76,10 @@ class Summary:
             total += f", {frozen:,} of them frozen"
         unknown = " and more, depending on input sizes that are not known" if None in counts else ""
         return "\n".join([head, rule, *body, rule, f"outputs: {outputs}", f"total: {total}{unknown}"])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        return dict(late.call("mimebundle", self))
 
     def _frozen_parameters(self) -> int:
         """The parameters of the outermost frozen rows."""

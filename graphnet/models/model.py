@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
-from graphnet.core import checks
+from graphnet.core import checks, late
 from graphnet.core.arguments import ArgumentError, explain_arguments, explain_methods
 from graphnet.core.attributes import ExplainedAttributes, FixedAttributeError, refuse_new
 from graphnet.core.checks import integer
@@ -473,6 +473,10 @@ class Model(ExplainedAttributes):
             materialize(self.runner, self.config)
             file = checks.path("Model.load_weights", path)
             read_weights(file, self.runner, allow_nonfinite=allow_nonfinite)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        return dict(late.call("mimebundle", self))
 
     def export(self, form: str = "mermaid", **options: Any) -> str | bytes:
         """This model as a file for other programs.

@@ -20,6 +20,7 @@ COMMANDS = (
     "verify",
     "clean",
     "show",
+    "draw",
     "explain",
     "profile",
     "export",

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from graphnet.core import late
 from graphnet.data.tables.frames import pandas
 from graphnet.training.history_table import table
 
@@ -173,6 +174,10 @@ class History:
         """
         figures = self.to_dict() or {"epoch": [], "loss": []}
         return pandas("a DataFrame needs pandas").DataFrame(figures).set_index("epoch")
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        return dict(late.call("mimebundle", self))
 
     def __len__(self) -> int:
         return len(self.epochs)

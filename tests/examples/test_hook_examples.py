@@ -154,7 +154,7 @@ def test_command_counts_layers(host):
     shell = CliRunner()
     assert "count-layers" in shell.invoke(main, ["--help"]).output
     counted = shell.invoke(main, ["count-layers", "--kind", "exporters"])
-    assert (counted.exit_code, counted.output) == (0, "2\n")
+    assert (counted.exit_code, counted.output) == (0, "5\n")
     assert "What to count" in shell.invoke(main, ["count-layers", "--help"]).output
     wrong = shell.invoke(main, ["count-layers", "--knd"])
     assert (wrong.exit_code, "No such option" in wrong.output) == (2, True)

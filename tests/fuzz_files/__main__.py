@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from fuzz_files.damage import damaged
+from fuzz_files.damage import DAMAGE, damaged
 from fuzz_files.trial import read
 
 CORPUS = Path(__file__).parent / "corpus"
@@ -22,6 +22,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m fuzz_files", description=__doc__)
     parser.add_argument("-n", type=int, default=2000, help="number of files")
     parser.add_argument("--seed", type=int, help="seed of the first file (default: random)")
+    parser.add_argument("--only", choices=sorted(DAMAGE), help="a kind of files (default: all)")
     parser.add_argument("--keep", action="store_true", help="put failures into the corpus")
     options = parser.parse_args()
     start = options.seed if options.seed is not None else secrets.randbelow(2**40)
@@ -30,7 +31,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for number in range(options.n):
             faulthandler.dump_traceback_later(120, exit=True)
-            kind, data = damaged(start + number)
+            kind, data = damaged(start + number, options.only)
             kinds[kind] += 1
             before = time.process_time()
             finding = read(kind, data, Path(folder) / "file")

@@ -8,6 +8,7 @@ import re
 import struct
 import warnings
 from collections.abc import Callable
+from importlib.util import find_spec
 
 import yaml
 
@@ -245,6 +246,24 @@ def of_json(rng: random.Random, data: bytes) -> bytes:
     return of_header(rng, length.to_bytes(8, "little") + data)[8:]
 
 
+#: Whether the files of graphnet-onnx can be read.
+ONNX = find_spec("graphnet_onnx") is not None and find_spec("onnx") is not None
+
+
+def onnx_files() -> tuple[bytes, ...]:
+    """Whole ONNX models."""
+    from fuzz_files.onnx_models import models
+
+    return models()
+
+
+def of_onnx(rng: random.Random, data: bytes) -> bytes:
+    """Other fields in the messages of an ONNX file."""
+    from fuzz_files.onnx_models import of_messages
+
+    return of_messages(rng, data)
+
+
 DAMAGE: dict[str, tuple[Callable[[random.Random, bytes], bytes], ...]] = {
     "model": (of_bytes, of_text, of_text, of_tree, of_tree),
     "run": (of_bytes, of_text, of_tree, of_tree),
@@ -257,14 +276,16 @@ DAMAGE: dict[str, tuple[Callable[[random.Random, bytes], bytes], ...]] = {
     "manifest": (of_bytes, of_json, of_json),
     "progress": (of_bytes, of_json, of_json, of_json),
     "moments": (of_bytes, of_header, of_header),
+    **({"onnx": (of_bytes, of_onnx, of_onnx, of_onnx)} if ONNX else {}),
 }
 
 
-def damaged(seed: int) -> tuple[str, bytes]:
-    """The kind and the bytes of one damaged file."""
+def damaged(seed: int, only: str | None = None) -> tuple[str, bytes]:
+    """The kind and the bytes of one damaged file; ``only``: of that kind."""
     rng = random.Random(seed)
-    kind = rng.choice(list(DAMAGE))
-    original, change = rng.choice(originals()[kind]), rng.choice(DAMAGE[kind])
+    kind = only or rng.choice(list(DAMAGE))
+    files = onnx_files() if kind == "onnx" else originals()[kind]
+    original, change = rng.choice(files), rng.choice(DAMAGE[kind])
     try:
         return kind, change(rng, original)
     except Exception:  # no such file can be written

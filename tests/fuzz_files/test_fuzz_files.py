@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fuzz_files.damage import damaged
+from fuzz_files.damage import ONNX, damaged, onnx_files
 from fuzz_files.originals import originals
 from fuzz_files.trial import READERS, Finding, read
 
@@ -28,6 +28,18 @@ def test_fresh_damage(tmp_path, capsys):
     with capsys.disabled():
         print(f"\nfuzz_files: from seed {start}")
     found = [(seed, read(*damaged(seed), tmp_path / "file")) for seed in range(start, start + 400)]
+    assert [(seed, finding.name, finding.problem) for seed, finding in found if finding is not None] == []
+
+
+@pytest.mark.skipif(not ONNX, reason="graphnet-onnx is not installed")
+def test_fresh_damage_of_onnx_files(tmp_path, capsys):
+    for data in onnx_files():
+        (tmp_path / "file").write_bytes(data)
+        READERS["onnx"](tmp_path / "file")
+    start = secrets.randbelow(2**40)
+    with capsys.disabled():
+        print(f"\nfuzz_files: ONNX from seed {start}")
+    found = [(seed, read(*damaged(seed, "onnx"), tmp_path / "file")) for seed in range(start, start + 150)]
     assert [(seed, finding.name, finding.problem) for seed, finding in found if finding is not None] == []
 
 

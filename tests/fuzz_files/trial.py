@@ -114,7 +114,14 @@ def _resumed(damaged: str) -> Callable[[Path], None]:
     return reader
 
 
+def _onnx(path: Path) -> None:
+    from graphnet_onnx import load as load_onnx
+
+    str(summary(load_onnx(path).graph))
+
+
 READERS = {
+    "onnx": _onnx,
     "manifest": _manifest,
     "progress": _resumed("training.json"),
     "moments": _resumed("training.safetensors"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from graphnet.core import late
 from graphnet.core.arguments import explain_arguments, explain_methods
 from graphnet.core.attributes import ExplainedAttributes, explain_frozen
 from graphnet.core.describe import dag, extract
@@ -321,12 +322,36 @@ class Graph(ExplainedAttributes):
             )
         return Graph.explainer(self, batch=batch, steps=steps, dtype=dtype, phase=phase, passes=passes, shapes=shapes)
 
+    def to_svg(self, *, depth: int | None = None) -> str:
+        """Return a picture of the graph as an SVG file; ``graphnet draw`` writes it, and PNG files.
+
+        Parameters
+        ----------
+        depth : int, optional
+            How far composites and Scans are opened: 0 shows the nodes of this graph, 1 also those inside them, and so
+            on. None: down to each gate.
+
+        Raises
+        ------
+        ConfigError
+            If ``depth`` is not a whole number from 0.
+        GraphError, ShapeError
+            If the graph cannot be compiled.
+        PluginError
+            If graphlay, which finds the places of boxes and lines, is not installed.
+        """
+        return str(late.call("graph_svg", self, depth))
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows: the picture, and its text where graphlay is missing."""
+        return dict(late.call("mimebundle", self))
+
     def __repr__(self) -> str:
         return f"Graph({self.name!r}: {', '.join(self.inputs)} -> {len(self.nodes)} nodes -> {', '.join(self.outputs)})"
 
 
 explain_arguments(Graph)
-explain_methods(Graph, "pruned", "between", "explain")
+explain_methods(Graph, "pruned", "between", "explain", "to_svg")
 explain_frozen(Graph, "A graph never changes: build another one.")
 
 

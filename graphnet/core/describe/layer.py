@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 import numpy as np
 
-from graphnet.core import dtypes
+from graphnet.core import dtypes, late
 from graphnet.core.arguments import explain_arguments, explain_methods
 from graphnet.core.attributes import ExplainedAttributes, refuse_unknown
 from graphnet.core.checks import is_python_int
@@ -113,6 +113,10 @@ class Layer(ExplainedAttributes, Stateful):
         values = [(field, getattr(self, field.name)) for field in _fields(kind)]
         config = {field.name: value for field, value in values if not _is_default(field, value)}
         return {**config, "trainable": False} if self._frozen else config
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        """What a notebook shows."""
+        return dict(late.call("mimebundle", self))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in self.config().items())})"

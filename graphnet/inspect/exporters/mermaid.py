@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from graphnet.core.checks import integer
 from graphnet.core.describe.graph import Graph, subgraph
 from graphnet.inspect.target import graph_of
 
@@ -12,10 +13,21 @@ if TYPE_CHECKING:
     import networkx as nx
 
 
-def mermaid(model: Any) -> str:
+def mermaid(model: Any, *, depth: int | None = None) -> str:
     """Return the graph of a model as a Mermaid flowchart, nested graphs as boxes.
 
     The syntax is described at https://mermaid.js.org, flowchart.
+
+    Parameters
+    ----------
+    model : Model, Graph, Runner or composite layer
+    depth : int, optional
+        How far composites and Scans are opened: 0 shows the nodes of the graph itself. None: down to each gate.
+
+    Raises
+    ------
+    ConfigError
+        If ``model`` has no graph, or ``depth`` is not a whole number from 0.
 
     Examples
     --------
@@ -29,7 +41,8 @@ def mermaid(model: Any) -> str:
       n2(["output"])
       n1 --> n2
     """
-    lines = _Flowchart().lines(graph_of(model, "mermaid"))
+    depth = integer("mermaid", "depth", depth, 0, optional=True)
+    lines = _Flowchart().lines(graph_of(model, "mermaid"), depth)
     return "\n".join(["flowchart TD", *(f"  {line}" for line in lines)]) + "\n"
 
 
@@ -47,8 +60,8 @@ class _Flowchart:
         self.count += 1
         return f"n{self.count - 1}"
 
-    def lines(self, graph: Graph) -> Iterator[str]:
-        """Yield the boxes and arrows of one graph."""
+    def lines(self, graph: Graph, depth: int | None) -> Iterator[str]:
+        """Yield the boxes and arrows of one graph, with those inside its nodes down to a depth."""
         digraph = graph.networkx
         boxes: dict[str, str] = {}
         for name, declared in graph.inputs.items():
@@ -56,7 +69,8 @@ class _Flowchart:
             yield f'{boxes[name]}(["{name}{"" if declared.shape is None else f" {declared.shape}"}"])'
         for name in graph.order:
             layer, boxes[name] = digraph.nodes[name]["layer"], self.new_box()
-            yield from self.box(boxes[name], f"{name}: {type(layer).__name__}", subgraph(layer))
+            inner = None if depth == 0 else subgraph(layer)
+            yield from self.box(boxes[name], f"{name}: {type(layer).__name__}", inner, depth)
             for source, port in _arguments(digraph, name):
                 yield _arrow(boxes[source], port, boxes[name])
         for name, ref in graph.outputs.items():
@@ -64,13 +78,13 @@ class _Flowchart:
             yield f'{box}(["{name}"])'
             yield _arrow(boxes[ref.source], ref.port, box)
 
-    def box(self, box: str, title: str, inner: Graph | None) -> Iterator[str]:
+    def box(self, box: str, title: str, inner: Graph | None, depth: int | None) -> Iterator[str]:
         """Yield one node, with the graph inside it if there is one."""
         if inner is None:
             yield f'{box}["{title}"]'
             return
         yield f'subgraph {box}["{title}"]'
-        yield from (f"  {line}" for line in self.lines(inner))
+        yield from (f"  {line}" for line in self.lines(inner, None if depth is None else depth - 1))
         yield "end"
 
 

@@ -340,3 +340,19 @@ def test_damaged_models_are_errors_of_graphnet_or_run(checked):
         except GraphnetError:
             refused += 1
     assert refused > 50
+
+
+@pytest.mark.parametrize("recurrent", ["scan", "operator"])
+def test_exported_models_with_lengths(recurrent):
+    """A file that graphnet wrote: local functions, a Scan or LSTM, inputs with defaults."""
+    from graphnet_onnx import to_onnx
+    from graphnet_recurrent import LSTM
+
+    layers = LSTM(3, 8, 4, dtype="float32"), graphnet.FullyConnected(4, 2, dtype="float32")
+    model = graphnet.Model(graphnet.Sequential(*layers, shape="time, batch, feature=3"))
+    prepared = backend.prepare(to_onnx(model, recurrent=recurrent))
+    x = np.random.default_rng(8).normal(size=(5, 3, 3)).astype(np.float32)
+    np.testing.assert_allclose(prepared.run({"x": x})["output"], model.predict(x), rtol=1e-5, atol=1e-6)
+    ragged = prepared.run({"x": x, "lengths": np.array([5, 2, 3])})["output"]
+    np.testing.assert_allclose(ragged, model.predict(x, lengths=[5, 2, 3]), rtol=1e-5, atol=1e-6)
+    assert all(isinstance(part, Segment) for program in prepared.programs[:1] for part in program.parts)

@@ -156,7 +156,8 @@ def test_a_convolutional_network_of_torch():
         node("Relu", "n", "r"),
         node("MaxPool", "r", "p", kernel_shape=[2, 2], strides=[2, 2]),
         node("Conv", "p 4.weight", "c", kernel_shape=[2, 2], group=2, dilations=[1, 2]),
-        node("AveragePool", "c", "q", kernel_shape=[2, 2], pads=[1, 1, 0, 0]),
+        node("AveragePool", "c", "q0", kernel_shape=[2, 2], pads=[1, 1, 0, 0]),
+        node("AveragePool", "q0", "q", kernel_shape=[2, 2], pads=[1, 0, 0, 1], count_include_pad=1),
         node("GlobalAveragePool", "q", "u"),
         node("Flatten", "u", "f"),
         node("Gemm", "f 8.weight 8.bias", "s", transB=1),
@@ -168,7 +169,9 @@ def test_a_convolutional_network_of_torch():
         "8.weight": numbers(3, 4), "8.bias": numbers(3),
     }  # fmt: skip
     proto = graph(nodes, {"x": ["N", 3, 12, 11]}, ["y"], arrays)
-    check(proto, {"x": numbers(2, 3, 12, 11)}, {"x": numbers(5, 3, 12, 11)})
+    model = check(proto, {"x": numbers(2, 3, 12, 11)}, {"x": numbers(5, 3, 12, 11)})
+    labels = np.array([0, 2, 1, 0, 1, 2])
+    assert model.fit(numbers(6, 3, 12, 11), labels, epochs=2, optimizer="adam", verbose=0).to_dict()["loss"][1] > 0
 
 
 def test_an_encoder_with_attention_joins_the_batch_and_the_heads():

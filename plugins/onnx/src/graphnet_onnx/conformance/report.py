@@ -24,12 +24,17 @@ RANDOM = ("Bernoulli", "RandomNormal", "RandomNormalLike", "RandomUniform", "Ran
 
 @dataclass(frozen=True)
 class Outcome:
-    """What happened to one test: ``passed``, ``failed`` or ``unsupported``, and why."""
+    """What happened to one test: ``passed``, ``failed`` or ``unsupported``, and why.
+
+    ``route`` says how much of the model were graphs of graphnet: ``whole``, ``part`` or ``none``; an empty string if it
+    is not known.
+    """
 
     case: str
     operator: str
     result: str
     reason: str = ""
+    route: str = ""
 
 
 def run_case(case: Case) -> Outcome:
@@ -42,7 +47,14 @@ def run_case(case: Case) -> Outcome:
         return Outcome(case.name, case.operator, "unsupported", str(error))
     except Exception as error:  # a test that ends in any exception has failed, and the others go on
         return Outcome(case.name, case.operator, "failed", " ".join(f"{type(error).__name__}: {error}".split())[:300])
-    return Outcome(case.name, case.operator, "passed")
+    return Outcome(case.name, case.operator, "passed", route=_route(prepared))
+
+
+def _route(prepared: backend.GraphnetRep) -> str:
+    """How much of a model were graphs of graphnet in its runs."""
+    parts = sum(len(program.parts) for program in prepared.programs)
+    graphs = sum(len(program.graphs) for program in prepared.programs)
+    return "none" if not graphs else "whole" if graphs == parts == len(prepared.programs) else "part"
 
 
 def run_imported(case: Case) -> Outcome:

@@ -20,6 +20,10 @@ def table(report: Report) -> str:
     lines = _aligned(rows)
     count = sum(claimed(outcome.operator) for outcome in report.outcomes)
     lines.append(f"{100 * report.share:.1f} % of {count} tests of claimed operators passed")
+    routes = Counter(outcome.route for outcome in report.outcomes)
+    if set(routes) - {""}:
+        whole, part, none = (routes[route] for route in ("whole", "part", "none"))
+        lines.append(f"passed as one graph of graphnet: {whole}; as graphs and functions: {part}; as functions: {none}")
     if report.left_out:
         lines.append(f"left out for their types: {sum(report.left_out.values())}")
         lines += [f"  {number:4d}  {types}" for types, number in sorted(report.left_out.items())]

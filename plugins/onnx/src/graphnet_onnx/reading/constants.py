@@ -16,8 +16,9 @@ from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
 from graphnet_onnx.reading.values import Known
 
-#: Elements of the largest array that may be computed from smaller ones, and of all such arrays of a file.
-MAX_ELEMENTS, MAX_TOTAL = 2**24, 2**26
+#: Elements of the largest array that may be computed from constants, and of all such arrays of a file, if the file
+#: itself does not hold more.
+MAX_ELEMENTS, MAX_TOTAL = 2**23, 2**25
 #: Operators whose result has at most as many elements as their inputs together, or as these broadcast.
 BROADCASTING = frozenset(
     [
@@ -180,7 +181,9 @@ def fold(scope: Scope, node: NodeView) -> bool:
         If the result would be larger than ``MAX_ELEMENTS``, or the evaluator fails.
     """
     if node.op == "Constant":
-        scope.set(node.outputs[0], Known(_constant(node)))
+        array = _constant(node)
+        scope.conversion.held += array.size
+        scope.set(node.outputs[0], Known(array))
         return True
     if not all(value is None or isinstance(value, Known) for value in node.inputs) or not any(node.inputs):
         return False
@@ -192,10 +195,11 @@ def fold(scope: Scope, node: NodeView) -> bool:
         return False
     conversion = scope.conversion
     conversion.computed += expected
-    total = sum(array.size for array in arrays if array is not None)
-    if expected > max(MAX_ELEMENTS, 4 * total) or conversion.computed > MAX_TOTAL + 64 * total:
-        raise FileError("a constant would become too large", where=node.place,
-                        expected=f"at most {MAX_ELEMENTS:,} numbers", received=f"{expected:,}")  # fmt: skip
+    single, total = max(MAX_ELEMENTS, conversion.held), MAX_TOTAL + 8 * conversion.held
+    if expected > single or conversion.computed > total:
+        raise FileError("constants would become too large", where=node.place,
+                        expected=f"at most {single:,} numbers, and {total:,} in all constants that are computed",
+                        received=f"{expected:,} and {conversion.computed:,}")  # fmt: skip
     clean = onnx.NodeProto()
     clean.CopyFrom(node.proto)
     clean.domain = node.domain

@@ -43,6 +43,7 @@ def initializers(scope: Scope, graph: Any, place: str, defaults: Container[str] 
                             received=repr(tensor.name[:200]))  # fmt: skip
         seen.add(tensor.name)
         array = read_tensor(tensor, place, conversion.folder)
+        conversion.held += array.size
         trained = array.dtype.kind == "f" and array.ndim > 0 and tensor.name not in defaults
         scope.set(tensor.name, Known(array, tensor.name, trained))
 

@@ -100,7 +100,8 @@ def _add(scope: Scope, node: NodeView, values: list[Any], terms: dict[int, Term]
         rest = iter(atoms)
         groups = [group if group is not None else (next(rest),) for group in groups]
         known = {atom: first.sizes[atom] for atom in first.row_atoms} | dict(zip(atoms, result.sizes, strict=True))
-        scope.set(name, Term(value, axes, tuple(groups), known, len(result.rows), result.dtype))
+        made = Term(value, axes, tuple(groups), known, len(result.rows), result.dtype)
+        scope.set(name, layout.with_inner(made, scope.move))
         scope.note(node, f"{value.ref.source}: OnnxOperator({node.op!r})")
 
 

@@ -207,6 +207,13 @@ def with_last(term: Term, axis: int, apply: Apply) -> Term:
     return arranged(term, (*term.axes[: term.rows], *[each for each in inner if each], group), apply)
 
 
+def with_inner(term: Term, apply: Apply) -> Term:
+    """With at least one axis after the rows, of size 1: constants need one."""
+    if len(term.axes) > term.rows:
+        return term
+    return arranged(term, (*term.axes, (new_atom(),)), apply)
+
+
 def demoted(term: Term, apply: Apply) -> Term:
     """With the batch as the only axis of rows: time becomes the axis after it."""
     if term.rows == 1:

@@ -21,13 +21,15 @@ from graphnet_onnx.reading.convert import initializers, opsets_of, run
 from graphnet_onnx.reading.dims import Dim, Size, symbol
 from graphnet_onnx.reading.handlers.shapes import unflipped
 from graphnet_onnx.reading.layout import MixedRowsError
-from graphnet_onnx.reading.parse import nested, parse_model, read_model
+from graphnet_onnx.reading.parse import count_nodes, nested, parse_model, read_model
 from graphnet_onnx.reading.report import Report
 from graphnet_onnx.reading.scope import Conversion, Scope, count_uses
 from graphnet_onnx.reading.tensors import BYTES, type_name
 from graphnet_onnx.reading.values import Dropped, Flipped, Known, Term, new_atom
 
 Path = str | os.PathLike[str]
+#: Nodes that functions may give, besides eight times those of the file.
+EXPANDED = 4000
 RECURRENT = frozenset({"LSTM", "GRU", "RNN", "Scan"})
 
 
@@ -249,7 +251,7 @@ class _Import:
 
     def __init__(self, proto: Any, where: str, folder: str | None, ports: list[Port], roles: Roles) -> None:
         self.proto, self.where, self.ports, self.roles = proto, where, ports, roles
-        self.conversion = Conversion(where, folder)
+        self.conversion = Conversion(where, folder, limit=EXPANDED + 8 * count_nodes(proto, where))
         name = re.sub(r"[^0-9A-Za-z_]+", "_", proto.graph.name[:80]).strip("_")
         self.builder = Builder(name if name[:1].isalpha() else "onnx_model")
         functions = {(function.domain, function.name): function for function in proto.functions}
@@ -257,6 +259,7 @@ class _Import:
         self.scope.uses, self.scope.readers = count_uses(proto.graph.node, proto.graph.output)
         self.sources: dict[str, tuple[str, int]] = {}
         self.outputs: dict[str, Any] = {}
+        self._indices: set[str] = set()
         self.skipped: list[str] = []
         starts = list(dict.fromkeys((self.roles.batch[n], t) for n, t in self.roles.time.items()))
         self.batch_major = bool(starts) and starts[0] == (0, 1)
@@ -340,13 +343,15 @@ class _Import:
         order = [time, batch] if sequence and time is not None else [batch] if batch == 0 else []
         order += [i for i in range(len(sizes)) if i not in order]
         names = self._axis_names(len(sizes), batch, time if sequence else None, [shown[i] for i in order], order)
-        value = self.builder.input(name, names, integer=port.dtype.kind in "iu" and self._only_indices(port.name))
+        value = self.builder.input(name, names, integer=self._is_index(port))
         rows = 2 if sequence else 1
         axes = tuple((atoms[i],) for i in order)
         term = Term(value, axes, groups, known, rows, port.dtype)
         if not sequence and batch != 0:
             moved = tuple((atoms[i],) for i in [batch, *[i for i in range(len(sizes)) if i != batch]])
             term = layout.arranged(replace(term, axes=axes), moved, self.scope.move)
+        if port.name not in self._indices:
+            term = layout.with_inner(term, self.scope.move)
         self.scope.set(port.name, term)
         for atom, size in known.items():
             if isinstance(size, Dim) and len(size.symbols) == 1:
@@ -366,6 +371,12 @@ class _Import:
             usual = ["axis0"]
         names = dict(zip(rest, usual, strict=True)) | {batch: "batch"} | ({} if time is None else {time: "time"})
         return ", ".join(f"{names[i]}{text}" for i, text in zip(order, shown, strict=True))
+
+    def _is_index(self, port: Port) -> bool:
+        """Whether an input is declared as integers."""
+        if port.dtype.kind in "iu" and self._only_indices(port.name):
+            self._indices.add(port.name)
+        return port.name in self._indices
 
     def _only_indices(self, name: str) -> bool:
         """Whether an input of integers is read as indices of rows of a table and as nothing else."""
@@ -438,7 +449,7 @@ class _Import:
         config = TrainingConfig(
             batch_major=self.batch_major and bool(self.sequences), dtype="float64" if wide else "float32"
         )
-        found = self.conversion.classes
+        found = {n: c for n, c in self.conversion.classes.items() if len(set(c)) == len(c) >= 2}
         if len(self.outputs) == 1 and found:
             config = replace(config, classes=next(reversed(found.values())))
         elif any(name in self.outputs for name in found):

@@ -126,6 +126,10 @@ def view(
         raise FileError("another number of inputs or outputs", where=place,
                         expected=f"{known.min_input} to {known.max_input} inputs, at most {known.max_output} outputs",
                         received=f"{len(proto.input)} and {len(proto.output)}")  # fmt: skip
+    if not proto.output or (known.min_output and not proto.output[0]):
+        raise FileError(
+            "a node without an output", where=place, expected=known.outputs[0].name if known.outputs else "one"
+        )
     for index in range(known.min_input):
         if not proto.input[index] and proto.input:
             raise FileError(

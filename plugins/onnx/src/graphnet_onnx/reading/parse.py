@@ -57,7 +57,7 @@ def parse_model(data: bytes, where: str) -> onnx.ModelProto:
         received = "a model without nodes and outputs" if model.ir_version else kind(data[:4096])
         raise FileError("not a whole ONNX model", where=where, expected="a model with a graph", received=received)
     with reading(where, EXPECTED):
-        _check_size(model, where)
+        count_nodes(model, where)
         _check_opsets(model, where)
     return model
 
@@ -71,8 +71,14 @@ def nested(node: Any) -> Iterator[Any]:
             yield from attribute.graphs
 
 
-def _check_size(model: onnx.ModelProto, where: str) -> None:
-    """Refuse more nodes, and deeper nested graphs, than ``MAX_NODES`` and ``MAX_DEPTH``."""
+def count_nodes(model: onnx.ModelProto, where: str) -> int:
+    """The number of nodes, those of nested graphs and functions included.
+
+    Raises
+    ------
+    FileError
+        If there are more nodes, or deeper nested graphs, than ``MAX_NODES`` and ``MAX_DEPTH``.
+    """
     waiting: list[tuple[Any, int]] = [(model.graph, 0), *((function, 0) for function in model.functions)]
     count = 0
     while waiting:
@@ -86,6 +92,7 @@ def _check_size(model: onnx.ModelProto, where: str) -> None:
                 received="more nodes" if count > MAX_NODES else "a graph that is nested more deeply",
             )
         waiting += [(inner, depth + 1) for node in graph.node for inner in nested(node)]
+    return count
 
 
 def _check_opsets(model: onnx.ModelProto, where: str) -> None:

@@ -40,6 +40,10 @@ class Conversion:
         Symbols of axes that a recurrence runs along.
     located : dict of str to (Term, int)
         For the symbol of a size, a value with an axis of this size, and its atom.
+    limit : int
+        The most nodes, with those that calls of functions give.
+    held, computed : int
+        The numbers that the file holds, and that were computed from them.
     fixed : list of str
         Sizes that the file declares as free and uses as numbers.
     """
@@ -52,6 +56,8 @@ class Conversion:
     scanned: set[str] = field(default_factory=set)
     fixed: list[str] = field(default_factory=list)
     computed: int = 0
+    limit: int = MAX_NODES
+    held: int = 0
     nodes: int = 0
     located: dict[str, Any] = field(default_factory=dict)
     classes: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -59,9 +65,9 @@ class Conversion:
     def count(self) -> None:
         """Count a node; functions that call each other could otherwise make any number of a small file."""
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise FileError("the model is too large", where=self.path, expected=f"at most {MAX_NODES:,} nodes",
-                            received="functions that give more")  # fmt: skip
+        if self.nodes > self.limit:
+            raise FileError("the functions of the model give too many nodes", where=self.path,
+                            expected=f"at most {self.limit:,}", received="more")  # fmt: skip
 
     def bind(self, size: Size, number: Size) -> bool:
         """Whether a size may be taken as a number: it is that by the file, or nothing else is known about it."""

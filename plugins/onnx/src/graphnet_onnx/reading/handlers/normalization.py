@@ -17,7 +17,7 @@ from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.handlers.shapes import axes_of, checked_axis
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
-from graphnet_onnx.reading.values import Dropped, Known, Term
+from graphnet_onnx.reading.values import Dropped, Known, Term, new_atom
 
 
 @handles("BatchNormalization")
@@ -178,25 +178,28 @@ def reduction(scope: Scope, node: NodeView) -> None:
         return
     result, position = joined(scope, term, axes)
     x = result.value
+    single = len(result.axes) == result.rows + 1  # its last axis stays, with size 1
     if node.op == "ReduceLogSumExp":
-        value = log_sum_exp(scope, x, position, node.name)
+        value = log_sum_exp(scope, x, position, node.name, single)
     else:
         before = {"ReduceL1": Absolute(), "ReduceL2": ScalarPower(2), "ReduceSumSquare": ScalarPower(2)}.get(node.op)
         after = {"ReduceL2": Sqrt(), "ReduceLogSum": Log()}.get(node.op)
         x = x if before is None else scope.apply(before, x)
-        value = scope.apply(Reduce(KINDS[node.op], position), x, name="" if after else node.name)
+        value = scope.apply(Reduce(KINDS[node.op], position, single), x, name="" if after else node.name)
         value = value if after is None else scope.apply(after, value, name=node.name)
+    one = new_atom()
     reduced = tuple(axis for i, axis in enumerate(result.axes) if i != position + len(result.axes))
+    reduced = (*reduced, (one,)) if single else reduced
     groups = [() if i in axes else group for i, group in enumerate(result.groups)]
-    left = replace(result, value=value, axes=reduced, groups=tuple(groups))
+    left = replace(result, value=value, axes=reduced, groups=tuple(groups), sizes={**result.sizes, one: 1})
     scope.set(node.outputs[0], left if keep else layout.squeezed(left, axes))
     scope.note(node, f"{node.op} over {'axis' if len(axes) == 1 else 'axes'} {', '.join(map(str, axes))}")
 
 
-def log_sum_exp(scope: Scope, x: Any, axis: int, name: str) -> Any:
+def log_sum_exp(scope: Scope, x: Any, axis: int, name: str, keep: bool) -> Any:
     """``max + log Σ exp(x - max)``."""
     from graphnet import Add, Subtract
 
     largest = scope.apply(Reduce("max", axis, True), x)
-    total = scope.apply(Reduce("sum", axis), scope.apply(Exp(), scope.apply(Subtract(), x, largest)))
-    return scope.apply(Add(), scope.apply(Log(), total), scope.apply(Reduce("max", axis), x), name=name)
+    total = scope.apply(Reduce("sum", axis, keep), scope.apply(Exp(), scope.apply(Subtract(), x, largest)))
+    return scope.apply(Add(), scope.apply(Log(), total), scope.apply(Reduce("max", axis, keep), x), name=name)

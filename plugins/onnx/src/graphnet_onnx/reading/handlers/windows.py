@@ -9,7 +9,7 @@ import numpy as np
 
 from graphnet import Concatenate, FileError, Slice
 from graphnet_conv import AveragePooling, Conv, Pooling
-from graphnet_onnx.layers import Reduce
+from graphnet_onnx.layers import OnnxOperator, Reduce
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.dims import Dim, Size, opaque
 from graphnet_onnx.reading.generic import generic
@@ -21,7 +21,7 @@ from graphnet_onnx.reading.values import Known, Term, new_atom
 
 Pairs = tuple[tuple[int, int], ...]
 #: Groups of a convolution that become layers of their own.
-MAX_GROUPS = 4096
+MAX_GROUPS = 1024
 
 
 def images(scope: Scope, node: NodeView) -> tuple[Term, int]:
@@ -121,14 +121,11 @@ def conv(scope: Scope, node: NodeView) -> None:
     kernels, channels, *kernel = weights.array.shape
     group = node.get("group", 1)
     strides, dilations = per_axis(node, "strides", axes, 1, 1), per_axis(node, "dilations", axes, 1, 1)
+    if group > MAX_GROUPS:
+        generic(scope, node)
+        return
     fits = len(kernel) == axes and (node.get("kernel_shape") or list(kernel)) == list(kernel)
-    if (
-        not fits
-        or not 1 <= group <= MAX_GROUPS
-        or kernels % group
-        or term.dims[1] != channels * group
-        or 0 in weights.array.shape
-    ):
+    if not fits or group < 1 or kernels % group or term.dims[1] != channels * group or 0 in weights.array.shape:
         raise FileError("weights and input do not fit", where=node.place,
                         expected=f"(kernels, {term.dims[1]} / group, …) with {axes} spatial axes, group {group}",
                         received=weights.array.shape)  # fmt: skip
@@ -168,6 +165,9 @@ def pool(scope: Scope, node: NodeView) -> None:
     plain = axes in (1, 2) and found == axes and set(dilations) == {1} and not indices and pads is not None
     counted = node.op == "AveragePool" and node.get("count_include_pad") and pads is not None and any(map(any, pads))
     ceiling = pads is not None and node.get("ceil_mode") and not _whole(term.dims[2:], kernel, strides, pads)
+    if plain and counted and not ceiling:
+        term, pads = padded(scope, node, term, pads or ()), ((0, 0),) * axes
+        counted = False
     if not plain or counted or ceiling or any(max(pair) >= m for pair, m in zip(pads or (), kernel, strict=False)):
         generic(scope, node)
         return
@@ -179,6 +179,21 @@ def pool(scope: Scope, node: NodeView) -> None:
         node.outputs[0], spatial(term, value, None, window_sizes(node, term.dims[2:], kernel, strides, dilations, pads))
     )
     scope.note(node, f"{value.ref.source}: {layer!r}")
+
+
+def padded(scope: Scope, node: NodeView, term: Term, pads: Pairs) -> Term:
+    """Images with zeros around them, which count."""
+    sizes = [term.size(axis) for axis in term.axes[term.rows :]]
+    known = [n if isinstance(n, int) else -1 for n in sizes]
+    larger = [n if isinstance(n, int) and n < 0 else n + sum(pair) for n, pair in zip(known[1:], pads, strict=True)]
+    places = (*range(term.rows), *range(term.rows, term.rows + len(sizes)))
+    before, after = ([0] * (term.rows + 1) + [pair[side] for pair in pads] for side in (0, 1))
+    numbers = (*before, *after)
+    entries = (("value", "float32", places, tuple(known)), ("array", "int64", (len(numbers),), numbers))
+    layer = OnnxOperator("Pad", 18, entries, tuple(range(term.rows)), (known[0], *larger), (("mode", "constant"),))
+    value = scope.apply(layer, term.value)
+    grown = [n + sum(pair) for n, pair in zip(sizes[1:], pads, strict=True)]
+    return spatial(term, value, None, grown)
 
 
 def _whole(sizes: tuple[Size, ...], kernel: tuple[int, ...], strides: tuple[int, ...], pads: Pairs) -> bool:
