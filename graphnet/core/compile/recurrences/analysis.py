@@ -179,7 +179,7 @@ def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
 
     found = matrix_class(state, following, size, list(reads.values()), computed.expand, computed.fixed)
     analysis.matrices.append(MatrixState(state, reads))
-    reads.update({slot: narrow(form, expand) for slot, form in reads.items()})
+    reads.update({slot: narrow(form, computed.expand) for slot, form in reads.items()})
     return found
 
 
