@@ -354,6 +354,31 @@ def test_batch_normalization_without_statistics_is_refused():
         to_onnx(Sequential(BatchNormalization(3), shape="batch, feature=3"))
 
 
+def shape_of(model, **options):
+    shape = to_onnx(model, **options).graph.input[0].type.tensor_type.shape
+    return [each.dim_param or each.dim_value for each in shape.dim]
+
+
+def test_axes_that_are_not_declared():
+    assert shape_of(Sequential(FullyConnected(4, 3))) == ["batch", 4]
+    assert shape_of(FullyConnected(4, 3)) == ["batch", 4]
+    assert shape_of(Model(Sequential(LSTM(3, 4, 2), Last()))) == ["time", "batch", 3]
+    assert shape_of(Sequential(LayerNormalization()), shapes="batch, feature=5") == ["batch", 5]
+    assert shape_of(Sequential(ReLU()), shapes={"x": "batch, feature"}) == ["batch", "feature"]
+    model = Model(Sequential(FullyConnected(None, 3)))
+    model.predict(random((2, 6)))
+    assert shape_of(model) == ["batch", 6]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "message"),
+    [(5, "not the axes"), ({"z": "batch"}, "unknown input 'z'"), ("batch feature", "not an axis")],
+)
+def test_wrong_axes(shapes, message):
+    with pytest.raises(graphnet.GraphnetError, match=message):
+        to_onnx(Sequential(ReLU()), shapes=shapes)
+
+
 def test_input_without_axes_is_refused():
     with pytest.raises(graphnet.ShapeError, match="the shape of an input is not known"):
         to_onnx(Sequential(LayerNormalization()))

@@ -27,6 +27,7 @@ def onnx(
     lengths: bool = True,
     states: bool = True,
     batch_major: bool | None = None,
+    shapes: Any = None,
 ) -> bytes:
     """Return a model as an ONNX file; see :func:`graphnet_onnx.export` for the options."""
     from graphnet_onnx.writing.export import serialized, to_onnx
@@ -39,6 +40,7 @@ def onnx(
             lengths=lengths,
             states=states,
             batch_major=batch_major,
+            shapes=shapes,
         )
     )
 

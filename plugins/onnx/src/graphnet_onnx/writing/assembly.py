@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError, GraphnetWarning
 from graphnet.core.run.inputs import common_dtype
 from graphnet.core.run.runner import Runner
+from graphnet_onnx.writing.declared import graphs_of
 from graphnet_onnx.writing.errors import check_size
 from graphnet_onnx.writing.file import OnnxFile
 from graphnet_onnx.writing.inputs import Inferred, inferred, only_initial, ragged_inputs, states_of
@@ -40,11 +41,12 @@ class Options:
     lengths: bool
     states: bool
     batch_major: bool
+    shapes: Mapping[str, Shape]
 
 
 def assembled(runner: Runner, model: Any, options: Options) -> onnx.ModelProto:
     """Return a model as an object of the package onnx."""
-    choices = [(graph, distinct) for graph in _graphs(runner) for distinct in _namings(graph)]
+    choices = [(graph, distinct) for graph in graphs_of(runner, options.shapes) for distinct in _namings(graph)]
     for graph, distinct in choices[:-1]:
         with suppress(GraphnetError):  # sizes that only a pass has determined, or that must be equal
             return _of(graph, distinct, model, options)
@@ -58,21 +60,10 @@ def _namings(graph: Graph) -> tuple[bool, ...]:
     return (True, False) if len(set(free)) < len(free) else (False,)
 
 
-def _graphs(runner: Runner) -> list[Graph]:
-    """The graph as it is declared, then with the sizes that the last pass has determined.
-
-    The file leaves free what the declaration does, if the weights fit any such size.
-    """
-    completed = runner.completed()
-    known = {
-        name: spec if spec.shape is not None else completed.inputs[name] for name, spec in runner.graph.inputs.items()
-    }
-    declared = replace(runner.graph, inputs=known)
-    return [declared] if declared == completed else [declared, completed]
-
-
 def _of(graph: Graph, distinct: bool, model: Any, options: Options) -> onnx.ModelProto:
-    Runner(graph).materialize()
+    runner = Runner(graph)
+    if not runner.drawn:
+        runner.materialize()
     return _Assembly(graph, distinct, options).model(model)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -13,13 +14,16 @@ from graphnet.core import dtypes
 from graphnet.core.checks import path as checked_path
 from graphnet.core.describe.graph import Graph
 from graphnet.core.describe.layer import Layer
+from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import ConfigError
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.standalone import graph_of
 from graphnet.io import atomic
 from graphnet_onnx.writing.assembly import Options, assembled
+from graphnet_onnx.writing.declared import shapes_given
 from graphnet_onnx.writing.errors import ExportError, check_size
 
+Shapes = str | Shape | Mapping[str, str | Shape] | None
 Recurrent = Literal["scan", "operator"]
 
 
@@ -32,6 +36,7 @@ def export(
     lengths: bool = True,
     states: bool = True,
     batch_major: bool | None = None,
+    shapes: Shapes = None,
     force: bool = False,
 ) -> None:
     """Write a model as an ONNX file, for inference; see docs/onnx.md for what is in it.
@@ -52,6 +57,9 @@ def export(
         Whether the initial and the final states of Scans are inputs and outputs.
     batch_major : bool, optional
         Whether sequences are (batch, time, …) in the file; None: as the configuration of a Model says, else False.
+    shapes : str, Shape or mapping, optional
+        The axes of the only input, such as ``'batch, feature=4'``, or of inputs by name; needed where the graph does
+        not declare them, and no pass has run.
     force : bool
         Replace an existing file.
 
@@ -68,8 +76,10 @@ def export(
     """
     file = checked_path("export", path)
     atomic.refuse_existing(file, force=force)
-    proto = to_onnx(model, recurrent=recurrent, dtype=dtype, lengths=lengths, states=states, batch_major=batch_major)
-    atomic.write(file, serialized(proto))
+    content = to_onnx(
+        model, recurrent=recurrent, dtype=dtype, lengths=lengths, states=states, batch_major=batch_major, shapes=shapes
+    )
+    atomic.write(file, serialized(content))
 
 
 def to_onnx(
@@ -80,6 +90,7 @@ def to_onnx(
     lengths: bool = True,
     states: bool = True,
     batch_major: bool | None = None,
+    shapes: Shapes = None,
 ) -> onnx.ModelProto:
     """Return what :func:`export` writes, as an object of the package onnx.
 
@@ -98,7 +109,8 @@ def to_onnx(
     if dtype is None:
         dtype = getattr(getattr(model, "config", None), "dtype", None)
     wanted = None if dtype is None else dtypes.name(dtype, where="export")
-    return assembled(_runner(model), model, Options(recurrent, wanted, bool(lengths), bool(states), bool(batch_major)))
+    flags = bool(lengths), bool(states), bool(batch_major)
+    return assembled(_runner(model), model, Options(recurrent, wanted, *flags, shapes_given(shapes)))
 
 
 def serialized(proto: onnx.ModelProto) -> bytes:

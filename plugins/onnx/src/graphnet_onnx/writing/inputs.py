@@ -81,7 +81,7 @@ def _declared(graph: Graph, name: str) -> Shape:
             "the axes of an input are not known",
             where=f"graph {graph.name!r}, input {name!r}",
             expected="declared axes, such as 'batch, feature=4'",
-            remedy="Declare them, or run the model once: its inputs then have the axes that they were given.",
+            remedy="Declare them, pass shapes='batch, feature=4' to export, or run the model once.",
         )
     return shape
 
