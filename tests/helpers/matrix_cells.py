@@ -2,11 +2,14 @@
 
 import numpy as np
 
+import graphnet
 from graphnet import (
     Builder,
     Cell,
+    Dropout,
     Exp,
     FullyConnected,
+    Layer,
     LayerNormalization,
     LearnedArray,
     Reshape,
@@ -14,11 +17,15 @@ from graphnet import (
     Runner,
     Scan,
     Split,
+    Weight,
     concatenate,
     dense,
 )
+from graphnet.core.compile.pipeline import PASSES
 from helpers.random_models import Tanh
 
+#: Passes with which every cell runs step by step.
+STEPWISE = tuple(name for name in PASSES if name != "recurrences")
 #: Features of the input.
 D = 3
 
@@ -101,8 +108,8 @@ def graph(name, sizes=(2, 5), reverse=False, bptt_length=None):
 
 
 def everything(graph, given, backend, lengths=None, passes=None):
-    """Outputs, errors and gradients, with weights and errors that are the same each time; and what ran the Scan."""
-    runner = Runner(graph, backend=backend, passes=passes)
+    """Outputs, errors and gradients, with weights and errors that are the same each time; and what ran the Scan, step by step."""
+    runner = Runner(graph, backend=backend, passes=STEPWISE if passes is None else passes)
     runner.materialize()
     rng = np.random.default_rng(3)
     dtype = given["x"].dtype
@@ -226,3 +233,107 @@ def random_value(rng, values):
             n // 2 if i == rank + axis else n for i, n in enumerate(shape)
         )
     return None
+
+
+# ---------------------------------------------------------------------- other inputs and states
+def with_contexts():
+    """Matrices as sequence, state, context and output."""
+    c = Cell(
+        "c", sequences={"x": "batch, a=2, b=3"}, states={"s": "batch, a=2, b=3"}, contexts={"m": "batch, b=3, c=2"}
+    )
+    s = Tanh()(c.x + c.s * 0.5 + np.swapaxes(c.m, -1, -2))
+    g = Builder("model")
+    x, m = g.input("x", "time, batch, a=2, b=3"), g.input("m", "batch, b=3, c=2")
+    scanned = Scan(c.build(y=s @ c.m, s=s))(x, None, m, name="scan")
+    return g.build(y=scanned, s=scanned["s"]), {"x": (4, 3, 2, 3), "m": (3, 3, 2)}
+
+
+def without_batch():
+    """A sequence without a batch axis, and a state of one number."""
+    c = Cell("c", sequences={"x": "batch, feature=3"}, states={"s": "batch, a=2, b=3", "n": "batch, one=1"})
+    n = Tanh()(c.n + (c.x * c.x).sum(-1, keepdims=True))
+    s = Tanh()(c.s + n[..., None] * c.x[..., None, :])
+    g = Builder("model")
+    scanned = Scan(c.build(y=s.sum(-2), s=s, n=n), reverse=True)(
+        g.input("x", "time, feature=3"), None, None, name="scan"
+    )
+    return g.build(y=scanned), {"x": (5, 3)}
+
+
+def with_dropout():
+    """Random numbers for a matrix."""
+    c = Cell("c", sequences={"x": "batch, feature=3"}, states={"s": "batch, a=2, b=3"})
+    s = Tanh()(Dropout(0.5)(c.s + c.x[..., None, :]))
+    g = Builder("model")
+    scanned = Scan(c.build(y=s.sum(-2), s=s))(g.input("x", "time, batch, feature=3"), None, name="scan")
+    return g.build(y=scanned), {"x": (5, 2, 3)}
+
+
+class HeadMatrices(Layer):
+    """A matrix for each head: y_hj = Σ_i x_hi w_hij."""
+
+    heads: int
+    size: int
+
+    def parameters(self, *inputs):
+        return {"w": Weight((self.heads, self.size, self.size), fan_in=self.size, fan_out=self.size)}
+
+    def apply(self, x, *, w):
+        return np.einsum("bhi,hij->bhj", x, w), x
+
+    def pull(self, x, error, *, w):
+        return (error[..., None, :] @ np.swapaxes(w, -1, -2))[..., 0, :]
+
+    def grad(self, x, error):
+        return {"w": np.einsum("bhi,bhj->hij", x, error)}
+
+
+class Bilinear(Layer):
+    """y_j = Σ x_i w_ikj z_k."""
+
+    def parameters(self, *inputs):
+        return {"w": Weight((3, 2, 4), fan_in=3, fan_out=4)}
+
+    def infer(self, x, z):
+        return x.resized(-1, 4)
+
+    def apply(self, x, z, *, w):
+        return np.einsum("bjk,bk->bj", np.einsum("bi,ikj->bjk", x, w), z), (x, z)
+
+    def pull(self, saved, error, *, w):
+        x, z = saved
+        inner = np.stack([np.einsum("bi,ij->bj", x, w[:, k]) for k in range(2)], axis=-1)
+        return np.einsum("ikj,bjk->bi", w, np.einsum("bj,bk->bjk", error, z)), np.vecdot(
+            error[..., None], inner, axis=-2
+        )
+
+    def grad(self, saved, error):
+        x, z = saved
+        return {"w": np.einsum("bi,bkj->ikj", x, np.einsum("bj,bk->bkj", error, z))}
+
+
+def with_einsum():
+    """Layers of one's own with np.einsum."""
+    c = Cell("c", sequences={"x": "batch, feature=3"}, states={"s": "batch, a=2, b=3"})
+    s = Tanh()(HeadMatrices(2, 3)(c.s) + c.x[..., None, :])
+    g = Builder("model")
+    cell = c.build(y=Bilinear()(c.x, s.sum(-1)), s=s)
+    return g.build(y=Scan(cell)(g.input("x", "time, batch, feature=3"), None, name="scan")), {"x": (5, 2, 3)}
+
+
+OTHERS = {f.__name__: f for f in (with_contexts, without_batch, with_dropout, with_einsum)}
+
+
+def same_inputs(name, backend, lengths=None):
+    """Assert that one of the graphs above gives the numbers of the reference backend."""
+    made, shapes = OTHERS[name]()
+    rng = np.random.default_rng(7)
+    given = {key: rng.normal(size=shape) for key, shape in shapes.items()}
+    graphnet.seed(1)
+    ours, scan = everything(made, given, backend, lengths)
+    graphnet.seed(1)
+    expected, _ = everything(made, given, "reference", lengths)
+    assert scan.reason is None and ours.keys() == expected.keys()
+    for key, array in expected.items():
+        assert ours[key].shape == array.shape
+        np.testing.assert_allclose(ours[key], array, rtol=0, atol=1e-12, err_msg=key)

@@ -36,7 +36,7 @@ def forward(dense: Any, operations: Operations | None, outputs: Sequence[Array])
     form = form_of(dense)
     if operations is None or form is None or not dense.count:
         return None
-    state = np.array(dense.initial)
+    state = np.array(dense.initial, order="C")
     states = np.empty((len(state), -(-dense.count // SIZE), *state.shape[1:]), state.dtype)
     arrays = given(dense) | {"state": state, "states": states}
     arrays |= {f"output {i}": output for i, output in enumerate(outputs)}
@@ -51,7 +51,7 @@ def backward(
 ) -> Array:
     """Fill the errors of the arguments by an operation of the backend; returns that of the state before all steps."""
     form = form_of(dense)
-    state = np.array(error)
+    state = np.array(error, order="C")
     arrays = given(dense) | {"state": state, "states": states}
     for i, (output, query) in enumerate(zip(outputs, target.queries, strict=True)):
         shape = (*dense.vectors["values"].shape[:2], *state.shape[1:-2], state.shape[-1])

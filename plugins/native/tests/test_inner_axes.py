@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.matrix_cells import CELLS, everything, graph, inputs, same
+from helpers.matrix_cells import CELLS, OTHERS, everything, graph, inputs, same, same_inputs
 from test_threads import COUNTS, _own_cache, assert_equal_bits, use  # noqa: F401
 
 #: Keys and values, and rows of the batch: lanes that are full, and others.
@@ -13,6 +13,11 @@ SHAPES = [((2, 5), 1, "float32"), ((3, 9), 5, "float64"), ((4, 8), 8, "float64")
 def test_cell_equals_reference(name):
     for sizes, batch, dtype in SHAPES:
         same(name, "native", sizes, 4, batch, dtype)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_other_inputs_equal_reference(name):
+    same_inputs(name, "native")
 
 
 @pytest.mark.parametrize("seed", range(100, 104))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from graphnet import Cell, Layer, dense
+from graphnet import Cell, Layer, dense, outer_product
 from graphnet.core.describe.parameter import Weight
 from graphnet.core.describe.shapes import Shape
 from graphnet.layers import Concatenate, LearnedArray, Reshape, VectorMatrix
@@ -195,6 +195,24 @@ def heads(c):
     return {"y": Reshape((2 * V,))((q[..., None] * s).sum(2)), "S": s}
 
 
+def exponential(c):
+    """RWKV-6 with its decay as an exponential, heads, and a bonus for the present step."""
+    k, q, w = (Reshape((2, K))(dense(c.x, 2 * K)) for _ in range(3))
+    update = k[..., None] * Reshape((2, V))(dense(c.x, 2 * V))[:, :, None]
+    bonus = Reshape((2, K))(LearnedArray(2 * K, initial=0.5)(c.x))
+    s = np.exp(-np.exp(w))[..., None] * c.S + update
+    return {"y": Reshape((2 * V,))(read(q, c.S + bonus[..., None] * update)), "S": s}
+
+
+def delta_heads(c):
+    """The delta rule with heads, and vectors that are products themselves."""
+    q, k = (Reshape((2, K))(dense(c.x, 2 * K)) for _ in range(2))
+    v, beta = Reshape((2, V))(dense(c.x, 2 * V)), Reshape((2, 1))(sigmoid(dense(c.x, 2)))
+    k = k * (0.1 + sigmoid(k)) * 0.5
+    s = c.S + outer_product(k, beta * (v - read(k, c.S)))
+    return {"y": Reshape((2 * V,))(read(q, s)), "S": s}
+
+
 def mlstm(c):
     k, v, q, *_ = vectors(c)
     i, f = dense(c.x, 1), np.log(sigmoid(dense(c.x, 1)))
@@ -239,6 +257,8 @@ CELLS = {name: (make, {"h": "diagonal"}) for name, make in lerps().items()} | {
     "delta": (lambda: matrix(delta), {"S": "delta"}),
     "gated delta": (lambda: matrix(gated_delta), {"S": "delta"}),
     "transposed": (lambda: matrix(transposed, {"S": f"batch, value={V}, key={K}"}), {"S": "outer"}),
+    "exponential": (lambda: matrix(exponential, {"S": HEADS}), {"S": "outer"}),
+    "delta heads": (lambda: matrix(delta_heads, {"S": HEADS}), {"S": "delta"}),
     "heads": (lambda: matrix(heads, {"S": HEADS}), {"S": "outer"}),
     "mlstm": (lambda: matrix(mlstm, {"S": MATRIX, "n": K, "m": 1}), {"m": "max_plus", "S": "outer", "n": "diagonal"}),
     "selective": (lambda: matrix(selective, {"S": f"batch, channel={V}, state={K}"}), {"S": "outer"}),

@@ -113,7 +113,7 @@ def test_nearly_linear_cells_are_not_taken_for_linear_ones(make, always):
     assert not isinstance(scan.program(True), SplitScan)
 
 
-@pytest.mark.parametrize("name", ["several", "mlstm", "delta", "pair"])
+@pytest.mark.parametrize("name", ["several", "mlstm", "delta", "pair", "exponential"])
 def test_states_that_are_carried(name, always):
     graphnet.seed(3)
     cell = CELLS[name][0]()
@@ -176,7 +176,7 @@ def test_outputs_may_be_changed_before_backward(always):
         np.testing.assert_allclose(a, b, atol=1e-11)
 
 
-def test_pass_can_be_left_out():
+def test_pass_can_be_left_out(always):
     cell = CELLS["retention"][0]()
     graph, given = graph_of(cell), inputs_of(cell, np.random.default_rng(1))
     _, (scan,) = everything(graph, given, "numpy")
@@ -185,7 +185,7 @@ def test_pass_can_be_left_out():
     assert not isinstance(scan.program(True), SplitScan)
 
 
-def test_one_step_runs_in_the_loop():
+def test_one_step_runs_in_the_loop(always):
     cell = CELLS["retention"][0]()
     given = inputs_of(cell, np.random.default_rng(1))
     _, (scan,) = everything(graph_of(cell), given | {"x": given["x"][:1]}, "numpy")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 from graphnet.core.compile.plan import Call, Loop, Shapes
 from graphnet.core.compile.recurrences import forms
-from graphnet.core.compile.recurrences.classes import Found, classified, matrix_class
+from graphnet.core.compile.recurrences.classes import Found, classified, matrix_class, sum_of_products
 from graphnet.core.compile.recurrences.components import Cell, Component
-from graphnet.core.compile.recurrences.expressions import Expression, RowsMix
+from graphnet.core.compile.recurrences.expressions import Expression, RowsMix, Sizes
 from graphnet.core.compile.recurrences.forms import Form, Linear, NotLinear
 from graphnet.core.compile.recurrences.rules import CellRules
 from graphnet.core.compile.recurrences.split import Verdict
@@ -59,6 +59,48 @@ class Analysis:
     rest: list[Component] = field(default_factory=list)
     matrices: list[MatrixState] = field(default_factory=list)
     verdicts: list[Verdict] = field(default_factory=list)
+
+
+class Computed:
+    """How values that do not depend on the states are computed."""
+
+    def __init__(self, cell: Cell, rules: CellRules) -> None:
+        self.cell, self.rules = cell, rules
+        self._known: dict[int, Expression | None] = {}
+
+    def value(self, slot: int) -> Expression | None:
+        """The value of a slot in terms of the inputs of its node; None where that is not known."""
+        if slot not in self._known:
+            number, self._known[slot] = self.cell.producer.get(slot), None
+            if number is not None:
+                call = self.cell.calls[number]
+                try:
+                    form = self.rules.run(call, {})[call.outputs.index(slot)]
+                except REFUSED:
+                    form = None
+                self._known[slot] = form if isinstance(form, Expression) else None
+        return self._known[slot]
+
+    def expand(self, slot: int) -> Expression | None:
+        """The same, if it can be computed in another way."""
+        value = self.value(slot)
+        return None if value is None or not value.known else value
+
+    def fixed(self, slot: int) -> bool:
+        """Whether a value depends on weights alone."""
+        value = self.value(slot)
+        return value is not None and all(self.fixed(i) for i in value.reads)
+
+    def products(self, call: Call, chain: Mapping[int, Form], size: Sizes) -> dict[int, Form]:
+        """The inputs of a node that are matrices of the size of the state and sums of products of vectors, as such."""
+        found: dict[int, Form] = {}
+        for slot in call.inputs:
+            if slot is None or slot in chain or self.rules.shapes[slot] is None or self.rules.sizes(slot) != size:
+                continue
+            parts = sum_of_products(self.rules.slot(slot), self.expand, 8)
+            if any(len(m.factors) > 1 for m in parts):
+                found[slot] = Linear(self.rules.sizes(slot), (), tuple(parts))
+        return found
 
 
 def analyse(loop: Loop, shapes: Shapes, layers: Mapping[str, Layer], phase: Phase, dtype: str) -> Analysis:
@@ -124,7 +166,8 @@ def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
         chain[leaving] = forms.state(1, size)
     if leaving in cell.emitted or leaving in [cell.leaving[s] for s in range(len(cell.leaving)) if s != state]:
         raise NotLinear("the state itself is read")
-    demanded = _follow(cell, rules, chain, leaving)
+    computed = Computed(cell, rules)
+    demanded = _follow(cell, computed, chain, leaving)
     reads: dict[int, Linear] = {}
     for slot in demanded:
         form = chain[slot]
@@ -133,23 +176,12 @@ def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
             raise NotLinear("the state itself is read")
         reads[slot] = form
 
-    def expand(slot: int) -> Expression | None:
-        number = cell.producer.get(slot)
-        if number is None:
-            return None
-        call = cell.calls[number]
-        try:
-            form = rules.run(call, {})[call.outputs.index(slot)]
-        except REFUSED:
-            return None
-        return form if isinstance(form, Expression) and form.known else None
-
-    found = matrix_class(state, following, size, list(reads.values()), expand)
+    found = matrix_class(state, following, size, list(reads.values()), computed.expand, computed.fixed)
     analysis.matrices.append(MatrixState(state, reads))
     return found
 
 
-def _follow(cell: Cell, rules: CellRules, chain: dict[int, Form], leaving: int) -> list[int]:
+def _follow(cell: Cell, computed: Computed, chain: dict[int, Form], leaving: int) -> list[int]:
     """Follow a state through what reads it, as long as that is linear; the slots that others read."""
     demanded: list[int] = []
     for call in cell.calls:
@@ -159,7 +191,7 @@ def _follow(cell: Cell, rules: CellRules, chain: dict[int, Form], leaving: int) 
         if any(_contracted(chain[i]) for i in mine) and not _matrices(chain, mine):
             demanded += mine  # vectors: what is computed from them needs no state
             continue
-        outputs = _linear(rules, call, chain)
+        outputs = _linear(computed, call, chain, chain[leaving].shape)
         if outputs is not None and all(isinstance(form, Expression) for form in outputs):
             continue  # it reads the number of the rows
         if outputs is None:
@@ -179,10 +211,10 @@ def _matrices(chain: Mapping[int, Form], slots: list[int]) -> bool:
     return any(not _contracted(chain[i]) for i in slots)
 
 
-def _linear(rules: CellRules, call: Call, chain: Mapping[int, Form]) -> tuple[Form, ...] | None:
+def _linear(computed: Computed, call: Call, chain: Mapping[int, Form], size: Sizes) -> tuple[Form, ...] | None:
     """The forms of the outputs of a node that is linear in what is followed; None for another node."""
     try:
-        outputs = rules.run(call, chain)
+        outputs = computed.rules.run(call, {**computed.products(call, chain, size), **chain})
     except REFUSED:
         return None
     if all(isinstance(form, Expression) for form in outputs):

@@ -54,6 +54,10 @@ def split_cell(
         return None, analysis.verdicts, str(reason).removeprefix(f"{loop.path}/")
 
 
+#: Operands that have the axes of the key and of the value.
+DECAYS = ("decay", "logs", "scale")
+
+
 class _Building:
     """Builds one SplitCell."""
 
@@ -128,11 +132,11 @@ class _Building:
         if found.axes is not None:
             matrix = next(m for m in self.analysis.matrices if m.state == found.states[0])
             reads = self._reads(matrix, found.axes, path)
-            piece = Recurrence(found.kind, found.states, operands, none, none, reads, found.axes)
+            piece = Recurrence(found.kind, found.states, operands, none, none, reads, found.axes, entering)
         else:
             given = {*self.cell.entering, *(o for o in operands.values() if isinstance(o, int))}
             after = tuple(None if slot in given else slot for slot in leaving)
-            piece = Recurrence(found.kind, found.states, operands, entering, after)
+            piece = Recurrence(found.kind, found.states, operands, entering, after, entering=entering)
         self._writes(piece)
         self.recurrences.append(piece)
 
@@ -178,10 +182,10 @@ def _laid(e: Expression, name: str, axes: Axes, rank: int) -> Expression:
     """An operand of a matrix state as the operation takes it: heads, key, value, or without the value or the key."""
     e = forms.aligned(e, rank) if e.op != "number" else e
     if e.op == "number":
-        if name == "decay":
+        if name in DECAYS:
             return e
         raise NotSplit("a vector of the state is the same number everywhere")
-    gone = None if name == "decay" else (axes.key if name in ("values", "w") else axes.value)
+    gone = None if name in DECAYS else (axes.key if name in ("values", "w") else axes.value)
     shape = tuple(e.shape[i] for i in axes.order if i != gone)
     return ex.view(e, axes.order, shape)
 

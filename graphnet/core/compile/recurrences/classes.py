@@ -10,6 +10,10 @@ from graphnet.core.compile.recurrences.expressions import Expression, Sizes
 from graphnet.core.compile.recurrences.forms import Form, Linear, MaxPlus, Monomial, NotLinear, Term
 from graphnet.core.records import record
 
+#: Returns how the value of a slot is computed by its node, and whether it depends on weights alone.
+Expand = Callable[[int], Expression | None]
+Fixed = Callable[[int], bool]
+
 
 @record
 class Axes:
@@ -130,7 +134,7 @@ def contracted_axes(form: Linear) -> set[int]:
 
 
 def matrix_class(
-    state: int, following: Form, size: Sizes, reads: Sequence[Linear], expand: Callable[[int], Expression | None]
+    state: int, following: Form, size: Sizes, reads: Sequence[Linear], expand: Expand, fixed: Fixed
 ) -> Found:
     """The class of a matrix state that products of vectors change, read by products with vectors.
 
@@ -144,6 +148,8 @@ def matrix_class(
         What reads it.
     expand : callable
         Returns how the value of a slot is computed by its node; None if that is not known.
+    fixed : callable
+        Whether the value of a slot depends on weights alone.
 
     Raises
     ------
@@ -164,7 +170,7 @@ def matrix_class(
     operands: dict[str, Expression] = {}
     decay = forms.sum_of(Monomial(t.scale, t.inner) for t in kept)
     if not ex.is_number(decay, 1.0):
-        operands["decay"] = decay
+        operands |= _decay(decay, expand, fixed)
     corrected = [t for t in following.terms if t.summed]
     u = _correction(corrected, axes, size, operands)
     _additions(offset, axes, u, operands)
@@ -176,30 +182,61 @@ def _varies(e: Expression, axis: int) -> bool:
     return e.op != "number" and e.shape[axis] != 1
 
 
-def _factored(m: Monomial, key: int, size: Sizes, expand: Callable[[int], Expression | None]) -> list[Monomial]:
+def _decay(decay: Expression, expand: Expand, fixed: Fixed) -> dict[str, Expression]:
+    """A decay, or its logarithm where it is an exponential: with a factor apart that is the same for all steps."""
+    logs = _logarithm(decay, expand)
+    if logs is None or not logs.known:
+        return {"decay": decay}
+    parts = sum_of_products(logs, expand, 2)
+    if len(parts) == 1:
+        same = tuple(f for f in parts[0].factors if all(fixed(slot) for slot in f.reads))
+        rest = tuple(f for f in parts[0].factors if f not in same)
+        if same and rest:
+            return {"logs": ex.product(rest, parts[0].scale), "scale": ex.product(same)}
+    return {"logs": logs}
+
+
+def _logarithm(e: Expression, expand: Expand) -> Expression | None:
+    """The logarithm of a product of exponentials; None of anything else."""
+    if e.op == "slot":
+        inside = expand(e.attr)
+        return None if inside is None or inside.op == "slot" else _logarithm(inside, expand)
+    if e.op == "exp":
+        return e.args[0]
+    if e.op == "view":
+        inner = _logarithm(e.args[0], expand)
+        permutation, shape = e.attr
+        return None if inner is None else ex.view(inner, permutation, (inner.shape[0], *shape))
+    if e.op == "multiply":
+        logs = [_logarithm(a, expand) for a in e.args]
+        return None if logs[0] is None or logs[1] is None else ex.ufunc("add", logs[0], logs[1])
+    return None
+
+
+def _factored(m: Monomial, key: int, size: Sizes, expand: Expand) -> list[Monomial]:
     """A product with factors of as few axes as possible: the product of vectors that a node computes is taken apart."""
     parts = [Monomial(m.scale, ())]
     for factor in m.factors:
         whole = _varies(factor, key) and any(_varies(factor, i) for i in range(1, len(size)) if i != key)
-        own = _sum_of_products(factor, expand, 8) if whole else [Monomial(1.0, (factor,))]
+        own = sum_of_products(factor, expand, 8) if whole else [Monomial(1.0, (factor,))]
         parts = [Monomial(a.scale * b.scale, (*a.factors, *b.factors)) for a in parts for b in own]
     return parts
 
 
-def _sum_of_products(e: Expression, expand: Callable[[int], Expression | None], depth: int) -> list[Monomial]:
+def sum_of_products(e: Expression, expand: Expand, depth: int) -> list[Monomial]:
     """An expression as a sum of products."""
     if e.op == "slot" and depth:
         inside = expand(e.attr)
         if inside is not None and inside.op in ("multiply", "add", "subtract", "negative") and inside.shape == e.shape:
-            return _sum_of_products(inside, expand, depth - 1)
+            return sum_of_products(inside, expand, depth - 1)
     if e.op == "number":
         return [Monomial(e.attr, ())]
     if e.op == "multiply":
-        a, b = (_sum_of_products(forms.aligned(x, e.ndim), expand, depth) for x in e.args)
+        a, b = (sum_of_products(forms.aligned(x, e.ndim), expand, depth) for x in e.args)
         return [Monomial(x.scale * y.scale, (*x.factors, *y.factors)) for x in a for y in b]
     if e.op in ("add", "subtract", "negative") and all(x.shape == e.shape for x in e.args):
         signs = (-1.0,) if e.op == "negative" else (1.0, 1.0 if e.op == "add" else -1.0)
-        parts = [(sign, _sum_of_products(x, expand, depth)) for sign, x in zip(signs, e.args, strict=True)]
+        parts = [(sign, sum_of_products(x, expand, depth)) for sign, x in zip(signs, e.args, strict=True)]
         return [Monomial(sign * m.scale, m.factors) for sign, own in parts for m in own]
     return [Monomial(1.0, (e,))]
 

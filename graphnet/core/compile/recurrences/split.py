@@ -38,6 +38,8 @@ class Recurrence:
         Of a matrix state: the slot of a query, whether the state before the step is read, the slot that gets the
         result.
     axes : Axes or None
+    entering : tuple of int
+        The slots of the cell's plan that are the states.
     """
 
     kind: str
@@ -47,6 +49,7 @@ class Recurrence:
     after: tuple[int | None, ...]
     reads: tuple[tuple[int, bool, int], ...] = ()
     axes: Axes | None = None
+    entering: tuple[int, ...] = ()
 
     @property
     def inputs(self) -> tuple[int, ...]:

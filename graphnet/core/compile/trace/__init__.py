@@ -1,5 +1,5 @@
 """Tracing: layer rules run on symbols, and the operations that they record."""
 
-from graphnet.core.compile.trace import elementwise, functions
+from graphnet.core.compile.trace import einsum, elementwise, functions
 
-__all__ = ["elementwise", "functions"]
+__all__ = ["einsum", "elementwise", "functions"]

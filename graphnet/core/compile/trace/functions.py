@@ -52,14 +52,31 @@ def _rows_by_rows(a: Symbol, b: Symbol) -> Symbol | None:
 
 def _rows_by_fixed(a: Symbol, b: Symbol) -> Symbol | None:
     """Rows times a matrix; with further inner axes, a product for each of their units."""
-    if a.transposed or b.ndim != 2:
+    if a.transposed:
         return None
-    trace, size = a.trace, b.shape[0]
+    trace, size = a.trace, b.shape[-2]
+    if b.ndim > 2:
+        return _matrix_for_each(a, b)
     count = trace[a.value].width // size
     if count > MOST_PRODUCTS:
         raise Untraceable(f"it multiplies {count} vectors of each row by one matrix")
     parts = [trace.dot(trace.columns(a.value, i * size, (i + 1) * size), b.value) for i in range(count)]
     return a.rows(trace.join(*parts), (*a.inner[:-1], b.shape[1]))
+
+
+def _matrix_for_each(a: Symbol, b: Symbol) -> Symbol | None:
+    """Rows times matrices: for each unit of some inner axes another one, such as those of heads."""
+    axes, trace = b.shape[:-2], a.trace
+    if a.inner[:-2] != axes or a.fold != 1 or math.prod(axes) > MOST_PRODUCTS:
+        return None
+    matrices, step, parts = b.reshape(-1, *b.shape[-2:]), math.prod(a.inner[-2:]), []
+    for i in range(math.prod(axes)):
+        matrix = a.rows(trace.columns(a.value, i * step, (i + 1) * step), a.inner[-2:])
+        product = _rows_by_fixed(matrix, matrices[i])
+        if product is None:
+            return None
+        parts.append(product.value)
+    return a.rows(trace.join(*parts), (*a.inner[:-1], b.shape[-1]))
 
 
 def _fixed_by_rows(a: Symbol, b: Symbol) -> Symbol | None:
@@ -188,6 +205,8 @@ def split(x: Symbol, parts: Any, axis: int = 0) -> list[Symbol]:
 def broadcast_to(array: Any, shape: Any, **options: Any) -> Symbol:
     """A fixed array, or one number, for each row; rows with inner axes repeated."""
     shape, trace = tuple(shape) if isinstance(shape, (tuple, list)) else (shape,), array.trace
+    if array.kind == TOTAL and not options:
+        return array.like(trace.fixed("broadcast", (array.value,), shape, shape), shape)  # type: ignore[no-any-return]
     first = len(array.lead or trace.lead) or len(shape) - 1
     lead, inner = shape[:first], shape[first:]
     if options or not inner or array.kind not in (FIXED, ROWS) or np.broadcast_shapes(array.shape, shape) != shape:

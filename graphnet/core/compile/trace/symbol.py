@@ -295,14 +295,14 @@ class Symbol(NDArrayOperatorsMixin):
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if any(o is not None for o in (options.get("out"), options.get("where"))):
             self.refuse("it writes into an array (out=, or +=)")
+        if method == "__call__" and ufunc.__name__ in PRODUCTS:
+            return HANDLERS[ufunc.__name__](*inputs, **{k: v for k, v in options.items() if v is not None})
         if method == "reduce":
             return _ufunc_reduce(ufunc, inputs[0], **options)
         if method != "__call__" or set(options) - {"out", "where"}:
             self.refuse(f"it uses np.{ufunc.__name__}.{method} with {', '.join(options)}")
         if ufunc is np.matmul:
             return HANDLERS["dot"](*inputs)
-        if ufunc.__name__ in PRODUCTS:
-            return HANDLERS[ufunc.__name__](*inputs)
         return HANDLERS["ufunc"](ufunc.__name__, *inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:

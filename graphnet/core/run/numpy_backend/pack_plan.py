@@ -26,6 +26,8 @@ class WeightBlock:
     def block(self, spec: Sequence[Any]) -> WeightBlock | None:
         """Part of it, by slices or by the number of a row; None for any other index."""
         bounds = [self.rows, self.columns][:: -1 if self.flipped else 1]
+        if len(spec) > len(bounds):
+            return None
         for axis, item in enumerate(spec):
             first, last = bounds[axis]
             if isinstance(item, int) and axis == 0 and len(spec) == 1 and not self.flipped:

@@ -96,6 +96,11 @@ class BoundRecurrence:
         rows: Array = array.swapaxes(0, 1).reshape(-1, *self.shapes[slot])
         return rows
 
+    def rows_of(self, slot: int) -> int:
+        """The number of rows of a slot."""
+        steps, batch = self.size
+        return (1, batch, steps * batch)[self.stages[slot]]
+
     def result(self, array: Array, frame: Frame, slot: int) -> Array:
         """A result by rows; beyond the ends of rows it repeats their last steps."""
         array = array.swapaxes(0, 1)
@@ -222,9 +227,8 @@ class Matrix(BoundRecurrence):
     def forward(self, values: list[Any], frame: Frame) -> Any:
         step, axes, rank = self.step, self.step.axes, 1 + len(self.inner)
         assert axes is not None
-        given = {name: self.taken(values, o, rank) for name, o in step.operands.items() if name != "decay"}
-        decay = step.operands.get("decay")
-        form = None if decay is None else Decay(values=self.taken(values, decay, 2 + len(self.inner)))
+        given = {name: self.taken(values, o, rank) for name, o in step.operands.items() if name in self.VECTORS}
+        form = self._decay(values)
         queries = [Read(self.batch_first(values[query], query), before) for query, before, _ in step.reads]
         state = step.states[0]
         entering = frame.initial[state]
@@ -244,6 +248,18 @@ class Matrix(BoundRecurrence):
         frame.final[state] = made.final.transpose(np.argsort(axes.order))
         return made
 
+    def _decay(self, values: list[Any]) -> Decay | None:
+        """The decay, in the form in which it is known."""
+        names = {"decay": "values", "logs": "logs", "scale": "scale"}
+        found = {
+            names[name]: self.taken(values, operand, 2 + len(self.inner))
+            for name, operand in self.step.operands.items()
+            if name in names
+        }
+        if "scale" in found:
+            found["scale"] = found["scale"][0, 0]  # the same in every row
+        return Decay(**found) if found else None
+
     def backward(self, saved: Any, errors: list[Any], frame: Frame) -> None:
         step, axes = self.step, self.step.axes
         assert axes is not None
@@ -253,11 +269,17 @@ class Matrix(BoundRecurrence):
         if final is None and all(e is None for e in outputs):
             return
         final = None if final is None else final.transpose(axes.order)
-        without = [] if self.wanted.get("decay") else ["decay"]
+        without = [] if any(self.wanted.get(name) for name in ("decay", "logs", "scale")) else ["decay"]
         found = saved.pull(outputs, final, without=without)
         for name in self.VECTORS:
             self.add_operand(errors, name, getattr(found, name))
         self.add_operand(errors, "decay", found.decay.values)
+        self.add_operand(errors, "logs", found.decay.logs)
+        scale = step.operands.get("scale")
+        if isinstance(scale, int) and found.decay.scale is not None:
+            error = np.zeros((self.rows_of(scale), *self.shapes[scale]), self.dtype)
+            error[0] = found.decay.scale
+            add(errors, scale, error)
         for error, (query, _, _) in zip(found.queries, step.reads, strict=True):
             if error is not None:
                 self.add_slot(errors, query, error)

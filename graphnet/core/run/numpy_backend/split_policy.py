@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from graphnet.core.compile import Shapes
@@ -10,6 +11,9 @@ from graphnet.core.compile.plan import Loop
 from graphnet.core.compile.recurrences import SplitCell, Verdict, split_cell
 from graphnet.core.compile.recurrences.split import Recurrence
 from graphnet.core.run.context import BindOptions
+
+#: The operands of a matrix state that are its decay, or make it.
+DECAYS = ("decay", "logs", "scale")
 
 
 @dataclass(frozen=True)
@@ -38,24 +42,43 @@ def split_of(step: Loop, shapes: Shapes, options: BindOptions) -> Split:
     passes = EVERY if options.passes is None else options.passes
     first = shapes.slots[step.sequences[0]]
     steps = 0 if first is None else first.sizes[0] or 0
+    batch = 1 if first is None or step.path in shapes.single else first.sizes[1] or 0
     if "recurrences" not in passes or steps < 2:
         return Split()
     if step.bptt_length is not None and step.bptt_length < steps:
         return Split(reason=f"gradients are truncated after {step.bptt_length} steps")
     cell, verdicts, reason = split_cell(step, shapes.cells[step.path], options.layers, options.phase, options.dtype)
-    return Split(cell, verdicts, reason, cell is not None and faster(cell, steps))
+    return Split(
+        cell, verdicts, reason, cell is not None and faster(cell, steps, batch, options.executable is not None)
+    )
 
 
-def faster(cell: SplitCell, steps: int) -> bool:
-    """Whether a cell that can be compiled is faster taken apart."""
-    matrices = [p for p in cell.pieces if isinstance(p, Recurrence) and p.axes is not None]
-    return any(_products(p, cell) for p in matrices)
+def faster(cell: SplitCell, steps: int, batch: int, native: bool) -> bool:
+    """Whether a cell whose loop can be compiled is faster taken apart, as measured on one machine.
+
+    Vectors are not: their loops are elementwise, and cheap. A matrix state is, where chunks of steps become products of
+    matrices that are large enough to pay for what surrounds them: in native code from keys and values of 64, and on
+    numpy from a few thousand numbers in all. With a decay for each of its numbers there are no such products: numpy
+    only saves calls, as long as a step is small.
+    """
+    return any(
+        _worth(p, cell, steps, batch, native) for p in cell.pieces if isinstance(p, Recurrence) and p.axes is not None
+    )
 
 
-def _products(recurrence: Recurrence, cell: SplitCell) -> bool:
-    """Whether a matrix state is computed in chunks by products of matrices: its decay is a number for each head."""
-    decay = recurrence.operands.get("decay")
-    if not isinstance(decay, int):
-        return True
-    shape = cell.shapes[decay]
-    return shape is not None and shape.sizes[-2:] == (1, 1)
+def _worth(recurrence: Recurrence, cell: SplitCell, steps: int, batch: int, native: bool) -> bool:
+    """The same for one matrix state."""
+    state = cell.shapes[recurrence.entering[0]]
+    axes = recurrence.axes
+    assert state is not None and axes is not None
+    key, value = (state.sizes[axis] or 0 for axis in (axes.key, axes.value))
+    step = batch * math.prod(n or 0 for n in state.sizes[1:])
+    rates = [cell.shapes[o] for n, o in recurrence.operands.items() if n in DECAYS and isinstance(o, int)]
+    varies = [any(rate is not None and rate.sizes[axis] != 1 for rate in rates) for axis in (-2, -1)]
+    if all(varies):
+        return not native and step <= 8192 and steps * step >= 500_000
+    if any(varies) and "decay" in recurrence.operands:
+        return False  # products of decays may be too small to divide by, which only their logarithms show
+    if native:
+        return key * value >= 4096 and steps * step >= 4_000_000
+    return steps * step >= 50_000

@@ -125,6 +125,27 @@ def test_recurrent_layers_of_torch_take_batches_and_lengths_that_export_never_sa
     assert kinds == [layer, "FullyConnected"]
 
 
+def test_a_file_for_one_example_takes_any_number_of_examples():
+    nodes = [
+        node("Conv", "x W", "c"), node("Reshape", "c s", "f"), node("MatMul", "f V", "y"),
+        node("LSTM", "z A R B", "Y Yh", hidden_size=4), node("Reshape", "Y q", "sequence"),
+    ]  # fmt: skip
+    arrays = {
+        "W": numbers(2, 3, 3, 3), "s": np.array([1, 32]), "V": numbers(32, 2), "A": numbers(1, 16, 3),
+        "R": numbers(1, 16, 4), "B": numbers(1, 32), "q": np.array([5, 1, 4]),
+    }  # fmt: skip
+    images = graph(nodes[:3], {"x": [1, 3, 6, 6]}, ["y"], {name: arrays[name] for name in "WsV"})
+    model = check(images, {"x": numbers(1, 3, 6, 6)})
+    x = numbers(4, 3, 6, 6)
+    each = np.concatenate([expected(images, {"x": x[i : i + 1]})["y"] for i in range(4)])
+    np.testing.assert_allclose(model.predict(x), each, rtol=1e-4, atol=1e-5)
+    steps = graph(nodes[3:], {"z": [5, 1, 3]}, ["sequence"], {name: arrays[name] for name in "ARBq"})
+    model = check(steps, {"z": numbers(5, 1, 3)})
+    z = numbers(5, 3, 3)
+    each = np.concatenate([expected(steps, {"z": z[:, i : i + 1]})["sequence"] for i in range(3)], axis=1)
+    np.testing.assert_allclose(model.predict(z), each, rtol=1e-4, atol=1e-5)
+
+
 def test_sequences_of_different_lengths_are_predicted_as_a_list():
     proto = recurrent("LSTM")
     model = imported(proto)
