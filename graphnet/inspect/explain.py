@@ -99,7 +99,7 @@ def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
     """A Scan or region, from its bound form."""
     kind = "nodes" if isinstance(step, BoundRegion) else "Scan"
     program = step.program(True)
-    if isinstance(program, SplitScan):
+    if isinstance(program, SplitScan) and isinstance(step, BoundScan):
         return _apart(step, program)
     found = () if isinstance(step, BoundRegion) else _recurrences(step)
     if not isinstance(program, BoundProgram):

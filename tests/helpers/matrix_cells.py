@@ -21,8 +21,11 @@ from graphnet import (
     concatenate,
     dense,
 )
+from graphnet.core.compile.pipeline import PASSES
 from helpers.random_models import Tanh
 
+#: Passes with which every cell runs step by step.
+STEPWISE = tuple(name for name in PASSES if name != "recurrences")
 #: Features of the input.
 D = 3
 
@@ -105,8 +108,8 @@ def graph(name, sizes=(2, 5), reverse=False, bptt_length=None):
 
 
 def everything(graph, given, backend, lengths=None, passes=None):
-    """Outputs, errors and gradients, with weights and errors that are the same each time; and what ran the Scan."""
-    runner = Runner(graph, backend=backend, passes=passes)
+    """Outputs, errors and gradients, with weights and errors that are the same each time; and what ran the Scan, step by step."""
+    runner = Runner(graph, backend=backend, passes=STEPWISE if passes is None else passes)
     runner.materialize()
     rng = np.random.default_rng(3)
     dtype = given["x"].dtype

@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-from helpers.matrix_cells import CELLS, OTHERS, everything, graph, inputs, same, same_inputs
+from helpers.matrix_cells import CELLS, OTHERS, STEPWISE, everything, graph, inputs, same, same_inputs
 from helpers.random_models import Tanh
 
 from graphnet import Builder, Cell, Exp, Layer, LearnedArray, Phase, Runner, Scan, Weight, concatenate, dense
 from graphnet.core.compile.analysis import wide_values
 from graphnet.core.compile.passes import allocate
-from graphnet.core.compile.pipeline import PASSES
 from graphnet.core.compile.program import BACK_LOOP, FORWARD, LOOP, STEP_BUFFER
 from graphnet.core.compile.trace.ir import ROWS, Trace
 from graphnet.core.compile.trace.symbol import Symbol
@@ -29,8 +28,8 @@ def test_cell_with_ragged_rows_equals_reference(name, how):
 
 @pytest.mark.parametrize("name", CELLS)
 def test_one_pass_left_out_equals_reference(name):
-    for left_out in PASSES:
-        same(name, steps=3, batch=2, passes=[p for p in PASSES if p != left_out])
+    for left_out in STEPWISE:
+        same(name, steps=3, batch=2, passes=[p for p in STEPWISE if p != left_out])
     same(name, steps=3, batch=2, passes=[])
 
 
@@ -143,7 +142,7 @@ def test_wide_values_are_computed_in_the_loops(name):
 def test_random_cell_equals_reference(seed):
     batch = (1, 3, 2, 4)[seed % 4]
     lengths = [4, 1, 3, 0][:batch] if seed % 3 == 0 else None
-    passes = None if seed % 2 else [p for i, p in enumerate(PASSES) if (seed >> (i % 4)) & 1]
+    passes = None if seed % 2 else [p for i, p in enumerate(STEPWISE) if (seed >> (i % 4)) & 1]
     same(seed, steps=4, batch=batch, lengths=lengths, passes=passes, reverse=bool(seed % 2))
 
 

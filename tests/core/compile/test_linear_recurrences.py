@@ -14,6 +14,7 @@ from fuzz.compare import NotCompared, difference
 import graphnet
 from graphnet import Builder, Runner, Scan
 from graphnet.core.compile.recurrences import split_cell
+from graphnet.core.compile.recurrences.split import STEPS as EVERY_STEP
 from graphnet.core.describe.shapes import Shape
 from graphnet.core.phase import Phase
 from graphnet.core.run.numpy_backend import split_policy
@@ -224,3 +225,17 @@ def test_explain_says_why_one_loop_runs():
     assert "one loop, which is faster at these sizes" in text
     text = str(graph_of(CELLS["0.9h"][0](), bptt_length=3).explain(batch=4, steps=6))
     assert "one loop: gradients are truncated after 3 steps" in text
+
+
+def test_what_is_read_besides_the_state_is_not_computed_as_a_matrix():
+    """The bonus of the present step, Σ_k r (u k) v, is a number for each row times v."""
+    runner = Runner(graph_of(CELLS["bonus"][0]()), backend="numpy")
+    given = inputs_of(runner.graph.nodes["scan"].layer.cell, np.random.default_rng(0))
+    shapes = [Shape.of(given[name].shape) for name in runner.graph.inputs]
+    _, shapes = runner.bound(shapes, "float64", Phase.train)
+    step = runner.plan.steps[0]
+    cell, _, _ = split_cell(step, shapes.cells[step.path], runner.layers, Phase.train, "float64")
+    matrix = given["S"].shape[1:]
+    computed = [i for piece in cell.pieces for i in piece.outputs if cell.stages[i] == EVERY_STEP]
+    assert computed
+    assert not any(cell.shapes[i].sizes[1:] == matrix for i in computed)

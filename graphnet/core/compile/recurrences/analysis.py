@@ -11,6 +11,7 @@ from graphnet.core.compile.recurrences.classes import Found, classified, matrix_
 from graphnet.core.compile.recurrences.components import Cell, Component
 from graphnet.core.compile.recurrences.expressions import Expression, RowsMix, Sizes
 from graphnet.core.compile.recurrences.forms import Form, Linear, NotLinear
+from graphnet.core.compile.recurrences.narrowing import narrow
 from graphnet.core.compile.recurrences.rules import CellRules
 from graphnet.core.compile.recurrences.split import Verdict
 from graphnet.core.compile.recurrences.symbols import Unreadable
@@ -182,6 +183,7 @@ def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
 
     found = matrix_class(state, following, size, list(reads.values()), computed.expand, computed.fixed)
     analysis.matrices.append(MatrixState(state, reads))
+    reads.update({slot: narrow(form, computed.expand) for slot, form in reads.items()})
     return found
 
 

@@ -178,7 +178,8 @@ def matrix_class(
     return Found("delta" if corrected else "outer", (state,), operands, axes)
 
 
-def _varies(e: Expression, axis: int) -> bool:
+def varies(e: Expression, axis: int) -> bool:
+    """Whether a value differs along an axis."""
     return e.op != "number" and e.shape[axis] != 1
 
 
@@ -217,7 +218,7 @@ def _factored(m: Monomial, key: int, size: Sizes, expand: Expand) -> list[Monomi
     """A product with factors of as few axes as possible: the product of vectors that a node computes is taken apart."""
     parts = [Monomial(m.scale, ())]
     for factor in m.factors:
-        whole = _varies(factor, key) and any(_varies(factor, i) for i in range(1, len(size)) if i != key)
+        whole = varies(factor, key) and any(varies(factor, i) for i in range(1, len(size)) if i != key)
         own = sum_of_products(factor, expand, 8) if whole else [Monomial(1.0, (factor,))]
         parts = [Monomial(a.scale * b.scale, (*a.factors, *b.factors)) for a in parts for b in own]
     return parts
@@ -244,9 +245,9 @@ def sum_of_products(e: Expression, expand: Expand, depth: int) -> list[Monomial]
 def _value_axis(key: int, size: Sizes, offset: Sequence[Monomial], linear: Sequence[Linear]) -> int:
     """The last axis along which no factor of the key varies."""
     factors = [f for form in linear for t in form.terms if t.summed for f in t.inner]
-    factors += [f for m in offset for f in m.factors if _varies(f, key)]
+    factors += [f for m in offset for f in m.factors if varies(f, key)]
     for axis in reversed(range(1, len(size))):
-        if axis != key and size[axis] != 1 and not any(_varies(f, axis) for f in factors):
+        if axis != key and size[axis] != 1 and not any(varies(f, axis) for f in factors):
             return axis
     raise NotLinear("it is not changed by a product of two vectors")
 
@@ -257,13 +258,13 @@ def _correction(
     """The operands u and p of ``-u (Sᵀ p)ᵀ``; the factors of u."""
     if not terms:
         return ()
-    u = tuple(f for f in terms[0].outer if _varies(f, axes.key))
+    u = tuple(f for f in terms[0].outer if varies(f, axes.key))
     parts = []
     for term in terms:
         fits = all(axis == i or i == axes.key or size[i] == 1 for i, axis in enumerate(term.layout))
-        own = tuple(f for f in term.outer if _varies(f, axes.key))
+        own = tuple(f for f in term.outer if varies(f, axes.key))
         rest = tuple(f for f in term.outer if f not in own)
-        if not fits or _different(own, u) or any(_varies(f, axes.value) for f in (*term.outer, *term.inner)):
+        if not fits or _different(own, u) or any(varies(f, axes.value) for f in (*term.outer, *term.inner)):
             raise NotLinear("its correction is not a product of two vectors")
         parts.append(Monomial(-term.scale, (*term.inner, *rest)))
     if not u:
@@ -287,9 +288,9 @@ def _additions(
     """The operands w of ``u wᵀ``, and keys and values of ``k vᵀ``."""
     groups: list[tuple[tuple[Expression, ...], list[Monomial]]] = [(u, [])] if u else []
     for m in offset:
-        if any(_varies(f, axes.key) and _varies(f, axes.value) for f in m.factors):
+        if any(varies(f, axes.key) and varies(f, axes.value) for f in m.factors):
             raise NotLinear("it is not changed by a product of two vectors")
-        own = tuple(f for f in m.factors if _varies(f, axes.key))
+        own = tuple(f for f in m.factors if varies(f, axes.key))
         rest = Monomial(m.scale, tuple(f for f in m.factors if f not in own))
         group = next((g for keys, g in groups if not _different(keys, own)), None)
         if group is None:

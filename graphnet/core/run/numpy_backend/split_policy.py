@@ -77,6 +77,8 @@ def _worth(recurrence: Recurrence, cell: SplitCell, steps: int, batch: int, nati
     varies = [any(rate is not None and rate.sizes[axis] != 1 for rate in rates) for axis in (-2, -1)]
     if all(varies):
         return not native and step <= 8192 and steps * step >= 500_000
+    if varies[1] and "decay" in recurrence.operands:
+        return False  # the errors of small decays of values need the states of all steps
     if native:
         return key * value >= 4096 and steps * step >= 4_000_000
     return steps * step >= 50_000

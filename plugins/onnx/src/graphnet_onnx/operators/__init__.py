@@ -31,6 +31,7 @@ from graphnet_onnx.operators import (
     shapes,
     signal,
     training,
+    trees,
 )
 from graphnet_onnx.operators.context import Context
 from graphnet_onnx.operators.run import run, supported
@@ -57,6 +58,7 @@ FAMILIES = (
     sequences,
     signal,
     training,
+    trees,
     shapes,
 )
 

@@ -16,7 +16,7 @@ from graphnet_onnx.operators.table import operator
 ML = "ai.onnx.ml"
 
 
-def _real(x: Any) -> Any:
+def real_numbers(x: Any) -> Any:
     """Numbers to compute with: float64 as it is, others in float32."""
     return x if x.dtype.char in "fd" else x.astype(np.float32)
 
@@ -24,7 +24,7 @@ def _real(x: Any) -> Any:
 @operator("Scaler", domain=ML)
 def scaler(context: Context, x: Any) -> Any:
     """``(x - offset) · scale``, in float32."""
-    values = _real(x)
+    values = real_numbers(x)
     offset, scale = (
         np.array(context.get(name, default), values.dtype) for name, default in (("offset", 0), ("scale", 1))
     )
@@ -34,7 +34,7 @@ def scaler(context: Context, x: Any) -> Any:
 @operator("Normalizer", domain=ML)
 def normalizer(context: Context, x: Any) -> Any:
     """Each row divided by its norm: greatest magnitude, sum of magnitudes, or root of the sum of squares."""
-    values, kind = _real(x), context["norm"]
+    values, kind = real_numbers(x), context["norm"]
     norms: dict[str, Any] = {
         "MAX": lambda v: np.abs(v).max(-1, keepdims=True),
         "L1": lambda v: np.abs(v).sum(-1, keepdims=True),
@@ -62,7 +62,7 @@ def array_feature_extractor(context: Context, x: Any, indices: Any) -> Any:
 @operator("LinearRegressor", domain=ML)
 def linear_regressor(context: Context, x: Any) -> Any:
     """``x · coefficients + intercepts`` for each target."""
-    values, targets = _real(x), int(context["targets"])
+    values, targets = real_numbers(x), int(context["targets"])
     scores = values @ np.array(context["coefficients"], values.dtype).reshape(targets, -1).T
     if context.get("intercepts"):
         scores = scores + np.array(context["intercepts"], values.dtype)
@@ -72,7 +72,7 @@ def linear_regressor(context: Context, x: Any) -> Any:
 @operator("LinearClassifier", domain=ML)
 def linear_classifier(context: Context, x: Any) -> tuple[Any, Any]:
     """The label with the highest score in each row, and the scores."""
-    values = _real(x)
+    values = real_numbers(x)
     weights = np.array(context["coefficients"], values.dtype).reshape(-1, values.shape[-1])
     scores = values.reshape(-1, values.shape[-1]) @ weights.T
     if context.get("intercepts"):
@@ -179,51 +179,3 @@ def one_hot_encoder(context: Context, x: Any) -> Any:
     if not context["zeros"]:
         context.require(result.any(-1).all(), "a value is none of the categories", expected=categories)
     return result.astype(np.float32)
-
-
-#: The comparisons of branches by the numbers of TreeEnsemble.
-BRANCHES: tuple[Any, ...] = (np.less_equal, np.less, np.greater_equal, np.greater, np.equal, np.not_equal, np.isin)
-
-
-@operator("TreeEnsemble", domain=ML)
-def tree_ensemble(context: Context, x: Any) -> Any:
-    """The weights of the leaves that each row reaches, added, averaged, or the least or greatest of them, by target."""
-    targets, kind = int(context["n_targets"]), int(context["aggregate_function"])
-    roots = context["tree_roots"]
-    start = {2: np.inf, 3: -np.inf}.get(kind, 0.0)
-    result = np.full((len(x), targets), start, x.dtype)
-    weights, places = context["leaf_weights"], context["leaf_targetids"]
-    sets = _memberships(context)
-    for root in roots:
-        leaves = np.array([_leaf(context, row, int(root), sets) for row in x])
-        rows, columns = np.arange(len(x)), np.asarray(places)[leaves]
-        function = {2: np.minimum, 3: np.maximum}.get(kind, np.add)
-        function.at(result, (rows, columns), weights[leaves] / (len(roots) if kind == 0 else 1))
-    return transformed(context, result) if isinstance(context.get("post_transform"), str) else result
-
-
-def _memberships(context: Context) -> dict[int, Any]:
-    """The sets of values of the nodes that ask for membership, in their order; NaN ends each."""
-    values = context.get("membership_values")
-    if values is None:
-        return {}
-    ends = np.flatnonzero(np.isnan(values))
-    parts = [part[~np.isnan(part)] for part in np.split(values, ends)]
-    nodes = np.flatnonzero(np.asarray(context["nodes_modes"]) == 6)
-    return dict(zip(nodes.tolist(), parts, strict=False))
-
-
-def _leaf(context: Context, row: Any, node: int, sets: dict[int, Any]) -> int:
-    """The leaf that a row reaches from a root."""
-    modes, splits, features = context["nodes_modes"], context["nodes_splits"], context["nodes_featureids"]
-    tracks = context.get("nodes_missing_value_tracks_true")
-    for _ in range(len(features) + 1):
-        value = row[features[node]]
-        holds = bool(BRANCHES[int(modes[node])](value, sets.get(node, splits[node])))
-        holds = holds or bool(tracks is not None and tracks[node] and np.isnan(value))
-        side = "true" if holds else "false"
-        is_leaf, after = context[f"nodes_{side}leafs"][node], int(context[f"nodes_{side}nodeids"][node])
-        if is_leaf:
-            return after
-        node = after
-    raise context.failure("the nodes of a tree form a circle", ConfigError)

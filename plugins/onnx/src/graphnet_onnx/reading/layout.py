@@ -59,41 +59,22 @@ def refined(term: Term, atom: int, first: Size, second: Size) -> tuple[Term, int
     return replace(term, axes=divide(term.axes), groups=divide(term.groups), sizes=sizes), a, b
 
 
-def reshaped(term: Term, targets: Sequence[Size], bind: Callable[[Size, Size], bool]) -> Term | None:
+def reshaped(
+    term: Term, targets: Sequence[Size], bind: Callable[[Size, Size], bool], value: Callable[[Size], int | None]
+) -> Term | None:
     """The ONNX axes in another grouping, in row-major order; None if that needs atoms that cross.
 
-    ``bind(size, number)`` says whether a size that is not known may be taken as a number.
+    ``bind(size, number)`` says whether a size that is not known may be taken as a number, and ``value(size)`` is the
+    number that a size has in the file: a batch of 1 may be written as such.
     """
     waiting = [atom for group in term.groups for atom in group]
     groups: list[tuple[int, ...]] = []
     for target in targets:
-        group: list[int] = []
-        rest = target
-        while rest != 1:
-            if not waiting:
-                return None
-            atom, size = waiting[0], term.sizes[waiting[0]]
-            if size == 1 and atom not in term.row_atoms:
-                group.append(waiting.pop(0))
-                continue
-            quotient = divided(rest, size)
-            if quotient is not None:
-                group.append(waiting.pop(0))
-                rest = quotient
-                continue
-            inner = divided(size, rest)
-            if inner is not None and atom not in term.row_atoms:
-                term, a, b = refined(term, atom, rest, inner)
-                group.append(a)
-                waiting[0] = b
-                rest = 1
-                continue
-            if bind(size, rest):
-                group.append(waiting.pop(0))
-                rest = 1
-                continue
+        taken = _taken(term, waiting, target, bind, value)
+        if taken is None:
             return None
-        groups.append(tuple(group))
+        term, waiting, group = taken
+        groups.append(group)
     if any(term.sizes[atom] != 1 and not bind(term.sizes[atom], 1) for atom in waiting):
         return None
     if any(atom in term.row_atoms for atom in waiting):  # a batch of size 1 without an axis
@@ -101,6 +82,37 @@ def reshaped(term: Term, targets: Sequence[Size], bind: Callable[[Size, Size], b
     if waiting and groups:
         groups[-1] = (*groups[-1], *waiting)
     return replace(term, groups=tuple(groups))
+
+
+def _taken(
+    term: Term, waiting: list[int], rest: Size, bind: Callable[[Size, Size], bool], value: Callable[[Size], int | None]
+) -> tuple[Term, list[int], tuple[int, ...]] | None:
+    """The first atoms that wait, as one axis of size ``rest``; the last may be divided. None if they cross it."""
+    waiting, group = list(waiting), list[int]()
+    first = next((atom for atom in waiting if term.sizes[atom] != 1), None)
+    if rest == 1 and first in term.row_atoms and value(term.sizes[first]) == 1:  # type: ignore[index]
+        count = waiting.index(first) + 1  # type: ignore[arg-type]
+        return term, waiting[count:], tuple(waiting[:count])
+    while rest != 1:
+        if not waiting:
+            return None
+        atom, size = waiting[0], term.sizes[waiting[0]]
+        quotient = divided(rest, size)
+        number = value(size) if isinstance(size, Dim) else None
+        inner = divided(size, rest)
+        if quotient is not None:
+            rest = quotient
+        elif number is not None and isinstance(rest, int) and rest % number == 0:
+            rest //= number
+        elif inner is not None and atom not in term.row_atoms:
+            term, a, b = refined(term, atom, rest, inner)
+            return term, [b, *waiting[1:]], (*group, a)
+        elif bind(size, rest):
+            rest = 1
+        else:
+            return None
+        group.append(waiting.pop(0))
+    return term, waiting, tuple(group)
 
 
 # ---------------------------------------------------------------------- with a layer

@@ -209,16 +209,15 @@ def candidates(ports: list[Port], batch: str | int | None, where: str) -> Iterat
         yield Roles({port.name: _given(port, batch, where) for port in ports})
         return
     found = _named(ports)
+    fixed = not found and all(isinstance(dim, int) for port in ports for dim in port.dims)
     for position in (0, 1):
-        if all(len(port.dims) > position for port in ports):
+        whole = all(len(port.dims) > position for port in ports)
+        if whole and (fixed or all(port.dims[position] is None for port in ports)):
             found.append({port.name: position for port in ports})
+    found = found or [{port.name: 0 for port in ports}]
     for index, axes in enumerate(found):
         if axes not in found[:index]:
             yield Roles(axes)
-    if not found:
-        raise FileError("the inputs have no axis for the batch", where=where, expected="an axis in every input",
-                        received="; ".join(f"{port.name} {port.dims}" for port in ports)[:300],
-                        remedy="Name it: batch='name', or its position.")  # fmt: skip
 
 
 def _named(ports: list[Port]) -> list[dict[str, int]]:

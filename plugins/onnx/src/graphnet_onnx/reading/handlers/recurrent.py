@@ -20,7 +20,7 @@ from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
 from graphnet_onnx.reading.spreading import spread
-from graphnet_onnx.reading.values import Filled, Known, Term, new_atom
+from graphnet_onnx.reading.values import Filled, Known, Sizes, Term, new_atom
 from graphnet_recurrent import GRU, LSTM, RNN, Bidirectional, Recurrent
 
 NATIVE: dict[str, Any] = {"RNN": RNN, "GRU": GRU, "LSTM": LSTM}
@@ -193,9 +193,12 @@ def _mask(scope: Scope, node: NodeView, x: Term) -> Value | None:
     value = node.inputs[4] if node.has(4) else None
     if value is None:
         return None
-    if isinstance(value, (Known, Filled)):
+    time = x.sizes[x.row_atoms[0]]
+    if isinstance(value, (Filled, Sizes)) and all(n == time for n in value.array.reshape(-1)):
+        return None
+    if isinstance(value, (Known, Filled)) and value.array.dtype != object:
         lengths = np.unique(value.array)
-        steps = scope.conversion.value(x.sizes[x.row_atoms[0]])
+        steps = scope.conversion.value(time)
         if len(lengths) == 1 and steps == int(lengths[0]):
             return None
         if len(lengths) != 1:

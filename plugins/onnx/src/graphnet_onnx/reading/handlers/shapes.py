@@ -147,7 +147,7 @@ def _rest(scope: Scope, dims: tuple[Size, ...], wanted: list[Any], known: Size) 
 
 
 def _reshape(scope: Scope, node: NodeView, term: Term, wanted: list[Size]) -> None:
-    result = layout.reshaped(term, wanted, scope.conversion.bind)
+    result = layout.reshaped(term, wanted, scope.conversion.bind, scope.conversion.value)
     if result is None and scope.conversion.value(product(term.dims)) not in (
         None,
         scope.conversion.value(product(wanted)),
@@ -174,7 +174,7 @@ def _by_merging(scope: Scope, term: Term, wanted: list[Size]) -> Term | None:
     atom = new_atom()
     sizes = dict(flat.sizes) | {atom: flat.size(inner)}
     merged = replace(flat, axes=(flat.axes[0], (atom,)), groups=(*flat.groups[:first], (atom,)), sizes=sizes)
-    return layout.reshaped(merged, wanted, scope.conversion.bind)
+    return layout.reshaped(merged, wanted, scope.conversion.bind, scope.conversion.value)
 
 
 @handles("Expand")
