@@ -63,12 +63,13 @@ def encoded(text: str) -> tuple[np.ndarray, int]:
     return np.array([numbers.get(character, 0) for character in text], np.int64), len(kept) + 1
 
 
-def network(cell: str, size: int, units: int, heads: int, layers: int) -> graphnet.Graph:
+def network(cell: str, size: int, options: argparse.Namespace) -> graphnet.Graph:
     """An embedding, blocks around the cell, a norm, and the scores of the next character."""
     model = Builder(cell, dtype="float32")
-    x = Embedding(size, units, dtype="float32")(model.input("characters", "time, batch", integer=True), name="vectors")
-    for i in range(layers):
-        x = recurrent_block(x, cell, units, heads if CELLS[cell] else 1, name=f"block_{i}")
+    characters, heads = model.input("characters", "time, batch", integer=True), options.heads if CELLS[cell] else 1
+    x = Embedding(size, options.units, dtype="float32")(characters, name="vectors")
+    for i in range(options.layers):
+        x = recurrent_block(x, cell, options.units, heads, window_size=options.window, name=f"block_{i}")
     return model.build(scores=dense(rms_normalization(x, name="norm"), size, name="scores"))
 
 
@@ -108,7 +109,7 @@ def row(cell: str, train: np.ndarray, held: np.ndarray, size: int, options: argp
         seed=options.seed,
         backend=options.backend,
     )
-    model = Model(network(cell, size, options.units, options.heads, options.layers), config)
+    model = Model(network(cell, size, options), config)
     model.fit(pieces(train, 2), verbose=0)  # compiles
     start = time.perf_counter()
     model.fit(pieces(train, options.steps), verbose=0)
@@ -130,6 +131,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--units", type=int, default=64, help="features between the layers (64)")
     parser.add_argument("--heads", type=int, default=4, help="of cells with heads (4)")
     parser.add_argument("--layers", type=int, default=1, help="blocks (1)")
+    parser.add_argument("--window", type=int, default=4, help="of the convolution before each cell; 1: none (4)")
     parser.add_argument("--rate", type=float, default=0.01, help="the learning rate (0.01)")
     parser.add_argument("--backend", help="default: the fastest that is installed")
     parser.add_argument("--seed", type=int, default=0)

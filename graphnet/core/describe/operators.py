@@ -46,8 +46,15 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "mean": lambda x, axis=None, *, keepdims=False: x.mean(axis, keepdims),
     "expand_dims": lambda x, axis: x.expand_dims(axis),
     "swapaxes": lambda x, axis1, axis2: x.swapaxes(axis1, axis2),
+    "clip": lambda x, a_min, a_max: _clipped(x, a_min, a_max),
     "matrix_transpose": lambda x: x.swapaxes(-2, -1),
 }
+
+
+def _clipped(x: Any, low: Any, high: Any) -> Any:
+    """``np.clip``: the extrema with the limits that are given."""
+    x = x if low is None else x.operate("maximum", x, low)
+    return x if high is None else x.operate("minimum", x, high)
 
 
 class LayerSource:

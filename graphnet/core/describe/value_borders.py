@@ -30,7 +30,6 @@ REMEDIES = {
     "squeeze": "Use value.sum(axis) over an axis of size 1.",
     "norm": "Use np.sqrt((value**2).sum(axis=-1, keepdims=True)), or unit_normalization(value).",
     "split": "Use split(value, parts) of graphnet.",
-    "clip": "Use np.minimum(np.maximum(value, low), high).",
     "setitem": "Values never change: compute a new one, or write a layer.",
     "delitem": "Values never change: compute a new one, or write a layer.",
     "format": "A value has numbers only when the graph runs: format the outputs of the run.",

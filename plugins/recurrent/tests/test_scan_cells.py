@@ -1,5 +1,8 @@
 """The cells of linear recurrences and matrix states: against plain loops and autograd, ragged, streamed, as files."""
 
+import gc
+import tracemalloc
+
 import numpy as np
 import pytest
 import scan_cells_oracle as oracle
@@ -149,6 +152,24 @@ def test_step_by_step_equals_the_sequence_at_constant_memory(name, rng):
     assert len(kept) == 1
     for state, array in stepper.state.arrays.items():
         close(array, expected[state.split("/")[-1]], 1e-11)
+
+
+@pytest.mark.parametrize("name", ["lru", "mlstm", "delta_net", "qrnn_window"])
+def test_memory_of_single_steps_does_not_grow(name):
+    stepper, x = runner_of(name).stepper(batch=1), np.ones((1, D))
+    for _ in range(40):
+        stepper.step({"x": x})
+    tracemalloc.start()
+    try:
+        sizes = []
+        for _ in range(2):
+            for _ in range(60):
+                stepper.step({"x": x})
+            gc.collect()
+            sizes.append(tracemalloc.get_traced_memory()[0])
+    finally:
+        tracemalloc.stop()
+    assert sizes[1] - sizes[0] < 2_000  # 60 steps that kept their states would be more
 
 
 @EVERY

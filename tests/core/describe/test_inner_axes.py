@@ -30,6 +30,10 @@ EXPRESSIONS = {
         lambda m, v, w: v[:, None, :, None] * w[:, None, None, :] + np.expand_dims(v[..., :2], -1)[:, None, :1],
         lambda m, v, w: np.einsum("bi,bj->bij", v, w)[:, None] + v[:, 0][:, None, None, None],
     ),
+    "clipped": (
+        lambda m, v, w: np.clip(v, -0.5, 0.7) + np.clip(v, None, 0.1) * 2,
+        lambda m, v, w: np.where(v < -0.5, -0.5, np.where(v > 0.7, 0.7, v)) + 2 * np.where(v > 0.1, 0.1, v),
+    ),
     "transposed": (lambda m, v, w: np.matrix_transpose(m) * 2, lambda m, v, w: 2 * np.einsum("bij->bji", m)),
 }
 SHAPES = {"m": (4, 2, 3), "v": (4, 3), "w": (4, 2)}
