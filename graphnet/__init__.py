@@ -153,6 +153,7 @@ if TYPE_CHECKING:
     from graphnet.models.loading import load
     from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
+    from graphnet.models.pages import report
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
     from graphnet.models.weight_import import import_weights
@@ -200,6 +201,7 @@ _LAZY = {
     "import_weights": "graphnet.models.weight_import",
     "load": "graphnet.models.loading",
     "register": "graphnet.plugins.local",
+    "report": "graphnet.models.pages",
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
     "sweep": "graphnet.sweeps",
@@ -354,6 +356,7 @@ __all__ = [
     "outer_product",
     "parameter",
     "register",
+    "report",
     "reshape",
     "rms_normalization",
     "seed",

@@ -20,11 +20,13 @@ from graphnet.data.datasets import Dataset
 from graphnet.data.ports import output_ports
 from graphnet.io import ModelFile, read_model
 from graphnet.io.run_folder import RunFolder
+from graphnet.metrics import ConfusionMatrix
 from graphnet.models.class_names import named
 from graphnet.models.data_paths import folder_of, is_file
 from graphnet.models.data_setting import LEARNED, Setting, moved, path_in, replaced, with_learned
 from graphnet.models.dataset_lookup import check_inputs, open_dataset
 from graphnet.models.loading import run_model
+from graphnet.models.model import Model
 from graphnet.models.runs import open_run
 from graphnet.models.standardized import standardized
 from graphnet.training.callbacks import Callback
@@ -273,6 +275,24 @@ def evaluate_run(path: str | os.PathLike[str], *, data: str | None = None) -> di
     GraphnetError
         Before anything runs.
     """
+    model, dataset = _tested(path, data)
+    return model.evaluate(dataset.test.inputs, dataset.test.targets)
+
+
+def confusion_of_run(path: str | os.PathLike[str]) -> ConfusionMatrix:
+    """The confusion matrix of the weights of a run on the test split of its data.
+
+    Raises
+    ------
+    GraphnetError
+        Before anything runs; also if the model has no output with a loss of classes.
+    """
+    model, dataset = _tested(path, None)
+    return model.confusion_matrix(dataset.test.inputs, dataset.test.targets)
+
+
+def _tested(path: str | os.PathLike[str], data: str | None) -> tuple[Model, Dataset]:
+    """The model of a run, and its data or others, which have a test split."""
     model = run_model(path)
     setting, folder = _stored(model.config.data, data, Path(path))
     dataset = open_dataset(setting, folder)
@@ -280,7 +300,7 @@ def evaluate_run(path: str | os.PathLike[str], *, data: str | None = None) -> di
     _, dataset = named(model.graph, model.config, dataset)
     if not len(dataset.test):
         raise ConfigError("the data have no test split", where=dataset.name, expected="test examples", received="none")
-    return model.evaluate(dataset.test.inputs, dataset.test.targets)
+    return model, dataset
 
 
 def _stored(written: Setting, given: str | None, folder: Path) -> tuple[Setting, Path]:

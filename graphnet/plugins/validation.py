@@ -21,6 +21,7 @@ COMMANDS = (
     "clean",
     "show",
     "draw",
+    "report",
     "explain",
     "profile",
     "export",

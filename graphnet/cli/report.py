@@ -1,0 +1,57 @@
+"""``graphnet report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from graphnet.cli.paths import FilledPath, ReadPath, output
+
+
+@click.command("report")
+@click.argument("run", type=FilledPath("runs"))
+@output("A new file.  [default: NAME.html, after the run or model]")
+@click.option("--measure/--no-measure", default=True, show_default=True, help="Profile and compile it.")
+@click.option(
+    "--example", type=ReadPath(), help="An .npz file of inputs: show what each node computes for its first row."
+)
+@click.option("--confusion", is_flag=True, help="Evaluate the test split of a run's data: the confusion matrix.")
+@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Rows, to measure.")
+@click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps, to measure.")
+def command(
+    run: Path,
+    output: Path | None,
+    force: bool,
+    measure: bool,
+    example: Path | None,
+    confusion: bool,
+    batch: int,
+    steps: int,
+) -> None:
+    """Write a page of HTML that shows a run or a model: its graph down to each gate, weights, curves and costs.
+
+    The page is one file that loads nothing from elsewhere. Values of --example are in it.
+    """
+    from graphnet.data.datasets.npz_file import load_arrays
+    from graphnet.io import atomic
+    from graphnet.models.pages import report
+    from graphnet.models.train_file import confusion_of_run
+
+    printed = str(output) == "-"
+    target = Path(f"{run.resolve().name.removesuffix('.yaml')}.html") if output is None else output
+    if not printed:
+        atomic.refuse_existing(target, force=force)
+    text = report(
+        run,
+        example=None if example is None else load_arrays(example),
+        confusion=confusion_of_run(run) if confusion else None,
+        measure=measure,
+        batch=batch,
+        steps=steps,
+    )
+    if printed:
+        click.echo(text, nl=False)
+        return
+    atomic.write(target, text.encode())
+    click.echo(f"wrote {target}")

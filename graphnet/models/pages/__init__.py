@@ -1,0 +1,5 @@
+"""Pages of HTML: one file that shows a model or a run, without a server and without a network."""
+
+from graphnet.models.pages.report import report
+
+__all__ = ["report"]

@@ -1,0 +1,103 @@
+"""Curves, costs, the compiler's notes and the environment, as data for a page."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from graphnet.core.describe.graph import Graph
+from graphnet.core.errors import GraphnetError
+from graphnet.inspect.explain import explain
+from graphnet.inspect.profile import profile
+from graphnet.training.history import HELD_OUT, History, ending
+
+#: What is left out of curves; and the fields of the environment that a page shows.
+NO_CURVES = ("epoch", "best", "examples", "seconds", "skipped_batches")
+#: A path in a text: of these only the last part is shown.
+PATH = re.compile(r"(?<![\w.)])(?:[A-Za-z]:)?(?:[\\/~][^\s\\/'\",;:]+)+[\\/]?")
+
+
+def curve_data(history: History) -> dict[str, Any]:
+    """The figures of a history by name: training and held-out values under one name."""
+    figures = history.to_dict()
+    curves: dict[str, dict[str, list[float | None]]] = {}
+    for name, values in figures.items():
+        if name not in NO_CURVES:
+            kind = "validation" if name.startswith(HELD_OUT) else "training"
+            curves.setdefault(name.removeprefix(HELD_OUT), {})[kind] = [_finite(value) for value in values]
+    words = ending(history) if history.epochs else "no epoch was completed"
+    return {"epochs": len(history), "best": history.best_epoch, "ending": words, "curves": curves}
+
+
+def _finite(value: Any) -> float | None:
+    return float(f"{value:.6g}") if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+def cost_data(graph: Graph, batch: int, steps: int) -> dict[str, Any]:
+    """The time and the bytes of each node, by path; or the reason why there are none."""
+    try:
+        found = profile(graph, batch=batch, steps=steps, repeat=3)
+    except GraphnetError as error:
+        return {"missing": cleaned(str(error))}
+    nodes = {}
+    for cost in found.costs:
+        times = _finite(cost.forward * 1e3), _finite(cost.backward * 1e3)
+        nodes[cost.path] = [*times, cost.calls, cost.output_bytes + cost.saved_bytes]
+    compiled = [_finite(found.compiled_forward * 1e3), _finite(found.compiled_backward * 1e3)]
+    return {"setting": found.setting, "nodes": nodes, "compiled": compiled}
+
+
+def compiler_data(graph: Graph, batch: int, steps: int) -> dict[str, Any]:
+    """What the compiler did with each part of a graph; or the reason why that is not known."""
+    try:
+        found = explain(graph, batch=batch, steps=steps)
+    except GraphnetError as error:
+        return {"missing": cleaned(str(error))}
+    parts = []
+    for part in found.parts:
+        head, *lines = part.lines()
+        kept = [line.strip() for line in lines if not line.startswith("      ")]  # without the single calls
+        parts.append(
+            {
+                "path": part.path,
+                "head": head,
+                "lines": [cleaned(line) for line in kept],
+                "madds": part.loop + part.outside,
+            }
+        )
+    return {"setting": found.setting, "parts": parts}
+
+
+def environment_data(versions: Mapping[str, Any]) -> list[list[str]]:
+    """The versions of a run as rows of two texts: without host names, paths and command lines."""
+    rows = [[name, versions.get(name)] for name in ("graphnet", "python", "platform", "backend", "threads")]
+    for name, version in _mapping(versions.get("packages")).items():
+        rows.append([str(name), version])
+    plugins = versions.get("plugins")
+    for plugin in plugins if isinstance(plugins, list) else []:
+        entry = _mapping(plugin)
+        state = "" if entry.get("status") == "loaded" else f" ({entry.get('status')})"
+        rows.append([f"plugin {entry.get('name')}", f"{entry.get('distribution')} {entry.get('version')}{state}"])
+    libraries = versions.get("blas")
+    for library in libraries if isinstance(libraries, list) else []:
+        entry = _mapping(library)
+        fields = [entry.get(key) for key in ("internal_api", "version", "architecture")]
+        rows.append([str(entry.get("user_api")), " ".join(str(field) for field in fields if field)])
+    return [[cleaned(str(name))[:200], cleaned(str(value))[:200]] for name, value in rows if value is not None]
+
+
+def cleaned(text: str) -> str:
+    """A text without folders: of a path, the last part.
+
+    Examples
+    --------
+    >>> cleaned("no such file /home/ada/secret/data.npz, x/y")
+    'no such file data.npz, x/y'
+    """
+    return PATH.sub(lambda found: re.split(r"[\\\\/]", found.group().rstrip("\\/"))[-1], text)
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}

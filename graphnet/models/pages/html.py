@@ -1,0 +1,62 @@
+"""A page as text: data in one escaped block, one script and one style sheet, and a policy that allows nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from html import escape
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+
+def page(data: Mapping[str, Any], title: str) -> str:
+    """The page with this data.
+
+    Names, docstrings and settings come from strangers. They are in one block of JSON in which no character can end it,
+    and the script shows them by ``textContent`` only. The policy allows the script and the styles of this page, by
+    their hashes, and no connection, picture, frame or form.
+    """
+    style = (HERE / "page.css").read_text(encoding="utf-8")
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    policy = (
+        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+    )
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>{escape(" ".join(title.split()))}</title>
+<style>{style}</style>
+</head>
+<body>
+<noscript>This page needs JavaScript; it loads nothing from elsewhere.</noscript>
+<script type="application/json" id="data">{json_block(dict(data) | {"title": title})}</script>
+<script>{script}</script>
+</body>
+</html>
+"""
+
+
+def json_block(data: Any) -> str:
+    """JSON for a script element: ``<``, ``>`` and ``&`` are escaped, so that nothing in it ends the element.
+
+    Examples
+    --------
+    >>> json_block({"a": "</script><!--"})
+    '{"a":"\\\\u003c/script\\\\u003e\\\\u003c!--"}'
+    """
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))  # ASCII only: also no U+2028
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return text
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -1,0 +1,582 @@
+"use strict";
+(function () {
+  var data = JSON.parse(document.getElementById("data").textContent);
+  var SVG = "http://www.w3.org/2000/svg";
+  var graphs = data.graphs || [], byPath = Object.create(null), parents = Object.create(null), opened = Object.create(null), chosen = null;
+  graphs.forEach(function (graph, number) {
+    graph.boxes.forEach(function (box) { byPath[box.p] = box; parents[box.p] = number; });
+  });
+  var owner = Object.create(null);
+  graphs.forEach(function (graph) { graph.boxes.forEach(function (box) { if (box.g) owner[box.g] = box.p; }); });
+
+  function make(tag, options, parent) {
+    var node = document.createElement(tag);
+    Object.keys(options || {}).forEach(function (key) {
+      if (key === "text") node.textContent = options[key]; else node.setAttribute(key, options[key]);
+    });
+    if (parent) parent.appendChild(node);
+    return node;
+  }
+  function draw(tag, options, parent) {
+    var node = document.createElementNS(SVG, tag);
+    Object.keys(options || {}).forEach(function (key) {
+      if (key === "text") node.textContent = options[key]; else node.setAttribute(key, options[key]);
+    });
+    if (parent) parent.appendChild(node);
+    return node;
+  }
+  function figure(value) {
+    if (value === null || value === undefined) return "not finite";
+    if (typeof value !== "number") return String(value);
+    return Number.isInteger(value) ? value.toLocaleString("en") : String(Number(value.toPrecision(4)));
+  }
+
+  // ---------------------------------------------------------------- frame
+  var header = make("header", {}, document.body);
+  make("h1", { text: data.title }, header);
+  var search = make("input", { id: "search", type: "search", placeholder: "Search nodes (/)", "aria-label": "Search nodes by name or layer" });
+  var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" });
+  if (graphs.length) header.appendChild(search);
+  header.appendChild(theme);
+  var main = make("main", {}, document.body);
+  var stage = make("div", { id: "stage" });
+  var side = make("aside", { "aria-label": "Details" });
+  if (graphs.length) main.appendChild(stage);
+  main.appendChild(side);
+  if (!graphs.length) main.style.display = "block";
+
+  function setTheme(dark) {
+    document.documentElement.setAttribute("data-theme", dark ? "dark" : "light");
+    theme.textContent = dark ? "Light" : "Dark";
+    theme.setAttribute("aria-pressed", String(dark));
+    pictures.forEach(function (paint) { paint(); });
+  }
+  var pictures = [];
+  theme.addEventListener("click", function () {
+    setTheme(document.documentElement.getAttribute("data-theme") !== "dark");
+  });
+
+  // ---------------------------------------------------------------- places: room is inserted where a box is open
+  function stretch(pieces, value) {
+    return pieces.reduce(function (sum, piece) {
+      var share = piece[1] > piece[0] ? (value - piece[0]) / (piece[1] - piece[0]) : 1;
+      return sum + piece[2] * Math.max(0, Math.min(1, share));
+    }, value);
+  }
+  function insert(pieces, from, to, needed) {
+    var missing = needed - (stretch(pieces, to) - stretch(pieces, from));
+    if (missing > 0) pieces.push([from, to, missing]);
+  }
+  function layout(number) {
+    var graph = graphs[number], xs = [], ys = [], inner = Object.create(null);
+    graph.boxes.forEach(function (box) {
+      if (box.g && opened[box.p]) {
+        var inside = inner[box.p] = layout(box.g), at = box.at;
+        insert(xs, at[0], at[0] + at[2], Math.max(inside.w + 28, 7.5 * (box.n.length + box.s.length) + 40));
+        insert(ys, at[1], at[1] + at[3], inside.h + 40);
+      }
+    });
+    var boxes = graph.boxes.map(function (box) {
+      var at = box.at, x = stretch(xs, at[0]), y = stretch(ys, at[1]);
+      var h = inner[box.p] ? stretch(ys, at[1] + at[3]) - y : at[3];
+      return { box: box, x: x, y: y, w: stretch(xs, at[0] + at[2]) - x, h: h, inner: inner[box.p] };
+    });
+    var lines = graph.lines.map(function (line) {
+      var points = [];
+      for (var i = 0; i < line.pts.length; i += 2) points.push([stretch(xs, line.pts[i]), stretch(ys, line.pts[i + 1])]);
+      pull(line, points, line.a, 0, 1);
+      pull(line, points, line.b, points.length - 1, -1);
+      return { line: line, points: points, at: line.at && [stretch(xs, line.at[0]), stretch(ys, line.at[1])] };
+    });
+    // A closed box keeps its height beside an open one: lines that leave it follow its border.
+    function pull(line, points, end, first, step) {
+      var placed = boxes[end], raw = line.pts[first * 2 + 1], top = placed.box.at[1];
+      if (placed.inner || !points.length) return;
+      var y = placed.y + (raw - top), old = points[first][1];
+      if (Math.abs(y - old) < 0.01) return;
+      for (var i = first; i >= 0 && i < points.length && Math.abs(points[i][1] - old) < 0.01; i += step) points[i][1] = y;
+    }
+    return { w: stretch(xs, graph.w), h: stretch(ys, graph.h), boxes: boxes, lines: lines };
+  }
+
+  // ---------------------------------------------------------------- drawing
+  var picture = draw("svg", { role: "group", "aria-label": "Graph of the model: arrow keys move, Enter shows details, o opens and closes" });
+  var defs = draw("defs", {}, picture);
+  var marker = draw("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7.5, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, defs);
+  draw("path", { d: "M0 .8 L8 4 L0 7.2 z", "class": "arrow" }, marker);
+  var world = draw("g", {}, picture);
+  var view = { x: 20, y: 20, k: 1 }, places = Object.create(null), whole = { w: 1, h: 1 };
+
+  function render() {
+    while (world.firstChild) world.removeChild(world.firstChild);
+    places = Object.create(null);
+    whole = layout(0);
+    fill(whole, world, 0, 0);
+    mark();
+  }
+  function fill(placed, parent, left, top) {
+    placed.boxes.forEach(function (each) { boxOf(each, parent, left, top); });
+    placed.lines.forEach(function (each) {
+      var path = draw("path", {
+        "class": "edge", "marker-end": "url(#arrow)",
+        d: "M" + each.points.map(function (p) { return p[0].toFixed(1) + " " + p[1].toFixed(1); }).join(" L")
+      }, parent);
+      draw("title", { text: each.line.l }, path);
+    });
+    placed.lines.forEach(function (each) {
+      if (!each.at || !each.line.l) return;
+      var wide = each.line.l.length * 6.2;
+      draw("rect", { "class": "behind", x: each.at[0] - wide / 2, y: each.at[1] - 6, width: wide, height: 12 }, parent);
+      draw("text", { "class": "small", x: each.at[0], y: each.at[1] + 3.5, "text-anchor": "middle", text: each.line.l }, parent);
+    });
+  }
+  function boxOf(each, parent, left, top) {
+    var box = each.box, names = ["box", box.r.split(" ")[0]];
+    if (box.c !== undefined || box.as) names.push("weights");
+    if (box.as) names.push("shared");
+    if (each.inner) names.push("open");
+    if (box.m && box.m.indexOf("unused") >= 0) names.push("unused");
+    var spoken = [box.n, box.s, box.h, box.as ? "shares the weights of " + box.as : "", box.g ? (each.inner ? "open" : "closed, o opens it") : ""];
+    var group = draw("g", {
+      "class": names.join(" "), transform: "translate(" + each.x.toFixed(1) + " " + each.y.toFixed(1) + ")",
+      role: "button", tabindex: -1, "aria-label": spoken.filter(Boolean).join(", ")
+    }, parent);
+    if (box.g) group.setAttribute("aria-expanded", String(Boolean(each.inner)));
+    draw("rect", { width: each.w.toFixed(1), height: each.h.toFixed(1), rx: box.r === "node" ? 5 : each.h / 2 }, group);
+    places[box.p] = { group: group, x: left + each.x, y: top + each.y, w: each.w, h: each.h };
+    group.addEventListener("click", function (event) {
+      event.stopPropagation();
+      if (moved) return;
+      if (box.g && (event.detail > 1 || chosen === box.p || onPlus(event, each, group))) toggle(box.p);
+      choose(box.p, true);
+    });
+    if (each.inner) {
+      var head = draw("text", { "class": "name", x: 14, y: 18, text: box.n }, group);
+      draw("tspan", { "class": "small", "font-weight": "normal", dx: 6, text: box.s }, head);
+      plus(group, each.w - 20, true);
+      var inside = draw("g", { transform: "translate(" + ((each.w - each.inner.w) / 2).toFixed(1) + " 28)" }, group);
+      fill(each.inner, inside, left + each.x + (each.w - each.inner.w) / 2, top + each.y + 28);
+      return;
+    }
+    var middle = each.w / 2 - (box.g ? 8 : 0);
+    draw("text", { "class": "name", x: middle, y: box.s ? 17 : each.h / 2 + 4, "text-anchor": "middle", text: box.n }, group);
+    if (box.s) draw("text", { "class": "small", x: middle, y: 32, "text-anchor": "middle", text: box.s }, group);
+    if (box.g) plus(group, each.w - 18, false);
+  }
+  function plus(group, x, open) {
+    draw("path", { "class": "plus", d: "M" + x + " 6 h11 v11 h-11 z m2.5 5.5 h6" + (open ? "" : " m-3 -3 v6") }, group);
+  }
+  function onPlus(event, each, group) {
+    var frame = group.firstChild.getBoundingClientRect(), scale = frame.width / each.w;
+    return frame.right - event.clientX < 26 * scale && event.clientY - frame.top < 24 * scale;
+  }
+  function move() {
+    world.setAttribute("transform", "translate(" + view.x + " " + view.y + ") scale(" + view.k + ")");
+  }
+  function fit() {
+    var frame = stage.getBoundingClientRect();
+    view.k = Math.min(1.4, Math.max(0.02, Math.min((frame.width - 30) / whole.w, (frame.height - 30) / whole.h)));
+    if (view.k < 0.45) view.k = Math.min(0.8, Math.max(view.k, (frame.width - 30) / whole.w, 0.1));
+    view.x = (frame.width - whole.w * view.k) / 2;
+    view.y = Math.max(15, (frame.height - whole.h * view.k) / 2);
+    move();
+  }
+  function zoom(factor, x, y) {
+    var frame = stage.getBoundingClientRect();
+    if (x === undefined) { x = frame.width / 2; y = frame.height / 2; }
+    var k = Math.min(6, Math.max(0.02, view.k * factor));
+    view.x = x - (x - view.x) * k / view.k;
+    view.y = y - (y - view.y) * k / view.k;
+    view.k = k;
+    move();
+  }
+  function center(path) {
+    var place = places[path], frame = stage.getBoundingClientRect();
+    if (!place) return;
+    view.k = Math.max(view.k, 0.7);
+    view.x = frame.width / 2 - (place.x + place.w / 2) * view.k;
+    view.y = frame.height / 2 - (place.y + Math.min(place.h, frame.height / view.k) / 2) * view.k;
+    move();
+  }
+
+  // ---------------------------------------------------------------- choosing, opening, addresses
+  function toggle(path) {
+    var before = places[path];
+    if (opened[path]) delete opened[path]; else opened[path] = true;
+    render();
+    var after = places[path];
+    if (before && after) { view.x += (before.x - after.x) * view.k; view.y += (before.y - after.y) * view.k; move(); }
+  }
+  function reveal(path) {
+    var changed = false, holder = owner[parents[path]];
+    while (holder) {
+      if (!opened[holder]) { opened[holder] = true; changed = true; }
+      holder = owner[parents[holder]];
+    }
+    if (changed) render();
+  }
+  function mark() {
+    Object.keys(places).forEach(function (path) {
+      var group = places[path].group;
+      group.classList.toggle("chosen", path === chosen);
+      group.setAttribute("tabindex", path === chosen ? 0 : -1);
+    });
+    if (!chosen || !places[chosen]) {
+      var first = graphs[0].boxes[0];
+      if (first) places[first.p].group.setAttribute("tabindex", 0);
+    }
+  }
+  function choose(path, focus) {
+    if (!byPath[path]) return;
+    reveal(path);
+    chosen = path;
+    mark();
+    details(path);
+    if (focus) places[path].group.focus({ preventScroll: true });
+    var address = "#node=" + encodeURIComponent(path);
+    if (location.hash !== address) { try { history.replaceState(null, "", address); } catch (error) { location.hash = address; } }
+  }
+  function fromAddress() {
+    var found = /^#node=(.*)$/.exec(location.hash), path = "";
+    if (!found) return;
+    try { path = decodeURIComponent(found[1]); } catch (error) { return; }
+    if (byPath[path]) { choose(path, false); center(path); }
+  }
+  function nearest(key) {
+    var here = places[chosen] || places[graphs[0].boxes[0].p], best = null, least = Infinity;
+    var x = here.x + here.w / 2, y = here.y + Math.min(here.h, 40) / 2;
+    Object.keys(places).forEach(function (path) {
+      var place = places[path], dx = place.x + place.w / 2 - x, dy = place.y + Math.min(place.h, 40) / 2 - y;
+      var along = { ArrowDown: dy, ArrowUp: -dy, ArrowRight: dx, ArrowLeft: -dx }[key];
+      var across = key === "ArrowDown" || key === "ArrowUp" ? Math.abs(dx) : Math.abs(dy);
+      var distance = along + 2 * across;
+      if (along > 3 && distance < least && path !== chosen) { least = distance; best = path; }
+    });
+    return best;
+  }
+  function inView(path) {
+    var place = places[path], frame = stage.getBoundingClientRect();
+    var x = view.x + place.x * view.k, y = view.y + place.y * view.k;
+    if (x < 0 || y < 0 || x + place.w * view.k > frame.width || y + 40 * view.k > frame.height) center(path);
+  }
+  picture.addEventListener("keydown", function (event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    var path = chosen || graphs[0].boxes[0].p;
+    if (event.key.indexOf("Arrow") === 0) {
+      var next = nearest(event.key);
+      if (next) { choose(next, true); inView(next); }
+    } else if (event.key === "Enter") choose(path, true);
+    else if ((event.key === "o" || event.key === " ") && byPath[path].g) { toggle(path); choose(path, true); }
+    else return;
+    event.preventDefault();
+  });
+  document.addEventListener("keydown", function (event) {
+    if (!graphs.length || event.ctrlKey || event.metaKey || event.altKey || event.target === search) return;
+    if (event.key === "/") { search.focus(); event.preventDefault(); }
+    if (event.key === "+") zoom(1.25);
+    if (event.key === "-") zoom(0.8);
+    if (event.key === "0") fit();
+  });
+
+  // ---------------------------------------------------------------- pointers
+  var pointers = Object.create(null), moved = false, gap = 0;
+  function gapOf() {
+    var all = Object.keys(pointers).map(function (id) { return pointers[id]; });
+    return all.length < 2 ? 0 : Math.hypot(all[0][0] - all[1][0], all[0][1] - all[1][1]);
+  }
+  picture.addEventListener("pointerdown", function (event) {
+    pointers[event.pointerId] = [event.clientX, event.clientY];
+    moved = false;
+    gap = gapOf();
+  });
+  window.addEventListener("pointermove", function (event) {
+    var last = pointers[event.pointerId];
+    if (!last) return;
+    var dx = event.clientX - last[0], dy = event.clientY - last[1];
+    if (Math.abs(dx) + Math.abs(dy) < 3 && !moved) return;
+    moved = true;
+    pointers[event.pointerId] = [event.clientX, event.clientY];
+    var now = gapOf(), frame = stage.getBoundingClientRect();
+    if (now && gap) { zoom(now / gap, event.clientX - frame.left, event.clientY - frame.top); gap = now; }
+    else { view.x += dx; view.y += dy; move(); }
+  });
+  ["pointerup", "pointercancel"].forEach(function (name) {
+    window.addEventListener(name, function (event) { delete pointers[event.pointerId]; gap = gapOf(); });
+  });
+  picture.addEventListener("wheel", function (event) {
+    var frame = stage.getBoundingClientRect();
+    event.preventDefault();
+    zoom(Math.exp(-event.deltaY * 0.0015), event.clientX - frame.left, event.clientY - frame.top);
+  }, { passive: false });
+
+  // ---------------------------------------------------------------- details
+  function section(title, parent) {
+    make("h2", { text: title }, parent || side);
+  }
+  function table(rows, parent, heads, numbers) {
+    var holder = make("div", { "class": "scroll" }, parent), result = make("table", {}, holder);
+    function line(cells, tag) {
+      var row = make("tr", {}, result);
+      cells.forEach(function (cell, i) {
+        var options = { text: cell };
+        if (numbers && i >= numbers) options["class"] = "number";
+        if (tag === "th") options.scope = "col";
+        make(tag, options, row);
+      });
+    }
+    if (heads) line(heads, "th");
+    rows.forEach(function (row) { line(row, "td"); });
+    return result;
+  }
+  function heatMap(heat, title, parent) {
+    var bytes = atob(heat.data), canvas = make("canvas", { width: heat.columns, height: heat.rows, role: "img", "aria-label": title }, parent);
+    canvas.style.width = Math.max(120, Math.min(340, heat.columns * 10)) + "px";
+    canvas.style.height = Math.max(14, Math.min(260, heat.rows * Math.max(4, Math.min(10, 340 / heat.columns)))) + "px";
+    function paint() {
+      if (!canvas.isConnected) return;
+      var dark = document.documentElement.getAttribute("data-theme") === "dark", base = dark ? [28, 34, 44] : [250, 250, 250];
+      var pixels = canvas.getContext("2d"), image = pixels.createImageData(heat.columns, heat.rows);
+      for (var i = 0; i < bytes.length; i++) {
+        var level = bytes.charCodeAt(i), part = (level - 128) / 127, size = Math.min(1, Math.abs(part));
+        var colour = part > 0 ? (dark ? [255, 150, 90] : [190, 60, 10]) : (dark ? [110, 180, 255] : [20, 80, 170]);
+        for (var c = 0; c < 3; c++) image.data[4 * i + c] = level ? base[c] + (colour[c] - base[c]) * size : 255 * (c !== 1);
+        image.data[4 * i + 3] = 255;
+      }
+      pixels.putImageData(image, 0, 0);
+    }
+    pictures.push(paint);
+    paint();
+  }
+  function bars(weight, parent) {
+    var most = Math.max.apply(null, weight.bars), n = weight.bars.length;
+    var chart = draw("svg", { width: 240, height: 56, role: "img", "aria-label": "Histogram of " + weight.name + " from " + figure(weight.low) + " to " + figure(weight.high) });
+    weight.bars.forEach(function (count, i) {
+      var high = 50 * count / (most || 1);
+      draw("rect", { "class": "bar", x: i * 240 / n, y: 52 - high, width: 240 / n - 1, height: high }, chart);
+    });
+    parent.appendChild(chart);
+  }
+  function chart(series, title, parent, best, wide) {
+    var values = [], long = 0, w = wide || 350, h = 130;
+    series.forEach(function (each) {
+      long = Math.max(long, each[1].length);
+      each[1].forEach(function (v) { if (v !== null) values.push(v); });
+    });
+    if (!values.length) return;
+    var low = Math.min.apply(null, values), high = Math.max.apply(null, values), span = high - low || 1;
+    var box = draw("svg", { viewBox: "0 0 " + w + " " + h, width: "100%", role: "img", "aria-label": title + ", from " + figure(low) + " to " + figure(high) });
+    draw("path", { "class": "axis", d: "M4 6 V" + (h - 14) + " H" + (w - 4), fill: "none" }, box);
+    function x(i) { return 8 + i * (w - 16) / Math.max(1, long - 1); }
+    if (best) draw("path", { "class": "best", d: "M" + x(best - 1) + " 6 V" + (h - 14) }, box);
+    series.forEach(function (each, i) {
+      var d = "", pen = "M";
+      each[1].forEach(function (v, j) {
+        if (v === null) { pen = "M"; return; }
+        d += pen + x(j).toFixed(1) + " " + (h - 18 - (v - low) / span * (h - 28)).toFixed(1);
+        pen = "L";
+      });
+      if (each[1].length === 1) d += "h3";
+      draw("path", { "class": i ? "second" : "first", d: d }, box);
+    });
+    make("h3", { text: title }, parent);
+    parent.appendChild(box);
+    var words = make("div", { "class": "soft" }, parent);
+    series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, words); });
+    make("span", { text: figure(low) + " to " + figure(high) }, words);
+  }
+  function costsOf(path) {
+    var costs = data.costs && data.costs.nodes;
+    if (!costs) return null;
+    var sum = [0, 0, 0, 0], found = false;
+    Object.keys(costs).forEach(function (each) {
+      if (each === path || each.indexOf(path + "/") === 0) {
+        found = true;
+        costs[each].forEach(function (v, i) { sum[i] += v || 0; });
+      }
+    });
+    return found ? sum : null;
+  }
+  function details(path) {
+    var box = byPath[path], node = (data.nodes || {})[path] || {}, kind = (data.classes || {})[box.k] || {};
+    pictures = [];
+    side.textContent = "";
+    var back = make("button", { type: "button", text: "Overview" }, side);
+    back.addEventListener("click", function () { overview(); });
+    if (box.g) {
+      var opener = make("button", { type: "button", text: opened[path] ? "Close" : "Open" }, side);
+      opener.addEventListener("click", function () { toggle(path); details(path); });
+    }
+    section(path);
+    var rows = [["role", box.r]];
+    if (box.k) rows.push(["layer", box.k]);
+    if (kind.plugin) rows.push(["from", kind.plugin + " " + (kind.version || "")]);
+    else if (kind.module) rows.push(["module", kind.module]);
+    if (box.h) rows.push(["output", box.h]);
+    if (box.c !== undefined) rows.push(["parameters", box.c === null ? "depend on sizes that are not known" : figure(box.c)]);
+    if (box.as) rows.push(["shares weights of", box.as]);
+    if (box.m) rows.push(["note", box.m]);
+    var cost = costsOf(path);
+    if (cost) {
+      rows.push(["forward", figure(cost[0]) + " ms"], ["backward", figure(cost[1]) + " ms"], ["calls", figure(cost[2])], ["bytes", figure(cost[3])]);
+    }
+    table(rows, side);
+    if (node.settings) {
+      make("h3", { text: "Settings" }, side);
+      table(Object.keys(node.settings).map(function (name) { return [name, node.settings[name]]; }), side);
+    }
+    recorded(path);
+    compiled(path);
+    (node.weights || []).forEach(function (weight) {
+      make("h3", { text: weight.name + " (" + weight.shape.join(" × ") + ")" }, side);
+      if (weight.finite !== undefined) make("div", { text: figure(weight.finite) + " entries are finite" }, side);
+      if (weight.low === undefined) return;
+      make("div", { "class": "soft", text: "from " + figure(weight.low) + " to " + figure(weight.high) + ", mean " + figure(weight.mean) + ", deviation " + figure(weight.std) }, side);
+      heatMap(weight.heat, "Heat map of " + weight.name, side);
+      bars(weight, side);
+    });
+    if (kind.doc) {
+      make("h3", { text: "Documentation" }, side);
+      make("pre", { text: kind.doc }, side);
+    }
+  }
+  function recorded(path) {
+    var found = (data.recorded || {})[path];
+    if (!found || !found.heat) return;
+    make("h3", { text: "Values for the example (" + found.units + " units × " + found.steps + " steps)" }, side);
+    var words = "from " + figure(found.low) + " to " + figure(found.high);
+    if (found.saturated !== null) words += "; " + figure(100 * found.saturated) + " % below 0.05 or above 0.95";
+    make("div", { "class": "soft", text: words }, side);
+    heatMap(found.heat, "Values by unit and step", side);
+    if (found.norms.length > 1) chart([["norm of the gradient", found.norms]], "Gradient by step", side);
+    else if (found.norms.length) make("div", { text: "Norm of the gradient: " + figure(found.norms[0]) }, side);
+  }
+  function compiled(path) {
+    ((data.compiler || {}).parts || []).forEach(function (part) {
+      var ends = part.path.split(" to "), inside = ends.some(function (end) {
+        return path === end || path.indexOf(end + "/") === 0 || end.indexOf(path + "/") === 0;
+      });
+      if (!inside) return;
+      make("h3", { text: "Compiler: " + part.head }, side);
+      make("pre", { text: part.lines.join("\n") }, side);
+    });
+  }
+  function nodeButton(path, words, list) {
+    var button = make("button", { type: "button", text: path + words }, make("li", {}, list));
+    button.addEventListener("click", function () { choose(path, true); center(path); });
+  }
+  function overview() {
+    pictures = [];
+    side.textContent = "";
+    chosen = null;
+    if (graphs.length) {
+      mark();
+      section("Model");
+      var nodes = Object.keys(byPath).filter(function (path) { return byPath[path].r === "node"; });
+      var total = graphs[0].boxes.reduce(function (sum, box) { return sum + (box.c || 0); }, 0);
+      table([["nodes", figure(nodes.length)], ["parameters", figure(total)]], side);
+      make("p", { "class": "soft", text: "Click a node for details; a plus, a second click or the key o opens it. Keys: arrows move, / searches, + and − zoom, 0 fits." }, side);
+    }
+    if (data.test && data.test.length) {
+      section("Test set");
+      table(data.test.map(function (row) { return [row[0], figure(row[1])]; }), side, null, 1);
+    }
+    if (data.history) curves(data.history);
+    if (data.confusion) confusion(data.confusion);
+    if (data.costs) costs(data.costs);
+    if (data.recorded) gradients(data.recorded);
+    if (data.compiler && data.compiler.missing) { section("Compiler"); make("p", { text: data.compiler.missing }, side); }
+    section("Environment");
+    table(data.environment || [], side);
+  }
+  function curves(history) {
+    section("Training");
+    make("div", { text: history.ending }, side);
+    Object.keys(history.curves).forEach(function (name) {
+      var each = history.curves[name];
+      chart(Object.keys(each).map(function (kind) { return [kind, each[kind]]; }), name.replace(/_/g, " "), side, history.best);
+    });
+  }
+  function confusion(found) {
+    section("Confusion matrix");
+    var errors = [];
+    table(found.counts.map(function (row, i) {
+      row.forEach(function (count, j) { if (i !== j && count > 0) errors.push([count, found.classes[i], found.classes[j]]); });
+      return [found.classes[i]].concat(row.map(figure));
+    }), side, ["true \\ predicted"].concat(found.classes), 1);
+    errors.sort(function (a, b) { return b[0] - a[0]; });
+    if (errors.length) {
+      make("h3", { text: "Most frequent errors" }, side);
+      table(errors.slice(0, 5).map(function (e) { return [e[1], e[2], figure(e[0])]; }), side, ["true", "predicted", "count"], 2);
+    }
+  }
+  function costs(found) {
+    section("Time by node");
+    if (found.missing) { make("p", { text: found.missing }, side); return; }
+    make("div", { "class": "soft", text: found.setting + ", node by node; compiled: " + figure(found.compiled[0]) + " ms forward, " + figure(found.compiled[1]) + " ms backward" }, side);
+    var total = 0, list = make("ul", { "class": "list" }, side), all = Object.keys(found.nodes).map(function (path) {
+      var time = (found.nodes[path][0] || 0) + (found.nodes[path][1] || 0);
+      total += time;
+      return [path, time];
+    });
+    all.sort(function (a, b) { return b[1] - a[1]; });
+    all.slice(0, 8).forEach(function (each) { nodeButton(each[0], "  " + figure(each[1]) + " ms, " + figure(100 * each[1] / (total || 1)) + " %", list); });
+  }
+  function gradients(found) {
+    var gates = Object.keys(found).filter(function (path) { return found[path].saturated > 0; });
+    gates.sort(function (a, b) { return found[b].saturated - found[a].saturated; });
+    if (gates.length) {
+      section("Saturated nodes");
+      make("div", { "class": "soft", text: "The share of values below 0.05 or above 0.95, of nodes with values from 0 to 1." }, side);
+      var list = make("ul", { "class": "list" }, side);
+      gates.slice(0, 6).forEach(function (path) { nodeButton(path, "  " + figure(100 * found[path].saturated) + " %", list); });
+    }
+    var fading = Object.keys(found).filter(function (path) { return found[path].norms && found[path].norms.length > 1; }).map(function (path) {
+      var norms = found[path].norms, last = norms[norms.length - 1];
+      return [path, last ? norms[0] / last : Infinity];
+    }).filter(function (each) { return isFinite(each[1]); });
+    fading.sort(function (a, b) { return a[1] - b[1]; });
+    if (!fading.length) return;
+    section("Gradient from the last step to the first");
+    make("div", { "class": "soft", text: "The norm at the first step divided by that at the last: a small number is a vanishing gradient." }, side);
+    var second = make("ul", { "class": "list" }, side);
+    fading.slice(0, 6).forEach(function (each) { nodeButton(each[0], "  " + figure(each[1]), second); });
+  }
+
+  // ---------------------------------------------------------------- search, start
+  var results = make("ul", { id: "results", "class": "list", "aria-label": "Search results" }, stage);
+  function find() {
+    var words = search.value.trim().toLowerCase(), count = 0;
+    results.textContent = "";
+    if (!words) return;
+    Object.keys(byPath).forEach(function (path) {
+      var box = byPath[path];
+      if ((path + " " + (box.k || "")).toLowerCase().indexOf(words) < 0 || count > 40) return;
+      count += 1;
+      nodeButton(path, box.k ? "  " + box.k : "", results);
+    });
+    if (!count) make("li", { text: "nothing found" }, results);
+  }
+  search.addEventListener("input", find);
+  search.addEventListener("keydown", function (event) {
+    if (event.key === "Enter" && results.querySelector("button")) { results.querySelector("button").click(); search.value = ""; find(); }
+    if (event.key === "Escape") { search.value = ""; find(); }
+  });
+  results.addEventListener("click", function (event) {
+    if (event.target.tagName === "BUTTON") { search.value = ""; find(); }
+  });
+  setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches);
+  if (graphs.length) {
+    stage.insertBefore(picture, stage.firstChild);
+    var tools = make("div", { id: "tools" }, stage);
+    [["+", "Zoom in", function () { zoom(1.25); }], ["−", "Zoom out", function () { zoom(0.8); }], ["Fit", "Fit the graph", fit]].forEach(function (tool) {
+      make("button", { type: "button", text: tool[0], "aria-label": tool[1] }, tools).addEventListener("click", tool[2]);
+    });
+    render();
+    fit();
+    window.addEventListener("hashchange", fromAddress);
+    window.addEventListener("beforeprint", fit);
+  }
+  overview();
+  if (graphs.length) fromAddress();
+  document.documentElement.setAttribute("data-ready", "true");
+}());

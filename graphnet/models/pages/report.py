@@ -1,0 +1,157 @@
+"""``graphnet.report``: a model or a run as one file of HTML."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphnet.core.arguments import explained
+from graphnet.core.checks import integer
+from graphnet.core.describe.graph import Graph
+from graphnet.core.errors import ConfigError
+from graphnet.inspect.drawing import draw
+from graphnet.inspect.summary import summary
+from graphnet.io import atomic
+from graphnet.io.json_files import json_object
+from graphnet.io.model_folder import VERSIONS
+from graphnet.io.run_folder import SUMMARY
+from graphnet.io.run_history import read_history
+from graphnet.io.versions import versions
+from graphnet.metrics import ConfusionMatrix
+from graphnet.models.loading import load
+from graphnet.models.pages.details import class_data, node_data
+from graphnet.models.pages.facts import compiler_data, cost_data, curve_data, environment_data
+from graphnet.models.pages.graphs import graph_data
+from graphnet.models.pages.html import page
+from graphnet.models.pages.recorded import record_data
+from graphnet.training.history import History
+
+
+@explained
+def report(
+    target: Any,
+    path: str | os.PathLike[str] | None = None,
+    *,
+    history: History | None = None,
+    confusion: ConfusionMatrix | None = None,
+    example: Any = None,
+    measure: bool = True,
+    batch: int = 8,
+    steps: int = 20,
+    force: bool = False,
+) -> str:
+    """Return a page of HTML that shows a model or a run; write it to a file if ``path`` is given.
+
+    The page is one file, without a server: it loads nothing, and a content security policy forbids it to. It shows the
+    graph, opened at a click down to each gate; of each node the docstring, the distribution, settings, weights, and, if
+    measured, time and bytes; curves, versions, and what the compiler did.
+
+    Parameters
+    ----------
+    target : Model, Graph, Runner, composite layer, History, or path of a run, a saved model or a model file
+        A History alone is a page of its curves.
+    path : path, optional
+    history : History, optional
+        Default: that of the run, or of the model since its last training.
+    confusion : ConfusionMatrix, optional
+        As :meth:`graphnet.Model.confusion_matrix` returns it.
+    example : array or mapping of input name to array, optional
+        A batch, of which the first row is run: the page then shows what each node computes over time, and the norm of
+        the gradient of the summed outputs at each step. These values are in the page, so mind whose data they are.
+    measure : bool
+        Whether the graph is profiled and compiled, with random inputs; a few seconds.
+    batch, steps : int
+        The sizes for that, where the inputs leave them open.
+    force : bool
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    ConfigError
+        If ``target`` is none of these.
+    FileError
+        If ``path`` exists, or something cannot be read or written.
+    GraphError, ShapeError
+        If the graph cannot be compiled, or the example does not fit.
+    PluginError
+        If graphlay, which places the nodes, is not installed.
+    """
+    sizes = integer("report", "batch", batch, 1), integer("report", "steps", steps, 1)
+    if path is not None:
+        atomic.refuse_existing(Path(path), force=force)
+    data: dict[str, Any] = {}
+    if isinstance(target, (str, os.PathLike)):
+        data, history, target = _run_data(Path(target), history)
+    if isinstance(target, History):
+        history, graph = target, None
+    else:
+        graph = _graph(target)
+    data.setdefault("environment", environment_data(versions()))
+    if graph is not None:
+        data = _model_data(graph, measure, *sizes) | data
+        if example is not None:
+            data["recorded"] = record_data(graph, example)
+    if history is None:
+        history = getattr(target, "history", None)
+    if isinstance(history, History):
+        data["history"] = curve_data(history)
+    if confusion is not None:
+        data["confusion"] = _confusion_data(confusion)
+    text = page(data, "history" if graph is None else graph.name)
+    if path is not None:
+        atomic.write(Path(path), text.encode())
+    return text
+
+
+def _run_data(path: Path, history: History | None) -> tuple[dict[str, Any], History | None, Any]:
+    """What the folder of a run says about itself, its history, and its model."""
+    model = load(path)
+    if not path.is_dir():
+        return {}, history, model
+    data: dict[str, Any] = {}
+    found = json_object(path / VERSIONS)
+    if found is not None:
+        data["environment"] = environment_data(found)
+    results = (json_object(path / SUMMARY) or {}).get("test")
+    if isinstance(results, dict):
+        data["test"] = [[str(name), value] for name, value in results.items() if isinstance(value, (int, float))]
+    return data, read_history(path) if history is None else history, model
+
+
+def _graph(target: Any) -> Graph:
+    graph = getattr(target, "graph", target)
+    if isinstance(graph, Graph):
+        return graph
+    raise ConfigError(
+        "there is nothing to report on",
+        where="report",
+        expected="a Model, a Graph, a Runner, a layer made of layers, a History, or the path of a run or a model",
+        received=repr(target)[:200],
+    )
+
+
+def _model_data(graph: Graph, measure: bool, batch: int, steps: int) -> dict[str, Any]:
+    drawing = draw(summary(graph))
+    data: dict[str, Any] = {
+        "graphs": graph_data(drawing),
+        "classes": class_data(drawing),
+        "nodes": node_data(drawing),
+    }
+    if measure:
+        data |= {"costs": cost_data(graph, batch, steps), "compiler": compiler_data(graph, batch, steps)}
+    return data
+
+
+def _confusion_data(confusion: ConfusionMatrix) -> dict[str, Any]:
+    if not isinstance(confusion, ConfusionMatrix):
+        raise ConfigError(
+            "not a confusion matrix",
+            where="report",
+            expected="what Model.confusion_matrix returns",
+            received=repr(confusion)[:200],
+        )
+    counts = np.asarray(confusion.counts)[:60, :60]
+    return {"classes": [str(name) for name in confusion.classes[: len(counts)]], "counts": counts.tolist()}

@@ -1,0 +1,259 @@
+"""Pages: what is in them, that nothing in them runs, and, where there is a browser, what they show."""
+
+import base64
+import hashlib
+import html
+import json
+import re
+import shutil
+import subprocess
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+import graphnet
+from graphnet import Builder, ConfigError, FileError, FullyConnected, Last, Layer, Model, Sequential, dense
+from graphnet.cli import main
+from graphnet.models.pages.details import downsampled, heat
+from graphnet.models.pages.facts import cleaned, environment_data
+from graphnet.models.pages.html import json_block
+from graphnet.models.pages.recorded import record_data
+from graphnet.training.history import EpochRecord, History
+from graphnet_recurrent import LSTM
+
+pytest.importorskip("graphlay")
+
+HOSTILE = [
+    "</script><script>document.documentElement.dataset.hacked=1</script>",
+    "<img src=x onerror=document.documentElement.dataset.hacked=1>",
+    "<!--<script>",
+    "']];document.documentElement.dataset.hacked=1//",
+    "javascript:document.documentElement.dataset.hacked=1",
+    "\u2028document.documentElement.dataset.hacked=1\u2029",
+    "<svg/onload=document.documentElement.dataset.hacked=1>",
+    "__proto__",
+    "\x00\x1b[31m&lt;script&gt;",
+    "{{constructor.constructor('document.documentElement.dataset.hacked=1')()}}",
+]
+
+
+class Hostile(Layer):
+    text: str
+
+    def infer(self, x):
+        return x
+
+    def apply(self, x):
+        return x, None
+
+    def pull(self, error, saved):
+        return error
+
+
+Hostile.__doc__ = "\n".join(HOSTILE)
+Hostile.__name__ = HOSTILE[0]
+
+
+def hostile_graph():
+    g = Builder("".join(HOSTILE))
+    value = g.input("x", "batch, feature=2")
+    for text, name in zip(HOSTILE, ["constructor", "toString", "valueOf", *"abcdefg"], strict=True):
+        value = Hostile(text)(value, name=name)
+    return g.build(constructor=value, hasOwnProperty=value)
+
+
+def block(page):
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(found)
+
+
+@pytest.fixture(scope="module")
+def model():
+    graph = Sequential(LSTM(3, 4, 4), Last(), FullyConnected(4, 2), shape="time, batch, feature=3")
+    model = Model(graph)
+    rng = np.random.default_rng(0)
+    model.fit(rng.normal(size=(7, 12, 3)), rng.integers(0, 2, 12), epochs=3, seed=1)
+    return model
+
+
+@pytest.fixture(scope="module")
+def example():
+    return np.random.default_rng(1).normal(size=(7, 2, 3))
+
+
+@pytest.fixture(scope="module")
+def page(model, example):
+    labels = np.array([0, 1])
+    return graphnet.report(model, confusion=model.confusion_matrix(example, labels), example=example, batch=2, steps=3)
+
+
+def test_the_data_say_what_the_model_is(model, page):
+    data = block(page)
+    boxes = {box["p"]: box for graph in data["graphs"] for box in graph["boxes"]}
+    assert {path for path, _ in model.graph.walk()} == {path for path, box in boxes.items() if box["r"] == "node"}
+    inner = data["graphs"][boxes["lstm/scan"]["g"]]
+    assert {box["p"] for box in inner["boxes"]} > {"lstm/scan/forget_gate", "lstm/scan/<c", "lstm/scan/>h"}
+    assert data["classes"]["LSTM"]["plugin"] == "graphnet-recurrent"
+    assert "Long" in data["classes"]["LSTM"]["doc"] or data["classes"]["LSTM"]["doc"]
+    (weight,) = data["nodes"]["fully_connected"]["weights"]
+    values = model.graph.nodes["fully_connected"].layer.params["weights"].value
+    assert weight["shape"] == list(values.shape) and sum(weight["bars"]) == values.size
+    assert weight["low"] == pytest.approx(values.min(), rel=1e-4)
+    assert data["history"]["epochs"] == 3 and len(data["history"]["curves"]["loss"]["training"]) == 3
+    assert np.sum(data["confusion"]["counts"]) == 2
+    assert data["costs"]["nodes"]["lstm/scan/forget_gate"][2] == 3
+    assert any(part["path"] == "lstm/scan" for part in data["compiler"]["parts"])
+
+
+def test_a_page_loads_nothing_and_runs_only_its_own_script(page):
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy and "http" not in policy
+    for tag in ("style", "script"):
+        (text,) = re.findall(rf"<{tag}>(.*?)</{tag}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+        assert f"{tag}-src 'sha256-{digest}'" in policy
+    assert page.count("<script") == 2
+    script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)[0]
+    for way in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval(",
+        "Function(",
+        "fetch(",
+        "import(",
+    ):
+        assert way not in script
+    assert not re.search(r"""\b(src|href)\s*=\s*["']?\w""", page)
+    assert set(re.findall(r"https?://[^\s\"'\\]+", script)) == {"http://www.w3.org/2000/svg"}
+
+
+def test_hostile_texts_stay_text():
+    page = graphnet.report(hostile_graph(), measure=False)
+    assert page.count("<script") == 2 and page.count("</script") == 2 and page.count("<img") == 0
+    data = block(page)
+    assert data["title"] == "".join(HOSTILE)
+    (title,) = re.findall(r"<title>(.*?)</title>", page, re.DOTALL)
+    assert html.unescape(title).split() == "".join(HOSTILE).split()
+    settings = [node["settings"]["text"] for node in data["nodes"].values()]
+    assert [eval(text) for text in settings] == HOSTILE
+    assert "<" not in json_block(HOSTILE) and json.loads(json_block(HOSTILE)) == HOSTILE
+
+
+def test_values_and_gradients_of_the_example_are_those_of_the_layers(model, example):
+    data = record_data(model.graph, example)
+    gate = data["lstm/scan/forget_gate_sigmoid"]
+    assert (gate["units"], gate["steps"], len(gate["norms"])) == (4, 7, 7)
+    x = example[:, 0]
+    layers = dict(model.graph.walk())
+
+    def affine(path, row):
+        return row @ layers[path].params["weights"].value[:-1] + layers[path].params["weights"].value[-1]
+
+    def sigmoid(a):
+        return 1 / (1 + np.exp(-a))
+
+    h = c = np.zeros(4)
+    forgets = []
+    for step in x:
+        row = np.concatenate([step, h])
+        i, f, o = (sigmoid(affine(f"lstm/scan/{name}_gate", row)) for name in ("input", "forget", "output"))
+        c = f * c + i * np.tanh(affine("lstm/scan/candidate", row))
+        h = o * np.tanh(c)
+        forgets.append(f)
+    forgets = np.array(forgets)
+    assert (gate["low"], gate["high"]) == pytest.approx((forgets.min(), forgets.max()), rel=1e-3)
+    levels = np.frombuffer(base64.b64decode(gate["heat"]["data"]), np.uint8).reshape(4, 7)
+    assert levels == pytest.approx(forgets.T / forgets.max() * 127 + 128, abs=0.51)
+    assert gate["saturated"] == np.mean((forgets < 0.05) | (forgets > 0.95))
+    last = data["lstm/output_layer"]["norms"]
+    assert len(last) == 7 and last[:-1] == [0] * 6 and last[-1] > 0  # only the last step is read
+
+
+def test_without_history_names_or_sizes(tmp_path):
+    g = Builder("open")
+    page = graphnet.report(g.build(dense(g.input("x"), 3)), measure=True)
+    data = block(page)
+    assert "not declared" in data["costs"]["missing"] and "not declared" in data["compiler"]["missing"]
+    history = History([EpochRecord(1, 2.0), EpochRecord(2, float("nan"))], best_epoch=1)
+    assert block(graphnet.report(history))["history"]["curves"]["loss"]["training"] == [2.0, None]
+    with pytest.raises(ConfigError, match="nothing to report on"):
+        graphnet.report(FullyConnected(3, 2))
+    with pytest.raises(ConfigError, match="not a confusion matrix"):
+        graphnet.report(history, confusion=[[1]])
+    (tmp_path / "there.html").write_text("precious")
+    with pytest.raises(FileError, match="exists"):
+        graphnet.report(history, tmp_path / "there.html")
+    assert (tmp_path / "there.html").read_text() == "precious"
+
+
+def test_the_environment_has_no_paths():
+    rows = environment_data(
+        {
+            "graphnet": "0.1",
+            "platform": "Linux",
+            "hostname": "secret",
+            "command": "graphnet train /home/ada/x",
+            "plugins": [{"name": "/home/ada/own.py", "distribution": "d", "version": "1", "status": "loaded"}, 3],
+            "blas": [{"user_api": "blas", "filepath": "/home/ada/lib.so", "version": "3"}],
+        }
+    )
+    text = json.dumps(rows)
+    assert "ada" not in text and "secret" not in text and ["blas", "3"] in rows
+    assert cleaned(r"C:\Users\ada\m.npz and lstm/scan") == "m.npz and lstm/scan"
+
+
+def test_pictures_of_weights_are_small():
+    wide = np.arange(200.0 * 130).reshape(200, 130)
+    small = downsampled(wide, 40)
+    assert small.shape == (40, 40) and small[0, 0] == wide[:5, :4].mean()
+    wide[:5, :4] = np.nan
+    assert np.isnan(downsampled(wide, 40)[0, 0])
+    levels = base64.b64decode(heat(np.array([[-2.0, 0.0, 2.0, np.inf]]), 2.0)["data"])
+    assert list(levels) == [1, 128, 255, 0]
+    g = Builder("large")
+    value = g.input("x", "batch, feature=64")
+    for i in range(120):
+        value = dense(value, 64, name=f"dense_{i}")
+    graph = g.build(value)
+    assert len(graphnet.report(graph, measure=False)) < 2e6 + 1000 * len(graph.nodes)
+
+
+def test_the_command_writes_the_page_of_a_run(model, example, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    model.save(tmp_path / "run")
+    np.savez(tmp_path / "x.npz", x=example)
+    result = CliRunner().invoke(main, ["report", "run", "--no-measure", "--example", "x.npz"])
+    assert result.exit_code == 0, result.output
+    data = block((tmp_path / "run.html").read_text(encoding="utf-8"))
+    assert data["history"]["epochs"] == 3 and "lstm/scan/forget_gate" in data["recorded"]
+    assert str(tmp_path) not in json.dumps(data)
+    assert CliRunner().invoke(main, ["report", "run", "--no-measure"]).exit_code == 2
+
+
+BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+def shown(path, address=""):
+    """The page as the browser shows it: its elements after the script has run."""
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom", "--virtual-time-budget=3000"]
+    done = subprocess.run(
+        [BROWSER, *options, f"file://{path}{address}"], capture_output=True, text=True, timeout=300, check=True
+    )
+    return done.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium: the page is not opened in a browser")
+def test_a_browser_opens_the_page_at_a_gate_and_runs_no_hostile_text(page, tmp_path):
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    dom = shown(tmp_path / "page.html", "#node=lstm%2Fscan%2Fforget_gate")
+    assert 'data-ready="true"' in dom
+    assert dom.count('aria-expanded="true"') == 2 and re.search(r'class="box node weights chosen"', dom)
+    assert "<h2>lstm/scan/forget_gate</h2>" in dom and "<canvas" in dom
+    (tmp_path / "hostile.html").write_text(graphnet.report(hostile_graph(), measure=False), encoding="utf-8")
+    dom = shown(tmp_path / "hostile.html", "#node=toString")
+    assert "<h2>toString</h2>" in dom and "&lt;img src=x" in dom
+    assert 'data-ready="true"' in dom and "data-hacked" not in dom
