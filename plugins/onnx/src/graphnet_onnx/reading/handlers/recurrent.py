@@ -237,7 +237,7 @@ def _initial(scope: Scope, node: NodeView, index: int, settings: Settings, x: Te
     if len(term.groups) != 3 or scope.conversion.value(term.dims[axis]) not in (None, count):
         raise FileError("an initial state has the wrong shape", where=node.place, expected=f"{count} directions",
                         received=f"({', '.join(map(str, term.dims))})")  # fmt: skip
-    from graphnet_onnx.reading.handlers.shapes import sliced
+    from graphnet_onnx.reading.handlers.parts import sliced
 
     parts: list[Value | None] = []
     for d in range(count):
