@@ -146,6 +146,35 @@ def test_a_file_for_one_example_takes_any_number_of_examples():
     np.testing.assert_allclose(model.predict(z), each, rtol=1e-4, atol=1e-5)
 
 
+def test_a_convolution_along_time_before_a_recurrence():
+    nodes = [
+        node("Transpose", "x", "c", perm=[0, 2, 1]), node("Conv", "c K b", "d", pads=[1, 1]), node("Relu", "d", "r"),
+        node("Transpose", "r", "t", perm=[2, 0, 1]), node("LSTM", "t W R B", "Y Yh Yc", hidden_size=4),
+        node("Squeeze", "Yh z", "y"),
+    ]  # fmt: skip
+    arrays = {
+        "K": numbers(5, 3, 3), "b": numbers(5), "W": numbers(1, 16, 5), "R": numbers(1, 16, 4), "B": numbers(1, 32),
+        "z": np.array([0]),
+    }  # fmt: skip
+    proto = graph(nodes, {"x": ["N", "T", 3]}, ["y"], arrays)
+    check(proto, {"x": numbers(2, 5, 3)}, {"x": numbers(3, 7, 3)})
+
+
+def test_attention_over_the_steps_of_a_bidirectional_gru():
+    nodes = [
+        node("Transpose", "x", "t", perm=[1, 0, 2]),
+        node("GRU", "t W R B", "Y", hidden_size=4, direction="bidirectional", linear_before_reset=1),
+        node("Transpose", "Y", "Z", perm=[2, 0, 1, 3]), node("Reshape", "Z s", "h"), node("MatMul", "h a", "e"),
+        node("Softmax", "e", "w", axis=1), node("Mul", "w h", "p"), node("ReduceSum", "p one", "y", keepdims=0),
+    ]  # fmt: skip
+    arrays = {
+        "W": numbers(2, 12, 3), "R": numbers(2, 12, 4), "B": numbers(2, 24), "s": np.array([0, 0, -1]),
+        "a": numbers(8, 1), "one": np.array([1]),
+    }  # fmt: skip
+    proto = graph(nodes, {"x": ["N", "T", 3]}, ["y"], arrays)
+    check(proto, {"x": numbers(2, 5, 3)}, {"x": numbers(3, 7, 3)})
+
+
 def test_sequences_of_different_lengths_are_predicted_as_a_list():
     proto = recurrent("LSTM")
     model = imported(proto)

@@ -34,6 +34,8 @@ def images(scope: Scope, node: NodeView) -> tuple[Term, int]:
     term = scope.term(node, 0)
     if len(term.groups) < 3:
         raise scope.refused(node, "its input is no image", "(batch, channels, …)")
+    if term.rows == 2 and any(term.is_rows(axis) for axis in range(1, len(term.groups))):  # windows move along time
+        term = layout.demoted(term, scope.move)
     term, inner = layout.canonical(term, scope.move)
     if inner != list(range(1, len(term.groups))):
         raise layout.mixed_rows("the batch is not the first axis of the images")
