@@ -14,6 +14,7 @@ from graphnet.core.arguments import explained
 from graphnet.core.compile.pipeline import EVERY, explain_program
 from graphnet.core.compile.plan import Call
 from graphnet.core.compile.program import BACK_LOOP, LOOP, Instruction, PackRef, Program
+from graphnet.core.compile.recurrences.split import NAMES, ONCE, ROWS, STEPS, Recurrence, Rest
 from graphnet.core.compile.trace.spec import TraceSpec
 from graphnet.core.concurrency.blas_threads import PROCESS
 from graphnet.core.phase import Phase
@@ -22,6 +23,7 @@ from graphnet.core.run.numpy_backend.bound_program import BoundProgram
 from graphnet.core.run.numpy_backend.program_policy import input_count
 from graphnet.core.run.numpy_backend.region import MIN_NODES, BoundRegion
 from graphnet.core.run.numpy_backend.scan import BoundScan
+from graphnet.core.run.numpy_backend.split_scan import SplitScan
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.reference.call_trace import untraceable
 from graphnet.core.run.reference.steps import BoundStep
@@ -31,6 +33,8 @@ from graphnet.inspect.explanation import Explanation, Part
 from graphnet.inspect.sizes import input_shapes
 from graphnet.inspect.target import graph_of
 
+#: For how many rows and steps a node of a Scan that was taken apart is computed.
+ALL_STEPS = {ONCE: "once", ROWS: "once a row", STEPS: "all steps"}
 #: What the author of a rule can do.
 REMEDY = "Rules made of numpy functions, without assignment in place or branches on values, can be compiled."
 #: Lifetimes of buffers.
@@ -95,9 +99,41 @@ def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
     """A Scan or region, from its bound form."""
     kind = "nodes" if isinstance(step, BoundRegion) else "Scan"
     program = step.program(True)
+    if isinstance(program, SplitScan) and isinstance(step, BoundScan):
+        return _apart(step, program)
+    found = () if isinstance(step, BoundRegion) else _recurrences(step)
     if not isinstance(program, BoundProgram):
-        return Part(step.path, kind, f"{step.reason}. {REMEDY}")
-    return _compiled(step.path, kind, step.spec(True), passes, program)
+        return Part(step.path, kind, f"{step.reason}. {REMEDY}", notes=found)
+    part = _compiled(step.path, kind, step.spec(True), passes, program)
+    return replace(part, notes=(*found, *part.notes))
+
+
+def _recurrences(step: BoundScan) -> tuple[tuple[str, str], ...]:
+    """What was found about the states of a Scan, one after the other."""
+    split = step.split()
+    found = [str(verdict) for verdict in split.verdicts]
+    if split.reason:
+        found.append(f"one loop: {split.reason}")
+    elif split.cell is not None and not isinstance(step.program(True), SplitScan):
+        found.append("one loop, which is faster at these sizes")
+    return tuple(("recurrences" if not i else "", text) for i, text in enumerate(found))
+
+
+def _apart(step: BoundScan, program: SplitScan) -> Part:
+    """A Scan whose linear recurrences have left the loop."""
+    calls = []
+    for piece in program.split.pieces:
+        if isinstance(piece, Call):
+            calls.append((ALL_STEPS[program.split.stages[piece.outputs[0]]], piece.path.removeprefix(f"{step.path}/")))
+        elif isinstance(piece, Recurrence):
+            names = ", ".join(step.step.states[s] for s in piece.states)
+            calls.append(("recurrence", f"{names}: {NAMES[piece.kind]}"))
+        elif isinstance(piece, Rest):
+            calls.append(("loop", ", ".join(step.step.states[s] for s in piece.states)))
+    backends = {compiled.executable().backend for compiled in program.compiled()} or {"numpy"}
+    return Part(
+        step.path, "Scan", notes=_recurrences(step), calls=tuple(calls), backend=", ".join(sorted(backends)), apart=True
+    )
 
 
 def _compiled(path: str, kind: str, spec: TraceSpec, passes: frozenset[str], bound: BoundProgram) -> Part:

@@ -36,6 +36,8 @@ class Part:
         Lifetime, number and bytes of buffers.
     threads : str
         The number of BLAS threads, and the products that decide it.
+    apart : bool
+        Whether it is a Scan whose linear recurrences are computed for all steps, and not in a loop.
     """
 
     path: str
@@ -51,18 +53,24 @@ class Part:
     threads: str = ""
     backend: str | None = None
     fallback: str | None = None
+    apart: bool = False
 
     def lines(self) -> list[str]:
         """Return the part as text."""
         head = f"{self.path} ({self.kind})"
         if self.reason is not None:
-            return [head, _line("uncompiled", f"runs node by node: {self.reason}"), _line("threads", self.threads)]
+            notes = [_line(name, note) for name, note in self.notes]
+            reason = _line("uncompiled", f"runs node by node: {self.reason}")
+            return [head, reason, *notes, _line("threads", self.threads)]
         runs = f"compiled, runs on {self.backend}" + (f": {self.fallback}" if self.fallback else "")
         lines = [head, _line("backend", runs), *(_line(name, note) for name, note in self.notes)]
         if self.calls_forward or self.calls_backward:
             lines.append(_line("calls", f"{self.calls_forward} forward and {self.calls_backward} backward per step"))
+        if self.apart:
+            lines.append(_line("taken apart", "its linear recurrences are computed for all steps, outside the loop"))
         madds = f"{self.loop:,} per step in the loops, {self.outside:,} per step outside"
-        lines.append(_line("products", f"multiply-adds: {madds}"))
+        if not self.apart:
+            lines.append(_line("products", f"multiply-adds: {madds}"))
         lines.append(_line("threads", self.threads))
         lines += [_line("buffers", f"{kind}: {count}, {size / 1e6:.3g} MB") for kind, count, size in self.buffers]
         previous = ""

@@ -35,6 +35,26 @@ class Leaky(Layer):
         return error * s * g * (1 - g), error * g, error
 
 
+class Clipped(Layer):
+    """x, whose errors are clipped: its backward rule is not the derivative."""
+
+    def apply(self, x):
+        return x, None
+
+    def pull(self, saved, error):
+        return np.clip(error, -0.5, 0.5)
+
+
+class Weighed(Layer):
+    """x, whose error is multiplied by another value."""
+
+    def apply(self, x, other):
+        return x, other
+
+    def pull(self, other, error):
+        return error * other, None
+
+
 class Fused(Layer):
     """``a · S + k vᵀ`` in one rule, by einsum."""
 
@@ -124,6 +144,12 @@ def stabiliser(c):
     m = np.maximum(f + c.m, i)
     h = np.exp(f + c.m - m) * c.h + np.exp(i - m)
     return {"y": h / (1 + abs(c.h)), "h": h, "m": m}
+
+
+def backward_reads(c):
+    """A backward rule that reads a state, which the forward rule does not."""
+    g = Weighed()(dense(c.x, D), c.h)
+    return {"y": c.h * g, "h": 0.5 * c.h + dense(c.x, D)}
 
 
 def several(c):
@@ -246,6 +272,7 @@ CELLS = {name: (make, {"h": "diagonal"}) for name, make in lerps().items()} | {
     "general pair": (lambda: vector(general_pair, PAIR), {"p, q": "pair"}),
     "learned rotation": (lambda: vector(learned_rotation, PAIR), {"p, q": "rotation"}),
     "stabiliser": (lambda: vector(stabiliser, {"h": D, "m": D}), {"m": "max_plus", "h": "diagonal"}),
+    "backward reads": (lambda: vector(backward_reads), {"h": "diagonal"}),
     "several": (
         lambda: vector(several, {"h": D, "r": D, "k": D}, {"c": 2}),
         {"r": None, "h": "diagonal", "k": "diagonal"},
@@ -281,6 +308,7 @@ def nearly():
         "concatenated": lambda c, z: z + dense(Concatenate()(c.x, c.h), D),
         "mixed features": lambda c, z: z + c.h.sum(-1, keepdims=True) * 0.1,
         "reversed": lambda c, z: z + c.h[:, ::-1],
+        "clipped errors": lambda c, z: z * Clipped()(c.h) + z,
         "minimum": lambda c, z: np.minimum(c.h + z, z),
     }
     return {

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from core.compile.linear_cells import CELLS, nearly, nearly_matrix
+from fuzz import generate
+from fuzz.compare import NotCompared, difference
 
 import graphnet
 from graphnet import Builder, Runner, Scan
@@ -145,6 +150,14 @@ def test_single_precision(name, always):
     assert isinstance(scan.program(True), SplitScan)
 
 
+@pytest.mark.parametrize("first", range(0, 30, 10))
+def test_random_cells_taken_apart(first, always):
+    for seed in range(first, first + 10):
+        trial = replace(generate.trial(seed, seed % 2 == 1), passes=None)
+        with contextlib.suppress(NotCompared):
+            assert difference(trial) is None, seed
+
+
 def test_numbers_that_change_between_passes(always):
     """A bound plan that runs again reads new inputs and weights."""
     graphnet.seed(3)
@@ -191,6 +204,27 @@ def test_one_step_runs_in_the_loop(always):
     given = inputs_of(cell, np.random.default_rng(1))
     _, (scan,) = everything(graph_of(cell), given | {"x": given["x"][:1]}, "numpy")
     assert not isinstance(scan.program(True), SplitScan)
+
+
+def test_explain_names_the_classes(always):
+    text = str(graph_of(CELLS["several"][0]()).explain(batch=4, steps=6))
+    assert "h: diagonal, s' = a * s + b" in text
+    assert "r: not linear (concatenate: it concatenates the state with something)" in text
+    assert "its linear recurrences are computed for all steps" in text
+    assert "recurrence    h: diagonal" in text
+
+
+def test_explain_names_what_breaks_the_linearity():
+    text = str(graph_of(nearly()["tanh"]()).explain(batch=4, steps=6))
+    assert "h: not linear (tanh: it applies tanh to the state)" in text
+    assert "taken apart" not in text
+
+
+def test_explain_says_why_one_loop_runs():
+    text = str(graph_of(CELLS["0.9h"][0]()).explain(batch=4, steps=6))
+    assert "one loop, which is faster at these sizes" in text
+    text = str(graph_of(CELLS["0.9h"][0](), bptt_length=3).explain(batch=4, steps=6))
+    assert "one loop: gradients are truncated after 3 steps" in text
 
 
 def test_what_is_read_besides_the_state_is_not_computed_as_a_matrix():

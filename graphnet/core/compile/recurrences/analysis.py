@@ -85,7 +85,9 @@ class Computed:
     def expand(self, slot: int) -> Expression | None:
         """The same, if it can be computed in another way."""
         value = self.value(slot)
-        return None if value is None or not value.known else value
+        if value is None or not value.known or not self.rules.derives(self.cell.calls[self.cell.producer[slot]]):
+            return None
+        return value
 
     def fixed(self, slot: int) -> bool:
         """Whether a value depends on weights alone."""
@@ -138,6 +140,8 @@ def _component(analysis: Analysis, component: Component) -> Found:
         if rules.layers[call.layer].draws and rules.phase is Phase.train:
             raise NotLinear(f"{call.path}: it draws random numbers")
         outputs = zip(call.outputs, rules.run(call, given), strict=True)
+        if not rules.derives(call):
+            raise NotLinear(f"{call.path}: its backward rule is not the derivative of its forward rule")
         # What reads nothing of a state but the number of its rows is a value like any other.
         given.update((slot, form) for slot, form in outputs if not isinstance(form, Expression))
     following = {s: given.get(cell.leaving[s]) or rules.slot(cell.leaving[s]) for s in component.states}
@@ -218,6 +222,8 @@ def _linear(computed: Computed, call: Call, chain: Mapping[int, Form], size: Siz
     try:
         outputs = computed.rules.run(call, {**computed.products(call, chain, size), **chain})
     except REFUSED:
+        return None
+    if not computed.rules.derives(call):
         return None
     if all(isinstance(form, Expression) for form in outputs):
         return outputs

@@ -263,6 +263,30 @@ def matmul(a: Any, b: Any) -> Symbolic:
     return _product([f"{left}yx", f"{right}xz"], f"{lead}yz", (a, b))
 
 
+@implements("vecmat")
+def vecmat(v: Any, m: Any) -> Symbolic:
+    """Products of vectors and matrices."""
+    lead = _LETTERS[: form_of(m).ndim - 2]
+    return _product([f"{lead}x", f"{lead}xz"], f"{lead}z", (v, m))
+
+
+@implements("matvec")
+def matvec(m: Any, v: Any) -> Symbolic:
+    """Products of matrices and vectors."""
+    lead = _LETTERS[: form_of(m).ndim - 2]
+    return _product([f"{lead}yx", f"{lead}x"], f"{lead}y", (m, v))
+
+
+@implements("vecdot")
+def vecdot(a: Any, b: Any, axis: int = -1) -> Symbolic:
+    """Products of vectors."""
+    symbol = a if isinstance(a, Symbolic) else b
+    if axis != -1 or form_of(a).shape != form_of(b).shape:
+        return symbol.refuse("it uses np.vecdot along another axis")  # type: ignore[no-any-return]
+    labels = _LETTERS[: symbol.ndim - 1]
+    return _product([f"{labels}x", f"{labels}x"], labels, (a, b))
+
+
 def _product(labels: list[str], out: str, operands: Any) -> Symbolic:
     """A sum of products over the labels that the result lacks."""
     values = [form_of(o) for o in operands]

@@ -158,7 +158,7 @@ class _Ordering:
             return inputs
         except REFUSED as reason:
             raise NotSplit(str(reason)) from None
-        return frozenset().union(*(form.reads for form in found))  # type: ignore[union-attr]
+        return self.rules.kept[call.path].union(*(form.reads for form in found))  # type: ignore[union-attr]
 
     def traceable(self, call: Call) -> bool:
         """Whether the rules can be traced for programs, which shows that rows are independent."""

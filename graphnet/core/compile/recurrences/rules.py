@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from graphnet.core.compile.plan import Call, Shapes
 from graphnet.core.compile.recurrences import expressions as ex
 from graphnet.core.compile.recurrences import functions as functions  # registers the functions of numpy
-from graphnet.core.compile.recurrences.expressions import RowsMix
+from graphnet.core.compile.recurrences.derivatives import pulls_derivative
+from graphnet.core.compile.recurrences.expressions import Expression, RowsMix
 from graphnet.core.compile.recurrences.forms import Form, NotLinear
 from graphnet.core.compile.recurrences.symbols import Symbolic, Unreadable
 from graphnet.core.compile.trace.symbol import RowLengths
@@ -45,6 +46,9 @@ class CellRules:
 
     def __init__(self, shapes: Shapes, layers: Mapping[str, Layer], phase: Phase, dtype: str) -> None:
         self.layers, self.phase, self.dtype = layers, phase, np.dtype(dtype)
+        #: By node, the slots on which the saved values depend.
+        self.kept: dict[str, frozenset[int]] = {}
+        self._derives: dict[str, bool] = {}
         used = {n for shape in shapes.slots if shape is not None for n in shape.sizes[1:]}
         self.rows = next((n for n in ROWS if n not in used), 1009)
         self.shapes = [
@@ -86,7 +90,7 @@ class CellRules:
             for i in call.inputs
         ]
         try:
-            output, _ = layer.apply(*arguments, **self._keywords(call, layer))
+            output, saved = layer.apply(*arguments, **self._keywords(call, layer))
         except (NotLinear, RowsMix, Unreadable) as error:
             raise type(error)(f"{call.path}: {error}") from None
         except Untraceable as error:
@@ -94,7 +98,19 @@ class CellRules:
         except Exception as error:  # a rule of somebody who has never seen a symbol
             kind = NotLinear if any(i in given for i in call.inputs) else Unreadable
             raise kind(f"{call.path}: {type(error).__name__}: {error}") from None
+        # What a backward rule may read counts as read, even if the output does not depend on it.
+        self.kept[call.path] = frozenset().union(*(form.reads for form in _expressions(saved)))
         return self._forms(call, output)
+
+    def derives(self, call: Call) -> bool:
+        """Whether the backward rule of a node is the derivative of its forward rule."""
+        if call.path not in self._derives:
+            shapes = [None if i is None else self.shapes[i] for i in call.inputs]
+            try:
+                self._derives[call.path] = pulls_derivative(self.layers[call.layer], shapes, self.phase)
+            except Exception:  # a rule of somebody that rejects these numbers
+                self._derives[call.path] = False
+        return self._derives[call.path]
 
     def _forms(self, call: Call, output: Any) -> tuple[Form, ...]:
         outputs = output if len(call.outputs) > 1 else (output,)
@@ -134,3 +150,16 @@ class CellRules:
     def _drawn(self, shape: Sequence[int]) -> Symbolic:
         shape = tuple(shape)
         return Symbolic(ex.opaque("drawn", (), shape, shape[:1] == (self.rows,)), self.dtype)
+
+
+def _expressions(saved: Any) -> Iterator[Expression]:
+    """The values among what a rule saves."""
+    if isinstance(saved, Symbolic):
+        if isinstance(saved.form, Expression):
+            yield saved.form
+    elif isinstance(saved, Mapping):
+        for item in saved.values():
+            yield from _expressions(item)
+    elif isinstance(saved, (tuple, list)):
+        for item in saved:
+            yield from _expressions(item)

@@ -148,8 +148,9 @@ class Symbolic(NDArrayOperatorsMixin):
             return HANDLERS[name](inputs[0], options.get("axis", 0), keepdims=options.get("keepdims", False))
         if method != "__call__" or set(options) - {"out", "where"}:
             self.refuse(f"it uses np.{ufunc.__name__}.{method}")
-        if ufunc is np.matmul:
-            return HANDLERS["matmul"](*inputs)
+        if ufunc.signature is not None:
+            handler = HANDLERS.get(ufunc.__name__)
+            return self.refuse(f"it uses np.{ufunc.__name__}") if handler is None else handler(*inputs)
         return HANDLERS["ufunc"](ufunc.__name__, *inputs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
