@@ -211,7 +211,7 @@ def hgrn2(x: Any, s: Any, w: Any) -> Step:
 
 def rwkv6(x: Any, s: Any, w: Any) -> Step:
     count, size = s["S"].shape[1:3]
-    last = torch.cat([s["last"][None], x[:-1]])
+    last = torch.cat([s["previous"][None], x[:-1]])
     base = x + (last - x) * w["mix"]
 
     def low_rank(value: Any, name: str) -> Any:
@@ -228,7 +228,7 @@ def rwkv6(x: Any, s: Any, w: Any) -> Step:
     def step(t: int, s: Any) -> Any:
         update = k[t][..., None] * v[t][..., None, :]
         y = joined(read(r[t], s["S"] + bonus * update), w, gate[t])
-        return y, {"S": decay[t] * s["S"] + update, "last": x[t]}
+        return y, {"S": decay[t] * s["S"] + update, "previous": x[t]}
 
     return step
 

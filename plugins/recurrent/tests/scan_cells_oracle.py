@@ -221,7 +221,7 @@ def hgrn2(x, s, w):
 
 def rwkv6(x, s, w):
     heads = len(s["S"])
-    last, states, outputs = s["last"], [s["S"][j].T for j in range(heads)], []
+    last, states, outputs = s["previous"], [s["S"][j].T for j in range(heads)], []
     for v in x:
 
         def low_rank(value, name):
@@ -238,7 +238,7 @@ def rwkv6(x, s, w):
         states = [states[j] * np.exp(-rate[j]) + np.outer(u[j], k[j]) for j in range(heads)]
         outputs.append(joined(reads, w, silu(np.dot(mixed("gate"), w["gate"]))))
         last = v
-    return np.stack(outputs), {"S": np.stack([a.T for a in states]), "last": last}
+    return np.stack(outputs), {"S": np.stack([a.T for a in states]), "previous": last}
 
 
 def unit(v):

@@ -221,6 +221,17 @@ def test_layer_with_its_own_weights(name, rng):
     close(again[:, 1], whole[:2, 1], 1e-11)
 
 
+@EVERY
+def test_options_of_layers(name, rng):
+    """In both directions, the last output or the first state: names of states are none of the nodes that options add."""
+    x = rng.normal(size=(4, 2, D))
+    for options in ({"reverse": True, "returns": "last"}, {"returns": "state", "keep_input": 0.5, "clip_error": 0.1}):
+        layer = Recurrent(CASES[name][0](), None if options["returns"] == "state" else 2, **options)
+        y = layer.forward(x, lengths=[4, 0])
+        assert np.isfinite(layer.backward(np.ones_like(y))).all()
+        assert y.shape[:2] == (2, 2) or options["returns"] == "state"
+
+
 @pytest.mark.parametrize("name", ["mlstm", "retention", "mamba", "lru", "delta_net", "slstm"])
 def test_bidirectional_and_stacked(name, rng):
     x = rng.normal(size=(5, 3, D))

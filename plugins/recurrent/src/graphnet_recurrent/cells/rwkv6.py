@@ -26,7 +26,7 @@ def rwkv6_cell(units: int, heads: int = 1, dtype: str = "float64", *, rank: int 
     units : int
         Width of the input and of the output; each head has keys and values of ``units / heads``.
     heads : int
-        Number of heads; the states are ``S`` ``(batch, heads, key, value)``, and ``last``, the last input.
+        Number of heads; the states are ``S`` ``(batch, heads, key, value)``, and ``previous``, the last input.
     dtype : {'float64', 'float32'}
         Of the weights: A ``(units, rank)``, B ``(rank, units)``, five W ``(units, units)``, vectors μ, u and ω.
     rank : int
@@ -38,9 +38,9 @@ def rwkv6_cell(units: int, heads: int = 1, dtype: str = "float64", *, rank: int 
         If ``units`` is not a multiple of ``heads``.
     """
     size, _ = head_widths("rwkv6_cell", units, heads, None)
-    states = {"S": matrix_shape(heads, size, size), "last": units}
+    states = {"S": matrix_shape(heads, size, size), "previous": units}
     cell = Cell("rwkv6", sequences={"x": units}, states=states, dtype=dtype)
-    x, d = cell.x, cell.last - cell.x
+    x, d = cell.x, cell.previous - cell.x
     base = x + d * parameter(x, units, 0.5, name="mix")
 
     def mixed(name: str) -> Value:
@@ -57,4 +57,4 @@ def rwkv6_cell(units: int, heads: int = 1, dtype: str = "float64", *, rank: int 
     bonus = in_heads(parameter(x, units, 0.5, name="bonus"), heads)
     update = outer_product(k, v)
     o = vector_matrix(r, cell.S + bonus[..., None] * update)
-    return cell.build(output=joined(o, units, gate=g), S=w[..., None] * cell.S + update, last=x)
+    return cell.build(output=joined(o, units, gate=g), S=w[..., None] * cell.S + update, previous=x)
