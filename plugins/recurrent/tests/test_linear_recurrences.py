@@ -23,7 +23,7 @@ CLASSES = {
     "retention": {"S": "outer"},
     "gated_linear_attention": {"S": "outer"},
     "hgrn2": {"S": "outer"},
-    "rwkv6": {"last": "diagonal", "S": "outer"},
+    "rwkv6": {"previous": "diagonal", "S": "outer"},
     "mlstm": {"m": "max_plus", "S": "outer", "n": "diagonal"},
     "delta_net": {"S": "delta"},
     "gated_delta_net": {"S": "delta"},
