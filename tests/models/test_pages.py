@@ -3,14 +3,14 @@
 import base64
 import hashlib
 import html
+import itertools
 import json
 import re
-import shutil
-import subprocess
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from helpers import browser
 
 import graphnet
 from graphnet import Builder, ConfigError, FileError, FullyConnected, Last, Layer, Model, Sequential, dense
@@ -233,27 +233,87 @@ def test_the_command_writes_the_page_of_a_run(model, example, tmp_path, monkeypa
     assert CliRunner().invoke(main, ["report", "run", "--no-measure"]).exit_code == 2
 
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-def shown(path, address=""):
-    """The page as the browser shows it: its elements after the script has run."""
-    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--dump-dom", "--virtual-time-budget=3000"]
-    done = subprocess.run(
-        [BROWSER, *options, f"file://{path}{address}"], capture_output=True, text=True, timeout=300, check=True
-    )
-    return done.stdout
+@pytest.fixture(scope="module")
+def session():
+    if browser.CHROMIUM is None or browser.DRIVER is None:
+        pytest.skip("no Chromium with chromedriver: the page is not opened in a browser")
+    with browser.browser() as opened:
+        yield opened
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium: the page is not opened in a browser")
-def test_a_browser_opens_the_page_at_a_gate_and_runs_no_hostile_text(page, tmp_path):
+@pytest.mark.parametrize("width", [1280, 390])
+def test_a_gate_is_reached_by_clicks_by_keys_and_by_its_address(session, page, tmp_path, width):
     (tmp_path / "page.html").write_text(page, encoding="utf-8")
-    dom = shown(tmp_path / "page.html", "#node=lstm%2Fscan%2Fforget_gate")
-    assert 'data-ready="true"' in dom
-    assert dom.count('aria-expanded="true"') == 2 and re.search(r'class="box node weights chosen"', dom)
-    assert "<h2>lstm/scan/forget_gate</h2>" in dom and "<canvas" in dom
+    address = f"file://{tmp_path / 'page.html'}"
+    session.open(address, width)
+    assert session.run("return document.documentElement.scrollWidth") <= width
+    expanded = "return document.querySelectorAll('[aria-expanded=true]').length"
+    shown = "return document.querySelector('aside h2').textContent"
+    session.click("[aria-label^='lstm LSTM']")
+    session.click("[aria-label^='lstm LSTM']")
+    assert session.run(expanded) == 1 and session.run(shown) == "lstm"
+    session.type("[aria-label^='scan Scan']", "o")
+    assert session.run(expanded) == 2 and session.run(shown) == "lstm/scan"
+    session.type("[aria-label^='forget_gate FullyConnected']", browser.KEYS["Enter"])
+    assert session.run(shown) == "lstm/scan/forget_gate"
+    assert session.run("return location.hash") == "#node=lstm%2Fscan%2Fforget_gate"
+    session.type(".chosen", browser.KEYS["ArrowDown"])
+    assert session.run(shown) == "lstm/scan/forget_gate_sigmoid"
+    theme = "return document.documentElement.dataset.theme"
+    before = session.run(theme)
+    session.click("#theme")
+    assert {before, session.run(theme)} == {"light", "dark"}
+    session.open(f"{address}#node=lstm%2Fscan%2Fcandidate", width)
+    assert session.run(shown) == "lstm/scan/candidate" and session.run(expanded) == 2
+    session.open(address, width)
+    session.type("#search", "output_gate_sig" + browser.KEYS["Enter"])
+    assert session.run(shown) == "lstm/scan/output_gate_sigmoid" and session.run(expanded) == 2
+    assert session.errors() == []
+
+
+@pytest.mark.slow
+def test_hostile_texts_run_no_script_in_a_browser(session, tmp_path):
     (tmp_path / "hostile.html").write_text(graphnet.report(hostile_graph(), measure=False), encoding="utf-8")
-    dom = shown(tmp_path / "hostile.html", "#node=toString")
-    assert "<h2>toString</h2>" in dom and "&lt;img src=x" in dom
-    assert 'data-ready="true"' in dom and "data-hacked" not in dom
+    session.open(f"file://{tmp_path / 'hostile.html'}", 1280)
+    for name in [*hostile_graph().nodes, *hostile_graph().outputs]:
+        session.run(f"location.hash = '#node=' + encodeURIComponent('{name}')")
+        session.run("return document.querySelector('aside').innerText")
+        session.type("#search", name + browser.KEYS["Escape"])
+    assert session.run("return document.querySelector('aside pre').textContent") == "\n".join(HOSTILE)
+    assert session.run("return document.documentElement.dataset.ready") == "true"
+    assert session.run("return document.documentElement.dataset.hacked") is None
+    assert session.run("return document.querySelectorAll('script').length") == 2
+    assert session.run("return document.querySelectorAll('img, iframe, a, form').length") == 0
+    assert session.errors() == []
+
+
+@pytest.mark.slow
+def test_an_opened_box_keeps_boxes_and_lines_apart(session, page, tmp_path):
+    (tmp_path / "page.html").write_text(page, encoding="utf-8")
+    session.open(f"file://{tmp_path / 'page.html'}#node=lstm%2Fscan%2Fcandidate", 1280)
+    levels = session.run(
+        "const own = g => [...g.children].filter(c => c.matches('.box'));"
+        "const holders = [...document.querySelectorAll('#stage svg g')].filter(g => own(g).length);"
+        "const m = document.querySelector('#stage svg > g').getCTM().inverse();"
+        "return holders.map(g => { const t = m.multiply(g.getCTM());"
+        "return {boxes: own(g).map(b => { const at = m.multiply(b.getCTM()), r = b.firstChild;"
+        "return [at.e - t.e, at.f - t.f, +r.getAttribute('width'), +r.getAttribute('height')]; }),"
+        "lines: [...g.children].filter(c => c.matches('.edge')).map(p => p.getAttribute('d'))}; })"
+    )
+    assert len(levels) == 3
+    for level in levels:
+        boxes = [tuple(box) for box in level["boxes"]]
+        assert not [pair for pair in itertools.combinations(boxes, 2) if overlap(*pair, 0.5)]
+        for line in level["lines"]:
+            points = [tuple(map(float, point.split())) for point in line[1:].split(" L")]
+            crossed = [box for box in boxes for a, b in itertools.pairwise(points) if overlap(piece(a, b), box, 0.6)]
+            assert crossed == [], (line, crossed)
+
+
+def overlap(a, b, room):
+    return all(a[i] + a[i + 2] - room > b[i] and b[i] + b[i + 2] - room > a[i] for i in (0, 1))
+
+
+def piece(a, b):
+    return min(a[0], b[0]), min(a[1], b[1]), abs(a[0] - b[0]), abs(a[1] - b[1])

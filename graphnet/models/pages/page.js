@@ -100,7 +100,7 @@
   }
 
   // ---------------------------------------------------------------- drawing
-  var picture = draw("svg", { role: "group", "aria-label": "Graph of the model: arrow keys move, Enter shows details, o opens and closes" });
+  var picture = draw("svg", { role: "tree", "aria-label": "Graph of the model: arrow keys move, Enter shows details, o opens and closes" });
   var defs = draw("defs", {}, picture);
   var marker = draw("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7.5, refY: 4, markerWidth: 7, markerHeight: 7, orient: "auto" }, defs);
   draw("path", { d: "M0 .8 L8 4 L0 7.2 z", "class": "arrow" }, marker);
@@ -136,10 +136,10 @@
     if (box.as) names.push("shared");
     if (each.inner) names.push("open");
     if (box.m && box.m.indexOf("unused") >= 0) names.push("unused");
-    var spoken = [box.n, box.s, box.h, box.as ? "shares the weights of " + box.as : "", box.g ? (each.inner ? "open" : "closed, o opens it") : ""];
+    var spoken = [box.s ? box.n + " " + box.s : box.n, box.h, box.as ? "shares the weights of " + box.as : "", box.g ? (each.inner ? "open" : "closed, o opens it") : ""];
     var group = draw("g", {
       "class": names.join(" "), transform: "translate(" + each.x.toFixed(1) + " " + each.y.toFixed(1) + ")",
-      role: "button", tabindex: -1, "aria-label": spoken.filter(Boolean).join(", ")
+      role: "treeitem", tabindex: -1, "aria-label": spoken.filter(Boolean).join(", ")
     }, parent);
     if (box.g) group.setAttribute("aria-expanded", String(Boolean(each.inner)));
     draw("rect", { width: each.w.toFixed(1), height: each.h.toFixed(1), rx: box.r === "node" ? 5 : each.h / 2 }, group);
@@ -151,15 +151,16 @@
       choose(box.p, true);
     });
     if (each.inner) {
-      var head = draw("text", { "class": "name", x: 14, y: 18, text: box.n }, group);
+      var head = draw("text", { "class": "name", x: 14, y: 18, text: box.n + " " }, group);
       draw("tspan", { "class": "small", "font-weight": "normal", dx: 6, text: box.s }, head);
       plus(group, each.w - 20, true);
-      var inside = draw("g", { transform: "translate(" + ((each.w - each.inner.w) / 2).toFixed(1) + " 28)" }, group);
-      fill(each.inner, inside, left + each.x + (each.w - each.inner.w) / 2, top + each.y + 28);
+      var x = each.x + (each.w - each.inner.w) / 2, y = each.y + 28;
+      var inside = draw("g", { role: "group", "class": "inside", "aria-label": "inside " + box.n, transform: "translate(" + x.toFixed(1) + " " + y.toFixed(1) + ")" }, parent);
+      fill(each.inner, inside, left + x, top + y);
       return;
     }
     var middle = each.w / 2 - (box.g ? 8 : 0);
-    draw("text", { "class": "name", x: middle, y: box.s ? 17 : each.h / 2 + 4, "text-anchor": "middle", text: box.n }, group);
+    draw("text", { "class": "name", x: middle, y: box.s ? 17 : each.h / 2 + 4, "text-anchor": "middle", text: box.s ? box.n + " " : box.n }, group);
     if (box.s) draw("text", { "class": "small", x: middle, y: 32, "text-anchor": "middle", text: box.s }, group);
     if (box.g) plus(group, each.w - 18, false);
   }
@@ -242,15 +243,15 @@
     try { path = decodeURIComponent(found[1]); } catch (error) { return; }
     if (byPath[path]) { choose(path, false); center(path); }
   }
-  function nearest(key) {
-    var here = places[chosen] || places[graphs[0].boxes[0].p], best = null, least = Infinity;
+  function nearest(key, from) {
+    var here = places[from], best = null, least = Infinity;
     var x = here.x + here.w / 2, y = here.y + Math.min(here.h, 40) / 2;
     Object.keys(places).forEach(function (path) {
       var place = places[path], dx = place.x + place.w / 2 - x, dy = place.y + Math.min(place.h, 40) / 2 - y;
       var along = { ArrowDown: dy, ArrowUp: -dy, ArrowRight: dx, ArrowLeft: -dx }[key];
       var across = key === "ArrowDown" || key === "ArrowUp" ? Math.abs(dx) : Math.abs(dy);
       var distance = along + 2 * across;
-      if (along > 3 && distance < least && path !== chosen) { least = distance; best = path; }
+      if (along > 3 && distance < least && path !== from) { least = distance; best = path; }
     });
     return best;
   }
@@ -262,8 +263,9 @@
   picture.addEventListener("keydown", function (event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     var path = chosen || graphs[0].boxes[0].p;
+    Object.keys(places).forEach(function (each) { if (places[each].group === event.target) path = each; });
     if (event.key.indexOf("Arrow") === 0) {
-      var next = nearest(event.key);
+      var next = nearest(event.key, path);
       if (next) { choose(next, true); inView(next); }
     } else if (event.key === "Enter") choose(path, true);
     else if ((event.key === "o" || event.key === " ") && byPath[path].g) { toggle(path); choose(path, true); }
