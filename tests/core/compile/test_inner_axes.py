@@ -111,6 +111,16 @@ def test_what_mixes_rows_is_refused_with_the_reason(rule, reason):
         rule(x)
 
 
+def test_large_matrices_in_each_row_are_refused():
+    trace = Trace()
+    trace.lead = (4,)
+    x = Symbol(trace, trace.leaf("sequence", 0, ROWS, (32 * 32,)), (4, 32, 32), (4,), np.float64)
+    with pytest.raises(Untraceable, match="too large"):
+        x @ x
+    assert (x[..., :1, :] @ x).shape == (4, 1, 32)
+    assert (x[..., :16, :16] @ x[..., :16, :16]).shape == (4, 16, 16)
+
+
 def test_steps_equal_a_sequence():
     made, given = graph("delta"), inputs(batch=2)
     runner = Runner(made, backend="numpy")

@@ -13,8 +13,9 @@ from graphnet.core.compile.trace.ir import FIXED, ROWS, SPREAD, TOTAL, Trace
 from graphnet.core.compile.trace.symbol import HANDLERS, Symbol, implements
 from graphnet.core.compile.trace.untraceable import Untraceable
 
-#: Units of the products of two matrices in each row, at most: beyond that, a product for each row is faster.
-LARGEST = 1 << 17
+#: Multiplications of a product of two matrices in each row, for each of their numbers, at most: they are computed one
+#: by one, and beyond that a product of the rule itself is faster. Those of a matrix and a vector have about one.
+MOST_MULTIPLICATIONS = 8
 #: Products of one value with one matrix, at most; each is an operation.
 MOST_PRODUCTS = 64
 
@@ -45,8 +46,11 @@ def _rows_by_rows(a: Symbol, b: Symbol) -> Symbol | None:
         return None if total is None else Symbol(trace, total, (rows, columns), (), a.dtype)
     if a.transposed or b.transposed or min(len(a.inner), len(b.inner)) < 2:
         return None
-    if a.shape[-2] * a.shape[-1] * b.shape[-1] > LARGEST:
-        raise Untraceable(f"it multiplies matrices of {a.shape[-2:]} and {b.shape[-2:]} in each row")
+    rows, inner, columns = a.shape[-2], a.shape[-1], b.shape[-1]
+    if rows * inner * columns > MOST_MULTIPLICATIONS * (rows * inner + inner * columns + rows * columns):
+        raise Untraceable(
+            f"it multiplies matrices of {a.shape[-2:]} and {b.shape[-2:]} in each row, which are too large"
+        )
     return (a[..., None] * b[..., None, :, :]).sum(axis=-2)  # type: ignore[no-any-return]
 
 

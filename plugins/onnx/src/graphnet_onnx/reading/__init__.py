@@ -1,8 +1,9 @@
 """Import: a model of graphnet from an ONNX file.
 
-``parse`` and ``tensors`` read the file within limits, ``loading`` declares the inputs and gives the outputs their axes,
-``convert`` walks through the nodes, and ``handlers`` say what becomes of each operator. What a name stands for is in
-``values``, and how axes of ONNX and of graphnet belong together in ``layout``.
+``parse`` and ``tensors`` read the file within limits, ``ports`` say which axis may be the batch, and ``attempt``
+declares the inputs and gives the outputs their axes for one choice. ``convert`` walks through the nodes, and
+``handlers`` say what becomes of each operator. What a name stands for is in ``values``, and how axes of ONNX and of
+graphnet belong together in ``layout``.
 """
 
 from graphnet_onnx.reading.loading import load, load_with_report

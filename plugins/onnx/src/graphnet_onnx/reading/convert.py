@@ -12,7 +12,7 @@ from graphnet.io.foreign import reading
 from graphnet_onnx.reading.constants import fold
 from graphnet_onnx.reading.filled import fold_filled
 from graphnet_onnx.reading.handlers import HANDLERS
-from graphnet_onnx.reading.handlers.shapes import unflipped
+from graphnet_onnx.reading.handlers.parts import unflipped
 from graphnet_onnx.reading.node import NodeView, view
 from graphnet_onnx.reading.parse import MAX_DEPTH, nested
 from graphnet_onnx.reading.scope import Scope, located

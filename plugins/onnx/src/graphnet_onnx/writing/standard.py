@@ -96,7 +96,7 @@ def batch_normalization(layer: Any, x: Any, *, weights: Any, bias: Any, mean: An
         aligned = (1,) * axis + (-1,) + (1,) * (x.ndim - axis - 1)
         scale = weights / np.sqrt(variance + layer.epsilon)
         return (x - mean.reshape(aligned)) * scale.reshape(aligned) + bias.reshape(aligned)
-    # The operator reads the channels from axis 1. Rows that were joined could not be told apart by a reader of the file.
+    # The operator reads the channels from axis 1. A reader of the file could not tell joined rows apart.
     moved = np.moveaxis(x, axis, 1) if axis != 1 else x
     y = moved.op("BatchNormalization", weights, bias, mean, variance, shape=moved.shape, epsilon=layer.epsilon)
     return np.moveaxis(y, 1, axis) if axis != 1 else y

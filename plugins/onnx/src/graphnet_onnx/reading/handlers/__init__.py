@@ -5,7 +5,9 @@ from graphnet_onnx.reading.handlers import (
     classical,
     dense,
     elementwise,
+    gathering,
     normalization,
+    parts,
     recurrent,
     scan,
     shapes,
@@ -14,6 +16,6 @@ from graphnet_onnx.reading.handlers import (
 from graphnet_onnx.reading.handlers.registry import HANDLERS
 
 #: The modules that fill the table.
-FAMILIES = (choices, classical, dense, elementwise, normalization, recurrent, scan, shapes, windows)
+FAMILIES = (choices, classical, dense, elementwise, gathering, normalization, parts, recurrent, scan, shapes, windows)
 
 __all__ = ["FAMILIES", "HANDLERS"]

@@ -150,7 +150,7 @@ def array_feature_extractor(scope: Scope, node: NodeView) -> None:
         scope.note(node, "left out: the label")
         return
     if isinstance(table, Term) and isinstance(positions, Known):
-        from graphnet_onnx.reading.handlers.shapes import gather
+        from graphnet_onnx.reading.handlers.gathering import gather
 
         flat = Known(positions.array.reshape(-1).astype(np.int64))
         gather(scope, replace(node, op="Gather", inputs=[table, flat], attributes={"axis": -1}, domain="", opset=13))
@@ -167,7 +167,7 @@ def imputer(scope: Scope, node: NodeView) -> None:
 @handles("FeatureVectorizer", domain=ML)
 def feature_vectorizer(scope: Scope, node: NodeView) -> None:
     """Several inputs side by side."""
-    from graphnet_onnx.reading.handlers.shapes import concat
+    from graphnet_onnx.reading.handlers.parts import concat
 
     terms = [layout.unsqueezed(v, [1]) if isinstance(v, Term) and len(v.groups) == 1 else v for v in node.inputs]
     concat(scope, replace(node, op="Concat", inputs=list(terms), attributes={"axis": -1}))

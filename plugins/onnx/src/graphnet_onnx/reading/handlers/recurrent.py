@@ -97,6 +97,8 @@ def recurrent(scope: Scope, node: NodeView) -> None:
         raise FileError("X must have three axes", where=node.place, received=len(term.groups))
     time, batch = (1, 0) if settings.batch_first else (0, 1)
     x = layout.with_last(sequence(scope, node, term, time), 2, scope.move)
+    if x.rows == 2 and len(x.axes) > 3:  # axes of size 1 that ONNX does not have
+        x = layout.arranged(x, (*x.axes[:2], x.groups[2]), scope.move)
     if x.groups[batch] != (x.batch,) or x.rows != 2 or len(x.axes) != 3:
         raise layout.mixed_rows(f"axis {batch} of a recurrent operator is not the batch")
     if scope.conversion.value(x.dims[2]) not in (None, arrays.w.shape[2]):
@@ -237,7 +239,7 @@ def _initial(scope: Scope, node: NodeView, index: int, settings: Settings, x: Te
     if len(term.groups) != 3 or scope.conversion.value(term.dims[axis]) not in (None, count):
         raise FileError("an initial state has the wrong shape", where=node.place, expected=f"{count} directions",
                         received=f"({', '.join(map(str, term.dims))})")  # fmt: skip
-    from graphnet_onnx.reading.handlers.shapes import sliced
+    from graphnet_onnx.reading.handlers.parts import sliced
 
     parts: list[Value | None] = []
     for d in range(count):

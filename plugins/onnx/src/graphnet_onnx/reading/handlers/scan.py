@@ -11,9 +11,9 @@ import numpy as np
 from graphnet import Affine, Cell, FileError, Scan, Shape, Value
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.dims import Dim, Size
+from graphnet_onnx.reading.handlers.parts import flipped, unflipped
 from graphnet_onnx.reading.handlers.recurrent import sequence
 from graphnet_onnx.reading.handlers.registry import handles
-from graphnet_onnx.reading.handlers.shapes import flipped, unflipped
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope, count_uses
 from graphnet_onnx.reading.spreading import as_term
