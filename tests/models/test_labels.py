@@ -164,7 +164,7 @@ def test_names_are_kept_in_files_and_by_later_training(tmp_path):
 def test_names_of_data_sets_and_labels_in_files(tmp_path):
     from graphnet.io import write_model
     from graphnet.models.predict_file import predict_file, predict_lines
-    from graphnet.models.train_file import evaluate_run, prepare
+    from graphnet.models.train_file import confusion_of_run, evaluate_run, prepare
 
     settings = TrainingConfig(loss=CrossEntropy(), metrics=(Accuracy(),), **SETTINGS)
     write_model(tmp_path / "m.yaml", model().graph, settings)
@@ -185,6 +185,9 @@ def test_names_of_data_sets_and_labels_in_files(tmp_path):
         lines = predict_lines(tmp_path / name, tmp_path / "in.npz", form="probabilities")
         assert lines[0].startswith('{"scores": {"cat": 0.')
         found.append((job.test, evaluate_run(tmp_path / name), labels["scores"].tolist(), lines))
+        matrix = confusion_of_run(tmp_path / name)
+        assert matrix.classes == ("cat", "dog", "mouse") and matrix.counts.sum() == len(X) - 30
+        assert np.trace(matrix.counts) / matrix.counts.sum() == pytest.approx(job.test["accuracy"])
     assert found[0] == found[1] and set(found[0][2]) <= set(names)
 
 

@@ -500,11 +500,19 @@
   }
   function confusion(found) {
     section("Confusion matrix");
-    var errors = [];
-    table(found.counts.map(function (row, i) {
+    var errors = [], most = Math.max.apply(null, [1].concat(found.counts.map(function (row) { return Math.max.apply(null, row); })));
+    var shown = table(found.counts.map(function (row, i) {
       row.forEach(function (count, j) { if (i !== j && count > 0) errors.push([count, found.classes[i], found.classes[j]]); });
       return [found.classes[i]].concat(row.map(figure));
     }), side, ["true \\ predicted"].concat(found.classes), 1);
+    shown.className = "matrix";
+    shown.parentNode.tabIndex = 0;
+    shown.parentNode.setAttribute("role", "region");
+    shown.parentNode.setAttribute("aria-label", "Confusion matrix");
+    Array.prototype.forEach.call(shown.querySelectorAll("td.number"), function (cell, i) {
+      var count = found.counts[Math.floor(i / found.classes.length)][i % found.classes.length];
+      cell.style.backgroundColor = "rgba(90, 140, 220, " + (0.45 * count / most).toFixed(3) + ")";
+    });
     errors.sort(function (a, b) { return b[0] - a[0]; });
     if (errors.length) {
       make("h3", { text: "Most frequent errors" }, side);

@@ -327,6 +327,19 @@ def test_closed_and_open_gates_are_finite(name, size):
     assert np.isfinite(y).all() and np.isfinite(pulled).all()
 
 
+def test_slstm_whose_input_gate_was_never_open_is_silent():
+    cell = cells.slstm_cell(3)
+    layer, x = Recurrent(cell), np.ones((5, 2, D))
+    layer.forward(x)
+    for name, bias in (("input_gate", -5000.0), ("forget_gate", 5000.0)):
+        weights = cell.nodes[name].layer.get_weights()
+        weights[-1] = bias
+        cell.nodes[name].layer.set_weights(weights)
+    with np.errstate(over="raise", invalid="raise", divide="raise"):
+        assert not layer.forward(x).any()
+        assert np.isfinite(layer.backward(np.ones((5, 2, 3)))).all()
+
+
 def test_elapsed_time_scales_the_rate():
     cell = cells.cfc_cell(3, elapsed=True)
     layer = Recurrent(cell)

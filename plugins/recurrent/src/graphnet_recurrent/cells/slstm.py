@@ -6,6 +6,9 @@ from graphnet import Cell, CellGraph, Value, concatenate, dense, split
 from graphnet_recurrent.cells.heads import head_widths
 from graphnet_recurrent.functional import sigmoid, tanh
 
+#: The smallest normalizer: n is 0 where the input gate has been closed since the first step.
+SMALLEST = 1e-30
+
 
 def slstm_cell(units: int, heads: int = 1, dtype: str = "float64", *, forget_bias: bool | float = True) -> CellGraph:
     """An LSTM with an exponential input gate and a normalizer; m keeps the exponentials within the range of numbers.
@@ -50,5 +53,5 @@ def slstm_cell(units: int, heads: int = 1, dtype: str = "float64", *, forget_bia
     m = np.maximum(kept, log_i)
     i, f = np.exp(log_i - m), np.exp(kept - m)
     c, n = f * cell.c + i * z, f * cell.n + i
-    h = o * (c / n)
+    h = o * (c / np.maximum(n, SMALLEST))
     return cell.build(output=h, h=h, c=c, n=n, m=m)
