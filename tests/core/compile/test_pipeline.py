@@ -38,6 +38,7 @@ def test_notes_are_listed_in_order():
     (scan, _) = model().explain(batch=2, steps=3).parts
     names = [name for name, _ in scan.notes]
     assert names == [
+        "recurrences",
         "trace",
         "split",
         "sum_factors",
