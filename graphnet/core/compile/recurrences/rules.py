@@ -10,7 +10,7 @@ import numpy as np
 
 from graphnet.core.compile.plan import Call, Shapes
 from graphnet.core.compile.recurrences import expressions as ex
-from graphnet.core.compile.recurrences import functions as functions  # registers the functions of numpy
+from graphnet.core.compile.recurrences import products as products  # registers the functions of numpy
 from graphnet.core.compile.recurrences.derivatives import pulls_derivative
 from graphnet.core.compile.recurrences.expressions import Expression, RowsMix
 from graphnet.core.compile.recurrences.forms import Form, NotLinear

@@ -17,43 +17,12 @@ from graphnet.core.recurrences import Order
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.bound_program import BoundProgram
 from graphnet.core.run.numpy_backend.recurrence import BoundRecurrence, Elementwise, Frame, Matrix
-from graphnet.core.run.numpy_backend.region import BoundRegion, inputs_of, with_regions
+from graphnet.core.run.numpy_backend.region import BoundRegion, with_regions
+from graphnet.core.run.numpy_backend.split_pieces import BoundRepeat, BoundRest, reads_of
 from graphnet.core.run.padding import Padding, RowEnds
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.row_masks import Rows, add
 from graphnet.core.run.thread_policy import ThreadPolicy, combined
-
-
-class BoundRepeat:
-    """Brings a value to another number of rows, bound."""
-
-    def __init__(self, step: Repeat, stages: list[int], shapes: Shapes, size: tuple[int, int], dtype: str) -> None:
-        self.step, self.size, self.dtype = step, size, dtype
-        shape = shapes.slots[step.target]
-        assert shape is not None
-        self.sizes = tuple(n or 0 for n in shape.sizes)
-        self.once = step.source is not None and stages[step.source] == ONCE
-
-    def forward(self, values: list[Any], run: RunContext) -> None:
-        """Fill the slot of the target."""
-        source = self.step.source
-        if source is None:
-            values[self.step.target] = np.broadcast_to(np.zeros((), self.dtype), self.sizes)
-        elif self.once:
-            values[self.step.target] = np.broadcast_to(values[source], self.sizes)
-        else:
-            repeated = np.broadcast_to(values[source], (self.size[0], *values[source].shape))
-            values[self.step.target] = repeated.reshape(self.sizes)
-
-    def backward(self, saved: Any, errors: list[Any], run: RunContext, rows: Rows) -> None:
-        """Add to the error of the source."""
-        error, source = errors[self.step.target], self.step.source
-        if error is None or source is None:
-            return
-        if self.once:
-            add(errors, source, error.sum(axis=0, keepdims=True))
-        else:
-            add(errors, source, error.reshape(*self.size, *error.shape[1:]).sum(axis=0))
 
 
 class SplitScan:
@@ -127,7 +96,7 @@ class SplitScan:
             bound.append(one)
         written = {slot for call in calls for slot in call.outputs}
         pieces = [p for p in self.split.pieces if p not in calls]
-        read = {*self.emitted, *(i for p in pieces for i in _reads(p))} & written
+        read = {*self.emitted, *(i for p in pieces for i in reads_of(p))} & written
         plan = Plan((), (), tuple((str(i), i) for i in sorted(read)), tuple(calls), ("",) * len(shapes.slots))
         return with_regions(plan, bound, shapes, options, needs)
 
@@ -289,70 +258,3 @@ class SplitScan:
                 error = run.carried.pulled(key, error)
             if error is not None and initial is not None:
                 add(errors, initial, error)
-
-
-class BoundRest:
-    """The Scan of states that are not linear, bound."""
-
-    def __init__(self, piece: Rest, scan: Any, owner: SplitScan) -> None:
-        assert piece.loop is not None
-        self.piece, self.loop, self.scan, self.owner = piece, piece.loop, scan, owner
-        self.initial = [slot for slot in piece.loop.initial if slot is not None]
-
-    def start(self, run: RunContext) -> None:
-        """Look up what stays the same for a whole pass."""
-        self.run = run
-        self.scan.start(run)
-
-    def policy(self, keep: bool) -> ThreadPolicy:
-        """Which BLAS threads it runs with."""
-        policy: ThreadPolicy = self.scan.policy(keep)
-        return policy
-
-    def forward(self, values: list[Any], frame: Frame) -> Any:
-        """Fill the slots of its outputs and the final states."""
-        owner, loop = self.owner, self.loop
-        slots = list(values)
-        for slot in loop.sequences:
-            slots[slot] = values[slot].reshape(*owner.size, *owner.shapes[slot])
-        for place, s in zip(self.initial, self.piece.states, strict=True):
-            state = frame.initial[s]
-            slots[place] = (
-                np.zeros((owner.size[1], *owner.shapes[place]), owner.options.dtype) if state is None else state
-            )
-        saved = self.scan.forward(slots, self.run)
-        for slot in loop.outputs:
-            array = slots[slot] if frame.ends is None else frame.ends.repeated(slots[slot])
-            values[slot] = array.reshape(-1, *owner.shapes[slot])
-        for slot, s in zip(loop.finals, self.piece.states, strict=True):
-            frame.final[s] = slots[slot]
-        return saved, self.run
-
-    def backward(self, saved: Any, errors: list[Any], frame: Frame) -> None:
-        """Add to the errors of what it reads."""
-        owner, loop = self.owner, self.loop
-        tape, run = saved
-        own: list[Any] = [None] * len(errors)
-        for slot in loop.outputs:
-            if errors[slot] is not None:
-                error = errors[slot].reshape(*owner.size, *owner.shapes[slot])
-                own[slot] = error if frame.ends is None else frame.ends.zeroed(error)
-        for slot, s in zip(loop.finals, self.piece.states, strict=True):
-            own[slot] = frame.errors[s]
-        self.scan.backward(tape, own, run, None)
-        for slot in loop.sequences:
-            if own[slot] is not None:
-                add(errors, slot, own[slot].reshape(-1, *owner.shapes[slot]))
-        for slot in loop.contexts:
-            if own[slot] is not None:
-                add(errors, slot, own[slot])
-        for place, s in zip(self.initial, self.piece.states, strict=True):
-            frame.errors[s] = own[place]
-
-
-def _reads(piece: Any) -> list[int]:
-    """The slots that a piece reads."""
-    if isinstance(piece, Rest):
-        assert piece.loop is not None
-        return [*piece.loop.sequences, *piece.loop.contexts]
-    return inputs_of(piece) if isinstance(piece, (Call, Loop)) else list(piece.inputs)
