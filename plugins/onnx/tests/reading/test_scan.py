@@ -10,7 +10,9 @@ from graphnet import (
     BatchNormalization,
     Builder,
     Embedding,
+    Expm1,
     FileError,
+    Flatten,
     FullyConnected,
     Last,
     MeanOverTime,
@@ -18,8 +20,8 @@ from graphnet import (
     Phase,
     Sequential,
 )
-from graphnet_activations import ReLU, SoftMax
-from graphnet_conv import Conv, Pooling
+from graphnet_activations import LogSigmoid, ReLU, SiLU, SoftMax
+from graphnet_conv import AveragePooling, Conv, Pooling
 from graphnet_onnx import export, load
 from graphnet_recurrent import GRU, LSTM, Bidirectional, Recurrent, Stack, gru_cell, lstm_cell, peephole_lstm_cell
 
@@ -189,6 +191,12 @@ OWN = {
     "stack": lambda: Sequential(Stack([lstm_cell(5, "float32"), gru_cell(5, "float32", reset_after=True)]), shape=SEQUENCE),
     "initial": lambda: Sequential(Recurrent(peephole_lstm_cell(5, "float32"), learn_initial=True), shape=SEQUENCE),
     "tokens": tokens,
+    "normalized": lambda: Sequential(BatchNormalization(3, **FLOAT), GRU(3, 5, None, **FLOAT), shape=SEQUENCE),
+    "images of steps": lambda: Sequential(
+        Conv((1, 1), (2, 3, 3), 4, **FLOAT), Pooling((2, 2), (2, 2)), AveragePooling((2, 1), (1, 1)), Flatten(),
+        LSTM(None, 3, None, **FLOAT), shape="time, batch, channel=2, y=6, x=4",
+    ),
+    "activations": lambda: Sequential(SiLU(), LogSigmoid(), Expm1(), shape=SEQUENCE),
 }  # fmt: skip
 
 
@@ -217,8 +225,8 @@ def test_a_model_of_graphnet_comes_back_from_its_file(tmp_path, case):
         ]
         return rng.integers(0, 7, sizes) if spec.integer else rng.normal(size=sizes).astype(np.float32)
 
-    if case == "images":
-        model.runner.forward({name: draw(6, 1)}, phase=Phase.train)
+    if case in ("images", "normalized"):
+        model.runner.forward({name: draw(6, 2)}, phase=Phase.train)
     export(model, tmp_path / "m.onnx")
     again = load(tmp_path / "m.onnx")
     assert list(again.graph.inputs) == [name] and list(again.graph.outputs) == list(model.graph.outputs)

@@ -159,9 +159,20 @@ class OnnxOperator(Layer):
                 leading = shape
         leading = leading or inputs[0]
         rows = len(self.rows)
-        sizes = (*leading.sizes[:rows], *(None if n == -1 else n for n in self.sizes))
+        sizes = (*leading.sizes[:rows], *self._found_sizes(inputs))
         names = ("time", "batch") if rows == 2 else ("batch",)
         return Shape((*names, *(f"axis{i}" for i in range(rows, len(sizes)))), sizes, False)
+
+    def _found_sizes(self, inputs: tuple[Shape, ...]) -> tuple[int | None, ...]:
+        """The sizes after the rows; those that depend on the input are tried on one row of ones."""
+        if -1 not in self.sizes or any(None in shape.sizes[len(self.rows) :] for shape in inputs):
+            return tuple(None if n == -1 else n for n in self.sizes)
+        shapes = [
+            tuple(1 if name == "batch" or n is None else n for name, n in zip(s.names, s.sizes, strict=True))
+            for s in inputs
+        ]
+        tried: tuple[int, ...] = self._run([np.ones(shape) for shape in shapes], [np.ones(1)]).shape
+        return tried[len(self.rows) :]
 
     def _check_input(self, entry: Any, shape: Shape) -> None:
         """Refuse an input of other sizes than those with which the operator was imported."""

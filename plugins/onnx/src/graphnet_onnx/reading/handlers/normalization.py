@@ -31,10 +31,10 @@ def batch_normalization(scope: Scope, node: NodeView) -> None:
     term = scope.term(node, 0)
     if len(term.groups) < 2:
         raise scope.refused(node, "its input has no axis of channels")
-    term, inner = layout.canonical(term, scope.move)
-    if inner[:1] != [1] or len({a.shape for a in (gamma, beta, mean, variance)}) != 1 or gamma.shape != (term.dims[1],):
+    if len({a.shape for a in (gamma, beta, mean, variance)}) != 1 or gamma.shape != (term.dims[1],):
         raise FileError("statistics and input do not fit", where=node.place, expected=f"({term.dims[1]},) each",
                         received=gamma.shape)  # fmt: skip
+    term, counts = _channels_first(scope, term)
     momentum = float(node.get("momentum", 0.9))
     layer = BatchNormalization(len(gamma), epsilon=float(node.get("epsilon", 1e-5)),
                                momentum=momentum if 0 <= momentum < 1 else 0.9, dtype=gamma.dtype.name)  # fmt: skip
@@ -44,8 +44,22 @@ def batch_normalization(scope: Scope, node: NodeView) -> None:
     value = scope.apply(layer, term.value, name=weight_name(arrays[0], node))
     for name in node.outputs[1:]:
         scope.set(name, Dropped("statistics of training"))
-    scope.set(node.outputs[0], term.at(value))
+    scope.set(node.outputs[0], layout.together(term.at(value), counts))
     scope.note(node, f"{value.ref.source}: {layer!r}")
+
+
+def _channels_first(scope: Scope, term: Term) -> tuple[Term, list[int]]:
+    """With axis 1 right after the rows, and axes that join the batch with others apart, as counted."""
+    apart = layout.separated([term])
+    counts = [1] * len(term.groups)
+    if apart is not None:
+        (term,), counts = apart
+    term, inner = layout.canonical(term, scope.move)
+    if counts[1] != 1 or counts[0] not in inner:
+        raise layout.mixed_rows("the axis of the batch is read as channels")
+    rest = list(term.axes[term.rows :])
+    channels = rest.pop(inner.index(counts[0]))
+    return layout.arranged(term, (*term.axes[: term.rows], channels, *rest), scope.move), counts
 
 
 def set_buffers(layer: Any, **values: np.ndarray) -> None:

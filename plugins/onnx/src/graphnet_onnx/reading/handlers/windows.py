@@ -36,10 +36,26 @@ def images(scope: Scope, node: NodeView) -> tuple[Term, int]:
         raise scope.refused(node, "its input is no image", "(batch, channels, …)")
     if term.rows == 2 and any(term.is_rows(axis) for axis in range(1, len(term.groups))):  # windows move along time
         term = layout.demoted(term, scope.move)
+    if (steps := _images_of_steps(term)) is not None:
+        return layout.arranged(*_rows_of_steps(scope, term, steps), scope.move), len(term.groups) - 2
     term, inner = layout.canonical(term, scope.move)
     if inner != list(range(1, len(term.groups))):
         raise layout.mixed_rows("the batch is not the first axis of the images")
     return term, len(inner) - 1
+
+
+def _images_of_steps(term: Term) -> int | None:
+    """The atom of the axis that axis 0 joins with the batch, if the other axes have nothing of both."""
+    batch = term.row_atoms[-1]
+    others = [atom for atom in term.groups[0] if atom != batch]
+    apart = not any(term.is_rows(i) or term.mixed(i) or not term.groups[i] for i in range(1, len(term.groups)))
+    return others[0] if batch in term.groups[0] and len(others) == 1 and apart else None
+
+
+def _rows_of_steps(scope: Scope, term: Term, steps: int) -> tuple[Term, tuple[tuple[int, ...], ...]]:
+    """The images of each step in rows of time and batch, and the axes to arrange them in."""
+    term = layout.promoted(term, steps, scope.move)
+    return term, (*term.axes[:2], *term.groups[1:])
 
 
 def per_axis(node: NodeView, name: str, axes: int, default: int, least: int) -> tuple[int, ...]:
