@@ -205,6 +205,7 @@ _LAZY = {
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
     "sweep": "graphnet.sweeps",
+    "trace": "graphnet.models.pages",
 }
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
@@ -368,6 +369,7 @@ __all__ = [
     "swap_axes",
     "sweep",
     "threads",
+    "trace",
     "unit_normalization",
     "using",
     "vector_matrix",

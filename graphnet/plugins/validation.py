@@ -22,6 +22,7 @@ COMMANDS = (
     "show",
     "draw",
     "report",
+    "trace",
     "explain",
     "profile",
     "export",

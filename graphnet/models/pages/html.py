@@ -13,15 +13,16 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def page(data: Mapping[str, Any], title: str) -> str:
-    """The page with this data.
+def page(data: Mapping[str, Any], title: str, kind: str = "page") -> str:
+    """The page with this data; ``kind`` names its script, and a style sheet that is added to that of all pages.
 
     Names, docstrings and settings come from strangers. They are in one block of JSON in which no character can end it,
     and the script shows them by ``textContent`` only. The policy allows the script and the styles of this page, by
     their hashes, and no connection, picture, frame or form.
     """
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    sheets = dict.fromkeys(("page.css", f"{kind}.css"))
+    style = "".join((HERE / sheet).read_text(encoding="utf-8") for sheet in sheets)
+    script = (HERE / f"{kind}.js").read_text(encoding="utf-8")
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
     )
