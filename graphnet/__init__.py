@@ -153,7 +153,7 @@ if TYPE_CHECKING:
     from graphnet.models.loading import load
     from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
-    from graphnet.models.pages import report
+    from graphnet.models.pages import report, trace
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
     from graphnet.models.weight_import import import_weights

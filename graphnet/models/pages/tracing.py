@@ -152,8 +152,8 @@ class _TracedSteps(BoundSteps):
         found, self.current = self.current, None
         for step, bound, saved in zip(reversed(self.plan.steps), reversed(self.steps), reversed(tape), strict=True):
             alone: list[Any] = [None] * len(errors)
-            for slot in step_outputs(step):
-                alone[slot] = errors[slot]
+            for written in step_outputs(step):
+                alone[written] = errors[written]
             bound.backward(saved, alone, run, rows)
             for slot in dict.fromkeys(step_inputs(step)):
                 if slot is not None and alone[slot] is not None:
