@@ -23,6 +23,7 @@ COMMANDS = (
     "draw",
     "report",
     "trace",
+    "watch",
     "explain",
     "profile",
     "export",
