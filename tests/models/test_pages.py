@@ -245,7 +245,9 @@ def test_several_runs_lie_over_each_other(model, tmp_path, monkeypatch):
     assert rows["fully_connected: output_size"] == ["4", "3"] and "seed" not in rows and "batch size" not in rows
     assert str(tmp_path) not in json.dumps(data)
     same = block(graphnet.report([model, model, model.history], measure=False))["compared"]
-    assert [run["name"] for run in same["runs"]] == ["sequential", "sequential (2)", "history"] and same["differences"] == []
+    assert [run["name"] for run in same["runs"]] == ["sequential", "sequential (2)", "history"] and same[
+        "differences"
+    ] == []
     with pytest.raises(ConfigError, match="no history to compare"):
         graphnet.report([model, Model(model.graph)], measure=False)
     with pytest.raises(ConfigError, match="too many runs; expected at most 24, received 30"):
