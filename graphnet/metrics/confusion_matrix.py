@@ -23,7 +23,7 @@ Array = npt.NDArray[Any]
 class ConfusionMatrix:
     """Counts of pairs of true and predicted class; rows are the true classes, columns the predicted ones.
 
-    It is updated like a metric, but it is not a number, so it is no metric of a training run; see
+    It is updated like a metric, but it is not a number, so it cannot be a metric of a training run; see
     :meth:`graphnet.Model.confusion_matrix`.
 
     Parameters

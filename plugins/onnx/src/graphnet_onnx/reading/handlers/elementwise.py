@@ -31,7 +31,7 @@ from graphnet import (
 )
 from graphnet_activations import ELU, GELU, HardSigmoid, LeakyReLU, ReLU, SiLU, Softplus
 from graphnet_onnx.layers import AxisSize, Erf
-from graphnet_onnx.reading import layout
+from graphnet_onnx.reading import broadcasting, layout
 from graphnet_onnx.reading.dims import Dim
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
@@ -173,7 +173,7 @@ def pair(scope: Scope, node: NodeView, op: str, a: Any, b: Any) -> Term:
         return terms(scope, node, PAIRS[op](), a, b)
     term, known, first = (a, b, False) if isinstance(a, Term) else (b, a, True)
     if not isinstance(term, Term) or not isinstance(known, Known):
-        raise scope.refused(node, "its inputs are no numbers")
+        raise scope.refused(node, "its inputs are not numbers")
     array = known.array
     if array.size == 1 and not (known.parameter and array.ndim) and np.isfinite(array).all():
         layers = with_number(op, float(array.reshape(-1)[0]), first)
@@ -186,7 +186,7 @@ def pair(scope: Scope, node: NodeView, op: str, a: Any, b: Any) -> Term:
 
 
 def _simple(scope: Scope, node: NodeView, value: Any) -> Any:
-    """A filled array as numbers that broadcast, unless it repeats what is no axis of the other value."""
+    """A filled array as numbers that broadcast, unless it is repeated along an axis that the other value lacks."""
     if isinstance(value, Filled) and value.array.dtype == object and value.array.size == 1:
         return as_number(scope, node, Sizes(value.array))
     if isinstance(value, Filled):
@@ -226,7 +226,7 @@ def as_number(scope: Scope, node: NodeView, value: Sizes) -> Known | Term:
 
 
 def _ranked(term: Term, rank: int) -> Term:
-    """With at least so many ONNX axes."""
+    """With at least ``rank`` ONNX axes."""
     return layout.unsqueezed(term, range(rank - len(term.groups))) if rank > len(term.groups) else term
 
 
@@ -256,10 +256,10 @@ def with_array(scope: Scope, node: NodeView, op: str, term: Term, known: Known, 
     """An operation with an array that is the same for each row."""
     array = known.array
     term = _ranked(term, array.ndim)
-    inner = layout.array_for(term, array)
+    inner = broadcasting.array_for(term, array)
     if inner is None and term.rows == 2:
         term = layout.demoted(term, scope.move)
-        inner = layout.array_for(term, array)
+        inner = broadcasting.array_for(term, array)
     if inner is None:
         term, _ = layout.canonical(term, scope.move)
         array = array.reshape((1,) * (len(term.groups) - array.ndim) + array.shape)
@@ -290,7 +290,7 @@ def _array_name(known: Known) -> str:
 
 def terms(scope: Scope, node: NodeView, layer: Layer, a: Term, b: Term) -> Term:
     """An operation of two values."""
-    a, b, result = layout.aligned(a, b, scope.move)
+    a, b, result = broadcasting.aligned(a, b, scope.move)
     dtype = np.result_type(a.dtype, b.dtype) if a.dtype.kind == b.dtype.kind else a.dtype
     return result.at(scope.apply(layer, a.value, b.value, name=node.name), dtype=dtype)
 

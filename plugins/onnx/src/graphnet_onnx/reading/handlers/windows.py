@@ -33,7 +33,7 @@ def images(scope: Scope, node: NodeView) -> tuple[Term, int]:
     """
     term = scope.term(node, 0)
     if len(term.groups) < 3:
-        raise scope.refused(node, "its input is no image", "(batch, channels, …)")
+        raise scope.refused(node, "its input is not an image", "(batch, channels, …)")
     if term.rows == 2 and any(term.is_rows(axis) for axis in range(1, len(term.groups))):  # windows move along time
         term = layout.demoted(term, scope.move)
     if (steps := _images_of_steps(term)) is not None:
