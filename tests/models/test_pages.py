@@ -13,10 +13,21 @@ from click.testing import CliRunner
 from helpers import browser
 
 import graphnet
-from graphnet import Builder, ConfigError, FileError, FullyConnected, Last, Layer, Model, Sequential, dense
+from graphnet import (
+    Builder,
+    ConfigError,
+    FileError,
+    FullyConnected,
+    Last,
+    Layer,
+    Model,
+    Sequential,
+    TrainingConfig,
+    dense,
+)
 from graphnet.cli import main
 from graphnet.models.pages.details import downsampled, heat
-from graphnet.models.pages.facts import cleaned, environment_data
+from graphnet.models.pages.facts import cleaned, environment_data, training_data
 from graphnet.models.pages.html import json_block
 from graphnet.models.pages.recorded import record_data
 from graphnet.training.history import EpochRecord, History
@@ -35,7 +46,32 @@ HOSTILE = [
     "__proto__",
     "\x00\x1b[31m&lt;script&gt;",
     "{{constructor.constructor('document.documentElement.dataset.hacked=1')()}}",
+    *(
+        f"<{tag} {event}=document.documentElement.dataset.hacked=1 src=x autofocus>"
+        for tag, event in itertools.product(
+            ("img", "svg", "input", "video", "details open", "body"), ("onerror", "onload", "onfocus", "ontoggle")
+        )
+    ),
+    "<iframe srcdoc='<script>parent.document.documentElement.dataset.hacked=1</script>'></iframe>",
+    "<a href=javascript:document.documentElement.dataset.hacked=1>x</a>",
+    "<math><mtext><style><img src=x onerror=document.documentElement.dataset.hacked=1></style></mtext></math>",
+    "<template><script>document.documentElement.dataset.hacked=1</script></template>",
+    "</title><script>document.documentElement.dataset.hacked=1</script>",
+    "</style><script>document.documentElement.dataset.hacked=1</script>",
+    "</noscript><img src=x onerror=document.documentElement.dataset.hacked=1>",
+    "--><script>document.documentElement.dataset.hacked=1</script>",
+    "]]><script>document.documentElement.dataset.hacked=1</script>",
+    "\\u003cscript\\u003edocument.documentElement.dataset.hacked=1\\u003c/script\\u003e",
+    "${document.documentElement.dataset.hacked=1}",
+    "`;document.documentElement.dataset.hacked=1;`",
+    '"; document.documentElement.dataset.hacked=1; "',
+    "data:text/html,<script>document.documentElement.dataset.hacked=1</script>",
+    "<meta http-equiv=refresh content='0;url=javascript:document.documentElement.dataset.hacked=1'>",
+    "<base href=javascript:/>",
 ]
+
+
+NODES = ["constructor", "toString", "valueOf", *(f"n{i}" for i in range(len(HOSTILE) - 3))]
 
 
 class Hostile(Layer):
@@ -58,7 +94,7 @@ Hostile.__name__ = HOSTILE[0]
 def hostile_graph():
     g = Builder("".join(HOSTILE))
     value = g.input("x", "batch, feature=2")
-    for text, name in zip(HOSTILE, ["constructor", "toString", "valueOf", *"abcdefg"], strict=True):
+    for text, name in zip(HOSTILE, NODES, strict=True):
         value = Hostile(text)(value, name=name)
     return g.build(constructor=value, hasOwnProperty=value)
 
@@ -131,6 +167,7 @@ def test_a_page_loads_nothing_and_runs_only_its_own_script(page):
 
 
 def test_hostile_texts_stay_text():
+    assert len(set(HOSTILE)) >= 50
     page = graphnet.report(hostile_graph(), measure=False)
     assert page.count("<script") == 2 and page.count("</script") == 2 and page.count("<img") == 0
     data = block(page)
@@ -187,6 +224,42 @@ def test_without_history_names_or_sizes(tmp_path):
     with pytest.raises(FileError, match="exists"):
         graphnet.report(history, tmp_path / "there.html")
     assert (tmp_path / "there.html").read_text() == "precious"
+
+
+def test_several_runs_lie_over_each_other(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(2)
+    for name, epochs, units in (("a/run", 2, 4), ("b/run", 4, 3)):
+        other = Model(Sequential(FullyConnected(3, units), FullyConnected(units, 2), shape="batch, feature=3"))
+        x, y = rng.normal(size=(8, 3)), rng.integers(0, 2, 8)
+        other.fit(x, y, epochs=epochs, seed=1, clip_norm=float(epochs), validation=0.25)
+        other.save(name)
+    result = CliRunner().invoke(main, ["report", "a/run", "b/run", "--no-measure"])
+    assert result.exit_code == 0, result.output
+    data = block((tmp_path / "comparison.html").read_text(encoding="utf-8"))
+    first, second = data["compared"]["runs"]
+    assert (first["name"], second["name"], first["epochs"], second["epochs"]) == ("run", "run (2)", 2, 4)
+    assert len(second["curves"]["loss"]["validation"]) == 4 and data["history"]["epochs"] == 2
+    rows = {name: values for name, *values in data["compared"]["differences"]}
+    assert rows["clip norm"] == ["2.0", "4.0"] and rows["epochs"] == ["2", "4"]
+    assert rows["fully_connected: output_size"] == ["4", "3"] and "seed" not in rows and "batch size" not in rows
+    assert str(tmp_path) not in json.dumps(data)
+    same = block(graphnet.report([model, model, model.history], measure=False))["compared"]
+    assert [run["name"] for run in same["runs"]] == ["sequential", "sequential (2)", "history"] and same[
+        "differences"
+    ] == []
+    with pytest.raises(ConfigError, match="no history to compare"):
+        graphnet.report([model, Model(model.graph)], measure=False)
+    with pytest.raises(ConfigError, match="too many runs; expected at most 24, received 30"):
+        graphnet.report([model.history] * 30)
+
+
+def test_the_configuration_has_no_folders():
+    config = TrainingConfig(data={"path": "../home/ada/x.csv", "test": "/srv/y.csv"}, frozen="encoder/*", epochs=7)
+    rows = {name: (text, own) for name, text, own in training_data(config)}
+    assert rows["data"] == ("path: x.csv, test: y.csv", True)
+    assert "encoder/*" in rows["frozen"][0] and rows["epochs"] == ("7", True) and rows["seed"] == ("0", False)
+    assert not rows["optimizer"][1]
 
 
 def test_the_environment_has_no_paths():

@@ -23,6 +23,7 @@ from graphnet.io.versions import versions
 from graphnet.metrics import ConfusionMatrix
 from graphnet.models.loading import load
 from graphnet.models.model import Model
+from graphnet.models.pages.compared import compared_data
 from graphnet.models.pages.details import class_data, node_data
 from graphnet.models.pages.facts import compiler_data, cost_data, curve_data, environment_data, test_data, training_data
 from graphnet.models.pages.graphs import graph_data
@@ -53,7 +54,8 @@ def report(
     Parameters
     ----------
     target : Model, Graph, Runner, composite layer, History, or path of a run, a saved model or a model file
-        A History alone is a page of its curves.
+        A History alone is a page of its curves. A list of runs, Models or Histories: the page of the first one, with
+        the curves of all over each other, and a table of the settings in which they differ.
     path : path, optional
     history : History, optional
         Default: that of the run, or of the model since its last training.
@@ -84,6 +86,8 @@ def report(
     if path is not None:
         atomic.refuse_existing(Path(path), force=force)
     data: dict[str, Any] = {}
+    compared = list(target) if isinstance(target, (list, tuple)) else []
+    target = compared[0] if compared else target
     if isinstance(target, (str, os.PathLike)):
         data, history, target = _run_data(Path(target), history)
     if isinstance(target, History):
@@ -101,6 +105,8 @@ def report(
         history = getattr(target, "history", None)
     if isinstance(history, History):
         data["history"] = curve_data(history)
+    if len(compared) > 1:
+        data["compared"] = compared_data(compared)
     if confusion is not None:
         data["confusion"] = _confusion_data(confusion)
     text = page(data, "history" if graph is None else graph.name)
