@@ -1,7 +1,7 @@
-"""Write the pictures of docs/gallery.md: cells opened down to each gate.
+"""Write the pictures of docs/drawn_cells.md: cells opened down to each gate.
 
-    python scripts/gallery.py            write docs/pictures/*.svg and the traces' pages into runs/gallery (not in git)
-    python scripts/gallery.py --check    exit with 1 if a picture in docs/pictures is not what this would write
+    python scripts/drawn_cells.py            write docs/pictures/*.svg and the traces' pages into runs/drawn_cells (not in git)
+    python scripts/drawn_cells.py --check    exit with 1 if a picture in docs/pictures is not what this would write
 
 graphlay and graphnet-recurrent are needed.
 """
@@ -39,7 +39,7 @@ def main() -> int:
     """Write or check the pictures, and write the traces."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare only")
-    parser.add_argument("--output", type=Path, default=ROOT / "runs" / "gallery", help="a folder for the pages")
+    parser.add_argument("--output", type=Path, default=ROOT / "runs" / "drawn_cells", help="a folder for the pages")
     options = parser.parse_args()
     changed = []
     for name in CELLS:

@@ -1,4 +1,4 @@
-"""The pictures of docs/gallery.md show the cells as they are."""
+"""The pictures of docs/drawn_cells.md show the cells as they are."""
 
 import re
 import sys
@@ -21,12 +21,12 @@ def texts(svg):
 
 def test_pictures_are_those_that_the_script_writes(monkeypatch):
     monkeypatch.syspath_prepend(str(ROOT / "scripts"))
-    import gallery
+    import drawn_cells
 
-    shown = re.findall(r"\]\(pictures/(\w+)\.svg\)", (DOCS / "gallery.md").read_text(encoding="utf-8"))
-    assert sorted(shown) == sorted(gallery.CELLS) == sorted(path.stem for path in (DOCS / "pictures").glob("*.svg"))
+    shown = re.findall(r"\]\(pictures/(\w+)\.svg\)", (DOCS / "drawn_cells.md").read_text(encoding="utf-8"))
+    assert sorted(shown) == sorted(drawn_cells.CELLS) == sorted(path.stem for path in (DOCS / "pictures").glob("*.svg"))
     for name in shown:
         written = (DOCS / "pictures" / f"{name}.svg").read_text(encoding="utf-8")
-        assert texts(written) == texts(gallery.picture(name)), "python scripts/gallery.py writes it again"
+        assert texts(written) == texts(drawn_cells.picture(name)), "python scripts/drawn_cells.py writes it again"
         assert len(written) < 60_000
-    del sys.modules["gallery"]
+    del sys.modules["drawn_cells"]
