@@ -17,6 +17,13 @@ from graphnet.cli.paths import FilledPath, ReadPath, output
     "--example", type=ReadPath(), help="An .npz file of inputs: show what each node computes for its first row."
 )
 @click.option("--confusion", is_flag=True, help="Evaluate the test split of a run's data: the confusion matrix.")
+@click.option(
+    "--worst",
+    type=click.IntRange(0, 50),
+    default=0,
+    metavar="N",
+    help="Show the N test examples with the largest loss.",
+)
 @click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Rows, to measure.")
 @click.option("--steps", type=click.IntRange(1), default=20, show_default=True, help="Steps, to measure.")
 def command(
@@ -26,13 +33,15 @@ def command(
     measure: bool,
     example: Path | None,
     confusion: bool,
+    worst: int,
     batch: int,
     steps: int,
 ) -> None:
     """Write a page of HTML that shows a run or a model: its graph down to each gate, weights, curves and costs.
 
     Several runs: the page of the first one, with the curves of all over each other and the settings in which they
-    differ. The page is one file that loads nothing from elsewhere. Values of --example are in it.
+    differ. The page is one file that loads nothing from elsewhere. Values of --example and --worst are in
+    it.
     """
     from graphnet.data.datasets.npz_file import load_arrays
     from graphnet.io import atomic
@@ -49,6 +58,7 @@ def command(
         list(runs) if len(runs) > 1 else run,
         example=None if example is None else load_arrays(example),
         confusion=confusion_of_run(run) if confusion else None,
+        worst=worst,
         measure=measure,
         batch=batch,
         steps=steps,

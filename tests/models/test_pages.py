@@ -22,10 +22,12 @@ from graphnet import (
     Layer,
     Model,
     Sequential,
+    Trainer,
     TrainingConfig,
     dense,
 )
 from graphnet.cli import main
+from graphnet.io.run_folder import RunFolder
 from graphnet.models.pages.details import downsampled, heat
 from graphnet.models.pages.facts import cleaned, environment_data, training_data
 from graphnet.models.pages.html import json_block
@@ -224,6 +226,51 @@ def test_without_history_names_or_sizes(tmp_path):
     with pytest.raises(FileError, match="exists"):
         graphnet.report(history, tmp_path / "there.html")
     assert (tmp_path / "there.html").read_text() == "precious"
+
+
+def test_the_worst_examples_are_those_with_the_largest_loss(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(40, 3)), rng.integers(0, 3, 40)
+    names = np.array(["ann", "<b>", "cy"])
+    flat = Model(Sequential(FullyConnected(3, 3), shape="batch, feature=3"))
+    flat.fit(x, names[y], epochs=2, seed=1, batch_size=7)
+    found = block(graphnet.report(flat, worst=5, data=(x, names[y]), measure=False))["worst"]
+    classes = list(flat.classes["output"])
+    scores = flat.predict(x).astype(float)
+    right = np.array([classes.index(name) for name in names[y]])
+    losses = np.log(np.exp(scores).sum(1)) - scores[np.arange(40), right]
+    order = np.argsort(-losses)[:5]
+    assert [each["row"] for each in found["examples"]] == list(order) and found["of"] == 40
+    assert [each["loss"] for each in found["examples"]] == pytest.approx(losses[order], rel=1e-4)
+    for each, row in zip(found["examples"], order, strict=True):
+        assert each["answers"] == [["output", names[y][row], classes[scores[row].argmax()]]]
+        assert each["inputs"][0]["text"].split() == [f"{value:.4g}" for value in x[row].astype(np.float32)]
+
+    graph = Sequential(LSTM(3, 4, 4), FullyConnected(4, 1), shape="time, batch, feature=3")
+    steps = Model(graph)
+    sequences = [rng.normal(size=(n, 3)) for n in (9, 12, 5, 30, 11)]
+    wanted = [each.sum(1, keepdims=True) for each in sequences]
+    steps.fit(sequences, wanted, epochs=1, seed=1, batch_size=2, loss="mean_squared_error")
+    errors = [np.mean((a - b) ** 2) for a, b in zip(steps.predict(sequences), wanted, strict=True)]
+    found = block(graphnet.report(steps, worst=9, data=(sequences, wanted), measure=False))["worst"]["examples"]
+    assert [each["row"] for each in found] == list(np.argsort(errors)[::-1])
+    assert [each["loss"] for each in found] == pytest.approx(sorted(errors, reverse=True), rel=1e-4)
+    picture = next(each for each in found if each["row"] == 3)["inputs"][0]
+    levels = np.frombuffer(base64.b64decode(picture["heat"]["data"]), np.uint8).reshape(3, 30)
+    assert levels == pytest.approx(sequences[3].T / abs(sequences[3]).max() * 127 + 128, abs=0.51)
+
+    np.savez("data.npz", train_x=x, train_target=y, test_x=x[:6], test_target=y[:6])
+    config = TrainingConfig(data=str(tmp_path / "data.npz"), epochs=1)
+    Trainer(Sequential(FullyConnected(3, 3), shape="batch, feature=3"), config, callbacks=[RunFolder("run")]).fit(
+        x, y, verbose=0
+    )
+    result = CliRunner().invoke(main, ["report", "run", "--no-measure", "--worst", "2", "--confusion"])
+    assert result.exit_code == 0, result.output
+    data = block((tmp_path / "run.html").read_text(encoding="utf-8"))
+    assert len(data["worst"]["examples"]) == 2 and data["worst"]["of"] == 6
+    with pytest.raises(ConfigError, match="no examples to choose from"):
+        graphnet.report(flat, worst=1, measure=False)
 
 
 def test_several_runs_lie_over_each_other(model, tmp_path, monkeypatch):

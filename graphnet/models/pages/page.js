@@ -496,6 +496,7 @@
     if (data.compared) compared(data.compared);
     else if (data.history) curves(data.history);
     if (data.confusion) confusion(data.confusion);
+    if (data.worst) worst(data.worst);
     if (data.costs) costs(data.costs);
     if (data.recorded) gradients(data.recorded);
     if (data.compiler && data.compiler.missing) { section("Compiler"); make("p", { text: data.compiler.missing }, side); }
@@ -570,6 +571,20 @@
       make("h3", { text: "Most frequent errors" }, side);
       table(errors.slice(0, 5).map(function (e) { return [e[1], e[2], figure(e[0])]; }), side, ["true", "predicted", "count"], 2);
     }
+  }
+  function worst(found) {
+    section("Worst examples");
+    make("div", { "class": "soft", text: "The largest losses of " + figure(found.of) + " examples; positions count from 0." }, side);
+    found.examples.forEach(function (each) {
+      make("h3", { text: "Example " + each.row + ", loss " + figure(each.loss) }, side);
+      table(each.answers, side, ["output", "true", "predicted"]);
+      each.inputs.forEach(function (input) {
+        var words = input.name + " (" + input.shape.join(" × ") + ")";
+        if (input.text !== undefined) { make("div", { text: words + ": " + input.text }, side); return; }
+        make("div", { "class": "soft", text: words + ", from " + figure(input.low) + " to " + figure(input.high) }, side);
+        heatMap(input.heat, "Values of " + input.name, side);
+      });
+    });
   }
   function costs(found) {
     section("Time by node");
