@@ -1,6 +1,6 @@
 """Write the pictures of docs/drawn_cells.md: cells opened down to each gate.
 
-    python scripts/drawn_cells.py            write docs/pictures/*.svg and the traces' pages into runs/drawn_cells (not in git)
+    python scripts/drawn_cells.py            write docs/pictures/*.svg, and pages of traces into runs/drawn_cells
     python scripts/drawn_cells.py --check    exit with 1 if a picture in docs/pictures is not what this would write
 
 graphlay and graphnet-recurrent are needed.
