@@ -195,7 +195,7 @@ def _simple(scope: Scope, node: NodeView, value: Any) -> Any:
             dims = (*[1] * (len(value.dims) - len(other.dims)), *other.dims)[-len(value.dims) :]
             if all(m in (1, n) for m, n in zip(value.dims, dims, strict=True)):
                 return Known(value.array)
-        return as_term(scope, value, node.place)
+        return as_term(scope, value)
     return as_number(scope, node, value) if isinstance(value, Sizes) else value
 
 

@@ -108,14 +108,14 @@ def reshape(scope: Scope, node: NodeView) -> None:
         known = product([n for n in wanted if not (isinstance(n, int) and n == -1)])
         rest = divided(product(dims), known)
         if rest is None:
-            rest = _rest(scope, dims, wanted, known)
+            rest = _rest(scope, dims, wanted)
         if rest is None:
             raise layout.mixed_rows(f"shape ({', '.join(map(str, dims))}) does not fit into {wanted}")
         wanted = [rest if isinstance(n, int) and n == -1 else n for n in wanted]
     _reshape(scope, node, term, wanted)
 
 
-def _rest(scope: Scope, dims: tuple[Size, ...], wanted: list[Any], known: Size) -> Size | None:
+def _rest(scope: Scope, dims: tuple[Size, ...], wanted: list[Any]) -> Size | None:
     """The size that -1 stands for, if sizes of the file are numbers in one place and free in another."""
     numbers = [scope.conversion.value(n) for n in dims]
     taken = list(wanted)
