@@ -10,7 +10,7 @@ import numpy as np
 from graphnet import FileError
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.dims import Dim, Size, divided, product
-from graphnet_onnx.reading.handlers.elementwise import with_array
+from graphnet_onnx.reading.handlers.pairs import with_array
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
