@@ -22,6 +22,7 @@ COMMANDS = (
     "show",
     "draw",
     "report",
+    "watch",
     "explain",
     "profile",
     "export",

@@ -1,6 +1,11 @@
 "use strict";
 (function () {
-  var data = JSON.parse(document.getElementById("data").textContent);
+  var block = document.getElementById("data"), update = null;
+  function arrived(fresh) { if (update) update(fresh); else update = begin(fresh); }
+  if (block.textContent) arrived(JSON.parse(block.textContent));
+  else document.addEventListener("graphnet:data", function (event) { arrived(event.detail); });
+
+  function begin(data) {
   var SVG = "http://www.w3.org/2000/svg";
   var graphs = data.graphs || [], byPath = Object.create(null), parents = Object.create(null), opened = Object.create(null), chosen = null;
   graphs.forEach(function (graph, number) {
@@ -470,6 +475,11 @@
     pictures = [];
     side.textContent = "";
     chosen = null;
+    if (data.live) {
+      section("Run");
+      make("p", { text: data.live.words }, side);
+      if (data.trouble) make("p", { "class": "soft", text: "The model was not read: " + data.trouble }, side);
+    }
     if (graphs.length) {
       mark();
       section("Model");
@@ -487,6 +497,7 @@
     if (data.costs) costs(data.costs);
     if (data.recorded) gradients(data.recorded);
     if (data.compiler && data.compiler.missing) { section("Compiler"); make("p", { text: data.compiler.missing }, side); }
+    if (data.training) settings(data.training);
     section("Environment");
     table(data.environment || [], side);
   }
@@ -497,6 +508,16 @@
       var each = history.curves[name];
       chart(Object.keys(each).map(function (kind) { return [kind, each[kind]]; }), name.replace(/_/g, " "), side, history.best);
     });
+  }
+  function settings(rows) {
+    function words(row) { return [row[0].replace(/_/g, " "), row[1]]; }
+    var given = rows.filter(function (row) { return row[2]; }), others = rows.filter(function (row) { return !row[2]; });
+    section("Training configuration");
+    table(given.map(words), side);
+    if (!others.length) return;
+    var fold = make("details", {}, side);
+    make("summary", { text: "defaults" }, fold);
+    table(others.map(words), fold);
   }
   function confusion(found) {
     section("Confusion matrix");
@@ -589,4 +610,15 @@
   overview();
   if (graphs.length) fromAddress();
   document.documentElement.setAttribute("data-ready", "true");
+  // New values replace those of the same name; the picture stays, and the details are written again.
+  return function (fresh) {
+    Object.keys(fresh).forEach(function (name) { if (fresh[name] === null) delete data[name]; else data[name] = fresh[name]; });
+    var top = side.scrollTop, buttons = function () { return Array.prototype.slice.call(side.querySelectorAll("button, summary")); };
+    var held = buttons().indexOf(document.activeElement), unfolded = side.querySelector("details[open]");
+    if (chosen) details(chosen); else overview();
+    if (unfolded && side.querySelector("details")) side.querySelector("details").open = true;
+    if (held >= 0 && buttons()[held]) buttons()[held].focus({ preventScroll: true });
+    side.scrollTop = top;
+  };
+  }
 }());

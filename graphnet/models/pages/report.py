@@ -22,8 +22,9 @@ from graphnet.io.run_history import read_history
 from graphnet.io.versions import versions
 from graphnet.metrics import ConfusionMatrix
 from graphnet.models.loading import load
+from graphnet.models.model import Model
 from graphnet.models.pages.details import class_data, node_data
-from graphnet.models.pages.facts import compiler_data, cost_data, curve_data, environment_data
+from graphnet.models.pages.facts import compiler_data, cost_data, curve_data, environment_data, test_data, training_data
 from graphnet.models.pages.graphs import graph_data
 from graphnet.models.pages.html import page
 from graphnet.models.pages.recorded import record_data
@@ -94,6 +95,8 @@ def report(
         data = _model_data(graph, measure, *sizes) | data
         if example is not None:
             data["recorded"] = record_data(graph, example)
+    if isinstance(target, Model) and target.config is not None:
+        data["training"] = training_data(target.config)
     if history is None:
         history = getattr(target, "history", None)
     if isinstance(history, History):
@@ -115,9 +118,9 @@ def _run_data(path: Path, history: History | None) -> tuple[dict[str, Any], Hist
     found = json_object(path / VERSIONS)
     if found is not None:
         data["environment"] = environment_data(found)
-    results = (json_object(path / SUMMARY) or {}).get("test")
-    if isinstance(results, dict):
-        data["test"] = [[str(name), value] for name, value in results.items() if isinstance(value, (int, float))]
+    results = test_data(json_object(path / SUMMARY))
+    if results:
+        data["test"] = results
     return data, read_history(path) if history is None else history, model
 
 
