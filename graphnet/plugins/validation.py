@@ -22,6 +22,7 @@ COMMANDS = (
     "show",
     "draw",
     "report",
+    "trace",
     "watch",
     "explain",
     "profile",

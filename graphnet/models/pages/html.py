@@ -13,15 +13,16 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def page(data: Mapping[str, Any], title: str) -> str:
-    """The page with this data.
+def page(data: Mapping[str, Any], title: str, kind: str = "page") -> str:
+    """The page with this data; ``kind`` names its script, and a style sheet that is added to that of all pages.
 
     Names, docstrings and settings come from strangers. They are in one block of JSON in which no character can end it,
     and the script shows them by ``textContent`` only. The policy allows the script and the styles of this page, by
     their hashes, and no connection, picture, frame or form.
     """
     text = json_block(dict(data) | {"title": title})
-    return _document(" ".join(title.split()), text, ["page.js"])[0]
+    sheets = list(dict.fromkeys(("page.css", f"{kind}.css")))
+    return _document(" ".join(title.split()), text, [f"{kind}.js"], sheets=sheets)[0]
 
 
 def live_page() -> tuple[str, str]:
@@ -29,8 +30,10 @@ def live_page() -> tuple[str, str]:
     return _document("graphnet watch", "", ["page.js", "live.js"], "; connect-src 'self'")
 
 
-def _document(title: str, data: str, files: Sequence[str], more: str = "") -> tuple[str, str]:
-    style = (HERE / "page.css").read_text(encoding="utf-8")
+def _document(
+    title: str, data: str, files: Sequence[str], more: str = "", sheets: Sequence[str] = ("page.css",)
+) -> tuple[str, str]:
+    style = "".join((HERE / name).read_text(encoding="utf-8") for name in sheets)
     scripts = [(HERE / name).read_text(encoding="utf-8") for name in files]
     hashes = " ".join(map(_hash, scripts))
     policy = (

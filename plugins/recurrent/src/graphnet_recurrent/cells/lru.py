@@ -24,7 +24,7 @@ def lru_cell(
         λ = exp(-exp(ν) + i exp(θ))
         s_t = λ ⊙ s_{t-1} + exp(γ) ⊙ (x_t · B)        y_t = Re(s_t · C) + d ⊙ x_t
 
-    λ starts spread over the ring between the two radii, with phases in [0, ``phase``]; γ starts at log √(1 - |λ|²).
+    λ starts spread over the ring between the two radii, with phases in [0, ``phase``]; γ starts at ``log √(1 - |λ|²)``.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def lru_cell(
         Of the weights: B ``(units, states)`` and C ``(states, units)``, each in two parts; ν, θ, γ ``(states,)``;
         d ``(units,)``.
     radius : tuple of float
-        Smallest and largest initial |λ|, between 0 and 1.
+        Smallest and largest initial magnitude of λ, between 0 and 1.
     phase : float, above 0
         Largest initial phase, in radians.
 
