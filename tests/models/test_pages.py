@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import html
+import io
 import itertools
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -390,6 +392,35 @@ def test_a_gate_is_reached_by_clicks_by_keys_and_by_its_address(session, page, t
     session.type("#search", "output_gate_sig" + browser.KEYS["Enter"])
     assert session.run(shown) == "lstm/scan/output_gate_sigmoid" and session.run(expanded) == 2
     assert session.errors() == []
+
+
+def small(session):
+    """What the browser shows, as 96 by 68 grey levels: fonts and versions of the browser differ in details only."""
+    image = pytest.importorskip("PIL.Image")
+    shown = image.open(io.BytesIO(base64.b64decode(session.call("/screenshot")))).convert("L")
+    return np.asarray(shown.resize((96, 68), image.Resampling.BOX), float)
+
+
+@pytest.mark.slow
+def test_a_page_looks_as_it_did(session, tmp_path):
+    # After a change that is meant: look at the page, and save small(session) with numpy.save under this name.
+    wanted = np.load(Path(__file__).with_name("page_picture.npy")).astype(float)
+    graph = Sequential(LSTM(3, 4, 4), Last(), FullyConnected(4, 2), shape="time, batch, feature=3")
+    Model(graph)
+    for _, layer in graph.walk():
+        for each in layer.params.values():
+            each.value = np.linspace(-1, 1, np.size(each.value), dtype=np.float32).reshape(np.shape(each.value))
+    text = graphnet.report(graph, measure=False)
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    session.open(f"file://{tmp_path / 'page.html'}#node=lstm%2Fscan%2Fforget_gate", 1280)
+    if session.run("return document.documentElement.dataset.theme") == "dark":
+        session.click("#theme")
+    found = small(session)
+    assert np.abs(found - wanted).mean() < 4
+    session.click("#theme")
+    assert np.abs(small(session) - wanted).mean() > 100  # the comparison sees a dark page
+    session.open(f"file://{tmp_path / 'page.html'}#node=lstm", 1280)
+    assert np.abs(small(session) - wanted).mean() > 4  # and one with a box less opened
 
 
 @pytest.mark.slow
