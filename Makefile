@@ -1,4 +1,4 @@
-# make setup | demo | bench | check | test | soak | crash | sweep-kills | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
+# make setup | demo | bench | check | test | docs | soak | crash | sweep-kills | lint | types | guide | compat | wheels | clean     (PYTHON=python3.12 chooses the Python of the environment)
 
 PYTHON ?= python3
 VENV := .venv
@@ -16,7 +16,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites clean-environments guide compat import-time wheels clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites clean-environments guide compat import-time wheels docs docs-links clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -136,6 +136,26 @@ import-time: $(USER_READY)
 wheels: $(DEVELOPER_READY)
 	$(BIN)/python scripts/build_wheels.py
 
+# The manual as a site: build/docs/index.html. Its packages have a lock and an environment of their own. After the first time
+# it needs no network. Warnings are errors, broken links between the pages included; docs-links asks other hosts for the rest.
+DOCS_VENV := .venv-docs
+DOCS_READY := $(DOCS_VENV)/.ready
+SPHINX = JUPYTER_PATH=$(DOCS_VENV)/share/jupyter OMP_NUM_THREADS=1 $(DOCS_VENV)/bin/python -m sphinx --fail-on-warning --keep-going --quiet -j auto -c docs/site
+
+$(DOCS_READY): $(PYPROJECTS) docs/requirements.lock | $(BIN)/python
+	@echo "setup: installing the packages of docs/requirements.lock into $(DOCS_VENV) (about a minute)"
+	@$(BIN)/python -m venv --clear $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.lock
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . $(PLUGINS)
+	@touch $@
+
+docs: $(DOCS_READY)
+	$(SPHINX) -b html . build/docs
+	@echo "docs: open build/docs/index.html"
+
+docs-links: $(DOCS_READY)
+	$(SPHINX) -b linkcheck . build/docs-links
+
 clean:
-	rm -rf $(VENV) build dist runs .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(DOCS_VENV) docs/site/api build dist runs .pytest_cache .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -153,7 +153,7 @@ if TYPE_CHECKING:
     from graphnet.models.loading import load
     from graphnet.models.model import Model
     from graphnet.models.network import NeuralNetwork
-    from graphnet.models.pages import report
+    from graphnet.models.pages import report, trace
     from graphnet.models.sequential import Sequential
     from graphnet.models.standardized import standardized
     from graphnet.models.weight_import import import_weights
@@ -205,6 +205,7 @@ _LAZY = {
     "standardized": "graphnet.models.standardized",
     "summary": "graphnet.inspect.summary",
     "sweep": "graphnet.sweeps",
+    "trace": "graphnet.models.pages",
 }
 
 #: Import paths of modules that live elsewhere: two public names, and those of the last release.
@@ -227,6 +228,8 @@ late.provide(
     {
         "graph_svg": ("graphnet.inspect.exporters.pictures", "graph_svg"),
         "mimebundle": ("graphnet.inspect.notebook", "mimebundle"),
+        "plot_confusion_matrix": ("graphnet.inspect.figures", "confusion_figure"),
+        "plot_history": ("graphnet.inspect.figures", "history_figure"),
         "named_at": ("graphnet.training.names", "named_at"),
         "unsavable": ("graphnet.io.writing", "unsavable"),
     }
@@ -368,6 +371,7 @@ __all__ = [
     "swap_axes",
     "sweep",
     "threads",
+    "trace",
     "unit_normalization",
     "using",
     "vector_matrix",

@@ -31,7 +31,7 @@ def check_command(
 ) -> None:
     """Check a student's layers: a folder with Layers/ and Optimization/, a flat folder, or one file.
 
-    Runs the code in a child process with limits of time and memory, which is no protection against harmful code. The
+    Runs the code in a child process with limits of time and memory, which does not protect against harmful code. The
     exit status is 0 without faults, 1 with faults, 2 if there is nothing to check.
     """
     from graphnet.exercise import check

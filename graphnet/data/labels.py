@@ -19,7 +19,7 @@ Classes = Mapping[str, tuple[Any, ...]]
 def with_classes(losses: Mapping[str, Loss], targets: Any, known: Classes | None) -> dict[str, tuple[Any, ...]] | None:
     """The classes of each output: those that are known, else those that text and booleans among the targets name.
 
-    Text is sorted as by ``sorted``, and booleans are ``(False, True)``. The empty text is no label. Numbers name no
+    Text is sorted as by ``sorted``, and booleans are ``(False, True)``. The empty text is not a label. Numbers name no
     classes: they are class numbers themselves. None if no output has named classes.
 
     Raises
@@ -186,7 +186,7 @@ def _label_array(value: Any, where: str, *, missing: bool) -> Array | None:
 
 
 def _as_labels(value: Any) -> Array | None:
-    """Text as an array of str objects and booleans as one of bool; None for numbers, and for what is no array."""
+    """Text as an array of str objects and booleans as one of bool; None for numbers, and for anything but an array."""
     if isinstance(value, np.ndarray) and value.dtype.kind in "fiuc":
         return None
     try:

@@ -96,7 +96,7 @@ def diagnose(
 
 
 def formula(actual: Array, terms: Mapping[str, Array]) -> str | None:
-    """The numbers as a short sum of terms whose factors are multiples of one half; None if they are no such sum."""
+    """The numbers as a short sum of terms whose factors are multiples of one half; None if they are not such a sum."""
     names = list(terms)
     if not names:
         return None

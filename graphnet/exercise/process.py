@@ -61,7 +61,7 @@ def check(path: str | os.PathLike[str], *, edition: str | None = None, seconds: 
           megabytes: int = MEGABYTES) -> Report:  # fmt: skip
     """Check a student's solution of the exercise.
 
-    The code runs in a child process with limits of time and memory. That contains mistakes; it is no protection against
+    The code runs in a child process with limits of time and memory. That contains mistakes; it does not protect against
     code that means harm, which can do what the user can do.
 
     Parameters

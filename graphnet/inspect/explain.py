@@ -103,7 +103,7 @@ def _part(step: BoundRegion | BoundScan, passes: frozenset[str]) -> Part:
         return _apart(step, program)
     found = () if isinstance(step, BoundRegion) else _recurrences(step)
     if not isinstance(program, BoundProgram):
-        return Part(step.path, kind, f"{step.reason}. {REMEDY}", notes=found)
+        return Part(step.path, kind, f"{step.reasons[True]}. {REMEDY}", notes=found)
     part = _compiled(step.path, kind, step.spec(True), passes, program)
     return replace(part, notes=(*found, *part.notes))
 

@@ -25,12 +25,13 @@ def history_file(history: History) -> bytes:
     return (json.dumps(values, allow_nan=False) + "\n").encode()
 
 
-def read_history(folder: Path) -> History | None:
+def read_history(folder: Path, *, all_epochs: bool = False) -> History | None:
     """The history of the run, or of the model, in a folder; None if there is none.
 
-    Of a run that has not ended, the epochs up to its newest checkpoint, whose weights ``graphnet.load`` reads; its
-    ``stopped`` is ``'unfinished'``. Durations and figures are those of the file, in which a figure that was not finite
-    is NaN. What cannot be read counts as missing.
+    Of a run that has not ended, the epochs up to its newest checkpoint, whose weights ``graphnet.load`` reads; with
+    ``all_epochs`` also those since then, which a run that was killed will run again. Its ``stopped`` is
+    ``'unfinished'``. Durations and figures are those of the file, in which a figure that was not finite is NaN. What
+    cannot be read counts as missing.
     """
     if not (folder / METRICS).is_file():
         saved = json_object(folder / HISTORY)
@@ -40,7 +41,7 @@ def read_history(folder: Path) -> History | None:
     records = _records(json_objects(folder / METRICS))
     if summary is None:
         found = entries(folder)  # the newest first
-        records = records[: found[0].epoch] if found else records
+        records = records[: found[0].epoch] if found and not all_epochs else records
         return History(records, _best(records), "unfinished")
     return _ended(records, summary)
 

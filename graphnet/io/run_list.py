@@ -24,7 +24,7 @@ from graphnet.io.sweep_files import is_sweep
 
 #: How a run is described that ended, by ``stopped`` in its summary.
 STATES = {"finished": "finished", "patience": "finished", "failed": "failed"}
-#: Keys of a line of metrics that are no metrics.
+#: Keys of a line of metrics that are not metrics.
 OTHERS = ("epoch", "loss", "validation_loss", "learning_rate", "gradient_norm", "seconds", "examples", "best")
 
 

@@ -14,7 +14,9 @@ from graphnet.optimizers.fused import Block, FusedOptimizer, running_mean
 
 @dataclass(eq=False)
 class Adam(FusedOptimizer):
-    """Adaptive moments with bias correction; in step ``t = 1, 2, ...``::
+    """Adaptive moments with bias correction.
+
+    In step ``t = 1, 2, ...``::
 
         v <- mu * v + (1 - mu) * g              (first moment, starts at zero)
         r <- rho * r + (1 - rho) * g**2         (second moment, starts at zero)

@@ -22,6 +22,8 @@ COMMANDS = (
     "show",
     "draw",
     "report",
+    "trace",
+    "watch",
     "explain",
     "profile",
     "export",

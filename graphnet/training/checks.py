@@ -214,7 +214,7 @@ def parameter_groups(value: Any, optimizer: Any) -> dict[str, dict[str, Any]]:
     Raises
     ------
     ConfigError
-        If it is no mapping from patterns to settings, or a setting is unknown or invalid.
+        If it is not a mapping from patterns to settings, or a setting is unknown or invalid.
     """
     if not isinstance(value, Mapping) or not all(
         isinstance(pattern, str) and isinstance(given, Mapping) for pattern, given in value.items()

@@ -254,7 +254,7 @@ class TrainingConfig:
         self._move_regularizer()
         self._set(parameter_groups=checks.parameter_groups(self.parameter_groups, self.optimizer))
         if not self.decay_biases and not isinstance(self.optimizer, Optimizer):
-            checks.refuse("decay_biases", "True with an optimizer that is no graphnet.optimizers.Optimizer", False)
+            checks.refuse("decay_biases", "True with an optimizer that is not a graphnet.optimizers.Optimizer", False)
 
     def _check_schedule(self) -> None:
         if isinstance(self.schedule, str) and self.schedule not in SCHEDULES:

@@ -116,7 +116,7 @@ class Resumption:
 
     def _check(self, values: Mapping[str, Any], known: Mapping[str, Any]) -> None:
         saved = values["fingerprint"]
-        # What the user has changed by the arguments of resume is no difference.
+        # What the user has changed by the arguments of resume does not count as a difference.
         open_ = {"decay_epochs", "schedule"} if "schedule" in self.allow else set()
         settings = {name: value for name, value in saved["settings"].items() if name not in open_}
         now = {n: v for n, v in known["settings"].items() if n in settings}

@@ -23,7 +23,7 @@ class RunLoop:
         Its history, state and request to stop are set.
     state : RunState
     progress : Shown or None
-        Is called after the callbacks, and is no part of the run.
+        Is called after the callbacks; it is not part of the run.
     """
 
     def __init__(self, trainer: Any, state: RunState, progress: Shown | None = None) -> None:

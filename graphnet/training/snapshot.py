@@ -10,7 +10,7 @@ from typing import Any
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import GraphnetError, StateError
 
-#: The key of the rows that begin anew, in the part ``state``, as in a state file.
+#: The key of the rows that restart, in the part ``state``, as in a state file.
 FRESH = "*fresh"
 
 

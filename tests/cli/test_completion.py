@@ -109,7 +109,7 @@ def offered(place):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        ("graphnet tr", ["train"]),
+        ("graphnet tr", ["trace", "train"]),
         ("graphnet export model.yaml --form", ["--format"]),
         ("graphnet train --backend = nu", ["numpy"]),
         ("graphnet data dig", ["digits", "option", "default", "option", "bashdefault"]),

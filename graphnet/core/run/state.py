@@ -38,7 +38,7 @@ class State:
     arrays : mapping of str to array_like, optional
         Copied.
     fresh : boolean array (batch,), optional
-        The rows that begin anew, at the initial value that the graph gives, or else at zeros.
+        The rows that restart, at the initial value that the graph gives, or else at zeros.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class State:
         return len(next(iter(self.arrays.values()))) if self.arrays else None
 
     def reset(self, rows: Iterable[int] | int | None = None) -> None:
-        """Make some rows begin anew in the next ``forward``: positions, or a boolean for each row; None: all rows.
+        """Make some rows restart in the next ``forward``: positions, or a boolean for each row; None: all rows.
 
         Raises
         ------
@@ -103,7 +103,7 @@ class State:
             raise StateError(
                 "an empty state has no rows to reset",
                 where="State.reset",
-                remedy="It begins anew in every row already.",
+                remedy="It begins at its initial value in every row already.",
             )
         chosen = np.zeros(self.rows, bool)
         chosen[self._positions(rows)] = True
@@ -209,7 +209,7 @@ class Carried:
         self.fresh = None if state.fresh is None or not state.fresh.any() else state.fresh
 
     def enter(self, key: str, initial: Array | None, dtype: str) -> Array | None:
-        """The value that a state begins with; ``initial`` in rows that begin anew (None: zeros)."""
+        """The value that a state begins with; ``initial`` in rows that restart (None: zeros)."""
         value = self.state.arrays.get(key)
         if value is None:
             return initial

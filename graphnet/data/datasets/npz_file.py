@@ -28,18 +28,18 @@ def npz(path: str | os.PathLike[str], *, max_bytes: int | None = None) -> Datase
 
     Its keys, with ``SPLIT`` for ``train`` and for ``test`` (both are needed) and ``INPUT`` for the name of an input:
 
-    ======================  ==================================  =============================================
-    key                     shape                               contents
-    ======================  ==================================  =============================================
-    ``SPLIT_INPUT``         (n, ...), or with lengths           floats, integers or booleans
-                            (all frames, ...)
-    ``SPLIT_INPUT_lengths`` (n,), optional                      the input is a list of n sequences
-                                                                ``(time, ...)``, stored end to end; 0 or more
-    ``SPLIT_target``        (n, ...), or with lengths           class numbers, labels (text), or numbers to predict
-                            (all frames, ...)
-    ``SPLIT_target_lengths`` (n,), optional                     a target for each step: n sequences, end to end
-    ``classes``             (classes,), optional                the names of the classes; text
-    ======================  ==================================  =============================================
+    ========================  ==================================  =============================================
+    key                       shape                               contents
+    ========================  ==================================  =============================================
+    ``SPLIT_INPUT``           (n, ...), or with lengths           floats, integers or booleans
+                              (all frames, ...)
+    ``SPLIT_INPUT_lengths``   (n,), optional                      the input is a list of n sequences
+                                                                  ``(time, ...)``, stored end to end; 0 or more
+    ``SPLIT_target``          (n, ...), or with lengths           class numbers, labels (text), or numbers to predict
+                              (all frames, ...)
+    ``SPLIT_target_lengths``  (n,), optional                      a target for each step: n sequences, end to end
+    ``classes``               (classes,), optional                the names of the classes; text
+    ========================  ==================================  =============================================
 
     Dtypes are kept.
 

@@ -208,7 +208,7 @@ class _Norm:
                     "mean": (mean, x1.mean(0), x.mean(0), x2.mean(0)),
                     "variance": (var, x1.var(0), x.var(0), x2.var(0)),
                 }[name]
-                words = f"the running {name} is no average of those of the batches"
+                words = f"the running {name} is not an average of those of the batches"
                 if _includes(*now):
                     words = f"the running {name} changes in the test phase too: only the batches of training count"
             elif share.mean() > 1 - 1e-3:

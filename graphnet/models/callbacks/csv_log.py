@@ -145,7 +145,7 @@ def _beginning(path: Path, size: int) -> bytes | None:
     Raises
     ------
     FileError
-        If it is no regular file, or cannot be read.
+        If it is not a regular file, or cannot be read.
     """
     if not os.path.lexists(path):
         return None

@@ -16,7 +16,7 @@ def path_text(where: str, path: Any) -> str:
     Raises
     ------
     ConfigError
-        If it is no path, or an empty one.
+        If it is not a path, or an empty one.
     """
     text = os.fspath(path) if isinstance(path, os.PathLike) else path
     if not isinstance(text, str) or not text.strip():

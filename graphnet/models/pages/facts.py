@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 from collections.abc import Mapping
@@ -11,10 +12,13 @@ from graphnet.core.describe.graph import Graph
 from graphnet.core.errors import GraphnetError
 from graphnet.inspect.explain import explain
 from graphnet.inspect.profile import profile
+from graphnet.training.config import TrainingConfig
 from graphnet.training.history import HELD_OUT, History, ending
 
 #: What is left out of curves; and the fields of the environment that a page shows.
 NO_CURVES = ("epoch", "best", "examples", "seconds", "skipped_batches")
+#: The settings that may name files.
+WITH_PATHS = ("data", "save_bad_batch")
 #: A path in a text: of these only the last part is shown.
 PATH = re.compile(r"(?<![\w.)])(?:[A-Za-z]:)?(?:[\\/~][^\s\\/'\",;:]+)+[\\/]?")
 
@@ -86,6 +90,41 @@ def environment_data(versions: Mapping[str, Any]) -> list[list[str]]:
         fields = [entry.get(key) for key in ("internal_api", "version", "architecture")]
         rows.append([str(entry.get("user_api")), " ".join(str(field) for field in fields if field)])
     return [[cleaned(str(name))[:200], cleaned(str(value))[:200]] for name, value in rows if value is not None]
+
+
+def test_data(summary: Mapping[str, Any] | None) -> list[list[Any]]:
+    """The results on the test set, from the summary of a run."""
+    results = _mapping((summary or {}).get("test"))
+    return [[str(name), value] for name, value in results.items() if isinstance(value, (int, float))]
+
+
+def training_data(config: TrainingConfig) -> list[list[Any]]:
+    """The settings of a training run: name, value as text, and whether it differs from the default.
+
+    Of the paths of data, callbacks and files only the last part is shown.
+    """
+    default, rows = TrainingConfig(), []
+    for each in dataclasses.fields(config):
+        value, usual = getattr(config, each.name), getattr(default, each.name)
+        text = _repr(value if each.name not in WITH_PATHS else _without_folders(value))
+        if each.name == "callbacks":
+            text = re.sub(r"[^\s'\"=(,]*[\\\\/]", "", text)
+        rows.append([each.name, cleaned(text)[:300], _repr(value) != _repr(usual)])
+    return rows
+
+
+def _repr(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {_repr(each)}" for name, each in value.items()) or "none"
+    return value if isinstance(value, str) else repr(value)
+
+
+def _without_folders(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.split(r"[\\/]", value.rstrip("\\/"))[-1]
+    if isinstance(value, Mapping):
+        return {name: _without_folders(each) for name, each in value.items()}
+    return [_without_folders(each) for each in value] if isinstance(value, (list, tuple)) else value
 
 
 def cleaned(text: str) -> str:

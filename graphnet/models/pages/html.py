@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -13,35 +13,53 @@ from typing import Any
 HERE = Path(__file__).parent
 
 
-def page(data: Mapping[str, Any], title: str) -> str:
-    """The page with this data.
+def page(data: Mapping[str, Any], title: str, kind: str = "page") -> str:
+    """The page with this data; ``kind`` names its script, and a style sheet that is added to that of all pages.
 
     Names, docstrings and settings come from strangers. They are in one block of JSON in which no character can end it,
     and the script shows them by ``textContent`` only. The policy allows the script and the styles of this page, by
     their hashes, and no connection, picture, frame or form.
     """
-    style = (HERE / "page.css").read_text(encoding="utf-8")
-    script = (HERE / "page.js").read_text(encoding="utf-8")
+    text = json_block(dict(data) | {"title": title})
+    sheets = list(dict.fromkeys(("page.css", f"{kind}.css")))
+    return _document(" ".join(title.split()), text, [f"{kind}.js"], sheets=sheets)[0]
+
+
+def live_page() -> tuple[str, str]:
+    """A page without data, which asks the server that it comes from for them; and its policy."""
+    return _document("graphnet watch", "", ["page.js", "live.js"], "; connect-src 'self'")
+
+
+def _document(
+    title: str, data: str, files: Sequence[str], more: str = "", sheets: Sequence[str] = ("page.css",)
+) -> tuple[str, str]:
+    style = "".join((HERE / name).read_text(encoding="utf-8") for name in sheets)
+    scripts = [(HERE / name).read_text(encoding="utf-8") for name in files]
+    hashes = " ".join(map(_hash, scripts))
     policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'{more}"
     )
-    return f"""<!DOCTYPE html>
+    elements = "\n".join(f"<script>{script}</script>" for script in scripts)
+    return (
+        f"""<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>{escape(" ".join(title.split()))}</title>
+<title>{escape(title)}</title>
 <style>{style}</style>
 </head>
 <body>
 <noscript>This page needs JavaScript; it loads nothing from elsewhere.</noscript>
-<script type="application/json" id="data">{json_block(dict(data) | {"title": title})}</script>
-<script>{script}</script>
+<script type="application/json" id="data">{data}</script>
+{elements}
 </body>
 </html>
-"""
+""",
+        policy,
+    )
 
 
 def json_block(data: Any) -> str:

@@ -1,6 +1,11 @@
 "use strict";
 (function () {
-  var data = JSON.parse(document.getElementById("data").textContent);
+  var block = document.getElementById("data"), update = null;
+  function arrived(fresh) { if (update) update(fresh); else update = begin(fresh); }
+  if (block.textContent) arrived(JSON.parse(block.textContent));
+  else document.addEventListener("graphnet:data", function (event) { arrived(event.detail); });
+
+  function begin(data) {
   var SVG = "http://www.w3.org/2000/svg";
   var graphs = data.graphs || [], byPath = Object.create(null), parents = Object.create(null), opened = Object.create(null), chosen = null;
   graphs.forEach(function (graph, number) {
@@ -378,12 +383,13 @@
         pen = "L";
       });
       if (each[1].length === 1) d += "h3";
-      draw("path", { "class": i ? "second" : "first", d: d }, box);
+      var path = draw("path", { "class": each[2] === undefined ? (i ? "second" : "first") : each[3] ? "run dashed" : "run", d: d }, box);
+      if (each[2] !== undefined) { path.style.setProperty("--hue", each[2]); draw("title", { text: each[0] }, path); }
     });
     make("h3", { text: title }, parent);
     parent.appendChild(box);
     var words = make("div", { "class": "soft" }, parent);
-    series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, words); });
+    if (series[0][2] === undefined) series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, words); });
     make("span", { text: figure(low) + " to " + figure(high) }, words);
   }
   function costsOf(path) {
@@ -470,6 +476,11 @@
     pictures = [];
     side.textContent = "";
     chosen = null;
+    if (data.live) {
+      section("Run");
+      make("p", { text: data.live.words }, side);
+      if (data.trouble) make("p", { "class": "soft", text: "The model was not read: " + data.trouble }, side);
+    }
     if (graphs.length) {
       mark();
       section("Model");
@@ -482,11 +493,14 @@
       section("Test set");
       table(data.test.map(function (row) { return [row[0], figure(row[1])]; }), side, null, 1);
     }
-    if (data.history) curves(data.history);
+    if (data.compared) compared(data.compared);
+    else if (data.history) curves(data.history);
     if (data.confusion) confusion(data.confusion);
+    if (data.worst) worst(data.worst);
     if (data.costs) costs(data.costs);
     if (data.recorded) gradients(data.recorded);
     if (data.compiler && data.compiler.missing) { section("Compiler"); make("p", { text: data.compiler.missing }, side); }
+    if (data.training) settings(data.training);
     section("Environment");
     table(data.environment || [], side);
   }
@@ -497,6 +511,45 @@
       var each = history.curves[name];
       chart(Object.keys(each).map(function (kind) { return [kind, each[kind]]; }), name.replace(/_/g, " "), side, history.best);
     });
+  }
+  function hue(i) { return Math.round(210 + i * 137.5) % 360; }
+  function compared(found) {
+    section("Runs");
+    var list = make("ul", { "class": "list" }, side), names = Object.create(null);
+    found.runs.forEach(function (run, i) {
+      var item = make("li", {}, list);
+      make("span", { "class": "swatch", text: "— ", "aria-hidden": "true" }, item).style.setProperty("--hue", hue(i));
+      make("strong", { text: run.name }, item);
+      var results = run.test.map(function (row) { return "; test " + row[0] + " " + figure(row[1]); }).join("");
+      make("div", { "class": "soft", text: run.ending + results }, item);
+      Object.keys(run.curves).forEach(function (name) { names[name] = true; });
+    });
+    make("div", { "class": "soft", text: "Solid: training; dashed: validation." }, side);
+    Object.keys(names).forEach(function (name) {
+      var series = [];
+      found.runs.forEach(function (run, i) {
+        var each = run.curves[name] || {};
+        Object.keys(each).forEach(function (kind) { series.push([run.name + ", " + kind, each[kind], hue(i), kind === "validation"]); });
+      });
+      chart(series, name.replace(/_/g, " "), side);
+    });
+    make("h3", { text: "Settings that differ" }, side);
+    if (!found.differences.length) { make("p", { text: "none" }, side); return; }
+    var shown = table(found.differences, side, ["setting"].concat(found.runs.map(function (run) { return run.name; })));
+    shown.parentNode.tabIndex = 0;
+    shown.parentNode.setAttribute("role", "region");
+    shown.parentNode.setAttribute("aria-label", "Settings that differ");
+    shown.className = "wide";
+  }
+  function settings(rows) {
+    function words(row) { return [row[0].replace(/_/g, " "), row[1]]; }
+    var given = rows.filter(function (row) { return row[2]; }), others = rows.filter(function (row) { return !row[2]; });
+    section("Training configuration");
+    table(given.map(words), side);
+    if (!others.length) return;
+    var fold = make("details", {}, side);
+    make("summary", { text: "defaults" }, fold);
+    table(others.map(words), fold);
   }
   function confusion(found) {
     section("Confusion matrix");
@@ -518,6 +571,20 @@
       make("h3", { text: "Most frequent errors" }, side);
       table(errors.slice(0, 5).map(function (e) { return [e[1], e[2], figure(e[0])]; }), side, ["true", "predicted", "count"], 2);
     }
+  }
+  function worst(found) {
+    section("Worst examples");
+    make("div", { "class": "soft", text: "The largest losses of " + figure(found.of) + " examples; positions count from 0." }, side);
+    found.examples.forEach(function (each) {
+      make("h3", { text: "Example " + each.row + ", loss " + figure(each.loss) }, side);
+      table(each.answers, side, ["output", "true", "predicted"]);
+      each.inputs.forEach(function (input) {
+        var words = input.name + " (" + input.shape.join(" × ") + ")";
+        if (input.text !== undefined) { make("div", { text: words + ": " + input.text }, side); return; }
+        make("div", { "class": "soft", text: words + ", from " + figure(input.low) + " to " + figure(input.high) }, side);
+        heatMap(input.heat, "Values of " + input.name, side);
+      });
+    });
   }
   function costs(found) {
     section("Time by node");
@@ -589,4 +656,15 @@
   overview();
   if (graphs.length) fromAddress();
   document.documentElement.setAttribute("data-ready", "true");
+  // New values replace those of the same name; the picture stays, and the details are written again.
+  return function (fresh) {
+    Object.keys(fresh).forEach(function (name) { if (fresh[name] === null) delete data[name]; else data[name] = fresh[name]; });
+    var top = side.scrollTop, buttons = function () { return Array.prototype.slice.call(side.querySelectorAll("button, summary")); };
+    var held = buttons().indexOf(document.activeElement), unfolded = side.querySelector("details[open]");
+    if (chosen) details(chosen); else overview();
+    if (unfolded && side.querySelector("details")) side.querySelector("details").open = true;
+    if (held >= 0 && buttons()[held]) buttons()[held].focus({ preventScroll: true });
+    side.scrollTop = top;
+  };
+  }
 }());

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from graphnet.core import random
-from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.graph import Graph
-from graphnet.core.errors import ConfigError
 from graphnet.core.run.context import RunContext
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.loop import BoundLoop
@@ -19,6 +16,7 @@ from graphnet.core.run.row_masks import Rows
 from graphnet.core.run.runner import Runner
 from graphnet.core.run.thread_policy import ThreadPolicy
 from graphnet.models.pages.details import downsampled, heat
+from graphnet.models.pages.example import first_row
 
 #: The most units and the most steps of a picture, and the most norms of a curve.
 SIDE, NORMS = 96, 2000
@@ -30,7 +28,7 @@ def record_data(graph: Graph, example: Any) -> dict[str, Any]:
     The graph runs node by node, in the train phase as its gradients do; the first row of the example is recorded. The
     gradient is that of the sum of all outputs.
     """
-    inputs = _first_row(graph, example)
+    inputs = first_row(graph, example, "report")
     runner = Runner(copy.deepcopy(graph), backend="reference")
     records: dict[str, _Record] = {}
     with random.using(np.random.default_rng(0)):
@@ -40,23 +38,6 @@ def record_data(graph: Graph, example: Any) -> dict[str, Any]:
         outputs = runner.forward(inputs)
         runner.backward({name: np.ones_like(array) for name, array in outputs.items()})
     return {path: data for path, record in records.items() if (data := record.data())}
-
-
-def _first_row(graph: Graph, example: Any) -> dict[str, Any]:
-    if not isinstance(example, Mapping):
-        if len(graph.inputs) != 1:
-            raise ConfigError(
-                "the example has no names", where="report", expected=f"arrays by input: {', '.join(graph.inputs)}"
-            )
-        example = {next(iter(graph.inputs)): example}
-    rows = {}
-    for name, array in example.items():
-        declared = graph.inputs[name].shape if name in graph.inputs else None
-        value = np.asarray(array)
-        if declared is not None and BATCH in declared.names and value.ndim == declared.rank:
-            value = np.take(value, [0], axis=declared.names.index(BATCH))
-        rows[name] = value
-    return rows
 
 
 def _watch(plan: Any, records: dict[str, _Record]) -> None:

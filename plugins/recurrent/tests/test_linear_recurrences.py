@@ -72,3 +72,8 @@ def test_recurrences_are_found_and_right(name, monkeypatch):
 def test_other_cells_are_not_taken_for_linear_ones(name):
     _, scan = everything(graph_of(name), "numpy")
     assert {v.kind for v in scan.split().verdicts} == {None}
+
+
+def test_a_layer_is_named_and_not_what_it_is_computed_by():
+    """Inside a Scan, the logistic function is computed by tanh."""
+    assert "c: not linear (sigmoid: it applies Sigmoid to the state)" in str(graph_of("sru").explain(batch=3, steps=9))

@@ -209,14 +209,14 @@ def test_one_step_runs_in_the_loop(always):
 def test_explain_names_the_classes(always):
     text = str(graph_of(CELLS["several"][0]()).explain(batch=4, steps=6))
     assert "h: diagonal, s' = a * s + b" in text
-    assert "r: not linear (concatenate: it concatenates the state with something)" in text
+    assert "r: not linear (concatenate: it concatenates the state with other values)" in text
     assert "its linear recurrences are computed for all steps" in text
     assert "recurrence    h: diagonal" in text
 
 
 def test_explain_names_what_breaks_the_linearity():
     text = str(graph_of(nearly()["tanh"]()).explain(batch=4, steps=6))
-    assert "h: not linear (tanh: it applies tanh to the state)" in text
+    assert "h: not linear (tanh: it applies TanH to the state)" in text
     assert "taken apart" not in text
 
 

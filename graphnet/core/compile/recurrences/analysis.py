@@ -51,7 +51,7 @@ class Analysis:
         What is not linear.
     matrices : list of MatrixState
     verdicts : list of Verdict
-    order : list of Component
+        One for each component, in the order of the components.
     """
 
     cell: Cell
@@ -170,7 +170,7 @@ def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
     if leaving != entering:
         chain[leaving] = forms.state(1, size)
     if leaving in cell.emitted or leaving in [cell.leaving[s] for s in range(len(cell.leaving)) if s != state]:
-        raise NotLinear("the state itself is read")
+        raise NotLinear("the state itself is read, not only its products with vectors")
     computed = Computed(cell, rules)
     demanded = _follow(cell, computed, chain, leaving)
     reads: dict[int, Linear] = {}
@@ -178,7 +178,7 @@ def _matrix(analysis: Analysis, state: int, following: Form) -> Found:
         form = chain[slot]
         assert isinstance(form, Linear)
         if any(not t.summed for t in form.terms):
-            raise NotLinear("the state itself is read")
+            raise NotLinear("the state itself is read, not only its products with vectors")
         reads[slot] = form
 
     found = matrix_class(state, following, size, list(reads.values()), computed.expand, computed.fixed)

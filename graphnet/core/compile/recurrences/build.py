@@ -113,7 +113,7 @@ class _Building:
         """Let a further layer compute an expression, and write its slot."""
         layer, slots = derived(e)
         if not slots:
-            raise NotSplit(f"{path} does not depend on anything")
+            raise NotSplit(f"{path} depends on no input of the cell and on no weights")
         self.layers[path] = layer
         self._writes(Call(path, path, slots, (slot,)))
         return slot

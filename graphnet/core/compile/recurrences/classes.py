@@ -249,7 +249,7 @@ def _value_axis(key: int, size: Sizes, offset: Sequence[Monomial], linear: Seque
     for axis in reversed(range(1, len(size))):
         if axis != key and size[axis] != 1 and not any(varies(f, axis) for f in factors):
             return axis
-    raise NotLinear("it is not changed by a product of two vectors")
+    raise NotLinear("its update is not an outer product of two vectors")
 
 
 def _correction(
@@ -265,10 +265,10 @@ def _correction(
         own = tuple(f for f in term.outer if varies(f, axes.key))
         rest = tuple(f for f in term.outer if f not in own)
         if not fits or _different(own, u) or any(varies(f, axes.value) for f in (*term.outer, *term.inner)):
-            raise NotLinear("its correction is not a product of two vectors")
+            raise NotLinear("its correction is not an outer product of two vectors")
         parts.append(Monomial(-term.scale, (*term.inner, *rest)))
     if not u:
-        raise NotLinear("its correction is not a product of two vectors")
+        raise NotLinear("its correction is not an outer product of two vectors")
     operands["u"], operands["p"] = ex.product(u), forms.sum_of(parts)
     return u
 
@@ -289,7 +289,7 @@ def _additions(
     groups: list[tuple[tuple[Expression, ...], list[Monomial]]] = [(u, [])] if u else []
     for m in offset:
         if any(varies(f, axes.key) and varies(f, axes.value) for f in m.factors):
-            raise NotLinear("it is not changed by a product of two vectors")
+            raise NotLinear("its update is not an outer product of two vectors")
         own = tuple(f for f in m.factors if varies(f, axes.key))
         rest = Monomial(m.scale, tuple(f for f in m.factors if f not in own))
         group = next((g for keys, g in groups if not _different(keys, own)), None)
@@ -301,6 +301,6 @@ def _additions(
         operands["w"] = forms.sum_of(groups[0][1])
     others = groups[1:] if u else groups
     if len(others) > 1 or any(not own for own, _ in others):
-        raise NotLinear("it is changed by more than one product of two vectors")
+        raise NotLinear("its update is a sum of several outer products")
     for own, rests in others:
         operands["keys"], operands["values"] = ex.product(own), forms.sum_of(rests)

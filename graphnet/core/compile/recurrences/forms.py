@@ -25,6 +25,10 @@ class NotLinear(Exception):
     """A value is not an affine function of the carried states; the message says why."""
 
 
+class NonlinearFunction(NotLinear):
+    """A nonlinear function of numpy is applied to a value that depends on a state; the message is its name."""
+
+
 @record
 class Term:
     """``scale · outer · Σ (inner · state)``.
@@ -133,7 +137,7 @@ def plus(a: Linear | Expression, b: Linear | Expression, sign: float = 1.0) -> L
     a, b = as_linear(a, shape), as_linear(b, shape)
     second = b if sign == 1.0 else times(b, ex.number(sign))
     if len(a.terms) + len(b.terms) > MOST_TERMS or len(a.offset) + len(b.offset) > MOST_TERMS:
-        raise NotLinear("it has too many terms")
+        raise NotLinear(f"it is a sum of more than {MOST_TERMS} terms")
     return Linear(shape, (*a.terms, *second.terms), (*a.offset, *second.offset))
 
 

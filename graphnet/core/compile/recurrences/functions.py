@@ -11,7 +11,7 @@ import numpy as np
 from graphnet.core.compile.recurrences import expressions as ex
 from graphnet.core.compile.recurrences import forms
 from graphnet.core.compile.recurrences.expressions import Expression, RowsMix
-from graphnet.core.compile.recurrences.forms import Form, Linear, MaxPlus, NotLinear
+from graphnet.core.compile.recurrences.forms import Form, Linear, MaxPlus, NonlinearFunction, NotLinear
 from graphnet.core.compile.recurrences.symbols import HANDLERS, Symbolic, dtype_of, form_of
 
 
@@ -34,7 +34,7 @@ def ufunc(name: str, *inputs: Any) -> Symbolic:
         return Symbolic(ex.ufunc(name, *values), dtype)  # type: ignore[arg-type]
     rule = _RULES.get(name)
     if rule is None:
-        raise NotLinear(f"it applies {name} to the state")
+        raise NonlinearFunction(f"np.{name}")
     return Symbolic(rule(*values), dtype)
 
 
@@ -181,7 +181,7 @@ def concatenate(arrays: Any, axis: int = 0, **options: Any) -> Symbolic:
     """Values side by side, none of which depends on a state."""
     parts = [form_of(a) for a in arrays]
     if not all(isinstance(p, Expression) for p in parts):
-        raise NotLinear("it concatenates the state with something")
+        raise NotLinear("it concatenates the state with other values")
     place = axis % parts[0].ndim
     batched = any(p.batched for p in parts)
     if batched and (place == 0 or not all(p.batched for p in parts)):
@@ -230,10 +230,10 @@ def mean(x: Symbolic, axis: Any = None, keepdims: bool = False, **options: Any) 
 
 @implements("max", "amax", "min", "amin")
 def extremum(x: Symbolic, axis: Any = None, keepdims: bool = False, **options: Any) -> Symbolic:
-    """The largest number along axes."""
+    """The largest or smallest number along axes."""
     form = x.form
     if not isinstance(form, Expression):
-        raise NotLinear("it takes the largest number of the state")
+        raise NotLinear("it takes an extremum of the state")
     reduced = ex.total(form, tuple(a % x.ndim for a in np.atleast_1d(axis).tolist()), keepdims)
     return Symbolic(ex.opaque("largest", (form,), reduced.shape, form.batched), x.dtype)
 
@@ -249,7 +249,7 @@ def _opaque_of_all(name: str) -> Callable[..., Symbolic]:
     def function(*inputs: Any, **options: Any) -> Symbolic:
         values = [form_of(v) for v in inputs]
         if not all(isinstance(v, Expression) for v in values):
-            raise NotLinear(f"it uses np.{name} on the state")
+            raise NonlinearFunction(f"np.{name}")
         batched = any(v.batched for v in values)
         return Symbolic(ex.opaque(name, values, ex.broadcast_sizes(*values), batched), dtype_of(inputs))  # type: ignore[arg-type]
 

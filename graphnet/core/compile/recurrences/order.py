@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from graphnet.core.compile.plan import Call, Loop, Plan, Shapes
-from graphnet.core.compile.recurrences.analysis import REFUSED, Analysis
+from graphnet.core.compile.recurrences.analysis import REFUSED
 from graphnet.core.compile.recurrences.components import Cell
 from graphnet.core.compile.recurrences.expressions import Sizes
 from graphnet.core.compile.recurrences.rules import CellRules
@@ -27,7 +27,6 @@ class NotSplit(Exception):
 class Building(Protocol):
     """What is ordered here; :mod:`build` fills it."""
 
-    analysis: Analysis
     cell: Cell
     rules: CellRules
     shapes: list[Shape | None]
@@ -76,7 +75,7 @@ class _Ordering:
             adapted += self.adapted(piece)
         made = self.grouped(adapted)
         stages = [self.stages.get(slot, STEPS) for slot in range(len(self.b.shapes))]
-        return SplitCell(made, self.b.shapes, stages, self.b.layers, self.b.analysis.verdicts)
+        return SplitCell(made, self.b.shapes, stages, self.b.layers)
 
     # ------------------------------------------------------------------ what is needed
     def needed(self) -> list[Piece]:

@@ -85,7 +85,7 @@ def _product(labels: list[str], out: str, operands: Any) -> Symbolic:
 def _laid(value: Form, own: str, every: str) -> Form:
     """An operand with an axis for each label."""
     if len(set(own)) != len(own) or len(own) != value.ndim:
-        raise NotLinear("it reads a diagonal") if isinstance(value, Linear) else Unreadable("it reads a diagonal")
+        raise (NotLinear if isinstance(value, Linear) else Unreadable)("it reads a diagonal")
     order = tuple(sorted(range(len(own)), key=lambda i: every.index(own[i])))
     sizes = iter([value.shape[i] for i in order])
     shape = tuple(next(sizes) if label in own else 1 for label in every)

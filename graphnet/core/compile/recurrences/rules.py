@@ -13,7 +13,7 @@ from graphnet.core.compile.recurrences import expressions as ex
 from graphnet.core.compile.recurrences import products as products  # registers the functions of numpy
 from graphnet.core.compile.recurrences.derivatives import pulls_derivative
 from graphnet.core.compile.recurrences.expressions import Expression, RowsMix
-from graphnet.core.compile.recurrences.forms import Form, NotLinear
+from graphnet.core.compile.recurrences.forms import Form, NonlinearFunction, NotLinear
 from graphnet.core.compile.recurrences.symbols import Symbolic, Unreadable
 from graphnet.core.compile.trace.symbol import RowLengths
 from graphnet.core.compile.trace.untraceable import Untraceable
@@ -91,13 +91,17 @@ class CellRules:
         ]
         try:
             output, saved = layer.apply(*arguments, **self._keywords(call, layer))
+        except NonlinearFunction as error:
+            # A layer may compute its function by another one, such as the logistic function by tanh.
+            name = type(layer).__name__ if len(call.inputs) == 1 and not layer.params else str(error)
+            raise NotLinear(f"{call.path}: it applies {name} to the state") from None
         except (NotLinear, RowsMix, Unreadable) as error:
             raise type(error)(f"{call.path}: {error}") from None
         except Untraceable as error:
             raise Unreadable(f"{call.path}: {error}") from None
-        except Exception as error:  # a rule of somebody who has never seen a symbol
+        except Exception as error:  # any that a rule may raise when it gets symbols
             kind = NotLinear if any(i in given for i in call.inputs) else Unreadable
-            raise kind(f"{call.path}: {type(error).__name__}: {error}") from None
+            raise kind(f"{call.path}: its rule cannot be followed ({type(error).__name__}: {error})") from None
         # What a backward rule may read counts as read, even if the output does not depend on it.
         self.kept[call.path] = frozenset().union(*(form.reads for form in _expressions(saved)))
         return self._forms(call, output)
@@ -108,18 +112,18 @@ class CellRules:
             shapes = [None if i is None else self.shapes[i] for i in call.inputs]
             try:
                 self._derives[call.path] = pulls_derivative(self.layers[call.layer], shapes, self.phase)
-            except Exception:  # a rule of somebody that rejects these numbers
+            except Exception:  # any that a rule may raise for these numbers
                 self._derives[call.path] = False
         return self._derives[call.path]
 
     def _forms(self, call: Call, output: Any) -> tuple[Form, ...]:
         outputs = output if len(call.outputs) > 1 else (output,)
         if not isinstance(outputs, (tuple, list)) or len(outputs) != len(call.outputs):
-            raise Unreadable(f"{call.path}: it returns another number of outputs")
+            raise Unreadable(f"{call.path}: it does not return {len(call.outputs)} outputs")
         found = []
         for value, slot in zip(outputs, call.outputs, strict=True):
             if not isinstance(value, Symbolic) or value.shape != self.sizes(slot):
-                raise Unreadable(f"{call.path}: it returns a value of another kind")
+                raise Unreadable(f"{call.path}: it does not return an array of shape {self.sizes(slot)}")
             found.append(value.form)
         return tuple(found)
 

@@ -168,11 +168,9 @@ class SplitCell:
         ONCE, ROWS or STEPS for each slot.
     layers : dict of str to Layer
         The layers of pieces that the cell does not have.
-    verdicts : list of Verdict
     """
 
     pieces: list[Piece] = field(default_factory=list)
     shapes: list[Shape | None] = field(default_factory=list)
     stages: list[int] = field(default_factory=list)
     layers: dict[str, Layer] = field(default_factory=dict)
-    verdicts: list[Verdict] = field(default_factory=list)

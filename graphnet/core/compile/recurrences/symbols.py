@@ -95,7 +95,7 @@ class Symbolic(NDArrayOperatorsMixin):
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        return self.refuse(f"it uses .{name} of an array")
+        return self.refuse(f"it reads the attribute {name!r} of an array")
 
     # ------------------------------------------------------------------ methods of an array
     @property
@@ -162,7 +162,7 @@ class Symbolic(NDArrayOperatorsMixin):
 
 
 def form_of(value: Any) -> Form:
-    """The form of an operand; arrays that are no argument of a rule are numbers, or cannot be read."""
+    """The form of an operand; an array that is not an argument of the rule is a number, or cannot be read."""
     if isinstance(value, Symbolic):
         return value.form
     if isinstance(value, (bool, int, float)) or np.ndim(value) == 0:

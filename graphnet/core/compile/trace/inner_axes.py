@@ -1,7 +1,7 @@
 """Inner axes of symbols: what indices, reshapes, transpositions and reductions of rows do to units.
 
 A rule sees rows with inner axes, ``(batch, key, value)``; the trace has one axis of units, ``key * value``, the last
-axis fastest. So a reshape that keeps the rows is no operation, a new axis neither, and a sum over the last inner axis
+axis fastest. So a reshape that keeps the rows and a new axis need no operation, and a sum over the last inner axis
 is one over runs of neighbouring units.
 """
 

@@ -118,8 +118,8 @@ class BoundRegion:
 
     Attributes
     ----------
-    reason : str or None
-        Why they run one by one; None where they are compiled.
+    reasons : dict of bool to str or None
+        Why they run one by one, by whether a backward pass follows; None where they are compiled.
     programs : dict of bool to RegionProgram or None
         By whether a backward pass follows.
     """
@@ -138,7 +138,7 @@ class BoundRegion:
         self.wanted = tuple(needs_error[slot] for slot in self.inputs)
         origins = (shapes.lengths[slot] for slot in self.inputs)
         self.origin = next((origin for origin in origins if origin is not None), None)
-        self.reason: str | None = None
+        self.reasons: dict[bool, str | None] = {}
         #: Whether random arrays are repeated beyond the rows' ends; not where any finite numbers serve.
         self.repeats_draws = True
         self.programs: dict[bool, RegionProgram | None] = {}
@@ -154,7 +154,7 @@ class BoundRegion:
     def program(self, keep: bool) -> RegionProgram | None:
         """The program, with a backward pass or without; None where the steps run one by one."""
         if keep not in self.programs:
-            self.programs[keep], self.reason = attempt(lambda: self._compile(keep), self.path)
+            self.programs[keep], self.reasons[keep] = attempt(lambda: self._compile(keep), self.path)
         return self.programs[keep]
 
     def compiled(self) -> Iterator[RegionProgram]:

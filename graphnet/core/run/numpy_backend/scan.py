@@ -27,8 +27,8 @@ class BoundScan:
 
     Attributes
     ----------
-    reason : str or None
-        Why the cell runs step by step; None where it is compiled.
+    reasons : dict of bool to str or None
+        Why the loop could not be compiled, by whether a backward pass follows; None where it is compiled.
     programs : dict of bool to ScanProgram or BoundLoop
         What runs it, by whether a backward pass follows.
     exact : dict of bool to ScanProgram or BoundLoop
@@ -42,7 +42,7 @@ class BoundScan:
         self.step, self.shapes, self.options, self.wanted = step, shapes, options, list(wanted)
         self._split: Split | None = None if splits else Split()
         self.origin = next((o for o in (shapes.lengths[i] for i in step.sequences) if o is not None), None)
-        self.reason: str | None = None
+        self.reasons: dict[bool, str | None] = {}
         self.programs: dict[bool, ScanProgram | BoundLoop | SplitScan] = {}
         self.exact: dict[bool, ScanProgram | BoundLoop | SplitScan] = {}
         self.active: ScanProgram | BoundLoop | SplitScan | None = None
@@ -70,10 +70,11 @@ class BoundScan:
         split = self.split()
         if split.first and split.cell is not None:
             return self._taken_apart(split.cell)
-        compiled, self.reason = attempt(lambda: self._compile(keep), self.step.path)
+        compiled, reason = attempt(lambda: self._compile(keep), self.step.path)
+        self.reasons[keep] = reason
         if compiled is not None:
             return compiled
-        if split.cell is not None and self.reason and not self.reason.startswith(FAILED):
+        if split.cell is not None and reason and not reason.startswith(FAILED):
             return self._taken_apart(split.cell)
         return self._node_by_node()
 
@@ -83,7 +84,7 @@ class BoundScan:
         if not isinstance(whole, ScanProgram) or not whole.program.may_be_nonfinite:
             return whole
         if keep not in self.exact:
-            exact, self.reason = attempt(lambda: self._compile(keep, exact=True), self.step.path)
+            exact, _ = attempt(lambda: self._compile(keep, exact=True), self.step.path)
             self.exact[keep] = self._node_by_node() if exact is None else exact
         return self.exact[keep]
 

@@ -16,7 +16,9 @@ from graphnet_conv.wide_matmul import wide_inner, wide_matmul
 
 
 class Conv(BiasAttribute, Layer):
-    """Cross-correlation with zero padding, then stride::
+    """Cross-correlation with zero padding, then stride.
+
+    ::
 
         y[b, k, u, v] = bias[k] + Σ_{c, i, j} weights[k, c, i, j] · x[b, c, s·u + d·i - p, s·v + d·j - p]
 

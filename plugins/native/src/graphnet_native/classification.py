@@ -120,7 +120,7 @@ def emit(module: Module, dtype: Type, lanes: int) -> None:
     """``cross_entropy(table)``: scores, index, losses, errors, (share, share / classes), rows, classes.
 
     The exponential of the largest score is 1. The sum of the others is kept separate from it, so that losses near 0
-    have full relative precision. An index that is no class makes the loss NaN.
+    have full relative precision. An index that is not that of a class makes the loss NaN.
     """
     f = module.function("cross_entropy", [PTR])
     (table,) = f.parameters

@@ -24,6 +24,8 @@ class RecurrentLayer(Composite):
     A subclass defines ``build``, which returns the graph; ``graphnet_recurrent.recurrent.scan_graph`` makes one from a
     cell and the options. A :class:`SequenceAdapter` converts axes and masks, a :class:`Memory` keeps the state.
 
+    The layers that the options add (a FullyConnected, initial states) have the dtype of the cell's weights.
+
     Parameters
     ----------
     reverse : bool
@@ -46,8 +48,6 @@ class RecurrentLayer(Composite):
     batch_major : bool
         Whether ``forward`` and ``backward`` take and return ``(batch, time, …)``. It can be assigned. In a graph, where
         axes have names, it has no effect.
-
-    The layers that the options add (a FullyConnected, initial states) have the dtype of the cell's weights.
 
     Attributes
     ----------

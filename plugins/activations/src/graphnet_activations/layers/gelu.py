@@ -22,9 +22,9 @@ class GELU(Layer):
     Φ(x) = ½ erfc(-x/√2), computed in float64 with full relative precision. So has y for every x, and its derivative
     Φ(x) + x φ(x) except near its zero at x = -0.7518. The paper (arXiv:1606.08415, section 2) also gives a form with
     tanh, ``½ x (1 + tanh(u))`` with ``u = √(2/π) (x + 0.044715 x³)``, which differs by less than 4.8e-4 (most near
-    |x| = 2.7) and is faster. It is computed as ``x σ(2u)``, with full relative precision in float32 and a relative
+    ``|x| = 2.7``) and is faster. It is computed as ``x σ(2u)``, with full relative precision in float32 and a relative
     error of about ``|2u|`` units in the last place in float64. The compiled loop of a Scan computes the form with tanh,
-    whose absolute error is a few 1e-7 |x| in float32. ``backward`` is the exact derivative of the form in use.
+    whose absolute error is a few ``1e-7 |x|`` in float32. ``backward`` is the exact derivative of the form in use.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ SATURATED = 1000.0
 class SiLU(Layer):
     """``y = x · σ(x) = x / (1 + exp(-x))``, elementwise; range [-0.2785, ∞) (Elfwing, Uchibe & Doya 2018, equation 4).
 
-    Also known as swish. dy/dx = σ(x) + y σ(-x). Only -|x| is exponentiated, so nothing overflows, and half of it
+    Also known as swish. dy/dx = σ(x) + y σ(-x). Only ``-|x|`` is exponentiated, so nothing overflows, and half of it
     where x < 0, so that ``x exp(x)`` keeps its relative precision where ``exp(x)`` is subnormal. y is -0 at -∞.
 
     Examples

@@ -17,7 +17,7 @@ class StepMask(Layer):
     Raises
     ------
     ShapeError
-        If the first value is no sequence.
+        If the first value is not a sequence.
 
     Examples
     --------

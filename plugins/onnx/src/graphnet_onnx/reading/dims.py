@@ -12,7 +12,7 @@ Size = Union[int, "Dim"]
 class Dim:
     """``factor · symbol · symbol · …``, such as 2·N·T; a plain number where there is no symbol is an ``int`` instead.
 
-    Sums and quotients that are no such product become a symbol of their own, named after the expression, so that two
+    Sums and quotients that are not such a product become a symbol of their own, named after the expression, so that two
     equal expressions are equal.
     """
 

@@ -48,7 +48,7 @@ class Roles:
 
 
 def read_ports(graph: Any, where: str) -> list[Port]:
-    """The inputs of a graph that are no initializers.
+    """The inputs of a graph that are not initializers.
 
     Raises
     ------

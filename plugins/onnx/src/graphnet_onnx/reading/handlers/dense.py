@@ -9,8 +9,8 @@ import numpy as np
 
 from graphnet import Affine, FullyConnected
 from graphnet.layers import MatrixProduct
-from graphnet_onnx.reading import layout
-from graphnet_onnx.reading.handlers.elementwise import pair
+from graphnet_onnx.reading import broadcasting, layout
+from graphnet_onnx.reading.handlers.pairs import pair
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
@@ -99,7 +99,7 @@ def _of_values(scope: Scope, node: NodeView) -> None:
     rank = max(len(a.groups), len(b.groups))
     a, b = (layout.unsqueezed(t, range(rank - len(t.groups))) for t in (a, b))
     a, b = (layout.demoted(t, scope.move) for t in (a, b))
-    apart = layout.separated([a, b])
+    apart = broadcasting.separated([a, b])
     counts = [1] * rank
     if apart is not None:
         (a, b), counts = apart
@@ -128,7 +128,7 @@ def _of_values(scope: Scope, node: NodeView) -> None:
         groups[axis] = tuple(fresh.values())
         axes.append(groups[axis])
     result = Term(value, tuple(axes), tuple(groups), sizes, 1, a.dtype)
-    scope.set(node.outputs[0], layout.together(result, counts))
+    scope.set(node.outputs[0], broadcasting.together(result, counts))
     scope.note(node, "MatrixProduct()")
 
 

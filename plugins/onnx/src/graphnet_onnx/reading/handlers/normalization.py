@@ -10,7 +10,7 @@ import numpy as np
 from graphnet import Absolute, BatchNormalization, Exp, FileError, LayerNormalization, Log, ScalarPower, Sqrt
 from graphnet_activations import SoftMax
 from graphnet_onnx.layers import Reduce
-from graphnet_onnx.reading import layout
+from graphnet_onnx.reading import broadcasting, layout
 from graphnet_onnx.reading.generic import generic
 from graphnet_onnx.reading.handlers.dense import floats, weight_name
 from graphnet_onnx.reading.handlers.registry import handles
@@ -44,13 +44,13 @@ def batch_normalization(scope: Scope, node: NodeView) -> None:
     value = scope.apply(layer, term.value, name=weight_name(arrays[0], node))
     for name in node.outputs[1:]:
         scope.set(name, Dropped("statistics of training"))
-    scope.set(node.outputs[0], layout.together(term.at(value), counts))
+    scope.set(node.outputs[0], broadcasting.together(term.at(value), counts))
     scope.note(node, f"{value.ref.source}: {layer!r}")
 
 
 def _channels_first(scope: Scope, term: Term) -> tuple[Term, list[int]]:
     """With axis 1 right after the rows, and axes that join the batch with others apart, as counted."""
-    apart = layout.separated([term])
+    apart = broadcasting.separated([term])
     counts = [1] * len(term.groups)
     if apart is not None:
         (term,), counts = apart

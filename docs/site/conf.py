@@ -1,0 +1,89 @@
+"""The manual as a site: settings of Sphinx. Built by `make docs`; the front page is build/docs/index.html.
+
+The source folder is the whole checkout, so that links between the pages, to the READMEs of the examples and to
+CHANGELOG.md are the same on a code host and in the site. The pages of the API are written before each build, one for
+each public module of scripts/public_names.py and one for each of its names.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "scripts"))
+import api_pages  # noqa: E402
+
+import graphnet  # noqa: E402
+
+project = "graphnet"
+author = "The graphnet contributors"
+release = version = graphnet.__version__
+copyright = "The graphnet contributors"
+extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_nb"]
+
+# ---------------------------------------------------------------------- what belongs to the site
+#: Where the pages of the API are written, relative to the checkout; git ignores it.
+API = Path("docs/site/api")
+root_doc = "docs/site/index"
+include_patterns = ["docs/*.md", "docs/site/**", "examples/*/README.md", "examples/third_party/*/README.md"]
+include_patterns += ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+exclude_patterns = ["build", "dist", "runs", ".*", "**/node_modules", "**/__pycache__", "**/*.egg-info"]
+templates_path: list[str] = []
+
+# ---------------------------------------------------------------------- pages in Markdown
+# Anchors as code hosts make them from headings, so that links such as models.md#axes hold in both.
+myst_heading_anchors = 4
+myst_links_external_new_tab = False
+nb_execution_mode = "force"
+nb_execution_timeout = 120
+nb_execution_raise_on_error = True
+nb_execution_show_tb = True
+suppress_warnings = ["misc.highlighting_failure", "myst.strikethrough", "mystnb.unknown_mime_type"]
+
+# ---------------------------------------------------------------------- docstrings
+autosummary_generate = False
+autodoc_typehints = "none"
+autodoc_member_order = "bysource"
+numpydoc_show_class_members = False
+numpydoc_class_members_toctree = False
+
+# ---------------------------------------------------------------------- the site
+html_theme = "pydata_sphinx_theme"
+html_title = "graphnet"
+html_copy_source = False
+html_show_sourcelink = False
+html_theme_options = {
+    "navigation_with_keys": True,
+    "show_toc_level": 2,
+    "footer_end": [],
+    "secondary_sidebar_items": ["page-toc"],
+    "search_bar_text": "Search the manual",
+    "header_links_before_dropdown": 8,
+}
+# No request to another host: neither formulae nor widgets are used, so nothing of theirs is loaded.
+nb_ipywidgets_js: dict[str, Any] = {}
+linkcheck_anchors = False
+linkcheck_timeout = 20
+
+
+def write_reference(app: Any, config: Any) -> None:
+    """Write the pages of the API."""
+    api_pages.write(ROOT / API)
+
+
+def front_page(app: Any, error: Exception | None) -> None:
+    """Let the folder of the site open at its front page."""
+    if error is None and app.builder.format == "html":
+        head = f"""<!doctype html><meta charset="utf-8"><title>graphnet</title>
+<meta http-equiv="refresh" content="0; url={root_doc}.html">
+<a href="{root_doc}.html">graphnet</a>
+"""
+        (Path(app.outdir) / "index.html").write_text(head, encoding="utf-8")
+
+
+def setup(app: Any) -> None:
+    """Connect the two steps above."""
+    app.connect("config-inited", write_reference)
+    app.connect("build-finished", front_page)

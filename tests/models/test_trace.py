@@ -1,0 +1,275 @@
+"""The page that steps through a cell: its numbers are those of a hand-written LSTM, and of derivatives by differences."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from helpers import browser
+
+import graphnet
+from graphnet import (
+    Builder,
+    Cell,
+    ConfigError,
+    FileError,
+    FullyConnected,
+    Layer,
+    Model,
+    Scan,
+    Sequential,
+    ShapeError,
+    Subgraph,
+    UnknownNameError,
+    dense,
+)
+from graphnet.cli import main
+from graphnet.models.pages.tracing import traced
+from graphnet_recurrent import LSTM, Recurrent, cell_named, lstm_cell
+from graphnet_recurrent.functional import sigmoid, tanh
+
+pytest.importorskip("graphlay")
+
+
+def block(page):
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
+    return json.loads(found)
+
+
+def by_name(data, table, t):
+    """The numbers of the boxes of a page at one step."""
+    return {box["p"].rpartition("/")[2]: data[table][t].get(str(box["v"])) for box in data["boxes"]}
+
+
+def logistic(a):
+    return 1 / (1 + np.exp(-a))
+
+
+def hand_written(x, weights, scale):
+    """An LSTM, forward and backward for L = Σ scale · h; a dict of values and one of errors for each step."""
+    units = len(scale)
+    values, errors = [], []
+    h = c = np.zeros(units)
+    for row in x:
+        z = np.concatenate([row, h])
+        a = {gate: z @ w[:-1] + w[-1] for gate, w in weights.items()}
+        i, f, o = (logistic(a[gate]) for gate in ("input_gate", "forget_gate", "output_gate"))
+        g, before = np.tanh(a["candidate"]), c
+        c = f * c + i * g
+        values.append({"<x": row, "<h": h, "<c": before, **a, "input_gate_sigmoid": i, "forget_gate_sigmoid": f,
+                       "candidate_tanh": g, "output_gate_sigmoid": o, ">c": c, ">h": o * np.tanh(c)})  # fmt: skip
+        h = values[-1][">h"]
+    dh = dc = np.zeros(units)
+    for step in reversed(values):
+        i, f, g, o = (step[n] for n in ("input_gate_sigmoid", "forget_gate_sigmoid", "candidate_tanh",
+                                        "output_gate_sigmoid"))  # fmt: skip
+        dh = dh + scale
+        tc = np.tanh(step[">c"])
+        dc = dc + dh * o * (1 - tc**2)
+        da = {"input_gate": dc * g * i * (1 - i), "forget_gate": dc * step["<c"] * f * (1 - f),
+              "candidate": dc * i * (1 - g**2), "output_gate": dh * tc * o * (1 - o)}  # fmt: skip
+        dz = sum(da[gate] @ weights[gate][:-1].T for gate in da)
+        found = {**da, "input_gate_sigmoid": dc * g, "forget_gate_sigmoid": dc * step["<c"], "candidate_tanh": dc * i,
+                 "output_gate_sigmoid": dh * tc, ">c": dc, ">h": dh}  # fmt: skip
+        dh, dc = dz[len(step["<x"]) :], dc * f
+        errors.insert(0, {**found, "<x": dz[: len(step["<x"])], "<h": dh, "<c": dc})
+    return values, errors
+
+
+def test_the_numbers_are_those_of_a_hand_written_lstm():
+    layer = LSTM(3, 4, 4)
+    graph = Sequential(layer, shape="time, batch, feature=3")
+    x = np.random.default_rng(3).normal(size=(5, 2, 3))
+    with graphnet.using(np.random.default_rng(8)):
+        graphnet.Runner(graph).forward({next(iter(graph.inputs)): x})
+    data = block(graphnet.trace(graph, example=x))
+    layers = dict(graph.walk())
+    inner = {name: layers[f"lstm/scan/{name}"].params["weights"].value for name in
+             ("input_gate", "forget_gate", "candidate", "output_gate")}  # fmt: skip
+    output = layers["lstm/output_layer"].params["weights"].value[:-1].sum(axis=1)
+    values, errors = hand_written(x[:, 0], inner, output)  # L sums the units of a dense layer after the cell
+    for t in range(5):
+        for table, expected in (("values", values[t]), ("errors", errors[t])):
+            shown = by_name(data, table, t)
+            for name, numbers in expected.items():
+                assert shown[name] == pytest.approx(numbers, rel=1e-3, abs=1e-12), (table, t, name)
+    assert data["reverse"] is False and [boxed(data, each["box"]) for each in data["order"]][:2] == [
+        "concatenate", "input_gate"]  # fmt: skip
+
+
+def boxed(data, number):
+    return data["boxes"][number]["name"]
+
+
+def test_errors_of_inputs_are_derivatives():
+    cell = cell_named("mamba", 3)
+    graph = Sequential(Scan(cell), shape="time, batch, feature=3")
+    x = np.random.default_rng(5).normal(size=(4, 1, 3))
+    graphnet.Runner(graph).forward({"x": x})
+    record = traced(graph, "scan", {"x": x})
+    runner = graphnet.Runner(graph, backend="reference")
+
+    def total(array):
+        return sum(out.sum() for out in runner.forward({"x": array}).values())
+
+    for t, i in ((0, 0), (1, 2), (3, 1)):
+        step = np.zeros_like(x)
+        step[t, 0, i] = 1e-6
+        slope = (total(x + step) - total(x - step)) / 2e-6
+        assert record.steps[t].errors[0][0, i] == pytest.approx(slope, rel=1e-6, abs=1e-8)
+
+
+def nested_cell():
+    cell = Cell("nested", sequences="x", states={"h": 3})
+    z = dense(cell.x, 3, name="z")
+    inner = Builder("pair")
+    a, b = inner.input("a"), inner.input("b")
+    pair = Subgraph(inner.build(product=a * a + tanh(b), gate=sigmoid(a)))
+    product, gate = pair(z, cell.h, name="pair")
+    return cell.build(output=product * gate + z, h=gate)
+
+
+@pytest.mark.parametrize("cell", [nested_cell(), cell_named("mlstm", 2), cell_named("gru", 3)], ids=lambda c: c.name)
+def test_the_parts_on_the_lines_add_up_to_the_errors_of_the_values(cell):
+    data = block(graphnet.trace(Recurrent(cell, reverse=True), steps=3))
+    assert data["reverse"] is True
+    for t in range(3):
+        parts = {}
+        for line, part in zip(data["lines"], data["parts"][t], strict=True):
+            if part is not None:  # a node that reads a value twice has two lines with one sum
+                parts.setdefault((line["a"], line["v"]), {})[line["b"]] = part
+        for (source, slot), found in parts.items():
+            if data["boxes"][source]["r"] == "input" and not data["boxes"][source].get("outer"):
+                continue  # the value is also read outside this composite
+            error = data["errors"][t][str(slot)]
+            assert sum(map(np.array, found.values())) == pytest.approx(error, rel=5e-3, abs=2e-3), data["boxes"][source]
+        assert len(parts) > len(data["order"]) / 2
+    assert any(box.get("open") for box in data["boxes"]) == (cell.name == "nested")
+
+
+def test_examples_steps_nodes_and_seeds(tmp_path):
+    cell = lstm_cell(2)
+    assert graphnet.trace(cell, seed=3) == graphnet.trace(cell, seed=3) != graphnet.trace(cell, seed=4)
+    x = np.random.default_rng(0).normal(size=(9, 4, 5))
+    data = block(graphnet.trace(cell, example=x, steps=7))
+    assert len(data["values"]) == 7
+    assert by_name(data, "values", 2)["<x"] == pytest.approx(x[2, 0], rel=1e-3)
+    graph = Sequential(LSTM(3, 4, 4), LSTM(4, 5, 2), shape="time, batch, feature=3")
+    names = [path for path, layer in graph.walk() if isinstance(layer, Scan)]
+    assert block(graphnet.trace(graph, node=names[1].partition("/")[0]))["path"] == names[1]
+    for wrong, kind in (({"node": "nowhere"}, UnknownNameError), ({"steps": 201}, ConfigError), ({"steps": 0}, ConfigError),
+                        ({"example": {"y": x}}, UnknownNameError), ({"example": x}, ShapeError),
+                        ({"seed": -1}, ConfigError)):  # fmt: skip
+        with pytest.raises(kind):
+            graphnet.trace(graph, **wrong)
+    with pytest.raises(ConfigError, match="no Scan"):
+        graphnet.trace(Sequential(FullyConnected(3, 2)))
+    with pytest.raises(ConfigError, match="no graph"):
+        graphnet.trace(FullyConnected(3, 2))
+    (tmp_path / "there.html").write_text("precious")
+    with pytest.raises(FileError, match="exists"):
+        graphnet.trace(cell, tmp_path / "there.html")
+
+
+def test_large_values_are_shown_smaller():
+    page = graphnet.trace(lstm_cell(70), steps=100)
+    data = block(page)
+    assert len(page) < 2e6 and data["shapes"]["1"] == [1, 70]
+    assert {len(values) for values in data["values"][3].values()} <= {3, *range(8, 65)}
+
+
+def test_the_command_writes_the_page(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    graph = Sequential(LSTM(3, 4, 2), shape="time, batch, feature=3")
+    Model(graph).save(tmp_path / "run")
+    x = np.random.default_rng(1).normal(size=(3, 2, 3))
+    np.savez(tmp_path / "x.npz", **{next(iter(graph.inputs)): x})
+    result = CliRunner().invoke(main, ["trace", "run", "--example", "x.npz"])
+    assert result.exit_code == 0, result.output
+    data = block((tmp_path / "run-trace.html").read_text(encoding="utf-8"))
+    assert len(data["values"]) == 3 and by_name(data, "values", 1)["<x"] == pytest.approx(x[1, 0], rel=1e-3)
+    assert CliRunner().invoke(main, ["trace", "run"]).exit_code == 2
+    printed = CliRunner().invoke(main, ["trace", "run", "--steps", "2", "-o", "-"])
+    assert len(block(printed.output)["values"]) == 2
+    assert CliRunner().invoke(main, ["trace", "run", "--steps", "0", "-o", "-"]).exit_code == 2
+
+
+class Hostile(Layer):
+    """</script><script>document.documentElement.dataset.hacked=1</script>"""
+
+    text: str
+
+    def infer(self, x):
+        return x
+
+    def apply(self, x):
+        return x, None
+
+    def pull(self, error, saved):
+        return error
+
+
+def hostile_page():
+    cell = Cell("</script><img src=x onerror=alert(1)>", sequences="x", states={"toString": 2})
+    value = Hostile("<svg/onload=document.documentElement.dataset.hacked=1>")(cell.x, name="constructor")
+    cell_state = cell.toString
+    return graphnet.trace(cell.build(valueOf=value, toString=value + cell_state), example=np.ones((2, 1, 2)))
+
+
+def test_a_page_loads_nothing_and_hostile_texts_stay_text():
+    page = hostile_page()
+    assert page.count("<script") == 2 and page.count("</script") == 2 and "<img" not in page
+    (policy,) = re.findall(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
+    assert policy.startswith("default-src 'none'; ") and "unsafe" not in policy
+    script = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)[0]
+    for way in (
+        "innerHTML",
+        "outerHTML",
+        "insertAdjacent",
+        "document.write",
+        "eval(",
+        "Function(",
+        "fetch(",
+        "import(",
+    ):
+        assert way not in script
+    assert set(re.findall(r"https?://[^\s\"'\\]+", script)) == {"http://www.w3.org/2000/svg"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 390])
+def test_the_page_in_a_browser(tmp_path, width):
+    if browser.CHROMIUM is None or browser.DRIVER is None:
+        pytest.skip("no Chromium with chromedriver: the page is not opened in a browser")
+    page, (x, y) = tmp_path / "page.html", (1.25, -2.5)
+    graphnet.trace(lstm_cell(2), page, example=np.full((3, 1, 2), (x, y)))
+    (tmp_path / "hostile.html").write_text(hostile_page(), encoding="utf-8")
+    where = "return document.querySelector('#where').textContent"
+    with browser.browser() as session:
+        session.open(f"file://{page}", width)
+        assert session.run("return document.documentElement.scrollWidth") <= width
+        assert session.run(where) == "Step 1 of 3, forward: what the step reads"
+        assert "1.25 −2.50" in session.run("return document.querySelector('#scroll').textContent")
+        session.click("#node-on")
+        assert session.run(where) == "Step 1 of 3, forward: concatenate, node 1 of 14"
+        assert session.run("return document.querySelector('.box.now').textContent").startswith("concatenate")
+        assert (
+            session.run("return document.querySelector('#equation').textContent") == "concatenate = Concatenate(x, h)"
+        )
+        session.click("#step-on")
+        assert session.run(where).startswith("Step 2 of 3, forward")
+        session.type("#scroll", browser.KEYS["ArrowDown"] + "b")
+        assert session.run(where).startswith("Step 2 of 3, backward")
+        assert session.run("return location.hash") == "#backward-2-0"
+        theme = "return document.documentElement.dataset.theme"
+        before = session.run(theme)
+        session.click("#theme")
+        assert {before, session.run(theme)} == {"light", "dark"}
+        session.open(f"file://{page}#backward-3-15", width)
+        assert session.run(where).startswith("Step 3 of 3, backward: the errors of its results")
+        assert "1.00 1.00" in session.run("return document.querySelector('#scroll').textContent")
+        session.open(f"file://{tmp_path / 'hostile.html'}#backward-1-1", width)
+        assert session.run("return document.documentElement.dataset.ready") == "true"
+        assert session.run("return document.documentElement.dataset.hacked") is None
+        assert session.errors() == []
