@@ -180,6 +180,26 @@ def test_examples_steps_nodes_and_seeds(tmp_path):
         graphnet.trace(cell, tmp_path / "there.html")
 
 
+def test_a_scan_in_a_cell_is_closed_or_traced_by_itself():
+    inner = Cell("inner", sequences="u", states={"s": 2})
+    step = tanh(inner.u + inner.s)
+    scan = Scan(inner.build(s=step))
+    outer = Cell("outer", sequences="x", states={"h": 2}, contexts={"k": "time, batch, feature=2"})
+    h = tanh(scan(outer.k, None, name="in") + outer.h + outer.x)
+    x = np.random.default_rng(2).normal(size=(4, 1, 2))
+    cell, example = outer.build(y=h, h=h), {"x": x, "k": x[:3]}
+    closed = block(graphnet.trace(cell, example=example))
+    assert len(closed["values"]) == 4 and not any(box["p"].startswith("scan/in/") for box in closed["boxes"])
+    data = block(graphnet.trace(cell, example=example, node="scan/in"))
+    state = np.zeros(2)
+    for t in range(3):
+        state = np.tanh(x[t, 0] + state)
+        assert by_name(data, "values", t)[">s"] == pytest.approx(state, rel=1e-3)
+        assert by_name(closed, "values", t)["in"] == pytest.approx(
+            np.tanh(x[2, 0] + np.tanh(x[1, 0] + np.tanh(x[0, 0]))), rel=1e-3
+        )
+
+
 def test_large_values_are_shown_smaller():
     page = graphnet.trace(lstm_cell(70), steps=100)
     data = block(page)
