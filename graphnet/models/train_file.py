@@ -275,7 +275,7 @@ def evaluate_run(path: str | os.PathLike[str], *, data: str | None = None) -> di
     GraphnetError
         Before anything runs.
     """
-    model, dataset = _tested(path, data)
+    model, dataset = tested(path, data)
     return model.evaluate(dataset.test.inputs, dataset.test.targets)
 
 
@@ -287,12 +287,18 @@ def confusion_of_run(path: str | os.PathLike[str]) -> ConfusionMatrix:
     GraphnetError
         Before anything runs; also if the model has no output with a loss of classes.
     """
-    model, dataset = _tested(path, None)
+    model, dataset = tested(path, None)
     return model.confusion_matrix(dataset.test.inputs, dataset.test.targets)
 
 
-def _tested(path: str | os.PathLike[str], data: str | None) -> tuple[Model, Dataset]:
-    """The model of a run, and its data or others, which have a test split."""
+def tested(path: str | os.PathLike[str], data: str | None) -> tuple[Model, Dataset]:
+    """The model of a run, and its data or others, which have a test split.
+
+    Raises
+    ------
+    GraphnetError
+        If they cannot be read, or there are no test examples.
+    """
     model = run_model(path)
     setting, folder = _stored(model.config.data, data, Path(path))
     dataset = open_dataset(setting, folder)

@@ -3,9 +3,11 @@
 import base64
 import hashlib
 import html
+import io
 import itertools
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,10 +15,23 @@ from click.testing import CliRunner
 from helpers import browser
 
 import graphnet
-from graphnet import Builder, ConfigError, FileError, FullyConnected, Last, Layer, Model, Sequential, dense
+from graphnet import (
+    Builder,
+    ConfigError,
+    FileError,
+    FullyConnected,
+    Last,
+    Layer,
+    Model,
+    Sequential,
+    Trainer,
+    TrainingConfig,
+    dense,
+)
 from graphnet.cli import main
+from graphnet.io.run_folder import RunFolder
 from graphnet.models.pages.details import downsampled, heat
-from graphnet.models.pages.facts import cleaned, environment_data
+from graphnet.models.pages.facts import cleaned, environment_data, training_data
 from graphnet.models.pages.html import json_block
 from graphnet.models.pages.recorded import record_data
 from graphnet.training.history import EpochRecord, History
@@ -35,7 +50,32 @@ HOSTILE = [
     "__proto__",
     "\x00\x1b[31m&lt;script&gt;",
     "{{constructor.constructor('document.documentElement.dataset.hacked=1')()}}",
+    *(
+        f"<{tag} {event}=document.documentElement.dataset.hacked=1 src=x autofocus>"
+        for tag, event in itertools.product(
+            ("img", "svg", "input", "video", "details open", "body"), ("onerror", "onload", "onfocus", "ontoggle")
+        )
+    ),
+    "<iframe srcdoc='<script>parent.document.documentElement.dataset.hacked=1</script>'></iframe>",
+    "<a href=javascript:document.documentElement.dataset.hacked=1>x</a>",
+    "<math><mtext><style><img src=x onerror=document.documentElement.dataset.hacked=1></style></mtext></math>",
+    "<template><script>document.documentElement.dataset.hacked=1</script></template>",
+    "</title><script>document.documentElement.dataset.hacked=1</script>",
+    "</style><script>document.documentElement.dataset.hacked=1</script>",
+    "</noscript><img src=x onerror=document.documentElement.dataset.hacked=1>",
+    "--><script>document.documentElement.dataset.hacked=1</script>",
+    "]]><script>document.documentElement.dataset.hacked=1</script>",
+    "\\u003cscript\\u003edocument.documentElement.dataset.hacked=1\\u003c/script\\u003e",
+    "${document.documentElement.dataset.hacked=1}",
+    "`;document.documentElement.dataset.hacked=1;`",
+    '"; document.documentElement.dataset.hacked=1; "',
+    "data:text/html,<script>document.documentElement.dataset.hacked=1</script>",
+    "<meta http-equiv=refresh content='0;url=javascript:document.documentElement.dataset.hacked=1'>",
+    "<base href=javascript:/>",
 ]
+
+
+NODES = ["constructor", "toString", "valueOf", *(f"n{i}" for i in range(len(HOSTILE) - 3))]
 
 
 class Hostile(Layer):
@@ -58,7 +98,7 @@ Hostile.__name__ = HOSTILE[0]
 def hostile_graph():
     g = Builder("".join(HOSTILE))
     value = g.input("x", "batch, feature=2")
-    for text, name in zip(HOSTILE, ["constructor", "toString", "valueOf", *"abcdefg"], strict=True):
+    for text, name in zip(HOSTILE, NODES, strict=True):
         value = Hostile(text)(value, name=name)
     return g.build(constructor=value, hasOwnProperty=value)
 
@@ -131,6 +171,7 @@ def test_a_page_loads_nothing_and_runs_only_its_own_script(page):
 
 
 def test_hostile_texts_stay_text():
+    assert len(set(HOSTILE)) >= 50
     page = graphnet.report(hostile_graph(), measure=False)
     assert page.count("<script") == 2 and page.count("</script") == 2 and page.count("<img") == 0
     data = block(page)
@@ -187,6 +228,87 @@ def test_without_history_names_or_sizes(tmp_path):
     with pytest.raises(FileError, match="exists"):
         graphnet.report(history, tmp_path / "there.html")
     assert (tmp_path / "there.html").read_text() == "precious"
+
+
+def test_the_worst_examples_are_those_with_the_largest_loss(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(8)
+    x, y = rng.normal(size=(40, 3)), rng.integers(0, 3, 40)
+    names = np.array(["ann", "<b>", "cy"])
+    flat = Model(Sequential(FullyConnected(3, 3), shape="batch, feature=3"))
+    flat.fit(x, names[y], epochs=2, seed=1, batch_size=7)
+    found = block(graphnet.report(flat, worst=5, data=(x, names[y]), measure=False))["worst"]
+    classes = list(flat.classes["output"])
+    scores = flat.predict(x).astype(float)
+    right = np.array([classes.index(name) for name in names[y]])
+    losses = np.log(np.exp(scores).sum(1)) - scores[np.arange(40), right]
+    order = np.argsort(-losses)[:5]
+    assert [each["row"] for each in found["examples"]] == list(order) and found["of"] == 40
+    assert [each["loss"] for each in found["examples"]] == pytest.approx(losses[order], rel=1e-4)
+    for each, row in zip(found["examples"], order, strict=True):
+        assert each["answers"] == [["output", names[y][row], classes[scores[row].argmax()]]]
+        assert each["inputs"][0]["text"].split() == [f"{value:.4g}" for value in x[row].astype(np.float32)]
+
+    graph = Sequential(LSTM(3, 4, 4), FullyConnected(4, 1), shape="time, batch, feature=3")
+    steps = Model(graph)
+    sequences = [rng.normal(size=(n, 3)) for n in (9, 12, 5, 30, 11)]
+    wanted = [each.sum(1, keepdims=True) for each in sequences]
+    steps.fit(sequences, wanted, epochs=1, seed=1, batch_size=2, loss="mean_squared_error")
+    errors = [np.mean((a - b) ** 2) for a, b in zip(steps.predict(sequences), wanted, strict=True)]
+    found = block(graphnet.report(steps, worst=9, data=(sequences, wanted), measure=False))["worst"]["examples"]
+    assert [each["row"] for each in found] == list(np.argsort(errors)[::-1])
+    assert [each["loss"] for each in found] == pytest.approx(sorted(errors, reverse=True), rel=1e-4)
+    picture = next(each for each in found if each["row"] == 3)["inputs"][0]
+    levels = np.frombuffer(base64.b64decode(picture["heat"]["data"]), np.uint8).reshape(3, 30)
+    assert levels == pytest.approx(sequences[3].T / abs(sequences[3]).max() * 127 + 128, abs=0.51)
+
+    np.savez("data.npz", train_x=x, train_target=y, test_x=x[:6], test_target=y[:6])
+    config = TrainingConfig(data=str(tmp_path / "data.npz"), epochs=1)
+    Trainer(Sequential(FullyConnected(3, 3), shape="batch, feature=3"), config, callbacks=[RunFolder("run")]).fit(
+        x, y, verbose=0
+    )
+    result = CliRunner().invoke(main, ["report", "run", "--no-measure", "--worst", "2", "--confusion"])
+    assert result.exit_code == 0, result.output
+    data = block((tmp_path / "run.html").read_text(encoding="utf-8"))
+    assert len(data["worst"]["examples"]) == 2 and data["worst"]["of"] == 6
+    with pytest.raises(ConfigError, match="no examples to choose from"):
+        graphnet.report(flat, worst=1, measure=False)
+
+
+def test_several_runs_lie_over_each_other(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(2)
+    for name, epochs, units in (("a/run", 2, 4), ("b/run", 4, 3)):
+        other = Model(Sequential(FullyConnected(3, units), FullyConnected(units, 2), shape="batch, feature=3"))
+        x, y = rng.normal(size=(8, 3)), rng.integers(0, 2, 8)
+        other.fit(x, y, epochs=epochs, seed=1, clip_norm=float(epochs), validation=0.25)
+        other.save(name)
+    result = CliRunner().invoke(main, ["report", "a/run", "b/run", "--no-measure"])
+    assert result.exit_code == 0, result.output
+    data = block((tmp_path / "comparison.html").read_text(encoding="utf-8"))
+    first, second = data["compared"]["runs"]
+    assert (first["name"], second["name"], first["epochs"], second["epochs"]) == ("run", "run (2)", 2, 4)
+    assert len(second["curves"]["loss"]["validation"]) == 4 and data["history"]["epochs"] == 2
+    rows = {name: values for name, *values in data["compared"]["differences"]}
+    assert rows["clip norm"] == ["2.0", "4.0"] and rows["epochs"] == ["2", "4"]
+    assert rows["fully_connected: output_size"] == ["4", "3"] and "seed" not in rows and "batch size" not in rows
+    assert str(tmp_path) not in json.dumps(data)
+    same = block(graphnet.report([model, model, model.history], measure=False))["compared"]
+    assert [run["name"] for run in same["runs"]] == ["sequential", "sequential (2)", "history"] and same[
+        "differences"
+    ] == []
+    with pytest.raises(ConfigError, match="no history to compare"):
+        graphnet.report([model, Model(model.graph)], measure=False)
+    with pytest.raises(ConfigError, match="too many runs; expected at most 24, received 30"):
+        graphnet.report([model.history] * 30)
+
+
+def test_the_configuration_has_no_folders():
+    config = TrainingConfig(data={"path": "../home/ada/x.csv", "test": "/srv/y.csv"}, frozen="encoder/*", epochs=7)
+    rows = {name: (text, own) for name, text, own in training_data(config)}
+    assert rows["data"] == ("path: x.csv, test: y.csv", True)
+    assert "encoder/*" in rows["frozen"][0] and rows["epochs"] == ("7", True) and rows["seed"] == ("0", False)
+    assert not rows["optimizer"][1]
 
 
 def test_the_environment_has_no_paths():
@@ -270,6 +392,35 @@ def test_a_gate_is_reached_by_clicks_by_keys_and_by_its_address(session, page, t
     session.type("#search", "output_gate_sig" + browser.KEYS["Enter"])
     assert session.run(shown) == "lstm/scan/output_gate_sigmoid" and session.run(expanded) == 2
     assert session.errors() == []
+
+
+def small(session):
+    """What the browser shows, as 96 by 68 grey levels: fonts and versions of the browser differ in details only."""
+    image = pytest.importorskip("PIL.Image")
+    shown = image.open(io.BytesIO(base64.b64decode(session.call("/screenshot")))).convert("L")
+    return np.asarray(shown.resize((96, 68), image.Resampling.BOX), float)
+
+
+@pytest.mark.slow
+def test_a_page_looks_as_it_did(session, tmp_path):
+    # After a change that is meant: look at the page, and save small(session) with numpy.save under this name.
+    wanted = np.load(Path(__file__).with_name("page_picture.npy")).astype(float)
+    graph = Sequential(LSTM(3, 4, 4), Last(), FullyConnected(4, 2), shape="time, batch, feature=3")
+    Model(graph)
+    for _, layer in graph.walk():
+        for each in layer.params.values():
+            each.value = np.linspace(-1, 1, np.size(each.value), dtype=np.float32).reshape(np.shape(each.value))
+    text = graphnet.report(graph, measure=False)
+    (tmp_path / "page.html").write_text(text, encoding="utf-8")
+    session.open(f"file://{tmp_path / 'page.html'}#node=lstm%2Fscan%2Fforget_gate", 1280)
+    if session.run("return document.documentElement.dataset.theme") == "dark":
+        session.click("#theme")
+    found = small(session)
+    assert np.abs(found - wanted).mean() < 4
+    session.click("#theme")
+    assert np.abs(small(session) - wanted).mean() > 100  # the comparison sees a dark page
+    session.open(f"file://{tmp_path / 'page.html'}#node=lstm", 1280)
+    assert np.abs(small(session) - wanted).mean() > 4  # and one with a box less opened
 
 
 @pytest.mark.slow

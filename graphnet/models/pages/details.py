@@ -53,14 +53,15 @@ def node_data(drawing: Drawing) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for box in boxes:
         assert box.layer is not None
-        data: dict[str, Any] = {"settings": dict(_settings(box.layer))}
+        data: dict[str, Any] = {"settings": dict(settings(box.layer))}
         if not box.shared and box.inner is None:
             data["weights"] = [_weight(name, p.value, side) for name, p in box.layer.params.items()]
         found[box.path] = {key: value for key, value in data.items() if value}
     return found
 
 
-def _settings(layer: Layer) -> Iterator[tuple[str, str]]:
+def settings(layer: Layer) -> Iterator[tuple[str, str]]:
+    """The settings of a layer that are short values, as text."""
     for name, value in layer.config().items():
         if isinstance(value, (bool, int, float, str, tuple, list, type(None))):
             yield name, repr(value)[:LONGEST_SETTING]

@@ -383,12 +383,13 @@
         pen = "L";
       });
       if (each[1].length === 1) d += "h3";
-      draw("path", { "class": i ? "second" : "first", d: d }, box);
+      var path = draw("path", { "class": each[2] === undefined ? (i ? "second" : "first") : each[3] ? "run dashed" : "run", d: d }, box);
+      if (each[2] !== undefined) { path.style.setProperty("--hue", each[2]); draw("title", { text: each[0] }, path); }
     });
     make("h3", { text: title }, parent);
     parent.appendChild(box);
     var words = make("div", { "class": "soft" }, parent);
-    series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, words); });
+    if (series[0][2] === undefined) series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, words); });
     make("span", { text: figure(low) + " to " + figure(high) }, words);
   }
   function costsOf(path) {
@@ -492,8 +493,10 @@
       section("Test set");
       table(data.test.map(function (row) { return [row[0], figure(row[1])]; }), side, null, 1);
     }
-    if (data.history) curves(data.history);
+    if (data.compared) compared(data.compared);
+    else if (data.history) curves(data.history);
     if (data.confusion) confusion(data.confusion);
+    if (data.worst) worst(data.worst);
     if (data.costs) costs(data.costs);
     if (data.recorded) gradients(data.recorded);
     if (data.compiler && data.compiler.missing) { section("Compiler"); make("p", { text: data.compiler.missing }, side); }
@@ -508,6 +511,35 @@
       var each = history.curves[name];
       chart(Object.keys(each).map(function (kind) { return [kind, each[kind]]; }), name.replace(/_/g, " "), side, history.best);
     });
+  }
+  function hue(i) { return Math.round(210 + i * 137.5) % 360; }
+  function compared(found) {
+    section("Runs");
+    var list = make("ul", { "class": "list" }, side), names = Object.create(null);
+    found.runs.forEach(function (run, i) {
+      var item = make("li", {}, list);
+      make("span", { "class": "swatch", text: "— ", "aria-hidden": "true" }, item).style.setProperty("--hue", hue(i));
+      make("strong", { text: run.name }, item);
+      var results = run.test.map(function (row) { return "; test " + row[0] + " " + figure(row[1]); }).join("");
+      make("div", { "class": "soft", text: run.ending + results }, item);
+      Object.keys(run.curves).forEach(function (name) { names[name] = true; });
+    });
+    make("div", { "class": "soft", text: "Solid: training; dashed: validation." }, side);
+    Object.keys(names).forEach(function (name) {
+      var series = [];
+      found.runs.forEach(function (run, i) {
+        var each = run.curves[name] || {};
+        Object.keys(each).forEach(function (kind) { series.push([run.name + ", " + kind, each[kind], hue(i), kind === "validation"]); });
+      });
+      chart(series, name.replace(/_/g, " "), side);
+    });
+    make("h3", { text: "Settings that differ" }, side);
+    if (!found.differences.length) { make("p", { text: "none" }, side); return; }
+    var shown = table(found.differences, side, ["setting"].concat(found.runs.map(function (run) { return run.name; })));
+    shown.parentNode.tabIndex = 0;
+    shown.parentNode.setAttribute("role", "region");
+    shown.parentNode.setAttribute("aria-label", "Settings that differ");
+    shown.className = "wide";
   }
   function settings(rows) {
     function words(row) { return [row[0].replace(/_/g, " "), row[1]]; }
@@ -539,6 +571,20 @@
       make("h3", { text: "Most frequent errors" }, side);
       table(errors.slice(0, 5).map(function (e) { return [e[1], e[2], figure(e[0])]; }), side, ["true", "predicted", "count"], 2);
     }
+  }
+  function worst(found) {
+    section("Worst examples");
+    make("div", { "class": "soft", text: "The largest losses of " + figure(found.of) + " examples; positions count from 0." }, side);
+    found.examples.forEach(function (each) {
+      make("h3", { text: "Example " + each.row + ", loss " + figure(each.loss) }, side);
+      table(each.answers, side, ["output", "true", "predicted"]);
+      each.inputs.forEach(function (input) {
+        var words = input.name + " (" + input.shape.join(" × ") + ")";
+        if (input.text !== undefined) { make("div", { text: words + ": " + input.text }, side); return; }
+        make("div", { "class": "soft", text: words + ", from " + figure(input.low) + " to " + figure(input.high) }, side);
+        heatMap(input.heat, "Values of " + input.name, side);
+      });
+    });
   }
   function costs(found) {
     section("Time by node");

@@ -23,11 +23,15 @@ from graphnet.io.versions import versions
 from graphnet.metrics import ConfusionMatrix
 from graphnet.models.loading import load
 from graphnet.models.model import Model
+from graphnet.models.pages.compared import compared_data
 from graphnet.models.pages.details import class_data, node_data
 from graphnet.models.pages.facts import compiler_data, cost_data, curve_data, environment_data, test_data, training_data
 from graphnet.models.pages.graphs import graph_data
 from graphnet.models.pages.html import page
 from graphnet.models.pages.recorded import record_data
+from graphnet.models.pages.worst import MOST, worst_data
+from graphnet.models.train_file import tested
+from graphnet.training.config import TrainingConfig
 from graphnet.training.history import History
 
 
@@ -39,6 +43,8 @@ def report(
     history: History | None = None,
     confusion: ConfusionMatrix | None = None,
     example: Any = None,
+    worst: int = 0,
+    data: tuple[Any, Any] | None = None,
     measure: bool = True,
     batch: int = 8,
     steps: int = 20,
@@ -53,7 +59,8 @@ def report(
     Parameters
     ----------
     target : Model, Graph, Runner, composite layer, History, or path of a run, a saved model or a model file
-        A History alone is a page of its curves.
+        A History alone is a page of its curves. A list of runs, Models or Histories: the page of the first one, with
+        the curves of all over each other, and a table of the settings in which they differ.
     path : path, optional
     history : History, optional
         Default: that of the run, or of the model since its last training.
@@ -62,6 +69,12 @@ def report(
     example : array or mapping of input name to array, optional
         A batch, of which the first row is run: the page then shows what each node computes over time, and the norm of
         the gradient of the summed outputs at each step. These values are in the page, so mind whose data they are.
+    worst : int
+        How many of the examples with the largest loss are shown, at most 50, with their inputs and labels: these are in
+        the page as well.
+    data : (inputs, targets), optional
+        The examples from which ``worst`` chooses, as in :meth:`graphnet.Model.evaluate`. Default: the test split of
+        the run's data.
     measure : bool
         Whether the graph is profiled and compiled, with random inputs; a few seconds.
     batch, steps : int
@@ -83,30 +96,55 @@ def report(
     sizes = integer("report", "batch", batch, 1), integer("report", "steps", steps, 1)
     if path is not None:
         atomic.refuse_existing(Path(path), force=force)
-    data: dict[str, Any] = {}
+    worst = min(integer("report", "worst", worst, 0), MOST)
+    content: dict[str, Any] = {}
+    compared = list(target) if isinstance(target, (list, tuple)) else []
+    target = compared[0] if compared else target
+    source = target
     if isinstance(target, (str, os.PathLike)):
-        data, history, target = _run_data(Path(target), history)
+        content, history, target = _run_data(Path(target), history)
     if isinstance(target, History):
         history, graph = target, None
     else:
         graph = _graph(target)
-    data.setdefault("environment", environment_data(versions()))
+    content.setdefault("environment", environment_data(versions()))
     if graph is not None:
-        data = _model_data(graph, measure, *sizes) | data
+        content = _model_data(graph, measure, *sizes) | _training(target) | content
         if example is not None:
-            data["recorded"] = record_data(graph, example)
-    if isinstance(target, Model) and target.config is not None:
-        data["training"] = training_data(target.config)
-    if history is None:
-        history = getattr(target, "history", None)
+            content["recorded"] = record_data(graph, example)
+    history = getattr(target, "history", None) if history is None else history
     if isinstance(history, History):
-        data["history"] = curve_data(history)
+        content["history"] = curve_data(history)
+    if len(compared) > 1:
+        content["compared"] = compared_data(compared)
+    if worst:
+        content["worst"] = _worst_data(source, target, data, worst)
     if confusion is not None:
-        data["confusion"] = _confusion_data(confusion)
-    text = page(data, "history" if graph is None else graph.name)
+        content["confusion"] = _confusion_data(confusion)
+    text = page(content, "history" if graph is None else graph.name)
     if path is not None:
         atomic.write(Path(path), text.encode())
     return text
+
+
+def _worst_data(source: Any, model: Any, data: tuple[Any, Any] | None, count: int) -> dict[str, Any]:
+    """The worst examples of the given data, or of the run's."""
+    if not isinstance(model, Model):
+        raise ConfigError("there is no loss", where="report, worst", expected="a Model or the folder of a run")
+    if data is None:
+        if model is source or not os.path.isdir(source):
+            raise ConfigError(
+                "there are no examples to choose from",
+                where="report, worst",
+                expected="the folder of a run with data, or the argument data",
+                remedy="report(model, worst=5, data=(inputs, targets)).",
+            )
+        model, dataset = tested(source, None)
+        data = dataset.test.inputs, dataset.test.targets
+    if not isinstance(data, tuple) or len(data) != 2:
+        raise ConfigError("not a pair", where="report, data", expected="(inputs, targets)", received=repr(data)[:80])
+    inputs, targets = data
+    return worst_data(model, inputs, targets, count)
 
 
 def _run_data(path: Path, history: History | None) -> tuple[dict[str, Any], History | None, Any]:
@@ -134,6 +172,12 @@ def _graph(target: Any) -> Graph:
         expected="a Model, a Graph, a Runner, a layer made of layers, a History, or the path of a run or a model",
         received=repr(target)[:200],
     )
+
+
+def _training(target: Any) -> dict[str, Any]:
+    """The settings of a model's training, if it has any."""
+    config = getattr(target, "config", None)
+    return {"training": training_data(config)} if isinstance(config, TrainingConfig) else {}
 
 
 def _model_data(graph: Graph, measure: bool, batch: int, steps: int) -> dict[str, Any]:
