@@ -53,6 +53,7 @@ numpydoc_class_members_toctree = False
 # ---------------------------------------------------------------------- the site
 html_theme = "pydata_sphinx_theme"
 html_title = "graphnet"
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
