@@ -228,6 +228,8 @@ late.provide(
     {
         "graph_svg": ("graphnet.inspect.exporters.pictures", "graph_svg"),
         "mimebundle": ("graphnet.inspect.notebook", "mimebundle"),
+        "plot_confusion_matrix": ("graphnet.inspect.figures", "confusion_figure"),
+        "plot_history": ("graphnet.inspect.figures", "history_figure"),
         "named_at": ("graphnet.training.names", "named_at"),
         "unsavable": ("graphnet.io.writing", "unsavable"),
     }

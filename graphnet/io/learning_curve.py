@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import io
 import os
@@ -29,16 +30,34 @@ def learning_curve(history: History, title: str) -> bytes | None:
     """
     if not history.epochs or importlib.util.find_spec("matplotlib") is None:
         return None
+    return png(curves(history, ["loss", *list(history.epochs[0].metrics)[:1]], title))
+
+
+def curves(history: History, names: Sequence[str], title: str) -> Any:
+    """A matplotlib Figure with the figures of these names over the epochs, in training and validation."""
+    figure = new_figure(5.2 * len(names), 3.8, title)
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
+        _draw(axes, name, history)
+    return figure
+
+
+def new_figure(width: float, height: float, title: str) -> Any:
+    """An empty matplotlib Figure, in inches, that pyplot does not know; a notebook shows it."""
     import_matplotlib()
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    names = ["loss", *list(history.epochs[0].metrics)[:1]]
-    figure = Figure(figsize=(5.2 * len(names), 3.8), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title).set_parse_math(False)  # a $ is a letter here
-    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        _draw(axes, name, history)
+    if title:
+        figure.suptitle(title).set_parse_math(False)  # a $ is a letter here
+    # Notebooks have a printer for figures only after pyplot was imported.
+    figure._repr_png_ = functools.partial(png, figure)  # type: ignore[attr-defined]
+    return figure
+
+
+def png(figure: Any) -> bytes:
+    """A figure as a PNG file."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
@@ -82,8 +101,12 @@ def _draw(axes: Any, name: str, history: History) -> None:
 
 
 def _training_values(records: Sequence[EpochRecord], name: str) -> list[float]:
-    return [record.loss if name == "loss" else record.metrics.get(name, float("nan")) for record in records]
+    return [_number(record.flat().get(name)) for record in records]
 
 
 def _validation_values(records: Sequence[EpochRecord], name: str) -> list[float | None]:
     return [record.validation_loss if name == "loss" else record.validation_metrics.get(name) for record in records]
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from graphnet.core import late
 from graphnet.core.array_types import plain
 from graphnet.core.checks import float_array
 from graphnet.core.errors import ConfigError
@@ -104,6 +105,13 @@ class ConfusionMatrix:
         """The shares of each row, which sum to 1; a row without examples is 0."""
         totals = self.counts.sum(axis=1, keepdims=True, dtype=np.float64)
         return np.divide(self.counts, totals, out=np.zeros(self.counts.shape), where=totals > 0)
+
+    def plot(self, *, normalized: bool = False, title: str = "") -> Any:
+        """The matrix as a matplotlib Figure, with counts or, ``normalized``, percent of each row.
+
+        See :func:`graphnet.inspect.figures.plot_confusion_matrix`, also for the errors.
+        """
+        return late.call("plot_confusion_matrix", self, normalized, title)
 
     def __repr__(self) -> str:
         return f"ConfusionMatrix(classes={self.classes!r}, counts={self.counts.tolist()!r})"

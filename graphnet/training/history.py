@@ -175,6 +175,13 @@ class History:
         figures = self.to_dict() or {"epoch": [], "loss": []}
         return pandas("a DataFrame needs pandas").DataFrame(figures).set_index("epoch")
 
+    def plot(self, figures: Any = None, *, title: str = "") -> Any:
+        """The loss and all metrics, or these figures, over the epochs, as a matplotlib Figure.
+
+        See :func:`graphnet.inspect.figures.plot_history`, also for the errors.
+        """
+        return late.call("plot_history", self, figures, title)
+
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """What a notebook shows."""
         return dict(late.call("mimebundle", self))

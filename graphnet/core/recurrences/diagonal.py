@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.operations import Operation, Operations, offered
+from graphnet.core.recurrences.elementwise import ElementwiseStates
 from graphnet.core.recurrences.order import FORWARD, Order, Steps, summed
 
 Array = Any
@@ -23,14 +24,8 @@ class DiagonalErrors:
     initial: Array | None
 
 
-class DiagonalStates:
-    """The states of :func:`diagonal`.
-
-    Attributes
-    ----------
-    final : array (batch, *inner)
-        The state after the last step of each row.
-    """
+class DiagonalStates(ElementwiseStates):
+    """The states of :func:`diagonal`."""
 
     def __init__(self, steps: Steps, a: Array, b: Array, initial: Array | None, operations: Operations | None) -> None:
         self._steps, self._a, self._b, self._initial, self._operations = steps, a, b, initial, operations
@@ -48,19 +43,6 @@ class DiagonalStates:
             states[:, 1:] = added
             run(steps.whole(entered), states)
             self.final = states[:, -1].copy()
-
-    @property
-    def after(self) -> Array:
-        """The state after each step, (batch, steps, *inner); it may be a view, and must not be changed."""
-        return self._shown(self._states[:, 1:])
-
-    @property
-    def before(self) -> Array:
-        """The state before each step; a view likewise."""
-        return self._shown(self._states[:, :-1])
-
-    def _shown(self, states: Array) -> Array:
-        return self._steps.leave(states if self._steps.ended is None else states.copy("K"))
 
     def pull(
         self,

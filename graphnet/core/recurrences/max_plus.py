@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphnet.core.operations import Operation, Operations, offered
+from graphnet.core.recurrences.elementwise import ElementwiseStates
 from graphnet.core.recurrences.order import FORWARD, Order, Steps, summed
 
 Array = Any
@@ -23,8 +24,8 @@ class MaxPlusErrors:
     initial: Array | None
 
 
-class MaxPlusStates:
-    """The states of :func:`max_plus`, as :class:`~graphnet.core.recurrences.DiagonalStates` has them."""
+class MaxPlusStates(ElementwiseStates):
+    """The states of :func:`max_plus`."""
 
     def __init__(self, steps: Steps, f: Array, i: Array, initial: Array | None, operations: Operations | None) -> None:
         self._steps, self._f, self._i, self._initial, self._operations = steps, f, i, initial, operations
@@ -40,19 +41,6 @@ class MaxPlusStates:
             for t in range(steps.count):
                 np.maximum(added[:, t] + states[:, t], least[:, t], out=states[:, t + 1])
             self.final = states[:, -1].copy()
-
-    @property
-    def after(self) -> Array:
-        """The state after each step, (batch, steps, *inner); it may be a view, and must not be changed."""
-        return self._shown(self._states[:, 1:])
-
-    @property
-    def before(self) -> Array:
-        """The state before each step; a view likewise."""
-        return self._shown(self._states[:, :-1])
-
-    def _shown(self, states: Array) -> Array:
-        return self._steps.leave(states if self._steps.ended is None else states.copy("K"))
 
     def pull(
         self,

@@ -77,6 +77,10 @@ class Steps:
             array[self.ended] = 0
         return array
 
+    def shown(self, array: Array) -> Array:
+        """The same for an array that must not be changed: a view of it where no row ends early."""
+        return self.leave(array if self.ended is None else array.copy("K"))
+
     def error(self, array: Array, argument: Array) -> Array:
         """The error of an argument, in the order of time and of the argument's shape; changes the array."""
         return summed(self.leave(array), argument.shape)

@@ -109,16 +109,13 @@ class PairStates:
     def after(self) -> tuple[Array, Array]:
         """The states after each step, (batch, steps, *inner); they may be views, and must not be changed."""
         x, y = self._states
-        return self._shown(x[:, 1:]), self._shown(y[:, 1:])
+        return self._steps.shown(x[:, 1:]), self._steps.shown(y[:, 1:])
 
     @property
     def before(self) -> tuple[Array, Array]:
         """The states before each step; views likewise."""
         x, y = self._states
-        return self._shown(x[:, :-1]), self._shown(y[:, :-1])
-
-    def _shown(self, states: Array) -> Array:
-        return self._steps.leave(states if self._steps.ended is None else states.copy("K"))
+        return self._steps.shown(x[:, :-1]), self._steps.shown(y[:, :-1])
 
     def pull(
         self,

@@ -360,8 +360,17 @@ def test_elapsed_time_scales_the_rate():
         (lambda: cells.delta_net_cell(4, 2, 0), "key is out of range"),
         (lambda: cells.slstm_cell(5, 2), "not a multiple of heads"),
         (lambda: cells.qrnn_cell(4, window_size=0), "size of the window"),
+        (lambda: cells.lru_cell(4, radius=(0.5, 1.5)), "radius is out of range"),
+        (lambda: cells.lru_cell(4, radius=0.5), "radius is out of range"),
+        (lambda: cells.lru_cell(4, phase=-1.0), "phase is out of range"),
+        (lambda: cells.lru_cell(4, 0), "states is out of range"),
+        (lambda: cells.s5_cell("4"), "units is out of range"),
+        (lambda: cells.s5_cell(4, step=(0.0, 0.1)), "step is out of range"),
+        (lambda: cells.hgrn2_cell(4, lower_bound=1.0), "lower_bound is out of range"),
+        (lambda: cells.sru_cell(4, highway_bias=1e4), "highway_bias is out of range"),
+        (lambda: cells.mamba_cell(4, 2.5), "states is out of range"),
     ],
 )
-def test_invalid_sizes_are_refused(make, words):
+def test_invalid_options_are_refused(make, words):
     with pytest.raises(ConfigError, match=words):
         make()

@@ -77,7 +77,7 @@ def _on_inner_axes(
     trace: Trace, symbols: list[Symbol], values: Sequence[Any], record: Callable[[list[int]], int], predicate: bool
 ) -> Symbol:
     """An elementwise operation on rows with any inner axes; ``record`` adds it on operands that broadcast."""
-    first, dtype, shape = _joint(trace, symbols)
+    first, dtype, shape = _joint(symbols)
     inner = shape[len(first.lead) :]
     alike = all(s.shape == shape and s.kind == ROWS for s in symbols)
     plain = [s.value for s in symbols] if alike else []
@@ -108,7 +108,7 @@ def _filled(trace: Trace, value: int, units: int) -> int:
     return trace.copy(value, units if trace[value].width == 1 else None, SPREAD)
 
 
-def _joint(trace: Trace, symbols: Sequence[Symbol]) -> tuple[Symbol, Any, tuple[int, ...]]:
+def _joint(symbols: Sequence[Symbol]) -> tuple[Symbol, Any, tuple[int, ...]]:
     """The first rows, the dtype and the shape of an elementwise operation on rows with inner axes."""
     rows = [s for s in symbols if s.kind == ROWS]
     first, dtype = rows[0], next((s.dtype for s in symbols if s.dtype.kind == "f"), np.dtype(float))

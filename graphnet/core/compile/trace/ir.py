@@ -40,7 +40,7 @@ TIMED_LEAVES = frozenset({"sequence", "state", "draw", "ones", "emitted_error", 
 class Operation:
     """One value: the operation that computes it, and its operands. The shape of ``ROWS`` excludes the rows.
 
-    A value of rows has one axis of units: inner axes are one behind the other, the last one fastest.
+    A value of rows has one axis of units, in which its inner axes are flattened, the last one fastest.
     """
 
     name: str

@@ -47,9 +47,9 @@ class SplitScan:
         self.shapes = [() if s is None else tuple(n or 0 for n in s.sizes[1:]) for s in split.shapes]
         self.states = range(len(step.sequences), len(step.sequences) + len(step.initial))
         self.first_context = len(step.sequences) + len(step.initial)
-        self._bind(shapes, wanted, bind_rest)
+        self._bind(wanted, bind_rest)
 
-    def _bind(self, shapes: Shapes, wanted: list[bool], bind_rest: Any) -> None:
+    def _bind(self, wanted: list[bool], bind_rest: Any) -> None:
         """Bind the pieces."""
         step, split = self.step, self.split
         options = replace(self.options, layers={**self.options.layers, **split.layers})

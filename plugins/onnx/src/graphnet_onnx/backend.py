@@ -140,7 +140,8 @@ def _checked(name: str, value: Any, kind: onnx.TypeProto) -> Any:
     tensor = kind.tensor_type
     expected = tensor_type_name(tensor.elem_type)
     if type_name(array.dtype) != expected and tensor.elem_type:
-        raise DtypeError("wrong type", where=place, expected=expected, received=type_name(array.dtype))
+        raise DtypeError("wrong type", where=place, expected=expected, received=type_name(array.dtype),
+                         remedy="Convert the array with astype.")  # fmt: skip
     if tensor.HasField("shape"):
         sizes = [d.dim_value if d.HasField("dim_value") else None for d in tensor.shape.dim]
         fits = len(sizes) == array.ndim and all(n in (None, m) for n, m in zip(sizes, array.shape, strict=True))
@@ -172,8 +173,8 @@ class GraphnetBackend(Backend):  # type: ignore[misc]
 
         Parameters
         ----------
-        model : ModelProto, bytes or path
-            External data must have been loaded; of a path they are, from its folder.
+        model : ModelProto
+            External data must have been loaded, as ``onnx.load`` does.
         device : str
             Only ``"CPU"``.
 
@@ -191,7 +192,8 @@ class GraphnetBackend(Backend):  # type: ignore[misc]
         if kwargs:
             raise ConfigError("unknown argument", where="prepare", expected="model, device", received=", ".join(kwargs))
         if not isinstance(model, onnx.ModelProto):
-            raise ConfigError("not a model", where="prepare", expected="a ModelProto", received=type(model).__name__)
+            raise ConfigError("not a model", where="prepare", expected="a ModelProto", received=type(model).__name__,
+                              remedy="Read a file with onnx.load(path).")  # fmt: skip
         try:
             onnx.checker.check_model(model)
         except Exception as error:  # the checker documents no list of what it raises

@@ -57,12 +57,8 @@ SELECTING = frozenset(
         "Slice",
         "Compress",
         "Where",
-        "MaxPool",
-        "TopK",
         "ScatterElements",
         "ScatterND",
-        "ThresholdedRelu",
-        "Shrink",
     ]
 )
 
@@ -147,9 +143,8 @@ class OnnxOperator(Layer):
 
     def infer(self, *inputs: Shape) -> Shape:
         if len(inputs) != len(self._values()):
-            raise ShapeError("another number of inputs", where=repr(self), expected=len(self._values()),
+            raise ShapeError("wrong number of inputs", where=repr(self)[:200], expected=len(self._values()),
                              received=len(inputs))  # fmt: skip
-        rows = 0
         leading: Shape | None = None
         for entry, shape in zip(self._values(), inputs, strict=True):
             self._check_input(entry, shape)
@@ -209,7 +204,9 @@ class OnnxOperator(Layer):
             arrays.append(array if array.dtype.kind in "OU" else array.astype(wanted, copy=False))
         result = self._evaluate(self._context, arrays)[self.output]
         if not isinstance(result, np.ndarray) or result.ndim != len(self.rows) + len(self.sizes):
-            raise RuleError(f"{self.operator} gave another output than it was imported with", where=repr(self)[:200])
+            raise RuleError(f"{self.operator} gave another output than it was imported with", where=repr(self)[:200],
+                            expected=f"an array of {len(self.rows) + len(self.sizes)} axes",
+                            received=getattr(result, "shape", type(result).__name__))  # fmt: skip
         moved = np.moveaxis(result, self.rows, range(len(self.rows)))
         return np.ascontiguousarray(moved.astype(dtype, copy=False))
 
@@ -233,9 +230,6 @@ class OnnxOperator(Layer):
         x = inputs[number]
         if np.dtype(self._values()[number][1]).kind != "f":
             return None
-        if self.operator in ("MaxPool", "TopK", "ThresholdedRelu", "Shrink"):
-            raise RuleError(f"operator {self.operator} of ONNX has no derivative here", where=repr(self)[:200],
-                            remedy="Use the model for predictions only.")  # fmt: skip
         marks = np.arange(1.0, x.size + 1.0).reshape(x.shape)
         wide = [np.zeros(each.shape) if i != number and np.dtype(self._values()[i][1]).kind == "f" else each
                 for i, each in enumerate(inputs)]  # fmt: skip

@@ -122,7 +122,7 @@ class Attempt:
         sequence = port.name in self.sequences
         order = [time, batch] if sequence and time is not None else [batch] if batch == 0 else []
         order += [i for i in range(len(sizes)) if i not in order]
-        names = self._axis_names(len(sizes), batch, time if sequence else None, [shown[i] for i in order], order)
+        names = self._axis_names(batch, time if sequence else None, [shown[i] for i in order], order)
         value = self.builder.input(name, names, integer=self._is_index(port))
         rows = 2 if sequence else 1
         axes = tuple((atoms[i],) for i in order)
@@ -141,7 +141,7 @@ class Attempt:
     def _shown(self, size: Size) -> str:
         return "" if isinstance(size, Dim) else f"={size}"
 
-    def _axis_names(self, rank: int, batch: int, time: int | None, shown: list[str], order: list[int]) -> str:
+    def _axis_names(self, batch: int, time: int | None, shown: list[str], order: list[int]) -> str:
         """The declaration of an input."""
         rest = [i for i in order if i not in (batch, time)]
         usual = {1: ["feature"], 2: ["axis1", "axis2"], 3: ["channel", "y", "x"]}.get(len(rest))

@@ -13,9 +13,9 @@ from graphnet_onnx.reading.constants import fold
 from graphnet_onnx.reading.filled import fold_filled
 from graphnet_onnx.reading.handlers import HANDLERS
 from graphnet_onnx.reading.handlers.parts import unflipped
-from graphnet_onnx.reading.node import NodeView, view
+from graphnet_onnx.reading.node import NodeView, attribute_value, view
 from graphnet_onnx.reading.parse import MAX_DEPTH, nested
-from graphnet_onnx.reading.scope import Scope, located
+from graphnet_onnx.reading.scope import Scope, count_uses, located
 from graphnet_onnx.reading.sizes import fold_sizes
 from graphnet_onnx.reading.tensors import read_tensor
 from graphnet_onnx.reading.values import Abstract, Dropped, Flipped, Known
@@ -177,14 +177,10 @@ def _call(scope: Scope, proto: Any, function: Any, inputs: list[Abstract | None]
                         expected=f"{len(function.input)} inputs and {len(function.output)} outputs",
                         received=f"{len(inputs)} and {len(proto.output)}")  # fmt: skip
     attributes: dict[str, Any] = {}
-    from graphnet_onnx.reading.node import _value
-
     for attribute in (*function.attribute_proto, *proto.attribute):
-        attributes[attribute.name] = _value(attribute, place, scope.conversion.folder, scope.attributes)
+        attributes[attribute.name] = attribute_value(attribute, place, scope.conversion.folder, scope.attributes)
     inner = Scope(scope.conversion, scope.builder, opsets_of(function), scope.functions, depth=scope.depth + 1,
                   attributes=attributes, reference=scope.reference)  # fmt: skip
-    from graphnet_onnx.reading.scope import count_uses
-
     inner.uses, inner.readers = count_uses(function.node, [])
     for name in function.output:
         inner.uses[name] = inner.uses.get(name, 0) + 1
@@ -194,8 +190,6 @@ def _call(scope: Scope, proto: Any, function: Any, inputs: list[Abstract | None]
             inner.set(name, value)
     for name in function.input[len(inputs) :]:
         inner.env[name] = None  # type: ignore[assignment]
-    if scope.reference is not None and inner.reference is None:
-        inner.reference = scope.reference
     run(inner, function.node, place)
     for name, source in zip(proto.output, function.output, strict=False):
         if name:

@@ -98,7 +98,7 @@ def _moved(scope: Scope, node: NodeView, first: Filled) -> bool:
             return False
         dims = [*first.dims[:axis], *arrays[0].shape, *first.dims[axis + 1 :]]
     else:
-        if _whole_axes(node, first, arrays):
+        if _whole_axes(first, arrays):
             scope.set(node.outputs[0], first)
             return True
         result = sliced(node, array, *arrays)
@@ -115,7 +115,7 @@ def _moved(scope: Scope, node: NodeView, first: Filled) -> bool:
     return True
 
 
-def _whole_axes(node: NodeView, first: Filled, arrays: list[Any]) -> bool:
+def _whole_axes(first: Filled, arrays: list[Any]) -> bool:
     """Whether a Slice selects whole axes along which nothing changes, perhaps in the other order."""
     if len(arrays) < 4:
         return False

@@ -155,7 +155,7 @@ def _split(term: Term, axis: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(-1 if isinstance(size, Dim) else size for size in sizes) if axis else (1,)
 
 
-def canonical(term: Term, apply: Apply, *, units: bool = True) -> tuple[Term, list[int]]:
+def canonical(term: Term, apply: Apply) -> tuple[Term, list[int]]:
     """The rows first, then one axis for each ONNX axis that does not number rows, in their order.
 
     Returns

@@ -31,8 +31,8 @@ def load(path: Path, *, batch: str | int | None = None, max_bytes: int | None = 
     path : path
     batch : str or int, optional
         The axis of the batch: its name in the file (dim_param), or its position in every input. None: a free axis
-        whose name begins with ``batch`` or is ``N``; else the first free axis that no operator needs otherwise; else
-        axis 0.
+        whose name begins with ``batch`` or is ``N``, ``B`` or ``bs``; else the first free axis for which the model
+        can be imported; in a file without free axes axis 0, else axis 1.
     max_bytes : int, optional
         The largest file that is read; None: 2 GiB.
 
@@ -98,6 +98,3 @@ def _attempt(proto: Any, where: str, folder: str | None, ports: list[Port], role
         built = Attempt(proto, where, folder, ports, replace(roles, time=times))
         built.run()
     return built.model()
-
-
-# ---------------------------------------------------------------------- inputs of the file

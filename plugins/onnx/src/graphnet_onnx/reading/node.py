@@ -76,7 +76,7 @@ def schema(op: str, opset: int, domain: str) -> Any:
 def _defaults(op: str, opset: int, domain: str) -> dict[str, Any]:
     found = schema(op, opset, domain)
     return {
-        name: _value(entry.default_value, op, None, {})
+        name: attribute_value(entry.default_value, op, None, {})
         for name, entry in ({} if found is None else found.attributes).items()
         if entry.default_value.type
     }
@@ -115,7 +115,7 @@ def view(
             raise FileError(f"unknown attribute {attribute.name[:200]!r}", where=place,
                             expected=f"one of {', '.join(sorted(known.attributes))}" if known.attributes else "none",
                             received=attribute.name[:200])  # fmt: skip
-        value = _value(attribute, place, folder, given)
+        value = attribute_value(attribute, place, folder, given)
         _check_type(attribute, known.attributes[attribute.name], place)
         if value is not None:
             attributes[attribute.name] = value
@@ -169,7 +169,7 @@ def _type(number: int) -> str:
         return f"type {number}"
 
 
-def _value(attribute: Any, place: str, folder: str | None, given: Mapping[str, Any]) -> Any:
+def attribute_value(attribute: Any, place: str, folder: str | None, given: Mapping[str, Any]) -> Any:
     """The value of an attribute; None for a reference to an attribute that a function was not given."""
     if attribute.ref_attr_name:
         return given.get(attribute.ref_attr_name)

@@ -172,7 +172,7 @@ class Scope:
         Raises
         ------
         UnsupportedError
-            If it is none, such as the texts of labels.
+            If it is not a tensor of numbers, such as the texts of labels.
         """
         value = node.inputs[index] if index < len(node.inputs) else None
         if isinstance(value, Term):
@@ -180,7 +180,7 @@ class Scope:
         if isinstance(value, (Known, Filled)) and self.reference is not None:
             from graphnet_onnx.reading.spreading import as_term
 
-            return as_term(self, value, node.place)
+            return as_term(self, value)
         raise self.refused(node, f"input {index} is {described(value)}", "a value of the graph")
 
     def numbers(self, node: NodeView, index: int, what: str) -> np.ndarray:

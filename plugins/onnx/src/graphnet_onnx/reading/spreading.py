@@ -28,7 +28,7 @@ def spread(scope: Scope, array: np.ndarray, like: Value, *, parameter: bool, nam
     return scope.apply(layer, like, name=name or "array")
 
 
-def as_term(scope: Scope, value: Known | Filled, place: str) -> Term:
+def as_term(scope: Scope, value: Known | Filled) -> Term:
     """A constant as a value: the same for each row of the reference of a graph.
 
     Raises
@@ -49,8 +49,6 @@ def as_term(scope: Scope, value: Known | Filled, place: str) -> Term:
     numbers = np.broadcast_to(array, [n if i in inner else 1 for i, n in enumerate(dims)])  # type: ignore[misc]
     whole_array = numbers.reshape(sizes or [1])
     base = layout.demoted(reference, scope.move)
-    first = scope.builder  # the builder of the reference
-    assert first is not None
     like = base.value
     rank = len(base.axes) - 1
     if len(sizes) > max(rank, 1):  # ConstantArray needs a row with as many axes

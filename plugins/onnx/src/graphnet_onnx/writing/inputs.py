@@ -48,7 +48,7 @@ def inferred(graph: Graph, plan: Plan, layers: dict[str, Layer], absent: Sequenc
         If an input has no declared axes, or the shapes do not fit.
     """
     declared = [None if name in absent else _declared(graph, name) for name in plan.inputs]
-    known = _known_sizes(plan, layers, [s for s in declared if s])
+    known = _known_sizes(layers, [s for s in declared if s])
     names = _names(plan, declared, distinct)
     free = {
         name: None
@@ -91,7 +91,7 @@ def _numbered(shape: Shape, names: Sequence[str], numbers: dict[str, int]) -> Sh
     return Shape(shape.names, tuple(sizes), shape.declared)
 
 
-def _known_sizes(plan: Plan, layers: dict[str, Layer], declared: list[Shape]) -> set[int]:
+def _known_sizes(layers: dict[str, Layer], declared: list[Shape]) -> set[int]:
     """Every size that a file has for certain: of inputs, and of arrays of layers."""
     known = {size for shape in declared for size in shape.sizes if size is not None}
     for layer in layers.values():

@@ -17,7 +17,15 @@ from graphnet.core.describe.shapes import Shape
 from graphnet.core.errors import GraphnetError
 from graphnet.core.operations import NO_OPERATIONS
 from graphnet.core.phase import Phase
-from graphnet_onnx.writing import functions, indexing, own_layers, reductions, shapes, standard  # noqa: F401
+from graphnet_onnx.writing import (  # noqa: F401  # they register what they record
+    composed_ufuncs,
+    functions,
+    indexing,
+    own_layers,
+    reductions,
+    shapes,
+    standard,
+)
 from graphnet_onnx.writing.array import TracedArray, lifted
 from graphnet_onnx.writing.converters import METHOD, converter_of
 from graphnet_onnx.writing.errors import ExportError

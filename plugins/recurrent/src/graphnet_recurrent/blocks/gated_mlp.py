@@ -12,7 +12,7 @@ from graphnet_recurrent.cells.heads import silu
 class GatedMLP(Composite):
     """``y = (SiLU(x · W_g) ⊙ (x · W_u)) · W_d``, without biases: SwiGLU (Shazeer 2020, arXiv:2002.05202, equation 6).
 
-    The last axis are the features; all others are rows.
+    The last axis holds the features; all others are rows.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class MultiHead(RecurrentLayer):
     output_size : int, optional
         Outputs of a FullyConnected, which mixes the heads; None: there is none.
     bptt_length : int, optional
-        For all heads.
+        Steps after which gradients are truncated, for all heads; None: not truncated.
 
     Raises
     ------

@@ -47,10 +47,12 @@ class RecurrentBlock(RecurrentLayer):
         Features of the cell with ``gated``; None: ``2 · units``.
     window_size : int
         Of the causal convolution before the cell; 1: there is none.
+    bptt_length : int, optional
+        Steps after which gradients are truncated; None: not truncated.
     epsilon : float, above 0
         Of the normalizations.
     dtype : {'float64', 'float32'}
-        Of the weights, but those of a cell that is given.
+        Of the weights, except those of a cell that is given as a graph.
 
     Raises
     ------

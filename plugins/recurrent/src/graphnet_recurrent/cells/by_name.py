@@ -87,7 +87,7 @@ def cell_named(name: str, units: int, *, heads: int = 1, dtype: str = "float64")
     >>> cell_named("retention", 6, heads=2).states
     ('S',)
     """
-    if name not in BY_NAME:
+    if not isinstance(name, str) or name not in BY_NAME:
         raise UnknownNameError(
             f"no cell is called {name!r}", where="cell_named", expected=", ".join(BY_NAME), received=repr(name)
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphnet import ConfigError, Value, dense, reshape, rms_normalization
-from graphnet.authoring import is_python_int
+from graphnet_recurrent.cells.ranges import whole
 from graphnet_recurrent.functional import sigmoid
 
 
@@ -18,10 +18,8 @@ def head_widths(cell: str, units: int, heads: int, key: int | None) -> tuple[int
         If a number is not a positive integer, or ``units`` is not a multiple of ``heads``.
     """
     for name, number in (("units", units), ("heads", heads), ("key", key)):
-        if not is_python_int(number, 1) and not (name == "key" and number is None):
-            raise ConfigError(
-                f"{name} is out of range", where=cell, expected="an integer of at least 1", received=repr(number)
-            )
+        if name != "key" or number is not None:
+            whole(cell, name, number)
     if units % heads:
         raise ConfigError(
             "units is not a multiple of heads",

@@ -2,6 +2,7 @@
 
 from graphnet import Cell, CellGraph, dense, outer_product, vector_matrix
 from graphnet_recurrent.cells.heads import head_widths, in_heads, joined, matrix_shape, projected, silu
+from graphnet_recurrent.cells.ranges import is_number, required
 from graphnet_recurrent.functional import sigmoid
 
 
@@ -32,9 +33,11 @@ def hgrn2_cell(
     Raises
     ------
     ConfigError
-        If ``units`` is not a multiple of ``heads``.
+        If ``units`` is not a multiple of ``heads``, or ``lower_bound`` is out of its range.
     """
     key, value = head_widths("hgrn2_cell", units, heads, key)
+    valid = is_number(lower_bound) and 0 <= lower_bound < 1
+    required(valid, "hgrn2_cell", "lower_bound", "a number from 0 and below 1", lower_bound)
     cell = Cell("hgrn2", sequences="x", states={"S": matrix_shape(heads, key, value)}, dtype=dtype)
     x = cell.x
     gate = sigmoid(dense(x, heads * key, name="forget_gate"))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from graphnet import Cell, CellGraph, dense, gain, parameter
+from graphnet_recurrent.cells.ranges import is_number, is_pair, required, whole
 from graphnet_recurrent.cells.spread_values import evenly, shuffled
 
 
@@ -36,10 +37,20 @@ def lru_cell(
         d ``(units,)``.
     radius : tuple of float
         Smallest and largest initial magnitude of λ, between 0 and 1.
-    phase : float
+    phase : float, above 0
         Largest initial phase, in radians.
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of its range.
     """
     count = units if states is None else states
+    for name, number in (("units", units), ("states", count)):
+        whole("lru_cell", name, number)
+    ring = is_pair(radius) and radius[0] >= 0 and radius[1] <= 1 and 0 < sum(radius) < 2
+    required(ring, "lru_cell", "radius", "a smallest and a largest number between 0 and 1", radius)
+    required(is_number(phase) and phase > 0, "lru_cell", "phase", "a finite number above 0", phase)
     cell = Cell("lru", sequences={"x": units}, states={"re": count, "im": count}, dtype=dtype)
     low, high = radius
     size = np.sqrt(evenly(count, low**2, high**2))

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from graphnet import Cell, CellGraph, dense, gain, matrix_vector, outer_product, parameter
+from graphnet_recurrent.cells.ranges import whole
 from graphnet_recurrent.cells.spread_values import inverse_softplus, shuffled
 
 
@@ -31,7 +32,14 @@ def mamba_cell(units: int, states: int = 16, rank: int | None = None, dtype: str
     dtype : {'float64', 'float32'}
         Of the weights: W_r ``(units, rank)``, W_Δ ``(rank, units)``, b_Δ and d ``(units,)``, W_B and W_C
         ``(units, N)``, a ``(units, N)``.
+
+    Raises
+    ------
+    ConfigError
+        If a size is not a positive integer.
     """
+    for name, number in (("units", units), ("states", states)):
+        whole("mamba_cell", name, number)
     cell = Cell("mamba", sequences={"x": units}, states={"h": f"batch, feature={units}, state={states}"}, dtype=dtype)
     x = cell.x
     low = dense(x, math.ceil(units / 16) if rank is None else rank, name="step_low", bias=False)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from graphnet import Cell, CellGraph, dense, gain, parameter
+from graphnet_recurrent.cells.ranges import is_pair, required, whole
 from graphnet_recurrent.cells.spread_values import evenly
 
 
@@ -30,8 +31,16 @@ def s5_cell(
         d ``(units,)``.
     step : tuple of float
         Smallest and largest initial Δ, above 0.
+
+    Raises
+    ------
+    ConfigError
+        If an option is out of its range.
     """
     count = units if states is None else states
+    for name, number in (("units", units), ("states", count)):
+        whole("s5_cell", name, number)
+    required(is_pair(step) and step[0] > 0, "s5_cell", "step", "a smallest and a largest number above 0", step)
     cell = Cell("s5", sequences={"x": units}, states={"re": count, "im": count}, dtype=dtype)
     delta = np.exp(parameter(cell.x, count, evenly(count, *np.log(step)), name="step"))
     rate = -np.exp(parameter(cell.x, count, np.log(0.5), name="rate"))

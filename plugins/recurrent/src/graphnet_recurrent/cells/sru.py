@@ -3,6 +3,7 @@
 import math
 
 from graphnet import Cell, CellGraph, dense, parameter
+from graphnet_recurrent.cells.ranges import is_number, required
 from graphnet_recurrent.functional import peephole, sigmoid
 
 
@@ -21,10 +22,17 @@ def sru_cell(units: int, dtype: str = "float64", *, highway_bias: float = 0.0, p
     dtype : {'float64', 'float32'}
         Of the weights: W_f and W_r ``(features + 1, units)``, W ``(features, units)``, v_f and v_r ``(units,)``.
     highway_bias : float
-        b_0; negative: the input passes through at first.
+        b_0, from -100 to 100; negative: the input passes through at first.
     project : bool
         Replace ``x_t`` in the highway connection by a product with a further matrix, for inputs of another width.
+
+    Raises
+    ------
+    ConfigError
+        If ``highway_bias`` is out of its range.
     """
+    valid = is_number(highway_bias) and abs(highway_bias) <= 100
+    required(valid, "sru_cell", "highway_bias", "a number from -100 to 100", highway_bias)
     cell = Cell("sru", sequences={"x": None if project else units}, states={"c": units}, dtype=dtype)
     read_f = peephole(cell.c, units, name="forget_peephole")
     read_r = peephole(cell.c, units, name="highway_peephole")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphnet_onnx.reading.generic import generic
-from graphnet_onnx.reading.handlers.elementwise import pair
+from graphnet_onnx.reading.handlers.pairs import pair
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope

@@ -13,7 +13,8 @@ from graphnet_onnx.layers import Reduce
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.generic import generic
 from graphnet_onnx.reading.handlers.dense import dense
-from graphnet_onnx.reading.handlers.elementwise import emit, pair
+from graphnet_onnx.reading.handlers.elementwise import emit
+from graphnet_onnx.reading.handlers.pairs import pair
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope

@@ -10,7 +10,7 @@ import numpy as np
 from graphnet import Affine, FullyConnected
 from graphnet.layers import MatrixProduct
 from graphnet_onnx.reading import broadcasting, layout
-from graphnet_onnx.reading.handlers.elementwise import pair
+from graphnet_onnx.reading.handlers.pairs import pair
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope

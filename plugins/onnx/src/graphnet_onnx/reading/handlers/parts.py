@@ -25,7 +25,7 @@ def concat(scope: Scope, node: NodeView) -> None:
     if first is None:
         raise scope.refused(node, "no input is a value of the graph")
     axis = checked_axis(node, node.get("axis", 0), len(first.groups))
-    terms = [v if isinstance(v, Term) else as_term(scope, v, node.place) if isinstance(v, (Known, Filled)) else None
+    terms = [v if isinstance(v, Term) else as_term(scope, v) if isinstance(v, (Known, Filled)) else None
              for v in values]  # fmt: skip
     if any(t is None or len(t.groups) != len(first.groups) for t in terms):
         raise scope.refused(node, "its inputs have different ranks")
@@ -182,8 +182,8 @@ def slice_(scope: Scope, node: NodeView) -> None:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         axis = checked_axis(node, axis, len(term.groups))
         size = term.dims[axis]
-        first: int | None = None if _outside(scope, start, size, before=step > 0) else start
-        last: int | None = None if _outside(scope, end, size, before=step < 0) else end
+        first: int | None = None if _outside(start, size, before=step > 0) else start
+        last: int | None = None if _outside(end, size, before=step < 0) else end
         if isinstance(first, Dim) or isinstance(last, Dim):
             raise scope.refused(node, "its limits depend on sizes that are not known")
         term = sliced(scope, term, axis, first, last, None if step == 1 else step, node.name)
@@ -197,7 +197,7 @@ def _bounds(scope: Scope, node: NodeView, index: int) -> list[Any]:
     return [n if isinstance(n, Dim) else int(n) for n in value.array.reshape(-1)]
 
 
-def _outside(scope: Scope, bound: Any, size: Size, *, before: bool) -> bool:
+def _outside(bound: Any, size: Size, *, before: bool) -> bool:
     """Whether a limit is the end of the axis (its beginning, with ``before``)."""
     if isinstance(bound, Dim):
         return bound == size and not before

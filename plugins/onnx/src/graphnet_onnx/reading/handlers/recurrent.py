@@ -48,7 +48,7 @@ class Arrays:
         return str(self.w.dtype.name)
 
 
-def sequence(scope: Scope, node: NodeView, term: Term, time: int) -> Term:
+def sequence(scope: Scope, term: Term, time: int) -> Term:
     """A value as a sequence, whose time is an ONNX axis, with all others but the batch as they are.
 
     Raises
@@ -91,12 +91,12 @@ def recurrent(scope: Scope, node: NodeView) -> None:
     if not all(isinstance(value, (Known, type(None))) for value in constants):
         generic(scope, node)
         return
-    arrays, settings = _arrays(scope, node, constants)
+    arrays, settings = _arrays(node, constants)
     term = scope.term(node, 0)
     if len(term.groups) != 3:
         raise FileError("X must have three axes", where=node.place, received=len(term.groups))
     time, batch = (1, 0) if settings.batch_first else (0, 1)
-    x = layout.with_last(sequence(scope, node, term, time), 2, scope.move)
+    x = layout.with_last(sequence(scope, term, time), 2, scope.move)
     if x.rows == 2 and len(x.axes) > 3:  # axes of size 1 that ONNX does not have
         x = layout.arranged(x, (*x.axes[:2], x.groups[2]), scope.move)
     if x.groups[batch] != (x.batch,) or x.rows != 2 or len(x.axes) != 3:
@@ -116,10 +116,10 @@ def recurrent(scope: Scope, node: NodeView) -> None:
         scope.note(node, f"{y.ref.source}: Bidirectional({op})")
     else:
         y, states = _directions(scope, node, op, settings, arrays, x, mask, initial, name)
-    _set_outputs(scope, node, op, settings, x, y, states, (time, batch))
+    _set_outputs(scope, node, op, settings, x, y, states)
 
 
-def _arrays(scope: Scope, node: NodeView, constants: list[Any]) -> tuple[Arrays, Settings]:
+def _arrays(node: NodeView, constants: list[Any]) -> tuple[Arrays, Settings]:
     """The weights, checked, and the attributes.
 
     Raises
@@ -278,8 +278,7 @@ def _directions(
 
 
 def _set_outputs(
-    scope: Scope, node: NodeView, op: str, settings: Settings, x: Term, y: Value, states: dict[str, list[Value]],
-    places: tuple[int, int],
+    scope: Scope, node: NodeView, op: str, settings: Settings, x: Term, y: Value, states: dict[str, list[Value]]
 ) -> None:  # fmt: skip
     """Y (time, directions, batch, units), and the final states (directions, batch, units); or batch first."""
     count = len(settings.reversed)

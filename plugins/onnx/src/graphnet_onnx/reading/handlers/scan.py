@@ -78,10 +78,10 @@ def _parts(scope: Scope, node: NodeView, states: int) -> Parts:
         backward[index] = bool(directions[index]) != isinstance(value, Flipped)
         term = value.term if isinstance(value, Flipped) else value
         if isinstance(term, (Known, Filled)) and scope.reference is not None:
-            term = as_term(scope, term, node.place)
+            term = as_term(scope, term)
         if not isinstance(term, Term):
             raise scope.refused(node, f"sequence {index} is not a value of the graph")
-        parts.sequences[index] = sequence(scope, node, term, axis)
+        parts.sequences[index] = sequence(scope, term, axis)
     if not parts.sequences:
         raise scope.refused(node, "no sequence depends on the inputs of the model")
     parts.reverse = sum(backward.values()) * 2 > len(backward)
@@ -89,7 +89,7 @@ def _parts(scope: Scope, node: NodeView, states: int) -> Parts:
         if reverse != parts.reverse:
             term = parts.sequences[index]
             axis = axes[index] % len(term.groups)
-            parts.sequences[index] = sequence(scope, node, unflipped(scope, Flipped(term, axis)), axis)
+            parts.sequences[index] = sequence(scope, unflipped(scope, Flipped(term, axis)), axis)
     for index, term in parts.sequences.items():
         axis = axes[index] % len(term.groups)
         parts.sequences[index] = replace(term, groups=(*term.groups[:axis], *term.groups[axis + 1 :]))
@@ -253,7 +253,7 @@ class _Body:
         if isinstance(value, Flipped):
             value = unflipped(self.inner, value)
         if isinstance(value, (Known, Filled)):
-            value = as_term(self.inner, value, self.node.place)
+            value = as_term(self.inner, value)
         if not isinstance(value, Term):
             raise self.scope.refused(self.node, f"output {name[:80]!r} of its body is not a value")
         return value

@@ -10,7 +10,7 @@ import numpy as np
 from graphnet import FileError
 from graphnet_onnx.reading import layout
 from graphnet_onnx.reading.dims import Dim, Size, divided, product
-from graphnet_onnx.reading.handlers.elementwise import with_array
+from graphnet_onnx.reading.handlers.pairs import with_array
 from graphnet_onnx.reading.handlers.registry import handles
 from graphnet_onnx.reading.node import NodeView
 from graphnet_onnx.reading.scope import Scope
@@ -108,14 +108,14 @@ def reshape(scope: Scope, node: NodeView) -> None:
         known = product([n for n in wanted if not (isinstance(n, int) and n == -1)])
         rest = divided(product(dims), known)
         if rest is None:
-            rest = _rest(scope, dims, wanted, known)
+            rest = _rest(scope, dims, wanted)
         if rest is None:
             raise layout.mixed_rows(f"shape ({', '.join(map(str, dims))}) does not fit into {wanted}")
         wanted = [rest if isinstance(n, int) and n == -1 else n for n in wanted]
     _reshape(scope, node, term, wanted)
 
 
-def _rest(scope: Scope, dims: tuple[Size, ...], wanted: list[Any], known: Size) -> Size | None:
+def _rest(scope: Scope, dims: tuple[Size, ...], wanted: list[Any]) -> Size | None:
     """The size that -1 stands for, if sizes of the file are numbers in one place and free in another."""
     numbers = [scope.conversion.value(n) for n in dims]
     taken = list(wanted)

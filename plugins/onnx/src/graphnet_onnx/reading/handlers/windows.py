@@ -184,7 +184,7 @@ def pool(scope: Scope, node: NodeView) -> None:
     counted = node.op == "AveragePool" and node.get("count_include_pad") and pads is not None and any(map(any, pads))
     ceiling = pads is not None and node.get("ceil_mode") and not _whole(term.dims[2:], kernel, strides, pads)
     if plain and counted and not ceiling:
-        term, pads = padded(scope, node, term, pads or ()), ((0, 0),) * axes
+        term, pads = padded(scope, term, pads or ()), ((0, 0),) * axes
         counted = False
     if not plain or counted or ceiling or any(max(pair) >= m for pair, m in zip(pads or (), kernel, strict=False)):
         generic(scope, node)
@@ -199,7 +199,7 @@ def pool(scope: Scope, node: NodeView) -> None:
     scope.note(node, f"{value.ref.source}: {layer!r}")
 
 
-def padded(scope: Scope, node: NodeView, term: Term, pads: Pairs) -> Term:
+def padded(scope: Scope, term: Term, pads: Pairs) -> Term:
     """Images with zeros around them, which count."""
     sizes = [term.size(axis) for axis in term.axes[term.rows :]]
     known = [n if isinstance(n, int) else -1 for n in sizes]
