@@ -279,6 +279,7 @@ def test_two_trainings_with_one_folder(tmp_path):
                     code = 3 if not trainer.history.epochs else 4
                 except BaseException:
                     traceback.print_exc()
+                    sys.stderr.flush()
                 finally:
                     os._exit(code)
             children.append(pid)

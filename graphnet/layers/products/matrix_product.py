@@ -26,7 +26,7 @@ class MatrixProduct(Layer):
     Examples
     --------
     >>> import numpy as np
-    >>> MatrixProduct().forward([np.array([[[1.0, 2.0]]]), np.array([[[3.0], [4.0]]])])
+    >>> MatrixProduct().forward(np.array([[[1.0, 2.0]]]), np.array([[[3.0], [4.0]]]))
     array([[[11.]]])
     """
 

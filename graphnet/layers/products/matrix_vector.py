@@ -24,7 +24,7 @@ class MatrixVector(Layer):
     Examples
     --------
     >>> import numpy as np
-    >>> MatrixVector().forward([np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[1.0, 10.0]])])
+    >>> MatrixVector().forward(np.array([[[1.0, 2.0], [3.0, 4.0]]]), np.array([[1.0, 10.0]]))
     array([[21., 43.]])
     """
 

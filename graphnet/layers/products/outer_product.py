@@ -24,7 +24,7 @@ class OuterProduct(Layer):
     Examples
     --------
     >>> import numpy as np
-    >>> OuterProduct().forward([np.array([[1.0, 2.0]]), np.array([[3.0, 4.0, 5.0]])])
+    >>> OuterProduct().forward(np.array([[1.0, 2.0]]), np.array([[3.0, 4.0, 5.0]]))
     array([[[ 3.,  4.,  5.],
             [ 6.,  8., 10.]]])
     """

@@ -24,7 +24,7 @@ class VectorMatrix(Layer):
     Examples
     --------
     >>> import numpy as np
-    >>> VectorMatrix().forward([np.array([[1.0, 10.0]]), np.array([[[1.0, 2.0], [3.0, 4.0]]])])
+    >>> VectorMatrix().forward(np.array([[1.0, 10.0]]), np.array([[[1.0, 2.0], [3.0, 4.0]]]))
     array([[31., 42.]])
     """
 
