@@ -13,6 +13,7 @@ from graphnet import (
     Builder,
     Cell,
     ConfigError,
+    DataError,
     FileError,
     FullyConnected,
     Layer,
@@ -26,7 +27,7 @@ from graphnet import (
 )
 from graphnet.cli import main
 from graphnet.models.pages.tracing import traced
-from graphnet_recurrent import LSTM, Recurrent, cell_named, lstm_cell
+from graphnet_recurrent import LSTM, Recurrent, Stack, cell_named, lstm_cell, mamba_cell, min_gru_cell
 from graphnet_recurrent.functional import sigmoid, tanh
 
 pytest.importorskip("graphlay")
@@ -155,6 +156,13 @@ def test_examples_steps_nodes_and_seeds(tmp_path):
     data = block(graphnet.trace(cell, example=x, steps=7))
     assert len(data["values"]) == 7
     assert by_name(data, "values", 2)["<x"] == pytest.approx(x[2, 0], rel=1e-3)
+    assert graphnet.trace(cell, example=x[:, 0], seed=3) == graphnet.trace(cell, example=x, seed=3)
+    several = Stack([min_gru_cell(3), mamba_cell(3)])  # its other inputs, the initial states, are optional
+    assert len(block(graphnet.trace(several, example=x[:4, :, :3]))["values"]) == 4
+    with pytest.raises(DataError, match="no row"):
+        graphnet.trace(cell, example=x[:, :0])
+    with pytest.raises(ShapeError, match="not an array"):
+        graphnet.trace(cell, example=[x[:3, 0], x[:2, 0]])
     graph = Sequential(LSTM(3, 4, 4), LSTM(4, 5, 2), shape="time, batch, feature=3")
     names = [path for path, layer in graph.walk() if isinstance(layer, Scan)]
     assert block(graphnet.trace(graph, node=names[1].partition("/")[0]))["path"] == names[1]

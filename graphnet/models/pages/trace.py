@@ -60,8 +60,9 @@ def trace(
         The path of a Scan, or of a node around one; None: the first Scan. Of a Scan inside the cell of another one,
         the last outer step is shown.
     example : array or mapping of input name to array, optional
-        A batch, of which the first row is run. These values are in the page. None: standard normal numbers, drawn with
-        ``seed`` (of integer inputs: 0 and 1); sequences whose features are not declared have 3.
+        A batch, of which the first row is run, or one row without the batch axis. These values are in the page. None:
+        standard normal numbers, drawn with ``seed`` (of integer inputs: 0 and 1); sequences whose features are not
+        declared have 3.
     steps : int
         The number of time steps, 1 to 200; of a longer example the first ones are run.
     seed : int
@@ -77,6 +78,8 @@ def trace(
     ------
     ConfigError
         If ``target`` has no graph or no Scan, or a number is out of range.
+    DataError
+        If the example has no row or no step.
     UnknownNameError
         If there is no Scan at ``node``, or no input of a name in ``example``.
     FileError
