@@ -7,6 +7,7 @@ each public module of scripts/public_names.py and one for each of its names.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,7 @@ numpydoc_class_members_toctree = False
 # ---------------------------------------------------------------------- the site
 html_theme = "pydata_sphinx_theme"
 html_title = "graphnet"
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
@@ -66,6 +68,15 @@ html_theme_options = {
 nb_ipywidgets_js: dict[str, Any] = {}
 linkcheck_anchors = False
 linkcheck_timeout = 20
+
+
+def ipython_folder(app: Any, config: Any) -> None:
+    """Run the notebooks with settings of their own: none of the user's, and without the notice that TCP is local."""
+    folder = Path(app.doctreedir) / "ipython"
+    (folder / "profile_default").mkdir(parents=True, exist_ok=True)
+    settings = "c = get_config()\nc.IPKernelApp.log_level = 40\n"
+    (folder / "profile_default" / "ipython_kernel_config.py").write_text(settings, encoding="utf-8")
+    os.environ["IPYTHONDIR"] = str(folder)
 
 
 def write_reference(app: Any, config: Any) -> None:
@@ -84,6 +95,7 @@ def front_page(app: Any, error: Exception | None) -> None:
 
 
 def setup(app: Any) -> None:
-    """Connect the two steps above."""
+    """Connect the steps above."""
+    app.connect("config-inited", ipython_folder)
     app.connect("config-inited", write_reference)
     app.connect("build-finished", front_page)
