@@ -60,6 +60,11 @@ class BoundScan:
         """What is traced of it."""
         return spec_of(self.step, self.shapes, self.options, self.wanted, backward)
 
+    @property
+    def reason(self) -> str | None:
+        """Why a loop of it could not be compiled; None if each one that was needed is compiled."""
+        return next((reason for reason in self.reasons.values() if reason), None)
+
     def program(self, keep: bool) -> ScanProgram | BoundLoop | SplitScan:
         """What runs the Scan; ``keep`` says whether a backward pass follows."""
         if keep not in self.programs:
