@@ -158,6 +158,9 @@ class RunState:
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
             if values["best_epoch"]:
                 score = reader.value(values["best_score"], None, "best score")
+                if not isinstance(score, tuple):
+                    raise TypeError(f"the score of the best epoch: {score}")
+                _check_numbers("the best epoch", values["best_epoch"], *score)
                 copies = {name: np.array(array) for name, array in snapshot.arrays["best"].items()}
                 self.best.carry_on(values["best_epoch"], score, copies)
             if "state" in snapshot.arrays:
@@ -178,9 +181,11 @@ class RunState:
             reader = ObjectReader(arrays)
             self._set_weights(snapshot.arrays["weights"], values["layouts"])
             self._restore_optimizers(values, reader)
-            self.epochs.pace.load_state(reader.value(values["pace"], None, "pace"))
-            self.epochs.accumulation.load_state(reader.value(values["accumulation"], None, "accumulation"))
-            self.epochs.averages.load_state(reader.value(values["averages"], None, "averages"))
+            for name in ("pace", "accumulation", "averages"):
+                part: Any = getattr(self.epochs, name)
+                state = reader.value(values[name], None, name)
+                _check_kinds(name, part.state(), state)
+                part.load_state(state)
             self.objects.restore(values["objects"], reader)
             if self.epochs.feed.truncated is not None:
                 self.epochs.feed.truncated.carry_on(reader.value(values["pieces"], None, "pieces"))
@@ -226,10 +231,37 @@ class RunState:
         current.skipped = written["skipped"]
         current.initial = reader.value(written["initial"], None, "initial loss")
         current.start = time.perf_counter() - written["seconds"]
-        current.totals.carry_on(reader.value(written["totals"], None, "totals"))
+        given = [each for each in (current.rate, current.norm, current.initial) if each is not None]
+        counts = current.number, current.batches, current.skipped, *current.position
+        _check_numbers("the epoch that was interrupted", *counts, *given)
+        totals = reader.value(written["totals"], None, "totals")
+        sums = *totals["values"].values(), *totals["terms"].values()
+        _check_numbers("the sums of the epoch", *sums, totals["penalty"], totals["examples"])
+        current.totals.carry_on(totals)
         for metric, state in zip(current.totals.metrics, written["metrics"], strict=True):
             reader.object(state, metric, f"epoch, metric {metric.name}")
         return current
+
+
+def _check_kinds(what: str, now: Any, state: Any) -> None:
+    """Raise a TypeError where a state has no number, array or mapping in the place of one."""
+    if isinstance(now, Mapping):
+        if not isinstance(state, Mapping):
+            raise TypeError(f"{what}: {state}")
+        for name in now.keys() & state.keys():
+            _check_kinds(f"{what}, {name}", now[name], state[name])
+    elif isinstance(now, np.ndarray) and not isinstance(state, np.ndarray):
+        raise TypeError(f"{what}: {state}")
+    elif isinstance(now, (int, float)) and state is not None:
+        _check_numbers(what, state)
+
+
+def _check_numbers(what: str, *values: Any) -> None:
+    """Raise a TypeError unless these are numbers, an OverflowError for an integer that no float holds."""
+    if not all(isinstance(value, (int, float, np.number)) for value in values):
+        raise TypeError(f"{what}: {values}")
+    for value in values:
+        float(value)
 
 
 def _check_record(number: int, record: Any) -> None:
@@ -237,8 +269,7 @@ def _check_record(number: int, record: Any) -> None:
     if not isinstance(record, EpochRecord) or record.epoch != number:
         raise TypeError(f"record {number} of the history")
     figures = [*record.flat().values(), record.initial_loss]
-    if not all(figure is None or isinstance(figure, (bool, int, float, np.number)) for figure in figures):
-        raise TypeError(f"record {number} of the history: {figures}")
+    _check_numbers(f"record {number} of the history", *(figure for figure in figures if figure is not None))
 
 
 def _laid_out(array: Array, axes: list[int] | None) -> Array:
