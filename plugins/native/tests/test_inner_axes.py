@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
-from helpers.matrix_cells import CELLS, OTHERS, everything, graph, inputs, same, same_inputs
 from test_threads import COUNTS, _own_cache, assert_equal_bits, use  # noqa: F401
+
+pytest.importorskip("helpers", reason="the cells are those of graphnet's own tests")
+
+from helpers.matrix_cells import CELLS, OTHERS, everything, graph, inputs, same, same_inputs
 
 #: Keys and values, and rows of the batch: lanes that are full, and others.
 SHAPES = [((2, 5), 1, "float32"), ((3, 9), 5, "float64"), ((4, 8), 8, "float64")]
