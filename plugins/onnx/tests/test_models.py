@@ -42,6 +42,7 @@ from graphnet_onnx.writing import errors
 from graphnet_recurrent import GRU, LSTM, Bidirectional, Stack, gru_cell, lstm_cell, sigmoid, tanh
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+in_checkout = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="the examples are those of graphnet's checkout")
 
 
 def started(model, inputs):
@@ -87,6 +88,7 @@ def test_mlp_with_normalization():
     )
 
 
+@in_checkout
 def test_digits():
     model = graphnet.load(EXAMPLES / "digits" / "model.yaml")
     proto = assert_model(
@@ -111,6 +113,7 @@ def test_images_in_float64_need_no_operator_that_onnxruntime_lacks():
     )
 
 
+@in_checkout
 @pytest.mark.parametrize("recurrent", ["scan", "operator"])
 def test_japanese_vowels(recurrent):
     first, later = sequences(12, name="frames")
