@@ -175,6 +175,8 @@ def main() -> int:
             print(f"a wheel cannot be built:\n{error}")
             return 1
         planned = [*suites(known), *third_party]
+        # That of the recurrent layers takes longest: if it began last, one core would wait for it.
+        planned.sort(key=lambda suite: suite.distribution.name != "graphnet-recurrent")
         known |= {suite.distribution.name: suite.distribution for suite in third_party}
         passed = list(workers.map(partial(check, wheels=wheels, known=known, work=Path(work)), planned))
     for suite, good in zip(planned, passed, strict=True):
