@@ -27,7 +27,7 @@ class Feed:
             return True
 
     def wait(self, seen: int, seconds: float) -> tuple[int, Mapping[str, Any]] | None:
-        """The number and the data of a version after ``seen``; None if there is none after so many seconds."""
+        """The number and the data of a version after ``seen``; None if there is none within ``seconds``."""
         with self._changed:
             self._changed.wait_for(lambda: self._version > seen or self._closed, seconds)
             return (self._version, self._data) if self._version > seen and not self._closed else None
