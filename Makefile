@@ -31,7 +31,7 @@ $(BIN)/python:
 $(USER_READY): $(PYPROJECTS) | $(BIN)/python
 	@echo "setup: installing graphnet, its plugins and what they need (numpy, matplotlib, …) into $(VENV): about a minute"
 	@$(FORGET_FORMER)
-	@$(PIP) -e ".[plot]" $(PLUGINS)
+	@$(PIP) -e ".[plot,report]" $(PLUGINS)
 	@rm -f $(VENV)/.*-ready*
 	@touch $@
 
@@ -45,7 +45,7 @@ $(DEVELOPER_READY): $(PYPROJECTS) requirements.lock | $(BIN)/python
 	else \
 		echo "setup: WARNING: requirements.lock does not serve this Python or this platform (see pip's message above);" >&2; \
 		echo "setup: WARNING: installing the newest versions instead, whose hashes are not checked" >&2; \
-		$(PIP) -e ".[test,dev,plot,digits,forecast,data,sweep,keras]" $(PLUGINS); \
+		$(PIP) -e ".[test,dev,plot,digits,forecast,data,sweep,keras,report]" $(PLUGINS); \
 	fi
 	@rm -f $(VENV)/.*-ready*
 	@touch $(USER_READY) $@
