@@ -29,8 +29,8 @@ Array = Any
 #: them for which products of vectors that are masked anyway do not overflow; the smallest decay of one step whose error
 #: may be that of its logarithm, a difference of sums, divided by it.
 LIMITS = {"f": (1e28, 1e30, 1e-2), "d": (1e200, 1e280, 1e-4)}
-#: Smaller decays count as this one in a chunk: what that adds to a state is far below the rounding errors of the state
-#: that it comes from. The error of a decay does not depend on its own size.
+#: Smaller decays count as this one in a chunk, where what that adds to a state is lost in its rounding errors
+#: (:func:`floor_is_lost`). The error of a decay does not depend on its own size.
 FLOOR = {"f": 1e-12, "d": 1e-24}
 
 
@@ -75,6 +75,26 @@ def cumulated(decay: Array) -> tuple[Array, Array]:
     for t in range(middle + 1, size):
         np.multiply(found[t - 1], decay[..., t, :], found[t])
     return np.ascontiguousarray(np.moveaxis(found, 0, -2)), whole
+
+
+def floor_is_lost(part: Any, decay: Array) -> bool:
+    """Whether the rest of a state that ``FLOOR`` leaves, where less should be left, is lost beside what a step adds.
+
+    Only where it can be bounded: without corrections of the delta rule, and with decays of at most 1. A step that is to
+    clear a large state and adds little, or nothing, is computed exactly instead.
+
+    Parameters
+    ----------
+    part : graphnet.core.recurrences.dense.Dense
+    decay : array (batch or 1, steps or 1, *heads, key or value)
+    """
+    if "u" in part.vectors or not np.abs(decay).max() <= 1:
+        return False
+    char = part.initial.dtype.char
+    added = np.abs(part.vectors["keys"]).max(axis=-1) * np.abs(part.vectors["values"]).max(axis=-1)
+    state = np.abs(part.initial).max(axis=(-2, -1)) + added.sum(axis=1)
+    clears = (np.abs(decay) < FLOOR[char]).any(axis=-1)
+    return bool((~clears | (FLOOR[char] * state[:, None] <= np.finfo(char).eps * added)).all())
 
 
 class Chunks:
@@ -159,10 +179,13 @@ class Chunks:
         if decay is None:
             return cls(part, size)
         by_value = decay.shape[-1] > 1
-        decay = divided_decay(decay[..., 0, :] if by_value else decay[..., 0], size)
+        decay = decay[..., 0, :] if by_value else decay[..., 0]
         char = part.initial.dtype.char
         largest, harmless, smallest = LIMITS[char]
-        given, least = decay, np.abs(decay).min(initial=1.0)
+        least = np.abs(decay).min(initial=1.0)
+        if least < FLOOR[char] and not floor_is_lost(part, decay):
+            return None
+        given = decay = divided_decay(decay, size)
         if least < FLOOR[char]:
             decay = np.where(np.abs(decay) < FLOOR[char], np.copysign(decay.dtype.type(FLOOR[char]), decay), decay)
         products, start = cumulated(decay)
