@@ -23,6 +23,7 @@ from graphnet.core.run.numpy_backend.bound_program import BoundProgram
 from graphnet.core.run.numpy_backend.program_policy import input_count
 from graphnet.core.run.numpy_backend.region import MIN_NODES, BoundRegion
 from graphnet.core.run.numpy_backend.scan import BoundScan
+from graphnet.core.run.numpy_backend.split_pieces import BoundRest
 from graphnet.core.run.numpy_backend.split_scan import SplitScan
 from graphnet.core.run.numpy_backend.workspace import Workspace
 from graphnet.core.run.reference.call_trace import untraceable
@@ -61,11 +62,12 @@ def explain(
     """Return how a model or graph is compiled, pass by pass; see :meth:`graphnet.Graph.explain`.
 
     ``target`` is a Model, a Graph, a Runner or a composite layer. The graph is bound as for a run, and the bound plan
-    is described.
+    is described: for a Runner with its backend, passes and reach, else with the backend that is chosen by default.
     """
     graph = graph_of(target, "explain")
     inputs = input_shapes(graph, batch, steps, shapes)
-    runner = Runner(copy.deepcopy(graph), passes=passes)  # a copy: binding may initialize weights
+    copied = copy.deepcopy(graph)  # binding may initialize weights
+    runner = target.alike(copied, passes) if isinstance(target, Runner) else Runner(copied, passes=passes)
     with random.using(np.random.default_rng(0)):
         bound, inferred = runner.bound(inputs, dtype, phase)
     calls = {s.path: s for s in runner.plan.steps if isinstance(s, Call)}
@@ -86,6 +88,8 @@ def explain(
     described = tuple(replace(part, threads=text) for part, text in zip(parts, threads, strict=True))
     line = backend_line(runner.backend)
     advice = None if line == runner.backend else f"backend: {line}"
+    if runner.backend == "reference":
+        advice = "backend: reference, which runs node by node; this is how numpy would run it"
     return Explanation(graph.name, f"{phase.name} phase, batch {batch}, {steps} steps, {dtype}", described, advice)
 
 
@@ -130,6 +134,11 @@ def _apart(step: BoundScan, program: SplitScan) -> Part:
             calls.append(("recurrence", f"{names}: {NAMES[piece.kind]}"))
         elif isinstance(piece, Rest):
             calls.append(("loop", ", ".join(step.step.states[s] for s in piece.states)))
+    for piece in program.steps:
+        if isinstance(piece, BoundRegion):
+            piece.program(True)
+        elif isinstance(piece, BoundRest):
+            piece.scan.program(True)
     backends = {compiled.executable().backend for compiled in program.compiled()} or {"numpy"}
     return Part(
         step.path, "Scan", notes=_recurrences(step), calls=tuple(calls), backend=", ".join(sorted(backends)), apart=True

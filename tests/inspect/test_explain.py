@@ -125,3 +125,11 @@ def test_faster_backend_that_is_not_installed_is_named_once(installed, monkeypat
     assert explained.advice == (
         None if installed else "backend: numpy (faster with graphnet-native, 173 MB: see graphnet doctor)"
     )
+
+
+def test_a_runner_is_explained_with_its_backend_and_passes():
+    graph = model()
+    parts = explain(Runner(graph, backend="numpy", passes=["hoist"]), batch=5, steps=7).parts
+    assert {part.backend for part in parts} == {"numpy"}
+    assert ("split", "left out") in parts[0].notes
+    assert "runs node by node" in str(explain(Runner(graph, backend="reference")))

@@ -85,6 +85,8 @@ class ChosenBackend:
     """
 
     def __init__(self, named: str | Backend | None = None) -> None:
+        #: What the caller gave.
+        self.given = named
         self._name: str | None = None
         if named is not None and not isinstance(named, str) and callable(getattr(named, "bind", None)):
             self.named: str | None = type(named).__name__

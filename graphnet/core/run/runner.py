@@ -115,6 +115,11 @@ class Runner(ExplainedAttributes):
             infer(self.plan, self.layers, self.plan.declared)
 
     # ------------------------------------------------------------------ the graph and its arrays
+    def alike(self, graph: Graph, passes: Iterable[str] | None = None) -> Runner:
+        """A runner of another graph with the backend, the reach and, unless others are given, the passes of this one."""
+        chosen = self.passes if passes is None else passes
+        return Runner(graph, backend=self._backend.given, passes=chosen, reach=self.reach)
+
     @property
     def backend(self) -> str:
         """The name of the backend that runs this graph; chosen once, when it is first read or at the first pass."""
