@@ -116,7 +116,7 @@ class Runner(ExplainedAttributes):
 
     # ------------------------------------------------------------------ the graph and its arrays
     def alike(self, graph: Graph, passes: Iterable[str] | None = None) -> Runner:
-        """A runner of another graph with the backend, the reach and, unless others are given, the passes of this one."""
+        """A runner of another graph with this backend and reach and, unless others are given, these passes."""
         chosen = self.passes if passes is None else passes
         return Runner(graph, backend=self._backend.given, passes=chosen, reach=self.reach)
 
