@@ -62,6 +62,11 @@ def test_the_command_prints_a_table_and_says_what_it_left_out():
     assert "100.0 % of" in result.output
 
 
+def test_an_operator_without_tests_is_refused():
+    result = CliRunner().invoke(command, ["--operator", "Abs", "--operator", "Fox"])
+    assert result.exit_code == 2 and "there is no node test of Fox" in result.output
+
+
 def test_a_failure_of_a_claimed_operator_is_the_exit_code(monkeypatch):
     monkeypatch.setattr("graphnet_onnx.operators.elementwise.UNARY", {"Floor": lambda x: x})
     result = CliRunner().invoke(command, ["--operator", "Floor", "--reasons"])

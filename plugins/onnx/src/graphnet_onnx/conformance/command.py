@@ -30,6 +30,9 @@ def command(kind: str, operators: tuple[str, ...], types: str, through: str, rea
 
     cases = [case for each in (KINDS if kind == "all" else [kind]) for case in collected(each)]
     if operators:
+        without = sorted(set(operators) - {case.operator for case in cases})
+        if without:
+            raise click.BadParameter(f"there is no {kind} test of {', '.join(without)}", param_hint="--operator")
         cases = [case for case in cases if case.operator in operators]
     wanted = () if types == "all" else [name.strip() for name in types.split(",")]
     report = run_cases(cases, wanted, run_case if through == "backend" else run_imported)
