@@ -34,6 +34,7 @@ ORDER = (
     "data",
     "plugins",
     "training",
+    "training.distributed",
     "io",
     "inspect",
     "models",

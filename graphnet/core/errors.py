@@ -159,6 +159,10 @@ class FileError(GraphnetError, ValueError):
     """A model, weights or run file cannot be read or written, or has invalid contents."""
 
 
+class WorkerError(GraphnetError, RuntimeError):
+    """A process of a group that trains together was lost, did not answer in time, or returned wrong values."""
+
+
 class GraphnetWarning(UserWarning):
     """Base of all warnings of graphnet."""
 
