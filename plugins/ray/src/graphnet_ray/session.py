@@ -51,8 +51,9 @@ def connect(address: str | None = None, *, cpus: int = 1, object_store: int = OB
     try:
         ray.init(address=address or "local", log_to_driver=False, logging_level="error", **started)
     except Exception as error:  # ConnectionError, ValueError and others, by the kind of address
-        what = "reached" if address else "started"
-        raise ConfigError(f"Ray cannot be {what}: {error}", where=f"address {address!r}" if address else None) from error
+        if address:
+            raise ConfigError(f"Ray cannot be reached: {error}", where=f"address {address!r}") from error
+        raise ConfigError(f"Ray cannot be started: {error}") from error
     return not address
 
 
