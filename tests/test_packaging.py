@@ -88,7 +88,9 @@ def test_licence_is_mit():
 @pytest.mark.parametrize("name", PLUGINS)
 def test_plugin_depends_on_graphnet_and_what_it_connects(name):
     shipped = [f"graphnet-{each}>=0.1" for each in ("recurrent", "conv", "activations")]
-    more = {"native": ["llvmlite>=0.44"], "onnx": [*shipped, "onnx>=1.17", "click>=8.2"], "ray": ["ray>=2.40"]}.get(name, [])
+    more = {"native": ["llvmlite>=0.44"], "onnx": [*shipped, "onnx>=1.17", "click>=8.2"], "ray": ["ray>=2.40"]}.get(
+        name, []
+    )
     assert pyproject(ROOT / "plugins" / name)["project"]["dependencies"] == ["graphnet-framework>=0.1", *more]
 
 

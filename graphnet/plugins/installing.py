@@ -13,8 +13,7 @@ from graphnet.core.distribution import FORMER, NAME, canonical, normalized
 
 #: The plugins in the repository of graphnet, and their folders.
 OWN_PLUGINS = {
-    f"graphnet-{name}": f"./plugins/{name}"
-    for name in ("recurrent", "conv", "activations", "native", "onnx", "ray")
+    f"graphnet-{name}": f"./plugins/{name}" for name in ("recurrent", "conv", "activations", "native", "onnx", "ray")
 }
 
 
