@@ -242,4 +242,4 @@ def test_wheel_of_graphnet_has_data_and_templates(builds):
         paths = archive.namelist()
     assert any(path.startswith("graphnet/data/datasets/data/") for path in paths)
     assert "graphnet/cli/scaffold/template/pyproject.toml.tmpl" in paths
-    assert any(path.endswith("licenses/LICENSE") for path in paths)
+    assert {path.rpartition("/")[2] for path in paths if "/licenses/" in path} == {"LICENSE", "NOTICE"}
