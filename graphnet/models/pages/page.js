@@ -671,8 +671,21 @@
     render();
     fit();
     window.addEventListener("hashchange", fromAddress);
-    window.addEventListener("beforeprint", fit);
   }
+  // Print is light and shows all of the graph, whatever the screen shows.
+  var dark = false;
+  window.addEventListener("beforeprint", function () {
+    dark = document.documentElement.getAttribute("data-theme") === "dark";
+    if (dark) setTheme(false);
+    if (!graphs.length) return;
+    picture.setAttribute("viewBox", [-10, -10, whole.w + 20, whole.h + 20].join(" "));
+    world.removeAttribute("transform");
+  });
+  window.addEventListener("afterprint", function () {
+    if (dark) setTheme(true);
+    picture.removeAttribute("viewBox");
+    move();
+  });
   overview();
   if (graphs.length) fromAddress();
   document.documentElement.setAttribute("data-ready", "true");
