@@ -11,6 +11,8 @@ import secrets
 import stat
 from pathlib import Path
 
+from graphnet.io import filesystem
+
 #: The bytes of the secret, and the ports for dynamic use (RFC 6335).
 SECRET, PORTS = 32, range(49152, 65536)
 
@@ -51,11 +53,11 @@ def _secret() -> bytes | None:
     if os.name == "nt":  # the permissions of a file are not those of POSIX there
         return None
     with contextlib.suppress(OSError):
-        os.makedirs(base, mode=0o700, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
+        if not os.path.lexists(path):
+            filesystem.make_folders(Path(base), 0o700)
             _create(path)
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with open(handle, "rb") as file:
+        with os.fdopen(handle, "rb") as file:
             status = os.fstat(handle)
             private = stat.S_ISREG(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o077
             found = file.read(SECRET + 1) if private else b""
@@ -66,10 +68,5 @@ def _secret() -> bytes | None:
 def _create(path: str) -> None:
     """Write the secret under another name first: the file is whole when it appears."""
     draft = f"{path}.{secrets.token_hex(8)}"
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with open(handle, "wb") as file:
-            file.write(secrets.token_bytes(SECRET))
-        os.link(draft, path)
-    finally:
-        os.unlink(draft)
+    filesystem.write_private(draft, secrets.token_bytes(SECRET))
+    filesystem.rename(draft, path)
