@@ -1,3 +1,4 @@
+// Part of graphnet, under the MIT License.
 "use strict";
 // The page of graphnet watch: data come as server-sent events. They are read by fetch, because EventSource cannot send
 // the token; it stands in the fragment of the address, which browsers send to nobody.

@@ -1,3 +1,4 @@
+// Part of graphnet, under the MIT License.
 "use strict";
 (function () {
   var block = document.getElementById("data"), update = null;
@@ -45,10 +46,10 @@
   header.appendChild(theme);
   var main = make("main", {}, document.body);
   var stage = make("div", { id: "stage" });
-  var side = make("aside", { "aria-label": "Details" });
+  var side = make("aside", { "aria-label": "Details", tabindex: 0 });
   if (graphs.length) main.appendChild(stage);
   main.appendChild(side);
-  if (!graphs.length) main.style.display = "block";
+  if (!graphs.length) main.className = "only";
 
   function setTheme(dark) {
     document.documentElement.setAttribute("data-theme", dark ? "dark" : "light");
@@ -242,6 +243,13 @@
     var address = "#node=" + encodeURIComponent(path);
     if (location.hash !== address) { try { history.replaceState(null, "", address); } catch (error) { location.hash = address; } }
   }
+  // To the overview; the focus stays on the node, so that arrow keys go on from there.
+  function leave() {
+    var place = places[chosen];
+    overview();
+    if (place) { place.group.setAttribute("tabindex", 0); place.group.focus({ preventScroll: true }); }
+    try { history.replaceState(null, "", location.pathname + location.search); } catch (error) { /* a viewer without addresses */ }
+  }
   function fromAddress() {
     var found = /^#node=(.*)$/.exec(location.hash), path = "";
     if (!found) return;
@@ -280,6 +288,7 @@
   document.addEventListener("keydown", function (event) {
     if (!graphs.length || event.ctrlKey || event.metaKey || event.altKey || event.target === search) return;
     if (event.key === "/") { search.focus(); event.preventDefault(); }
+    if (event.key === "Escape" && chosen) leave();
     if (event.key === "+") zoom(1.25);
     if (event.key === "-") zoom(0.8);
     if (event.key === "0") fit();
@@ -410,10 +419,10 @@
     pictures = [];
     side.textContent = "";
     var back = make("button", { type: "button", text: "Overview" }, side);
-    back.addEventListener("click", function () { overview(); });
+    back.addEventListener("click", leave);
     if (box.g) {
       var opener = make("button", { type: "button", text: opened[path] ? "Close" : "Open" }, side);
-      opener.addEventListener("click", function () { toggle(path); details(path); });
+      opener.addEventListener("click", function () { toggle(path); details(path); side.querySelectorAll("button")[1].focus(); });
     }
     section(path);
     var rows = [["role", box.r]];
@@ -490,7 +499,7 @@
       var nodes = Object.keys(byPath).filter(function (path) { return byPath[path].r === "node"; });
       var total = graphs[0].boxes.reduce(function (sum, box) { return sum + (box.c || 0); }, 0);
       table([["nodes", figure(nodes.length)], ["parameters", figure(total)]], side);
-      make("p", { "class": "soft", text: "Click a node for details; a plus, a second click or the key o opens it. Keys: arrows move, / searches, + and − zoom, 0 fits." }, side);
+      make("p", { "class": "soft", text: "Click a node for details; a plus, a second click or the key o opens it. Keys: arrows move, Enter shows details, Escape leaves them, / searches, + and − zoom, 0 fits." }, side);
     }
     if (data.test && data.test.length) {
       section("Test set");
@@ -630,16 +639,27 @@
     if (!words) return;
     Object.keys(byPath).forEach(function (path) {
       var box = byPath[path];
-      if ((path + " " + (box.k || "")).toLowerCase().indexOf(words) < 0 || count > 40) return;
+      if ((path + " " + (box.k || "")).toLowerCase().indexOf(words) < 0) return;
       count += 1;
-      nodeButton(path, box.k ? "  " + box.k : "", results);
+      if (count <= 40) nodeButton(path, box.k ? "  " + box.k : "", results);
     });
     if (!count) make("li", { text: "nothing found" }, results);
+    if (count > 40) make("li", { text: "and " + (count - 40) + " more" }, results);
   }
   search.addEventListener("input", find);
   search.addEventListener("keydown", function (event) {
     if (event.key === "Enter" && results.querySelector("button")) { results.querySelector("button").click(); search.value = ""; find(); }
     if (event.key === "Escape") { search.value = ""; find(); }
+    if (event.key === "ArrowDown" && results.querySelector("button")) { results.querySelector("button").focus(); event.preventDefault(); }
+  });
+  results.addEventListener("keydown", function (event) {
+    var all = Array.prototype.slice.call(results.querySelectorAll("button")), at = all.indexOf(document.activeElement);
+    if (event.key === "ArrowDown" && all[at + 1]) all[at + 1].focus();
+    else if (event.key === "ArrowUp") (all[at - 1] || search).focus();
+    else if (event.key === "Escape") { search.value = ""; find(); search.focus(); }
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
   });
   results.addEventListener("click", function (event) {
     if (event.target.tagName === "BUTTON") { search.value = ""; find(); }
