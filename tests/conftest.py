@@ -14,14 +14,21 @@ def _seeded():
 
 
 @pytest.fixture(scope="session")
-def chromium():
-    """A browser without network, one for all tests of a process; without Chromium the test is skipped."""
+def _browser():
     from helpers import browser
 
     if browser.CHROMIUM is None or browser.DRIVER is None:
         pytest.skip(MISSING)
     with browser.browser() as session:
         yield session
+
+
+@pytest.fixture
+def chromium(_browser):
+    """A browser without network, one for all tests of a process; without Chromium the test is skipped."""
+    _browser.call("/url", {"url": "about:blank"})
+    _browser.errors(), _browser.requests()  # those of the test before
+    return _browser
 
 
 def pytest_terminal_summary(terminalreporter):
