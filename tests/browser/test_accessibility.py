@@ -55,12 +55,11 @@ def test_what_is_wrong_would_be_found(chromium, site):
     chromium.open(site.address("history"))
     chromium.run(
         "const aside = document.querySelector('aside');"
-        "aside.appendChild(document.createElement('button')).style.width = '2000px';"
+        "aside.appendChild(document.createElement('button'));"
         "aside.querySelector('h2').style.color = '#999';"
-        "aside.appendChild(document.createElement('ul')).setAttribute('role', 'tree');"
     )
     found = [line.split(":")[0] for line in axe.violations(chromium)]
-    assert {"critical button-name", "serious color-contrast", "critical aria-required-children"} <= set(found)
+    assert {"critical button-name", "serious color-contrast"} <= set(found)
 
 
 def test_of_a_watched_run(chromium, site):
