@@ -31,7 +31,7 @@ def registered(layer: type[Layer]) -> Iterator[None]:
     try:
         current.registry.entry_of(layer)
     except PluginError:
-        with using(_extended(current, layer)):
+        with using(_extended(current, layer)):  # type: ignore[arg-type]  # the hash is that of classes
             yield
     else:
         yield
