@@ -1,3 +1,4 @@
+// Part of graphnet, under the MIT License.
 // The order of search results. Sphinx finds the pages that contain every word of a query, and gives each page the score of
 // its best word; equal scores are ordered by name. So a question in plain words finds nothing, and one word finds the page
 // of some class first. Here a result is a section: its heading counts most, then the title of its page, then the text of
