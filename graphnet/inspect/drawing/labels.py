@@ -94,7 +94,8 @@ def _rectangles(centres: Array, size: Point) -> Array:
 def _meets(one: Array, other: Array, *, open_ends: bool = True) -> Array:
     """Which of some rectangles overlap which of others, (len(one), len(other)); lines have no area and are closed."""
     left, right = np.maximum(one[:, None, :2], other[None, :, :2]), np.minimum(one[:, None, 2:], other[None, :, 2:])
-    return np.asarray((left < right) if open_ends else (left <= right)).all(axis=-1, keepdims=True)[..., 0]
+    overlapping = (left < right) if open_ends else (left <= right)
+    return np.asarray(overlapping[..., 0] & overlapping[..., 1])
 
 
 def _distance(label: Array, pieces: Array) -> float:
