@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import browser
 
 import graphnet
 from graphnet import (
@@ -343,41 +342,3 @@ def test_a_page_loads_nothing_and_hostile_texts_stay_text():
     ):
         assert way not in script
     assert set(re.findall(r"https?://[^\s\"'\\]+", script)) == {"http://www.w3.org/2000/svg"}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_in_a_browser(tmp_path, width):
-    if browser.CHROMIUM is None or browser.DRIVER is None:
-        pytest.skip("no Chromium with chromedriver: the page is not opened in a browser")
-    page, (x, y) = tmp_path / "page.html", (1.25, -2.5)
-    graphnet.trace(lstm_cell(2), page, example=np.full((3, 1, 2), (x, y)))
-    (tmp_path / "hostile.html").write_text(hostile_page(), encoding="utf-8")
-    where = "return document.querySelector('#where').textContent"
-    with browser.browser() as session:
-        session.open(f"file://{page}", width)
-        assert session.run("return document.documentElement.scrollWidth") <= width
-        assert session.run(where) == "Step 1 of 3, forward: what the step reads"
-        assert "1.25 −2.50" in session.run("return document.querySelector('#scroll').textContent")
-        session.click("#node-on")
-        assert session.run(where) == "Step 1 of 3, forward: concatenate, node 1 of 14"
-        assert session.run("return document.querySelector('.box.now').textContent").startswith("concatenate")
-        assert (
-            session.run("return document.querySelector('#equation').textContent") == "concatenate = Concatenate(x, h)"
-        )
-        session.click("#step-on")
-        assert session.run(where).startswith("Step 2 of 3, forward")
-        session.type("#scroll", browser.KEYS["ArrowDown"] + "b")
-        assert session.run(where).startswith("Step 2 of 3, backward")
-        assert session.run("return location.hash") == "#backward-2-0"
-        theme = "return document.documentElement.dataset.theme"
-        before = session.run(theme)
-        session.click("#theme")
-        assert {before, session.run(theme)} == {"light", "dark"}
-        session.open(f"file://{page}#backward-3-15", width)
-        assert session.run(where).startswith("Step 3 of 3, backward: the errors of its results")
-        assert "1.00 1.00" in session.run("return document.querySelector('#scroll').textContent")
-        session.open(f"file://{tmp_path / 'hostile.html'}#backward-1-1", width)
-        assert session.run("return document.documentElement.dataset.ready") == "true"
-        assert session.run("return document.documentElement.dataset.hacked") is None
-        assert session.errors() == []

@@ -335,6 +335,12 @@
     show();
   }
   theme.addEventListener("click", function () { setTheme(root.getAttribute("data-theme") !== "dark"); });
+  var dark = false; // print is light
+  window.addEventListener("beforeprint", function () {
+    dark = root.getAttribute("data-theme") === "dark";
+    if (dark) setTheme(false);
+  });
+  window.addEventListener("afterprint", function () { if (dark) setTheme(true); });
   // On a phone only a part is shown, in letters that can be read; the picture follows the node.
   var room = scroll.getBoundingClientRect();
   zoom(Math.min(1.2, Math.max(room.width < 600 ? 0.8 : 0.6, Math.min(room.width / wide, room.height / high))));
