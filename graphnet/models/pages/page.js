@@ -213,6 +213,18 @@
     render();
     var after = places[path];
     if (before && after) { view.x += (before.x - after.x) * view.k; view.y += (before.y - after.y) * view.k; move(); }
+    if (opened[path]) bringIn(after);
+  }
+  // An opened box is shown whole, if its letters can still be read then; else its beginning.
+  function bringIn(place) {
+    var frame = stage.getBoundingClientRect(), room = 12;
+    var x = view.x + place.x * view.k, y = view.y + place.y * view.k, w = place.w * view.k, h = place.h * view.k;
+    if (x >= room && y >= room && x + w <= frame.width - room && y + h <= frame.height - room) return;
+    view.k = Math.min(view.k, Math.max(0.5, Math.min((frame.width - 2 * room) / place.w, (frame.height - 2 * room) / place.h)));
+    view.x = Math.max(room, (frame.width - place.w * view.k) / 2) - place.x * view.k;
+    view.y = Math.max(room, (frame.height - place.h * view.k) / 2) - place.y * view.k;
+    if (place.w * view.k > frame.width - 2 * room) view.x = (frame.width - place.w * view.k) / 2 - place.x * view.k;
+    move();
   }
   function reveal(path) {
     var changed = false, holder = owner[parents[path]];
@@ -674,8 +686,21 @@
     render();
     fit();
     window.addEventListener("hashchange", fromAddress);
-    window.addEventListener("beforeprint", fit);
   }
+  // Print is light and shows all of the graph, whatever the screen shows.
+  var dark = false;
+  window.addEventListener("beforeprint", function () {
+    dark = document.documentElement.getAttribute("data-theme") === "dark";
+    if (dark) setTheme(false);
+    if (!graphs.length) return;
+    picture.setAttribute("viewBox", [-10, -10, whole.w + 20, whole.h + 20].join(" "));
+    world.removeAttribute("transform");
+  });
+  window.addEventListener("afterprint", function () {
+    if (dark) setTheme(true);
+    picture.removeAttribute("viewBox");
+    move();
+  });
   overview();
   if (graphs.length) fromAddress();
   document.documentElement.setAttribute("data-ready", "true");
