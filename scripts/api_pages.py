@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -124,6 +125,8 @@ def members(kind: type, public: set[int]) -> list[str]:
         if base in elsewhere or not base.__module__.startswith("graphnet"):
             continue
         for name, value in vars(base).items():
+            if re.fullmatch(r"set_\w+_request", name):  # written by scikit-learn, which documents it
+                continue
             method = inspect.isroutine(value) or isinstance(value, property | classmethod | staticmethod)
             if method and not name.startswith("_") and inspect.getdoc(getattr(kind, name, None)):
                 names[name] = None

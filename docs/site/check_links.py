@@ -2,9 +2,9 @@
 
     python docs/site/check_links.py build/docs [build/docs-links/output.json]      (make docs-links)
 
-Inside: every file and every fragment that a page refers to exists, also where Sphinx does not look (links in docstrings,
-images, scripts). Outside: what the linkcheck builder of Sphinx found. A host that cannot be reached is reported and does
-not count as broken, so that the target also serves without a network. The exit code is 1 if a link is broken.
+Inside: every file and every section that a page refers to exists, also where Sphinx does not look (images, scripts).
+Outside: what the linkcheck builder of Sphinx found. A host that cannot be reached is reported and does not count as
+broken, so that the target also serves without a network. The exit code is 1 if a link is broken.
 """
 
 from __future__ import annotations
