@@ -340,7 +340,6 @@ __all__ = [
     "VectorMatrix",
     "Weight",
     "WorkerError",
-    "WorkerError",
     "batch_normalization",
     "concatenate",
     "constant",

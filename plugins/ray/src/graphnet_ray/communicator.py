@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -61,17 +61,15 @@ class RayCommunicator(Communicator):
             raise ConfigError(
                 "invalid number of workers", where=WHERE, expected="an integer of at least 1", received=repr(workers)
             )
-        cores = settings.cpus or 1
-        local = session.connect(settings.address, cpus=workers * cores, object_store=settings.object_store)
+        local = session.connect(settings.address, object_store=settings.object_store)
         try:
-            return cls._start(workers, follow, settings, settings.cores(workers, local))
+            return cls._start(workers, settings, session.starter(follow, settings, workers, local))
         except BaseException:
             session.disconnect()
             raise
 
     @classmethod
-    def _start(cls, workers: int, follow: Follow, settings: Settings, cores: int) -> Self:
-        start = session.starter(follow, cores, settings)
+    def _start(cls, workers: int, settings: Settings, start: Callable[[], Any]) -> Self:
         roster = Roster(
             start,
             workers - 1,

@@ -41,6 +41,8 @@ class RayFollower(Communicator):
         self._follow(generation)
         self._read += 1
         header, arrays = received
+        for array in arrays:  # those from the object store are read-only already
+            array.flags.writeable = False
         return Message(header, arrays)
 
     def begin_sum(self, buffer: np.ndarray[Any, Any], *, everywhere: bool = True) -> Pending:

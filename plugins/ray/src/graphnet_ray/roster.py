@@ -148,7 +148,7 @@ class Roster:
                 self._hear(member, now)
             elif member.introduction is None:
                 if now - member.started > self._start_timeout:
-                    self._discard(member, f"it did not start within {self._start_timeout:g} s")
+                    self._discard(member, f"it did not start within {self._start_timeout:g} s; {free_cores()}")
             elif now - member.heard > self._silence:
                 self.lose(member, f"it has been silent for {now - member.heard:.1f} s")
 
@@ -217,6 +217,13 @@ def ended(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     told = detail[1] if detail else (lines or [type(error).__name__])[0][:200]
     return f"its process has ended ({told})"
+
+
+def free_cores() -> str:
+    """How many cores Ray has to give, in words."""
+    ray = load_ray()
+    free, there = (resources().get("CPU", 0.0) for resources in (ray.available_resources, ray.cluster_resources))
+    return f"{free:g} of {there:g} cores of the cluster are free"
 
 
 def named(members: Iterable[Member]) -> str:

@@ -68,7 +68,7 @@ def connect(address: str | None = None, *, cpus: int = 1, object_store: int = OB
     Raises
     ------
     ConfigError
-        If there is no cluster at the address, or Ray cannot be started.
+        If there is no cluster at the address, Ray cannot be started, or this process is connected to another cluster.
     """
     ray = load_ray()
     with _connection.lock:
@@ -76,8 +76,9 @@ def connect(address: str | None = None, *, cpus: int = 1, object_store: int = OB
             _connection.users = 0
             _connection.started = _initialize(ray, address or os.environ.get(ADDRESS) or None, cpus, object_store)
             _connection.users = 1
-        elif _connection.users:
-            _connection.users += 1
+        else:
+            _require_same(ray, address)
+            _connection.users += bool(_connection.users)
         return _connection.started and bool(_connection.users)
 
 
@@ -114,8 +115,11 @@ def _initialize(ray: Any, address: str | None, cpus: int, object_store: int) -> 
     return not address
 
 
-def starter(follow: Follow, cores: int, settings: Settings) -> Callable[[], Any]:
+def starter(follow: Follow, settings: Settings, workers: int, local: bool) -> Callable[[], Any]:
     """Return what starts an actor of a group.
+
+    In a cluster, an actor occupies as many cores as its computations have threads. On this machine it occupies none, so
+    that a group may have more ranks than there are cores.
 
     Raises
     ------
@@ -132,13 +136,31 @@ def starter(follow: Follow, cores: int, settings: Settings) -> Callable[[], Any]
             f"the program of the ranks cannot be pickled: {error}", expected="a function of a module"
         ) from error
     actor = ray.remote(concurrency_groups=GROUPS, max_concurrency=2)(Worker)
-    options = {"num_cpus": cores, "max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+    cores = settings.cores(workers, local)
+    options = {
+        "num_cpus": 0 if local else cores,
+        "max_restarts": 0,
+        "max_task_retries": 0,
+        "scheduling_strategy": "SPREAD",
+    }
     return lambda: actor.options(**options).remote(program, cores, settings.timeout)
 
 
 def pause(seconds: float) -> None:
     """Sleep."""
     time.sleep(seconds)
+
+
+def _require_same(ray: Any, address: str | None) -> None:
+    """Refuse the address of another cluster than that to which this process is connected."""
+    here = ray.get_runtime_context().gcs_address
+    if address not in (None, "auto", here):
+        raise ConfigError(
+            "this process is connected to another Ray",
+            where=f"address {address!r}",
+            expected=repr(here),
+            remedy="Close what uses it first.",
+        )
 
 
 def _require_listener(address: str) -> None:
