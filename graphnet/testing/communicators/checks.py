@@ -137,7 +137,14 @@ def messages(groups: Groups) -> None:
     draw = np.random.default_rng(0)
     values = {"text": "grün", "number": 0.1, "none": None, "nested": [1, (2, {"three": b"\0"})]}
     large = draw.standard_normal((300, 1000))
-    several = [draw.integers(0, 9, 5), np.float32(1.5).reshape(()), np.zeros((0, 3)), large[:, ::2].T, large > 0, large]
+    several: list[Any] = [
+        draw.integers(0, 9, 5),
+        np.float32(1.5).reshape(()),
+        np.zeros((0, 3)),
+        large[:, ::2].T,
+        large > 0,
+        large,
+    ]
     for arrays in ([], several[:3], several):
         before = [each.copy() for each in arrays]
         (received,) = command(group, "echo", arrays, values=values)
