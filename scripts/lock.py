@@ -30,6 +30,8 @@ EXTRAS = {
     LOCK: ("test", "dev", "plot", "report", "digits", "forecast", "data", "sweep", "keras"),
     DOCS_LOCK: ("docs", "plot", "report", "digits", "sweep"),
 }
+#: Distributions that no lock has: `make setup` leaves them out, because of what they install.
+BY_HAND = ("graphnet-ray",)
 #: The lowest Python that the lock serves.
 PYTHON = "3.11"
 HEADER = """\
@@ -43,6 +45,8 @@ def requirements(lock: Path = LOCK) -> list[str]:
     own = set(discover())
     wanted = {"editables>=0.5"}  # what hatchling needs to install a folder as editable
     for distribution in discover().values():
+        if distribution.name in BY_HAND:
+            continue
         project = tomllib.loads((distribution.folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
         extras = project.get("optional-dependencies", {})
         wanted.update(distribution.dependencies, distribution.build_requires)

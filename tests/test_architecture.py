@@ -95,6 +95,7 @@ HARMLESS = {
     ("graphnet/training/nonfinite/saved_batch.py", "np.savez_compressed"),  # a buffer
     ("graphnet/io/lock.py", "os.open"),  # looks whether somebody holds a lock
     ("graphnet/io/checkpoint.py", "os.open"),  # reads
+    ("graphnet/models/watching/address.py", "os.open"),  # reads
 }
 
 

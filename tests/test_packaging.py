@@ -1,4 +1,4 @@
-"""The four distributions: metadata, typing, entry points, and what their wheels contain."""
+"""The distributions: metadata, typing, entry points, and what their wheels contain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ import pytest
 import graphnet
 
 ROOT = Path(__file__).resolve().parent.parent
-PLUGINS = ("recurrent", "conv", "activations", "native", "onnx")
+PLUGINS = ("recurrent", "conv", "activations", "native", "onnx", "ray")
+#: Left out by `make setup NATIVE=0`, or by every `make setup`.
+OPTIONAL = ("native", "ray")
 FOLDERS = (ROOT, *(ROOT / "plugins" / name for name in PLUGINS))
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 
@@ -33,6 +35,11 @@ def module_folder(folder):
     return folder / package
 
 
+def skip_if_left_out(name):
+    if name in OPTIONAL and not list(importlib.metadata.distributions(name=f"graphnet-{name}")):
+        pytest.skip(f"graphnet-{name} is not installed")
+
+
 def test_distributions_share_one_version():
     versions = {pyproject(folder)["project"]["version"] for folder in FOLDERS}
     assert len(versions) == 1
@@ -42,6 +49,7 @@ def test_distributions_share_one_version():
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
 def test_installed_version_is_this_version(folder):
+    skip_if_left_out(folder.name)
     project = pyproject(folder)["project"]
     assert importlib.metadata.version(project["name"]) == project["version"]
 
@@ -80,17 +88,18 @@ def test_licence_is_mit():
 @pytest.mark.parametrize("name", PLUGINS)
 def test_plugin_depends_on_graphnet_and_what_it_connects(name):
     shipped = [f"graphnet-{each}>=0.1" for each in ("recurrent", "conv", "activations")]
-    more = {"native": ["llvmlite>=0.44"], "onnx": [*shipped, "onnx>=1.17", "click>=8.2"]}.get(name, [])
+    more = {"native": ["llvmlite>=0.44"], "onnx": [*shipped, "onnx>=1.17", "click>=8.2"], "ray": ["ray>=2.40"]}.get(
+        name, []
+    )
     assert pyproject(ROOT / "plugins" / name)["project"]["dependencies"] == ["graphnet-framework>=0.1", *more]
 
 
 @pytest.mark.parametrize("name", PLUGINS)
 def test_plugin_is_found_by_entry_point(name):
-    if name == "native":  # left out by NATIVE=0
-        pytest.importorskip("graphnet_native")
     declared = pyproject(ROOT / "plugins" / name)["project"]["entry-points"]
     backends = {"graphnet.backends": {"native": "graphnet_native.plugin"}} if name == "native" else {}
     assert declared == {"graphnet": {name: f"graphnet_{name}.plugin"}, **backends}
+    skip_if_left_out(name)
     (entry,) = importlib.metadata.entry_points(group="graphnet", name=name)
     assert entry.dist.name == f"graphnet-{name}"
     assert any(callable(hook) for key, hook in vars(entry.load()).items() if key.startswith("graphnet_"))
@@ -133,6 +142,7 @@ FROM_THE_INDEX = {
     "h5py",
     "statsmodels",
     "uv",
+    "ray>=2.40",
 }
 
 
@@ -179,7 +189,7 @@ def test_plugin_readme_example_runs(name):
     exec(program, results)
     for variable, shape in re.findall(r"^(\w+) = .*?# \(([\d, ]+)\)", program, flags=re.MULTILINE):
         assert results[variable].shape == tuple(int(size) for size in shape.split(",")), variable
-    if name != "onnx":  # which has no layers
+    if name not in ("onnx", "ray"):  # which have no layers
         assert np.all(np.isfinite(results["error"]))
 
 
@@ -232,4 +242,4 @@ def test_wheel_of_graphnet_has_data_and_templates(builds):
         paths = archive.namelist()
     assert any(path.startswith("graphnet/data/datasets/data/") for path in paths)
     assert "graphnet/cli/scaffold/template/pyproject.toml.tmpl" in paths
-    assert any(path.endswith("licenses/LICENSE") for path in paths)
+    assert {path.rpartition("/")[2] for path in paths if "/licenses/" in path} == {"LICENSE", "NOTICE"}

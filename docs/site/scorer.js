@@ -1,3 +1,4 @@
+// Part of graphnet, under the MIT License.
 // The order of search results. Sphinx ranks pages with equal matches by their name; here pages that answer come before
 // pages that only mention: the log of changes, the reasons of the design, the settings of the project.
 var Scorer = {

@@ -12,7 +12,9 @@ from importlib import metadata
 from graphnet.core.distribution import FORMER, NAME, canonical, normalized
 
 #: The plugins in the repository of graphnet, and their folders.
-OWN_PLUGINS = {f"graphnet-{name}": f"./plugins/{name}" for name in ("recurrent", "conv", "activations", "native")}
+OWN_PLUGINS = {
+    f"graphnet-{name}": f"./plugins/{name}" for name in ("recurrent", "conv", "activations", "native", "onnx", "ray")
+}
 
 
 def how_to_install(*distributions: str, requirement: str = "") -> str:

@@ -34,8 +34,12 @@ class Browser:
         self.call("/url", {"url": "about:blank"})
         self.call("/url", {"url": address})
 
-    def run(self, script):
-        return self.call("/execute/sync", {"script": script, "args": []})
+    def run(self, script, *args):
+        return self.call("/execute/sync", {"script": script, "args": list(args)})
+
+    def run_async(self, script, *args):
+        """What the script gives to the function that is its last argument."""
+        return self.call("/execute/async", {"script": script, "args": list(args)})
 
     def find(self, selector):
         return self.call("/element", {"using": "css selector", "value": selector})[ELEMENT]

@@ -6,8 +6,10 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 
@@ -16,12 +18,14 @@ import pytest
 from click.testing import CliRunner
 from helpers import browser
 
+import graphnet
 from graphnet import Builder, ConfigError, FileError, FullyConnected, Trainer, TrainingConfig, dense
 from graphnet.cli import main
 from graphnet.io.run_folder import RunFolder
+from graphnet.models.pages.facts import thinned
 from graphnet.models.runs import open_run
-from graphnet.models.watching import run, serve
-from graphnet.models.watching.run import WatchedRun
+from graphnet.models.watching import Measurements, Parts, WatchedRun, kept_address, measured, run, serve, server
+from graphnet.models.watching.address import proof
 from graphnet.training.callbacks import Callback
 
 pytest.importorskip("graphlay")
@@ -58,6 +62,7 @@ def eager(monkeypatch):
     """Looks at the lock and at the weights each time."""
     monkeypatch.setattr(run, "LOCK_SECONDS", 0.0)
     monkeypatch.setattr(run, "SHARE", 1e9)
+    monkeypatch.setattr(measured, "SHARE", 1e9)
 
 
 def request(server, path="/", method="GET", **headers):
@@ -152,6 +157,143 @@ def test_a_stream_begins_with_all_data_and_goes_on_with_what_has_changed():
             assert request(server, "/events", Authorization=f"Bearer {server.token}")[0] == 503
 
 
+def test_a_page_proves_that_it_knows_the_token_and_does_not_send_it():
+    with serve(lambda: {"a": 1}, token="t") as first, serve(lambda: {"a": 2}, token="t") as second:
+        nonce = request(first, "/nonce")[2]
+        assert (
+            len(nonce) == 32 != request(second, "/nonce")[2] and request(first, "/nonce", Host="evil.example")[0] == 403
+        )
+        shown = f"Proof {proof('t', nonce, f'127.0.0.1:{first.server_port}')}"
+        assert proof("t", nonce, "h") != proof("u", nonce, "h") != proof("u", nonce, "g")
+        assert request(second, "/events", Authorization=shown)[0] == 401  # of no use for another server
+        assert request(first, "/events", Authorization=shown, Host=f"localhost:{first.server_port}")[0] == 401
+        first.feed.close()
+        assert request(first, "/events", Authorization=shown)[0] == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_a_run_has_the_same_address_each_time_if_the_secret_is_private(tmp_path, monkeypatch):
+    monkeypatch.setenv("GRAPHNET_CACHE", str(tmp_path / "cache"))
+    token, port = kept_address(tmp_path / "run")
+    (tmp_path / "link").symlink_to("run")
+    assert kept_address(tmp_path / "run") == (token, port) == kept_address(tmp_path / "link")
+    other = kept_address(tmp_path / "other")
+    assert len(token) == 43 and port >= 49152 and other[0] != token
+    secret = tmp_path / "cache" / "watch-secret"
+    assert secret.stat().st_mode & 0o777 == 0o600 and os.listdir(secret.parent) == ["watch-secret"]
+    secret.chmod(0o640)
+    assert kept_address(tmp_path / "run")[0] != token != kept_address(tmp_path / "run")[0]
+    monkeypatch.setenv("GRAPHNET_CACHE", str(secret))
+    assert len(kept_address(tmp_path / "run")[0]) == 43
+    with serve(dict) as taken, serve(dict, taken.server_port, other=True) as free:
+        assert free.server_port != taken.server_port
+
+
+def test_clients_that_send_nothing_or_slowly_keep_nobody_out(monkeypatch):
+    monkeypatch.setattr(server, "STRANGERS", 3)
+    with serve(lambda: {"a": 1}) as running:
+        running.update()
+        with closing(Stream(running)) as stream:
+            stream.next()
+            silent = [socket.create_connection(("127.0.0.1", running.server_port), 30) for _ in range(6)]
+            for each in silent:
+                each.sendall(b"GET / HTTP/1.1\r\nHost: x")
+            assert request(running)[0] == 200
+            assert [each.recv(1) for each in silent[:3]] == [b""] * 3  # the oldest ones were ended
+            monkeypatch.setattr(server, "PATIENCE", 0.0)
+            assert [each.recv(1) for each in silent[3:]] == [b""] * 3
+            for each in silent:
+                each.close()
+            monkeypatch.setattr(running, "read", lambda: {"a": 2})
+            running.update()
+            assert stream.next() == ("data", {"a": 2})  # a page that has shown the token stays
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links and pipes")
+def test_links_out_of_the_folder_and_pipes_are_not_read(tmp_path, eager):
+    folder = tmp_path / "run"
+    train(folder, 2)
+    watched = WatchedRun(folder)
+    before = watched.read()
+    (tmp_path / "secret.json").write_text('{"test": {"password": 4321.0}}')
+    (tmp_path / "elsewhere").symlink_to(folder)
+    assert WatchedRun(tmp_path / "elsewhere").read()["live"] == before["live"]
+    (newest, *_) = (folder / "checkpoints").iterdir()
+    for path, made, words in (
+        (
+            folder / "summary.json",
+            lambda p: p.symlink_to(tmp_path / "secret.json"),
+            "summary.json is a link that leads",
+        ),
+        (folder / "versions.json", os.mkfifo, "versions.json is not a file"),
+        (newest, lambda p: p.symlink_to(tmp_path), f"checkpoints, {newest.name} is a link that leads"),
+        (newest / "manifest.json", os.mkfifo, "checkpoints, manifest.json is not a file"),
+    ):
+        path.rename(tmp_path / "kept")
+        made(path)
+        found = watched.read()
+        assert found["live"]["state"] == "unreadable" and found["live"]["words"].startswith(f"Not read: {words}")
+        assert "4321" not in json.dumps(found) and found["graphs"] == before["graphs"]
+        path.unlink()
+        (tmp_path / "kept").rename(path)
+    (folder / "model.yaml").rename(folder / "kept.yaml")
+    (folder / "model.yaml").symlink_to("kept.yaml")
+    assert watched.read()["live"] == before["live"]
+
+
+def test_what_costs_time_is_computed_by_a_thread_from_the_newest_checkpoint(tmp_path, eager):
+    folder = tmp_path / "run"
+    measurements = Measurements(folder, Parts(example=X, confusion=True, batch=2, steps=2))
+    watched = WatchedRun(folder, measurements)
+    found, priorities = {}, set()
+
+    def until(*keys):
+        end = time.monotonic() + 60
+        while not all(key in found for key in keys) or "pending" in found:
+            assert time.monotonic() < end, found.keys()
+            found.clear()
+            found.update(watched.read())
+            time.sleep(0.02)
+
+    def look(epoch):
+        watched.read()
+        if epoch == 1:
+            until("costs", "compiler", "recorded", "missing")
+            if sys.platform == "linux":
+                priorities.update(os.getpriority(os.PRIO_PROCESS, t.native_id) for t in threading.enumerate())
+                assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) < 19
+
+    train(folder, 3, After(look))
+    first = dict(found)
+    assert sys.platform != "linux" or 19 in priorities
+    assert len(first["costs"]["nodes"]) == 2
+    assert "batch 2" in first["costs"]["setting"] and first["compiler"]["parts"]
+    assert first["missing"][0][0] == "confusion matrix" and str(tmp_path) not in json.dumps(first)
+    expected = np.abs(graphnet.load(folder).predict(X[:1])).max()
+
+    def largest(data):
+        last = list(data["recorded"].values())[-1]
+        return max(abs(last["low"]), abs(last["high"]))
+
+    end = time.monotonic() + 60
+    while largest(now := watched.read()) != pytest.approx(expected, rel=1e-3) or "pending" in now:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+    assert now["costs"] is first["costs"] and now["compiler"] is first["compiler"]  # once for each graph
+    assert largest(now) != largest(first)
+    measurements.close()
+    assert not [t for t in threading.enumerate() if "measurements" in t.name]
+
+
+def test_long_curves_keep_their_peaks_and_gaps():
+    values = [1.0] * 50_000
+    values[12_345], values[30_001], values[40_000] = 9.0, -7.0, None
+    points = thinned(values)
+    assert len(points) == 1000 and max(p for p in points if p is not None) == 9.0 and points.count(None) == 1
+    assert min(p for p in points if p is not None) == -7.0 and points.index(9.0) == pytest.approx(246, abs=2)
+    assert thinned([None] * 3000) == [None] * 1000 and thinned(values[:1000]) == values[:1000]
+
+
 def test_a_run_is_followed_from_before_its_start_over_its_end_and_further(tmp_path, eager):
     folder = tmp_path / "new" / "run"
     watched = WatchedRun(folder)
@@ -200,7 +342,7 @@ def test_a_run_is_followed_from_before_its_start_over_its_end_and_further(tmp_pa
     (folder / "model.yaml").write_text("nodes: [")
     assert "model.yaml" in watched.read()["trouble"] and "graphs" in watched.read()
     shutil.rmtree(folder)
-    assert watched.read() == {"title": "run", "live": {"state": "waiting", "words": "The run has not begun yet."}}
+    assert watched.read()["live"]["state"] == "gone" and "graphs" in watched.read()
 
 
 def test_other_folders_are_refused(tmp_path):
@@ -260,6 +402,8 @@ def test_a_page_in_a_browser_gets_new_curves_without_a_reload(tmp_path, eager):
                 until(session, "return document.querySelectorAll('.box').length", 4)
                 until(session, f"{epochs}[0]", 2)
                 session.run("document.documentElement.dataset.same = 'yes'")
+                session.type("#search", "fully")
+                session.run("document.querySelector('aside').scrollTop = 55")
             if epoch > 2:
                 until(session, f"{epochs}[0]", epoch)
 
@@ -267,7 +411,27 @@ def test_a_page_in_a_browser_gets_new_curves_without_a_reload(tmp_path, eager):
         server.update()
         until(session, "return document.querySelector('aside p').textContent.slice(0, 9)", "Finished:")
         assert session.run("return document.documentElement.dataset.same") == "yes"
+        assert session.run("return document.querySelector('#search').value") == "fully"
+        assert session.run("return document.querySelector('aside').scrollTop") == 55
         assert session.errors() == []
+        session.click("#results button")
+        session.run("getSelection().selectAllChildren(document.querySelector('aside h2'))")
+        server.shutdown()
+        server.server_close()
+        server.feed.close()
+        until(session, "return document.querySelector('#connection').textContent.slice(0, 14)", "The connection")
+        with serve(WatchedRun(folder).read, server.server_port, token=server.token) as second:
+            second.update()
+            until(session, "return document.querySelector('#connection').textContent", "")
+            shutil.rmtree(folder)
+            second.update()
+            until(session, "return document.querySelectorAll('.box').length", 4)
+            assert session.run("return getSelection().toString()") == "fully_connected"
+            assert session.run("return document.documentElement.dataset.same") == "yes"
+            session.click("aside button")
+            until(session, "return document.querySelector('aside p').textContent.slice(0, 37)",
+                  "The run is not in its folder any more")  # fmt: skip
+    with serve(dict) as server, browser.browser() as session:
         session.open(f"http://127.0.0.1:{server.server_port}/#token=wrong", 390)
         until(
             session,

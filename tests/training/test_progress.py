@@ -2,7 +2,9 @@
 
 import contextlib
 import io
+import os
 import re
+import subprocess
 import sys
 import types
 
@@ -57,6 +59,20 @@ def test_a_line_for_each_epoch_on_a_pipe(capsys, verbose):
     *lines, last = capsys.readouterr().out.splitlines()
     assert [int(LINE.fullmatch(line)[1]) for line in lines] == [1, 2, 3]
     assert re.fullmatch(r"best epoch \d of 3, chosen by the validation accuracy", last)
+
+
+def test_a_real_pipe_gets_plain_lines(tmp_path):
+    (tmp_path / "script.py").write_text(
+        "import numpy as np, graphnet\n"
+        "model = graphnet.Model(graphnet.Sequential(graphnet.FullyConnected(3, 2), shape='batch, feature=3'))\n"
+        "for verbose in (None, 1):\n"
+        "    model.fit(np.eye(3), np.array([0, 1, 0]), epochs=3, verbose=verbose)\n"
+    )
+    command = [sys.executable, str(tmp_path / "script.py")]
+    done = subprocess.run(command, capture_output=True, timeout=120, check=True, env=os.environ | {"TERM": "xterm"})
+    text = done.stdout.decode()
+    assert text.isascii() and all(letter.isprintable() or letter == "\n" for letter in text.replace("\r\n", "\n"))
+    assert [line.split("  ")[0] for line in text.splitlines()[:-1]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
 
 
 def test_every_epoch_has_a_line_and_says_once_that_nothing_was_held_out(capsys):

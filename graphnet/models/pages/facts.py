@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from graphnet.core.describe.graph import Graph
-from graphnet.core.errors import GraphnetError
+from graphnet.core.errors import ConfigError, GraphnetError
 from graphnet.inspect.explain import explain
 from graphnet.inspect.profile import profile
+from graphnet.metrics import ConfusionMatrix
 from graphnet.training.config import TrainingConfig
 from graphnet.training.history import HELD_OUT, History, ending
 
 #: What is left out of curves; and the fields of the environment that a page shows.
 NO_CURVES = ("epoch", "best", "examples", "seconds", "skipped_batches")
+#: The most points of a curve.
+POINTS = 1000
 #: The settings that may name files.
 WITH_PATHS = ("data", "save_bad_batch")
 #: A path in a text: of these only the last part is shown.
@@ -24,15 +30,44 @@ PATH = re.compile(r"(?<![\w.)])(?:[A-Za-z]:)?(?:[\\/~][^\s\\/'\",;:]+)+[\\/]?")
 
 
 def curve_data(history: History) -> dict[str, Any]:
-    """The figures of a history by name: training and held-out values under one name."""
+    """The figures of a history by name: training and held-out values under one name.
+
+    Of more than 1,000 epochs, a curve has the least and the greatest value of each stretch, in their order.
+    """
     figures = history.to_dict()
     curves: dict[str, dict[str, list[float | None]]] = {}
     for name, values in figures.items():
         if name not in NO_CURVES:
             kind = "validation" if name.startswith(HELD_OUT) else "training"
-            curves.setdefault(name.removeprefix(HELD_OUT), {})[kind] = [_finite(value) for value in values]
+            curves.setdefault(name.removeprefix(HELD_OUT), {})[kind] = thinned([_finite(value) for value in values])
     words = ending(history) if history.epochs else "no epoch was completed"
     return {"epochs": len(history), "best": history.best_epoch, "ending": words, "curves": curves}
+
+
+def thinned(values: Sequence[float | None]) -> list[float | None]:
+    """At most 1,000 points of a curve: of each stretch the least and the greatest value, and a gap if it has one.
+
+    Examples
+    --------
+    >>> thinned([1.0, None])
+    [1.0, None]
+    >>> curve = thinned([float(i % 7) for i in range(10_000)])
+    >>> len(curve), curve[:4]
+    (1000, [0.0, 6.0, 0.0, 6.0])
+    """
+    if len(values) <= POINTS:
+        return list(values)
+    ends = np.linspace(0, len(values), POINTS // 2 + 1).astype(int)
+    points: list[float | None] = []
+    for first, last in itertools.pairwise(ends):
+        stretch = values[first:last]
+        present = [(value, i) for i, value in enumerate(stretch) if value is not None]
+        if not present:
+            points += [None, None]
+            continue
+        ordered = sorted((min(present), max(present)), key=lambda pair: pair[1])
+        points += [ordered[0][0], ordered[1][0] if len(present) == len(stretch) else None]
+    return points
 
 
 def _finite(value: Any) -> float | None:
@@ -72,6 +107,25 @@ def compiler_data(graph: Graph, batch: int, steps: int) -> dict[str, Any]:
             }
         )
     return {"setting": found.setting, "parts": parts}
+
+
+def confusion_data(confusion: ConfusionMatrix) -> dict[str, Any]:
+    """The names of the classes and the counts, of at most 60 classes.
+
+    Raises
+    ------
+    ConfigError
+        If it is something else.
+    """
+    if not isinstance(confusion, ConfusionMatrix):
+        raise ConfigError(
+            "not a confusion matrix",
+            where="report",
+            expected="what Model.confusion_matrix returns",
+            received=repr(confusion)[:200],
+        )
+    counts = np.asarray(confusion.counts)[:60, :60]
+    return {"classes": [str(name) for name in confusion.classes[: len(counts)]], "counts": counts.tolist()}
 
 
 def environment_data(versions: Mapping[str, Any]) -> list[list[str]]:

@@ -10,6 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from graphnet.core.distribution import VERSION
+
 HERE = Path(__file__).parent
 
 
@@ -48,6 +50,7 @@ def _document(
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
+<meta name="generator" content="graphnet {VERSION}, MIT License">
 <title>{escape(title)}</title>
 <style>{style}</style>
 </head>

@@ -1,3 +1,4 @@
+// Part of graphnet, under the MIT License.
 "use strict";
 (function () {
   var block = document.getElementById("data"), update = null;
@@ -45,16 +46,16 @@
   header.appendChild(theme);
   var main = make("main", {}, document.body);
   var stage = make("div", { id: "stage" });
-  var side = make("aside", { "aria-label": "Details" });
+  var side = make("aside", { "aria-label": "Details", tabindex: 0 });
   if (graphs.length) main.appendChild(stage);
   main.appendChild(side);
-  if (!graphs.length) main.style.display = "block";
+  if (!graphs.length) main.className = "only";
 
   function setTheme(dark) {
     document.documentElement.setAttribute("data-theme", dark ? "dark" : "light");
     theme.textContent = dark ? "Light" : "Dark";
     theme.setAttribute("aria-pressed", String(dark));
-    pictures.forEach(function (paint) { paint(); });
+    pictures.forEach(function (each) { each.paint(); });
   }
   var pictures = [];
   theme.addEventListener("click", function () {
@@ -130,7 +131,7 @@
     });
     placed.lines.forEach(function (each) {
       if (!each.at || !each.line.l) return;
-      var wide = each.line.l.length * 6.2;
+      var wide = each.line.l.length * 5.9;
       draw("rect", { "class": "behind", x: each.at[0] - wide / 2, y: each.at[1] - 6, width: wide, height: 12 }, parent);
       draw("text", { "class": "small", x: each.at[0], y: each.at[1] + 3.5, "text-anchor": "middle", text: each.line.l }, parent);
     });
@@ -242,6 +243,13 @@
     var address = "#node=" + encodeURIComponent(path);
     if (location.hash !== address) { try { history.replaceState(null, "", address); } catch (error) { location.hash = address; } }
   }
+  // To the overview; the focus stays on the node, so that arrow keys go on from there.
+  function leave() {
+    var place = places[chosen];
+    overview();
+    if (place) { place.group.setAttribute("tabindex", 0); place.group.focus({ preventScroll: true }); }
+    try { history.replaceState(null, "", location.pathname + location.search); } catch (error) { /* a viewer without addresses */ }
+  }
   function fromAddress() {
     var found = /^#node=(.*)$/.exec(location.hash), path = "";
     if (!found) return;
@@ -280,6 +288,7 @@
   document.addEventListener("keydown", function (event) {
     if (!graphs.length || event.ctrlKey || event.metaKey || event.altKey || event.target === search) return;
     if (event.key === "/") { search.focus(); event.preventDefault(); }
+    if (event.key === "Escape" && chosen) leave();
     if (event.key === "+") zoom(1.25);
     if (event.key === "-") zoom(0.8);
     if (event.key === "0") fit();
@@ -340,7 +349,6 @@
     canvas.style.width = Math.max(120, Math.min(340, heat.columns * 10)) + "px";
     canvas.style.height = Math.max(14, Math.min(260, heat.rows * Math.max(4, Math.min(10, 340 / heat.columns)))) + "px";
     function paint() {
-      if (!canvas.isConnected) return;
       var dark = document.documentElement.getAttribute("data-theme") === "dark", base = dark ? [28, 34, 44] : [250, 250, 250];
       var pixels = canvas.getContext("2d"), image = pixels.createImageData(heat.columns, heat.rows);
       for (var i = 0; i < bytes.length; i++) {
@@ -351,7 +359,8 @@
       }
       pixels.putImageData(image, 0, 0);
     }
-    pictures.push(paint);
+    canvas.setAttribute("data-content", heat.data); // so that two canvases of other contents differ
+    pictures.push({ canvas: canvas, paint: paint });
     paint();
   }
   function bars(weight, parent) {
@@ -363,8 +372,9 @@
     });
     parent.appendChild(chart);
   }
-  function chart(series, title, parent, best, wide) {
-    var values = [], long = 0, w = wide || 350, h = 130;
+  // A curve may have fewer points than there are epochs: then the points are evenly spread over them.
+  function chart(series, title, parent, best, epochs) {
+    var values = [], long = 0, w = 350, h = 130;
     series.forEach(function (each) {
       long = Math.max(long, each[1].length);
       each[1].forEach(function (v) { if (v !== null) values.push(v); });
@@ -374,7 +384,7 @@
     var box = draw("svg", { viewBox: "0 0 " + w + " " + h, width: "100%", role: "img", "aria-label": title + ", from " + figure(low) + " to " + figure(high) });
     draw("path", { "class": "axis", d: "M4 6 V" + (h - 14) + " H" + (w - 4), fill: "none" }, box);
     function x(i) { return 8 + i * (w - 16) / Math.max(1, long - 1); }
-    if (best) draw("path", { "class": "best", d: "M" + x(best - 1) + " 6 V" + (h - 14) }, box);
+    if (best) draw("path", { "class": "best", d: "M" + x((best - 1) * Math.max(1, long - 1) / Math.max(1, epochs - 1)).toFixed(1) + " 6 V" + (h - 14) }, box);
     series.forEach(function (each, i) {
       var d = "", pen = "M";
       each[1].forEach(function (v, j) {
@@ -390,7 +400,7 @@
     parent.appendChild(box);
     var words = make("div", { "class": "soft" }, parent);
     if (series[0][2] === undefined) series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, words); });
-    make("span", { text: figure(low) + " to " + figure(high) }, words);
+    make("span", { text: figure(low) + " to " + figure(high) + (epochs > 1 ? ", epochs 1 to " + figure(epochs) : "") }, words);
   }
   function costsOf(path) {
     var costs = data.costs && data.costs.nodes;
@@ -409,10 +419,10 @@
     pictures = [];
     side.textContent = "";
     var back = make("button", { type: "button", text: "Overview" }, side);
-    back.addEventListener("click", function () { overview(); });
+    back.addEventListener("click", leave);
     if (box.g) {
       var opener = make("button", { type: "button", text: opened[path] ? "Close" : "Open" }, side);
-      opener.addEventListener("click", function () { toggle(path); details(path); });
+      opener.addEventListener("click", function () { toggle(path); details(path); side.querySelectorAll("button")[1].focus(); });
     }
     section(path);
     var rows = [["role", box.r]];
@@ -480,6 +490,8 @@
       section("Run");
       make("p", { text: data.live.words }, side);
       if (data.trouble) make("p", { "class": "soft", text: "The model was not read: " + data.trouble }, side);
+      if (data.pending) make("p", { "class": "soft", text: "Being computed from the newest checkpoint: " + data.pending + "." }, side);
+      (data.missing || []).forEach(function (each) { make("p", { "class": "soft", text: "Not computed: " + each[0] + ". " + each[1] }, side); });
     }
     if (graphs.length) {
       mark();
@@ -487,7 +499,7 @@
       var nodes = Object.keys(byPath).filter(function (path) { return byPath[path].r === "node"; });
       var total = graphs[0].boxes.reduce(function (sum, box) { return sum + (box.c || 0); }, 0);
       table([["nodes", figure(nodes.length)], ["parameters", figure(total)]], side);
-      make("p", { "class": "soft", text: "Click a node for details; a plus, a second click or the key o opens it. Keys: arrows move, / searches, + and − zoom, 0 fits." }, side);
+      make("p", { "class": "soft", text: "Click a node for details; a plus, a second click or the key o opens it. Keys: arrows move, Enter shows details, Escape leaves them, / searches, + and − zoom, 0 fits." }, side);
     }
     if (data.test && data.test.length) {
       section("Test set");
@@ -509,7 +521,7 @@
     make("div", { text: history.ending }, side);
     Object.keys(history.curves).forEach(function (name) {
       var each = history.curves[name];
-      chart(Object.keys(each).map(function (kind) { return [kind, each[kind]]; }), name.replace(/_/g, " "), side, history.best);
+      chart(Object.keys(each).map(function (kind) { return [kind, each[kind]]; }), name.replace(/_/g, " "), side, history.best, history.epochs);
     });
   }
   function hue(i) { return Math.round(210 + i * 137.5) % 360; }
@@ -627,16 +639,27 @@
     if (!words) return;
     Object.keys(byPath).forEach(function (path) {
       var box = byPath[path];
-      if ((path + " " + (box.k || "")).toLowerCase().indexOf(words) < 0 || count > 40) return;
+      if ((path + " " + (box.k || "")).toLowerCase().indexOf(words) < 0) return;
       count += 1;
-      nodeButton(path, box.k ? "  " + box.k : "", results);
+      if (count <= 40) nodeButton(path, box.k ? "  " + box.k : "", results);
     });
     if (!count) make("li", { text: "nothing found" }, results);
+    if (count > 40) make("li", { text: "and " + (count - 40) + " more" }, results);
   }
   search.addEventListener("input", find);
   search.addEventListener("keydown", function (event) {
     if (event.key === "Enter" && results.querySelector("button")) { results.querySelector("button").click(); search.value = ""; find(); }
     if (event.key === "Escape") { search.value = ""; find(); }
+    if (event.key === "ArrowDown" && results.querySelector("button")) { results.querySelector("button").focus(); event.preventDefault(); }
+  });
+  results.addEventListener("keydown", function (event) {
+    var all = Array.prototype.slice.call(results.querySelectorAll("button")), at = all.indexOf(document.activeElement);
+    if (event.key === "ArrowDown" && all[at + 1]) all[at + 1].focus();
+    else if (event.key === "ArrowUp") (all[at - 1] || search).focus();
+    else if (event.key === "Escape") { search.value = ""; find(); search.focus(); }
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
   });
   results.addEventListener("click", function (event) {
     if (event.target.tagName === "BUTTON") { search.value = ""; find(); }
@@ -656,15 +679,37 @@
   overview();
   if (graphs.length) fromAddress();
   document.documentElement.setAttribute("data-ready", "true");
-  // New values replace those of the same name; the picture stays, and the details are written again.
+  // New values replace those of the same name. The picture stays; the details are written beside those that are shown, and
+  // only what differs is replaced: selected text, focus, folds and places of the rest stay.
+  function refresh() {
+    var shown = side, top = side.scrollTop, before = pictures, held = focusable(shown).indexOf(document.activeElement);
+    side = make("aside");
+    pictures = [];
+    if (chosen) details(chosen); else overview();
+    var fresh = side;
+    side = shown;
+    merge(shown, fresh);
+    pictures = before.concat(pictures).filter(function (each) { return each.canvas.isConnected; });
+    if (held >= 0 && document.activeElement === document.body && focusable(shown)[held]) focusable(shown)[held].focus({ preventScroll: true });
+    side.scrollTop = top;
+  }
+  function focusable(holder) { return Array.prototype.slice.call(holder.querySelectorAll("button, summary, [tabindex]")); }
+  function merge(shown, fresh) {
+    var old = Array.prototype.slice.call(shown.children), next = Array.prototype.slice.call(fresh.children);
+    next.forEach(function (each, i) {
+      var present = old[i];
+      if (!present) { shown.appendChild(each); return; }
+      if (present.tagName === "DETAILS" && each.tagName === "DETAILS") each.open = present.open;
+      if (present.isEqualNode(each)) return;
+      var sideways = present.scrollLeft;
+      shown.replaceChild(each, present);
+      each.scrollLeft = sideways;
+    });
+    old.slice(next.length).forEach(function (each) { shown.removeChild(each); });
+  }
   return function (fresh) {
     Object.keys(fresh).forEach(function (name) { if (fresh[name] === null) delete data[name]; else data[name] = fresh[name]; });
-    var top = side.scrollTop, buttons = function () { return Array.prototype.slice.call(side.querySelectorAll("button, summary")); };
-    var held = buttons().indexOf(document.activeElement), unfolded = side.querySelector("details[open]");
-    if (chosen) details(chosen); else overview();
-    if (unfolded && side.querySelector("details")) side.querySelector("details").open = true;
-    if (held >= 0 && buttons()[held]) buttons()[held].focus({ preventScroll: true });
-    side.scrollTop = top;
+    refresh();
   };
   }
 }());

@@ -6,8 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from graphnet.core.arguments import explained
 from graphnet.core.checks import integer
 from graphnet.core.describe.graph import Graph
@@ -25,7 +23,15 @@ from graphnet.models.loading import load
 from graphnet.models.model import Model
 from graphnet.models.pages.compared import compared_data
 from graphnet.models.pages.details import class_data, node_data
-from graphnet.models.pages.facts import compiler_data, cost_data, curve_data, environment_data, test_data, training_data
+from graphnet.models.pages.facts import (
+    compiler_data,
+    confusion_data,
+    cost_data,
+    curve_data,
+    environment_data,
+    test_data,
+    training_data,
+)
 from graphnet.models.pages.graphs import graph_data
 from graphnet.models.pages.html import page
 from graphnet.models.pages.recorded import record_data
@@ -120,7 +126,7 @@ def report(
     if worst:
         content["worst"] = _worst_data(source, target, data, worst)
     if confusion is not None:
-        content["confusion"] = _confusion_data(confusion)
+        content["confusion"] = confusion_data(confusion)
     text = page(content, "history" if graph is None else graph.name)
     if path is not None:
         atomic.write(Path(path), text.encode())
@@ -190,15 +196,3 @@ def _model_data(graph: Graph, measure: bool, batch: int, steps: int) -> dict[str
     if measure:
         data |= {"costs": cost_data(graph, batch, steps), "compiler": compiler_data(graph, batch, steps)}
     return data
-
-
-def _confusion_data(confusion: ConfusionMatrix) -> dict[str, Any]:
-    if not isinstance(confusion, ConfusionMatrix):
-        raise ConfigError(
-            "not a confusion matrix",
-            where="report",
-            expected="what Model.confusion_matrix returns",
-            received=repr(confusion)[:200],
-        )
-    counts = np.asarray(confusion.counts)[:60, :60]
-    return {"classes": [str(name) for name in confusion.classes[: len(counts)]], "counts": counts.tolist()}

@@ -1,3 +1,4 @@
+// Part of graphnet, under the MIT License.
 "use strict";
 (function () {
   var data = JSON.parse(document.getElementById("data").textContent);
@@ -57,7 +58,7 @@
   var header = make("header", {}, document.body);
   make("h1", { text: data.title }, header);
   var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" }, header);
-  var bar = make("div", { id: "steps", role: "toolbar", "aria-label": "Steps" }, document.body);
+  var bar = make("section", { id: "steps", "aria-label": "Steps" }, document.body);
   var where = make("div", { id: "where", "aria-live": "polite" }, bar);
   function button(text, name, action, id) {
     var made = make("button", { type: "button", text: text, "aria-label": name, title: name }, bar);
@@ -71,14 +72,14 @@
   button("›", "Next node (right arrow)", function () { go(at + 1); }, "node-on");
   button("»", "Next time step (Shift and right arrow)", function () { leap(1); }, "step-on");
   var player = button("Play", "Play or pause (space)", play, "play");
-  var turnAround = button("Backward", "To the errors of the same node, or back to its values (b)", around, "around");
+  var turnAround = button("Backward", "Backward or forward: the errors of the same node, or its values (b)", around, "around");
   var slider = make("input", { type: "range", min: 0, max: frames.length - 1, value: 0, step: 1, "aria-label": "Position" }, bar);
   slider.addEventListener("input", function () { stop(); go(Number(slider.value)); });
   button("−", "Zoom out", function () { zoom(0.8); });
   button("+", "Zoom in", function () { zoom(1.25); });
   var main = make("main", {}, document.body), stage = make("div", { id: "stage" }, main);
   var scroll = make("div", { id: "scroll", tabindex: 0, role: "region", "aria-label": "Picture of the cell" }, stage);
-  var side = make("aside", { "aria-label": "Details" }, main);
+  var side = make("aside", { "aria-label": "Details", tabindex: 0 }, main);
 
   // ---------------------------------------------------------------- picture
   var M = 12, scale = 1, wide = data.w + 2 * M, high = data.h + 2 * M;
@@ -95,9 +96,9 @@
       draw("tspan", { "class": "small", "font-weight": "normal", dx: 6, text: box.s }, head);
       return group;
     }
-    draw("text", { "class": "name", x: box.at[2] / 2, y: box.s ? 17 : box.at[3] / 2 + 4, "text-anchor": "middle", text: box.n }, group);
+    draw("text", { "class": "name", x: box.at[2] / 2, y: box.s ? 17 : box.at[3] / 2 + 4, "text-anchor": "middle", text: box.s ? box.n + " " : box.n }, group);
     if (box.s) draw("text", { "class": "small", x: box.at[2] / 2, y: 32, "text-anchor": "middle", text: box.s }, group);
-    fillIn(group, { tabindex: 0, role: "button", "aria-label": box.n + " " + box.s });
+    fillIn(group, { tabindex: 0, role: "button", "aria-label": box.s ? box.n + " " + box.s : box.n });
     group.addEventListener("click", function () { choose(i); });
     group.addEventListener("keydown", function (event) {
       if (event.key === "Enter") { choose(i); event.preventDefault(); }
@@ -122,7 +123,7 @@
   }
   function strip(list, most, x, y, w, h, parent) {
     list.forEach(function (value, i) {
-      draw("rect", { x: (x + i * w / list.length).toFixed(2), y: y, width: (w / list.length + 0.05).toFixed(2), height: h, fill: colour(value, most) }, parent);
+      draw("rect", { x: (x + i * w / list.length).toFixed(2), y: y, width: (w / list.length + 0.05).toFixed(2), height: h, fill: colour(value, most), "shape-rendering": "crispEdges" }, parent);
     });
     draw("rect", { "class": "frame", x: x, y: y, width: w, height: h }, parent);
   }
@@ -192,6 +193,7 @@
     else if (event.key === "End" && !onSlider) go(frames.length - 1);
     else if (event.key === " " && event.target.tagName !== "BUTTON") play();
     else if (event.key === "b") around();
+    else if (event.key === "Escape" && chosen !== null) { chosen = null; show(); }
     else if (event.key === "+") zoom(1.25);
     else if (event.key === "-") zoom(0.8);
     else return;
@@ -206,7 +208,7 @@
     return head + (frame.k === n ? "the errors of its results, and those of the states from the step after it" : "the errors of what it read; those of the states go on to the step before it");
   }
   function show() {
-    var frame = frames[at], current = frame.k >= 0 && frame.k < nodes ? data.order[frame.k].box : null;
+    var frame = frames[at], current = frame.k >= 0 && frame.k < nodes ? data.order[frame.k].box : null, first = null;
     picture.setAttribute("class", frame.back ? "back" : "");
     where.textContent = describe(frame);
     slider.value = at;
@@ -215,6 +217,7 @@
     groups.forEach(function (group, i) {
       var box = boxes[i], ends = box.outer && (frame.k < 0 ? box.before : frame.k === nodes && !box.before);
       var done = turn[i] !== null && (frame.back ? turn[i] >= frame.k : turn[i] <= frame.k);
+      if (ends && first === null) first = i;
       group.classList.toggle("now", !box.open && (i === current || Boolean(ends)));
       group.classList.toggle("past", !box.open && done);
       group.classList.toggle("chosen", chosen === i);
@@ -227,7 +230,7 @@
       label(i, there ? list : null, (frame.back ? errorReach : reach)[line.v], size);
     });
     details(chosen === null ? current : chosen, frame);
-    if (chosen === null) follow(current);
+    if (chosen === null) follow(current === null ? first : current);
   }
   function follow(i) {
     if (i === null) return;
@@ -255,7 +258,7 @@
     var chart = draw("svg", { viewBox: "0 0 342 " + (high + 2), width: "100%", role: "img", "aria-label": name + " at all steps" }, side);
     for (var time = 0; time < T; time++) {
       (own(table[time], slot) || []).forEach(function (value, i) {
-        draw("rect", { x: (1 + time * w).toFixed(2), y: (1 + i * high / rows).toFixed(2), width: (w + 0.05).toFixed(2), height: (high / rows + 0.05).toFixed(2), fill: colour(value, most) }, chart);
+        draw("rect", { x: (1 + time * w).toFixed(2), y: (1 + i * high / rows).toFixed(2), width: (w + 0.05).toFixed(2), height: (high / rows + 0.05).toFixed(2), fill: colour(value, most), "shape-rendering": "crispEdges" }, chart);
       });
     }
     draw("rect", { "class": "first", x: 1 + frame.t * w, y: 1, width: w, height: high }, chart);
@@ -301,7 +304,7 @@
     make("h3", { text: "How to read this" }, side);
     make("p", { text: "The yellow node is computed. Numbers on an edge are the value that it carries, or, backward, the part of the error dL/dv that the reader of the value passes back; the parts of all readers are added up. More than four numbers are a strip: orange is positive, blue negative, the strongest colour the largest number over all steps. States (orange boxes) come from the step before." }, side);
     make("p", { "class": "soft", text: data.note }, side);
-    make("p", { "class": "soft", text: "Keys: arrows left and right: a node; with Shift: a time step; space: play; b: forward or backward; Home, End; + and − zoom. A click on a node shows its numbers." }, side);
+    make("p", { "class": "soft", text: "Keys: arrows left and right: a node; with Shift: a time step; space: play; b: forward or backward; Home, End; + and − zoom. A click on a node shows its numbers, Escape those of the yellow one." }, side);
   }
   function arriving(box, frame) {
     var number = lines.findIndex(function (line) { return boxes[line.b] === box; });
@@ -315,8 +318,9 @@
     show();
   }
   theme.addEventListener("click", function () { setTheme(root.getAttribute("data-theme") !== "dark"); });
+  // On a phone only a part is shown, in letters that can be read; the picture follows the node.
   var room = scroll.getBoundingClientRect();
-  zoom(Math.min(1.2, Math.max(0.55, Math.min(room.width / wide, room.height / high))));
+  zoom(Math.min(1.2, Math.max(room.width < 600 ? 0.8 : 0.6, Math.min(room.width / wide, room.height / high))));
   setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches);
   if (!fromAddress()) go(0);
   window.addEventListener("hashchange", fromAddress);

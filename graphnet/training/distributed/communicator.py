@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -109,6 +110,8 @@ class Communicator(ABC):
     def broadcast(self, message: Message | None = None) -> Message:
         """Send a message from rank 0 to all; the others pass None. Returns the message.
 
+        The others wait for it as long as rank 0 lives: between two messages it may validate, or write a checkpoint.
+
         Raises
         ------
         GroupClosed
@@ -137,6 +140,20 @@ class Communicator(ABC):
             void, and the next operation is a ``broadcast``.
         """
 
+    def dumps(self, thing: Any, buffers: list[Any]) -> bytes:
+        """What rank 0 sends as bytes that ``pickle.loads(…, buffers=…)`` reads, with its arrays in ``buffers``.
+
+        A communicator whose other ranks cannot import the script of rank 0 overrides it, by a pickle that contains
+        classes and functions of ``__main__``.
+
+        Parameters
+        ----------
+        thing : object
+        buffers : list
+            Receives a ``pickle.PickleBuffer`` for each array.
+        """
+        return pickle.dumps(thing, protocol=5, buffer_callback=buffers.append)
+
     def sum(self, buffer: Array, *, everywhere: bool = True) -> Array:
         """The sum of :meth:`begin_sum`, waited for."""
         return self.begin_sum(buffer, everywhere=everywhere).result()
@@ -160,7 +177,8 @@ class Communicator(ABC):
         """On rank 0: begin a new generation, without lost members and with those that wait to join.
 
         Ranks are numbered again, without gaps. A rank other than 0 finds out by GroupChanged, or in its next broadcast.
-        If there is nothing to change, the generation stays the same.
+        If there is nothing to change, and no operation has failed, the generation stays the same. After a WorkerError
+        there is always a new generation, so that what was under way on any rank is void, with the same members too.
 
         Parameters
         ----------
