@@ -18,7 +18,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites clean-environments guide compat import-time wheels docs docs-links clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites clean-environments guide compat import-time wheels docs docs-links docs-search clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -155,6 +155,10 @@ $(DOCS_READY): $(PYPROJECTS) docs/requirements.lock | $(BIN)/python
 docs: $(DOCS_READY)
 	$(SPHINX) -b html . build/docs
 	@echo "docs: open build/docs/index.html"
+
+# Types the questions of docs/site/search_questions.yaml into the search of the site, in Chromium.
+docs-search: docs
+	$(DOCS_VENV)/bin/python docs/site/check_search.py build/docs
 
 docs-links: $(DOCS_READY)
 	$(SPHINX) -b linkcheck . build/docs-links

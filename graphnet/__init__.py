@@ -148,6 +148,7 @@ if TYPE_CHECKING:
     from graphnet import sweeps as sweeps
     from graphnet import testing as testing
     from graphnet import training as training
+    from graphnet.inspect.equations import equations
     from graphnet.inspect.explain import explain
     from graphnet.inspect.summary import summary
     from graphnet.models.loading import load
@@ -198,6 +199,7 @@ _LAZY = {
     "Sequential": "graphnet.models.sequential",
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
+    "equations": "graphnet.inspect.equations",
     "explain": "graphnet.inspect.explain",
     "import_weights": "graphnet.models.weight_import",
     "load": "graphnet.models.loading",
@@ -344,6 +346,7 @@ __all__ = [
     "dense",
     "dropout",
     "embedding",
+    "equations",
     "explain",
     "flatten",
     "gain",

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from graphnet.core import collective
 from graphnet.core.describe.layer import Layer, positive, require
 from graphnet.core.describe.parameter import Buffer, Weight
 from graphnet.core.describe.shapes import Shape
@@ -18,7 +19,7 @@ from graphnet.core.phase import Phase
 from graphnet.layers.attributes import BiasAttribute
 from graphnet.layers.checks import finite
 from graphnet.layers.rows import kept, valid
-from graphnet.layers.statistics import feature_axis, moments
+from graphnet.layers.statistics import feature_axis, moments, shared_moments, shared_sums
 
 
 class BatchNormalization(BiasAttribute, Layer):
@@ -111,7 +112,8 @@ class BatchNormalization(BiasAttribute, Layer):
         rows = math.prod(x.shape[: kept(shapes[0])]) if mask is None else int(np.count_nonzero(mask))
         across = (*range(axis), *range(axis + 1, x.ndim))
         aligned = (1,) * axis + (-1,) + (1,) * (x.ndim - axis - 1)
-        if phase is not Phase.test and axis == x.ndim - 1:
+        share = collective.statistics()
+        if phase is not Phase.test and share is None and axis == x.ndim - 1:
             count = math.prod(x.shape[:-1]) if mask is None else max(rows, 1) * math.prod(x.shape[2:-1])
             flags = None if mask is None or x.ndim > 3 else mask
             if mask is None or flags is not None:
@@ -123,6 +125,8 @@ class BatchNormalization(BiasAttribute, Layer):
             self._require_statistics(batches)
             count, centre, spread = None, mean.reshape(aligned), variance.reshape(aligned)
             centred = x - centre
+        elif share is not None:
+            count, centre, spread, centred, rows = shared_moments(share, x, across, mask, rows)
         else:
             count, centre, spread, centred = moments(x, across, mask, rows)
         scale = 1.0 / np.sqrt(spread + self.epsilon)
@@ -135,7 +139,11 @@ class BatchNormalization(BiasAttribute, Layer):
         error = error * weights.reshape(aligned)
         if count is None:  # the test phase: statistics are constants
             return error * scale
-        mean, correlation = (total.reshape(aligned) / count for total in _sums(error, normal, across, operations))
+        share = collective.statistics()
+        sums: tuple[Any, ...] = _sums(error, normal, across, operations)
+        if share is not None:
+            sums = shared_sums(share, *sums)
+        mean, correlation = (total.reshape(aligned) / count for total in sums)
         by_statistics = mean + normal * correlation
         # Steps after the end of a row are normalized, but do not contribute to the statistics.
         if mask is not None:

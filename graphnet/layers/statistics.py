@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core.collective import Share
 from graphnet.core.describe.axes import BATCH, CHANNEL, FEATURE
 from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.shapes import Shape
@@ -58,3 +59,32 @@ def moments(x: Any, across: tuple[int, ...], mask: Any, steps: int) -> tuple[Any
     mean = np.where(mask, x, zero).sum(across, keepdims=True) / count
     centred = x - mean
     return count, mean, np.where(mask, centred * centred, zero).sum(across, keepdims=True) / count, centred
+
+
+def shared_moments(share: Share, x: Any, across: tuple[int, ...], mask: Any, steps: int) -> tuple[Any, ...]:
+    """:func:`moments` over the rows of all processes of a share, and the total of ``steps``.
+
+    Counts, means and sums of squares are combined as by Chan, Golub & LeVeque (1979), in float64.
+    """
+    count, mean, variance, _ = moments(x, across, mask, steps)
+    size = mean.size
+    own = np.zeros(2 + 2 * size)
+    if share.counts and steps:
+        own[:] = np.concatenate([[count, steps], mean.reshape(-1), variance.reshape(-1)])
+    table = share.gathered(own)
+    counts, means, variances = table[:, :1], table[:, 2 : 2 + size], table[:, 2 + size :]
+    total = max(float(counts.sum()), 1.0)
+    centre = (counts * means).sum(axis=0) / total
+    spread = (counts * (variances + (means - centre) ** 2)).sum(axis=0) / total
+    centre, spread = (part.reshape(mean.shape).astype(x.dtype) for part in (centre, spread))
+    return total, centre, spread, x - centre, int(table[:, 1].sum())
+
+
+def shared_sums(share: Share, *sums: Any) -> tuple[Any, ...]:
+    """Sums over the rows of this process as sums over those of all processes of a share."""
+    flat = np.concatenate([np.asarray(part, np.float64).reshape(-1) for part in sums])
+    assert share.sum is not None
+    total = share.sum(flat if share.counts else np.zeros_like(flat))
+    ends = np.cumsum([part.size for part in sums])
+    parts = zip(sums, ends, strict=True)
+    return tuple(total[end - part.size : end].reshape(part.shape).astype(part.dtype) for part, end in parts)

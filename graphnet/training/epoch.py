@@ -18,6 +18,7 @@ from graphnet.losses import Loss
 from graphnet.training import evaluation
 from graphnet.training.accumulation import Accumulation
 from graphnet.training.averages import Averages
+from graphnet.training.computation import Computation, OneProcess
 from graphnet.training.config import TrainingConfig
 from graphnet.training.feeds import Feed
 from graphnet.training.history import EpochRecord
@@ -88,6 +89,8 @@ class EpochRunner:
 
     Attributes
     ----------
+    computation : Computation
+        Computes the batches; in this process, unless another one is set.
     current : CurrentEpoch or None
         The present epoch; None between two epochs. One that is set is continued.
     """
@@ -105,6 +108,7 @@ class EpochRunner:
         self.feed, self.validation, self.rng = feed, validation, rng
         self.updates = Updates(runner, config)
         self.guard = BatchGuard(runner, config, losses, feed, self.updates)
+        self.computation: Computation = OneProcess(feed, self.guard)
         self.pace = Pace(config, self.updates, feed.count)
         self.accumulation = Accumulation(runner, config.accumulate)
         self.averages = Averages(runner, config.average)
@@ -184,21 +188,19 @@ class EpochRunner:
     def _step(self, batch: Batch, current: CurrentEpoch, where: str) -> float:
         """One forward pass, backward pass and, if it is due, update; return the norm of the gradients, or 0."""
         totals = current.totals
-        outputs = self.feed.forward(batch)
-        self.guard.forward(batch, outputs)
+        loss, trains = self.computation.forward(batch, totals)
         penalty = 0.0
         if self.config.regularizer is not None:
             with limited(self.updates.threads):
                 penalty = self.updates.penalty()
-        loss, errors = totals.add_with_errors(outputs, batch)
         totals.add_penalty(penalty, batch.rows)
         if not math.isfinite(loss + penalty):
             raise self.guard.loss(batch, loss, penalty)
         current.batch_loss = loss + penalty
         self.guard.check_nodes(batch)
-        if not errors:
+        if not trains:
             return 0.0
-        self.feed.backward(errors)
+        self.computation.backward()
         try:
             if self.config.accumulate > 1 and not self.accumulation.add():
                 return 0.0

@@ -8,7 +8,7 @@ earlier uses held fixed.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,11 @@ class TruncatedRunner:
 
     def forward(self, piece: Batch) -> dict[str, Array]:
         """The outputs of one piece; earlier pieces of the window are run again before it."""
+        self.advance(piece)
+        return self.run_window()
+
+    def advance(self, piece: Batch) -> None:
+        """Add a piece to the window, and drop those that k2 no longer reaches."""
         fresh = None if piece.fresh is None or not piece.fresh.any() else piece.fresh
         if fresh is not None and self.state.rows is not None:
             self.state = self.state.copy()
@@ -90,8 +95,25 @@ class TruncatedRunner:
         shortest = self._shortest_row(piece)
         while len(self.recent) > 1 and sum(p.steps for p in list(self.recent)[1:-1]) + shortest >= self.k2:
             self.recent.popleft()
+
+    def continue_with(self, window: Iterable[RecentPiece]) -> None:
+        """Use these pieces as the window."""
+        self.recent = deque(window)
+        self._steps = self.recent[-1].steps
+
+    def end_with(self, arrays: Mapping[str, Array]) -> None:
+        """Let these be the states at the end of the window."""
+        self.state = State(arrays)
+
+    def window_lengths(self) -> dict[str, Array] | None:
+        """The valid steps of each row of the window, by input; None if all rows are whole."""
+        packing, _ = self._packing_and_state()
+        return self._lengths() if packing is None else dict.fromkeys(self.timed, packing.lengths)
+
+    def run_window(self) -> dict[str, Array]:
+        """The outputs of the last piece of the window."""
         self._packing, state = self._packing_and_state()
-        inputs = {name: self._packed(self._joined(name), name) for name in piece.inputs}
+        inputs = {name: self._packed(self._joined(name), name) for name in self.recent[-1].inputs}
         lengths = self._lengths() if self._packing is None else dict.fromkeys(self.timed, self._packing.lengths)
         outputs, self.state = self.runner.resume(inputs, state, lengths=lengths, input_errors=False)
         return {name: self._unpacked(output)[-self._steps :] for name, output in outputs.items()}

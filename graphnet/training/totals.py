@@ -62,6 +62,27 @@ def loss_arguments(name: str, outputs: Mapping[str, Array], batch: Batch, mask: 
     return arguments if weights is None else (*arguments, weights)
 
 
+def valid_targets(
+    losses: Mapping[str, Loss], shapes: Mapping[str, tuple[int, ...]], batch: Batch
+) -> dict[str, Array | None]:
+    """The valid targets of the outputs that have any, for outputs of these shapes; without those that losses ignore."""
+    masks = {}
+    for name, loss in losses.items():
+        with guarded("loss", loss, "kept"):
+            mask = loss.kept(shapes[name], batch.targets[name], batch.masks[name])
+        if mask is None or mask.any():
+            masks[name] = mask
+    return masks
+
+
+def batch_terms(loss: Loss, name: str, shape: tuple[int, ...], batch: Batch, mask: Array | None) -> float:
+    """The number of terms, or the sum of their weights, over which a loss takes the mean in a batch."""
+    weights = batch.weights.get(name)
+    if weights is None and not loss.weighted:
+        return count_terms(loss, shape, mask)
+    return loss.terms(shape, batch.targets[name], mask, weights)
+
+
 def _reset(metric: Metric) -> Metric:
     """A copy of a metric, without results."""
     with guarded("metric", metric, "reset"):
@@ -76,7 +97,7 @@ def _checked_by(metric: Metric, loss: Loss) -> bool:
     return type(metric) is Accuracy and not metric.binary and type(loss) is CrossEntropy and ignored == (None, None)
 
 
-def _takes_operations(loss: Loss) -> bool:
+def takes_operations(loss: Loss) -> bool:
     """Whether a loss has the method of the base class, which takes the operations of a backend."""
     return getattr(type(loss), "value_and_error", None) is Loss.value_and_error
 
@@ -105,7 +126,7 @@ class Totals:
         self.losses = losses
         #: For each loss, the arguments that let a backend compute it.
         self._options: dict[str, dict[str, Any]] = {
-            name: {"operations": operations} if operations and _takes_operations(loss) else {}
+            name: {"operations": operations} if operations and takes_operations(loss) else {}
             for name, loss in losses.items()
         }
         self.loss_weights = dict.fromkeys(losses, 1.0) | dict(loss_weights or {})
@@ -129,8 +150,8 @@ class Totals:
                 value, error = loss.value_and_error(*arguments, **self._options[name])
             total += share * value
             errors[name] = error if share == 1.0 else error * error.dtype.type(share)
-            self._add_loss(name, value, outputs[name], batch, mask)
-        self._update_metrics(outputs, batch, masks)
+            self.add_loss(name, value, batch_terms(loss, name, outputs[name].shape, batch, mask))
+        self.update_metrics(outputs, batch, masks)
         return total, errors
 
     def add(self, outputs: Mapping[str, Array], batch: Batch) -> None:
@@ -140,8 +161,8 @@ class Totals:
             loss = self.losses[name]
             with guarded("loss", loss, "value"):
                 value = loss.value(*loss_arguments(name, outputs, batch, mask))
-            self._add_loss(name, value, outputs[name], batch, mask)
-        self._update_metrics(outputs, batch, masks)
+            self.add_loss(name, value, batch_terms(loss, name, outputs[name].shape, batch, mask))
+        self.update_metrics(outputs, batch, masks)
 
     def add_penalty(self, penalty: float, rows: int) -> None:
         """Add the regularization loss of a batch with this number of rows."""
@@ -160,28 +181,21 @@ class Totals:
 
     def valid(self, outputs: Mapping[str, Array], batch: Batch) -> dict[str, Array | None]:
         """The valid targets of the outputs that have any in this batch, without those that the loss ignores."""
-        masks = {}
-        for name, loss in self.losses.items():
-            with guarded("loss", loss, "kept"):
-                mask = loss.kept(outputs[name].shape, batch.targets[name], batch.masks[name])
-            if mask is None or mask.any():
-                masks[name] = mask
-        return masks
+        return valid_targets(self.losses, {name: outputs[name].shape for name in self.losses}, batch)
 
-    def _add_loss(self, name: str, value: float, output: Array, batch: Batch, mask: Array | None) -> None:
-        loss, weights = self.losses[name], batch.weights.get(name)
-        count: float = count_terms(loss, output.shape, mask)
-        if weights is not None or loss.weighted:
-            count = loss.terms(output.shape, batch.targets[name], mask, weights)
+    def add_loss(self, name: str, value: float, count: float) -> None:
+        """Add the loss of one output in a batch, which is a mean over ``count`` terms, or their sum."""
+        loss = self.losses[name]
         self._terms[name] += count
         # A running mean: the sum may overflow where the mean does not. A value that is not finite stays so.
         if loss.reduction == "mean" and math.isfinite(self._values[name]):
             value = (value - self._values[name]) * (count / self._terms[name]) if self._terms[name] else 0.0
         self._values[name] += value
 
-    def _update_metrics(self, outputs: Mapping[str, Array], batch: Batch, masks: Mapping[str, Array | None]) -> None:
+    def update_metrics(self, outputs: Mapping[str, Array], batch: Batch, masks: Mapping[str, Array | None]) -> None:
+        """Add a batch to the metrics, and its examples; ``masks`` as :meth:`valid` returns them."""
         self.examples += batch.rows
-        if self.main in masks:
+        if self.metrics and self.main in masks:
             output, target, mask = outputs[self.main], batch.targets[self.main], masks[self.main]
             indices = target.dtype.kind in "iu" and target.shape == output.shape[:-1]
             for metric, checked in zip(self.metrics, self._checked, strict=True):

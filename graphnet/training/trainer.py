@@ -27,6 +27,7 @@ from graphnet.training import checks, evaluation
 from graphnet.training.best_weights import BestWeights
 from graphnet.training.callbacks import Callback, EarlyStopping
 from graphnet.training.checkpoints import Checkpoints
+from graphnet.training.computation import Engine, require_engine
 from graphnet.training.config import SETTINGS, TrainingConfig, require_config
 from graphnet.training.data_hash import data_hashes
 from graphnet.training.epoch import EpochRunner
@@ -64,6 +65,8 @@ class Trainer(RunView, ExplainedAttributes):
         A name stands for a callback with default settings: ``'early_stopping'``.
     checkpoints : Checkpoints, optional
         Receives the checkpoints of a run. None: the first of the callbacks that is a Checkpoints, if there is one.
+    engine : DataParallel, optional
+        Computes each batch with several processes; see :mod:`graphnet.distributed`. None: this process computes all.
 
     Attributes
     ----------
@@ -79,7 +82,7 @@ class Trainer(RunView, ExplainedAttributes):
     Raises
     ------
     ConfigError
-        If the losses do not match the outputs of the graph.
+        If the losses do not match the outputs of the graph, or the engine is not one.
 
     Examples
     --------
@@ -115,12 +118,14 @@ class Trainer(RunView, ExplainedAttributes):
         *,
         callbacks: Iterable[Callback] = (),
         checkpoints: Checkpoints | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self.graph = require_graph(graph, "Trainer")
         self.config = require_config(config, "Trainer")
         self.callbacks = (*self.config.callbacks, *_given(callbacks))
         found = (callback for callback in self.callbacks if isinstance(callback, Checkpoints))
         self.checkpoints: Checkpoints | None = next(found, None) if checkpoints is None else checkpoints
+        self.engine = require_engine(engine)
         self.runner = Runner(graph, backend=self.config.backend)
         self._running: RunState | None = None
         self._resumption: Resumption | None = None
@@ -236,7 +241,8 @@ class Trainer(RunView, ExplainedAttributes):
                 self._running = RunState(self, epochs, best, objects, known)
                 resumption, self._resumption = self._resumption, None
                 try:
-                    RunLoop(self, self._running, progress_of_fit(verbose)).run(resumption)
+                    with self._computing(epochs):
+                        RunLoop(self, self._running, progress_of_fit(verbose)).run(resumption)
                 finally:
                     self._running = None
             return self.history
@@ -373,6 +379,16 @@ class Trainer(RunView, ExplainedAttributes):
     def _seeds(self) -> list[np.random.SeedSequence]:
         """Independent seeds for the order of the examples and for the choice of the held-out ones."""
         return np.random.SeedSequence(self.config.seed).spawn(2)
+
+    @contextmanager
+    def _computing(self, epochs: EpochRunner) -> Iterator[None]:
+        """Inside the block, the engine computes the batches."""
+        if self.engine is None:
+            yield
+            return
+        with self.engine.start(self, epochs) as computation:
+            epochs.computation = computation
+            yield
 
     @contextmanager
     def _context(self) -> Iterator[None]:

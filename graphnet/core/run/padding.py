@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
+from graphnet.core import collective
 from graphnet.core.compile import Shapes
 from graphnet.core.describe.axes import BATCH
 from graphnet.core.describe.parameter import Array
@@ -42,10 +43,13 @@ class RowEnds:
         Valid steps of each row.
     steps : int
         The length of the time axis.
+    longest : int, optional
+        The steps of the longest row of a batch of which these rows are a part; None: that of these rows.
     """
 
-    def __init__(self, lengths: Array, steps: int) -> None:
+    def __init__(self, lengths: Array, steps: int, longest: int | None = None) -> None:
         self.lengths, self.steps = lengths, steps
+        self.longest = int(lengths.max(initial=0)) if longest is None else longest
         #: Whether no row has a step.
         self.none = not np.count_nonzero(lengths)
 
@@ -94,7 +98,7 @@ class RowEnds:
         """
         rows = np.arange(len(self.lengths)) if self.lender is None else self.lender
         steps = np.minimum(np.arange(self.steps)[:, None], self._last)
-        late = self.lengths.max() - self.lengths[rows] if reverse else 0
+        late = self.longest - self.lengths[rows] if reverse else 0
         return steps + late, np.broadcast_to(rows, steps.shape)
 
     @cached_property
@@ -158,7 +162,8 @@ def row_ends(lengths: Sequence[Array | None], shapes: Shapes) -> list[RowEnds | 
 def ends_of(lengths: Sequence[Array | None], steps: Sequence[int | None]) -> list[RowEnds | None]:
     """The same from the number of steps of each input; None for an input that was left out."""
     ends: list[RowEnds | None] = []
-    for counts, size in zip(lengths, steps, strict=True):
+    share = collective.current()
+    for number, (counts, size) in enumerate(zip(lengths, steps, strict=True)):
         if counts is None or size is None:
             ends.append(None)
             continue
@@ -167,5 +172,5 @@ def ends_of(lengths: Sequence[Array | None], steps: Sequence[int | None]) -> lis
                 ends.append(known)
                 break
         else:
-            ends.append(RowEnds(counts, size))
+            ends.append(RowEnds(counts, size, None if share is None else share.longest.get(number)))
     return ends if any(ends) else []

@@ -31,6 +31,36 @@
     if (parent) parent.appendChild(node);
     return node;
   }
+  // Equations come as data; only these elements are made of them, and texts are nodes of text.
+  var MATH = "http://www.w3.org/1998/Math/MathML";
+  var MARKS = " mrow mi mn mo mtext mfrac msup msub msubsup munder msqrt mtable mtr mtd mspace ";
+  function marked(mark, parent) {
+    if (typeof mark === "string") { parent.appendChild(document.createTextNode(mark)); return; }
+    if (!Array.isArray(mark) || MARKS.indexOf(" " + mark[0] + " ") < 0) return;
+    var node = document.createElementNS(MATH, mark[0]);
+    if (mark[0] === "mo" && "()[]{}|".indexOf(mark[1]) >= 0) node.setAttribute("stretchy", mark[1] === "{" ? "true" : "false");
+    mark.slice(1).forEach(function (inside) { marked(inside, node); });
+    parent.appendChild(node);
+  }
+  function math(marks, parent) {
+    var node = document.createElementNS(MATH, "math");
+    marks.forEach(function (mark) { marked(mark, node); });
+    parent.appendChild(node);
+  }
+  function parts(mark) { return mark[0] === "mrow" ? mark.slice(1) : [mark]; }
+  // A line is a row of pieces that may be broken after signs.
+  function equation(mark, code, parent) {
+    var line = make("div", { "class": "equation", role: "math", "aria-label": code }, parent);
+    var piece = [], depth = 0;
+    parts(mark[1]).concat([["mo", "="]], parts(mark[2])).forEach(function (each) {
+      var sign = each[0] === "mo" ? each[1] : "";
+      piece.push(each);
+      depth += (sign === "[") - (sign === "]");
+      if (!depth && sign && "=+−⊙·,⊗".indexOf(sign) >= 0 && (sign !== "−" || piece.length > 1)) { math(piece, line); piece = []; }
+    });
+    if (piece.length) math(piece, line);
+    if (line.scrollWidth > line.clientWidth) line.tabIndex = 0;
+  }
   function figure(value) {
     if (value === null || value === undefined) return "not finite";
     if (typeof value !== "number") return String(value);
@@ -213,6 +243,18 @@
     render();
     var after = places[path];
     if (before && after) { view.x += (before.x - after.x) * view.k; view.y += (before.y - after.y) * view.k; move(); }
+    if (opened[path]) bringIn(after);
+  }
+  // An opened box is shown whole, if its letters can still be read then; else its beginning.
+  function bringIn(place) {
+    var frame = stage.getBoundingClientRect(), room = 12;
+    var x = view.x + place.x * view.k, y = view.y + place.y * view.k, w = place.w * view.k, h = place.h * view.k;
+    if (x >= room && y >= room && x + w <= frame.width - room && y + h <= frame.height - room) return;
+    view.k = Math.min(view.k, Math.max(0.5, Math.min((frame.width - 2 * room) / place.w, (frame.height - 2 * room) / place.h)));
+    view.x = Math.max(room, (frame.width - place.w * view.k) / 2) - place.x * view.k;
+    view.y = Math.max(room, (frame.height - place.h * view.k) / 2) - place.y * view.k;
+    if (place.w * view.k > frame.width - 2 * room) view.x = (frame.width - place.w * view.k) / 2 - place.x * view.k;
+    move();
   }
   function reveal(path) {
     var changed = false, holder = owner[parents[path]];
@@ -442,6 +484,7 @@
       make("h3", { text: "Settings" }, side);
       table(Object.keys(node.settings).map(function (name) { return [name, node.settings[name]]; }), side);
     }
+    equations(path);
     recorded(path);
     compiled(path);
     (node.weights || []).forEach(function (weight) {
@@ -454,8 +497,36 @@
     });
     if (kind.doc) {
       make("h3", { text: "Documentation" }, side);
-      make("pre", { text: kind.doc }, side);
+      make("pre", { "class": "documentation", text: kind.doc }, side);
     }
+  }
+  function equations(path) {
+    var found = (data.equations || {})[path];
+    if (!found) return;
+    make("h3", { text: found.r === undefined ? "Equations" : "Equation, from the documentation" }, side);
+    if (found.r !== undefined) {
+      make("pre", { text: found.d }, side);
+      make("div", { "class": "soft", text: "The rule of this node is not written as equations: " + found.r + "." }, side);
+      return;
+    }
+    var holder = make("div", { "class": "equations" }, side), code = [];
+    found.s.forEach(function (section) {
+      if (section[0]) { make("div", { "class": "soft", text: section[0] }, holder); code.push("# " + section[0]); }
+      section[1].forEach(function (line) {
+        if (line[0]) equation(line[0], line[1], holder);
+        else make("pre", { text: line[1] }, holder);
+        code.push(line[1]);
+      });
+      section[2].forEach(function (text) { make("div", { "class": "soft", text: text }, holder); });
+    });
+    (found.w || []).forEach(function (pair, i) {
+      var line = make("div", { "class": "soft" }, holder);
+      math([pair[0]], line);
+      line.appendChild(document.createTextNode(": " + pair[1]));
+    });
+    var fold = make("details", {}, side);
+    make("summary", { text: "as code of numpy" }, fold);
+    make("pre", { text: code.join("\n") }, fold);
   }
   function recorded(path) {
     var found = (data.recorded || {})[path];
@@ -674,8 +745,21 @@
     render();
     fit();
     window.addEventListener("hashchange", fromAddress);
-    window.addEventListener("beforeprint", fit);
   }
+  // Print is light and shows all of the graph, whatever the screen shows.
+  var dark = false;
+  window.addEventListener("beforeprint", function () {
+    dark = document.documentElement.getAttribute("data-theme") === "dark";
+    if (dark) setTheme(false);
+    if (!graphs.length) return;
+    picture.setAttribute("viewBox", [-10, -10, whole.w + 20, whole.h + 20].join(" "));
+    world.removeAttribute("transform");
+  });
+  window.addEventListener("afterprint", function () {
+    if (dark) setTheme(true);
+    picture.removeAttribute("viewBox");
+    move();
+  });
   overview();
   if (graphs.length) fromAddress();
   document.documentElement.setAttribute("data-ready", "true");

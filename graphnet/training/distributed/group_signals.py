@@ -1,9 +1,12 @@
-"""What tells a rank other than 0 that its group is not as it was; neither is an error."""
+"""What tells a rank other than 0 that its group is not as it was.
+
+Neither is an error, so both pass through code that turns every Exception of a layer into an error of that layer.
+"""
 
 
-class GroupChanged(Exception):
+class GroupChanged(BaseException):
     """Rank 0 has begun a new generation of the group: what was under way is void."""
 
 
-class GroupClosed(Exception):
+class GroupClosed(BaseException):
     """The group has ended, or this process is no longer a member of it."""

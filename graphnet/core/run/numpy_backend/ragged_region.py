@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from graphnet.core.compile import Shapes
+from graphnet.core.compile.plan import Call, Loop
+from graphnet.core.describe.layer import Layer
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.numpy_backend.region import BoundRegion
 from graphnet.core.run.padding import Padding, RowEnds
@@ -51,6 +54,9 @@ class RaggedRegion(RaggedStep):
 
     def output_padding(self, padding: Padding) -> Padding:
         return padding
+
+    def drawing(self) -> tuple[Iterable[Call | Loop], Mapping[str, Layer], Shapes]:
+        return self.step.plan.steps, self.options.layers, self.step.shapes
 
     @property
     def path(self) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core import collective
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop, Plan
@@ -305,7 +306,7 @@ class RegionProgram(BoundProgram):
             step_targets = targets.get((step.path, step.layer))
             if step_targets:
                 shapes = [None if i is None else self.region.shapes.slots[i] for i in step.inputs]
-                arrays = self.options.layers[step.layer].draw(rng, *shapes)
+                arrays = collective.drawn(self.options.layers[step.layer], rng, shapes)
                 for name, target in step_targets:
                     room = workspace.arrays[target.buffer][:, target.start : target.stop, 0]
                     drawn = arrays[name] if ends is None else ends.repeated(arrays[name])

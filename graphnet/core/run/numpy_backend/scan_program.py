@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core import collective
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.pipeline import EVERY, compile_program
 from graphnet.core.compile.plan import Call, Loop
@@ -266,10 +267,10 @@ class ScanProgram(BoundProgram):
         for (path, layer_path, name), target in self.draws:
             targets.setdefault((path, layer_path), []).append((name, target))
         calls = [s for s in self.step.cell.steps if isinstance(s, Call) and (s.path, s.layer) in targets]
-        for t in range(self.steps if ends is None else int(ends.lengths.max())):
+        for t in range(self.steps if ends is None else ends.longest):
             for call in calls:
                 shapes: list[Any] = [None if i is None else self.inner.slots[i] for i in call.inputs]
-                drawn = self.options.layers[call.layer].draw(rng, *shapes)
+                drawn = collective.drawn(self.options.layers[call.layer], rng, shapes)
                 for name, target in targets[call.path, call.layer]:
                     workspace.at(target, t)[...] = with_units(drawn[name], 1).T
         if ends is not None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphnet.core import collective
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.infer import ragged
 from graphnet.core.compile.plan import Call
@@ -126,7 +127,7 @@ class BoundCall:
 
         Arrays ``(time, batch, …)`` are repeated beyond the rows' ends where the inputs are.
         """
-        arrays = self.layer.draw(run.generator(), *self.input_shapes)
+        arrays = collective.drawn(self.layer, run.generator(), self.input_shapes)
         if not isinstance(arrays, dict) or set(arrays) != set(self.draws):
             raise self.checks.broken("draw", f"arrays for {', '.join(self.draws)}", _names(arrays))
         drawn = {name: arrays[name].astype(self.dtype, copy=False) for name in self.draws}

@@ -112,7 +112,7 @@ class BoundLoop:
         else:
             rest = [*(ends.lent(c, shape) for c, shape in zip(contexts, self.context_shapes, strict=True)), *self.rest]
             read = [ends.lent(state) for state in states]
-            tapes, states = self.run_ragged(sequences, states, read, rest, outputs, live)
+            tapes, states = self.run_ragged(sequences, states, read, rest, outputs, live, ends.longest)
         for slot, array in zip(step.outputs, outputs, strict=True):
             slots[slot] = array[:, 0] if self.single else array
         for slot, key, array in zip(step.finals, self.keys, states, strict=True):
@@ -149,6 +149,7 @@ class BoundLoop:
         rest: list[Any],
         outputs: list[Any],
         live: list[Rows],
+        longest: int,
     ) -> tuple[list[Any], list[Any]]:
         """The same where rows end early: their states stay what they were, and their outputs are zero.
 
@@ -159,6 +160,8 @@ class BoundLoop:
         for t in self.order(len(live)):
             rows = live[t]
             if rows is False:
+                if t < longest:  # rows that another process computes have this step
+                    self.body.skip_draws(self.inner)
                 continue
             read = states if rows is None else [choose(rows, a, b) for a, b in zip(states, read, strict=True)]
             here = [x[t] for x in sequences] + read + rest

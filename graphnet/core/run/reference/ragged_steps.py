@@ -7,17 +7,22 @@ by zero.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from graphnet.core import collective
 from graphnet.core.compile import Shapes
+from graphnet.core.compile.plan import Call, Loop
+from graphnet.core.describe.layer import Layer
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import ShapeError
+from graphnet.core.phase import Phase
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.padding import Padding, RowEnds
 from graphnet.core.run.reference.call import BoundCall
+from graphnet.core.run.reference.skipped_draws import skip_draws
 from graphnet.core.run.reference.slot_values import SlotValues
 from graphnet.core.run.reference.step_independence import StepIndependence
 from graphnet.core.run.row_masks import Rows, add
@@ -85,7 +90,10 @@ class RaggedStep:
             if not self.checked:
                 self.check(ends)
                 self.checked = True
-            if ends.none and self.may_be_skipped():
+            # A statistic of the whole batch needs every process.
+            if ends.none and self.may_be_skipped() and collective.statistics() is None:
+                if ends.longest and self.options.phase is Phase.train:
+                    skip_draws(*self.drawing(), run.generator, ends.longest)
                 return self.skip(values, run)
         padding = Padding.ZEROS if ends is None or ends.none else self.required_padding(values, ends)
         self.prepare(padding)
@@ -157,6 +165,10 @@ class RaggedStep:
         for slot in self.outputs:
             values.slots[slot] = self.zeros(slot)
         return NOT_RUN
+
+    def drawing(self) -> tuple[Iterable[Call | Loop], Mapping[str, Layer], Shapes]:
+        """The steps of the plan that it runs, their layers and their shapes."""
+        return [self.step.step], self.options.layers, self.shapes
 
     def zeros(self, slot: int) -> Array:
         """Zeros of a slot's shape."""

@@ -8,10 +8,12 @@ from typing import Any, Protocol
 
 from graphnet.core.compile import Shapes
 from graphnet.core.compile.plan import Call, Loop, Plan
+from graphnet.core.phase import Phase
 from graphnet.core.run.context import BindOptions, RunContext
 from graphnet.core.run.padding import row_ends
 from graphnet.core.run.reference.call import BoundCall
 from graphnet.core.run.reference.ragged_steps import RaggedCall, RaggedScan, RaggedStep
+from graphnet.core.run.reference.skipped_draws import skip_draws
 from graphnet.core.run.reference.slot_values import SlotValues
 from graphnet.core.run.row_masks import Rows
 from graphnet.core.run.thread_policy import ThreadPolicy
@@ -123,6 +125,11 @@ class BoundSteps:
         for step in steps:
             step.forward(values, run)
         return []
+
+    def skip_draws(self, run: RunContext) -> None:
+        """Draw the random arrays of one run, without running."""
+        if self.options.phase is Phase.train:
+            skip_draws(self.plan.steps, self.options.layers, self.shapes, run.generator, 1)
 
     def backward(self, tape: list[Any], errors: list[Any], run: RunContext, rows: Rows = None) -> None:
         """Fill ``errors`` from the outputs to the inputs and add to the gradients of the pass.
