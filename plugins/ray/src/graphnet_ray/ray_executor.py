@@ -78,11 +78,9 @@ class RayExecutor:
     def __init__(self, slots: int, threads: int | None = None, *, address: str | None = None) -> None:
         import ray
 
-        from graphnet.core.concurrency.processors import processors
-
         self.slots = slots
         self._slots: list[_Slot] = []
-        self._started = connect(address, cpus=max(processors(), slots * (threads or 1)), object_store=STORE)
+        self._started = connect(address, cpus=slots * (threads or 1), object_store=STORE)
         self._open, self._stopping = True, False
         cpus = [int(each["Resources"].get("CPU", 0)) for each in ray.nodes() if each["Alive"]]
         self.threads = threads or _threads(slots, cpus)
