@@ -26,8 +26,8 @@ from graphnet.plugins.validation import Check, is_function, is_identifier, metho
 
 PROJECT = "graphnet"
 #: The version of this contract. 1: layers to data sets; 2: callbacks, backends, exporters, commands and cases; 3:
-#: schedules.
-API = 3
+#: schedules; 4: communicators.
+API = 4
 #: The name, in a plugin's module, of the version that it needs.
 NEEDED = "GRAPHNET_PLUGIN_API"
 
@@ -232,3 +232,14 @@ def graphnet_register_cases(register: Register) -> None:
 )
 def graphnet_register_schedules(register: Register) -> None:
     """Register schedule classes of the learning rate: subclasses of ``graphnet.schedules.Schedule``."""
+
+
+@hook(
+    "communicator",
+    since=4,
+    expected="a subclass of graphnet.distributed.Communicator",
+    check=methods("launch", "broadcast", "begin_sum", "barrier", "health", "regroup", "close"),
+    own_name="name",
+)
+def graphnet_register_communicators(register: Register) -> None:
+    """Register communicator classes: subclasses of ``graphnet.distributed.Communicator``, by their ``name``."""

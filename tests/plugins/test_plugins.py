@@ -90,7 +90,7 @@ BROKEN = {
     ),
     "wrong argument": (
         plugin(graphnet_register_layers=lambda registry: registry(Cube)),
-        r"graphnet_register_layers has the unknown argument registry; expected graphnet_register_layers\(register\), version 3 of the hooks",
+        r"graphnet_register_layers has the unknown argument registry; expected graphnet_register_layers\(register\), version 4 of the hooks",
     ),
     "rubbish optimizer": (
         plugin(graphnet_register_optimizers=lambda register: register(dict)),
