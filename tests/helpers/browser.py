@@ -1,16 +1,42 @@
 """Headless Chromium by the WebDriver protocol (W3C), for tests of pages: no package is needed."""
 
+import base64
 import json
 import re
 import shutil
 import subprocess
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 DRIVER = shutil.which("chromedriver")
-KEYS = {"Enter": "\ue007", "ArrowDown": "\ue015", "Escape": "\ue00c"}
+KEYS = {
+    "Enter": "\ue007",
+    "Tab": "\ue004",
+    "Escape": "\ue00c",
+    "ArrowLeft": "\ue012",
+    "ArrowUp": "\ue013",
+    "ArrowRight": "\ue014",
+    "ArrowDown": "\ue015",
+    "Shift": "\ue008",
+    "Home": "\ue011",
+    "End": "\ue010",
+}
 ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+#: Chromium asks no host of its own makers, and resolves no name but that of this machine.
+ALONE = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-quic",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
 
 
 class Browser:
@@ -18,19 +44,38 @@ class Browser:
 
     def __init__(self, port):
         self.base = f"http://127.0.0.1:{port}/session"
-        options = {"binary": CHROMIUM, "args": ["--headless=new", "--no-sandbox", "--disable-gpu"]}
-        capabilities = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}}
+        options = {
+            "binary": CHROMIUM,
+            "args": ALONE,
+            "perfLoggingPrefs": {"enableNetwork": True, "enablePage": False},
+        }
+        logs = {"browser": "ALL", "performance": "ALL"}
+        capabilities = {"alwaysMatch": {"goog:chromeOptions": options, "goog:loggingPrefs": logs}}
         self.base += "/" + self.call("", {"capabilities": capabilities})["sessionId"]
 
     def call(self, path, body=None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            return json.load(answer)["value"]
+        try:
+            with urllib.request.urlopen(request, timeout=120) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(error.read().decode()[:2000]) from error
 
-    def open(self, address, width, height=900):
+    def command(self, name, **parameters):
+        """A command of the DevTools protocol."""
+        return self.call("/goog/cdp/execute", {"cmd": name, "params": parameters})
+
+    def media(self, theme="light", kind=""):
+        """The colours that the system prefers, and ``kind="print"``."""
+        self.command(
+            "Emulation.setEmulatedMedia", media=kind, features=[{"name": "prefers-color-scheme", "value": theme}]
+        )
+
+    def open(self, address, width=1280, height=900, theme="light"):
+        self.media(theme)
         metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
-        self.call("/goog/cdp/execute", {"cmd": "Emulation.setDeviceMetricsOverride", "params": metrics})
+        self.command("Emulation.setDeviceMetricsOverride", **metrics)
         self.call("/url", {"url": "about:blank"})
         self.call("/url", {"url": address})
 
@@ -50,8 +95,28 @@ class Browser:
     def type(self, selector, text):
         self.call(f"/element/{self.find(selector)}/value", {"text": text})
 
+    def press(self, *keys):
+        """Press keys, by name or letter, wherever the focus is: ``press("Shift+Tab", "o")``."""
+        actions = []
+        for each in keys:
+            parts = [KEYS.get(part, part) for part in (each.split("+") if len(each) > 1 else [each])]
+            actions += [{"type": "keyDown", "value": part} for part in parts]
+            actions += [{"type": "keyUp", "value": part} for part in reversed(parts)]
+        self.call("/actions", {"actions": [{"type": "key", "id": "keyboard", "actions": actions}]})
+
+    def picture(self):
+        """What is shown, as a PNG file."""
+        return base64.b64decode(self.call("/screenshot"))
+
     def errors(self):
+        """The errors on the console since the last call."""
         return [entry["message"] for entry in self.call("/se/log", {"type": "browser"}) if entry["level"] == "SEVERE"]
+
+    def requests(self):
+        """The addresses that were asked for since the last call, about:blank apart."""
+        entries = [json.loads(entry["message"])["message"] for entry in self.call("/se/log", {"type": "performance"})]
+        sent = [each["params"]["request"]["url"] for each in entries if each["method"] == "Network.requestWillBeSent"]
+        return [url for url in sent if url != "about:blank"]
 
 
 @contextmanager

@@ -12,10 +12,11 @@ from click.testing import CliRunner
 
 import graphnet
 import graphnet_recurrent
-from graphnet import Builder, ConfigError, FullyConnected, Last, PluginError, Sequential, dense
+from graphnet import Builder, ConfigError, FullyConnected, Last, PluginError, Scan, Sequential, dense
 from graphnet.cli import main
 from graphnet.core.describe.graph import subgraph
 from graphnet.inspect.drawing import draw, place
+from graphnet.inspect.drawing.lettering import width
 from graphnet.inspect.exporters import dot, mermaid, png, svg
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -90,7 +91,15 @@ def levels(placed):
             yield from levels(each.inner)
 
 
-@pytest.mark.parametrize("graph", [lstm(), random_graph(30, 1), random_graph(90, 2)], ids=["lstm", "30", "90"])
+def cell_graph(name):
+    return Sequential(Scan(graphnet_recurrent.cell_named(name, 4)), shape="time, batch, feature=4")
+
+
+@pytest.mark.parametrize(
+    "graph",
+    [lstm(), random_graph(30, 1), random_graph(90, 2), cell_graph("delta_net"), cell_graph("s5")],
+    ids=["lstm", "30", "90", "delta_net", "s5"],
+)
 def test_nothing_overlaps(graph):
     pytest.importorskip("graphlay")
     whole = place(draw(graphnet.summary(graph)), lambda box: True)
@@ -112,6 +121,20 @@ def test_nothing_overlaps(graph):
                 assert each.inner.width <= each.width and each.inner.height < each.height
         count = sum(not line.repeated and bool(line.label) for line in placed.drawing.lines)
         assert sum(label is not None for label in placed.labels) == count
+        labels = {
+            i: (at[0] - width(line.label, 10) / 2, at[1] - 6.0, width(line.label, 10), 12.0)
+            for i, (line, at) in enumerate(zip(placed.drawing.lines, placed.labels, strict=True))
+            if at is not None and not line.port
+        }
+        assert not [pair for pair in itertools.combinations(labels.values(), 2) if overlap(*pair)]
+        assert not [box for box in boxes for label in labels.values() if overlap(label, box)]
+        for i, (x, y, w, h) in labels.items():  # a label is near its line
+            points = placed.lines[i]
+            near = [
+                (min(a[0], b[0]), min(a[1], b[1]), abs(a[0] - b[0]), abs(a[1] - b[1]))
+                for a, b in itertools.pairwise(points)
+            ]
+            assert any(overlap((x - 8, y - 8, w + 16, h + 16), piece) for piece in near), placed.drawing.lines[i]
 
 
 def test_an_svg_has_every_name_and_no_script():

@@ -6,7 +6,6 @@ import re
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import browser
 
 import graphnet
 from graphnet import (
@@ -26,7 +25,12 @@ from graphnet import (
     dense,
 )
 from graphnet.cli import main
+from graphnet.core.describe.graph import subgraph
+from graphnet.core.describe.node import Ref
+from graphnet.models.pages.trace import _around
+from graphnet.models.pages.trace_data import trace_data
 from graphnet.models.pages.tracing import traced
+from graphnet.models.pages.wiring import Wiring
 from graphnet_recurrent import LSTM, Recurrent, Stack, cell_named, lstm_cell, mamba_cell, min_gru_cell
 from graphnet_recurrent.functional import sigmoid, tanh
 
@@ -121,6 +125,64 @@ def test_errors_of_inputs_are_derivatives():
         assert record.steps[t].errors[0][0, i] == pytest.approx(slope, rel=1e-6, abs=1e-8)
 
 
+def evaluate(graph, inputs, path, nudge):
+    """The outputs of a graph layer by layer; ``nudge`` adds a direction to what one node reads from one source."""
+    values = {Ref(name): value for name, value in inputs.items()}
+    for name in graph.order:
+        node = graph.nodes[name]
+        reads = [None if ref is None else values[ref] for ref in node.inputs]
+        if nudge is not None and nudge[0] == f"{path}{name}":
+            reads = [
+                value + nudge[2] if ref == nudge[1] else value for ref, value in zip(node.inputs, reads, strict=True)
+            ]
+        inner = subgraph(node.layer)
+        if inner is None:
+            found = node.layer.forward(*reads)
+            found = dict(zip(node.layer.output_ports(), found if isinstance(found, tuple) else (found,), strict=True))
+        else:
+            found = evaluate(inner, dict(zip(inner.inputs, reads, strict=False)), f"{path}{name}/", nudge)
+        values |= {Ref(name, port): value for port, value in found.items()}
+        values[Ref(name)] = next(iter(found.values()))
+    return {name: values[ref] for name, ref in graph.outputs.items()}
+
+
+def total(cell, x, states, nudge, at):
+    """The sum of all emitted outputs of a cell."""
+    sums = 0.0
+    for t, row in enumerate(x):
+        found = evaluate(cell, {cell.sequences[0]: row, **states}, "scan/", nudge if t == at else None)
+        sums += sum(found[name].sum() for name in cell.emitted)
+        states = {name: found[name] for name in cell.states}
+    return sums
+
+
+@pytest.mark.parametrize("name", ["nested", "mlstm", "min_gru"])
+def test_the_part_on_each_line_is_the_derivative_by_what_this_reader_reads(name):
+    cell = nested_cell() if name == "nested" else cell_named(name, 2)
+    rng = np.random.default_rng(6)
+    x = rng.normal(size=(2, 1, 3))
+    graph = _around(Scan(cell))
+    graphnet.Runner(graph).forward({"x": x})
+    cell = dict(graph.walk())["scan"].cell
+    record = traced(graph, "scan", {"x": x})
+    wiring, checked = Wiring(cell, "scan", record.plan), 0
+    states = {name: np.zeros_like(record.steps[0].values[wiring.slots[f"scan/<{name}"]]) for name in cell.states}
+    for path, inner in wiring.graphs.items():
+        for node in inner.order:
+            for ref in {each for each in inner.nodes[node].inputs if each is not None}:
+                for t in range(2):
+                    slot = wiring.slot(path, ref.source, ref.port or "")
+                    direction = rng.normal(size=np.shape(record.steps[t].values[slot]))
+                    high, low = (
+                        total(cell, x, states, (f"{path}{node}", ref, h * direction), t) for h in (1e-5, -1e-5)
+                    )
+                    part = wiring.error(record.steps[t], path, ref, node)
+                    shown = 0.0 if part is None else float(np.sum(part * direction))
+                    assert shown == pytest.approx((high - low) / 2e-5, rel=1e-5, abs=1e-7), (path, node, ref, t)
+                    checked += shown != 0.0
+    assert checked > len(record.plan.steps)
+
+
 def nested_cell():
     cell = Cell("nested", sequences="x", states={"h": 3})
     z = dense(cell.x, 3, name="z")
@@ -161,8 +223,11 @@ def test_examples_steps_nodes_and_seeds(tmp_path):
     assert len(block(graphnet.trace(several, example=x[:4, :, :3]))["values"]) == 4
     with pytest.raises(DataError, match="no row"):
         graphnet.trace(cell, example=x[:, :0])
-    with pytest.raises(ShapeError, match="not an array"):
-        graphnet.trace(cell, example=[x[:3, 0], x[:2, 0]])
+    for ragged in ([x[:3, 0], x[:2, 0]], {"x": x[:5], "x_lengths": [3, 5, 0, 1]}, {"x": x[:8, 0], "x_lengths": [3, 5]}):
+        assert graphnet.trace(cell, example=ragged) == graphnet.trace(cell, example=x[:3, 0])
+    for wrong in ([[[1.0], [2.0, 3.0]]], [None], {"x": x[:5], "x_lengths": [6]}, {"x": x[:5], "x_lengths": [1.5]}):
+        with pytest.raises(ShapeError, match="not an array|length of the first sequence"):
+            graphnet.trace(cell, example=wrong)
     graph = Sequential(LSTM(3, 4, 4), LSTM(4, 5, 2), shape="time, batch, feature=3")
     names = [path for path, layer in graph.walk() if isinstance(layer, Scan)]
     assert block(graphnet.trace(graph, node=names[1].partition("/")[0]))["path"] == names[1]
@@ -178,6 +243,20 @@ def test_examples_steps_nodes_and_seeds(tmp_path):
     (tmp_path / "there.html").write_text("precious")
     with pytest.raises(FileError, match="exists"):
         graphnet.trace(cell, tmp_path / "there.html")
+
+
+def test_matrices_have_rows_and_columns():
+    data = block(graphnet.trace(cell_named("delta_net", 12), steps=2))
+    boxes = {box["p"]: box for box in data["boxes"]}
+    slot = str(boxes["scan/<S"]["v"])
+    assert data["shapes"][slot] == [1, 1, 12, 12] and data["grids"][slot] == [8, 8]
+    record = traced(graph := _around(Scan(cell_named("delta_net", 12))), "scan", {"x": np.ones((2, 1, 3))})
+    shown, matrix = trace_data(graph, "scan", record), record.steps[1].values[int(slot)][0, 0]
+    parts = [np.array_split(rows, 8, 1) for rows in np.array_split(matrix, 8, 0)]
+    means = [part.mean() for rows in parts for part in rows]
+    assert shown["values"][1][int(slot)] == pytest.approx(means, rel=1e-3, abs=1e-6) and np.ptp(means) > 0
+    small = block(graphnet.trace(cell_named("mlstm", 2), steps=2))
+    assert [2, 2] in small["grids"].values() and all(np.prod(small["shapes"][s]) == 4 for s in small["grids"])
 
 
 def test_a_scan_in_a_cell_is_closed_or_traced_by_itself():
@@ -263,41 +342,3 @@ def test_a_page_loads_nothing_and_hostile_texts_stay_text():
     ):
         assert way not in script
     assert set(re.findall(r"https?://[^\s\"'\\]+", script)) == {"http://www.w3.org/2000/svg"}
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("width", [1280, 390])
-def test_the_page_in_a_browser(tmp_path, width):
-    if browser.CHROMIUM is None or browser.DRIVER is None:
-        pytest.skip("no Chromium with chromedriver: the page is not opened in a browser")
-    page, (x, y) = tmp_path / "page.html", (1.25, -2.5)
-    graphnet.trace(lstm_cell(2), page, example=np.full((3, 1, 2), (x, y)))
-    (tmp_path / "hostile.html").write_text(hostile_page(), encoding="utf-8")
-    where = "return document.querySelector('#where').textContent"
-    with browser.browser() as session:
-        session.open(f"file://{page}", width)
-        assert session.run("return document.documentElement.scrollWidth") <= width
-        assert session.run(where) == "Step 1 of 3, forward: what the step reads"
-        assert "1.25 −2.50" in session.run("return document.querySelector('#scroll').textContent")
-        session.click("#node-on")
-        assert session.run(where) == "Step 1 of 3, forward: concatenate, node 1 of 14"
-        assert session.run("return document.querySelector('.box.now').textContent").startswith("concatenate")
-        assert (
-            session.run("return document.querySelector('#equation').textContent") == "concatenate = Concatenate(x, h)"
-        )
-        session.click("#step-on")
-        assert session.run(where).startswith("Step 2 of 3, forward")
-        session.type("#scroll", browser.KEYS["ArrowDown"] + "b")
-        assert session.run(where).startswith("Step 2 of 3, backward")
-        assert session.run("return location.hash") == "#backward-2-0"
-        theme = "return document.documentElement.dataset.theme"
-        before = session.run(theme)
-        session.click("#theme")
-        assert {before, session.run(theme)} == {"light", "dark"}
-        session.open(f"file://{page}#backward-3-15", width)
-        assert session.run(where).startswith("Step 3 of 3, backward: the errors of its results")
-        assert "1.00 1.00" in session.run("return document.querySelector('#scroll').textContent")
-        session.open(f"file://{tmp_path / 'hostile.html'}#backward-1-1", width)
-        assert session.run("return document.documentElement.dataset.ready") == "true"
-        assert session.run("return document.documentElement.dataset.hacked") is None
-        assert session.errors() == []

@@ -16,7 +16,6 @@ from contextlib import closing
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from helpers import browser
 
 import graphnet
 from graphnet import Builder, ConfigError, FileError, FullyConnected, Trainer, TrainingConfig, dense
@@ -378,10 +377,8 @@ def test_the_command_prints_the_address_and_ends_on_ctrl_c(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_page_in_a_browser_gets_new_curves_without_a_reload(tmp_path, eager):
-    if browser.CHROMIUM is None or browser.DRIVER is None:
-        pytest.skip("no Chromium with chromedriver: the page is not opened in a browser")
-    folder = tmp_path / "run"
+def test_a_page_in_a_browser_gets_new_curves_without_a_reload(chromium, tmp_path, eager):
+    folder, session = tmp_path / "run", chromium
     epochs = "return [...document.querySelectorAll('aside path.first')].map(p => p.getAttribute('d').split('L').length)"
 
     def until(session, script, wanted):
@@ -390,7 +387,7 @@ def test_a_page_in_a_browser_gets_new_curves_without_a_reload(tmp_path, eager):
             assert time.monotonic() < end, found
             time.sleep(0.05)
 
-    with serve(WatchedRun(folder).read) as server, browser.browser() as session:
+    with serve(WatchedRun(folder).read) as server:
         server.update()
         session.open(server.address, 1280)
         until(session, "return document.querySelector('aside p')?.textContent", "The run has not begun yet.")
@@ -431,7 +428,7 @@ def test_a_page_in_a_browser_gets_new_curves_without_a_reload(tmp_path, eager):
             session.click("aside button")
             until(session, "return document.querySelector('aside p').textContent.slice(0, 37)",
                   "The run is not in its folder any more")  # fmt: skip
-    with serve(dict) as server, browser.browser() as session:
+    with serve(dict) as server:
         session.open(f"http://127.0.0.1:{server.server_port}/#token=wrong", 390)
         until(
             session,

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from graphnet.core.errors import PluginError
 from graphnet.inspect.drawing.boxes import Box, Drawing
+from graphnet.inspect.drawing.labels import beside_lines
 from graphnet.inspect.drawing.lettering import FONT, SMALL, shortened, width
 
 #: Room around the graph inside an opened box, and above it for the title.
@@ -59,7 +62,7 @@ def place(drawing: Drawing, opens: Callable[[Box], bool]) -> Placed:
     """
     inner = [place(box.inner, opens) if box.inner is not None and opens(box) else None for box in drawing.boxes]
     sizes = [_size(box, inside) for box, inside in zip(drawing.boxes, inner, strict=True)]
-    lines = tuple((line.source, line.target, _label_size(drawing, i)) for i, line in enumerate(drawing.lines))
+    lines = tuple((line.source, line.target, label_size(drawing, i)) for i, line in enumerate(drawing.lines))
     corners, points, labels, whole = _layout(tuple(sizes), lines)
     boxes = tuple(
         Place(box, *corner, *size, inside)
@@ -97,10 +100,14 @@ def _size(box: Box, inside: Placed | None) -> Point:
     return math.ceil(max(inside.width, whole) + 2 * PADDING), inside.height + PADDING + TITLE
 
 
-def _label_size(drawing: Drawing, number: int) -> Point | None:
+def label_size(drawing: Drawing, number: int) -> Point | None:
+    """The room for the label of a line; None without one."""
     line = drawing.lines[number]
     text = label(drawing, number)
-    return (math.ceil(width(text, SMALL) + 4), SMALL + 3.0) if text and not line.repeated else None
+    if not text or line.repeated:
+        return None
+    rows = text.split("\n")
+    return math.ceil(max(width(row, SMALL) for row in rows) + 4), len(rows) * SMALL + 3.0
 
 
 def label(drawing: Drawing, number: int) -> str:
@@ -136,7 +143,9 @@ def _layout(sizes: Sizes, lines: Ends) -> Layout:
     ]
     points = [[_point(p) for p in edge["points"]] for edge in found.edges]
     anchors = [_anchor(edge, points[i], lines[i][2]) for i, edge in enumerate(found.edges)]
-    return _moved(sizes, corners, points, anchors, [size for _, _, size in lines])
+    labels = [size for _, _, size in lines]
+    edges = np.array([(x, y, x + w, y + h) for (x, y), (w, h) in zip(corners, sizes, strict=True)])
+    return _moved(sizes, corners, points, beside_lines(edges, points, labels, anchors), labels)
 
 
 def _anchor(edge: dict[str, Any], points: list[Point], size: Point | None) -> Point | None:

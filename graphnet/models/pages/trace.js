@@ -56,7 +56,7 @@
 
   // ---------------------------------------------------------------- frame of the page
   var header = make("header", {}, document.body);
-  make("h1", { text: data.title }, header);
+  make("h1", { text: data.title, title: data.title }, header);
   var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" }, header);
   var bar = make("section", { id: "steps", "aria-label": "Steps" }, document.body);
   var where = make("div", { id: "where", "aria-live": "polite" }, bar);
@@ -121,9 +121,18 @@
     var share = Math.min(1, Math.abs(value) / (most || 1)), end = value > 0 ? (dark ? [255, 150, 90] : [190, 60, 10]) : (dark ? [110, 180, 255] : [20, 80, 170]);
     return "rgb(" + base.map(function (c, i) { return Math.round(c + (end[i] - c) * share); }).join(",") + ")";
   }
-  function strip(list, most, x, y, w, h, parent) {
+  // A value that is a matrix has rows and columns, others one row.
+  function grid(slot, list) { return own(data.grids, slot) || [1, list.length]; }
+  function rowsOf(list, size, words, between) {
+    var rows = [];
+    for (var i = 0; i < size[0]; i++) rows.push(list.slice(i * size[1], (i + 1) * size[1]).map(words).join(between));
+    return rows;
+  }
+  function strip(list, size, most, x, y, w, h, parent) {
+    var wide = w / size[1], high = h / size[0];
     list.forEach(function (value, i) {
-      draw("rect", { x: (x + i * w / list.length).toFixed(2), y: y, width: (w / list.length + 0.05).toFixed(2), height: h, fill: colour(value, most), "shape-rendering": "crispEdges" }, parent);
+      var left = x + i % size[1] * wide, top = y + Math.floor(i / size[1]) * high;
+      draw("rect", { x: left.toFixed(2), y: top.toFixed(2), width: (wide + 0.05).toFixed(2), height: (high + 0.05).toFixed(2), fill: colour(value, most), "shape-rendering": "crispEdges" }, parent);
     });
     draw("rect", { "class": "frame", x: x, y: y, width: w, height: h }, parent);
   }
@@ -131,15 +140,22 @@
     var group = labels[i], line = lines[i];
     clear(group);
     if (!line.at || !list) return;
+    var shape = grid(line.v, list), rows = shape[0], x = line.at[0], y = line.at[1], lean = line.lean || 0;
+    function nearer(wide) { if (lean) x += (lean > 0 ? 1 : -1) * Math.max(0, Math.abs(lean) - wide / 2); }
     if (size > 4) {
-      draw("rect", { "class": "behind", x: line.at[0] - 40, y: line.at[1] - 6, width: 80, height: 12 }, group);
-      strip(list, most, line.at[0] - 39, line.at[1] - 5, 78, 10, group);
+      var cell = Math.min(78 / shape[1], 10 * Math.min(rows, 4) / rows), wide = rows > 1 ? cell * shape[1] : 78, high = rows > 1 ? cell * rows : 10;
+      nearer(wide);
+      draw("rect", { "class": "behind", x: x - wide / 2 - 1, y: y - high / 2 - 1, width: wide + 2, height: high + 2 }, group);
+      strip(list, shape, most, x - wide / 2, y - high / 2, wide, high, group);
     } else {
-      var text = list.map(short).join(" "), room = text.length * 6.2 + 4;
-      draw("rect", { "class": "behind", x: line.at[0] - room / 2, y: line.at[1] - 6, width: room, height: 12 }, group);
-      draw("text", { "class": "small number", x: line.at[0], y: line.at[1] + 3.5, "text-anchor": "middle", text: text }, group);
+      var texts = rowsOf(list, shape, short, " "), room = 4 + 6.2 * Math.max.apply(null, texts.map(function (text) { return text.length; }));
+      nearer(room);
+      draw("rect", { "class": "behind", x: x - room / 2, y: y - 5 * rows - 1, width: room, height: 10 * rows + 2 }, group);
+      texts.forEach(function (text, i) {
+        draw("text", { "class": "small number", x: x, y: y + 3.5 + 10 * (i - (rows - 1) / 2), "text-anchor": "middle", text: text }, group);
+      });
     }
-    draw("title", { text: list.map(figure).join(", ") }, group);
+    draw("title", { text: rowsOf(list, shape, figure, ", ").join("\n") }, group);
   }
 
   // ---------------------------------------------------------------- going through the frames
@@ -244,9 +260,10 @@
     var shape = own(data.shapes, slot) || [], size = shape.reduce(function (a, b) { return a * b; }, 1);
     make("h3", { text: name + (shape.length > 1 ? "  (" + shape.slice(1).join(" × ") + ")" : "") }, parent);
     if (!list) { make("div", { "class": "soft", text: "none" }, parent); return; }
-    var chart = draw("svg", { viewBox: "0 0 340 14", width: "100%", role: "img", "aria-label": name + ", as colours" }, parent);
-    strip(list, most, 0.5, 0.5, 339, 13, chart);
-    make("div", { "class": "values", text: list.map(figure).join(", ") }, parent);
+    var cells = grid(slot, list), side = Math.min(339 / cells[1], 24), wide = cells[0] > 1 ? side * cells[1] : 339, high = cells[0] > 1 ? side * cells[0] : 13;
+    var chart = draw("svg", { viewBox: "0 0 340 " + (high + 1), width: "100%", role: "img", "aria-label": name + ", as colours" }, parent);
+    strip(list, cells, most, 0.5, 0.5, wide, high, chart);
+    make("div", { "class": "values", text: rowsOf(list, cells, figure, ", ").join("\n") }, parent);
     if (list.length < size) make("div", { "class": "soft", text: "Means of neighbours: " + size + " numbers as " + list.length + "." }, parent);
   }
   function overSteps(name, slot, table, most, frame) {
@@ -280,7 +297,7 @@
     var kind = own(data.classes, box.k), settings = own(data.settings, box.p);
     if (kind) {
       make("h3", { text: box.k + (kind.plugin ? ", from " + kind.plugin + " " + kind.version : "") }, side);
-      make("pre", { text: kind.doc || "no documentation" }, side);
+      graphnetText.prose(kind.doc || "no documentation", side);
     }
     if (settings) make("pre", { "class": "soft", text: Object.keys(settings).map(function (key) { return key + " = " + settings[key]; }).join("\n") }, side);
   }
@@ -318,6 +335,12 @@
     show();
   }
   theme.addEventListener("click", function () { setTheme(root.getAttribute("data-theme") !== "dark"); });
+  var dark = false; // print is light
+  window.addEventListener("beforeprint", function () {
+    dark = root.getAttribute("data-theme") === "dark";
+    if (dark) setTheme(false);
+  });
+  window.addEventListener("afterprint", function () { if (dark) setTheme(true); });
   // On a phone only a part is shown, in letters that can be read; the picture follows the node.
   var room = scroll.getBoundingClientRect();
   zoom(Math.min(1.2, Math.max(room.width < 600 ? 0.8 : 0.6, Math.min(room.width / wide, room.height / high))));

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +15,8 @@ from graphnet.core.describe.node import Ref
 from graphnet.core.describe.scan import Scan
 from graphnet.core.errors import GraphError
 from graphnet.inspect.drawing import Box, Drawing, Place, Placed, draw, place
-from graphnet.inspect.drawing.places import TITLE, subtitle, title
+from graphnet.inspect.drawing.labels import NEAR
+from graphnet.inspect.drawing.places import TITLE, Point, label_size, subtitle, title
 from graphnet.inspect.summary import summary
 from graphnet.models.pages.details import class_data, node_data
 from graphnet.models.pages.tracing import Trace, step_outputs
@@ -23,6 +26,8 @@ from graphnet.models.pages.wiring import Wiring
 NUMBERS, MOST, LEAST = 150_000, 64, 8
 #: Vectors of up to this many numbers are written on edges; others are strips.
 WRITTEN = 4
+#: The most lines of text for which a matrix has room at an edge.
+MATRIX_LINES = 4
 
 
 def trace_data(graph: Graph, path: str, record: Trace) -> dict[str, Any]:
@@ -51,6 +56,7 @@ def trace_data(graph: Graph, path: str, record: Trace) -> dict[str, Any]:
         "order": [{"box": numbers[step.path], "writes": list(step_outputs(step))} for step in record.plan.steps],
         "note": record.note,
         "shapes": {slot: list(np.shape(value)) for slot, value in first.items()},
+        "grids": {slot: grid for slot, value in first.items() if (grid := _grid(np.shape(value), limit))},
         "values": [_by_slot(step.values, limit) for step in record.steps],
         "errors": [_by_slot(step.errors, limit) for step in record.steps],
         "parts": [[_short(wiring.error(step, *line["ends"]), limit) for line in lines] for step in record.steps],
@@ -87,7 +93,10 @@ def _with_room(drawing: Drawing, path: str, wiring: Wiring, values: dict[int, An
         source = drawing.boxes[line.source]
         slot = wiring.slot(path, source.name, line.port)
         size = 1 if slot is None or slot not in values else np.size(values[slot])
-        room = " ".join(["−0.000"] * size) if size <= WRITTEN else "0" * 13
+        grid = None if slot is None or slot not in values else _grid(np.shape(values[slot]), MOST)
+        rows, columns = grid or (1, size)
+        row = " ".join(["−0.000"] * columns) if size <= WRITTEN else "0" * 13
+        room = "\n".join([row] * min(rows, MATRIX_LINES))
         lines.append(replace(line, label=room, port="", repeated=False))
     boxes = tuple(
         replace(box, inner=_with_room(box.inner, f"{box.path}/", wiring, values))
@@ -129,6 +138,9 @@ class _Flat:
             at = placed.labels[i]
             if at is not None:
                 data["at"] = [round(at[0] + left, 1), round(at[1] + top, 1)]
+                lean = _lean(placed.lines[i], at, label_size(placed.drawing, i))
+                if lean:
+                    data["lean"] = lean
             if port:
                 data["port"] = port
             self.lines.append(data)
@@ -149,6 +161,15 @@ class _Flat:
         return data
 
 
+def _lean(points: Sequence[Point], at: Point, size: Point | None) -> float:
+    """How far the numbers may move in their room to be beside the line: to the right, or negative to the left."""
+    half = 0.0 if size is None else size[0] / 2
+    for (x, y), (to_x, to_y) in itertools.pairwise(points):
+        if x == to_x and min(y, to_y) <= at[1] <= max(y, to_y) and half <= abs(x - at[0]) <= half + 2 * NEAR:
+            return math.copysign(half, x - at[0])
+    return 0.0
+
+
 def _by_slot(arrays: dict[int, Any], limit: int) -> dict[int, list[float | None]]:
     return {slot: _short(array, limit) or [] for slot, array in arrays.items()}
 
@@ -158,7 +179,29 @@ def _short(array: Any, limit: int) -> list[float | None] | None:
     if array is None:
         return None
     flat = np.asarray(array, np.float64).ravel()
-    if flat.size > limit:
+    grid = _grid(np.shape(array), limit)
+    if grid is not None:
+        matrix = flat.reshape(-1, np.shape(array)[-1])
+        for axis, count in enumerate(grid):
+            pieces = np.array_split(matrix, count, axis)
+            matrix = np.stack([piece.mean(axis) for piece in pieces], axis)
+        flat = matrix.ravel()
+    elif flat.size > limit:
         edges = np.linspace(0, flat.size, limit + 1).astype(int)
         flat = np.array([flat[a:b].mean() for a, b in itertools.pairwise(edges)])
     return [float(f"{value:.4g}") if np.isfinite(value) else None for value in flat]
+
+
+def _grid(shape: tuple[int, ...], limit: int) -> tuple[int, int] | None:
+    """Rows and columns of a value that is a matrix, or more, in each row of the batch; at most ``limit`` numbers.
+
+    All axes but the last are rows. None for vectors, and for a matrix with one row or column.
+    """
+    rows, columns = (math.prod(shape[1:-1]), shape[-1]) if len(shape) > 2 else (1, 1)
+    if rows <= 1 or columns <= 1:
+        return None
+    if rows * columns > limit:
+        side = math.isqrt(limit)
+        columns = min(columns, max(side, limit // rows))
+        rows = min(rows, limit // columns)
+    return rows, columns
