@@ -35,6 +35,7 @@ MODULES = (
     "graphnet.schedules",
     "graphnet.sweeps",
     "graphnet.testing",
+    "graphnet.testing.communicators",
     "graphnet.training",
     "graphnet_activations",
     "graphnet_conv",
