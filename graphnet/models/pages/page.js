@@ -61,6 +61,8 @@
     if (piece.length) math(piece, line);
     if (line.scrollWidth > line.clientWidth) line.tabIndex = 0;
   }
+  // Names such as "constructor" are no properties of tables that do not have them.
+  function own(table, key) { return table && Object.prototype.hasOwnProperty.call(table, key) ? table[key] : undefined; }
   function figure(value) {
     if (value === null || value === undefined) return "not finite";
     if (typeof value !== "number") return String(value);
@@ -69,8 +71,8 @@
 
   // ---------------------------------------------------------------- frame
   var header = make("header", {}, document.body);
-  make("h1", { text: data.title }, header);
-  var search = make("input", { id: "search", type: "search", placeholder: "Search nodes (/)", "aria-label": "Search nodes by name or layer" });
+  make("h1", { text: data.title, title: data.title }, header);
+  var search = make("input", { id: "search", type: "search", placeholder: "Search (/)", "aria-label": "Search nodes by name or layer" });
   var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" });
   if (graphs.length) header.appendChild(search);
   header.appendChild(theme);
@@ -123,8 +125,21 @@
       for (var i = 0; i < line.pts.length; i += 2) points.push([stretch(xs, line.pts[i]), stretch(ys, line.pts[i + 1])]);
       pull(line, points, line.a, 0, 1);
       pull(line, points, line.b, points.length - 1, -1);
-      return { line: line, points: points, at: line.at && [stretch(xs, line.at[0]), stretch(ys, line.at[1])] };
+      return { line: line, points: points, at: line.at && beside(line, points) };
     });
+    // A label keeps its distance from the line, where that is nearest.
+    function beside(line, points) {
+      var least = Infinity, best = points[0];
+      for (var i = 0; i + 1 < points.length; i++) {
+        var x = line.pts[2 * i], y = line.pts[2 * i + 1], dx = line.pts[2 * i + 2] - x, dy = line.pts[2 * i + 3] - y;
+        var part = Math.max(0, Math.min(1, ((line.at[0] - x) * dx + (line.at[1] - y) * dy) / (dx * dx + dy * dy || 1)));
+        var ox = line.at[0] - x - part * dx, oy = line.at[1] - y - part * dy, a = points[i], b = points[i + 1];
+        if (Math.hypot(ox, oy) >= least) continue;
+        least = Math.hypot(ox, oy);
+        best = [a[0] + part * (b[0] - a[0]) + ox, a[1] + part * (b[1] - a[1]) + oy];
+      }
+      return best;
+    }
     // A closed box keeps its height beside an open one: lines that leave it follow its border.
     function pull(line, points, end, first, step) {
       var placed = boxes[end], raw = line.pts[first * 2 + 1], top = placed.box.at[1];
@@ -251,7 +266,8 @@
     var frame = stage.getBoundingClientRect(), room = 12;
     var x = view.x + place.x * view.k, y = view.y + place.y * view.k, w = place.w * view.k, h = place.h * view.k;
     if (x >= room && y >= room && x + w <= frame.width - room && y + h <= frame.height - room) return;
-    view.k = Math.min(view.k, Math.max(0.5, Math.min((frame.width - 2 * room) / place.w, (frame.height - 2 * room) / place.h)));
+    var whole = Math.min((frame.width - 2 * room) / place.w, (frame.height - 2 * room) / place.h);
+    view.k = Math.min(view.k, whole < 0.55 ? 0.7 : whole);
     view.x = Math.max(room, (frame.width - place.w * view.k) / 2) - place.x * view.k;
     view.y = Math.max(room, (frame.height - place.h * view.k) / 2) - place.y * view.k;
     if (place.w * view.k > frame.width - 2 * room) view.x = (frame.width - place.w * view.k) / 2 - place.x * view.k;
@@ -417,22 +433,29 @@
   }
   // A curve may have fewer points than there are epochs: then the points are evenly spread over them.
   function chart(series, title, parent, best, epochs) {
-    var values = [], long = 0, w = 350, h = 130;
+    var values = [], long = 0, w = 350, h = 136;
     series.forEach(function (each) {
       long = Math.max(long, each[1].length);
       each[1].forEach(function (v) { if (v !== null) values.push(v); });
     });
     if (!values.length) return;
-    var low = Math.min.apply(null, values), high = Math.max.apply(null, values), span = high - low || 1;
+    var low = Math.min.apply(null, values), high = Math.max.apply(null, values), left = 48, floor = h - 18;
     var box = draw("svg", { viewBox: "0 0 " + w + " " + h, width: "100%", role: "img", "aria-label": title + ", from " + figure(low) + " to " + figure(high) });
-    draw("path", { "class": "axis", d: "M4 6 V" + (h - 14) + " H" + (w - 4), fill: "none" }, box);
-    function x(i) { return 8 + i * (w - 16) / Math.max(1, long - 1); }
-    if (best) draw("path", { "class": "best", d: "M" + x((best - 1) * Math.max(1, long - 1) / Math.max(1, epochs - 1)).toFixed(1) + " 6 V" + (h - 14) }, box);
+    function words(text, at, y, anchor) { draw("text", { "class": "small", x: at, y: y, "text-anchor": anchor, text: text }, box); }
+    function x(i) { return left + 5 + i * (w - left - 10) / Math.max(1, long - 1); }
+    function y(v) { return high > low ? floor - 5 - (v - low) / (high - low) * (floor - 14) : floor / 2 + 2; }
+    draw("path", { "class": "axis", d: "M" + left + " 4 V" + floor + " H" + (w - 2), fill: "none" }, box);
+    words(tick(high), left - 4, y(high) + 3.5, "end");
+    if (high > low) words(tick(low), left - 4, y(low) + 3.5, "end");
+    words("1", x(0), h - 6, "middle");
+    if (long > 1) words(figure(epochs || long), w - 2, h - 6, "end");
+    words(epochs ? "epoch" : "step", (left + w) / 2, h - 6, "middle");
+    if (best) draw("path", { "class": "best", d: "M" + x((best - 1) * Math.max(1, long - 1) / Math.max(1, epochs - 1)).toFixed(1) + " 6 V" + floor }, box);
     series.forEach(function (each, i) {
       var d = "", pen = "M";
       each[1].forEach(function (v, j) {
         if (v === null) { pen = "M"; return; }
-        d += pen + x(j).toFixed(1) + " " + (h - 18 - (v - low) / span * (h - 28)).toFixed(1);
+        d += pen + x(j).toFixed(1) + " " + y(v).toFixed(1);
         pen = "L";
       });
       if (each[1].length === 1) d += "h3";
@@ -441,9 +464,14 @@
     });
     make("h3", { text: title }, parent);
     parent.appendChild(box);
-    var words = make("div", { "class": "soft" }, parent);
-    if (series[0][2] === undefined) series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, words); });
-    make("span", { text: figure(low) + " to " + figure(high) + (epochs > 1 ? ", epochs 1 to " + figure(epochs) : "") }, words);
+    if (series[0][2] !== undefined || series.length < 2 && !best) return;
+    var key = make("div", { "class": "soft" }, parent);
+    series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, key); });
+    if (best) make("span", { text: "┆ best epoch " + best }, key);
+  }
+  function tick(v) {
+    var size = Math.abs(v);
+    return v && (size < 0.001 || size >= 100000) ? v.toExponential(1) : String(Number(v.toPrecision(3)));
   }
   // The sum of some numbers over a node and all that is inside it.
   function below(table, path, numbers) {
@@ -474,7 +502,7 @@
     });
   }
   function details(path) {
-    var box = byPath[path], node = (data.nodes || {})[path] || {}, kind = (data.classes || {})[box.k] || {};
+    var box = byPath[path], node = own(data.nodes, path) || {}, kind = own(data.classes, box.k) || {};
     pictures = [];
     side.textContent = "";
     var back = make("button", { type: "button", text: "Overview" }, side);
@@ -522,11 +550,11 @@
     });
     if (kind.doc) {
       make("h3", { text: "Documentation" }, side);
-      make("pre", { "class": "documentation", text: kind.doc }, side);
+      graphnetText.prose(kind.doc, side);
     }
   }
   function equations(path) {
-    var found = (data.equations || {})[path];
+    var found = own(data.equations, path);
     if (!found) return;
     make("h3", { text: found.r === undefined ? "Equations" : "Equation, from the documentation" }, side);
     if (found.r !== undefined) {
@@ -559,10 +587,10 @@
     return percent(found.below) + " of its values are below " + low + ", " + percent(found.above) + " above 0.95";
   }
   function recorded(path) {
-    var found = (data.recorded || {})[path];
+    var found = own(data.recorded, path);
     if (!found) return;
     make("h3", { text: "For " + (data.recorded_of || "the example") + " (" + found.units + " units × " + found.steps + " steps)" }, side);
-    if (found.heat) make("div", { "class": "soft", text: "Values from " + figure(found.low) + " to " + figure(found.high) }, side);
+    if (found.heat) make("div", { "class": "soft", text: "Values from " + figure(found.low) + " (blue below 0) to " + figure(found.high) + " (orange above 0)" }, side);
     if (found.gate) make("div", { "class": "soft", text: "Saturation: " + ends(found) + "." }, side);
     if (found.heat) heatMap(found.heat, "Values by unit and step", side);
     if (found.norms.length > 1) chart([["norm of the gradient", found.norms]], "Gradient by step", side);
@@ -576,7 +604,7 @@
   // How much smaller the error is at the first step that it reaches than at the last one; and up to which step it is
   // below a thousandth of that.
   function fading(path) {
-    var found = (data.recorded || {})[path], norms = found && found.norms, first = 0, step = 0;
+    var found = own(data.recorded, path), norms = found && found.norms, first = 0, step = 0;
     if (!norms || norms.length < 2) return null;
     var last = norms[norms.length - 1];
     while (first < norms.length - 1 && norms[first] === 0) first += 1;
@@ -591,7 +619,7 @@
       });
       if (!inside) return;
       make("h3", { text: "Compiler: " + part.head }, side);
-      make("pre", { text: part.lines.join("\n") }, side);
+      table(part.lines.map(function (line) { return /^(\S+)\s+(.*)$/.exec(line).slice(1); }), side).className = "names";
     });
   }
   function nodeButton(path, words, list, name) {
@@ -661,7 +689,7 @@
         var each = run.curves[name] || {};
         Object.keys(each).forEach(function (kind) { series.push([run.name + ", " + kind, each[kind], hue(i), kind === "validation"]); });
       });
-      chart(series, name.replace(/_/g, " "), side);
+      chart(series, name.replace(/_/g, " "), side, 0, Math.max.apply(null, found.runs.map(function (run) { return run.epochs; })));
     });
     make("h3", { text: "Settings that differ" }, side);
     if (!found.differences.length) { make("p", { text: "none" }, side); return; }
@@ -843,15 +871,15 @@
   function origins(all) {
     var kinds = data.classes || {}, by = Object.create(null);
     Object.keys(byPath).forEach(function (path) {
-      var kind = byPath[path].k, from = kinds[kind];
+      var kind = byPath[path].k, from = own(kinds, kind);
       if (!kind || !from) return;
       var name = from.plugin ? from.plugin + (from.version ? " " + from.version : "") : "no plugin: module " + from.module;
       by[name] = by[name] || { first: path, kinds: [], count: 0 };
       by[name].count += 1;
       if (by[name].kinds.indexOf(kind) < 0) by[name].kinds.push(kind);
     });
-    function own(name) { return name.indexOf("graphnet-framework") === 0; }
-    Object.keys(by).sort(function (a, b) { return own(a) - own(b) || (a < b ? -1 : 1); }).forEach(function (name, i) {
+    function last(name) { return name.indexOf("graphnet-framework") === 0; }
+    Object.keys(by).sort(function (a, b) { return last(a) - last(b) || (a < b ? -1 : 1); }).forEach(function (name, i) {
       var each = by[name], shown = each.kinds.slice(0, 5).join(", ") + (each.kinds.length > 5 ? " and " + (each.kinds.length - 5) + " more" : "");
       all.push([i ? "" : "Plugins of the layers", name + " brought " + shown + ": ", each.first, each.count > 1 ? " and " + (each.count - 1) + " other nodes" : ""]);
     });
