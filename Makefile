@@ -102,11 +102,11 @@ fuzz-files: $(DEVELOPER_READY)
 crash: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m crash -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE))
 
-# A sweep that is killed, compared with one that is not: make sweep-kills TRIALS=30 KILLS=3 (JOBS=, SEARCH=tpe, SEED=).
+# A sweep that is killed, compared with one that is not: make sweep-kills TRIALS=30 KILLS=3 (JOBS=, SEARCH=tpe, EXECUTOR=ray, SEED=).
 TRIALS ?= 30
 KILLS ?= 3
 sweep-kills: $(DEVELOPER_READY)
-	PYTHONPATH=tests $(BIN)/python -m sweeps -n $(TRIALS) --kills $(KILLS) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEARCH),--search $(SEARCH)) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m sweeps -n $(TRIALS) --kills $(KILLS) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEARCH),--search $(SEARCH)) $(if $(EXECUTOR),--executor $(EXECUTOR)) $(if $(SEED),--seed $(SEED))
 
 # A long training of changing shapes, with its memory and descriptors: make endurance N=100000 (SEED=, BACKEND=).
 endurance: $(DEVELOPER_READY)

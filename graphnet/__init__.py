@@ -43,6 +43,7 @@ from graphnet.core.errors import (
     StateError,
     UnknownNameError,
     UnsavableWarning,
+    WorkerError,
 )
 from graphnet.core.files import private as _private
 from graphnet.core.garbage import count_as_old as _count_as_old
@@ -340,6 +341,7 @@ __all__ = [
     "Value",
     "VectorMatrix",
     "Weight",
+    "WorkerError",
     "batch_normalization",
     "concatenate",
     "constant",

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from graphnet.core.checks import integer, number
+from graphnet.core.concurrency.time_slices import SMALL_PROGRAMS
 from graphnet.core.describe.parameter import Array
 from graphnet.core.errors import StateError, WorkerError
 from graphnet.training.distributed.communicator import Communicator, Follow, Health, Message, Pending
@@ -125,7 +126,7 @@ class ThreadCommunicator(Communicator):
     def broadcast(self, message: Message | None = None) -> Message:
         """As :meth:`Communicator.broadcast`."""
         hub = self._hub
-        with hub.condition:
+        with SMALL_PROGRAMS.released(), hub.condition:
             if message is not None:
                 self._require_members()
                 hub.messages.append(message)
@@ -159,7 +160,7 @@ class ThreadCommunicator(Communicator):
     def finished(self, number: int, everywhere: bool) -> Array:
         """Wait for a sum; the buffers of all ranks, in their order, are added up by the first one that needs it."""
         hub = self._hub
-        with hub.condition:
+        with SMALL_PROGRAMS.released(), hub.condition:
             if self.rank and not everywhere:
                 return np.zeros(0)
             self._wait_for(hub.sums[number] if number in hub.sums else SharedSum())
