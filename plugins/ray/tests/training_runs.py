@@ -64,7 +64,7 @@ def train(workers=None, *, epochs=10, callbacks=(), group=None, **options):
         seed=5,
         backend="numpy",
     )
-    engine = DataParallel(group or RayCommunicator, workers=workers, **options) if workers else None
+    engine = DataParallel(group or "ray", workers=workers, **options) if workers else None
     trainer = Trainer(network(), settings, callbacks=list(callbacks), engine=engine)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "data-parallel training: .* (has|goes)")
