@@ -15,6 +15,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import api_pages  # noqa: E402
+import drawn_cells  # noqa: E402
 
 import graphnet  # noqa: E402
 
@@ -84,6 +85,12 @@ def write_reference(app: Any, config: Any) -> None:
     api_pages.write(ROOT / API)
 
 
+def write_traces(app: Any, error: Exception | None) -> None:
+    """Write the pages that step through the cells of docs/drawn_cells.md, which shows them in frames."""
+    if error is None and app.builder.format == "html":
+        drawn_cells.write_traces(Path(app.outdir) / "docs" / "traces")
+
+
 def front_page(app: Any, error: Exception | None) -> None:
     """Let the folder of the site open at its front page."""
     if error is None and app.builder.format == "html":
@@ -99,3 +106,4 @@ def setup(app: Any) -> None:
     app.connect("config-inited", ipython_folder)
     app.connect("config-inited", write_reference)
     app.connect("build-finished", front_page)
+    app.connect("build-finished", write_traces)
