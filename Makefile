@@ -18,7 +18,7 @@ FORGET_FORMER := $(BIN)/python -m pip uninstall --quiet --quiet --yes --disable-
 USER_READY := $(VENV)/.user-ready$(WITHOUT:%=-without-%)
 DEVELOPER_READY := $(VENV)/.developer-ready$(WITHOUT:%=-without-%)
 
-.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites clean-environments guide compat import-time wheels docs docs-links clean
+.PHONY: setup demo bench check test fast soak fuzz fuzz-files crash sweep-kills plants endurance lint types licences suites clean-environments guide compat import-time wheels docs docs-links docs-search clean
 .NOTPARALLEL:
 
 setup: $(DEVELOPER_READY)
@@ -102,11 +102,11 @@ fuzz-files: $(DEVELOPER_READY)
 crash: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m crash -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE))
 
-# A sweep that is killed, compared with one that is not: make sweep-kills TRIALS=30 KILLS=3 (JOBS=, SEARCH=tpe, SEED=).
+# A sweep that is killed, compared with one that is not: make sweep-kills TRIALS=30 KILLS=3 (JOBS=, SEARCH=tpe, EXECUTOR=ray, SEED=).
 TRIALS ?= 30
 KILLS ?= 3
 sweep-kills: $(DEVELOPER_READY)
-	PYTHONPATH=tests $(BIN)/python -m sweeps -n $(TRIALS) --kills $(KILLS) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEARCH),--search $(SEARCH)) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m sweeps -n $(TRIALS) --kills $(KILLS) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEARCH),--search $(SEARCH)) $(if $(EXECUTOR),--executor $(EXECUTOR)) $(if $(SEED),--seed $(SEED))
 
 # A long training of changing shapes, with its memory and descriptors: make endurance N=100000 (SEED=, BACKEND=).
 endurance: $(DEVELOPER_READY)
@@ -155,6 +155,10 @@ $(DOCS_READY): $(PYPROJECTS) docs/requirements.lock | $(BIN)/python
 docs: $(DOCS_READY)
 	$(SPHINX) -b html . build/docs
 	@echo "docs: open build/docs/index.html"
+
+# Types the questions of docs/site/search_questions.yaml into the search of the site, in Chromium.
+docs-search: docs
+	$(DOCS_VENV)/bin/python docs/site/check_search.py build/docs
 
 docs-links: $(DOCS_READY)
 	$(SPHINX) -b linkcheck . build/docs-links

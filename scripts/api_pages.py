@@ -12,11 +12,15 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from public_names import MODULES
+
+import graphnet
+from graphnet import Layer
 
 INDEX = """\
 API reference
@@ -28,6 +32,18 @@ The public modules, with everything that their ``__all__`` holds. Anything else 
    :maxdepth: 1
 
 """
+
+#: What all functions that apply a layer have in common: they are one function of ``graphnet.core.describe.functional``.
+APPLY = {graphnet.last.__code__}
+#: The headings on the page of a module, with what is listed under each; a name is under the first that takes it.
+GROUPS: dict[str, Callable[[Any], bool]] = {
+    "Classes": lambda value: inspect.isclass(value) and not issubclass(value, Layer | Exception),
+    "Layers": lambda value: inspect.isclass(value) and issubclass(value, Layer),
+    "Cells": lambda value: inspect.isfunction(value) and value.__name__.endswith("_cell"),
+    "Functions that apply a layer": lambda value: getattr(value, "__code__", None) in APPLY,
+    "Functions": lambda value: inspect.isroutine(value) or (callable(value) and not inspect.isclass(value)),
+    "Errors and warnings": inspect.isclass,
+}
 
 
 def module_named(path: str) -> ModuleType:
@@ -59,10 +75,27 @@ def titled(text: str, line: str = "=") -> str:
     return f"{text}\n{line * len(text)}\n\n"
 
 
+def group_of(path: str) -> str:
+    """Return the heading under which the page of a module lists a name."""
+    module, _, name = path.rpartition(".")
+    value = getattr(module_named(module), name)
+    return next((title for title, belongs in GROUPS.items() if belongs(value)), "Values")
+
+
 def module_page(path: str, home: dict[str, str]) -> str:
     """Return the page of a module: its docstring and a table of its names."""
     names = [home[f"{path}.{name}"] for name in sorted(module_named(path).__all__)]
-    table = ".. autosummary::\n   :nosignatures:\n\n" + "".join(f"   ~{name}\n" for name in names)
+    groups: dict[str, list[str]] = {title: [] for title in (*GROUPS, "Values")}
+    for name in names:
+        groups[group_of(name)].append(name)
+    found = {title: members for title, members in groups.items() if members}
+    table = "".join(
+        ("" if len(found) == 1 else titled(title, "-"))
+        + ".. autosummary::\n   :nosignatures:\n\n"
+        + "".join(f"   ~{name}\n" for name in members)
+        + "\n"
+        for title, members in found.items()
+    )
     own = [name for name in names if name.rpartition(".")[0] == path]
     tree = ".. toctree::\n   :hidden:\n\n" + "".join(f"   {file_of(name)}\n" for name in own)
     text = inspect.getdoc(module_named(path)) or ""

@@ -33,6 +33,7 @@ MODULES = (
     "graphnet.regularizers",
     "graphnet.sweeps",
     "graphnet.testing",
+    "graphnet.testing.communicators",
     "graphnet.training",
     "graphnet_activations",
     "graphnet_conv",

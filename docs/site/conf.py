@@ -7,7 +7,9 @@ each public module of scripts/public_names.py and one for each of its names.
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -54,12 +56,17 @@ numpydoc_class_members_toctree = False
 # ---------------------------------------------------------------------- the site
 html_theme = "pydata_sphinx_theme"
 html_title = "graphnet"
+html_static_path = ["_static"]
+html_css_files = ["manual.css"]
+html_sidebars = {"README": [], "docs/site/index": []}
 html_search_scorer = str(Path(__file__).with_name("scorer.js"))
+html_context = {"default_mode": "auto"}
 html_copy_source = False
 html_show_sourcelink = False
 html_theme_options = {
     "navigation_with_keys": True,
     "show_toc_level": 2,
+    "navigation_depth": 2,  # the pages of a module's names are listed on the page of the module only
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
     "search_bar_text": "Search the manual",
@@ -91,6 +98,25 @@ def write_traces(app: Any, error: Exception | None) -> None:
         drawn_cells.write_traces(Path(app.outdir) / "docs" / "traces")
 
 
+def shown_signature(
+    app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returns: Any
+) -> Any:
+    """Show the arguments of a class as the class declares them; the wrappers that explain wrong ones take any."""
+    if what != "class" or not (signature or "").startswith("(*"):
+        return None
+    try:
+        declared = inspect.signature(value)
+    except (TypeError, ValueError):
+        return None
+    plain = [each.replace(annotation=inspect.Parameter.empty) for each in declared.parameters.values()]
+    return str(inspect.Signature(plain)), None
+
+
+def linked_pages(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Make links of the pages that a docstring names: docs/threads.md."""
+    lines[:] = [re.sub(r"(?<![`/\w])docs/(\w+)\.md(?!`)", r":doc:`/docs/\1`", line) for line in lines]
+
+
 def front_page(app: Any, error: Exception | None) -> None:
     """Let the folder of the site open at its front page."""
     if error is None and app.builder.format == "html":
@@ -105,5 +131,7 @@ def setup(app: Any) -> None:
     """Connect the steps above."""
     app.connect("config-inited", ipython_folder)
     app.connect("config-inited", write_reference)
+    app.connect("autodoc-process-signature", shown_signature)
+    app.connect("autodoc-process-docstring", linked_pages)
     app.connect("build-finished", front_page)
     app.connect("build-finished", write_traces)

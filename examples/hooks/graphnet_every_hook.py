@@ -20,10 +20,11 @@ from graphnet.optimizers import Optimizer
 from graphnet.plugins import hookimpl
 from graphnet.regularizers import Regularizer
 from graphnet.schedules import Schedule
+from graphnet.sweeps.executor import InProcess
 from graphnet.testing import Case
 
 #: The version of the hooks that this plugin needs: the newest one that it uses.
-GRAPHNET_PLUGIN_API = 3
+GRAPHNET_PLUGIN_API = 4
 
 
 class Sine(Layer):
@@ -223,3 +224,21 @@ def count_layers(kind: str) -> None:
 @hookimpl
 def graphnet_register_commands(register):
     register(count_layers)
+
+
+class Listed(InProcess):
+    """Trains the runs of a sweep one after another, and appends their folders to the file ``address``."""
+
+    def __init__(self, slots, threads=None, *, address="runs.txt"):
+        super().__init__()
+        self.threads, self.address = threads, address
+
+    def submit(self, task):
+        with open(self.address, "a", encoding="utf-8") as file:
+            file.write(f"{task.folder}\n")
+        super().submit(task)
+
+
+@hookimpl
+def graphnet_register_executors(register):
+    register(Listed, "listed")

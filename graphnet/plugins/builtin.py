@@ -98,6 +98,11 @@ def graphnet_register_commands(register: Register) -> None:
 
 
 @hookimpl
+def graphnet_register_executors(register: Register) -> None:
+    """Register nothing: a sweep without ``--on`` trains in processes of this machine, without loading plugins."""
+
+
+@hookimpl
 def graphnet_register_cases(register: Register) -> None:
     """Register the cases of graphnet's own layers."""
     register(layer_cases)

@@ -52,6 +52,13 @@ class PluginManager:
         self.not_installed: list[str] = []
         self._loaded = False
 
+    def copy(self) -> PluginManager:
+        """Return a manager with the same plugins and objects; what is registered with one is not in the other."""
+        other = PluginManager()
+        other.registry, other.plugins = self.registry.copy(), list(self.plugins)
+        other.not_installed, other._loaded = list(self.not_installed), self._loaded
+        return other
+
     def load(self, allow: Collection[str] | None = None) -> None:
         """Load graphnet's own objects, then the installed plugins in the order of distribution and entry point.
 

@@ -69,6 +69,13 @@ class Registry:
         self._preferred: frozenset[str] = frozenset()
         self._former: list[Entry] = []
 
+    def copy(self) -> Registry:
+        """Return a registry with the same entries; what is added to one of the two is not in the other."""
+        other = Registry()
+        other._entries = {kind: dict(entries) for kind, entries in self._entries.items()}
+        other._preferred, other._former = self._preferred, list(self._former)
+        return other
+
     def preferring(self, distributions: Iterable[str]) -> Registry:
         """Return a view of the entries in which these distributions win where several register the same short name.
 

@@ -1,13 +1,14 @@
 """Running a model in a new process, from its files.
 
 A process of ``graphnet.testing.model_process`` runs one model. Where forking is safe (Linux), one server process
-imports graphnet and forks a new process for each model, which takes a tenth of the time; the server itself never runs a
-layer.
+imports graphnet, loads the plugins and forks a new process for each model, which takes a twentieth of the time; the
+server itself never runs a layer. Another module path or environment has another server.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import subprocess
@@ -28,6 +29,9 @@ from graphnet.testing.failures import fault, short
 MODULE = "graphnet.testing.model_process"
 #: One thread each: a process that has started BLAS threads cannot be forked safely.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+#: Variables that change with every test and that no plugin reads.
+PER_TEST = frozenset({"PYTEST_CURRENT_TEST"})
 
 
 def importable(layer: type[Layer]) -> bool:
@@ -96,29 +100,49 @@ class ForkServer:
     def reset(self) -> None:
         """Forget the process: a forked child of this process must not use its pipes."""
         self._process: subprocess.Popen[str] | None = None
+        self._setting: tuple[list[str], dict[str, str]] | None = None
         self._lock = threading.Lock()
+        self._ready = False
+
+    @property
+    def pid(self) -> int | None:
+        """The identifier of the process; None before the first model."""
+        return None if self._process is None else self._process.pid
 
     def run(self, folder: Path) -> tuple[int, str]:
         """Run the model in ``folder`` in a new process; return the exit code and the standard error."""
         with self._lock:
-            if self._process is None or self._process.poll() is not None:
-                self._start()
-            assert self._process is not None
-            assert self._process.stdin is not None
-            assert self._process.stdout is not None
-            print(json.dumps(str(folder)), file=self._process.stdin, flush=True)
-            answer = self._process.stdout.readline()
+            process = self._started()
+            if not self._ready:
+                return _run_alone(folder)
+            assert process.stdin is not None
+            assert process.stdout is not None
+            with contextlib.suppress(BrokenPipeError):  # it was killed: there is no answer
+                print(json.dumps(str(folder)), file=process.stdin, flush=True)
+            answer = process.stdout.readline()
         if not answer:
             return _run_alone(folder)
         return int(answer), (folder / "stderr.txt").read_text(encoding="utf-8")
 
-    def _start(self) -> None:
-        command = [sys.executable, "-m", MODULE, "--serve"]
-        environment = {**_environment(), **ONE_THREAD}
-        self._process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        atexit.register(self.stop)
+    def _started(self) -> subprocess.Popen[str]:
+        """Return the server of the current module path and environment; start it if there is none.
+
+        It is ready unless loading the plugins ends it or starts threads, with which forking is not safe.
+        """
+        setting = list(sys.path), {name: value for name, value in os.environ.items() if name not in PER_TEST}
+        same = self._process is not None and setting == self._setting
+        if self._process is None or not same or (self._ready and self._process.poll() is not None):
+            self.stop()
+            command = [sys.executable, "-m", MODULE, "--serve", json.dumps(sys.path)]
+            environment = {**_environment(), **ONE_THREAD}
+            self._process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+            assert self._process.stdout is not None
+            self._setting, self._ready = setting, self._process.stdout.readline() == "ready\n"
+            atexit.unregister(self.stop)
+            atexit.register(self.stop)
+        return self._process
 
     def stop(self) -> None:
         """End the process."""

@@ -1,12 +1,13 @@
 """The new process of :mod:`graphnet.testing.fresh_process`: runs one model, or forks a process for each of many.
 
 python -m graphnet.testing.model_process FOLDER
-python -m graphnet.testing.model_process --serve
+python -m graphnet.testing.model_process --serve PATH
 """
 
 from __future__ import annotations
 
 import contextlib
+import importlib
 import importlib.util
 import json
 import os
@@ -20,20 +21,32 @@ import numpy as np
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
 from graphnet.io import load_weights, read_model, write_npz
-from graphnet.plugins import PluginManager, hookimpl, using
+from graphnet.plugins import PluginManager, using
+from graphnet.testing.registration import extended
 
 
-def serve() -> None:
-    """Fork a process for each folder on standard input; write its exit code to standard output."""
+def serve(path: list[str]) -> None:
+    """Load the plugins found on the module path, then fork a process for each folder on standard input.
+
+    Writes ``ready`` to standard output, then the exit code of each process. Ends at once if there are several threads:
+    locks that they hold would stay locked in a forked process.
+    """
+    sys.path[:] = path
+    host = PluginManager()
+    host.load()
+    importlib.import_module("networkx")  # which graphnet imports when it builds the first graph
+    if len(os.listdir("/proc/self/task")) > 1:
+        return
+    print("ready", flush=True)
     for line in sys.stdin:
         folder = Path(json.loads(line))
         child = os.fork()
         if child == 0:
-            _run_forked(folder)
+            _run_forked(folder, host)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 
 
-def _run_forked(folder: Path) -> None:
+def _run_forked(folder: Path, host: PluginManager) -> None:
     """Run the model in ``folder`` and end the process."""
     code = 1
     try:
@@ -41,7 +54,7 @@ def _run_forked(folder: Path) -> None:
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
             try:
-                main(folder)
+                main(folder, host)
                 code = 0
             except BaseException:
                 traceback.print_exc(file=log)
@@ -63,25 +76,20 @@ def _module(name: str, file: str) -> types.ModuleType:
     return module
 
 
-def main(folder: Path) -> None:
-    """Run the model in ``folder``: the entry point of the new process."""
+def main(folder: Path, loaded: PluginManager | None = None) -> None:
+    """Run the model in ``folder``: the entry point of the new process. Loads the plugins unless ``loaded`` has them."""
     description = json.loads((folder / "description.json").read_text(encoding="utf-8"))
     os.environ.clear()
     os.environ.update(description["environment"])
     sys.path[:] = description["path"]
-    host = PluginManager()
-    host.load()
+    if loaded is None:
+        host = PluginManager()
+        host.load()
+    else:
+        host = loaded
     if description["file"] is not None:
         module = _module(description["module"], description["file"])
-
-        @hookimpl
-        def graphnet_register_layers(register: object) -> None:
-            register(getattr(module, description["name"]))  # type: ignore[operator]
-
-        plugin = types.ModuleType("checked")
-        plugin.graphnet_register_layers = graphnet_register_layers  # type: ignore[attr-defined]
-        distribution, version = description["owner"]
-        host.register(plugin, name="checked", distribution=distribution, version=version)
+        host = extended(host, getattr(module, description["name"]), *description["owner"])
     with using(host), np.load(folder / "inputs.npz") as inputs:
         values = {name: np.array(inputs[name]) for name in inputs.files}
         if (folder / "first.yaml").exists():
@@ -94,7 +102,7 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--serve"]:
-        serve()
+    if sys.argv[1] == "--serve":
+        serve(json.loads(sys.argv[2]))
     else:
         main(Path(sys.argv[1]))

@@ -75,6 +75,16 @@ def test_the_pages_are_there_and_name_each_other():
             assert (page.parent / target).exists(), f"{page.name} names {target}"
 
 
+def test_commands_and_model_files_are_up_to_date(monkeypatch):
+    pytest.importorskip("graphnet_conv")
+    pytest.importorskip("graphnet_onnx")
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
+    import manual_pages
+
+    for name, page in manual_pages.PAGES.items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == page(), "run: python scripts/manual_pages.py"
+
+
 def toctrees():
     """Pages in the tables of contents of the site, by the page that lists them; paths from the checkout, no ending."""
     found = {}

@@ -30,6 +30,7 @@ TESTED = {
     "backends": "test_backend_counts_passes",
     "exporters": "test_exporter_writes_file",
     "commands": "test_command_counts_layers",
+    "executors": "test_executor_lists_the_runs_of_a_sweep",
 }
 
 
@@ -160,6 +161,25 @@ def test_command_counts_layers(host):
     assert (wrong.exit_code, "No such option" in wrong.output) == (2, True)
     result = shell.invoke(main, ["count-layers", "--kind", "layer"])
     assert (result.exit_code, "unknown kind 'layer'" in result.output) == (2, True)
+
+
+def test_executor_lists_the_runs_of_a_sweep(host, tmp_path):
+    pytest.importorskip("optuna")
+    (tmp_path / "model.yaml").write_text(
+        model_text(dense(), TrainingConfig(epochs=1, loss="MeanSquaredError")).replace(
+            "training:", "training:\n  data: d.npz"
+        )
+    )
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    np.savez(tmp_path / "d.npz", train_x=x[:4], train_target=np.ones((4, 3)), test_x=x[4:], test_target=np.ones((2, 3)))
+    (tmp_path / "s.yaml").write_text("{model: model.yaml, repeat: {seeds: 2}, objective: test_loss}")
+    arguments = ["sweep", str(tmp_path / "s.yaml"), "--output", str(tmp_path / "s"), "--on", "listed"]
+    with using(host):
+        result = CliRunner().invoke(main, [*arguments, "--address", str(tmp_path / "runs.txt")])
+    assert result.exit_code == 0, result.output
+    folders = [tmp_path / "s" / f"trial-000-seed-{seed}" for seed in (0, 1)]
+    assert (tmp_path / "runs.txt").read_text() == "".join(f"{folder}\n" for folder in folders)
+    assert all((folder / "weights.safetensors").is_file() for folder in folders)
 
 
 def test_failing_command_names_its_plugin():

@@ -190,12 +190,12 @@ def test_check_command_fails_for_wrong_layer():
         register(Sign)
 
     module.graphnet_register_layers = graphnet_register_layers
-    host.register(module, name="builtin", distribution="graphnet")
+    host.register(module, name="faulty", distribution="graphnet-faulty")
     with using(host):
         from graphnet.testing.guess import guess_case
 
         assert guess_case(Sign).layer is Sign
-        done = CliRunner().invoke(main, ["check", "graphnet"])
+        done = CliRunner().invoke(main, ["check", "graphnet-faulty"])
     assert done.exit_code == 1
     assert (
         "failed: Sign() as guessed, input_errors: the error for input 'x' (pull) is not the derivative" in done.output

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,35 +16,34 @@ from graphnet.core.errors import GraphnetError, PluginError
 from graphnet.core.phase import Phase
 from graphnet.core.run.runner import Runner
 from graphnet.io import load_weights, model_text, parse_model, save_weights
-from graphnet.plugins import PluginManager, hookimpl, manager, using
+from graphnet.plugins import PluginManager, manager, using
 from graphnet.testing import fresh_process as new_process
 from graphnet.testing.check import check
 from graphnet.testing.failures import fault, short
 from graphnet.testing.harness import Harness
+from graphnet.testing.registration import extended
 
 
 @contextmanager
 def registered(layer: type[Layer]) -> Iterator[None]:
-    """Use a registry that contains the layer: the current one, or a new one in which it is registered."""
+    """Use a registry that contains the layer: the current one, or a copy of it in which the layer is registered."""
+    current = manager()
     try:
-        manager().registry.entry_of(layer)
+        current.registry.entry_of(layer)
     except PluginError:
-        host = PluginManager()
-        host.load()
-        module = types.ModuleType("checked")
-
-        @hookimpl
-        def graphnet_register_layers(register: object) -> None:
-            register(layer)  # type: ignore[operator]
-
-        module.graphnet_register_layers = graphnet_register_layers  # type: ignore[attr-defined]
-        record = host.register(module, name="checked", distribution="checked", version="1.0")
-        if record.status != "loaded":
-            raise fault(f"it cannot be registered: {record.reason}") from None
-        with using(host):
+        with using(_extended(current, layer)):  # type: ignore[arg-type]  # the hash is that of classes
             yield
     else:
         yield
+
+
+@lru_cache(maxsize=1)
+def _extended(current: PluginManager, layer: type[Layer]) -> PluginManager:
+    """Return a copy of a manager in which the layer is registered. The checks of one case share it."""
+    try:
+        return extended(current, layer, "checked", "1.0")
+    except GraphnetError as error:
+        raise fault(f"it cannot be registered: {short(error)}") from error
 
 
 @check("file")

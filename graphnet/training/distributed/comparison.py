@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Comparison:
     """
 
     #: The share, by the dtype of the array.
-    TOLERANCES = {"float64": 1e-7, "float32": 1e-2}
+    TOLERANCES: ClassVar = {"float64": 1e-7, "float32": 1e-2}
 
     def __init__(self, size: int) -> None:
         self.size = size
