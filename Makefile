@@ -111,11 +111,11 @@ fuzz-files: $(DEVELOPER_READY)
 crash: $(DEVELOPER_READY)
 	PYTHONPATH=tests OMP_NUM_THREADS=1 $(BIN)/python -m crash -n $(N) $(if $(SEED),--seed $(SEED)) $(if $(MODE),--mode $(MODE))
 
-# A sweep that is killed, compared with one that is not: make sweep-kills TRIALS=30 KILLS=3 (JOBS=, SEARCH=tpe, SEED=).
+# A sweep that is killed, compared with one that is not: make sweep-kills TRIALS=30 KILLS=3 (JOBS=, SEARCH=tpe, EXECUTOR=ray, SEED=).
 TRIALS ?= 30
 KILLS ?= 3
 sweep-kills: $(DEVELOPER_READY)
-	PYTHONPATH=tests $(BIN)/python -m sweeps -n $(TRIALS) --kills $(KILLS) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEARCH),--search $(SEARCH)) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(BIN)/python -m sweeps -n $(TRIALS) --kills $(KILLS) $(if $(JOBS),--jobs $(JOBS)) $(if $(SEARCH),--search $(SEARCH)) $(if $(EXECUTOR),--executor $(EXECUTOR)) $(if $(SEED),--seed $(SEED))
 
 # A long training of changing shapes, with its memory and descriptors: make endurance N=100000 (SEED=, BACKEND=).
 endurance: $(DEVELOPER_READY)
@@ -159,6 +159,7 @@ $(DOCS_READY): $(PYPROJECTS) docs/requirements.lock | $(BIN)/python
 	@$(BIN)/python -m venv --clear $(DOCS_VENV)
 	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r docs/requirements.lock
 	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . $(PLUGINS)
+	@$(DOCS_VENV)/bin/python scripts/licences.py --docs > $(DOCS_VENV)/licences.txt || { cat $(DOCS_VENV)/licences.txt; exit 1; }
 	@touch $@
 
 docs: $(DOCS_READY)
@@ -169,8 +170,10 @@ docs: $(DOCS_READY)
 docs-search: docs
 	$(DOCS_VENV)/bin/python docs/site/check_search.py build/docs
 
-docs-links: $(DOCS_READY)
-	$(SPHINX) -b linkcheck . build/docs-links
+# All links inside the site, and those to other hosts; a host that cannot be reached is reported, and is no error.
+docs-links: docs
+	-$(filter-out --fail-on-warning,$(SPHINX)) -D nb_execution_mode=off -b linkcheck . build/docs-links
+	$(DOCS_VENV)/bin/python docs/site/check_links.py build/docs build/docs-links/output.json
 
 clean:
 	rm -rf $(VENV) $(DOCS_VENV) docs/site/api build dist runs .pytest_cache .mypy_cache .ruff_cache

@@ -43,6 +43,7 @@ from graphnet.core.errors import (
     StateError,
     UnknownNameError,
     UnsavableWarning,
+    WorkerError,
 )
 from graphnet.core.files import private as _private
 from graphnet.core.garbage import count_as_old as _count_as_old
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
     from graphnet import sweeps as sweeps
     from graphnet import testing as testing
     from graphnet import training as training
+    from graphnet.inspect.equations import equations
     from graphnet.inspect.explain import explain
     from graphnet.inspect.summary import summary
     from graphnet.models.loading import load
@@ -198,6 +200,7 @@ _LAZY = {
     "Sequential": "graphnet.models.sequential",
     "Trainer": "graphnet.training",
     "TrainingConfig": "graphnet.training",
+    "equations": "graphnet.inspect.equations",
     "explain": "graphnet.inspect.explain",
     "import_weights": "graphnet.models.weight_import",
     "load": "graphnet.models.loading",
@@ -338,12 +341,14 @@ __all__ = [
     "Value",
     "VectorMatrix",
     "Weight",
+    "WorkerError",
     "batch_normalization",
     "concatenate",
     "constant",
     "dense",
     "dropout",
     "embedding",
+    "equations",
     "explain",
     "flatten",
     "gain",

@@ -44,7 +44,7 @@ def test_a_missing_browser_is_installed_before_the_tests(machine):
     done, calls = run()
     assert done.returncode == 0 and done.stderr == ""
     asked = [call for call in calls if call.startswith("apt-get")]
-    assert [call.split()[-1] for call in asked] == ["update", "chromium-driver", "chromium-driver"]
+    assert [call.split()[-1] for call in asked] == ["update", "fonts-dejavu-core", "fonts-dejavu-core"]
     assert "--download-only" in asked[1] and "--yes" in asked[2]
     makes = [call for call in calls if call.startswith("make")]
     assert makes == ["make before-suites PYTHON=python3", "make suites PYTHON=python3"] and calls[-1] == makes[-1]

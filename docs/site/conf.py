@@ -17,6 +17,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 import api_pages  # noqa: E402
+import drawn_cells  # noqa: E402
 
 import graphnet  # noqa: E402
 
@@ -29,6 +30,8 @@ extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_
 # ---------------------------------------------------------------------- what belongs to the site
 #: Where the pages of the API are written, relative to the checkout; git ignores it.
 API = Path("docs/site/api")
+#: The objects that have a page, by their identity.
+PUBLIC = api_pages.public_objects()
 root_doc = "docs/site/index"
 include_patterns = ["docs/*.md", "docs/site/**", "examples/*/README.md", "examples/third_party/*/README.md"]
 include_patterns += ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
@@ -91,6 +94,12 @@ def write_reference(app: Any, config: Any) -> None:
     api_pages.write(ROOT / API)
 
 
+def write_traces(app: Any, error: Exception | None) -> None:
+    """Write the pages that step through the cells of docs/drawn_cells.md, which shows them in frames."""
+    if error is None and app.builder.format == "html":
+        drawn_cells.write_traces(Path(app.outdir) / "docs" / "traces")
+
+
 def shown_signature(
     app: Any, what: str, name: str, value: Any, options: Any, signature: str | None, returns: Any
 ) -> Any:
@@ -103,6 +112,11 @@ def shown_signature(
         return None
     plain = [each.replace(annotation=inspect.Parameter.empty) for each in declared.parameters.values()]
     return str(inspect.Signature(plain)), None
+
+
+def shown_bases(app: Any, name: str, value: Any, options: Any, bases: list[type]) -> None:
+    """Name only those bases of a class that have a page, or belong to others."""
+    bases[:] = [base for base in bases if id(base) in PUBLIC or not base.__module__.startswith("graphnet")] or [object]
 
 
 def linked_pages(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
@@ -125,5 +139,7 @@ def setup(app: Any) -> None:
     app.connect("config-inited", ipython_folder)
     app.connect("config-inited", write_reference)
     app.connect("autodoc-process-signature", shown_signature)
+    app.connect("autodoc-process-bases", shown_bases)
     app.connect("autodoc-process-docstring", linked_pages)
     app.connect("build-finished", front_page)
+    app.connect("build-finished", write_traces)

@@ -9,10 +9,11 @@ from typing import ClassVar
 import click
 import numpy as np
 
-from graphnet import Layer, Model
+from graphnet import ConfigError, Layer, Model
 from graphnet.callbacks import Callback
 from graphnet.core.run.backends import ReferenceBackend
 from graphnet.datasets import Dataset, Split
+from graphnet.distributed import Communicator, Health
 from graphnet.initializers import Initializer
 from graphnet.losses import MeanSquaredError
 from graphnet.metrics import Metric
@@ -20,10 +21,11 @@ from graphnet.optimizers import Optimizer
 from graphnet.plugins import hookimpl
 from graphnet.regularizers import Regularizer
 from graphnet.schedules import Schedule
+from graphnet.sweeps.executor import InProcess
 from graphnet.testing import Case
 
 #: The version of the hooks that this plugin needs: the newest one that it uses.
-GRAPHNET_PLUGIN_API = 3
+GRAPHNET_PLUGIN_API = 4
 
 
 class Sine(Layer):
@@ -211,6 +213,52 @@ def graphnet_register_exporters(register):
     register(nodes)
 
 
+class Done:
+    """A sum that is there."""
+
+    def __init__(self, total):
+        self._total = total
+
+    def result(self):
+        return self._total
+
+
+class OneProcess(Communicator):
+    """A group of one process; a starting point for a communicator, for example one that calls MPI."""
+
+    name: ClassVar[str] = "one_process"
+    rank, size = 0, 1
+
+    @classmethod
+    def launch(cls, workers, follow):
+        if workers != 1:
+            raise ConfigError("a group of one process", where=cls.name, expected="workers=1", received=workers)
+        return cls()
+
+    def broadcast(self, message=None):
+        return message
+
+    def begin_sum(self, buffer, *, everywhere=True):
+        return Done(buffer.copy())
+
+    def barrier(self):
+        pass
+
+    def health(self):
+        return {0: Health(alive=True)}
+
+    def regroup(self, drop=None):
+        return []
+
+    def close(self):
+        pass
+
+
+@hookimpl
+def graphnet_register_communicators(register):
+    register(OneProcess)
+
+
 @click.command("count-layers")
 @click.option("--kind", default="layers", show_default=True, help="What to count.")
 def count_layers(kind: str) -> None:
@@ -223,3 +271,21 @@ def count_layers(kind: str) -> None:
 @hookimpl
 def graphnet_register_commands(register):
     register(count_layers)
+
+
+class Listed(InProcess):
+    """Trains the runs of a sweep one after another, and appends their folders to the file ``address``."""
+
+    def __init__(self, slots, threads=None, *, address="runs.txt"):
+        super().__init__()
+        self.threads, self.address = threads, address
+
+    def submit(self, task):
+        with open(self.address, "a", encoding="utf-8") as file:
+            file.write(f"{task.folder}\n")
+        super().submit(task)
+
+
+@hookimpl
+def graphnet_register_executors(register):
+    register(Listed, "listed")

@@ -21,6 +21,8 @@ from graphnet.cli.paths import FilledPath, ReadPath
     "--runs", type=FilledPath(), default=Path("runs"), show_default=True, help="Folder for numbered sweeps and runs."
 )
 @click.option("--jobs", type=click.IntRange(0), help="Processes that train at the same time; 0: this process.")
+@click.option("--on", metavar="NAME", help="What trains the runs: ray (needs graphnet-ray). Default: processes here.")
+@click.option("--address", help="With --on: the cluster, such as auto or HOST:6379. Default: Ray on this machine.")
 @click.option("--trials", type=click.IntRange(1), help="Number of trials; with --resume, more than before.")
 @click.option("--max-failures", type=click.IntRange(1), help="With --resume: failed trials after which it stops.")
 @click.option("--allow", metavar="NAMES", help="With --resume: what may differ; see graphnet train --help.")
@@ -36,6 +38,8 @@ def command(
     output: Path | None,
     runs: Path,
     jobs: int | None,
+    on: str | None,
+    address: str | None,
     trials: int | None,
     max_failures: int | None,
     allow: str | None,
@@ -76,11 +80,11 @@ def command(
         if resume is not None:
             names = [name.strip() for name in (allow or "").split(",") if name.strip()]
             result = start.resume(resume, jobs=jobs, trials=trials, allow=names, max_failures=max_failures, shown=shown,
-                                  interrupted=interrupted)  # fmt: skip
+                                  interrupted=interrupted, executor=on, address=address)  # fmt: skip
         else:
             assert sweep is not None
             result = start.sweep(sweep, output=output, runs=runs, jobs=jobs, trials=trials, shown=shown,
-                                 interrupted=interrupted)  # fmt: skip
+                                 interrupted=interrupted, executor=on, address=address)  # fmt: skip
     display.print(f"\n{result.table(None if every else 10)}\n\n{ending(result)}")
     if result.state != "finished" and interrupted():
         click.echo(f"go on with: graphnet sweep --resume {result.path}", err=True)
@@ -106,8 +110,8 @@ def ending(result: object) -> str:
 
 #: The options of each way of calling the command.
 USED = {
-    "sweep": ("sweep", "output", "runs", "jobs", "trials", "every"),
-    "resume": ("resume", "jobs", "trials", "max_failures", "allow", "every"),
+    "sweep": ("sweep", "output", "runs", "jobs", "on", "address", "trials", "every"),
+    "resume": ("resume", "jobs", "on", "address", "trials", "max_failures", "allow", "every"),
     "show": ("show", "every", "as_json", "as_csv"),
 }
 

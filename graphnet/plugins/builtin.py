@@ -15,6 +15,7 @@ from graphnet.inspect import exporters
 from graphnet.models import callbacks
 from graphnet.optimizers import schedules
 from graphnet.plugins.hookspecs import Register, hookimpl
+from graphnet.training.distributed.threads import ThreadCommunicator
 
 if TYPE_CHECKING:
     from graphnet.testing.case import Case
@@ -93,8 +94,19 @@ def graphnet_register_exporters(register: Register) -> None:
 
 
 @hookimpl
+def graphnet_register_communicators(register: Register) -> None:
+    """Register the group of threads."""
+    register(ThreadCommunicator)
+
+
+@hookimpl
 def graphnet_register_commands(register: Register) -> None:
     """Register nothing: the command line finds graphnet's own commands without loading plugins."""
+
+
+@hookimpl
+def graphnet_register_executors(register: Register) -> None:
+    """Register nothing: a sweep without ``--on`` trains in processes of this machine, without loading plugins."""
 
 
 @hookimpl

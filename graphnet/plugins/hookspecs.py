@@ -26,8 +26,8 @@ from graphnet.plugins.validation import Check, is_function, is_identifier, metho
 
 PROJECT = "graphnet"
 #: The version of this contract. 1: layers to data sets; 2: callbacks, backends, exporters, commands and cases; 3:
-#: schedules.
-API = 3
+#: schedules; 4: executors, communicators.
+API = 4
 #: The name, in a plugin's module, of the version that it needs.
 NEEDED = "GRAPHNET_PLUGIN_API"
 
@@ -232,3 +232,28 @@ def graphnet_register_cases(register: Register) -> None:
 )
 def graphnet_register_schedules(register: Register) -> None:
     """Register schedule classes of the learning rate: subclasses of ``graphnet.schedules.Schedule``."""
+
+
+@hook(
+    "executor",
+    since=4,
+    expected="a class with submit, wait, stop and close",
+    check=methods("submit", "wait", "stop", "close"),
+)
+def graphnet_register_executors(register: Register) -> None:
+    """Register classes that train the runs of a sweep somewhere else: with the methods of
+    ``graphnet.sweeps.executor.Executor``, for ``graphnet sweep --on NAME``.
+
+    A class is called with the number of runs at a time and the threads of each, or None; ``--address`` is a keyword.
+    """
+
+
+@hook(
+    "communicator",
+    since=4,
+    expected="a subclass of graphnet.distributed.Communicator",
+    check=methods("launch", "broadcast", "begin_sum", "barrier", "health", "regroup", "close"),
+    own_name="name",
+)
+def graphnet_register_communicators(register: Register) -> None:
+    """Register communicator classes: subclasses of ``graphnet.distributed.Communicator``, by their ``name``."""

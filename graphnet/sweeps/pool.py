@@ -188,9 +188,14 @@ class Pool:
 
 def _environment(threads: int) -> dict[str, str]:
     """That of this process, with the same modules and plugins, and as many threads as each process may have."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part), **variables(threads)}
+
+
+def variables(threads: int) -> dict[str, str]:
+    """The variables of the environment that give another process the plugins of this one, and a number of threads."""
+    environment = {}
     for name in THREADS:
-        given = environment.get(name, "").split(",")[0]
+        given = os.environ.get(name, "").split(",")[0]
         environment[name] = str(min(threads, int(given)) if given.isdigit() and int(given) else threads)
     points = {point.name for point in installed()}
     loaded = [plugin.name for plugin in manager().plugins if plugin.status == "loaded" and plugin.name in points]

@@ -24,6 +24,7 @@ from graphnet.plugins import manager
 from graphnet.plugins.hookspecs import KINDS
 from graphnet.plugins.registry import LOCAL
 from graphnet.sweeps.executor import Executor, InProcess
+from graphnet.sweeps.executor_lookup import given_executor
 from graphnet.sweeps.file import SweepFile, Template, check_values
 from graphnet.sweeps.folder import SweepFolder, model_source
 from graphnet.sweeps.pool import Pool
@@ -46,7 +47,8 @@ def sweep(
     trials: int | None = None,
     shown: Shown | None = print,
     interrupted: Interrupted = lambda: False,
-    executor: Executor | None = None,
+    executor: Executor | str | None = None,
+    address: str | None = None,
 ) -> SweepResult:
     """Run a sweep: train the trials of a SWEEP.yaml, or of a :class:`Sweep`.
 
@@ -63,8 +65,12 @@ def sweep(
         Is called with a line about each trial that has ended.
     interrupted : callable
         Once it returns True, all runs end after a checkpoint, as at Ctrl-C; see :func:`resume`.
-    executor : Executor, optional
-        Trains in place of the processes of this machine; see :class:`graphnet.sweeps.executor.Executor`.
+    executor : Executor or str, optional
+        Trains in place of the processes of this machine: ``'ray'``, with the plugin ``graphnet-ray``; the name of one
+        that another plugin registers; or a :class:`graphnet.sweeps.executor.Executor`.
+    address : str, optional
+        Where a named executor finds its machines, such as ``'auto'`` or ``'10.0.0.1:6379'`` for Ray. Default: it starts
+        what it needs on this machine.
 
     Returns
     -------
@@ -74,7 +80,7 @@ def sweep(
     Raises
     ------
     PluginError
-        If Optuna is not installed: ``pip install optuna``.
+        If Optuna is not installed: ``pip install optuna``; or no plugin has the executor.
     GraphnetError
         With file, line and key, before anything is written, if the sweep, the model or the data are wrong.
     StateError
@@ -86,11 +92,12 @@ def sweep(
     source = model_source(file)
     template = Template(read_text(source, "a model file"), str(source), folder_of(source), default_name(source))
     first, facts = _checked(file, template)
-    if executor is None and file.sweep.jobs:
+    if isinstance(executor, str) or (executor is None and file.sweep.jobs):
         _refuse_local(first)
     template = replace(template, name=first.trainer.graph.name)
-    folder = SweepFolder.create(file, template, facts, None if output is None else Path(output), Path(runs))
-    return _run(folder, shown, interrupted, executor)
+    with given_executor(executor, file.sweep, address) as found:
+        folder = SweepFolder.create(file, template, facts, None if output is None else Path(output), Path(runs))
+        return _run(folder, shown, interrupted, found)
 
 
 @explained
@@ -103,7 +110,8 @@ def resume(
     max_failures: int | None = None,
     shown: Shown | None = print,
     interrupted: Interrupted = lambda: False,
-    executor: Executor | None = None,
+    executor: Executor | str | None = None,
+    address: str | None = None,
 ) -> SweepResult:
     """Go on with a sweep that was stopped or killed.
 
@@ -118,7 +126,7 @@ def resume(
         More trials than it was to have.
     allow : iterable of str
         What may differ in runs that go on; see :meth:`graphnet.Trainer.resume`.
-    jobs, max_failures, shown, interrupted, executor
+    jobs, max_failures, shown, interrupted, executor, address
         See :func:`sweep` and :class:`Sweep`.
 
     Raises
@@ -133,7 +141,8 @@ def resume(
     folder = SweepFolder.open(checks.path("resume", path))
     try:
         folder.file = _changed(folder.file, jobs=jobs, max_failures=max_failures)
-        return _run(folder, shown, interrupted, executor, names, trials)
+        with given_executor(executor, folder.file.sweep, address) as found:
+            return _run(folder, shown, interrupted, found, names, trials)
     finally:
         folder.lock.release()
 

@@ -1,12 +1,9 @@
 """The page of `graphnet report` and of `graphnet watch` in a browser: reached by clicks, by keys, by address; in print."""
 
 import base64
-import io
 import itertools
 import re
-from pathlib import Path
 
-import numpy as np
 import pytest
 from helpers import hostile
 
@@ -143,24 +140,6 @@ def test_a_page_is_printed_in_light_colours_with_all_of_the_graph(chromium, site
     assert chromium.run("return getComputedStyle(document.querySelector('aside')).overflowY") == "visible"
 
 
-def small(session):
-    """What the browser shows, as 96 by 68 grey levels: fonts and versions of the browser differ in details only."""
-    image = pytest.importorskip("PIL.Image")
-    shown = image.open(io.BytesIO(session.picture())).convert("L")
-    return np.asarray(shown.resize((96, 68), image.Resampling.BOX), float)
-
-
-def test_a_page_looks_as_it_did(chromium, site):
-    # After a change that is meant: look at the page, and save small(chromium) with numpy.save under this name.
-    wanted = np.load(Path(__file__).with_name("page_picture.npy")).astype(float)
-    chromium.open(site.address("small", "node=lstm%2Fscan%2Fforget_gate"))
-    assert np.abs(small(chromium) - wanted).mean() < 4
-    chromium.click("#theme")
-    assert np.abs(small(chromium) - wanted).mean() > 100  # the comparison sees a dark page
-    chromium.open(site.address("small", "node=lstm"))
-    assert np.abs(small(chromium) - wanted).mean() > 4  # and one with a box less opened
-
-
 def everything(session):
     """Open all boxes, choose all nodes, unfold what is folded, search for every name."""
     session.run(
@@ -187,8 +166,8 @@ def test_hostile_texts_run_no_script(chromium, site, way):
     assert [each for each in hostile.HOSTILE if each.replace("_", " ") not in text.replace("_", " ")] == []
     if way != "history":
         everything(chromium)
-        (documented,) = chromium.run("return [...document.querySelectorAll('aside pre')].map(each => each.textContent)")
-        assert documented == "\n".join(hostile.HOSTILE)
+        text = chromium.run("return document.querySelector('aside').textContent")  # the documentation of a node
+        assert [each for each in hostile.HOSTILE if each.strip() not in text] == []
     assert chromium.run("return document.documentElement.dataset.ready") == "true"
     assert chromium.run(HACKED) is None
     assert chromium.run("return document.querySelectorAll('script').length") == (3 if way == "watch" else 2)

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from graphnet import Builder, FullyConnected, Model, Runner, Trainer, TrainingConfig
 from graphnet.cli import main
+from graphnet.distributed import DataParallel
 from graphnet.io import model_text, parse_model
 from graphnet.plugins import PluginManager, hookspecs, using
 from graphnet.testing import run
@@ -30,6 +31,8 @@ TESTED = {
     "backends": "test_backend_counts_passes",
     "exporters": "test_exporter_writes_file",
     "commands": "test_command_counts_layers",
+    "executors": "test_executor_lists_the_runs_of_a_sweep",
+    "communicators": "test_communicator_trains",
 }
 
 
@@ -162,6 +165,25 @@ def test_command_counts_layers(host):
     assert (result.exit_code, "unknown kind 'layer'" in result.output) == (2, True)
 
 
+def test_executor_lists_the_runs_of_a_sweep(host, tmp_path):
+    pytest.importorskip("optuna")
+    (tmp_path / "model.yaml").write_text(
+        model_text(dense(), TrainingConfig(epochs=1, loss="MeanSquaredError")).replace(
+            "training:", "training:\n  data: d.npz"
+        )
+    )
+    x = np.random.default_rng(0).normal(size=(6, 2))
+    np.savez(tmp_path / "d.npz", train_x=x[:4], train_target=np.ones((4, 3)), test_x=x[4:], test_target=np.ones((2, 3)))
+    (tmp_path / "s.yaml").write_text("{model: model.yaml, repeat: {seeds: 2}, objective: test_loss}")
+    arguments = ["sweep", str(tmp_path / "s.yaml"), "--output", str(tmp_path / "s"), "--on", "listed"]
+    with using(host):
+        result = CliRunner().invoke(main, [*arguments, "--address", str(tmp_path / "runs.txt")])
+    assert result.exit_code == 0, result.output
+    folders = [tmp_path / "s" / f"trial-000-seed-{seed}" for seed in (0, 1)]
+    assert (tmp_path / "runs.txt").read_text() == "".join(f"{folder}\n" for folder in folders)
+    assert all((folder / "weights.safetensors").is_file() for folder in folders)
+
+
 def test_failing_command_names_its_plugin():
     import types
 
@@ -223,3 +245,14 @@ def test_failing_exporter_names_its_plugin():
             Model(dense()).export("broken")
         with pytest.raises(RuleError, match="expected text or bytes, received int"):
             Model(dense()).export("numbers")
+
+
+def test_communicator_trains(host):
+    g = Builder()
+    graph = g.build(y=FullyConnected(2, 1)(g.input("x", "batch, feature=2")))
+    config = TrainingConfig(loss="mean_squared_error", epochs=1, batch_size=3, dtype="float64")
+    x, y = np.arange(10.0).reshape(5, 2), np.ones((5, 1))
+    engine = DataParallel("one_process", workers=1)
+    assert engine.communicator is entry(host, "communicators").object
+    losses = [Trainer(graph, config, engine=each).fit(x, y).epochs[0].loss for each in (engine, None)]
+    assert losses[0] == losses[1]

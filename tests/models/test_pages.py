@@ -100,7 +100,8 @@ def test_a_page_loads_nothing_and_runs_only_its_own_script(page):
     ):
         assert way not in script
     assert not re.search(r"""\b(src|href)\s*=\s*["']?\w""", page)
-    assert set(re.findall(r"https?://[^\s\"'\\]+", script)) == {"http://www.w3.org/2000/svg"}
+    namespaces = {"http://www.w3.org/2000/svg", "http://www.w3.org/1998/Math/MathML"}
+    assert set(re.findall(r"https?://[^\s\"'\\]+", script)) == namespaces
 
 
 def test_hostile_texts_stay_text():

@@ -33,7 +33,7 @@ KINDS = {
     "hook exits": (HEAD + HOOK + "raise SystemExit(5)\n", "failed", "SystemExit: 5", {}),
     "misspelt hook": (GOOD.replace("register_layers", "register_layer"), "failed", "Did you mean 'graphnet_register_layers'", {}),
     "unmarked hook": (GOOD.replace("@hookimpl\n", ""), "failed", "not marked as a hook", {}),
-    "unknown argument": (GOOD.replace("(register):", "(register, host):"), "failed", "has the unknown argument host.*version 3 of the hooks", {}),
+    "unknown argument": (GOOD.replace("(register):", "(register, host):"), "failed", "has the unknown argument host.*version 4 of the hooks", {}),
     "returns rubbish": (HEAD + HOOK + "return [1, 2]\n", "failed", "returned a value", {}),
     "registers rubbish": (HEAD + HOOK + "register(42)\n", "failed", "an object that is not a class", {}),
     "registers a layer without rules": (HEAD + 'class Empty(Layer):\n    """Nothing."""\n\n\n' + HOOK + "register(Empty)\n", "failed", "a layer without apply", {}),

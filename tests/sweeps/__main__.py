@@ -1,4 +1,5 @@
-"""Kill sweeps at random moments: python -m sweeps [-n TRIALS] [--kills K] [--jobs J] [--search tpe] [--seed S]."""
+"""Kill sweeps at random moments: python -m sweeps [-n TRIALS] [--kills K] [--jobs J] [--search tpe] [--executor ray]
+[--seed S]."""
 
 import argparse
 import secrets
@@ -19,11 +20,13 @@ def run():
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--search", choices=("random", "grid", "tpe"), default="random")
     parser.add_argument("--pruning", choices=("median", "hyperband", "successive_halving"))
+    parser.add_argument("--executor", help="what trains the sweep that is killed, such as ray; default: processes")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(2**32))
     arguments = parser.parse_args()
     print(f"seed {arguments.seed}", flush=True)
     root, begin = Path(tempfile.mkdtemp(prefix="graphnet-sweep-")), time.monotonic()
-    settings = {} if arguments.pruning is None else {"pruning": arguments.pruning}
+    settings = {"executor": arguments.executor, "threads": 1}
+    settings |= {} if arguments.pruning is None else {"pruning": arguments.pruning}
     faults = search(root, arguments.n, arguments.kills, arguments.jobs, arguments.seed, arguments.search, **settings)
     print(f"{arguments.n} trials, {arguments.kills} kills, {arguments.jobs} jobs, in {time.monotonic() - begin:.0f} s")
     for fault in faults:

@@ -107,9 +107,28 @@ def start(*arguments, cwd):
 
 
 def children(pid):
-    """The processes that a process has started."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(word) for word in text.split()]
+    """The processes that a process has started, in any of its threads; none if it has ended."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(word) for word in path.read_text().split()]
+    return found
+
+
+def descendants(pid):
+    """The processes that a process has started, and those that they have started."""
+    return [each for child in children(pid) for each in (child, *descendants(child))]
+
+
+def trainers(pid):
+    """The processes of a sweep that train: its children, or actors of the Ray that it has started."""
+    found = []
+    for each in descendants(pid):
+        with contextlib.suppress(OSError):
+            command = Path(f"/proc/{each}/cmdline").read_bytes()
+            if command.startswith(b"ray::TrialWorker") or b"graphnet.sweeps.worker" in command:
+                found.append(each)
+    return found
 
 
 def wait_for(folder, count, process, rng):
@@ -128,10 +147,11 @@ def wait_for(folder, count, process, rng):
 
 def kill(process, kind, rng):
     """Kill a sweep in one of several ways; returns whether it must be resumed."""
-    workers = children(process.pid)
+    workers = descendants(process.pid)
     if kind == "worker":
-        if workers:
-            os.kill(rng.choice(workers), signal.SIGKILL)
+        training = trainers(process.pid)
+        if training:
+            os.kill(rng.choice(training), signal.SIGKILL)
         return False
     if kind == "interrupt":
         process.send_signal(signal.SIGINT)
@@ -145,8 +165,9 @@ def kill(process, kind, rng):
 
 
 def search(root, trials=30, kills=3, jobs=1, seed=0, search="random", kinds=("tree", "sweep", "interrupt", "worker"),
-           shown=print, **settings):  # fmt: skip
-    """Run a sweep once undisturbed and once killed; returns the faults that were found."""
+           shown=print, executor=None, **settings):  # fmt: skip
+    """Run a sweep once undisturbed, in processes here, and once killed; returns the faults that were found."""
+    on = [] if executor is None else ["--on", executor]
     rng = random.Random(seed)
     model = files(root)
     spec = write(root / "sweep.yaml", sweep(model, trials=trials, search=search, jobs=jobs, seed=seed, **settings))
@@ -155,7 +176,7 @@ def search(root, trials=30, kills=3, jobs=1, seed=0, search="random", kinds=("tr
     out, _ = process.communicate(timeout=LIMIT)
     assert process.returncode == 0, out.decode()
     counts = sorted(rng.sample(range(trials), kills))
-    process, before, done = start(spec, "--output", killed, cwd=root), {}, 0
+    process, before, done = start(spec, "--output", killed, *on, cwd=root), {}, 0
     for number, count in enumerate(counts):
         if not wait_for(killed, count, process, rng):
             break
@@ -166,7 +187,7 @@ def search(root, trials=30, kills=3, jobs=1, seed=0, search="random", kinds=("tr
         shown(f"kill {done} ({kind}), after {len(before)} runs had ended")
         if resumed:
             out, _ = process.communicate(timeout=LIMIT)
-            process = start("--resume", killed, cwd=root)
+            process = start("--resume", killed, *on, cwd=root)
     out, _ = process.communicate(timeout=LIMIT)
     return faults(whole, killed, trials, before, process.returncode, out, done, kills)
 

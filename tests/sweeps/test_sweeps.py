@@ -6,6 +6,7 @@ import json
 import math
 import signal
 import statistics
+import types
 from dataclasses import replace
 
 import numpy as np
@@ -14,11 +15,13 @@ from click.testing import CliRunner
 from crash.faults import Faulty, Stopped
 
 import graphnet
-from graphnet import ConfigError, FileError, GraphnetError, StateError
+from graphnet import ConfigError, FileError, GraphnetError, PluginError, StateError, UnknownNameError
 from graphnet.cli.group import main
 from graphnet.io import lock, run_files
 from graphnet.io.filesystem import FileSystem, using
 from graphnet.io.lock import FolderLock
+from graphnet.plugins import PluginManager, discovery, hookimpl
+from graphnet.plugins import using as using_plugins
 from graphnet.sweeps import Sweep, results, resume, runner
 from graphnet.sweeps.executor import InProcess
 from graphnet.sweeps.journal import Journal
@@ -339,6 +342,40 @@ def test_a_class_of_this_process_needs_it(tmp_path):
         graphnet.sweep(sweep(model, trials=1, parameters={"batch_size": [8]}), output=tmp_path / "s")
     result = run(sweep(model, trials=1, parameters={"batch_size": [8]}), tmp_path / "s")
     assert result.state == "finished"
+
+
+def test_an_executor_that_cannot_train_is_refused_before_anything_is_written(model, tmp_path, monkeypatch):
+    monkeypatch.setattr(discovery, "entry_points", lambda group: [])
+    spec, folder = sweep(model, trials=2, jobs=1), tmp_path / "s"
+    host = PluginManager()
+    host.load(allow=())
+    host.register(_plugin(_Failing), name="failing", distribution="graphnet-failing")
+    with using_plugins(host):
+        with pytest.raises(PluginError, match=r"'ray' is in the plugin graphnet-ray.*pip install \. \./plugins/ray"):
+            graphnet.sweep(spec, output=folder, executor="ray")
+        with pytest.raises(UnknownNameError, match="unknown executor 'rey'"):
+            graphnet.sweep(spec, output=folder, executor="rey")
+        with pytest.raises(ConfigError, match="an address without an executor"):
+            graphnet.sweep(spec, output=folder, address="auto")
+        with pytest.raises(PluginError, match="no machine"):
+            graphnet.sweep(spec, output=folder, executor="failing")
+        with pytest.raises(ConfigError, match="jobs: 0 trains in this process, not on failing"):
+            graphnet.sweep(spec, output=folder, executor="failing", jobs=0)
+    assert not folder.exists()
+
+
+class _Failing(InProcess):
+    """An executor that finds no machine."""
+
+    def __init__(self, slots, threads=None):
+        raise PluginError("no machine")
+
+
+def _plugin(executor):
+    def graphnet_register_executors(register):
+        register(executor, "failing")
+
+    return types.SimpleNamespace(graphnet_register_executors=hookimpl(graphnet_register_executors))
 
 
 def test_a_sweep_is_not_a_run(model, tmp_path):

@@ -24,19 +24,20 @@ def page(data: Mapping[str, Any], title: str, kind: str = "page") -> str:
     """
     text = json_block(dict(data) | {"title": title})
     sheets = list(dict.fromkeys(("page.css", f"{kind}.css")))
-    return _document(" ".join(title.split()), text, [f"{kind}.js"], sheets=sheets)[0]
+    return _document(" ".join(title.split()), text, [("text.js", f"{kind}.js")], sheets=sheets)[0]
 
 
 def live_page() -> tuple[str, str]:
     """A page without data, which asks the server that it comes from for them; and its policy."""
-    return _document("graphnet watch", "", ["page.js", "live.js"], "; connect-src 'self'")
+    return _document("graphnet watch", "", [("text.js", "page.js"), ("live.js",)], "; connect-src 'self'")
 
 
 def _document(
-    title: str, data: str, files: Sequence[str], more: str = "", sheets: Sequence[str] = ("page.css",)
+    title: str, data: str, scripts_of: Sequence[Sequence[str]], more: str = "", sheets: Sequence[str] = ("page.css",)
 ) -> tuple[str, str]:
-    style = "".join((HERE / name).read_text(encoding="utf-8") for name in sheets)
-    scripts = [(HERE / name).read_text(encoding="utf-8") for name in files]
+    style, *scripts = (
+        "".join((HERE / name).read_text(encoding="utf-8") for name in names) for names in (sheets, *scripts_of)
+    )
     hashes = " ".join(map(_hash, scripts))
     policy = (
         f"default-src 'none'; script-src {hashes}; style-src {_hash(style)}; base-uri 'none'; form-action 'none'{more}"

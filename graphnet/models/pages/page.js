@@ -31,6 +31,36 @@
     if (parent) parent.appendChild(node);
     return node;
   }
+  // Equations come as data; only these elements are made of them, and texts are nodes of text.
+  var MATH = "http://www.w3.org/1998/Math/MathML";
+  var MARKS = " mrow mi mn mo mtext mfrac msup msub msubsup munder msqrt mtable mtr mtd mspace ";
+  function marked(mark, parent) {
+    if (typeof mark === "string") { parent.appendChild(document.createTextNode(mark)); return; }
+    if (!Array.isArray(mark) || MARKS.indexOf(" " + mark[0] + " ") < 0) return;
+    var node = document.createElementNS(MATH, mark[0]);
+    if (mark[0] === "mo" && "()[]{}|".indexOf(mark[1]) >= 0) node.setAttribute("stretchy", mark[1] === "{" ? "true" : "false");
+    mark.slice(1).forEach(function (inside) { marked(inside, node); });
+    parent.appendChild(node);
+  }
+  function math(marks, parent) {
+    var node = document.createElementNS(MATH, "math");
+    marks.forEach(function (mark) { marked(mark, node); });
+    parent.appendChild(node);
+  }
+  function parts(mark) { return mark[0] === "mrow" ? mark.slice(1) : [mark]; }
+  // A line is a row of pieces that may be broken after signs.
+  function equation(mark, code, parent) {
+    var line = make("div", { "class": "equation", role: "math", "aria-label": code }, parent);
+    var piece = [], depth = 0;
+    parts(mark[1]).concat([["mo", "="]], parts(mark[2])).forEach(function (each) {
+      var sign = each[0] === "mo" ? each[1] : "";
+      piece.push(each);
+      depth += (sign === "[") - (sign === "]");
+      if (!depth && sign && "=+−⊙·,⊗".indexOf(sign) >= 0 && (sign !== "−" || piece.length > 1)) { math(piece, line); piece = []; }
+    });
+    if (piece.length) math(piece, line);
+    if (line.scrollWidth > line.clientWidth) line.tabIndex = 0;
+  }
   function figure(value) {
     if (value === null || value === undefined) return "not finite";
     if (typeof value !== "number") return String(value);
@@ -39,8 +69,8 @@
 
   // ---------------------------------------------------------------- frame
   var header = make("header", {}, document.body);
-  make("h1", { text: data.title }, header);
-  var search = make("input", { id: "search", type: "search", placeholder: "Search nodes (/)", "aria-label": "Search nodes by name or layer" });
+  make("h1", { text: data.title, title: data.title }, header);
+  var search = make("input", { id: "search", type: "search", placeholder: "Search (/)", "aria-label": "Search nodes by name or layer" });
   var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" });
   if (graphs.length) header.appendChild(search);
   header.appendChild(theme);
@@ -92,8 +122,21 @@
       for (var i = 0; i < line.pts.length; i += 2) points.push([stretch(xs, line.pts[i]), stretch(ys, line.pts[i + 1])]);
       pull(line, points, line.a, 0, 1);
       pull(line, points, line.b, points.length - 1, -1);
-      return { line: line, points: points, at: line.at && [stretch(xs, line.at[0]), stretch(ys, line.at[1])] };
+      return { line: line, points: points, at: line.at && beside(line, points) };
     });
+    // A label keeps its distance from the line, where that is nearest.
+    function beside(line, points) {
+      var least = Infinity, best = points[0];
+      for (var i = 0; i + 1 < points.length; i++) {
+        var x = line.pts[2 * i], y = line.pts[2 * i + 1], dx = line.pts[2 * i + 2] - x, dy = line.pts[2 * i + 3] - y;
+        var part = Math.max(0, Math.min(1, ((line.at[0] - x) * dx + (line.at[1] - y) * dy) / (dx * dx + dy * dy || 1)));
+        var ox = line.at[0] - x - part * dx, oy = line.at[1] - y - part * dy, a = points[i], b = points[i + 1];
+        if (Math.hypot(ox, oy) >= least) continue;
+        least = Math.hypot(ox, oy);
+        best = [a[0] + part * (b[0] - a[0]) + ox, a[1] + part * (b[1] - a[1]) + oy];
+      }
+      return best;
+    }
     // A closed box keeps its height beside an open one: lines that leave it follow its border.
     function pull(line, points, end, first, step) {
       var placed = boxes[end], raw = line.pts[first * 2 + 1], top = placed.box.at[1];
@@ -220,7 +263,8 @@
     var frame = stage.getBoundingClientRect(), room = 12;
     var x = view.x + place.x * view.k, y = view.y + place.y * view.k, w = place.w * view.k, h = place.h * view.k;
     if (x >= room && y >= room && x + w <= frame.width - room && y + h <= frame.height - room) return;
-    view.k = Math.min(view.k, Math.max(0.5, Math.min((frame.width - 2 * room) / place.w, (frame.height - 2 * room) / place.h)));
+    var whole = Math.min((frame.width - 2 * room) / place.w, (frame.height - 2 * room) / place.h);
+    view.k = Math.min(view.k, whole < 0.55 ? 0.7 : whole);
     view.x = Math.max(room, (frame.width - place.w * view.k) / 2) - place.x * view.k;
     view.y = Math.max(room, (frame.height - place.h * view.k) / 2) - place.y * view.k;
     if (place.w * view.k > frame.width - 2 * room) view.x = (frame.width - place.w * view.k) / 2 - place.x * view.k;
@@ -386,22 +430,29 @@
   }
   // A curve may have fewer points than there are epochs: then the points are evenly spread over them.
   function chart(series, title, parent, best, epochs) {
-    var values = [], long = 0, w = 350, h = 130;
+    var values = [], long = 0, w = 350, h = 136;
     series.forEach(function (each) {
       long = Math.max(long, each[1].length);
       each[1].forEach(function (v) { if (v !== null) values.push(v); });
     });
     if (!values.length) return;
-    var low = Math.min.apply(null, values), high = Math.max.apply(null, values), span = high - low || 1;
+    var low = Math.min.apply(null, values), high = Math.max.apply(null, values), left = 48, floor = h - 18;
     var box = draw("svg", { viewBox: "0 0 " + w + " " + h, width: "100%", role: "img", "aria-label": title + ", from " + figure(low) + " to " + figure(high) });
-    draw("path", { "class": "axis", d: "M4 6 V" + (h - 14) + " H" + (w - 4), fill: "none" }, box);
-    function x(i) { return 8 + i * (w - 16) / Math.max(1, long - 1); }
-    if (best) draw("path", { "class": "best", d: "M" + x((best - 1) * Math.max(1, long - 1) / Math.max(1, epochs - 1)).toFixed(1) + " 6 V" + (h - 14) }, box);
+    function words(text, at, y, anchor) { draw("text", { "class": "small", x: at, y: y, "text-anchor": anchor, text: text }, box); }
+    function x(i) { return left + 5 + i * (w - left - 10) / Math.max(1, long - 1); }
+    function y(v) { return high > low ? floor - 5 - (v - low) / (high - low) * (floor - 14) : floor / 2 + 2; }
+    draw("path", { "class": "axis", d: "M" + left + " 4 V" + floor + " H" + (w - 2), fill: "none" }, box);
+    words(tick(high), left - 4, y(high) + 3.5, "end");
+    if (high > low) words(tick(low), left - 4, y(low) + 3.5, "end");
+    words("1", x(0), h - 6, "middle");
+    if (long > 1) words(figure(epochs || long), w - 2, h - 6, "end");
+    words(epochs ? "epoch" : "step", (left + w) / 2, h - 6, "middle");
+    if (best) draw("path", { "class": "best", d: "M" + x((best - 1) * Math.max(1, long - 1) / Math.max(1, epochs - 1)).toFixed(1) + " 6 V" + floor }, box);
     series.forEach(function (each, i) {
       var d = "", pen = "M";
       each[1].forEach(function (v, j) {
         if (v === null) { pen = "M"; return; }
-        d += pen + x(j).toFixed(1) + " " + (h - 18 - (v - low) / span * (h - 28)).toFixed(1);
+        d += pen + x(j).toFixed(1) + " " + y(v).toFixed(1);
         pen = "L";
       });
       if (each[1].length === 1) d += "h3";
@@ -410,9 +461,14 @@
     });
     make("h3", { text: title }, parent);
     parent.appendChild(box);
-    var words = make("div", { "class": "soft" }, parent);
-    if (series[0][2] === undefined) series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, words); });
-    make("span", { text: figure(low) + " to " + figure(high) + (epochs > 1 ? ", epochs 1 to " + figure(epochs) : "") }, words);
+    if (series[0][2] !== undefined || series.length < 2 && !best) return;
+    var key = make("div", { "class": "soft" }, parent);
+    series.forEach(function (each, i) { make("span", { "class": i ? "key2" : "key1", text: (i ? "- - " : "— ") + each[0] + "  " }, key); });
+    if (best) make("span", { text: "┆ best epoch " + best }, key);
+  }
+  function tick(v) {
+    var size = Math.abs(v);
+    return v && (size < 0.001 || size >= 100000) ? v.toExponential(1) : String(Number(v.toPrecision(3)));
   }
   function costsOf(path) {
     var costs = data.costs && data.costs.nodes;
@@ -454,6 +510,7 @@
       make("h3", { text: "Settings" }, side);
       table(Object.keys(node.settings).map(function (name) { return [name, node.settings[name]]; }), side);
     }
+    equations(path);
     recorded(path);
     compiled(path);
     (node.weights || []).forEach(function (weight) {
@@ -466,14 +523,42 @@
     });
     if (kind.doc) {
       make("h3", { text: "Documentation" }, side);
-      make("pre", { text: kind.doc }, side);
+      graphnetText.prose(kind.doc, side);
     }
+  }
+  function equations(path) {
+    var found = (data.equations || {})[path];
+    if (!found) return;
+    make("h3", { text: found.r === undefined ? "Equations" : "Equation, from the documentation" }, side);
+    if (found.r !== undefined) {
+      make("pre", { text: found.d }, side);
+      make("div", { "class": "soft", text: "The rule of this node is not written as equations: " + found.r + "." }, side);
+      return;
+    }
+    var holder = make("div", { "class": "equations" }, side), code = [];
+    found.s.forEach(function (section) {
+      if (section[0]) { make("div", { "class": "soft", text: section[0] }, holder); code.push("# " + section[0]); }
+      section[1].forEach(function (line) {
+        if (line[0]) equation(line[0], line[1], holder);
+        else make("pre", { text: line[1] }, holder);
+        code.push(line[1]);
+      });
+      section[2].forEach(function (text) { make("div", { "class": "soft", text: text }, holder); });
+    });
+    (found.w || []).forEach(function (pair, i) {
+      var line = make("div", { "class": "soft" }, holder);
+      math([pair[0]], line);
+      line.appendChild(document.createTextNode(": " + pair[1]));
+    });
+    var fold = make("details", {}, side);
+    make("summary", { text: "as code of numpy" }, fold);
+    make("pre", { text: code.join("\n") }, fold);
   }
   function recorded(path) {
     var found = (data.recorded || {})[path];
     if (!found || !found.heat) return;
     make("h3", { text: "Values for the example (" + found.units + " units × " + found.steps + " steps)" }, side);
-    var words = "from " + figure(found.low) + " to " + figure(found.high);
+    var words = "from " + figure(found.low) + " (blue below 0) to " + figure(found.high) + " (orange above 0)";
     if (found.saturated !== null) words += "; " + figure(100 * found.saturated) + " % below 0.05 or above 0.95";
     make("div", { "class": "soft", text: words }, side);
     heatMap(found.heat, "Values by unit and step", side);
@@ -487,7 +572,7 @@
       });
       if (!inside) return;
       make("h3", { text: "Compiler: " + part.head }, side);
-      make("pre", { text: part.lines.join("\n") }, side);
+      table(part.lines.map(function (line) { return /^(\S+)\s+(.*)$/.exec(line).slice(1); }), side).className = "names";
     });
   }
   function nodeButton(path, words, list) {
@@ -555,7 +640,7 @@
         var each = run.curves[name] || {};
         Object.keys(each).forEach(function (kind) { series.push([run.name + ", " + kind, each[kind], hue(i), kind === "validation"]); });
       });
-      chart(series, name.replace(/_/g, " "), side);
+      chart(series, name.replace(/_/g, " "), side, 0, Math.max.apply(null, found.runs.map(function (run) { return run.epochs; })));
     });
     make("h3", { text: "Settings that differ" }, side);
     if (!found.differences.length) { make("p", { text: "none" }, side); return; }
@@ -678,13 +763,13 @@
   });
   setTheme(window.matchMedia("(prefers-color-scheme: dark)").matches);
   if (graphs.length) {
-    stage.insertBefore(picture, stage.firstChild);
     var tools = make("div", { id: "tools" }, stage);
     [["+", "Zoom in", function () { zoom(1.25); }], ["−", "Zoom out", function () { zoom(0.8); }], ["Fit", "Fit the graph", fit]].forEach(function (tool) {
       make("button", { type: "button", text: tool[0], "aria-label": tool[1] }, tools).addEventListener("click", tool[2]);
     });
     render();
     fit();
+    stage.insertBefore(picture, stage.firstChild); // now that its scale is known: letters are placed once
     window.addEventListener("hashchange", fromAddress);
   }
   // Print is light and shows all of the graph, whatever the screen shows.

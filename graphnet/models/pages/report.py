@@ -23,6 +23,7 @@ from graphnet.models.loading import load
 from graphnet.models.model import Model
 from graphnet.models.pages.compared import compared_data
 from graphnet.models.pages.details import class_data, node_data
+from graphnet.models.pages.equation_data import equation_data
 from graphnet.models.pages.facts import (
     compiler_data,
     confusion_data,
@@ -192,6 +193,7 @@ def _model_data(graph: Graph, measure: bool, batch: int, steps: int) -> dict[str
         "graphs": graph_data(drawing),
         "classes": class_data(drawing),
         "nodes": node_data(drawing),
+        "equations": equation_data(graph),
     }
     if measure:
         data |= {"costs": cost_data(graph, batch, steps), "compiler": compiler_data(graph, batch, steps)}

@@ -56,8 +56,12 @@
 
   // ---------------------------------------------------------------- frame of the page
   var header = make("header", {}, document.body);
-  make("h1", { text: data.title }, header);
+  make("h1", { text: data.title, title: data.title }, header);
   var theme = make("button", { id: "theme", type: "button", text: "Dark", "aria-pressed": "false" }, header);
+  if (window.top !== window) { // inside another page, as in the manual
+    var alone = make("a", { id: "alone", href: location.href, target: "_blank", rel: "noopener", text: "The page alone" }, header);
+    alone.addEventListener("click", function () { alone.href = location.href; });
+  }
   var bar = make("section", { id: "steps", "aria-label": "Steps" }, document.body);
   var where = make("div", { id: "where", "aria-live": "polite" }, bar);
   function button(text, name, action, id) {
@@ -297,7 +301,7 @@
     var kind = own(data.classes, box.k), settings = own(data.settings, box.p);
     if (kind) {
       make("h3", { text: box.k + (kind.plugin ? ", from " + kind.plugin + " " + kind.version : "") }, side);
-      make("pre", { text: kind.doc || "no documentation" }, side);
+      graphnetText.prose(kind.doc || "no documentation", side);
     }
     if (settings) make("pre", { "class": "soft", text: Object.keys(settings).map(function (key) { return key + " = " + settings[key]; }).join("\n") }, side);
   }

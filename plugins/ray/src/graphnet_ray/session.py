@@ -2,64 +2,165 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import sys
-from typing import Any
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from graphnet import ConfigError
 
-#: Bytes of the object store of a Ray that is started here.
-OBJECT_STORE = 512 << 20
+if TYPE_CHECKING:
+    from graphnet.distributed import Follow
+    from graphnet_ray.settings import Settings
+
+#: Bytes of the object store of a Ray that is started here; memory is taken when it is used.
+OBJECT_STORE = 2 << 30
 #: Seconds within which the head of a cluster must accept a connection.
 CONNECT = 10.0
 #: The environment variable with the address of a cluster, which Ray reads too.
 ADDRESS = "RAY_ADDRESS"
 
 
-def connect(address: str | None = None, *, cpus: int = 1, object_store: int = OBJECT_STORE) -> bool:
-    """Connect this process to Ray, and return whether that started one, which :func:`disconnect` must end.
+class Connection:
+    """The connection of this process, and how many users it has.
 
-    A process has one connection. If there is one already, it is used.
+    Attributes
+    ----------
+    users : int
+    started : bool
+        Whether Ray was started here.
+    """
+
+    def __init__(self) -> None:
+        self.users, self.started = 0, False
+        self.lock = threading.RLock()
+
+
+_connection = Connection()
+
+
+def connect(address: str | None = None, *, cpus: int = 1, object_store: int = OBJECT_STORE) -> bool:
+    """Connect this process to Ray; each call needs one of :func:`disconnect`.
+
+    A process has one connection. If there is one already, it is used, also if somebody else has made it.
 
     Parameters
     ----------
     address : str, optional
-        Of the head of a cluster: ``host:port``, ``auto`` for the cluster that this machine belongs to, or
-        ``ray://host:port`` for Ray's client. Without it, and without the variable RAY_ADDRESS, Ray is started on this
-        machine: without dashboard and usage statistics, and its processes end with this one.
+        Of the head of a cluster: ``host:port``, or ``auto`` for the cluster that this machine belongs to. Without it,
+        and without the variable RAY_ADDRESS, Ray is started on this machine: without dashboard and usage statistics,
+        and its processes end with this one.
     cpus : int
-        The number of processes for which a Ray that is started here has room. It is no limit to their threads, and may
-        exceed the number of cores.
+        The number of cores for which a Ray that is started here has room. It is no limit to the threads of its
+        processes, and may exceed the number of cores of the machine.
     object_store : int
         Bytes of memory for the arrays of a Ray that is started here.
+
+    Returns
+    -------
+    bool
+        Whether Ray was started on this machine by graphnet.
 
     Raises
     ------
     ConfigError
-        If there is no cluster at the address, or Ray cannot be started.
+        If there is no cluster at the address, Ray cannot be started, or this process is connected to another cluster.
     """
-    ray = _ray()
-    if ray.is_initialized():
-        return False
-    address = address or os.environ.get(ADDRESS) or None
+    ray = load_ray()
+    with _connection.lock:
+        if not ray.is_initialized():
+            _connection.users = 0
+            _connection.started = _initialize(ray, address or os.environ.get(ADDRESS) or None, cpus, object_store)
+            _connection.users = 1
+        else:
+            _require_same(ray, address)
+            _connection.users += bool(_connection.users)
+        return _connection.started and bool(_connection.users)
+
+
+def disconnect() -> None:
+    """End a use of the connection; the last one ends it, and a Ray that was started for it."""
+    with _connection.lock:
+        if _connection.users:
+            _connection.users -= 1
+            if not _connection.users:
+                _connection.started = False
+                load_ray().shutdown()
+
+
+def _initialize(ray: Any, address: str | None, cpus: int, object_store: int) -> bool:
+    """Start Ray or connect to it; returns whether it was started."""
     if address:
         _require_listener(address)
     # Read when ray.init runs; a user's own setting stays.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    started: dict[str, Any] = {} if address else _local(cpus, object_store)
+    local = {} if address else _local(cpus, object_store)
+    # Ray logs the end of each process, which the communicator reports in a sentence.
+    logger, level = logging.getLogger("ray"), logging.CRITICAL
+    before = logger.level
+    logger.setLevel(level)
     try:
-        ray.init(address=address or "local", log_to_driver=False, logging_level="error", **started)
+        ray.init(address=address or "local", log_to_driver=False, logging_level=level, **local)
     except Exception as error:  # ConnectionError, ValueError and others, by the kind of address
         if address:
             raise ConfigError(f"Ray cannot be reached: {error}", where=f"address {address!r}") from error
         raise ConfigError(f"Ray cannot be started: {error}") from error
+    finally:
+        if not ray.is_initialized():
+            logger.setLevel(before)
     return not address
 
 
-def disconnect() -> None:
-    """End the connection of this process, and a Ray that was started for it."""
-    _ray().shutdown()
+def starter(follow: Follow, settings: Settings, workers: int, local: bool) -> Callable[[], Any]:
+    """Return what starts an actor of a group.
+
+    In a cluster, an actor occupies as many cores as its computations have threads. On this machine it occupies none, so
+    that a group may have more ranks than there are cores.
+
+    Raises
+    ------
+    ConfigError
+        If ``follow`` cannot be pickled.
+    """
+    from graphnet_ray.worker import GROUPS, Worker
+
+    ray = load_ray()
+    try:
+        program = ray.put(follow)
+    except Exception as error:
+        raise ConfigError(
+            f"the program of the ranks cannot be pickled: {error}", expected="a function of a module"
+        ) from error
+    actor = ray.remote(concurrency_groups=GROUPS, max_concurrency=2)(Worker)
+    cores = settings.cores(workers, local)
+    options = {
+        "num_cpus": 0 if local else cores,
+        "max_restarts": 0,
+        "max_task_retries": 0,
+        "scheduling_strategy": "SPREAD",
+    }
+    return lambda: actor.options(**options).remote(program, cores, settings.timeout)
+
+
+def pause(seconds: float) -> None:
+    """Sleep."""
+    time.sleep(seconds)
+
+
+def _require_same(ray: Any, address: str | None) -> None:
+    """Refuse the address of another cluster than that to which this process is connected."""
+    here = ray.get_runtime_context().gcs_address
+    if address not in (None, "auto", here):
+        raise ConfigError(
+            "this process is connected to another Ray",
+            where=f"address {address!r}",
+            expected=repr(here),
+            remedy="Close what uses it first.",
+        )
 
 
 def _require_listener(address: str) -> None:
@@ -86,8 +187,10 @@ def _local(cpus: int, object_store: int) -> dict[str, Any]:
     }
 
 
-def _ray() -> Any:
+def load_ray() -> Any:
     """Ray, imported late: that takes 0.2 s."""
+    # Ray prints a paragraph on stdout for each process that ends; the communicator says it in a sentence.
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", "^A worker died or was killed while executing a task")
     try:
         import ray
     except ImportError as error:

@@ -31,7 +31,7 @@ from graphnet_onnx.writing.converters import METHOD, converter_of
 from graphnet_onnx.writing.errors import ExportError
 from graphnet_onnx.writing.scope import Scope, Untraceable
 from graphnet_onnx.writing.sizes import Size
-from graphnet_onnx.writing.stand_in import Rules
+from graphnet_onnx.writing.stand_in import rules
 
 #: Operators of one rule, at most; more come from a loop over rows, steps or units.
 MOST = 5000
@@ -206,8 +206,8 @@ class _Recording:
             if convert is not None:
                 result = convert(layer, *inputs, **signatures.keywords(convert).pick(available))
             if result is NotImplemented:
-                rules: Any = Rules(layer, self.scope) if self.with_numpy else layer
-                result, _ = rules.apply(*inputs, **signatures.keywords(type(layer).apply).pick(available))
+                called: Any = rules(layer, self.scope) if self.with_numpy else layer
+                result, _ = called.apply(*inputs, **signatures.keywords(type(layer).apply).pick(available))
         if len(self.scope.nodes) > MOST:
             raise Untraceable(f"it has more than {MOST:,} operations; a loop over rows, steps or units may be why")
         return list(result) if len(use.outputs) > 1 else [result]

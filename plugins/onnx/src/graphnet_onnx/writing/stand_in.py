@@ -7,12 +7,11 @@ of the module numpy stands for a :class:`Numpy`. Nothing outside these copies ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import FunctionType, MethodType, ModuleType
 from typing import Any
 
 import numpy as np
 
+from graphnet.core.describe.rule_copies import FunctionCopies, RuleCopies
 from graphnet_onnx.writing.array import FUNCTIONS, TracedArray, counting, lifted
 from graphnet_onnx.writing.scope import Scope, Untraceable
 from graphnet_onnx.writing.sizes import free
@@ -112,81 +111,6 @@ def _traced(value: Any) -> bool:
     return isinstance(value, TracedArray)
 
 
-class Rules:
-    """A layer whose methods are copies that compute with another numpy.
-
-    Parameters
-    ----------
-    layer : Layer
-    scope : Scope
-    """
-
-    def __init__(self, layer: Any, scope: Scope) -> None:
-        self.__dict__["_layer"] = layer
-        self.__dict__["_copies"] = _Copies(Numpy(scope))
-
-    def __getattr__(self, name: str) -> Any:
-        layer, copies = self.__dict__["_layer"], self.__dict__["_copies"]
-        for kind in type(layer).__mro__:
-            found = vars(kind).get(name)
-            if isinstance(found, FunctionType) and not found.__module__.startswith("graphnet.core."):
-                return MethodType(copies.of(found), self)
-            if isinstance(found, staticmethod) and isinstance(found.__func__, FunctionType):
-                return copies.of(found.__func__)
-            if found is not None:
-                break
-        return getattr(layer, name)
-
-
-class _Copies:
-    """Copies of functions whose global names stand for another numpy."""
-
-    def __init__(self, numpy: Numpy) -> None:
-        self.numpy = numpy
-        self.known: dict[FunctionType, FunctionType] = {}
-        self.globals: dict[int, dict[str, Any]] = {}
-
-    def of(self, function: FunctionType) -> FunctionType:
-        """The copy of a function."""
-        if function not in self.known:
-            names = self.names(function)
-            copied = FunctionType(
-                function.__code__, names, function.__name__, function.__defaults__, function.__closure__
-            )
-            copied.__kwdefaults__ = function.__kwdefaults__
-            self.known[function] = copied
-        return self.known[function]
-
-    def names(self, function: FunctionType) -> dict[str, Any]:
-        """The global names of a function's module."""
-        own = function.__globals__
-        if id(own) not in self.globals:
-            copied = self.globals[id(own)] = dict(own)
-            for name, value in own.items():
-                copied[name] = self.replaced(value)
-        return self.globals[id(own)]
-
-    def replaced(self, value: Any) -> Any:
-        """What a global name stands for in the copies."""
-        if isinstance(value, ModuleType) and value is np:
-            return self.numpy
-        if isinstance(value, FunctionType) and not value.__module__.startswith(("numpy", "graphnet.core.")):
-            return _Late(self, value)
-        name = str(getattr(value, "__name__", ""))
-        made: Sequence[str] = ("zeros", "ones", "empty", "full", "arange", "asarray", "array", "ascontiguousarray")
-        if name in made and value is getattr(np, name):
-            return getattr(self.numpy, name)
-        return value
-
-
-class _Late:
-    """A function that is copied when it is called, because functions call each other in circles."""
-
-    def __init__(self, copies: _Copies, function: FunctionType) -> None:
-        self.copies, self.function = copies, function
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.copies.of(self.function)(*args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.function, name)
+def rules(layer: Any, scope: Scope) -> RuleCopies:
+    """A layer whose methods are copies that compute with the numpy of a scope."""
+    return RuleCopies(layer, FunctionCopies(Numpy(scope)))
