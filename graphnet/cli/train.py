@@ -176,7 +176,7 @@ def _engine(workers: int | None, communicator: str | None, address: str | None) 
         return None
     from graphnet.training.distributed import DataParallel
 
-    options = {} if address is None else {"address": address}
+    options: dict[str, Any] = {} if address is None else {"address": address}
     return DataParallel(communicator or "ray", workers=workers, **options)
 
 
